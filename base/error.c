@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/error.h"
+
+#include <errno.h>
+
+const char *error_text(int error)
+{
+    switch ((enum error)error) {
+    case ERROR_NO_MEMORY:
+        return "out of memory";
+    case ERROR_IO:
+        return "input/output error";
+    case ERROR_NO_SPACE:
+        return "no space left";
+    case ERROR_READ_ONLY:
+        return "cache directory is read-only";
+    case ERROR_CORRUPT:
+        return "stored data is corrupt";
+    case ERROR_DIGEST_MISMATCH:
+        return "digest mismatch";
+    case ERROR_TOO_BIG:
+        return "too big";
+    case ERROR_UNREACHABLE:
+        return "unreachable";
+    case ERROR_TIMEOUT:
+        return "timed out";
+    case ERROR_UPSTREAM_STATUS:
+        return "unexpected status";
+    case ERROR_UPSTREAM_BROKEN:
+        return "broken transfer";
+    case ERROR_GONE:
+        return "not found";
+    case ERROR_FORBIDDEN_ADDRESS:
+        return "address not allowed";
+    case ERROR_BAD_REQUEST:
+        return "bad request";
+    case ERROR_BAD_LISTING:
+        return "not a listing";
+    case ERROR_CONFIG:
+        return "bad configuration";
+    case ERROR_STOPPING:
+        return "stopping";
+    case ERROR_IN_USE:
+        return "in use by another process";
+    case ERROR_LOOP:
+        return "request loop";
+    }
+    return error ? "unknown error" : "success";
+}
+
+int error_from_errno(int errnum)
+{
+    switch (errnum) {
+    case 0:
+        return 0;
+    case ENOMEM:
+        return ERROR_NO_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+        return ERROR_NO_SPACE;
+    case EROFS:
+    case EACCES:
+    case EPERM:
+        return ERROR_READ_ONLY;
+    case EADDRINUSE:
+    case EWOULDBLOCK:
+        return ERROR_IN_USE;
+    default:
+        return ERROR_IO;
+    }
+}

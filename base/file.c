@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+
+int file_make_directory(const char *path, mode_t mode)
+{
+    auto_free char *copy = strdup(path);
+    if (!copy)
+        return ERROR_NO_MEMORY;
+    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return error_from_errno(errno);
+        if (!slash)
+            return 0;
+        *slash = '/';
+    }
+}
+
+int file_write_at(int fd, const void *data, size_t len, int64_t offset)
+{
+    const char *from = data;
+    while (len) {
+        ssize_t n = pwrite(fd, from, len, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? error_from_errno(errno) : ERROR_IO;
+        from += n;
+        offset += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_read_at(int fd, void *data, size_t len, int64_t offset)
+{
+    char *to = data;
+    while (len) {
+        ssize_t n = pread(fd, to, len, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ERROR_IO;
+        to += n;
+        offset += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_read_all(const char *path, struct buf *b)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? FILE_MISSING : error_from_errno(errno);
+    for (;;) {
+        size_t room = b->max - b->len;
+        /* One byte more than fits tells "too big" from "exactly full". */
+        char *to = buf_reserve(b, room < 65536 ? room : 65536);
+        char spare;
+        if (!to)
+            return b->error;
+        ssize_t n = read(fd, room ? to : &spare, room ? (room < 65536 ? room : 65536) : 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_from_errno(errno);
+        if (n == 0)
+            return 0;
+        if (!room)
+            return ERROR_TOO_BIG;
+        b->len += (size_t)n;
+        b->data[b->len] = '\0';
+    }
+}
+
+int file_sync_directory(const char *path)
+{
+    auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return error_from_errno(errno);
+    return 0;
+}
+
+static int write_synced(const char *path, const void *data, size_t len)
+{
+    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_from_errno(errno);
+    int r = file_write_at(fd, data, len, 0);
+    if (r)
+        return r;
+    return fdatasync(fd) < 0 ? error_from_errno(errno) : 0;
+}
+
+int file_replace(const char *path, const void *data, size_t len)
+{
+    auto_free char *beside = str_printf("%s.new", path);
+    auto_free char *directory = strdup(path);
+    if (!beside || !directory)
+        return ERROR_NO_MEMORY;
+    int r = write_synced(beside, data, len);
+    if (r == 0 && rename(beside, path) < 0)
+        r = error_from_errno(errno);
+    if (r) {
+        (void)unlink(beside);
+        return r;
+    }
+    char *slash = strrchr(directory, '/');
+    if (!slash)
+        return file_sync_directory(".");
+    slash[slash == directory] = '\0';
+    return file_sync_directory(directory);
+}

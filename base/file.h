@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Files: whole reads and writes, and the order of operations that survives a crash. All of these
+ * block; never call them on an HTTP worker, the flight thread or the transfer thread.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* mkdir -p; existing directories are fine. */
+int file_make_directory(const char *path, mode_t mode);
+
+/* All `len` bytes or an error; EINTR and short counts are handled. */
+int file_write_at(int fd, const void *data, size_t len, int64_t offset);
+int file_read_at(int fd, void *data, size_t len, int64_t offset); /* ERROR_IO when the file ends */
+
+/* Reads the file to its end; ERROR_TOO_BIG when it does not fit the buffer's maximum.
+ * Returns FILE_MISSING (> 0) when there is no such file. */
+enum { FILE_MISSING = 1 };
+int file_read_all(const char *path, struct buf *b);
+
+/* Replaces `path` by `data`: writes beside it, fdatasync, rename, fsync of the directory. */
+int file_replace(const char *path, const void *data, size_t len);
+
+int file_sync_directory(const char *path);

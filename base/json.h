@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * JSON (RFC 8259). Reading wraps cJSON: a document is parsed whole and read through const handles
+ * that live as long as it does. Writing is text appended to a buffer; the writer of an object sees
+ * to its commas. Pure; a document may be read by several threads.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct json;
+
+/* ERROR_BAD_LISTING when it is not JSON, is nested deeper than 100, or something follows the value.
+ */
+int json_parse(const char *text, size_t len, struct json **ret_document);
+void json_free(struct json *document);
+
+/* Each is NULL, 0 or false for a NULL or a value of another type. */
+const struct json *json_member(const struct json *object, const char *name);
+const struct json *json_first(const struct json *array_or_object);
+const struct json *json_next(const struct json *element);
+const char *json_name(const struct json *element); /* of a member */
+const char *json_string(const struct json *value);
+bool json_is_true(const struct json *value);
+bool json_is_object(const struct json *value);
+bool json_is_array(const struct json *value);
+/* A number that is a whole one from 0 to 2^53; -1 for anything else. */
+int64_t json_integer(const struct json *value);
+
+/* Appends a quoted, escaped string; invalid UTF-8 is replaced by U+FFFD. */
+void json_write_string(struct buf *to, const char *s);
+/* Appends `"name":` with a comma before it unless the last byte of `to` opens an object or array.
+ */
+void json_write_name(struct buf *to, const char *name);
+/* The same for a value of an array: just the comma where one is needed. */
+void json_write_comma(struct buf *to);

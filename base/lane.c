@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/lane.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+struct lane {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct job *first;
+    struct job **last;
+    size_t depth;
+    bool stopping;
+    bool joined;
+    char name[16];
+    unsigned threads;
+    pthread_t thread[];
+};
+
+static struct job *lane_next(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    while (!lane->first && !lane->stopping)
+        pthread_cond_wait(&lane->work, &lane->lock);
+    struct job *job = lane->first;
+    if (job) {
+        lane->first = job->next;
+        if (!lane->first)
+            lane->last = &lane->first;
+        lane->depth--;
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return job;
+}
+
+static void *lane_main(void *arg)
+{
+    struct lane *lane = arg;
+    struct job *job;
+
+    while ((job = lane_next(lane)))
+        job->run(job);
+    return NULL;
+}
+
+int lane_new(const char *name, unsigned threads, struct lane **ret_lane)
+{
+    struct lane *lane = calloc(1, sizeof(*lane) + threads * sizeof(lane->thread[0]));
+    if (!lane)
+        return ERROR_NO_MEMORY;
+    pthread_mutex_init(&lane->lock, NULL);
+    pthread_cond_init(&lane->work, NULL);
+    lane->last = &lane->first;
+    strncpy(lane->name, name, sizeof(lane->name) - 1);
+
+    /* Signals belong to the main thread's sigwait. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = 0;
+    while (lane->threads < threads && r == 0) {
+        r = pthread_create(&lane->thread[lane->threads], NULL, lane_main, lane);
+        if (r == 0)
+            (void)pthread_setname_np(lane->thread[lane->threads++], lane->name);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r) {
+        lane_free(lane);
+        return error_from_errno(r);
+    }
+    *ret_lane = lane;
+    return 0;
+}
+
+void lane_post(struct lane *lane, struct job *job)
+{
+    pthread_mutex_lock(&lane->lock);
+    bool joined = lane->joined;
+    if (!joined) {
+        job->next = NULL;
+        *lane->last = job;
+        lane->last = &job->next;
+        lane->depth++;
+        pthread_cond_signal(&lane->work);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    if (joined)
+        job->run(job);
+}
+
+size_t lane_depth(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    size_t depth = lane->depth;
+    pthread_mutex_unlock(&lane->lock);
+    return depth;
+}
+
+void lane_stop(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    bool again = lane->stopping;
+    lane->stopping = true;
+    pthread_cond_broadcast(&lane->work);
+    pthread_mutex_unlock(&lane->lock);
+    if (again)
+        return;
+    for (unsigned i = 0; i < lane->threads; i++)
+        (void)pthread_join(lane->thread[i], NULL);
+
+    /* A job posted while the last thread was leaving has nobody else to run it. */
+    pthread_mutex_lock(&lane->lock);
+    lane->joined = true;
+    struct job *left = lane->first;
+    lane->first = NULL;
+    lane->last = &lane->first;
+    lane->depth = 0;
+    pthread_mutex_unlock(&lane->lock);
+    while (left) {
+        struct job *job = left;
+        left = job->next;
+        job->run(job);
+    }
+}
+
+void lane_free(struct lane *lane)
+{
+    if (!lane)
+        return;
+    lane_stop(lane);
+    pthread_cond_destroy(&lane->work);
+    pthread_mutex_destroy(&lane->lock);
+    free(lane);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A lane: a few threads that may block, and a queue of jobs in front of them. The disk lanes, the
+ * compute lane and the catalogue thread are lanes; with one thread, jobs run strictly in order.
+ *
+ *     struct my_job { struct job job; ... };      // container_of in my_run
+ *     j->job.run = my_run;
+ *     lane_post(lane, &j->job);                   // the job owns itself until my_run frees it
+ *     lane_stop(lane);                            // runs what is queued, then joins
+ *     lane_free(lane);
+ *
+ * lane_post never blocks and never fails; it may be called from any thread, also from a job. After
+ * lane_stop a posted job runs at once on the caller's thread (there is no other left to wait for).
+ */
+#include <stddef.h>
+
+struct lane;
+
+struct job {
+    void (*run)(struct job *job);
+    struct job *next; /* the lane's */
+};
+
+#define container_of(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* `name` (at most 15 bytes) is shown by ps and top. */
+int lane_new(const char *name, unsigned threads, struct lane **ret_lane);
+void lane_post(struct lane *lane, struct job *job);
+void lane_stop(struct lane *lane);
+void lane_free(struct lane *lane); /* NULL is legal; stops first if needed */
+
+size_t lane_depth(struct lane *lane); /* jobs queued and not begun */

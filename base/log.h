@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * One line per event on stderr, key=value where there are values. Lines are queued and written by
+ * the log thread, so that no caller ever waits for a terminal or a journal; when the queue is full
+ * (8,192 lines) lines are dropped and their number is logged. Before log_start and after log_stop
+ * lines are written by the caller. Under systemd (JOURNAL_STREAM) a line begins with <3> to <7>.
+ *
+ * Only server/ and engine/ log above debug. Any thread may log.
+ */
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
+
+int log_start(void);
+void log_stop(void); /* writes what is queued */
+void log_set_level(enum log_level most);
+
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)

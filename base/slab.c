@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/slab.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+struct slab_pool {
+    pthread_mutex_t lock;
+    struct slab *free;
+    bool starved; /* somebody was refused since the last on_available */
+    void (*on_available)(void *context);
+    void *context;
+    uint8_t *memory;
+    struct slab slabs[];
+};
+
+int slab_pool_new(unsigned count, struct slab_pool **ret_pool)
+{
+    struct slab_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(pool->slabs[0]));
+    if (!pool)
+        return ERROR_NO_MEMORY;
+    pool->memory = malloc((size_t)count * SLAB_BYTES);
+    if (!pool->memory) {
+        free(pool);
+        return ERROR_NO_MEMORY;
+    }
+    pthread_mutex_init(&pool->lock, NULL);
+    for (unsigned i = 0; i < count; i++) {
+        struct slab *slab = &pool->slabs[i];
+        *slab = (struct slab){.data = pool->memory + (size_t)i * SLAB_BYTES, .pool = pool};
+        slab->next = pool->free;
+        pool->free = slab;
+    }
+    *ret_pool = pool;
+    return 0;
+}
+
+void slab_pool_free(struct slab_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->memory);
+    free(pool);
+}
+
+void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *context), void *context)
+{
+    pool->on_available = on_available;
+    pool->context = context;
+}
+
+struct slab *slab_get(struct slab_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct slab *slab = pool->free;
+    if (slab)
+        pool->free = slab->next;
+    else
+        pool->starved = true;
+    pthread_mutex_unlock(&pool->lock);
+    if (slab) {
+        slab->len = 0;
+        slab->next = NULL;
+    }
+    return slab;
+}
+
+void slab_put(struct slab *slab)
+{
+    if (!slab)
+        return;
+    struct slab_pool *pool = slab->pool;
+    pthread_mutex_lock(&pool->lock);
+    slab->next = pool->free;
+    pool->free = slab;
+    bool tell = pool->starved && pool->on_available;
+    pool->starved = false;
+    pthread_mutex_unlock(&pool->lock);
+    if (tell)
+        pool->on_available(pool->context);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A fixed pool of equal blocks that carry received bytes from the transfer thread to whoever stores
+ * them. The pool is the back-pressure: when it is empty, slab_get says so and the transfer pauses;
+ * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
+ * it) so that the transfer can go on. Any thread.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SLAB_BYTES = 256 << 10 };
+
+struct slab_pool;
+
+struct slab {
+    uint8_t *data; /* SLAB_BYTES */
+    size_t len;    /* bytes in use */
+    struct slab_pool *pool;
+    struct slab *next; /* the owner's */
+};
+
+int slab_pool_new(unsigned count, struct slab_pool **ret_pool);
+void slab_pool_free(struct slab_pool *pool); /* every slab must be back; NULL is legal */
+
+/* At most one observer; set before the first slab_get. */
+void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *context), void *context);
+
+struct slab *slab_get(struct slab_pool *pool); /* NULL when empty; len is 0 */
+void slab_put(struct slab *slab);              /* NULL is legal */

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Strings, one-liners that libc lacks. Pure; any thread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* printf into a fresh string (free() it); NULL when out of memory. */
+char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+
+/* Copies s into a field of fixed size, cut at a byte where needed, always terminated. */
+void str_copy(char *to, size_t size, const char *s);
+
+/* A pattern of the configuration: `*` matches any run of characters, all else itself. */
+bool str_matches(const char *pattern, const char *s);
+
+/* Lower-case hex of `len` bytes into `to` (2 * len + 1 bytes). */
+void str_hex(char *to, const void *bytes, size_t len);
+
+/* Exactly 64 lower-case hex digits. */
+bool str_is_sha256(const char *s);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * TOML 1.0 by toml++ behind a C face. A document is parsed whole; nodes live as long as it does.
+ * Not thread-safe.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct toml;      /* a document */
+struct toml_node; /* a value in it */
+
+enum toml_type {
+    TOML_NONE, /* of a NULL node */
+    TOML_TABLE,
+    TOML_ARRAY,
+    TOML_STRING,
+    TOML_INTEGER,
+    TOML_BOOLEAN,
+    TOML_OTHER, /* floats and dates: nothing of ours takes them */
+};
+
+/* On ERROR_CONFIG, *ret_message (free() it) and *ret_line say what is wrong; else both are
+ * untouched. */
+int toml_parse(const char *text, size_t len, struct toml **ret_document, char **ret_message,
+               int *ret_line);
+void toml_free(struct toml *document);
+const struct toml_node *toml_root(const struct toml *document);
+
+enum toml_type toml_type(const struct toml_node *node);
+int toml_line(const struct toml_node *node); /* where its value stands; 1 is the first */
+size_t toml_count(const struct toml_node *table_or_array);
+/* The i-th member of a table in the order of the file (ret_name lives as long as the document), or
+ * element of an array; NULL past the end. ret_name may be NULL, and is NULL for an array. */
+const struct toml_node *toml_at(const struct toml_node *table_or_array, size_t i,
+                                const char **ret_name);
+const struct toml_node *toml_get(const struct toml_node *table, const char *name);
+const char *toml_string(const struct toml_node *node); /* NULL unless a string; may hold no NUL */
+int64_t toml_integer(const struct toml_node *node);    /* 0 unless an integer */
+bool toml_boolean(const struct toml_node *node);

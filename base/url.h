@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * URLs as mirrors and clients write them: RFC 3986 for splitting, resolving and percent-coding,
+ * http and https only. Pure; any thread.
+ *
+ * Two spellings of one path meet in the *decoded* form, which is what keys, the catalogue and the
+ * disk use: percent-escapes undone, `+` kept as `+` (never a space). url_encode_path is its one way
+ * back; it always writes `%2B` for `+`, because S3 takes a raw `+` for a space.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum { URL_MAX_BYTES = 8192 };
+
+struct url {
+    char *scheme;   /* "http" or "https", lower case */
+    char *host;     /* lower case, without brackets */
+    int port;       /* 80 or 443 when not written */
+    char *path;     /* begins with '/', escapes as written, dot segments removed */
+    char *query;    /* without '?', or NULL */
+    char *fragment; /* without '#', or NULL; still percent-encoded */
+};
+
+/* ERROR_BAD_REQUEST for anything but an absolute http(s) URL within URL_MAX_BYTES; user:password
+ * parts are accepted and dropped; control characters and spaces are refused. */
+int url_parse(const char *text, struct url *ret_url);
+void url_release(struct url *url);
+
+/* Resolves `reference` against the absolute URL `base` (RFC 3986 5.2), trimming surrounding white
+ * space as HTML does. *ret_text has no user:password part, a lower-case host, no default port, and
+ * keeps the fragment. ERROR_BAD_REQUEST when the result is not http(s): mailto:, javascript:, ...
+ */
+int url_resolve(const char *base, const char *reference, char **ret_text);
+
+/* Undoes percent-escapes. ERROR_BAD_REQUEST on a bad escape, an escaped NUL, or a control byte in
+ * the result. */
+int url_decode(const char *text, size_t len, struct buf *ret);
+
+/* Appends `path` with every byte but unreserved characters and "/!$'()*,:;=@" as %XX in upper case.
+ */
+void url_encode_path(struct buf *to, const char *path);
+
+/*
+ * A path below a prefix, as keys want it: if `text` (an absolute URL; query and fragment are cut)
+ * lies below the URL prefix `prefix` (which ends in '/'), gives the decoded rest. Scheme is not
+ * compared, host and port are (default ports count as equal across schemes), path is compared
+ * decoded. URL_ELSEWHERE when it does not lie below; ERROR_BAD_REQUEST when the rest decodes
+ * to something that is no key (see url_key_is_valid).
+ */
+enum { URL_ELSEWHERE = 1 };
+int url_below(const char *prefix, const char *text, char **ret_path);
+
+/* A key: not empty, valid UTF-8, at most 1,024 bytes, no control byte, no backslash, no empty, "."
+ * or ".." segment, no leading or trailing slash. */
+bool url_key_is_valid(const char *path);

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The catalogue: the SQLite database of what is known and kept. One connection, which also does
+ * every checkpoint (two would meet SQLite's WAL-reset bug); all calls block and belong to one
+ * thread, the catalogue thread. Keys are opaque: origin and path, scope and name.
+ *
+ * SQLite >= 3.40, WAL, synchronous=NORMAL, STRICT tables, migrations by user_version in one
+ * transaction; a newer user_version is refused (ERROR_CONFIG). A file that is corrupt or no
+ * database is moved aside
+ * (`.corrupt-<time>`) and a fresh one begun: CATALOGUE_RESET says so. The caller then refills blobs
+ * from the sidecars. Disk full gives ERROR_NO_SPACE and changes nothing; reads go on working.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct catalogue;
+
+enum { CATALOGUE_RESET = 1, CATALOGUE_MISSING = 2 };
+
+int catalogue_open(const char *path, struct catalogue **ret); /* 0 or CATALOGUE_RESET; both open */
+void catalogue_close(struct catalogue *catalogue);            /* checkpoints; NULL is legal */
+
+/* Several changes as one: begin, changes, commit. Without it each change is its own transaction. */
+int catalogue_begin(struct catalogue *catalogue);
+int catalogue_commit(struct catalogue *catalogue);
+void catalogue_rollback(struct catalogue *catalogue);
+
+/* ---- files: one row per origin + path that was ever answered for ---- */
+struct catalogue_file {
+    const char *origin, *path;
+    int64_t size;          /* -1 unknown */
+    const char *etag;      /* ours, chosen at the first answer, with quotes; NULL before it */
+    const char *blob;      /* SHA-256 of the complete blob we hold, or NULL */
+    bool authoritative;    /* an authority names that digest */
+    const char *mirrors;   /* names, comma-separated, of who sent the bytes; or NULL */
+    const char *validator; /* the first mirror's ETag or Last-Modified; or NULL */
+    int64_t last_used_s;
+};
+int catalogue_put_file(struct catalogue *catalogue, const struct catalogue_file *file);
+/* Strings live until the visitor returns. Visits files that have a blob (complete = true) or all.
+ */
+int catalogue_each_file(struct catalogue *catalogue, bool complete,
+                        int (*visit)(void *context, const struct catalogue_file *file),
+                        void *context);
+int catalogue_get_file(struct catalogue *catalogue, const char *origin, const char *path,
+                       int (*visit)(void *context, const struct catalogue_file *file),
+                       void *context);
+/* Coalesced by the caller; rows that do not exist are ignored. */
+int catalogue_touch(struct catalogue *catalogue, const char *origin, const char *path,
+                    int64_t now_s);
+
+/* ---- blobs: bytes we hold ---- */
+int catalogue_put_blob(struct catalogue *catalogue, const char *sha256, int64_t size,
+                       int64_t allocated_bytes);
+/* Removes the row and takes the blob out of every file that named it. */
+int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256);
+int catalogue_each_blob(struct catalogue *catalogue,
+                        int (*visit)(void *context, const char *sha256, int64_t size,
+                                     int64_t allocated_bytes),
+                        void *context);
+
+/* ---- digests: what authorities ever said of a path; remembered for good ---- */
+struct catalogue_digest {
+    const char *origin, *path;
+    const char *project;         /* normalised */
+    const char *sha256;          /* or NULL: not said */
+    const char *metadata_sha256; /* or NULL */
+    const char *authority;       /* mirror name */
+    bool disputed;               /* two authorities disagree: publish neither */
+};
+/* A digest that contradicts a stored one of another authority or day marks the row disputed and
+ * keeps the first. */
+int catalogue_put_digest(struct catalogue *catalogue, const struct catalogue_digest *digest);
+int catalogue_each_digest(struct catalogue *catalogue, const char *origin, const char *project,
+                          int (*visit)(void *context, const struct catalogue_digest *digest),
+                          void *context);
+int catalogue_get_digest(struct catalogue *catalogue, const char *origin, const char *path,
+                         int (*visit)(void *context, const struct catalogue_digest *digest),
+                         void *context);
+
+/* ---- listings: the last good page of a mirror, as received ---- */
+struct catalogue_listing {
+    const char *origin, *mirror;
+    const char *page;                 /* the mirror's URL of it, before redirects: the key */
+    const char *url;                  /* after redirects: what links are relative to */
+    const char *etag, *last_modified; /* or NULL */
+    int status;                       /* 200; 404: the mirror says there is no such page */
+    int64_t fetched_s;                /* last time the mirror confirmed it */
+    const void *body;                 /* gzip */
+    size_t body_len;
+};
+int catalogue_put_listing(struct catalogue *catalogue, const struct catalogue_listing *listing);
+int catalogue_confirm_listing(struct catalogue *catalogue, const char *origin, const char *mirror,
+                              const char *page, int64_t fetched_s);
+/* CATALOGUE_MISSING when there is none. */
+int catalogue_get_listing(struct catalogue *catalogue, const char *origin, const char *mirror,
+                          const char *page,
+                          int (*visit)(void *context, const struct catalogue_listing *listing),
+                          void *context);
+
+/* ---- blame: wrong bytes; remembered across restarts ---- */
+int catalogue_put_blame(struct catalogue *catalogue, const char *origin, const char *path,
+                        const char *mirror, const char *validator, int64_t when_s);
+int catalogue_each_blame(struct catalogue *catalogue,
+                         int (*visit)(void *context, const char *origin, const char *path,
+                                      const char *mirror, const char *validator, int64_t when_s),
+                         void *context);

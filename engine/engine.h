@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The engine: pages and files for whoever asks, from memory, disk or a mirror. It joins index/,
+ * cache/ and upstream/, owns every thread but the HTTP workers and main, and knows no HTTP reply.
+ *
+ *     engine_open(&options, &engine);
+ *     r = engine_page(engine, &query, waiter, &page);       any thread, never blocks
+ *     if (r == ENGINE_WAIT) ... the waiter was suspended; when resumed, ask again
+ *     r = engine_file(engine, &query, waiter, &file);       the same way
+ *     engine_stop(engine);          resumes every waiter; from then on calls fail with
+ * ERROR_STOPPING engine_free(engine);          after the last page_unref and file_close
+ *
+ * An answer is a page or file even when it is a refusal: look at its `outcome` first.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "engine/origins.h"
+#include "engine/wait.h"
+#include "index/page.h"
+
+struct engine;
+
+struct engine_options {
+    const struct origins *origins; /* must outlive the engine */
+    const char *cache_dir;
+    const char *user_agent;
+    const char *instance;   /* random, names this daemon in Via */
+    const char *proxy;      /* or NULL */
+    const char *no_proxy;   /* or NULL */
+    const char *ca_file;    /* or NULL */
+    int64_t max_size;       /* bytes */
+    int64_t min_free;       /* bytes */
+    int64_t page_memory;    /* bytes of built pages kept */
+    int listing_timeout_ms; /* whole request of a page; also how long a first publication waits */
+    int page_refresh_ms;
+    int connect_timeout_ms;
+    int stall_timeout_ms;
+    int connections_per_mirror;
+};
+
+/* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY: it cannot be written. */
+int engine_open(const struct engine_options *options, struct engine **ret);
+void engine_stop(struct engine *engine);
+void engine_free(struct engine *engine);
+
+enum { ENGINE_WAIT = 1 };
+
+enum outcome {
+    OUTCOME_OK,
+    OUTCOME_NO_INDEX,    /* 404 */
+    OUTCOME_NO_PROJECT,  /* 404 */
+    OUTCOME_NO_FILE,     /* 404: every mirror that answered says it is gone */
+    OUTCOME_UNAVAILABLE, /* 503: no mirror answered for a page, nothing stored */
+    OUTCOME_BROKEN,      /* 502: mirrors failed */
+    OUTCOME_SILENT,      /* 504: mirrors were silent */
+    OUTCOME_LOOP,        /* 508 */
+    OUTCOME_STOPPING,    /* 503: shutting down */
+};
+
+/* ------------------------------------------------------------------ pages */
+
+enum { PAGE_IDENTITY, PAGE_GZIP, PAGE_CODINGS };
+
+struct page_body {
+    const char *data; /* NULL where there is no such form: gzip of a small page */
+    size_t len;
+    char etag[40];              /* strong, with quotes */
+    _Atomic(void *) attachment; /* the server's own: set once by compare-and-swap, freed by
+                                   engine_options-independent hook below */
+};
+
+/* Immutable but for the attachments; shared by reference. */
+struct page {
+    enum outcome outcome;
+    const char
+        *detail; /* for people, when the outcome is not OUTCOME_OK: which mirror failed and how */
+    const char *mirrors; /* names of who listed it, comma-separated; "" when none */
+    int64_t born_ms;     /* clock_monotonic_ms when last confirmed by a mirror */
+    int max_age_s;       /* for Cache-Control */
+    bool incomplete;     /* a mirror that names digests has not answered yet */
+    struct page_body body[PAGE_FORMATS][PAGE_CODINGS];
+};
+
+struct page_query {
+    const char *index;   /* "" is /simple/ */
+    const char *project; /* normalised; NULL asks for the project list */
+    bool refresh;        /* the client said no-cache */
+    const char *via;     /* the client's Via, or NULL */
+    int64_t
+        deadline_ms; /* monotonic: after it what there is, or OUTCOME_UNAVAILABLE, is answered */
+};
+
+enum page_state { PAGE_HIT, PAGE_MISS, PAGE_STALE };
+
+/* 0: *ret_page is a reference of the caller's; *ret_state says how it came. ENGINE_WAIT.
+ * ERROR_NO_MEMORY. `waited`: the caller has waited for this very answer before (then it is
+ * PAGE_MISS, not PAGE_HIT). */
+int engine_page(struct engine *engine, const struct page_query *query, struct waiter *waiter,
+                bool waited, struct page **ret_page, enum page_state *ret_state);
+void page_unref(struct page *page);
+/* Called with an attachment when its page goes; set once, before the first engine_page. */
+void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *attachment));
+
+/* ------------------------------------------------------------------ files */
+
+enum file_state { FILE_HIT, FILE_PARTIAL, FILE_MISS, FILE_PASS };
+enum file_use {
+    FILE_USE_HEAD,
+    FILE_USE_RANGE,
+    FILE_USE_WHOLE
+}; /* WHOLE: a 200, or an open-ended `N-` */
+
+struct file_query {
+    const char *origin;
+    const char *path; /* decoded key */
+    enum file_use use;
+    const char *via; /* or NULL */
+};
+
+struct file; /* a handle on one file; belongs to one connection at a time */
+
+struct file_facts {
+    enum outcome outcome;
+    const char *detail; /* when not OUTCOME_OK */
+    int64_t size;       /* -1: not known yet (then only a plain 200 is possible) */
+    const char *etag;   /* strong, with quotes */
+    bool immutable;     /* under a digest that an authority names, and verified */
+    enum file_state state;
+};
+
+/* 0: *ret is open (file_close it) and its facts are known. ENGINE_WAIT. ERROR_NO_MEMORY. */
+int engine_file(struct engine *engine, const struct file_query *query, struct waiter *waiter,
+                struct file **ret);
+const struct file_facts *file_facts(const struct file *file);
+/* Names of the mirrors the bytes come from so far, comma-separated, into ret. */
+void file_mirrors(struct file *file, char *ret, size_t size);
+
+/* Says which bytes will be read, [from, to), before the first file_read; to = -1 when the size is
+ * unknown. */
+int file_select(struct file *file, int64_t from, int64_t to, enum file_use use);
+/* The bytes of a complete blob that is in memory, as one read-only mapping that lives until
+ * file_close; NULL otherwise. */
+const void *file_mapping(struct file *file);
+/* Reads at `offset` what is there, at most `size` bytes: > 0 bytes read; 0: the waiter was
+ * suspended, ask again when resumed; FILE_END: the file ends here (only of unknown size); < 0: the
+ * reply must be cut. */
+enum { FILE_END = -1000 };
+int64_t file_read(struct file *file, int64_t offset, void *data, size_t size,
+                  struct waiter *waiter);
+void file_close(struct file *file);
+
+/* ----------------------------------------------------------------- status */
+
+/* Appends the JSON object of /-/status (without `version` and `uptime_s`: members only, as text
+ * ready to stand between braces). Never blocks for long: reads a snapshot that is at most a second
+ * old. */
+void engine_write_status(struct engine *engine, struct buf *to);
+/* Whether port-independent start is done (catalogue open). */
+bool engine_is_ready(struct engine *engine);

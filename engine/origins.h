@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Origins, mirrors and indexes as configured, and the pure rules over them: which index a request
+ * means, who owns a project, where a link's file lives, where a page or file is asked. Plain data,
+ * filled by the configuration reader and immutable from then on; any thread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+enum layout { LAYOUT_FLAT, LAYOUT_SIMPLE };
+
+struct mirror {
+    char *name;
+    enum layout layout;
+    char *index;  /* page template: {channel} and, for LAYOUT_SIMPLE, {project} */
+    char *files;  /* URL prefix of files, ends in '/' */
+    int *missing; /* statuses that mean "no such project" besides 404 and 410; 0-terminated, or NULL
+                   */
+};
+
+struct owns_in {
+    char *channel;   /* pattern */
+    char **projects; /* patterns; NULL-terminated */
+};
+
+struct origin {
+    char *name;
+    char *canonical; /* URL prefix of files, ends in '/'; or NULL */
+    char *pages;     /* URL prefix of project pages where that differs; or NULL */
+    char **aliases;  /* further URL prefixes of the same files; NULL-terminated, never NULL */
+    char **channels; /* patterns; NULL-terminated; empty: the origin has no channels */
+    char **owns; /* patterns; empty: owns what nobody else owns, if it is the last of its index */
+    struct owns_in *owns_in;
+    size_t owns_in_count;
+    struct mirror *mirrors;
+    size_t mirror_count;
+};
+
+/* An index named in the configuration; one per channel and /simple/ come without being named. */
+struct named_index {
+    char *name;
+    char **origins; /* in order of ownership; NULL-terminated */
+};
+
+struct origins {
+    struct origin *list;
+    size_t count;
+    struct named_index *indexes;
+    size_t index_count;
+};
+
+/* Frees what the members own, not the struct itself. */
+void origins_release(struct origins *origins);
+
+const struct origin *origins_find(const struct origins *origins, const char *name);
+
+/*
+ * What an index name means: the origin with channels whose pattern matches (its own projects), and
+ * the origin that answers for the rest ("pypi", or the only one without channels). "" is /simple/:
+ * the rest alone. ORIGINS_NO_INDEX (> 0) when nothing matches.
+ */
+enum { ORIGINS_NO_INDEX = 1, ORIGINS_MAX = 8 };
+struct index_view {
+    const struct origin *origins[ORIGINS_MAX]; /* in order of ownership */
+    size_t count;
+    const char *channel; /* the name, when a channel; else NULL. Points into the caller's string */
+};
+int origins_index(const struct origins *origins, const char *index, struct index_view *ret);
+
+/* The longest index name at the start of `path` ("nightly/cu130/simple/torch/" -> 13 bytes), 0 when
+ * none matches; only names followed by '/' or the end count. */
+size_t origins_index_length(const struct origins *origins, const char *path);
+
+/* The one origin that answers for a normalised project name; NULL when nobody does. */
+const struct origin *origins_owner(const struct index_view *view, const char *project);
+/* Whether that origin's claim on the name is by pattern (listed on /simple/-less channel pages). */
+bool origin_owns(const struct origin *origin, const char *channel, const char *project);
+
+/* Maps an absolute URL to a file of this origin: *ret_path is the decoded key (free() it).
+ * Tries every mirror's `files`, canonical and aliases, the longest prefix first. URL_ELSEWHERE (1)
+ * when none fits. */
+int origin_map_url(const struct origin *origin, const char *url, char **ret_path);
+
+/* The mirror's URL of a page (project is ignored by LAYOUT_FLAT) and of a file; NULL when out of
+ * memory. */
+char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project);
+char *mirror_file_url(const struct mirror *mirror, const char *path);

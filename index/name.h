@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Names: projects (PEP 503), wheel file names (binary distribution format, PEP 427 and PEP 425),
+ * sdist file names (PEP 625 and the older forms that indexes still hold), versions (PEP 440).
+ * Pure; any thread.
+ */
+#include <stdbool.h>
+
+enum { NAME_MAX_BYTES = 255 };
+
+enum file_kind {
+    FILE_OTHER,         /* neither: .exe, .egg, .metadata, a directory ... */
+    FILE_WHEEL,         /* a wheel name that packaging accepts */
+    FILE_WHEEL_INVALID, /* .whl with five or six dash-separated parts that packaging rejects */
+    FILE_SDIST,         /* .tar.gz or .zip whose name ends in -<version> */
+};
+
+struct file_name {
+    enum file_kind kind;
+    char *project; /* normalised (PEP 503); NULL for FILE_OTHER */
+    char *version; /* normalised (PEP 440), local part kept; NULL where it has none */
+};
+
+/* Lower case, each run of `-_.` one `-`, into ret (NAME_MAX_BYTES + 1). ERROR_BAD_REQUEST when it
+ * is no project name: empty, too long, other characters, or no letter or digit at an end. */
+int name_normalize(const char *text, char *ret);
+
+/* Always 0 or ERROR_NO_MEMORY; what is not recognised is FILE_OTHER. */
+int file_name_parse(const char *file, struct file_name *ret);
+void file_name_release(struct file_name *name);
+
+/* The PEP 440 normal form into ret (NAME_MAX_BYTES + 1); ERROR_BAD_REQUEST when it is no version.
+ */
+int version_normalize(const char *text, char *ret);
+/* PEP 440 order of two normal forms, as strcmp. */
+int version_compare(const char *a, const char *b);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Pages as clients want them: project pages, project lists and flat pages, as PEP 503 HTML or
+ * PEP 691 JSON (with PEP 592, 629, 658/714, 700, 792 where known). Input order is kept; hrefs are
+ * written as given, so they must be percent-encoded already. Deterministic: equal input, equal
+ * bytes. Pure; any thread.
+ *
+ * JSON: api-version 1.1 only when every size is known, else 1.0; no nulls; `hashes` always, `{}`
+ * when unknown; `core-metadata` only, never `dist-info-metadata`; `upload-time` on every file or on
+ * none. HTML: `data-core-metadata` and `data-dist-info-metadata` with one value; never "false"; no
+ * <base>, no navigation; the only fragment is `#sha256=`.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum page_format { PAGE_HTML, PAGE_JSON };
+enum { PAGE_FORMATS = 2, PAGE_MAX_BYTES = 64 << 20 };
+
+struct page_file {
+    const char *name;            /* file name */
+    const char *href;            /* relative or absolute, percent-encoded, no fragment */
+    const char *version;         /* normalised, or NULL */
+    const char *sha256;          /* or NULL */
+    const char *requires_python; /* or NULL */
+    const char *metadata_sha256; /* or NULL: `true` when has_metadata */
+    const char *upload_time;     /* or NULL: then no file shows one */
+    const char *yanked_reason;   /* or NULL */
+    int64_t size;                /* or -1 */
+    bool yanked;
+    bool has_metadata;
+};
+
+struct page_content {
+    const char *project; /* normalised */
+    const struct page_file *files;
+    size_t file_count;
+    const char *project_status; /* or NULL */
+    const char *project_status_reason;
+};
+
+/* Errors are the buffer's: to->error. */
+void page_write_project(const struct page_content *content, enum page_format format,
+                        struct buf *to);
+void page_write_list(const char *const *projects, size_t count, enum page_format format,
+                     struct buf *to);
+
+/* Escapes & < > " ' for element text and attribute values. */
+void page_escape(struct buf *to, const char *text);

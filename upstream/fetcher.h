@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The transfer thread: every HTTP request to a mirror, by libcurl's multi interface. A request is a
+ * URL, validators and a sink; it knows neither wheels nor disk.
+ *
+ *     fetcher_new(&options, &fetcher);
+ *     id = fetcher_start(fetcher, &request, &sink, context);   // any thread, never blocks
+ *     ... sink.on_head, on_data*, on_done: on the transfer thread, in this order, on_done exactly
+ * once fetcher_cancel(fetcher, id);                              // any thread;
+ * on_done(ERROR_STOPPING) follows fetcher_stop(fetcher);                                    // ends
+ * every transfer, joins the thread fetcher_free(fetcher);
+ *
+ * Sinks must not block and must not call fetcher_stop or fetcher_free; they may start and cancel.
+ *
+ * Promises: redirects are followed (at most 5, never https to http unless the target is a
+ * configured http mirror), and neither a URL, a redirect nor a DNS answer may lead to a loopback,
+ * private, link-local or otherwise special address unless exactly that host and port is in
+ * `allowed` or is the proxy; 198.18.0.0/15 is allowed (fake-IP DNS of local proxies). A body
+ * shorter or longer than announced, a coded body that was not asked for, and a body over max_bytes
+ * end in an error. `CURLOPT_QUICK_EXIT` keeps a silent resolver from blocking the thread. Received
+ * bytes are handed over when a slab is full, after 20 ms, or at the end; when the pool is empty the
+ * transfer pauses until a slab comes back.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slab.h"
+
+struct fetcher;
+
+struct fetcher_options {
+    const char *user_agent;
+    const char *proxy;    /* URL or NULL: https_proxy, http_proxy, all_proxy of the environment */
+    const char *no_proxy; /* or NULL: no_proxy of the environment; applies to `proxy` too */
+    const char *ca_file;  /* PEM bundle besides the system's, or NULL */
+    const char *const
+        *allowed; /* "host:port" pairs that may be loopback or private; NULL-terminated */
+    struct slab_pool *pool;
+    int connect_timeout_ms; /* DNS + TCP + TLS */
+    int stall_timeout_ms;   /* no byte for so long (while not paused by us): ERROR_TIMEOUT */
+    int page_timeout_ms;    /* whole request, where request.is_page */
+};
+
+struct fetch_request {
+    const char *url;    /* copied, like every string here */
+    bool head;          /* HEAD */
+    bool is_page;       /* small: total time limit, compressed transfer allowed and undone */
+    int64_t from, to;   /* byte range, both inclusive; from = -1: none; to = -1: to the end */
+    const char *accept; /* or NULL */
+    const char *if_none_match;     /* or NULL */
+    const char *if_modified_since; /* or NULL */
+    const char *if_range;          /* strong ETag as received, or NULL */
+    const char *via;               /* value of Via, or NULL */
+    int64_t max_bytes;             /* of the decoded body; beyond: ERROR_TOO_BIG */
+};
+
+/* What the final response's header section said; valid during on_head only. */
+struct fetch_head {
+    int status;
+    int64_t length; /* Content-Length of this body, or -1 */
+    int64_t
+        total; /* whole file: length of a 200, the total of a 206's or 416's Content-Range; or -1 */
+    int64_t from;     /* first byte of this body in the file: 0, or a 206's Content-Range start */
+    bool ranges;      /* Accept-Ranges: bytes, or a 206 */
+    bool is_framed;   /* the end of the body can be told from a cut: a length, or chunked coding */
+    const char *etag; /* as received, or NULL */
+    const char *last_modified; /* or NULL */
+    const char *content_type;  /* or NULL */
+    const char *final_url;     /* after redirects */
+    const char *via;           /* or NULL */
+    int retry_after_s;         /* or -1 */
+};
+
+struct fetch_sink {
+    /* 0 to take the body; < 0 ends the transfer with that error. Not called when no header section
+     * came. A 206 whose Content-Range does not match what was asked ends in ERROR_UPSTREAM_BROKEN
+     * before it. */
+    int (*on_head)(void *context, const struct fetch_head *head);
+    /* The sink owns the slab and must slab_put it. `offset` is the place in the file of its first
+     * byte. */
+    void (*on_data)(void *context, struct slab *slab, int64_t offset);
+    /* error 0: the body came whole. `detail` is a short text for people ("HTTP 503",
+     * "Could not resolve host"), never NULL, never with credentials. Nothing of this transfer
+     * follows. */
+    void (*on_done)(void *context, int error, const char *detail);
+};
+
+int fetcher_new(const struct fetcher_options *options, struct fetcher **ret);
+/* Ids are never 0 and never come again. Out of memory is told by on_done. */
+uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *request,
+                       const struct fetch_sink *sink, void *context);
+void fetcher_cancel(struct fetcher *fetcher, uint64_t id); /* unknown ids are ignored */
+/* Flow control for a sink that cannot take more just now; effective from the next slab on. */
+void fetcher_pause(struct fetcher *fetcher, uint64_t id, bool pause);
+void fetcher_stop(struct fetcher *fetcher);
+void fetcher_free(struct fetcher *fetcher);
