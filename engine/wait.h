@@ -44,8 +44,8 @@ enum { WAIT_SUSPENDED = 0, WAIT_READY = 1 };
 int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(void *arg),
                   void *arg);
 
-/* Resumes every waiter whose `want` is below `limit` (INT64_MAX: all). */
-void waitlist_wake(struct waitlist *list, int64_t limit);
+/* Resumes every waiter whose `want` lies in [from, to); [0, INT64_MAX) is everybody. */
+void waitlist_wake(struct waitlist *list, int64_t from, int64_t to);
 /* Resumes those whose client has left; returns how many. */
 unsigned waitlist_sweep(struct waitlist *list);
 /* Resumes all, and lets nobody join again. */

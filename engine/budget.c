@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/budget.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum {
+    BACK_OFF_FIRST_MS = 500,
+    BACK_OFF_MOST_MS = 30000,
+    PROBE_MS = 1000,
+    RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
+    SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
+    LIES_MOST = 3,
+    LIE_MS = 3600 * 1000,
+    ERROR_BYTES = 160,
+};
+
+struct health {
+    unsigned failures; /* in a row */
+    unsigned connections;
+    int64_t until_ms; /* backing off until then */
+    int64_t tried_ms; /* last probe while backing off */
+    int64_t out_ms;   /* out until then */
+    int64_t lies_ms[LIES_MOST];
+    int64_t rate; /* bytes a second, a moving average */
+    char last_error[ERROR_BYTES];
+};
+
+struct budget {
+    size_t count;
+    unsigned connections;
+    uint64_t random;
+    struct health mirror[];
+};
+
+int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret)
+{
+    struct budget *b = calloc(1, sizeof(*b) + mirrors * sizeof(b->mirror[0]));
+    if (!b)
+        return ERROR_NO_MEMORY;
+    b->count = mirrors;
+    b->connections = connections;
+    b->random = seed | 1;
+    for (size_t i = 0; i < mirrors; i++)
+        for (unsigned k = 0; k < LIES_MOST; k++)
+            b->mirror[i].lies_ms[k] = -LIE_MS;
+    *ret = b;
+    return 0;
+}
+
+void budget_free(struct budget *b)
+{
+    free(b);
+}
+
+/* xorshift64*: jitter needs to differ, not to surprise. */
+static uint64_t next_random(struct budget *b)
+{
+    b->random ^= b->random >> 12;
+    b->random ^= b->random << 25;
+    b->random ^= b->random >> 27;
+    return b->random * 0x2545F4914F6CDD1Dull;
+}
+
+bool budget_is_backing_off(const struct budget *b, size_t mirror, int64_t now_ms)
+{
+    return b->mirror[mirror].until_ms > now_ms || b->mirror[mirror].out_ms > now_ms;
+}
+
+/* Whether a is the better choice; equal ones keep their configured order. */
+static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
+{
+    const struct health *x = &b->mirror[a], *y = &b->mirror[than];
+    bool x_off = budget_is_backing_off(b, a, now_ms),
+         y_off = budget_is_backing_off(b, than, now_ms);
+    if (x_off != y_off)
+        return y_off;
+    if (x_off)
+        return x->until_ms < y->until_ms;
+    if (x->failures != y->failures)
+        return x->failures < y->failures;
+    /* Only a clear difference in rate overrules the administrator's order. */
+    return x->rate > 0 && y->rate > 0 && x->rate > 2 * y->rate;
+}
+
+int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
+                bool counted, int64_t now_ms, unsigned *ret)
+{
+    int best = -1;
+    bool busy = false;
+    for (unsigned i = 0; i < count; i++) {
+        const struct health *h = &b->mirror[mirrors[i]];
+        if ((excluded & (1u << i)) || h->out_ms > now_ms)
+            continue;
+        bool off = budget_is_backing_off(b, mirrors[i], now_ms);
+        if (off && h->tried_ms > now_ms - PROBE_MS)
+            continue;
+        if (counted && h->connections >= b->connections) {
+            busy |= !off;
+            continue;
+        }
+        if (best < 0 || is_better(b, mirrors[i], mirrors[best], now_ms))
+            best = (int)i;
+    }
+    if (best < 0)
+        return busy ? BUDGET_BUSY : BUDGET_NONE;
+    if (busy && budget_is_backing_off(b, mirrors[best], now_ms))
+        return BUDGET_BUSY; /* a good mirror is worth the wait */
+    b->mirror[mirrors[best]].tried_ms = now_ms;
+    *ret = (unsigned)best;
+    return 0;
+}
+
+void budget_begin(struct budget *b, size_t mirror)
+{
+    b->mirror[mirror].connections++;
+}
+
+void budget_end(struct budget *b, size_t mirror)
+{
+    b->mirror[mirror].connections--;
+}
+
+void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms)
+{
+    struct health *h = &b->mirror[mirror];
+    h->failures = 0;
+    h->until_ms = 0;
+    h->last_error[0] = '\0';
+    if (bytes < RATE_LEAST_BYTES || ms <= 0)
+        return;
+    int64_t rate = bytes * 1000 / ms;
+    h->rate = h->rate ? (3 * h->rate + rate) / 4 : rate;
+}
+
+void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
+                   int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    int64_t wait = BACK_OFF_FIRST_MS;
+    for (unsigned i = 0; i < h->failures && wait < BACK_OFF_MOST_MS; i++)
+        wait *= 2;
+    if (retry_after_s > 0 && wait < (int64_t)retry_after_s * 1000)
+        wait = (int64_t)retry_after_s * 1000;
+    if (wait > BACK_OFF_MOST_MS)
+        wait = BACK_OFF_MOST_MS;
+    wait -= (int64_t)(next_random(b) % (uint64_t)(wait / 4 + 1));
+    if (h->until_ms <= now_ms) /* requests that failed together count once */
+        h->failures++;
+    h->until_ms = now_ms + wait;
+    h->tried_ms = now_ms;
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
+void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    for (unsigned i = LIES_MOST - 1; i > 0; i--)
+        h->lies_ms[i] = h->lies_ms[i - 1];
+    h->lies_ms[0] = now_ms;
+    if (now_ms - h->lies_ms[LIES_MOST - 1] < LIE_MS)
+        h->out_ms = now_ms + LIE_MS;
+    str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
+}
+
+static bool is_slow(const struct budget *b, const struct health *h)
+{
+    int64_t fastest = 0;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->mirror[i].rate > fastest)
+            fastest = b->mirror[i].rate;
+    return h->rate > 0 && h->rate < fastest / SLOW_SHARE;
+}
+
+void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct budget_view *ret)
+{
+    const struct health *h = &b->mirror[mirror];
+    enum mirror_state state = is_slow(b, h) ? MIRROR_SLOW : MIRROR_OK;
+    if (h->until_ms > now_ms)
+        state = MIRROR_BACKING_OFF;
+    if (h->out_ms > now_ms)
+        state = MIRROR_OUT;
+    *ret = (struct budget_view){state, h->last_error, h->rate, h->connections};
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The budget: what spans flights and pages. It knows each mirror's health, rate and connections,
+ * and says which mirror is asked next. Pure like engine/flight.h: no thread, clock or socket; the
+ * flight thread owns it. Mirrors are numbered as the owner likes, below the count given at birth.
+ *
+ * Order of choice: mirrors that are not backing off before those that are; then fewer recent
+ * failures; then the higher measured rate (a mirror never measured counts as good); then the
+ * configured order. A mirror that is backing off is asked all the same when no other is left and
+ * its last try is a second ago: a client that waits may probe. Back-off doubles from half a second
+ * to thirty, with jitter, and ends with the first success.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct budget;
+
+enum mirror_state { MIRROR_OK, MIRROR_SLOW, MIRROR_BACKING_OFF, MIRROR_OUT };
+
+struct budget_view {
+    enum mirror_state state;
+    const char *last_error; /* "" when none since the last success */
+    int64_t rate_bytes_s;   /* 0: not measured */
+    unsigned connections;
+};
+
+/* `connections`: at most so many file transfers at once per mirror. `seed` makes the jitter. */
+int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret);
+void budget_free(struct budget *budget);
+
+/*
+ * Chooses among `count` mirrors, those whose bit is set in `excluded` left out; *ret is an index
+ * into `mirrors`. BUDGET_NONE: nobody is left; BUDGET_BUSY: somebody is, but all its connections
+ * are in use: ask again after the next budget_end. `counted` is false for small requests, which
+ * need no connection.
+ */
+enum { BUDGET_NONE = 1, BUDGET_BUSY = 2 };
+int budget_pick(struct budget *budget, const size_t *mirrors, unsigned count, unsigned excluded,
+                bool counted, int64_t now_ms, unsigned *ret);
+
+/* Around each counted transfer. */
+void budget_begin(struct budget *budget, size_t mirror);
+void budget_end(struct budget *budget, size_t mirror);
+
+/* What came of a request. bytes / ms = 0: nothing to learn about rate. */
+void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64_t ms);
+/* retry_after_s: what the mirror asked for, or -1. */
+void budget_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
+                   int64_t now_ms);
+/* Wrong bytes under a known digest: three in an hour put the mirror out for an hour. */
+void budget_lied(struct budget *budget, size_t mirror, int64_t now_ms);
+
+bool budget_is_backing_off(const struct budget *budget, size_t mirror, int64_t now_ms);
+void budget_view(const struct budget *budget, size_t mirror, int64_t now_ms,
+                 struct budget_view *ret);

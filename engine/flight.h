@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A flight: one file being fetched for any number of readers. This is the judgement alone, a pure
+ * state machine: events in, commands out. It has no thread, clock, file or socket, so it runs in
+ * the simulator exactly as it runs in the daemon.
+ *
+ *     flight_new(&options, &flight);
+ *     flight_on_...(flight, ...);                    each event appends commands
+ *     while (flight_next(flight, &command)) ...      the owner executes them, in order
+ *     until FLIGHT_END was among them; then flight_free.
+ *
+ * Bytes: offsets from 0, ranges half open. `slot` numbers a flight's transfers; mirrors are numbers
+ * below FLIGHT_MIRRORS, in the origin's configured order. Events that come late (for a slot that
+ * was stopped or reused) are told by `transfer`, a number that FLIGHT_START gives and never gives
+ * again; they are ignored, so the owner need not filter. Not thread-safe: the flight thread owns
+ * it.
+ *
+ * What it promises (the simulator checks each after every step):
+ *  - FLIGHT_RELEASE never lets a whole-file reader at the last 64 KiB (of a smaller file: at the
+ * last byte) before length and digest, those of them that are known, agree;
+ *  - FLIGHT_COMMIT comes only after the whole file was hashed and every known one of length and
+ * digest agrees;
+ *  - after a wrong digest FLIGHT_CUT comes before anything else, and the mirrors that sent bytes
+ * are blamed;
+ *  - no byte is asked for twice that is present, but for what a stopped transfer had under way;
+ *  - every reader is answered: bytes, FLIGHT_CUT or FLIGHT_FAIL; once no mirror is left, no reader
+ * waits on;
+ *  - a flight that nobody reads ends or parks: it goes on to the end only as flight_options says.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+struct flight;
+
+enum {
+    FLIGHT_MIRRORS = 16,
+    FLIGHT_SLOTS = 2, /* slot 0 fills from the front, slot 1 fetches wanted ranges ahead of it */
+    FLIGHT_HOLD_BACK = 64 << 10,
+    FLIGHT_DETAIL = 256,
+};
+
+/* What is known before the first transfer. */
+struct flight_options {
+    unsigned mirrors;   /* how many the origin has */
+    unsigned blamed;    /* bit set: mirrors that sent wrong bytes for this file before */
+    int64_t size;       /* what an authority or an earlier answer said; -1 unknown */
+    bool is_known;      /* readers can be answered without asking a mirror first */
+    const char *sha256; /* what an authority says, or NULL */
+};
+
+enum flight_use {
+    FLIGHT_HEAD,  /* wants to know size and validators */
+    FLIGHT_RANGE, /* wants [from, to) */
+    FLIGHT_WHOLE, /* wants [from, end), and only verified bytes at the end */
+};
+
+enum flight_command_type {
+    FLIGHT_ASK,     /* slot: choose a mirror not in `excluded`; answer by flight_on_mirror */
+    FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
+    FLIGHT_STOP,    /* transfer */
+    FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
+                       FLIGHT_CUT */
+    FLIGHT_RELEASE, /* to: whole-file readers may read below it; INT64_MAX: verified, no limit;
+                       size is then final */
+    FLIGHT_HASH, /* from, to: hash these bytes next; from = 0 begins anew; to = size ends the digest
+                    (from = to when nothing but the end is missing) */
+    FLIGHT_CUT,  /* readers that have not got everything are cut now, bytes are forgotten: a new
+                    partial file begins; error */
+    FLIGHT_BLAME,  /* mirror: it sent wrong bytes */
+    FLIGHT_COMMIT, /* sha256, authoritative: keep it; answer by flight_on_committed */
+    FLIGHT_FAIL,   /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
+                      unless FLIGHT_END follows */
+    FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes */
+    FLIGHT_END,    /* nothing more will come */
+};
+
+struct flight_command {
+    enum flight_command_type type;
+    unsigned slot;
+    unsigned mirror;
+    unsigned excluded; /* bit set of mirrors */
+    uint64_t transfer;
+    int64_t from, to;
+    int64_t size;
+    bool head;   /* ask HEAD */
+    bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
+    bool authoritative;
+    int error;
+    char sha256[SHA256_HEX];
+    char detail[FLIGHT_DETAIL];
+};
+
+int flight_new(const struct flight_options *options, struct flight **ret);
+void flight_free(struct flight *flight);
+
+/* The next command, in the order in which they were decided; false when there is none for now. */
+bool flight_next(struct flight *flight, struct flight_command *ret);
+
+/* ---- readers. `reader` is any number of the caller's, unique among present readers. */
+void flight_on_reader(struct flight *flight, uint64_t reader, enum flight_use use, int64_t from,
+                      int64_t to);
+void flight_on_reader_left(struct flight *flight, uint64_t reader);
+
+/* ---- mirrors and transfers */
+/* Answer to FLIGHT_ASK: a mirror, or FLIGHT_NO_MIRROR with why; none are left for this file. */
+enum { FLIGHT_NO_MIRROR = FLIGHT_MIRRORS };
+void flight_on_mirror(struct flight *flight, unsigned slot, unsigned mirror, int error,
+                      const char *detail);
+
+struct flight_answer {
+    int status;          /* HTTP */
+    int64_t total;       /* size of the whole file, -1 unknown */
+    int64_t from;        /* first byte of the body */
+    bool is_framed;      /* the end can be told from a cut */
+    bool ranges;         /* the mirror honours ranges */
+    bool same_validator; /* strong validator equal to the first accepted answer's, whoever sent
+                            that; true for the first */
+};
+/* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
+ */
+int flight_on_answer(struct flight *flight, uint64_t transfer, const struct flight_answer *answer);
+/* Bytes of a transfer are on disk that were not there before. The owner drops bytes that are
+ * already written: no byte is ever written twice into one partial file. */
+void flight_on_bytes(struct flight *flight, uint64_t transfer, int64_t from, int64_t to);
+/* A transfer is over, and flight_on_bytes for all its bytes has come. status: HTTP status or 0. */
+void flight_on_ended(struct flight *flight, uint64_t transfer, int error, int status,
+                     const char *detail);
+
+/* ---- disk and digests */
+/* Bytes [0, to) are hashed; when `to` is the whole file, sha256 is its digest, else NULL. */
+void flight_on_hashed(struct flight *flight, int64_t to, const char *sha256);
+/* An authority names the digest (again); one that contradicts an earlier one is ignored. */
+void flight_on_digest(struct flight *flight, const char *sha256);
+void flight_on_committed(struct flight *flight, int error);
+/* The disk failed under a write or a reservation. */
+void flight_on_disk_error(struct flight *flight, int error);
+
+/* ---- time. Called now and then; decides parking and forgetting. now_ms only ever grows. */
+void flight_on_tick(struct flight *flight, int64_t now_ms);
+void flight_on_stop(struct flight *flight); /* the daemon stops: FLIGHT_FAIL(ERROR_STOPPING), END */
+
+/* ---- for status and for the simulator's model */
+struct flight_view {
+    int64_t size, prefix, present, hashed, released;
+    unsigned readers;
+    unsigned senders; /* bit set of mirrors whose bytes are present */
+    bool verified, parked, ended;
+};
+void flight_view(const struct flight *flight, struct flight_view *ret);
