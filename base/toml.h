@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct toml;      /* a document */
-struct toml_node; /* a value in it */
+struct toml_document; /* a document */
+struct toml_node;     /* a value in it */
 
 enum toml_type {
     TOML_NONE, /* of a NULL node */
@@ -23,10 +23,10 @@ enum toml_type {
 
 /* On ERROR_CONFIG, *ret_message (free() it) and *ret_line say what is wrong; else both are
  * untouched. */
-int toml_parse(const char *text, size_t len, struct toml **ret_document, char **ret_message,
-               int *ret_line);
-void toml_free(struct toml *document);
-const struct toml_node *toml_root(const struct toml *document);
+int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
+               char **ret_message, int *ret_line);
+void toml_free(struct toml_document *document);
+const struct toml_node *toml_root(const struct toml_document *document);
 
 enum toml_type toml_type(const struct toml_node *node);
 int toml_line(const struct toml_node *node); /* where its value stands; 1 is the first */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * toml++ keeps tables sorted by name and its types belong to C++. What it parsed is copied into a
+ * plain tree of ours, in the order of the file, and its own tree is dropped. No exception leaves
+ * this file.
+ */
+extern "C" {
+#include "base/toml.h"
+#include "base/error.h"
+}
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <toml++/toml.h>
+
+struct toml_node {
+    enum toml_type type = TOML_OTHER;
+    toml::source_position begin{};
+    std::string name; // of a member of a table
+    std::string string;
+    int64_t integer = 0;
+    bool boolean = false;
+    std::vector<std::unique_ptr<toml_node>> members;
+};
+
+struct toml_document {
+    std::unique_ptr<toml_node> root;
+};
+
+namespace
+{
+constexpr int DEPTH_MAX = 64;
+
+// What the copy refuses though TOML allows it.
+struct refusal {
+    const char *message;
+    int line;
+};
+
+std::unique_ptr<toml_node> copy_node(const toml::node &from, int depth);
+
+void copy_table(const toml::table &from, toml_node &to, int depth)
+{
+    to.type = TOML_TABLE;
+    for (auto &&[key, value] : from) {
+        auto member = copy_node(value, depth + 1);
+        member->name = key.str();
+        if (member->name.find('\0') != std::string::npos)
+            throw refusal{"a key holds a NUL", static_cast<int>(member->begin.line)};
+        // The key stands before its value, and an implied table has no place of its own.
+        if (!member->begin || key.source().begin < member->begin)
+            member->begin = key.source().begin;
+        to.members.push_back(std::move(member));
+    }
+    std::stable_sort(to.members.begin(), to.members.end(),
+                     [](const auto &a, const auto &b) { return a->begin < b->begin; });
+}
+
+void copy_array(const toml::array &from, toml_node &to, int depth)
+{
+    to.type = TOML_ARRAY;
+    for (auto &&element : from)
+        to.members.push_back(copy_node(element, depth + 1));
+}
+
+std::unique_ptr<toml_node> copy_node(const toml::node &from, int depth)
+{
+    auto to = std::make_unique<toml_node>();
+    to->begin = from.source().begin;
+    if (depth > DEPTH_MAX)
+        throw refusal{"nested too deeply", static_cast<int>(to->begin.line)};
+    if (auto table = from.as_table()) {
+        copy_table(*table, *to, depth);
+    } else if (auto array = from.as_array()) {
+        copy_array(*array, *to, depth);
+    } else if (auto string = from.as_string()) {
+        to->type = TOML_STRING;
+        to->string = string->get();
+        if (to->string.find('\0') != std::string::npos)
+            throw refusal{"a string holds a NUL", static_cast<int>(to->begin.line)};
+    } else if (auto integer = from.as_integer()) {
+        to->type = TOML_INTEGER;
+        to->integer = integer->get();
+    } else if (auto boolean = from.as_boolean()) {
+        to->type = TOML_BOOLEAN;
+        to->boolean = boolean->get();
+    }
+    return to;
+}
+
+int report(std::string_view message, int line, char **ret_message, int *ret_line)
+{
+    char *copy = strndup(message.data(), message.size());
+    if (!copy)
+        return ERROR_NO_MEMORY;
+    *ret_message = copy;
+    *ret_line = line;
+    return ERROR_CONFIG;
+}
+} // namespace
+
+int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
+               char **ret_message, int *ret_line)
+{
+    try {
+        auto document = std::make_unique<struct toml_document>();
+        document->root = copy_node(toml::parse(std::string_view(text, len)), 0);
+        *ret_document = document.release();
+        return 0;
+    } catch (const toml::parse_error &error) {
+        return report(error.description(), static_cast<int>(error.source().begin.line), ret_message,
+                      ret_line);
+    } catch (const refusal &error) {
+        return report(error.message, error.line, ret_message, ret_line);
+    } catch (const std::exception &) {
+        return ERROR_NO_MEMORY;
+    }
+}
+
+void toml_free(struct toml_document *document)
+{
+    delete document;
+}
+
+const struct toml_node *toml_root(const struct toml_document *document)
+{
+    return document->root.get();
+}
+
+enum toml_type toml_type(const struct toml_node *node)
+{
+    return node ? node->type : TOML_NONE;
+}
+
+int toml_line(const struct toml_node *node)
+{
+    return node ? static_cast<int>(node->begin.line) : 0;
+}
+
+size_t toml_count(const struct toml_node *table_or_array)
+{
+    return table_or_array ? table_or_array->members.size() : 0;
+}
+
+const struct toml_node *toml_at(const struct toml_node *table_or_array, size_t i,
+                                const char **ret_name)
+{
+    if (i >= toml_count(table_or_array))
+        return nullptr;
+    const toml_node *member = table_or_array->members[i].get();
+    if (ret_name)
+        *ret_name = table_or_array->type == TOML_TABLE ? member->name.c_str() : nullptr;
+    return member;
+}
+
+const struct toml_node *toml_get(const struct toml_node *table, const char *name)
+{
+    if (toml_type(table) != TOML_TABLE)
+        return nullptr;
+    for (auto &member : table->members)
+        if (member->name == name)
+            return member.get();
+    return nullptr;
+}
+
+const char *toml_string(const struct toml_node *node)
+{
+    return toml_type(node) == TOML_STRING ? node->string.c_str() : nullptr;
+}
+
+int64_t toml_integer(const struct toml_node *node)
+{
+    return node ? node->integer : 0;
+}
+
+bool toml_boolean(const struct toml_node *node)
+{
+    return node && node->boolean;
+}
