@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@ static char empty[1];
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
-    *b = (struct buf){.data = empty, .max = max_bytes};
+    /* Bounded so that no sum of sizes below can wrap. */
+    *b = (struct buf){.data = empty, .max = max_bytes < PTRDIFF_MAX ? max_bytes : PTRDIFF_MAX - 1};
 }
 
 void buf_release(struct buf *b)
@@ -38,9 +40,10 @@ char *buf_reserve(struct buf *b, size_t more)
     }
     size_t need = b->len + more + 1;
     if (need > b->cap) {
+        /* Doubling, but not past the maximum: it says what a stranger may make us allocate. */
         size_t cap = b->cap ? b->cap : 128;
         while (cap < need)
-            cap *= 2;
+            cap = cap > b->max / 2 ? b->max + 1 : cap * 2;
         char *data = realloc(b->cap ? b->data : NULL, cap);
         if (!data) {
             b->error = ERROR_NO_MEMORY;
@@ -80,6 +83,8 @@ void buf_vprintf(struct buf *b, const char *format, va_list args)
     va_list again;
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
+    if (n < 0 && !b->error)
+        b->error = ERROR_TOO_BIG; /* past INT_MAX, the only way this format can fail */
     char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
     if (to) {
         (void)vsnprintf(to, (size_t)n + 1, format, again);

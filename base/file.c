@@ -14,6 +14,8 @@
 
 int file_make_directory(const char *path, mode_t mode)
 {
+    if (!*path)
+        return ERROR_IO;
     auto_free char *copy = strdup(path);
     if (!copy)
         return ERROR_NO_MEMORY;
@@ -23,9 +25,14 @@ int file_make_directory(const char *path, mode_t mode)
         if (mkdir(copy, mode) < 0 && errno != EEXIST)
             return error_from_errno(errno);
         if (!slash)
-            return 0;
+            break;
         *slash = '/';
     }
+    /* EEXIST is also said of a file. */
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return error_from_errno(errno);
+    return S_ISDIR(st.st_mode) ? 0 : ERROR_IO;
 }
 
 int file_write_at(int fd, const void *data, size_t len, int64_t offset)

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* gzip (RFC 1952) and zlib (RFC 1950) by zlib, all at once. Pure; any thread. */
+/*
+ * gzip (RFC 1952) by zlib, all at once. The buffer's maximum is the limit against bombs. On failure
+ * the buffer holds what it held before. Pure; any thread.
+ */
 #include <stddef.h>
 
 #include "base/buf.h"
 
 /* Appends data as one gzip member, without time or name, so that equal bytes give equal bytes. */
 int gzip_compress(const void *data, size_t len, struct buf *to);
-/* Appends what one gzip member holds. ERROR_CORRUPT, or ERROR_TOO_BIG by the buffer's maximum. */
+/* Appends what one gzip member holds. ERROR_CORRUPT for anything else, also for bytes after the
+ * member; ERROR_TOO_BIG by the buffer's maximum. */
 int gzip_decompress(const void *data, size_t len, struct buf *to);

@@ -71,7 +71,7 @@ int lane_new(const char *name, unsigned threads, struct lane **ret_lane)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r) {
         lane_free(lane);
-        return error_from_errno(r);
+        return ERROR_NO_MEMORY; /* EAGAIN: a limit on threads, or no memory for a stack */
     }
     *ret_lane = lane;
     return 0;

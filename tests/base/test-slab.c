@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/slab.h"
+
+enum { COUNT = 3 };
+
+static void tell(void *context)
+{
+    ++*(int *)context;
+}
+
+static void fill_and_drain(struct slab_pool *pool, struct slab *taken[COUNT])
+{
+    for (int i = 0; i < COUNT; i++) {
+        taken[i] = slab_get(pool);
+        assert_non_null(taken[i]);
+        assert_int_equal(taken[i]->len, 0);
+        memset(taken[i]->data, i, SLAB_BYTES);
+        taken[i]->len = SLAB_BYTES;
+    }
+}
+
+static void blocks_are_distinct_and_finite(void **state)
+{
+    (void)state;
+    struct slab_pool *pool = NULL;
+    struct slab *taken[COUNT];
+    assert_int_equal(slab_pool_new(COUNT, &pool), 0);
+    fill_and_drain(pool, taken);
+    assert_null(slab_get(pool));
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(taken[i]->data[0], i);
+        assert_int_equal(taken[i]->data[SLAB_BYTES - 1], i);
+        slab_put(taken[i]);
+    }
+    slab_put(NULL);
+    fill_and_drain(pool, taken); /* what came back can be had again */
+    for (int i = 0; i < COUNT; i++)
+        slab_put(taken[i]);
+    slab_pool_free(pool);
+    slab_pool_free(NULL);
+}
+
+static void tells_once_after_a_refusal(void **state)
+{
+    (void)state;
+    struct slab_pool *pool = NULL;
+    struct slab *taken[COUNT];
+    int told = 0;
+    assert_int_equal(slab_pool_new(COUNT, &pool), 0);
+    slab_pool_observe(pool, tell, &told);
+    fill_and_drain(pool, taken);
+    slab_put(taken[0]);
+    assert_int_equal(told, 0); /* nobody was refused */
+    taken[0] = slab_get(pool);
+    assert_null(slab_get(pool));
+    assert_null(slab_get(pool));
+    slab_put(taken[0]);
+    slab_put(taken[1]);
+    assert_int_equal(told, 1);
+    slab_put(taken[2]);
+    slab_pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_distinct_and_finite),
+        cmocka_unit_test(tells_once_after_a_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
