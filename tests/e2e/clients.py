@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real uv and real pip, each with an empty home and empty caches, untouched by the configuration of
+whoever runs the tests."""
+import glob
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import wheels
+
+DEBIAN_PIP = "/usr/share/python-wheels/pip-23.0*.whl"
+
+
+def bare_environment(home):
+    """An environment with nothing in it but a path and a home: no PIP_*, no UV_*, no proxies."""
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "XDG_CONFIG_DIRS": str(home / "no-config"),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "UV_CACHE_DIR": str(home / "uv-cache"),
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_LINK_MODE": "copy",
+    }
+
+
+def installed(target):
+    """What stands in a --target folder or site-packages: normalised name -> version."""
+    found = importlib.metadata.distributions(path=[str(target)])
+    return {d.metadata["Name"].lower().replace("_", "-"): d.version for d in found}
+
+
+def origin_of(target, module):
+    """Where the suite's own wheel says it comes from."""
+    scope = {}
+    exec((Path(target) / module / "__init__.py").read_text(), scope)  # pylint: disable=exec-used
+    return scope["ORIGIN"]
+
+
+class ClientFailed(AssertionError):
+    pass
+
+
+class Client:
+    """One installer on one fresh machine."""
+
+    def __init__(self, home, command, environment=None):
+        self.home = Path(home)
+        self.command = [str(part) for part in command]
+        self.environment = {**bare_environment(self.home), **(environment or {})}
+
+    def run(self, *arguments, cwd=None, fails=False):
+        """Runs it; returns all it printed. With `fails` a success is the error."""
+        command = [*self.command, *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.home,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+        if (done.returncode != 0) != fails:
+            raise ClientFailed(f"{' '.join(command)}\nexit {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def install(self, *what, fails=False):
+        """Installs into a folder of its own; returns the folder (the output when it must fail)."""
+        raise NotImplementedError
+
+
+class Uv(Client):
+    def __init__(self, home):
+        beside = Path(sys.executable).parent / "uv"
+        program = beside if beside.exists() else shutil.which("uv")
+        if not program:
+            raise RuntimeError("uv is not installed: scripts/bootstrap")
+        super().__init__(home, [program])
+
+    def install(self, *what, fails=False):
+        target = self.home / "target"
+        output = self.run("pip", "install", "--target", target, *what, fails=fails)
+        return output if fails else target
+
+
+class Pip(Client):
+    def __init__(self, home, wheel):
+        super().__init__(home, [sys.executable, "-m", "pip"], {"PYTHONPATH": str(wheel)})
+
+    def install(self, *what, fails=False):
+        target = self.home / "target"
+        target_options = ("--target", target, "--no-compile", "--only-binary=:all:")
+        output = self.run("install", *target_options, *what, fails=fails)
+        return output if fails else target
+
+
+def debian_pip():
+    """Debian's own pip (package python3-pip-whl), or None on other systems."""
+    return next(iter(glob.glob(DEBIAN_PIP)), None)
+
+
+def pip_wheel(kind):
+    """The wheel to run pip from: "newest", a version, or "debian" (None when there is none)."""
+    if kind == "debian":
+        return debian_pip()
+    return wheels.fetch_pip("" if kind == "newest" else kind)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage: wheels, mirrors, clients and the daemon, each torn down and looked at afterwards."""
+import pytest
+
+import clients
+import daemon as daemons
+import standins
+import wheels
+from origin import Origin
+
+PIPS = ("newest", "23.2.1", "debian")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the log of every daemon of a failed test."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for daemon in getattr(item, "daemons", []):
+            report.sections.append((f"log of {daemon.folder.name}", daemon.log_tail(60)))
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    return wheels.build_library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory, library):
+    return standins.build_trees(tmp_path_factory.mktemp("trees"), library)
+
+
+@pytest.fixture(scope="session")
+def mirrors(tmp_path_factory, trees):
+    """The three stand-ins, shared by all tests that leave them alone."""
+    running = standins.Mirrors(trees, tmp_path_factory.mktemp("mirrors"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own_mirrors(tmp_path, trees):
+    """The three stand-ins for one test alone, which may count their requests and stop them."""
+    running = standins.Mirrors(trees, tmp_path / "mirrors")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def origin():
+    with Origin() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def second_origin():
+    with Origin() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def serve(request, tmp_path):
+    """serve(config, ...) starts a daemon; at the end of the test each that still runs is stopped
+    and must end well."""
+    if not daemons.binary().exists():
+        pytest.fail(f"{daemons.binary()} is not there: build it first, or set WHEELYARD_BIN")
+    request.node.daemons = running = []
+
+    def start(config, **options):
+        options.setdefault("folder", tmp_path / f"daemon-{len(running) + 1}")
+        running.append(daemons.Daemon(config=config, **options))
+        return running[-1]
+
+    yield start
+    problems = []
+    for daemon in running:
+        if daemon.process.poll() is None:
+            try:
+                daemon.stop()
+            except AssertionError as problem:
+                problems.append(str(problem))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def uv(tmp_path):
+    return clients.Uv(tmp_path / "uv")
+
+
+@pytest.fixture
+def pip(tmp_path):
+    return clients.Pip(tmp_path / "pip", clients.pip_wheel("newest"))
+
+
+@pytest.fixture(params=("uv", *(f"pip-{kind}" for kind in PIPS)))
+def client(request, tmp_path):
+    """Each of the four installers in turn, on an empty machine."""
+    if request.param == "uv":
+        return clients.Uv(tmp_path / "client")
+    wheel = clients.pip_wheel(request.param.removeprefix("pip-"))
+    if not wheel:
+        pytest.skip("no pip of Debian 12 here (package python3-pip-whl)")
+    return clients.Pip(tmp_path / "client", wheel)
+
+
+@pytest.fixture
+def another(tmp_path):
+    """another(client): the same installer on a second empty machine."""
+
+    def fresh(client):
+        home = tmp_path / f"{client.home.name}-again"
+        if isinstance(client, clients.Uv):
+            return clients.Uv(home)
+        return clients.Pip(home, client.environment["PYTHONPATH"])
+
+    return fresh

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scripted origin: an HTTP/1.1 server that misbehaves on command and counts all it is asked.
+
+    with Origin() as origin:
+        gate = Gate(10_000_000)
+        origin.put("/whl/x.whl", body, gate=gate)       stops each body at 10 MB
+        ...
+        gate.wait_reached(10_000_000); gate.open()
+        assert origin.body_bytes("/whl/x.whl") == len(body)
+
+Left alone it does everything right: strong ETag, Last-Modified, If-None-Match, single ranges,
+If-Range, HEAD. Paths are kept decoded (`+`, not %2B); Request.target is what came over the wire.
+"""
+import gzip
+import hashlib
+import re
+import socket
+import threading
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Callable, Optional
+from urllib.parse import unquote, urlsplit
+
+PATIENCE_S = 60
+BLOCK = 64 * 1024
+LAST_MODIFIED = "Wed, 15 Oct 2025 18:04:00 GMT"
+PORTAL_PAGE = b"<html><title>Sign in</title><body><a href='/login'>Sign in</a></body></html>"
+ACCESS_DENIED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+)
+
+
+class Gate:
+    """How far into a file bodies may go. The test raises the limit; positions are file offsets, so
+    a ranged request that starts beyond the limit waits too."""
+
+    def __init__(self, limit=0):
+        self._limit = limit
+        self._reached = 0
+        self._change = threading.Condition()
+
+    def allow(self, limit):
+        with self._change:
+            self._limit = max(self._limit, limit)
+            self._change.notify_all()
+
+    def open(self):
+        self.allow(1 << 62)
+
+    def wait_reached(self, position, seconds=PATIENCE_S):
+        """Until some body has been sent up to this offset."""
+        with self._change:
+            if not self._change.wait_for(lambda: self._reached >= position, seconds):
+                raise TimeoutError(f"the origin sent {self._reached} bytes, not {position}")
+
+    def pass_from(self, position):
+        """For the server: waits until bytes beyond `position` may go; returns the limit."""
+        with self._change:
+            self._change.wait_for(lambda: self._limit > position, PATIENCE_S)
+            return self._limit
+
+    def note(self, position):
+        with self._change:
+            self._reached = max(self._reached, position)
+            self._change.notify_all()
+
+
+@dataclass
+class Resource:
+    """One path: its bytes, and what goes wrong with them."""
+
+    body: bytes
+    type: str = "application/octet-stream"
+    etag: Optional[Callable[[int], str]] = None  # number of the request, from 1 -> ETag
+    gate: Optional[Gate] = None
+    cut_after: Optional[int] = None  # bytes of this response, then the connection is cut
+    length: Optional[int] = None  # the Content-Length that is claimed
+    framing: str = "length"  # or "chunked", or "close": no length, ended by closing
+    status: Optional[int] = None  # refuse with it; `body` is the explanation
+    location: Optional[str] = None  # redirect there
+    ignore_range: bool = False
+    gzip: bool = False
+    silent: Optional[threading.Event] = None  # no answer until it is set
+    times: Optional[int] = None  # the trouble ends after so many requests
+
+    def sound(self):
+        return Resource(self.body, self.type)
+
+
+@dataclass
+class Request:
+    method: str
+    target: str  # as it came over the wire
+    path: str  # decoded
+    headers: dict  # lower-case names
+    status: int = 0
+    sent: int = 0  # bytes of body
+    range: Optional[str] = field(default=None)
+
+
+class Origin:
+    def __init__(self):
+        self._resources = {}
+        self._asked = {}
+        self._change = threading.Condition()
+        self._connections = set()
+        self.requests = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.origin = self
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Stops listening, lets go whoever waits, cuts every connection."""
+        self._server.shutdown()
+        self._server.server_close()
+        with self._change:
+            resources, connections = list(self._resources.values()), list(self._connections)
+        for resource in resources:
+            if resource.gate:
+                resource.gate.open()
+            if resource.silent:
+                resource.silent.set()
+        for connection in connections:
+            _cut(connection)
+
+    # ---------------------------------------------------------------- what it serves
+
+    def put(self, path, body, **trouble):
+        """Serves bytes (or the file at a Path) at a decoded path; trouble as in Resource."""
+        body = body.read_bytes() if hasattr(body, "read_bytes") else body
+        with self._change:
+            self._resources[path] = Resource(body, **trouble)
+
+    def put_page(self, path, text, **trouble):
+        self.put(path, text.encode(), type="text/html; charset=utf-8", **trouble)
+
+    def change(self, path, **trouble):
+        """Alters what is served at a path; what is not named stays."""
+        with self._change:
+            self._resources[path] = replace(self._resources[path], **trouble)
+
+    def remove(self, path):
+        with self._change:
+            del self._resources[path]
+
+    def find(self, path):
+        """For the handler: the resource and how often it has been asked, this time included."""
+        with self._change:
+            resource = self._resources.get(path)
+            count = self._asked[path] = self._asked.get(path, 0) + 1
+        if resource and resource.times is not None and count > resource.times:
+            resource = resource.sound()
+        return resource, count
+
+    # ---------------------------------------------------------------- what it was asked
+
+    def note(self, request=None, connection=None):
+        """For the handler: something happened. Wakes wait()."""
+        with self._change:
+            if request:
+                self.requests.append(request)
+            if connection:
+                self._connections.add(connection)
+            self._change.notify_all()
+
+    def asked(self, path, method=None):
+        with self._change:
+            return [r for r in self.requests if r.path == path and method in (None, r.method)]
+
+    def body_bytes(self, path):
+        """Bytes of body sent for a path, all requests together."""
+        return sum(request.sent for request in self.asked(path))
+
+    def wait(self, condition, seconds=PATIENCE_S):
+        """Until condition() holds; it is asked again after each request."""
+        with self._change:
+            if not self._change.wait_for(condition, seconds):
+                raise TimeoutError("the origin was not asked as expected")
+
+    def wait_asked(self, path, count=1, seconds=PATIENCE_S):
+        self.wait(lambda: sum(r.path == path for r in self.requests) >= count, seconds)
+
+
+def _cut(connection):
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was first
+
+
+def _one_range(text, size):
+    """(first, last + 1) of a single byte range; None when it cannot be satisfied."""
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
+    if not found or found.groups() == ("", ""):
+        return 0, size
+    first, last = found.groups()
+    if first == "":
+        return max(0, size - int(last)), size
+    if int(first) >= size:
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def handle(self):
+        self.server.origin.note(connection=self.connection)
+        try:
+            super().handle()
+        except OSError:
+            pass  # a client that leaves is part of many stories
+
+    def do_HEAD(self):
+        self._answer()
+
+    def do_GET(self):
+        self._answer()
+
+    def _answer(self):
+        path = unquote(urlsplit(self.path).path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._request = Request(
+            self.command, self.path, path, headers, range=headers.get("range")
+        )
+        resource, count = self.server.origin.find(path)
+        self.server.origin.note(self._request)
+        if resource is None:
+            return self._refuse(404, b"no such thing here")
+        if resource.silent:
+            resource.silent.wait(PATIENCE_S)
+        if resource.location:
+            return self._refuse(302, b"", Location=resource.location)
+        if resource.status:
+            return self._refuse(resource.status, resource.body, resource.type)
+        return self._serve(resource, count)
+
+    def _refuse(self, status, body, type="text/plain", **headers):
+        self._start(status)
+        self.send_header("Content-Type", type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET" and status not in (204, 304):
+            self._send(body)
+
+    def _start(self, status):
+        self._request.status = status
+        self.send_response(status)
+
+    def _etag(self, resource, count):
+        if resource.etag:
+            return resource.etag(count)
+        return f'"{hashlib.md5(resource.body).hexdigest()}"'
+
+    def _not_modified(self, etag):
+        seen = self.headers.get("If-None-Match")
+        if seen is not None:
+            return etag in seen or seen == "*"
+        return self.headers.get("If-Modified-Since") == LAST_MODIFIED
+
+    def _wanted(self, resource, etag):
+        """The bytes to send: (first, end, partial), or None when out of range."""
+        size = len(resource.body)
+        text = self.headers.get("Range")
+        condition = self.headers.get("If-Range")
+        if not text or resource.ignore_range or condition not in (None, etag, LAST_MODIFIED):
+            return 0, size, False
+        span = _one_range(text, size)
+        return (*span, True) if span else None
+
+    def _serve(self, resource, count):
+        etag = self._etag(resource, count)
+        if self._not_modified(etag):
+            return self._refuse(304, b"", ETag=etag)
+        if resource.gzip:
+            resource = replace(resource, body=gzip.compress(resource.body), ignore_range=True)
+        wanted = self._wanted(resource, etag)
+        size = len(resource.body)
+        if wanted is None:
+            return self._refuse(416, b"", **{"Content-Range": f"bytes */{size}"})
+        first, end, partial = wanted
+        self._start(206 if partial else 200)
+        if partial:
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{size}")
+        self._describe(resource, etag, end - first)
+        self.end_headers()
+        if self.command == "GET":
+            self._send_body(resource, first, end)
+        return None
+
+    def _describe(self, resource, etag, length):
+        self.send_header("Content-Type", resource.type)
+        self.send_header("ETag", etag)
+        self.send_header("Last-Modified", LAST_MODIFIED)
+        if not resource.ignore_range:
+            self.send_header("Accept-Ranges", "bytes")
+        if resource.gzip:
+            self.send_header("Content-Encoding", "gzip")
+        if resource.framing == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        elif resource.framing == "close":
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        else:
+            claimed = length if resource.length is None else resource.length
+            self.send_header("Content-Length", str(claimed))
+
+    def _send_body(self, resource, first, end):
+        stop = end if resource.cut_after is None else min(end, first + resource.cut_after)
+        position = first
+        while position < stop:
+            limit = resource.gate.pass_from(position) if resource.gate else stop
+            until = min(stop, limit, position + BLOCK)
+            self._send(resource.body[position:until], resource.framing == "chunked")
+            position = until
+            if resource.gate:
+                resource.gate.note(position)
+        lies = resource.length not in (None, end - first)
+        if resource.cut_after is not None or lies:
+            self.close_connection = True
+            _cut(self.connection)
+        elif resource.framing == "chunked":
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _send(self, data, chunked=False):
+        if chunked:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self.wfile.write(data)
+        self._request.sent += len(data)
+        self.server.origin.note()

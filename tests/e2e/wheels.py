@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wheels the stand-in mirrors serve.
+
+Real ones come from PyPI through pip, once per checkout (.cache/). The torch family is built here,
+small, with true names and places and METADATA that requires those real projects: what matters to
+installers and to wheelyard is names, tags, RECORD and dependencies, not the gigabyte inside.
+The bytes are the same on every run.
+"""
+import base64
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parent.parent / ".cache" / "e2e"
+PYTHON_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
+PYTHON_TAGS = sorted({"cp310", "cp311", "cp312", "cp313", PYTHON_TAG})
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64")
+CHUNK = 1 << 20
+
+
+# ------------------------------------------------------------------ wheels from PyPI
+
+
+def _pip_download(folder, *what):
+    """Asks PyPI, through whatever index this machine's pip is configured for."""
+    marker = folder / ".complete"
+    wanted = "\n".join(map(str, what)) + sys.version
+    if marker.exists() and marker.read_text() == wanted:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
+    environment = {k: v for k, v in os.environ.items() if k != "PIP_FIND_LINKS"}
+    subprocess.run([*command, "--dest", folder, *what], check=True, env=environment)
+    marker.write_text(wanted)
+
+
+def fetch_real():
+    """About a dozen small wheels from PyPI; fetched once, then kept in .cache/."""
+    _pip_download(CACHE / "wheels", "-r", HERE / "requirements.txt")
+    return sorted((CACHE / "wheels").glob("*.whl"))
+
+
+def fetch_pip(version=""):
+    """pip itself as a wheel, which runs from PYTHONPATH. Without a version: the newest."""
+    folder = CACHE / f"pip-{version or 'newest'}"
+    _pip_download(folder, "--no-deps", f"pip=={version}" if version else "pip")
+    return next(folder.glob("pip-*.whl"))
+
+
+# ------------------------------------------------------------------ wheels of our own
+
+
+def _record_line(name, digest, size):
+    text = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return f"{name},sha256={text},{size}\n"
+
+
+def _add(archive, name, chunks):
+    """Writes one member, stored, with a fixed date; returns its line in RECORD."""
+    info = zipfile.ZipInfo(name, (2025, 10, 15, 0, 0, 0))
+    info.external_attr = 0o644 << 16
+    digest, size = hashlib.sha256(), 0
+    with archive.open(info, "w") as member:
+        for chunk in chunks:
+            member.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    return _record_line(name, digest.digest(), size)
+
+
+def _padding(seed, size):
+    """Bytes that do not compress and are the same every time."""
+    source = random.Random(seed)
+    while size > 0:
+        yield source.randbytes(min(CHUNK, size))
+        size -= CHUNK
+
+
+def build(folder, project, version, tags="py3-none-any", requires=(), padding=0, says=""):
+    """Builds `project-version-tags.whl` in a folder. `padding` adds that many bytes to it; `says`
+    is what `module.ORIGIN` holds when it is installed, to tell apart two copies of one name."""
+    module = project.replace("-", "_").lower()
+    stem = f"{project.replace('-', '_')}-{version}"
+    path = Path(folder) / f"{stem}-{tags}.whl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+    metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
+    wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tags}\n"
+    source = f"__version__ = {version!r}\nORIGIN = {says!r}\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        record = _add(archive, f"{module}/__init__.py", [source.encode()])
+        if padding:
+            record += _add(archive, f"{module}/lib/padding.bin", _padding(path.name, padding))
+        record += _add(archive, f"{stem}.dist-info/METADATA", [metadata.encode()])
+        record += _add(archive, f"{stem}.dist-info/WHEEL", [wheel.encode()])
+        record += f"{stem}.dist-info/RECORD,,\n"
+        _add(archive, f"{stem}.dist-info/RECORD", [record.encode()])
+    return path
+
+
+TORCH_REQUIRES = (
+    "filelock",
+    "typing-extensions>=4.10.0",
+    "sympy>=1.13.3",
+    "networkx>=2.5.1",
+    "jinja2",
+    "fsspec>=0.8.5",
+)
+TORCH_ON_LINUX = {
+    "cu126": (
+        'nvidia-cublas-cu12==12.6.4.1; platform_system == "Linux"',
+        'triton==3.5.0; platform_system == "Linux"',
+    ),
+    "cpu": (),
+}
+
+
+def _build_channel(folder, channel):
+    """torch and torchvision of one channel, for every Python and platform that has them."""
+    built = {"torch": [], "torchvision": []}
+    requires = TORCH_REQUIRES + TORCH_ON_LINUX[channel]
+    for python in PYTHON_TAGS:
+        for platform in PLATFORMS:
+            tags = f"{python}-{python}-{platform}"
+            for version in ("2.8.0", "2.9.0"):
+                built["torch"].append(
+                    build(folder, "torch", f"{version}+{channel}", tags, requires, says=channel)
+                )
+            needs = ("torch==2.9.0", "packaging")
+            built["torchvision"].append(
+                build(folder, "torchvision", f"0.24.0+{channel}", tags, needs, says=channel)
+            )
+    return built
+
+
+def _build_stale(folder):
+    """Old copies of PyPI's names that the official site lists and nobody should be given."""
+    return {
+        "certifi": [build(folder, "certifi", "2099.1.1", says="stale")],
+        "jinja2": [build(folder, "Jinja2", "99.1.2", says="stale")],
+        "requests": [build(folder, "requests", "99.28.1", says="stale")],
+    }
+
+
+def _build_for_pypi(folder):
+    built = []
+    for python in PYTHON_TAGS:
+        tags = f"{python}-{python}-manylinux_2_27_x86_64.manylinux_2_28_x86_64"
+        built.append(build(folder, "triton", "3.5.0", tags, says="pypi"))
+    built.append(build(folder, "triton", "3.5.0", f"cp314-cp314-{PLATFORMS[1]}", says="pypi"))
+    tags = "py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64"
+    built.append(build(folder, "nvidia-cublas-cu12", "12.6.4.1", tags, says="pypi"))
+    return built
+
+
+@dataclass
+class Library:
+    """Every wheel there is, by where it belongs."""
+
+    channels: dict  # channel -> project -> [paths]
+    stale: dict  # project -> [paths], listed by the official site only
+    pypi: list  # [paths]
+
+    def torch(self, channel="cu126", version="2.9.0"):
+        """The torch wheel that this Python on Linux installs."""
+        start, end = f"torch-{version}+", f"{PYTHON_TAG}-{PLATFORMS[0]}.whl"
+        named = (p for p in self.channels[channel]["torch"] if p.name.startswith(start))
+        return next(path for path in named if path.name.endswith(end))
+
+
+def build_library(folder):
+    folder = Path(folder)
+    channels = {c: _build_channel(folder / "whl" / c, c) for c in ("cu126", "cpu")}
+    stale = _build_stale(folder / "whl")
+    pypi = fetch_real() + _build_for_pypi(folder / "pypi")
+    return Library(channels, stale, pypi)
+
+
+# ------------------------------------------------------------------ looking into wheels
+
+
+def metadata_of(path):
+    """The METADATA document inside a wheel, as bytes."""
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        return archive.read(name)
+
+
+def sha256_of(data):
+    """Of bytes or of the file at a path, as hex."""
+    if isinstance(data, Path):
+        data = data.read_bytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+def project_of(path):
+    """The normalised project name in a wheel's file name."""
+    return Path(path).name.split("-")[0].lower().replace("_", "-").replace(".", "-")
