@@ -29,9 +29,11 @@ struct origin {
     char *canonical; /* URL prefix of files, ends in '/'; or NULL */
     char *pages;     /* URL prefix of project pages where that differs; or NULL */
     char **aliases;  /* further URL prefixes of the same files; NULL-terminated, never NULL */
-    char **channels; /* patterns; NULL-terminated; empty: the origin has no channels */
-    char **owns; /* patterns; empty: owns what nobody else owns, if it is the last of its index */
-    struct owns_in *owns_in;
+    char **channels; /* patterns, a `*` stays within a segment; NULL-terminated, never NULL; empty:
+                        the origin has no channels */
+    char **owns; /* patterns; NULL-terminated, never NULL; empty, and no owns_in either: owns what
+                    nobody else owns, if it is the last of its index */
+    struct owns_in *owns_in; /* in addition to `owns` */
     size_t owns_in_count;
     struct mirror *mirrors;
     size_t mirror_count;
@@ -58,7 +60,8 @@ const struct origin *origins_find(const struct origins *origins, const char *nam
 /*
  * What an index name means: the origin with channels whose pattern matches (its own projects), and
  * the origin that answers for the rest ("pypi", or the only one without channels). "" is /simple/:
- * the rest alone. ORIGINS_NO_INDEX (> 0) when nothing matches.
+ * the rest alone. A named index goes before a channel of that name, the first origin with a channel
+ * before later ones. ORIGINS_NO_INDEX (> 0) when nothing matches.
  */
 enum { ORIGINS_NO_INDEX = 1, ORIGINS_MAX = 8 };
 struct index_view {
@@ -68,13 +71,19 @@ struct index_view {
 };
 int origins_index(const struct origins *origins, const char *index, struct index_view *ret);
 
+/* Whether a text can name an index: segments of letters, digits, '.', '_' and '-' that are neither
+ * a word of the server's own paths (files, whl, mirror, - in front; simple, flat anywhere) nor
+ * begin with a dot; at most 128 bytes. */
+bool origins_is_index_name(const char *name);
+bool origin_has_channel(const struct origin *origin, const char *channel);
+
 /* The longest index name at the start of `path` ("nightly/cu130/simple/torch/" -> 13 bytes), 0 when
  * none matches; only names followed by '/' or the end count. */
 size_t origins_index_length(const struct origins *origins, const char *path);
 
 /* The one origin that answers for a normalised project name; NULL when nobody does. */
 const struct origin *origins_owner(const struct index_view *view, const char *project);
-/* Whether that origin's claim on the name is by pattern (listed on /simple/-less channel pages). */
+/* Whether the origin's claim on the name is by pattern; `channel` may be NULL. */
 bool origin_owns(const struct origin *origin, const char *channel, const char *project);
 
 /* Maps an absolute URL to a file of this origin: *ret_path is the decoded key (free() it).

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/origins.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/url.h"
+
+enum { INDEX_NAME_MAX_BYTES = 128 };
+
+/* ---------------------------------------------------------------- release */
+
+static void release_strings(char **strings)
+{
+    for (char **s = strings; s && *s; s++)
+        free(*s);
+    free(strings);
+}
+
+static void release_origin(struct origin *origin)
+{
+    free(origin->name);
+    free(origin->canonical);
+    free(origin->pages);
+    release_strings(origin->aliases);
+    release_strings(origin->channels);
+    release_strings(origin->owns);
+    for (size_t i = 0; i < origin->owns_in_count; i++) {
+        free(origin->owns_in[i].channel);
+        release_strings(origin->owns_in[i].projects);
+    }
+    free(origin->owns_in);
+    for (size_t i = 0; i < origin->mirror_count; i++) {
+        free(origin->mirrors[i].name);
+        free(origin->mirrors[i].index);
+        free(origin->mirrors[i].files);
+        free(origin->mirrors[i].missing);
+    }
+    free(origin->mirrors);
+}
+
+void origins_release(struct origins *origins)
+{
+    for (size_t i = 0; i < origins->count; i++)
+        release_origin(&origins->list[i]);
+    for (size_t i = 0; i < origins->index_count; i++) {
+        free(origins->indexes[i].name);
+        release_strings(origins->indexes[i].origins);
+    }
+    free(origins->list);
+    free(origins->indexes);
+    *origins = (struct origins){0};
+}
+
+/* ----------------------------------------------------------------- lookup */
+
+const struct origin *origins_find(const struct origins *origins, const char *name)
+{
+    for (size_t i = 0; i < origins->count; i++)
+        if (strcmp(origins->list[i].name, name) == 0)
+            return &origins->list[i];
+    return NULL;
+}
+
+static bool matches_any(char *const *patterns, const char *s)
+{
+    for (char *const *p = patterns; *p; p++)
+        if (str_matches(*p, s))
+            return true;
+    return false;
+}
+
+static size_t count_slashes(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += *s == '/';
+    return n;
+}
+
+/* A star stays within its segment: with as many slashes on both sides none is left to a star. */
+static bool channel_matches(const char *pattern, const char *channel)
+{
+    return count_slashes(pattern) == count_slashes(channel) && str_matches(pattern, channel);
+}
+
+bool origin_has_channel(const struct origin *origin, const char *channel)
+{
+    for (char *const *p = origin->channels; *p; p++)
+        if (channel_matches(*p, channel))
+            return true;
+    return false;
+}
+
+static bool is_word(const char *s, size_t len, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == len && memcmp(*words, s, len) == 0)
+            return true;
+    return false;
+}
+
+/* Paths of the server begin with the first list; the second ends the name of an index in a path. */
+static const char *const reserved_first[] = {"files", "whl", "mirror", "-", NULL};
+static const char *const reserved[] = {"simple", "flat", NULL};
+
+bool origins_is_index_name(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (strlen(name) > INDEX_NAME_MAX_BYTES)
+        return false;
+    for (const char *s = name;; s++) {
+        size_t len = strspn(s, allowed);
+        if (!len || *s == '.' || is_word(s, len, reserved) ||
+            (s == name && is_word(s, len, reserved_first)))
+            return false;
+        s += len;
+        if (*s != '/')
+            return !*s;
+    }
+}
+
+static bool has_channels(const struct origin *origin)
+{
+    return origin->channels[0] != NULL;
+}
+
+/* Who answers for what no channel's origin owns; NULL when the configuration leaves it open. */
+static const struct origin *find_rest(const struct origins *origins)
+{
+    const struct origin *rest = origins_find(origins, "pypi");
+    if (rest && !has_channels(rest))
+        return rest;
+    rest = NULL;
+    for (size_t i = 0; i < origins->count; i++) {
+        if (has_channels(&origins->list[i]))
+            continue;
+        if (rest)
+            return NULL;
+        rest = &origins->list[i];
+    }
+    return rest;
+}
+
+static void view_named(const struct origins *origins, const struct named_index *named,
+                       const char *index, struct index_view *ret)
+{
+    for (char *const *name = named->origins; *name && ret->count < ORIGINS_MAX; name++) {
+        const struct origin *origin = origins_find(origins, *name);
+        if (!origin)
+            continue;
+        ret->origins[ret->count++] = origin;
+        if (has_channels(origin))
+            ret->channel = index;
+    }
+}
+
+static const struct named_index *find_named(const struct origins *origins, const char *index)
+{
+    for (size_t i = 0; i < origins->index_count; i++)
+        if (strcmp(origins->indexes[i].name, index) == 0)
+            return &origins->indexes[i];
+    return NULL;
+}
+
+static void view_channel(const struct origins *origins, const char *index, struct index_view *ret)
+{
+    for (size_t i = 0; i < origins->count && !ret->count; i++)
+        if (origin_has_channel(&origins->list[i], index)) {
+            ret->origins[ret->count++] = &origins->list[i];
+            ret->channel = index;
+        }
+}
+
+int origins_index(const struct origins *origins, const char *index, struct index_view *ret)
+{
+    struct index_view view = {.count = 0};
+    if (*index && !origins_is_index_name(index))
+        return ORIGINS_NO_INDEX;
+    const struct named_index *named = find_named(origins, index);
+    if (named) {
+        view_named(origins, named, index, &view);
+    } else {
+        if (*index)
+            view_channel(origins, index, &view);
+        if (*index && !view.count)
+            return ORIGINS_NO_INDEX;
+        const struct origin *rest = find_rest(origins);
+        if (rest)
+            view.origins[view.count++] = rest;
+    }
+    if (!view.count)
+        return ORIGINS_NO_INDEX;
+    *ret = view;
+    return 0;
+}
+
+size_t origins_index_length(const struct origins *origins, const char *path)
+{
+    char name[INDEX_NAME_MAX_BYTES + 1];
+    size_t longest = 0;
+    for (size_t len = strcspn(path, "/"); len && len < sizeof name;
+         len += 1 + strcspn(path + len + 1, "/")) {
+        struct index_view view;
+        memcpy(name, path, len);
+        name[len] = '\0';
+        if (origins_index(origins, name, &view) == 0)
+            longest = len;
+        if (!path[len])
+            break;
+    }
+    return longest;
+}
+
+/* -------------------------------------------------------------- ownership */
+
+bool origin_owns(const struct origin *origin, const char *channel, const char *project)
+{
+    if (matches_any(origin->owns, project))
+        return true;
+    for (size_t i = 0; channel && i < origin->owns_in_count; i++)
+        if (channel_matches(origin->owns_in[i].channel, channel) &&
+            matches_any(origin->owns_in[i].projects, project))
+            return true;
+    return false;
+}
+
+const struct origin *origins_owner(const struct index_view *view, const char *project)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (origin_owns(view->origins[i], view->channel, project))
+            return view->origins[i];
+    const struct origin *last = view->count ? view->origins[view->count - 1] : NULL;
+    bool claims_all = last && !last->owns[0] && !last->owns_in_count;
+    return claims_all ? last : NULL;
+}
+
+/* ------------------------------------------------------------------- URLs */
+
+struct mapping {
+    const char *url;
+    size_t longest; /* length of the prefix that gave `path` */
+    char *path;
+    int outcome; /* while there is no path */
+};
+
+/* Tries one prefix; a longer one that fits replaces what a shorter one gave. */
+static void try_prefix(struct mapping *mapping, const char *prefix)
+{
+    if (strlen(prefix) <= mapping->longest)
+        return;
+    char *path = NULL;
+    int r = url_below(prefix, mapping->url, &path);
+    if (r < 0)
+        mapping->outcome = r;
+    if (r)
+        return;
+    free(mapping->path);
+    mapping->path = path;
+    mapping->longest = strlen(prefix);
+}
+
+int origin_map_url(const struct origin *origin, const char *url, char **ret_path)
+{
+    struct mapping mapping = {.url = url, .outcome = URL_ELSEWHERE};
+    if (origin->canonical)
+        try_prefix(&mapping, origin->canonical);
+    for (char *const *alias = origin->aliases; *alias; alias++)
+        try_prefix(&mapping, *alias);
+    for (size_t i = 0; i < origin->mirror_count; i++)
+        try_prefix(&mapping, origin->mirrors[i].files);
+    if (!mapping.path)
+        return mapping.outcome;
+    *ret_path = mapping.path;
+    return 0;
+}
+
+/* Fills the template; what stands in braces and is not given is left as it is. */
+char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project)
+{
+    struct buf url;
+    buf_init(&url, URL_MAX_BYTES);
+    for (const char *s = mirror->index; *s;) {
+        if (channel && str_starts(s, "{channel}")) {
+            url_encode_path(&url, channel);
+            s += strlen("{channel}");
+        } else if (project && str_starts(s, "{project}")) {
+            url_encode_path(&url, project);
+            s += strlen("{project}");
+        } else {
+            buf_putc(&url, *s++);
+        }
+    }
+    return buf_take(&url, NULL);
+}
+
+char *mirror_file_url(const struct mirror *mirror, const char *path)
+{
+    struct buf url;
+    buf_init(&url, URL_MAX_BYTES);
+    buf_puts(&url, mirror->files);
+    url_encode_path(&url, path);
+    return buf_take(&url, NULL);
+}
