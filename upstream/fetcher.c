@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The transfer thread and how others reach it. Whoever wants something changes the transfer's flags
+ * and puts it on the queue (which needs no memory, so cancelling cannot fail), then wakes the loop.
+ *
+ * A transfer is known (in by_id: under the lock) from fetcher_start until its on_done has returned,
+ * and running (in the list that only the thread touches) from the first look at the queue. After
+ * `closed` nobody looks any more, and a start is answered on the caller's thread.
+ */
+#include "upstream/fetcher.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "upstream/transfer.h"
+
+enum {
+    IDLE_CONNECTIONS = 32,
+    CA_MAX_BYTES = 8 << 20,
+    LONGEST_POLL_MS = 60 * 1000,
+};
+
+struct fetcher {
+    struct transfer_setup setup;
+    bool has_curl;
+    bool has_thread;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    struct transfer *by_id; /* lock */
+    struct transfer *queue; /* lock: to be looked at */
+    uint64_t last_id;       /* lock */
+    bool stopping;          /* lock */
+    bool closed;            /* lock */
+    atomic_bool has_slabs;  /* the pool said so */
+    struct transfer *running;
+};
+
+/* ---- what others ask for ---- */
+
+static void enqueue(struct fetcher *fetcher, struct transfer *t)
+{
+    if (t->is_queued)
+        return;
+    t->is_queued = true;
+    DL_APPEND2(fetcher->queue, t, queue_prev, queue_next);
+}
+
+static void dequeue(struct fetcher *fetcher, struct transfer *t)
+{
+    if (!t->is_queued)
+        return;
+    t->is_queued = false;
+    DL_DELETE2(fetcher->queue, t, queue_prev, queue_next);
+}
+
+uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *request,
+                       const struct fetch_sink *sink, void *context)
+{
+    struct transfer *t = NULL;
+    int r = transfer_new(request, sink, context, &t);
+
+    pthread_mutex_lock(&fetcher->lock);
+    uint64_t id = ++fetcher->last_id;
+    if (r == 0 && fetcher->closed)
+        r = ERROR_STOPPING;
+    if (r == 0) {
+        t->id = id;
+        HASH_ADD(hh, fetcher->by_id, id, sizeof(t->id), t);
+        enqueue(fetcher, t);
+    }
+    pthread_mutex_unlock(&fetcher->lock);
+    if (r == 0) {
+        curl_multi_wakeup(fetcher->setup.multi);
+        return id;
+    }
+    transfer_free(t);
+    sink->on_done(context, r, error_text(r));
+    return id;
+}
+
+static void ask(struct fetcher *fetcher, uint64_t id, bool cancel, bool hold)
+{
+    struct transfer *t = NULL;
+
+    pthread_mutex_lock(&fetcher->lock);
+    HASH_FIND(hh, fetcher->by_id, &id, sizeof(id), t);
+    if (t) {
+        if (cancel)
+            atomic_store(&t->cancelled, true);
+        else
+            atomic_store(&t->held, hold);
+        enqueue(fetcher, t);
+    }
+    pthread_mutex_unlock(&fetcher->lock);
+    if (t)
+        curl_multi_wakeup(fetcher->setup.multi);
+}
+
+void fetcher_cancel(struct fetcher *fetcher, uint64_t id)
+{
+    ask(fetcher, id, true, false);
+}
+
+void fetcher_pause(struct fetcher *fetcher, uint64_t id, bool pause)
+{
+    ask(fetcher, id, false, pause);
+}
+
+static void on_slabs(void *context)
+{
+    struct fetcher *fetcher = context;
+    atomic_store(&fetcher->has_slabs, true);
+    curl_multi_wakeup(fetcher->setup.multi);
+}
+
+/* ---- the thread ---- */
+
+static void end_transfer(struct fetcher *fetcher, struct transfer *t, int error)
+{
+    transfer_finish(t, atomic_load(&t->cancelled) ? ERROR_STOPPING : error);
+    if (t->is_running)
+        DL_DELETE(fetcher->running, t);
+    pthread_mutex_lock(&fetcher->lock);
+    dequeue(fetcher, t);
+    HASH_DEL(fetcher->by_id, t);
+    pthread_mutex_unlock(&fetcher->lock);
+    transfer_free(t);
+}
+
+static struct transfer *next_queued(struct fetcher *fetcher, bool *ret_stopping)
+{
+    pthread_mutex_lock(&fetcher->lock);
+    struct transfer *t = fetcher->queue;
+    if (t)
+        dequeue(fetcher, t);
+    *ret_stopping = fetcher->stopping;
+    pthread_mutex_unlock(&fetcher->lock);
+    return t;
+}
+
+static void look_at_queue(struct fetcher *fetcher)
+{
+    struct transfer *t;
+    bool stopping;
+
+    while ((t = next_queued(fetcher, &stopping))) {
+        int r = 0;
+        if (stopping || atomic_load(&t->cancelled)) {
+            r = ERROR_STOPPING;
+        } else if (t->is_running) {
+            r = transfer_resume(t);
+        } else {
+            t->is_running = true;
+            DL_APPEND(fetcher->running, t);
+            r = transfer_start(t, &fetcher->setup);
+        }
+        if (r < 0)
+            end_transfer(fetcher, t, r);
+    }
+}
+
+static void look_at_slabs(struct fetcher *fetcher)
+{
+    struct transfer *t, *next;
+
+    if (!atomic_exchange(&fetcher->has_slabs, false))
+        return;
+    DL_FOREACH_SAFE(fetcher->running, t, next)
+    {
+        int r = transfer_resume(t);
+        if (r < 0)
+            end_transfer(fetcher, t, r);
+    }
+}
+
+static void look_at_curl(struct fetcher *fetcher)
+{
+    int running, left;
+    CURLMsg *message;
+
+    (void)curl_multi_perform(fetcher->setup.multi, &running);
+    while ((message = curl_multi_info_read(fetcher->setup.multi, &left))) {
+        struct transfer *t = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+        int r = transfer_hop_ended(t, message->data.result);
+        if (r != TRANSFER_GOES_ON)
+            end_transfer(fetcher, t, r);
+    }
+}
+
+static int look_at_clock(struct fetcher *fetcher)
+{
+    struct transfer *t, *next;
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t wake_ms = now_ms + LONGEST_POLL_MS;
+
+    DL_FOREACH_SAFE(fetcher->running, t, next)
+    {
+        int r = transfer_tick(t, now_ms, &wake_ms);
+        if (r < 0)
+            end_transfer(fetcher, t, r);
+    }
+    return wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0;
+}
+
+/* Ends what runs; true when nothing is left and nothing more will be taken. */
+static bool has_closed(struct fetcher *fetcher)
+{
+    pthread_mutex_lock(&fetcher->lock);
+    bool stopping = fetcher->stopping;
+    pthread_mutex_unlock(&fetcher->lock);
+    if (!stopping)
+        return false;
+    while (fetcher->running)
+        end_transfer(fetcher, fetcher->running, ERROR_STOPPING);
+
+    pthread_mutex_lock(&fetcher->lock);
+    fetcher->closed = !fetcher->by_id;
+    bool closed = fetcher->closed;
+    pthread_mutex_unlock(&fetcher->lock);
+    return closed;
+}
+
+static void *fetcher_main(void *arg)
+{
+    struct fetcher *fetcher = arg;
+
+    for (;;) {
+        look_at_queue(fetcher);
+        look_at_slabs(fetcher);
+        look_at_curl(fetcher);
+        int wait_ms = look_at_clock(fetcher);
+        if (has_closed(fetcher))
+            break;
+        (void)curl_multi_poll(fetcher->setup.multi, NULL, 0, wait_ms, NULL);
+    }
+    return NULL;
+}
+
+/* ---- making and freeing ---- */
+
+/* curl takes one bundle; ours comes besides the system's, not instead of it. */
+static int read_ca(const char *path, struct buf *to)
+{
+    if (!path)
+        return 0;
+    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+    if (version->cainfo) {
+        int r = file_read_all(version->cainfo, to);
+        if (r < 0)
+            return r;
+        buf_putc(to, '\n');
+    }
+    int r = file_read_all(path, to);
+    return r == FILE_MISSING ? ERROR_CONFIG : r;
+}
+
+static int fill_setup(struct transfer_setup *setup, const struct fetcher_options *options)
+{
+    setup->pool = options->pool;
+    setup->connect_timeout_ms = options->connect_timeout_ms;
+    setup->stall_timeout_ms = options->stall_timeout_ms;
+    setup->page_timeout_ms = options->page_timeout_ms;
+    setup->user_agent = strdup(options->user_agent);
+    setup->multi = curl_multi_init();
+    if (!setup->user_agent || !setup->multi)
+        return ERROR_NO_MEMORY;
+    curl_multi_setopt(setup->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+    int r = address_rules_new(options->allowed, &setup->rules);
+    if (r == 0)
+        r = proxy_rules_new(options->proxy, options->no_proxy, &setup->proxies);
+    return r < 0 ? r : read_ca(options->ca_file, &setup->ca);
+}
+
+/* Signals belong to the main thread's sigwait, and SIGPIPE, which curl leaves alone when told to,
+ * must not end the process. */
+static int start_thread(struct fetcher *fetcher)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = pthread_create(&fetcher->thread, NULL, fetcher_main, fetcher);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r)
+        return error_from_errno(r);
+    fetcher->has_thread = true;
+    (void)pthread_setname_np(fetcher->thread, "transfer");
+    return 0;
+}
+
+DEFINE_CLEANUP(struct fetcher, fetcher_free)
+
+int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
+{
+    AUTO(fetcher_free) struct fetcher *fetcher = calloc(1, sizeof(*fetcher));
+    if (!fetcher)
+        return ERROR_NO_MEMORY;
+    pthread_mutex_init(&fetcher->lock, NULL);
+    buf_init(&fetcher->setup.ca, CA_MAX_BYTES);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return ERROR_NO_MEMORY;
+    fetcher->has_curl = true;
+    int r = fill_setup(&fetcher->setup, options);
+    if (r < 0)
+        return r;
+    slab_pool_observe(options->pool, on_slabs, fetcher);
+    r = start_thread(fetcher);
+    if (r < 0)
+        return r;
+    *ret = fetcher;
+    fetcher = NULL;
+    return 0;
+}
+
+void fetcher_stop(struct fetcher *fetcher)
+{
+    if (!fetcher->has_thread)
+        return;
+    pthread_mutex_lock(&fetcher->lock);
+    fetcher->stopping = true;
+    pthread_mutex_unlock(&fetcher->lock);
+    curl_multi_wakeup(fetcher->setup.multi);
+    (void)pthread_join(fetcher->thread, NULL);
+    fetcher->has_thread = false;
+}
+
+void fetcher_free(struct fetcher *fetcher)
+{
+    if (!fetcher)
+        return;
+    fetcher_stop(fetcher);
+    if (fetcher->setup.pool)
+        slab_pool_observe(fetcher->setup.pool, NULL, NULL);
+    curl_multi_cleanup(fetcher->setup.multi);
+    address_rules_free(fetcher->setup.rules);
+    proxy_rules_free(fetcher->setup.proxies);
+    buf_release(&fetcher->setup.ca);
+    free(fetcher->setup.user_agent);
+    pthread_mutex_destroy(&fetcher->lock);
+    if (fetcher->has_curl)
+        curl_global_cleanup();
+    free(fetcher);
+}

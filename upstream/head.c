@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "upstream/head.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600 };
+
+void head_init(struct head_reply *reply)
+{
+    *reply = (struct head_reply){.expected_bytes = -1};
+    buf_init(&reply->via, VIA_MAX_BYTES);
+}
+
+void head_release(struct head_reply *reply)
+{
+    buf_release(&reply->via);
+}
+
+const char *head_value(CURL *easy, const char *name)
+{
+    struct curl_header *header;
+    return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value
+                                                                                   : NULL;
+}
+
+/* Digits at *p, as far as they go; -1 when there are none or too many. */
+static int64_t read_number(const char **p)
+{
+    int64_t value = 0;
+    int digits = 0;
+    for (; isdigit((unsigned char)**p); (*p)++) {
+        if (++digits > 18)
+            return -1;
+        value = value * 10 + (**p - '0');
+    }
+    return digits ? value : -1;
+}
+
+static int64_t whole_number(const char *text)
+{
+    int64_t value = read_number(&text);
+    return *text ? -1 : value;
+}
+
+static int broken(struct head_reply *reply, const char *complaint)
+{
+    reply->complaint = complaint;
+    return ERROR_UPSTREAM_BROKEN;
+}
+
+/* Two lengths that differ mean that somebody on the way reads this reply differently from us. */
+static int read_length(CURL *easy, struct head_reply *reply)
+{
+    struct curl_header *header;
+    for (size_t i = 0;
+         curl_easy_header(easy, "Content-Length", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++) {
+        int64_t length = whole_number(header->value);
+        if (length < 0 || (i > 0 && length != reply->head.length))
+            return broken(reply, "bad Content-Length");
+        reply->head.length = length;
+    }
+    return 0;
+}
+
+static int read_framing(CURL *easy, const struct head_question *question, struct head_reply *reply)
+{
+    struct fetch_head *head = &reply->head;
+    int r = read_length(easy, reply);
+    if (r < 0)
+        return r;
+    long version = 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    const char *coding = head_value(easy, "Transfer-Encoding");
+    if (coding && strcasecmp(coding, "chunked") != 0)
+        return broken(reply, "transfer coding that was not asked for");
+    head->is_framed = head->length >= 0 || coding || version >= CURL_HTTP_VERSION_2_0;
+    if (coding)
+        head->length = -1;
+
+    const char *content = head_value(easy, "Content-Encoding");
+    bool is_coded = content && *content && strcasecmp(content, "identity") != 0;
+    if (is_coded && !question->is_page)
+        return broken(reply, "coded body that was not asked for");
+    if (is_coded) /* counted before decoding: nothing that the sink could use */
+        head->length = -1;
+    return 0;
+}
+
+/* "bytes 0-99/1000", where the range or the total may be an asterisk: -1. */
+static bool parse_content_range(const char *text, int64_t *ret_from, int64_t *ret_to,
+                                int64_t *ret_total)
+{
+    if (!text || strncasecmp(text, "bytes", 5) != 0)
+        return false;
+    text += 5;
+    while (*text == ' ' || *text == '\t')
+        text++;
+    int64_t from = -1, to = -1, total = -1;
+    if (*text == '*') {
+        text++;
+    } else {
+        from = read_number(&text);
+        if (from < 0 || *text++ != '-')
+            return false;
+        to = read_number(&text);
+        if (to < from)
+            return false;
+    }
+    if (*text++ != '/')
+        return false;
+    if (strcmp(text, "*") != 0 && (total = whole_number(text)) < 0)
+        return false;
+    *ret_from = from;
+    *ret_to = to;
+    *ret_total = total;
+    return true;
+}
+
+/* A 206 must hold exactly what was asked, as far as the file goes: these bytes will be written at
+ * the place it names. */
+static int read_partial(const char *range, const struct head_question *question,
+                        struct head_reply *reply)
+{
+    struct fetch_head *head = &reply->head;
+    int64_t from, to, total;
+
+    if (question->from < 0)
+        return broken(reply, "206 to a request without Range");
+    if (!parse_content_range(range, &from, &to, &total) || from < 0)
+        return broken(reply, "206 without a usable Content-Range");
+    if (from != question->from || (total >= 0 && to >= total))
+        return broken(reply, "Content-Range that was not asked for");
+    int64_t last = question->to;
+    if (total >= 0 && (last < 0 || last >= total))
+        last = total - 1;
+    if (last >= 0 && to != last)
+        return broken(reply, "Content-Range that was not asked for");
+    if (head->length >= 0 && head->length != to - from + 1)
+        return broken(reply, "Content-Length and Content-Range disagree");
+    head->from = from;
+    head->total = total;
+    head->ranges = true;
+    reply->expected_bytes = to - from + 1;
+    return 0;
+}
+
+static int read_place(CURL *easy, const struct head_question *question, struct head_reply *reply)
+{
+    struct fetch_head *head = &reply->head;
+    const char *range = head_value(easy, "Content-Range");
+    const char *accepts = head_value(easy, "Accept-Ranges");
+
+    head->ranges = accepts && strcasecmp(accepts, "bytes") == 0;
+    reply->expected_bytes = head->length;
+    if (head->status == 206)
+        return read_partial(range, question, reply);
+    if (head->status == 200)
+        head->total = head->length;
+    int64_t from, to, total;
+    if (head->status == 416 && parse_content_range(range, &from, &to, &total) && from < 0)
+        head->total = total;
+    return 0;
+}
+
+static int read_retry_after(CURL *easy)
+{
+    const char *text = head_value(easy, "Retry-After");
+    if (!text)
+        return -1;
+    int64_t wait_s = whole_number(text);
+    if (wait_s < 0) {
+        int64_t date_s = clock_parse_http_date(text);
+        if (date_s < 0)
+            return -1;
+        wait_s = date_s - clock_real_s();
+    }
+    if (wait_s < 0)
+        return 0;
+    return wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)wait_s;
+}
+
+static int read_via(CURL *easy, struct head_reply *reply)
+{
+    struct curl_header *header;
+    buf_clear(&reply->via);
+    for (size_t i = 0; curl_easy_header(easy, "Via", i, CURLH_HEADER, -1, &header) == CURLHE_OK;
+         i++) {
+        if (i > 0)
+            buf_puts(&reply->via, ", ");
+        buf_puts(&reply->via, header->value);
+    }
+    if (reply->via.error)
+        return broken(reply, "Via is too long");
+    reply->head.via = reply->via.len ? reply->via.data : NULL;
+    return 0;
+}
+
+int head_read(CURL *easy, const struct head_question *question, struct head_reply *reply)
+{
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    reply->head = (struct fetch_head){.status = (int)status, .length = -1, .total = -1};
+    int r = read_framing(easy, question, reply);
+    if (r == 0)
+        r = read_place(easy, question, reply);
+    if (r == 0)
+        r = read_via(easy, reply);
+    if (r < 0)
+        return r;
+    struct fetch_head *head = &reply->head;
+    head->etag = head_value(easy, "ETag");
+    head->last_modified = head_value(easy, "Last-Modified");
+    head->content_type = head_value(easy, "Content-Type");
+    head->retry_after_s = read_retry_after(easy);
+    if (question->head || status == 204 || status == 304) {
+        head->is_framed = true; /* there is no body to be cut */
+        reply->expected_bytes = 0;
+        if (!question->head)
+            head->length = 0;
+    }
+    return 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "upstream/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static void curl_freep(char **p)
+{
+    curl_free(*p);
+}
+#define auto_curl_free __attribute__((cleanup(curl_freep)))
+
+void target_release(struct target *target)
+{
+    curl_url_cleanup(target->url);
+    free(target->host);
+    *target = (struct target){0};
+}
+
+static int error_from_urlcode(CURLUcode code, int malformed)
+{
+    switch (code) {
+    case CURLUE_OK:
+        return 0;
+    case CURLUE_OUT_OF_MEMORY:
+        return ERROR_NO_MEMORY;
+    case CURLUE_UNSUPPORTED_SCHEME:
+    case CURLUE_BAD_FILE_URL:
+        return ERROR_FORBIDDEN_ADDRESS;
+    default:
+        return malformed;
+    }
+}
+
+/* Fills in host, port and scheme from target->url. */
+static int target_read(struct target *target, int malformed)
+{
+    auto_curl_free char *scheme = NULL, *host = NULL, *port = NULL;
+
+    if (curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl_url_get(target->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+        /* file: and its like have no host or no port */
+        return scheme && strncmp(scheme, "http", 4) != 0 ? ERROR_FORBIDDEN_ADDRESS : malformed;
+    target->is_https = strcmp(scheme, "https") == 0;
+    if (!target->is_https && strcmp(scheme, "http") != 0)
+        return ERROR_FORBIDDEN_ADDRESS;
+    target->port = atoi(port);
+    target->host = address_canonical_host(host);
+    return target->host ? 0 : ERROR_NO_MEMORY;
+}
+
+static bool target_may_be_asked(const struct target *target, const struct address_rules *rules)
+{
+    return !address_host_is_special(target->host) ||
+           address_is_allowed(rules, target->host, target->port);
+}
+
+int target_init(const char *text, const struct address_rules *rules, struct target *ret_target)
+{
+    __attribute__((cleanup(target_release))) struct target new = {.url = curl_url()};
+
+    if (!new.url)
+        return ERROR_NO_MEMORY;
+    CURLUcode code = curl_url_set(new.url, CURLUPART_URL, text, 0);
+    int r = error_from_urlcode(code, ERROR_BAD_REQUEST);
+    if (r == 0)
+        r = target_read(&new, ERROR_BAD_REQUEST);
+    if (r < 0)
+        return r;
+    if (!target_may_be_asked(&new, rules))
+        return ERROR_FORBIDDEN_ADDRESS;
+    *ret_target = new;
+    new = (struct target){0};
+    return 0;
+}
+
+static int copy_part(CURLU *from, CURLU *to, CURLUPart part)
+{
+    auto_curl_free char *value = NULL;
+    if (curl_url_get(from, part, &value, 0) != CURLUE_OK)
+        value = NULL; /* it has none */
+    return curl_url_set(to, part, value, 0) == CURLUE_OK ? 0 : ERROR_NO_MEMORY;
+}
+
+/* A Location may neither bring credentials nor take ours along to another host. */
+static int settle_credentials(const struct target *old, struct target *new)
+{
+    bool same = old->is_https == new->is_https &&
+                old->port == new->port &&strcmp(old->host, new->host) == 0;
+    if (curl_url_set(new->url, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
+        curl_url_set(new->url, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK)
+        return ERROR_NO_MEMORY;
+    if (!same)
+        return 0;
+    int r = copy_part(old->url, new->url, CURLUPART_USER);
+    return r < 0 ? r : copy_part(old->url, new->url, CURLUPART_PASSWORD);
+}
+
+int target_follow(struct target *target, const char *location, const struct address_rules *rules)
+{
+    __attribute__((cleanup(target_release))) struct target new = {.url = curl_url_dup(target->url)};
+
+    if (!new.url)
+        return ERROR_NO_MEMORY;
+    /* Servers do write spaces and raw UTF-8 into Location. */
+    CURLUcode code = curl_url_set(new.url, CURLUPART_URL, location, CURLU_URLENCODE);
+    int r = error_from_urlcode(code, ERROR_UPSTREAM_BROKEN);
+    if (r == 0)
+        r = target_read(&new, ERROR_UPSTREAM_BROKEN);
+    if (r == 0)
+        r = settle_credentials(target, &new);
+    if (r < 0)
+        return r;
+    bool downgrade = target->is_https && !new.is_https;
+    if (!target_may_be_asked(&new, rules) ||
+        (downgrade && !address_is_allowed(rules, new.host, new.port)))
+        return ERROR_FORBIDDEN_ADDRESS;
+
+    struct target old = *target;
+    *target = new;
+    new = old; /* released on return */
+    return 0;
+}
+
+bool target_may_reach(const struct target *target, const struct address_rules *rules,
+                      const struct sockaddr *address)
+{
+    return !address_is_special(address) || address_is_allowed(rules, target->host, target->port);
+}
+
+char *target_text(const struct target *target)
+{
+    CURLU *copy = curl_url_dup(target->url);
+    auto_curl_free char *text = NULL;
+
+    if (copy && (curl_url_set(copy, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
+                 curl_url_set(copy, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK ||
+                 curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
+                 curl_url_get(copy, CURLUPART_URL, &text, 0) != CURLUE_OK))
+        text = NULL;
+    curl_url_cleanup(copy);
+    return text ? strdup(text) : NULL;
+}
