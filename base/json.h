@@ -13,8 +13,10 @@
 
 struct json;
 
-/* ERROR_BAD_LISTING when it is not JSON, is nested deeper than 100, or something follows the value.
- */
+enum { JSON_MAX_VALUES = 4000000 }; /* a document of "[0,0,..." costs 40 times its size in memory */
+
+/* ERROR_BAD_LISTING when it is not JSON, is nested deeper than 100, or something follows the value;
+ * ERROR_TOO_BIG past JSON_MAX_VALUES. A NUL in a string reads as U+0001. */
 int json_parse(const char *text, size_t len, struct json **ret_document);
 void json_free(struct json *document);
 

@@ -12,14 +12,15 @@ enum { NAME_MAX_BYTES = 255 };
 enum file_kind {
     FILE_OTHER,         /* neither: .exe, .egg, .metadata, a directory ... */
     FILE_WHEEL,         /* a wheel name that packaging accepts */
-    FILE_WHEEL_INVALID, /* .whl with five or six dash-separated parts that packaging rejects */
+    FILE_WHEEL_INVALID, /* .whl with five to seven dash-separated parts that packaging rejects */
     FILE_SDIST,         /* .tar.gz or .zip whose name ends in -<version> */
 };
 
 struct file_name {
     enum file_kind kind;
     char *project; /* normalised (PEP 503); NULL for FILE_OTHER */
-    char *version; /* normalised (PEP 440), local part kept; NULL where it has none */
+    char *version; /* normalised (PEP 440), local part kept; as written where a FILE_WHEEL_INVALID
+                      has none that PEP 440 knows; NULL for FILE_OTHER */
 };
 
 /* Lower case, each run of `-_.` one `-`, into ret (NAME_MAX_BYTES + 1). ERROR_BAD_REQUEST when it
@@ -33,5 +34,6 @@ void file_name_release(struct file_name *name);
 /* The PEP 440 normal form into ret (NAME_MAX_BYTES + 1); ERROR_BAD_REQUEST when it is no version.
  */
 int version_normalize(const char *text, char *ret);
-/* PEP 440 order of two normal forms, as strcmp. */
+/* PEP 440 order of two versions, as strcmp; 0 for two spellings of one version ("1.0", "1"). What
+ * is no version stands below all that are. */
 int version_compare(const char *a, const char *b);

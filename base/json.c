@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/utf8.h"
+
+enum { MAX_DEPTH = 100 };
+static const double MAX_INTEGER = 9007199254740992.0; /* 2^53 */
+
+/* What one pass over the text finds out before cJSON spends memory and stack on it. */
+struct survey {
+    size_t values; /* an upper bound: one, and one more for each separator outside strings */
+    int depth;
+    int deepest;
+    bool has_nul; /* a NUL byte, or \u0000 in a string */
+};
+
+/* Returns the index behind the string that begins at text[i] (its opening quote). */
+static size_t survey_string(const char *text, size_t len, size_t i, struct survey *s)
+{
+    for (i++; i < len && text[i] != '"'; i++) {
+        if (text[i] == '\0')
+            s->has_nul = true;
+        if (text[i] != '\\')
+            continue;
+        i++;
+        if (len - i >= 5 && memcmp(text + i, "u0000", 5) == 0)
+            s->has_nul = true;
+    }
+    return i < len ? i + 1 : len;
+}
+
+static void survey(const char *text, size_t len, struct survey *ret)
+{
+    struct survey s = {.values = 1};
+
+    for (size_t i = 0; i < len;) {
+        char c = text[i];
+
+        if (c == '"') {
+            i = survey_string(text, len, i, &s);
+            continue;
+        }
+        if (c == '[' || c == '{') {
+            s.values++;
+            if (++s.depth > s.deepest)
+                s.deepest = s.depth;
+        } else if (c == ']' || c == '}') {
+            s.depth--;
+        } else if (c == ',') {
+            s.values++;
+        } else if (c == '\0') {
+            s.has_nul = true;
+        }
+        i++;
+    }
+    *ret = s;
+}
+
+/* cJSON hands strings out NUL-terminated, so a NUL inside one would silently cut it. */
+static char *without_nuls(const char *text, size_t len)
+{
+    char *copy = malloc(len + 1);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        if (copy[i] == '\0') {
+            copy[i] = '\1';
+        } else if (copy[i] == '\\') {
+            i++;
+            if (len - i >= 5 && memcmp(copy + i, "u0000", 5) == 0)
+                copy[i + 4] = '1';
+        }
+    }
+    return copy;
+}
+
+static bool only_space(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!strchr(" \t\r\n", text[i]) || text[i] == '\0')
+            return false;
+    return true;
+}
+
+int json_parse(const char *text, size_t len, struct json **ret_document)
+{
+    struct survey found;
+    auto_free char *copy = NULL;
+    const char *end = NULL;
+    cJSON *document;
+
+    survey(text, len, &found);
+    if (found.deepest > MAX_DEPTH)
+        return ERROR_BAD_LISTING;
+    if (found.values > JSON_MAX_VALUES)
+        return ERROR_TOO_BIG;
+    if (found.has_nul) {
+        copy = without_nuls(text, len);
+        if (!copy)
+            return ERROR_NO_MEMORY;
+        text = copy;
+    }
+    document = cJSON_ParseWithLengthOpts(text, len, &end, false);
+    if (!document)
+        return ERROR_BAD_LISTING;
+    if (!only_space(end, len - (size_t)(end - text))) {
+        cJSON_Delete(document);
+        return ERROR_BAD_LISTING;
+    }
+    *ret_document = (struct json *)document;
+    return 0;
+}
+
+void json_free(struct json *document)
+{
+    cJSON_Delete((cJSON *)document);
+}
+
+static const cJSON *item(const struct json *value)
+{
+    return (const cJSON *)value;
+}
+
+const struct json *json_member(const struct json *object, const char *name)
+{
+    if (!cJSON_IsObject(item(object)))
+        return NULL;
+    return (const struct json *)cJSON_GetObjectItemCaseSensitive(item(object), name);
+}
+
+const struct json *json_first(const struct json *array_or_object)
+{
+    if (!cJSON_IsObject(item(array_or_object)) && !cJSON_IsArray(item(array_or_object)))
+        return NULL;
+    return (const struct json *)item(array_or_object)->child;
+}
+
+const struct json *json_next(const struct json *element)
+{
+    return element ? (const struct json *)item(element)->next : NULL;
+}
+
+const char *json_name(const struct json *element)
+{
+    return element ? item(element)->string : NULL;
+}
+
+const char *json_string(const struct json *value)
+{
+    return cJSON_GetStringValue(item(value));
+}
+
+bool json_is_true(const struct json *value)
+{
+    return cJSON_IsTrue(item(value));
+}
+
+bool json_is_object(const struct json *value)
+{
+    return cJSON_IsObject(item(value));
+}
+
+bool json_is_array(const struct json *value)
+{
+    return cJSON_IsArray(item(value));
+}
+
+int64_t json_integer(const struct json *value)
+{
+    double number;
+
+    if (!cJSON_IsNumber(item(value)))
+        return -1;
+    number = item(value)->valuedouble;
+    if (!(number >= 0 && number <= MAX_INTEGER) || floor(number) != number)
+        return -1;
+    return (int64_t)number;
+}
+
+static void write_escaped(struct buf *to, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        buf_puts(to, "\\\"");
+        break;
+    case '\\':
+        buf_puts(to, "\\\\");
+        break;
+    case '\n':
+        buf_puts(to, "\\n");
+        break;
+    case '\r':
+        buf_puts(to, "\\r");
+        break;
+    case '\t':
+        buf_puts(to, "\\t");
+        break;
+    default:
+        buf_printf(to, "\\u%04x", c);
+    }
+}
+
+void json_write_string(struct buf *to, const char *s)
+{
+    size_t len = strlen(s);
+
+    buf_putc(to, '"');
+    for (size_t i = 0; i < len;) {
+        unsigned char c = (unsigned char)s[i];
+        size_t n = utf8_length(s + i, len - i);
+
+        if (n == 0)
+            buf_puts(to, "\xEF\xBF\xBD");
+        else if (c < 0x20 || c == '"' || c == '\\')
+            write_escaped(to, c);
+        else
+            buf_add(to, s + i, n);
+        i += n ? n : 1;
+    }
+    buf_putc(to, '"');
+}
+
+void json_write_name(struct buf *to, const char *name)
+{
+    json_write_comma(to);
+    json_write_string(to, name);
+    buf_putc(to, ':');
+}
+
+void json_write_comma(struct buf *to)
+{
+    char last = to->len ? to->data[to->len - 1] : '[';
+
+    if (last != '{' && last != '[')
+        buf_putc(to, ',');
+}

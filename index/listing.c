@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/listing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "base/utf8.h"
+#include "index/listing_private.h"
+
+DEFINE_CLEANUP(struct listing, listing_free)
+
+static void file_release(struct listed_file *f)
+{
+    free(f->url);
+    free(f->name);
+    free(f->project);
+    free(f->version);
+    free(f->sha256);
+    free(f->requires_python);
+    free(f->yanked_reason);
+    free(f->metadata_sha256);
+    free(f->upload_time);
+}
+
+void listing_free(struct listing *listing)
+{
+    if (!listing)
+        return;
+    for (size_t i = 0; i < listing->file_count; i++)
+        file_release(&listing->files[i]);
+    for (size_t i = 0; i < listing->project_count; i++)
+        free(listing->projects[i]);
+    free(listing->files);
+    free(listing->projects);
+    free(listing->project_status);
+    free(listing->project_status_reason);
+    free(listing);
+}
+
+bool link_normalize_sha256(const char *text, char ret[SHA256_HEX])
+{
+    size_t i;
+
+    for (i = 0; i < SHA256_HEX - 1 && text[i]; i++) {
+        char c = text[i];
+
+        ret[i] = (c >= 'A' && c <= 'F') ? (char)(c + ('a' - 'A')) : c;
+    }
+    ret[i] = '\0';
+    return text[i] == '\0' && str_is_sha256(ret);
+}
+
+void link_set_metadata(struct link *link, const char *text)
+{
+    link->has_metadata = strcmp(text, "false") != 0;
+    link->metadata_sha256 = str_starts(text, "sha256=") ? text + strlen("sha256=") : NULL;
+}
+
+/* The sha256 among `k=v&k=v`, which may be percent-encoded as a whole. */
+static bool fragment_sha256(const char *fragment, char ret[SHA256_HEX])
+{
+    auto_buf struct buf b;
+    char *rest;
+
+    buf_init(&b, URL_MAX_BYTES);
+    if (url_decode(fragment, strlen(fragment), &b) < 0)
+        return false;
+    rest = b.data;
+    for (char *part; (part = strsep(&rest, "&"));)
+        if (str_starts(part, "sha256=") && link_normalize_sha256(part + strlen("sha256="), ret))
+            return true;
+    return false;
+}
+
+/* yyyy-mm-ddThh:mm:ss[.ffffff]Z; a pattern letter 0 stands for a digit. */
+static bool upload_time_is_valid(const char *text)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    const char *p = text;
+
+    for (size_t i = 0; form[i]; i++, p++)
+        if (form[i] == '0' ? *p < '0' || *p > '9' : *p != form[i])
+            return false;
+    if (*p == '.') {
+        size_t digits = strspn(p + 1, "0123456789");
+
+        if (digits < 1 || digits > 6)
+            return false;
+        p += 1 + digits;
+    }
+    return strcmp(p, "Z") == 0;
+}
+
+/* A copy of an optional string; empty ones count as absent. */
+static int copy_text(const char *text, char **ret)
+{
+    char *copy;
+
+    if (!text || !*text)
+        return 0;
+    copy = strdup(text);
+    if (!copy)
+        return ERROR_NO_MEMORY;
+    *ret = copy;
+    return 0;
+}
+
+static int copy_sha256(const char *text, char **ret)
+{
+    char hex[SHA256_HEX];
+
+    return text && link_normalize_sha256(text, hex) ? copy_text(hex, ret) : 0;
+}
+
+static int copy_attributes(const struct link *link, struct listed_file *f)
+{
+    int r = copy_text(link->requires_python, &f->requires_python);
+
+    f->size = link->size;
+    f->yanked = link->yanked;
+    f->has_metadata = link->has_metadata;
+    if (r == 0 && link->yanked)
+        r = copy_text(link->yanked_reason, &f->yanked_reason);
+    if (r == 0 && link->has_metadata)
+        r = copy_sha256(link->metadata_sha256, &f->metadata_sha256);
+    if (r == 0 && link->upload_time && upload_time_is_valid(link->upload_time))
+        r = copy_text(link->upload_time, &f->upload_time);
+    if (r == 0 && !f->sha256)
+        r = copy_sha256(link->sha256, &f->sha256);
+    return r;
+}
+
+/* The decoded last segment of the path; empty for a directory. */
+static int name_from_url(const char *url, struct buf *ret_name)
+{
+    const char *end = url + strcspn(url, "?#");
+    const char *slash = memrchr(url, '/', (size_t)(end - url));
+    int r = url_decode(slash + 1, (size_t)(end - slash - 1), ret_name);
+
+    if (r == 0 && (strchr(ret_name->data, '/') || !utf8_is_valid(ret_name->data, ret_name->len)))
+        r = ERROR_BAD_REQUEST;
+    return r;
+}
+
+/* How the name of a thing that we would have to list ends. */
+static bool looks_like_file(const char *href)
+{
+    return strstr(href, ".whl") || strstr(href, ".tar.gz") || strstr(href, ".zip");
+}
+
+static int grow(void **array, size_t count, size_t *room, size_t element)
+{
+    size_t more = *room ? *room * 2 : 64;
+    void *larger;
+
+    if (count < *room)
+        return 0;
+    larger = reallocarray(*array, more, element);
+    if (!larger)
+        return ERROR_NO_MEMORY;
+    *array = larger;
+    *room = more;
+    return 0;
+}
+
+static int fill_file(const struct link *link, char *url, const char *name, struct listed_file *f)
+{
+    char *fragment = strchr(url, '#');
+    char sha256[SHA256_HEX];
+    int r = copy_text(name, &f->name);
+
+    if (fragment) {
+        *fragment = '\0';
+        if (r == 0 && fragment_sha256(fragment + 1, sha256))
+            r = copy_text(sha256, &f->sha256);
+    }
+    if (r == 0)
+        r = copy_text(url, &f->url);
+    return r == 0 ? copy_attributes(link, f) : r;
+}
+
+static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
+{
+    struct listing *l = b->listing;
+    struct listed_file f = {.size = -1};
+    struct file_name parsed = {.kind = FILE_OTHER};
+    int r = file_name_parse(name, &parsed);
+
+    if (r < 0 || parsed.kind == FILE_OTHER)
+        return r;
+    f.kind = parsed.kind;
+    f.project = parsed.project;
+    f.version = parsed.version;
+    r = fill_file(link, url, name, &f);
+    if (r == 0)
+        r = grow((void **)&l->files, l->file_count, &b->file_room, sizeof(*l->files));
+    if (r < 0) {
+        file_release(&f);
+        return r;
+    }
+    l->files[l->file_count++] = f;
+    return 0;
+}
+
+int builder_add_project(struct listing_builder *b, const char *name)
+{
+    struct listing *l = b->listing;
+    char normal[NAME_MAX_BYTES + 1];
+    char *copy;
+    int r;
+
+    if (name_normalize(name, normal) < 0)
+        return 0;
+    r = grow((void **)&l->projects, l->project_count, &b->project_room, sizeof(*l->projects));
+    if (r < 0)
+        return r;
+    copy = strdup(name);
+    if (!copy)
+        return ERROR_NO_MEMORY;
+    l->projects[l->project_count++] = copy;
+    return 0;
+}
+
+/* A directory one level below the page is a project, all others are navigation. */
+static int add_directory(struct listing_builder *b, const char *url)
+{
+    size_t above = strlen(b->directory);
+    auto_buf struct buf name;
+    const char *segment;
+    size_t len;
+
+    buf_init(&name, URL_MAX_BYTES);
+    if (!str_starts(url, b->directory))
+        return 0;
+    segment = url + above;
+    len = strcspn(segment, "/?#");
+    if (len == 0 || strcmp(segment + len, "/") != 0)
+        return 0;
+    return url_decode(segment, len, &name) < 0 ? 0 : builder_add_project(b, name.data);
+}
+
+int builder_count_link(struct listing_builder *b)
+{
+    return ++b->links > LISTING_MAX_LINKS ? ERROR_TOO_BIG : 0;
+}
+
+int builder_add_link(struct listing_builder *b, const struct link *link)
+{
+    auto_free char *url = NULL;
+    auto_buf struct buf name;
+    int r;
+
+    buf_init(&name, URL_MAX_BYTES);
+    r = url_resolve(b->base, link->href, &url);
+    if (r == 0)
+        r = name_from_url(url, &name);
+    if (r == ERROR_BAD_REQUEST && looks_like_file(link->href))
+        b->listing->skipped++;
+    if (r < 0)
+        return r == ERROR_NO_MEMORY ? r : 0;
+    return name.len ? add_file(b, link, url, name.data) : add_directory(b, url);
+}
+
+/* What of an absolute URL stands before its last path segment. */
+static char *directory_of(const char *url)
+{
+    size_t path_end = strcspn(url, "?#");
+    const char *slash = memrchr(url, '/', path_end);
+
+    return strndup(url, slash ? (size_t)(slash + 1 - url) : path_end);
+}
+
+int builder_set_base(struct listing_builder *b, const char *href)
+{
+    auto_free char *base = NULL;
+    char *directory;
+    int r = url_resolve(b->base, href, &base);
+
+    if (r < 0)
+        return r == ERROR_NO_MEMORY ? r : 0;
+    directory = directory_of(base);
+    if (!directory)
+        return ERROR_NO_MEMORY;
+    free(b->base);
+    free(b->directory);
+    b->base = base;
+    b->directory = directory;
+    base = NULL;
+    return 0;
+}
+
+static int replace_text(const char *text, char **field)
+{
+    char *copy = NULL;
+    int r = copy_text(text, &copy);
+
+    if (r < 0)
+        return r;
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+int builder_set_status(struct listing_builder *b, const char *status)
+{
+    return replace_text(status, &b->listing->project_status);
+}
+
+int builder_set_status_reason(struct listing_builder *b, const char *reason)
+{
+    return replace_text(reason, &b->listing->project_status_reason);
+}
+
+/* Skips a byte order mark and white space. */
+static const char *skip_blank(const char *page, const char *end)
+{
+    if (end - page >= 3 && memcmp(page, "\xEF\xBB\xBF", 3) == 0)
+        page += 3;
+    while (page < end && memchr(" \t\r\n\f", *page, 5))
+        page++;
+    return page;
+}
+
+int listing_parse(const char *page, size_t len, const char *url, struct listing **ret)
+{
+    AUTO(listing_free) struct listing *l = NULL;
+    struct listing_builder b = {0};
+    const char *end = page + len;
+    int r;
+
+    if (len > LISTING_MAX_BYTES)
+        return ERROR_TOO_BIG;
+    l = calloc(1, sizeof(*l));
+    b.listing = l;
+    if (!l)
+        return ERROR_NO_MEMORY;
+    r = url_resolve(url, "", &b.base);
+    if (r < 0)
+        return r;
+    r = builder_set_base(&b, "");
+    page = skip_blank(page, end);
+    if (r == 0 && page < end && (*page == '{' || *page == '['))
+        r = listing_read_json(&b, page, (size_t)(end - page));
+    else if (r == 0)
+        r = listing_read_html(&b, page, (size_t)(end - page));
+    free(b.base);
+    free(b.directory);
+    if (r < 0)
+        return r;
+    *ret = l;
+    l = NULL;
+    return 0;
+}
+
+bool listing_is_s3_denial(const char *page, size_t len)
+{
+    static const char code[] = "<Code>AccessDenied</Code>";
+    const char *end = page + (len < 4096 ? len : 4096);
+    const char *p = skip_blank(page, end);
+
+    if (end - p >= 5 && memcmp(p, "<?xml", 5) == 0) {
+        p = memchr(p, '>', (size_t)(end - p));
+        if (!p)
+            return false;
+        p = skip_blank(p + 1, end);
+    }
+    return end - p >= 6 && memcmp(p, "<Error", 6) == 0 &&
+           memmem(p, (size_t)(end - p), code, strlen(code));
+}

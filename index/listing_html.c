@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTML pages. A scan in front finds the tags and hands libxml2 only those that matter, one at a
+ * time: <a>, <base>, <meta>. So scripts, tables and cut characters in texts never reach it, a tag
+ * that it cannot read costs that tag alone, and its weak spots are bounded before it sees a byte:
+ * it compares each attribute of a tag with all before it, and is slow at stray ampersands.
+ */
+#include <libxml/HTMLparser.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/utf8.h"
+#include "index/listing_private.h"
+
+/* Comparisons of attribute names that one page may cost; about a second. */
+enum { WORK_MAX = 1 << 28, WORK_AMPERSAND = 64 };
+
+struct reader {
+    struct listing_builder *builder;
+    htmlParserCtxtPtr parser;
+    size_t work;
+    size_t taken; /* tags that libxml2 has reported */
+    bool base_seen;
+    bool is_html;
+    int error; /* of a callback */
+};
+
+/* A tag as the scan sees it: <name ...> or </name ...>. */
+struct tag {
+    const char *start;
+    const char *name;
+    size_t name_len;
+    const char *end; /* behind '>' */
+};
+
+static const char *attribute(const xmlChar **attributes, const char *name)
+{
+    for (; attributes && attributes[0]; attributes += 2)
+        if (strcmp((const char *)attributes[0], name) == 0)
+            return attributes[1] ? (const char *)attributes[1] : "";
+    return NULL;
+}
+
+static int64_t parse_size(const char *text)
+{
+    int64_t size = 0;
+
+    if (!text || !*text || strlen(text) > 16)
+        return -1;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return -1;
+        size = size * 10 + (*text - '0');
+    }
+    return size;
+}
+
+static void on_anchor(struct reader *r, const xmlChar **attributes)
+{
+    const char *metadata = attribute(attributes, "data-core-metadata");
+    struct link link = {
+        .href = attribute(attributes, "href"),
+        .requires_python = attribute(attributes, "data-requires-python"),
+        .yanked_reason = attribute(attributes, "data-yanked"),
+        .upload_time = attribute(attributes, "data-upload-time"),
+        .size = parse_size(attribute(attributes, "data-size")),
+    };
+
+    if (!link.href)
+        return;
+    if (!metadata)
+        metadata = attribute(attributes, "data-dist-info-metadata");
+    if (metadata)
+        link_set_metadata(&link, metadata);
+    link.yanked = link.yanked_reason != NULL;
+    r->error = builder_add_link(r->builder, &link);
+}
+
+static void on_base(struct reader *r, const xmlChar **attributes)
+{
+    const char *href = attribute(attributes, "href");
+
+    if (!href || r->base_seen)
+        return;
+    r->base_seen = true;
+    r->error = builder_set_base(r->builder, href);
+}
+
+static void on_meta(struct reader *r, const xmlChar **attributes)
+{
+    const char *name = attribute(attributes, "name");
+    const char *content = attribute(attributes, "content");
+
+    if (!name || !content)
+        return;
+    if (strcmp(name, "pypi:repository-version") == 0)
+        r->builder->listing->is_simple = true;
+    else if (strcmp(name, "pypi:project-status") == 0)
+        r->error = builder_set_status(r->builder, content);
+    else if (strcmp(name, "pypi:project-status-reason") == 0)
+        r->error = builder_set_status_reason(r->builder, content);
+}
+
+static void on_start(void *context, const xmlChar *name, const xmlChar **attributes)
+{
+    struct reader *r = context;
+
+    if (r->error)
+        return;
+    if (strcmp((const char *)name, "a") == 0)
+        on_anchor(r, attributes);
+    else if (strcmp((const char *)name, "base") == 0)
+        on_base(r, attributes);
+    else if (strcmp((const char *)name, "meta") == 0)
+        on_meta(r, attributes);
+    else
+        return;
+    r->taken++;
+}
+
+static void free_parser(htmlParserCtxtPtr parser)
+{
+    if (!parser)
+        return;
+    xmlFreeDoc(parser->myDoc);
+    htmlFreeParserCtxt(parser);
+}
+
+static int feed(struct reader *r, const char *text, size_t len)
+{
+    /* Its return value tells of any oddity of the page; what counts is what it reports. */
+    int error = htmlParseChunk(r->parser, text, (int)len, 0);
+
+    return error == XML_ERR_NO_MEMORY ? ERROR_NO_MEMORY : r->error;
+}
+
+static int new_parser(struct reader *r)
+{
+    static const char prologue[] = "<!DOCTYPE html><html><body>";
+    htmlSAXHandler handler = {.startElement = on_start, .initialized = 1};
+
+    free_parser(r->parser);
+    r->parser = htmlCreatePushParserCtxt(&handler, r, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
+    if (!r->parser)
+        return ERROR_NO_MEMORY;
+    htmlCtxtUseOptions(r->parser, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
+                                      HTML_PARSE_RECOVER | HTML_PARSE_IGNORE_ENC);
+    return feed(r, prologue, strlen(prologue));
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_named(const struct tag *tag, const char *name)
+{
+    return strlen(name) == tag->name_len && strncasecmp(tag->name, name, tag->name_len) == 0;
+}
+
+static bool is_one_of(const struct tag *tag, const char *const *names)
+{
+    for (; *names; names++)
+        if (is_named(tag, *names))
+            return true;
+    return false;
+}
+
+/* At least as much as what libxml2 will do, wherever it sees quotes begin and end: an attribute
+ * needs a blank or a quote in front of it. */
+static size_t work_of(const struct tag *tag)
+{
+    size_t breaks = 1;
+    size_t ampersands = 0;
+
+    for (const char *p = tag->start; p < tag->end; p++) {
+        if (*p == '"' || *p == '\'' || (is_blank(*p) && !is_blank(p[-1])))
+            breaks++;
+        else if (*p == '&')
+            ampersands++;
+    }
+    return breaks * breaks + ampersands * WORK_AMPERSAND;
+}
+
+/* Gives libxml2 one tag; when something before has left it in the middle of another, once more
+ * with a fresh parser. */
+static int read_tag(struct reader *r, const struct tag *tag)
+{
+    size_t len = (size_t)(tag->end - tag->start);
+    size_t taken = r->taken;
+    int e = builder_count_link(r->builder);
+
+    r->work += work_of(tag);
+    if (e < 0 || r->work > WORK_MAX)
+        return ERROR_TOO_BIG;
+    if (memchr(tag->start, '\0', len) || !utf8_is_valid(tag->start, len)) {
+        r->builder->listing->skipped++;
+        return 0;
+    }
+    e = feed(r, tag->start, len);
+    if (e == 0 && r->taken == taken) {
+        e = new_parser(r);
+        if (e == 0)
+            e = feed(r, tag->start, len);
+    }
+    if (e == 0 && r->taken == taken)
+        r->builder->listing->skipped++;
+    /* Closed at once: nothing may pile up in its stack of open elements. */
+    if (e == 0 && is_named(tag, "a"))
+        e = feed(r, "</a>", 4);
+    return e;
+}
+
+/* Finds the '>' of a tag as browsers do: quotes count only at the start of a value. NULL when there
+ * is none before `end`. */
+static const char *find_tag_end(const char *p, const char *end)
+{
+    enum { NAMES, BEFORE_VALUE, UNQUOTED, QUOTED } state = NAMES;
+    char quote = 0;
+
+    for (; p < end; p++) {
+        if (state == QUOTED) {
+            if (*p == quote)
+                state = NAMES;
+        } else if (*p == '>') {
+            return p + 1;
+        } else if (state == NAMES) {
+            if (*p == '=')
+                state = BEFORE_VALUE;
+        } else if (state == UNQUOTED) {
+            if (is_blank(*p))
+                state = NAMES;
+        } else if (*p == '"' || *p == '\'') {
+            state = QUOTED;
+            quote = *p;
+        } else if (!is_blank(*p)) {
+            state = UNQUOTED;
+        }
+    }
+    return NULL;
+}
+
+/* Reads the extent of the tag at p (its '<'). Returns 0 with ret->end == NULL when the page ends in
+ * it, ERROR_TOO_BIG when it does not end in time. */
+static int scan_tag(const char *p, const char *end, struct tag *ret)
+{
+    struct tag tag = {.start = p, .name = p[1] == '/' ? p + 2 : p + 1};
+    const char *limit = end - p > LISTING_MAX_TAG ? p + LISTING_MAX_TAG : end;
+    const char *q = tag.name;
+
+    while (q < limit && !is_blank(*q) && *q != '>' && *q != '/')
+        q++;
+    tag.name_len = (size_t)(q - tag.name);
+    tag.end = find_tag_end(q, limit);
+    if (!tag.end && limit < end)
+        return ERROR_TOO_BIG;
+    *ret = tag;
+    return 0;
+}
+
+/* Where the text of a <script> and the like ends: at its own end tag and nowhere else. */
+static const char *find_raw_end(const struct tag *tag, const char *end)
+{
+    const char *p = tag->end;
+
+    while (p < end && (p = memmem(p, (size_t)(end - p), "</", 2))) {
+        size_t left = (size_t)(end - p) - 2;
+        char behind = left > tag->name_len ? p[2 + tag->name_len] : '>';
+
+        if (left >= tag->name_len && strncasecmp(p + 2, tag->name, tag->name_len) == 0 &&
+            (is_blank(behind) || behind == '>' || behind == '/'))
+            return p;
+        p += 2;
+    }
+    return NULL;
+}
+
+/* Moves *at behind the start or end tag there. */
+static int take_tag(struct reader *r, const char **at, const char *end)
+{
+    static const char *const raw[] = {"script", "style", "textarea", "title", NULL};
+    static const char *const read[] = {"a", "base", "meta", NULL};
+    static const char *const html[] = {"html", "head", "body",  "a",  "base", "meta",
+                                       "pre",  "h1",   "table", "ul", NULL};
+    struct tag tag;
+    int e = scan_tag(*at, end, &tag);
+    const char *next;
+
+    if (e < 0)
+        return e;
+    next = tag.end;
+    if (next && tag.name == tag.start + 1) {
+        r->is_html = r->is_html || is_one_of(&tag, html);
+        if (is_one_of(&tag, raw))
+            next = find_raw_end(&tag, end);
+        else if (is_one_of(&tag, read))
+            e = read_tag(r, &tag);
+    }
+    /* The page ends inside of something that was not closed: links may have gone with it. */
+    if (!next)
+        r->builder->listing->skipped++;
+    *at = next ? next : end;
+    return e;
+}
+
+/* Moves *at behind the comment, doctype or processing instruction there. */
+static void take_declaration(struct reader *r, const char **at, const char *end)
+{
+    static const char doctype[] = "<!doctype html";
+    const char *p = *at;
+    size_t left = (size_t)(end - p);
+    const char *close;
+
+    if (left >= strlen(doctype) && strncasecmp(p, doctype, strlen(doctype)) == 0)
+        r->is_html = true;
+    if (left >= 4 && memcmp(p, "<!--", 4) == 0) {
+        /* "<!-->" is a whole comment. */
+        close = memmem(p + 2, left - 2, "-->", 3);
+        close = close ? close + 3 : NULL;
+    } else {
+        close = memchr(p, '>', left);
+        close = close ? close + 1 : NULL;
+    }
+    if (!close)
+        r->builder->listing->skipped++;
+    *at = close ? close : end;
+}
+
+static int scan(struct reader *r, const char *p, const char *end)
+{
+    int e = 0;
+
+    while (e == 0 && p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
+        char next = p + 1 < end ? p[1] : '\0';
+
+        if (is_letter(next) || (next == '/' && p + 2 < end && is_letter(p[2])))
+            e = take_tag(r, &p, end);
+        else if (next == '!' || next == '?' || next == '/')
+            take_declaration(r, &p, end);
+        else
+            p++;
+    }
+    return e;
+}
+
+void listing_global_init(void)
+{
+    xmlInitParser();
+}
+
+int listing_read_html(struct listing_builder *b, const char *page, size_t len)
+{
+    struct reader r = {.builder = b};
+    int e = new_parser(&r);
+
+    if (e == 0)
+        e = scan(&r, page, page + len);
+    free_parser(r.parser);
+    if (e < 0)
+        return e;
+    return r.is_html ? 0 : ERROR_BAD_LISTING;
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/* PEP 691 project pages and project lists, and nginx's autoindex_format json. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "index/listing_private.h"
+
+DEFINE_CLEANUP(struct json, json_free)
+
+/* A string member that is valid UTF-8, or NULL. */
+static const char *text_member(const struct json *object, const char *name)
+{
+    const char *text = json_string(json_member(object, name));
+
+    return text && utf8_is_valid(text, strlen(text)) ? text : NULL;
+}
+
+static void read_metadata(const struct json *file, struct link *link)
+{
+    static const char *const names[] = {"core-metadata", "dist-info-metadata",
+                                        "data-dist-info-metadata"};
+    const struct json *value = NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !value; i++)
+        value = json_member(file, names[i]);
+    link->has_metadata = json_is_true(value) || json_is_object(value);
+    link->metadata_sha256 = text_member(value, "sha256");
+}
+
+static void read_yanked(const struct json *file, struct link *link)
+{
+    const char *reason = text_member(file, "yanked");
+
+    link->yanked = json_is_true(json_member(file, "yanked")) || (reason && *reason);
+    link->yanked_reason = reason;
+}
+
+static int read_file(struct listing_builder *b, const struct json *file)
+{
+    struct link link = {
+        .href = text_member(file, "url"),
+        .sha256 = text_member(json_member(file, "hashes"), "sha256"),
+        .requires_python = text_member(file, "requires-python"),
+        .upload_time = text_member(file, "upload-time"),
+        .size = json_integer(json_member(file, "size")),
+    };
+
+    if (!link.href) {
+        b->listing->skipped++;
+        return 0;
+    }
+    read_metadata(file, &link);
+    read_yanked(file, &link);
+    return builder_add_link(b, &link);
+}
+
+static int read_project_page(struct listing_builder *b, const struct json *page)
+{
+    const struct json *status = json_member(page, "project-status");
+    const struct json *file = json_first(json_member(page, "files"));
+    int r = builder_set_status(b, text_member(status, "status"));
+
+    if (r == 0)
+        r = builder_set_status_reason(b, text_member(status, "reason"));
+    for (; r == 0 && file; file = json_next(file)) {
+        r = builder_count_link(b);
+        if (r == 0)
+            r = read_file(b, file);
+    }
+    return r;
+}
+
+static int read_project_list(struct listing_builder *b, const struct json *page)
+{
+    const struct json *project = json_first(json_member(page, "projects"));
+    int r = 0;
+
+    for (; r == 0 && project; project = json_next(project)) {
+        const char *name = text_member(project, "name");
+
+        r = builder_count_link(b);
+        if (r == 0 && name)
+            r = builder_add_project(b, name);
+    }
+    return r;
+}
+
+/* A relative reference to a plain name: nothing in it may act as part of a URL. */
+static void encode_name(struct buf *to, const char *name)
+{
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     memchr("-._~", c, 4);
+
+        if (plain)
+            buf_putc(to, *name);
+        else
+            buf_printf(to, "%%%02X", c);
+    }
+}
+
+static int read_directory_entry(struct listing_builder *b, const struct json *entry)
+{
+    struct link link = {.size = json_integer(json_member(entry, "size"))};
+    const char *name = text_member(entry, "name");
+    const char *type = text_member(entry, "type");
+    auto_buf struct buf href;
+
+    buf_init(&href, LISTING_MAX_TAG);
+    if (!name || !type) {
+        b->listing->skipped++;
+        return 0;
+    }
+    encode_name(&href, name);
+    if (strcmp(type, "directory") == 0)
+        buf_putc(&href, '/');
+    if (href.error)
+        return href.error;
+    link.href = href.data;
+    return builder_add_link(b, &link);
+}
+
+static int read_directory(struct listing_builder *b, const struct json *page)
+{
+    int r = 0;
+
+    for (const struct json *e = json_first(page); r == 0 && e; e = json_next(e)) {
+        r = builder_count_link(b);
+        if (r == 0)
+            r = read_directory_entry(b, e);
+    }
+    return r;
+}
+
+static bool is_directory_listing(const struct json *page)
+{
+    const struct json *first = json_first(page);
+
+    return json_is_array(page) &&
+           (!first || (json_string(json_member(first, "name")) && json_member(first, "type")));
+}
+
+int listing_read_json(struct listing_builder *b, const char *page, size_t len)
+{
+    AUTO(json_free) struct json *document = NULL;
+    int r = json_parse(page, len, &document);
+
+    if (r < 0)
+        return r;
+    if (json_is_array(json_member(document, "files"))) {
+        b->listing->is_simple = true;
+        return read_project_page(b, document);
+    }
+    if (json_is_array(json_member(document, "projects"))) {
+        b->listing->is_simple = true;
+        return read_project_list(b, document);
+    }
+    if (!is_directory_listing(document))
+        return ERROR_BAD_LISTING;
+    return read_directory(b, document);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Between listing.c and its two readers: a reader finds links, the builder makes files of them.
+ * Errors of the builder end the reading; a link that is no file of ours is no error.
+ */
+#include "index/listing.h"
+
+/* A link as a page writes it. Strings are borrowed; NULL where the page says nothing. */
+struct link {
+    const char *href; /* entities decoded, escapes as written */
+    const char *sha256;
+    const char *requires_python;
+    const char *yanked_reason;
+    const char *metadata_sha256;
+    const char *upload_time;
+    int64_t size; /* or -1 */
+    bool yanked;
+    bool has_metadata;
+};
+
+struct listing_builder {
+    struct listing *listing;
+    char *base;      /* what hrefs are resolved against */
+    char *directory; /* base up to its last slash: projects are one level below */
+    size_t file_room;
+    size_t project_room;
+    size_t links; /* seen so far */
+};
+
+/* Before each link, however little becomes of it: this bounds the work. ERROR_TOO_BIG. */
+int builder_count_link(struct listing_builder *b);
+int builder_add_link(struct listing_builder *b, const struct link *link);
+int builder_add_project(struct listing_builder *b, const char *name);
+/* The page's <base href>; one that can't be resolved is ignored. */
+int builder_set_base(struct listing_builder *b, const char *href);
+int builder_set_status(struct listing_builder *b, const char *status);
+int builder_set_status_reason(struct listing_builder *b, const char *reason);
+
+/* "true", "", "sha256=<hex>" or "false", as an attribute; fills the two fields of the link. */
+void link_set_metadata(struct link *link, const char *text);
+/* A hash in the form this program keeps: 64 lower-case digits, or false. */
+bool link_normalize_sha256(const char *text, char ret[65]);
+
+/* Each is given the whole page; ERROR_BAD_LISTING when it is not of that kind. */
+int listing_read_html(struct listing_builder *b, const char *page, size_t len);
+int listing_read_json(struct listing_builder *b, const char *page, size_t len);

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
+ * PEP 825 puts a variant label behind the platform; packaging rejects it, but it is a wheel. */
+enum { WHEEL_PARTS_MIN = 5, WHEEL_PARTS_BUILD = 6, WHEEL_PARTS_MAX = 7 };
+
+static char lower(char c)
+{
+    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(char c)
+{
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+static bool is_separator(char c)
+{
+    return c == '-' || c == '_' || c == '.';
+}
+
+/* Letters beyond ASCII are names to python; which of them are letters is not our business. */
+static bool is_word(char c)
+{
+    return is_alnum(c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* PEP 503 without judging the characters, as packaging does for the names in file names. */
+static void canonicalize(const char *text, size_t len, char *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (!is_separator(text[i]))
+            ret[n++] = lower(text[i]);
+        else if (i == 0 || !is_separator(text[i - 1]))
+            ret[n++] = '-';
+    }
+    ret[n] = '\0';
+}
+
+int name_normalize(const char *text, char *ret)
+{
+    size_t len = strlen(text);
+
+    if (len == 0 || len > NAME_MAX_BYTES || !is_alnum(text[0]) || !is_alnum(text[len - 1]))
+        return ERROR_BAD_REQUEST;
+    for (size_t i = 0; i < len; i++)
+        if (!is_alnum(text[i]) && !is_separator(text[i]))
+            return ERROR_BAD_REQUEST;
+    canonicalize(text, len, ret);
+    return 0;
+}
+
+static int set_name(enum file_kind kind, const char *project, size_t project_len,
+                    const char *version, struct file_name *ret)
+{
+    char normal[NAME_MAX_BYTES + 1];
+    auto_free char *name = NULL;
+    char *number;
+
+    canonicalize(project, project_len, normal);
+    name = strdup(normal);
+    number = strdup(version);
+    if (!name || !number) {
+        free(number);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = (struct file_name){.kind = kind, .project = name, .version = number};
+    name = NULL;
+    return 0;
+}
+
+/* Cuts `stem` at its dashes, in place; more than WHEEL_PARTS_MAX parts give a larger number. */
+static int split_wheel(char *stem, char **parts)
+{
+    int count = 1;
+
+    parts[0] = stem;
+    for (char *p = stem; *p; p++) {
+        if (*p != '-')
+            continue;
+        if (count == WHEEL_PARTS_MAX)
+            return count + 1;
+        *p = '\0';
+        parts[count++] = p + 1;
+    }
+    return count;
+}
+
+static bool wheel_project_is_valid(const char *name)
+{
+    if (!*name || strstr(name, "__"))
+        return false;
+    for (; *name; name++)
+        if (!is_word(*name) && *name != '.')
+            return false;
+    return true;
+}
+
+/* A compressed tag set: no part between dots is empty; interpreters are identifiers as well. */
+static bool tag_set_is_valid(const char *tags, bool identifiers)
+{
+    for (const char *p = tags;; p++) {
+        const char *start = p;
+
+        for (; *p && *p != '.'; p++)
+            if (identifiers && !is_word(*p))
+                return false;
+        if (p == start || (identifiers && is_digit(*start)))
+            return false;
+        if (!*p)
+            return true;
+    }
+}
+
+static bool wheel_is_valid(char *const *parts, int count, bool version_is_valid)
+{
+    if (count > WHEEL_PARTS_BUILD || !version_is_valid || !wheel_project_is_valid(parts[0]))
+        return false;
+    if (count == WHEEL_PARTS_BUILD && !is_digit(parts[2][0]))
+        return false;
+    return tag_set_is_valid(parts[count - 3], true) && tag_set_is_valid(parts[count - 2], false) &&
+           tag_set_is_valid(parts[count - 1], false);
+}
+
+static int parse_wheel(char *stem, struct file_name *ret)
+{
+    char *parts[WHEEL_PARTS_MAX];
+    char version[NAME_MAX_BYTES + 1];
+    int count = split_wheel(stem, parts);
+    bool version_is_valid;
+    bool valid;
+
+    if (count < WHEEL_PARTS_MIN || count > WHEEL_PARTS_MAX || !*parts[0])
+        return 0;
+    version_is_valid = version_normalize(parts[1], version) == 0;
+    valid = wheel_is_valid(parts, count, version_is_valid);
+    return set_name(valid ? FILE_WHEEL : FILE_WHEEL_INVALID, parts[0], strlen(parts[0]),
+                    version_is_valid ? version : parts[1], ret);
+}
+
+static int parse_sdist(char *stem, struct file_name *ret)
+{
+    char version[NAME_MAX_BYTES + 1];
+    char *dash = strrchr(stem, '-');
+
+    if (!dash || dash == stem || version_normalize(dash + 1, version) < 0)
+        return 0;
+    return set_name(FILE_SDIST, stem, (size_t)(dash - stem), version, ret);
+}
+
+static bool ends_in(const char *file, size_t len, const char *suffix, char *ret_stem)
+{
+    size_t n = strlen(suffix);
+
+    if (len <= n || strcmp(file + len - n, suffix) != 0)
+        return false;
+    memcpy(ret_stem, file, len - n);
+    ret_stem[len - n] = '\0';
+    return true;
+}
+
+int file_name_parse(const char *file, struct file_name *ret)
+{
+    size_t len = strlen(file);
+    char stem[NAME_MAX_BYTES + 1];
+    struct file_name name = {.kind = FILE_OTHER};
+    int r = 0;
+
+    if (len <= NAME_MAX_BYTES && !strchr(file, '/')) {
+        if (ends_in(file, len, ".whl", stem))
+            r = parse_wheel(stem, &name);
+        else if (ends_in(file, len, ".tar.gz", stem) || ends_in(file, len, ".zip", stem))
+            r = parse_sdist(stem, &name);
+    }
+    if (r == 0)
+        *ret = name;
+    return r;
+}
+
+void file_name_release(struct file_name *name)
+{
+    free(name->project);
+    free(name->version);
+    *name = (struct file_name){.kind = FILE_OTHER};
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/page.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "index/name.h"
+
+/* What holds for a page as a whole because it must hold for every file of it. */
+struct summary {
+    bool all_sizes;
+    bool all_upload_times;
+};
+
+static struct summary summarize(const struct page_content *content)
+{
+    struct summary s = {.all_sizes = true, .all_upload_times = true};
+
+    for (size_t i = 0; i < content->file_count; i++) {
+        s.all_sizes = s.all_sizes && content->files[i].size >= 0;
+        s.all_upload_times = s.all_upload_times && content->files[i].upload_time;
+    }
+    return s;
+}
+
+static void escape_character(struct buf *to, const char *s, size_t len)
+{
+    switch (*s) {
+    case '&':
+        buf_puts(to, "&amp;");
+        break;
+    case '<':
+        buf_puts(to, "&lt;");
+        break;
+    case '>':
+        buf_puts(to, "&gt;");
+        break;
+    case '"':
+        buf_puts(to, "&quot;");
+        break;
+    case '\'':
+        buf_puts(to, "&#39;");
+        break;
+    case '\t':
+    case '\n':
+    case '\r':
+        buf_printf(to, "&#%d;", *s);
+        break;
+    default:
+        buf_add(to, s, len);
+    }
+}
+
+static bool is_forbidden(char c)
+{
+    return (unsigned char)c < ' ' && c != '\t' && c != '\n' && c != '\r';
+}
+
+void page_escape(struct buf *to, const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len;) {
+        size_t n = utf8_length(text + i, len - i);
+
+        if (n == 0 || is_forbidden(text[i]))
+            buf_puts(to, "\xEF\xBF\xBD");
+        else
+            escape_character(to, text + i, n);
+        i += n ? n : 1;
+    }
+}
+
+static void html_attribute(struct buf *to, const char *name, const char *value)
+{
+    buf_printf(to, " %s=\"", name);
+    page_escape(to, value);
+    buf_putc(to, '"');
+}
+
+static void html_metadata(struct buf *to, const struct page_file *f)
+{
+    char value[128] = "true";
+
+    if (f->metadata_sha256)
+        (void)snprintf(value, sizeof(value), "sha256=%s", f->metadata_sha256);
+    /* pip 22.3 to 23.1 know the older name only. */
+    html_attribute(to, "data-dist-info-metadata", value);
+    html_attribute(to, "data-core-metadata", value);
+}
+
+static void html_file(struct buf *to, const struct page_file *f, bool upload_times)
+{
+    buf_puts(to, "    <a href=\"");
+    page_escape(to, f->href);
+    if (f->sha256)
+        buf_printf(to, "#sha256=%s", f->sha256);
+    buf_putc(to, '"');
+    if (f->requires_python)
+        html_attribute(to, "data-requires-python", f->requires_python);
+    if (f->has_metadata)
+        html_metadata(to, f);
+    if (f->yanked)
+        html_attribute(to, "data-yanked", f->yanked_reason ? f->yanked_reason : "");
+    if (f->size >= 0)
+        buf_printf(to, " data-size=\"%" PRId64 "\"", f->size);
+    if (upload_times)
+        html_attribute(to, "data-upload-time", f->upload_time);
+    buf_putc(to, '>');
+    page_escape(to, f->name);
+    buf_puts(to, "</a><br>\n");
+}
+
+static void html_meta(struct buf *to, const char *name, const char *content)
+{
+    buf_puts(to, "    <meta");
+    html_attribute(to, "name", name);
+    html_attribute(to, "content", content);
+    buf_puts(to, ">\n");
+}
+
+static void html_begin(struct buf *to, const char *version)
+{
+    buf_puts(to, "<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n");
+    html_meta(to, "pypi:repository-version", version);
+}
+
+static void html_title(struct buf *to, const char *before, const char *project)
+{
+    buf_printf(to, "    <title>%s", before);
+    page_escape(to, project);
+    buf_printf(to, "</title>\n  </head>\n  <body>\n    <h1>%s", before);
+    page_escape(to, project);
+    buf_puts(to, "</h1>\n");
+}
+
+static void html_end(struct buf *to)
+{
+    buf_puts(to, "  </body>\n</html>\n");
+}
+
+static void html_project(const struct page_content *c, struct buf *to)
+{
+    bool upload_times = summarize(c).all_upload_times;
+
+    /* 1.4 is the version that knows the status of a project; nothing else here needs more. */
+    html_begin(to, c->project_status ? "1.4" : "1.0");
+    if (c->project_status)
+        html_meta(to, "pypi:project-status", c->project_status);
+    if (c->project_status && c->project_status_reason)
+        html_meta(to, "pypi:project-status-reason", c->project_status_reason);
+    html_title(to, "Links for ", c->project);
+    for (size_t i = 0; i < c->file_count; i++)
+        html_file(to, &c->files[i], upload_times);
+    html_end(to);
+}
+
+static void json_text(struct buf *to, const char *name, const char *value)
+{
+    json_write_name(to, name);
+    json_write_string(to, value);
+}
+
+/* "name":{"sha256":"..."}, or {} without a digest */
+static void json_digest(struct buf *to, const char *name, const char *sha256)
+{
+    json_write_name(to, name);
+    buf_putc(to, '{');
+    if (sha256)
+        json_text(to, "sha256", sha256);
+    buf_putc(to, '}');
+}
+
+static void json_yanked(struct buf *to, const char *reason)
+{
+    /* An empty reason would read as "not yanked". */
+    if (reason && *reason) {
+        json_text(to, "yanked", reason);
+    } else {
+        json_write_name(to, "yanked");
+        buf_puts(to, "true");
+    }
+}
+
+static void json_file(struct buf *to, const struct page_file *f, bool upload_times)
+{
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_text(to, "filename", f->name);
+    json_text(to, "url", f->href);
+    json_digest(to, "hashes", f->sha256);
+    if (f->requires_python)
+        json_text(to, "requires-python", f->requires_python);
+    if (f->has_metadata && f->metadata_sha256) {
+        json_digest(to, "core-metadata", f->metadata_sha256);
+    } else if (f->has_metadata) {
+        json_write_name(to, "core-metadata");
+        buf_puts(to, "true");
+    }
+    if (f->yanked)
+        json_yanked(to, f->yanked_reason);
+    if (f->size >= 0) {
+        json_write_name(to, "size");
+        buf_printf(to, "%" PRId64, f->size);
+    }
+    if (upload_times)
+        json_text(to, "upload-time", f->upload_time);
+    buf_putc(to, '}');
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_versions(const void *a, const void *b)
+{
+    const char *x = *(const char *const *)a;
+    const char *y = *(const char *const *)b;
+    int c = version_compare(x, y);
+
+    return c ? c : strcmp(x, y);
+}
+
+/* The versions of the files, each once, in ascending order. */
+static size_t collect_versions(const struct page_content *c, const char **versions)
+{
+    size_t all = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->file_count; i++)
+        if (c->files[i].version)
+            versions[all++] = c->files[i].version;
+    qsort(versions, all, sizeof(*versions), compare_texts);
+    for (size_t i = 0; i < all; i++)
+        if (kept == 0 || strcmp(versions[kept - 1], versions[i]) != 0)
+            versions[kept++] = versions[i];
+    qsort(versions, kept, sizeof(*versions), compare_versions);
+    return kept;
+}
+
+static void json_versions(const struct page_content *c, struct buf *to)
+{
+    auto_free const char **versions = calloc(c->file_count + 1, sizeof(*versions));
+    size_t count;
+
+    if (!versions) {
+        to->error = ERROR_NO_MEMORY;
+        return;
+    }
+    count = collect_versions(c, versions);
+    json_write_name(to, "versions");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_write_comma(to);
+        json_write_string(to, versions[i]);
+    }
+    buf_putc(to, ']');
+}
+
+static void json_begin(struct buf *to, const char *version)
+{
+    buf_putc(to, '{');
+    json_write_name(to, "meta");
+    buf_putc(to, '{');
+    json_text(to, "api-version", version);
+    buf_putc(to, '}');
+}
+
+static void json_status(const struct page_content *c, struct buf *to)
+{
+    json_write_name(to, "project-status");
+    buf_putc(to, '{');
+    json_text(to, "status", c->project_status);
+    if (c->project_status_reason)
+        json_text(to, "reason", c->project_status_reason);
+    buf_putc(to, '}');
+}
+
+static void json_project(const struct page_content *c, struct buf *to)
+{
+    struct summary s = summarize(c);
+
+    json_begin(to, !s.all_sizes ? "1.0" : c->project_status ? "1.4" : "1.1");
+    json_text(to, "name", c->project);
+    if (c->project_status)
+        json_status(c, to);
+    json_versions(c, to);
+    json_write_name(to, "files");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < c->file_count; i++)
+        json_file(to, &c->files[i], s.all_upload_times);
+    buf_puts(to, "]}\n");
+}
+
+void page_write_project(const struct page_content *content, enum page_format format, struct buf *to)
+{
+    switch (format) {
+    case PAGE_HTML:
+        html_project(content, to);
+        return;
+    case PAGE_JSON:
+        json_project(content, to);
+        return;
+    }
+}
+
+static void html_list(const char *const *projects, size_t count, struct buf *to)
+{
+    html_begin(to, "1.0");
+    html_title(to, "Simple index", "");
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(to, "    <a href=\"");
+        page_escape(to, projects[i]);
+        buf_puts(to, "/\">");
+        page_escape(to, projects[i]);
+        buf_puts(to, "</a><br>\n");
+    }
+    html_end(to);
+}
+
+static void json_list(const char *const *projects, size_t count, struct buf *to)
+{
+    json_begin(to, "1.0");
+    json_write_name(to, "projects");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_text(to, "name", projects[i]);
+        buf_putc(to, '}');
+    }
+    buf_puts(to, "]}\n");
+}
+
+void page_write_list(const char *const *projects, size_t count, enum page_format format,
+                     struct buf *to)
+{
+    switch (format) {
+    case PAGE_HTML:
+        html_list(projects, count, to);
+        return;
+    case PAGE_JSON:
+        json_list(projects, count, to);
+        return;
+    }
+}
