@@ -6,10 +6,15 @@
  * thread, the catalogue thread. Keys are opaque: origin and path, scope and name.
  *
  * SQLite >= 3.40, WAL, synchronous=NORMAL, STRICT tables, migrations by user_version in one
- * transaction; a newer user_version is refused (ERROR_CONFIG). A file that is corrupt or no
- * database is moved aside
- * (`.corrupt-<time>`) and a fresh one begun: CATALOGUE_RESET says so. The caller then refills blobs
- * from the sidecars. Disk full gives ERROR_NO_SPACE and changes nothing; reads go on working.
+ * transaction; a newer user_version, and another program's database, are refused (ERROR_CONFIG).
+ * The file is locked as long as it is open (ERROR_IN_USE): look inside with sqlite3 when the daemon
+ * is stopped. A file that is corrupt or no database is moved aside (`.corrupt-<time>`) and a fresh
+ * one begun: CATALOGUE_RESET says so. The caller then refills blobs from the sidecars. Disk full
+ * gives ERROR_NO_SPACE and changes nothing; reads go on working.
+ *
+ * Visitors get strings that live until they return, and stop the visit by returning something else
+ * than 0, which the call then returns. They may change rows, but not start the same kind of visit
+ * again. A text that an authority or mirror sent is at most SQLite's 10^9 bytes (ERROR_TOO_BIG).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +27,9 @@ enum { CATALOGUE_RESET = 1, CATALOGUE_MISSING = 2 };
 int catalogue_open(const char *path, struct catalogue **ret); /* 0 or CATALOGUE_RESET; both open */
 void catalogue_close(struct catalogue *catalogue);            /* checkpoints; NULL is legal */
 
-/* Several changes as one: begin, changes, commit. Without it each change is its own transaction. */
+/* Several changes as one: begin, changes, commit. Without it each change is its own transaction.
+ * After a change that failed, the ones behind it and the commit fail as well, and nothing is kept.
+ * A commit that fails has rolled back. */
 int catalogue_begin(struct catalogue *catalogue);
 int catalogue_commit(struct catalogue *catalogue);
 void catalogue_rollback(struct catalogue *catalogue);
@@ -38,16 +45,17 @@ struct catalogue_file {
     const char *validator; /* the first mirror's ETag or Last-Modified; or NULL */
     int64_t last_used_s;
 };
+/* The whole row is replaced. */
 int catalogue_put_file(struct catalogue *catalogue, const struct catalogue_file *file);
-/* Strings live until the visitor returns. Visits files that have a blob (complete = true) or all.
- */
+/* Visits files that have a blob (complete = true) or all. */
 int catalogue_each_file(struct catalogue *catalogue, bool complete,
                         int (*visit)(void *context, const struct catalogue_file *file),
                         void *context);
+/* CATALOGUE_MISSING when there is none. */
 int catalogue_get_file(struct catalogue *catalogue, const char *origin, const char *path,
                        int (*visit)(void *context, const struct catalogue_file *file),
                        void *context);
-/* Coalesced by the caller; rows that do not exist are ignored. */
+/* Coalesced by the caller; rows that do not exist are ignored, and time never runs back. */
 int catalogue_touch(struct catalogue *catalogue, const char *origin, const char *path,
                     int64_t now_s);
 
@@ -70,12 +78,14 @@ struct catalogue_digest {
     const char *authority;       /* mirror name */
     bool disputed;               /* two authorities disagree: publish neither */
 };
-/* A digest that contradicts a stored one of another authority or day marks the row disputed and
- * keeps the first. */
+/* A sha256 that contradicts a stored one of another authority or day marks the row disputed for
+ * good and keeps the first; NULL takes nothing away. A metadata_sha256 that contradicts is no
+ * reason to doubt the file: the row forgets it for good (NULL), so that neither is published. */
 int catalogue_put_digest(struct catalogue *catalogue, const struct catalogue_digest *digest);
 int catalogue_each_digest(struct catalogue *catalogue, const char *origin, const char *project,
                           int (*visit)(void *context, const struct catalogue_digest *digest),
                           void *context);
+/* CATALOGUE_MISSING when there is none. */
 int catalogue_get_digest(struct catalogue *catalogue, const char *origin, const char *path,
                          int (*visit)(void *context, const struct catalogue_digest *digest),
                          void *context);
@@ -92,6 +102,7 @@ struct catalogue_listing {
     size_t body_len;
 };
 int catalogue_put_listing(struct catalogue *catalogue, const struct catalogue_listing *listing);
+/* Only the time; ignored when there is no such row. */
 int catalogue_confirm_listing(struct catalogue *catalogue, const char *origin, const char *mirror,
                               const char *page, int64_t fetched_s);
 /* CATALOGUE_MISSING when there is none. */
@@ -100,7 +111,8 @@ int catalogue_get_listing(struct catalogue *catalogue, const char *origin, const
                           int (*visit)(void *context, const struct catalogue_listing *listing),
                           void *context);
 
-/* ---- blame: wrong bytes; remembered across restarts ---- */
+/* ---- blame: wrong bytes; remembered across restarts, one row (the last) per file and mirror;
+ * `validator` may be NULL ---- */
 int catalogue_put_blame(struct catalogue *catalogue, const char *origin, const char *path,
                         const char *mirror, const char *validator, int64_t when_s);
 int catalogue_each_blame(struct catalogue *catalogue,

@@ -5,8 +5,8 @@
  *
  *     <dir>/lock                      flock: a second daemon is refused
  *     <dir>/catalogue.sqlite          see cache/catalogue.h
- *     <dir>/blobs/ab/abcd...          a complete blob, named by its SHA-256; never modified, only
- * unlinked <dir>/blobs/ab/abcd....json     its sidecar: what the catalogue must know to be rebuilt
+ *     <dir>/blobs/ab/abcd...          a complete blob, named by its SHA-256; only ever unlinked
+ *     <dir>/blobs/ab/abcd....json     its sidecar: what the catalogue must know to be rebuilt
  *     <dir>/partials/<name>           a blob being fetched: a sparse file
  *
  * Every function blocks (disk lanes only) except where said. Handles may be shared by threads.
@@ -22,32 +22,41 @@
 
 struct store;
 
-/* Takes the lock and makes the directories. ERROR_IN_USE when another process has it,
- * ERROR_READ_ONLY when it cannot be written. Partials of an earlier run are removed. */
+/* Takes the lock and makes the directories. ERROR_IN_USE when another process or another store of
+ * this one has it, ERROR_READ_ONLY when it cannot be written. Partials of an earlier run are
+ * removed. */
 int store_open(const char *dir, struct store **ret);
-void store_close(struct store *store);
+void store_close(struct store *store); /* fds that were handed out stay good; NULL is legal */
 
 /* A fresh partial, open for reading and writing; the caller closes ret_fd. `ret_name` (free() it)
  * names it for the calls below. */
 int store_begin(struct store *store, char **ret_name, int *ret_fd);
-/* Reserves disk for bytes [0, size) so that a full disk is known before the first byte (fallocate,
- * file size kept at 0 ... size). */
+/* Reserves disk for bytes [0, size) so that a full disk is known before the first byte
+ * (ERROR_NO_SPACE); the file's size stays what it is. Where the file system cannot reserve, what is
+ * free now is all that is asked. */
 int store_reserve(struct store *store, int fd, int64_t size);
-/* The commit above. A blob of that digest that exists already is kept and the partial removed (its
- * bytes are the same). `sidecar` is JSON text. */
+/* The commit above. `name` is spent whatever comes of it: after a failure neither partial nor
+ * sidecar is left, while `fd` goes on reading. A blob of that digest and size that exists already
+ * is kept and the partial removed (its bytes are the same); its sidecar is replaced, so the caller
+ * says all it knows of the blob, not only the newest path. `sidecar` is JSON text. ERROR_TOO_BIG.
+ */
+enum { STORE_SIDECAR_MAX = 1 << 20 };
 int store_commit(struct store *store, const char *name, int fd, const char *sha256,
                  const char *sidecar, size_t sidecar_len);
+/* Forgets a partial that is not to be committed; readers that hold an fd go on. */
 void store_discard(struct store *store, const char *name);
 
-/* Opens a complete blob read-only. STORE_MISSING (> 0) when it is not there. */
+/* Opens a complete blob read-only. STORE_MISSING (> 0) when it is not there, ERROR_CORRUPT when
+ * something else stands in its place. */
 enum { STORE_MISSING = 1 };
 int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_t *ret_size);
-/* Unlinks blob and sidecar; missing ones are fine. */
+/* Unlinks blob and sidecar; missing ones are fine, and whoever has it open reads on. */
 int store_remove(struct store *store, const char *sha256);
 
-/* Every complete blob with its size and sidecar text (NULL when unreadable), for putting the
- * catalogue right. Files that are no blob by name, and sidecars without blob, are removed. Stops at
- * the visitor's first error. */
+/* Every complete blob with its size and sidecar text (NULL when unreadable; lives until the visitor
+ * returns), for putting the catalogue right. Files that are no blob by name, and sidecars without
+ * blob, are removed; directories that are not ours are left alone. Stops at the visitor's first
+ * value that is not 0 and returns it. The visitor may call store_remove. */
 int store_scan(struct store *store,
                int (*visit)(void *context, const char *sha256, int64_t size,
                             int64_t allocated_bytes, const char *sidecar),

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A blob's life on disk: partials/<n> while it is fetched, blobs/ab/<digest> once it is committed,
+ * nothing after store_remove. Names change hands under one mutex (`names`), which is never held
+ * across an fsync; bytes are never changed under a digest's name, so readers need no lock at all.
+ */
+#include "cache/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/str.h"
+
+struct store {
+    int lock;  /* held as long as it is open */
+    int blobs; /* directories: what is done below is relative to them */
+    int partials;
+    pthread_mutex_t names;
+    _Atomic uint64_t next; /* name of the next partial */
+    char *catalogue_path;
+};
+
+/* "ab/<digest>" and "ab/<digest>.json", relative to blobs/. */
+struct blob_names {
+    char directory[3];
+    char blob[3 + SHA256_HEX];
+    char sidecar[3 + SHA256_HEX + 5];
+};
+
+static void names_of(const char *sha256, struct blob_names *ret)
+{
+    memcpy(ret->directory, sha256, 2);
+    ret->directory[2] = '\0';
+    memcpy(ret->blob, sha256, 2);
+    ret->blob[2] = '/';
+    memcpy(ret->blob + 3, sha256, SHA256_HEX);
+    memcpy(ret->sidecar, ret->blob, sizeof(ret->blob) - 1);
+    memcpy(ret->sidecar + sizeof(ret->blob) - 1, ".json", 6);
+}
+
+static int unlink_at(int directory, const char *name)
+{
+    return unlinkat(directory, name, 0) < 0 && errno != ENOENT ? error_from_errno(errno) : 0;
+}
+
+static int open_directory(const char *parent, const char *name, int *ret_fd)
+{
+    auto_free char *path = str_printf("%s/%s", parent, name);
+    if (!path)
+        return ERROR_NO_MEMORY;
+    int r = file_make_directory(path, 0755);
+    if (r)
+        return r;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_from_errno(errno);
+    *ret_fd = fd;
+    return 0;
+}
+
+/* A stream over a directory that is open already; the fd stays the caller's. */
+static DIR *list(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0 && !stream)
+        (void)close(fd);
+    return stream;
+}
+
+static void cleanup_dir(DIR **stream)
+{
+    if (*stream)
+        (void)closedir(*stream);
+}
+#define auto_dir __attribute__((cleanup(cleanup_dir)))
+
+static const char *next_name(DIR *stream)
+{
+    const struct dirent *entry;
+    do
+        entry = readdir(stream);
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry ? entry->d_name : NULL;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+/* flock belongs to the open file, so a second store in this very process is refused as well. */
+static int take_lock(const char *dir, int *ret_fd)
+{
+    auto_free char *path = str_printf("%s/lock", dir);
+    if (!path)
+        return ERROR_NO_MEMORY;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_from_errno(errno);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int r = error_from_errno(errno);
+        (void)close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* What an earlier run was fetching, and sidecars that never met their blob. */
+static void remove_partials(struct store *store)
+{
+    auto_dir DIR *stream = list(store->partials, ".");
+    const char *name;
+    while (stream && (name = next_name(stream)))
+        (void)unlinkat(store->partials, name, 0);
+}
+
+static int directory_is_writable(int fd)
+{
+    return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? error_from_errno(errno) : 0;
+}
+
+static int open_tree(struct store *store, const char *dir)
+{
+    int r = file_make_directory(dir, 0755);
+    if (r == 0)
+        r = take_lock(dir, &store->lock);
+    if (r == 0)
+        r = open_directory(dir, "blobs", &store->blobs);
+    if (r == 0)
+        r = open_directory(dir, "partials", &store->partials);
+    if (r == 0)
+        r = directory_is_writable(store->blobs);
+    if (r == 0)
+        r = directory_is_writable(store->partials);
+    return r;
+}
+
+int store_open(const char *dir, struct store **ret)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return ERROR_NO_MEMORY;
+    store->lock = store->blobs = store->partials = -1;
+    (void)pthread_mutex_init(&store->names, NULL);
+    store->catalogue_path = str_printf("%s/catalogue.sqlite", dir);
+    int r = store->catalogue_path ? open_tree(store, dir) : ERROR_NO_MEMORY;
+    if (r) {
+        store_close(store);
+        return r;
+    }
+    remove_partials(store);
+    *ret = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    cleanup_close(&store->partials);
+    cleanup_close(&store->blobs);
+    cleanup_close(&store->lock); /* last: from here on another process may begin */
+    (void)pthread_mutex_destroy(&store->names);
+    free(store->catalogue_path);
+    free(store);
+}
+
+const char *store_catalogue_path(struct store *store)
+{
+    return store->catalogue_path;
+}
+
+int64_t store_free_bytes(struct store *store)
+{
+    struct statvfs fs;
+    if (fstatvfs(store->blobs, &fs) < 0)
+        return -1;
+    return (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+}
+
+/* ------------------------------------------------------------------ partials */
+
+int store_begin(struct store *store, char **ret_name, int *ret_fd)
+{
+    for (;;) {
+        uint64_t n = atomic_fetch_add(&store->next, 1);
+        auto_free char *name = str_printf("%llu", (unsigned long long)n);
+        if (!name)
+            return ERROR_NO_MEMORY;
+        int fd = openat(store->partials, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0 && errno == EEXIST)
+            continue; /* one that could not be removed at the start */
+        if (fd < 0)
+            return error_from_errno(errno);
+        *ret_fd = fd;
+        *ret_name = name;
+        name = NULL;
+        return 0;
+    }
+}
+
+int store_reserve(struct store *store, int fd, int64_t size)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_from_errno(errno);
+    if (size <= 0)
+        return 0; /* fallocate refuses it */
+    int64_t missing = size - (int64_t)st.st_blocks * 512;
+
+    /* Asked first, because a failing fallocate may keep what it got before it failed. */
+    int64_t free_bytes = store_free_bytes(store);
+    if (free_bytes >= 0 && missing > free_bytes)
+        return ERROR_NO_SPACE;
+    int r;
+    do
+        r = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+    while (r < 0 && errno == EINTR);
+    if (r == 0 || errno == EOPNOTSUPP)
+        return 0;
+    return errno == EFBIG ? ERROR_NO_SPACE : error_from_errno(errno);
+}
+
+void store_discard(struct store *store, const char *name)
+{
+    (void)unlinkat(store->partials, name, 0);
+}
+
+/* ------------------------------------------------------------------ commit */
+
+static int sync_directory_at(int parent, const char *name)
+{
+    auto_close int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? error_from_errno(errno) : 0;
+}
+
+/* blobs/ab, made when the first digest needs it, and then known to the disk as well. */
+static int make_fan_out(struct store *store, const char *directory)
+{
+    if (mkdirat(store->blobs, directory, 0755) == 0)
+        return sync_directory_at(store->blobs, ".");
+    return errno == EEXIST ? 0 : error_from_errno(errno);
+}
+
+static int write_sidecar(struct store *store, const char *name, const char *text, size_t len)
+{
+    auto_close int fd =
+        openat(store->partials, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_from_errno(errno);
+    int r = file_write_at(fd, text, len, 0);
+    if (r)
+        return r;
+    return fdatasync(fd) < 0 ? error_from_errno(errno) : 0;
+}
+
+static bool blob_is_whole(struct store *store, const struct blob_names *names, int64_t size)
+{
+    struct stat st;
+    return fstatat(store->blobs, names->blob, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(st.st_mode) && (int64_t)st.st_size == size;
+}
+
+/* The sidecar goes first: alone it is junk that a scan removes, a blob alone would be bytes that
+ * nobody can name. `ret_kept` says that the blob was there before. */
+static int publish(struct store *store, const char *name, const char *sidecar,
+                   const struct blob_names *names, int64_t size, bool *ret_kept)
+{
+    int r = 0;
+    pthread_mutex_lock(&store->names);
+    *ret_kept = blob_is_whole(store, names, size);
+    if (renameat(store->partials, sidecar, store->blobs, names->sidecar) < 0) {
+        r = error_from_errno(errno);
+    } else if (*ret_kept) {
+        store_discard(store, name);
+    } else if (renameat(store->partials, name, store->blobs, names->blob) < 0) {
+        r = error_from_errno(errno);
+        (void)unlinkat(store->blobs, names->sidecar, 0);
+    }
+    pthread_mutex_unlock(&store->names);
+    return r;
+}
+
+static int commit(struct store *store, const char *name, const char *sidecar, int fd,
+                  const char *sha256)
+{
+    struct blob_names names;
+    struct stat st;
+    bool kept;
+    names_of(sha256, &names);
+    if (fdatasync(fd) < 0 || fstat(fd, &st) < 0)
+        return error_from_errno(errno);
+    int r = make_fan_out(store, names.directory);
+    if (r == 0)
+        r = publish(store, name, sidecar, &names, (int64_t)st.st_size, &kept);
+    if (r)
+        return r;
+    r = sync_directory_at(store->blobs, names.directory);
+    if (r && !kept)
+        (void)store_remove(store, sha256); /* what a power cut may take is not kept */
+    return r;
+}
+
+int store_commit(struct store *store, const char *name, int fd, const char *sha256,
+                 const char *sidecar, size_t sidecar_len)
+{
+    auto_free char *beside = str_printf("%s.json", name);
+    int r = 0;
+    if (!beside)
+        r = ERROR_NO_MEMORY;
+    else if (!str_is_sha256(sha256))
+        r = ERROR_CORRUPT;
+    else if (sidecar_len > STORE_SIDECAR_MAX)
+        r = ERROR_TOO_BIG;
+    if (r == 0)
+        r = write_sidecar(store, beside, sidecar, sidecar_len);
+    if (r == 0)
+        r = commit(store, name, beside, fd, sha256);
+    if (r) {
+        store_discard(store, name);
+        if (beside)
+            store_discard(store, beside);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------ blobs */
+
+int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_t *ret_size)
+{
+    struct blob_names names;
+    struct stat st;
+    if (!str_is_sha256(sha256))
+        return STORE_MISSING;
+    names_of(sha256, &names);
+    int fd = openat(store->blobs, names.blob, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? STORE_MISSING : error_from_errno(errno);
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return ERROR_CORRUPT;
+    }
+    *ret_fd = fd;
+    *ret_size = (int64_t)st.st_size;
+    return 0;
+}
+
+int store_remove(struct store *store, const char *sha256)
+{
+    struct blob_names names;
+    if (!str_is_sha256(sha256))
+        return 0;
+    names_of(sha256, &names);
+    pthread_mutex_lock(&store->names);
+    int r = unlink_at(store->blobs, names.blob);
+    if (r == 0)
+        r = unlink_at(store->blobs, names.sidecar);
+    pthread_mutex_unlock(&store->names);
+    return r;
+}
+
+/* ------------------------------------------------------------------ scan */
+
+struct scan {
+    struct store *store;
+    int (*visit)(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
+                 const char *sidecar);
+    void *context;
+    struct buf text; /* the sidecar at hand */
+};
+
+/* NULL when it is missing, too big, or no text. */
+static const char *read_sidecar(struct scan *scan, const char *path)
+{
+    auto_close int fd =
+        openat(scan->store->blobs, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    buf_clear(&scan->text);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > STORE_SIDECAR_MAX)
+        return NULL;
+    size_t len = (size_t)st.st_size;
+    char *to = buf_reserve(&scan->text, len);
+    if (!to || file_read_at(fd, to, len, 0) || memchr(to, '\0', len))
+        return NULL;
+    to[len] = '\0';
+    return to;
+}
+
+/* A commit puts the sidecar first and holds the lock until the blob is there. */
+static void remove_lonely_sidecar(struct store *store, const struct blob_names *names)
+{
+    pthread_mutex_lock(&store->names);
+    if (faccessat(store->blobs, names->blob, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        (void)unlinkat(store->blobs, names->sidecar, 0);
+    pthread_mutex_unlock(&store->names);
+}
+
+static int scan_entry(struct scan *scan, int directory, const char *prefix, const char *name)
+{
+    char sha256[SHA256_HEX];
+    struct blob_names names;
+    struct stat st;
+    str_copy(sha256, sizeof(sha256), name);
+    bool named = str_is_sha256(sha256) && strncmp(sha256, prefix, 2) == 0;
+    const char *rest = named ? name + 64 : "";
+    if (!named || (*rest && strcmp(rest, ".json") != 0)) {
+        (void)unlinkat(directory, name, 0);
+        return 0;
+    }
+    names_of(sha256, &names);
+    if (*rest) {
+        remove_lonely_sidecar(scan->store, &names);
+        return 0;
+    }
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_from_errno(errno);
+    if (!S_ISREG(st.st_mode)) {
+        (void)unlinkat(directory, name, 0);
+        return 0;
+    }
+    return scan->visit(scan->context, sha256, (int64_t)st.st_size, (int64_t)st.st_blocks * 512,
+                       read_sidecar(scan, names.sidecar));
+}
+
+static bool is_fan_out(const char *name)
+{
+    return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
+}
+
+static int scan_directory(struct scan *scan, const char *prefix)
+{
+    auto_dir DIR *stream = list(scan->store->blobs, prefix);
+    if (!stream)
+        return errno == ENOTDIR || errno == ELOOP || errno == ENOENT ? 0 : error_from_errno(errno);
+    int r = 0;
+    const char *name;
+    while (r == 0 && (name = next_name(stream)))
+        r = scan_entry(scan, dirfd(stream), prefix, name);
+    return r;
+}
+
+int store_scan(struct store *store,
+               int (*visit)(void *context, const char *sha256, int64_t size,
+                            int64_t allocated_bytes, const char *sidecar),
+               void *context)
+{
+    struct scan scan = {.store = store, .visit = visit, .context = context};
+    auto_dir DIR *stream = list(store->blobs, ".");
+    if (!stream)
+        return error_from_errno(errno);
+    buf_init(&scan.text, STORE_SIDECAR_MAX);
+    int r = 0;
+    const char *name;
+    while (r == 0 && (name = next_name(stream))) {
+        if (is_fan_out(name))
+            r = scan_directory(&scan, name);
+        else
+            (void)unlinkat(store->blobs, name, 0);
+    }
+    buf_release(&scan.text);
+    return r;
+}
