@@ -81,6 +81,7 @@ struct flight {
     struct slot slot[FLIGHT_SLOTS];
     struct reader *readers;
     uint64_t last_transfer;
+    unsigned char sender[SENDERS_MOST]; /* mirror of a transfer, by its number */
     int64_t now_ms, idle_since_ms;
     unsigned gone, broken, silent; /* failures of this attempt, by kind */
     char detail[FLIGHT_DETAIL];
@@ -531,6 +532,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     s->state = SLOT_RUNNING;
     s->mirror = mirror;
     s->transfer = ++f->last_transfer;
+    f->sender[s->transfer % SENDERS_MOST] = (unsigned char)mirror;
     s->is_framed = false;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
     struct flight_command *c = emit(f, FLIGHT_START);
@@ -605,27 +607,32 @@ static bool is_spent(const struct flight *f, const struct slot *s)
     return !s->full && extents_end(&f->present, s->at) > s->at;
 }
 
+/* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */
 void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t to)
 {
     struct slot *s = slot_of(f, transfer);
-    if (!s || f->phase != FILLING)
+    if (f->phase != FILLING && f->phase != PARKED)
         return;
     if (f->size >= 0 && to > f->size) {
-        f->dead |= 1u << s->mirror;
-        slot_stop(f, s);
-        note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
-        plan(f);
+        if (s) {
+            f->dead |= 1u << s->mirror;
+            slot_stop(f, s);
+            note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
+            plan(f);
+        }
         return;
     }
     if (extents_add(&f->present, from, to)) {
         flight_on_disk_error(f, ERROR_NO_MEMORY);
         return;
     }
-    s->at = to;
-    f->senders |= 1u << s->mirror;
+    f->senders |= 1u << f->sender[transfer % SENDERS_MOST];
     f->prefix = extents_end(&f->present, 0);
-    if (is_spent(f, s))
-        slot_stop(f, s);
+    if (s) {
+        s->at = to;
+        if (is_spent(f, s))
+            slot_stop(f, s);
+    }
     plan(f);
 }
 

@@ -124,7 +124,8 @@ struct flight_answer {
  */
 int flight_on_answer(struct flight *flight, uint64_t transfer, const struct flight_answer *answer);
 /* Bytes of a transfer are on disk that were not there before. The owner drops bytes that are
- * already written: no byte is ever written twice into one partial file. */
+ * already written: no byte is ever written twice into one partial file. Bytes of a
+ * stopped transfer may still come, and count; after FLIGHT_CUT none of the old partial may. */
 void flight_on_bytes(struct flight *flight, uint64_t transfer, int64_t from, int64_t to);
 /* A transfer is over, and flight_on_bytes for all its bytes has come. status: HTTP status or 0. */
 void flight_on_ended(struct flight *flight, uint64_t transfer, int error, int status,
