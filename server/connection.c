@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/lane.h"
+#include "base/str.h"
+
+enum { LOOPBACK_SEND_BYTES = 256 << 10 };
+
+static struct connection *connection_of(struct waiter *waiter)
+{
+    return container_of(waiter, struct connection, waiter);
+}
+
+static void connection_suspend(struct waiter *waiter)
+{
+    MHD_suspend_connection(connection_of(waiter)->mhd);
+}
+
+static void connection_resume(struct waiter *waiter)
+{
+    MHD_resume_connection(connection_of(waiter)->mhd);
+}
+
+/* While it is suspended MHD looks at neither end nor error of the socket. */
+static bool connection_is_gone(struct waiter *waiter)
+{
+    char byte;
+    ssize_t n = recv(connection_of(waiter)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0)
+        return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    return n == 0;
+}
+
+static const struct waiter_class connection_class = {
+    .suspend = connection_suspend,
+    .resume = connection_resume,
+    .is_gone = connection_is_gone,
+};
+
+static int connection_fd(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static const struct sockaddr *connection_address(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? info->client_addr : NULL;
+}
+
+void connection_init(struct connection *connection, struct MHD_Connection *mhd)
+{
+    *connection = (struct connection){
+        .mhd = mhd,
+        .fd = connection_fd(mhd),
+        .waiter = {.class = &connection_class},
+    };
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)address;
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *in6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
+    }
+    return false;
+}
+
+void connection_tune(struct MHD_Connection *mhd)
+{
+    const struct sockaddr *address = connection_address(mhd);
+    int bytes = LOOPBACK_SEND_BYTES;
+    if (address && is_loopback(address))
+        (void)setsockopt(connection_fd(mhd), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE])
+{
+    const struct sockaddr *address = connection_address(connection->mhd);
+    const void *bytes = NULL;
+    if (address && address->sa_family == AF_INET)
+        bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    else if (address && address->sa_family == AF_INET6)
+        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (!bytes || !inet_ntop(address->sa_family, bytes, ret, CONNECTION_CLIENT_SIZE))
+        str_copy(ret, CONNECTION_CLIENT_SIZE, "-");
+}
+
+void connection_reset(struct connection *connection)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    (void)connect(connection->fd, &nowhere, sizeof(nowhere));
+}

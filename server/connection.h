@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A client's connection as the engine's waits see it, and the few things that are done to its
+ * socket. Suspending and resuming keep the rules of engine/wait.h: one resume for each suspend, and
+ * MHD's own lock below the list's. All but the waiter's own functions: on the connection's worker.
+ */
+#include <microhttpd.h>
+#include <stdint.h>
+
+#include "engine/wait.h"
+
+struct connection {
+    struct MHD_Connection *mhd;
+    int fd;
+    struct waiter waiter;
+};
+
+enum { CONNECTION_CLIENT_SIZE = 64 }; /* room for an address */
+
+void connection_init(struct connection *connection, struct MHD_Connection *mhd);
+
+/* Called once for each connection that arrives: bounds what a bulk client on loopback can have in
+ * flight, so that its worker goes round to the others. */
+void connection_tune(struct MHD_Connection *mhd);
+
+void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE]);
+
+/* Ends the connection with a reset: for a body of unknown length, whose plain end would look
+ * complete to a client of HTTP/1.0. */
+void connection_reset(struct connection *connection);

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Which Host a request may name. A page in a browser can make its own name resolve to 127.0.0.1
+ * (DNS rebinding) and then read what a service on loopback says; so only names that are ours are
+ * answered: any address literal, localhost, the machine's own name (also without its domain, and
+ * with .local), and the names of the configuration. Pure but for host_names_init; any thread.
+ */
+enum { HOST_NAME_SIZE = 256 };
+
+struct host_names {
+    const char *const *configured; /* NULL-terminated, or NULL; must outlive this */
+    char own[HOST_NAME_SIZE];      /* the machine's name; "" when unknown */
+};
+
+void host_names_init(struct host_names *names, const char *const *configured);
+
+/* `header` is the value of Host: a name or address, perhaps with a port. */
+enum { HOST_MALFORMED = 1, HOST_FOREIGN = 2 };
+int host_check(const struct host_names *names, const char *header);

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/httpd.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/lane.h"
+#include "base/log.h"
+#include "server/file_reply.h"
+#include "server/home.h"
+#include "server/listener.h"
+#include "server/page_reply.h"
+#include "server/status.h"
+
+enum {
+    POOL_BYTES = 8 << 10, /* zeroed by MHD after each request, so no larger than headers need */
+    IDLE_TIMEOUT_S = 60,
+    CONNECTIONS_MIN = 64, /* per worker */
+    CONNECTIONS_MAX = 16384,
+    FDS_OF_OTHERS = 512, /* mirrors, blobs, the catalogue */
+};
+
+struct httpd {
+    struct site site;
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    struct listener listeners[HTTPD_ADDRESSES_MAX];
+    size_t listener_count;
+    const char *addresses[HTTPD_ADDRESSES_MAX + 1];
+    struct MHD_Daemon **daemons;
+    size_t daemon_count;
+    bool is_quiesced;
+};
+
+/* ------------------------------------------------------------------ one request */
+
+static enum MHD_Result moved_send(struct request *request)
+{
+    struct reply reply = reply_of_text("", 0);
+    reply_header(&reply, "Location", request->route.location);
+    reply_header(&reply, "Cache-Control", "public, max-age=600");
+    return reply_send(&reply, request, MHD_HTTP_MOVED_PERMANENTLY);
+}
+
+static enum MHD_Result route_send(struct request *request)
+{
+    switch (request->route.kind) {
+    case ROUTE_HOME:
+        return home_send(request);
+    case ROUTE_PAGE:
+        return page_reply_send(request);
+    case ROUTE_FILE:
+        return file_reply_send(request);
+    case ROUTE_HEALTH:
+        return status_send_health(request);
+    case ROUTE_READY:
+        return status_send_ready(request);
+    case ROUTE_STATUS:
+        return status_send(request);
+    case ROUTE_MOVED:
+        return moved_send(request);
+    case ROUTE_NONE:
+        return reply_problem(request, MHD_HTTP_NOT_FOUND, request->route.why);
+    case ROUTE_MALFORMED:
+        return reply_problem(request, MHD_HTTP_BAD_REQUEST, request->route.why);
+    case ROUTE_TOO_LONG:
+        return reply_problem(request, MHD_HTTP_URI_TOO_LONG, NULL);
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result refuse_send(struct request *request, unsigned status, const char *why)
+{
+    struct reply reply = reply_of_problem(request, status, why);
+    reply_header(&reply, "Allow", status == MHD_HTTP_METHOD_NOT_ALLOWED ? "GET, HEAD" : NULL);
+    return reply_send(&reply, request, status);
+}
+
+/*
+ * Called when the headers are there, when the request is, and again after each resume. A response
+ * queued at the first call makes MHD drop the connection after it: wanted where a request is
+ * refused, dear everywhere else.
+ */
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **request_cls)
+{
+    struct request *request = *request_cls;
+    (void)cls, (void)mhd, (void)url, (void)upload;
+    if (!request)
+        return MHD_NO; /* out of memory */
+    if (!request->is_checked) {
+        const char *why = NULL;
+        unsigned status = request_check(request, method, version, &why);
+        request->is_checked = true;
+        return status ? refuse_send(request, status, why) : MHD_YES;
+    }
+    if (*upload_size) {
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (request->connection.waiter.gone)
+        return MHD_NO;
+    return route_send(request);
+}
+
+/* The one place where the target is seen as the client wrote it, query and escapes included. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    return request_new(cls, mhd, target);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)cls, (void)mhd;
+    request_free(*request_cls, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    *request_cls = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)cls, (void)socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_tune(mhd);
+}
+
+/* MHD would undo escapes by its own lax rules, in a target that we have decoded already. */
+static size_t on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls, (void)mhd;
+    return strlen(text);
+}
+
+/* ------------------------------------------------------------------ daemons */
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,
+                                                         va_list args)
+{
+    char text[512];
+    (void)cls;
+    int n = vsnprintf(text, sizeof(text), format, args);
+    if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    log_debug("microhttpd: %s", text);
+}
+
+_Noreturn static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
+{
+    (void)cls;
+    /* Not through the queue: nobody will write it any more. */
+    (void)fprintf(stderr, "microhttpd: %s:%u: %s\n", file, line, reason ? reason : "panic");
+    abort();
+}
+
+static unsigned connection_limit(size_t workers)
+{
+    struct rlimit limit;
+    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) ? 1024 : limit.rlim_cur;
+    uint64_t each = fds > FDS_OF_OTHERS ? (fds - FDS_OF_OTHERS) / workers : 0;
+    if (each < CONNECTIONS_MIN)
+        return CONNECTIONS_MIN;
+    return each > CONNECTIONS_MAX ? CONNECTIONS_MAX : (unsigned)each;
+}
+
+static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned limit)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, &httpd->site, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, &httpd->site,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
+#if MHD_VERSION >= 0x00097701
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+#endif
+        MHD_OPTION_END);
+}
+
+static size_t core_count(void)
+{
+    cpu_set_t cores;
+    int n = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
+    return n < 1 ? 1 : (size_t)n;
+}
+
+static int daemons_start(struct httpd *httpd)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < httpd->listener_count; i++)
+        count += httpd->listeners[i].count;
+    httpd->daemons = calloc(count, sizeof(struct MHD_Daemon *));
+    if (!httpd->daemons)
+        return ERROR_NO_MEMORY;
+    unsigned limit = connection_limit(count);
+    for (size_t i = 0; i < httpd->listener_count; i++)
+        for (size_t j = 0; j < httpd->listeners[i].count; j++) {
+            struct MHD_Daemon *daemon = daemon_start(httpd, httpd->listeners[i].fds[j], limit);
+            if (!daemon) {
+                log_error("cannot start an HTTP worker on %s", httpd->listeners[i].address);
+                return ERROR_IO;
+            }
+            httpd->daemons[httpd->daemon_count++] = daemon;
+        }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ start */
+
+static int address_open(struct httpd *httpd, const struct httpd_options *options,
+                        const struct httpd_listen *listen)
+{
+    size_t workers = options->workers > 0 ? (size_t)options->workers : core_count();
+    size_t opened = 0;
+    int r =
+        listener_open(listen->host, listen->port, workers, &httpd->listeners[httpd->listener_count],
+                      HTTPD_ADDRESSES_MAX - httpd->listener_count, &opened);
+    bool bracketed = strchr(listen->host, ':');
+    if (r == ERROR_UNREACHABLE && options->listen_is_default) {
+        log_warning("not listening on %s%s%s:%d: no such address on this machine",
+                    bracketed ? "[" : "", listen->host, bracketed ? "]" : "", listen->port);
+        return 0;
+    }
+    if (r) {
+        log_error("cannot listen on %s%s%s:%d: %s", bracketed ? "[" : "", listen->host,
+                  bracketed ? "]" : "", listen->port,
+                  r == ERROR_IN_USE        ? "another process has the port"
+                  : r == ERROR_UNREACHABLE ? "no such address on this machine"
+                                           : error_text(r));
+        return r;
+    }
+    for (size_t i = 0; i < opened; i++, httpd->listener_count++)
+        httpd->addresses[httpd->listener_count] = httpd->listeners[httpd->listener_count].address;
+    return 0;
+}
+
+static int addresses_open(struct httpd *httpd, const struct httpd_options *options)
+{
+    for (size_t i = 0; i < options->listen_count; i++) {
+        int r = address_open(httpd, options, &options->listen[i]);
+        if (r)
+            return r;
+    }
+    if (httpd->listener_count)
+        return 0;
+    log_error("there is no address to listen on");
+    return ERROR_UNREACHABLE;
+}
+
+/* Under the lock, so that a waiter that has just looked cannot miss it. */
+static void on_idle(struct site *site)
+{
+    struct httpd *httpd = container_of(site, struct httpd, site);
+    pthread_mutex_lock(&httpd->lock);
+    pthread_cond_broadcast(&httpd->idle);
+    pthread_mutex_unlock(&httpd->lock);
+}
+
+static void httpd_init(struct httpd *httpd, const struct httpd_options *options)
+{
+    pthread_condattr_t attributes;
+    httpd->site = (struct site){
+        .engine = options->engine,
+        .origins = options->origins,
+        .instance = options->instance,
+        .started_ms = clock_monotonic_ms(),
+        .on_idle = on_idle,
+    };
+    host_names_init(&httpd->site.hosts, options->hosts);
+    pthread_mutex_init(&httpd->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&httpd->idle, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int httpd_start(const struct httpd_options *options, struct httpd **ret)
+{
+    struct httpd *httpd = calloc(1, sizeof(*httpd));
+    if (!httpd)
+        return ERROR_NO_MEMORY;
+    httpd_init(httpd, options);
+    MHD_set_panic_func(on_panic, NULL);
+    engine_on_page_free(options->engine, page_reply_free_attachment);
+    int r = addresses_open(httpd, options);
+    if (r == 0)
+        r = daemons_start(httpd);
+    if (r) {
+        httpd_stop(httpd);
+        httpd_free(httpd);
+        return r;
+    }
+    *ret = httpd;
+    return 0;
+}
+
+const char *const *httpd_addresses(const struct httpd *httpd)
+{
+    return httpd->addresses;
+}
+
+/* ------------------------------------------------------------------ stop */
+
+void httpd_quiesce(struct httpd *httpd)
+{
+    if (httpd->is_quiesced)
+        return;
+    for (size_t i = 0; i < httpd->daemon_count; i++)
+        (void)MHD_quiesce_daemon(httpd->daemons[i]);
+    httpd->is_quiesced = true;
+}
+
+bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
+{
+    int64_t deadline = clock_monotonic_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000),
+                             .tv_nsec = (long)(deadline % 1000) * 1000000};
+    int r = 0;
+    pthread_mutex_lock(&httpd->lock);
+    while (atomic_load(&httpd->site.active) && r == 0)
+        r = pthread_cond_timedwait(&httpd->idle, &httpd->lock, &until);
+    bool idle = !atomic_load(&httpd->site.active);
+    pthread_mutex_unlock(&httpd->lock);
+    return idle;
+}
+
+void httpd_stop(struct httpd *httpd)
+{
+    /* MHD would close listening sockets that are still its own; they are ours to close. */
+    httpd_quiesce(httpd);
+    while (httpd->daemon_count)
+        MHD_stop_daemon(httpd->daemons[--httpd->daemon_count]);
+}
+
+void httpd_free(struct httpd *httpd)
+{
+    if (!httpd)
+        return;
+    for (size_t i = 0; i < httpd->listener_count; i++)
+        listener_close(&httpd->listeners[i]);
+    pthread_cond_destroy(&httpd->idle);
+    pthread_mutex_destroy(&httpd->lock);
+    free(httpd->daemons);
+    free(httpd);
+}

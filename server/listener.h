@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Listening sockets: for each address several on one port, one per worker, so that the kernel deals
+ * connections out evenly. The first is bound without SO_REUSEPORT and gets it before listen():
+ * its siblings may join, a second daemon of the same user may not. Main thread, before workers.
+ */
+#include <stddef.h>
+
+enum { LISTENER_TEXT = 80, LISTENER_WORKERS_MAX = 64 };
+
+struct listener {
+    char address[LISTENER_TEXT]; /* "127.0.0.1:8503", "[::1]:8503": the real port */
+    size_t count;
+    int fds[LISTENER_WORKERS_MAX];
+};
+
+/*
+ * `host` is a name or address without brackets, "" for all addresses; port 0 takes a free one. A
+ * name with several addresses gives several listeners, at most `max`.
+ * ERROR_IN_USE; ERROR_UNREACHABLE: no such address on this machine; others as errno says.
+ */
+int listener_open(const char *host, int port, size_t workers, struct listener *ret, size_t max,
+                  size_t *ret_count);
+void listener_close(struct listener *listener);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line: which command is meant. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config.h"
+#include "server/serve.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "wheelyard serve [flags]         run the daemon; --help lists the flags\n"
+    "wheelyard config check [flags]  whether the configuration is right\n"
+    "wheelyard config show [--default] [flags]\n"
+    "                                the configuration in effect, or ours\n"
+    "wheelyard --version\n"
+    "wheelyard --help\n";
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+    if (!strcmp(command, "serve"))
+        return command_serve(argc - 2, argv + 2);
+    if (!strcmp(command, "config"))
+        return command_config(argc - 2, argv + 2);
+    if (!strcmp(command, "--version")) {
+        (void)puts("wheelyard " VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (!strcmp(command, "--help")) {
+        (void)fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (*command)
+        (void)fprintf(stderr, "wheelyard: there is no command %s\n", command);
+    (void)fputs(usage, stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/negotiate.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+/* ------------------------------------------------------------------ lists with q */
+
+struct element {
+    const char *name; /* not terminated */
+    size_t len;
+    int q; /* thousandths */
+};
+
+static bool element_is(const struct element *e, const char *name)
+{
+    return e->len == strlen(name) && !strncasecmp(e->name, name, e->len);
+}
+
+static const char *skip_space(const char *s)
+{
+    return s + strspn(s, " \t");
+}
+
+/* A qvalue in thousandths; one that is none counts as not given. */
+static int q_parse(const char *s)
+{
+    if (*s != '0' && *s != '1')
+        return 1000;
+    int q = (*s++ - '0') * 1000;
+    if (*s == '.')
+        for (int weight = 100; weight && isdigit((unsigned char)*++s); weight /= 10)
+            q += (*s - '0') * weight;
+    return q > 1000 ? 1000 : q;
+}
+
+/* Reads the q among the parameters in [s, end). */
+static int q_find(const char *s, const char *end)
+{
+    while (s < end && (s = memchr(s, ';', (size_t)(end - s)))) {
+        s = skip_space(s + 1);
+        if (s < end && (*s == 'q' || *s == 'Q')) {
+            const char *value = skip_space(s + 1);
+            if (*value == '=')
+                return q_parse(skip_space(value + 1));
+        }
+    }
+    return 1000;
+}
+
+/* The next element of a comma-separated list; empty ones are passed over. */
+static bool element_next(const char **list, struct element *ret)
+{
+    const char *s = *list + strspn(*list, " \t,");
+    if (!*s)
+        return false;
+    const char *end = s + strcspn(s, ",");
+    ret->name = s;
+    ret->len = strcspn(s, ",; \t");
+    ret->q = q_find(s, end);
+    *list = end;
+    return true;
+}
+
+/* ------------------------------------------------------------------ types */
+
+static const struct {
+    const char *name;
+    const char *latest; /* another name that the specification has for it, or NULL */
+    const char *range;  /* type wildcard */
+    const char *content_type;
+} types[PAGE_TYPES] = {
+    [PAGE_TYPE_JSON] = {"application/vnd.pypi.simple.v1+json",
+                        "application/vnd.pypi.simple.latest+json", "application/*",
+                        "application/vnd.pypi.simple.v1+json"},
+    [PAGE_TYPE_HTML_V1] = {"application/vnd.pypi.simple.v1+html",
+                           "application/vnd.pypi.simple.latest+html", "application/*",
+                           "application/vnd.pypi.simple.v1+html"},
+    [PAGE_TYPE_HTML] = {"text/html", NULL, "text/*", "text/html; charset=utf-8"},
+};
+
+const char *negotiate_content_type(enum page_type type)
+{
+    return types[type].content_type;
+}
+
+enum { NOT_AT_ALL, BY_ANY, BY_RANGE, BY_NAME };
+
+/* How closely an element names a type. */
+static int element_names(const struct element *e, enum page_type type)
+{
+    if (element_is(e, types[type].name) ||
+        (types[type].latest && element_is(e, types[type].latest)))
+        return BY_NAME;
+    if (element_is(e, types[type].range))
+        return BY_RANGE;
+    if (element_is(e, "*/*") || element_is(e, "*"))
+        return BY_ANY;
+    return NOT_AT_ALL;
+}
+
+struct preference {
+    int q;
+    int closeness;
+};
+
+/* The closest element decides a type's q, wherever it stands in the list. */
+static struct preference preference_of(const char *accept, enum page_type type)
+{
+    struct preference p = {0, NOT_AT_ALL};
+    struct element e;
+    while (element_next(&accept, &e)) {
+        int closeness = element_names(&e, type);
+        if (closeness > p.closeness || (closeness && closeness == p.closeness && e.q > p.q))
+            p = (struct preference){e.q, closeness};
+    }
+    return p;
+}
+
+static bool preference_beats(struct preference a, struct preference b)
+{
+    if (a.q != b.q)
+        return a.q > b.q;
+    return a.closeness > b.closeness;
+}
+
+int negotiate_page(const char *accept, const char *format, enum page_type *ret)
+{
+    if (format)
+        accept = format;
+    else if (!accept || !accept[strspn(accept, " \t,")])
+        accept = "*/*";
+    /* The order of the enum settles what is equal; `*` alone must then begin from HTML. */
+    enum page_type best = PAGE_TYPE_HTML;
+    struct preference most = preference_of(accept, best);
+    for (enum page_type type = PAGE_TYPE_JSON; type < PAGE_TYPE_HTML; type++) {
+        struct preference p = preference_of(accept, type);
+        bool tie = p.q == most.q && p.closeness == most.closeness && p.closeness >= BY_RANGE;
+        if (preference_beats(p, most) || (tie && best == PAGE_TYPE_HTML)) {
+            most = p;
+            best = type;
+        }
+    }
+    if (most.q == 0)
+        return NEGOTIATE_NOTHING;
+    *ret = best;
+    return 0;
+}
+
+bool negotiate_problem(const char *accept)
+{
+    static const char *const json[] = {"application/problem+json", "application/json",
+                                       "application/vnd.pypi.simple.v1+json",
+                                       "application/vnd.pypi.simple.latest+json"};
+    struct element e;
+    while (accept && element_next(&accept, &e))
+        for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++)
+            if (e.q > 0 && element_is(&e, json[i]))
+                return true;
+    return false;
+}
+
+bool negotiate_gzip(const char *accept_encoding)
+{
+    int gzip = -1;
+    int any = -1;
+    int identity = -1;
+    struct element e;
+    while (accept_encoding && element_next(&accept_encoding, &e)) {
+        if (element_is(&e, "gzip") || element_is(&e, "x-gzip"))
+            gzip = e.q;
+        else if (element_is(&e, "identity"))
+            identity = e.q;
+        else if (element_is(&e, "*"))
+            any = e.q;
+    }
+    if (gzip < 0)
+        gzip = any;
+    return gzip > 0 && gzip >= identity;
+}
+
+/* ------------------------------------------------------------------ validators */
+
+bool negotiate_none_match(const char *if_none_match, const char *etag)
+{
+    if (!if_none_match)
+        return false;
+    const char *s = skip_space(if_none_match);
+    if (*s == '*')
+        return true;
+    size_t len = strlen(etag);
+    while (*s) {
+        s += strspn(s, " \t,");
+        if (s[0] == 'W' && s[1] == '/')
+            s += 2;
+        /* A tag may hold a comma, so it is walked from quote to quote. */
+        const char *close = *s == '"' ? strchr(s + 1, '"') : NULL;
+        if (!close)
+            return false;
+        if ((size_t)(close + 1 - s) == len && !memcmp(s, etag, len))
+            return true;
+        s = close + 1;
+    }
+    return false;
+}
+
+bool negotiate_if_range(const char *if_range, const char *etag)
+{
+    if (!if_range)
+        return true;
+    const char *s = skip_space(if_range);
+    size_t len = strlen(etag);
+    return !strncmp(s, etag, len) && !*skip_space(s + len);
+}

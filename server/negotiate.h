@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What a client can read, from its Accept, ?format=, Accept-Encoding, and what it holds already,
+ * from its If-None-Match and If-Range. Header values may be NULL: not sent. Pure; any thread.
+ */
+#include <stdbool.h>
+
+enum page_type {
+    PAGE_TYPE_JSON,    /* application/vnd.pypi.simple.v1+json */
+    PAGE_TYPE_HTML_V1, /* application/vnd.pypi.simple.v1+html */
+    PAGE_TYPE_HTML,    /* text/html */
+};
+enum { PAGE_TYPES = 3 };
+
+/* The exact text of Content-Type; uv compares it byte by byte. */
+const char *negotiate_content_type(enum page_type type);
+
+/*
+ * The type of a page. `format` outranks Accept. Among equal q a named type outranks a wildcard and
+ * JSON the other named types; a wildcard alone gets HTML, which old clients and browsers read.
+ * NEGOTIATE_NOTHING: only types were named that we do not have (406).
+ */
+enum { NEGOTIATE_NOTHING = 1 };
+int negotiate_page(const char *accept, const char *format, enum page_type *ret);
+
+/* Whether an error may be sent as application/problem+json: some JSON type is named. */
+bool negotiate_problem(const char *accept);
+
+bool negotiate_gzip(const char *accept_encoding);
+
+/* Whether If-None-Match names this (strong, quoted) entity tag, by weak comparison, or is `*`. */
+bool negotiate_none_match(const char *if_none_match, const char *etag);
+/* Whether If-Range lets a range of what has this entity tag go out: absent, or strongly equal. A
+ * date never does: we send no Last-Modified that it could repeat. */
+bool negotiate_if_range(const char *if_range, const char *etag);

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/page_reply.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "server/negotiate.h"
+
+/* A status line within ten seconds is what every client waits for at least. */
+enum { PAGE_PATIENCE_MS = 9000, ETAG_SIZE = 48 };
+
+static const char vary[] = "Accept, Accept-Encoding";
+
+/* One way to write a page: which bytes, and which headers stand before them. */
+struct variant {
+    enum page_type type;
+    const struct page *page;
+    struct page_body *body;
+    bool gzip;
+    enum page_state state;
+    char etag[ETAG_SIZE];
+};
+
+static const char *state_name(enum page_state state)
+{
+    switch (state) {
+    case PAGE_HIT:
+        return "hit";
+    case PAGE_MISS:
+        return "miss";
+    case PAGE_STALE:
+        return "stale";
+    }
+    return NULL;
+}
+
+static void variant_choose(struct variant *v, const struct request *request, struct page *page)
+{
+    enum page_format format = v->type == PAGE_TYPE_JSON ? PAGE_JSON : PAGE_HTML;
+    v->page = page;
+    v->body = &page->body[format][PAGE_GZIP];
+    v->gzip = v->body->data && negotiate_gzip(request->headers[HEADER_ACCEPT_ENCODING]);
+    if (!v->gzip)
+        v->body = &page->body[format][PAGE_IDENTITY];
+    /* Two content types share the HTML bytes: their tags must differ all the same. */
+    size_t len = strlen(v->body->etag);
+    if (v->type == PAGE_TYPE_HTML_V1 && len > 0)
+        (void)snprintf(v->etag, sizeof(v->etag), "%.*s-v1\"", (int)len - 1, v->body->etag);
+    else
+        (void)snprintf(v->etag, sizeof(v->etag), "%s", v->body->etag);
+}
+
+static struct reply variant_build(const struct variant *v)
+{
+    char life[48];
+    struct reply reply = reply_of_bytes(v->body->data, v->body->len);
+    (void)snprintf(life, sizeof(life), "public, max-age=%d", v->page->max_age_s);
+    reply_header(&reply, "Content-Type", negotiate_content_type(v->type));
+    reply_header(&reply, "Content-Encoding", v->gzip ? "gzip" : NULL);
+    reply_header(&reply, "ETag", v->etag);
+    reply_header(&reply, "Cache-Control", life);
+    reply_header(&reply, "Vary", vary);
+    reply_header(&reply, "X-Cache", state_name(v->state));
+    reply_header(&reply, "X-Mirror", v->page->mirrors);
+    return reply;
+}
+
+/* The response that hangs on the page, made by whoever comes first. */
+static struct reply variant_shared(const struct variant *v)
+{
+    void *there = atomic_load(&v->body->attachment);
+    if (!there) {
+        struct reply mine = variant_build(v);
+        if (atomic_compare_exchange_strong(&v->body->attachment, &there, mine.response))
+            return mine;
+        if (mine.response)
+            MHD_destroy_response(mine.response);
+    }
+    return (struct reply){there, (int64_t)v->body->len};
+}
+
+void page_reply_free_attachment(void *attachment)
+{
+    MHD_destroy_response(attachment);
+}
+
+static enum MHD_Result send_variant(const struct variant *v, struct request *request)
+{
+    bool same = negotiate_none_match(request->headers[HEADER_IF_NONE_MATCH], v->etag);
+    unsigned status = same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+    request->cache = state_name(v->state);
+    if (v->state != PAGE_HIT || v->type == PAGE_TYPE_HTML_V1) {
+        struct reply own = variant_build(v);
+        return reply_send(&own, request, status);
+    }
+    struct reply shared = variant_shared(v);
+    return shared.response ? reply_send_shared(&shared, request, status) : MHD_NO;
+}
+
+static enum MHD_Result send_refusal(struct request *request, const struct page *page)
+{
+    unsigned status = reply_status_of_outcome(page->outcome);
+    struct reply reply = reply_of_problem(request, status, page->detail);
+    reply_header(&reply, "X-Mirror", page->mirrors);
+    return reply_send(&reply, request, status);
+}
+
+/* `no-cache` asks for a look at the mirrors; `max-age=0`, which old pips send always, does not. */
+static bool wants_refresh(const struct request *request)
+{
+    const char *control = request->headers[HEADER_CACHE_CONTROL];
+    return control && strcasestr(control, "no-cache");
+}
+
+enum MHD_Result page_reply_send(struct request *request)
+{
+    struct variant v;
+    if (negotiate_page(request->headers[HEADER_ACCEPT], request->route.format, &v.type))
+        return reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
+                             "pages come as application/vnd.pypi.simple.v1+json, "
+                             "application/vnd.pypi.simple.v1+html and text/html");
+    struct page_query query = {
+        .index = request->route.index,
+        .project = request->route.project,
+        .refresh = wants_refresh(request),
+        .via = request->headers[HEADER_VIA],
+        .deadline_ms = request->started_ms + PAGE_PATIENCE_MS,
+    };
+    int r = engine_page(request->site->engine, &query, &request->connection.waiter,
+                        request->has_waited, &request->page, &v.state);
+    if (r == ENGINE_WAIT) {
+        request->has_waited = true;
+        return MHD_YES;
+    }
+    if (r)
+        return reply_problem(request, reply_status_of_error(r), error_text(r));
+    if (request->page->outcome != OUTCOME_OK)
+        return send_refusal(request, request->page);
+    variant_choose(&v, request, request->page);
+    return send_variant(&v, request);
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reply.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "server/negotiate.h"
+
+enum { PROBLEM_MAX_BYTES = 16 << 10 };
+
+/* MHD wants a non-const pointer for what it only reads. */
+static struct MHD_Response *response_of(const void *data, size_t len,
+                                        enum MHD_ResponseMemoryMode mode)
+{
+    return MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, mode);
+}
+
+struct reply reply_of_bytes(const void *data, size_t len)
+{
+    return (struct reply){response_of(data, len, MHD_RESPMEM_PERSISTENT), (int64_t)len};
+}
+
+struct reply reply_of_text(const char *text, size_t len)
+{
+    return (struct reply){response_of(text, len, MHD_RESPMEM_MUST_COPY), (int64_t)len};
+}
+
+static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
+{
+    (void)cls, (void)position, (void)to, (void)max;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+struct reply reply_of_promise(int64_t size)
+{
+    uint64_t length = size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size;
+    return (struct reply){MHD_create_response_from_callback(length, 1, promise_read, NULL, NULL),
+                          0};
+}
+
+static void reply_fail(struct reply *reply)
+{
+    if (reply->response)
+        MHD_destroy_response(reply->response);
+    reply->response = NULL;
+}
+
+void reply_header(struct reply *reply, const char *name, const char *value)
+{
+    if (reply->response && value && *value &&
+        MHD_add_response_header(reply->response, name, value) != MHD_YES)
+        reply_fail(reply);
+}
+
+enum MHD_Result reply_send_shared(const struct reply *reply, struct request *request,
+                                  unsigned status)
+{
+    request->status = status;
+    request->bytes = request->is_head || status == MHD_HTTP_NOT_MODIFIED ? 0 : reply->size;
+    return MHD_queue_response(request->connection.mhd, status, reply->response);
+}
+
+enum MHD_Result reply_send(struct reply *reply, struct request *request, unsigned status)
+{
+    if (!reply->response)
+        return MHD_NO;
+    enum MHD_Result r = reply_send_shared(reply, request, status);
+    reply_fail(reply); /* our reference; MHD has its own */
+    return r;
+}
+
+static void problem_write(struct buf *to, unsigned status, const char *detail)
+{
+    buf_puts(to, "{");
+    json_write_name(to, "type");
+    json_write_string(to, "about:blank");
+    json_write_name(to, "title");
+    json_write_string(to, MHD_get_reason_phrase_for(status));
+    json_write_name(to, "status");
+    buf_printf(to, "%u", status);
+    if (detail) {
+        json_write_name(to, "detail");
+        json_write_string(to, detail);
+    }
+    buf_puts(to, "}\n");
+}
+
+struct reply reply_of_problem(const struct request *request, unsigned status, const char *detail)
+{
+    bool json = negotiate_problem(request->headers[HEADER_ACCEPT]);
+    auto_buf struct buf text;
+    buf_init(&text, PROBLEM_MAX_BYTES);
+    if (json)
+        problem_write(&text, status, detail);
+    else
+        buf_printf(&text, "%u %s%s%s\n", status, MHD_get_reason_phrase_for(status),
+                   detail ? ": " : "", detail ? detail : "");
+    if (text.error) /* a detail out of all bounds: the status must do */
+        buf_clear(&text);
+    struct reply reply = reply_of_text(text.data, text.len);
+    reply_header(&reply, "Content-Type",
+                 json && text.len ? "application/problem+json" : "text/plain; charset=utf-8");
+    reply_header(&reply, "Cache-Control", "no-store");
+    reply_header(&reply, "Vary", "Accept, Accept-Encoding");
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        reply_header(&reply, "Retry-After", "10");
+    return reply;
+}
+
+enum MHD_Result reply_problem(struct request *request, unsigned status, const char *detail)
+{
+    struct reply reply = reply_of_problem(request, status, detail);
+    return reply_send(&reply, request, status);
+}
+
+enum MHD_Result reply_buffer(struct request *request, const char *content_type,
+                             const struct buf *body)
+{
+    if (body->error)
+        return reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR, error_text(body->error));
+    struct reply reply = reply_of_text(body->data, body->len);
+    reply_header(&reply, "Content-Type", content_type);
+    reply_header(&reply, "Cache-Control", "no-store");
+    return reply_send(&reply, request, MHD_HTTP_OK);
+}
+
+unsigned reply_status_of_outcome(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+        return MHD_HTTP_OK;
+    case OUTCOME_NO_INDEX:
+    case OUTCOME_NO_PROJECT:
+    case OUTCOME_NO_FILE:
+        return MHD_HTTP_NOT_FOUND;
+    case OUTCOME_BROKEN:
+        return MHD_HTTP_BAD_GATEWAY;
+    case OUTCOME_UNAVAILABLE:
+    case OUTCOME_STOPPING:
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    case OUTCOME_SILENT:
+        return MHD_HTTP_GATEWAY_TIMEOUT;
+    case OUTCOME_LOOP:
+        return MHD_HTTP_LOOP_DETECTED;
+    }
+    return MHD_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+unsigned reply_status_of_error(int error)
+{
+    switch ((enum error)error) {
+    case ERROR_BAD_REQUEST:
+        return MHD_HTTP_BAD_REQUEST;
+    case ERROR_GONE:
+        return MHD_HTTP_NOT_FOUND;
+    case ERROR_DIGEST_MISMATCH:
+    case ERROR_UNREACHABLE:
+    case ERROR_UPSTREAM_STATUS:
+    case ERROR_UPSTREAM_BROKEN:
+    case ERROR_FORBIDDEN_ADDRESS:
+    case ERROR_BAD_LISTING:
+        return MHD_HTTP_BAD_GATEWAY;
+    case ERROR_TIMEOUT:
+        return MHD_HTTP_GATEWAY_TIMEOUT;
+    case ERROR_NO_SPACE:
+        return MHD_HTTP_INSUFFICIENT_STORAGE;
+    case ERROR_NO_MEMORY:
+    case ERROR_STOPPING:
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    case ERROR_LOOP:
+        return MHD_HTTP_LOOP_DETECTED;
+    case ERROR_IO:
+    case ERROR_READ_ONLY:
+    case ERROR_CORRUPT:
+    case ERROR_TOO_BIG:
+    case ERROR_CONFIG:
+    case ERROR_IN_USE:
+        break;
+    }
+    return MHD_HTTP_INTERNAL_SERVER_ERROR;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "server/access.h"
+
+struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
+{
+    struct request *request = calloc(1, sizeof(*request));
+    if (!request)
+        return NULL;
+    request->target = strndup(target, ROUTE_TARGET_MAX);
+    if (!request->target || route_parse(site->origins, target, &request->route)) {
+        free(request->target);
+        free(request);
+        return NULL;
+    }
+    request->site = site;
+    connection_init(&request->connection, mhd);
+    request->started_ms = clock_monotonic_ms();
+    atomic_fetch_add(&site->active, 1);
+    return request;
+}
+
+void request_free(struct request *request, bool is_complete)
+{
+    if (!request)
+        return;
+    struct site *site = request->site;
+    access_log(request, is_complete);
+    if (request->file)
+        file_close(request->file);
+    if (request->page)
+        page_unref(request->page);
+    for (size_t i = 0; i < HEADERS; i++)
+        free(request->joined[i]);
+    route_release(&request->route);
+    free(request->target);
+    free(request);
+    if (atomic_fetch_sub(&site->active, 1) == 1)
+        site->on_idle(site);
+}
+
+/* ------------------------------------------------------------------ headers */
+
+/* What to do with a header that comes a second time. */
+enum repeat { REPEAT_JOINS, REPEAT_VOIDS, REPEAT_REFUSES };
+
+static const struct {
+    const char *name;
+    enum repeat repeat;
+} known[HEADERS] = {
+    [HEADER_HOST] = {"Host", REPEAT_REFUSES},
+    [HEADER_ACCEPT] = {"Accept", REPEAT_JOINS},
+    [HEADER_ACCEPT_ENCODING] = {"Accept-Encoding", REPEAT_JOINS},
+    [HEADER_CACHE_CONTROL] = {"Cache-Control", REPEAT_JOINS},
+    [HEADER_IF_NONE_MATCH] = {"If-None-Match", REPEAT_JOINS},
+    [HEADER_IF_RANGE] = {"If-Range", REPEAT_VOIDS},
+    [HEADER_RANGE] = {"Range", REPEAT_VOIDS},
+    [HEADER_VIA] = {"Via", REPEAT_JOINS},
+    [HEADER_CONTENT_LENGTH] = {"Content-Length", REPEAT_REFUSES},
+    [HEADER_TRANSFER_ENCODING] = {"Transfer-Encoding", REPEAT_REFUSES},
+};
+
+struct header_scan {
+    struct request *request;
+    bool voided[HEADERS];
+    const char *why; /* not NULL: refuse */
+};
+
+static void header_repeat(struct header_scan *scan, enum header header, const char *value)
+{
+    struct request *request = scan->request;
+    switch (known[header].repeat) {
+    case REPEAT_REFUSES:
+        scan->why = "a header that may come once came twice";
+        return;
+    case REPEAT_VOIDS:
+        scan->voided[header] = true;
+        return;
+    case REPEAT_JOINS:
+        break;
+    }
+    char *joined = str_printf("%s, %s", request->headers[header], value);
+    if (!joined) {
+        scan->why = "out of memory";
+        return;
+    }
+    free(request->joined[header]);
+    request->headers[header] = request->joined[header] = joined;
+}
+
+static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *key,
+                                   size_t key_size, const char *value, size_t value_size)
+{
+    struct header_scan *scan = cls;
+    (void)kind;
+    if (memchr(key, '\0', key_size) || (value && memchr(value, '\0', value_size)))
+        scan->why = "a header with a NUL byte";
+    for (enum header h = HEADER_HOST; h < HEADERS && !scan->why; h++) {
+        if (strcasecmp(key, known[h].name))
+            continue;
+        if (scan->request->headers[h])
+            header_repeat(scan, h, value ? value : "");
+        else
+            scan->request->headers[h] = value ? value : "";
+        break;
+    }
+    return scan->why ? MHD_NO : MHD_YES;
+}
+
+static const char *headers_read(struct request *request)
+{
+    struct header_scan scan = {.request = request};
+    (void)MHD_get_connection_values_n(request->connection.mhd, MHD_HEADER_KIND, header_take, &scan);
+    /* If-Range twice says nothing we could trust, so the range it guards goes with it. */
+    if (scan.voided[HEADER_RANGE] || scan.voided[HEADER_IF_RANGE])
+        request->headers[HEADER_RANGE] = NULL;
+    return scan.why;
+}
+
+/* ------------------------------------------------------------------ refusals */
+
+static unsigned refuse(unsigned status, const char *why, const char **ret_why)
+{
+    *ret_why = why;
+    return status;
+}
+
+static unsigned host_refusal(const struct request *request, const char *version,
+                             const char **ret_why)
+{
+    const char *host = request->headers[HEADER_HOST];
+    if (!host) {
+        if (strcmp(version, MHD_HTTP_VERSION_1_1))
+            return 0;
+        return refuse(MHD_HTTP_BAD_REQUEST, "no Host", ret_why);
+    }
+    switch (host_check(&request->site->hosts, host)) {
+    case HOST_MALFORMED:
+        return refuse(MHD_HTTP_BAD_REQUEST, "the Host is malformed", ret_why);
+    case HOST_FOREIGN:
+        return refuse(MHD_HTTP_MISDIRECTED_REQUEST,
+                      "this Host is not ours: name it in `hosts` of the configuration", ret_why);
+    default:
+        return 0;
+    }
+}
+
+static bool is_looping(const struct request *request)
+{
+    const char *via = request->headers[HEADER_VIA];
+    if (!via || !request->site->instance)
+        return false;
+    auto_free char *own = str_printf("wheelyard-%s", request->site->instance);
+    return own && strcasestr(via, own);
+}
+
+unsigned request_check(struct request *request, const char *method, const char *version,
+                       const char **ret_why)
+{
+    str_copy(request->method, sizeof(request->method), method);
+    request->is_head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
+    const char *why = headers_read(request);
+    if (why)
+        return refuse(MHD_HTTP_BAD_REQUEST, why, ret_why);
+    if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET))
+        return refuse(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served", ret_why);
+    /* Nothing here takes a body, and two opinions on where one ends are how requests are smuggled
+     * past a proxy. */
+    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+    if (request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0")))
+        return refuse(MHD_HTTP_BAD_REQUEST, "a request with a body", ret_why);
+    unsigned status = host_refusal(request, version, ret_why);
+    if (status)
+        return status;
+    if (request->route.kind == ROUTE_TOO_LONG)
+        return refuse(MHD_HTTP_URI_TOO_LONG, "the request line is over 4 KiB", ret_why);
+    if (request->route.kind == ROUTE_MALFORMED)
+        return refuse(MHD_HTTP_BAD_REQUEST, request->route.why, ret_why);
+    if (is_looping(request))
+        return refuse(MHD_HTTP_LOOP_DETECTED, "this request came from ourselves", ret_why);
+    return 0;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * One request, from its first line to its access line.
+ *
+ *     request_new       when the request line is there (MHD's URI callback)
+ *     request_check     once, when the headers are there: fills `headers`; a status to refuse with
+ *     ...               page_reply_send and their like, as often as the request is resumed
+ *     request_free      when MHD is done with it (its completion callback): access line
+ *
+ * What a reply reads from (page, file) belongs to the request and lives as long as it: MHD has done
+ * with a response's bytes by the time of its completion callback. On the connection's worker only.
+ */
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "server/connection.h"
+#include "server/host.h"
+#include "server/route.h"
+
+/* What all requests share; but for `active` it never changes after start. */
+struct site {
+    struct engine *engine;
+    const struct origins *origins;
+    struct host_names hosts;
+    const char *instance;
+    int64_t started_ms;
+    _Atomic long active;                /* requests begun and not completed */
+    void (*on_idle)(struct site *site); /* called when `active` falls to 0 */
+};
+
+enum header {
+    HEADER_HOST,
+    HEADER_ACCEPT,
+    HEADER_ACCEPT_ENCODING,
+    HEADER_CACHE_CONTROL,
+    HEADER_IF_NONE_MATCH,
+    HEADER_IF_RANGE,
+    HEADER_RANGE,
+    HEADER_VIA,
+    HEADER_CONTENT_LENGTH,
+    HEADER_TRANSFER_ENCODING,
+    HEADERS
+};
+
+struct request {
+    struct site *site;
+    struct connection connection;
+    char *target; /* as written, for the access line; cut at ROUTE_TARGET_MAX */
+    struct route route;
+    char method[16];
+    bool is_checked;
+    bool is_head;
+    bool has_waited;
+    const char *headers[HEADERS]; /* NULL: not sent. Lists sent in several lines are joined */
+    char *joined[HEADERS];
+    struct page *page;
+    struct file *file;
+    int64_t from; /* what of the file goes out */
+    int64_t to;   /* -1: to its end, wherever that is */
+
+    /* for the access line */
+    int64_t started_ms;
+    unsigned status;
+    int64_t bytes; /* of body */
+    const char *cache;
+};
+
+/* NULL when out of memory. */
+struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target);
+
+/* 0, or the status to refuse the request with: bodies, doubled Host, foreign Host, ... *ret_why is
+ * a static text. */
+unsigned request_check(struct request *request, const char *method, const char *version,
+                       const char **ret_why);
+
+/* `is_complete`: everything that was promised has been sent. Writes the access line; NULL is legal.
+ */
+void request_free(struct request *request, bool is_complete);

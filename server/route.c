@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/route.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "index/name.h"
+
+static const char no_such_path[] = "there is nothing at this path";
+
+static int route_none(struct route *route, const char *why)
+{
+    route->kind = ROUTE_NONE;
+    route->why = why;
+    return 0;
+}
+
+static int route_malformed(struct route *route, const char *why)
+{
+    route->kind = ROUTE_MALFORMED;
+    route->why = why;
+    return 0;
+}
+
+/* `query` begins with '?' or is empty; a format that the client asked for survives the redirect. */
+static int route_moved(struct route *route, const char *up, const char *segment, const char *query)
+{
+    auto_buf struct buf location;
+    buf_init(&location, 3 * ROUTE_TARGET_MAX);
+    buf_puts(&location, up);
+    url_encode_path(&location, segment);
+    buf_putc(&location, '/');
+    buf_puts(&location, query);
+    route->location = buf_take(&location, NULL);
+    if (!route->location)
+        return ERROR_NO_MEMORY;
+    route->kind = ROUTE_MOVED;
+    return 0;
+}
+
+/*
+ * What follows an index: "" or "/" or "/{project}" or "/{project}/". `self` is the last segment in
+ * front of it, which a client that left the slash out is sent back to.
+ */
+static int route_project(struct route *route, char *tail, const char *self, const char *query)
+{
+    if (!*tail)
+        return route_moved(route, "", self, query);
+    char *project = tail + 1;
+    if (!*project) {
+        route->kind = ROUTE_PAGE;
+        return 0;
+    }
+    char *end = strchrnul(project, '/');
+    bool slashed = *end == '/';
+    if (slashed && end[1])
+        return route_none(route, no_such_path);
+    *end = '\0';
+
+    char normal[NAME_MAX_BYTES + 1];
+    if (name_normalize(project, normal))
+        return route_none(route, "this is not a project name");
+    if (!slashed || strcmp(normal, project))
+        return route_moved(route, slashed ? "../" : "", normal, query);
+    route->kind = ROUTE_PAGE;
+    route->project = project;
+    return 0;
+}
+
+static int route_whl(const struct origins *origins, struct route *route, char *channel,
+                     const char *query)
+{
+    size_t len = origins_index_length(origins, channel);
+    if (!len)
+        return route_none(route, "there is no such channel");
+    auto_free char *name = strndup(channel, len);
+    if (!name)
+        return ERROR_NO_MEMORY;
+    const char *slash = strrchr(name, '/');
+    int r = route_project(route, channel + len, slash ? slash + 1 : name, query);
+    channel[len] = '\0';
+    route->index = channel;
+    return r;
+}
+
+/* Whether `text` begins with the segment; *ret_tail is what follows it: "" or "/...". */
+static bool route_segment(char *text, const char *segment, char **ret_tail)
+{
+    size_t len = strlen(segment);
+    if (strncmp(text, segment, len) || (text[len] && text[len] != '/'))
+        return false;
+    *ret_tail = text + len;
+    return true;
+}
+
+static int route_index(const struct origins *origins, struct route *route, char *index,
+                       const char *query)
+{
+    char *tail;
+    if (route_segment(index, "simple", &tail)) {
+        route->index = "";
+        return route_project(route, tail, "simple", query);
+    }
+    size_t len = origins_index_length(origins, index);
+    if (!len)
+        return route_none(route, "there is no such index; / lists those there are");
+    char *rest = index + len;
+    if (route_segment(rest, "/simple", &tail)) {
+        int r = route_project(route, tail, "simple", query);
+        *rest = '\0';
+        route->index = index;
+        return r;
+    }
+    if (route_segment(rest, "/flat", &tail))
+        return route_none(route, "flat pages are not served by this version");
+    return route_none(route, "an index has its project pages below simple/");
+}
+
+static int route_file(struct route *route, char *origin)
+{
+    char *slash = strchr(origin, '/');
+    if (!slash || slash == origin)
+        return route_none(route, no_such_path);
+    if (!url_key_is_valid(slash + 1))
+        return route_none(route, "this is not the path of a file");
+    *slash = '\0';
+    route->kind = ROUTE_FILE;
+    route->origin = origin;
+    route->path = slash + 1;
+    return 0;
+}
+
+static int route_own(struct route *route, const char *name)
+{
+    static const struct {
+        const char *name;
+        enum route_kind kind;
+    } own[] = {{"health", ROUTE_HEALTH}, {"ready", ROUTE_READY}, {"status", ROUTE_STATUS}};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (!strcmp(name, own[i].name)) {
+            route->kind = own[i].kind;
+            return 0;
+        }
+    if (!strcmp(name, "metrics"))
+        return route_none(route, "metrics are not served by this version");
+    return route_none(route, no_such_path);
+}
+
+static int route_text(const struct origins *origins, struct route *route, const char *query)
+{
+    char *text = route->text;
+    if (!text[1]) {
+        route->kind = ROUTE_HOME;
+        return 0;
+    }
+    if (strstr(text, "//"))
+        return route_none(route, no_such_path);
+    if (str_starts(text, "/-/"))
+        return route_own(route, text + strlen("/-/"));
+    if (str_starts(text, "/files/"))
+        return route_file(route, text + strlen("/files/"));
+    if (str_starts(text, "/whl/"))
+        return route_whl(origins, route, text + strlen("/whl/"), query);
+    if (str_starts(text, "/mirror/"))
+        return route_none(route, "mirror paths are not served by this version");
+    return route_index(origins, route, text + 1, query);
+}
+
+/* The value of the first `format` in a query; escapes that do not decode count as unknown. */
+static int route_format(const char *query, char **ret)
+{
+    while (*query == '?' || *query == '&') {
+        query++;
+        size_t len = strcspn(query, "&");
+        if (!strncmp(query, "format=", strlen("format="))) {
+            auto_buf struct buf value;
+            buf_init(&value, ROUTE_TARGET_MAX);
+            if (url_decode(query + strlen("format="), len - strlen("format="), &value) ==
+                ERROR_BAD_REQUEST)
+                buf_clear(&value);
+            *ret = buf_take(&value, NULL);
+            return *ret ? 0 : ERROR_NO_MEMORY;
+        }
+        query += len;
+    }
+    return 0;
+}
+
+static bool has_control_byte(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static bool has_dot_segment(const char *path)
+{
+    for (const char *p = path; (p = strchr(p, '/')); p++) {
+        size_t len = strcspn(p + 1, "/");
+        if ((len == 1 && p[1] == '.') || (len == 2 && p[1] == '.' && p[2] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* The decoded path into route->text; route->kind is ROUTE_MALFORMED when it is none. */
+static int route_decode(struct route *route, const char *target, size_t path_len)
+{
+    for (size_t i = 0; i + 2 < path_len; i++)
+        if (!strncasecmp(target + i, "%2f", 3))
+            return route_malformed(route, "an escaped slash");
+    auto_buf struct buf path;
+    buf_init(&path, ROUTE_TARGET_MAX);
+    int r = url_decode(target, path_len, &path);
+    if (r == ERROR_BAD_REQUEST)
+        return route_malformed(route, "a path with a bad escape or a control byte");
+    if (r)
+        return r;
+    if (has_dot_segment(path.data))
+        return route_malformed(route, "a path with a dot segment");
+    route->text = buf_take(&path, NULL);
+    return route->text ? 0 : ERROR_NO_MEMORY;
+}
+
+int route_parse(const struct origins *origins, const char *target, struct route *ret)
+{
+    struct route route = {.kind = ROUTE_NONE, .why = no_such_path};
+    int r = 0;
+
+    if (strnlen(target, ROUTE_TARGET_MAX + 1) > ROUTE_TARGET_MAX)
+        route.kind = ROUTE_TOO_LONG;
+    else if (*target != '/')
+        (void)route_malformed(&route, "the target is not a path");
+    else if (strchr(target, '#') || has_control_byte(target))
+        (void)route_malformed(&route, "a target with a fragment or a control byte");
+    else {
+        const char *query = strchrnul(target, '?');
+        r = route_decode(&route, target, (size_t)(query - target));
+        if (r == 0 && route.text)
+            r = route_format(query, &route.format);
+        if (r == 0 && route.text)
+            r = route_text(origins, &route, query);
+    }
+    if (r) {
+        route_release(&route);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = route;
+    return 0;
+}
+
+void route_release(struct route *route)
+{
+    free(route->text);
+    free(route->location);
+    free(route->format);
+    *route = (struct route){.kind = ROUTE_NONE};
+}

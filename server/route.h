@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * From the target of a request line to what is asked for. The target comes as the client wrote it;
+ * it is decoded here, once and strictly: bad escapes, escaped NUL or slash, control bytes, dot
+ * segments, `#` and anything that does not begin with '/' are ROUTE_MALFORMED. Pure; any thread.
+ *
+ *     route_parse(origins, "/cu126/simple/torch/?format=...", &route);
+ *     switch (route.kind) ...
+ *     route_release(&route);
+ */
+#include "engine/origins.h"
+
+enum route_kind {
+    ROUTE_HOME,      /* / */
+    ROUTE_PAGE,      /* index; project, or NULL for the list of projects */
+    ROUTE_FILE,      /* origin, path */
+    ROUTE_HEALTH,    /* /-/health */
+    ROUTE_READY,     /* /-/ready */
+    ROUTE_STATUS,    /* /-/status */
+    ROUTE_MOVED,     /* 301 to location */
+    ROUTE_NONE,      /* 404; why */
+    ROUTE_MALFORMED, /* 400; why */
+    ROUTE_TOO_LONG,  /* 414 */
+};
+
+enum { ROUTE_TARGET_MAX = 4096 }; /* bytes of a target that we look at */
+
+struct route {
+    enum route_kind kind;
+    const char *index; /* "" is PyPI alone; these four point into text */
+    const char *project;
+    const char *origin;
+    const char *path;
+    const char *why; /* static text, for people */
+    char *location;  /* relative to the target, so that it holds behind a proxy with a prefix */
+    char *format;    /* the value of ?format=, or NULL */
+    char *text;
+};
+
+/* ERROR_NO_MEMORY only. */
+int route_parse(const struct origins *origins, const char *target, struct route *ret);
+void route_release(struct route *route);

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of the daemon, on the main thread:
+ *
+ *     configuration -> log -> engine -> HTTP -> READY -> sigwait
+ *     SIGTERM, SIGINT: no new connections -> GRACE_MS for short requests -> engine (resumes whoever
+ *     is suspended) -> HTTP (cuts what is left) -> log
+ *
+ * All of that has STOP_MAX_S; then an alarm ends the process, whatever hangs.
+ */
+#include "server/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "server/announce.h"
+#include "server/config.h"
+#include "server/httpd.h"
+
+enum { GRACE_MS = 2000, STOP_MAX_S = 4, INSTANCE_BYTES = 8 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct daemon {
+    struct config config;
+    char instance[2 * INSTANCE_BYTES + 1];
+    bool announces;
+    struct engine *engine;
+    struct httpd *httpd;
+    struct announce *announce;
+    sigset_t signals;
+};
+
+/* ------------------------------------------------------------------ process */
+
+static void give_up(int number)
+{
+    static const char text[] = "stopping took too long, leaving\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(EXIT_FAILED);
+}
+
+/* Before any thread, so that all of them leave the signals to sigwait. */
+static void take_signals(sigset_t *ret)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGALRM, give_up);
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+}
+
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int make_instance(char ret[2 * INSTANCE_BYTES + 1])
+{
+    unsigned char bytes[INSTANCE_BYTES];
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        return ERROR_IO;
+    str_hex(ret, bytes, sizeof(bytes));
+    return 0;
+}
+
+/* ------------------------------------------------------------------ start */
+
+static int start_engine(struct daemon *daemon)
+{
+    struct engine_options options = daemon->config.engine;
+    options.origins = &daemon->config.origins;
+    options.user_agent = "wheelyard/" VERSION;
+    options.instance = daemon->instance;
+    int r = engine_open(&options, &daemon->engine);
+    if (r == ERROR_IN_USE)
+        log_error("cache directory %s is in use by another daemon", options.cache_dir);
+    else if (r)
+        log_error("cannot open cache directory %s: %s", options.cache_dir, error_text(r));
+    return r;
+}
+
+static int start_httpd(struct daemon *daemon)
+{
+    struct httpd_listen listen[HTTPD_ADDRESSES_MAX];
+    size_t count = 0;
+    for (char **text = daemon->config.listen; *text && count < HTTPD_ADDRESSES_MAX; text++) {
+        int r = config_split_listen(*text, listen[count].host, &listen[count].port);
+        if (r)
+            return r;
+        count++;
+    }
+    struct httpd_options options = {
+        .engine = daemon->engine,
+        .origins = &daemon->config.origins,
+        .listen = listen,
+        .listen_count = count,
+        .listen_is_default = daemon->config.listen_is_default,
+        .workers = daemon->config.workers,
+        .hosts = (const char *const *)daemon->config.hosts,
+        .instance = daemon->instance,
+    };
+    return httpd_start(&options, &daemon->httpd);
+}
+
+static int daemon_start(struct daemon *daemon)
+{
+    int r = make_instance(daemon->instance);
+    if (r == 0)
+        r = start_engine(daemon);
+    if (r == 0)
+        r = start_httpd(daemon);
+    if (r)
+        return r;
+    const char *const *addresses = httpd_addresses(daemon->httpd);
+    log_info("wheelyard " VERSION " started instance=%s", daemon->instance);
+    announce_addresses(addresses, stdout);
+    if (daemon->announces) {
+        announce_clients(addresses[0], &daemon->config.origins, stdout);
+        (void)announce_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->announce);
+    }
+    (void)sd_notify(0, "READY=1");
+    return 0;
+}
+
+/* ------------------------------------------------------------------ stop */
+
+static void daemon_wait(const struct daemon *daemon)
+{
+    int number;
+    while (sigwait(&daemon->signals, &number) == 0 && number == SIGHUP)
+        log_info("SIGHUP: the configuration is read at start only; restart to change it");
+    log_info("stopping signal=%s", sigabbrev_np(number));
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+    (void)sd_notify(0, "STOPPING=1");
+    (void)alarm(STOP_MAX_S);
+    if (daemon->httpd) {
+        httpd_quiesce(daemon->httpd);
+        if (!httpd_wait_idle(daemon->httpd, GRACE_MS))
+            log_info("cutting requests that are still running");
+    }
+    if (daemon->engine)
+        engine_stop(daemon->engine);
+    if (daemon->httpd)
+        httpd_stop(daemon->httpd);
+    announce_free(daemon->announce);
+    httpd_free(daemon->httpd);
+    if (daemon->engine)
+        engine_free(daemon->engine);
+    (void)alarm(0);
+}
+
+static int daemon_run(struct daemon *daemon)
+{
+    take_signals(&daemon->signals);
+    raise_fd_limit();
+    log_set_level(daemon->config.log_level);
+    int r = log_start();
+    if (r == 0)
+        r = daemon_start(daemon);
+    if (r == 0)
+        daemon_wait(daemon);
+    daemon_stop(daemon);
+    log_stop();
+    return r ? EXIT_FAILED : EXIT_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ command */
+
+/* Takes `--announce` out of the arguments: it is about this start, not configuration. */
+static bool take_announce(int *argc, char **argv)
+{
+    bool found = false;
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (!strcmp(argv[i], "--announce"))
+            found = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    return found;
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct daemon daemon = {.announces = isatty(STDOUT_FILENO)};
+    struct config_request request = {0};
+
+    if (take_announce(&argc, argv))
+        daemon.announces = true;
+    int r = config_parse_flags(argc, argv, &request);
+    if (r == CONFIG_HELP) {
+        (void)puts("wheelyard serve [flags]\n\n"
+                   "  --announce  say how clients are set up, and whether mirrors answer,\n"
+                   "              though standard output is no terminal");
+        config_usage(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (r == 0)
+        r = config_load(&request, &daemon.config);
+    if (r)
+        return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
+    int code = daemon_run(&daemon);
+    config_release(&daemon.config);
+    return code;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/status.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+static enum MHD_Result send_word(struct request *request, const char *word)
+{
+    auto_buf struct buf text;
+    buf_init(&text, 64);
+    buf_puts(&text, word);
+    return reply_buffer(request, "text/plain; charset=utf-8", &text);
+}
+
+enum MHD_Result status_send_health(struct request *request)
+{
+    return send_word(request, "ok\n");
+}
+
+enum MHD_Result status_send_ready(struct request *request)
+{
+    if (!engine_is_ready(request->site->engine))
+        return reply_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                             "the catalogue is not open yet");
+    return send_word(request, "ready\n");
+}
+
+void status_write(const struct site *site, struct buf *to)
+{
+    buf_puts(to, "{");
+    engine_write_status(site->engine, to);
+    json_write_name(to, "version");
+    json_write_string(to, VERSION);
+    json_write_name(to, "uptime_s");
+    buf_printf(to, "%" PRId64, (clock_monotonic_ms() - site->started_ms) / 1000);
+    buf_puts(to, "}\n");
+}
+
+enum MHD_Result status_send(struct request *request)
+{
+    auto_buf struct buf json;
+    buf_init(&json, STATUS_MAX_BYTES);
+    status_write(request->site, &json);
+    return reply_buffer(request, "application/json", &json);
+}

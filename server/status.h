@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* What watches the daemon asks: health (the process answers), ready (port and catalogue are open,
+ * whatever the mirrors do), status (JSON). */
+#include "server/reply.h"
+
+enum { STATUS_MAX_BYTES = 4 << 20 };
+
+enum MHD_Result status_send_health(struct request *request);
+enum MHD_Result status_send_ready(struct request *request);
+enum MHD_Result status_send(struct request *request);
+
+/* The JSON object of /-/status; errors are the buffer's. */
+void status_write(const struct site *site, struct buf *to);
