@@ -244,6 +244,8 @@ static void on_done(void *context, int error, const char *detail)
     struct result *r = context;
     r->error = error;
     str_copy(r->detail, sizeof(r->detail), detail);
+    if (r->done_hook)
+        r->done_hook(r);
     gate_raise(&r->done);
 }
 

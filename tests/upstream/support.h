@@ -64,6 +64,7 @@ struct result {
     _Atomic uint64_t id;
     int (*head_hook)(struct result *result);
     void (*data_hook)(struct result *result);
+    void (*done_hook)(struct result *result);
     bool keeps_slabs; /* in `kept`, until result_drop_slabs */
     struct slab *kept;
 };
@@ -76,7 +77,7 @@ struct lab {
     struct server *server;
     struct slab_pool *pool;
     struct fetcher *fetcher;
-    char allowed[64];
+    char allowed[32]; /* host:port of the server */
     char url[1200];
 };
 /* The server is allowed unless options->allowed says otherwise; zeros in options mean defaults. */
