@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/config_origins.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "server/options.h"
+
+enum { PATH_SIZE = 256, NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
+
+void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
+                     const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(report->to, "%s:%d: %s: ", report->file, toml_line(node), key);
+    vfprintf(report->to, format, args);
+    fputc('\n', report->to);
+    va_end(args);
+    report->count++;
+}
+
+/* One table being read. A failed allocation sticks in *error and leaves gaps behind it. */
+struct reader {
+    struct config_report *report;
+    int *error;
+    const struct toml_node *table;
+    char path[PATH_SIZE]; /* "origin.pytorch" */
+};
+
+/* What is wrong with a text; NULL when nothing is. */
+typedef const char *text_check(const char *text);
+
+static void complain(const struct reader *in, const struct toml_node *node, const char *name,
+                     const char *what)
+{
+    char key[2 * PATH_SIZE];
+    snprintf(key, sizeof key, "%s%s%s", in->path, name ? "." : "", name ? name : "");
+    config_complain(in->report, node ? node : in->table, key, "%s", what);
+}
+
+static struct reader read_below(const struct reader *above, const struct toml_node *table,
+                                const char *name)
+{
+    struct reader in = {above->report, above->error, table, ""};
+    snprintf(in.path, sizeof in.path, "%.120s.%.120s", above->path, name);
+    return in;
+}
+
+static void *allocate(const struct reader *in, size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+    if (!p)
+        *in->error = ERROR_NO_MEMORY;
+    return p;
+}
+
+static char *copy(const struct reader *in, const char *text)
+{
+    char *s = strdup(text);
+    if (!s)
+        *in->error = ERROR_NO_MEMORY;
+    return s;
+}
+
+/* ------------------------------------------------------------ what is right */
+
+static bool holds_only(const char *text, const char *more)
+{
+    for (; *text; text++)
+        if (!(*text >= 'a' && *text <= 'z') && !(*text >= '0' && *text <= '9') &&
+            !strchr(more, *text))
+            return false;
+    return true;
+}
+
+static const char *check_name(const char *text)
+{
+    bool fine = *text && holds_only(text, "._-") && *text != '.' && strlen(text) <= NAME_MAX_BYTES;
+    return fine ? NULL : "not a name (lower-case letters, digits, '.', '_' and '-')";
+}
+
+static const char *check_project_pattern(const char *text)
+{
+    bool fine = *text && holds_only(text, "-*");
+    return fine ? NULL
+                : "not a normalised project name or pattern (lower case, '-' for '_' and '.')";
+}
+
+static const char *check_channel_pattern(const char *text)
+{
+    auto_free char *sample = strdup(text);
+    for (char *s = sample; s && *s; s++)
+        if (*s == '*')
+            *s = 'x';
+    return sample && origins_is_index_name(sample)
+               ? NULL
+               : "not a channel or pattern (segments of letters, digits, '.', '_', '-' and '*'; "
+                 "the "
+                 "first may not be files, whl, mirror, simple or -)";
+}
+
+static const char *check_prefix(const char *text)
+{
+    struct url url;
+    if (url_parse(text, &url))
+        return "not an http:// or https:// URL";
+    const char *why = url.query || url.fragment ? "must have no '?' or '#'"
+                      : !str_ends(text, "/")    ? "must end in '/'"
+                                                : NULL;
+    url_release(&url);
+    return why;
+}
+
+/* ------------------------------------------------------- members of a table */
+
+static bool is_known(const char *name, const char *const *known)
+{
+    for (; *known; known++)
+        if (strcmp(*known, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_table(const struct reader *in)
+{
+    if (toml_type(in->table) == TOML_TABLE)
+        return true;
+    complain(in, NULL, NULL, "must be a table");
+    return false;
+}
+
+static void refuse_unknown(const struct reader *in, const char *const *known)
+{
+    const struct toml_node *node;
+    const char *name;
+    for (size_t i = 0; (node = toml_at(in->table, i, &name)); i++)
+        if (!is_known(name, known))
+            complain(in, node, name, "unknown key");
+}
+
+/* A string that passes the check, or NULL: missing (a complaint when required) or wrong. */
+static char *read_text(const struct reader *in, const char *name, bool required, text_check *check)
+{
+    const struct toml_node *node = toml_get(in->table, name);
+    const char *text = toml_string(node);
+    const char *why = !node   ? (required ? "is missing" : NULL)
+                      : !text ? "must be a string"
+                      : check ? check(text)
+                              : NULL;
+    if (why)
+        complain(in, node, name, why);
+    return why || !text ? NULL : copy(in, text);
+}
+
+/* A list without its wrong elements; never NULL but after a failed allocation. */
+static char **read_list_node(const struct reader *in, const struct toml_node *node,
+                             const char *name, text_check *check)
+{
+    char **list = allocate(in, toml_count(node) + 1, sizeof *list);
+    if (node && toml_type(node) != TOML_ARRAY) {
+        complain(in, node, name, "must be a list of strings");
+        return list;
+    }
+    const struct toml_node *element;
+    size_t n = 0;
+    for (size_t i = 0; list && (element = toml_at(node, i, NULL)); i++) {
+        const char *text = toml_string(element);
+        const char *why = text ? check(text) : "must be a string";
+        if (why) {
+            char what[2 * PATH_SIZE];
+            snprintf(what, sizeof what, "\"%.200s\": %s", text ? text : "...", why);
+            complain(in, element, name, what);
+        } else if ((list[n] = copy(in, text))) {
+            n++;
+        }
+    }
+    return list;
+}
+
+static char **read_list(const struct reader *in, const char *name, text_check *check)
+{
+    return read_list_node(in, toml_get(in->table, name), name, check);
+}
+
+/* ------------------------------------------------------------------ mirrors */
+
+static void read_layout(const struct reader *in, struct mirror *mirror)
+{
+    auto_free char *layout = read_text(in, "layout", true, NULL);
+    mirror->layout = LAYOUT_SIMPLE;
+    if (layout && strcmp(layout, "flat") == 0)
+        mirror->layout = LAYOUT_FLAT;
+    else if (layout && strcmp(layout, "simple") != 0)
+        complain(in, toml_get(in->table, "layout"), "layout", "must be \"flat\" or \"simple\"");
+}
+
+static void read_missing(const struct reader *in, struct mirror *mirror)
+{
+    const struct toml_node *node = toml_get(in->table, "missing"), *element;
+    if (!node)
+        return;
+    mirror->missing = allocate(in, toml_count(node) + 1, sizeof *mirror->missing);
+    bool fine = toml_type(node) == TOML_ARRAY;
+    for (size_t i = 0; mirror->missing && (element = toml_at(node, i, NULL)); i++) {
+        int64_t status = toml_integer(element);
+        if (status < 400 || status > 499)
+            fine = false;
+        else
+            mirror->missing[i] = (int)status;
+    }
+    if (!fine)
+        complain(in, node, "missing", "must be a list of statuses from 400 to 499");
+}
+
+/* Replaces the first `variable` in the text by a letter; false when there is none. */
+static bool fill(char *text, const char *variable)
+{
+    char *at = strstr(text, variable);
+    if (!at)
+        return false;
+    const char *rest = at + strlen(variable);
+    *at = 'x';
+    memmove(at + 1, rest, strlen(rest) + 1);
+    return true;
+}
+
+static const char *check_template(const char *template, bool has_channels, enum layout layout)
+{
+    char text[TEMPLATE_MAX_BYTES];
+    if (strlen(template) >= sizeof text)
+        return "too long";
+    str_copy(text, sizeof text, template);
+    bool channel = fill(text, "{channel}"), project = fill(text, "{project}");
+    if (has_channels && !channel)
+        return "lacks {channel}, which an origin with channels needs";
+    if (!has_channels && channel)
+        return "has {channel}, but the origin has no channels";
+    if (layout == LAYOUT_SIMPLE && !project)
+        return "lacks {project}, which layout \"simple\" needs";
+    if (layout == LAYOUT_FLAT && project)
+        return "has {project}, but layout \"flat\" is one page for all";
+    if (strpbrk(text, "{}"))
+        return "only {channel} and {project} may stand in braces, once each";
+    struct url url;
+    if (url_parse(text, &url))
+        return "not an http:// or https:// URL";
+    const char *why = url.fragment ? "must have no '#'" : NULL;
+    url_release(&url);
+    return why;
+}
+
+static void read_mirror(const struct reader *in, const struct origin *origin, struct mirror *mirror)
+{
+    static const char *const known[] = {"name", "layout", "index", "files", "missing", NULL};
+    if (!is_table(in))
+        return;
+    refuse_unknown(in, known);
+    mirror->name = read_text(in, "name", true, check_name);
+    read_layout(in, mirror);
+    mirror->files = read_text(in, "files", true, check_prefix);
+    mirror->index = read_text(in, "index", true, NULL);
+    read_missing(in, mirror);
+    bool has_channels = origin->channels && origin->channels[0];
+    const char *why =
+        mirror->index ? check_template(mirror->index, has_channels, mirror->layout) : NULL;
+    if (why)
+        complain(in, toml_get(in->table, "index"), "index", why);
+    for (const struct mirror *m = origin->mirrors; mirror->name && m < mirror; m++)
+        if (m->name && strcmp(m->name, mirror->name) == 0)
+            complain(in, toml_get(in->table, "name"), "name", "another mirror has this name");
+}
+
+static void read_mirrors(const struct reader *in, struct origin *origin)
+{
+    const struct toml_node *node = toml_get(in->table, "mirror"), *table;
+    if (toml_type(node) != TOML_ARRAY || !toml_count(node)) {
+        complain(in, node, "mirror", "needs at least one mirror: [[...mirror]]");
+        return;
+    }
+    if (toml_count(node) > MIRRORS_MAX) {
+        complain(in, node, "mirror", "too many mirrors");
+        return;
+    }
+    origin->mirrors = allocate(in, toml_count(node), sizeof *origin->mirrors);
+    for (size_t i = 0; origin->mirrors && (table = toml_at(node, i, NULL)); i++) {
+        const char *name = toml_string(toml_get(table, "name"));
+        char label[PATH_SIZE];
+        snprintf(label, sizeof label, "mirror.%.100s", name ? name : "?");
+        struct reader below = read_below(in, table, label);
+        origin->mirror_count = i + 1;
+        read_mirror(&below, origin, &origin->mirrors[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ origins */
+
+static void read_owns_in(const struct reader *in, struct origin *origin)
+{
+    const struct toml_node *node = toml_get(in->table, "owns_in"), *projects;
+    if (!node)
+        return;
+    struct reader below = read_below(in, node, "owns_in");
+    if (!is_table(&below))
+        return;
+    origin->owns_in = allocate(in, toml_count(node) + 1, sizeof *origin->owns_in);
+    const char *channel;
+    for (size_t i = 0; origin->owns_in && (projects = toml_at(node, i, &channel)); i++) {
+        const char *why = check_channel_pattern(channel);
+        if (why)
+            complain(&below, projects, channel, why);
+        struct owns_in *owns = &origin->owns_in[origin->owns_in_count++];
+        owns->channel = copy(in, channel);
+        owns->projects = read_list_node(&below, projects, channel, check_project_pattern);
+    }
+}
+
+/* What the design knows and this version does not do yet is refused by name, not as a typo. */
+static void refuse_later_work(const struct reader *in)
+{
+    const struct toml_node *owns = toml_get(in->table, "owns");
+    if (toml_get(in->table, "directory"))
+        complain(in, toml_get(in->table, "directory"), "directory",
+                 "directory origins are not supported yet");
+    if (toml_string(owns) && strcmp(toml_string(owns), "listed") == 0)
+        complain(in, owns, "owns", "\"listed\" is not supported yet; name the projects");
+}
+
+static void read_owns(const struct reader *in, struct origin *origin)
+{
+    const struct toml_node *owns = toml_get(in->table, "owns");
+    const char *text = toml_string(owns);
+    bool is_listed = text && strcmp(text, "listed") == 0;
+    origin->owns = read_list_node(in, is_listed ? NULL : owns, "owns", check_project_pattern);
+    read_owns_in(in, origin);
+}
+
+static void read_origin(const struct reader *in, const char *name, struct origin *origin)
+{
+    static const char *const known[] = {"canonical", "pages",  "aliases",   "channels", "owns",
+                                        "owns_in",   "mirror", "directory", NULL};
+    const char *why = check_name(name);
+    if (why)
+        complain(in, NULL, NULL, why);
+    origin->name = copy(in, name);
+    if (!is_table(in))
+        return;
+    refuse_unknown(in, known);
+    refuse_later_work(in);
+    origin->canonical = read_text(in, "canonical", false, check_prefix);
+    origin->pages = read_text(in, "pages", false, check_prefix);
+    origin->aliases = read_list(in, "aliases", check_prefix);
+    origin->channels = read_list(in, "channels", check_channel_pattern);
+    read_owns(in, origin);
+    if (origin->owns_in_count && origin->channels && !origin->channels[0])
+        complain(in, toml_get(in->table, "owns_in"), "owns_in", "the origin has no channels");
+    if (!toml_get(in->table, "directory"))
+        read_mirrors(in, origin);
+}
+
+/* The same pattern in two origins: the later one would never be asked. */
+static void refuse_shared_channels(const struct reader *in, const struct origins *origins,
+                                   const struct origin *origin)
+{
+    for (char *const *pattern = origin->channels; pattern && *pattern; pattern++)
+        for (const struct origin *other = origins->list; other < origin; other++)
+            for (char *const *theirs = other->channels; theirs && *theirs; theirs++)
+                if (strcmp(*theirs, *pattern) == 0) {
+                    char what[PATH_SIZE];
+                    snprintf(what, sizeof what, "\"%s\" is a channel of origin %s already",
+                             *pattern, other->name);
+                    complain(in, toml_get(in->table, "channels"), "channels", what);
+                }
+}
+
+static void read_origin_tables(const struct reader *in, struct origins *origins)
+{
+    const struct toml_node *table;
+    const char *name;
+    origins->list = allocate(in, toml_count(in->table) + 1, sizeof *origins->list);
+    for (size_t i = 0; origins->list && (table = toml_at(in->table, i, &name)); i++) {
+        struct reader below = read_below(in, table, name);
+        origins->count = i + 1;
+        read_origin(&below, name, &origins->list[i]);
+        if (!*in->error)
+            refuse_shared_channels(&below, origins, &origins->list[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ indexes */
+
+static const char *check_member(const struct origins *origins, const struct named_index *index,
+                                size_t i)
+{
+    const struct origin *origin = origins_find(origins, index->origins[i]);
+    if (!origin)
+        return "there is no origin of this name";
+    for (size_t before = 0; before < i; before++)
+        if (strcmp(index->origins[before], index->origins[i]) == 0)
+            return "named twice";
+    bool has_channels = origin->channels && origin->channels[0];
+    if (has_channels && !origin_has_channel(origin, index->name))
+        return "an origin with channels can only stand in an index named as one of them";
+    bool owns_rest = origin->owns && !origin->owns[0] && !origin->owns_in_count;
+    if (owns_rest && index->origins[i + 1])
+        return "without `owns` it answers for every name, so it must stand last";
+    return NULL;
+}
+
+static void read_index(const struct reader *in, const char *name, const struct origins *origins,
+                       struct named_index *index)
+{
+    static const char *const known[] = {"origins", NULL};
+    if (!origins_is_index_name(name))
+        complain(in, NULL, NULL,
+                 "not a name of an index (segments of letters, digits, '.', '_' and '-'; the first "
+                 "may not be files, whl, mirror, simple or -)");
+    index->name = copy(in, name);
+    if (!is_table(in))
+        return;
+    refuse_unknown(in, known);
+    index->origins = read_list(in, "origins", check_name);
+    if (*in->error)
+        return;
+    const struct toml_node *node = toml_get(in->table, "origins");
+    size_t n = 0;
+    for (; index->origins[n]; n++) {
+        const char *why = check_member(origins, index, n);
+        char what[PATH_SIZE];
+        snprintf(what, sizeof what, "\"%s\": %s", index->origins[n], why ? why : "");
+        if (why)
+            complain(in, node, "origins", what);
+    }
+    if (!toml_count(node))
+        complain(in, node, "origins", "must be a list of at least one origin");
+    if (n > ORIGINS_MAX)
+        complain(in, node, "origins", "too many origins");
+}
+
+static void read_index_tables(const struct reader *in, struct origins *origins)
+{
+    const struct toml_node *table;
+    const char *name;
+    origins->indexes = allocate(in, toml_count(in->table) + 1, sizeof *origins->indexes);
+    for (size_t i = 0; origins->indexes && (table = toml_at(in->table, i, &name)); i++) {
+        struct reader below = read_below(in, table, name);
+        origins->index_count = i + 1;
+        read_index(&below, name, origins, &origins->indexes[i]);
+    }
+}
+
+int config_read_origins(const struct toml_node *origin_table, const struct toml_node *index_table,
+                        struct config_report *report, struct origins *ret)
+{
+    struct origins origins = {0};
+    int error = 0;
+    struct reader in = {report, &error, origin_table, "origin"};
+    if (in.table && is_table(&in))
+        read_origin_tables(&in, &origins);
+    struct reader indexes = {report, &error, index_table, "index"};
+    if (!error && indexes.table && is_table(&indexes))
+        read_index_tables(&indexes, &origins);
+    if (error) {
+        origins_release(&origins);
+        return error;
+    }
+    *ret = origins;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void write_text(struct buf *to, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    buf_printf(to, "%s = ", key);
+    option_write_string(to, text);
+    buf_putc(to, '\n');
+}
+
+static void write_list(struct buf *to, const char *key, char *const *list)
+{
+    if (!list[0])
+        return;
+    buf_printf(to, "%s = ", key);
+    option_write_list(to, list);
+    buf_putc(to, '\n');
+}
+
+static void write_mirror(struct buf *to, const struct origin *origin, const struct mirror *mirror)
+{
+    buf_printf(to, "[[origin.\"%s\".mirror]]\n", origin->name);
+    write_text(to, "name", mirror->name);
+    write_text(to, "layout", mirror->layout == LAYOUT_FLAT ? "flat" : "simple");
+    write_text(to, "index", mirror->index);
+    write_text(to, "files", mirror->files);
+    if (!mirror->missing)
+        return;
+    buf_puts(to, "missing = [");
+    for (const int *status = mirror->missing; *status; status++)
+        buf_printf(to, "%s%d", status == mirror->missing ? "" : ", ", *status);
+    buf_puts(to, "]\n");
+}
+
+static void write_origin(struct buf *to, const struct origin *origin)
+{
+    buf_printf(to, "\n[origin.\"%s\"]\n", origin->name);
+    write_text(to, "canonical", origin->canonical);
+    write_text(to, "pages", origin->pages);
+    write_list(to, "aliases", origin->aliases);
+    write_list(to, "channels", origin->channels);
+    write_list(to, "owns", origin->owns);
+    if (origin->owns_in_count)
+        buf_printf(to, "[origin.\"%s\".owns_in]\n", origin->name);
+    for (size_t i = 0; i < origin->owns_in_count; i++) {
+        option_write_string(to, origin->owns_in[i].channel);
+        buf_puts(to, " = ");
+        option_write_list(to, origin->owns_in[i].projects);
+        buf_putc(to, '\n');
+    }
+    for (size_t i = 0; i < origin->mirror_count; i++)
+        write_mirror(to, origin, &origin->mirrors[i]);
+}
+
+void config_write_origins(const struct origins *origins, struct buf *to)
+{
+    for (size_t i = 0; i < origins->count; i++)
+        write_origin(to, &origins->list[i]);
+    for (size_t i = 0; i < origins->index_count; i++) {
+        buf_printf(to, "\n[index.\"%s\"]\n", origins->indexes[i].name);
+        write_list(to, "origins", origins->indexes[i].origins);
+    }
+}
