@@ -74,6 +74,27 @@ def configuration(pytorch=(), pypi=(), **top):
     return text
 
 
+def flat_and_pypi(mirrors, **top):
+    """The poorest set-up that must work: one flat page and PyPI."""
+    return configuration(
+        pytorch=[flat_mirror("aliyun", mirrors.aliyun.url)],
+        pypi=[pypi_mirror("tuna", mirrors.pypi.url)],
+        **top,
+    )
+
+
+def all_mirrors(mirrors, **top):
+    """Besides the flat page the official site, which names digests and has metadata."""
+    return configuration(
+        pytorch=[
+            flat_mirror("aliyun", mirrors.aliyun.url),
+            official_mirror("official", mirrors.official.url),
+        ],
+        pypi=[pypi_mirror("tuna", mirrors.pypi.url)],
+        **top,
+    )
+
+
 # ------------------------------------------------------------------ process
 
 

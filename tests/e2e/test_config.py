@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration as its users meet it: messages and exit codes."""
+import tomllib
+
+import pytest
+
+from daemon import configuration, official_mirror, run_wheelyard
+
+MIRROR = official_mirror("m", "http://127.0.0.1:9")
+
+
+def check(tmp_path, text):
+    """`wheelyard config check` of a file with this text."""
+    file = tmp_path / "wheelyard.toml"
+    file.write_text(text)
+    return file, run_wheelyard("config", "check", "--config", file, home=tmp_path)
+
+
+def test_a_sound_file(tmp_path):
+    _, done = check(tmp_path, configuration(pytorch=[MIRROR], max_size="200GB", min_free="5GB"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "text, line, key",
+    [
+        ("max_sise = '1GB'\n", 1, "max_sise"),
+        ("\nmax_size = 7.5\n", 2, "max_size"),
+        ("max_size = 'many'\n", 1, "max_size"),
+        ("min_free = '-1GB'\n", 1, "min_free"),
+        ("listen = ['127.0.0.1:99999']\n", 1, "listen"),
+        ("# a comment\npage_refresh = 'often'\n", 2, "page_refresh"),
+        ("[origin.pytorch]\ncanonical = 'ftp://x/'\n", 2, "canonical"),
+        ("[origin.x]\n[[origin.x.mirror]]\nname = 'm'\nlayout = 'tree'\n", 4, "layout"),
+        ("[origin.x]\nflavour = 'sweet'\n", 2, "flavour"),
+    ],
+)
+def test_what_is_wrong_and_where(tmp_path, text, line, key):
+    file, done = check(tmp_path, text)
+    assert done.returncode == 2
+    expected = f"{file}:{line}: "
+    (said,) = [each for each in done.stderr.splitlines() if each.startswith(expected)]
+    assert key in said
+
+
+def test_a_file_that_is_no_toml(tmp_path):
+    file, done = check(tmp_path, "listen = [\n")
+    assert done.returncode == 2 and done.stderr.startswith(f"{file}:")
+
+
+def test_serve_refuses_a_wrong_file(tmp_path):
+    file = tmp_path / "wheelyard.toml"
+    file.write_text("max_sise = '1GB'\n")
+    done = run_wheelyard("serve", "--config", file, home=tmp_path)
+    assert done.returncode == 2 and f"{file}:1: max_sise" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("serve", "--no-such-flag"), ("no-such-command",), ("serve", "--config"), ("config", "bake")],
+)
+def test_wrong_usage(tmp_path, arguments):
+    assert run_wheelyard(*arguments, home=tmp_path).returncode == 2
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    done = run_wheelyard("serve", "--config", tmp_path / "nothing", home=tmp_path)
+    assert done.returncode == 2 and "nothing" in done.stderr
+
+
+def test_show_default_is_a_file_to_start_from(tmp_path):
+    done = run_wheelyard("config", "show", "--default", home=tmp_path)
+    assert done.returncode == 0
+    built_in = tomllib.loads(done.stdout)
+    pytorch = [mirror["name"] for mirror in built_in["origin"]["pytorch"]["mirror"]]
+    pypi = [mirror["name"] for mirror in built_in["origin"]["pypi"]["mirror"]]
+    assert {"aliyun", "nju", "sjtu"} <= set(pytorch) and {"tuna", "aliyun"} <= set(pypi)
+    _, again = check(tmp_path, done.stdout)
+    assert again.returncode == 0
+
+
+def test_show_reads_back_to_the_same(tmp_path):
+    file, _ = check(tmp_path, configuration(pytorch=[MIRROR], max_size="7GB"))
+    first = run_wheelyard("config", "show", "--config", file, home=tmp_path).stdout
+    assert tomllib.loads(first)["origin"]["pytorch"]["mirror"][0]["name"] == "m"
+    file.write_text(first)
+    second = run_wheelyard("config", "show", "--config", file, home=tmp_path).stdout
+    assert tomllib.loads(second) == tomllib.loads(first)
+
+
+def test_help(tmp_path):
+    done = run_wheelyard("serve", "--help", home=tmp_path)
+    assert done.returncode == 0 and "--cache-dir" in done.stdout

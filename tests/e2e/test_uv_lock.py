@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""uv projects: lock and sync, with wheelyard as the default index and as an explicit one."""
+import tomllib
+
+import pytest
+
+from clients import Uv, installed
+from daemon import all_mirrors, flat_and_pypi
+
+HEAD = """
+[project]
+name = "app"
+version = "0"
+requires-python = ">=3.10"
+dependencies = ["torch", "torchvision"]
+"""
+AS_DEFAULT = (
+    HEAD
+    + """
+[[tool.uv.index]]
+name = "wheelyard"
+url = "{cu126}"
+default = true
+"""
+)
+AS_EXPLICIT = (
+    HEAD
+    + """
+[tool.uv.sources]
+torch = {{ index = "wheelyard-cu126" }}
+torchvision = {{ index = "wheelyard-cu126" }}
+
+[[tool.uv.index]]
+name = "wheelyard-cu126"
+url = "{cu126}"
+explicit = true
+
+[[tool.uv.index]]
+name = "wheelyard"
+url = "{pypi}"
+default = true
+"""
+)
+
+
+def make_project(client, text, daemon):
+    folder = client.home / "app"
+    folder.mkdir(parents=True)
+    urls = dict(cu126=daemon.index("cu126"), pypi=daemon.index(""))
+    (folder / "pyproject.toml").write_text(text.format(**urls))
+    return folder
+
+
+def synced(folder):
+    (site,) = (folder / ".venv" / "lib").glob("python*/site-packages")
+    return installed(site)
+
+
+@pytest.mark.parametrize("text", [AS_DEFAULT, AS_EXPLICIT], ids=["default", "explicit"])
+@pytest.mark.parametrize("mirrored", [flat_and_pypi, all_mirrors], ids=["flat", "all"])
+def test_lock_and_sync(mirrors, serve, uv, text, mirrored):
+    daemon = serve(mirrored(mirrors))
+    folder = make_project(uv, text, daemon)
+    uv.run("lock", cwd=folder)
+    uv.run("sync", "--frozen", cwd=folder)
+    found = synced(folder)
+    assert found["torch"] == "2.9.0+cu126" and found["torchvision"] == "0.24.0+cu126"
+    assert found["triton"] == "3.5.0"
+    uv.run("lock", "--check", cwd=folder)
+
+
+def test_the_lock_holds_our_addresses_and_digests(mirrors, serve, uv, library):
+    """Documented: locks made through us name our URL."""
+    daemon = serve(all_mirrors(mirrors))
+    folder = make_project(uv, AS_DEFAULT, daemon)
+    uv.run("lock", cwd=folder)
+    packages = tomllib.loads((folder / "uv.lock").read_text())["package"]
+    torch = next(package for package in packages if package["name"] == "torch")
+    listed = [p for p in library.channels["cu126"]["torch"] if "-2.9.0+" in p.name]
+    assert torch["source"] == {"registry": daemon.index("cu126")}
+    assert len(torch["wheels"]) == len(listed)
+    for wheel in torch["wheels"]:
+        assert wheel["url"].startswith(f"{daemon.url}/files/pytorch/cu126/torch-2.9.0%2Bcu126-")
+        assert wheel["hash"].startswith("sha256:")
+
+
+def test_a_locked_project_syncs_on_another_machine_without_network(
+    own_mirrors, serve, uv, tmp_path
+):
+    daemon = serve(all_mirrors(own_mirrors))
+    folder = make_project(uv, AS_DEFAULT, daemon)
+    uv.run("lock", cwd=folder)
+    uv.run("sync", "--frozen", cwd=folder)
+    own_mirrors.stop()
+    other = Uv(tmp_path / "other")
+    copy = make_project(other, AS_DEFAULT, daemon)
+    (copy / "uv.lock").write_bytes((folder / "uv.lock").read_bytes())
+    other.run("sync", "--frozen", cwd=copy)
+    assert synced(copy) == synced(folder)
