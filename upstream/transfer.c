@@ -165,7 +165,7 @@ static int headers_complete(struct transfer *t)
     t->has_head = true;
     t->activity_ms = clock_monotonic_ms();
     const char *location = is_redirect(status) ? head_value(t->easy, "Location") : NULL;
-    return location ? take_location(t, location) : take_head(t);
+    return location && *location ? take_location(t, location) : take_head(t);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *context)
