@@ -22,7 +22,7 @@ struct reader {
     struct listing_builder *builder;
     htmlParserCtxtPtr parser;
     size_t work;
-    size_t taken; /* tags that libxml2 has reported */
+    bool wanted; /* a tag was fed and not yet reported; more than one is never taken */
     bool base_seen;
     bool is_html;
     int error; /* of a callback */
@@ -108,7 +108,7 @@ static void on_start(void *context, const xmlChar *name, const xmlChar **attribu
 {
     struct reader *r = context;
 
-    if (r->error)
+    if (!r->wanted || r->error)
         return;
     if (strcmp((const char *)name, "a") == 0)
         on_anchor(r, attributes);
@@ -118,7 +118,7 @@ static void on_start(void *context, const xmlChar *name, const xmlChar **attribu
         on_meta(r, attributes);
     else
         return;
-    r->taken++;
+    r->wanted = false;
 }
 
 static void free_parser(htmlParserCtxtPtr parser)
@@ -195,7 +195,6 @@ static size_t work_of(const struct tag *tag)
 static int read_tag(struct reader *r, const struct tag *tag)
 {
     size_t len = (size_t)(tag->end - tag->start);
-    size_t taken = r->taken;
     int e = builder_count_link(r->builder);
 
     r->work += work_of(tag);
@@ -205,15 +204,17 @@ static int read_tag(struct reader *r, const struct tag *tag)
         r->builder->listing->skipped++;
         return 0;
     }
+    r->wanted = true;
     e = feed(r, tag->start, len);
-    if (e == 0 && r->taken == taken) {
+    if (e == 0 && r->wanted) {
         e = new_parser(r);
         if (e == 0)
             e = feed(r, tag->start, len);
     }
-    if (e == 0 && r->taken == taken)
+    if (e == 0 && r->wanted)
         r->builder->listing->skipped++;
     /* Closed at once: nothing may pile up in its stack of open elements. */
+    r->wanted = false;
     if (e == 0 && is_named(tag, "a"))
         e = feed(r, "</a>", 4);
     return e;
