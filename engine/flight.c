@@ -81,7 +81,6 @@ struct flight {
     struct slot slot[FLIGHT_SLOTS];
     struct reader *readers;
     uint64_t last_transfer;
-    unsigned char sender[SENDERS_MOST]; /* mirror of a transfer, by its number */
     int64_t now_ms, idle_since_ms;
     unsigned gone, broken, silent; /* failures of this attempt, by kind */
     char detail[FLIGHT_DETAIL];
@@ -531,8 +530,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     }
     s->state = SLOT_RUNNING;
     s->mirror = mirror;
-    s->transfer = ++f->last_transfer;
-    f->sender[s->transfer % SENDERS_MOST] = (unsigned char)mirror;
+    s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
     s->is_framed = false;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
     struct flight_command *c = emit(f, FLIGHT_START);
@@ -626,7 +624,7 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         flight_on_disk_error(f, ERROR_NO_MEMORY);
         return;
     }
-    f->senders |= 1u << f->sender[transfer % SENDERS_MOST];
+    f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
     f->prefix = extents_end(&f->present, 0);
     if (s) {
         s->at = to;
