@@ -11,6 +11,8 @@ from pathlib import Path
 
 import wheels
 
+# For projects: the Python that the binary wheels were fetched for.
+REQUIRES_PYTHON = f"=={sys.version_info.major}.{sys.version_info.minor}.*"
 DEBIAN_PIP = "/usr/share/python-wheels/pip-23.0*.whl"
 
 

@@ -2,14 +2,14 @@
 """The case this project exists for: an index URL that points at a flat page."""
 import standins
 import wire
-from clients import installed, origin_of
+from clients import REQUIRES_PYTHON, installed, origin_of
 from daemon import configuration, flat_and_pypi, flat_mirror
 
 PROJECT = """
 [project]
 name = "app"
 version = "0"
-requires-python = ">=3.10"
+requires-python = "{python}"
 dependencies = ["torch"]
 
 [tool.uv.sources]
@@ -30,7 +30,8 @@ default = true
 def write_project(client, torch, pypi):
     folder = client.home / "app"
     folder.mkdir()
-    (folder / "pyproject.toml").write_text(PROJECT.format(torch=torch, pypi=pypi))
+    text = PROJECT.format(torch=torch, pypi=pypi, python=REQUIRES_PYTHON)
+    (folder / "pyproject.toml").write_text(text)
     return folder
 
 

@@ -4,14 +4,15 @@ import tomllib
 
 import pytest
 
-from clients import Uv, installed
+from clients import REQUIRES_PYTHON, Uv, installed
 from daemon import all_mirrors, flat_and_pypi
+from wheels import PYTHON_TAG
 
 HEAD = """
 [project]
 name = "app"
 version = "0"
-requires-python = ">=3.10"
+requires-python = "{python}"
 dependencies = ["torch", "torchvision"]
 """
 AS_DEFAULT = (
@@ -46,8 +47,8 @@ default = true
 def make_project(client, text, daemon):
     folder = client.home / "app"
     folder.mkdir(parents=True)
-    urls = dict(cu126=daemon.index("cu126"), pypi=daemon.index(""))
-    (folder / "pyproject.toml").write_text(text.format(**urls))
+    values = dict(cu126=daemon.index("cu126"), pypi=daemon.index(""), python=REQUIRES_PYTHON)
+    (folder / "pyproject.toml").write_text(text.format(**values))
     return folder
 
 
@@ -76,7 +77,8 @@ def test_the_lock_holds_our_addresses_and_digests(mirrors, serve, uv, library):
     uv.run("lock", cwd=folder)
     packages = tomllib.loads((folder / "uv.lock").read_text())["package"]
     torch = next(package for package in packages if package["name"] == "torch")
-    listed = [p for p in library.channels["cu126"]["torch"] if "-2.9.0+" in p.name]
+    start = f"torch-2.9.0+cu126-{PYTHON_TAG}-"
+    listed = [p for p in library.channels["cu126"]["torch"] if p.name.startswith(start)]
     assert torch["source"] == {"registry": daemon.index("cu126")}
     assert len(torch["wheels"]) == len(listed)
     for wheel in torch["wheels"]:
