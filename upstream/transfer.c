@@ -257,6 +257,10 @@ static int add_headers(struct transfer *t)
 static void set_trust(struct transfer *t)
 {
     const struct buf *ca = &t->setup->ca;
+    /* With a directory besides the bundle curl does not keep the parsed bundle: 20 ms of this
+     * thread for every connection instead of 2. */
+    if (curl_version_info(CURLVERSION_NOW)->cainfo)
+        curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
     if (ca->len == 0)
         return;
     struct curl_blob blob = {.data = ca->data, .len = ca->len, .flags = CURL_BLOB_NOCOPY};
