@@ -24,6 +24,13 @@ struct reply reply_of_text(const char *text, size_t len)
     return (struct reply){response_of(text, len, MHD_RESPMEM_MUST_COPY), (int64_t)len};
 }
 
+static void reply_fail(struct reply *reply)
+{
+    if (reply->response)
+        MHD_destroy_response(reply->response);
+    reply->response = NULL;
+}
+
 static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
 {
     (void)cls, (void)position, (void)to, (void)max;
@@ -33,15 +40,14 @@ static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
 struct reply reply_of_promise(int64_t size)
 {
     uint64_t length = size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size;
-    return (struct reply){MHD_create_response_from_callback(length, 1, promise_read, NULL, NULL),
+    struct reply reply = {MHD_create_response_from_callback(length, 1, promise_read, NULL, NULL),
                           0};
-}
-
-static void reply_fail(struct reply *reply)
-{
-    if (reply->response)
-        MHD_destroy_response(reply->response);
-    reply->response = NULL;
+    /* Else MHD 0.9.75 sends the last chunk of a body that it does not send. */
+    if (reply.response && size < 0 &&
+        MHD_set_response_options(reply.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) !=
+            MHD_YES)
+        reply_fail(&reply);
+    return reply;
 }
 
 void reply_header(struct reply *reply, const char *name, const char *value)

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fake_origins.h"
+
+static char pytorch[] = "pytorch", pypi[] = "pypi", lab[] = "lab";
+static char cpu[] = "cpu", cuda[] = "cu*", nightly[] = "nightly/*", torch[] = "torch";
+
+static char *none[] = {NULL};
+static char *channels[] = {cpu, cuda, nightly, NULL};
+static char *owns[] = {torch, NULL};
+static char *lab_origins[] = {pypi, NULL};
+
+static struct origin list[] = {
+    {.name = pytorch, .aliases = none, .channels = channels, .owns = owns},
+    {.name = pypi, .aliases = none, .channels = none, .owns = none},
+};
+static struct named_index indexes[] = {{.name = lab, .origins = lab_origins}};
+
+const struct origins fake_origins = {
+    .list = list, .count = 2, .indexes = indexes, .index_count = 1};
