@@ -5,22 +5,34 @@
  * URL, validators and a sink; it knows neither wheels nor disk.
  *
  *     fetcher_new(&options, &fetcher);
- *     id = fetcher_start(fetcher, &request, &sink, context);   // any thread, never blocks
- *     ... sink.on_head, on_data*, on_done: on the transfer thread, in this order, on_done exactly
- * once fetcher_cancel(fetcher, id);                              // any thread;
- * on_done(ERROR_STOPPING) follows fetcher_stop(fetcher);                                    // ends
- * every transfer, joins the thread fetcher_free(fetcher);
+ *     id = fetcher_start(fetcher, &request, &sink, context);
+ *         on_head, on_data*, on_done: in this order, on_done exactly once
+ *     fetcher_cancel(fetcher, id);
+ *         no on_data any more; on_done(ERROR_STOPPING) unless the end was quicker
+ *     fetcher_stop(fetcher);
+ *         ends every transfer with ERROR_STOPPING, joins the thread
+ *     fetcher_free(fetcher);
  *
- * Sinks must not block and must not call fetcher_stop or fetcher_free; they may start and cancel.
+ * start, cancel and pause: any thread, they never block. Sinks run on the transfer thread, may
+ * start, cancel and pause, must not block and must not call fetcher_stop or fetcher_free. on_head
+ * may come before fetcher_start has returned the id. Free the fetcher when all its slabs are back
+ * in the pool and whoever returned them is done: the pool calls into it.
  *
- * Promises: redirects are followed (at most 5, never https to http unless the target is a
- * configured http mirror), and neither a URL, a redirect nor a DNS answer may lead to a loopback,
- * private, link-local or otherwise special address unless exactly that host and port is in
- * `allowed` or is the proxy; 198.18.0.0/15 is allowed (fake-IP DNS of local proxies). A body
- * shorter or longer than announced, a coded body that was not asked for, and a body over max_bytes
- * end in an error. `CURLOPT_QUICK_EXIT` keeps a silent resolver from blocking the thread. Received
- * bytes are handed over when a slab is full, after 20 ms, or at the end; when the pool is empty the
- * transfer pauses until a slab comes back.
+ * Promises: redirects are followed (at most 5, never https to http unless the target is in
+ * `allowed`), credentials of a URL stay with its scheme, host and port, and neither a URL, a
+ * redirect nor a DNS answer may lead to a loopback, private, link-local or otherwise special
+ * address unless exactly that host and port, as the URL has it, is in `allowed`, or the connection
+ * is to the proxy; 198.18.0.0/15 counts as public (fake-IP DNS of local proxies).
+ *
+ * A body that ends early, one that is longer than its Content-Range, a coded body that was not
+ * asked for, and a body over max_bytes end in an error, after the bytes that came before. Bytes
+ * behind an announced Content-Length are no part of the body: they are never delivered, and their
+ * connection is not used again. HTTP/1.1 only: multiplexing gains nothing for bulk, and a paused
+ * HTTP/2 stream goes on filling memory.
+ *
+ * `CURLOPT_QUICK_EXIT` keeps a silent resolver from blocking the thread. Received bytes are handed
+ * over when a slab is full, after 20 ms, or at the end; when the pool is empty the transfer pauses
+ * until a slab comes back.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,12 +43,13 @@ struct fetcher;
 
 struct fetcher_options {
     const char *user_agent;
-    const char *proxy;    /* URL or NULL: https_proxy, http_proxy, all_proxy of the environment */
+    const char *proxy;    /* URL; "": none; NULL: https_proxy, http_proxy, all_proxy of the
+                             environment, which is read once */
     const char *no_proxy; /* or NULL: no_proxy of the environment; applies to `proxy` too */
     const char *ca_file;  /* PEM bundle besides the system's, or NULL */
-    const char *const
-        *allowed; /* "host:port" pairs that may be loopback or private; NULL-terminated */
-    struct slab_pool *pool;
+    /* "host:port" or "[v6]:port" that may be loopback or private; NULL-terminated, or NULL */
+    const char *const *allowed;
+    struct slab_pool *pool; /* the fetcher becomes its observer */
     int connect_timeout_ms; /* DNS + TCP + TLS */
     int stall_timeout_ms;   /* no byte for so long (while not paused by us): ERROR_TIMEOUT */
     int page_timeout_ms;    /* whole request, where request.is_page */
@@ -58,9 +71,9 @@ struct fetch_request {
 /* What the final response's header section said; valid during on_head only. */
 struct fetch_head {
     int status;
-    int64_t length; /* Content-Length of this body, or -1 */
-    int64_t
-        total; /* whole file: length of a 200, the total of a 206's or 416's Content-Range; or -1 */
+    int64_t length; /* Content-Length of this body as the sink will see it, or -1 */
+    /* whole file: length of a 200, the total of a 206's or 416's Content-Range; or -1 */
+    int64_t total;
     int64_t from;     /* first byte of this body in the file: 0, or a 206's Content-Range start */
     bool ranges;      /* Accept-Ranges: bytes, or a 206 */
     bool is_framed;   /* the end of the body can be told from a cut: a length, or chunked coding */
@@ -86,8 +99,10 @@ struct fetch_sink {
     void (*on_done)(void *context, int error, const char *detail);
 };
 
+/* ERROR_CONFIG: an entry of `allowed` is no host:port, or ca_file does not exist. */
 int fetcher_new(const struct fetcher_options *options, struct fetcher **ret);
-/* Ids are never 0 and never come again. Out of memory is told by on_done. */
+/* Ids are never 0 and never come again. Out of memory, or called after fetcher_stop: on_done is
+ * called on the caller's thread before this returns. */
 uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *request,
                        const struct fetch_sink *sink, void *context);
 void fetcher_cancel(struct fetcher *fetcher, uint64_t id); /* unknown ids are ignored */

@@ -74,12 +74,10 @@ static int read_framing(CURL *easy, const struct head_question *question, struct
     int r = read_length(easy, reply);
     if (r < 0)
         return r;
-    long version = 0;
-    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
     const char *coding = head_value(easy, "Transfer-Encoding");
     if (coding && strcasecmp(coding, "chunked") != 0)
         return broken(reply, "transfer coding that was not asked for");
-    head->is_framed = head->length >= 0 || coding || version >= CURL_HTTP_VERSION_2_0;
+    head->is_framed = head->length >= 0 || coding;
     if (coding)
         head->length = -1;
 

@@ -186,6 +186,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     struct transfer *t = context;
 
     (void)purpose;
+    t->is_connected = false; /* again, when curl found an idle connection dead */
     /* Through a proxy this is the proxy's address, and the proxy was configured. */
     if (!t->is_proxied && !target_may_reach(&t->target, t->setup->rules, &address->addr)) {
         t->was_refused = true;

@@ -486,6 +486,28 @@ static void test_unreachable(void **state)
     lab_free(other);
 }
 
+/* The idle connection is found dead only when it is used again. */
+static void test_gone_while_idle(void **state)
+{
+    (void)state;
+    struct result r;
+    struct server *gone = server_new(0x7f000001, serve, NULL);
+    char allowed[32], url[64];
+    const char *list[] = {allowed, NULL};
+    snprintf(allowed, sizeof(allowed), "127.0.0.1:%d", server_port(gone));
+    snprintf(url, sizeof(url), "http://%s/plain", allowed);
+    struct fetcher_options options = {.allowed = list};
+    struct lab *other = lab_new(serve, NULL, &options, 2);
+    struct fetch_request q = lab_request(other, "/");
+    q.url = url;
+    assert_int_equal(lab_run(other, &q, &r), 0);
+    result_release(&r);
+    server_free(gone);
+    assert_int_equal(lab_run(other, &q, &r), ERROR_UNREACHABLE);
+    result_release(&r);
+    lab_free(other);
+}
+
 static void test_bad_urls(void **state)
 {
     (void)state;
@@ -531,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_other_statuses),
         cmocka_unit_test(test_connections_are_kept),
         cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_gone_while_idle),
         cmocka_unit_test(test_bad_urls),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

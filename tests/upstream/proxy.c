@@ -23,6 +23,11 @@ static bool serve(struct peer *p)
                     "Content-Length: 0\r\n\r\n");
         return true;
     }
+    if (str_ends(p->path, "/moved")) {
+        peer_say(p, "HTTP/1.1 302 Moved\r\nLocation: http://second.invalid/y\r\n"
+                    "Content-Length: 0\r\n\r\n");
+        return true;
+    }
     peer_say(p, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", strlen(p->request));
     peer_send(p, p->request, strlen(p->request));
     return true;
@@ -71,6 +76,12 @@ static void assert_goes_through(struct lab *lab)
     assert_true(str_starts(r.body.data, "GET http://mirror.invalid/x HTTP/1.1\r\n"));
     assert_non_null(strstr(r.body.data, "\r\nProxy-Authorization: Basic cHU6cHc=\r\n"));
     assert_string_equal(r.final_url, "http://mirror.invalid/x");
+    result_release(&r);
+
+    assert_int_equal(get(lab, "http://me:secret@mirror.invalid/moved", &r), 0);
+    assert_true(str_starts(r.body.data, "GET http://second.invalid/y HTTP/1.1\r\n"));
+    assert_null(strstr(r.body.data, "\r\nAuthorization:"));
+    assert_string_equal(r.final_url, "http://second.invalid/y");
     result_release(&r);
     lab_free(lab);
 }
