@@ -227,7 +227,7 @@ http {{
     default_type binary/octet-stream;
     charset utf-8;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{ssl};
         root {root};
         index index.html;
         {extra}
@@ -263,16 +263,18 @@ def _answers(port):
 class Nginx:
     """One nginx on a loopback port of its own, serving one tree until stop()."""
 
-    def __init__(self, root, folder, extra=""):
+    def __init__(self, root, folder, extra="", tls=False):
         self.root, self.folder, self.extra = Path(root), Path(folder), extra
+        self.tls = tls
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._start()
 
     def _start(self):
         user = "user root;" if os.geteuid() == 0 else ""
         values = dict(folder=self.folder, root=self.root, port=self.port, extra=self.extra)
+        values["ssl"] = " ssl" if self.tls else ""
         (self.folder / "nginx.conf").write_text(NGINX_CONF.format(user=user, **values))
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         command = [program, "-p", self.folder, "-c", self.folder / "nginx.conf"]

@@ -9,8 +9,8 @@ import pytest
 
 import origin as scripted
 import wire
-from daemon import configuration, flat_mirror, official_mirror
-from standins import anchor, flat_page, href_of, simple_page
+from daemon import all_mirrors, configuration, flat_mirror, official_mirror
+from standins import anchor, flat_page, href_of, simple_page, wait_until
 from wheels import build, sha256_of
 
 SIZE = 400_000
@@ -58,6 +58,10 @@ def assert_never_complete(replies):
         assert reply.cut or reply.status >= 500, f"{reply.status} with {len(reply.body)} bytes"
 
 
+def _mirror(status, name):
+    return next(m for m in status["mirrors"] if m["name"] == name)
+
+
 def assert_nothing_kept(daemon):
     assert daemon.status()["cache"]["blobs"] == 0
 
@@ -77,6 +81,20 @@ def test_the_tail_is_held_back_until_the_digest_agrees(origin, serve, body):
     daemon = with_digest(serve, origin)
     reply = wire.ask(wheel_url(daemon))
     assert reply.cut and len(reply.body) <= len(body) - 64 * 1024
+
+
+@pytest.mark.concurrent
+def test_every_reader_of_wrong_bytes_is_cut(origin, serve, body):
+    gate = scripted.Gate(len(body) // 4)
+    official(origin, body, served=wrong(body), gate=gate)
+    daemon = with_digest(serve, origin)
+    readers = [wire.Download(wheel_url(daemon)) for _ in range(8)]
+    readers += [wire.Download(wheel_url(daemon), {"Range": "bytes=0-"}) for _ in range(4)]
+    for reader in readers:
+        reader.wait_held(len(body) // 4)
+    gate.open()
+    assert not any(reader.wait_end().whole for reader in readers)
+    assert_nothing_kept(daemon)
 
 
 def test_a_small_wheel_with_a_wrong_byte(origin, serve, tmp_path):
@@ -175,8 +193,8 @@ def test_the_second_mirror_delivers(origin, second_origin, serve, body, trouble)
     reply = wire.ask(wheel_url(daemon))
     assert (reply.status, reply.cut) == (200, False)
     assert sha256_of(reply.body) == sha256_of(body)
-    assert "m2" in reply["X-Mirror"]
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1, what="the good copy is kept")
+    assert "m2" in wire.ask(wheel_url(daemon), "HEAD")["X-Mirror"]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +259,16 @@ def test_a_mirror_that_ignores_range(origin, serve, body):
     assert wire.ask(wheel_url(daemon)).body == body
 
 
+def test_a_mirror_that_is_down_costs_nobody_a_request(own_mirrors, serve, library):
+    own_mirrors.aliyun.stop()
+    daemon = serve(all_mirrors(own_mirrors))
+    assert daemon.page("torch").status == 200
+    wheel = library.torch()
+    reply = wire.ask(daemon.file_url("pytorch", f"cu126/{wheel.name}"))
+    assert (reply.status, reply.body) == (200, wheel.read_bytes())
+    assert _mirror(daemon.status(), "aliyun")["last_error"]
+
+
 # ------------------------------------------------------------------ redirects
 
 
@@ -302,10 +330,6 @@ def test_a_failing_mirror_costs_nobody_a_page(origin, second_origin, serve, body
     assert _mirror(status, "good")["state"] == "ok"
 
 
-def _mirror(status, name):
-    return next(m for m in status["mirrors"] if m["name"] == name)
-
-
 def test_a_portal_page_is_no_listing(origin, second_origin, serve, body):
     origin.put_page("/whl/cu126/torch/", scripted.PORTAL_PAGE.decode())
     official(second_origin, body)
@@ -328,7 +352,28 @@ def test_a_page_that_becomes_a_portal_keeps_what_was_known(origin, serve, body):
     headers = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
     after = daemon.page("torch", headers=headers)
     assert (after.status, after.body) == (200, before.body)
-    assert after["X-Cache"] == "stale"
+
+
+def test_a_page_that_cannot_be_refreshed_is_stale_and_still_there(origin, serve, body):
+    official(origin, body)
+    mirrors = [official_mirror("m1", origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, page_refresh="1s"))
+    before = daemon.page("torch")
+    origin.change("/whl/cu126/torch/", status=500)
+    wait_until(lambda: daemon.page("torch")["X-Cache"] == "stale", what="the page is stale")
+    after = daemon.page("torch")
+    assert (after.status, after.body, after["ETag"]) == (200, before.body, before["ETag"])
+
+
+def test_a_page_is_refreshed_in_the_background(origin, serve, body):
+    official(origin, body)
+    mirrors = [official_mirror("m1", origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, page_refresh="1s"))
+    assert wire.file_names(daemon.page("torch")) == [NAME]
+    newer = "torch-3.0-py3-none-any.whl"
+    page = simple_page("torch", [anchor(f"/whl/cu126/{newer}", newer)])
+    origin.put_page("/whl/cu126/torch/", page)
+    wait_until(lambda: newer in wire.file_names(daemon.page("torch")), what="the new page")
 
 
 def test_s3s_403_means_no_such_project(origin, serve):
