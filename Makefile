@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commands people type; meson does the work. See docs/HACKING.md.
+
+BUILD = build
+# Debian's tools, whatever else stands in PATH.
+MESON = /usr/bin/python3 /usr/bin/meson
+SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
+SCRIPTS = $(shell git ls-files scripts bench .ci | xargs -r grep -lE '^\#!/bin/(ba)?sh')
+
+.PHONY: build run test demo bench lint format clean
+
+build: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@scripts/bootstrap run
+	@$(MESON) setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@mv $(BUILD).log $(BUILD)/setup.log
+
+run: build
+	@exec $(BUILD)/wheelyard serve
+
+# Both kinds of tests always run; either's failure is ours.
+test:
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build
+	@$(MESON) test -C $(BUILD) --print-errorlogs; unit=$$?; \
+	.venv/bin/python -m pytest tests/e2e -q; e2e=$$?; \
+	[ $$unit -eq 0 ] && unit=passed || unit=FAILED; [ $$e2e -eq 0 ] && e2e=passed || e2e=FAILED; \
+	echo "unit tests: $$unit, end-to-end tests: $$e2e"; [ $$unit$$e2e = passedpassed ]
+
+demo:
+	@scripts/bootstrap demo
+	@$(MAKE) --no-print-directory build
+	@scripts/demo
+
+bench:
+	@scripts/bootstrap bench
+	@$(MAKE) --no-print-directory build
+	@bench/run
+
+lint:
+	@scripts/bootstrap lint
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck $(SCRIPTS)
+	/usr/bin/python3 tests/check_layers.py
+	@for cc in gcc clang; do \
+	  [ -e build-lint-$$cc/build.ninja ] || CC=$$cc $(MESON) setup -Dwerror=true build-lint-$$cc >/dev/null || exit 1; \
+	  echo "$$cc -Werror"; ninja -C build-lint-$$cc --quiet || exit 1; \
+	done
+
+format:
+	clang-format -i $(SOURCES)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-*

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check_layers.py [ROOT]: includes go downwards, and each library has one folder that knows it.
+
+A folder may include what MAY_INCLUDE says. A library's headers may stand only in the folder that
+LIBRARIES names (uthash is free), and what includes them, directly or not, is private to that
+folder. Prints every breach; exit 1.
+"""
+import re
+import sys
+from pathlib import Path
+
+MAY_INCLUDE = {
+    "base": {"base"},
+    "index": {"base", "index"},
+    "cache": {"base", "cache"},
+    "upstream": {"base", "upstream"},
+    "engine": {"base", "index", "cache", "upstream", "engine"},
+    "server": {"base", "index", "engine", "server"},
+}
+
+# Prefix of what stands in <>, and the folder that owns it.
+LIBRARIES = {
+    "libxml/": "index",
+    "zip.h": "index",
+    "sqlite3.h": "cache",
+    "curl/": "upstream",
+    "microhttpd.h": "server",
+    "systemd/": "server",
+    "cjson/": "base",
+    "toml++/": "base",
+    "zlib.h": "base",
+    "openssl/": "base",
+}
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+SOURCES = {".c", ".h", ".cpp"}
+
+
+def includes(path):
+    """Yields (line, our header or None, library header or None)."""
+    text = path.read_text(encoding="utf-8")
+    for match in INCLUDE.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, *match.groups()
+
+
+def owner_of(library):
+    """The folder whose library this is; None for libc's and uthash."""
+    return next((o for prefix, o in LIBRARIES.items() if library.startswith(prefix)), None)
+
+
+def knows_library(root, name, seen):
+    """Whether one of our headers shows a library's types to whoever includes it."""
+    path = root / name
+    if name in seen or not path.exists():
+        return False
+    seen.add(name)
+    return any(
+        knows_library(root, own, seen) if own else owner_of(library)
+        for _, own, library in includes(path)
+    )
+
+
+def wrong_own(root, folder, name):
+    """What is wrong with including one of our own headers."""
+    target = name.split("/")[0]
+    if "/" not in name or target not in MAY_INCLUDE:
+        return "is not spelled from the root"
+    if target not in MAY_INCLUDE[folder]:
+        return f"{folder}/ may not include {target}/"
+    if target != folder and knows_library(root, name, set()):
+        return f"shows a library's types and is private to {target}/"
+    return None
+
+
+def wrong_library(folder, name):
+    """What is wrong with including a header in angle brackets."""
+    owner = owner_of(name)
+    return f"belongs to {owner}/" if owner not in (None, folder) else None
+
+
+def breaches(root):
+    """Yields `file:line: include: what is wrong`."""
+    for folder in MAY_INCLUDE:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix not in SOURCES:
+                continue
+            for line, own, library in includes(path):
+                wrong = wrong_own(root, folder, own) if own else wrong_library(folder, library)
+                if wrong:
+                    yield f"{path.relative_to(root)}:{line}: {own or library}: {wrong}"
+
+
+def main():
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
+    if not all((root / folder).is_dir() for folder in MAY_INCLUDE):
+        sys.exit(f"{root}: not the top of the checkout")
+    found = list(breaches(root))
+    for breach in found:
+        print(breach)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
