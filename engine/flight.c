@@ -37,6 +37,7 @@ enum {
     FORGET_MS = 3600 * 1000,
     ROUNDS_WITHOUT_PROGRESS = 3,
     PROGRESS_BYTES = 1 << 20,
+    SKIP_BYTES = 1 << 20, /* what is present ahead and shorter is passed over, not skipped */
     QUEUE_MOST =
         32, /* commands one event can give, with room to spare; the owner drains after each */
     FINISH_MISSING_BYTES = 64000000, /* go on unread when less is missing, or less than a quarter */
@@ -55,6 +56,7 @@ struct slot {
     bool by_byte; /* asked by a range of one byte, of a mirror that refuses HEAD */
     bool full;    /* from 0, of a mirror that knows no ranges */
     bool is_framed;
+    bool accepted; /* its body may come */
 };
 
 struct reader {
@@ -71,8 +73,10 @@ struct flight {
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
     unsigned no_ranges; /* answered 200 to a range */
     unsigned no_head;   /* refused HEAD: asked for one byte instead */
-    unsigned senders;
+    unsigned senders;   /* their bytes are present */
+    unsigned sized_by;  /* said the size, when no authority did */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
+    bool outdated; /* a mirror has another file than the bytes present are of */
     int64_t size, first_size;
     char sha256[SHA256_HEX];   /* of an authority; "" unknown */
     char computed[SHA256_HEX]; /* of the bytes; "" not yet */
@@ -80,7 +84,7 @@ struct flight {
     int64_t prefix, hashed, released;
     struct slot slot[FLIGHT_SLOTS];
     struct reader *readers;
-    uint64_t last_transfer;
+    uint64_t last_transfer, last_forgotten;
     int64_t now_ms, idle_since_ms;
     unsigned gone, broken, silent; /* failures of this attempt, by kind */
     char detail[FLIGHT_DETAIL];
@@ -218,9 +222,10 @@ static void forget_bytes(struct flight *f)
 {
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
-    f->senders = 0;
-    f->hashing = false;
+    f->senders = f->sized_by = 0;
+    f->hashing = f->outdated = false;
     f->computed[0] = '\0';
+    f->last_forgotten = f->last_transfer;
 }
 
 static void park(struct flight *f)
@@ -244,7 +249,8 @@ static void fail(struct flight *f, int error, const char *detail)
     c->error = error;
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
-    if (f->size < 0 || f->alone) /* nothing to resume under */
+    stop_all(f);
+    if (f->size < 0 || f->alone || f->outdated) /* nothing to resume under */
         forget_bytes(f);
     park(f);
 }
@@ -293,9 +299,30 @@ static void start_over(struct flight *f, int error)
     begin_attempt(f);
 }
 
+/* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
+static unsigned suspects(const struct flight *f)
+{
+    return f->senders | f->sized_by;
+}
+
+/* No other mirror could do better: readers fail, and nothing is kept. */
+static void give_up(struct flight *f, int error)
+{
+    stop_all(f);
+    struct flight_command *c = emit(f, FLIGHT_FAIL);
+    c->error = error;
+    str_copy(c->detail, sizeof(c->detail), error_text(error));
+    forget_readers(f);
+    end(f);
+}
+
 static void blame_senders(struct flight *f)
 {
-    unsigned senders = f->senders;
+    unsigned senders = suspects(f);
+    if (!senders) { /* an authority names a length and a digest that contradict each other */
+        give_up(f, ERROR_DIGEST_MISMATCH);
+        return;
+    }
     if (senders & (senders - 1)) { /* several: nobody knows who. Next time from one alone */
         start_over(f, ERROR_DIGEST_MISMATCH);
         f->alone = true;
@@ -363,14 +390,10 @@ void flight_on_disk_error(struct flight *f, int error)
     if (f->phase == ENDED)
         return;
     bool committing = f->phase == COMMITTING; /* then readers have what they need */
-    if (!committing) {
-        stop_all(f);
-        struct flight_command *c = emit(f, FLIGHT_FAIL);
-        c->error = error;
-        str_copy(c->detail, sizeof(c->detail), error_text(error));
-        forget_readers(f);
-    }
-    end(f);
+    if (committing)
+        end(f);
+    else
+        give_up(f, error);
 }
 
 /* ------------------------------------------------------------ planning */
@@ -383,8 +406,8 @@ static unsigned excluded(const struct flight *f, const struct slot *s)
         set |= ~f->no_ranges;
     else if (s->from > 0 || s->to >= 0)
         set |= f->no_ranges;
-    if (f->alone && f->senders)
-        set |= ~f->senders;
+    if (f->alone && suspects(f))
+        set |= ~suspects(f);
     return set & ((1u << f->mirrors) - 1);
 }
 
@@ -400,24 +423,49 @@ static void ask(struct flight *f, unsigned i, bool head, int64_t from, int64_t t
     c->excluded = excluded(f, s);
 }
 
-/* The next run of the front: from the prefix to what is already there. */
+/* The first run that a range reader misses. */
+static bool missing_of(const struct flight *f, const struct reader *r, struct extent *ret)
+{
+    int64_t to = f->size >= 0 && r->to > f->size ? f->size : r->to;
+    return r->use == FLIGHT_RANGE && extents_missing(&f->present, r->from, to, ret);
+}
+
+/* Ranges are left to the front where one mirror must do all, or no range can be asked. */
+static bool is_front_alone(const struct flight *f)
+{
+    return f->no_wanted || f->alone || (f->known && f->size < 0);
+}
+
+static bool front_is_wanted(const struct flight *f)
+{
+    struct extent run;
+    for (struct reader *r = f->readers; r; r = r->next)
+        if (r->use == FLIGHT_WHOLE || (is_front_alone(f) && missing_of(f, r, &run)))
+            return true;
+    return f->go_on;
+}
+
+/* The next run of the front: from the prefix to what is there or under way. */
 static void plan_front(struct flight *f)
 {
-    struct slot *s = &f->slot[FRONT];
-    bool wanted = f->go_on, asks_head = false;
-    for (struct reader *r = f->readers; r; r = r->next) {
-        wanted |= r->use == FLIGHT_WHOLE || (r->use == FLIGHT_RANGE && f->no_wanted);
-        asks_head |= !f->known;
-    }
-    if (s->state != SLOT_IDLE || f->slot[WANTED].state == SLOT_ASKED || (!wanted && !asks_head))
-        return;
-    if (!wanted) {
-        ask(f, FRONT, true, 0, -1);
-        return;
-    }
+    struct slot *s = &f->slot[FRONT], *other = &f->slot[WANTED];
     struct extent run;
-    if (extents_missing(&f->present, 0, f->size >= 0 ? f->size : INT64_MAX, &run))
-        ask(f, FRONT, false, run.from, run.to >= f->size || f->size < 0 ? -1 : run.to);
+    if (s->state != SLOT_IDLE || other->state == SLOT_ASKED)
+        return;
+    if (!front_is_wanted(f)) {
+        if (f->readers && !f->known)
+            ask(f, FRONT, true, 0, -1);
+        return;
+    }
+    int64_t end = f->size >= 0 ? f->size : INT64_MAX;
+    if (!extents_missing(&f->present, 0, end, &run))
+        return;
+    if (other->state == SLOT_RUNNING && run.from < other->to && run.to > other->at) {
+        if (run.from >= other->at)
+            return; /* the other slot brings it */
+        run.to = other->at;
+    }
+    ask(f, FRONT, false, run.from, run.to >= end ? -1 : run.to);
 }
 
 /* Whether the running front will be there soon enough. */
@@ -430,11 +478,11 @@ static bool is_near(const struct slot *front, const struct extent *run)
 static void plan_wanted(struct flight *f)
 {
     struct extent run;
-    if (f->slot[WANTED].state != SLOT_IDLE || f->no_wanted || !f->known || f->size < 0)
+    if (f->slot[WANTED].state != SLOT_IDLE || f->slot[FRONT].state == SLOT_ASKED || !f->known ||
+        is_front_alone(f))
         return;
     for (struct reader *r = f->readers; r; r = r->next) {
-        if (r->use != FLIGHT_RANGE || !extents_missing(&f->present, r->from, r->to, &run) ||
-            is_near(&f->slot[FRONT], &run))
+        if (!missing_of(f, r, &run) || is_near(&f->slot[FRONT], &run))
             continue;
         ask(f, WANTED, false, run.from, run.to);
         return;
@@ -501,18 +549,33 @@ static void no_mirror(struct flight *f, unsigned i)
     unsigned all = (1u << f->mirrors) - 1;
     if (i == WANTED) { /* the front will come by */
         f->no_wanted = true;
-    } else if (!s->full && s->from > 0 && (f->no_ranges & ~f->dead & ~f->blamed & all)) {
+    } else if (!s->full && (s->from > 0 || s->to >= 0) &&
+               (f->no_ranges & ~f->dead & ~f->blamed & all)) {
         s->full = true;
         s->tried = 0;
-    } else if (f->alone && f->senders && (~f->dead & ~f->blamed & ~f->senders & all)) {
-        unsigned senders = f->senders;
+    } else if (f->alone && suspects(f) && (~f->dead & ~f->blamed & ~suspects(f) & all)) {
+        unsigned dead = f->dead | suspects(f); /* each has one try: not in turns for ever */
         start_over(f, ERROR_UPSTREAM_BROKEN);
-        f->dead |= senders;
+        f->dead = dead;
     } else if (!another_round(f, s)) {
         char detail[FLIGHT_DETAIL];
         str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
         fail(f, failure_error(f), detail);
     }
+}
+
+/* Bytes that came while the slot waited for a mirror are not asked for; false: none are missing. */
+static bool narrow(const struct flight *f, struct slot *s)
+{
+    struct extent run;
+    int64_t end = s->to >= 0 ? s->to : f->size >= 0 ? f->size : INT64_MAX;
+    if (s->head || s->full)
+        return true;
+    if (!extents_missing(&f->present, s->from, end, &run))
+        return false;
+    s->from = s->at = run.from;
+    s->to = run.to < end ? run.to : s->to;
+    return true;
 }
 
 void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, const char *detail)
@@ -528,10 +591,14 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
         plan(f);
         return;
     }
+    if (!narrow(f, s) || (excluded(f, s) & (1u << mirror))) { /* asked before that was known */
+        plan(f);
+        return;
+    }
     s->state = SLOT_RUNNING;
     s->mirror = mirror;
     s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
-    s->is_framed = false;
+    s->is_framed = s->accepted = false;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
     struct flight_command *c = emit(f, FLIGHT_START);
     c->slot = i;
@@ -541,6 +608,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     c->from = s->from;
     c->to = s->by_byte ? 1 : s->to;
     c->resume = f->present.count > 0 && !f->sha256[0];
+    plan(f);
 }
 
 static struct slot *slot_of(struct flight *f, uint64_t transfer)
@@ -551,16 +619,32 @@ static struct slot *slot_of(struct flight *f, uint64_t transfer)
     return NULL;
 }
 
+/* Whether the answer is about another file than the one whose bytes are here or on their way. */
+static bool is_other_file(const struct flight *f, const struct slot *s,
+                          const struct flight_answer *a)
+{
+    if (a->total >= 0 && f->size >= 0)
+        if (a->total != f->size)
+            return true;
+    if (a->total >= 0 && f->present.count && a->total < f->present.list[f->present.count - 1].to)
+        return true;
+    bool begun = f->present.count;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        begun |= &f->slot[i] != s && f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
+    return begun && !s->head && !f->sha256[0] && !a->same_validator;
+}
+
 static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
 {
     unsigned bit = 1u << s->mirror;
     if (a->status == 404 || a->status == 410)
         return ERROR_GONE;
-    if (a->status != 200 && a->status != 206)
+    bool is_empty = s->by_byte && a->status == 416 && a->total == 0; /* no byte to ask for */
+    if (a->status != 200 && a->status != 206 && !is_empty)
         return ERROR_UPSTREAM_STATUS;
-    bool other_file = f->present.count && !f->sha256[0] && !a->same_validator;
-    if (other_file || (f->size >= 0 && a->total >= 0 && a->total != f->size)) {
+    if (is_other_file(f, s, a)) {
         f->dead |= bit;
+        f->outdated |= f->first_size < 0 || a->total == f->first_size || a->total < 0;
         return ERROR_UPSTREAM_BROKEN;
     }
     if (s->from != a->from) { /* a range was ignored */
@@ -582,10 +666,13 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     if (r)
         return r;
     s->is_framed = a->is_framed;
+    s->accepted = !s->head || s->by_byte;
     if (f->size < 0 && a->total >= 0) {
         f->size = a->total;
         f->has_length = true;
     }
+    if (f->first_size < 0 && a->total >= 0)
+        f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
     if (!f->known) {
         f->known = true;
         emit(f, FLIGHT_KNOWN)->size = f->size;
@@ -596,41 +683,56 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     return 0;
 }
 
-/* A transfer that came to bytes that are there already, or past the end, has nothing more to give.
- */
+/* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind
+ * it), or more comes than was asked for. One that came to its end ends by itself. */
 static bool is_spent(const struct flight *f, const struct slot *s)
 {
-    if (f->size >= 0 && s->at >= f->size)
-        return false; /* it ends by itself */
-    return !s->full && extents_end(&f->present, s->at) > s->at;
+    int64_t end = s->by_byte ? 1 : s->to >= 0 ? s->to : f->size;
+    if (s->state != SLOT_RUNNING || (s->head && !s->by_byte) || end < 0 || s->at == end)
+        return false;
+    struct extent run;
+    if (s->at > end || !extents_missing(&f->present, s->at, end, &run))
+        return true;
+    return !s->full && run.from >= s->at + SKIP_BYTES;
+}
+
+static void stop_spent(struct flight *f)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (is_spent(f, &f->slot[i]))
+            slot_stop(f, &f->slot[i]);
+}
+
+/* More comes than the size that was told: one of the two is wrong. */
+static void on_excess(struct flight *f, struct slot *s)
+{
+    f->outdated |= f->first_size < 0;
+    f->dead |= 1u << s->mirror;
+    slot_stop(f, s);
+    note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
 }
 
 /* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */
 void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t to)
 {
     struct slot *s = slot_of(f, transfer);
-    if (f->phase != FILLING && f->phase != PARKED)
+    if ((f->phase != FILLING && f->phase != PARKED) ||
+        transfer / FLIGHT_MIRRORS <= f->last_forgotten)
         return;
-    if (f->size >= 0 && to > f->size) {
-        if (s) {
-            f->dead |= 1u << s->mirror;
-            slot_stop(f, s);
-            note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
-            plan(f);
-        }
-        return;
-    }
-    if (extents_add(&f->present, from, to)) {
+    bool excess = f->size >= 0 && to > f->size;
+    if (extents_add(&f->present, from, excess ? f->size : to)) {
         flight_on_disk_error(f, ERROR_NO_MEMORY);
         return;
     }
     f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
     f->prefix = extents_end(&f->present, 0);
-    if (s) {
+    if (s && to > s->at) /* disk lanes may overtake each other */
         s->at = to;
-        if (is_spent(f, s))
-            slot_stop(f, s);
-    }
+    if (s && excess)
+        on_excess(f, s);
+    stop_spent(f);
+    if (f->phase == PARKED && is_whole(f))
+        f->phase = FILLING; /* the last byte was on its way */
     plan(f);
 }
 
@@ -639,6 +741,7 @@ static void conclude_length(struct flight *f, const struct slot *s)
 {
     if (s->is_framed || f->sha256[0]) {
         f->size = f->prefix;
+        f->sized_by = 1u << s->mirror;
         return;
     }
     fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
@@ -662,8 +765,12 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
         note_failure(f, error, detail);
     } else if (!s->head && f->size < 0 && s == &f->slot[FRONT]) {
         conclude_length(f, s);
-    } else if (!s->head && (s->to < 0 ? s->at < f->size : s->at < s->to) && !s->full) {
-        s->tried |= bit; /* ended well but short: dropped as already there, or a lie */
+    } else if (!s->head) {
+        struct extent run;
+        if (extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run))
+            s->tried |= bit; /* ended well, but short */
+        else if (s == &f->slot[WANTED])
+            s->tried = 0;
     }
     plan(f);
 }
