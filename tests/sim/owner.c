@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The owner of the flights: executes their commands as the daemon does, and checks each. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "tests/sim/world.h"
+
+enum { WASTE_EACH = 3 << 20 }; /* bytes that may come in vain per transfer */
+
+/* ------------------------------------------------------------ life of it */
+
+static void forget_partial(struct blob *b)
+{
+    extents_release(&b->claimed);
+    extents_release(&b->reported);
+    content_clear(&b->content);
+    b->partial++;
+    b->released = b->hashed = 0;
+    b->hashing = b->has_base = false;
+    b->base_validator = 0;
+    b->dropped = 0;
+    b->transfers = b->fulls = 0;
+}
+
+void owner_open(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    if (b->flight)
+        return;
+    forget_partial(b);
+    bool told = w->has_size[file];
+    b->born_known = told && world_chance(w, 50);
+    b->digest_known = w->has_digest[file] && world_chance(w, 80);
+    version_digest(file, RIGHT, w->size[file], b->digest);
+    struct flight_options o = {.mirrors = w->mirrors,
+                               .blamed = b->blamed,
+                               .size = told ? w->size[file] : -1,
+                               .is_known = b->born_known,
+                               .sha256 = b->digest_known ? b->digest : NULL};
+    b->flights++;
+    b->known = b->born_known;
+    b->known_size = b->size = b->told_size = o.size;
+    b->verified = b->parked = b->committing = b->cut_since_known = false;
+    b->idle_ms = -1;
+    memset(b->ask, 0, sizeof(b->ask));
+    memset(b->ignored_range, 0, sizeof(b->ignored_range));
+    if (flight_new(&o, &b->flight))
+        world_fault(w, "flight_new failed");
+    TRACE(w, "file %d flight %llu: size %lld of %lld, digest %s", file,
+          (unsigned long long)b->flights, (long long)o.size, (long long)w->size[file],
+          o.sha256 ? "known" : "unknown");
+}
+
+static void close_flight(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    struct flight_command c;
+    if (flight_next(b->flight, &c))
+        world_fault(w, "file %d: a command after FLIGHT_END", file);
+    for (int i = 0; i < TRANSFERS; i++) {
+        struct transfer *t = &w->transfer[i];
+        struct extent run;
+        if (t->used && t->file == file && t->flight == b->flights && !t->over && t->begun &&
+            extents_missing(&b->claimed, t->at, t->end, &run))
+            world_fault(w, "file %d: transfer %llu still has bytes to send at the end", file,
+                        (unsigned long long)t->number);
+    }
+    if (b->verified)
+        readers_wake(w, file); /* they read on from the blob */
+    else
+        readers_dismiss(w, file, "flight ended");
+    flight_free(b->flight);
+    b->flight = NULL;
+    TRACE(w, "file %d flight ended", file);
+}
+
+void owner_release(struct world *w)
+{
+    for (int f = 0; f < w->files; f++) {
+        flight_free(w->blob[f].flight);
+        forget_partial(&w->blob[f]);
+    }
+    budget_free(w->budget);
+}
+
+/* ------------------------------------------------------ commands, checked */
+
+static void choose_mirror(struct world *w, int file, unsigned slot)
+{
+    struct blob *b = &w->blob[file];
+    size_t mirrors[MIRRORS];
+    unsigned choice = 0;
+    for (unsigned i = 0; i < w->mirrors; i++)
+        mirrors[i] = i;
+    int r = budget_pick(w->budget, mirrors, w->mirrors, b->ask[slot].excluded, true,
+                        world_now_ms(w), &choice);
+    b->ask[slot].waiting = r == BUDGET_BUSY;
+    TRACE(w, "file %d slot %u asks without %x: %s %u", file, slot, b->ask[slot].excluded,
+          r == BUDGET_BUSY ? "busy"
+          : r              ? "none"
+                           : "mirror",
+          choice);
+    if (r != BUDGET_BUSY)
+        flight_on_mirror(b->flight, slot, r ? FLIGHT_NO_MIRROR : choice, 0, "");
+}
+
+static void on_ask(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    if (c->slot >= FLIGHT_SLOTS || b->parked)
+        world_fault(w, "file %d: an ask of slot %u%s", file, c->slot, b->parked ? ", parked" : "");
+    b->ask[c->slot] = (struct ask){.waiting = true, .excluded = c->excluded};
+    if (world_chance(w, 80)) {
+        choose_mirror(w, file, c->slot);
+        return;
+    }
+    struct event *e = world_post(w, EVENT_ANSWER_ASK, (int64_t)world_random(w, 50000));
+    e->file = file;
+    e->index = (int)c->slot;
+    e->flight = b->flights;
+}
+
+void owner_on_answer_ask(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    if (!b->flight || b->flights != e->flight || !b->ask[e->index].waiting)
+        return;
+    choose_mirror(w, e->file, (unsigned)e->index);
+    owner_drain(w, e->file);
+}
+
+void owner_retry_asks(struct world *w)
+{
+    for (int f = 0; f < w->files; f++)
+        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
+            if (w->blob[f].ask[s].waiting) {
+                choose_mirror(w, f, s);
+                owner_drain(w, f);
+            }
+}
+
+static void on_start(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d transfer %llu slot %u mirror %u [%lld, %lld)%s%s", file,
+          (unsigned long long)c->transfer, c->slot, c->mirror, (long long)c->from, (long long)c->to,
+          c->head ? " HEAD" : "", c->resume ? " resume" : "");
+    if (c->mirror >= w->mirrors || (b->blamed & (1u << c->mirror)))
+        world_fault(w, "file %d: mirror %u is asked, which was blamed", file, c->mirror);
+    if (transfer_find(w, file, b->flights, c->transfer))
+        world_fault(w, "file %d: transfer number given twice", file);
+    bool any = false;
+    for (unsigned m = 0; m < w->mirrors; m++)
+        any |= b->ignored_range[m];
+    int64_t to = c->to >= 0 ? c->to : b->size >= 0 ? b->size : INT64_MAX;
+    bool full = any && c->from == 0 && c->to < 0;
+    b->fulls += full;
+    for (size_t i = 0; i < b->reported.count && !full && !c->head; i++)
+        if (b->reported.list[i].from < to && b->reported.list[i].to > c->from)
+            world_fault(w, "file %d: [%lld, %lld) is asked, of which [%lld, %lld) is there", file,
+                        (long long)c->from, (long long)c->to, (long long)b->reported.list[i].from,
+                        (long long)b->reported.list[i].to);
+    transfer_start(w, file, c);
+}
+
+static void on_known(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d known, size %lld", file, (long long)c->size);
+    if (b->known)
+        world_fault(w, "file %d: FLIGHT_KNOWN twice", file);
+    b->known = true;
+    b->known_size = c->size;
+}
+
+static void on_release(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d release %lld", file, (long long)c->to);
+    b->released = c->to;
+    if (c->to == INT64_MAX) {
+        char digest[SHA256_HEX];
+        content_digest(&b->content, file, c->size, digest);
+        b->verified = true;
+        if (extents_end(&b->reported, 0) < c->size || b->hashed < c->size)
+            world_fault(w, "file %d: verified before all was there and hashed", file);
+        if (b->digest_known && strcmp(digest, b->digest) != 0)
+            world_fault(w, "file %d: verified with a wrong digest", file);
+        if (!b->digest_known && !content_is_of_one_answer(&b->content))
+            world_fault(w, "file %d: bytes of several answers mixed without a digest", file);
+        return;
+    }
+    int64_t hold = c->size > FLIGHT_HOLD_BACK || c->size < 0 ? FLIGHT_HOLD_BACK : 1;
+    int64_t end = c->size < 0 ? extents_end(&b->reported, 0) : c->size;
+    if (c->to > end - hold || c->to > extents_end(&b->reported, 0))
+        world_fault(w, "file %d: [0, %lld) released unverified, size %lld", file, (long long)c->to,
+                    (long long)c->size);
+}
+
+static void on_hash(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d hash [%lld, %lld)", file, (long long)c->from, (long long)c->to);
+    if (b->hashing || c->from != b->hashed || c->to < c->from ||
+        extents_end(&b->reported, 0) < c->to)
+        world_fault(w, "file %d: hash of [%lld, %lld) behind %lld", file, (long long)c->from,
+                    (long long)c->to, (long long)b->hashed);
+    b->hashing = true;
+    struct event *e = world_post(w, EVENT_HASHED, 10 + (int64_t)world_random(w, 50000));
+    e->file = file;
+    e->to = c->to;
+    e->from = c->size; /* the digest ends where the file is known to end */
+    e->partial = b->partial;
+    e->flight = b->flights;
+}
+
+static void on_cut(struct world *w, int file, const struct flight_command *c)
+{
+    TRACE(w, "file %d CUT %s", file, error_text(c->error));
+    readers_dismiss(w, file, "cut");
+    struct blob *b = &w->blob[file];
+    forget_partial(b);
+    b->known = false;
+    b->told_size = w->has_size[file] ? w->size[file] : -1;
+    b->cut_since_known = true;
+}
+
+static void on_blame(struct world *w, int file, const struct flight_command *c)
+{
+    TRACE(w, "file %d blames mirror %u", file, c->mirror);
+    if (w->mirror[c->mirror].honest)
+        world_fault(w, "file %d: honest mirror %u is blamed", file, c->mirror);
+    w->blob[file].blamed |= 1u << c->mirror;
+    budget_lied(w->budget, c->mirror, world_now_ms(w));
+}
+
+static void on_commit(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    char digest[SHA256_HEX];
+    TRACE(w, "file %d commit%s", file, c->authoritative ? ", authoritative" : "");
+    content_digest(&b->content, file, c->size, digest);
+    bool length_known = b->told_size >= 0;
+    if (strcmp(c->sha256, digest) != 0 || extents_end(&b->reported, 0) < c->size)
+        world_fault(w, "file %d: commit of other bytes than are there", file);
+    if (c->authoritative != b->digest_known || (b->digest_known && strcmp(digest, b->digest) != 0))
+        world_fault(w, "file %d: commit against the known digest", file);
+    if (!b->digest_known && !length_known)
+        world_fault(w, "file %d: commit with neither length nor digest", file);
+    if (length_known && b->told_size != c->size && !b->digest_known)
+        world_fault(w, "file %d: commit of another length than announced", file);
+    b->committing = true;
+    struct event *e = world_post(w, EVENT_COMMITTED, (int64_t)world_random(w, 100000));
+    e->file = file;
+    e->flight = b->flights;
+}
+
+static void on_park(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d parked", file);
+    b->parked = true;
+    memset(b->ask, 0, sizeof(b->ask));
+    for (int i = 0; i < READERS; i++)
+        if (w->reader[i].used && w->reader[i].file == file && !b->verified)
+            world_fault(w, "file %d: parked while reader %llu waits", file,
+                        (unsigned long long)w->reader[i].id);
+}
+
+static void execute(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    b->size = c->size;
+    switch (c->type) {
+    case FLIGHT_ASK:
+        on_ask(w, file, c);
+        break;
+    case FLIGHT_START:
+        on_start(w, file, c);
+        break;
+    case FLIGHT_STOP:
+        transfer_stop(w, file, c->transfer);
+        break;
+    case FLIGHT_KNOWN:
+        on_known(w, file, c);
+        break;
+    case FLIGHT_RELEASE:
+        on_release(w, file, c);
+        break;
+    case FLIGHT_HASH:
+        on_hash(w, file, c);
+        break;
+    case FLIGHT_CUT:
+        on_cut(w, file, c);
+        break;
+    case FLIGHT_BLAME:
+        on_blame(w, file, c);
+        break;
+    case FLIGHT_COMMIT:
+        on_commit(w, file, c);
+        break;
+    case FLIGHT_FAIL:
+        TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
+        if (!b->verified)
+            readers_dismiss(w, file, "failed");
+        break;
+    case FLIGHT_PARK:
+        on_park(w, file);
+        break;
+    case FLIGHT_END:
+        close_flight(w, file);
+        break;
+    }
+}
+
+void owner_drain(struct world *w, int file)
+{
+    struct flight_command c;
+    for (int n = 0; w->blob[file].flight && !w->fault[0] && flight_next(w->blob[file].flight, &c);
+         n++) {
+        execute(w, file, &c);
+        if (n > 1000)
+            world_fault(w, "file %d: commands without end", file);
+    }
+    readers_wake(w, file);
+}
+
+/* ------------------------------------------------------------ the disk */
+
+static void add_pieces(struct blob *b, const struct event *e)
+{
+    struct piece p = {e->from, e->to, e->copy.version, e->copy.validator, e->number};
+    if (e->copy.spoilt < e->from || e->copy.spoilt >= e->to) {
+        content_add(&b->content, &p);
+        return;
+    }
+    struct piece parts[] = {p, p, p};
+    parts[0].to = parts[1].from = e->copy.spoilt;
+    parts[1].to = parts[2].from = e->copy.spoilt + 1;
+    parts[1].version = WRONG;
+    for (int i = 0; i < 3; i++)
+        if (parts[i].from < parts[i].to)
+            content_add(&b->content, &parts[i]);
+}
+
+void owner_on_written(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    struct transfer *t = &w->transfer[e->index];
+    t->writes--;
+    if (b->flight && b->flights == e->flight) {
+        if (!w->calm && world_random(w, 10000) < w->disk_trouble) {
+            TRACE(w, "file %d disk error", e->file);
+            flight_on_disk_error(b->flight, world_chance(w, 50) ? ERROR_NO_SPACE : ERROR_IO);
+        } else {
+            if (b->partial == e->partial) {
+                add_pieces(b, e);
+                (void)extents_add(&b->reported, e->from, e->to);
+            }
+            TRACE(w, "file %d transfer %llu wrote [%lld, %lld)", e->file,
+                  (unsigned long long)e->number, (long long)e->from, (long long)e->to);
+            flight_on_bytes(b->flight, e->number, e->from, e->to);
+        }
+        owner_drain(w, e->file);
+    }
+    transfer_settle(w, t);
+}
+
+void owner_on_hashed(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    if (!b->flight || b->flights != e->flight || b->partial != e->partial)
+        return;
+    b->hashing = false;
+    b->hashed = e->to;
+    char digest[SHA256_HEX];
+    content_digest(&b->content, e->file, e->to, digest);
+    flight_on_hashed(b->flight, e->to, e->to == e->from ? digest : NULL);
+    owner_drain(w, e->file);
+}
+
+void owner_on_committed(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    if (!b->flight || b->flights != e->flight)
+        return;
+    flight_on_committed(b->flight, world_chance(w, 10) ? ERROR_IO : 0);
+    owner_drain(w, e->file);
+    if (b->flight)
+        world_fault(w, "file %d: committed, but no end", e->file);
+}
+
+/* --------------------------------------------------------- after each step */
+
+static int64_t below(const struct extents *set, int64_t size)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < set->count && (size < 0 || set->list[i].from < size); i++)
+        total += (size >= 0 && set->list[i].to > size ? size : set->list[i].to) - set->list[i].from;
+    return total;
+}
+
+static bool is_busy(const struct world *w, int file)
+{
+    const struct blob *b = &w->blob[file];
+    if (b->hashing || b->committing || b->ask[0].waiting || b->ask[1].waiting)
+        return true;
+    for (int i = 0; i < TRANSFERS; i++)
+        if (w->transfer[i].used && w->transfer[i].file == file &&
+            w->transfer[i].flight == b->flights)
+            return true;
+    return false;
+}
+
+void owner_check(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    if (!b->flight || w->fault[0])
+        return;
+    struct flight_view v;
+    flight_view(b->flight, &v);
+    if (v.present != below(&b->reported, v.size))
+        world_fault(w, "file %d: the flight counts %lld bytes, the disk has %lld", file,
+                    (long long)v.present, (long long)below(&b->reported, v.size));
+    bool waits = false;
+    for (int i = 0; i < READERS; i++) {
+        const struct reader *r = &w->reader[i];
+        waits |= r->used && r->file == file && !r->stepping;
+    }
+    if (waits && !b->verified && !is_busy(w, file))
+        world_fault(w, "file %d: a reader waits and nothing is under way", file);
+    if (b->size >= 0 && b->dropped > (int64_t)b->transfers * WASTE_EACH + b->fulls * b->size)
+        world_fault(w, "file %d: %lld bytes came twice in %u transfers", file,
+                    (long long)b->dropped, b->transfers);
+    if (v.readers || v.parked || v.verified)
+        b->idle_ms = -1;
+    else if (b->idle_ms < 0)
+        b->idle_ms = world_now_ms(w);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The clock, the dice, and the schedule: what happens when. */
+#include "tests/sim/world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BUSY_US = 30 * 1000000,
+    QUIET_US = 900 * 1000000, /* for what was begun to end, patient readers included */
+    TICK_US = 250000,
+    STEPS_MOST = 400000,
+};
+static const int64_t FORGET_US = 3 * 3600ll * 1000000;
+
+/* splitmix64 */
+uint64_t world_random(struct world *w, uint64_t below)
+{
+    uint64_t z = (w->random += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) % below;
+}
+
+bool world_chance(struct world *w, unsigned percent)
+{
+    return world_random(w, 100) < percent;
+}
+
+int64_t world_now_ms(const struct world *w)
+{
+    return w->now_us / 1000;
+}
+
+void world_fault(struct world *w, const char *format, ...)
+{
+    if (w->fault[0])
+        return; /* what follows a broken promise tells nothing */
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(w->fault, sizeof(w->fault), format, args);
+    va_end(args);
+    TRACE(w, "FAULT %s", w->fault);
+}
+
+void world_trace(struct world *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("%12.6f ", (double)w->now_us / 1e6);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+/* ---------------------------------------------------------------- events */
+
+static bool is_before(const struct event *a, const struct event *b)
+{
+    return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+static void swap_events(struct event *a, struct event *b)
+{
+    struct event e = *a;
+    *a = *b;
+    *b = e;
+}
+
+/* The caller fills in the rest of the event: neither time nor order change by it. */
+struct event *world_post(struct world *w, enum event_type type, int64_t after_us)
+{
+    if (w->events == EVENTS) {
+        world_fault(w, "too many events");
+        w->events--;
+    }
+    size_t i = w->events++;
+    w->heap[i] = (struct event){.at_us = w->now_us + after_us, .order = ++w->order, .type = type};
+    for (; i && is_before(&w->heap[i], &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        swap_events(&w->heap[i], &w->heap[(i - 1) / 2]);
+    return &w->heap[i];
+}
+
+static bool next_event(struct world *w, struct event *ret)
+{
+    if (!w->events)
+        return false;
+    *ret = w->heap[0];
+    w->heap[0] = w->heap[--w->events];
+    for (size_t i = 0, child; (child = 2 * i + 1) < w->events; i = child) {
+        if (child + 1 < w->events && is_before(&w->heap[child + 1], &w->heap[child]))
+            child++;
+        if (!is_before(&w->heap[child], &w->heap[i]))
+            break;
+        swap_events(&w->heap[i], &w->heap[child]);
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------- schedule */
+
+static int64_t draw_size(struct world *w)
+{
+    static const int64_t edges[] = {0, 1, 2, 65535, 65536, 65537, 1 << 20};
+    if (world_chance(w, 25))
+        return edges[world_random(w, sizeof(edges) / sizeof(edges[0]))];
+    if (world_chance(w, 50))
+        return (int64_t)world_random(w, 2 << 20);
+    return (int64_t)world_random(w, 24 << 20);
+}
+
+static void prepare(struct world *w)
+{
+    w->mirrors = 1 + (unsigned)world_random(w, MIRRORS);
+    w->files = 1 + (int)world_random(w, FILES);
+    w->disk_trouble = world_chance(w, 70) ? 0 : (unsigned)world_random(w, 100);
+    for (int f = 0; f < w->files; f++) {
+        w->size[f] = draw_size(w);
+        w->has_digest[f] = world_chance(w, 65);
+        w->has_size[f] = world_chance(w, 40);
+    }
+    for (unsigned m = 0; m < w->mirrors; m++) {
+        mirror_make(w, m);
+        w->hopeful |= w->mirror[m].honest;
+        world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = (int)m;
+    }
+    unsigned readers = 1 + (unsigned)world_random(w, 30);
+    for (unsigned i = 0; i < readers; i++) {
+        int64_t at = world_chance(w, 30) ? 0 : (int64_t)world_random(w, BUSY_US);
+        struct event *e = world_post(w, EVENT_ARRIVE, at);
+        e->file = (int)world_random(w, (uint64_t)w->files);
+        e->index = -1;
+    }
+    if (world_chance(w, 50))
+        world_post(w, EVENT_DIGEST, (int64_t)world_random(w, BUSY_US));
+    if (world_chance(w, 15))
+        world_post(w, EVENT_STOP, (int64_t)world_random(w, BUSY_US));
+    world_post(w, EVENT_TICK, TICK_US);
+    if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
+        world_fault(w, "budget_new failed");
+}
+
+static void on_digest(struct world *w)
+{
+    for (int f = 0; f < w->files; f++) {
+        struct blob *b = &w->blob[f];
+        if (!b->flight || !w->has_digest[f] || b->verified)
+            continue;
+        TRACE(w, "file %d digest known", f);
+        b->digest_known = true;
+        flight_on_digest(b->flight, b->digest);
+        owner_drain(w, f);
+    }
+}
+
+static void on_stop(struct world *w)
+{
+    w->stopping = true;
+    for (int f = 0; f < w->files; f++) {
+        if (!w->blob[f].flight)
+            continue;
+        flight_on_stop(w->blob[f].flight);
+        owner_drain(w, f);
+        if (w->blob[f].flight)
+            world_fault(w, "file %d: stopped, but no end", f);
+    }
+}
+
+static void on_tick(struct world *w)
+{
+    for (int f = 0; f < w->files; f++) {
+        if (!w->blob[f].flight)
+            continue;
+        flight_on_tick(w->blob[f].flight, world_now_ms(w));
+        owner_drain(w, f);
+    }
+    owner_retry_asks(w);
+    for (int f = 0; f < w->files; f++)
+        readers_wake(w, f); /* those whose time to leave has come */
+    bool idle = w->now_us > BUSY_US + QUIET_US / 2;
+    world_post(w, EVENT_TICK, idle ? 60 * TICK_US : TICK_US);
+}
+
+static void on_arrive(struct world *w, const struct event *e)
+{
+    if (w->stopping || w->now_us > BUSY_US + QUIET_US)
+        return;
+    if (e->index >= 0)
+        readers_arrive_final(w, e->file, (unsigned)e->index);
+    else
+        readers_arrive(w, e->file);
+}
+
+static void dispatch(struct world *w, const struct event *e)
+{
+    switch (e->type) {
+    case EVENT_ARRIVE:
+        on_arrive(w, e);
+        break;
+    case EVENT_READER:
+        if (w->reader[e->index].used && w->reader[e->index].id == e->serial)
+            reader_step(w, &w->reader[e->index]);
+        break;
+    case EVENT_TRANSFER:
+        if (w->transfer[e->index].used && w->transfer[e->index].serial == e->serial)
+            transfer_step(w, &w->transfer[e->index]);
+        break;
+    case EVENT_WRITTEN:
+        owner_on_written(w, e);
+        break;
+    case EVENT_HASHED:
+        owner_on_hashed(w, e);
+        break;
+    case EVENT_COMMITTED:
+        owner_on_committed(w, e);
+        break;
+    case EVENT_ANSWER_ASK:
+        owner_on_answer_ask(w, e);
+        break;
+    case EVENT_DIGEST:
+        on_digest(w);
+        break;
+    case EVENT_MIRROR:
+        if (w->calm)
+            break;
+        mirror_change(w, (unsigned)e->index);
+        world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = e->index;
+        break;
+    case EVENT_TICK:
+        on_tick(w);
+        break;
+    case EVENT_STOP:
+        on_stop(w);
+        break;
+    }
+}
+
+static void run_until(struct world *w, int64_t until_us)
+{
+    struct event e;
+    while (!w->fault[0] && w->events && w->heap[0].at_us <= until_us && next_event(w, &e)) {
+        w->now_us = e.at_us;
+        dispatch(w, &e);
+        for (int f = 0; f < w->files; f++)
+            owner_check(w, f);
+        if (++w->steps > STEPS_MOST)
+            world_fault(w, "the schedule does not end");
+    }
+}
+
+/* ------------------------------------------------------------- the end */
+
+static void begin_calm(struct world *w)
+{
+    TRACE(w, "---- calm");
+    w->calm = true;
+    for (unsigned m = 0; m < w->mirrors; m++)
+        mirror_calm(w, m);
+    for (int f = 0; f < w->files; f++) {
+        struct event *e = world_post(w, EVENT_ARRIVE, 1);
+        e->file = f;
+        e->index = 0;
+    }
+}
+
+/* Nobody waits on, and who had patience and an honest mirror was served. */
+static void check_readers(struct world *w)
+{
+    for (int i = 0; i < READERS; i++)
+        if (w->reader[i].used && !w->reader[i].stepping && !w->reader[i].final)
+            world_fault(w, "file %d: reader %" PRIu64 " waits for ever", w->reader[i].file,
+                        w->reader[i].id);
+    for (int f = 0; f < w->files && w->hopeful && !w->stopping; f++)
+        if (!w->served[f])
+            world_fault(w, "file %d: an honest mirror, and a patient reader was not served", f);
+}
+
+static void check_leaks(struct world *w)
+{
+    for (int f = 0; f < w->files; f++)
+        if (w->blob[f].flight)
+            world_fault(w, "file %d: the flight is there hours after the last reader", f);
+    for (unsigned m = 0; m < w->mirrors; m++) {
+        struct budget_view v;
+        budget_view(w->budget, m, world_now_ms(w), &v);
+        if (v.connections)
+            world_fault(w, "mirror %u: %u connections leaked", m, v.connections);
+    }
+}
+
+static void check_unread(struct world *w)
+{
+    for (int f = 0; f < w->files; f++)
+        if (w->blob[f].flight && w->blob[f].idle_ms >= 0)
+            world_fault(w, "file %d: nobody reads, and the flight neither ended nor parked", f);
+}
+
+bool world_run(struct world *w, uint64_t seed, bool trace)
+{
+    memset(w, 0, sizeof(*w));
+    w->random = seed;
+    w->trace = trace;
+    prepare(w);
+    run_until(w, BUSY_US);
+    begin_calm(w);
+    run_until(w, BUSY_US + QUIET_US);
+    if (!w->fault[0])
+        check_readers(w);
+    if (!w->fault[0])
+        check_unread(w);
+    run_until(w, BUSY_US + QUIET_US + FORGET_US);
+    if (!w->fault[0])
+        check_leaks(w);
+    owner_release(w);
+    return !w->fault[0];
+}

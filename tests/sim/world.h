@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The simulated world around flights: a clock, mirrors, a disk, a hash lane, readers, and the owner
+ * that executes what the flights command. One seed is one schedule; the same seed gives the same
+ * schedule. Promises are checked as they could be broken; the first broken one is kept in `fault`.
+ *
+ * Content is a pure function: a byte is named by (version, offset), and a byte that a mirror spoils
+ * by version WRONG. Two bytes at one offset are equal when their versions are, so a map of versions
+ * (struct content) stands for the bytes themselves and every byte a reader gets can be judged.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/budget.h"
+#include "engine/extents.h"
+#include "engine/flight.h"
+
+enum {
+    MIRRORS = 4, /* at most */
+    FILES = 4,
+    READERS = 48, /* at once */
+    TRANSFERS = 64,
+    EVENTS = 4096,
+    RIGHT = 1,  /* version: what the authority's digest names */
+    WRONG = -1, /* a spoiled byte */
+    FAULT_TEXT = 400,
+};
+
+/* ------------------------------------------------- content of a file */
+
+struct piece {
+    int64_t from, to;
+    int version;
+    int validator; /* of the answer it came under; 0: none */
+    uint64_t transfer;
+};
+
+struct content {
+    struct piece *list; /* sorted, disjoint */
+    size_t count, room;
+};
+
+void content_clear(struct content *c);
+void content_add(struct content *c, const struct piece *piece);
+/* The piece that holds byte `at`, or NULL. */
+const struct piece *content_at(const struct content *c, int64_t at);
+/* The digest of [0, size): RIGHT's when every byte is of that version, and so on. */
+void content_digest(const struct content *c, int file, int64_t size, char ret[SHA256_HEX]);
+void version_digest(int file, int version, int64_t size, char ret[SHA256_HEX]);
+/* Whether all bytes came under one strong validator, or in one transfer. */
+bool content_is_of_one_answer(const struct content *c);
+
+/* -------------------------------------------------------------- mirrors */
+
+struct copy {       /* what a mirror has of one file */
+    int version;    /* 0: nothing, 404 */
+    int64_t size;   /* bytes it sends */
+    int64_t spoilt; /* offset of a wrong byte, -1: none */
+    int64_t told;   /* length it announces, -1: none */
+    int validator;  /* 0: none */
+};
+
+struct mirror {
+    bool honest; /* never sends a wrong byte, never lies about length */
+    bool refuses_head, ignores_ranges, unframed;
+    bool down;                 /* refuses connections */
+    unsigned trouble;          /* percent of transfers that go wrong */
+    unsigned latency_ms, rate; /* rate: bytes a millisecond */
+    struct copy copy[FILES];
+};
+
+enum fate { FATE_GOOD, FATE_REFUSED, FATE_SILENT, FATE_STATUS, FATE_CUT, FATE_STALL };
+
+struct transfer {
+    bool used, answered, stopped, over, begun; /* over: the connection is closed */
+    int file;
+    unsigned slot, mirror;
+    uint64_t number;   /* the flight's */
+    uint64_t flight;   /* which flight of the file, see struct blob */
+    uint64_t partial;  /* which partial its bytes go to */
+    bool head, resume; /* as asked */
+    int64_t from, to;
+    enum fate fate;
+    int64_t fate_at; /* position */
+    int64_t at, end; /* bytes to send */
+    struct copy copy;
+    unsigned writes; /* under way */
+    int error, status;
+    int64_t started_ms, sent;
+    uint64_t serial; /* events for an earlier use of this place are void */
+};
+
+/* -------------------------------------------------------------- readers */
+
+struct reader {
+    bool used;
+    uint64_t id;
+    int file;
+    enum flight_use use;
+    bool asks_first; /* registers as HEAD until the size is known, then for its range */
+    bool final;      /* of the quiet end: comes again until it was served */
+    unsigned tries;
+    int64_t from, to, at;
+    unsigned pause_ms, piece; /* reads so much, so often */
+    int64_t leaves_ms;        /* -1: stays */
+    bool stepping;            /* an event for it is under way */
+    bool wrong_seen;
+};
+
+/* ---------------------------------------------- the owner's side of a file */
+
+struct ask {
+    bool waiting;
+    unsigned excluded;
+};
+
+struct blob {
+    struct flight *flight;
+    uint64_t flights; /* the number of the present one */
+    uint64_t partial;
+    struct extents claimed;  /* written or being written: dropped when it comes again */
+    struct extents reported; /* told to the flight */
+    struct content content;
+    bool known, verified, parked, ignored_range[MIRRORS];
+    int64_t known_size, size, released;
+    int64_t hashed;
+    bool hashing, committing, digest_known;
+    int64_t told_size; /* by an authority or an accepted answer */
+    char digest[SHA256_HEX];
+    int base_validator; /* of the bytes there */
+    bool has_base;
+    struct ask ask[FLIGHT_SLOTS];
+    unsigned transfers, fulls;
+    int64_t dropped;
+    unsigned blamed; /* remembered from flight to flight */
+    bool cut_since_known, born_known;
+    int64_t idle_ms; /* since when nobody reads, -1 */
+};
+
+/* --------------------------------------------------------------- events */
+
+enum event_type {
+    EVENT_ARRIVE,
+    EVENT_READER,
+    EVENT_TRANSFER,
+    EVENT_WRITTEN,
+    EVENT_HASHED,
+    EVENT_COMMITTED,
+    EVENT_ANSWER_ASK,
+    EVENT_DIGEST,
+    EVENT_MIRROR,
+    EVENT_TICK,
+    EVENT_STOP,
+};
+
+struct event {
+    int64_t at_us;
+    uint64_t order;
+    enum event_type type;
+    int file, index;
+    uint64_t serial;
+    int64_t from, to;
+    struct copy copy;
+    uint64_t number, flight, partial;
+};
+
+struct world {
+    uint64_t random;
+    bool trace;
+    int64_t now_us;
+    uint64_t order, steps;
+    struct event heap[EVENTS];
+    size_t events;
+    struct budget *budget;
+    unsigned mirrors, connections;
+    struct mirror mirror[MIRRORS];
+    int files;
+    int64_t size[FILES];
+    bool has_digest[FILES], has_size[FILES];
+    struct blob blob[FILES];
+    struct transfer transfer[TRANSFERS];
+    struct reader reader[READERS];
+    uint64_t last_reader, last_serial;
+    unsigned disk_trouble; /* in ten thousand writes */
+    bool calm;             /* the quiet end: what is good stays good */
+    bool hopeful;          /* one honest mirror at least */
+    bool stopping;
+    bool served[FILES];
+    unsigned served_count;
+    char fault[FAULT_TEXT];
+};
+
+/* One schedule; false: a promise was broken, see fault. */
+bool world_run(struct world *w, uint64_t seed, bool trace);
+
+/* ---------------------------------------------------- between the parts */
+
+uint64_t world_random(struct world *w, uint64_t below); /* [0, below) */
+bool world_chance(struct world *w, unsigned percent);
+int64_t world_now_ms(const struct world *w);
+struct event *world_post(struct world *w, enum event_type type, int64_t after_us);
+void world_fault(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define TRACE(w, ...) ((w)->trace ? world_trace((w), __VA_ARGS__) : (void)0)
+
+void owner_drain(struct world *w, int file);
+void owner_retry_asks(struct world *w);
+void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
+void owner_on_written(struct world *w, const struct event *e);
+void owner_on_hashed(struct world *w, const struct event *e);
+void owner_on_committed(struct world *w, const struct event *e);
+void owner_on_answer_ask(struct world *w, const struct event *e);
+void owner_check(struct world *w, int file);
+void owner_release(struct world *w);
+
+void mirror_make(struct world *w, unsigned index);
+void mirror_change(struct world *w, unsigned index);
+void mirror_calm(struct world *w, unsigned index);
+void transfer_start(struct world *w, int file, const struct flight_command *c);
+void transfer_stop(struct world *w, int file, uint64_t number);
+void transfer_step(struct world *w, struct transfer *t);
+void transfer_settle(struct world *w, struct transfer *t); /* tells its end once writes are done */
+struct transfer *transfer_find(struct world *w, int file, uint64_t flight, uint64_t number);
+
+void readers_arrive(struct world *w, int file);
+void readers_arrive_final(struct world *w, int file, unsigned tries);
+void readers_wake(struct world *w, int file);
+void readers_dismiss(struct world *w, int file, const char *why);
+void reader_step(struct world *w, struct reader *r);
