@@ -455,7 +455,7 @@ def test_a_full_disk_passes_wheels_through(origin, serve, tmp_path, small_disk):
     large = build(tmp_path / "large", "torch", "2.9.0+cu126", padding=24_000_000).read_bytes()
     official(origin, large)
     mirrors = [official_mirror("m1", origin.url)]
-    daemon = serve(configuration(pytorch=mirrors, min_free="0"), cache_dir=small_disk / "cache")
+    daemon = serve(configuration(pytorch=mirrors, min_free=0), cache_dir=small_disk / "cache")
     assert daemon.page("torch").status == 200
     for _ in range(2):
         reply = wire.ask(wheel_url(daemon))
