@@ -643,8 +643,8 @@ static void sizes_and_durations(void **state)
         assert_int_equal(config.engine.page_refresh_ms, durations[i].ms);
     }
     static const char *const not_sizes[] = {
-        "",         "GB",    "-1",  "1gb",  "1 GB ",
-        "1  GB",    "1.5GB", "0x1", "1GBs", "9223372036854775808",
+        "",          "GB",    "-1",  "1gb",  "1 GB ",
+        "1  GB",     "1.5GB", "0x1", "1GBs", "9223372036854775808",
         "10000000TB"};
     for (size_t i = 0; i < COUNT(not_sizes); i++) {
         print_message("%s\n", not_sizes[i]);
