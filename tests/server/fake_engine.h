@@ -25,8 +25,8 @@ extern const char fake_html[];
 extern const char fake_json[];
 extern const char fake_gzip[]; /* stands for the gzip form of either */
 
+/* What engine_open gives, without options; engine_free asserts that nothing is open any more. */
 struct engine *fake_engine_new(void);
-void fake_engine_free(struct engine *engine); /* asserts that nothing is open any more */
 
 uint8_t fake_byte(int64_t offset);
 void fake_grow(struct engine *engine, int64_t to);

@@ -58,7 +58,7 @@ static void fixture_stop(struct fixture *f)
     engine_stop(f->engine);
     httpd_stop(f->httpd);
     httpd_free(f->httpd);
-    fake_engine_free(f->engine);
+    engine_free(f->engine);
 }
 
 static int setup(void **state)
@@ -598,7 +598,7 @@ static void own_pages_answer(void **state)
 static void a_taken_port_is_refused_in_one_line(void **state)
 {
     struct fixture *f = *state;
-    struct httpd_listen listen = {.host = "127.0.0.1", .port = atoi(strrchr(f->address, ':') + 1)};
+    struct httpd_listen listen = {.host = "127.0.0.1", .port = wire_port(f->address)};
     struct httpd_options options = {.engine = f->engine,
                                     .origins = &fake_origins,
                                     .listen = &listen,
@@ -683,7 +683,7 @@ static void stopping_leaves_nobody_suspended(void **state)
             assert_true(a.len < FAKE_SIZE);
             wire_release(&a);
         }
-        fake_engine_free(f.engine);
+        engine_free(f.engine);
     }
 }
 

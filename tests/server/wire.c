@@ -15,10 +15,15 @@
 /* Long enough for a sanitizer on a busy machine; a test that meets it has failed. */
 enum { PATIENCE_S = 30 };
 
+int wire_port(const char *address)
+{
+    return (int)strtol(strrchr(address, ':') + 1, NULL, 10);
+}
+
 int wire_connect(const char *address)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1)),
+                             .sin_port = htons((uint16_t)wire_port(address)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = PATIENCE_S};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -13,7 +13,9 @@ struct answer {
     bool reset; /* the connection ended with a reset */
 };
 
-/* A connection to 127.0.0.1 at the port behind the last colon of `address`. */
+/* The number behind the last colon. */
+int wire_port(const char *address);
+/* A connection to 127.0.0.1 at the port of `address`. */
 int wire_connect(const char *address);
 void wire_send(int fd, const char *bytes, size_t len);
 /* Reads until the end of the connection; closes it. */
