@@ -2,6 +2,7 @@
 """HTTP as the tests want to see it: raw requests, nothing followed, nothing repaired; and the rules
 that installers hold pages to."""
 import gzip
+import hashlib
 import http.client
 import json
 import re
@@ -47,8 +48,11 @@ def _open(url, method, headers, target=None):
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE_S)
     target = target or (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.putrequest(method, target, skip_accept_encoding=True)
-    for name, value in (headers or {}).items():
+    headers = headers or {}
+    connection.putrequest(
+        method, target, skip_host="Host" in headers, skip_accept_encoding=True
+    )
+    for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders()
     return connection
@@ -87,13 +91,15 @@ def ask_until_whole(url, headers=None, tries=5):
 
 
 class Download(threading.Thread):
-    """A client of its own that reads a body as it comes; the test watches how much it holds."""
+    """A client of its own that reads a body as it comes; the test watches how much it holds. With
+    keep=False only the count and the digest are held: twenty times 200 MB is a lot of memory."""
 
-    def __init__(self, url, headers=None):
+    def __init__(self, url, headers=None, keep=True):
         super().__init__(daemon=True)
-        self.url, self.request_headers = url, headers
+        self.url, self.request_headers, self._keep = url, headers, keep
         self.body, self.status, self.headers = bytearray(), None, None
-        self.whole = False
+        self.held, self.whole = 0, False
+        self._digest = hashlib.sha256()
         self._ended = False
         self._change = threading.Condition()
         self._connection = None
@@ -116,27 +122,32 @@ class Download(threading.Thread):
     def _read(self, response):
         length = response.headers.get("Content-Length")
         while data := response.read1(1 << 18):
+            self._digest.update(data)
             with self._change:
-                self.body += data
+                self.body += data if self._keep else b""
+                self.held += len(data)
                 self._change.notify_all()
-        self.whole = length is None or len(self.body) == int(length)
+        self.whole = length is None or self.held == int(length)
+
+    def sha256(self):
+        return self._digest.hexdigest()
 
     def wait_answer(self, seconds=PATIENCE_S):
         self._wait(lambda: self.status is not None, seconds, "an answer")
 
     def wait_held(self, count, seconds=PATIENCE_S):
-        self._wait(lambda: len(self.body) >= count, seconds, f"{count} bytes")
+        self._wait(lambda: self.held >= count, seconds, f"{count} bytes")
 
     def _wait(self, condition, seconds, what):
         with self._change:
             self._change.wait_for(lambda: condition() or self._ended, seconds)
             if not condition():
-                held = f"{len(self.body)} bytes, status {self.status}, ended {self._ended}"
+                held = f"{self.held} bytes, status {self.status}, ended {self._ended}"
                 raise AssertionError(f"the client waited for {what}; it has {held}")
 
     def wait_end(self, seconds=PATIENCE_S):
         self.join(seconds)
-        assert not self.is_alive(), f"still waiting with {len(self.body)} bytes"
+        assert not self.is_alive(), f"still waiting with {self.held} bytes"
         return self
 
     def leave(self):
