@@ -338,9 +338,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, data, chunked=False):
+        # Counted first: who has the last byte may look at the count at once.
+        self._request.sent += len(data)
         if chunked:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         else:
             self.wfile.write(data)
-        self._request.sent += len(data)
         self.server.origin.note()
