@@ -89,23 +89,26 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
                 bool counted, int64_t now_ms, unsigned *ret)
 {
     int best = -1;
-    bool busy = false;
+    bool busy = false, later = false;
     for (unsigned i = 0; i < count; i++) {
         const struct health *h = &b->mirror[mirrors[i]];
         if ((excluded & (1u << i)) || h->out_ms > now_ms)
             continue;
         bool off = budget_is_backing_off(b, mirrors[i], now_ms);
-        if (off && h->tried_ms > now_ms - PROBE_MS)
+        if (off && h->tried_ms > now_ms - PROBE_MS) {
+            later = true;
             continue;
+        }
         if (counted && h->connections >= b->connections) {
             busy |= !off;
+            later |= off;
             continue;
         }
         if (best < 0 || is_better(b, mirrors[i], mirrors[best], now_ms))
             best = (int)i;
     }
     if (best < 0)
-        return busy ? BUDGET_BUSY : BUDGET_NONE;
+        return busy || later ? BUDGET_BUSY : BUDGET_NONE;
     if (busy && budget_is_backing_off(b, mirrors[best], now_ms))
         return BUDGET_BUSY; /* a good mirror is worth the wait */
     b->mirror[mirrors[best]].tried_ms = now_ms;

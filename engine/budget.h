@@ -33,8 +33,8 @@ void budget_free(struct budget *budget);
 /*
  * Chooses among `count` mirrors, those whose bit is set in `excluded` left out; *ret is an index
  * into `mirrors`. BUDGET_NONE: nobody is left; BUDGET_BUSY: somebody is, but all its connections
- * are in use: ask again after the next budget_end. `counted` is false for small requests, which
- * need no connection.
+ * are in use, or it failed less than a second ago: ask again after the next budget_end and at the
+ * next tick. `counted` is false for small requests, which need no connection.
  */
 enum { BUDGET_NONE = 1, BUDGET_BUSY = 2 };
 int budget_pick(struct budget *budget, const size_t *mirrors, unsigned count, unsigned excluded,

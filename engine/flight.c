@@ -71,12 +71,12 @@ struct flight {
     unsigned mirrors;
     unsigned blamed;    /* sent wrong bytes: not to be asked for this file again */
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
+    unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
     unsigned no_head;   /* refused HEAD: asked for one byte instead */
     unsigned senders;   /* their bytes are present */
     unsigned sized_by;  /* said the size, when no authority did */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
-    bool outdated; /* a mirror has another file than the bytes present are of */
     int64_t size, first_size;
     char sha256[SHA256_HEX];   /* of an authority; "" unknown */
     char computed[SHA256_HEX]; /* of the bytes; "" not yet */
@@ -186,7 +186,7 @@ static void begin_round(struct flight *f, struct slot *s)
 
 static void begin_attempt(struct flight *f)
 {
-    f->dead = 0;
+    f->dead = f->others = 0;
     f->gone = f->broken = f->silent = 0;
     f->detail[0] = '\0';
     f->no_wanted = false;
@@ -223,7 +223,7 @@ static void forget_bytes(struct flight *f)
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
-    f->hashing = f->outdated = false;
+    f->hashing = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }
@@ -250,7 +250,7 @@ static void fail(struct flight *f, int error, const char *detail)
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
     stop_all(f);
-    if (f->size < 0 || f->alone || f->outdated) /* nothing to resume under */
+    if (f->size < 0 || f->alone || f->others) /* nothing to resume under */
         forget_bytes(f);
     park(f);
 }
@@ -295,7 +295,7 @@ static void start_over(struct flight *f, int error)
     f->known = false;
     f->size = f->first_size;
     f->has_length = f->size >= 0;
-    f->go_on = true;
+    f->go_on = f->was_whole;
     begin_attempt(f);
 }
 
@@ -543,6 +543,20 @@ static bool another_round(struct flight *f, struct slot *s)
     return s->rounds < ROUNDS_WITHOUT_PROGRESS;
 }
 
+/* Those whose bytes are here give no more: forget them where another mirror might do alone. Each
+ * has one try, so mirrors never take turns for ever. */
+static bool try_others(struct flight *f)
+{
+    unsigned mine = suspects(f), all = (1u << f->mirrors) - 1;
+    unsigned others = f->alone ? all & ~f->dead : f->others;
+    unsigned dead = (f->dead & ~f->others) | mine;
+    if (!mine || !(others & ~f->blamed & ~mine))
+        return false;
+    start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->dead = dead;
+    return true;
+}
+
 static void no_mirror(struct flight *f, unsigned i)
 {
     struct slot *s = &f->slot[i];
@@ -553,11 +567,7 @@ static void no_mirror(struct flight *f, unsigned i)
                (f->no_ranges & ~f->dead & ~f->blamed & all)) {
         s->full = true;
         s->tried = 0;
-    } else if (f->alone && suspects(f) && (~f->dead & ~f->blamed & ~suspects(f) & all)) {
-        unsigned dead = f->dead | suspects(f); /* each has one try: not in turns for ever */
-        start_over(f, ERROR_UPSTREAM_BROKEN);
-        f->dead = dead;
-    } else if (!another_round(f, s)) {
+    } else if (!another_round(f, s) && !try_others(f)) {
         char detail[FLIGHT_DETAIL];
         str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
         fail(f, failure_error(f), detail);
@@ -639,14 +649,16 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     unsigned bit = 1u << s->mirror;
     if (a->status == 404 || a->status == 410)
         return ERROR_GONE;
-    bool is_empty = s->by_byte && a->status == 416 && a->total == 0; /* no byte to ask for */
-    if (a->status != 200 && a->status != 206 && !is_empty)
+    if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
         return ERROR_UPSTREAM_STATUS;
     if (is_other_file(f, s, a)) {
         f->dead |= bit;
-        f->outdated |= f->first_size < 0 || a->total == f->first_size || a->total < 0;
+        if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
+            f->others |= bit;
         return ERROR_UPSTREAM_BROKEN;
     }
+    if (a->status == 416) /* what was asked for begins at the end: that is the size */
+        return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
     if (s->from != a->from) { /* a range was ignored */
         f->no_ranges |= bit;
         return ERROR_UPSTREAM_BROKEN;
@@ -665,6 +677,10 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     int r = judge(f, s, a);
     if (r)
         return r;
+    if (a->status == 200 && !s->head && s->to >= 0) { /* it sends on behind the range */
+        f->no_ranges |= 1u << s->mirror;
+        s->to = -1;
+    }
     s->is_framed = a->is_framed;
     s->accepted = !s->head || s->by_byte;
     if (f->size < 0 && a->total >= 0) {
@@ -677,8 +693,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         f->known = true;
         emit(f, FLIGHT_KNOWN)->size = f->size;
     }
-    if (s->by_byte && a->status == 200)
-        slot_stop(f, s); /* the whole file is on its way */
+    if (a->status == 416 || (s->by_byte && a->status == 200))
+        slot_stop(f, s); /* nothing, or the whole file, is on its way */
     plan(f);
     return 0;
 }
@@ -706,8 +722,9 @@ static void stop_spent(struct flight *f)
 /* More comes than the size that was told: one of the two is wrong. */
 static void on_excess(struct flight *f, struct slot *s)
 {
-    f->outdated |= f->first_size < 0;
     f->dead |= 1u << s->mirror;
+    if (f->first_size < 0)
+        f->others |= 1u << s->mirror;
     slot_stop(f, s);
     note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
 }
