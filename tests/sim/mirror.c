@@ -180,8 +180,8 @@ void transfer_stop(struct world *w, int file, uint64_t number)
 
 static void tell_budget(struct world *w, const struct transfer *t)
 {
-    if (t->stopped)
-        return;
+    if (t->stopped || t->refused)
+        return; /* what does not suit a flight is no failure of the mirror */
     if (!t->error)
         budget_succeeded(w->budget, t->mirror, t->sent, world_now_ms(w) - t->started_ms);
     else if (t->error != ERROR_GONE)
@@ -261,7 +261,7 @@ static void answer(struct world *w, struct transfer *t)
     t->answered = true;
     struct flight_answer a = make_answer(w, t);
     bool bad = a.status != 200 && a.status != 206;
-    if (a.status == 200 && t->from > 0)
+    if (a.status == 200 && (t->from > 0 || t->to >= 0))
         b->ignored_range[t->mirror] = true;
     if (bad && a.status != 416 && world_chance(w, 50)) {
         close_transfer(w, t, error_of_status(a.status), a.status);
@@ -272,6 +272,7 @@ static void answer(struct world *w, struct transfer *t)
           (unsigned long long)t->number, a.status, (long long)a.total, (long long)a.from,
           a.is_framed ? "" : " unframed", a.same_validator ? "" : " other validator",
           error_text(r));
+    t->refused = r && !bad;
     if (r == 0 && !t->stopped)
         remember_answer(w, t, &a);
     uint64_t serial = t->serial;

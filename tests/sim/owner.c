@@ -221,7 +221,7 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     readers_dismiss(w, file, "cut");
     struct blob *b = &w->blob[file];
     forget_partial(b);
-    b->known = false;
+    b->known = b->parked = false;
     b->told_size = w->has_size[file] ? w->size[file] : -1;
     b->cut_since_known = true;
 }

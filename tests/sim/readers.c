@@ -2,6 +2,8 @@
 /* Clients: they come, read at their own pace, wait, leave; each byte they get is judged. */
 #include "tests/sim/world.h"
 
+enum { TRIES = 6 };
+
 static struct reader *fresh(struct world *w, int file, enum flight_use use)
 {
     for (int i = 0; i < READERS; i++) {
@@ -11,7 +13,7 @@ static struct reader *fresh(struct world *w, int file, enum flight_use use)
         *r = (struct reader){.used = true, .id = ++w->last_reader, .file = file, .use = use};
         r->leaves_ms = -1;
         r->pause_ms = 1 + (unsigned)world_random(w, world_chance(w, 20) ? 2000 : 30);
-        r->piece = 1u << (12 + world_random(w, 12));
+        r->piece = 1u << (15 + world_random(w, 9));
         return r;
     }
     return NULL;
@@ -121,7 +123,7 @@ static bool can_read(const struct world *w, const struct reader *r)
         return true;
     if (!b->known && !b->verified)
         return false;
-    if (r->use == FLIGHT_HEAD || r->asks_first || b->verified)
+    if (r->use == FLIGHT_HEAD || r->asks_first || b->verified || r->from >= r->to)
         return true;
     if (b->known_size >= 0 && r->use == FLIGHT_RANGE && r->at >= b->known_size)
         return true;
@@ -148,6 +150,8 @@ void readers_dismiss(struct world *w, int file, const char *why)
         r->used = false;
         if (!r->final)
             continue;
+        if (r->tries > TRIES && w->hopeful)
+            world_fault(w, "file %d: an honest mirror, and %u times in vain", file, r->tries);
         struct event *e = world_post(w, EVENT_ARRIVE, 31000000);
         e->file = file;
         e->index = (int)r->tries + 1;

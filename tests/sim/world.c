@@ -179,7 +179,9 @@ static void on_tick(struct world *w)
     owner_retry_asks(w);
     for (int f = 0; f < w->files; f++)
         readers_wake(w, f); /* those whose time to leave has come */
-    bool idle = w->now_us > BUSY_US + QUIET_US / 2;
+    bool idle = w->calm;
+    for (int i = 0; i < READERS && idle; i++)
+        idle = !w->reader[i].used;
     world_post(w, EVENT_TICK, idle ? 60 * TICK_US : TICK_US);
 }
 

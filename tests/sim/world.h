@@ -74,7 +74,8 @@ struct mirror {
 enum fate { FATE_GOOD, FATE_REFUSED, FATE_SILENT, FATE_STATUS, FATE_CUT, FATE_STALL };
 
 struct transfer {
-    bool used, answered, stopped, over, begun; /* over: the connection is closed */
+    bool used, answered, stopped, refused, begun;
+    bool over; /* the connection is closed */
     int file;
     unsigned slot, mirror;
     uint64_t number;   /* the flight's */
