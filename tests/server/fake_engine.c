@@ -18,6 +18,7 @@ struct engine {
     struct waitlist growth;
     _Atomic bool released;
     _Atomic bool stopping;
+    _Atomic bool silent;
     _Atomic int64_t grown;
     pthread_mutex_t lock;
     pthread_cond_t change;
@@ -154,6 +155,11 @@ void fake_await_suspended(struct engine *engine, unsigned count)
     pthread_mutex_unlock(&engine->lock);
 }
 
+void fake_silence(struct engine *engine)
+{
+    atomic_store(&engine->silent, true);
+}
+
 unsigned fake_sweep(struct engine *engine)
 {
     return waitlist_sweep(&engine->releases) + waitlist_sweep(&engine->growth);
@@ -228,6 +234,8 @@ int engine_page(struct engine *engine, const struct page_query *query, struct wa
 {
     (void)waited;
     const char *project = query->project ? query->project : "";
+    if (atomic_load(&engine->silent))
+        project = "down";
     size_t i = 0;
     while (i < SCRIPTED_PAGES - 1 && strcmp(project, scripted_pages[i].project))
         i++;
@@ -294,6 +302,7 @@ static const struct script {
      {.size = -1, .etag = "\"b\"", .state = FILE_MISS}},
     {"cu126/late.whl", LATE, FAKE_SIZE, {.size = FAKE_SIZE, .etag = "\"l\"", .state = FILE_MISS}},
     {"cu126/empty.whl", MAPPED, 0, {.size = 0, .etag = "\"e\"", .state = FILE_HIT}},
+    {"cu126/void.whl", 0, 0, {.size = 0, .etag = "\"e\"", .state = FILE_HIT}},
     {"cu126/silent.whl", 0, 0, {.outcome = OUTCOME_SILENT, .detail = "aliyun: silent"}},
     {"cu126/bad.whl", 0, 0, {.outcome = OUTCOME_BROKEN, .detail = "aliyun: status 500"}},
     {NULL, 0, 0, {.outcome = OUTCOME_NO_FILE, .detail = "no mirror has it"}},

@@ -12,7 +12,7 @@
  *   slow         after fake_release      cu126/unknown.whl  the same, of unknown size
  *   down         OUTCOME_UNAVAILABLE     cu126/broken.whl   fails at FAKE_BROKEN_AT
  *   anything else: no project            cu126/late.whl     facts after fake_release
- *                                        cu126/empty.whl    0 bytes
+ *                                        cu126/empty.whl    0 bytes, and cu126/void.whl unmapped
  * and cu126/whole.whl.metadata; cu126/silent.whl and cu126/bad.whl are refusals.
  */
 #include <stdint.h>
@@ -33,6 +33,8 @@ void fake_grow(struct engine *engine, int64_t to);
 void fake_release(struct engine *engine);
 /* Blocks until `count` waits have begun since the start. */
 void fake_await_suspended(struct engine *engine, unsigned count);
+/* From now on no mirror answers for any page. */
+void fake_silence(struct engine *engine);
 unsigned fake_sweep(struct engine *engine);
 /* Requests of the pages and files so far; the last query's flags. */
 unsigned fake_page_count(struct engine *engine);
