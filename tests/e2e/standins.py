@@ -290,7 +290,8 @@ class Nginx:
         self._process.wait(10)
 
     def requests(self):
-        """(method, decoded URI, status, body bytes) of every finished request so far."""
+        """(method, decoded URI, status, body bytes) of every finished request so far. nginx writes
+        a line after the last byte: a client can be faster than the log."""
         rows = []
         for line in (self.folder / "access.log").read_text().splitlines():
             method, uri, status, size = line.split(" ")
@@ -299,6 +300,13 @@ class Nginx:
 
     def wheel_requests(self):
         return [row for row in self.requests() if row[1].endswith(".whl")]
+
+    def sent_more_than_once(self):
+        """Wheels of which more bytes left than they have."""
+        sent = {}
+        for _, path, _, size in self.wheel_requests():
+            sent[path] = sent.get(path, 0) + size
+        return [p for p, size in sent.items() if size > (self.root / p[1:]).stat().st_size]
 
 
 # ------------------------------------------------------------------ all of them together
@@ -332,6 +340,10 @@ class Mirrors:
     def stop(self):
         for mirror in (self.aliyun, self.official, self.pypi):
             mirror.stop()
+
+    def sent_more_than_once(self):
+        every = (self.aliyun, self.official, self.pypi)
+        return [path for mirror in every for path in mirror.sent_more_than_once()]
 
     def flat_url(self, channel="cu126"):
         return f"{self.aliyun.url}/pytorch-wheels/{channel}/"

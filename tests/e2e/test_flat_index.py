@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The case this project exists for: an index URL that points at a flat page."""
-import standins
 import wire
 from clients import REQUIRES_PYTHON, installed, origin_of
 from daemon import configuration, flat_and_pypi, flat_mirror
+from standins import flat_page, wait_until
 
 PROJECT = """
 [project]
@@ -39,9 +39,8 @@ def test_uv_with_the_flat_page_as_index_fails(mirrors, uv):
     pypi = f"{mirrors.pypi.url}/simple"
     arguments = ("--default-index", mirrors.flat_url(), "--index", pypi, "torch")
     assert "torch was not found in the package registry" in uv.install(*arguments, fails=True)
-    assert ("GET", "/pytorch-wheels/cu126/torch/", 404) in [
-        row[:3] for row in mirrors.aliyun.requests()
-    ]
+    asked = ("GET", "/pytorch-wheels/cu126/torch/", 404)
+    wait_until(lambda: asked in [row[:3] for row in mirrors.aliyun.requests()], what="uv asked")
 
 
 def test_pip_with_the_flat_page_as_index_fails(mirrors, pip):
@@ -68,8 +67,10 @@ def test_triton_comes_from_pypi_when_there_is_only_the_flat_page(own_mirrors, se
     daemon = serve(flat_and_pypi(own_mirrors))
     target = uv.install("--index-url", daemon.index("cu126"), "torch")
     assert installed(target)["triton"] == "3.5.0" and origin_of(target, "triton") == "pypi"
-    fetched = [row[1].rsplit("/", 1)[-1] for row in own_mirrors.pypi.wheel_requests()]
-    assert any(name.startswith("triton-3.5.0-") for name in fetched)
+    wait_until(
+        lambda: any("/triton-3.5.0-" in row[1] for row in own_mirrors.pypi.wheel_requests()),
+        what="PyPI's mirror sent triton",
+    )
 
 
 def test_the_flat_page_becomes_a_page_per_project(mirrors, serve, library):
@@ -81,7 +82,7 @@ def test_the_flat_page_becomes_a_page_per_project(mirrors, serve, library):
 
 def test_a_raw_plus_in_the_links_means_the_same_files(origin, serve, library):
     wheel = library.torch()
-    page = standins.flat_page("cu126", [(wheel.name, wheel.stat().st_size)], plus=True)
+    page = flat_page("cu126", [(wheel.name, wheel.stat().st_size)], plus=True)
     origin.put_page("/pytorch-wheels/cu126/", page)
     origin.put(f"/pytorch-wheels/cu126/{wheel.name}", wheel)
     daemon = serve(configuration(pytorch=[flat_mirror("flat", origin.url)]))
