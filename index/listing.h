@@ -9,8 +9,9 @@
  * text; hrefs are resolved against the page's URL or its first <base href>; links that are neither
  * wheel nor sdist by name are skipped without a word; hash fragments other than sha256 are dropped.
  *
- * Bounds: LISTING_MAX_BYTES of page, 64 KiB in one tag, 300,000 links; beyond: ERROR_TOO_BIG,
- * after a bounded amount of work. NUL bytes and invalid UTF-8 cost at most the links they stand in.
+ * Bounds: LISTING_MAX_BYTES of page, 64 KiB in one tag, 300,000 links (anchors of any kind),
+ * attributes by their square; beyond: ERROR_TOO_BIG, after a second or two of work at most. NUL
+ * bytes and invalid UTF-8 cost at most the links they stand in.
  *
  *     struct listing *l;
  *     r = listing_parse(page, len, url, &l);      // compute lane: megabytes take tens of ms
@@ -48,21 +49,22 @@ struct listing {
     struct listed_file *files; /* in page order, duplicates kept */
     size_t file_count;
     char **projects; /* names of a project list: hrefs that end in a slash and go one level down,
-                        or JSON `projects`; as written, in page order */
+                        or JSON `projects`; as written, in page order, if they are names at all */
     size_t project_count;
     char *project_status;        /* PEP 792 status, or NULL */
     char *project_status_reason; /* or NULL */
-    size_t skipped; /* file-like links that could not be read, and anchors past a bad byte */
+    size_t skipped; /* file-like links that could not be read, and what a page left unclosed: a
+                       comment, script or tag at its end may have swallowed links */
     bool is_simple; /* says so itself: JSON with `files`/`projects`, or a pypi:repository-version
                        meta */
 };
 
 void listing_global_init(void); /* once, before threads */
 
-/* `url` is the page's address after redirects. ERROR_BAD_LISTING when the bytes are neither HTML
- * nor JSON of a known shape (e.g. an S3 error document), ERROR_TOO_BIG past a bound,
- * ERROR_NO_MEMORY. A page without links is a listing without files: what that means is the caller's
- * judgement. */
+/* `url` is the page's address after redirects (ERROR_BAD_REQUEST when it is not http(s)).
+ * ERROR_BAD_LISTING when the bytes are neither HTML nor JSON of a known shape (e.g. an S3 error
+ * document), ERROR_TOO_BIG past a bound, ERROR_NO_MEMORY. A page without links is a listing without
+ * files: what that means is the caller's judgement. */
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret);
 void listing_free(struct listing *listing);
 

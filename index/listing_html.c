@@ -267,20 +267,37 @@ static int scan_tag(const char *p, const char *end, struct tag *ret)
     return 0;
 }
 
+static bool ends_raw_text(const struct tag *tag, const char *p, const char *end)
+{
+    size_t left = (size_t)(end - p);
+    char behind;
+
+    if (left < tag->name_len + 2 || p[1] != '/' ||
+        strncasecmp(p + 2, tag->name, tag->name_len) != 0)
+        return false;
+    behind = left > tag->name_len + 2 ? p[2 + tag->name_len] : '>';
+    return is_blank(behind) || behind == '>' || behind == '/';
+}
+
 /* Where the text of a <script> and the like ends: at its own end tag and nowhere else. */
 static const char *find_raw_end(const struct tag *tag, const char *end)
 {
     const char *p = tag->end;
 
-    while (p < end && (p = memmem(p, (size_t)(end - p), "</", 2))) {
-        size_t left = (size_t)(end - p) - 2;
-        char behind = left > tag->name_len ? p[2 + tag->name_len] : '>';
-
-        if (left >= tag->name_len && strncasecmp(p + 2, tag->name, tag->name_len) == 0 &&
-            (is_blank(behind) || behind == '>' || behind == '/'))
+    for (; (p = memchr(p, '<', (size_t)(end - p))); p++)
+        if (ends_raw_text(tag, p, end))
             return p;
-        p += 2;
-    }
+    return NULL;
+}
+
+/* Behind the "-->" of the comment at p; "<!-->" is a whole one. */
+static const char *find_comment_end(const char *p, const char *end)
+{
+    const char *start = p + 2;
+
+    for (p = start; (p = memchr(p, '>', (size_t)(end - p))); p++)
+        if (p - start >= 2 && p[-1] == '-' && p[-2] == '-')
+            return p + 1;
     return NULL;
 }
 
@@ -323,9 +340,7 @@ static void take_declaration(struct reader *r, const char **at, const char *end)
     if (left >= strlen(doctype) && strncasecmp(p, doctype, strlen(doctype)) == 0)
         r->is_html = true;
     if (left >= 4 && memcmp(p, "<!--", 4) == 0) {
-        /* "<!-->" is a whole comment. */
-        close = memmem(p + 2, left - 2, "-->", 3);
-        close = close ? close + 3 : NULL;
+        close = find_comment_end(p, end);
     } else {
         close = memchr(p, '>', left);
         close = close ? close + 1 : NULL;

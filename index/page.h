@@ -6,10 +6,13 @@
  * written as given, so they must be percent-encoded already. Deterministic: equal input, equal
  * bytes. Pure; any thread.
  *
- * JSON: api-version 1.1 only when every size is known, else 1.0; no nulls; `hashes` always, `{}`
- * when unknown; `core-metadata` only, never `dist-info-metadata`; `upload-time` on every file or on
- * none. HTML: `data-core-metadata` and `data-dist-info-metadata` with one value; never "false"; no
- * <base>, no navigation; the only fragment is `#sha256=`.
+ * JSON: api-version 1.1 (1.4 with a project status) only when every size is known, else 1.0; no
+ * nulls; `hashes` always, `{}` when unknown; `core-metadata` only, never `dist-info-metadata`;
+ * `upload-time` on every file or on none; `versions` in PEP 440 order, each once. HTML:
+ * repository-version 1.0 (1.4 with a project status); `data-core-metadata` and
+ * `data-dist-info-metadata` with one value; never "false"; `data-size` and, on every file or on
+ * none, `data-upload-time`, which uv reads; no <base>, no navigation; the only fragment is
+ * `#sha256=`. Both end in a newline. Invalid UTF-8 becomes U+FFFD.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -92,8 +92,7 @@ static int take_part(const char **p, const char *const *words, struct number *re
     for (int i = 0; words[i]; i++) {
         if (!take_word(&at, words[i]))
             continue;
-        /* The separator belongs to the next part when no number follows it here. */
-        if (is_separator(*at) && is_digit(at[1]))
+        if (is_separator(*at))
             at++;
         *ret_number = take_number(&at);
         *p = at;

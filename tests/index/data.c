@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -36,13 +35,6 @@ static char *shared_path(const char *rest)
     return path;
 }
 
-bool data_exists(void)
-{
-    auto_free char *path = shared_path("expected/SUMMARY.tsv");
-
-    return access(path, R_OK) == 0;
-}
-
 bool data_read(const char *path, struct buf *ret)
 {
     auto_free char *full = shared_path(path);
@@ -61,6 +53,17 @@ bool data_read(const char *path, struct buf *ret)
     if (r == 0)
         assert_int_equal(gzip_decompress(packed.data, packed.len, ret), 0);
     return r == 0;
+}
+
+bool data_read_table(const char *page, struct buf *ret)
+{
+    auto_free char *plain = str_printf("expected/%s.tsv", page);
+    auto_free char *packed = str_printf("expected/%s.tsv.gz", page);
+
+    if (data_read(plain, ret))
+        return true;
+    buf_release(ret);
+    return data_read(packed, ret);
 }
 
 void data_read_own(const char *name, struct buf *ret)

@@ -10,11 +10,12 @@
 
 enum { DATA_MAX_BYTES = 256 << 20 };
 
-bool data_exists(void);
-
 /* Reads a file below the shared folder, unpacked when its name ends in .gz; false when there is
  * none. Initialises `ret`; fails the test on any other error. */
 bool data_read(const char *path, struct buf *ret);
+
+/* The table of what is expected of a page: expected/<page>.tsv, or .tsv.gz. */
+bool data_read_table(const char *page, struct buf *ret);
 
 /* Reads tests/data/<name> or fails the test. */
 void data_read_own(const char *name, struct buf *ret);

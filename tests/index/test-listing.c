@@ -97,17 +97,6 @@ static const char *difference(const struct listed_file *f, char *const *row)
     return NULL;
 }
 
-static bool read_table(const char *page, struct buf *ret)
-{
-    auto_free char *plain = str_printf("expected/%s.tsv", page);
-    auto_free char *packed = str_printf("expected/%s.tsv.gz", page);
-
-    if (data_read(plain, ret))
-        return true;
-    buf_release(ret);
-    return data_read(packed, ret);
-}
-
 static bool rows_match(const char *page, const struct listing *l, char *table)
 {
     char *row[ROW_FIELDS];
@@ -138,7 +127,7 @@ static bool page_matches(const char *page, const char *base, const char *rows)
     int r;
 
     assert_true(data_read(page, &bytes));
-    assert_true(read_table(page, &table));
+    assert_true(data_read_table(page, &table));
     r = listing_parse(bytes.data, bytes.len, base, &l);
     if (r < 0) {
         print_message("%s: %s\n", page, error_text(r));
