@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/built.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/gzip.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum { GZIP_LEAST_BYTES = 512 };
+
+struct built_page {
+    struct page page;
+    _Atomic int refs;
+    struct engine *engine;
+    char detail[512];
+    char mirrors[256];
+};
+
+/* ------------------------------------------------------------------ pages */
+
+static struct built_page *page_new(struct engine *e)
+{
+    struct built_page *b = calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
+    b->refs = 1;
+    b->engine = e;
+    b->page.detail = b->detail;
+    b->page.mirrors = b->mirrors;
+    b->page.born_ms = clock_monotonic_ms();
+    return b;
+}
+
+struct page *built_refusal(struct engine *e, enum outcome outcome, const char *detail)
+{
+    struct built_page *b = page_new(e);
+    if (!b)
+        return NULL;
+    b->page.outcome = outcome;
+    str_copy(b->detail, sizeof(b->detail), detail);
+    return &b->page;
+}
+
+struct page *built_ref(struct page *page)
+{
+    container_of(page, struct built_page, page)->refs++;
+    return page;
+}
+
+void page_unref(struct page *page)
+{
+    struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
+    if (!b || --b->refs > 0)
+        return;
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        for (int c = 0; c < PAGE_CODINGS; c++) {
+            struct page_body *body = &page->body[f][c];
+            void *attachment = atomic_load(&body->attachment);
+            if (attachment && b->engine->free_attachment)
+                b->engine->free_attachment(attachment);
+            free((void *)(uintptr_t)body->data);
+        }
+    free(b);
+}
+
+size_t built_bytes(const struct page *page)
+{
+    size_t bytes = sizeof(struct built_page);
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        for (int c = 0; c < PAGE_CODINGS; c++)
+            bytes += page->body[f][c].len;
+    return bytes;
+}
+
+bool built_is_same(const struct page *a, const struct page *b)
+{
+    if (a->outcome != b->outcome || strcmp(a->detail, b->detail) != 0 ||
+        strcmp(a->mirrors, b->mirrors) != 0 || a->incomplete != b->incomplete ||
+        a->max_age_s != b->max_age_s)
+        return false;
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        if (strcmp(a->body[f][0].etag, b->body[f][0].etag) != 0)
+            return false;
+    return true;
+}
+
+static int set_body(struct page_body *body, struct buf *bytes)
+{
+    char hex[SHA256_HEX];
+    int r = bytes->error ? bytes->error : sha256_of(bytes->data, bytes->len, hex);
+    if (r)
+        return r;
+    (void)snprintf(body->etag, sizeof(body->etag), "\"%.32s\"", hex);
+    body->data = buf_take(bytes, &body->len);
+    return body->data ? 0 : ERROR_NO_MEMORY;
+}
+
+static int set_forms(struct page *page, enum page_format format, struct buf *bytes)
+{
+    auto_buf struct buf packed;
+    buf_init(&packed, PAGE_MAX_BYTES);
+    bool packs = bytes->len >= GZIP_LEAST_BYTES && !bytes->error;
+    int r = packs ? gzip_compress(bytes->data, bytes->len, &packed) : 0;
+    if (r == 0)
+        r = set_body(&page->body[format][PAGE_IDENTITY], bytes);
+    if (r == 0 && packs)
+        r = set_body(&page->body[format][PAGE_GZIP], &packed);
+    return r;
+}
+
+/* ------------------------------------------------------------------ build */
+
+void build_free(struct build *b)
+{
+    if (!b)
+        return;
+    for (unsigned i = 0; i < b->count; i++)
+        listing_ref_put(b->listings[i]);
+    for (size_t i = 0; i < b->known_count; i++)
+        free(b->known[i]);
+    for (size_t i = 0; i < b->remembered_count; i++) {
+        free((void *)(uintptr_t)b->remembered[i].path);
+        free((void *)(uintptr_t)b->remembered[i].sha256);
+        free((void *)(uintptr_t)b->remembered[i].metadata_sha256);
+        free((void *)(uintptr_t)b->remembered[i].authority);
+    }
+    free(b->remembered);
+    free(b->known);
+    merge_release(&b->merge);
+    page_unref(b->page);
+    free(b->index);
+    free(b->channel);
+    free(b->project);
+    free(b);
+}
+
+/* "../" for every segment between the page and the root. */
+static void href_prefix(const struct build *b, struct buf *to)
+{
+    unsigned depth = 2;
+    if (b->index[0])
+        depth++;
+    for (const char *s = b->index; *s; s++)
+        depth += *s == '/';
+    while (depth--)
+        buf_puts(to, "../");
+    buf_printf(to, "files/%s/", b->origin->name);
+}
+
+static int merge_listings(struct build *b, struct buf *prefix)
+{
+    auto_free struct merge_digest *remembered =
+        calloc(b->remembered_count + 1, sizeof(*remembered));
+    if (!remembered)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < b->remembered_count; i++) {
+        const struct catalogue_digest *d = &b->remembered[i];
+        remembered[i] = (struct merge_digest){d->path, d->sha256, d->metadata_sha256, d->authority,
+                                              d->disputed};
+    }
+    struct merge_input input = {.origin = b->origin,
+                                .channel = b->channel,
+                                .project = b->project,
+                                .href_prefix = prefix->data,
+                                .source_count = b->count,
+                                .remembered = remembered,
+                                .remembered_count = b->remembered_count};
+    for (unsigned i = 0; i < b->count; i++) {
+        input.sources[i].listing = b->listings[i]->listing;
+        input.sources[i].mirror = b->mirrors[i];
+    }
+    return merge_project(&input, &b->merge);
+}
+
+static int write_project(struct build *b, struct page *page)
+{
+    auto_buf struct buf prefix;
+    buf_init(&prefix, 4096);
+    href_prefix(b, &prefix);
+    int r = prefix.error ? prefix.error : merge_listings(b, &prefix);
+    for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
+        auto_buf struct buf bytes;
+        buf_init(&bytes, PAGE_MAX_BYTES);
+        merge_write(&b->merge, b->project, (enum page_format)f, &bytes);
+        r = set_forms(page, (enum page_format)f, &bytes);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------- list */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct names {
+    char **list;
+    size_t count, room;
+};
+
+static int add_name(struct names *n, const char *name)
+{
+    if (n->count == n->room) {
+        size_t room = n->room ? 2 * n->room : 256;
+        char **list = realloc(n->list, room * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        n->list = list;
+        n->room = room;
+    }
+    n->list[n->count] = strdup(name);
+    return n->list[n->count] ? (n->count++, 0) : ERROR_NO_MEMORY;
+}
+
+static int add_owned(struct build *b, struct names *n, const char *text)
+{
+    char name[NAME_MAX_BYTES + 1];
+    if (!text || name_normalize(text, name) || !origin_owns(b->origin, b->channel, name))
+        return 0;
+    return add_name(n, name);
+}
+
+static int add_listing(struct build *b, struct names *n, const struct listing *l)
+{
+    const char *last = "";
+    for (size_t i = 0; i < l->project_count; i++) {
+        int r = add_owned(b, n, l->projects[i]);
+        if (r)
+            return r;
+    }
+    for (size_t i = 0; i < l->file_count; i++) {
+        if (!l->files[i].project || strcmp(l->files[i].project, last) == 0)
+            continue;
+        last = l->files[i].project;
+        int r = add_owned(b, n, last);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static size_t drop_doubles(struct names *n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        if (kept && strcmp(n->list[i], n->list[kept - 1]) == 0)
+            free(n->list[i]);
+        else
+            n->list[kept++] = n->list[i];
+    }
+    return n->count = kept;
+}
+
+static int write_list(struct build *b, struct page *page)
+{
+    struct names names = {0};
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < b->count; i++)
+        r = add_listing(b, &names, b->listings[i]->listing);
+    for (size_t i = 0; r == 0 && i < b->known_count; i++)
+        r = add_name(&names, b->known[i]);
+    if (names.count)
+        qsort(names.list, names.count, sizeof(names.list[0]), by_name);
+    drop_doubles(&names);
+    for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
+        auto_buf struct buf bytes;
+        buf_init(&bytes, PAGE_MAX_BYTES);
+        page_write_list((const char *const *)names.list, names.count, (enum page_format)f, &bytes);
+        r = set_forms(page, (enum page_format)f, &bytes);
+    }
+    for (size_t i = 0; i < names.count; i++)
+        free(names.list[i]);
+    free(names.list);
+    return r;
+}
+
+/* ------------------------------------------------------------------ stages */
+
+static void back_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    b->done(b);
+}
+
+/* On the compute lane. */
+static void build_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    struct built_page *built = page_new(b->engine);
+    if (built) {
+        int r = b->project ? write_project(b, &built->page) : write_list(b, &built->page);
+        unsigned mirrors = b->project ? b->merge.mirrors : 0;
+        for (unsigned i = 0; !b->project && i < b->count; i++)
+            mirrors |= 1u << b->mirrors[i];
+        if (b->origin)
+            core_mirror_names(b->origin, mirrors, built->mirrors, sizeof(built->mirrors));
+        built->page.incomplete = b->incomplete;
+        built->page.max_age_s = b->max_age_s;
+        if (r) {
+            built->page.outcome = OUTCOME_UNAVAILABLE;
+            str_copy(built->detail, sizeof(built->detail), error_text(r));
+        } else if (b->project && !b->merge.count && !b->merge.mirrors) {
+            built->page.outcome = OUTCOME_NO_PROJECT;
+            str_copy(built->detail, sizeof(built->detail), b->missing_detail);
+        }
+        b->page = &built->page;
+    }
+    job->run = back_run;
+    core_post(b->engine, job);
+}
+
+static char *copy(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static int on_digest(void *context, const struct catalogue_digest *d)
+{
+    struct build *b = context;
+    if ((b->remembered_count & (b->remembered_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+        size_t room = 2 * (b->remembered_count + 1);
+        struct catalogue_digest *list = realloc(b->remembered, room * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        b->remembered = list;
+    }
+    struct catalogue_digest *to = &b->remembered[b->remembered_count];
+    *to = (struct catalogue_digest){.path = copy(d->path),
+                                    .sha256 = copy(d->sha256),
+                                    .metadata_sha256 = copy(d->metadata_sha256),
+                                    .authority = copy(d->authority),
+                                    .disputed = d->disputed};
+    if (!to->path)
+        return ERROR_NO_MEMORY;
+    b->remembered_count++;
+    return 0;
+}
+
+/* On the catalogue thread. */
+static void recall_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    if (b->project)
+        (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest,
+                                    b);
+    job->run = build_run;
+    lane_post(b->engine->compute, job);
+}
+
+void build_start(struct build *b)
+{
+    b->job.run = recall_run;
+    lane_post(b->engine->catalogue_lane, &b->job);
+}
+
+/* --------------------------------------------------------------- remember */
+
+struct remember {
+    struct job job;
+    struct build *build; /* owned: its strings are what is written */
+};
+
+static void put_digest(struct build *b, const struct merge_file *f)
+{
+    struct catalogue_digest d = {.origin = b->origin->name,
+                                 .path = f->path,
+                                 .project = b->project,
+                                 .sha256 = f->sha256,
+                                 .metadata_sha256 = f->metadata_sha256,
+                                 .authority = f->authority ? f->authority : "",
+                                 .disputed = f->disputed};
+    (void)catalogue_put_digest(b->engine->catalogue, &d);
+    if (!f->metadata_sha256)
+        return;
+    /* The metadata is a file of its own to whoever fetches it. */
+    auto_free char *path = str_printf("%s.metadata", f->path);
+    struct catalogue_digest m = {.origin = d.origin,
+                                 .path = path,
+                                 .project = b->project,
+                                 .sha256 = f->metadata_sha256,
+                                 .authority = d.authority};
+    if (path)
+        (void)catalogue_put_digest(b->engine->catalogue, &m);
+}
+
+static void remember_run(struct job *job)
+{
+    struct remember *r = container_of(job, struct remember, job);
+    struct build *b = r->build;
+    int error = catalogue_begin(b->engine->catalogue);
+    for (size_t i = 0; error == 0 && i < b->merge.count; i++)
+        if (b->merge.files[i].is_new || b->merge.files[i].disputed)
+            put_digest(b, &b->merge.files[i]);
+    if (error == 0)
+        error = catalogue_commit(b->engine->catalogue);
+    if (error)
+        log_warning("catalogue: cannot store digests of %s: %s", b->project, error_text(error));
+    build_free(b);
+    free(r);
+}
+
+void build_remember(struct build *b)
+{
+    bool news = false;
+    for (size_t i = 0; i < b->merge.count; i++) {
+        const struct merge_file *f = &b->merge.files[i];
+        news |= f->is_new || f->disputed;
+        if (f->is_new && !f->disputed)
+            files_learn_digest(b->engine, b->origin, f->path, f->sha256);
+        if (f->disputed)
+            core_problem(b->engine, "digest-disputed", b->origin->name, f->path,
+                         "two authorities name different digests");
+    }
+    struct remember *r = news ? calloc(1, sizeof(*r)) : NULL;
+    if (!r) {
+        build_free(b);
+        return;
+    }
+    *r = (struct remember){{remember_run, NULL}, b};
+    lane_post(b->engine->catalogue_lane, &r->job);
+}

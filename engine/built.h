@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Building pages: from listings to the bytes of every form, with what was learned on the way.
+ * build_run's work is pure CPU (compute lane) between two visits to the catalogue thread.
+ */
+#include "engine/merge.h"
+#include "engine/sources.h"
+
+struct built_page; /* a page with its reference count and memory */
+
+/* A page that refuses; NULL when out of memory. */
+struct page *built_refusal(struct engine *engine, enum outcome outcome, const char *detail);
+struct page *built_ref(struct page *page);
+size_t built_bytes(const struct page *page);
+/* Whether two pages say the same in every form. */
+bool built_is_same(const struct page *a, const struct page *b);
+
+struct build {
+    struct job job;
+    struct engine *engine;
+    void *owner;                       /* the slot; back on the flight thread */
+    void (*done)(struct build *build); /* on the flight thread; build_free there */
+    const struct origin *origin;
+    char *index, *channel, *project; /* project NULL: the list */
+    struct listing_ref *listings[MERGE_SOURCES];
+    unsigned mirrors[MERGE_SOURCES];
+    unsigned count;
+    bool incomplete;
+    int max_age_s;
+    char **known; /* names the list shows besides those listed; owned */
+    size_t known_count;
+    char missing_detail[512]; /* what to say when nobody lists the project */
+    /* results */
+    struct page *page;
+    struct merge merge;
+    struct catalogue_digest *remembered; /* copies */
+    size_t remembered_count;
+};
+
+void build_start(struct build *build); /* takes over; `done` follows */
+void build_free(struct build *build);
+/* Queues what authorities said now and had not said before. Flight thread. */
+void build_remember(struct build *build);

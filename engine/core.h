@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The inside of the engine, shared by its modules and nobody else: the flight thread with its
+ * inbox, the lanes, and who owns what.
+ *
+ *     engine.c   start, stop, inbox and tick        files.c    the table of files; opening and
+ * reading flights.c  carries out a flight's commands    pass.c     a file that cannot be kept
+ *     pages.c    the table of pages, loading        sources.c  one page of one mirror, and its
+ * storage merge.c    listings -> page (pure)            status.c   /-/status
+ *
+ * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is
+ * marked "flight thread" below is touched by it alone, so it needs no lock. It never blocks: what
+ * may block is a job on a lane that posts its result back.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lane.h"
+#include "base/slab.h"
+#include "cache/catalogue.h"
+#include "cache/store.h"
+#include "engine/budget.h"
+#include "engine/engine.h"
+#include "upstream/fetcher.h"
+
+enum { WRITER_LANES = 2, SLABS = 128, TICK_MS = 250 };
+
+struct files;
+struct pages;
+struct sources;
+
+struct engine {
+    struct engine_options options;
+    char *user_agent, *via; /* via: our own Via entry */
+
+    struct slab_pool *slabs;
+    struct fetcher *fetcher;
+    struct store *store;
+    struct lane
+        *writers[WRITER_LANES]; /* one thread each: writes of one partial keep their order */
+    struct lane *reader;        /* cold reads, opening blobs */
+    struct lane *cleaner;       /* commits, unlinks, closes: whatever waits for the disk */
+    struct lane *compute;
+    struct lane *catalogue_lane;
+    struct catalogue *catalogue; /* on the catalogue lane only */
+
+    struct files *files;
+    struct pages *pages;
+    struct sources *sources; /* flight thread */
+    struct budget *budget;   /* flight thread */
+    size_t *mirror_base;     /* number of an origin's first mirror in the budget */
+
+    _Atomic bool ready, stopping;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock; /* inbox */
+    pthread_cond_t work;
+    struct job *first, **last;
+    bool quit;
+
+    pthread_mutex_t status_lock;
+    struct buf status;        /* JSON members */
+    struct problem *problems; /* flight thread */
+    unsigned problem_count;
+    void (*free_attachment)(void *attachment);
+};
+
+/* Runs the job on the flight thread. Any thread; never blocks. After engine_stop has joined the
+ * thread, jobs run on the caller's. */
+void core_post(struct engine *engine, struct job *job);
+
+/* A job that owns a copy of nothing: calloc'd by the caller, container_of in run, freed there. */
+
+/* Number of a mirror in the budget. */
+size_t core_mirror(const struct engine *engine, const struct origin *origin, unsigned mirror);
+unsigned core_origin_mirrors(const struct engine *engine, const struct origin *origin,
+                             size_t ret_numbers[]);
+/* Names of the mirrors whose bit is set, comma-separated. */
+void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size);
+/* The Via value for a transfer begun by a request with `client_via` (or NULL); free() it. */
+char *core_via(const struct engine *engine, const char *client_via);
+
+/* ---- files.c and flights.c */
+int files_new(struct engine *engine, struct files **ret);
+void files_free(struct files *files);
+int files_load(struct engine *engine); /* at start, before threads: from catalogue and store */
+void files_tick(struct engine *engine, int64_t now_ms);
+void files_stop(struct engine *engine); /* ends every flight */
+/* An authority names the digest of a path: flights under way learn it. */
+void files_learn_digest(struct engine *engine, const struct origin *origin, const char *path,
+                        const char *sha256);
+void files_write_status(struct engine *engine, struct buf *to);
+
+/* ---- pages.c and sources.c */
+int pages_new(struct engine *engine, struct pages **ret);
+void pages_free(struct pages *pages);
+void pages_tick(struct engine *engine, int64_t now_ms);
+void pages_stop(struct engine *engine);
+int sources_new(struct engine *engine, struct sources **ret);
+void sources_free(struct sources *sources);
+void sources_tick(struct engine *engine, int64_t now_ms);
+
+/* ---- status.c: the snapshot, and problems: what an administrator should know; newest first,
+ * bounded; flight thread */
+void core_problem(struct engine *engine, const char *kind, const char *origin, const char *path,
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+void status_tick(struct engine *engine);
+void problems_free(struct engine *engine);

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/core.h"
+#include "index/listing.h"
+
+DEFINE_CLEANUP(struct engine, engine_free)
+
+/* --------------------------------------------------------- flight thread */
+
+void core_post(struct engine *e, struct job *job)
+{
+    pthread_mutex_lock(&e->lock);
+    bool alone = !e->has_thread;
+    if (!alone) {
+        job->next = NULL;
+        *e->last = job;
+        e->last = &job->next;
+        pthread_cond_signal(&e->work);
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (alone)
+        job->run(job);
+}
+
+/* All that is queued, in order; NULL after the next tick is due. */
+static struct job *take_jobs(struct engine *e, int64_t tick_ms)
+{
+    struct timespec until = {tick_ms / 1000, tick_ms % 1000 * 1000000};
+    pthread_mutex_lock(&e->lock);
+    while (!e->first && !e->quit && pthread_cond_timedwait(&e->work, &e->lock, &until) != ETIMEDOUT)
+        ;
+    struct job *list = e->first;
+    e->first = NULL;
+    e->last = &e->first;
+    if (!list && e->quit)
+        e->has_thread = false; /* from now on whoever posts runs the job */
+    pthread_mutex_unlock(&e->lock);
+    return list;
+}
+
+static void tick(struct engine *e, int64_t now_ms)
+{
+    files_tick(e, now_ms);
+    pages_tick(e, now_ms);
+    sources_tick(e, now_ms);
+    status_tick(e);
+}
+
+static void *flight_thread(void *arg)
+{
+    struct engine *e = arg;
+    int64_t next_ms = clock_monotonic_ms() + TICK_MS;
+    while (e->has_thread) {
+        struct job *job = take_jobs(e, next_ms), *next;
+        for (; job; job = next) {
+            next = job->next;
+            job->run(job);
+        }
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= next_ms) {
+            tick(e, now_ms);
+            next_ms = now_ms + TICK_MS;
+        }
+    }
+    return NULL;
+}
+
+static int start_thread(struct engine *e)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    e->has_thread = true;
+    int r = pthread_create(&e->thread, NULL, flight_thread, e);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r) {
+        e->has_thread = false;
+        return error_from_errno(r);
+    }
+    (void)pthread_setname_np(e->thread, "flight");
+    return 0;
+}
+
+/* --------------------------------------------------------------- helpers */
+
+size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    return e->mirror_base[origin - e->options.origins->list] + mirror;
+}
+
+unsigned core_origin_mirrors(const struct engine *e, const struct origin *origin, size_t ret[])
+{
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        ret[m] = core_mirror(e, origin, m);
+    return (unsigned)origin->mirror_count;
+}
+
+void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size)
+{
+    size_t len = 0;
+    ret[0] = '\0';
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        if (!(set & (1u << m)) || len + strlen(origin->mirrors[m].name) + 2 > size)
+            continue;
+        if (len)
+            ret[len++] = ',';
+        str_copy(ret + len, size - len, origin->mirrors[m].name);
+        len += strlen(ret + len);
+    }
+}
+
+char *core_via(const struct engine *e, const char *client_via)
+{
+    if (!client_via || !*client_via)
+        return strdup(e->via);
+    return str_printf("%s, %s", client_via, e->via);
+}
+
+/* ------------------------------------------------------------------ start */
+
+/* Hosts that were configured may be loopback or private; nothing else may. */
+static int allowed_hosts(const struct engine_options *options, char ***ret)
+{
+    size_t count = 0;
+    for (size_t o = 0; o < options->origins->count; o++)
+        count += 2 * options->origins->list[o].mirror_count;
+    char **list = calloc(count + 1, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    size_t n = 0;
+    for (size_t o = 0; o < options->origins->count; o++) {
+        const struct origin *origin = &options->origins->list[o];
+        for (size_t m = 0; m < 2 * origin->mirror_count; m++) {
+            const struct mirror *mirror = &origin->mirrors[m / 2];
+            struct url url;
+            if (url_parse(m % 2 ? mirror->index : mirror->files, &url))
+                continue;
+            list[n] = strchr(url.host, ':') ? str_printf("[%s]:%d", url.host, url.port)
+                                            : str_printf("%s:%d", url.host, url.port);
+            url_release(&url);
+            n += list[n] != NULL;
+        }
+    }
+    *ret = list;
+    return 0;
+}
+
+static int start_fetcher(struct engine *e)
+{
+    char **allowed = NULL;
+    int r = allowed_hosts(&e->options, &allowed);
+    if (r)
+        return r;
+    struct fetcher_options options = {
+        .user_agent = e->user_agent,
+        .proxy = e->options.proxy,
+        .no_proxy = e->options.no_proxy,
+        .ca_file = e->options.ca_file,
+        .allowed = (const char *const *)allowed,
+        .pool = e->slabs,
+        .connect_timeout_ms = e->options.connect_timeout_ms,
+        .stall_timeout_ms = e->options.stall_timeout_ms,
+        .page_timeout_ms = e->options.listing_timeout_ms,
+    };
+    r = fetcher_new(&options, &e->fetcher);
+    for (char **a = allowed; *a; a++)
+        free(*a);
+    free(allowed);
+    return r;
+}
+
+static int start_lanes(struct engine *e)
+{
+    int r = lane_new("read", 2, &e->reader);
+    for (unsigned i = 0; r == 0 && i < WRITER_LANES; i++)
+        r = lane_new("write", 1, &e->writers[i]);
+    if (r == 0)
+        r = lane_new("clean", 1, &e->cleaner);
+    if (r == 0)
+        r = lane_new("compute", 2, &e->compute);
+    return r ? r : lane_new("catalogue", 1, &e->catalogue_lane);
+}
+
+static int start_budget(struct engine *e)
+{
+    const struct origins *origins = e->options.origins;
+    size_t count = 0;
+    e->mirror_base = calloc(origins->count + 1, sizeof(*e->mirror_base));
+    if (!e->mirror_base)
+        return ERROR_NO_MEMORY;
+    for (size_t o = 0; o < origins->count; o++) {
+        e->mirror_base[o] = count;
+        count += origins->list[o].mirror_count;
+    }
+    uint64_t seed = (uint64_t)clock_monotonic_ms() * 2654435761u;
+    return budget_new(count, (unsigned)e->options.connections_per_mirror, seed, &e->budget);
+}
+
+static int open_storage(struct engine *e)
+{
+    int r = store_open(e->options.cache_dir, &e->store);
+    if (r)
+        return r;
+    r = catalogue_open(store_catalogue_path(e->store), &e->catalogue);
+    if (r == CATALOGUE_RESET)
+        log_warning("catalogue was unreadable and is rebuilt from the blobs");
+    return r < 0 ? r : 0;
+}
+
+static int start(struct engine *e)
+{
+    int r = open_storage(e);
+    if (r == 0)
+        r = start_budget(e);
+    if (r == 0)
+        r = slab_pool_new(SLABS, &e->slabs);
+    if (r == 0)
+        r = start_lanes(e);
+    if (r == 0)
+        r = files_new(e, &e->files);
+    if (r == 0)
+        r = sources_new(e, &e->sources);
+    if (r == 0)
+        r = pages_new(e, &e->pages);
+    if (r == 0)
+        r = files_load(e);
+    if (r == 0)
+        r = start_fetcher(e);
+    if (r)
+        return r;
+    status_tick(e); /* there is a status from the first request on */
+    return start_thread(e);
+}
+
+int engine_open(const struct engine_options *options, struct engine **ret)
+{
+    AUTO(engine_free) struct engine *e = calloc(1, sizeof(*e));
+    if (!e)
+        return ERROR_NO_MEMORY;
+    listing_global_init();
+    e->options = *options;
+    e->last = &e->first;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->status_lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    buf_init(&e->status, 16 << 20);
+    e->user_agent = strdup(options->user_agent);
+    e->via = str_printf("1.1 wheelyard-%s", options->instance);
+    if (!e->user_agent || !e->via)
+        return ERROR_NO_MEMORY;
+    int r = start(e);
+    if (r)
+        return r;
+    e->ready = true;
+    *ret = e;
+    e = NULL;
+    return 0;
+}
+
+/* ------------------------------------------------------------------- stop */
+
+/* A job that somebody waits for. */
+struct call {
+    struct job job;
+    struct engine *engine;
+    sem_t done;
+};
+
+static void call_and_wait(struct engine *e, void (*run)(struct job *job))
+{
+    struct call call = {.job.run = run, .engine = e};
+    sem_init(&call.done, 0, 0);
+    core_post(e, &call.job);
+    while (sem_wait(&call.done) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&call.done);
+}
+
+static void stop_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    files_stop(call->engine);
+    pages_stop(call->engine);
+    sem_post(&call->done);
+}
+
+static void quit_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    pthread_mutex_lock(&call->engine->lock);
+    call->engine->quit = true;
+    pthread_mutex_unlock(&call->engine->lock);
+    sem_post(&call->done);
+}
+
+/* Waiters first: they hang on boards and pages, which the flight thread closes. Then no more bytes
+ * come in, then the lanes run dry, each posting its results to the flight thread, which goes last.
+ */
+void engine_stop(struct engine *e)
+{
+    if (atomic_exchange(&e->stopping, true))
+        return;
+    bool has_thread = e->has_thread;
+    if (has_thread)
+        call_and_wait(e, stop_run);
+    if (e->fetcher)
+        fetcher_stop(e->fetcher);
+    struct lane *lanes[] = {e->writers[0], e->writers[1], e->compute,
+                            e->cleaner,    e->reader,     e->catalogue_lane};
+    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+        if (lanes[i])
+            lane_stop(lanes[i]);
+    if (has_thread) {
+        call_and_wait(e, quit_run);
+        (void)pthread_join(e->thread, NULL);
+    }
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    engine_stop(e);
+    pages_free(e->pages);
+    sources_free(e->sources);
+    files_free(e->files);
+    fetcher_free(e->fetcher);
+    for (unsigned i = 0; i < WRITER_LANES; i++)
+        lane_free(e->writers[i]);
+    lane_free(e->reader);
+    lane_free(e->compute);
+    lane_free(e->catalogue_lane);
+    lane_free(e->cleaner); /* last: handles close there */
+    catalogue_close(e->catalogue);
+    store_close(e->store);
+    slab_pool_free(e->slabs);
+    budget_free(e->budget);
+    buf_release(&e->status);
+    problems_free(e);
+    free(e->mirror_base);
+    free(e->user_agent);
+    free(e->via);
+    pthread_cond_destroy(&e->work);
+    pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->status_lock);
+    free(e);
+}
+
+bool engine_is_ready(struct engine *e)
+{
+    return e->ready && !e->stopping;
+}
+
+void engine_on_page_free(struct engine *e, void (*free_attachment)(void *attachment))
+{
+    e->free_attachment = free_attachment;
+}

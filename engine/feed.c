@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/flying.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+
+/*
+ * The way of a transfer's bytes:
+ *
+ *     transfer thread   on_head: facts -> flight thread, which judges them
+ *                       on_data: slabs are held until the verdict, then go to the writer lane
+ *     writer lane       what nobody wrote yet is written, and reported to the flight thread
+ *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
+ */
+struct held {
+    struct job job;
+    struct feed *feed;
+    struct slab *slab;
+    int64_t offset;
+    struct held *next;
+};
+
+/* News of bytes on disk, on its way to the flight thread. */
+struct written {
+    struct job job;
+    struct feed *feed;
+    int64_t from, to;
+    int error;
+};
+
+static void written_run(struct job *job)
+{
+    struct written *w = container_of(job, struct written, job);
+    struct feed *t = w->feed;
+    struct flying *fl = t->flying;
+    if (!fl->over && t->partial == fl->partial) {
+        if (w->error) {
+            flight_on_disk_error(fl->flight, w->error);
+        } else {
+            (void)extents_add(&fl->present, w->from, w->to);
+            if (fl->board)
+                board_publish(fl->board, w->from, w->to);
+            flight_on_bytes(fl->flight, t->number, w->from, w->to);
+            struct flight_view view;
+            flight_view(fl->flight, &view);
+            if (fl->board)
+                fl->board->senders = view.senders;
+        }
+        flying_drain(fl);
+    }
+    free(w);
+}
+
+static void report(struct feed *t, int64_t from, int64_t to, int error)
+{
+    struct written *w = calloc(1, sizeof(*w));
+    if (!w)
+        abort(); /* a lost report would leave readers waiting for ever */
+    *w = (struct written){.job.run = written_run, .feed = t, .from = from, .to = to};
+    w->error = error;
+    core_post(t->engine, &w->job);
+}
+
+static void write_run(struct job *job)
+{
+    struct held *h = container_of(job, struct held, job);
+    struct feed *t = h->feed;
+    int64_t end = h->offset + (int64_t)h->slab->len;
+    struct extent run;
+    for (int64_t at = h->offset; partial_claim(t->partial, at, end, &run); at = run.to) {
+        int r = file_write_at(t->partial->fd, h->slab->data + (run.from - h->offset),
+                              (size_t)(run.to - run.from), run.from);
+        report(t, run.from, run.to, r);
+    }
+    slab_put(h->slab);
+    free(h);
+}
+
+/* ---------------------------------------------------- on the transfer thread */
+
+static char *copy(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct feed *t = context;
+    t->facts = (struct flight_answer){.status = head->status,
+                                      .total = head->total,
+                                      .from = head->from,
+                                      .is_framed = head->is_framed,
+                                      .ranges = head->ranges};
+    t->etag = copy(head->etag);
+    t->date = copy(head->last_modified);
+    t->retry_after_s = head->retry_after_s;
+    t->answered = true;
+    core_post(t->engine, &t->answer);
+    return 0;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct feed *t = context;
+    struct held *h = calloc(1, sizeof(*h));
+    if (!h || !t->partial) {
+        slab_put(slab);
+        free(h);
+        return;
+    }
+    *h = (struct held){.job.run = write_run, .feed = t, .slab = slab, .offset = offset};
+    t->bytes += (int64_t)slab->len;
+    pthread_mutex_lock(&t->lock);
+    enum verdict verdict = t->verdict;
+    if (verdict == VERDICT_NONE) {
+        *t->held_last = h;
+        t->held_last = &h->next;
+    } else if (verdict == VERDICT_ACCEPTED) {
+        lane_post(t->partial->writer, &h->job);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (verdict == VERDICT_REJECTED) {
+        slab_put(slab);
+        free(h);
+    }
+}
+
+static void done_run(struct job *job);
+
+static void done_behind_writes(struct job *job)
+{
+    struct feed *t = container_of(job, struct feed, done);
+    job->run = done_run;
+    core_post(t->engine, job);
+}
+
+static void post_done(struct feed *t)
+{
+    t->done.run = done_behind_writes;
+    if (t->partial)
+        lane_post(t->partial->writer, &t->done);
+    else
+        done_behind_writes(&t->done);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct feed *t = context;
+    t->error = error;
+    t->detail = strdup(detail);
+    pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    bool post = !t->answered || t->verdict != VERDICT_NONE;
+    pthread_mutex_unlock(&t->lock);
+    if (post)
+        post_done(t);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------ on the flight thread */
+
+static const struct mirror *mirror_of(const struct feed *t, const struct origin *origin)
+{
+    return &origin->mirrors[t->mirror];
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Whether the answer speaks of the same bytes as the first one did. */
+static bool has_same_validator(const struct flying *fl, const struct feed *t)
+{
+    if (!fl->has_validator)
+        return true;
+    if (fl->validator_etag && str_starts(fl->validator_etag, "\""))
+        return is_same(fl->validator_etag, t->etag);
+    return fl->validator_mirror == t->mirror && is_same(fl->validator_date, t->date);
+}
+
+static void keep_validator(struct flying *fl, const struct feed *t)
+{
+    if (fl->has_validator)
+        return;
+    fl->has_validator = true;
+    fl->validator_mirror = t->mirror;
+    fl->validator_etag = copy(t->etag);
+    fl->validator_date = copy(t->date);
+}
+
+/* Statuses that this mirror means as "not here". */
+static int plain_status(const struct mirror *mirror, int status)
+{
+    for (const int *m = mirror->missing; m && *m; m++)
+        if (*m == status)
+            return 404;
+    return status;
+}
+
+static int judge(struct feed *t)
+{
+    struct flying *fl = t->flying;
+    if (fl->over || t->stopped)
+        return ERROR_STOPPING;
+    t->facts.status = plain_status(mirror_of(t, fl->entry->origin), t->facts.status);
+    t->facts.same_validator = has_same_validator(fl, t);
+    bool first = !fl->has_validator;
+    if (t->facts.status == 200 || t->facts.status == 206)
+        keep_validator(fl, t);
+    int r = flight_on_answer(fl->flight, t->number, &t->facts);
+    if (r && first)
+        fl->has_validator = false;
+    return r;
+}
+
+static void pronounce(struct feed *t, enum verdict verdict)
+{
+    struct held *list = NULL;
+    pthread_mutex_lock(&t->lock);
+    t->verdict = verdict;
+    bool post = t->ended;
+    for (struct held *h = t->held, *next; h; h = next) {
+        next = h->next;
+        if (verdict == VERDICT_ACCEPTED) {
+            lane_post(t->partial->writer, &h->job);
+        } else {
+            h->next = list;
+            list = h;
+        }
+    }
+    t->held = NULL;
+    t->held_last = &t->held;
+    pthread_mutex_unlock(&t->lock);
+    while (list) {
+        struct held *h = list;
+        list = h->next;
+        slab_put(h->slab);
+        free(h);
+    }
+    if (post)
+        post_done(t);
+}
+
+static void answer_run(struct job *job)
+{
+    struct feed *t = container_of(job, struct feed, answer);
+    int r = judge(t);
+    t->verdict_error = r;
+    if (r)
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+    pronounce(t, r ? VERDICT_REJECTED : VERDICT_ACCEPTED);
+    flying_drain(t->flying);
+}
+
+static void account(struct feed *t, int error, const char *detail)
+{
+    struct budget *budget = t->engine->budget;
+    size_t mirror = t->counted_mirror;
+    int64_t now_ms = clock_monotonic_ms();
+    if (t->counted)
+        budget_end(budget, mirror);
+    if (error == ERROR_STOPPING)
+        return;
+    if (error == 0 || error == ERROR_GONE)
+        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms);
+    else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
+        budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
+}
+
+static const char *verdict_text(int error)
+{
+    return error == ERROR_UPSTREAM_BROKEN ? "another file than the first answer's, or no range"
+                                          : "";
+}
+
+static void feed_free(struct feed *t)
+{
+    partial_unref(t->partial);
+    pthread_mutex_destroy(&t->lock);
+    free(t->etag);
+    free(t->date);
+    free(t->detail);
+    free(t);
+}
+
+static void unlink_feed(struct flying *fl, struct feed *t)
+{
+    for (struct feed **p = &fl->feeds; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            return;
+        }
+}
+
+static void tell_flight(struct flying *fl, struct feed *t, int error, const char *what)
+{
+    const struct origin *origin = fl->entry->origin;
+    auto_free char *detail = str_printf("%s: %s", mirror_of(t, origin)->name, what);
+    if (error && error != ERROR_STOPPING)
+        log_info("transfer failed mirror=%s path=%s error=\"%s\"", mirror_of(t, origin)->name,
+                 fl->entry->path, what);
+    flight_on_ended(fl->flight, t->number, error, t->facts.status, detail ? detail : what);
+}
+
+static void done_run(struct job *job)
+{
+    struct feed *t = container_of(job, struct feed, done);
+    struct engine *e = t->engine;
+    struct flying *fl = t->flying;
+    int error = t->verdict_error ? t->verdict_error : t->error;
+    const char *what = t->detail ? t->detail : error_text(error);
+    char status[32];
+    if (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS) {
+        (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
+        what = status;
+    } else if (t->verdict_error) {
+        what = verdict_text(t->verdict_error);
+    }
+    account(t, error, what);
+    unlink_feed(fl, t);
+    if (!t->stopped && !fl->over)
+        tell_flight(fl, t, error, what);
+    flying_drain(fl);
+    flying_unref(fl);
+    feed_free(t);
+    flights_retry_asks(e);
+}
+
+/* ------------------------------------------------------------------ begin */
+
+static void fetch(struct feed *t)
+{
+    struct flying *fl = t->flying;
+    const struct origin *origin = fl->entry->origin;
+    auto_free char *url = mirror_file_url(mirror_of(t, origin), fl->entry->path);
+    auto_free char *via = core_via(t->engine, fl->via);
+    struct fetch_request request = {.url = url ? url : "",
+                                    .head = t->head,
+                                    .from = t->from > 0 || t->to >= 0 ? t->from : -1,
+                                    .to = t->to >= 0 ? t->to - 1 : -1,
+                                    .via = via,
+                                    .max_bytes = INT64_MAX};
+    if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
+        str_starts(fl->validator_etag, "\""))
+        request.if_range = fl->validator_etag;
+    t->started_ms = clock_monotonic_ms();
+    t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
+}
+
+struct begin {
+    struct job job;
+    struct feed *feed;
+    int error, fd;
+    char *name;
+};
+
+/* On the flight thread: the partial is there (or the disk says no). */
+static void begun_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    struct feed *t = b->feed;
+    struct flying *fl = t->flying;
+    struct engine *e = t->engine;
+    if (b->error == 0 && !fl->over && !fl->partial) {
+        unsigned lane = (unsigned)(uintptr_t)fl / 64 % WRITER_LANES;
+        b->error = partial_new(b->fd, b->name, e->writers[lane], e->cleaner, &fl->partial);
+        b->fd = -1;
+        b->name = NULL;
+        if (b->error == 0 && fl->board)
+            fl->board->partial = partial_ref(fl->partial);
+    }
+    if (b->fd >= 0) { /* somebody was faster, or nobody wants it any more */
+        (void)close(b->fd);
+        store_discard(e->store, b->name);
+    }
+    free(b->name);
+    int error = b->error;
+    free(b);
+    if (error && !fl->over) {
+        flight_on_disk_error(fl->flight, error);
+        flying_drain(fl);
+    }
+    if (fl->over || t->stopped || error) {
+        t->error = ERROR_STOPPING;
+        done_run(&t->done);
+        return;
+    }
+    t->partial = partial_ref(t->flying->partial);
+    fetch(t);
+}
+
+static void begin_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    b->error = store_begin(b->feed->engine->store, &b->name, &b->fd);
+    job->run = begun_run;
+    core_post(b->feed->engine, job);
+}
+
+void feed_start(struct flying *fl, const struct flight_command *c)
+{
+    struct feed *t = calloc(1, sizeof(*t));
+    struct begin *b = calloc(1, sizeof(*b));
+    if (!t || !b)
+        abort(); /* see report() */
+    struct engine *e = fl->engine;
+    pthread_mutex_init(&t->lock, NULL);
+    t->flying = fl;
+    t->engine = e;
+    t->number = c->transfer;
+    t->mirror = c->mirror;
+    t->counted_mirror = core_mirror(e, fl->entry->origin, c->mirror);
+    t->head = c->head;
+    t->from = c->from;
+    t->to = c->to;
+    t->resume = c->resume;
+    t->retry_after_s = -1;
+    t->answer.run = answer_run;
+    t->done.run = done_behind_writes;
+    t->held_last = &t->held;
+    t->counted = !c->head && flying_is_counted(fl);
+    if (t->counted)
+        budget_begin(e->budget, t->counted_mirror);
+    t->next = fl->feeds;
+    fl->feeds = t;
+    flying_ref(fl);
+    if (t->head || fl->partial) {
+        t->partial = fl->partial ? partial_ref(fl->partial) : NULL;
+        free(b);
+        fetch(t);
+        return;
+    }
+    *b = (struct begin){.job.run = begin_run, .feed = t, .fd = -1};
+    lane_post(e->reader, &b->job);
+}
+
+static void stop_one(struct feed *t)
+{
+    t->stopped = true;
+    if (t->fetch)
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+}
+
+void feed_stop(struct flying *fl, uint64_t number)
+{
+    for (struct feed *t = fl->feeds; t; t = t->next)
+        if (t->number == number)
+            stop_one(t);
+}
+
+void feed_stop_all(struct flying *fl)
+{
+    for (struct feed *t = fl->feeds; t; t = t->next)
+        stop_one(t);
+}

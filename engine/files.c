@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/entry.h"
+#include "engine/reading.h"
+
+enum {
+    TOUCH_EVERY_MS = 30000,
+    TOUCH_AFTER_S = 3600, /* a use is written down when the last one written is so old */
+    KEY_MAX_BYTES = 2048,
+};
+
+/* ------------------------------------------------------------------ table */
+
+int files_new(struct engine *e, struct files **ret)
+{
+    (void)e;
+    struct files *files = calloc(1, sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    pthread_rwlock_init(&files->lock, NULL);
+    *ret = files;
+    return 0;
+}
+
+static void entry_free(struct entry *entry)
+{
+    blob_unref(entry->blob);
+    board_unref(entry->board);
+    free(entry->key);
+    free(entry->etag);
+    free(entry->mirrors);
+    free(entry);
+}
+
+void files_free(struct files *files)
+{
+    struct entry *entry, *next;
+    if (!files)
+        return;
+    HASH_ITER(hh, files->table, entry, next)
+    {
+        HASH_DEL(files->table, entry);
+        entry_free(entry);
+    }
+    pthread_rwlock_destroy(&files->lock);
+    free(files);
+}
+
+/* origin NUL path NUL, into `key`; its length, or 0 when it does not fit. */
+static size_t make_key(char key[KEY_MAX_BYTES], const char *origin, const char *path)
+{
+    size_t first = strlen(origin) + 1, second = strlen(path) + 1;
+    if (first + second > KEY_MAX_BYTES)
+        return 0;
+    memcpy(key, origin, first);
+    memcpy(key + first, path, second);
+    return first + second;
+}
+
+/* Under the write lock. */
+static struct entry *entry_add(struct files *files, const struct origin *origin, const char *path)
+{
+    char key[KEY_MAX_BYTES];
+    size_t len = make_key(key, origin->name, path);
+    struct entry *entry = len ? calloc(1, sizeof(*entry)) : NULL;
+    if (!entry)
+        return NULL;
+    entry->key = malloc(len);
+    if (!entry->key) {
+        free(entry);
+        return NULL;
+    }
+    memcpy(entry->key, key, len);
+    entry->key_len = len;
+    entry->path = entry->key + strlen(origin->name) + 1;
+    entry->origin = origin;
+    entry->size = -1;
+    HASH_ADD_KEYPTR(hh, files->table, entry->key, entry->key_len, entry);
+    return entry;
+}
+
+static struct entry *entry_find(struct files *files, const char *origin, const char *path)
+{
+    char key[KEY_MAX_BYTES];
+    struct entry *entry = NULL;
+    size_t len = make_key(key, origin, path);
+    if (len)
+        HASH_FIND(hh, files->table, key, len, entry);
+    return entry;
+}
+
+void files_drop(struct engine *e, struct entry *entry)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    HASH_DEL(e->files->table, entry);
+    pthread_rwlock_unlock(&e->files->lock);
+    entry_free(entry);
+}
+
+void files_set_board(struct engine *e, struct entry *entry, struct board *board)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    struct board *old = entry->board;
+    entry->board = board;
+    pthread_rwlock_unlock(&e->files->lock);
+    board_unref(old);
+}
+
+void files_set_blob(struct engine *e, struct entry *entry, struct blob *blob)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    struct blob *old_blob = entry->blob;
+    struct board *old_board = entry->board;
+    entry->blob = blob;
+    entry->board = NULL;
+    pthread_rwlock_unlock(&e->files->lock);
+    blob_unref(old_blob);
+    board_unref(old_board);
+}
+
+void files_note_failure(struct engine *e, struct entry *entry)
+{
+    if (entry->is_failed)
+        return;
+    entry->is_failed = true;
+    entry->next_failed = e->files->failed;
+    e->files->failed = entry;
+}
+
+void files_learn_digest(struct engine *e, const struct origin *origin, const char *path,
+                        const char *sha256)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = entry_find(e->files, origin->name, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (entry && entry->flying)
+        flights_learn_digest(e, entry, sha256);
+    else if (entry && strcmp(entry->sha256, sha256) == 0)
+        entry->authoritative = true;
+}
+
+/* ------------------------------------------------------------------- open */
+
+struct open_job {
+    struct job job;
+    struct engine *engine;
+    struct entry *entry; /* fresh: its flight begins; else NULL */
+    struct board *board; /* of an entry that is being opened already */
+    enum file_use use;
+    char *via;
+};
+
+static void open_job_run(struct job *job)
+{
+    struct open_job *o = container_of(job, struct open_job, job);
+    if (o->entry && o->engine->stopping)
+        board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
+    else if (o->entry)
+        flights_open(o->engine, o->entry, o->use, o->via);
+    else
+        flights_interest(o->engine, o->board, o->use);
+    board_unref(o->board);
+    free(o->via);
+    free(o);
+}
+
+static bool post_open(struct engine *e, struct entry *entry, struct board *board,
+                      const struct file_query *query)
+{
+    struct open_job *o = calloc(1, sizeof(*o));
+    if (!o)
+        return false;
+    *o = (struct open_job){.job.run = open_job_run,
+                           .engine = e,
+                           .entry = entry,
+                           .board = board_ref(board),
+                           .use = query->use,
+                           .via = query->via ? strdup(query->via) : NULL};
+    core_post(e, &o->job);
+    return true;
+}
+
+/* What the table says of a file: references to its blob or board. */
+struct found {
+    struct blob *blob;
+    struct board *board;
+    bool fresh;
+    struct file_facts facts;
+    char etag[96], mirrors[256];
+};
+
+static void look(struct files *files, const struct file_query *query, struct found *ret)
+{
+    pthread_rwlock_rdlock(&files->lock);
+    struct entry *entry = entry_find(files, query->origin, query->path);
+    if (entry && entry->blob) {
+        ret->blob = blob_ref(entry->blob);
+        ret->facts.size = entry->size;
+        ret->facts.immutable = entry->authoritative;
+        str_copy(ret->etag, sizeof(ret->etag), entry->etag ? entry->etag : "");
+        str_copy(ret->mirrors, sizeof(ret->mirrors), entry->mirrors ? entry->mirrors : "");
+        entry->used_s = clock_real_s();
+    } else if (entry && entry->board) {
+        ret->board = board_ref(entry->board);
+    }
+    pthread_rwlock_unlock(&files->lock);
+}
+
+/* Nobody has it yet: puts up a board, and the flight thread does the rest. */
+static int begin(struct engine *e, const struct origin *origin, const struct file_query *query,
+                 struct found *ret)
+{
+    struct files *files = e->files;
+    struct entry *fresh = NULL;
+    pthread_rwlock_wrlock(&files->lock);
+    struct entry *entry = entry_find(files, query->origin, query->path);
+    if (!entry)
+        entry = entry_add(files, origin, query->path);
+    if (entry && !entry->board && !entry->blob && board_new(origin, &entry->board) == 0)
+        fresh = entry;
+    if (entry && entry->board)
+        ret->board = board_ref(entry->board);
+    pthread_rwlock_unlock(&files->lock);
+    if (fresh) {
+        ret->fresh = true;
+        if (!post_open(e, fresh, ret->board, query))
+            abort();
+    }
+    return entry ? 0 : ERROR_NO_MEMORY;
+}
+
+static bool is_decided(void *arg)
+{
+    return ((struct board *)arg)->state != BOARD_OPENING;
+}
+
+/* A board that is known, failed or hands over to a pass. */
+static int from_board(struct engine *e, struct board *board, const struct file_query *query,
+                      struct file **ret)
+{
+    struct file_facts facts = {.size = board->size, .etag = board->etag};
+    bool closed = board->state == BOARD_CLOSED;
+    bool passing = closed && board->wants_pass;
+    facts.state = board->had_bytes || board->prefix > 0 ? FILE_PARTIAL : FILE_MISS;
+    if (passing || board->unkept)
+        facts.state = FILE_PASS;
+    facts.immutable = board->authoritative && query->use == FILE_USE_WHOLE;
+    if (closed && !passing) {
+        facts.outcome = board->outcome;
+        facts.detail = board->detail;
+    }
+    return reading_new(e, &facts, NULL, board, NULL, query, ret);
+}
+
+/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
+enum { ENGINE_AGAIN = 100 };
+static int follow(struct engine *e, struct found *found, const struct file_query *query,
+                  struct waiter *waiter, struct file **ret)
+{
+    struct board *board = found->board;
+    if (board->state == BOARD_OPENING) {
+        if (!found->fresh && !post_open(e, NULL, board, query))
+            return ERROR_NO_MEMORY;
+        waiter->want = 0;
+        if (waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED)
+            return ENGINE_WAIT;
+    }
+    if (board->state == BOARD_OPENING) /* closed list: the engine stops */
+        return ERROR_STOPPING;
+    if (board->state == BOARD_ASK_AGAIN)
+        return ENGINE_AGAIN;
+    return from_board(e, board, query, ret);
+}
+
+static int refuse(struct engine *e, enum outcome outcome, const char *detail,
+                  const struct file_query *query, struct file **ret)
+{
+    struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
+    return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
+}
+
+int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                struct file **ret)
+{
+    const struct origin *origin = origins_find(e->options.origins, query->origin);
+    if (!origin)
+        return refuse(e, OUTCOME_NO_FILE, "no such origin", query, ret);
+    for (int tries = 0; tries < 8; tries++) {
+        struct found found = {0};
+        if (e->stopping)
+            return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
+        look(e->files, query, &found);
+        int r = 0;
+        if (!found.blob && !found.board)
+            r = begin(e, origin, query, &found);
+        if (found.blob) {
+            found.facts.etag = found.etag;
+            found.facts.state = FILE_HIT;
+            return reading_new(e, &found.facts, found.blob, NULL, found.mirrors, query, ret);
+        }
+        if (r == 0 && found.board)
+            r = follow(e, &found, query, waiter, ret);
+        else if (r == 0)
+            r = ENGINE_AGAIN; /* a blob appeared between the two looks */
+        board_unref(found.board);
+        if (r != ENGINE_AGAIN)
+            return r;
+    }
+    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+}
+
+/* ------------------------------------------------------------------ start */
+
+struct known_blob {
+    char sha256[SHA256_HEX];
+    int64_t size, allocated_bytes;
+    char *sidecar;
+    bool has_row, has_file;
+    UT_hash_handle hh;
+};
+
+struct loading {
+    struct engine *engine;
+    struct known_blob *blobs; /* on disk */
+    char (*lost)[SHA256_HEX]; /* rows whose blob is gone */
+    size_t lost_count;
+};
+
+static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
+                        const char *sidecar)
+{
+    struct loading *l = context;
+    struct known_blob *b = calloc(1, sizeof(*b));
+    if (!b)
+        return ERROR_NO_MEMORY;
+    str_copy(b->sha256, sizeof(b->sha256), sha256);
+    b->size = size;
+    b->allocated_bytes = allocated_bytes;
+    b->sidecar = sidecar ? strdup(sidecar) : NULL;
+    HASH_ADD_STR(l->blobs, sha256, b);
+    return 0;
+}
+
+static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t allocated_bytes)
+{
+    struct loading *l = context;
+    struct known_blob *b;
+    (void)allocated_bytes;
+    HASH_FIND_STR(l->blobs, sha256, b);
+    if (b && b->size == size) {
+        b->has_row = true;
+        return 0;
+    }
+    void *lost = realloc(l->lost, (l->lost_count + 1) * sizeof(*l->lost));
+    if (!lost)
+        return ERROR_NO_MEMORY;
+    l->lost = lost;
+    str_copy(l->lost[l->lost_count++], SHA256_HEX, sha256);
+    return 0;
+}
+
+static int add_complete(struct loading *l, const struct catalogue_file *file)
+{
+    struct engine *e = l->engine;
+    struct known_blob *b;
+    const struct origin *origin = origins_find(e->options.origins, file->origin);
+    HASH_FIND_STR(l->blobs, file->blob, b);
+    if (!b)
+        return 0;
+    b->has_file = true;
+    if (!origin) /* an origin that is not configured now: the blob stays for when it is */
+        return 0;
+    struct entry *entry = entry_add(e->files, origin, file->path);
+    if (!entry)
+        return ERROR_NO_MEMORY;
+    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    entry->size = b->size;
+    entry->authoritative = file->authoritative;
+    entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);
+    entry->mirrors = file->mirrors ? strdup(file->mirrors) : NULL;
+    entry->used_s = entry->written_s = file->last_used_s;
+    return entry->etag ? 0 : ERROR_NO_MEMORY;
+}
+
+static int on_complete_file(void *context, const struct catalogue_file *file)
+{
+    return file->blob ? add_complete(context, file) : 0;
+}
+
+/* A blob that the catalogue does not know: its sidecar says what it is. */
+static int adopt(struct loading *l, struct known_blob *b)
+{
+    struct engine *e = l->engine;
+    struct json *doc = NULL;
+    if (!b->sidecar || json_parse(b->sidecar, strlen(b->sidecar), &doc))
+        doc = NULL;
+    const char *origin = json_string(json_member(doc, "origin"));
+    const char *path = json_string(json_member(doc, "path"));
+    const char *etag = json_string(json_member(doc, "etag"));
+    int r = 0;
+    if (!origin || !path) {
+        log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
+        r = store_remove(e->store, b->sha256);
+    } else {
+        log_info("blob adopted path=%s/%s sha256=%s", origin, path, b->sha256);
+        struct catalogue_file file = {.origin = origin,
+                                      .path = path,
+                                      .size = b->size,
+                                      .etag = etag && *etag ? etag : NULL,
+                                      .blob = b->sha256,
+                                      .authoritative =
+                                          json_is_true(json_member(doc, "authoritative")),
+                                      .mirrors = json_string(json_member(doc, "mirrors")),
+                                      .last_used_s = clock_real_s()};
+        r = catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes);
+        if (r == 0)
+            r = catalogue_put_file(e->catalogue, &file);
+        if (r == 0)
+            r = add_complete(l, &file);
+    }
+    json_free(doc);
+    return r;
+}
+
+static void forget_lost(struct loading *l)
+{
+    for (size_t i = 0; i < l->lost_count; i++) {
+        log_warning("catalogue row without blob dropped sha256=%s", l->lost[i]);
+        (void)catalogue_drop_blob(l->engine->catalogue, l->lost[i]);
+    }
+}
+
+int files_load(struct engine *e)
+{
+    struct loading l = {.engine = e};
+    struct known_blob *b, *next;
+    int r = store_scan(e->store, on_disk_blob, &l);
+    if (r == 0)
+        r = catalogue_each_blob(e->catalogue, on_blob_row, &l);
+    if (r == 0)
+        forget_lost(&l);
+    if (r == 0)
+        r = catalogue_each_file(e->catalogue, true, on_complete_file, &l);
+    HASH_ITER(hh, l.blobs, b, next)
+    {
+        if (r == 0 && (!b->has_row || !b->has_file))
+            (void)adopt(&l, b); /* what cannot be adopted now can be at the next start */
+        HASH_DEL(l.blobs, b);
+        free(b->sidecar);
+        free(b);
+    }
+    free(l.lost);
+    return r;
+}
+
+/* ------------------------------------------------------------------- time */
+
+struct touch {
+    struct job job;
+    struct engine *engine;
+    const char *origin;
+    char *path;
+    int64_t used_s;
+};
+
+static void touch_run(struct job *job)
+{
+    struct touch *t = container_of(job, struct touch, job);
+    (void)catalogue_touch(t->engine->catalogue, t->origin, t->path, t->used_s);
+    free(t->path);
+    free(t);
+}
+
+/* Writes down last use, coalesced: more often than once an hour nobody needs to know. */
+static void write_touches(struct engine *e, int64_t least_age_s)
+{
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        int64_t used_s = entry->used_s;
+        if (!entry->sha256[0] || used_s - entry->written_s < least_age_s ||
+            used_s == entry->written_s)
+            continue;
+        struct touch *t = calloc(1, sizeof(*t));
+        if (!t)
+            return;
+        *t = (struct touch){{touch_run, NULL}, e, entry->origin->name, strdup(entry->path), used_s};
+        if (!t->path) {
+            free(t);
+            return;
+        }
+        entry->written_s = used_s;
+        lane_post(e->catalogue_lane, &t->job);
+    }
+}
+
+void files_tick(struct engine *e, int64_t now_ms)
+{
+    flights_tick(e, now_ms);
+    if (now_ms - e->files->touched_ms < TOUCH_EVERY_MS)
+        return;
+    e->files->touched_ms = now_ms;
+    pthread_rwlock_rdlock(&e->files->lock);
+    write_touches(e, TOUCH_AFTER_S);
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+void files_stop(struct engine *e)
+{
+    flights_stop(e);
+    pthread_rwlock_rdlock(&e->files->lock);
+    write_touches(e, 1);
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+void files_write_status(struct engine *e, struct buf *to)
+{
+    int64_t bytes = 0;
+    unsigned blobs = 0, partials = flights_count(e);
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (entry->sha256[0]) {
+            bytes += entry->size;
+            blobs++;
+        }
+    pthread_rwlock_unlock(&e->files->lock);
+    int64_t free_bytes = store_free_bytes(e->store);
+    const char *state = free_bytes >= 0 && free_bytes < e->options.min_free ? "full" : "ok";
+    json_write_name(to, "cache");
+    buf_printf(to,
+               "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
+               ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
+               bytes, blobs, partials, e->options.max_size, free_bytes, state);
+    json_write_name(to, "flights");
+    buf_putc(to, '[');
+    flights_write_status(e, to);
+    buf_putc(to, ']');
+}

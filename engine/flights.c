@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/flying.h"
+
+/*
+ * Opening a file: a blob that we hold is opened on a disk lane; for anything else the catalogue is
+ * asked what is known (ETag, digest, blame), and a flight begins with that.
+ */
+
+enum {
+    SWEEP_MS = 1000,  /* how often departed clients are looked for */
+    FAILED_MS = 1000, /* how long a failure is the answer for newcomers, too */
+};
+
+/* ------------------------------------------------------ looking it up */
+
+struct lookup {
+    struct job job;
+    struct flying *flying;
+    char *origin, *path;
+    struct blob *blob; /* of a file we hold */
+    char sha256[SHA256_HEX];
+    int error;
+    unsigned blamed;
+    const struct origin *mirrors;
+};
+
+static int on_file_row(void *context, const struct catalogue_file *file)
+{
+    struct flying *fl = ((struct lookup *)context)->flying;
+    fl->row_size = file->size;
+    fl->row_etag = file->etag ? strdup(file->etag) : NULL;
+    return 0;
+}
+
+static int on_digest_row(void *context, const struct catalogue_digest *digest)
+{
+    struct lookup *l = context;
+    if (digest->sha256)
+        str_copy(l->flying->sha256, SHA256_HEX, digest->sha256);
+    l->flying->disputed = digest->disputed;
+    return 0;
+}
+
+static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
+                        const char *validator, int64_t when_s)
+{
+    struct lookup *l = context;
+    (void)validator;
+    (void)when_s;
+    if (strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
+        return 0;
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
+        if (strcmp(l->mirrors->mirrors[m].name, mirror) == 0)
+            l->blamed |= 1u << m;
+    return 0;
+}
+
+static void begin_flight(struct lookup *l)
+{
+    struct flying *fl = l->flying;
+    bool known = fl->row_etag && fl->row_size >= 0;
+    struct flight_options options = {.mirrors = (unsigned)fl->entry->origin->mirror_count,
+                                     .blamed = l->blamed,
+                                     .size = fl->row_size,
+                                     .is_known = known,
+                                     .sha256 = fl->sha256[0] ? fl->sha256 : NULL};
+    fl->board->authoritative = fl->sha256[0] && !fl->disputed;
+    if (flight_new(&options, &fl->flight))
+        abort(); /* without it nobody would ever answer the readers */
+    if (known) {
+        str_copy(fl->board->etag, sizeof(fl->board->etag), fl->row_etag);
+        board_know(fl->board, fl->row_size);
+    } else {
+        flying_add_interest(fl, fl->interest);
+    }
+    flying_drain(fl);
+}
+
+static void lookup_done(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    struct flying *fl = l->flying;
+    if (!fl->over)
+        begin_flight(l);
+    flying_unref(fl);
+    free(l->origin);
+    free(l->path);
+    free(l);
+}
+
+static void lookup_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    struct engine *e = l->flying->engine;
+    l->flying->row_size = -1;
+    (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
+    (void)catalogue_get_digest(e->catalogue, l->origin, l->path, on_digest_row, l);
+    (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
+    job->run = lookup_done;
+    core_post(e, job);
+}
+
+/* The blob's row without its file: it has to be fetched again. */
+static void blob_is_missing(struct lookup *l)
+{
+    struct flying *fl = l->flying;
+    log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, fl->entry->sha256);
+    core_problem(fl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
+                 fl->entry->sha256);
+    fl->entry->sha256[0] = '\0';
+    l->job.run = lookup_run;
+    lane_post(fl->engine->catalogue_lane, &l->job);
+}
+
+static void end_without_flight(struct flying *fl)
+{
+    if (flight_new(&(struct flight_options){.mirrors = 0, .size = -1}, &fl->flight))
+        abort();
+    flight_on_stop(fl->flight);
+}
+
+static void opened_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    struct flying *fl = l->flying;
+    if (!fl->over && l->error) {
+        blob_is_missing(l);
+        return;
+    }
+    if (!fl->over) {
+        struct board *board = fl->board;
+        fl->board = NULL;
+        files_set_blob(fl->engine, fl->entry, l->blob);
+        l->blob = NULL;
+        board->flying = NULL;
+        board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+        board_unref(board);
+        end_without_flight(fl);
+        flying_drain(fl);
+    }
+    blob_unref(l->blob);
+    flying_unref(fl);
+    free(l->origin);
+    free(l->path);
+    free(l);
+}
+
+static void open_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    l->error = blob_open(l->flying->engine, l->sha256, &l->blob);
+    job->run = opened_run;
+    core_post(l->flying->engine, job);
+}
+
+static struct lookup *lookup_new(struct flying *fl)
+{
+    struct lookup *l = calloc(1, sizeof(*l));
+    if (!l)
+        abort();
+    l->flying = fl;
+    l->mirrors = fl->entry->origin;
+    l->origin = strdup(fl->entry->origin->name);
+    l->path = strdup(fl->entry->path);
+    if (!l->origin || !l->path)
+        abort();
+    flying_ref(fl);
+    return l;
+}
+
+void flights_open(struct engine *e, struct entry *entry, enum file_use use, const char *via)
+{
+    struct flying *fl = calloc(1, sizeof(*fl));
+    if (!fl)
+        abort();
+    fl->engine = e;
+    fl->entry = entry;
+    fl->refs = 1;
+    fl->interest = use;
+    fl->via = via ? strdup(via) : NULL;
+    fl->board = board_ref(entry->board);
+    fl->board->flying = fl;
+    entry->flying = fl;
+    fl->next = e->files->flying;
+    if (fl->next)
+        fl->next->prev = fl;
+    e->files->flying = fl;
+
+    struct lookup *l = lookup_new(fl);
+    if (entry->sha256[0]) {
+        memcpy(l->sha256, entry->sha256, sizeof(l->sha256));
+        l->job.run = open_run;
+        lane_post(e->reader, &l->job);
+    } else {
+        l->job.run = lookup_run;
+        lane_post(e->catalogue_lane, &l->job);
+    }
+}
+
+/* ------------------------------------------------------------- readers */
+
+void flights_interest(struct engine *e, struct board *board, enum file_use use)
+{
+    (void)e;
+    struct flying *fl = board->flying;
+    if (!fl)
+        return;
+    if (use > fl->interest)
+        fl->interest = use;
+    if (fl->flight && board->state == BOARD_OPENING) {
+        flying_add_interest(fl, use);
+        flying_drain(fl);
+    }
+}
+
+void flights_reader(struct engine *e, struct board *board, uint64_t reader, enum file_use use,
+                    int64_t from, int64_t to)
+{
+    (void)e;
+    struct flying *fl = board->flying;
+    if (!fl || !fl->flight)
+        return;
+    flight_on_reader(fl->flight, reader, use == FILE_USE_WHOLE ? FLIGHT_WHOLE : FLIGHT_RANGE, from,
+                     to);
+    flying_drain(fl);
+}
+
+void flights_reader_left(struct engine *e, struct board *board, uint64_t reader)
+{
+    (void)e;
+    struct flying *fl = board->flying;
+    if (!fl || !fl->flight)
+        return;
+    flight_on_reader_left(fl->flight, reader);
+    flying_drain(fl);
+}
+
+void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha256)
+{
+    (void)e;
+    struct flying *fl = entry->flying;
+    if (!fl || fl->sha256[0])
+        return;
+    str_copy(fl->sha256, sizeof(fl->sha256), sha256);
+    if (fl->flight) {
+        flight_on_digest(fl->flight, sha256);
+        flying_drain(fl);
+    }
+}
+
+/* ---------------------------------------------------------------- time */
+
+static void retry_asks(struct flying *fl)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        if (!fl->asking[i] || fl->over)
+            continue;
+        struct flight_command ask = {.type = FLIGHT_ASK, .slot = i, .excluded = fl->excluded[i]};
+        flying_ask(fl, &ask);
+        flying_drain(fl);
+    }
+}
+
+void flights_retry_asks(struct engine *e)
+{
+    for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
+        flying_ref(fl); /* it may end meanwhile, and its neighbour with it */
+        retry_asks(fl);
+        next = fl->over ? e->files->flying : fl->next;
+        flying_unref(fl);
+    }
+}
+
+static void tick_one(struct flying *fl, int64_t now_ms)
+{
+    if (!fl->flight)
+        return;
+    flight_on_tick(fl->flight, now_ms);
+    flying_drain(fl);
+    if (!fl->over)
+        retry_asks(fl);
+    if (!fl->over && fl->board && now_ms - fl->swept_ms >= SWEEP_MS) {
+        fl->swept_ms = now_ms;
+        (void)waitlist_sweep(&fl->board->waiters);
+    }
+}
+
+/* A failure was the answer for a while; from now on it is tried again. */
+static void retire_failure(struct engine *e, struct entry *entry)
+{
+    struct flying *fl = entry->flying;
+    entry->is_failed = false;
+    if (fl && !fl->board && flying_renew_board(fl, entry->board) == 0)
+        return;
+    if (fl || entry->sha256[0])
+        files_set_board(e, entry, NULL);
+    else
+        files_drop(e, entry);
+}
+
+static void retire_failures(struct engine *e, int64_t now_ms)
+{
+    struct entry **p = &e->files->failed;
+    while (*p) {
+        struct entry *entry = *p;
+        if (entry->board && now_ms - entry->board->closed_ms < FAILED_MS) {
+            p = &entry->next_failed;
+            continue;
+        }
+        *p = entry->next_failed;
+        retire_failure(e, entry);
+    }
+}
+
+void flights_tick(struct engine *e, int64_t now_ms)
+{
+    for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
+        next = fl->next;
+        flying_ref(fl);
+        tick_one(fl, now_ms);
+        flying_unref(fl);
+    }
+    retire_failures(e, now_ms);
+}
+
+void flights_stop(struct engine *e)
+{
+    while (e->files->flying) {
+        struct flying *fl = e->files->flying;
+        if (!fl->flight)
+            end_without_flight(fl);
+        else
+            flight_on_stop(fl->flight);
+        flying_drain(fl);
+    }
+}
+
+unsigned flights_count(const struct engine *e)
+{
+    unsigned count = 0;
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+        count++;
+    return count;
+}
+
+void flights_write_status(struct engine *e, struct buf *to)
+{
+    for (struct flying *fl = e->files->flying; fl; fl = fl->next) {
+        struct flight_view view;
+        char names[256];
+        if (!fl->flight)
+            continue;
+        flight_view(fl->flight, &view);
+        core_mirror_names(fl->entry->origin, view.senders, names, sizeof(names));
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_name(to, "origin");
+        json_write_string(to, fl->entry->origin->name);
+        json_write_name(to, "path");
+        json_write_string(to, fl->entry->path);
+        json_write_name(to, "bytes");
+        buf_printf(to, "%" PRId64, view.present);
+        if (view.size >= 0) {
+            json_write_name(to, "size");
+            buf_printf(to, "%" PRId64, view.size);
+        }
+        json_write_name(to, "readers");
+        buf_printf(to, "%u", view.readers);
+        json_write_name(to, "mirrors");
+        json_write_string(to, names);
+        buf_putc(to, '}');
+    }
+}

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/flying.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum { HASH_BLOCK = 256 << 10 };
+
+static const uint64_t INTEREST = 1ull << 63; /* reader numbers of those that wait for the facts */
+
+/* --------------------------------------------------------------- refs */
+
+void flying_ref(struct flying *fl)
+{
+    fl->refs++;
+}
+
+static void hasher_free(struct hasher *h)
+{
+    if (h)
+        sha256_free(h->sha);
+    free(h);
+}
+
+void flying_unref(struct flying *fl)
+{
+    if (--fl->refs > 0)
+        return;
+    hasher_free(fl->hasher);
+    flight_free(fl->flight);
+    extents_release(&fl->present);
+    partial_unref(fl->partial);
+    board_unref(fl->board);
+    free(fl->via);
+    free(fl->validator_etag);
+    free(fl->validator_date);
+    free(fl->row_etag);
+    free(fl);
+}
+
+bool flying_is_counted(const struct flying *fl)
+{
+    return !str_ends(fl->entry->path, ".metadata");
+}
+
+/* ------------------------------------------------------------------ boards */
+
+void flying_put_board(struct flying *fl, struct board *board)
+{
+    board->flying = fl;
+    board->authoritative = fl->sha256[0] && !fl->disputed;
+    board->partial = fl->partial ? partial_ref(fl->partial) : NULL;
+    board_unref(fl->board);
+    fl->board = board;
+    files_set_board(fl->engine, fl->entry, board_ref(board));
+}
+
+static void release_board(struct flying *fl)
+{
+    if (fl->board)
+        fl->board->flying = NULL;
+    board_unref(fl->board);
+    fl->board = NULL;
+}
+
+/* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
+ * flight whose last readers were failed. */
+int flying_renew_board(struct flying *fl, const struct board *last)
+{
+    struct board *board;
+    int r = board_new(fl->entry->origin, &board);
+    if (r)
+        return r;
+    for (size_t i = 0; i < fl->present.count; i++)
+        board_publish(board, fl->present.list[i].from, fl->present.list[i].to);
+    board->had_bytes = fl->present.count > 0;
+    if (last && last->etag[0] && fl->present.count) {
+        str_copy(board->etag, sizeof(board->etag), last->etag);
+        struct flight_view view;
+        flight_view(fl->flight, &view);
+        board->limit = view.released;
+        board_know(board, view.size);
+    }
+    flying_put_board(fl, board);
+    return 0;
+}
+
+static enum outcome outcome_of(int error)
+{
+    switch (error) {
+    case ERROR_GONE:
+        return OUTCOME_NO_FILE;
+    case ERROR_TIMEOUT:
+        return OUTCOME_SILENT;
+    case ERROR_STOPPING:
+        return OUTCOME_STOPPING;
+    default:
+        return OUTCOME_BROKEN;
+    }
+}
+
+/* ---------------------------------------------------------------- commands */
+
+static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_size)
+{
+    if (fl->sha256[0] && !fl->disputed) {
+        (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
+        return;
+    }
+    if (fl->row_etag && fl->row_size == size) {
+        str_copy(ret, ret_size, fl->row_etag);
+        return;
+    }
+    const char *validator = fl->validator_etag ? fl->validator_etag : fl->validator_date;
+    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->entry->origin->name,
+                                      fl->entry->path, size, validator ? validator : "");
+    char hex[SHA256_HEX];
+    if (!seed || sha256_of(seed, strlen(seed), hex))
+        return;
+    (void)snprintf(ret, ret_size, "\"%" PRIx64 "-%.24s\"", (uint64_t)size, hex);
+}
+
+void flying_add_interest(struct flying *fl, enum file_use use)
+{
+    enum flight_use as = use == FILE_USE_WHOLE ? FLIGHT_WHOLE : FLIGHT_HEAD;
+    flight_on_reader(fl->flight, INTEREST | fl->last_interest++, as, 0, -1);
+}
+
+static void forget_interest(struct flying *fl)
+{
+    for (; fl->first_interest < fl->last_interest; fl->first_interest++)
+        flight_on_reader_left(fl->flight, INTEREST | fl->first_interest);
+}
+
+/* Whether the disk has room for the rest of the file above the configured floor. */
+static bool has_room(struct flying *fl, int64_t size)
+{
+    const struct engine_options *options = &fl->engine->options;
+    int64_t free_bytes = store_free_bytes(fl->engine->store);
+    int64_t more = size - extents_total(&fl->present);
+    bool fits = more <= options->max_size;
+    return fits && (free_bytes < 0 || free_bytes - more >= options->min_free);
+}
+
+static void on_known(struct flying *fl, int64_t size)
+{
+    struct board *board = fl->board;
+    choose_etag(fl, size, board->etag, sizeof(board->etag));
+    board->size = size;
+    board->unkept = size < 0 && !fl->sha256[0];
+    memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
+    if (size > 0 && !has_room(fl, size)) {
+        flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+        return;
+    }
+    commit_facts(fl);
+    board_know(board, size);
+    forget_interest(fl);
+}
+
+void flying_ask(struct flying *fl, const struct flight_command *c)
+{
+    size_t numbers[FLIGHT_MIRRORS];
+    unsigned count = core_origin_mirrors(fl->engine, fl->entry->origin, numbers), mirror;
+    int r = budget_pick(fl->engine->budget, numbers, count, c->excluded, flying_is_counted(fl),
+                        clock_monotonic_ms(), &mirror);
+    fl->asking[c->slot] = r == BUDGET_BUSY;
+    fl->excluded[c->slot] = c->excluded;
+    if (r == BUDGET_BUSY)
+        return;
+    if (r == 0) {
+        flight_on_mirror(fl->flight, c->slot, mirror, 0, NULL);
+        return;
+    }
+    char detail[FLIGHT_DETAIL] = "";
+    for (unsigned m = 0; m < count; m++) {
+        struct budget_view view;
+        if (c->excluded & (1u << m))
+            continue;
+        budget_view(fl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
+        size_t len = strlen(detail);
+        (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
+                       len ? "; " : "", fl->entry->origin->mirrors[m].name, view.last_error);
+    }
+    flight_on_mirror(fl->flight, c->slot, FLIGHT_NO_MIRROR, detail[0] ? ERROR_UPSTREAM_BROKEN : 0,
+                     detail);
+}
+
+struct hash_job {
+    struct job job;
+    struct flying *flying;
+    struct partial *partial;
+    struct hasher *hasher;
+    int64_t from, to, size;
+    int error;
+    char sha256[SHA256_HEX];
+};
+
+static void hashed_run(struct job *job)
+{
+    struct hash_job *h = container_of(job, struct hash_job, job);
+    struct flying *fl = h->flying;
+    if (h->hasher->abandoned || fl->over) {
+        hasher_free(h->hasher);
+    } else {
+        fl->hasher = h->hasher;
+        fl->hasher_out = NULL;
+        if (h->error)
+            flight_on_disk_error(fl->flight, h->error);
+        else
+            flight_on_hashed(fl->flight, h->to, h->sha256[0] ? h->sha256 : NULL);
+        flying_drain(fl);
+    }
+    partial_unref(h->partial);
+    flying_unref(fl);
+    free(h);
+}
+
+static void hash_run(struct job *job)
+{
+    struct hash_job *h = container_of(job, struct hash_job, job);
+    auto_free char *block = malloc(HASH_BLOCK);
+    int r = block ? 0 : ERROR_NO_MEMORY;
+    for (int64_t at = h->from; r == 0 && at < h->to;) {
+        size_t len = h->to - at < HASH_BLOCK ? (size_t)(h->to - at) : HASH_BLOCK;
+        r = file_read_at(h->partial->fd, block, len, at);
+        if (r == 0)
+            r = sha256_add(h->hasher->sha, block, len);
+        at += (int64_t)len;
+    }
+    if (r == 0 && h->to == h->size)
+        r = sha256_finish(h->hasher->sha, h->sha256);
+    h->error = r;
+    job->run = hashed_run;
+    core_post(h->flying->engine, job);
+}
+
+static void abandon_hasher(struct flying *fl)
+{
+    if (fl->hasher_out)
+        fl->hasher_out->abandoned = true;
+    fl->hasher_out = NULL;
+    hasher_free(fl->hasher);
+    fl->hasher = NULL;
+}
+
+static void on_hash(struct flying *fl, const struct flight_command *c)
+{
+    struct hash_job *h = calloc(1, sizeof(*h));
+    if (c->from == 0 || !fl->hasher) {
+        abandon_hasher(fl);
+        fl->hasher = calloc(1, sizeof(*fl->hasher));
+        if (fl->hasher && sha256_new(&fl->hasher->sha)) {
+            free(fl->hasher);
+            fl->hasher = NULL;
+        }
+    }
+    if (!h || !fl->hasher || !fl->partial) {
+        free(h);
+        flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
+        return;
+    }
+    *h = (struct hash_job){.job.run = hash_run,
+                           .flying = fl,
+                           .partial = partial_ref(fl->partial),
+                           .hasher = fl->hasher,
+                           .from = c->from,
+                           .to = c->to,
+                           .size = c->size};
+    fl->hasher_out = fl->hasher;
+    fl->hasher = NULL;
+    flying_ref(fl);
+    lane_post(fl->engine->compute, &h->job);
+}
+
+struct discard {
+    struct job job;
+    struct store *store;
+    char *name;
+};
+
+static void discard_run(struct job *job)
+{
+    struct discard *d = container_of(job, struct discard, job);
+    store_discard(d->store, d->name);
+    free(d->name);
+    free(d);
+}
+
+static void drop_partial(struct flying *fl, bool unlink_it)
+{
+    struct discard *d = unlink_it && fl->partial ? calloc(1, sizeof(*d)) : NULL;
+    if (d) {
+        *d = (struct discard){{discard_run, NULL}, fl->engine->store, strdup(fl->partial->name)};
+        if (d->name)
+            lane_post(fl->engine->cleaner, &d->job);
+        else
+            free(d);
+    }
+    partial_unref(fl->partial);
+    fl->partial = NULL;
+    extents_release(&fl->present);
+}
+
+static void on_cut(struct flying *fl, int error)
+{
+    log_warning("readers cut path=%s/%s reason=\"%s\"", fl->entry->origin->name, fl->entry->path,
+                error_text(error));
+    board_close(fl->board, BOARD_CLOSED, outcome_of(error), error_text(error));
+    abandon_hasher(fl);
+    drop_partial(fl, true);
+    fl->has_validator = false;
+    struct board *old = fl->board;
+    old->flying = NULL;
+    (void)flying_renew_board(fl, NULL);
+}
+
+struct blame {
+    struct job job;
+    struct engine *engine;
+    char *origin, *path, *validator;
+    const char *mirror;
+};
+
+static void blame_run(struct job *job)
+{
+    struct blame *b = container_of(job, struct blame, job);
+    (void)catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror,
+                              b->validator ? b->validator : "", clock_real_s());
+    free(b->origin);
+    free(b->path);
+    free(b->validator);
+    free(b);
+}
+
+static void on_blame(struct flying *fl, unsigned mirror)
+{
+    const struct entry *entry = fl->entry;
+    const char *name = entry->origin->mirrors[mirror].name;
+    struct blame *b = calloc(1, sizeof(*b));
+    log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
+                entry->path, fl->sha256);
+    core_problem(fl->engine, "wrong-digest", entry->origin->name, entry->path,
+                 "%s sent other bytes than sha256 %s", name, fl->sha256);
+    budget_lied(fl->engine->budget, core_mirror(fl->engine, entry->origin, mirror),
+                clock_monotonic_ms());
+    if (!b)
+        return;
+    *b = (struct blame){.job.run = blame_run, .engine = fl->engine, .mirror = name};
+    b->origin = strdup(entry->origin->name);
+    b->path = strdup(entry->path);
+    if (b->origin && b->path)
+        lane_post(fl->engine->catalogue_lane, &b->job);
+    else
+        blame_run(&b->job);
+}
+
+static void on_fail(struct flying *fl, const struct flight_command *c)
+{
+    struct board *board = fl->board;
+    if (!board)
+        return;
+    if (c->error != ERROR_STOPPING)
+        log_warning("fetch failed path=%s/%s error=\"%s\" detail=\"%s\"", fl->entry->origin->name,
+                    fl->entry->path, error_text(c->error), c->detail);
+    board->wants_pass = c->error == ERROR_NO_SPACE && board->etag[0];
+    if (c->error == ERROR_NO_SPACE)
+        core_problem(fl->engine, "not-kept", fl->entry->origin->name, fl->entry->path,
+                     "no space left in the cache: passed through");
+    board_close(board, BOARD_CLOSED, outcome_of(c->error), c->detail);
+    files_note_failure(fl->engine, fl->entry);
+    forget_interest(fl);
+    release_board(fl);
+}
+
+static void on_end(struct flying *fl)
+{
+    struct engine *e = fl->engine;
+    struct entry *entry = fl->entry;
+    struct files *files = e->files;
+    feed_stop_all(fl);
+    abandon_hasher(fl);
+    drop_partial(fl, !fl->committed);
+    fl->over = true;
+    fl->entry = NULL;
+    entry->flying = NULL;
+    release_board(fl);
+    if (fl->prev)
+        fl->prev->next = fl->next;
+    else
+        files->flying = fl->next;
+    if (fl->next)
+        fl->next->prev = fl->prev;
+    if (!entry->sha256[0] && !entry->is_failed)
+        files_drop(e, entry);
+    flying_unref(fl);
+}
+
+void flying_drain(struct flying *fl)
+{
+    struct flight_command c;
+    while (!fl->over && fl->flight && flight_next(fl->flight, &c)) {
+        switch (c.type) {
+        case FLIGHT_ASK:
+            flying_ask(fl, &c);
+            break;
+        case FLIGHT_START:
+            feed_start(fl, &c);
+            break;
+        case FLIGHT_STOP:
+            feed_stop(fl, c.transfer);
+            break;
+        case FLIGHT_KNOWN:
+            on_known(fl, c.size);
+            break;
+        case FLIGHT_RELEASE:
+            if (fl->board)
+                board_release(fl->board, c.to, c.size);
+            break;
+        case FLIGHT_HASH:
+            on_hash(fl, &c);
+            break;
+        case FLIGHT_CUT:
+            on_cut(fl, c.error);
+            break;
+        case FLIGHT_BLAME:
+            on_blame(fl, c.mirror);
+            break;
+        case FLIGHT_COMMIT:
+            commit_start(fl, &c);
+            break;
+        case FLIGHT_FAIL:
+            on_fail(fl, &c);
+            break;
+        case FLIGHT_PARK:
+            break;
+        case FLIGHT_END:
+            on_end(fl);
+            break;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A flight in the real world: the state machine of engine/flight.h with its board, its partial and
+ * its transfers. flights.c carries out commands, feed.c moves bytes. Everything here belongs to
+ * the flight thread, but for what struct feed marks otherwise.
+ */
+#include "base/digest.h"
+#include "engine/entry.h"
+#include "engine/flight.h"
+
+struct hasher;
+
+struct flying {
+    struct engine *engine;
+    struct flight *flight; /* NULL while the catalogue is asked */
+    struct entry *entry;   /* NULL when over */
+    struct board *board;   /* NULL between a failure and the next reader */
+    struct partial *partial;
+    struct extents present;    /* what is written in it */
+    struct hasher *hasher;     /* bytes [0, hashed) */
+    struct hasher *hasher_out; /* while a job adds to it */
+    struct feed *feeds;
+    unsigned refs; /* jobs on their way, and the list's own */
+    bool over, committed;
+    bool disputed; /* authorities disagree: the digest is not published, but still checked */
+    enum file_use interest; /* the most that was asked for before the flight began */
+    uint64_t last_interest;
+    uint64_t first_interest;
+    bool asking[FLIGHT_SLOTS]; /* every connection is busy: ask again */
+    unsigned excluded[FLIGHT_SLOTS];
+    char sha256[SHA256_HEX];
+    char *via;
+    /* of the first accepted answer: */
+    bool has_validator;
+    unsigned validator_mirror;
+    char *validator_etag, *validator_date;
+    /* of the catalogue: */
+    int64_t swept_ms;
+    int64_t row_size;
+    char *row_etag;
+    struct flying *prev, *next;
+};
+
+/* What a hash job adds to; goes with the job while one runs. */
+struct hasher {
+    struct sha256 *sha;
+    bool abandoned;
+};
+
+enum verdict { VERDICT_NONE, VERDICT_ACCEPTED, VERDICT_REJECTED };
+
+struct feed {
+    struct flying *flying; /* a reference */
+    struct engine *engine;
+    struct partial *partial;
+    uint64_t number, fetch;
+    unsigned mirror;
+    size_t counted_mirror; /* its number in the budget */
+    bool counted;          /* holds one of the mirror's connections */
+    bool stopped;
+    bool head;
+    int verdict_error;
+    int64_t from, to;
+    bool resume;
+    int64_t started_ms;
+    struct job answer, done;
+    struct feed *next;
+    /* transfer thread until on_done, then the flight thread: */
+    struct flight_answer facts;
+    char *etag, *date, *detail;
+    int error, retry_after_s;
+    bool answered;
+    _Atomic int64_t bytes;
+    /* both, under the lock: */
+    pthread_mutex_t lock;
+    enum verdict verdict;
+    bool ended;
+    struct held *held, **held_last; /* slabs that wait for the verdict */
+};
+
+/* Begins a transfer as FLIGHT_START says. */
+void feed_start(struct flying *flying, const struct flight_command *command);
+void feed_stop(struct flying *flying, uint64_t number);
+/* The flight is over: stops all and forgets them. */
+void feed_stop_all(struct flying *flying);
+
+/* Carries out what the flight has decided. */
+void flying_drain(struct flying *flying);
+void flying_ref(struct flying *flying);
+void flying_unref(struct flying *flying);
+/* Keeps the file, as FLIGHT_COMMIT says; ends in flight_on_committed. */
+void commit_start(struct flying *flying, const struct flight_command *command);
+/* Remembers ETag and size, so that they are the same for good. */
+void commit_facts(struct flying *flying);
+/* A fresh board over what is there, for those who come after a cut or a failure. */
+int flying_renew_board(struct flying *flying, const struct board *last);
+/* Puts up a flight's first board. */
+void flying_put_board(struct flying *flying, struct board *board);
+/* Asks the budget for a mirror, as FLIGHT_ASK says. */
+void flying_ask(struct flying *flying, const struct flight_command *command);
+/* Registers somebody who waits for size and ETag. */
+void flying_add_interest(struct flying *flying, enum file_use use);
+/* Small files need no connection of their own. */
+bool flying_is_counted(const struct flying *flying);
+/* A connection came free: those that were told to wait ask again. */
+void flights_retry_asks(struct engine *engine);

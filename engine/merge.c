@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+
+/* Index into merge.files by path, by name and by release; freed with the building. */
+struct by_key {
+    const char *key;
+    size_t index;
+    bool flag;
+    UT_hash_handle hh;
+};
+
+struct building {
+    const struct merge_input *input;
+    struct merge *merge;
+    size_t room;
+    struct by_key *paths, *names, *releases, *remembered;
+};
+
+static void free_keys(struct by_key **table)
+{
+    struct by_key *k, *next;
+    HASH_ITER(hh, *table, k, next)
+    {
+        HASH_DEL(*table, k);
+        free(k);
+    }
+}
+
+static struct by_key *find_key(struct by_key *table, const char *key)
+{
+    struct by_key *k;
+    HASH_FIND_STR(table, key, k);
+    return k;
+}
+
+static struct by_key *add_key(struct by_key **table, const char *key, size_t index)
+{
+    struct by_key *k = calloc(1, sizeof(*k));
+    if (!k)
+        return NULL;
+    k->key = key;
+    k->index = index;
+    HASH_ADD_KEYPTR(hh, *table, k->key, strlen(k->key), k);
+    return k;
+}
+
+static bool is_in_channel(const struct merge_input *in, const char *path)
+{
+    size_t len = in->channel ? strlen(in->channel) : 0;
+    return len && strncmp(path, in->channel, len) == 0 && path[len] == '/';
+}
+
+static int make_room(struct building *b)
+{
+    struct merge *m = b->merge;
+    if (m->count < b->room)
+        return 0;
+    size_t room = b->room ? 2 * b->room : 64;
+    struct merge_file *files = realloc(m->files, room * sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    m->files = files;
+    b->room = room;
+    return 0;
+}
+
+static char *href_of(const struct merge_input *in, const char *path)
+{
+    auto_buf struct buf href;
+    buf_init(&href, 16384);
+    buf_puts(&href, in->href_prefix);
+    url_encode_path(&href, path);
+    return buf_take(&href, NULL);
+}
+
+/* A path nobody has listed so far; a name that stands under another path keeps the better place. */
+static int add_file(struct building *b, char *path, const struct listed_file *l)
+{
+    struct merge *m = b->merge;
+    struct by_key *name = find_key(b->names, l->name);
+    if (name &&
+        (is_in_channel(b->input, m->files[name->index].path) || !is_in_channel(b->input, path))) {
+        free(path);
+        return 0;
+    }
+    int r = name ? 0 : make_room(b);
+    if (r) {
+        free(path);
+        return r;
+    }
+    struct merge_file *f = &m->files[name ? name->index : m->count];
+    if (name) {
+        struct by_key *old = find_key(b->paths, f->path);
+        HASH_DEL(b->paths, old);
+        free(old);
+        free(f->path);
+        free(f->href);
+    }
+    *f =
+        (struct merge_file){.path = path, .href = href_of(b->input, path), .listed = l, .size = -1};
+    size_t index = (size_t)(f - m->files);
+    if (!name) {
+        m->count++;
+        if (!add_key(&b->names, l->name, index))
+            return ERROR_NO_MEMORY;
+    }
+    return f->href && add_key(&b->paths, path, index) ? 0 : ERROR_NO_MEMORY;
+}
+
+static void note_digest(struct merge_file *f, const char **known, const char *said)
+{
+    if (!said)
+        return;
+    if (!*known)
+        *known = said;
+    else if (strcmp(*known, said) != 0)
+        f->disputed = true;
+}
+
+static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned mirror,
+                    const char *mirror_name)
+{
+    f->mirrors |= 1u << mirror;
+    if (l->sha256 && !f->authority)
+        f->authority = mirror_name;
+    note_digest(f, &f->sha256, l->sha256);
+    if (!f->requires_python)
+        f->requires_python = l->requires_python;
+    if (!f->upload_time)
+        f->upload_time = l->upload_time;
+    if (f->size < 0)
+        f->size = l->size;
+    if (!l->has_metadata)
+        return;
+    if (l->metadata_sha256 && f->metadata_sha256 &&
+        strcmp(l->metadata_sha256, f->metadata_sha256) != 0) {
+        f->metadata_sha256 = NULL; /* which one will be served nobody knows */
+        return;
+    }
+    if (l->metadata_sha256 && !f->has_metadata)
+        f->metadata_sha256 = l->metadata_sha256;
+    f->has_metadata = true;
+}
+
+static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
+{
+    char *path = NULL;
+    int r = origin_map_url(b->input->origin, l->url, &path);
+    if (r) {
+        b->merge->dropped++;
+        return r == ERROR_NO_MEMORY ? r : 0;
+    }
+    struct by_key *known = find_key(b->paths, path);
+    if (known) {
+        free(path);
+    } else {
+        const char *key = path;
+        r = add_file(b, path, l);
+        if (r)
+            return r;
+        struct by_key *name = find_key(b->names, l->name);
+        known = name ? find_key(b->paths, b->merge->files[name->index].path) : NULL;
+        if (!known || b->merge->files[known->index].path != key)
+            return 0; /* listed under a better path already */
+    }
+    fill_in(&b->merge->files[known->index], l, mirror, b->input->origin->mirrors[mirror].name);
+    return 0;
+}
+
+static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
+{
+    bool flat = b->input->origin->mirrors[mirror].layout == LAYOUT_FLAT;
+    struct merge *m = b->merge;
+    if (listing->project_status && !m->project_status) {
+        m->project_status = listing->project_status;
+        m->project_status_reason = listing->project_status_reason;
+    }
+    for (size_t i = 0; i < listing->file_count; i++) {
+        const struct listed_file *l = &listing->files[i];
+        if (flat && strcmp(l->project, b->input->project) != 0)
+            continue;
+        m->mirrors |= 1u << mirror;
+        int r = take_link(b, l, mirror);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/* What authorities said earlier counts as if they said it now. */
+static int recall(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->remembered_count; i++)
+        if (!add_key(&b->remembered, in->remembered[i].path, i))
+            return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < b->merge->count; i++) {
+        struct merge_file *f = &b->merge->files[i];
+        struct by_key *k = find_key(b->remembered, f->path);
+        const struct merge_digest *d = k ? &in->remembered[k->index] : NULL;
+        f->is_new = f->sha256 && (!d || !d->sha256);
+        if (!d)
+            continue;
+        if (!f->authority)
+            f->authority = d->authority;
+        note_digest(f, &f->sha256, d->sha256);
+        f->disputed |= d->disputed;
+        if (f->has_metadata && !f->metadata_sha256)
+            f->metadata_sha256 = d->metadata_sha256;
+    }
+    return 0;
+}
+
+static const char *release_of(const struct merge_file *f)
+{
+    return f->listed->version ? f->listed->version : "";
+}
+
+/* SHA-256 for all files of a release or for none. */
+static int level_digests(struct building *b)
+{
+    struct merge *m = b->merge;
+    for (size_t i = 0; i < m->count; i++) {
+        struct by_key *k = find_key(b->releases, release_of(&m->files[i]));
+        if (!k && !(k = add_key(&b->releases, release_of(&m->files[i]), i)))
+            return ERROR_NO_MEMORY;
+        k->flag |= !m->files[i].sha256 || m->files[i].disputed;
+    }
+    for (size_t i = 0; i < m->count; i++)
+        m->files[i].shows_digest = !find_key(b->releases, release_of(&m->files[i]))->flag;
+    return 0;
+}
+
+int merge_project(const struct merge_input *input, struct merge *ret)
+{
+    struct merge merge = {0};
+    struct building b = {.input = input, .merge = &merge};
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < input->source_count; i++)
+        r = take_source(&b, input->sources[i].listing, input->sources[i].mirror);
+    if (r == 0)
+        r = recall(&b);
+    if (r == 0)
+        r = level_digests(&b);
+    free_keys(&b.paths);
+    free_keys(&b.names);
+    free_keys(&b.releases);
+    free_keys(&b.remembered);
+    if (r) {
+        merge_release(&merge);
+        return r;
+    }
+    *ret = merge;
+    return 0;
+}
+
+void merge_release(struct merge *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        free(m->files[i].path);
+        free(m->files[i].href);
+    }
+    free(m->files);
+    *m = (struct merge){0};
+}
+
+void merge_write(const struct merge *m, const char *project, enum page_format format,
+                 struct buf *to)
+{
+    auto_free struct page_file *files = calloc(m->count + 1, sizeof(*files));
+    if (!files) {
+        to->error = ERROR_NO_MEMORY;
+        return;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merge_file *f = &m->files[i];
+        files[i] = (struct page_file){.name = f->listed->name,
+                                      .href = f->href,
+                                      .version = f->listed->version,
+                                      .sha256 = f->shows_digest ? f->sha256 : NULL,
+                                      .requires_python = f->requires_python,
+                                      .metadata_sha256 = f->metadata_sha256,
+                                      .upload_time = f->upload_time,
+                                      .yanked_reason = f->listed->yanked_reason,
+                                      .size = f->size,
+                                      .yanked = f->listed->yanked,
+                                      .has_metadata = f->has_metadata};
+    }
+    struct page_content content = {.project = project,
+                                   .files = files,
+                                   .file_count = m->count,
+                                   .project_status = m->project_status,
+                                   .project_status_reason = m->project_status_reason};
+    page_write_project(&content, format, to);
+}

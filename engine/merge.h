@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Listings of an origin's mirrors -> one project's files, under the index rules: identity is the
+ * path, the union of what mirrors list, one path per name (the channel's own folder wins), digests
+ * for all files of a release or for none, what one mirror leaves out is filled from the next. Pure;
+ * compute lane.
+ */
+#include "engine/origins.h"
+#include "index/listing.h"
+#include "index/page.h"
+
+enum { MERGE_SOURCES = 16 };
+
+/* A digest that an authority gave, now or earlier. */
+struct merge_digest {
+    const char *path, *sha256, *metadata_sha256, *authority; /* hex or NULL */
+    bool disputed;
+};
+
+struct merge_input {
+    const struct origin *origin;
+    const char *channel;     /* or NULL */
+    const char *project;     /* normalised */
+    const char *href_prefix; /* "../../../files/pytorch/" */
+    struct {
+        const struct listing *listing;
+        unsigned mirror;
+    } sources[MERGE_SOURCES]; /* in the origin's order */
+    unsigned source_count;
+    const struct merge_digest *remembered;
+    size_t remembered_count;
+};
+
+struct merge_file {
+    char *path, *href;
+    const struct listed_file *listed; /* the first source's; lives as long as its listing */
+    const char *sha256, *metadata_sha256, *authority; /* said now, or remembered; undisputed */
+    bool disputed, is_new;                            /* is_new: the digest was not remembered */
+    bool shows_digest;                                /* its whole release has one */
+    unsigned mirrors;                                 /* who lists it */
+    const char *requires_python, *upload_time;
+    int64_t size;
+    bool has_metadata;
+};
+
+struct merge {
+    struct merge_file *files; /* as listed */
+    size_t count;
+    unsigned mirrors; /* who lists anything */
+    size_t dropped;   /* links to hosts that are no part of the origin */
+    const char *project_status, *project_status_reason;
+};
+
+int merge_project(const struct merge_input *input, struct merge *ret);
+void merge_release(struct merge *merge);
+/* Writes the page; errors are the buffer's. */
+void merge_write(const struct merge *merge, const char *project, enum page_format format,
+                 struct buf *to);

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/flight.h"
+
+enum { QUEUE_MOST = 8 * SLAB_BYTES, QUEUE_RESUME = 4 * SLAB_BYTES };
+
+/*
+ * Threads: the flight thread chooses mirrors and starts transfers; the transfer thread hands slabs
+ * to the first writer lane, which hashes them in order (no disk is asked of it here) and queues
+ * them; the reader takes them. `list.lock` guards what they share.
+ */
+struct pass {
+    _Atomic int refs; /* the reader's, and one while the source is alive */
+    struct engine *engine;
+    const struct origin *origin;
+    char *path, *via;
+    char sha256[SHA256_HEX];
+    int64_t size, from, to;
+    bool whole;
+    struct sha256 *sha;     /* writer lane; NULL when nothing is to be checked */
+    struct partial *prefix; /* bytes [0, from), to be hashed first */
+    int64_t skip;           /* bytes below are hashed and dropped: nobody wants them */
+    struct job begin, ended;
+    unsigned tried; /* flight thread, as are these: */
+    unsigned mirror;
+    int64_t started_ms;
+    int error; /* transfer thread, then flight thread */
+    char detail[FLIGHT_DETAIL];
+
+    struct waitlist list;
+    uint64_t fetch;
+    struct slab *first, **last;
+    size_t taken;            /* of the first slab */
+    int64_t queued, arrived; /* bytes in the queue; offset behind its last */
+    int64_t at;              /* offset the reader is at */
+    bool paused, closed, done, failed;
+};
+
+static void pass_unref(struct pass *p)
+{
+    if (--p->refs > 0)
+        return;
+    while (p->first) {
+        struct slab *slab = p->first;
+        p->first = slab->next;
+        slab_put(slab);
+    }
+    waitlist_release(&p->list);
+    sha256_free(p->sha);
+    partial_unref(p->prefix);
+    free(p->path);
+    free(p->via);
+    free(p);
+}
+
+/* How far the reader may go just now. */
+static int64_t limit(const struct pass *p)
+{
+    if (p->done || !p->whole)
+        return p->arrived;
+    int64_t last = p->size - (p->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK : 1);
+    return p->arrived < last ? p->arrived : last;
+}
+
+/* ---------------------------------------------------------------- arrival */
+
+struct arrival {
+    struct job job;
+    struct pass *pass;
+    struct slab *slab;
+    int64_t offset;
+};
+
+static void arrival_run(struct job *job)
+{
+    struct arrival *a = container_of(job, struct arrival, job);
+    struct pass *p = a->pass;
+    struct slab *slab = a->slab;
+    pthread_mutex_lock(&p->list.lock);
+    bool wanted = !p->closed && a->offset == p->arrived && a->offset + (int64_t)slab->len <= p->to;
+    pthread_mutex_unlock(&p->list.lock);
+    if (wanted && p->sha)
+        (void)sha256_add(p->sha, slab->data, slab->len);
+    if (wanted && a->offset + (int64_t)slab->len <= p->skip) {
+        p->arrived += (int64_t)slab->len;
+        slab_put(slab);
+    } else if (wanted) {
+        pthread_mutex_lock(&p->list.lock);
+        if (p->arrived < p->skip)
+            p->taken = (size_t)(p->skip - p->arrived);
+        slab->next = NULL;
+        *p->last = slab;
+        p->last = &slab->next;
+        p->queued += (int64_t)(slab->len - p->taken * (p->first == slab));
+        p->arrived += (int64_t)slab->len;
+        if (p->queued >= QUEUE_MOST && !p->paused) {
+            p->paused = true;
+            fetcher_pause(p->engine->fetcher, p->fetch, true);
+        }
+        pthread_mutex_unlock(&p->list.lock);
+        waitlist_wake(&p->list, 0, INT64_MAX);
+    } else {
+        slab_put(slab);
+    }
+    pass_unref(p);
+    free(a);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct pass *p = context;
+    if (head->status == 404 || head->status == 410)
+        return ERROR_GONE;
+    if (head->status != 200 && head->status != 206)
+        return ERROR_UPSTREAM_STATUS;
+    if (head->from != p->arrived || (head->total >= 0 && head->total != p->size))
+        return ERROR_UPSTREAM_BROKEN;
+    return 0;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct pass *p = context;
+    struct arrival *a = calloc(1, sizeof(*a));
+    if (!a) {
+        slab_put(slab);
+        return;
+    }
+    *a = (struct arrival){{arrival_run, NULL}, p, slab, offset};
+    p->refs++;
+    lane_post(p->engine->writers[0], &a->job);
+}
+
+static void ended_run(struct job *job);
+
+static void ended_behind_arrivals(struct job *job)
+{
+    struct pass *p = container_of(job, struct pass, ended);
+    job->run = ended_run;
+    core_post(p->engine, job);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct pass *p = context;
+    p->error = error;
+    str_copy(p->detail, sizeof(p->detail), detail);
+    p->ended.run = ended_behind_arrivals;
+    lane_post(p->engine->writers[0], &p->ended);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------- the flight thread */
+
+static void finish(struct pass *p, bool good)
+{
+    pthread_mutex_lock(&p->list.lock);
+    p->done = good;
+    p->failed = !good;
+    pthread_mutex_unlock(&p->list.lock);
+    waitlist_close(&p->list);
+    pass_unref(p);
+}
+
+static void fetch(struct pass *p)
+{
+    auto_free char *url = mirror_file_url(&p->origin->mirrors[p->mirror], p->path);
+    auto_free char *via = core_via(p->engine, p->via);
+    bool part = p->arrived > 0 || (!p->sha && p->to < p->size);
+    struct fetch_request request = {.url = url ? url : "",
+                                    .from = part ? p->arrived : -1,
+                                    .to = part ? p->to - 1 : -1,
+                                    .via = via,
+                                    .max_bytes = INT64_MAX};
+    p->started_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&p->list.lock);
+    p->paused = false;
+    p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
+    pthread_mutex_unlock(&p->list.lock);
+}
+
+static void begin_run(struct job *job)
+{
+    struct pass *p = container_of(job, struct pass, begin);
+    size_t numbers[FLIGHT_MIRRORS];
+    unsigned count = core_origin_mirrors(p->engine, p->origin, numbers);
+    bool may = !p->closed && !p->engine->stopping &&
+               (!p->started_ms || p->sha256[0]); /* again only under a digest */
+    if (!may || budget_pick(p->engine->budget, numbers, count, p->tried, false,
+                            clock_monotonic_ms(), &p->mirror)) {
+        finish(p, false);
+        return;
+    }
+    p->tried |= 1u << p->mirror;
+    fetch(p);
+}
+
+static bool is_right(struct pass *p)
+{
+    char hex[SHA256_HEX];
+    if (p->arrived != p->to)
+        return false;
+    if (!p->sha)
+        return true;
+    return sha256_finish(p->sha, hex) == 0 && strcmp(hex, p->sha256) == 0;
+}
+
+static void ended_run(struct job *job)
+{
+    struct pass *p = container_of(job, struct pass, ended);
+    size_t number = core_mirror(p->engine, p->origin, p->mirror);
+    int64_t now_ms = clock_monotonic_ms();
+    if (p->error == 0) {
+        bool right = is_right(p);
+        budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms);
+        if (!right && p->sha)
+            budget_lied(p->engine->budget, number, now_ms);
+        finish(p, right);
+        return;
+    }
+    if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
+        budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
+    log_info("transfer failed mirror=%s path=%s error=\"%s\" kept=no",
+             p->origin->mirrors[p->mirror].name, p->path, p->detail);
+    begin_run(&p->begin);
+}
+
+/* What the reader had from the partial belongs to the digest, too. */
+static void hash_prefix_run(struct job *job)
+{
+    struct pass *p = container_of(job, struct pass, begin);
+    auto_free char *block = malloc(SLAB_BYTES);
+    int r = block ? 0 : ERROR_NO_MEMORY;
+    for (int64_t at = 0; r == 0 && at < p->from;) {
+        size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
+        r = file_read_at(p->prefix->fd, block, len, at);
+        if (r == 0)
+            r = sha256_add(p->sha, block, len);
+        at += (int64_t)len;
+    }
+    job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
+    core_post(p->engine, job);
+}
+
+/* ------------------------------------------------------------------ reader */
+
+int pass_open(struct engine *e, const struct pass_options *options, struct pass **ret)
+{
+    struct pass *p = calloc(1, sizeof(*p));
+    if (!p)
+        return ERROR_NO_MEMORY;
+    p->refs = 2;
+    p->engine = e;
+    p->origin = options->origin;
+    p->path = strdup(options->path);
+    p->via = options->via ? strdup(options->via) : NULL;
+    str_copy(p->sha256, sizeof(p->sha256), options->sha256);
+    p->size = options->size;
+    p->from = p->at = p->arrived = options->from;
+    p->to = options->to < 0 ? options->size : options->to;
+    p->whole = options->whole;
+    bool checks = p->whole && p->sha256[0];
+    if (checks && p->from > 0 && options->prefix)
+        p->prefix = partial_ref(options->prefix);
+    else if (checks) {
+        p->skip = p->from;
+        p->arrived = 0;
+    }
+    p->last = &p->first;
+    p->begin.run = begin_run;
+    waitlist_init(&p->list);
+    if (!p->path || (checks && sha256_new(&p->sha))) {
+        p->refs = 1;
+        pass_unref(p);
+        return ERROR_NO_MEMORY;
+    }
+    if (p->prefix) {
+        p->begin.run = hash_prefix_run;
+        lane_post(e->writers[0], &p->begin);
+    } else {
+        core_post(e, &p->begin);
+    }
+    *ret = p;
+    return 0;
+}
+
+static bool has_news(void *arg)
+{
+    struct pass *p = arg;
+    return limit(p) > p->at || p->done || p->failed;
+}
+
+static size_t take(struct pass *p, char *to, size_t size)
+{
+    struct slab *slab = p->first;
+    size_t n = slab->len - p->taken;
+    if (n > size)
+        n = size;
+    memcpy(to, slab->data + p->taken, n);
+    p->taken += n;
+    p->queued -= (int64_t)n;
+    p->at += (int64_t)n;
+    if (p->taken == slab->len) {
+        p->first = slab->next;
+        if (!p->first)
+            p->last = &p->first;
+        p->taken = 0;
+        slab_put(slab);
+    }
+    if (p->paused && p->queued <= QUEUE_RESUME) {
+        p->paused = false;
+        fetcher_pause(p->engine->fetcher, p->fetch, false);
+    }
+    return n;
+}
+
+int64_t pass_read(struct pass *p, int64_t offset, void *data, size_t size, struct waiter *waiter)
+{
+    for (;;) {
+        int64_t n = 0;
+        pthread_mutex_lock(&p->list.lock);
+        int64_t room = limit(p) - p->at;
+        bool failed = p->failed || offset != p->at;
+        if (!failed && room > 0)
+            n = (int64_t)take(p, data, room < (int64_t)size ? (size_t)room : size);
+        pthread_mutex_unlock(&p->list.lock);
+        if (failed)
+            return ERROR_UPSTREAM_BROKEN;
+        if (n > 0)
+            return n;
+        if (p->done && p->at >= p->to)
+            return FILE_END;
+        waiter->want = 0;
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        if (waitlist_join(&p->list, waiter, has_news, p) == WAIT_SUSPENDED)
+            return 0;
+        if (p->list.closed && !p->done && !p->failed)
+            return ERROR_STOPPING;
+    }
+}
+
+void pass_close(struct pass *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->list.lock);
+    p->closed = true;
+    uint64_t fetch_id = p->fetch;
+    pthread_mutex_unlock(&p->list.lock);
+    if (fetch_id)
+        fetcher_cancel(p->engine->fetcher, fetch_id);
+    pass_unref(p);
+}

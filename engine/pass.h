@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A pass: one reader's own transfer, kept in memory for the moment only, for files that cannot be
+ * stored: the disk is full, or min_free is reached. Bytes go by in order; the transfer is paused
+ * while the reader is slow. What a client may rely on holds here too: the last 64 KiB of a whole
+ * file wait for length and digest, and another mirror takes over in mid-file where the digest is
+ * known.
+ */
+#include "engine/board.h"
+#include "engine/core.h"
+
+struct pass;
+
+struct pass_options {
+    const struct origin *origin;
+    const char *path;
+    const char *via;    /* or NULL */
+    const char *sha256; /* of the whole file, or "" */
+    int64_t size;
+    int64_t from, to;       /* what is wanted, half open */
+    struct partial *prefix; /* holds bytes [0, from), or NULL */
+    bool whole;             /* a 200 or `N-`: held back */
+};
+
+/* Begins at once. Any thread. */
+int pass_open(struct engine *engine, const struct pass_options *options, struct pass **ret);
+/* As file_read; offsets must follow each other. */
+int64_t pass_read(struct pass *pass, int64_t offset, void *data, size_t size,
+                  struct waiter *waiter);
+void pass_close(struct pass *pass); /* NULL is legal */

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/reading.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/pass.h"
+
+enum { COLD_BYTES = 64 << 10 };
+
+/* A block that was not in memory, read by the disk lane. */
+enum cold_state { COLD_NONE, COLD_READING, COLD_READY };
+struct cold {
+    struct job job;
+    struct waitlist list;
+    _Atomic int state;
+    int fd;
+    int64_t offset;
+    size_t len;
+    int error;
+    char *data; /* COLD_BYTES */
+};
+
+struct file {
+    _Atomic int refs; /* the client's, and a cold read's */
+    struct engine *engine;
+    struct file_facts facts;
+    char etag[96], detail[512], mirrors[256];
+    char *path, *via;
+    struct blob *blob;
+    struct board *board;
+    struct pass *pass;
+    uint64_t reader; /* number on the board's flight; 0 none */
+    int64_t from, to;
+    bool whole;
+    struct cold cold;
+};
+
+static void file_unref(struct file *f)
+{
+    if (--f->refs > 0)
+        return;
+    blob_unref(f->blob);
+    board_unref(f->board);
+    waitlist_release(&f->cold.list);
+    free(f->cold.data);
+    free(f->path);
+    free(f->via);
+    free(f);
+}
+
+int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
+                struct board *board, const char *mirrors, const struct file_query *query,
+                struct file **ret)
+{
+    struct file *f = calloc(1, sizeof(*f));
+    if (!f) {
+        blob_unref(blob);
+        return ERROR_NO_MEMORY;
+    }
+    f->refs = 1;
+    f->engine = e;
+    f->facts = *facts;
+    str_copy(f->etag, sizeof(f->etag), facts->etag ? facts->etag : "");
+    str_copy(f->detail, sizeof(f->detail), facts->detail ? facts->detail : "");
+    str_copy(f->mirrors, sizeof(f->mirrors), mirrors ? mirrors : "");
+    f->facts.etag = f->etag;
+    f->facts.detail = f->detail;
+    f->blob = blob;
+    f->board = board ? board_ref(board) : NULL;
+    f->path = strdup(query->path);
+    f->via = query->via ? strdup(query->via) : NULL;
+    waitlist_init(&f->cold.list);
+    if (!f->path) {
+        file_unref(f);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = f;
+    return 0;
+}
+
+const struct file_facts *file_facts(const struct file *f)
+{
+    return &f->facts;
+}
+
+void file_mirrors(struct file *f, char *ret, size_t size)
+{
+    if (f->board)
+        core_mirror_names(f->board->origin, f->board->senders, ret, size);
+    else
+        str_copy(ret, size, f->mirrors);
+}
+
+/* --------------------------------------------------- telling the flight */
+
+struct reader_job {
+    struct job job;
+    struct engine *engine;
+    struct board *board;
+    uint64_t reader;
+    enum file_use use;
+    int64_t from, to;
+    bool left;
+};
+
+static void reader_run(struct job *job)
+{
+    struct reader_job *r = container_of(job, struct reader_job, job);
+    if (r->left)
+        flights_reader_left(r->engine, r->board, r->reader);
+    else
+        flights_reader(r->engine, r->board, r->reader, r->use, r->from, r->to);
+    board_unref(r->board);
+    free(r);
+}
+
+static int post_reader(struct file *f, enum file_use use, bool left)
+{
+    struct reader_job *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERROR_NO_MEMORY;
+    *r = (struct reader_job){.job.run = reader_run,
+                             .engine = f->engine,
+                             .board = board_ref(f->board),
+                             .reader = f->reader,
+                             .use = use,
+                             .from = f->from,
+                             .to = f->to,
+                             .left = left};
+    core_post(f->engine, &r->job);
+    return 0;
+}
+
+static int open_pass(struct file *f, int64_t from)
+{
+    struct pass_options options = {.origin = f->board->origin,
+                                   .path = f->path,
+                                   .via = f->via,
+                                   .sha256 = f->board->sha256,
+                                   .size = f->facts.size,
+                                   .from = from,
+                                   .to = f->to,
+                                   .prefix = f->board->partial,
+                                   .whole = f->whole};
+    return pass_open(f->engine, &options, &f->pass);
+}
+
+int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
+{
+    f->from = from;
+    f->to = to;
+    f->whole = use == FILE_USE_WHOLE;
+    if (!f->board)
+        return 0;
+    if (f->board->state == BOARD_CLOSED && f->board->wants_pass)
+        return open_pass(f, from);
+    f->reader = ++f->engine->files->last_reader;
+    int r = post_reader(f, use, false);
+    if (r)
+        f->reader = 0;
+    return r;
+}
+
+const void *file_mapping(struct file *f)
+{
+    int64_t to = f->to < 0 ? f->facts.size : f->to;
+    return f->blob && blob_is_resident(f->blob, f->from, to) ? f->blob->map : NULL;
+}
+
+void file_close(struct file *f)
+{
+    if (!f)
+        return;
+    if (f->reader)
+        (void)post_reader(f, FILE_USE_HEAD, true);
+    pass_close(f->pass);
+    file_unref(f);
+}
+
+/* ------------------------------------------------------------- cold reads */
+
+static void cold_run(struct job *job)
+{
+    struct cold *c = container_of(job, struct cold, job);
+    struct file *f = container_of(c, struct file, cold);
+    ssize_t n = pread(c->fd, c->data, c->len, (off_t)c->offset);
+    pthread_mutex_lock(&c->list.lock);
+    c->error = n > 0 ? 0 : ERROR_IO;
+    c->len = n > 0 ? (size_t)n : 0;
+    c->state = COLD_READY;
+    pthread_mutex_unlock(&c->list.lock);
+    waitlist_wake(&c->list, 0, INT64_MAX);
+    file_unref(f);
+}
+
+static bool is_cold_ready(void *arg)
+{
+    return ((struct cold *)arg)->state == COLD_READY;
+}
+
+/* > 0: bytes from the block that was read; 0: suspended. */
+static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, size_t size,
+                         struct waiter *waiter)
+{
+    struct cold *c = &f->cold;
+    if (!c->data && !(c->data = malloc(COLD_BYTES)))
+        return ERROR_NO_MEMORY;
+    if (c->state != COLD_READING && (c->state == COLD_NONE || c->offset != offset)) {
+        c->state = COLD_READING;
+        c->job.run = cold_run;
+        c->fd = fd;
+        c->offset = offset;
+        c->len = size < COLD_BYTES ? size : COLD_BYTES;
+        f->refs++;
+        lane_post(f->engine->reader, &c->job);
+    }
+    waiter->want = 0;
+    if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
+        return 0;
+    c->state = COLD_NONE;
+    if (c->error)
+        return c->error;
+    size_t n = c->len < size ? c->len : size;
+    memcpy(data, c->data, n);
+    return (int64_t)n;
+}
+
+static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int64_t size,
+                        struct waiter *waiter)
+{
+    if (f->cold.state == COLD_READY || f->cold.state == COLD_READING)
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    struct iovec iov = {data, (size_t)size};
+    ssize_t n = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+    if (n < 0 && (errno == EOPNOTSUPP || errno == EINVAL))
+        n = pread(fd, data, (size_t)size, (off_t)offset); /* tmpfs and the like: memory anyway */
+    if (n > 0)
+        return n;
+    if (n < 0 && errno == EAGAIN)
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    return ERROR_IO;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+struct position {
+    struct board *board;
+    int64_t offset;
+    bool whole;
+};
+
+static bool is_at_end(const struct board *b, int64_t offset)
+{
+    return b->limit == INT64_MAX && offset >= b->size;
+}
+
+static bool has_bytes(void *arg)
+{
+    struct position *p = arg;
+    struct board *b = p->board;
+    if (b->state == BOARD_CLOSED || is_at_end(b, p->offset))
+        return true;
+    /* The list's lock is held here, so the set of extents may be read. */
+    if (p->whole)
+        return b->limit > p->offset;
+    return extents_end(&b->present, p->offset) > p->offset;
+}
+
+static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t size,
+                          struct waiter *waiter)
+{
+    struct board *b = f->board;
+    for (;;) {
+        struct position position = {b, offset, f->whole};
+        bool closed = b->state == BOARD_CLOSED;
+        if (closed && !b->wants_pass) /* what is there may be the wrong bytes */
+            return ERROR_UPSTREAM_BROKEN;
+        int64_t there = board_available(b, offset, f->whole);
+        struct partial *partial = b->partial;
+        if (there > 0 && partial)
+            return read_now(f, partial->fd, offset, data, there < size ? there : size, waiter);
+        if (is_at_end(b, offset))
+            return FILE_END;
+        if (closed)
+            return ERROR_UPSTREAM_BROKEN;
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        waiter->want = offset;
+        if (waitlist_join(&b->waiters, waiter, has_bytes, &position) == WAIT_SUSPENDED)
+            return 0;
+    }
+}
+
+int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
+{
+    int64_t most = (int64_t)size;
+    if (f->to >= 0 && most > f->to - offset)
+        most = f->to - offset;
+    if (most <= 0)
+        return FILE_END;
+    if (f->pass)
+        return pass_read(f->pass, offset, data, (size_t)most, waiter);
+    if (f->blob)
+        return read_now(f, f->blob->fd, offset, data, most, waiter);
+    if (!f->board)
+        return ERROR_IO;
+    int64_t n = read_board(f, offset, data, most, waiter);
+    if (n != ERROR_UPSTREAM_BROKEN || !f->board->wants_pass || f->facts.size < 0)
+        return n;
+    /* The disk is full: what is there was read, the rest passes by. */
+    n = open_pass(f, offset);
+    return n ? n : pass_read(f->pass, offset, data, (size_t)most, waiter);
+}

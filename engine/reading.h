@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* One client's handle on a file: struct file of engine/engine.h, made by files.c. */
+#include "engine/entry.h"
+
+/* Takes over the reference to `blob`, takes one of its own on `board`; either may be NULL. Strings
+ * are copied. */
+int reading_new(struct engine *engine, const struct file_facts *facts, struct blob *blob,
+                struct board *board, const char *mirrors, const struct file_query *query,
+                struct file **ret);

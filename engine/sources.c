@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sources.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/gzip.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum {
+    KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
+    KEEP_SOURCE_MS = 3600 * 1000,
+    FAILURE_BYTES = 256,
+};
+
+static const char accept_simple[] = "application/vnd.pypi.simple.v1+json, "
+                                    "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+static const char accept_flat[] = "text/html, application/json;q=0.5";
+
+struct source {
+    struct engine *engine;
+    const struct origin *origin;
+    unsigned mirror;
+    bool is_list; /* a list of projects */
+    char *page;   /* URL: the key, with the mirror's number in front */
+    char *key;
+    enum source_state state;
+    bool asked_catalogue, fetch_next, rate_counted;
+    int status;
+    struct listing_ref *listing;
+    char *etag, *date, *url;
+    char body_sha256[SHA256_HEX];
+    int64_t confirmed_ms, used_ms;
+    uint64_t version;
+    int error;
+    char failure[FAILURE_BYTES];
+    UT_hash_handle hh;
+};
+
+struct sources {
+    struct source *table;
+};
+
+struct listing_ref *listing_ref_get(struct listing_ref *ref)
+{
+    ref->refs++;
+    return ref;
+}
+
+void listing_ref_put(struct listing_ref *ref)
+{
+    if (!ref || --ref->refs > 0)
+        return;
+    listing_free(ref->listing);
+    free(ref);
+}
+
+static const struct mirror *mirror_of(const struct source *s)
+{
+    return &s->origin->mirrors[s->mirror];
+}
+
+/* ------------------------------------------------------------------ table */
+
+int sources_new(struct engine *e, struct sources **ret)
+{
+    (void)e;
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+static void source_free(struct source *s)
+{
+    listing_ref_put(s->listing);
+    free(s->page);
+    free(s->key);
+    free(s->etag);
+    free(s->date);
+    free(s->url);
+    free(s);
+}
+
+void sources_free(struct sources *sources)
+{
+    struct source *s, *next;
+    if (!sources)
+        return;
+    HASH_ITER(hh, sources->table, s, next)
+    {
+        HASH_DEL(sources->table, s);
+        source_free(s);
+    }
+    free(sources);
+}
+
+/* A mirror's list of projects stands where its project pages do, one level up. */
+static char *page_url(const struct mirror *mirror, const char *channel, const char *project)
+{
+    static const char any[] = "any-project";
+    char *url = mirror_page_url(mirror, channel, project ? project : any);
+    char *at = url && !project ? strstr(url, any) : NULL;
+    if (at)
+        *at = '\0';
+    return url;
+}
+
+struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
+                           const char *channel, const char *project)
+{
+    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
+    auto_free char *key = url ? str_printf("%zu %s", core_mirror(e, origin, mirror), url) : NULL;
+    struct source *s = NULL;
+    if (!key)
+        return NULL;
+    HASH_FIND_STR(e->sources->table, key, s);
+    if (s)
+        return s;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->engine = e;
+    s->origin = origin;
+    s->mirror = mirror;
+    s->is_list = !project && origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    s->page = url;
+    s->key = key;
+    url = key = NULL;
+    s->confirmed_ms = INT64_MIN / 2;
+    HASH_ADD_KEYPTR(hh, e->sources->table, s->key, strlen(s->key), s);
+    return s;
+}
+
+void source_view(struct source *s, struct source_view *ret)
+{
+    s->used_ms = clock_monotonic_ms();
+    *ret = (struct source_view){.state = s->state,
+                                .status = s->status,
+                                .listing = s->listing,
+                                .confirmed_ms = s->confirmed_ms,
+                                .version = s->version,
+                                .error = s->error,
+                                .failure = s->failure};
+}
+
+void sources_tick(struct engine *e, int64_t now_ms)
+{
+    struct source *s, *next;
+    HASH_ITER(hh, e->sources->table, s, next)
+    {
+        if (s->state != SOURCE_IDLE || now_ms - s->used_ms < KEEP_LISTING_MS)
+            continue;
+        listing_ref_put(s->listing);
+        s->listing = NULL;
+        if (now_ms - s->used_ms < KEEP_SOURCE_MS)
+            continue;
+        HASH_DEL(e->sources->table, s);
+        source_free(s);
+    }
+}
+
+/* ----------------------------------------------------------------- parsing */
+
+/* Bytes of a page on their way: fetched or loaded, parsed on the compute lane, back to the source.
+ */
+struct receipt {
+    struct job job;
+    struct engine *engine;
+    struct source *source;
+    bool stored; /* came from the catalogue */
+    /* what the mirror said */
+    int status, error, retry_after_s;
+    char *etag, *date, *url;
+    char detail[FAILURE_BYTES];
+    struct buf body;
+    int64_t started_ms;
+    int64_t fetched_s;
+    /* what was read */
+    struct listing_ref *listing;
+    char sha256[SHA256_HEX];
+    struct buf packed; /* the body, gzip */
+};
+
+static struct receipt *receipt_new(struct source *s)
+{
+    struct receipt *r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->engine = s->engine;
+    r->source = s;
+    r->retry_after_s = -1;
+    r->started_ms = clock_monotonic_ms();
+    buf_init(&r->body, LISTING_MAX_BYTES);
+    buf_init(&r->packed, LISTING_MAX_BYTES);
+    return r;
+}
+
+static void receipt_free(struct receipt *r)
+{
+    listing_ref_put(r->listing);
+    buf_release(&r->body);
+    buf_release(&r->packed);
+    free(r->etag);
+    free(r->date);
+    free(r->url);
+    free(r);
+}
+
+/* A 200 is not a listing: portals and blank pages say 200, too. */
+static int judge_listing(const struct source *s, const struct listing *l)
+{
+    if (s->is_list)
+        return l->project_count ? 0 : ERROR_BAD_LISTING;
+    if (l->file_count || (l->is_simple && mirror_of(s)->layout == LAYOUT_SIMPLE))
+        return 0;
+    return ERROR_BAD_LISTING;
+}
+
+static int parse(struct receipt *r)
+{
+    struct source *s = r->source;
+    struct listing *listing = NULL;
+    int error = sha256_of(r->body.data, r->body.len, r->sha256);
+    if (error == 0)
+        error = listing_parse(r->body.data, r->body.len, r->url ? r->url : s->page, &listing);
+    if (error)
+        return error;
+    error = judge_listing(s, listing);
+    r->listing = error ? NULL : calloc(1, sizeof(*r->listing));
+    if (!r->listing) {
+        listing_free(listing);
+        return error ? error : ERROR_NO_MEMORY;
+    }
+    r->listing->refs = 1;
+    r->listing->listing = listing;
+    return 0;
+}
+
+static bool says_missing(const struct receipt *r)
+{
+    if (r->status == 404 || r->status == 410)
+        return true;
+    for (const int *m = mirror_of(r->source)->missing; m && *m; m++)
+        if (*m == r->status)
+            return true;
+    return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
+}
+
+static void settle_run(struct job *job);
+
+/* On the compute lane. */
+static void parse_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    if (r->error == 0 && r->status == 200) {
+        r->error = parse(r);
+        if (r->error)
+            str_copy(r->detail, sizeof(r->detail), error_text(r->error));
+        else if (!r->stored)
+            (void)gzip_compress(r->body.data, r->body.len, &r->packed);
+    } else if (r->error == 0 && r->status != 304) {
+        if (says_missing(r))
+            r->status = 404;
+        else
+            r->error = ERROR_UPSTREAM_STATUS;
+    }
+    job->run = settle_run;
+    core_post(r->engine, job);
+}
+
+/* ----------------------------------------------------------------- storing */
+
+struct store_job {
+    struct job job;
+    struct receipt *receipt; /* owned */
+    bool confirm_only;
+    char *page;
+};
+
+static void store_run(struct job *job)
+{
+    struct store_job *j = container_of(job, struct store_job, job);
+    struct receipt *r = j->receipt;
+    const struct source *s = r->source; /* origin and mirror never change */
+    int64_t now_s = clock_real_s();
+    struct catalogue_listing row = {.origin = s->origin->name,
+                                    .mirror = mirror_of(s)->name,
+                                    .page = j->page,
+                                    .url = r->url ? r->url : j->page,
+                                    .etag = r->etag,
+                                    .last_modified = r->date,
+                                    .status = r->status,
+                                    .fetched_s = now_s,
+                                    .body = r->packed.data,
+                                    .body_len = r->packed.len};
+    int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
+                                                            row.mirror, j->page, now_s)
+                                : catalogue_put_listing(r->engine->catalogue, &row);
+    if (error < 0)
+        log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
+    free(j->page);
+    receipt_free(r);
+    free(j);
+}
+
+static void keep(struct receipt *r, bool confirm_only)
+{
+    struct store_job *j = calloc(1, sizeof(*j));
+    char *page = strdup(r->source->page);
+    if (!j || !page) {
+        free(j);
+        free(page);
+        receipt_free(r);
+        return;
+    }
+    *j = (struct store_job){{store_run, NULL}, r, confirm_only, page};
+    lane_post(r->engine->catalogue_lane, &j->job);
+}
+
+/* ---------------------------------------------------------------- settling */
+
+static void replace(char **to, char **from)
+{
+    free(*to);
+    *to = *from;
+    *from = NULL;
+}
+
+static void take_content(struct source *s, struct receipt *r)
+{
+    if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
+        s->version++;
+    memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
+    s->status = r->status;
+    listing_ref_put(s->listing);
+    s->listing = r->listing;
+    r->listing = NULL;
+}
+
+static void note_failure(struct source *s, const struct receipt *r)
+{
+    struct engine *e = s->engine;
+    const char *name = mirror_of(s)->name;
+    s->error = r->error;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, r->detail);
+    log_info("listing failed mirror=%s url=%s error=\"%s\"", name, s->page, r->detail);
+    if (r->error == ERROR_BAD_LISTING)
+        core_problem(e, "bad-listing", s->origin->name, s->page,
+                     "%s answered with a page that lists nothing", name);
+    if (r->error != ERROR_STOPPING)
+        budget_failed(e->budget, core_mirror(e, s->origin, s->mirror), r->detail, r->retry_after_s,
+                      clock_monotonic_ms());
+}
+
+static void start_fetch(struct source *s);
+static void start_load(struct source *s);
+
+static void go_idle(struct source *s)
+{
+    s->state = SOURCE_IDLE;
+    if (s->fetch_next) {
+        s->fetch_next = false;
+        start_fetch(s);
+    }
+    if (s->state == SOURCE_IDLE)
+        pages_source_settled(s->engine);
+}
+
+static void settle_stored(struct source *s, struct receipt *r)
+{
+    if (r->error == 0 && (r->status == 200 || r->status == 404)) {
+        take_content(s, r);
+        replace(&s->etag, &r->etag);
+        replace(&s->date, &r->date);
+        replace(&s->url, &r->url);
+        int64_t age_ms = (clock_real_s() - r->fetched_s) * 1000;
+        int64_t then_ms = clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
+        if (then_ms > s->confirmed_ms)
+            s->confirmed_ms = then_ms;
+    } else {
+        s->status = 0; /* nothing stored, or nothing usable: ask without validators */
+    }
+    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
+    s->fetch_next |= !fresh || s->status == 0;
+    receipt_free(r);
+    go_idle(s);
+}
+
+static void settle_fetched(struct source *s, struct receipt *r)
+{
+    struct engine *e = s->engine;
+    if (r->error) {
+        note_failure(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    s->error = 0;
+    s->failure[0] = '\0';
+    s->confirmed_ms = clock_monotonic_ms();
+    budget_succeeded(e->budget, core_mirror(e, s->origin, s->mirror), 0, 0);
+    if (r->status == 304) {
+        keep(r, true);
+        if (s->status == 200 && !s->listing)
+            start_load(s);
+        else
+            go_idle(s);
+        return;
+    }
+    take_content(s, r);
+    free(s->etag);
+    free(s->date);
+    free(s->url);
+    s->etag = r->etag ? strdup(r->etag) : NULL;
+    s->date = r->date ? strdup(r->date) : NULL;
+    s->url = r->url ? strdup(r->url) : NULL;
+    keep(r, false);
+    go_idle(s);
+}
+
+static void settle_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    if (r->stored)
+        settle_stored(r->source, r);
+    else
+        settle_fetched(r->source, r);
+}
+
+/* ----------------------------------------------------------------- loading */
+
+static int on_row(void *context, const struct catalogue_listing *row)
+{
+    struct receipt *r = context;
+    r->status = row->status;
+    r->etag = row->etag ? strdup(row->etag) : NULL;
+    r->date = row->last_modified ? strdup(row->last_modified) : NULL;
+    r->url = row->url ? strdup(row->url) : NULL;
+    r->fetched_s = row->fetched_s;
+    return row->status == 200 ? gzip_decompress(row->body, row->body_len, &r->body) : 0;
+}
+
+static void load_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    const struct source *s = r->source;
+    r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, mirror_of(s)->name,
+                                     s->page, on_row, r);
+    if (r->error == CATALOGUE_MISSING)
+        r->error = ERROR_GONE;
+    job->run = parse_run;
+    lane_post(r->engine->compute, job);
+}
+
+static void start_load(struct source *s)
+{
+    struct receipt *r = receipt_new(s);
+    if (!r)
+        return;
+    s->state = SOURCE_LOADING;
+    s->asked_catalogue = true;
+    r->stored = true;
+    r->job.run = load_run;
+    lane_post(s->engine->catalogue_lane, &r->job);
+}
+
+/* ---------------------------------------------------------------- fetching */
+
+static char *copy(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct receipt *r = context;
+    r->status = head->status;
+    r->etag = copy(head->etag);
+    r->date = copy(head->last_modified);
+    r->url = copy(head->final_url);
+    r->retry_after_s = head->retry_after_s;
+    (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
+    bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
+                 head->status == 404 || head->status == 410;
+    return reads ? 0 : ERROR_UPSTREAM_STATUS;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct receipt *r = context;
+    (void)offset;
+    buf_add(&r->body, slab->data, slab->len);
+    slab_put(slab);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct receipt *r = context;
+    r->error = error ? error : r->body.error;
+    if (r->error && r->error != ERROR_UPSTREAM_STATUS)
+        str_copy(r->detail, sizeof(r->detail), detail);
+    r->job.run = parse_run;
+    lane_post(r->engine->compute, &r->job);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+static void start_fetch(struct source *s)
+{
+    struct receipt *r = receipt_new(s);
+    if (!r)
+        return;
+    bool conditional = s->status == 200;
+    struct fetch_request request = {.url = s->page,
+                                    .is_page = true,
+                                    .from = -1,
+                                    .to = -1,
+                                    .accept = mirror_of(s)->layout == LAYOUT_FLAT ? accept_flat
+                                                                                  : accept_simple,
+                                    .if_none_match = conditional ? s->etag : NULL,
+                                    .if_modified_since = conditional ? s->date : NULL,
+                                    .via = s->engine->via,
+                                    .max_bytes = LISTING_MAX_BYTES};
+    s->state = SOURCE_FETCHING;
+    (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+}
+
+bool source_want(struct source *s, bool force, bool alone)
+{
+    struct engine *e = s->engine;
+    int64_t now_ms = clock_monotonic_ms();
+    s->used_ms = now_ms;
+    if (s->state != SOURCE_IDLE) {
+        s->fetch_next |= force && s->state == SOURCE_LOADING;
+        return true;
+    }
+    if (!s->asked_catalogue || (s->status == 200 && !s->listing)) {
+        s->fetch_next = force;
+        start_load(s);
+        return s->state != SOURCE_IDLE;
+    }
+    bool old = now_ms - s->confirmed_ms >= e->options.page_refresh_ms;
+    if (!old && !force)
+        return false;
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (!alone && budget_is_backing_off(e->budget, number, now_ms)) {
+        struct budget_view view;
+        budget_view(e->budget, number, now_ms, &view);
+        s->error = ERROR_UNREACHABLE;
+        (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
+                       mirror_of(s)->name, view.last_error);
+        return false;
+    }
+    start_fetch(s);
+    return s->state != SOURCE_IDLE;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A source: one listing page of one mirror. It is fetched (conditionally where possible), parsed on
+ * the compute lane, stored in the catalogue as received, and dropped from memory when nobody has
+ * used it for a while; the catalogue has it then. All of it belongs to the flight thread; whoever
+ * waits for a source is told by pages_source_settled.
+ *
+ * A page that is no listing, or a mirror that does not answer, never replaces what is known: the
+ * source keeps its last good listing and says in `failure` what went wrong.
+ */
+#include "engine/core.h"
+#include "index/listing.h"
+
+struct listing_ref {
+    _Atomic int refs;
+    struct listing *listing;
+};
+struct listing_ref *listing_ref_get(struct listing_ref *ref);
+void listing_ref_put(struct listing_ref *ref); /* NULL is legal */
+
+enum source_state {
+    SOURCE_IDLE,
+    SOURCE_LOADING,  /* from the catalogue */
+    SOURCE_FETCHING, /* from the mirror */
+};
+
+struct source;
+
+struct source_view {
+    enum source_state state;
+    int status; /* 200: it is a listing; 404: the mirror has no such page; 0: nothing is known */
+    struct listing_ref *listing; /* of a 200 that is in memory; a borrowed reference */
+    int64_t confirmed_ms; /* when the mirror last said so (monotonic; of an earlier run: below 0 is
+                             fine) */
+    uint64_t version;     /* grows with every change of content */
+    int error;            /* of the last attempt; 0 when it succeeded or there was none */
+    const char *failure;  /* "aliyun: HTTP 503" */
+};
+
+/* The source of a project's page (project NULL: of the list of projects) at a mirror; NULL when out
+ * of memory. Lives until sources_tick finds it unused. */
+struct source *sources_get(struct engine *engine, const struct origin *origin, unsigned mirror,
+                           const char *channel, const char *project);
+/* Makes it ready: loads what is stored, and asks the mirror when that is older than page_refresh or
+ * `force`. A mirror that is backing off is not asked unless `alone`. False when nothing is to be
+ * waited for. */
+bool source_want(struct source *source, bool force, bool alone);
+void source_view(struct source *source, struct source_view *ret);
+
+/* pages.c: a source went idle. */
+void pages_source_settled(struct engine *engine);

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "engine/core.h"
+
+/*
+ * The flight thread writes a snapshot of everything on every tick; whoever asks for the status
+ * copies it.
+ */
+
+enum { PROBLEMS_MOST = 64 };
+
+struct problem {
+    char kind[32], origin[64], path[512], detail[256];
+    int64_t since_s;
+};
+
+void core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
+                  const char *format, ...)
+{
+    if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
+        return;
+    struct problem *p = NULL;
+    for (unsigned i = 0; i < e->problem_count && !p; i++)
+        if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, path) == 0 &&
+            strcmp(e->problems[i].origin, origin) == 0)
+            p = &e->problems[i];
+    if (!p) {
+        if (e->problem_count < PROBLEMS_MOST)
+            e->problem_count++;
+        memmove(e->problems + 1, e->problems, (e->problem_count - 1) * sizeof(*e->problems));
+        p = e->problems;
+        p->since_s = clock_real_s();
+    }
+    str_copy(p->kind, sizeof(p->kind), kind);
+    str_copy(p->origin, sizeof(p->origin), origin);
+    str_copy(p->path, sizeof(p->path), path);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(p->detail, sizeof(p->detail), format, args);
+    va_end(args);
+}
+
+void problems_free(struct engine *e)
+{
+    free(e->problems);
+}
+
+static void write_problems(struct engine *e, struct buf *to)
+{
+    json_write_name(to, "problems");
+    buf_putc(to, '[');
+    for (unsigned i = 0; i < e->problem_count; i++) {
+        const struct problem *p = &e->problems[i];
+        char since[CLOCK_TEXT];
+        const char *members[][2] = {{"kind", p->kind},
+                                    {"origin", p->origin},
+                                    {"path", p->path},
+                                    {"detail", p->detail},
+                                    {"since", since}};
+        clock_rfc3339(p->since_s, since);
+        json_write_comma(to);
+        buf_putc(to, '{');
+        for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+            json_write_name(to, members[m][0]);
+            json_write_string(to, members[m][1]);
+        }
+        buf_putc(to, '}');
+    }
+    buf_putc(to, ']');
+}
+
+static const char *state_text(enum mirror_state state)
+{
+    switch (state) {
+    case MIRROR_OK:
+        return "ok";
+    case MIRROR_SLOW:
+        return "slow";
+    case MIRROR_BACKING_OFF:
+        return "backing-off";
+    case MIRROR_OUT:
+        return "out";
+    }
+    return "ok";
+}
+
+static void write_mirror(struct engine *e, const struct origin *origin, unsigned m, struct buf *to)
+{
+    struct budget_view view;
+    budget_view(e->budget, core_mirror(e, origin, m), clock_monotonic_ms(), &view);
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_name(to, "origin");
+    json_write_string(to, origin->name);
+    json_write_name(to, "name");
+    json_write_string(to, origin->mirrors[m].name);
+    json_write_name(to, "state");
+    json_write_string(to, state_text(view.state));
+    json_write_name(to, "last_error");
+    json_write_string(to, view.last_error);
+    json_write_name(to, "rate_bytes_s");
+    buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
+}
+
+static void write_mirrors(struct engine *e, struct buf *to)
+{
+    json_write_name(to, "mirrors");
+    buf_putc(to, '[');
+    for (size_t o = 0; o < e->options.origins->count; o++)
+        for (unsigned m = 0; m < e->options.origins->list[o].mirror_count; m++)
+            write_mirror(e, &e->options.origins->list[o], m, to);
+    buf_putc(to, ']');
+}
+
+void status_tick(struct engine *e)
+{
+    struct buf fresh;
+    buf_init(&fresh, e->status.max);
+    buf_putc(&fresh, '{'); /* the writers of members look for an opening */
+    files_write_status(e, &fresh);
+    write_mirrors(e, &fresh);
+    write_problems(e, &fresh);
+    if (fresh.error) {
+        buf_release(&fresh);
+        return;
+    }
+    pthread_mutex_lock(&e->status_lock);
+    struct buf old = e->status;
+    e->status = fresh;
+    pthread_mutex_unlock(&e->status_lock);
+    buf_release(&old);
+}
+
+void engine_write_status(struct engine *e, struct buf *to)
+{
+    pthread_mutex_lock(&e->status_lock);
+    if (e->status.len > 1)
+        buf_add(to, e->status.data + 1, e->status.len - 1);
+    pthread_mutex_unlock(&e->status_lock);
+}
