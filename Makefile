@@ -18,7 +18,7 @@ $(BUILD)/build.ninja:
 	@mv $(BUILD).log $(BUILD)/setup.log
 
 run: build
-	@exec $(BUILD)/wheelyard serve
+	@exec $(BUILD)/wheelyard serve --announce
 
 # Both kinds of tests always run; either's failure is ours.
 test:

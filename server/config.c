@@ -27,6 +27,7 @@ struct load {
     struct config_report report;
 };
 
+/* Empty counts as unset: unit files and shells clear a variable that way. */
 static const char *environment(const struct load *load, const char *name)
 {
     const char *(*get)(const char *) = load->request->environment;
@@ -53,6 +54,7 @@ static void note_source(struct load *load, const struct option_row *option,
 
 /* -------------------------------------------------------------------- files */
 
+/* The parser stops at its first error; only then is there nothing more to report. */
 static int parse(struct load *load, const char *text, size_t len, struct toml_document **ret)
 {
     auto_free char *message = NULL;
@@ -116,6 +118,7 @@ static char *xdg_path(const struct load *load, const char *variable, const char 
     return home ? str_printf("%s%s%s", home, below_home, rest) : NULL;
 }
 
+/* A file that was named must be there; in the other places it may. */
 static int find_file(struct load *load, struct buf *text)
 {
     const char *named =
@@ -228,6 +231,7 @@ static int read_flags(struct load *load)
 
 /* --------------------------------------------------------------------- load */
 
+/* What only shows when every place has been read. */
 static void check_whole(struct load *load)
 {
     struct config *config = load->config;
@@ -240,7 +244,6 @@ static void check_whole(struct load *load)
             *s = (char)tolower((unsigned char)*s);
     config->listen_is_default =
         config->sources[option_find("listen") - option_table] == CONFIG_BUILT_IN;
-    config->engine.origins = NULL; /* the caller points it at its own copy of the struct */
 }
 
 /* Lowest first, so that each place overwrites what those before it said. */
@@ -260,6 +263,8 @@ static int load_places(struct load *load, const struct toml_node *built_in,
         r = read_flags(load);
     if (r)
         return r;
+    /* Origins come from one place as a whole: a mirror added to a set that the file's author does
+     * not see could own names behind his back. */
     const struct toml_node *theirs = toml_get(file, "origin");
     const struct toml_node *indexes = toml_get(file, "index");
     return config_read_origins(theirs ? theirs : toml_get(built_in, "origin"),
@@ -377,6 +382,7 @@ int config_split_listen(const char *text, char ret_host[CONFIG_HOST_SIZE], int *
     host[len] = '\0';
     if (!brackets && strcmp(host, "localhost") == 0)
         str_copy(host, sizeof host, "127.0.0.1");
+    /* No other names: what they mean may change between two starts. */
     if (inet_pton(brackets ? AF_INET6 : AF_INET, host, &address) != 1)
         return ERROR_CONFIG;
     memcpy(ret_host, host, sizeof host);
@@ -403,6 +409,7 @@ static const char *source_text(enum config_source source)
     return "";
 }
 
+/* Built whole first, so that a failure leaves no half of a file. */
 int config_show(const struct config *config, FILE *to)
 {
     auto_buf struct buf text;

@@ -85,6 +85,7 @@ static const char *check_name(const char *text)
     return fine ? NULL : "not a name (lower-case letters, digits, '.', '_' and '-')";
 }
 
+/* Requests are normalised before owners are asked, so a pattern in capitals would never match. */
 static const char *check_project_pattern(const char *text)
 {
     bool fine = *text && holds_only(text, "-*");
@@ -92,6 +93,7 @@ static const char *check_project_pattern(const char *text)
                 : "not a normalised project name or pattern (lower case, '-' for '_' and '.')";
 }
 
+/* A pattern is right if what its simplest match would be called is. */
 static const char *check_channel_pattern(const char *text)
 {
     auto_free char *sample = strdup(text);
@@ -105,6 +107,7 @@ static const char *check_channel_pattern(const char *text)
                  "first may not be files, whl, mirror, simple or -)";
 }
 
+/* Paths are joined to it as they are, hence the slash. */
 static const char *check_prefix(const char *text)
 {
     struct url url;
@@ -135,6 +138,7 @@ static bool is_table(const struct reader *in)
     return false;
 }
 
+/* A misspelt key that is silently skipped is a mirror or an owner less. */
 static void refuse_unknown(const struct reader *in, const char *const *known)
 {
     const struct toml_node *node;
@@ -200,6 +204,7 @@ static void read_layout(const struct reader *in, struct mirror *mirror)
         complain(in, toml_get(in->table, "layout"), "layout", "must be \"flat\" or \"simple\"");
 }
 
+/* 0 ends the list, so no status may be 0; others than 4xx say nothing about a project. */
 static void read_missing(const struct reader *in, struct mirror *mirror)
 {
     const struct toml_node *node = toml_get(in->table, "missing"), *element;
@@ -230,6 +235,8 @@ static bool fill(char *text, const char *variable)
     return true;
 }
 
+/* What a template must hold follows from the layout and from whether there are channels; the rest
+ * is judged as the URL that it becomes. */
 static const char *check_template(const char *template, bool has_channels, enum layout layout)
 {
     char text[TEMPLATE_MAX_BYTES];
@@ -394,6 +401,7 @@ static void read_origin_tables(const struct reader *in, struct origins *origins)
 
 /* ------------------------------------------------------------------ indexes */
 
+/* What is wrong with the i-th origin of an index; NULL when nothing is. */
 static const char *check_member(const struct origins *origins, const struct named_index *index,
                                 size_t i)
 {
