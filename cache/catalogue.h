@@ -14,7 +14,7 @@
  *
  * Visitors get strings that live until they return, and stop the visit by returning something else
  * than 0, which the call then returns. They may change rows, but not start the same kind of visit
- * again. A text that an authority or mirror sent is at most SQLite's 10^9 bytes (ERROR_TOO_BIG).
+ * again.
  */
 #include <stdbool.h>
 #include <stddef.h>

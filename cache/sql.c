@@ -2,6 +2,7 @@
 #include "cache/sql.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,13 +143,13 @@ static int start_wal(struct sql *sql)
 static int check_owner(struct sql *sql, int64_t *ret_version)
 {
     int64_t id = 0, version = 0;
+    if (sqlite3_db_readonly(sql->db, "main")) /* what SQLite falls back to without a word */
+        return ERROR_READ_ONLY;
     int r = ask(sql, "PRAGMA application_id", &id);
     if (r == 0)
         r = ask(sql, "PRAGMA user_version", &version);
     if (r)
         return r;
-    if (sqlite3_db_readonly(sql->db, "main"))
-        return ERROR_READ_ONLY;
     if ((id && id != sql->program->application_id) || version < 0 ||
         version > sql->program->migration_count)
         return ERROR_CONFIG;
@@ -276,9 +277,25 @@ static int move_aside(const char *path)
     return r;
 }
 
+/* Asked beforehand: SQLite says of a read-only directory only that it could not open something. */
+static int check_directory(const char *path)
+{
+    auto_free char *directory = strdup(path);
+    if (!directory)
+        return ERROR_NO_MEMORY;
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        slash[slash == directory] = '\0';
+    return faccessat(AT_FDCWD, slash ? directory : ".", W_OK | X_OK, AT_EACCESS) < 0
+               ? error_from_errno(errno)
+               : 0;
+}
+
 int sql_open(const char *path, const struct sql_program *program, struct sql **ret)
 {
-    int r = open_once(path, program, ret);
+    int r = check_directory(path);
+    if (r == 0)
+        r = open_once(path, program, ret);
     if (r != ERROR_CORRUPT)
         return r;
     r = move_aside(path);

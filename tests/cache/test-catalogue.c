@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "cache/catalogue.h"
+#include "tests/cache/scratch.h"
+
+#define AAA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define BBB "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct catalogue *open_catalogue(const char *path)
+{
+    struct catalogue *c = NULL;
+    assert_int_equal(catalogue_open(path, &c), 0);
+    return c;
+}
+
+/* Closed and opened: what the next run will see. */
+static struct catalogue *reopen(struct catalogue *c, const char *path)
+{
+    catalogue_close(c);
+    return open_catalogue(path);
+}
+
+/* NULL equals NULL alone. */
+static void assert_same(const char *a, const char *b)
+{
+    assert_int_equal(!a, !b);
+    if (a)
+        assert_string_equal(a, b);
+}
+
+/* ------------------------------------------------------------------ files */
+
+static const struct catalogue_file full = {
+    .origin = "pytorch",
+    .path = "cu126/torch-2.9.0+cu126-cp312-cp312-linux_x86_64.whl",
+    .size = INT64_C(3) << 32,
+    .etag = "\"sha256-aaa\"",
+    .blob = AAA,
+    .authoritative = true,
+    .mirrors = "aliyun,nju",
+    .validator = "\"5f-1\"",
+    .last_used_s = 1700000000,
+};
+static const struct catalogue_file bare = {.origin = "pypi", .path = "packages/x", .size = -1};
+
+static int see_file(void *context, const struct catalogue_file *file)
+{
+    const struct catalogue_file *expected = context;
+    assert_string_equal(file->origin, expected->origin);
+    assert_string_equal(file->path, expected->path);
+    assert_int_equal(file->size, expected->size);
+    assert_same(file->etag, expected->etag);
+    assert_same(file->blob, expected->blob);
+    assert_int_equal(file->authoritative, expected->authoritative);
+    assert_same(file->mirrors, expected->mirrors);
+    assert_same(file->validator, expected->validator);
+    assert_int_equal(file->last_used_s, expected->last_used_s);
+    return 0;
+}
+
+static int count_file(void *context, const struct catalogue_file *file)
+{
+    (void)file;
+    ++*(int *)context;
+    return 0;
+}
+
+static int get_file(struct catalogue *c, const struct catalogue_file *expected)
+{
+    struct catalogue_file copy = *expected;
+    return catalogue_get_file(c, expected->origin, expected->path, see_file, &copy);
+}
+
+static int count_files(struct catalogue *c, bool complete)
+{
+    int count = 0;
+    assert_int_equal(catalogue_each_file(c, complete, count_file, &count), 0);
+    return count;
+}
+
+static void files(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("files");
+    assert_int_equal(get_file(c, &full), CATALOGUE_MISSING);
+    assert_int_equal(count_files(c, false), 0);
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    assert_int_equal(catalogue_put_file(c, &bare), 0);
+    c = reopen(c, "files");
+    assert_int_equal(get_file(c, &full), 0);
+    assert_int_equal(get_file(c, &bare), 0);
+    assert_int_equal(count_files(c, false), 2);
+    assert_int_equal(count_files(c, true), 1);
+
+    struct catalogue_file replaced = bare;
+    replaced.size = 17;
+    replaced.etag = "\"e\"";
+    assert_int_equal(catalogue_put_file(c, &replaced), 0);
+    assert_int_equal(get_file(c, &replaced), 0);
+    assert_int_equal(count_files(c, false), 2);
+    catalogue_close(c);
+    catalogue_close(NULL);
+}
+
+static void touch_moves_time_forward_only(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("touch");
+    struct catalogue_file file = full;
+    assert_int_equal(catalogue_put_file(c, &file), 0);
+    assert_int_equal(catalogue_touch(c, file.origin, file.path, file.last_used_s - 5), 0);
+    assert_int_equal(get_file(c, &file), 0);
+    file.last_used_s += 60;
+    assert_int_equal(catalogue_touch(c, file.origin, file.path, file.last_used_s), 0);
+    assert_int_equal(get_file(c, &file), 0);
+    assert_int_equal(catalogue_touch(c, "none", file.path, 1), 0);
+    assert_int_equal(count_files(c, false), 1);
+    catalogue_close(c);
+}
+
+/* ------------------------------------------------------------------ blobs */
+
+static int see_blob(void *context, const char *sha256, int64_t size, int64_t allocated_bytes)
+{
+    ++*(int *)context;
+    assert_string_equal(sha256, AAA);
+    assert_int_equal(size, INT64_C(5) << 30);
+    assert_int_equal(allocated_bytes, 4096);
+    return 0;
+}
+
+static int count_blobs(struct catalogue *c)
+{
+    int count = 0;
+    assert_int_equal(catalogue_each_blob(c, see_blob, &count), 0);
+    return count;
+}
+
+static void a_dropped_blob_leaves_every_file(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("blobs");
+    struct catalogue_file second = full, third = full;
+    second.path = "cpu/other";
+    third.path = "cpu/third";
+    third.blob = BBB;
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    assert_int_equal(catalogue_put_file(c, &second), 0);
+    assert_int_equal(catalogue_put_file(c, &third), 0);
+    assert_int_equal(catalogue_put_blob(c, AAA, 1, 1), 0);
+    assert_int_equal(catalogue_put_blob(c, AAA, INT64_C(5) << 30, 4096), 0);
+    assert_int_equal(count_blobs(c), 1);
+
+    assert_int_equal(catalogue_begin(c), 0); /* inside somebody's transaction it goes with it */
+    assert_int_equal(catalogue_drop_blob(c, AAA), 0);
+    assert_int_equal(count_files(c, true), 1);
+    catalogue_rollback(c);
+    assert_int_equal(count_files(c, true), 3);
+    assert_int_equal(count_blobs(c), 1);
+
+    assert_int_equal(catalogue_drop_blob(c, AAA), 0);
+    assert_int_equal(catalogue_drop_blob(c, AAA), 0);
+    c = reopen(c, "blobs");
+    assert_int_equal(count_blobs(c), 0);
+    assert_int_equal(count_files(c, true), 1);
+    assert_int_equal(get_file(c, &third), 0);
+    second.blob = NULL; /* all else about it is still known */
+    assert_int_equal(get_file(c, &second), 0);
+    catalogue_close(c);
+}
+
+/* ------------------------------------------------------------------ digests */
+
+static int see_digest(void *context, const struct catalogue_digest *digest)
+{
+    const struct catalogue_digest *expected = context;
+    assert_string_equal(digest->origin, expected->origin);
+    assert_string_equal(digest->path, expected->path);
+    assert_string_equal(digest->project, expected->project);
+    assert_same(digest->sha256, expected->sha256);
+    assert_same(digest->metadata_sha256, expected->metadata_sha256);
+    assert_string_equal(digest->authority, expected->authority);
+    assert_int_equal(digest->disputed, expected->disputed);
+    return 0;
+}
+
+static int count_digest(void *context, const struct catalogue_digest *digest)
+{
+    (void)digest;
+    ++*(int *)context;
+    return 0;
+}
+
+struct saying {
+    const char *authority, *sha256, *metadata_sha256;
+    bool disputed;
+};
+
+static const struct {
+    const char *name;
+    struct saying first, second, result;
+} stories[] = {
+    {"agree", {"a", AAA, BBB, 0}, {"b", AAA, BBB, 0}, {"a", AAA, BBB, 0}},
+    {"contradict", {"a", AAA, NULL, 0}, {"b", BBB, NULL, 0}, {"a", AAA, NULL, 1}},
+    {"contradict itself", {"a", AAA, NULL, 0}, {"a", BBB, NULL, 0}, {"a", AAA, NULL, 1}},
+    {"forget", {"a", AAA, BBB, 0}, {"a", NULL, NULL, 0}, {"a", AAA, BBB, 0}},
+    {"learn", {"a", NULL, NULL, 0}, {"b", AAA, BBB, 0}, {"b", AAA, BBB, 0}},
+    {"add metadata", {"a", AAA, NULL, 0}, {"b", AAA, BBB, 0}, {"a", AAA, BBB, 0}},
+    {"metadata alone", {"a", NULL, BBB, 0}, {"b", AAA, NULL, 0}, {"b", AAA, BBB, 0}},
+    {"metadata contradict", {"a", AAA, AAA, 0}, {"b", AAA, BBB, 0}, {"a", AAA, NULL, 0}},
+    {"told it is disputed", {"a", AAA, NULL, 0}, {"b", AAA, NULL, 1}, {"a", AAA, NULL, 1}},
+    {"never undisputed", {"a", AAA, NULL, 1}, {"a", AAA, NULL, 0}, {"a", AAA, NULL, 1}},
+};
+
+static struct catalogue_digest digest_of(const char *path, const struct saying *s)
+{
+    return (struct catalogue_digest){"pytorch",          path,         "torch",    s->sha256,
+                                     s->metadata_sha256, s->authority, s->disputed};
+}
+
+static void digests(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("digests");
+    size_t n = sizeof(stories) / sizeof(stories[0]);
+    int count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct catalogue_digest first = digest_of(stories[i].name, &stories[i].first);
+        struct catalogue_digest second = digest_of(stories[i].name, &stories[i].second);
+        assert_int_equal(catalogue_put_digest(c, &first), 0);
+        assert_int_equal(catalogue_put_digest(c, &second), 0);
+        assert_int_equal(catalogue_put_digest(c, &second), 0); /* the next day the same */
+    }
+    c = reopen(c, "digests");
+    for (size_t i = 0; i < n; i++) {
+        struct catalogue_digest result = digest_of(stories[i].name, &stories[i].result);
+        print_message("  %s\n", stories[i].name);
+        assert_int_equal(catalogue_get_digest(c, "pytorch", stories[i].name, see_digest, &result),
+                         0);
+    }
+    assert_int_equal(catalogue_get_digest(c, "pypi", "agree", see_digest, NULL), CATALOGUE_MISSING);
+    assert_int_equal(catalogue_each_digest(c, "pytorch", "torch", count_digest, &count), 0);
+    assert_int_equal(count, n);
+    assert_int_equal(catalogue_each_digest(c, "pypi", "torch", count_digest, &count), 0);
+    assert_int_equal(count, n);
+    catalogue_close(c);
+}
+
+/* Metadata digests that once contradicted each other stay unknown, whoever is heard again. */
+static void contradicted_metadata_stays_away(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("metadata");
+    static const char *const said[] = {AAA, BBB, AAA, AAA};
+    for (size_t i = 0; i < 4; i++) {
+        struct catalogue_digest d = {"o", "p", "torch", AAA, said[i], "a", false};
+        assert_int_equal(catalogue_put_digest(c, &d), 0);
+    }
+    struct catalogue_digest result = {"o", "p", "torch", AAA, NULL, "a", false};
+    assert_int_equal(catalogue_get_digest(c, "o", "p", see_digest, &result), 0);
+    catalogue_close(c);
+}
+
+/* ------------------------------------------------------------------ listings, blame */
+
+static const char body[] = "\x1f\x8b\0\xff\0binary";
+static const struct catalogue_listing page = {
+    "pytorch",  "aliyun", "https://m/cu126/", "https://m/pytorch-wheels/cu126/", "\"e\"", NULL, 200,
+    1700000000, body,     sizeof(body)};
+
+static int see_listing(void *context, const struct catalogue_listing *listing)
+{
+    const struct catalogue_listing *expected = context;
+    assert_string_equal(listing->origin, expected->origin);
+    assert_string_equal(listing->mirror, expected->mirror);
+    assert_string_equal(listing->page, expected->page);
+    assert_string_equal(listing->url, expected->url);
+    assert_same(listing->etag, expected->etag);
+    assert_same(listing->last_modified, expected->last_modified);
+    assert_int_equal(listing->status, expected->status);
+    assert_int_equal(listing->fetched_s, expected->fetched_s);
+    assert_int_equal(listing->body_len, expected->body_len);
+    if (expected->body_len)
+        assert_memory_equal(listing->body, expected->body, expected->body_len);
+    return 0;
+}
+
+static int get_listing(struct catalogue *c, const struct catalogue_listing *expected)
+{
+    struct catalogue_listing copy = *expected;
+    return catalogue_get_listing(c, expected->origin, expected->mirror, expected->page, see_listing,
+                                 &copy);
+}
+
+static void listings(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("listings");
+    struct catalogue_listing now = page, none = page;
+    none.mirror = "nju"; /* says 404, with no body at all */
+    none.status = 404;
+    none.body = NULL;
+    none.body_len = 0;
+    assert_int_equal(get_listing(c, &page), CATALOGUE_MISSING);
+    assert_int_equal(catalogue_put_listing(c, &page), 0);
+    assert_int_equal(catalogue_put_listing(c, &none), 0);
+    c = reopen(c, "listings");
+    assert_int_equal(get_listing(c, &page), 0);
+    assert_int_equal(get_listing(c, &none), 0);
+
+    now.fetched_s += 600;
+    assert_int_equal(catalogue_confirm_listing(c, now.origin, now.mirror, now.page, now.fetched_s),
+                     0);
+    assert_int_equal(get_listing(c, &now), 0);
+    assert_int_equal(catalogue_confirm_listing(c, "x", "y", "z", 1), 0);
+    now.body = "shorter";
+    now.body_len = 7;
+    now.etag = NULL;
+    assert_int_equal(catalogue_put_listing(c, &now), 0);
+    assert_int_equal(get_listing(c, &now), 0);
+    catalogue_close(c);
+}
+
+struct blamed {
+    int rows;
+    int64_t last_s;
+    bool with_validator;
+};
+
+static int see_blame(void *context, const char *origin, const char *path, const char *mirror,
+                     const char *validator, int64_t when_s)
+{
+    struct blamed *blamed = context;
+    assert_string_equal(origin, "pytorch");
+    assert_string_equal(path, "w.whl");
+    assert_true(str_starts(mirror, "m"));
+    blamed->rows++;
+    blamed->last_s = when_s;
+    blamed->with_validator = blamed->with_validator || validator;
+    return 0;
+}
+
+static void blame(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("blame");
+    struct blamed blamed = {0};
+    assert_int_equal(catalogue_put_blame(c, "pytorch", "w.whl", "m1", "\"old\"", 10), 0);
+    assert_int_equal(catalogue_put_blame(c, "pytorch", "w.whl", "m1", NULL, 20), 0);
+    c = reopen(c, "blame");
+    assert_int_equal(catalogue_each_blame(c, see_blame, &blamed), 0);
+    assert_int_equal(blamed.rows, 1);
+    assert_int_equal(blamed.last_s, 20);
+    assert_false(blamed.with_validator);
+    assert_int_equal(catalogue_put_blame(c, "pytorch", "w.whl", "m2", "\"v\"", 30), 0);
+    assert_int_equal(catalogue_each_blame(c, see_blame, &blamed), 0);
+    assert_int_equal(blamed.rows, 3);
+    assert_true(blamed.with_validator);
+    catalogue_close(c);
+}
+
+/* ------------------------------------------------------------------ failures */
+
+static void several_changes_as_one(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("transaction");
+    assert_int_equal(catalogue_begin(c), 0);
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    assert_int_equal(catalogue_put_blob(c, AAA, 1, 1), 0);
+    catalogue_rollback(c);
+    assert_int_equal(count_files(c, false), 0);
+    assert_int_equal(catalogue_begin(c), 0);
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    assert_int_equal(catalogue_put_file(c, &bare), 0);
+    assert_int_equal(catalogue_commit(c), 0);
+    assert_int_equal(count_files(c, false), 2);
+    catalogue_close(c);
+}
+
+static void a_reset_is_told(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("reset");
+    char aside[256];
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    catalogue_close(c);
+    scratch_write("reset", "overwritten by something that is no database");
+    assert_int_equal(catalogue_open("reset", &c), CATALOGUE_RESET);
+    assert_true(scratch_find(".", "reset.corrupt-", aside));
+    assert_int_equal(count_files(c, false), 0);
+    assert_int_equal(catalogue_put_file(c, &full), 0);
+    c = reopen(c, "reset");
+    assert_int_equal(get_file(c, &full), 0);
+    catalogue_close(c);
+}
+
+/* A limit on file size is the failing disk that every machine has. */
+static void a_failing_disk_changes_nothing(void **state)
+{
+    (void)state;
+    static char large[300000];
+    struct catalogue *c = open_catalogue("limit");
+    struct catalogue_listing big = page;
+    struct rlimit old, tight;
+    big.body = large;
+    big.body_len = sizeof(large);
+    assert_int_equal(catalogue_put_listing(c, &page), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = old;
+    tight.rlim_cur = 150000;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    int alone = catalogue_put_listing(c, &big);
+    int began = catalogue_begin(c);
+    int first = catalogue_put_file(c, &full);
+    (void)catalogue_put_listing(c, &big);
+    int committed = catalogue_commit(c);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+
+    assert_int_equal(alone, ERROR_IO);
+    assert_int_equal(began, 0);
+    assert_int_equal(first, 0);
+    assert_int_equal(committed, ERROR_IO);
+    assert_int_equal(get_listing(c, &page), 0);
+    assert_int_equal(count_files(c, false), 0);
+    assert_int_equal(catalogue_put_listing(c, &big), 0);
+    c = reopen(c, "limit");
+    assert_int_equal(get_listing(c, &big), 0);
+    catalogue_close(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files),
+        cmocka_unit_test(touch_moves_time_forward_only),
+        cmocka_unit_test(a_dropped_blob_leaves_every_file),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(contradicted_metadata_stays_away),
+        cmocka_unit_test(listings),
+        cmocka_unit_test(blame),
+        cmocka_unit_test(several_changes_as_one),
+        cmocka_unit_test(a_reset_is_told),
+        cmocka_unit_test(a_failing_disk_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+}
