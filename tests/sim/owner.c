@@ -256,6 +256,17 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
     e->flight = b->flights;
 }
 
+static void on_fail(struct world *w, int file, const struct flight_command *c)
+{
+    const struct blob *b = &w->blob[file];
+    TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
+    if (w->well_ms && world_now_ms(w) > w->well_ms && w->mirrors == 1 && w->mirror[0].honest &&
+        b->digest_known && !w->stopping)
+        world_fault(w, "file %d: failed, and the only mirror is well", file);
+    if (!b->verified)
+        readers_dismiss(w, file, "failed");
+}
+
 static void on_park(struct world *w, int file)
 {
     struct blob *b = &w->blob[file];
@@ -301,9 +312,7 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         on_commit(w, file, c);
         break;
     case FLIGHT_FAIL:
-        TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
-        if (!b->verified)
-            readers_dismiss(w, file, "failed");
+        on_fail(w, file, c);
         break;
     case FLIGHT_PARK:
         on_park(w, file);

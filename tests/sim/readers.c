@@ -125,8 +125,8 @@ static bool can_read(const struct world *w, const struct reader *r)
         return false;
     if (r->use == FLIGHT_HEAD || r->asks_first || b->verified || r->from >= r->to)
         return true;
-    if (b->known_size >= 0 && r->use == FLIGHT_RANGE && r->at >= b->known_size)
-        return true;
+    if (r->use == FLIGHT_RANGE && r->at >= b->known_size)
+        return true; /* nothing to read, or of unknown length: no range is possible */
     bool below = r->use == FLIGHT_RANGE || r->at < b->released;
     return below && extents_end(&b->reported, r->at) > r->at;
 }
@@ -203,7 +203,8 @@ void reader_step(struct world *w, struct reader *r)
     }
     if (!b->known && !b->verified)
         return;
-    if (r->asks_first && b->flight) { /* the size is known: the range can be chosen */
+    bool no_range = r->use == FLIGHT_RANGE && b->known_size < 0 && !b->verified;
+    if ((r->asks_first || no_range) && b->flight) { /* the size is known: the range can be chosen */
         r->asks_first = false;
         if (b->known_size < 0)
             r->use = FLIGHT_WHOLE;

@@ -11,6 +11,7 @@ enum {
     BUSY_US = 30 * 1000000,
     QUIET_US = 900 * 1000000, /* for what was begun to end, patient readers included */
     TICK_US = 250000,
+    WELL_MS = 60000,
     STEPS_MOST = 400000,
 };
 static const int64_t FORGET_US = 3 * 3600ll * 1000000;
@@ -264,7 +265,13 @@ static void begin_calm(struct world *w)
         struct event *e = world_post(w, EVENT_ARRIVE, 1);
         e->file = f;
         e->index = 0;
+        for (int i = 0; i < 3; i++) { /* and others, once all is well */
+            e = world_post(w, EVENT_ARRIVE, 2 * WELL_MS * 1000ll + i);
+            e->file = f;
+            e->index = -1;
+        }
     }
+    w->well_ms = world_now_ms(w) + WELL_MS;
 }
 
 /* Nobody waits on, and who had patience and an honest mirror was served. */

@@ -186,6 +186,7 @@ struct world {
     uint64_t last_reader, last_serial;
     unsigned disk_trouble; /* in ten thousand writes */
     bool calm;             /* the quiet end: what is good stays good */
+    int64_t well_ms;       /* from then on a good mirror answers at once; 0: not yet */
     bool hopeful;          /* one honest mirror at least */
     bool stopping;
     bool served[FILES];
