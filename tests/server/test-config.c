@@ -54,6 +54,7 @@ static void built_in_stands_alone(void **state)
 static void built_in_mirrors_and_owners(void **state)
 {
     (void)state;
+    stage_set_variable("HOME", "/home/x");
     struct config_request request = {.file = stage_write("empty.conf", "")};
     struct config config;
     stage_load_fine(&request, &config);
@@ -280,6 +281,7 @@ static void relative_paths_only_on_the_command_line(void **state)
 static void naming_an_origin_replaces_them_all(void **state)
 {
     (void)state;
+    stage_set_variable("HOME", "/home/x");
     struct config config;
     struct config_request request = {
         .file = stage_write("a.conf", "[origin.lab]\n" MIRROR("origin.lab"))};
@@ -293,6 +295,7 @@ static void naming_an_origin_replaces_them_all(void **state)
 static void naming_none_keeps_them(void **state)
 {
     (void)state;
+    stage_set_variable("HOME", "/home/x");
     struct config config;
     struct config_request request = {
         .file = stage_write("a.conf", "workers = 1\n[index.mine]\norigins = [\"pypi\"]\n")};
@@ -364,6 +367,7 @@ static void what_is_shown_reads_back_the_same(void **state)
 static void the_built_in_file_names_every_option(void **state)
 {
     (void)state;
+    stage_set_variable("HOME", "/home/x");
     for (size_t i = 0; i < option_count; i++) {
         char plain[64], commented[64];
         snprintf(plain, sizeof plain, "\n%s ", option_table[i].key);
