@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * What MHD calls in the life of a request, all on its worker:
+ *
+ *     on_target      the request line is there: struct request is born
+ *     on_request     headers are there: refused, or nothing
+ *                    again, the request is complete: answered, or suspended by the engine
+ *                    again after each resume, until it is answered
+ *     body_read      (file_reply.c) for each block of a file that is not mapped; may suspend too
+ *     on_completed   sent or cut: struct request goes, with the page or file that it held
+ *
+ * A suspended connection is not looked at by MHD at all: neither end nor timeout of the client
+ * counts there, and MHD_stop_daemon aborts if it meets one. Hence the order of stopping in httpd.h.
+ */
 #include "server/httpd.h"
 
 #include <pthread.h>

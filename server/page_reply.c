@@ -67,7 +67,8 @@ static struct reply variant_build(const struct variant *v)
     return reply;
 }
 
-/* The response that hangs on the page, made by whoever comes first. */
+/* The response that hangs on the page, made by whoever comes first. It borrows the page's bytes and
+ * goes with the page; every request that queued it holds a reference on the page meanwhile. */
 static struct reply variant_shared(const struct variant *v)
 {
     void *there = atomic_load(&v->body->attachment);

@@ -49,7 +49,9 @@ void request_free(struct request *request, bool is_complete)
 
 /* ------------------------------------------------------------------ headers */
 
-/* What to do with a header that comes a second time. */
+/* What to do with a header that comes a second time: lists go on (RFC 9110 5.3), ranges are
+ * optional and so forgotten, and where two hops could read two different things the request is
+ * refused. */
 enum repeat { REPEAT_JOINS, REPEAT_VOIDS, REPEAT_REFUSES };
 
 static const struct {
