@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Stories of flights: events in, commands out, compared as text. A command reads
+ *
+ *     ask0-2          slot 0 asks for a mirror, the bits of 2 excluded
+ *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
+ *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 park end
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "engine/flight.h"
+
+enum { MIB = 1 << 20, TEXT = 1000 };
+
+static const char right[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+static const char wrong[] = "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+static struct flight *f;
+static uint64_t number[FLIGHT_SLOTS]; /* of each slot's last transfer */
+
+static void open_flight(unsigned mirrors, int64_t size, const char *sha256)
+{
+    struct flight_options o = {.mirrors = mirrors, .size = size, .sha256 = sha256};
+    assert_int_equal(flight_new(&o, &f), 0);
+}
+
+static void render(const struct flight_command *c, char *to, size_t size)
+{
+    static const char *const plain[] = {
+        [FLIGHT_STOP] = "stop", [FLIGHT_CUT] = "cut", [FLIGHT_PARK] = "park", [FLIGHT_END] = "end"};
+    long long from = (long long)c->from, end = (long long)c->to;
+    if (c->type == FLIGHT_ASK)
+        (void)snprintf(to, size, "ask%u-%x", c->slot, c->excluded);
+    else if (c->type == FLIGHT_START && c->head)
+        (void)snprintf(to, size, "head%u:%u", c->slot, c->mirror);
+    else if (c->type == FLIGHT_START)
+        (void)snprintf(to, size, "get%u:%u[%lld,%lld)%s", c->slot, c->mirror, from, end,
+                       c->resume ? "~" : "");
+    else if (c->type == FLIGHT_KNOWN)
+        (void)snprintf(to, size, "known:%lld", (long long)c->size);
+    else if (c->type == FLIGHT_RELEASE && c->to == INT64_MAX)
+        (void)snprintf(to, size, "release:all");
+    else if (c->type == FLIGHT_RELEASE)
+        (void)snprintf(to, size, "release:%lld", end);
+    else if (c->type == FLIGHT_HASH)
+        (void)snprintf(to, size, "hash[%lld,%lld)", from, end);
+    else if (c->type == FLIGHT_BLAME)
+        (void)snprintf(to, size, "blame:%u", c->mirror);
+    else if (c->type == FLIGHT_COMMIT)
+        (void)snprintf(to, size, "commit%s", c->authoritative ? "!" : "");
+    else if (c->type == FLIGHT_FAIL)
+        (void)snprintf(to, size, "fail:%d", c->error);
+    else
+        (void)snprintf(to, size, "%s", plain[c->type]);
+}
+
+/* The commands since the last time, in order. */
+static void expect(const char *text)
+{
+    char got[TEXT] = "";
+    struct flight_command c;
+    while (flight_next(f, &c)) {
+        size_t len = strlen(got);
+        if (len)
+            got[len++] = ' ';
+        render(&c, got + len, sizeof(got) - len);
+        if (c.type == FLIGHT_START)
+            number[c.slot] = c.transfer;
+    }
+    assert_string_equal(got, text);
+}
+
+static void close_flight(void)
+{
+    struct flight_view v;
+    expect("");
+    flight_view(f, &v);
+    assert_true(v.ended);
+    flight_free(f);
+    f = NULL;
+}
+
+static void mirror(unsigned slot, unsigned which)
+{
+    flight_on_mirror(f, slot, which, 0, "");
+}
+
+static int answer_full(unsigned slot, struct flight_answer a)
+{
+    return flight_on_answer(f, number[slot], &a);
+}
+
+static int answer(unsigned slot, int status, int64_t total, int64_t from)
+{
+    return answer_full(slot, (struct flight_answer){status, total, from, true, true, true});
+}
+
+static void bytes(unsigned slot, int64_t from, int64_t to)
+{
+    flight_on_bytes(f, number[slot], from, to);
+}
+
+static void ended(unsigned slot, int error, int status)
+{
+    flight_on_ended(f, number[slot], error, status, error ? error_text(error) : "");
+}
+
+/* A whole-file reader, and mirror `which` answers with the length. */
+static void begin(unsigned which, int64_t total)
+{
+    char text[TEXT];
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, which);
+    (void)snprintf(text, sizeof(text), "get0:%u[0,-1)", which);
+    expect(text);
+    assert_int_equal(answer(0, 200, total, 0), 0);
+    (void)snprintf(text, sizeof(text), "known:%lld", (long long)total);
+    expect(text);
+}
+
+static void plain(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    begin(0, 100000);
+    bytes(0, 0, 50000);
+    expect("release:34464"); /* the last 64 KiB are held back */
+    bytes(0, 50000, 100000);
+    expect("hash[0,100000)");
+    ended(0, 0, 200);
+    expect("");
+    flight_on_hashed(f, 100000, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+static void head_then_get(void **state)
+{
+    (void)state;
+    open_flight(1, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    assert_int_equal(answer(0, 200, 10, 0), 0);
+    expect("known:10");
+    ended(0, 0, 200);
+    expect("");
+    flight_on_reader_left(f, 1);
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, 10);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 10, 0), 0);
+    bytes(0, 0, 10);
+    ended(0, 0, 200);
+    expect("release:9 hash[0,10)");
+    flight_on_hashed(f, 10, right);
+    expect("release:all commit"); /* the length vouches, no authority does */
+    flight_on_committed(f, ERROR_IO);
+    expect("end");
+    close_flight();
+}
+
+static void head_refused(void **state)
+{
+    (void)state;
+    open_flight(1, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    ended(0, ERROR_UPSTREAM_STATUS, 405);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,1)");
+    assert_int_equal(answer(0, 206, 10, 0), 0);
+    expect("known:10");
+    bytes(0, 0, 1);
+    ended(0, 0, 206);
+    expect("release:1");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+/* No byte of an empty file can be asked: the 416 tells its size. */
+static void head_refused_of_an_empty_file(void **state)
+{
+    (void)state;
+    open_flight(1, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    ended(0, ERROR_UPSTREAM_STATUS, 405);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,1)");
+    assert_int_equal(answer(0, 416, 0, 0), 0);
+    expect("known:0 stop hash[0,0)");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+static void failover_with_digest(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    begin(0, 4 * MIB);
+    bytes(0, 0, 1000);
+    expect("release:1000");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[1000,-1)"); /* the digest will tell: no validator needed */
+    struct flight_answer a = {206, 4 * MIB, 1000, true, true, false};
+    assert_int_equal(answer_full(0, a), 0);
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
+/* Without a digest only the same validator goes on; else who has another file may do it alone. */
+static void failover_without_digest(void **state)
+{
+    (void)state;
+    open_flight(3, -1, NULL);
+    begin(0, 4 * MIB);
+    bytes(0, 0, 1000);
+    expect("release:1000");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[1000,-1)~");
+    struct flight_answer other = {206, 4 * MIB, 1000, true, true, false};
+    assert_int_equal(answer_full(0, other), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-3");
+    mirror(0, 2);
+    expect("get0:2[1000,-1)~");
+    assert_int_equal(answer(0, 206, 4 * MIB, 1000), 0);
+    bytes(0, 1000, 2000);
+    expect("release:2000");
+    ended(0, ERROR_TIMEOUT, 0);
+    expect("ask0-7");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-2"); /* something came: another round */
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("cut ask0-5");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+static void ignored_range(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, 4 * MIB);
+    bytes(0, 0, 1000);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("release:1000 ask0-1");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1000,-1)");
+    assert_int_equal(answer(0, 200, 4 * MIB, 0), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-0"); /* then from the beginning */
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 4 * MIB, 0), 0);
+    bytes(0, 1000, 4 * MIB);
+    expect("release:4128768 hash[0,4194304)");
+    flight_on_hashed(f, 4 * MIB, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+static void wrong_digest(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    begin(0, 1000);
+    bytes(0, 0, 1000);
+    ended(0, 0, 200);
+    expect("release:999 hash[0,1000)");
+    uint64_t old = number[0];
+    flight_on_hashed(f, 1000, wrong);
+    expect("cut blame:0 ask0-1");
+    flight_on_bytes(f, old, 0, 1000); /* of the forgotten partial: not ours any more */
+    expect("");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    expect("known:1000");
+    bytes(0, 0, 1000);
+    expect("release:999 hash[0,1000)");
+    flight_on_hashed(f, 1000, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+/* Several sent the wrong file: nobody is blamed, the next comes from one alone. */
+static void mixed_senders(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    begin(0, 1000);
+    bytes(0, 0, 500);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("release:500 ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)");
+    assert_int_equal(answer(0, 206, 1000, 500), 0);
+    bytes(0, 500, 1000);
+    ended(0, 0, 206);
+    expect("release:999 hash[0,1000)");
+    flight_on_hashed(f, 1000, wrong);
+    expect("cut ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 500);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("known:1000 release:500 ask0-3"); /* not from the other */
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-2");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("cut ask0-1"); /* now the other alone */
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 1000);
+    expect("known:1000 release:999 hash[0,1000)");
+    ended(0, 0, 200);
+    flight_on_hashed(f, 1000, wrong);
+    expect("cut blame:1 ask0-2");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+/* An empty answer under a digest: who said "empty" is blamed, not asked for ever. */
+static void empty_lie(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 0, 0), 0);
+    expect("known:0 hash[0,0)");
+    flight_on_hashed(f, 0, wrong);
+    expect("cut stop blame:0 ask0-1");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+/* An authority that contradicts itself: nobody to blame, no end of asking otherwise. */
+static void contradiction(void **state)
+{
+    (void)state;
+    open_flight(2, 0, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, 0);
+    expect("hash[0,0)");
+    flight_on_hashed(f, 0, wrong);
+    expect("fail:-6 end");
+    close_flight();
+}
+
+static void tiny_files(void **state)
+{
+    (void)state;
+    for (int64_t size = 0; size < 2; size++) {
+        open_flight(1, -1, right);
+        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,-1)");
+        assert_int_equal(answer(0, 200, size, 0), 0);
+        if (size)
+            bytes(0, 0, 1);
+        ended(0, 0, 200);
+        expect(size ? "known:1 hash[0,1)" : "known:0 hash[0,0)"); /* the one byte is held back */
+        flight_on_hashed(f, size, right);
+        expect("release:all commit!");
+        flight_on_committed(f, 0);
+        expect("end");
+        close_flight();
+    }
+}
+
+static void unknown_length_chunked(void **state)
+{
+    (void)state;
+    open_flight(1, -1, NULL);
+    begin(0, -1);
+    bytes(0, 0, 100000);
+    expect("release:34464");
+    ended(0, 0, 200);
+    expect("hash[0,100000)");
+    flight_on_hashed(f, 100000, right);
+    expect("release:all end"); /* served, not kept */
+    close_flight();
+}
+
+static void unknown_length_close_delimited(void **state)
+{
+    (void)state;
+    struct flight_answer a = {200, -1, 0, false, true, true};
+    open_flight(2, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer_full(0, a), ERROR_UPSTREAM_BROKEN); /* another may know the length */
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer_full(0, a), 0);
+    bytes(0, 0, 100000);
+    expect("known:-1 release:34464");
+    ended(0, 0, 200);
+    expect("fail:-11 end"); /* nobody can tell the end from a cut */
+    close_flight();
+}
+
+static void sizes_that_differ(void **state)
+{
+    (void)state;
+    open_flight(2, 1000, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 999, 0), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-3");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("fail:-11 end"); /* broken outweighs gone: no 404 */
+    close_flight();
+}
+
+static void gone_everywhere(void **state)
+{
+    (void)state;
+    open_flight(1, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    assert_int_equal(answer(0, 404, -1, 0), ERROR_GONE);
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-1");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("fail:-12 end");
+    close_flight();
+}
+
+static void disk_error(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, 4 * MIB);
+    flight_on_disk_error(f, ERROR_NO_SPACE);
+    expect("stop fail:-3 end");
+    close_flight();
+}
+
+static void unread_and_nearly_done(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, 4 * MIB);
+    flight_on_reader_left(f, 1);
+    flight_on_tick(f, 1000);
+    flight_on_tick(f, 60000);
+    expect(""); /* goes on */
+    bytes(0, 0, 4 * MIB);
+    expect("release:4128768 hash[0,4194304)");
+    flight_on_hashed(f, 4 * MIB, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+static void unread_and_far_from_done(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, (int64_t)1 << 30);
+    bytes(0, 0, 1000);
+    expect("release:1000");
+    flight_on_reader_left(f, 1);
+    flight_on_tick(f, 1000);
+    flight_on_tick(f, 2999);
+    expect("");
+    flight_on_tick(f, 3000);
+    expect("stop park");
+    bytes(0, 1000, 2000); /* was on its way to the disk */
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1);
+    expect("release:2000 ask0-0");
+    mirror(0, 0);
+    expect("get0:0[2000,-1)");
+    flight_on_reader_left(f, 2);
+    flight_on_tick(f, 4000);
+    flight_on_tick(f, 6000);
+    expect("stop park");
+    flight_on_tick(f, 6000 + 3600 * 1000);
+    expect("");
+    flight_on_tick(f, 6001 + 3600 * 1000);
+    expect("end");
+    close_flight();
+}
+
+/* A tail is fetched beside the front; the front stops before it and goes on behind it. */
+static void wanted_ahead_of_the_front(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, 64 * MIB);
+    flight_on_reader(f, 2, FLIGHT_RANGE, 40 * MIB, 41 * MIB);
+    expect("ask1-0");
+    mirror(1, 0);
+    expect("get1:0[41943040,42991616)");
+    assert_int_equal(answer(1, 206, 64 * MIB, 40 * MIB), 0);
+    bytes(1, 40 * MIB, 41 * MIB);
+    ended(1, 0, 206);
+    flight_on_reader(f, 3, FLIGHT_RANGE, 2 * MIB, 3 * MIB); /* the front will be there soon */
+    expect("");
+    bytes(0, 0, 40 * MIB);
+    expect("stop release:42991616 hash[0,4194304) ask0-0");
+    mirror(0, 0);
+    expect("get0:0[42991616,-1)");
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain),
+        cmocka_unit_test(head_then_get),
+        cmocka_unit_test(head_refused),
+        cmocka_unit_test(head_refused_of_an_empty_file),
+        cmocka_unit_test(failover_with_digest),
+        cmocka_unit_test(failover_without_digest),
+        cmocka_unit_test(ignored_range),
+        cmocka_unit_test(wrong_digest),
+        cmocka_unit_test(mixed_senders),
+        cmocka_unit_test(empty_lie),
+        cmocka_unit_test(contradiction),
+        cmocka_unit_test(tiny_files),
+        cmocka_unit_test(unknown_length_chunked),
+        cmocka_unit_test(unknown_length_close_delimited),
+        cmocka_unit_test(sizes_that_differ),
+        cmocka_unit_test(gone_everywhere),
+        cmocka_unit_test(disk_error),
+        cmocka_unit_test(unread_and_nearly_done),
+        cmocka_unit_test(unread_and_far_from_done),
+        cmocka_unit_test(wanted_ahead_of_the_front),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
