@@ -88,7 +88,7 @@ def all_mirrors(mirrors, **top):
     return configuration(
         pytorch=[
             flat_mirror("aliyun", mirrors.aliyun.url),
-            official_mirror("official", mirrors.official.url),
+            official_mirror("official", mirrors.official.url, missing=[403, 404]),
         ],
         pypi=[pypi_mirror("tuna", mirrors.pypi.url)],
         **top,

@@ -74,7 +74,7 @@ class Resource:
     type: str = "application/octet-stream"
     etag: Optional[Callable[[int], str]] = None  # number of the request, from 1 -> ETag
     gate: Optional[Gate] = None
-    cut_after: Optional[int] = None  # bytes of this response, then the connection is cut
+    cut_after: Optional[int] = None  # no response goes beyond this offset: it is cut there
     length: Optional[int] = None  # the Content-Length that is claimed
     framing: str = "length"  # or "chunked", or "close": no length, ended by closing
     status: Optional[int] = None  # refuse with it; `body` is the explanation
@@ -321,7 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(claimed))
 
     def _send_body(self, resource, first, end):
-        stop = end if resource.cut_after is None else min(end, first + resource.cut_after)
+        stop = end if resource.cut_after is None else min(end, resource.cut_after)
         position = first
         while position < stop:
             limit = resource.gate.pass_from(position) if resource.gate else stop
