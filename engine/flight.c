@@ -574,14 +574,16 @@ static void no_mirror(struct flight *f, unsigned i)
     }
 }
 
-/* Bytes that came while the slot waited for a mirror are not asked for; false: none are missing. */
+/* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
+ * no others are missing. */
 static bool narrow(const struct flight *f, struct slot *s)
 {
     struct extent run;
     int64_t end = s->to >= 0 ? s->to : f->size >= 0 ? f->size : INT64_MAX;
     if (s->head || s->full)
         return true;
-    if (!extents_missing(&f->present, s->from, end, &run))
+    if (!extents_missing(&f->present, s->from, end, &run) ||
+        (s == &f->slot[WANTED] && is_near(&f->slot[FRONT], &run)))
         return false;
     s->from = s->at = run.from;
     s->to = run.to < end ? run.to : s->to;
@@ -709,7 +711,10 @@ static bool is_spent(const struct flight *f, const struct slot *s)
     struct extent run;
     if (s->at > end || !extents_missing(&f->present, s->at, end, &run))
         return true;
-    return !s->full && run.from >= s->at + SKIP_BYTES;
+    const struct slot *other = &f->slot[s == &f->slot[FRONT] ? WANTED : FRONT];
+    bool follows = other->state == SLOT_RUNNING && other->accepted && other->from <= s->at &&
+                   s->at < other->at; /* both would bring the same bytes from here on */
+    return !s->full && (follows || run.from >= s->at + SKIP_BYTES);
 }
 
 static void stop_spent(struct flight *f)
