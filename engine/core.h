@@ -61,8 +61,10 @@ struct engine {
     bool quit;
 
     pthread_mutex_t status_lock;
-    struct buf status;        /* JSON members */
-    struct problem *problems; /* flight thread */
+    struct buf status; /* JSON members */
+    struct waitlist status_waiters;
+    _Atomic uint64_t status_count; /* snapshots taken */
+    struct problem *problems;      /* flight thread */
     unsigned problem_count;
     void (*free_attachment)(void *attachment);
 };

@@ -256,6 +256,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     e->last = &e->first;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->status_lock, NULL);
+    waitlist_init(&e->status_waiters);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -299,6 +300,7 @@ static void stop_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     files_stop(call->engine);
     pages_stop(call->engine);
+    waitlist_close(&call->engine->status_waiters);
     sem_post(&call->done);
 }
 
@@ -361,6 +363,7 @@ void engine_free(struct engine *e)
     pthread_cond_destroy(&e->work);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->status_lock);
+    waitlist_release(&e->status_waiters);
     free(e);
 }
 

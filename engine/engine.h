@@ -119,6 +119,7 @@ struct file_query {
     const char *origin;
     const char *path; /* decoded key */
     enum file_use use;
+    bool waited; /* this very request was suspended for the answer: FILE_MISS, not FILE_PARTIAL */
     const char *via; /* or NULL */
 };
 
@@ -156,9 +157,11 @@ void file_close(struct file *file);
 
 /* ----------------------------------------------------------------- status */
 
-/* Appends the JSON object of /-/status (without `version` and `uptime_s`: members only, as text
- * ready to stand between braces). Never blocks for long: reads a snapshot that is at most a second
- * old. */
+/* Suspends the waiter until the status is taken anew (ENGINE_WAIT); 0 when the engine is stopping.
+ */
+int engine_refresh_status(struct engine *engine, struct waiter *waiter);
+/* Appends the members of /-/status that are the engine's, ready to stand between braces, as they
+ * were at the last refresh or tick (250 ms). Any thread. */
 void engine_write_status(struct engine *engine, struct buf *to);
 /* Whether port-independent start is done (catalogue open). */
 bool engine_is_ready(struct engine *engine);

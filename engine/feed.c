@@ -53,7 +53,7 @@ static void written_run(struct job *job)
             struct flight_view view;
             flight_view(fl->flight, &view);
             if (fl->board)
-                fl->board->senders = view.senders;
+                fl->board->senders |= view.senders;
         }
         flying_drain(fl);
     }
@@ -221,6 +221,8 @@ static int judge(struct feed *t)
     int r = flight_on_answer(fl->flight, t->number, &t->facts);
     if (r && first)
         fl->has_validator = false;
+    if (r == 0 && fl->board) /* who answers is known before its first byte is */
+        fl->board->senders |= 1u << t->mirror;
     return r;
 }
 

@@ -250,7 +250,8 @@ static int from_board(struct engine *e, struct board *board, const struct file_q
     struct file_facts facts = {.size = board->size, .etag = board->etag};
     bool closed = board->state == BOARD_CLOSED;
     bool passing = closed && board->wants_pass;
-    facts.state = board->had_bytes || board->prefix > 0 ? FILE_PARTIAL : FILE_MISS;
+    bool partial = board->had_bytes || (board->prefix > 0 && !query->waited);
+    facts.state = partial ? FILE_PARTIAL : FILE_MISS;
     if (passing || board->unkept)
         facts.state = FILE_PASS;
     facts.immutable = board->authoritative && query->use == FILE_USE_WHOLE;

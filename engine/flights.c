@@ -80,7 +80,10 @@ static void begin_flight(struct lookup *l)
         str_copy(fl->board->etag, sizeof(fl->board->etag), fl->row_etag);
         board_know(fl->board, fl->row_size);
     } else {
-        flying_add_interest(fl, fl->interest);
+        /* Without room for anything the bytes will pass by: only the facts are asked for here. */
+        int64_t free_bytes = store_free_bytes(fl->engine->store);
+        bool full = free_bytes >= 0 && free_bytes < fl->engine->options.min_free;
+        flying_add_interest(fl, full ? FILE_USE_HEAD : fl->interest);
     }
     flying_drain(fl);
 }
@@ -352,15 +355,24 @@ unsigned flights_count(const struct engine *e)
     return count;
 }
 
+static void write_names(const struct origin *origin, unsigned set, struct buf *to)
+{
+    buf_putc(to, '[');
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        if (set & (1u << m)) {
+            json_write_comma(to);
+            json_write_string(to, origin->mirrors[m].name);
+        }
+    buf_putc(to, ']');
+}
+
 void flights_write_status(struct engine *e, struct buf *to)
 {
     for (struct flying *fl = e->files->flying; fl; fl = fl->next) {
         struct flight_view view;
-        char names[256];
         if (!fl->flight)
             continue;
         flight_view(fl->flight, &view);
-        core_mirror_names(fl->entry->origin, view.senders, names, sizeof(names));
         json_write_comma(to);
         buf_putc(to, '{');
         json_write_name(to, "origin");
@@ -376,7 +388,7 @@ void flights_write_status(struct engine *e, struct buf *to)
         json_write_name(to, "readers");
         buf_printf(to, "%u", view.readers);
         json_write_name(to, "mirrors");
-        json_write_string(to, names);
+        write_names(fl->entry->origin, view.senders, to);
         buf_putc(to, '}');
     }
 }

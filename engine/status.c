@@ -138,6 +138,44 @@ void status_tick(struct engine *e)
     e->status = fresh;
     pthread_mutex_unlock(&e->status_lock);
     buf_release(&old);
+    e->status_count++;
+    waitlist_wake(&e->status_waiters, 0, INT64_MAX);
+}
+
+struct refresh {
+    struct job job;
+    struct engine *engine;
+};
+
+static void refresh_run(struct job *job)
+{
+    struct refresh *r = container_of(job, struct refresh, job);
+    status_tick(r->engine);
+    free(r);
+}
+
+struct awaited {
+    struct engine *engine;
+    uint64_t count;
+};
+
+static bool is_newer(void *arg)
+{
+    struct awaited *a = arg;
+    return a->engine->status_count != a->count;
+}
+
+int engine_refresh_status(struct engine *e, struct waiter *waiter)
+{
+    struct awaited a = {e, e->status_count};
+    struct refresh *r = e->stopping ? NULL : calloc(1, sizeof(*r));
+    if (!r)
+        return 0;
+    *r = (struct refresh){{refresh_run, NULL}, e};
+    core_post(e, &r->job);
+    waiter->want = 0;
+    return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
+                                                                                     : 0;
 }
 
 void engine_write_status(struct engine *e, struct buf *to)

@@ -157,11 +157,14 @@ enum MHD_Result file_reply_send(struct request *request)
         .origin = request->route.origin,
         .path = request->route.path,
         .use = use_of(request, range),
+        .waited = request->has_waited,
         .via = request->headers[HEADER_VIA],
     };
     int r = engine_file(request->site->engine, &query, &request->connection.waiter, &request->file);
-    if (r == ENGINE_WAIT)
+    if (r == ENGINE_WAIT) {
+        request->has_waited = true;
         return MHD_YES;
+    }
     if (r)
         return reply_problem(request, reply_status_of_error(r), error_text(r));
     const struct file_facts *facts = file_facts(request->file);

@@ -99,6 +99,8 @@ static void write_mirrors(struct buf *to, const struct site *site)
 
 enum MHD_Result home_send(struct request *request)
 {
+    if (status_must_wait(request))
+        return MHD_YES;
     auto_buf struct buf page;
     buf_init(&page, HOME_MAX_BYTES);
     write_head(&page);

@@ -38,8 +38,18 @@ void status_write(const struct site *site, struct buf *to)
     buf_puts(to, "}\n");
 }
 
+bool status_must_wait(struct request *request)
+{
+    if (request->has_waited)
+        return false;
+    request->has_waited = true;
+    return engine_refresh_status(request->site->engine, &request->connection.waiter) == ENGINE_WAIT;
+}
+
 enum MHD_Result status_send(struct request *request)
 {
+    if (status_must_wait(request))
+        return MHD_YES;
     auto_buf struct buf json;
     buf_init(&json, STATUS_MAX_BYTES);
     status_write(request->site, &json);

@@ -10,5 +10,7 @@ enum MHD_Result status_send_health(struct request *request);
 enum MHD_Result status_send_ready(struct request *request);
 enum MHD_Result status_send(struct request *request);
 
+/* Suspends a request once, so that what it shows is of now; true: it was suspended. */
+bool status_must_wait(struct request *request);
 /* The JSON object of /-/status; errors are the buffer's. */
 void status_write(const struct site *site, struct buf *to);

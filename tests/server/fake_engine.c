@@ -393,6 +393,13 @@ void file_close(struct file *file)
 
 /* ------------------------------------------------------------------ status */
 
+int engine_refresh_status(struct engine *engine, struct waiter *waiter)
+{
+    (void)engine;
+    (void)waiter;
+    return 0;
+}
+
 void engine_write_status(struct engine *engine, struct buf *to)
 {
     (void)engine;
