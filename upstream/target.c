@@ -47,7 +47,7 @@ static int target_read(struct target *target, int malformed)
     target->is_https = strcmp(scheme, "https") == 0;
     if (!target->is_https && strcmp(scheme, "http") != 0)
         return ERROR_FORBIDDEN_ADDRESS;
-    target->port = atoi(port);
+    target->port = (int)strtol(port, NULL, 10); /* libcurl has checked its digits and range */
     target->host = address_canonical_host(host);
     return target->host ? 0 : ERROR_NO_MEMORY;
 }

@@ -54,7 +54,7 @@ static bool run_server(void)
     char line[256];
     while (port == 0 && fgets(line, sizeof(line), words))
         if (strncmp(line, "ACCEPT", 6) == 0)
-            port = atoi(strrchr(line, ':') + 1);
+            port = (int)strtol(strrchr(line, ':') + 1, NULL, 10);
     /* `words` stays open: the server must be able to write. */
     return port != 0;
 }
