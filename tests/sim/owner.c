@@ -41,7 +41,7 @@ void owner_open(struct world *w, int file)
     b->flights++;
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
-    b->verified = b->parked = b->committing = b->cut_since_known = false;
+    b->kept = b->verified = b->parked = b->committing = b->cut_since_known = false;
     b->idle_ms = -1;
     memset(b->ask, 0, sizeof(b->ask));
     memset(b->ignored_range, 0, sizeof(b->ignored_range));
@@ -394,7 +394,8 @@ void owner_on_committed(struct world *w, const struct event *e)
     struct blob *b = &w->blob[e->file];
     if (!b->flight || b->flights != e->flight)
         return;
-    flight_on_committed(b->flight, world_chance(w, 10) ? ERROR_IO : 0);
+    b->kept = !world_chance(w, 10);
+    flight_on_committed(b->flight, b->kept ? 0 : ERROR_IO);
     owner_drain(w, e->file);
     if (b->flight)
         world_fault(w, "file %d: committed, but no end", e->file);

@@ -35,12 +35,14 @@ static void choose_range(struct world *w, struct reader *r)
     }
 }
 
-/* Whether others still read the complete blob of an ended flight; with the last it is evicted. */
+/* Whether the complete blob of an ended flight is kept, or at least read by others. */
 static bool blob_is_read(const struct world *w, const struct reader *newcomer)
 {
     const struct blob *b = &w->blob[newcomer->file];
     if (b->flight || !b->verified)
         return false;
+    if (b->kept)
+        return true;
     for (int i = 0; i < READERS; i++)
         if (w->reader[i].used && &w->reader[i] != newcomer && w->reader[i].file == newcomer->file)
             return true;
@@ -49,8 +51,10 @@ static bool blob_is_read(const struct world *w, const struct reader *newcomer)
 
 static void join(struct world *w, struct reader *r, enum flight_use use)
 {
-    if (blob_is_read(w, r))
+    if (blob_is_read(w, r)) {
+        w->blob[r->file].kept = false; /* evicted after that */
         return;
+    }
     owner_open(w, r->file);
     struct blob *b = &w->blob[r->file];
     TRACE(w, "file %d reader %llu: %s [%lld, %lld)", r->file, (unsigned long long)r->id,

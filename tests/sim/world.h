@@ -127,7 +127,7 @@ struct blob {
     bool known, verified, parked, ignored_range[MIRRORS];
     int64_t known_size, size, released;
     int64_t hashed;
-    bool hashing, committing, digest_known;
+    bool hashing, committing, kept, digest_known;
     int64_t told_size; /* by an authority or an accepted answer */
     char digest[SHA256_HEX];
     int base_validator; /* of the bytes there */
