@@ -789,10 +789,13 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
         conclude_length(f, s);
     } else if (!s->head) {
         struct extent run;
-        if (extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run))
+        if (extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run)) {
             s->tried |= bit; /* ended well, but short */
-        else if (s == &f->slot[WANTED])
+            if (s->to < 0 && s->is_framed && f->first_size < 0)
+                f->others |= bit; /* its file is shorter than another mirror told */
+        } else if (s == &f->slot[WANTED]) {
             s->tried = 0;
+        }
     }
     plan(f);
 }

@@ -59,7 +59,8 @@ enum flight_use {
 };
 
 enum flight_command_type {
-    FLIGHT_ASK,     /* slot: choose a mirror not in `excluded`; answer by flight_on_mirror */
+    FLIGHT_ASK,     /* slot: choose a mirror not in `excluded`; answer by flight_on_mirror. A later
+                       one of the same slot replaces it; FLIGHT_CUT, _PARK, _END withdraw it */
     FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
     FLIGHT_STOP,    /* transfer */
     FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
@@ -74,8 +75,9 @@ enum flight_command_type {
     FLIGHT_COMMIT, /* sha256, authoritative: keep it; answer by flight_on_committed */
     FLIGHT_FAIL,   /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
                       unless FLIGHT_END follows */
-    FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes */
-    FLIGHT_END,    /* nothing more will come */
+    FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes, or late bytes
+                      that complete the file (then FLIGHT_HASH and what follows) */
+    FLIGHT_END,    /* nothing more will come; transfers not stopped by then end by themselves */
 };
 
 struct flight_command {
@@ -117,8 +119,9 @@ struct flight_answer {
     int64_t from;        /* first byte of the body */
     bool is_framed;      /* the end can be told from a cut */
     bool ranges;         /* the mirror honours ranges */
-    bool same_validator; /* strong validator equal to the first accepted answer's, whoever sent
-                            that; true for the first */
+    bool same_validator; /* strong validator equal to the base, whoever sent that; true while there
+                            is no base. An accepted answer with a body (not to HEAD) that was not
+                            the same becomes the base; FLIGHT_CUT forgets it */
 };
 /* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
  */
