@@ -1,31 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Callers append to one text under a lock that nobody holds for longer than a copy; the log thread
+ * takes the whole text and writes it at once. It gathers for GATHER_MS first: a write and a wake-up
+ * for each line would cost more than answering a request for a small page.
+ */
 #include "base/log.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/lane.h"
 
-enum { LINE_MAX_BYTES = 8192, QUEUE_MAX = 8192 };
-
-struct line {
-    struct job job;
-    size_t len;
-    char text[];
-};
+enum { LINE_MAX_BYTES = 8192, QUEUE_MAX_LINES = 8192, QUEUE_MAX_BYTES = 8 << 20 };
+enum { GATHER_MS = 10, KEEP_BYTES = 64 << 10 };
 
 static _Atomic int level_most = LOG_LEVEL_INFO;
-static _Atomic(struct lane *) writer;
-static _Atomic unsigned long dropped;
 
-static void line_write(const char *text, size_t len)
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct buf text; /* lines queued, in order */
+    unsigned lines;
+    unsigned long dropped; /* since the text was last taken, so all of them behind it */
+    bool runs;             /* the log thread will take what is queued */
+    bool is_urgent;        /* it shall not gather */
+    bool is_stopping;
+    struct lane *lane; /* log_start's and log_stop's alone */
+    struct job job;
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+
+static pthread_once_t prefix_once = PTHREAD_ONCE_INIT;
+static bool has_prefix;
+
+static void prefix_find(void)
+{
+    has_prefix = getenv("JOURNAL_STREAM");
+}
+
+static void text_write(const char *text, size_t len)
 {
     while (len) {
         ssize_t n = write(STDERR_FILENO, text, len);
@@ -38,35 +59,102 @@ static void line_write(const char *text, size_t len)
     }
 }
 
-static void line_run(struct job *job)
+static size_t prefix_put(enum log_level level, char *text, size_t size)
 {
-    struct line *line = container_of(job, struct line, job);
-    unsigned long lost = atomic_exchange(&dropped, 0);
-    if (lost) {
-        char text[64];
-        int n = snprintf(text, sizeof(text), "log queue full, %lu lines dropped\n", lost);
-        line_write(text, (size_t)n);
+    (void)pthread_once(&prefix_once, prefix_find);
+    return has_prefix ? (size_t)snprintf(text, size, "<%d>", (int)level) : 0;
+}
+
+static void dropped_write(unsigned long dropped)
+{
+    char text[80];
+    size_t len = prefix_put(LOG_LEVEL_WARNING, text, sizeof(text));
+    int n =
+        snprintf(text + len, sizeof(text) - len, "log queue full, %lu lines dropped\n", dropped);
+    text_write(text, len + (size_t)n);
+}
+
+/* ------------------------------------------------------------------ log thread */
+
+static void queue_gather(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GATHER_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (!queue.is_urgent && !queue.is_stopping)
+        if (pthread_cond_clockwait(&queue.work, &queue.lock, CLOCK_MONOTONIC, &until))
+            return;
+}
+
+/* Waits for lines and takes them all; false when the log ends and none is left. */
+static bool queue_take(struct buf *batch, unsigned long *ret_dropped)
+{
+    pthread_mutex_lock(&queue.lock);
+    while (!queue.lines && !queue.dropped && !queue.is_stopping)
+        pthread_cond_wait(&queue.work, &queue.lock);
+    queue_gather();
+    struct buf taken = queue.text;
+    queue.text = *batch;
+    *batch = taken;
+    *ret_dropped = queue.dropped;
+    queue.lines = 0;
+    queue.dropped = 0;
+    queue.is_urgent = false;
+    bool found = batch->len || *ret_dropped;
+    if (!found)
+        queue.runs = false; /* all before is written: callers may write for themselves */
+    pthread_mutex_unlock(&queue.lock);
+    return found;
+}
+
+static void writer_run(struct job *job)
+{
+    (void)job;
+    struct buf batch;
+    unsigned long dropped;
+    buf_init(&batch, QUEUE_MAX_BYTES);
+    while (queue_take(&batch, &dropped)) {
+        text_write(batch.data, batch.len);
+        if (dropped)
+            dropped_write(dropped);
+        if (batch.cap > KEEP_BYTES)
+            buf_release(&batch);
+        buf_clear(&batch);
     }
-    line_write(line->text, line->len);
-    free(line);
+    buf_release(&batch);
 }
 
 int log_start(void)
 {
-    struct lane *lane;
-    int r = lane_new("log", 1, &lane);
-    if (r == 0)
-        atomic_store(&writer, lane);
-    return r;
+    int r = lane_new("log", 1, &queue.lane);
+    if (r)
+        return r;
+    pthread_mutex_lock(&queue.lock);
+    buf_init(&queue.text, QUEUE_MAX_BYTES);
+    queue.is_stopping = false;
+    queue.runs = true;
+    queue.job.run = writer_run;
+    pthread_mutex_unlock(&queue.lock);
+    lane_post(queue.lane, &queue.job);
+    return 0;
 }
 
 void log_stop(void)
 {
-    /* The lane is stopped, not freed: a thread that still holds the pointer writes for itself. */
-    struct lane *lane = atomic_load(&writer);
-    if (lane)
-        lane_stop(lane);
+    if (!queue.lane)
+        return;
+    pthread_mutex_lock(&queue.lock);
+    queue.is_stopping = true;
+    pthread_cond_signal(&queue.work);
+    pthread_mutex_unlock(&queue.lock);
+    lane_free(queue.lane);
+    queue.lane = NULL;
+    buf_release(&queue.text);
 }
+
+/* ------------------------------------------------------------------ callers */
 
 void log_set_level(enum log_level most)
 {
@@ -81,33 +169,47 @@ static void line_sanitize(char *text, size_t len)
             text[i] = '?';
 }
 
+/* The log thread is woken by the first line; then it gathers, unless there is reason to hurry. */
+static void queue_add(enum log_level level, const char *text, size_t len)
+{
+    bool is_full = queue.lines >= QUEUE_MAX_LINES;
+    bool hurries = level <= LOG_LEVEL_WARNING || queue.lines >= QUEUE_MAX_LINES / 2;
+    bool wakes = !queue.lines || (hurries && !queue.is_urgent);
+
+    if (!is_full)
+        buf_add(&queue.text, text, len);
+    if (is_full || queue.text.error)
+        queue.dropped++;
+    else
+        queue.lines++;
+    queue.text.error = 0; /* no room for this line, maybe for the next */
+    queue.is_urgent |= hurries;
+    if (wakes)
+        pthread_cond_signal(&queue.work);
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&level_most, memory_order_relaxed))
         return;
-    struct lane *lane = atomic_load(&writer);
-    if (lane && lane_depth(lane) >= QUEUE_MAX) {
-        atomic_fetch_add(&dropped, 1);
-        return;
-    }
     char text[LINE_MAX_BYTES];
-    int prefix = getenv("JOURNAL_STREAM") ? snprintf(text, sizeof(text), "<%d>", (int)level) : 0;
+    size_t len = prefix_put(level, text, sizeof(text));
+    size_t room = sizeof(text) - len - 1; /* the last byte is the line's end */
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text + prefix, sizeof(text) - (size_t)prefix - 1, format, args);
+    int n = vsnprintf(text + len, room, format, args);
     va_end(args);
     if (n < 0)
         return;
-    size_t len = strlen(text);
+    len += (size_t)n < room ? (size_t)n : room - 1;
     line_sanitize(text, len);
     text[len++] = '\n';
 
-    struct line *line = lane ? malloc(sizeof(*line) + len) : NULL;
-    if (!line) {
-        line_write(text, len);
-        return;
-    }
-    *line = (struct line){.job.run = line_run, .len = len};
-    memcpy(line->text, text, len);
-    lane_post(lane, &line->job);
+    pthread_mutex_lock(&queue.lock);
+    bool queued = queue.runs;
+    if (queued)
+        queue_add(level, text, len);
+    pthread_mutex_unlock(&queue.lock);
+    if (!queued)
+        text_write(text, len);
 }

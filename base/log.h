@@ -2,9 +2,11 @@
 #pragma once
 /*
  * One line per event on stderr, key=value where there are values. Lines are queued and written by
- * the log thread, so that no caller ever waits for a terminal or a journal; when the queue is full
- * (8,192 lines) lines are dropped and their number is logged. Before log_start and after log_stop
- * lines are written by the caller. Under systemd (JOURNAL_STREAM) a line begins with <3> to <7>.
+ * the log thread, many in one write, so that no caller ever waits for a terminal or a journal.
+ * Errors and warnings are written at once, the rest within some 10 ms. When the queue is full
+ * (8,192 lines or 8 MiB) lines are dropped and their number is logged in their place. Before
+ * log_start and after log_stop lines are written by the caller. A line ends at 8 KiB; control
+ * characters become `?`. Under systemd (JOURNAL_STREAM) a line begins with <3> to <7>.
  *
  * Only server/ and engine/ log above debug. Any thread may log.
  */
@@ -15,7 +17,7 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7
 };
 
-int log_start(void);
+int log_start(void); /* main thread, as log_stop; may follow it */
 void log_stop(void); /* writes what is queued */
 void log_set_level(enum log_level most);
 
