@@ -315,13 +315,15 @@ static void on_cut(struct flying *fl, int error)
 {
     log_warning("readers cut path=%s/%s reason=\"%s\"", fl->entry->origin->name, fl->entry->path,
                 error_text(error));
-    board_close(fl->board, BOARD_CLOSED, outcome_of(error), error_text(error));
     abandon_hasher(fl);
     drop_partial(fl, true);
     fl->has_validator = false;
-    struct board *old = fl->board;
+    struct board *old = board_ref(fl->board);
     old->flying = NULL;
+    /* The new board first: who is cut asks again at once, and must not find the old one. */
     (void)flying_renew_board(fl, NULL);
+    board_close(old, BOARD_CLOSED, outcome_of(error), error_text(error));
+    board_unref(old);
 }
 
 struct blame {
@@ -387,6 +389,9 @@ static void on_end(struct flying *fl)
     struct engine *e = fl->engine;
     struct entry *entry = fl->entry;
     struct files *files = e->files;
+    struct board *board = fl->board ? board_ref(fl->board) : NULL;
+    struct flight_view view;
+    flight_view(fl->flight, &view);
     feed_stop_all(fl);
     abandon_hasher(fl);
     drop_partial(fl, !fl->committed);
@@ -402,6 +407,12 @@ static void on_end(struct flying *fl)
         fl->next->prev = fl->prev;
     if (!entry->sha256[0] && !entry->is_failed)
         files_drop(e, entry);
+    /* Last, so that whoever is woken does not find this flight again. */
+    if (board && view.verified)
+        board_release(board, INT64_MAX, view.size);
+    else if (board && board->state == BOARD_KNOWN)
+        board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+    board_unref(board);
     flying_unref(fl);
 }
 
@@ -423,7 +434,7 @@ void flying_drain(struct flying *fl)
             on_known(fl, c.size);
             break;
         case FLIGHT_RELEASE:
-            if (fl->board)
+            if (fl->board && !(fl->board->unkept && c.to == INT64_MAX)) /* see on_end */
                 board_release(fl->board, c.to, c.size);
             break;
         case FLIGHT_HASH:

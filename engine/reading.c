@@ -264,7 +264,7 @@ static bool has_bytes(void *arg)
 {
     struct position *p = arg;
     struct board *b = p->board;
-    if (b->state == BOARD_CLOSED || is_at_end(b, p->offset))
+    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN || is_at_end(b, p->offset))
         return true;
     /* The list's lock is held here, so the set of extents may be read. */
     if (p->whole)
@@ -289,12 +289,52 @@ static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t si
             return FILE_END;
         if (closed)
             return ERROR_UPSTREAM_BROKEN;
+        if (b->state == BOARD_ASK_AGAIN) /* just now: the next read finds it elsewhere */
+            return file_read(f, offset, data, (size_t)size, waiter);
         if (waiter->gone)
             return ERROR_STOPPING;
         waiter->want = offset;
         if (waitlist_join(&b->waiters, waiter, has_bytes, &position) == WAIT_SUSPENDED)
             return 0;
     }
+}
+
+/* The flight ended between this client's question and its first read: it finds the file where it is
+ * now. 0: done; ENGINE_WAIT: suspended; < 0: it is not the same file any more. */
+static int reopen(struct file *f, struct waiter *waiter)
+{
+    struct file_query query = {.origin = f->board->origin->name,
+                               .path = f->path,
+                               .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
+                               .via = f->via};
+    struct file *again;
+    int r = engine_file(f->engine, &query, waiter, &again);
+    if (r)
+        return r;
+    const struct file_facts *facts = &again->facts;
+    if (facts->outcome != OUTCOME_OK || facts->size != f->facts.size ||
+        strcmp(facts->etag, f->etag) != 0) {
+        file_close(again);
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    struct board *old = f->board;
+    f->board = again->board;
+    f->blob = again->blob;
+    again->board = old;
+    again->blob = NULL;
+    file_close(again);
+    f->reader = 0;
+    return file_select(f, f->from, f->to, query.use);
+}
+
+static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t size,
+                         struct waiter *waiter)
+{
+    if (f->pass)
+        return pass_read(f->pass, offset, data, (size_t)size, waiter);
+    if (f->blob)
+        return read_now(f, f->blob->fd, offset, data, size, waiter);
+    return f->board ? read_board(f, offset, data, size, waiter) : ERROR_IO;
 }
 
 int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
@@ -304,14 +344,16 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
         most = f->to - offset;
     if (most <= 0)
         return FILE_END;
-    if (f->pass)
-        return pass_read(f->pass, offset, data, (size_t)most, waiter);
-    if (f->blob)
-        return read_now(f, f->blob->fd, offset, data, most, waiter);
-    if (!f->board)
-        return ERROR_IO;
-    int64_t n = read_board(f, offset, data, most, waiter);
-    if (n != ERROR_UPSTREAM_BROKEN || !f->board->wants_pass || f->facts.size < 0)
+    while (f->board && f->board->state == BOARD_ASK_AGAIN) {
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        int r = reopen(f, waiter);
+        if (r)
+            return r == ENGINE_WAIT ? 0 : r;
+    }
+    int64_t n = read_from(f, offset, data, most, waiter);
+    if (n != ERROR_UPSTREAM_BROKEN || !f->board || !f->board->wants_pass || f->pass ||
+        f->facts.size < 0)
         return n;
     /* The disk is full: what is there was read, the rest passes by. */
     n = open_pass(f, offset);
