@@ -207,13 +207,15 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"no end within {STOP_S} s of SIGTERM\n{self.log_tail()}") from None
-        assert code == 0, f"exit {code}\n{self.log_tail()}"
         self.check_log()
+        assert code == 0, f"exit {code}\n{self.log_tail()}"
         return time.monotonic() - begin
 
     def check_log(self):
-        report = REPORTS.search(self.log())
-        assert not report, f"{report.group(0)}\n{self.log_tail(80)}"
+        log = self.log()
+        report = REPORTS.search(log)
+        if report:
+            raise AssertionError("\n".join(log[report.start() :].splitlines()[:60]))
 
     def kill(self):
         """As a crash would."""
