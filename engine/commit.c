@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -50,8 +51,7 @@ static struct record *record_new(struct flying *fl)
     r->path = strdup(entry->path);
     r->etag = fl->board && fl->board->etag[0] ? strdup(fl->board->etag) : NULL;
     r->mirrors = names[0] ? strdup(names) : NULL;
-    const char *validator = fl->validator_etag ? fl->validator_etag : fl->validator_date;
-    r->validator = validator ? strdup(validator) : NULL;
+    r->validator = fl->name_validator ? strdup(fl->name_validator) : NULL;
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,
                                       .size = fl->board ? fl->board->size : -1,
@@ -184,9 +184,13 @@ static void store_run(struct job *job)
     auto_buf struct buf sidecar;
     buf_init(&sidecar, 64 << 10);
     write_sidecar(r, &sidecar);
+    c->error = sidecar.error;
+    /* A mirror may have sent more than there is; what is past the end was never given to a reader.
+     */
+    if (c->error == 0 && ftruncate(c->partial->fd, (off_t)r->file.size) < 0)
+        c->error = ERROR_IO;
     if (fstat(c->partial->fd, &st) == 0)
         r->allocated_bytes = (int64_t)st.st_blocks * 512;
-    c->error = sidecar.error;
     if (c->error == 0)
         c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob, sidecar.data,
                                 sidecar.len);

@@ -74,6 +74,8 @@ void flights_learn_digest(struct engine *engine, struct entry *entry, const char
 unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
 
+/* Bytes and number of the complete files. */
+int64_t files_bytes(struct engine *engine, unsigned *ret_blobs);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
 /* The board is what newcomers find from now on; takes over the caller's reference. NULL: none. */

@@ -189,10 +189,11 @@ static bool has_same_validator(const struct flying *fl, const struct feed *t)
     return fl->validator_mirror == t->mirror && is_same(fl->validator_date, t->date);
 }
 
-static void keep_validator(struct flying *fl, const struct feed *t)
+/* The bytes that come now are of this version of the file: the base that others are held to. */
+static void keep_base(struct flying *fl, const struct feed *t)
 {
-    if (fl->has_validator)
-        return;
+    free(fl->validator_etag);
+    free(fl->validator_date);
     fl->has_validator = true;
     fl->validator_mirror = t->mirror;
     fl->validator_etag = copy(t->etag);
@@ -215,15 +216,16 @@ static int judge(struct feed *t)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->entry->origin), t->facts.status);
     t->facts.same_validator = has_same_validator(fl, t);
-    bool first = !fl->has_validator;
-    if (t->facts.status == 200 || t->facts.status == 206)
-        keep_validator(fl, t);
     int r = flight_on_answer(fl->flight, t->number, &t->facts);
-    if (r && first)
-        fl->has_validator = false;
-    if (r == 0 && fl->board) /* who answers is known before its first byte is */
+    if (r)
+        return r;
+    if (!fl->name_validator)
+        fl->name_validator = copy(t->etag ? t->etag : t->date);
+    if (!t->head && (!fl->has_validator || !t->facts.same_validator))
+        keep_base(fl, t);
+    if (fl->board) /* who answers is known before its first byte is */
         fl->board->senders |= 1u << t->mirror;
-    return r;
+    return 0;
 }
 
 static void pronounce(struct feed *t, enum verdict verdict)
@@ -276,6 +278,8 @@ static void account(struct feed *t, int error, const char *detail)
         return;
     if (error == 0 || error == ERROR_GONE)
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms);
+    else if (t->head && t->facts.status >= 400 && t->facts.status < 500)
+        return; /* HEAD is refused by some that serve the file */
     else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }

@@ -521,24 +521,32 @@ void files_stop(struct engine *e)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
-void files_write_status(struct engine *e, struct buf *to)
+int64_t files_bytes(struct engine *e, unsigned *ret_blobs)
 {
     int64_t bytes = 0;
-    unsigned blobs = 0, partials = flights_count(e);
+    *ret_blobs = 0;
     pthread_rwlock_rdlock(&e->files->lock);
     for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
         if (entry->sha256[0]) {
             bytes += entry->size;
-            blobs++;
+            ++*ret_blobs;
         }
     pthread_rwlock_unlock(&e->files->lock);
+    return bytes;
+}
+
+void files_write_status(struct engine *e, struct buf *to)
+{
+    unsigned blobs, partials = flights_count(e);
+    int64_t bytes = files_bytes(e, &blobs);
     int64_t free_bytes = store_free_bytes(e->store);
-    const char *state = free_bytes >= 0 && free_bytes < e->options.min_free ? "full" : "ok";
+    bool full =
+        bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
     json_write_name(to, "cache");
     buf_printf(to,
                "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
                ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
-               bytes, blobs, partials, e->options.max_size, free_bytes, state);
+               bytes, blobs, partials, e->options.max_size, free_bytes, full ? "full" : "ok");
     json_write_name(to, "flights");
     buf_putc(to, '[');
     flights_write_status(e, to);

@@ -41,6 +41,7 @@ void flying_unref(struct flying *fl)
     partial_unref(fl->partial);
     board_unref(fl->board);
     free(fl->via);
+    free(fl->name_validator);
     free(fl->validator_etag);
     free(fl->validator_date);
     free(fl->row_etag);
@@ -120,9 +121,9 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
         str_copy(ret, ret_size, fl->row_etag);
         return;
     }
-    const char *validator = fl->validator_etag ? fl->validator_etag : fl->validator_date;
-    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->entry->origin->name,
-                                      fl->entry->path, size, validator ? validator : "");
+    auto_free char *seed =
+        str_printf("%s/%s %" PRId64 " %s", fl->entry->origin->name, fl->entry->path, size,
+                   fl->name_validator ? fl->name_validator : "");
     char hex[SHA256_HEX];
     if (!seed || sha256_of(seed, strlen(seed), hex))
         return;
@@ -141,13 +142,14 @@ static void forget_interest(struct flying *fl)
         flight_on_reader_left(fl->flight, INTEREST | fl->first_interest);
 }
 
-/* Whether the disk has room for the rest of the file above the configured floor. */
+/* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. */
 static bool has_room(struct flying *fl, int64_t size)
 {
     const struct engine_options *options = &fl->engine->options;
     int64_t free_bytes = store_free_bytes(fl->engine->store);
     int64_t more = size - extents_total(&fl->present);
-    bool fits = more <= options->max_size;
+    unsigned blobs;
+    bool fits = files_bytes(fl->engine, &blobs) + more <= options->max_size;
     return fits && (free_bytes < 0 || free_bytes - more >= options->min_free);
 }
 
@@ -416,6 +418,12 @@ static void on_end(struct flying *fl)
     flying_unref(fl);
 }
 
+static void forget_asks(struct flying *fl)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        fl->asking[i] = false;
+}
+
 void flying_drain(struct flying *fl)
 {
     struct flight_command c;
@@ -441,6 +449,7 @@ void flying_drain(struct flying *fl)
             on_hash(fl, &c);
             break;
         case FLIGHT_CUT:
+            forget_asks(fl);
             on_cut(fl, c.error);
             break;
         case FLIGHT_BLAME:
@@ -453,6 +462,7 @@ void flying_drain(struct flying *fl)
             on_fail(fl, &c);
             break;
         case FLIGHT_PARK:
+            forget_asks(fl);
             break;
         case FLIGHT_END:
             on_end(fl);

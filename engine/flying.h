@@ -31,7 +31,8 @@ struct flying {
     unsigned excluded[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
     char *via;
-    /* of the first accepted answer: */
+    char *name_validator; /* of the first accepted answer: goes into our ETag */
+    /* of the bytes in the partial (engine/flight.h, same_validator): */
     bool has_validator;
     unsigned validator_mirror;
     char *validator_etag, *validator_date;

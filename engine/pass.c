@@ -198,8 +198,15 @@ static void begin_run(struct job *job)
     unsigned count = core_origin_mirrors(p->engine, p->origin, numbers);
     bool may = !p->closed && !p->engine->stopping &&
                (!p->started_ms || p->sha256[0]); /* again only under a digest */
-    if (!may || budget_pick(p->engine->budget, numbers, count, p->tried, false,
-                            clock_monotonic_ms(), &p->mirror)) {
+    int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, false,
+                              clock_monotonic_ms(), &p->mirror)
+                : BUDGET_NONE;
+    for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)
+        if (!(p->tried & (1u << m))) { /* it was probed a moment ago: still the only one left */
+            p->mirror = m;
+            r = 0;
+        }
+    if (r) {
         finish(p, false);
         return;
     }
