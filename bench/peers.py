@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both measurements share: servers on loopback, each kept to one core, and what they cost.
+
+Everything lives in one temporary folder. The server under test has the first core of this machine for
+itself, mirrors and clients have the last: what is counted is the server's own CPU time.
+"""
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+WHEELYARD = (TOP / os.environ.get("WHEELYARD_BIN", "build/wheelyard")).resolve()
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, CLIENT_CORE = {CORES[0]}, {CORES[-1]}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def scratch():
+    """A folder that servers which drop root may enter, too."""
+    folder = Path(tempfile.mkdtemp(prefix="wheelyard-bench-"))
+    folder.chmod(0o755)
+    return folder
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def read_url(url, headers=None):
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {})) as reply:
+        return reply.read(), reply.headers
+
+
+# ------------------------------------------------------------------ a process and its children
+
+
+class Server:
+    """A process with its children; standard error goes to `log` in its folder."""
+
+    def __init__(self, folder, command, port, cores):
+        self.folder, self.port = Path(folder), port
+        self.url = f"http://127.0.0.1:{port}"
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                start_new_session=True,
+            )
+        self._wait_listening()
+
+    def _wait_listening(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        sys.exit(f"{self.process.args[0]} did not start:\n{(self.folder / 'log').read_text()}")
+
+    def _pids(self):
+        pids = [self.process.pid]
+        for pid in pids:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                pids += [int(child) for child in (task / "children").read_text().split()]
+        return pids
+
+    def cpu_s(self):
+        """User and system time of all threads of all processes since their start."""
+        total = 0
+        for pid in self._pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+    def anonymous_bytes(self):
+        """Resident memory that cannot be dropped: without mapped files and shared memory."""
+        total = 0
+        for pid in self._pids():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("RssAnon:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def stop_all(servers):
+    for server in reversed(servers):
+        server.stop()
+
+
+# ------------------------------------------------------------------ the servers
+
+NGINX = """daemon off;
+{user}worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    default_type application/octet-stream;
+    client_body_temp_path {folder}/temp-body;
+    proxy_temp_path {folder}/temp-proxy;
+    fastcgi_temp_path {folder}/temp-fastcgi;
+    uwsgi_temp_path {folder}/temp-uwsgi;
+    scgi_temp_path {folder}/temp-scgi;
+{http}
+}}
+"""
+
+
+def start_nginx(folder, http, port, cores):
+    """`http` stands inside the http block and names the port itself."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    user = "user root;\n" if os.getuid() == 0 else ""
+    (folder / "conf").write_text(NGINX.format(user=user, folder=folder, http=http))
+    nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    return Server(folder, [nginx, "-p", folder, "-c", folder / "conf", "-e", folder / "log"], port, cores)
+
+
+CONFIGURATION = """
+[origin.pytorch]
+canonical = "https://download.pytorch.org/whl/"
+channels = ["cpu", "cu*"]
+owns = ["torch", "torchvision", "torchaudio", "torchcodec", "torchrec", "fbgemm-gpu*", "xformers"]
+[[origin.pytorch.mirror]]
+name = "stand-in"
+layout = "flat"
+index = "{mirror}/{{channel}}/"
+files = "{mirror}/"
+"""
+
+
+def start_wheelyard(folder, mirror_url, *flags):
+    """With one flat mirror, one worker thread and otherwise as it is by default."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(CONFIGURATION.format(mirror=mirror_url))
+    port = free_port()
+    command = [WHEELYARD, "serve", "--config", folder / "config.toml", "--cache-dir", folder / "cache"]
+    command += ["--listen", f"127.0.0.1:{port}", "--workers", "1", *flags]
+    return Server(folder, command, port, SERVER_CORE)
+
+
+VCL = """vcl 4.1;
+backend origin {{ .host = "127.0.0.1"; .port = "{port}"; }}
+"""
+
+
+def start_varnish(folder, origin_port):
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    (folder / "vcl").write_text(VCL.format(port=origin_port))
+    port = free_port()
+    varnishd = shutil.which("varnishd", path=os.environ["PATH"] + ":/usr/sbin")
+    command = [varnishd, "-F", "-j", "none", "-n", folder / "work", "-a", f"127.0.0.1:{port}"]
+    command += ["-f", folder / "vcl", "-s", "malloc,1g"]
+    return Server(folder, command, port, SERVER_CORE)
+
+
+# ------------------------------------------------------------------ figures
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def first_line(*command):
+    """What a program says about its version, wherever it says it."""
+    path = os.environ["PATH"] + ":/usr/sbin"
+    done = subprocess.run(
+        [shutil.which(command[0], path=path) or command[0], *command[1:]],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )
+    return done.stdout.splitlines()[0].strip() if done.stdout else "?"
+
+
+def describe_machine():
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+         if line.startswith("model name")), "?",
+    )
+    print(f"{cpu}, {len(CORES)} cores, Linux {os.uname().release}; load {os.getloadavg()[0]:.1f}")
+    for command in ([str(WHEELYARD), "--version"], ["nginx", "-v"], ["varnishd", "-V"], ["wrk", "-v"]):
+        print(f"  {first_line(*command)}")
+
+
+def table(heading, rows):
+    print("| " + " | ".join(heading) + " |")
+    print("|---" + "|---:" * (len(heading) - 1) + "|")
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
