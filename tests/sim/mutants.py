@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows that the simulator finds mistakes: mutants.py SOURCE_ROOT SECONDS CC [FLAG...]
 
-Each mutant is engine/flight.c or engine/budget.c with one line changed; the simulator built from it
+Each mutant is a flight or a budget with one line changed; the simulator built from it
 must fail within SECONDS. A line that is not there exactly once is an error: the list follows the
 code.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-SOURCES = ["engine/flight.c", "engine/budget.c", "engine/extents.c", "base/str.c", "base/error.c", "base/clock.c"]
+SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/budget.c", "engine/extents.c", "base/str.c", "base/error.c", "base/clock.c"]
 
 # name, line as it stands (without indentation), line instead
 MUTANTS = [
@@ -21,7 +21,7 @@ MUTANTS = [
     ("blame nobody", "f->blamed |= senders;", "senders = 0;"),
     ("blame one of several", "if (senders & (senders - 1)) { /* several: nobody knows who. Next time from one alone */",
      "if (0) {"),
-    ("release before verified", "if (f->verified) {", "if (f->verified || is_whole(f)) {"),
+    ("release before verified", "if (f->verified) {", "if (f->verified || flight_is_whole(f)) {"),
     ("lose a reader", "f->readers = r;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;",
      "f->readers = id % 16 ? r : f->readers;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;"),
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
@@ -37,7 +37,7 @@ MUTANTS = [
 
 
 def mutate(root, work, old, new):
-    hits = [s for s in SOURCES[:2] if (root / s).read_text().count(old) == 1]
+    hits = [s for s in SOURCES[:3] if (root / s).read_text().count(old) == 1]
     if len(hits) != 1:
         sys.exit(f"not there exactly once: {old}")
     path = work / pathlib.Path(hits[0]).name

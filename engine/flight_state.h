@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The inside of a flight, shared by flight.c (its life: readers, bytes checked and kept, time) and
+ * flight_plan.c (its traffic: what is asked of whom, and what came of it), and seen by nobody else.
+ */
+#include "engine/extents.h"
+#include "engine/flight.h"
+
+enum phase { FILLING, COMMITTING, PARKED, ENDED };
+enum slot_state { SLOT_IDLE, SLOT_ASKED, SLOT_RUNNING };
+
+enum {
+    FRONT = 0,
+    WANTED = 1,
+    NEAR_BYTES = 4 << 20, /* a wanted range so close ahead of the front is left to the front */
+    HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
+    HASH_MOST_BYTES = 4 << 20,
+    GRACE_MS = 2000, /* without readers before parking: a client between two requests */
+    FORGET_MS = 3600 * 1000,
+    ROUNDS_WITHOUT_PROGRESS = 3,
+    PROGRESS_BYTES = 1 << 20,
+    SKIP_BYTES = 1 << 20, /* what is present ahead and shorter is passed over, not skipped */
+    QUEUE_MOST =
+        32, /* commands one event can give, with room to spare; the owner drains after each */
+    FINISH_MISSING_BYTES = 64000000, /* go on unread when less is missing, or less than a quarter */
+};
+
+struct slot {
+    enum slot_state state;
+    unsigned tried; /* mirrors that failed in this round */
+    unsigned mirror;
+    unsigned rounds;
+    uint64_t transfer;
+    int64_t from, to; /* the run asked for; to = -1: to the end */
+    int64_t at;       /* bytes below were reported */
+    int64_t round_present;
+    bool head;    /* only the answer's header section is wanted */
+    bool by_byte; /* asked by a range of one byte, of a mirror that refuses HEAD */
+    bool full;    /* from 0, of a mirror that knows no ranges */
+    bool is_framed;
+    bool accepted; /* its body may come */
+};
+
+struct reader {
+    uint64_t id;
+    enum flight_use use;
+    int64_t from, to;
+    struct reader *next;
+};
+
+struct flight {
+    enum phase phase;
+    unsigned mirrors;
+    unsigned blamed;    /* sent wrong bytes: not to be asked for this file again */
+    unsigned dead;      /* not to be asked in this attempt: gone, another length */
+    unsigned others;    /* dead because they have another file than the bytes present are of */
+    unsigned no_ranges; /* answered 200 to a range */
+    unsigned no_head;   /* refused HEAD: asked for one byte instead */
+    unsigned senders;   /* their bytes are present */
+    unsigned sized_by;  /* said the size, when no authority did */
+    bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
+    int64_t size, first_size;
+    char sha256[SHA256_HEX];   /* of an authority; "" unknown */
+    char computed[SHA256_HEX]; /* of the bytes; "" not yet */
+    struct extents present;
+    int64_t prefix, hashed, released;
+    struct slot slot[FLIGHT_SLOTS];
+    struct reader *readers;
+    uint64_t last_transfer, last_forgotten;
+    int64_t now_ms, idle_since_ms;
+    unsigned gone, broken, silent; /* failures of this attempt, by kind */
+    char detail[FLIGHT_DETAIL];
+    struct flight_command queue[QUEUE_MOST];
+    unsigned queue_first, queue_count;
+};
+
+/* ---- flight.c */
+struct flight_command *flight_emit(struct flight *f, enum flight_command_type type);
+bool flight_is_whole(const struct flight *f);
+void flight_stop_slot(struct flight *f, struct slot *s);
+void flight_begin_round(struct flight *f, struct slot *s);
+/* Hands out what may be handed out, hashes what can be hashed. */
+void flight_release(struct flight *f);
+void flight_hash_more(struct flight *f);
+/* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
+unsigned flight_suspects(const struct flight *f);
+/* Forgets the bytes and begins anew; readers are cut before anybody is told anything else. */
+void flight_start_over(struct flight *f, int error);
+void flight_note_failure(struct flight *f, int error, const char *detail);
+/* What the failures of this attempt come to. */
+int flight_failure(const struct flight *f);
+/* Nothing more can be done for those who wait. What is there stays for the next who asks. */
+void flight_fail(struct flight *f, int error, const char *detail);
+
+/* ---- flight_plan.c */
+/* Gives idle slots something to do; after every event. */
+void flight_plan(struct flight *f);
