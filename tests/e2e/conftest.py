@@ -64,7 +64,7 @@ def serve(request, tmp_path):
     """serve(config, ...) starts a daemon; at the end of the test each that still runs is stopped
     and must end well."""
     if not daemons.binary().exists():
-        pytest.fail(f"{daemons.binary()} is not there: build it first, or set WHEELYARD_BIN")
+        pytest.exit(f"{daemons.binary()} is not there: build it, or set WHEELYARD_BIN", 1)
     request.node.daemons = running = []
 
     def start(config, **options):
