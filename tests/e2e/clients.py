@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real uv and real pip, each with an empty home and empty caches, untouched by the configuration of
 whoever runs the tests."""
+
 import glob
 import importlib.metadata
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage: wheels, mirrors, clients and the daemon, each torn down and looked at afterwards."""
+
 import pytest
 
 import clients

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """wheelyard itself, as its users see it: a configuration file, a process, its log, its answers."""
+
 import json
 import os
 import re
@@ -206,7 +207,9 @@ class Daemon:
             code = self.process.wait(STOP_S * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"no end within {STOP_S} s of SIGTERM\n{self.log_tail()}") from None
+            raise AssertionError(
+                f"no end within {STOP_S} s of SIGTERM\n{self.log_tail()}"
+            ) from None
         self.check_log()
         assert code == 0, f"exit {code}\n{self.log_tail()}"
         return time.monotonic() - begin

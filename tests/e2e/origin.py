@@ -11,6 +11,7 @@
 Left alone it does everything right: strong ETag, Last-Modified, If-None-Match, single ranges,
 If-Range, HEAD. Paths are kept decoded (`+`, not %2B); Request.target is what came over the wire.
 """
+
 import gzip
 import hashlib
 import re
@@ -233,9 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self):
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self._request = Request(
-            self.command, self.path, path, headers, range=headers.get("range")
-        )
+        self._request = Request(self.command, self.path, path, headers, range=headers.get("range"))
         resource, count = self.server.origin.find(path)
         self.server.origin.note(self._request)
         if resource is None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stand-in mirrors: real nginx in front of trees in the shapes that the real mirrors have.
 
-    aliyun     /pytorch-wheels/<channel>/            one flat page; /<channel>/torch/ is a 404
-    official   /whl/<channel>/<project>/             simple index, digests, .metadata, S3's 403
-    pypi       /simple/<project>/ and /packages/...  what bandersnatch writes
+aliyun     /pytorch-wheels/<channel>/            one flat page; /<channel>/torch/ is a 404
+official   /whl/<channel>/<project>/             simple index, digests, .metadata, S3's 403
+pypi       /simple/<project>/ and /packages/...  what bandersnatch writes
 """
+
 import hashlib
 import html
 import os

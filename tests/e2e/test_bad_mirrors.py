@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mirrors that lie, break off, refuse or say nothing. No 200 ends complete with a wrong byte, and
 nobody waits for a mirror that fails while another is sound."""
+
 import os
 import subprocess
 import threading
@@ -298,9 +299,7 @@ def test_a_redirect_to_a_loopback_port_nobody_configured_is_refused(
     assert not second_origin.requests, "it must not even be asked"
 
 
-def test_a_link_to_a_loopback_port_nobody_configured_is_dropped(
-    origin, second_origin, serve, body
-):
+def test_a_link_to_a_loopback_port_nobody_configured_is_dropped(origin, second_origin, serve, body):
     second_origin.put(PATH, body)
     links = [
         anchor(f"{second_origin.url}{PATH}", NAME),

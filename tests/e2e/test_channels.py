@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One index per channel, one owner per name."""
+
 import pytest
 
 import wire

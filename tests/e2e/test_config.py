@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration as its users meet it: messages and exit codes."""
+
 import tomllib
 
 import pytest

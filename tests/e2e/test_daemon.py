@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process: start, stop, second daemons, what it says about itself, silence upstream."""
+
 import os
 import socket
 import subprocess
@@ -200,7 +201,7 @@ def silent_resolver(tmp_path):
     except OSError:
         pytest.skip("cannot bind port 53")
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.77\n")
-    command = f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec \"$@\""
+    command = f'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec "$@"'
     wrap = ("unshare", "--mount", "sh", "-c", command, "sh")
     if subprocess.run([*wrap, "true"], check=False).returncode != 0:
         pytest.skip("cannot unshare the mount namespace")

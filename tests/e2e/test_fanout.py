@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many clients, one wheel, one transfer."""
+
 import os
 import threading
 
@@ -43,9 +44,7 @@ def assert_all_whole(downloads, body):
         assert download.sha256() == digest
 
 
-def test_twenty_clients_and_three_late_ones_share_one_transfer(
-    origin, serve, big_wheel, big_bytes
-):
+def test_twenty_clients_and_three_late_ones_share_one_transfer(origin, serve, big_wheel, big_bytes):
     gate = Gate(BARRIER)
     path = publish(origin, big_wheel.name, big_bytes, gate=gate)
     daemon = serve(configuration(pytorch=[official_mirror("slow", origin.url)]))
@@ -64,9 +63,10 @@ def test_twenty_clients_and_three_late_ones_share_one_transfer(
     gate.open()
     assert_all_whole(early + late, big_bytes)
     assert origin.body_bytes(path) == len(big_bytes), "the file was sent more than once"
-    assert daemon.get(f"/files/pytorch/cu126/{href_of(big_wheel.name)}", method="HEAD")[
-        "X-Cache"
-    ] == "hit"
+    assert (
+        daemon.get(f"/files/pytorch/cu126/{href_of(big_wheel.name)}", method="HEAD")["X-Cache"]
+        == "hit"
+    )
 
 
 def test_who_comes_after_the_end_is_served_from_disk(origin, serve, library):

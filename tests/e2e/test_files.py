@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files as HTTP: HEAD, ranges, validators, metadata, and what the mirrors are asked for them."""
+
 import pytest
 
 import wire

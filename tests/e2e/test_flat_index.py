@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The case this project exists for: an index URL that points at a flat page."""
+
 import wire
 from clients import REQUIRES_PYTHON, installed, origin_of
 from daemon import configuration, flat_and_pypi, flat_mirror

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """torch from a flat page, its dependencies from PyPI, through wheelyard, with every client."""
+
 import pytest
 
 from clients import installed, origin_of

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Project pages as HTTP: negotiation, validators, codings, redirects, refusals."""
+
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 

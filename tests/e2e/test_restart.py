@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was learned once stays: after a restart, and without network."""
+
 import pytest
 
 import wire

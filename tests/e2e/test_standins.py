@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage itself: real clients against the stand-ins directly, and the scripted origin's tricks.
 When these fail, the fault is ours and not wheelyard's."""
+
 import threading
 
 import pytest

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way to the mirrors: proxies and private certificates."""
+
 import shutil
 import subprocess
 

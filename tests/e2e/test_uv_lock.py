@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """uv projects: lock and sync, with wheelyard as the default index and as an explicit one."""
+
 import tomllib
 
 import pytest
@@ -15,18 +16,13 @@ version = "0"
 requires-python = "{python}"
 dependencies = ["torch", "torchvision"]
 """
-AS_DEFAULT = (
-    HEAD
-    + """
+AS_DEFAULT = HEAD + """
 [[tool.uv.index]]
 name = "wheelyard"
 url = "{cu126}"
 default = true
 """
-)
-AS_EXPLICIT = (
-    HEAD
-    + """
+AS_EXPLICIT = HEAD + """
 [tool.uv.sources]
 torch = {{ index = "wheelyard-cu126" }}
 torchvision = {{ index = "wheelyard-cu126" }}
@@ -41,7 +37,6 @@ name = "wheelyard"
 url = "{pypi}"
 default = true
 """
-)
 
 
 def make_project(client, text, daemon):

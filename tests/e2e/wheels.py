@@ -6,6 +6,7 @@ small, with true names and places and METADATA that requires those real projects
 installers and to wheelyard is names, tags, RECORD and dependencies, not the gigabyte inside.
 The bytes are the same on every run.
 """
+
 import base64
 import hashlib
 import os

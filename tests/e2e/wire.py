@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP as the tests want to see it: raw requests, nothing followed, nothing repaired; and the rules
 that installers hold pages to."""
+
 import gzip
 import hashlib
 import http.client
@@ -49,9 +50,7 @@ def _open(url, method, headers, target=None):
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE_S)
     target = target or (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = headers or {}
-    connection.putrequest(
-        method, target, skip_host="Host" in headers, skip_accept_encoding=True
-    )
+    connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders()
