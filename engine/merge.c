@@ -126,6 +126,17 @@ static void note_digest(struct merge_file *f, const char **known, const char *sa
         f->disputed = true;
 }
 
+/* Where they contradict each other nobody knows which one will be served. */
+static void note_metadata(struct merge_file *f, const char *said)
+{
+    if (said && f->metadata_sha256 && strcmp(said, f->metadata_sha256) != 0)
+        f->metadata_disputed = true;
+    if (f->metadata_disputed)
+        f->metadata_sha256 = NULL;
+    else if (!f->metadata_sha256)
+        f->metadata_sha256 = said;
+}
+
 static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned mirror,
                     const char *mirror_name)
 {
@@ -139,16 +150,14 @@ static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned 
         f->upload_time = l->upload_time;
     if (f->size < 0)
         f->size = l->size;
+    if (l->yanked && !f->yanked) {
+        f->yanked = true;
+        f->yanked_reason = l->yanked_reason;
+    }
     if (!l->has_metadata)
         return;
-    if (l->metadata_sha256 && f->metadata_sha256 &&
-        strcmp(l->metadata_sha256, f->metadata_sha256) != 0) {
-        f->metadata_sha256 = NULL; /* which one will be served nobody knows */
-        return;
-    }
-    if (l->metadata_sha256 && !f->has_metadata)
-        f->metadata_sha256 = l->metadata_sha256;
     f->has_metadata = true;
+    note_metadata(f, l->metadata_sha256);
 }
 
 static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
@@ -180,6 +189,8 @@ static int take_source(struct building *b, const struct listing *listing, unsign
 {
     bool flat = b->input->origin->mirrors[mirror].layout == LAYOUT_FLAT;
     struct merge *m = b->merge;
+    if (!flat) /* a project without files is one all the same */
+        m->mirrors |= 1u << mirror;
     if (listing->project_status && !m->project_status) {
         m->project_status = listing->project_status;
         m->project_status_reason = listing->project_status_reason;
@@ -207,15 +218,16 @@ static int recall(struct building *b)
         struct merge_file *f = &b->merge->files[i];
         struct by_key *k = find_key(b->remembered, f->path);
         const struct merge_digest *d = k ? &in->remembered[k->index] : NULL;
-        f->is_new = f->sha256 && (!d || !d->sha256);
+        f->is_new = (f->sha256 && (!d || !d->sha256)) ||
+                    (f->metadata_sha256 && (!d || !d->metadata_sha256));
         if (!d)
             continue;
         if (!f->authority)
             f->authority = d->authority;
         note_digest(f, &f->sha256, d->sha256);
         f->disputed |= d->disputed;
-        if (f->has_metadata && !f->metadata_sha256)
-            f->metadata_sha256 = d->metadata_sha256;
+        if (f->has_metadata)
+            note_metadata(f, d->metadata_sha256);
     }
     return 0;
 }
@@ -290,9 +302,9 @@ void merge_write(const struct merge *m, const char *project, enum page_format fo
                                       .requires_python = f->requires_python,
                                       .metadata_sha256 = f->metadata_sha256,
                                       .upload_time = f->upload_time,
-                                      .yanked_reason = f->listed->yanked_reason,
+                                      .yanked_reason = f->yanked_reason,
                                       .size = f->size,
-                                      .yanked = f->listed->yanked,
+                                      .yanked = f->yanked,
                                       .has_metadata = f->has_metadata};
     }
     struct page_content content = {.project = project,

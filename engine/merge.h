@@ -41,7 +41,9 @@ struct merge_file {
     unsigned mirrors;                                 /* who lists it */
     const char *requires_python, *upload_time;
     int64_t size;
-    bool has_metadata;
+    bool has_metadata, metadata_disputed;
+    bool yanked; /* one mirror's word is enough */
+    const char *yanked_reason;
 };
 
 struct merge {
