@@ -413,8 +413,12 @@ void build_remember(struct build *b)
     for (size_t i = 0; i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
         news |= f->is_new || f->disputed;
-        if (f->is_new && !f->disputed)
+        if (f->is_new && f->sha256 && !f->disputed)
             files_learn_digest(b->engine, b->origin, f->path, f->sha256);
+        auto_free char *metadata =
+            f->is_new && f->metadata_sha256 ? str_printf("%s.metadata", f->path) : NULL;
+        if (metadata)
+            files_learn_digest(b->engine, b->origin, metadata, f->metadata_sha256);
         if (f->disputed)
             core_problem(b->engine, "digest-disputed", b->origin->name, f->path,
                          "two authorities name different digests");

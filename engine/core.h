@@ -4,10 +4,12 @@
  * The inside of the engine, shared by its modules and nobody else: the flight thread with its
  * inbox, the lanes, and who owns what.
  *
- *     engine.c   start, stop, inbox and tick        files.c    the table of files; opening and
- * reading flights.c  carries out a flight's commands    pass.c     a file that cannot be kept
- *     pages.c    the table of pages, loading        sources.c  one page of one mirror, and its
- * storage merge.c    listings -> page (pure)            status.c   /-/status
+ *   - engine.c: start, stop, inbox and tick
+ *   - files.c, reading.c, blob.c, pass.c: the table of files, one client's handle on a file
+ *   - flights.c, flying.c, feed.c: opening, a flight's commands, its bytes
+ *   - commit.c, space.c: keeping a file, what fits
+ *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
+ *   - status.c: /-/status
  *
  * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is
  * marked "flight thread" below is touched by it alone, so it needs no lock. It never blocks: what
@@ -98,6 +100,8 @@ void files_write_status(struct engine *engine, struct buf *to);
 /* ---- pages.c and sources.c */
 int pages_new(struct engine *engine, struct pages **ret);
 void pages_free(struct pages *pages);
+/* Nobody has said what the digest of this file is: its project's page is asked for. */
+void pages_want_digest(struct engine *engine, const struct origin *origin, const char *path);
 void pages_tick(struct engine *engine, int64_t now_ms);
 void pages_stop(struct engine *engine);
 int sources_new(struct engine *engine, struct sources **ret);

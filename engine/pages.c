@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "engine/built.h"
 #include "engine/core.h"
+#include "index/name.h"
 
 /*
  * A slot holds what an index says of a project. A request finds a page there, or waits on the slot
@@ -95,6 +96,10 @@ void pages_free(struct pages *p)
     HASH_ITER(hh, p->table, s, next)
     {
         HASH_DEL(p->table, s);
+        slot_unref(s);
+    }
+    while ((s = p->loading)) {
+        p->loading = s->next_loading;
         slot_unref(s);
     }
     pthread_rwlock_destroy(&p->lock);
@@ -213,7 +218,7 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
         t.pending += pending;
         t.answered += v.status == 404 || (v.status == 200 && v.listing);
         t.confirmed += now_ms - v.confirmed_ms < e->options.page_refresh_ms;
-        t.version += v.version;
+        t.version = t.version * 31 + v.version;
         if (pending && s->origin->mirrors[i].layout == LAYOUT_SIMPLE)
             t.missing_digests++;
         if (v.confirmed_ms > t.confirmed_ms)
@@ -233,8 +238,9 @@ static void built(struct build *b)
     struct slot *s = b->owner;
     struct tally t = tally_sources(e, s);
     int64_t now_ms = clock_monotonic_ms();
-    bool stale = !t.confirmed;
-    int64_t expires_ms = stale ? now_ms + RETRY_MS : t.confirmed_ms + e->options.page_refresh_ms;
+    bool stale = s->source_count && !t.confirmed;
+    int64_t expires_ms =
+        t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
     struct page *page = b->page;
     b->page = NULL;
     if (page && page->outcome == OUTCOME_NO_PROJECT && expires_ms > now_ms + MISSING_MS)
@@ -258,17 +264,16 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
     struct index_view view;
     if (origins_index(e->options.origins, s->index, &view))
         return;
-    for (other = e->pages->table; other; other = other->hh.next) {
+    pthread_rwlock_rdlock(&e->pages->lock);
+    b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
+    for (other = b->known ? e->pages->table : NULL; other; other = other->hh.next) {
         if (!other->project || !other->page || other->page->outcome != OUTCOME_OK ||
             other->origin != view.origins[view.count - 1])
             continue;
-        char **known = realloc(b->known, (b->known_count + 1) * sizeof(*known));
-        if (!known)
-            return;
-        b->known = known;
-        known[b->known_count] = strdup(other->project);
-        b->known_count += known[b->known_count] != NULL;
+        b->known[b->known_count] = strdup(other->project);
+        b->known_count += b->known[b->known_count] != NULL;
     }
+    pthread_rwlock_unlock(&e->pages->lock);
 }
 
 static void build(struct engine *e, struct slot *s, const struct tally *t)
@@ -329,7 +334,7 @@ static void check(struct engine *e, struct slot *s)
         return;
     int64_t now_ms = clock_monotonic_ms();
     bool is_list = !s->project;
-    if (!t.answered && !is_list) {
+    if (!t.answered && s->source_count) {
         if (!s->published || !t.pending) /* what is there stays */
             publish(e, s, s->page ? NULL : built_refusal(e, OUTCOME_UNAVAILABLE, t.failures), true,
                     now_ms + (s->page ? RETRY_MS : UNAVAILABLE_MS));
@@ -340,9 +345,8 @@ static void check(struct engine *e, struct slot *s)
             return;
         }
     } else {
-        bool stale = !t.confirmed;
-        publish(e, s, NULL, stale,
-                stale ? now_ms + RETRY_MS : t.confirmed_ms + e->options.page_refresh_ms);
+        publish(e, s, NULL, !t.confirmed,
+                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS);
     }
     if (!t.pending)
         finish_load(e, s);
@@ -369,7 +373,8 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
         if (!source)
             continue;
         s->sources[s->source_count++] = source;
-        (void)source_want(source, force, healthy == 0);
+        /* A probe of mirrors that are all backing off is worth the wait when there is nothing. */
+        (void)source_want(source, force, healthy == 0 && !s->page);
     }
 }
 
@@ -378,10 +383,12 @@ static void load(struct engine *e, struct slot *s, bool force)
     struct index_view view;
     if (e->stopping || origins_index(e->options.origins, s->index, &view)) {
         s->wanted = false;
+        waitlist_close(&s->waiters); /* whoever came behind pages_stop */
         return;
     }
     s->origin = s->project ? origins_owner(&view, s->project) : view.origins[0];
-    s->began_ms = clock_monotonic_ms();
+    if (!s->loading || s->published) /* else somebody has waited since then */
+        s->began_ms = clock_monotonic_ms();
     s->published = false;
     if (!s->loading) {
         s->loading = true;
@@ -394,6 +401,47 @@ static void load(struct engine *e, struct slot *s, bool force)
     if (s->project || view.channel)
         want_sources(e, s, view.channel, force);
     check(e, s);
+}
+
+/* -------------------------------------------------------- asked for a digest */
+
+static void post_load(struct engine *e, struct slot *s, bool force);
+
+/* The index whose pages list a path: the channel whose folder it is in, or, where the origin has no
+ * channels, the one of everything. NULL: none. */
+static char *index_of(const struct origin *origin, const char *path)
+{
+    if (!origin->channels[0])
+        return strdup("");
+    for (const char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
+        char *channel = strndup(path, (size_t)(end - path));
+        if (!channel || origin_has_channel(origin, channel))
+            return channel;
+        free(channel);
+    }
+    return NULL;
+}
+
+void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct index_view view;
+    struct file_name name = {0};
+    auto_free char *index = index_of(origin, path);
+    const char *last = strrchr(path, '/');
+    auto_free char *file = strdup(last ? last + 1 : path);
+    if (!index || !file || origins_index(e->options.origins, index, &view))
+        return;
+    if (str_ends(file, ".metadata"))
+        file[strlen(file) - strlen(".metadata")] = '\0';
+    if (file_name_parse(file, &name) == 0 && name.project &&
+        origins_owner(&view, name.project) == origin) {
+        struct slot *s = find_slot(e->pages, index, name.project);
+        if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
+            post_load(e, s, false);
+        if (s)
+            slot_unref(s);
+    }
+    file_name_release(&name);
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -545,12 +593,14 @@ static void evict(struct engine *e)
     struct pages *p = e->pages;
     size_t count = 0;
     struct slot *s;
+    pthread_rwlock_rdlock(&p->lock); /* nobody else takes slots out: they stay good behind it */
     auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
-    if (!list)
-        return;
-    for (s = p->table; s; s = s->hh.next)
+    for (s = list ? p->table : NULL; s; s = s->hh.next)
         if (s->page && !s->loading)
             list[count++] = s;
+    pthread_rwlock_unlock(&p->lock);
+    if (!list)
+        return;
     qsort(list, count, sizeof(struct slot *), by_use);
     for (size_t i = 0; i < count && p->bytes > (size_t)e->options.page_memory / 10 * 9; i++)
         drop_page(e, list[i]);
@@ -560,7 +610,10 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
     struct slot *s, *next;
-    if (HASH_COUNT(p->table) < SLOTS_MOST / 2)
+    pthread_rwlock_rdlock(&p->lock);
+    bool many = HASH_COUNT(p->table) >= SLOTS_MOST / 2;
+    pthread_rwlock_unlock(&p->lock);
+    if (!many)
         return;
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)

@@ -17,6 +17,8 @@
 enum {
     KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
     KEEP_SOURCE_MS = 3600 * 1000,
+    KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
+    SWEEP_MS = 5000,
     FAILURE_BYTES = 256,
 };
 
@@ -32,7 +34,9 @@ struct source {
     char *page;   /* URL: the key, with the mirror's number in front */
     char *key;
     enum source_state state;
-    bool asked_catalogue, fetch_next, rate_counted;
+    bool asked_catalogue, fetch_next;
+    bool fetch_alone; /* ... even if the mirror is backing off */
+    bool has_row;     /* the catalogue knows the page */
     int status;
     struct listing_ref *listing;
     char *etag, *date, *url;
@@ -46,6 +50,8 @@ struct source {
 
 struct sources {
     struct source *table;
+    uint64_t last_version; /* never given twice, also when a source comes back */
+    int64_t swept_ms;
 };
 
 struct listing_ref *listing_ref_get(struct listing_ref *ref)
@@ -152,13 +158,18 @@ void source_view(struct source *s, struct source_view *ret)
 void sources_tick(struct engine *e, int64_t now_ms)
 {
     struct source *s, *next;
+    if (now_ms - e->sources->swept_ms < SWEEP_MS)
+        return;
+    e->sources->swept_ms = now_ms;
     HASH_ITER(hh, e->sources->table, s, next)
     {
-        if (s->state != SOURCE_IDLE || now_ms - s->used_ms < KEEP_LISTING_MS)
+        int64_t idle_ms = now_ms - s->used_ms;
+        bool is_good = s->status == 200;
+        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? KEEP_LISTING_MS : KEEP_MISSING_MS))
             continue;
         listing_ref_put(s->listing);
         s->listing = NULL;
-        if (now_ms - s->used_ms < KEEP_SOURCE_MS)
+        if (is_good && idle_ms < KEEP_SOURCE_MS)
             continue;
         HASH_DEL(e->sources->table, s);
         source_free(s);
@@ -280,6 +291,7 @@ struct store_job {
     struct job job;
     struct receipt *receipt; /* owned */
     bool confirm_only;
+    const char *origin, *mirror; /* the configuration's; the source may be gone by then */
     char *page;
 };
 
@@ -287,10 +299,9 @@ static void store_run(struct job *job)
 {
     struct store_job *j = container_of(job, struct store_job, job);
     struct receipt *r = j->receipt;
-    const struct source *s = r->source; /* origin and mirror never change */
     int64_t now_s = clock_real_s();
-    struct catalogue_listing row = {.origin = s->origin->name,
-                                    .mirror = mirror_of(s)->name,
+    struct catalogue_listing row = {.origin = j->origin,
+                                    .mirror = j->mirror,
                                     .page = j->page,
                                     .url = r->url ? r->url : j->page,
                                     .etag = r->etag,
@@ -319,7 +330,12 @@ static void keep(struct receipt *r, bool confirm_only)
         receipt_free(r);
         return;
     }
-    *j = (struct store_job){{store_run, NULL}, r, confirm_only, page};
+    *j = (struct store_job){.job.run = store_run,
+                            .receipt = r,
+                            .confirm_only = confirm_only,
+                            .origin = r->source->origin->name,
+                            .mirror = mirror_of(r->source)->name,
+                            .page = page};
     lane_post(r->engine->catalogue_lane, &j->job);
 }
 
@@ -335,7 +351,7 @@ static void replace(char **to, char **from)
 static void take_content(struct source *s, struct receipt *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
-        s->version++;
+        s->version = ++s->engine->sources->last_version;
     memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
     s->status = r->status;
     listing_ref_put(s->listing);
@@ -361,12 +377,29 @@ static void note_failure(struct source *s, const struct receipt *r)
 static void start_fetch(struct source *s);
 static void start_load(struct source *s);
 
+/* Asks the mirror, unless it is backing off and another may answer. */
+static void try_fetch(struct source *s, bool alone)
+{
+    struct engine *e = s->engine;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {
+        start_fetch(s);
+        return;
+    }
+    struct budget_view view;
+    budget_view(e->budget, number, now_ms, &view);
+    s->error = ERROR_UNREACHABLE;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
+                   mirror_of(s)->name, view.last_error);
+}
+
 static void go_idle(struct source *s)
 {
     s->state = SOURCE_IDLE;
     if (s->fetch_next) {
         s->fetch_next = false;
-        start_fetch(s);
+        try_fetch(s, s->fetch_alone);
     }
     if (s->state == SOURCE_IDLE)
         pages_source_settled(s->engine);
@@ -374,6 +407,7 @@ static void go_idle(struct source *s)
 
 static void settle_stored(struct source *s, struct receipt *r)
 {
+    s->has_row = r->error != ERROR_GONE;
     if (r->error == 0 && (r->status == 200 || r->status == 404)) {
         take_content(s, r);
         replace(&s->etag, &r->etag);
@@ -407,9 +441,10 @@ static void settle_fetched(struct source *s, struct receipt *r)
     budget_succeeded(e->budget, core_mirror(e, s->origin, s->mirror), 0, 0);
     if (r->status == 304) {
         keep(r, true);
+        s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
             start_load(s);
-        else
+        if (s->state == SOURCE_IDLE)
             go_idle(s);
         return;
     }
@@ -420,7 +455,12 @@ static void settle_fetched(struct source *s, struct receipt *r)
     s->etag = r->etag ? strdup(r->etag) : NULL;
     s->date = r->date ? strdup(r->date) : NULL;
     s->url = r->url ? strdup(r->url) : NULL;
-    keep(r, false);
+    if (s->status == 200 || s->has_row) {
+        s->has_row = true;
+        keep(r, false);
+    } else {
+        receipt_free(r); /* that a page was never there need not be remembered for good */
+    }
     go_idle(s);
 }
 
@@ -538,25 +578,18 @@ bool source_want(struct source *s, bool force, bool alone)
     s->used_ms = now_ms;
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
+        s->fetch_alone |= alone;
         return true;
     }
     if (!s->asked_catalogue || (s->status == 200 && !s->listing)) {
         s->fetch_next = force;
+        s->fetch_alone = alone;
         start_load(s);
         return s->state != SOURCE_IDLE;
     }
     bool old = now_ms - s->confirmed_ms >= e->options.page_refresh_ms;
     if (!old && !force)
         return false;
-    size_t number = core_mirror(e, s->origin, s->mirror);
-    if (!alone && budget_is_backing_off(e->budget, number, now_ms)) {
-        struct budget_view view;
-        budget_view(e->budget, number, now_ms, &view);
-        s->error = ERROR_UNREACHABLE;
-        (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
-                       mirror_of(s)->name, view.last_error);
-        return false;
-    }
-    start_fetch(s);
+    try_fetch(s, alone);
     return s->state != SOURCE_IDLE;
 }
