@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/entry.h"
@@ -81,4 +82,33 @@ bool blob_is_resident(struct blob *b, int64_t from, int64_t to)
     if (from == 0 && to == b->size)
         b->resident_ms = now_ms;
     return true;
+}
+
+/* -------------------------------------------------------------- not too many */
+
+static int by_use(const void *a, const void *b)
+{
+    int64_t x = (*(struct entry *const *)a)->used_s, y = (*(struct entry *const *)b)->used_s;
+    return x < y ? -1 : x > y;
+}
+
+/* Down to three quarters, so that this is rare. */
+void blobs_close_idle(struct engine *e)
+{
+    struct files *files = e->files;
+    size_t count = 0;
+    if (files->open_count <= files->open_most)
+        return;
+    auto_free struct entry **list = calloc(files->open_count, sizeof(struct entry *));
+    if (!list)
+        return;
+    pthread_rwlock_rdlock(&files->lock);
+    for (struct entry *entry = files->table; entry && count < files->open_count;
+         entry = entry->hh.next)
+        if (entry->blob)
+            list[count++] = entry;
+    pthread_rwlock_unlock(&files->lock);
+    qsort(list, count, sizeof(struct entry *), by_use);
+    for (size_t i = 0; i < count && files->open_count > files->open_most / 4 * 3; i++)
+        files_set_blob(e, list[i], NULL);
 }

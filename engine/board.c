@@ -97,6 +97,7 @@ void board_publish(struct board *b, int64_t from, int64_t to)
     (void)extents_add(&b->present, from,
                       to); /* out of memory: readers wait for the prefix instead */
     b->prefix = extents_end(&b->present, 0);
+    b->has_bytes = b->present.count > 0;
     pthread_mutex_unlock(&b->waiters.lock);
     waitlist_wake(&b->waiters, from, to);
 }

@@ -53,9 +53,11 @@ struct board {
     _Atomic int64_t prefix; /* contiguous bytes from 0 */
     _Atomic int64_t limit;  /* whole-file readers may read below it */
     _Atomic unsigned senders;
+    _Atomic bool has_bytes;  /* some are there by now */
     _Atomic bool wants_pass; /* closed for want of disk: readers go on by themselves */
     bool authoritative;  /* an authority names the digest; set before BOARD_KNOWN, as are these: */
     bool had_bytes;      /* some were there when this board was put up */
+    unsigned blamed;     /* mirrors that sent wrong bytes for this file */
     _Atomic bool unkept; /* neither length nor digest: passed through */
     char sha256[SHA256_HEX]; /* of an authority, or "" */
     char etag[96];

@@ -43,18 +43,21 @@ static struct record *record_new(struct flying *fl)
     struct entry *entry = fl->entry;
     struct record *r = calloc(1, sizeof(*r));
     char names[256];
-    core_mirror_names(entry->origin, fl->board ? fl->board->senders : 0, names, sizeof(names));
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    unsigned senders = view.senders | (fl->board ? fl->board->senders : 0);
+    core_mirror_names(entry->origin, senders, names, sizeof(names));
     if (!r)
         return NULL;
     r->engine = fl->engine;
     r->origin = strdup(entry->origin->name);
     r->path = strdup(entry->path);
-    r->etag = fl->board && fl->board->etag[0] ? strdup(fl->board->etag) : NULL;
+    r->etag = fl->etag[0] ? strdup(fl->etag) : NULL;
     r->mirrors = names[0] ? strdup(names) : NULL;
     r->validator = fl->name_validator ? strdup(fl->name_validator) : NULL;
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,
-                                      .size = fl->board ? fl->board->size : -1,
+                                      .size = view.size,
                                       .etag = r->etag,
                                       .authoritative = fl->sha256[0] && !fl->disputed,
                                       .mirrors = r->mirrors,
@@ -85,6 +88,111 @@ void commit_facts(struct flying *fl)
     lane_post(fl->engine->catalogue_lane, &r->job);
 }
 
+void commit_forget_facts(struct flying *fl)
+{
+    struct record *r = record_new(fl);
+    if (!r)
+        return;
+    log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
+    r->file.size = -1;
+    r->file.etag = NULL;
+    r->job.run = record_facts_run;
+    lane_post(fl->engine->catalogue_lane, &r->job);
+}
+
+/* What an authority says of a file that we hold; for the next start. */
+void commit_authority(struct engine *e, const struct entry *entry)
+{
+    struct record *r = calloc(1, sizeof(*r));
+    if (!r)
+        return;
+    r->engine = e;
+    r->origin = strdup(entry->origin->name);
+    r->path = strdup(entry->path);
+    r->etag = entry->etag ? strdup(entry->etag) : NULL;
+    r->mirrors = entry->mirrors ? strdup(entry->mirrors) : NULL;
+    memcpy(r->blob, entry->sha256, sizeof(r->blob));
+    r->file = (struct catalogue_file){.origin = r->origin,
+                                      .path = r->path,
+                                      .size = entry->size,
+                                      .etag = r->etag,
+                                      .blob = r->blob[0] ? r->blob : NULL,
+                                      .authoritative = entry->authoritative,
+                                      .mirrors = r->mirrors,
+                                      .last_used_s = entry->used_s};
+    r->job.run = record_facts_run;
+    if (r->origin && r->path)
+        lane_post(e->catalogue_lane, &r->job);
+    else
+        record_free(r);
+}
+
+struct removal {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+};
+
+static void drop_row_run(struct job *job)
+{
+    struct removal *r = container_of(job, struct removal, job);
+    (void)catalogue_drop_blob(r->engine->catalogue, r->sha256);
+    free(r);
+}
+
+static void remove_run(struct job *job)
+{
+    struct removal *r = container_of(job, struct removal, job);
+    (void)store_remove(r->engine->store, r->sha256);
+    job->run = drop_row_run;
+    lane_post(r->engine->catalogue_lane, job);
+}
+
+void commit_remove_blob(struct engine *e, const char *sha256)
+{
+    struct removal *r = calloc(1, sizeof(*r));
+    if (!r)
+        return;
+    r->job.run = remove_run;
+    r->engine = e;
+    memcpy(r->sha256, sha256, sizeof(r->sha256));
+    lane_post(e->cleaner, &r->job);
+}
+
+/* --------------------------------------------------------------- blame */
+
+struct blame {
+    struct job job;
+    struct engine *engine;
+    const char *origin, *mirror;
+    char *path;
+};
+
+static void blame_run(struct job *job)
+{
+    struct blame *b = container_of(job, struct blame, job);
+    int error = catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror, NULL,
+                                    clock_real_s());
+    if (error)
+        log_warning("catalogue: cannot store blame of %s for %s/%s: %s", b->mirror, b->origin,
+                    b->path, error_text(error));
+    free(b->path);
+    free(b);
+}
+
+void blame_put(struct engine *e, const struct origin *origin, const char *path, unsigned mirror)
+{
+    struct blame *b = calloc(1, sizeof(*b));
+    char *copy = strdup(path);
+    if (!b || !copy) {
+        free(b);
+        free(copy);
+        return;
+    }
+    *b = (struct blame){{blame_run, NULL}, e, origin->name, origin->mirrors[mirror].name, copy};
+    lane_post(e->catalogue_lane, &b->job);
+}
+
 /* --------------------------------------------------------------- commit */
 
 struct commit {
@@ -109,6 +217,7 @@ static void kept_run(struct job *job)
             entry->size = r->file.size;
             entry->authoritative = r->file.authoritative;
             entry->used_s = entry->written_s = r->file.last_used_s;
+            entry->used_after = ++fl->engine->files->uses;
             free(entry->etag);
             free(entry->mirrors);
             entry->etag = r->etag;
@@ -123,8 +232,12 @@ static void kept_run(struct job *job)
                         error_text(c->error));
             core_problem(fl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
         }
+        const struct origin *origin = entry->origin;
         flight_on_committed(fl->flight, c->error);
         flying_drain(fl);
+        blobs_close_idle(fl->engine);
+        if (c->error == 0 && !r->file.authoritative && fl->sha256[0] && !fl->disputed)
+            files_learn_digest(fl->engine, origin, r->path, fl->sha256); /* it came meanwhile */
     }
     blob_unref(c->blob);
     record_free(r);
@@ -195,7 +308,7 @@ static void store_run(struct job *job)
         c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob, sidecar.data,
                                 sidecar.len);
     if (c->error == 0)
-        c->error = blob_open(e, r->blob, &c->blob) ? ERROR_IO : 0;
+        (void)blob_open(e, r->blob, &c->blob); /* else the next reader tries */
     job->run = c->error ? kept_run : rows_run;
     if (c->error)
         core_post(e, job);

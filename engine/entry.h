@@ -40,8 +40,9 @@ struct entry {
     _Atomic bool authoritative;
     char *etag;
     char *mirrors;
-    _Atomic int64_t used_s; /* last use, real time */
-    int64_t written_s;      /* last use the catalogue knows; flight thread */
+    _Atomic int64_t used_s;      /* last use, real time */
+    _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
+    int64_t written_s;           /* last use the catalogue knows; flight thread */
     UT_hash_handle hh;
 };
 
@@ -49,17 +50,30 @@ struct files {
     pthread_rwlock_t lock;
     struct entry *table;
     _Atomic uint64_t last_reader;
+    _Atomic uint64_t uses;
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
     int64_t touched_ms;
+    int disk_error; /* why nothing is kept, until disk_error_ms */
+    int64_t disk_error_ms;
+    size_t open_most, open_count; /* blobs that may be, and are, held open by entries */
 };
 
 /* Whether all of [from, to) is in memory, or was a moment ago. */
 bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
+/* Closes blobs that were not used for longest when too many are open: each is a descriptor and a
+ * mapping. Whoever reads one reads on. Flight thread. */
+void blobs_close_idle(struct engine *engine);
 /* Opens and maps a blob's file; on a disk lane. STORE_MISSING when it is gone. */
 int blob_open(struct engine *engine, const char *sha256, struct blob **ret);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
+
+/* ---- space.c: on the flight thread */
+/* Makes room for so many bytes below max_size, by eviction; false when there cannot be any. */
+bool space_make(struct engine *engine, int64_t bytes);
+/* Whether the disk keeps min_free with so many bytes more on it. */
+bool space_is_free(struct engine *engine, int64_t bytes);
 
 /* ---- flights.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
@@ -74,8 +88,19 @@ void flights_learn_digest(struct engine *engine, struct entry *entry, const char
 unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
 
+/* Remembers that a mirror sent wrong bytes for a file. Flight thread. */
+void blame_put(struct engine *engine, const struct origin *origin, const char *path,
+               unsigned mirror);
+
+/* The disk failed: for a while nothing new is kept, but passes by. */
+void files_note_disk_error(struct engine *engine, int error);
+bool files_disk_fails(const struct engine *engine);
 /* Bytes and number of the complete files. */
 int64_t files_bytes(struct engine *engine, unsigned *ret_blobs);
+/* Unlinks a blob that no entry names any more, and its row. Any thread. */
+void commit_remove_blob(struct engine *engine, const char *sha256);
+/* Writes down what an entry says now. Flight thread. */
+void commit_authority(struct engine *engine, const struct entry *entry);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
 /* The board is what newcomers find from now on; takes over the caller's reference. NULL: none. */

@@ -216,6 +216,9 @@ static int judge(struct feed *t)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->entry->origin), t->facts.status);
     t->facts.same_validator = has_same_validator(fl, t);
+    if (fl->row_etag && fl->row_size >= 0 && t->facts.total >= 0 &&
+        (t->facts.status == 200 || t->facts.status == 206))
+        *(t->facts.total == fl->row_size ? &fl->row_is_right : &fl->row_is_wrong) = true;
     int r = flight_on_answer(fl->flight, t->number, &t->facts);
     if (r)
         return r;
@@ -388,9 +391,8 @@ static void begun_run(struct job *job)
     }
     if (b->fd >= 0) { /* somebody was faster, or nobody wants it any more */
         (void)close(b->fd);
-        store_discard(e->store, b->name);
+        flying_discard(e, b->name);
     }
-    free(b->name);
     int error = b->error;
     free(b);
     if (error && !fl->over) {

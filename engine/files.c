@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -16,9 +17,21 @@ enum {
     TOUCH_EVERY_MS = 30000,
     TOUCH_AFTER_S = 3600, /* a use is written down when the last one written is so old */
     KEY_MAX_BYTES = 2048,
+    OPEN_LEAST = 16,
+    OPEN_MOST = 2048,
+    DISK_ERROR_MS = 10000, /* how long a failing disk is left alone */
 };
 
 /* ------------------------------------------------------------------ table */
+
+/* A quarter of the descriptors: the rest is for connections and downloads. */
+static size_t open_most(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > OPEN_MOST)
+        return OPEN_MOST;
+    return limit.rlim_cur / 4 > OPEN_LEAST ? (size_t)limit.rlim_cur / 4 : OPEN_LEAST;
+}
 
 int files_new(struct engine *e, struct files **ret)
 {
@@ -27,6 +40,7 @@ int files_new(struct engine *e, struct files **ret)
     if (!files)
         return ERROR_NO_MEMORY;
     pthread_rwlock_init(&files->lock, NULL);
+    files->open_most = open_most();
     *ret = files;
     return 0;
 }
@@ -103,6 +117,7 @@ void files_drop(struct engine *e, struct entry *entry)
     pthread_rwlock_wrlock(&e->files->lock);
     HASH_DEL(e->files->table, entry);
     pthread_rwlock_unlock(&e->files->lock);
+    e->files->open_count -= entry->blob != NULL;
     entry_free(entry);
 }
 
@@ -123,8 +138,20 @@ void files_set_blob(struct engine *e, struct entry *entry, struct blob *blob)
     entry->blob = blob;
     entry->board = NULL;
     pthread_rwlock_unlock(&e->files->lock);
+    e->files->open_count += (blob != NULL) - (size_t)(old_blob != NULL);
     blob_unref(old_blob);
     board_unref(old_board);
+}
+
+void files_note_disk_error(struct engine *e, int error)
+{
+    e->files->disk_error = error;
+    e->files->disk_error_ms = clock_monotonic_ms() + DISK_ERROR_MS;
+}
+
+bool files_disk_fails(const struct engine *e)
+{
+    return e->files->disk_error && clock_monotonic_ms() < e->files->disk_error_ms;
 }
 
 void files_note_failure(struct engine *e, struct entry *entry)
@@ -136,6 +163,33 @@ void files_note_failure(struct engine *e, struct entry *entry)
     e->files->failed = entry;
 }
 
+static bool is_held_elsewhere(struct engine *e, const struct entry *but)
+{
+    bool found = false;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
+        found = entry != but && strcmp(entry->sha256, but->sha256) == 0;
+    pthread_rwlock_unlock(&e->files->lock);
+    return found;
+}
+
+/* What we hold without a digest is not what an authority now names: nobody gets it any more. */
+static void refute(struct engine *e, struct entry *entry, const char *sha256)
+{
+    log_warning("wrong bytes forgotten path=%s/%s sha256=%s expected=%s", entry->origin->name,
+                entry->path, entry->sha256, sha256);
+    core_problem(e, "wrong-digest", entry->origin->name, entry->path,
+                 "what was kept is not sha256 %s: forgotten", sha256);
+    if (!is_held_elsewhere(e, entry))
+        commit_remove_blob(e, entry->sha256);
+    if (!entry->flying) /* else it is being opened: see is_lost in flights.c */
+        files_set_blob(e, entry, NULL);
+    entry->sha256[0] = '\0';
+    entry->size = -1;
+    free(entry->etag);
+    entry->etag = NULL;
+}
+
 void files_learn_digest(struct engine *e, const struct origin *origin, const char *path,
                         const char *sha256)
 {
@@ -144,8 +198,13 @@ void files_learn_digest(struct engine *e, const struct origin *origin, const cha
     pthread_rwlock_unlock(&e->files->lock);
     if (entry && entry->flying)
         flights_learn_digest(e, entry, sha256);
-    else if (entry && strcmp(entry->sha256, sha256) == 0)
+    if (!entry || !entry->sha256[0] || entry->authoritative)
+        return;
+    if (strcmp(entry->sha256, sha256) == 0)
         entry->authoritative = true;
+    else
+        refute(e, entry, sha256);
+    commit_authority(e, entry);
 }
 
 /* ------------------------------------------------------------------- open */
@@ -209,6 +268,7 @@ static void look(struct files *files, const struct file_query *query, struct fou
         str_copy(ret->etag, sizeof(ret->etag), entry->etag ? entry->etag : "");
         str_copy(ret->mirrors, sizeof(ret->mirrors), entry->mirrors ? entry->mirrors : "");
         entry->used_s = clock_real_s();
+        entry->used_after = ++files->uses;
     } else if (entry && entry->board) {
         ret->board = board_ref(entry->board);
     }
@@ -250,7 +310,7 @@ static int from_board(struct engine *e, struct board *board, const struct file_q
     struct file_facts facts = {.size = board->size, .etag = board->etag};
     bool closed = board->state == BOARD_CLOSED;
     bool passing = closed && board->wants_pass;
-    bool partial = board->had_bytes || (board->prefix > 0 && !query->waited);
+    bool partial = board->had_bytes || (board->has_bytes && !query->waited);
     facts.state = partial ? FILE_PARTIAL : FILE_MISS;
     if (passing || board->unkept)
         facts.state = FILE_PASS;
@@ -295,6 +355,8 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
     const struct origin *origin = origins_find(e->options.origins, query->origin);
     if (!origin)
         return refuse(e, OUTCOME_NO_FILE, "no such origin", query, ret);
+    if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
+        return refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
     for (int tries = 0; tries < 8; tries++) {
         struct found found = {0};
         if (e->stopping)
@@ -378,7 +440,10 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     if (!b)
         return 0;
     b->has_file = true;
-    if (!origin) /* an origin that is not configured now: the blob stays for when it is */
+    if (!origin ||
+        entry_find(
+            e->files, file->origin,
+            file->path)) /* an origin that is not configured now: the blob stays for when it is */
         return 0;
     struct entry *entry = entry_add(e->files, origin, file->path);
     if (!entry)
@@ -542,11 +607,14 @@ void files_write_status(struct engine *e, struct buf *to)
     int64_t free_bytes = store_free_bytes(e->store);
     bool full =
         bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
+    const char *state = full ? "full" : "ok";
+    if (files_disk_fails(e))
+        state = e->files->disk_error == ERROR_NO_SPACE ? "full" : "read-only";
     json_write_name(to, "cache");
     buf_printf(to,
                "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
                ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
-               bytes, blobs, partials, e->options.max_size, free_bytes, full ? "full" : "ok");
+               bytes, blobs, partials, e->options.max_size, free_bytes, state);
     json_write_name(to, "flights");
     buf_putc(to, '[');
     flights_write_status(e, to);

@@ -16,8 +16,11 @@
  */
 
 enum {
-    SWEEP_MS = 1000,  /* how often departed clients are looked for */
-    FAILED_MS = 1000, /* how long a failure is the answer for newcomers, too */
+    SWEEP_MS = 1000,    /* how often departed clients are looked for */
+    FAILED_MS = 1000,   /* how long a failure is the answer for newcomers, too */
+    BLAME_S = 3600,     /* how long a mirror is not asked again for a file of which it sent wrong
+                           bytes */
+    FLIGHTS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };
 
 /* ------------------------------------------------------ looking it up */
@@ -27,17 +30,21 @@ struct lookup {
     struct flying *flying;
     char *origin, *path;
     struct blob *blob; /* of a file we hold */
-    char sha256[SHA256_HEX];
     int error;
-    unsigned blamed;
     const struct origin *mirrors;
+    /* what the catalogue says: */
+    char sha256[SHA256_HEX];
+    int64_t size, now_s;
+    char *etag;
+    bool disputed;
+    unsigned blamed;
 };
 
 static int on_file_row(void *context, const struct catalogue_file *file)
 {
-    struct flying *fl = ((struct lookup *)context)->flying;
-    fl->row_size = file->size;
-    fl->row_etag = file->etag ? strdup(file->etag) : NULL;
+    struct lookup *l = context;
+    l->size = file->size;
+    l->etag = file->etag ? strdup(file->etag) : NULL;
     return 0;
 }
 
@@ -45,8 +52,8 @@ static int on_digest_row(void *context, const struct catalogue_digest *digest)
 {
     struct lookup *l = context;
     if (digest->sha256)
-        str_copy(l->flying->sha256, SHA256_HEX, digest->sha256);
-    l->flying->disputed = digest->disputed;
+        str_copy(l->sha256, sizeof(l->sha256), digest->sha256);
+    l->disputed = digest->disputed;
     return 0;
 }
 
@@ -55,7 +62,8 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
 {
     struct lookup *l = context;
     (void)validator;
-    (void)when_s;
+    if (l->now_s - when_s > BLAME_S) /* it may have put its file right */
+        return 0;
     if (strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
         return 0;
     for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
@@ -67,44 +75,60 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
 static void begin_flight(struct lookup *l)
 {
     struct flying *fl = l->flying;
+    fl->row_size = l->size;
+    fl->row_etag = l->etag;
+    l->etag = NULL;
+    fl->blamed = l->blamed;
+    fl->disputed = l->disputed;
+    if (!fl->sha256[0]) /* else an authority spoke meanwhile */
+        memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
     bool known = fl->row_etag && fl->row_size >= 0;
     struct flight_options options = {.mirrors = (unsigned)fl->entry->origin->mirror_count,
                                      .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
                                      .sha256 = fl->sha256[0] ? fl->sha256 : NULL};
-    fl->board->authoritative = fl->sha256[0] && !fl->disputed;
     if (flight_new(&options, &fl->flight))
         abort(); /* without it nobody would ever answer the readers */
     if (known) {
-        str_copy(fl->board->etag, sizeof(fl->board->etag), fl->row_etag);
-        board_know(fl->board, fl->row_size);
+        flying_know_from_row(fl);
     } else {
         /* Without room for anything the bytes will pass by: only the facts are asked for here. */
         int64_t free_bytes = store_free_bytes(fl->engine->store);
-        bool full = free_bytes >= 0 && free_bytes < fl->engine->options.min_free;
+        bool full = files_disk_fails(fl->engine) ||
+                    (free_bytes >= 0 && free_bytes < fl->engine->options.min_free);
         flying_add_interest(fl, full ? FILE_USE_HEAD : fl->interest);
     }
+    if (!fl->sha256[0])
+        pages_want_digest(fl->engine, fl->entry->origin, fl->entry->path);
     flying_drain(fl);
+}
+
+static void lookup_free(struct lookup *l)
+{
+    blob_unref(l->blob);
+    flying_unref(l->flying);
+    free(l->origin);
+    free(l->path);
+    free(l->etag);
+    free(l);
 }
 
 static void lookup_done(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
-    struct flying *fl = l->flying;
-    if (!fl->over)
+    if (!l->flying->over)
         begin_flight(l);
-    flying_unref(fl);
-    free(l->origin);
-    free(l->path);
-    free(l);
+    lookup_free(l);
 }
 
 static void lookup_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
     struct engine *e = l->flying->engine;
-    l->flying->row_size = -1;
+    l->size = -1;
+    l->sha256[0] = '\0';
+    l->now_s = clock_real_s();
     (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
     (void)catalogue_get_digest(e->catalogue, l->origin, l->path, on_digest_row, l);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
@@ -131,30 +155,56 @@ static void end_without_flight(struct flying *fl)
     flight_on_stop(fl->flight);
 }
 
+/* No descriptor, no memory: the blob is there all the same. */
+static void cannot_open(struct flying *fl, int error)
+{
+    log_error("cannot open blob path=%s/%s error=\"%s\"", fl->entry->origin->name, fl->entry->path,
+              error_text(error));
+    struct board *board = fl->board;
+    fl->board = NULL;
+    board->flying = NULL;
+    board_close(board, BOARD_CLOSED, OUTCOME_BROKEN, error_text(error));
+    board_unref(board);
+    files_note_failure(fl->engine, fl->entry);
+    end_without_flight(fl);
+    flying_drain(fl);
+}
+
+static void hand_over(struct flying *fl, struct lookup *l)
+{
+    struct board *board = fl->board;
+    fl->board = NULL;
+    files_set_blob(fl->engine, fl->entry, l->blob);
+    l->blob = NULL;
+    board->flying = NULL;
+    board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+    board_unref(board);
+    end_without_flight(fl);
+    flying_drain(fl);
+    blobs_close_idle(fl->engine);
+}
+
+/* Gone, not what it was, or refuted while it was opened. */
+static bool is_lost(const struct lookup *l)
+{
+    const struct entry *entry = l->flying->entry;
+    return l->error == STORE_MISSING || l->error == ERROR_CORRUPT || !entry->sha256[0] ||
+           (l->blob && l->blob->size != entry->size);
+}
+
 static void opened_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
     struct flying *fl = l->flying;
-    if (!fl->over && l->error) {
+    if (!fl->over && is_lost(l)) {
         blob_is_missing(l);
         return;
     }
-    if (!fl->over) {
-        struct board *board = fl->board;
-        fl->board = NULL;
-        files_set_blob(fl->engine, fl->entry, l->blob);
-        l->blob = NULL;
-        board->flying = NULL;
-        board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
-        board_unref(board);
-        end_without_flight(fl);
-        flying_drain(fl);
-    }
-    blob_unref(l->blob);
-    flying_unref(fl);
-    free(l->origin);
-    free(l->path);
-    free(l);
+    if (!fl->over && l->error)
+        cannot_open(fl, l->error);
+    else if (!fl->over)
+        hand_over(fl, l);
+    lookup_free(l);
 }
 
 static void open_run(struct job *job)
@@ -251,7 +301,7 @@ void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha
 {
     (void)e;
     struct flying *fl = entry->flying;
-    if (!fl || fl->sha256[0])
+    if (!fl || fl->sha256[0] || fl->committed)
         return;
     str_copy(fl->sha256, sizeof(fl->sha256), sha256);
     if (fl->flight) {
@@ -302,7 +352,7 @@ static void retire_failure(struct engine *e, struct entry *entry)
 {
     struct flying *fl = entry->flying;
     entry->is_failed = false;
-    if (fl && !fl->board && flying_renew_board(fl, entry->board) == 0)
+    if (fl && !fl->board && flying_renew_board(fl) == 0)
         return;
     if (fl || entry->sha256[0])
         files_set_board(e, entry, NULL);
@@ -324,6 +374,21 @@ static void retire_failures(struct engine *e, int64_t now_ms)
     }
 }
 
+/* Strangers may leave one flight behind per file that there is. The newest come first. */
+static void forget_surplus(struct engine *e)
+{
+    unsigned count = 0;
+    for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
+        next = fl->next;
+        if (++count <= FLIGHTS_MOST || !fl->flight)
+            continue;
+        struct flight_view view;
+        flight_view(fl->flight, &view);
+        if (view.parked)
+            flying_forget(fl);
+    }
+}
+
 void flights_tick(struct engine *e, int64_t now_ms)
 {
     for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
@@ -332,6 +397,7 @@ void flights_tick(struct engine *e, int64_t now_ms)
         tick_one(fl, now_ms);
         flying_unref(fl);
     }
+    forget_surplus(e);
     retire_failures(e, now_ms);
 }
 

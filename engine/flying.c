@@ -58,7 +58,6 @@ bool flying_is_counted(const struct flying *fl)
 void flying_put_board(struct flying *fl, struct board *board)
 {
     board->flying = fl;
-    board->authoritative = fl->sha256[0] && !fl->disputed;
     board->partial = fl->partial ? partial_ref(fl->partial) : NULL;
     board_unref(fl->board);
     fl->board = board;
@@ -73,9 +72,18 @@ static void release_board(struct flying *fl)
     fl->board = NULL;
 }
 
+/* What a board says of the file as such. */
+static void fill_board(const struct flying *fl, struct board *board)
+{
+    board->authoritative = fl->sha256[0] && !fl->disputed;
+    memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
+    memcpy(board->etag, fl->etag, sizeof(board->etag));
+    board->blamed = fl->blamed;
+}
+
 /* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
  * flight whose last readers were failed. */
-int flying_renew_board(struct flying *fl, const struct board *last)
+int flying_renew_board(struct flying *fl)
 {
     struct board *board;
     int r = board_new(fl->entry->origin, &board);
@@ -84,11 +92,12 @@ int flying_renew_board(struct flying *fl, const struct board *last)
     for (size_t i = 0; i < fl->present.count; i++)
         board_publish(board, fl->present.list[i].from, fl->present.list[i].to);
     board->had_bytes = fl->present.count > 0;
-    if (last && last->etag[0] && fl->present.count) {
-        str_copy(board->etag, sizeof(board->etag), last->etag);
+    if (fl->etag[0] && fl->present.count) {
         struct flight_view view;
         flight_view(fl->flight, &view);
+        fill_board(fl, board);
         board->limit = view.released;
+        board->senders = view.senders;
         board_know(board, view.size);
     }
     flying_put_board(fl, board);
@@ -113,12 +122,12 @@ static enum outcome outcome_of(int error)
 
 static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_size)
 {
-    if (fl->sha256[0] && !fl->disputed) {
-        (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
+    if (fl->row_etag && (fl->row_size == size || fl->row_size < 0)) {
+        str_copy(ret, ret_size, fl->row_etag);
         return;
     }
-    if (fl->row_etag && fl->row_size == size) {
-        str_copy(ret, ret_size, fl->row_etag);
+    if (fl->sha256[0] && !fl->disputed) {
+        (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
         return;
     }
     auto_free char *seed =
@@ -149,6 +158,8 @@ static bool has_room(struct flying *fl, int64_t size)
     int64_t free_bytes = store_free_bytes(fl->engine->store);
     int64_t more = size - extents_total(&fl->present);
     unsigned blobs;
+    if (files_disk_fails(fl->engine))
+        return false;
     bool fits = files_bytes(fl->engine, &blobs) + more <= options->max_size;
     return fits && (free_bytes < 0 || free_bytes - more >= options->min_free);
 }
@@ -156,17 +167,32 @@ static bool has_room(struct flying *fl, int64_t size)
 static void on_known(struct flying *fl, int64_t size)
 {
     struct board *board = fl->board;
-    choose_etag(fl, size, board->etag, sizeof(board->etag));
+    if (!board) /* its readers failed a moment ago */
+        return;
+    choose_etag(fl, size, fl->etag, sizeof(fl->etag));
+    fill_board(fl, board);
     board->size = size;
     board->unkept = size < 0 && !fl->sha256[0];
-    memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
+    commit_facts(fl); /* also of what passes by: the next flight must say the same */
     if (size > 0 && !has_room(fl, size)) {
+        fl->no_room = true;
         flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
         return;
     }
-    commit_facts(fl);
     board_know(board, size);
     forget_interest(fl);
+}
+
+void flying_know_from_row(struct flying *fl)
+{
+    str_copy(fl->etag, sizeof(fl->etag), fl->row_etag);
+    fill_board(fl, fl->board);
+    fl->board->size = fl->row_size;
+    fl->no_room = fl->row_size > 0 && !has_room(fl, fl->row_size);
+    if (fl->no_room)
+        flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+    else
+        board_know(fl->board, fl->row_size);
 }
 
 void flying_ask(struct flying *fl, const struct flight_command *c)
@@ -298,16 +324,21 @@ static void discard_run(struct job *job)
     free(d);
 }
 
+void flying_discard(struct engine *e, char *name)
+{
+    struct discard *d = name ? calloc(1, sizeof(*d)) : NULL;
+    if (!d) { /* the next start removes it */
+        free(name);
+        return;
+    }
+    *d = (struct discard){{discard_run, NULL}, e->store, name};
+    lane_post(e->cleaner, &d->job);
+}
+
 static void drop_partial(struct flying *fl, bool unlink_it)
 {
-    struct discard *d = unlink_it && fl->partial ? calloc(1, sizeof(*d)) : NULL;
-    if (d) {
-        *d = (struct discard){{discard_run, NULL}, fl->engine->store, strdup(fl->partial->name)};
-        if (d->name)
-            lane_post(fl->engine->cleaner, &d->job);
-        else
-            free(d);
-    }
+    if (unlink_it && fl->partial)
+        flying_discard(fl->engine, strdup(fl->partial->name));
     partial_unref(fl->partial);
     fl->partial = NULL;
     extents_release(&fl->present);
@@ -320,52 +351,34 @@ static void on_cut(struct flying *fl, int error)
     abandon_hasher(fl);
     drop_partial(fl, true);
     fl->has_validator = false;
-    struct board *old = board_ref(fl->board);
+    fl->etag[0] = '\0';
+    struct board *old = fl->board ? board_ref(fl->board) : NULL;
+    if (!old) /* its readers failed a moment ago, and their board is retired in time */
+        return;
     old->flying = NULL;
     /* The new board first: who is cut asks again at once, and must not find the old one. */
-    (void)flying_renew_board(fl, NULL);
+    (void)flying_renew_board(fl);
     board_close(old, BOARD_CLOSED, outcome_of(error), error_text(error));
     board_unref(old);
-}
-
-struct blame {
-    struct job job;
-    struct engine *engine;
-    char *origin, *path, *validator;
-    const char *mirror;
-};
-
-static void blame_run(struct job *job)
-{
-    struct blame *b = container_of(job, struct blame, job);
-    (void)catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror,
-                              b->validator ? b->validator : "", clock_real_s());
-    free(b->origin);
-    free(b->path);
-    free(b->validator);
-    free(b);
 }
 
 static void on_blame(struct flying *fl, unsigned mirror)
 {
     const struct entry *entry = fl->entry;
     const char *name = entry->origin->mirrors[mirror].name;
-    struct blame *b = calloc(1, sizeof(*b));
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
                 entry->path, fl->sha256);
     core_problem(fl->engine, "wrong-digest", entry->origin->name, entry->path,
                  "%s sent other bytes than sha256 %s", name, fl->sha256);
     budget_lied(fl->engine->budget, core_mirror(fl->engine, entry->origin, mirror),
                 clock_monotonic_ms());
-    if (!b)
-        return;
-    *b = (struct blame){.job.run = blame_run, .engine = fl->engine, .mirror = name};
-    b->origin = strdup(entry->origin->name);
-    b->path = strdup(entry->path);
-    if (b->origin && b->path)
-        lane_post(fl->engine->catalogue_lane, &b->job);
-    else
-        blame_run(&b->job);
+    fl->blamed |= 1u << mirror;
+    blame_put(fl->engine, entry->origin, entry->path, mirror);
+}
+
+static bool is_disk_error(int error)
+{
+    return error == ERROR_NO_SPACE || error == ERROR_IO || error == ERROR_READ_ONLY;
 }
 
 static void on_fail(struct flying *fl, const struct flight_command *c)
@@ -376,13 +389,24 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     if (c->error != ERROR_STOPPING)
         log_warning("fetch failed path=%s/%s error=\"%s\" detail=\"%s\"", fl->entry->origin->name,
                     fl->entry->path, error_text(c->error), c->detail);
-    board->wants_pass = c->error == ERROR_NO_SPACE && board->etag[0];
-    if (c->error == ERROR_NO_SPACE)
+    bool disk = is_disk_error(c->error);
+    /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
+    bool again =
+        disk && board->state == BOARD_OPENING && !board->etag[0] && !files_disk_fails(fl->engine);
+    board->wants_pass = disk && board->etag[0] && board->size >= 0;
+    if (disk) {
+        if (!fl->no_room)
+            files_note_disk_error(fl->engine, c->error);
         core_problem(fl->engine, "not-kept", fl->entry->origin->name, fl->entry->path,
-                     "no space left in the cache: passed through");
+                     "%s: passed through", error_text(c->error));
+    }
+    if (fl->row_is_wrong && !fl->row_is_right && !fl->sha256[0])
+        commit_forget_facts(fl);
+    forget_interest(fl);
+    if (again)
+        return; /* the end, which follows, says so */
     board_close(board, BOARD_CLOSED, outcome_of(c->error), c->detail);
     files_note_failure(fl->engine, fl->entry);
-    forget_interest(fl);
     release_board(fl);
 }
 
@@ -412,7 +436,7 @@ static void on_end(struct flying *fl)
     /* Last, so that whoever is woken does not find this flight again. */
     if (board && view.verified)
         board_release(board, INT64_MAX, view.size);
-    else if (board && board->state == BOARD_KNOWN)
+    else if (board && board->state != BOARD_CLOSED)
         board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
     board_unref(board);
     flying_unref(fl);
@@ -424,9 +448,17 @@ static void forget_asks(struct flying *fl)
         fl->asking[i] = false;
 }
 
+void flying_forget(struct flying *fl)
+{
+    flying_ref(fl);
+    on_end(fl);
+    flying_unref(fl);
+}
+
 void flying_drain(struct flying *fl)
 {
     struct flight_command c;
+    flying_ref(fl); /* the end takes the list's */
     while (!fl->over && fl->flight && flight_next(fl->flight, &c)) {
         switch (c.type) {
         case FLIGHT_ASK:
@@ -469,4 +501,5 @@ void flying_drain(struct flying *fl)
             break;
         }
     }
+    flying_unref(fl);
 }

@@ -22,7 +22,8 @@ struct flying {
     struct hasher *hasher_out; /* while a job adds to it */
     struct feed *feeds;
     unsigned refs; /* jobs on their way, and the list's own */
-    bool over, committed;
+    bool over, committed, no_room;
+    char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */
     enum file_use interest; /* the most that was asked for before the flight began */
     uint64_t last_interest;
@@ -31,6 +32,7 @@ struct flying {
     unsigned excluded[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
     char *via;
+    unsigned blamed;      /* mirrors that sent wrong bytes */
     char *name_validator; /* of the first accepted answer: goes into our ETag */
     /* of the bytes in the partial (engine/flight.h, same_validator): */
     bool has_validator;
@@ -40,6 +42,7 @@ struct flying {
     int64_t swept_ms;
     int64_t row_size;
     char *row_etag;
+    bool row_is_right, row_is_wrong; /* mirrors speak of that length; of another */
     struct flying *prev, *next;
 };
 
@@ -86,7 +89,8 @@ void feed_stop(struct flying *flying, uint64_t number);
 /* The flight is over: stops all and forgets them. */
 void feed_stop_all(struct flying *flying);
 
-/* Carries out what the flight has decided. */
+/* Carries out what the flight has decided; it may be over then, but lives on for the caller's
+ * reference. Without one of its own the caller does not touch it afterwards. */
 void flying_drain(struct flying *flying);
 void flying_ref(struct flying *flying);
 void flying_unref(struct flying *flying);
@@ -94,14 +98,23 @@ void flying_unref(struct flying *flying);
 void commit_start(struct flying *flying, const struct flight_command *command);
 /* Remembers ETag and size, so that they are the same for good. */
 void commit_facts(struct flying *flying);
+/* Forgets them: the mirrors have another file by that name now. */
+void commit_forget_facts(struct flying *flying);
+/* Answers whom the catalogue's size and ETag are enough for, or, when there is no room, lets the
+ * file pass by. */
+void flying_know_from_row(struct flying *flying);
 /* A fresh board over what is there, for those who come after a cut or a failure. */
-int flying_renew_board(struct flying *flying, const struct board *last);
+int flying_renew_board(struct flying *flying);
 /* Puts up a flight's first board. */
 void flying_put_board(struct flying *flying, struct board *board);
 /* Asks the budget for a mirror, as FLIGHT_ASK says. */
 void flying_ask(struct flying *flying, const struct flight_command *command);
 /* Registers somebody who waits for size and ETag. */
 void flying_add_interest(struct flying *flying, enum file_use use);
+/* Ends a flight that nobody reads and that only waits for somebody to resume it. */
+void flying_forget(struct flying *flying);
+/* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
+void flying_discard(struct engine *engine, char *name);
 /* Small files need no connection of their own. */
 bool flying_is_counted(const struct flying *flying);
 /* A connection came free: those that were told to wait ask again. */

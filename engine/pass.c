@@ -11,15 +11,23 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/entry.h"
 #include "engine/flight.h"
 
-enum { QUEUE_MOST = 8 * SLAB_BYTES, QUEUE_RESUME = 4 * SLAB_BYTES };
+enum { QUEUE_MOST = 4 * SLAB_BYTES, QUEUE_RESUME = 2 * SLAB_BYTES };
 
 /*
  * Threads: the flight thread chooses mirrors and starts transfers; the transfer thread hands slabs
  * to the first writer lane, which hashes them in order (no disk is asked of it here) and queues
- * them; the reader takes them. `list.lock` guards what they share.
+ * copies of them; the reader takes those. `list.lock` guards what they share. Copies, because the
+ * slabs belong to everybody: a few slow readers that held them would stop every other transfer.
  */
+struct chunk {
+    struct chunk *next;
+    size_t len;
+    uint8_t data[];
+};
+
 struct pass {
     _Atomic int refs; /* the reader's, and one while the source is alive */
     struct engine *engine;
@@ -27,21 +35,24 @@ struct pass {
     char *path, *via;
     char sha256[SHA256_HEX];
     int64_t size, from, to;
+    int64_t first_at; /* `arrived` of the beginning */
     bool whole;
     struct sha256 *sha;     /* writer lane; NULL when nothing is to be checked */
     struct partial *prefix; /* bytes [0, from), to be hashed first */
     int64_t skip;           /* bytes below are hashed and dropped: nobody wants them */
     struct job begin, ended;
+    bool starved;   /* writer lane: no memory for a chunk, so what comes behind is useless */
     unsigned tried; /* flight thread, as are these: */
     unsigned mirror;
+    bool mixed; /* not all bytes are this mirror's */
     int64_t started_ms;
     int error; /* transfer thread, then flight thread */
     char detail[FLIGHT_DETAIL];
 
     struct waitlist list;
     uint64_t fetch;
-    struct slab *first, **last;
-    size_t taken;            /* of the first slab */
+    struct chunk *first, **last;
+    size_t taken;            /* of the first chunk */
     int64_t queued, arrived; /* bytes in the queue; offset behind its last */
     int64_t at;              /* offset the reader is at */
     bool paused, closed, done, failed;
@@ -52,9 +63,9 @@ static void pass_unref(struct pass *p)
     if (--p->refs > 0)
         return;
     while (p->first) {
-        struct slab *slab = p->first;
-        p->first = slab->next;
-        slab_put(slab);
+        struct chunk *chunk = p->first;
+        p->first = chunk->next;
+        free(chunk);
     }
     waitlist_release(&p->list);
     sha256_free(p->sha);
@@ -82,38 +93,61 @@ struct arrival {
     int64_t offset;
 };
 
+/* Queues what the reader has not had yet; the transfer stops while that is much. Under the lock. */
+static void enqueue(struct pass *p, struct chunk *chunk)
+{
+    *p->last = chunk;
+    p->last = &chunk->next;
+    p->queued += (int64_t)chunk->len;
+    if (p->queued >= QUEUE_MOST && !p->paused) {
+        p->paused = true;
+        fetcher_pause(p->engine->fetcher, p->fetch, true);
+    }
+}
+
+static struct chunk *chunk_new(const void *data, size_t len)
+{
+    struct chunk *chunk = malloc(sizeof(*chunk) + len);
+    if (!chunk)
+        return NULL;
+    chunk->next = NULL;
+    chunk->len = len;
+    memcpy(chunk->data, data, len);
+    return chunk;
+}
+
+static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
+{
+    int64_t end = offset + (int64_t)slab->len;
+    size_t cut = p->skip > offset ? (size_t)(p->skip - offset) : 0;
+    struct chunk *chunk = NULL;
+    pthread_mutex_lock(&p->list.lock);
+    bool wanted = !p->closed && !p->starved && offset == p->arrived && end <= p->to;
+    pthread_mutex_unlock(&p->list.lock);
+    if (!wanted)
+        return;
+    if (p->sha && sha256_add(p->sha, slab->data, slab->len))
+        p->starved = true;
+    if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
+        p->starved = true;
+    if (p->starved) { /* nothing fits behind this: the end comes short and fails */
+        free(chunk);
+        return;
+    }
+    pthread_mutex_lock(&p->list.lock);
+    p->arrived = end;
+    if (chunk)
+        enqueue(p, chunk);
+    pthread_mutex_unlock(&p->list.lock);
+    waitlist_wake(&p->list, 0, INT64_MAX);
+}
+
 static void arrival_run(struct job *job)
 {
     struct arrival *a = container_of(job, struct arrival, job);
-    struct pass *p = a->pass;
-    struct slab *slab = a->slab;
-    pthread_mutex_lock(&p->list.lock);
-    bool wanted = !p->closed && a->offset == p->arrived && a->offset + (int64_t)slab->len <= p->to;
-    pthread_mutex_unlock(&p->list.lock);
-    if (wanted && p->sha)
-        (void)sha256_add(p->sha, slab->data, slab->len);
-    if (wanted && a->offset + (int64_t)slab->len <= p->skip) {
-        p->arrived += (int64_t)slab->len;
-        slab_put(slab);
-    } else if (wanted) {
-        pthread_mutex_lock(&p->list.lock);
-        if (p->arrived < p->skip)
-            p->taken = (size_t)(p->skip - p->arrived);
-        slab->next = NULL;
-        *p->last = slab;
-        p->last = &slab->next;
-        p->queued += (int64_t)(slab->len - p->taken * (p->first == slab));
-        p->arrived += (int64_t)slab->len;
-        if (p->queued >= QUEUE_MOST && !p->paused) {
-            p->paused = true;
-            fetcher_pause(p->engine->fetcher, p->fetch, true);
-        }
-        pthread_mutex_unlock(&p->list.lock);
-        waitlist_wake(&p->list, 0, INT64_MAX);
-    } else {
-        slab_put(slab);
-    }
-    pass_unref(p);
+    take_in(a->pass, a->slab, a->offset);
+    slab_put(a->slab);
+    pass_unref(a->pass);
     free(a);
 }
 
@@ -196,8 +230,11 @@ static void begin_run(struct job *job)
     struct pass *p = container_of(job, struct pass, begin);
     size_t numbers[FLIGHT_MIRRORS];
     unsigned count = core_origin_mirrors(p->engine, p->origin, numbers);
-    bool may = !p->closed && !p->engine->stopping &&
-               (!p->started_ms || p->sha256[0]); /* again only under a digest */
+    pthread_mutex_lock(&p->list.lock);
+    bool closed = p->closed;
+    pthread_mutex_unlock(&p->list.lock);
+    bool may = !closed && !p->engine->stopping &&
+               (p->arrived == p->first_at || p->sha256[0]); /* go on only under a digest */
     int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, false,
                               clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
@@ -224,6 +261,20 @@ static bool is_right(struct pass *p)
     return sha256_finish(p->sha, hex) == 0 && strcmp(hex, p->sha256) == 0;
 }
 
+/* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
+static void on_lie(struct pass *p, size_t number, int64_t now_ms)
+{
+    const char *name = p->origin->mirrors[p->mirror].name;
+    log_warning("wrong digest mirror=%s path=%s/%s expected=%s kept=no", name, p->origin->name,
+                p->path, p->sha256);
+    if (p->mixed)
+        return;
+    core_problem(p->engine, "wrong-digest", p->origin->name, p->path,
+                 "%s sent other bytes than sha256 %s", name, p->sha256);
+    budget_lied(p->engine->budget, number, now_ms);
+    blame_put(p->engine, p->origin, p->path, p->mirror);
+}
+
 static void ended_run(struct job *job)
 {
     struct pass *p = container_of(job, struct pass, ended);
@@ -232,8 +283,8 @@ static void ended_run(struct job *job)
     if (p->error == 0) {
         bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms);
-        if (!right && p->sha)
-            budget_lied(p->engine->budget, number, now_ms);
+        if (!right && p->sha && p->arrived == p->to)
+            on_lie(p, number, now_ms);
         finish(p, right);
         return;
     }
@@ -241,6 +292,7 @@ static void ended_run(struct job *job)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
     log_info("transfer failed mirror=%s path=%s error=\"%s\" kept=no",
              p->origin->mirrors[p->mirror].name, p->path, p->detail);
+    p->mixed |= p->arrived > 0;
     begin_run(&p->begin);
 }
 
@@ -277,6 +329,8 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->size = options->size;
     p->from = p->at = p->arrived = options->from;
     p->to = options->to < 0 ? options->size : options->to;
+    p->tried = options->blamed;
+    p->mixed = options->prefix != NULL;
     p->whole = options->whole;
     bool checks = p->whole && p->sha256[0];
     if (checks && p->from > 0 && options->prefix)
@@ -285,6 +339,7 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
         p->skip = p->from;
         p->arrived = 0;
     }
+    p->first_at = p->arrived;
     p->last = &p->first;
     p->begin.run = begin_run;
     waitlist_init(&p->list);
@@ -295,7 +350,7 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     }
     if (p->prefix) {
         p->begin.run = hash_prefix_run;
-        lane_post(e->writers[0], &p->begin);
+        lane_post(e->compute, &p->begin);
     } else {
         core_post(e, &p->begin);
     }
@@ -309,22 +364,23 @@ static bool has_news(void *arg)
     return limit(p) > p->at || p->done || p->failed;
 }
 
+/* Under the lock. */
 static size_t take(struct pass *p, char *to, size_t size)
 {
-    struct slab *slab = p->first;
-    size_t n = slab->len - p->taken;
+    struct chunk *chunk = p->first;
+    size_t n = chunk->len - p->taken;
     if (n > size)
         n = size;
-    memcpy(to, slab->data + p->taken, n);
+    memcpy(to, chunk->data + p->taken, n);
     p->taken += n;
     p->queued -= (int64_t)n;
     p->at += (int64_t)n;
-    if (p->taken == slab->len) {
-        p->first = slab->next;
+    if (p->taken == chunk->len) {
+        p->first = chunk->next;
         if (!p->first)
             p->last = &p->first;
         p->taken = 0;
-        slab_put(slab);
+        free(chunk);
     }
     if (p->paused && p->queued <= QUEUE_RESUME) {
         p->paused = false;
@@ -333,29 +389,35 @@ static size_t take(struct pass *p, char *to, size_t size)
     return n;
 }
 
+/* > 0: bytes; FILE_END; < 0: an error; 0: nothing yet. */
+static int64_t take_some(struct pass *p, int64_t offset, void *data, size_t size)
+{
+    int64_t n = 0;
+    pthread_mutex_lock(&p->list.lock);
+    int64_t room = limit(p) - p->at;
+    if (p->failed || offset != p->at)
+        n = ERROR_UPSTREAM_BROKEN;
+    else if (room > 0)
+        n = (int64_t)take(p, data, room < (int64_t)size ? (size_t)room : size);
+    else if (p->done)
+        n = FILE_END;
+    else if (p->list.closed)
+        n = ERROR_STOPPING;
+    pthread_mutex_unlock(&p->list.lock);
+    return n;
+}
+
 int64_t pass_read(struct pass *p, int64_t offset, void *data, size_t size, struct waiter *waiter)
 {
     for (;;) {
-        int64_t n = 0;
-        pthread_mutex_lock(&p->list.lock);
-        int64_t room = limit(p) - p->at;
-        bool failed = p->failed || offset != p->at;
-        if (!failed && room > 0)
-            n = (int64_t)take(p, data, room < (int64_t)size ? (size_t)room : size);
-        pthread_mutex_unlock(&p->list.lock);
-        if (failed)
-            return ERROR_UPSTREAM_BROKEN;
-        if (n > 0)
+        int64_t n = take_some(p, offset, data, size);
+        if (n)
             return n;
-        if (p->done && p->at >= p->to)
-            return FILE_END;
         waiter->want = 0;
         if (waiter->gone)
             return ERROR_STOPPING;
         if (waitlist_join(&p->list, waiter, has_news, p) == WAIT_SUSPENDED)
             return 0;
-        if (p->list.closed && !p->done && !p->failed)
-            return ERROR_STOPPING;
     }
 }
 

@@ -20,6 +20,7 @@ struct pass_options {
     int64_t size;
     int64_t from, to;       /* what is wanted, half open */
     struct partial *prefix; /* holds bytes [0, from), or NULL */
+    unsigned blamed;        /* mirrors not to be asked */
     bool whole;             /* a 200 or `N-`: held back */
 };
 

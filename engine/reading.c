@@ -139,6 +139,7 @@ static int post_reader(struct file *f, enum file_use use, bool left)
 
 static int open_pass(struct file *f, int64_t from)
 {
+    struct partial *partial = f->board->partial;
     struct pass_options options = {.origin = f->board->origin,
                                    .path = f->path,
                                    .via = f->via,
@@ -146,7 +147,8 @@ static int open_pass(struct file *f, int64_t from)
                                    .size = f->facts.size,
                                    .from = from,
                                    .to = f->to,
-                                   .prefix = f->board->partial,
+                                   .prefix = f->board->prefix >= from ? partial : NULL,
+                                   .blamed = f->board->blamed,
                                    .whole = f->whole};
     return pass_open(f->engine, &options, &f->pass);
 }
@@ -224,6 +226,8 @@ static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, siz
     if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
         return 0;
     c->state = COLD_NONE;
+    if (c->offset != offset) /* it was read for somewhere else */
+        return read_cold(f, fd, offset, data, size, waiter);
     if (c->error)
         return c->error;
     size_t n = c->len < size ? c->len : size;

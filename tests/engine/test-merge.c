@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../index/data.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "engine/merge.h"
+
+/* What several mirrors say of one project becomes one page: small pages for the rules, real ones
+ * for the whole. */
+
+#define D1 "1111111111111111111111111111111111111111111111111111111111111111"
+#define D2 "2222222222222222222222222222222222222222222222222222222222222222"
+
+static char *none[] = {NULL};
+static char *aliases[] = {"https://download-r2.pytorch.org/whl/", NULL};
+static struct mirror mirrors[] = {
+    {.name = "flat",
+     .layout = LAYOUT_FLAT,
+     .index = "https://mirrors.aliyun.com/pytorch-wheels/{channel}/",
+     .files = "https://mirrors.aliyun.com/pytorch-wheels/"},
+    {.name = "official",
+     .layout = LAYOUT_SIMPLE,
+     .index = "https://download.pytorch.org/whl/{channel}/{project}/",
+     .files = "https://download.pytorch.org/whl/"},
+    {.name = "nju",
+     .layout = LAYOUT_SIMPLE,
+     .index = "https://mirrors.nju.edu.cn/pytorch/whl/{channel}/{project}/",
+     .files = "https://mirrors.nju.edu.cn/pytorch/whl/"},
+};
+static const struct origin origin = {
+    .name = "pytorch",
+    .canonical = "https://download.pytorch.org/whl/",
+    .aliases = aliases,
+    .channels = none,
+    .owns = none,
+    .mirrors = mirrors,
+    .mirror_count = 3,
+};
+
+enum { FLAT, OFFICIAL, NJU };
+
+struct stage {
+    struct merge_input input;
+    struct listing *listings[MERGE_SOURCES];
+    struct merge merge;
+};
+
+static void stage_begin(struct stage *s, const char *project)
+{
+    *s = (struct stage){.input = {.origin = &origin,
+                                  .channel = "cu126",
+                                  .project = project,
+                                  .href_prefix = "../../../files/pytorch/"}};
+}
+
+static void add_bytes(struct stage *s, unsigned mirror, const char *url, const char *page,
+                      size_t len)
+{
+    unsigned i = s->input.source_count++;
+    assert_int_equal(listing_parse(page, len, url, &s->listings[i]), 0);
+    s->input.sources[i].listing = s->listings[i];
+    s->input.sources[i].mirror = mirror;
+}
+
+/* A page of links: "href" or "href attributes". */
+static void add_page(struct stage *s, unsigned mirror, const char *const *links)
+{
+    auto_buf struct buf page;
+    buf_init(&page, 1 << 20);
+    buf_puts(&page, "<!DOCTYPE html><html><body>\n");
+    for (; *links; links++) {
+        const char *end = strchr(*links, ' ');
+        int len = end ? (int)(end - *links) : (int)strlen(*links);
+        buf_printf(&page, "<a href=\"%.*s\"%s>x</a><br>\n", len, *links, end ? end : "");
+    }
+    buf_puts(&page, "</body></html>\n");
+    add_bytes(s, mirror, mirrors[mirror].files, page.data, page.len);
+}
+
+static void stage_merge(struct stage *s)
+{
+    assert_int_equal(merge_project(&s->input, &s->merge), 0);
+}
+
+static void stage_end(struct stage *s)
+{
+    merge_release(&s->merge);
+    for (unsigned i = 0; i < s->input.source_count; i++)
+        listing_free(s->listings[i]);
+}
+
+static const struct merge_file *file_at(const struct stage *s, const char *path)
+{
+    for (size_t i = 0; i < s->merge.count; i++)
+        if (strcmp(s->merge.files[i].path, path) == 0)
+            return &s->merge.files[i];
+    return NULL;
+}
+
+#define LINKS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WHEEL(path) path "-cp312-cp312-linux_x86_64.whl"
+
+/* ------------------------------------------------------------------ rules */
+
+static void test_union_by_path(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0%2Bcu126"), WHEEL("cu126/torch-2.1%2Bcu126")));
+    add_page(&s, OFFICIAL,
+             LINKS(WHEEL("cu126/torch-2.1%2Bcu126") "#sha256=" D1,
+                   WHEEL("cu126/torch-2.2%2Bcu126") "#sha256=" D2));
+    stage_merge(&s);
+    assert_int_equal(s.merge.count, 3);
+    assert_int_equal(s.merge.mirrors, 3);
+    const struct merge_file *f = file_at(&s, WHEEL("cu126/torch-2.1+cu126"));
+    assert_non_null(f);
+    assert_int_equal(f->mirrors, 3);
+    assert_string_equal(f->sha256, D1);
+    assert_string_equal(f->authority, "official");
+    assert_string_equal(f->href, "../../../files/pytorch/" WHEEL("cu126/torch-2.1%2Bcu126"));
+    stage_end(&s);
+}
+
+static void test_plus_is_one_file_however_written(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0+cu126")));
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0%2Bcu126")));
+    add_page(&s, NJU, LINKS(WHEEL("cu126/torch-2.0%2bcu126")));
+    stage_merge(&s);
+    assert_int_equal(s.merge.count, 1);
+    assert_int_equal(s.merge.files[0].mirrors, 7);
+    stage_end(&s);
+}
+
+static void test_other_projects_of_a_flat_page_are_left_out(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torchvision-0.1"), WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_int_equal(s.merge.count, 1);
+    stage_end(&s);
+}
+
+static void test_the_channels_own_folder_wins(void **state)
+{
+    const char *own = WHEEL("cu126/torch-2.0"), *other = WHEEL("torch-2.0");
+    for (int first = 0; first < 2; first++) {
+        struct stage s;
+        (void)state;
+        stage_begin(&s, "torch");
+        add_page(&s, OFFICIAL, LINKS(first ? own : other, first ? other : own));
+        add_page(&s, NJU, LINKS(other, own));
+        stage_merge(&s);
+        assert_int_equal(s.merge.count, 1);
+        assert_string_equal(s.merge.files[0].path, own);
+        stage_end(&s);
+    }
+}
+
+static void test_digests_for_all_of_a_release_or_for_none(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, OFFICIAL,
+             LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1, "cu126/torch-2.0-cp311-none-any.whl",
+                   WHEEL("cu126/torch-2.1") "#sha256=" D2));
+    stage_merge(&s);
+    const struct merge_file *half = file_at(&s, WHEEL("cu126/torch-2.0"));
+    const struct merge_file *whole = file_at(&s, WHEEL("cu126/torch-2.1"));
+    assert_false(half->shows_digest);
+    assert_string_equal(half->sha256, D1); /* not shown, but known */
+    assert_true(half->is_new);
+    assert_true(whole->shows_digest);
+    stage_end(&s);
+}
+
+static void test_a_remembered_digest_completes_a_release(void **state)
+{
+    struct stage s;
+    struct merge_digest known = {
+        .path = "cu126/torch-2.0-cp311-none-any.whl", .sha256 = D2, .authority = "official"};
+    (void)state;
+    stage_begin(&s, "torch");
+    s.input.remembered = &known;
+    s.input.remembered_count = 1;
+    add_page(&s, OFFICIAL,
+             LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1, "cu126/torch-2.0-cp311-none-any.whl"));
+    stage_merge(&s);
+    const struct merge_file *f = file_at(&s, known.path);
+    assert_true(f->shows_digest);
+    assert_false(f->is_new);
+    assert_string_equal(f->sha256, D2);
+    stage_end(&s);
+}
+
+static void test_authorities_that_disagree(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1));
+    add_page(&s, NJU, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D2));
+    stage_merge(&s);
+    assert_true(s.merge.files[0].disputed);
+    assert_false(s.merge.files[0].shows_digest);
+    stage_end(&s);
+}
+
+static void test_what_was_remembered_counts_in_a_dispute(void **state)
+{
+    struct stage s;
+    struct merge_digest known = {
+        .path = WHEEL("cu126/torch-2.0"), .sha256 = D2, .authority = "official"};
+    (void)state;
+    stage_begin(&s, "torch");
+    s.input.remembered = &known;
+    s.input.remembered_count = 1;
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1));
+    stage_merge(&s);
+    assert_true(s.merge.files[0].disputed);
+    assert_false(s.merge.files[0].shows_digest);
+    stage_end(&s);
+}
+
+static void test_links_elsewhere_are_dropped(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, OFFICIAL,
+             LINKS("https://evil.example/whl/" WHEEL("cu126/torch-2.0"),
+                   "https://download-r2.pytorch.org/whl/" WHEEL("cu126/torch-2.1")));
+    stage_merge(&s);
+    assert_int_equal(s.merge.dropped, 1);
+    assert_int_equal(s.merge.count, 1);
+    assert_string_equal(s.merge.files[0].path, WHEEL("cu126/torch-2.1"));
+    stage_end(&s);
+}
+
+static void test_a_project_without_files_is_one(void **state)
+{
+    struct stage s;
+    static const char page[] =
+        "{\"meta\":{\"api-version\":\"1.4\"},\"name\":\"torch\",\"files\":[],"
+        "\"project-status\":{\"status\":\"quarantined\"}}";
+    (void)state;
+    stage_begin(&s, "torch");
+    add_bytes(&s, OFFICIAL, mirrors[OFFICIAL].files, page, sizeof(page) - 1);
+    stage_merge(&s);
+    assert_int_equal(s.merge.count, 0);
+    assert_int_equal(s.merge.mirrors, 1 << OFFICIAL);
+    assert_string_equal(s.merge.project_status, "quarantined");
+    stage_end(&s);
+}
+
+static void test_a_flat_page_without_the_project_does_not_list_it(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torchvision-0.1")));
+    stage_merge(&s);
+    assert_int_equal(s.merge.mirrors, 0);
+    stage_end(&s);
+}
+
+static void test_yanked_by_whoever_says_so(void **state)
+{
+    struct stage s;
+    auto_buf struct buf page;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") " data-yanked=\"broken\""));
+    stage_merge(&s);
+    buf_init(&page, 1 << 20);
+    merge_write(&s.merge, "torch", PAGE_HTML, &page);
+    assert_int_equal(page.error, 0);
+    buf_putc(&page, '\0');
+    assert_non_null(strstr(page.data, "data-yanked=\"broken\""));
+    stage_end(&s);
+}
+
+/* -------------------------------------------------------------- metadata */
+
+#define CORE(digest) " data-core-metadata=\"sha256=" digest "\""
+
+static void test_metadata_hash_of_a_later_mirror(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0") " data-core-metadata=\"true\""));
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") CORE(D1)));
+    stage_merge(&s);
+    assert_true(s.merge.files[0].has_metadata);
+    assert_string_equal(s.merge.files[0].metadata_sha256, D1);
+    assert_true(s.merge.files[0].is_new); /* to be remembered, without a digest of the file */
+    stage_end(&s);
+}
+
+static void test_metadata_hashes_that_disagree(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0") CORE(D1)));
+    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") CORE(D2)));
+    add_page(&s, NJU, LINKS(WHEEL("cu126/torch-2.0") CORE(D2)));
+    stage_merge(&s);
+    assert_true(s.merge.files[0].has_metadata);
+    assert_null(s.merge.files[0].metadata_sha256);
+    stage_end(&s);
+}
+
+/* -------------------------------------------------------------- real pages */
+
+static bool add_real(struct stage *s, unsigned mirror, const char *url, const char *path)
+{
+    auto_buf struct buf page;
+    if (!data_read(path, &page))
+        return false;
+    add_bytes(s, mirror, url, page.data, page.len);
+    return true;
+}
+
+/* The files that the official page lists, its digests, and everybody as a source. */
+static void test_real_mirrors_agree(void **state)
+{
+    static const char *const projects[] = {"torch", "torchvision", "torchaudio"};
+    (void)state;
+    for (size_t p = 0; p < 3; p++) {
+        const char *project = projects[p];
+        auto_free char *live = str_printf("derived/official-live/whl/cu126/%s/index.html", project);
+        auto_free char *nju = str_printf("derived/nju/pytorch/whl/cu126/%s/index.html", project);
+        auto_free char *live_url =
+            str_printf("https://download.pytorch.org/whl/cu126/%s/", project);
+        auto_free char *nju_url =
+            str_printf("https://mirrors.nju.edu.cn/pytorch/whl/cu126/%s/", project);
+        struct stage alone, all;
+        stage_begin(&alone, project);
+        if (!add_real(&alone, OFFICIAL, live_url, live))
+            skip();
+        stage_merge(&alone);
+        assert_true(alone.merge.count > 20);
+
+        stage_begin(&all, project);
+        assert_true(add_real(&all, FLAT, "https://mirrors.aliyun.com/pytorch-wheels/cu126/",
+                             "derived/aliyun/pytorch-wheels/cu126/index.html"));
+        assert_true(add_real(&all, OFFICIAL, live_url, live));
+        assert_true(add_real(&all, NJU, nju_url, nju));
+        stage_merge(&all);
+        assert_int_equal(all.merge.mirrors, 7);
+        assert_int_equal(all.merge.dropped, 0);
+        for (size_t i = 0; i < alone.merge.count; i++) {
+            const struct merge_file *said = &alone.merge.files[i];
+            const struct merge_file *f = file_at(&all, said->path);
+            assert_non_null(f);
+            assert_false(f->disputed);
+            assert_true(!said->sha256 == !f->sha256);
+            if (f->sha256)
+                assert_string_equal(f->sha256, said->sha256);
+        }
+        assert_int_equal(all.merge.count, alone.merge.count);
+        stage_end(&all);
+        stage_end(&alone);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_union_by_path),
+        cmocka_unit_test(test_plus_is_one_file_however_written),
+        cmocka_unit_test(test_other_projects_of_a_flat_page_are_left_out),
+        cmocka_unit_test(test_the_channels_own_folder_wins),
+        cmocka_unit_test(test_digests_for_all_of_a_release_or_for_none),
+        cmocka_unit_test(test_a_remembered_digest_completes_a_release),
+        cmocka_unit_test(test_authorities_that_disagree),
+        cmocka_unit_test(test_what_was_remembered_counts_in_a_dispute),
+        cmocka_unit_test(test_links_elsewhere_are_dropped),
+        cmocka_unit_test(test_a_project_without_files_is_one),
+        cmocka_unit_test(test_a_flat_page_without_the_project_does_not_list_it),
+        cmocka_unit_test(test_yanked_by_whoever_says_so),
+        cmocka_unit_test(test_metadata_hash_of_a_later_mirror),
+        cmocka_unit_test(test_metadata_hashes_that_disagree),
+        cmocka_unit_test(test_real_mirrors_agree),
+    };
+    listing_global_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
