@@ -154,14 +154,10 @@ static void forget_interest(struct flying *fl)
 /* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. */
 static bool has_room(struct flying *fl, int64_t size)
 {
-    const struct engine_options *options = &fl->engine->options;
-    int64_t free_bytes = store_free_bytes(fl->engine->store);
     int64_t more = size - extents_total(&fl->present);
-    unsigned blobs;
     if (files_disk_fails(fl->engine))
         return false;
-    bool fits = files_bytes(fl->engine, &blobs) + more <= options->max_size;
-    return fits && (free_bytes < 0 || free_bytes - more >= options->min_free);
+    return space_is_free(fl->engine, more) && space_make(fl->engine, more);
 }
 
 static void on_known(struct flying *fl, int64_t size)
