@@ -5,9 +5,9 @@ BUILD = build
 # Debian's tools, whatever else stands in PATH.
 MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
-SCRIPTS = $(shell git ls-files scripts bench .ci | xargs -r grep -lE '^\#!/bin/(ba)?sh')
+SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
-.PHONY: build run test demo bench lint format clean
+.PHONY: build run test fuzz demo bench lint format clean
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -20,14 +20,22 @@ $(BUILD)/build.ninja:
 run: build
 	@exec $(BUILD)/wheelyard serve --announce
 
-# Both kinds of tests always run; either's failure is ours.
+# All kinds of tests always run; each one's failure is ours.
 test:
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build
 	@$(MESON) test -C $(BUILD) --print-errorlogs; unit=$$?; \
 	.venv/bin/python -m pytest tests/e2e -q; e2e=$$?; \
+	tests/fuzz/run 20; fuzz=$$?; \
 	[ $$unit -eq 0 ] && unit=passed || unit=FAILED; [ $$e2e -eq 0 ] && e2e=passed || e2e=FAILED; \
-	echo "unit tests: $$unit, end-to-end tests: $$e2e"; [ $$unit$$e2e = passedpassed ]
+	[ $$fuzz -eq 0 ] && fuzz=passed || fuzz=FAILED; \
+	echo "unit tests: $$unit, end-to-end tests: $$e2e, fuzzers: $$fuzz"; \
+	[ $$unit$$e2e$$fuzz = passedpassedpassed ]
+
+SECONDS = 600
+fuzz:
+	@scripts/bootstrap test
+	@tests/fuzz/run $(SECONDS)
 
 demo:
 	@scripts/bootstrap demo
@@ -38,6 +46,13 @@ bench:
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
 	@bench/run
+
+# For packagers: make install DESTDIR=/some/where PREFIX=/usr
+PREFIX ?= /usr/local
+install: $(BUILD)/build.ninja
+	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
+	@$(MAKE) --no-print-directory build
+	@DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --no-rebuild --quiet
 
 lint:
 	@scripts/bootstrap lint

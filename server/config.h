@@ -26,7 +26,7 @@
  * and indexes; one that names none keeps them.
  *
  * Everything that is wrong is reported, one line each: `file:line: key: what is wrong`, or
- * `environment: WHEELYARD_X: ...`, or `--x: ...`. Not thread-safe; call before threads start.
+ * `environment: WHEELYARD_X: ...`, or `--x: ...`. Main thread.
  */
 #include <stdbool.h>
 #include <stdint.h>

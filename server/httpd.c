@@ -39,10 +39,26 @@ enum {
     CONNECTIONS_MIN = 64, /* per worker */
     CONNECTIONS_MAX = 16384,
     FDS_OF_OTHERS = 512, /* mirrors, blobs, the catalogue */
+    NEWCOMER_MS = 250,   /* how long a stop waits for the first request of who is just in */
+    SETTLE_MS = 25,      /* by then workers have put up what they were accepting */
+};
+
+/* What requests go by. A reload puts a new one in front; old ones stay, for the requests that are
+ * under way, and because the engine points into their origins. */
+struct room {
+    struct site site;
+    struct httpd *httpd;
+    struct room *older;
+};
+
+/* A connection that has not asked for anything yet is of interest at the stop alone. */
+struct newcomer {
+    bool has_asked;
 };
 
 struct httpd {
-    struct site site;
+    _Atomic(struct room *) room;
+    _Atomic long newcomers;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     struct listener listeners[HTTPD_ADDRESSES_MAX];
@@ -125,10 +141,25 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     return route_send(request);
 }
 
-/* The one place where the target is seen as the client wrote it, query and escapes included. */
+static void newcomer_asks(struct httpd *httpd, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct newcomer *newcomer = info ? info->socket_context : NULL;
+    if (!newcomer || newcomer->has_asked)
+        return;
+    newcomer->has_asked = true;
+    atomic_fetch_sub(&httpd->newcomers, 1);
+}
+
+/* The one place where the target is seen as the client wrote it, query and escapes included. The
+ * request counts before the newcomer ceases to: a stop looks at both. */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
-    return request_new(cls, mhd, target);
+    struct httpd *httpd = cls;
+    struct request *request = request_new(&atomic_load(&httpd->room)->site, mhd, target);
+    newcomer_asks(httpd, mhd);
+    return request;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_cls,
@@ -142,9 +173,16 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    (void)cls, (void)socket_context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    struct httpd *httpd = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         connection_tune(mhd);
+        if ((*socket_context = calloc(1, sizeof(struct newcomer))))
+            atomic_fetch_add(&httpd->newcomers, 1);
+        return;
+    }
+    newcomer_asks(httpd, mhd);
+    free(*socket_context);
+    *socket_context = NULL;
 }
 
 /* MHD would undo escapes by its own lax rules, in a target that we have decoded already. */
@@ -189,12 +227,12 @@ static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned lim
 {
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, &httpd->site, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, &httpd->site,
+        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, httpd,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
 #if MHD_VERSION >= 0x00097701
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #else
@@ -233,14 +271,24 @@ static int daemons_start(struct httpd *httpd)
 
 /* ------------------------------------------------------------------ start */
 
+static size_t worker_count(const struct httpd_options *options)
+{
+    return options->workers > 0 ? (size_t)options->workers : core_count();
+}
+
+static void listeners_add(struct httpd *httpd, size_t count)
+{
+    for (; count; count--, httpd->listener_count++)
+        httpd->addresses[httpd->listener_count] = httpd->listeners[httpd->listener_count].address;
+}
+
 static int address_open(struct httpd *httpd, const struct httpd_options *options,
                         const struct httpd_listen *listen)
 {
-    size_t workers = options->workers > 0 ? (size_t)options->workers : core_count();
     size_t opened = 0;
-    int r =
-        listener_open(listen->host, listen->port, workers, &httpd->listeners[httpd->listener_count],
-                      HTTPD_ADDRESSES_MAX - httpd->listener_count, &opened);
+    int r = listener_open(listen->host, listen->port, worker_count(options),
+                          &httpd->listeners[httpd->listener_count],
+                          HTTPD_ADDRESSES_MAX - httpd->listener_count, &opened);
     bool bracketed = strchr(listen->host, ':');
     if (r == ERROR_UNREACHABLE && options->listen_is_default) {
         log_warning("not listening on %s%s%s:%d: no such address on this machine",
@@ -255,13 +303,28 @@ static int address_open(struct httpd *httpd, const struct httpd_options *options
                                            : error_text(r));
         return r;
     }
-    for (size_t i = 0; i < opened; i++, httpd->listener_count++)
-        httpd->addresses[httpd->listener_count] = httpd->listeners[httpd->listener_count].address;
+    listeners_add(httpd, opened);
+    return 0;
+}
+
+static int inherited_adopt(struct httpd *httpd, const struct httpd_options *options)
+{
+    for (size_t i = 0; i < options->inherited_count && i < HTTPD_ADDRESSES_MAX; i++) {
+        int r = listener_adopt(options->inherited[i], worker_count(options),
+                               &httpd->listeners[httpd->listener_count]);
+        if (r) {
+            log_error("cannot listen on an inherited socket: %s", error_text(r));
+            return r;
+        }
+        listeners_add(httpd, 1);
+    }
     return 0;
 }
 
 static int addresses_open(struct httpd *httpd, const struct httpd_options *options)
 {
+    if (options->inherited_count)
+        return inherited_adopt(httpd, options);
     for (size_t i = 0; i < options->listen_count; i++) {
         int r = address_open(httpd, options, &options->listen[i]);
         if (r)
@@ -276,23 +339,42 @@ static int addresses_open(struct httpd *httpd, const struct httpd_options *optio
 /* Under the lock, so that a waiter that has just looked cannot miss it. */
 static void on_idle(struct site *site)
 {
-    struct httpd *httpd = container_of(site, struct httpd, site);
+    struct httpd *httpd = container_of(site, struct room, site)->httpd;
     pthread_mutex_lock(&httpd->lock);
     pthread_cond_broadcast(&httpd->idle);
     pthread_mutex_unlock(&httpd->lock);
 }
 
-static void httpd_init(struct httpd *httpd, const struct httpd_options *options)
+static int room_add(struct httpd *httpd, const struct httpd_options *options, int64_t started_ms)
 {
-    pthread_condattr_t attributes;
-    httpd->site = (struct site){
+    struct room *room = calloc(1, sizeof(*room));
+    if (!room)
+        return ERROR_NO_MEMORY;
+    room->httpd = httpd;
+    room->older = atomic_load(&httpd->room);
+    room->site = (struct site){
         .engine = options->engine,
         .origins = options->origins,
         .instance = options->instance,
-        .started_ms = clock_monotonic_ms(),
+        .started_ms = started_ms,
         .on_idle = on_idle,
     };
-    host_names_init(&httpd->site.hosts, options->hosts);
+    host_names_init(&room->site.hosts, options->hosts);
+    atomic_store(&httpd->room, room);
+    return 0;
+}
+
+int httpd_reload(struct httpd *httpd, const struct origins *origins, const char *const *hosts)
+{
+    const struct site *now = &atomic_load(&httpd->room)->site;
+    struct httpd_options options = {
+        .engine = now->engine, .origins = origins, .hosts = hosts, .instance = now->instance};
+    return room_add(httpd, &options, now->started_ms);
+}
+
+static void httpd_init(struct httpd *httpd)
+{
+    pthread_condattr_t attributes;
     pthread_mutex_init(&httpd->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -305,10 +387,12 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret)
     struct httpd *httpd = calloc(1, sizeof(*httpd));
     if (!httpd)
         return ERROR_NO_MEMORY;
-    httpd_init(httpd, options);
+    httpd_init(httpd);
     MHD_set_panic_func(on_panic, NULL);
     engine_on_page_free(options->engine, page_reply_free_attachment);
-    int r = addresses_open(httpd, options);
+    int r = room_add(httpd, options, clock_monotonic_ms());
+    if (r == 0)
+        r = addresses_open(httpd, options);
     if (r == 0)
         r = daemons_start(httpd);
     if (r) {
@@ -336,16 +420,35 @@ void httpd_quiesce(struct httpd *httpd)
     httpd->is_quiesced = true;
 }
 
+static bool has_requests(struct httpd *httpd)
+{
+    for (struct room *room = atomic_load(&httpd->room); room; room = room->older)
+        if (atomic_load(&room->site.active))
+            return true;
+    return false;
+}
+
+/* A client whose connection was accepted a moment ago is about to ask. Were it cut now, the restart
+ * would have failed a request; so those get a moment, and the last of them time to show. */
+static bool is_idle(struct httpd *httpd, int64_t elapsed_ms)
+{
+    bool settled = elapsed_ms >= SETTLE_MS;
+    bool newcomers = elapsed_ms < NEWCOMER_MS && atomic_load(&httpd->newcomers);
+    return settled && !newcomers && !has_requests(httpd);
+}
+
 bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
 {
-    int64_t deadline = clock_monotonic_ms() + timeout_ms;
-    struct timespec until = {.tv_sec = (time_t)(deadline / 1000),
-                             .tv_nsec = (long)(deadline % 1000) * 1000000};
-    int r = 0;
+    int64_t begin_ms = clock_monotonic_ms(), now_ms = begin_ms;
+    bool idle;
     pthread_mutex_lock(&httpd->lock);
-    while (atomic_load(&httpd->site.active) && r == 0)
-        r = pthread_cond_timedwait(&httpd->idle, &httpd->lock, &until);
-    bool idle = !atomic_load(&httpd->site.active);
+    while (!(idle = is_idle(httpd, now_ms - begin_ms)) && now_ms - begin_ms < timeout_ms) {
+        int64_t until_ms = now_ms + SETTLE_MS;
+        struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                 .tv_nsec = (long)(until_ms % 1000) * 1000000};
+        (void)pthread_cond_timedwait(&httpd->idle, &httpd->lock, &until);
+        now_ms = clock_monotonic_ms();
+    }
     pthread_mutex_unlock(&httpd->lock);
     return idle;
 }
@@ -364,6 +467,10 @@ void httpd_free(struct httpd *httpd)
         return;
     for (size_t i = 0; i < httpd->listener_count; i++)
         listener_close(&httpd->listeners[i]);
+    for (struct room *room = atomic_load(&httpd->room), *older; room; room = older) {
+        older = room->older;
+        free(room);
+    }
     pthread_cond_destroy(&httpd->idle);
     pthread_mutex_destroy(&httpd->lock);
     free(httpd->daemons);

@@ -30,7 +30,9 @@ struct httpd_options {
     const struct origins *origins;
     const struct httpd_listen *listen;
     size_t listen_count;
-    bool listen_is_default;   /* an address missing on the machine is a warning */
+    bool listen_is_default; /* an address missing on the machine is a warning */
+    const int *inherited;   /* listening sockets, which then stand in place of `listen` */
+    size_t inherited_count;
     int workers;              /* per address; 0: one per core */
     const char *const *hosts; /* further Host values accepted; NULL-terminated, or NULL */
     const char *instance;
@@ -42,8 +44,12 @@ struct httpd;
 int httpd_start(const struct httpd_options *options, struct httpd **ret);
 /* NULL-terminated; "127.0.0.1:8503". */
 const char *const *httpd_addresses(const struct httpd *httpd);
+/* Requests that come from now on go by these; those under way keep theirs. Both must live until
+ * httpd_free. On failure nothing changes. */
+int httpd_reload(struct httpd *httpd, const struct origins *origins, const char *const *hosts);
 void httpd_quiesce(struct httpd *httpd);
-/* Whether no request is left; waits for it at most `timeout_ms`. */
+/* Whether no request is left, nor a client that has just been accepted and not yet asked; waits for
+ * it at most `timeout_ms`. */
 bool httpd_wait_idle(struct httpd *httpd, int timeout_ms);
 void httpd_stop(struct httpd *httpd);
 void httpd_free(struct httpd *httpd); /* NULL is legal; stopped, or never begun */

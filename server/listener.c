@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -120,6 +121,32 @@ int listener_open(const char *host, int port, size_t workers, struct listener *r
         return r;
     }
     *ret_count = count;
+    return 0;
+}
+
+int listener_adopt(int fd, size_t workers, struct listener *ret)
+{
+    struct listener listener = {.count = 1, .fds = {fd}};
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len))
+        return listen_error(errno);
+    address_print(&address, listener.address);
+    /* All workers wake for a connection; who comes late must not wait for the next one. */
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+        return error_from_errno(errno);
+    while (listener.count < workers && listener.count < LISTENER_WORKERS_MAX) {
+        int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (duplicate < 0) {
+            int r = error_from_errno(errno);
+            while (listener.count > 1)
+                (void)close(listener.fds[--listener.count]);
+            return r;
+        }
+        listener.fds[listener.count++] = duplicate;
+    }
+    *ret = listener;
     return 0;
 }
 

@@ -3,7 +3,12 @@
 /*
  * Listening sockets: for each address several on one port, one per worker, so that the kernel deals
  * connections out evenly. The first is bound without SO_REUSEPORT and gets it before listen():
- * its siblings may join, a second daemon of the same user may not. Main thread, before workers.
+ * its siblings may join, a second daemon of the same user may not.
+ *
+ * A socket that was inherited is one for all workers: each watches a duplicate of its descriptor,
+ * and whoever comes first accepts. Siblings by SO_REUSEPORT would be more even (there the workers
+ * get connections as 1 : 3 or so), but each has a backlog of its own that ends with us: clients in
+ * it would be reset at every restart. Main thread, before workers.
  */
 #include <stddef.h>
 
@@ -22,4 +27,6 @@ struct listener {
  */
 int listener_open(const char *host, int port, size_t workers, struct listener *ret, size_t max,
                   size_t *ret_count);
+/* Takes over a listening TCP socket; on failure the caller keeps it. */
+int listener_adopt(int fd, size_t workers, struct listener *ret);
 void listener_close(struct listener *listener);

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "base/url.h"
 
-enum { LIST_MAX = 64 };
+enum { LIST_MAX = 64, TEXT_MAX_BYTES = 1 << 20 };
 #define SECOND_MS INT64_C(1000)
 #define DAY_MS (24 * 60 * 60 * SECOND_MS)
 
@@ -64,37 +64,57 @@ static const char *check_proxy(const char *text)
 
 const struct option_row option_table[] = {
     {"listen", OPTION_LIST, MEMBER(listen), 1, LIST_MAX, check_listen, "ADDR:PORT",
-     "address to listen on; may be given several times"},
+     "address to listen on; may be given several times",
+     "Loopback is the default: whoever reaches the port can use the cache. \"0.0.0.0:8503\" and "
+     "\"[::]:8503\" are all addresses. Sockets that systemd opened (wheelyard.socket) stand in its "
+     "place.",
+     true},
     {"cache_dir", OPTION_PATH, MEMBER(engine.cache_dir), 0, 0, check_path, "DIR",
-     "where wheels and their catalogue are kept"},
+     "where wheels and their catalogue are kept",
+     "Not set: the directory that systemd names in CACHE_DIRECTORY, for root /var/cache/wheelyard, "
+     "else $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon per directory.",
+     true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
-     "most that the cache may hold: 200GB, 150GiB"},
+     "most that the cache may hold: 200GB, 150GiB",
+     "A single file larger than that is passed through.", false},
     {"min_free", OPTION_SIZE, MEMBER(engine.min_free), 0, INT64_MAX, NULL, "SIZE",
-     "with less free space on the disk nothing new is kept"},
+     "with less free space on the disk nothing new is kept",
+     "What is asked for is still delivered.", false},
     {"proxy", OPTION_TEXT, MEMBER(engine.proxy), 0, 0, check_proxy, "URL",
-     "proxy towards the mirrors; else https_proxy, http_proxy"},
+     "proxy towards the mirrors; else https_proxy, http_proxy",
+     "Its scheme is http, https, socks4, socks4a, socks5 or socks5h.", true},
     {"no_proxy", OPTION_TEXT, MEMBER(engine.no_proxy), 0, 0, NULL, "HOSTS",
-     "hosts reached without the proxy, comma-separated"},
+     "hosts reached without the proxy, comma-separated",
+     "It counts for the key proxy as for the variables of the environment.", true},
     {"ca_file", OPTION_PATH, MEMBER(engine.ca_file), 0, 0, check_path, "FILE",
-     "certificates that mirrors are checked against"},
+     "certificates that mirrors are checked against",
+     "PEM, in addition to the certificates of the system.", true},
     {"hosts", OPTION_LIST, MEMBER(hosts), 0, LIST_MAX, check_host, "NAME",
-     "Host value accepted besides addresses and own names; may be repeated"},
+     "Host value accepted besides addresses and own names; may be repeated",
+     "Requests under any other name are refused, because web pages must not reach the daemon under "
+     "a name of theirs (DNS rebinding). Addresses, localhost and the machine's own name are always "
+     "accepted.",
+     false},
     {"page_memory", OPTION_SIZE, MEMBER(engine.page_memory), 1 << 20, INT64_MAX, NULL, "SIZE",
-     "memory for pages that are ready to be sent"},
+     "memory for pages that are ready to be sent", NULL, false},
     {"page_refresh", OPTION_DURATION, MEMBER(engine.page_refresh_ms), 10, 7 * DAY_MS, NULL, "TIME",
-     "age at which a page is asked for again: 10min"},
+     "age at which a page is asked for again: 10min",
+     "Pages are built anew only if what their mirrors list has changed.", false},
     {"listing_timeout", OPTION_DURATION, MEMBER(engine.listing_timeout_ms), 10, 60 * SECOND_MS,
-     NULL, "TIME", "longest wait for a mirror's page"},
+     NULL, "TIME", "longest wait for a mirror's page",
+     "So long, at most, the first client of a page waits for the slowest of its mirrors.", true},
     {"connect_timeout", OPTION_DURATION, MEMBER(engine.connect_timeout_ms), 10, 60 * SECOND_MS,
-     NULL, "TIME", "longest wait for a connection to a mirror"},
+     NULL, "TIME", "longest wait for a connection to a mirror", NULL, true},
     {"stall_timeout", OPTION_DURATION, MEMBER(engine.stall_timeout_ms), 10, 600 * SECOND_MS, NULL,
-     "TIME", "longest silence of a mirror in mid-file"},
+     "TIME", "longest silence of a mirror in mid-file", "Then the rest comes from another mirror.",
+     true},
     {"connections_per_mirror", OPTION_COUNT, MEMBER(engine.connections_per_mirror), 1, 64, NULL,
-     "N", "connections to one mirror at a time"},
+     "N", "connections to one mirror at a time", NULL, false},
     {"workers", OPTION_COUNT, MEMBER(workers), 0, 256, NULL, "N",
-     "HTTP threads per address; 0: one per core"},
+     "HTTP threads per address; 0: one per core", "With sockets of systemd's: threads per socket.",
+     true},
     {"log_level", OPTION_LEVEL, MEMBER(log_level), 0, 0, NULL, "LEVEL",
-     "error, warning, info or debug"},
+     "error, warning, info or debug", NULL, false},
 };
 const size_t option_count = sizeof option_table / sizeof *option_table;
 _Static_assert(sizeof option_table / sizeof *option_table <= CONFIG_OPTIONS_MAX,
@@ -466,4 +486,15 @@ void option_write(const struct option_row *option, const struct config *config, 
         option_write_string(to, level_name(*(const enum log_level *)at));
         break;
     }
+}
+
+bool option_is_same(const struct option_row *option, const struct config *a, const struct config *b)
+{
+    auto_buf struct buf left;
+    auto_buf struct buf right;
+    buf_init(&left, TEXT_MAX_BYTES);
+    buf_init(&right, TEXT_MAX_BYTES);
+    option_write(option, a, &left);
+    option_write(option, b, &right);
+    return left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
 }

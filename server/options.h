@@ -2,9 +2,11 @@
 #pragma once
 /*
  * The table of options: one row per key of the configuration outside [origin] and [index]. The
- * reader of files, flags and environment, `--help` and `config show` all walk it. Setters check
- * type, form and range, and leave the old value alone when they refuse. Not thread-safe.
+ * reader of files, flags and environment, `--help`, `config show`, a reload and the manual pages
+ * all walk it. Setters check type, form and range, and leave the old value alone when they refuse.
+ * Not thread-safe.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +33,8 @@ struct option_row {
                                                wrong */
     const char *argument;                   /* for --help */
     const char *help;
+    const char *more; /* what the manual says besides; or NULL */
+    bool at_start;    /* a reload cannot change it */
 };
 
 extern const struct option_row option_table[];
@@ -51,6 +55,9 @@ int option_append_text(const struct option_row *option, const char *text, struct
 
 /* Appends the value as TOML; nothing when a text is not set. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to);
+/* Whether both configurations say the same. */
+bool option_is_same(const struct option_row *option, const struct config *a,
+                    const struct config *b);
 void option_write_string(struct buf *to, const char *s); /* quoted and escaped */
 void option_write_list(struct buf *to, char *const *list);
 

@@ -2,7 +2,8 @@
 /*
  * The life of the daemon, on the main thread:
  *
- *     configuration -> log -> engine -> HTTP -> READY -> sigwait
+ *     configuration -> log -> engine -> HTTP -> READY -> wait for signals, pinging the manager
+ *     SIGHUP: the configuration again -> engine, HTTP; or all stays as it is
  *     SIGTERM, SIGINT: no new connections -> GRACE_MS for short requests -> engine (resumes whoever
  *     is suspended) -> HTTP (cuts what is left) -> log
  *
@@ -16,20 +17,31 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "server/activation.h"
 #include "server/announce.h"
 #include "server/config.h"
 #include "server/httpd.h"
+#include "server/notify.h"
+#include "server/reload.h"
+#include "server/watchdog.h"
 
 enum { GRACE_MS = 2000, STOP_MAX_S = 4, INSTANCE_BYTES = 8 };
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct daemon {
-    struct config config;
+    struct config_request request; /* of the start; a reload asks the same */
+    struct config config;          /* of the start */
+    struct config **reloaded;      /* since: the engine points into all of them */
+    size_t reload_count;
+    int inherited[HTTPD_ADDRESSES_MAX];
+    size_t inherited_count;
+    struct watchdog watchdog;
     char instance[2 * INSTANCE_BYTES + 1];
     bool announces;
     struct engine *engine;
@@ -104,12 +116,16 @@ static int start_httpd(struct daemon *daemon)
             return r;
         count++;
     }
+    if (daemon->inherited_count && !daemon->config.listen_is_default)
+        log_warning("listen is not used: the service manager has opened the sockets");
     struct httpd_options options = {
         .engine = daemon->engine,
         .origins = &daemon->config.origins,
         .listen = listen,
         .listen_count = count,
         .listen_is_default = daemon->config.listen_is_default,
+        .inherited = daemon->inherited,
+        .inherited_count = daemon->inherited_count,
         .workers = daemon->config.workers,
         .hosts = (const char *const *)daemon->config.hosts,
         .instance = daemon->instance,
@@ -133,23 +149,81 @@ static int daemon_start(struct daemon *daemon)
         announce_clients(addresses[0], &daemon->config.origins, stdout);
         (void)announce_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->announce);
     }
-    (void)sd_notify(0, "READY=1");
+    watchdog_init(&daemon->watchdog, daemon->engine, notify_watchdog_us());
+    notify_ready("serving");
     return 0;
+}
+
+/* ------------------------------------------------------------------ reload */
+
+/* Room first, so that nothing can fail once the new configuration is in use. */
+static int reload_keep(struct daemon *daemon, struct config *fresh)
+{
+    struct config **reloaded =
+        reallocarray(daemon->reloaded, daemon->reload_count + 1, sizeof(struct config *));
+    if (!reloaded)
+        return ERROR_NO_MEMORY;
+    daemon->reloaded = reloaded;
+    daemon->reloaded[daemon->reload_count++] = fresh;
+    return 0;
+}
+
+static int reload_apply(struct daemon *daemon, struct config *fresh)
+{
+    int r = reload_keep(daemon, fresh);
+    if (r) {
+        reload_free(fresh);
+        return r;
+    }
+    r = httpd_reload(daemon->httpd, &fresh->origins, (const char *const *)fresh->hosts);
+    if (r == 0)
+        log_set_level(fresh->log_level);
+    return r;
+}
+
+/* The program goes on in any case: with the new configuration, or with the one it has. */
+static void daemon_reload(struct daemon *daemon)
+{
+    struct config *fresh = NULL;
+    notify_reloading();
+    int r = reload_read(&daemon->request, &daemon->config, &fresh);
+    if (r == 0)
+        r = reload_apply(daemon, fresh);
+    if (r)
+        log_error("reload refused: %s; what was in force stays", error_text(r));
+    else
+        log_info("configuration reloaded file=%s", fresh->file ? fresh->file : "built-in");
+    notify_ready(r ? "serving; the last reload was refused, see the log" : "serving");
 }
 
 /* ------------------------------------------------------------------ stop */
 
-static void daemon_wait(const struct daemon *daemon)
+/* 0: nothing came until the watchdog's next turn. */
+static int next_signal(const struct daemon *daemon)
+{
+    int64_t wait_ms = watchdog_wait_ms(&daemon->watchdog, clock_monotonic_ms());
+    struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000),
+                            .tv_nsec = (long)(wait_ms % 1000) * 1000000};
+    int number = wait_ms < 0 ? sigwaitinfo(&daemon->signals, NULL)
+                             : sigtimedwait(&daemon->signals, NULL, &wait);
+    return number < 0 ? 0 : number;
+}
+
+static void daemon_wait(struct daemon *daemon)
 {
     int number;
-    while (sigwait(&daemon->signals, &number) == 0 && number == SIGHUP)
-        log_info("SIGHUP: the configuration is read at start only; restart to change it");
+    while ((number = next_signal(daemon)) == 0 || number == SIGHUP) {
+        if (number == SIGHUP)
+            daemon_reload(daemon);
+        if (watchdog_turn(&daemon->watchdog, clock_monotonic_ms()))
+            notify_alive();
+    }
     log_info("stopping signal=%s", sigabbrev_np(number));
 }
 
 static void daemon_stop(struct daemon *daemon)
 {
-    (void)sd_notify(0, "STOPPING=1");
+    notify_stopping();
     (void)alarm(STOP_MAX_S);
     if (daemon->httpd) {
         httpd_quiesce(daemon->httpd);
@@ -164,6 +238,9 @@ static void daemon_stop(struct daemon *daemon)
     httpd_free(daemon->httpd);
     if (daemon->engine)
         engine_free(daemon->engine);
+    for (size_t i = 0; i < daemon->reload_count; i++)
+        reload_free(daemon->reloaded[i]);
+    free(daemon->reloaded);
     (void)alarm(0);
 }
 
@@ -172,7 +249,10 @@ static int daemon_run(struct daemon *daemon)
     take_signals(&daemon->signals);
     raise_fd_limit();
     log_set_level(daemon->config.log_level);
-    int r = log_start();
+    /* It takes its variables out of the environment: before there are threads that read there. */
+    int r = activation_take(daemon->inherited, HTTPD_ADDRESSES_MAX, &daemon->inherited_count);
+    if (r == 0)
+        r = log_start();
     if (r == 0)
         r = daemon_start(daemon);
     if (r == 0)
@@ -202,11 +282,10 @@ static bool take_announce(int *argc, char **argv)
 int command_serve(int argc, char **argv)
 {
     struct daemon daemon = {.announces = isatty(STDOUT_FILENO)};
-    struct config_request request = {0};
 
     if (take_announce(&argc, argv))
         daemon.announces = true;
-    int r = config_parse_flags(argc, argv, &request);
+    int r = config_parse_flags(argc, argv, &daemon.request);
     if (r == CONFIG_HELP) {
         (void)puts("wheelyard serve [flags]\n\n"
                    "  --announce  say how clients are set up, and whether mirrors answer,\n"
@@ -215,7 +294,7 @@ int command_serve(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (r == 0)
-        r = config_load(&request, &daemon.config);
+        r = config_load(&daemon.request, &daemon.config);
     if (r)
         return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
     int code = daemon_run(&daemon);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "server/options.h"
+
+/* Complaints are lines for a terminal; in the log each stands alone. */
+static void log_lines(char *text)
+{
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end)
+            *end++ = '\0';
+        log_error("reload: %s", line);
+    }
+}
+
+static int read_quietly(const struct config_request *request, struct config *ret)
+{
+    struct config_request again = *request;
+    char *complaints = NULL;
+    size_t len = 0;
+    again.errors = open_memstream(&complaints, &len);
+    if (!again.errors)
+        return ERROR_NO_MEMORY;
+    int r = config_load(&again, ret);
+    if (fclose(again.errors) && r == 0) {
+        config_release(ret);
+        r = ERROR_NO_MEMORY;
+    }
+    if (complaints)
+        log_lines(complaints);
+    free(complaints);
+    return r;
+}
+
+static void warn_of_restart(const struct config *started_with, const struct config *fresh)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].at_start && !option_is_same(&option_table[i], started_with, fresh))
+            log_warning("reload: %s has changed; that takes a restart", option_table[i].key);
+}
+
+int reload_read(const struct config_request *request, const struct config *started_with,
+                struct config **ret)
+{
+    struct config *fresh = calloc(1, sizeof(*fresh));
+    if (!fresh)
+        return ERROR_NO_MEMORY;
+    int r = read_quietly(request, fresh);
+    if (r) {
+        free(fresh);
+        return r;
+    }
+    warn_of_restart(started_with, fresh);
+    *ret = fresh;
+    return 0;
+}
+
+void reload_free(struct config *config)
+{
+    if (!config)
+        return;
+    config_release(config);
+    free(config);
+}
