@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any text as a project, a file name and two versions: normal forms are fixed points, and the order
- * is one. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Any lines as projects, file names (wheels, sdists) and versions: normal forms are fixed points,
+ * and the order of versions is one. */
+#include "fuzz.h"
 #include "index/name.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool what)
-{
-    if (!what)
-        abort();
-}
 
 static void check_name(const char *text)
 {
@@ -42,31 +31,46 @@ static void check_version(const char *text)
 static void check_file(const char *text)
 {
     struct file_name name;
+    char normal[NAME_MAX_BYTES + 1];
 
     require(file_name_parse(text, &name) == 0);
     require((name.kind == FILE_OTHER) == (name.project == NULL));
     require((name.kind == FILE_OTHER) == (name.version == NULL));
+    /* An sdist may begin with anything; what is a name is a normal one. */
+    if (name.project && name_normalize(name.project, normal) == 0)
+        require(strcmp(name.project, normal) == 0);
+    if (name.kind == FILE_WHEEL || name.kind == FILE_SDIST) {
+        require(version_normalize(name.version, normal) == 0);
+        require(strcmp(name.version, normal) == 0);
+    }
     file_name_release(&name);
+}
+
+/* A total order, or qsort would not sort. */
+static void check_order(const char *a, const char *b, const char *c)
+{
+    int ab = version_compare(a, b);
+    int bc = version_compare(b, c);
+
+    require((ab > 0) == (version_compare(b, a) < 0));
+    require((ab == 0) == (version_compare(b, a) == 0));
+    if (ab <= 0 && bc <= 0)
+        require(version_compare(a, c) <= 0 && (version_compare(a, c) == 0) == (ab == 0 && bc == 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
-    char *comma;
+    auto_free char *text = fuzz_text(data, size);
+    char *rest = text;
+    const char *names[3] = {"", "", ""};
 
-    require(text != NULL);
-    if (size)
-        memcpy(text, data, size);
-    text[size] = '\0';
-    check_name(text);
-    check_file(text);
-    check_version(text);
-    comma = strchr(text, ',');
-    if (comma) {
-        *comma = '\0';
-        check_version(comma + 1);
-        require((version_compare(text, comma + 1) > 0) == (version_compare(comma + 1, text) < 0));
+    for (size_t i = 0; i < 3 && rest; i++) {
+        names[i] = fuzz_line(&rest);
+        check_name(names[i]);
+        check_file(names[i]);
+        check_version(names[i]);
     }
-    free(text);
+    check_order(names[0], names[1], names[2]);
+    check_order(names[2], names[0], names[1]);
     return 0;
 }

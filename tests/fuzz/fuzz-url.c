@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Any text as a reference, an absolute URL, an escaped path: what is resolved is absolute and stays
  * what it is, and no key leads out of its folder. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/cleanup.h"
 #include "base/url.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool what)
-{
-    if (!what)
-        abort();
-}
+#include "fuzz.h"
 
 static void check_below(const char *text)
 {
@@ -61,16 +49,30 @@ static void check_coding(const char *text, size_t len)
     require(strcmp(again.data, decoded.data) == 0);
 }
 
+/* From a key to an address and back. */
+static void check_key(const char *key)
+{
+    static const char prefix[] = "https://h.example/a%2Bb/";
+    auto_buf struct buf url;
+    auto_free char *back = NULL;
+
+    buf_init(&url, URL_MAX_BYTES);
+    if (!url_key_is_valid(key))
+        return;
+    buf_puts(&url, prefix);
+    url_encode_path(&url, key);
+    require(url.error == 0 && !strpbrk(url.data, "?#+ \\"));
+    require(url_below(prefix, url.data, &back) == 0);
+    require(strcmp(back, key) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    auto_free char *text = malloc(size + 1);
+    auto_free char *text = fuzz_text(data, size);
 
-    require(text != NULL);
-    if (size)
-        memcpy(text, data, size);
-    text[size] = '\0';
     check_resolve(text);
     check_below(text);
     check_coding(text, strlen(text));
+    check_key(text);
     return 0;
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Four lines: Accept, ?format=, Accept-Encoding, Host. What is chosen is ours and was named; case
+ * and empty elements of a list mean nothing; no name that is not ours is taken for one. */
+#include <ctype.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "fuzz.h"
+#include "server/host.h"
+#include "server/negotiate.h"
+
+enum { NOTHING = -1 };
+
+static int chosen(const char *accept, const char *format)
+{
+    enum page_type type = (enum page_type)NOTHING;
+    int r = negotiate_page(accept, format, &type);
+
+    require(r == 0 || r == NEGOTIATE_NOTHING);
+    require(r == 0 ? (int)type >= 0 && (int)type < PAGE_TYPES : (int)type == NOTHING);
+    return (int)type;
+}
+
+/* The same list in other words. */
+static char *respelled(const char *list)
+{
+    char *text = str_printf(", ,%s\t,", list);
+
+    require(text != NULL);
+    for (char *s = text; *s; s++)
+        *s = (char)toupper((unsigned char)*s);
+    return text;
+}
+
+static bool is_blank(const char *list)
+{
+    return list[strspn(list, " \t,")] == '\0';
+}
+
+static void check_type(const char *accept, const char *format)
+{
+    int type = chosen(accept, format);
+    const char *list = format ? format : accept;
+
+    if (type != NOTHING && !is_blank(list))
+        require(strchr(list, '*') || strcasestr(list, "text/html") ||
+                strcasestr(list, "application/vnd.pypi.simple."));
+    if (type == NOTHING)
+        return;
+    require(strchr(negotiate_content_type((enum page_type)type), '/') != NULL);
+    if (!is_blank(list)) {
+        auto_free char *other = respelled(list);
+        require(chosen(format ? accept : other, format ? other : NULL) == type);
+    }
+}
+
+static void check_gzip(const char *list)
+{
+    auto_free char *other = respelled(list);
+
+    require(negotiate_gzip(other) == negotiate_gzip(list));
+    if (negotiate_gzip(list))
+        require(strcasestr(list, "gzip") || strchr(list, '*'));
+}
+
+static void check_problem(const char *list)
+{
+    auto_free char *other = respelled(list);
+
+    require(negotiate_problem(other) == negotiate_problem(list));
+    if (negotiate_problem(list))
+        require(strcasestr(list, "json") != NULL);
+}
+
+static void check_host(const char *host)
+{
+    static const char *const configured[] = {"wheels.lab", NULL};
+    static const char *const ours[] = {"wheels.lab", "localhost", "box", "box.local",
+                                       "box.example.org"};
+    const struct host_names names = {.configured = configured, .own = "box.example.org"};
+
+    if (host_check(&names, host) != 0)
+        return;
+    require(!strpbrk(host, "/@\\ \t?#,"));
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+        const char *rest = host + strlen(ours[i]);
+
+        if (strncasecmp(host, ours[i], strlen(ours[i])) == 0 &&
+            (!*rest || *rest == ':' || (*rest == '.' && (!rest[1] || rest[1] == ':'))))
+            return;
+    }
+    /* Else an address: digits and what stands between them. */
+    require(host[strspn(host, *host == '[' ? "0123456789abcdefABCDEF.:[]" : "0123456789.:")] ==
+            '\0');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    auto_free char *text = fuzz_text(data, size);
+    char *rest = text;
+    const char *accept = fuzz_line(&rest);
+    const char *format = rest ? fuzz_line(&rest) : NULL;
+    const char *coding = rest ? fuzz_line(&rest) : NULL;
+
+    check_type(accept, NULL);
+    check_problem(accept);
+    if (format)
+        check_type(accept, format);
+    if (coding)
+        check_gzip(coding);
+    if (rest)
+        check_host(rest);
+    return 0;
+}

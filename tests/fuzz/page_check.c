@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "page_check.h"
+
+#include "base/utf8.h"
+#include "fuzz.h"
+#include "index/listing.h"
+#include "index/page.h"
+
+static const char url[] = "https://h.example/simple/x/";
+
+/* HTML cannot carry control characters: the writer replaces them, and the reader may drop them. */
+static bool is_plain(const char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static void check_file(const struct listed_file *f)
+{
+    require(f->kind != FILE_OTHER && f->project && f->name && f->url);
+    require(strncmp(f->url, "http", 4) == 0 && !strchr(f->url, '#'));
+    require(!strchr(f->name, '/') && utf8_is_valid(f->name, strlen(f->name)));
+    require(!f->sha256 || strlen(f->sha256) == 64);
+    require(!f->metadata_sha256 || (f->has_metadata && strlen(f->metadata_sha256) == 64));
+    require(!f->yanked_reason || f->yanked);
+    require(f->size >= -1);
+}
+
+static void same_text(const char *before, const char *after, enum page_format format)
+{
+    if (format == PAGE_JSON || is_plain(before))
+        require(fuzz_same(before, after));
+}
+
+static void same_file(const struct listed_file *a, const struct listed_file *b,
+                      enum page_format format)
+{
+    require(fuzz_same(a->url, b->url) && fuzz_same(a->name, b->name));
+    require(a->kind == b->kind && fuzz_same(a->project, b->project));
+    require(fuzz_same(a->version, b->version) && fuzz_same(a->sha256, b->sha256));
+    require(a->size == b->size && a->yanked == b->yanked);
+    require(a->has_metadata == b->has_metadata);
+    require(fuzz_same(a->metadata_sha256, b->metadata_sha256));
+    same_text(a->requires_python, b->requires_python, format);
+    same_text(a->yanked_reason, b->yanked_reason, format);
+}
+
+/* Upload times stand on all files of a page or on none. */
+static void same_upload_times(const struct listing *a, const struct listing *b)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < a->file_count; i++)
+        all = all && a->files[i].upload_time;
+    for (size_t i = 0; i < a->file_count; i++)
+        require(fuzz_same(all ? a->files[i].upload_time : NULL, b->files[i].upload_time));
+}
+
+static struct page_file *page_files(const struct listing *l)
+{
+    struct page_file *files = calloc(l->file_count + 1, sizeof(*files));
+
+    require(files != NULL);
+    for (size_t i = 0; i < l->file_count; i++) {
+        const struct listed_file *f = &l->files[i];
+
+        files[i] = (struct page_file){.name = f->name,
+                                      .href = f->url,
+                                      .version = f->version,
+                                      .sha256 = f->sha256,
+                                      .requires_python = f->requires_python,
+                                      .metadata_sha256 = f->metadata_sha256,
+                                      .upload_time = f->upload_time,
+                                      .yanked_reason = f->yanked_reason,
+                                      .size = f->size,
+                                      .yanked = f->yanked,
+                                      .has_metadata = f->has_metadata};
+    }
+    return files;
+}
+
+static void read_back(struct buf *page, struct listing **ret)
+{
+    require(page->error == 0);
+    require(listing_parse(page->data, page->len, url, ret) == 0);
+    require((*ret)->is_simple && (*ret)->skipped == 0);
+}
+
+static void check_project_page(const struct listing *l, const struct page_file *files,
+                               enum page_format format)
+{
+    const struct page_content content = {.project = "x",
+                                         .files = files,
+                                         .file_count = l->file_count,
+                                         .project_status = l->project_status,
+                                         .project_status_reason = l->project_status_reason};
+    struct listing *again = NULL;
+    auto_buf struct buf page;
+
+    buf_init(&page, PAGE_MAX_BYTES);
+    page_write_project(&content, format, &page);
+    read_back(&page, &again);
+    require(again->file_count == l->file_count && again->project_count == 0);
+    for (size_t i = 0; i < l->file_count; i++)
+        same_file(&l->files[i], &again->files[i], format);
+    same_upload_times(l, again);
+    same_text(l->project_status, again->project_status, format);
+    if (l->project_status)
+        same_text(l->project_status_reason, again->project_status_reason, format);
+    listing_free(again);
+}
+
+static void check_project_list(const struct listing *l, enum page_format format)
+{
+    struct listing *again = NULL;
+    auto_buf struct buf page;
+
+    buf_init(&page, PAGE_MAX_BYTES);
+    page_write_list((const char *const *)l->projects, l->project_count, format, &page);
+    read_back(&page, &again);
+    require(again->file_count == 0 && again->project_count == l->project_count);
+    for (size_t i = 0; i < l->project_count; i++)
+        require(fuzz_same(l->projects[i], again->projects[i]));
+    listing_free(again);
+}
+
+void page_check(const uint8_t *page, size_t size)
+{
+    struct listing *l = NULL;
+    struct page_file *files;
+
+    (void)listing_is_s3_denial((const char *)page, size);
+    if (listing_parse((const char *)page, size, url, &l) < 0)
+        return;
+    files = page_files(l);
+    for (size_t i = 0; i < l->file_count; i++)
+        check_file(&l->files[i]);
+    for (enum page_format format = PAGE_HTML; format <= PAGE_JSON; format++) {
+        check_project_page(l, files, format);
+        check_project_list(l, format);
+    }
+    free(files);
+    listing_free(l);
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""seeds.py FOLDER [DATA]: writes FOLDER/<fuzzer>/*, inputs for each fuzzer to start from.
+
+They are the small ones of tests/data/fuzz/ and, where the saved pages are there, pieces of those: a
+page's head and a few of its rows, because a fuzzer gets further with many short inputs than with few
+long ones."""
+
+import gzip
+import hashlib
+import json
+import pathlib
+import re
+import sys
+
+PIECE = 3000  # bytes of a page's rows in one input
+PIECES = 3  # of one page
+OWN = pathlib.Path(__file__).parent.parent / "data" / "fuzz"
+
+
+def write(folder, name, content):
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / hashlib.sha1(content).hexdigest()).write_bytes(content)
+
+
+def own_seeds():
+    for file in OWN.glob("*.txt"):
+        for seed in file.read_bytes().split(b"\n--\n"):
+            yield file.stem, seed.removesuffix(b"\n")
+
+
+def pages(data):
+    for file in sorted(data.rglob("*")):
+        if not file.is_file() or {"expected", "locks", "scenarios", "metadata"} & set(file.parts):
+            continue
+        content = file.read_bytes()
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
+        if content.lstrip()[:1] in (b"<", b"{", b"["):
+            yield content
+
+
+def html_pieces(page):
+    """The head, then rows from the start, the middle and the end."""
+    first = page.find(b"<a ")
+    if first < 0:
+        yield page[:PIECE]
+        return
+    rows = [m.start() for m in re.finditer(rb"<a ", page)]
+    for i in range(PIECES):
+        start = rows[i * (len(rows) - 1) // max(1, PIECES - 1)]
+        end = page.rfind(b">", start, start + PIECE)
+        yield page[: min(first, 1000)] + page[start : end + 1]
+
+
+def json_pieces(page):
+    """The document with a few of its files or projects."""
+    document = json.loads(page)
+    parts = [document] if isinstance(document, list) else document.values()
+    lists = [part for part in parts if isinstance(part, list)]
+    whole = [list(part) for part in lists]
+    for i in range(PIECES):
+        for part, every in zip(lists, whole):
+            part[:] = every[i * len(every) // PIECES :][:4]
+        yield json.dumps(document).encode()
+
+
+def names_and_paths(data):
+    for table in sorted((data / "expected").rglob("*.tsv")):
+        rows = [row.split("\t") for row in table.read_text().splitlines()[1:200:23]]
+        for row in (row for row in rows if len(row) > 4):
+            yield row[3], row[4], row[1]
+
+
+def data_seeds(data):
+    for page in pages(data):
+        if page.lstrip()[:1] == b"<":
+            yield from (("listing", piece) for piece in html_pieces(page))
+            continue
+        try:
+            yield from (("json", piece) for piece in json_pieces(page))
+        except ValueError:
+            yield "json", page[:PIECE]
+    for file, url, version in names_and_paths(data):
+        yield "name", f"{file}\n{version}".encode()
+        yield "url", url.encode()
+        yield "route", f"/files/pytorch/cu126/{file}".encode()
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    data = pathlib.Path(sys.argv[2])
+    for name, content in own_seeds():
+        write(folder, name, content)
+    if not data.is_dir():
+        print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")
+        return
+    for name, content in data_seeds(data):
+        write(folder, name, content)
+
+
+main()
