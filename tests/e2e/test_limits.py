@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon holds is bounded, and a disk that fails costs nobody an answer."""
+
+import os
+import shutil
+
+import pytest
+
+import wire
+from daemon import configuration, flat_mirror
+from standins import flat_page
+from wheels import build
+
+VERSIONS = [f"2.{n}.0+cu126" for n in range(24)]
+
+
+@pytest.fixture
+def bodies(tmp_path):
+    paths = [build(tmp_path / v, "torch", v, padding=100_000) for v in VERSIONS]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def config(origin, bodies):
+    rows = [(name, len(body)) for name, body in bodies.items()]
+    origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", rows))
+    for name, body in bodies.items():
+        origin.put(f"/pytorch-wheels/cu126/{name}", body)
+    return configuration(pytorch=[flat_mirror("flat", origin.url)])
+
+
+def ask(daemon, name, method="GET"):
+    return wire.ask(daemon.file_url("pytorch", f"cu126/{name}"), method)
+
+
+def open_blobs(daemon):
+    folder = f"/proc/{daemon.process.pid}/fd"
+    links = [os.path.join(folder, fd) for fd in os.listdir(folder)]
+    return sum("/blobs/" in os.readlink(link) for link in links if os.path.islink(link))
+
+
+def test_blobs_are_not_all_held_open(serve, config, bodies):
+    daemon = serve(config, wrap=("prlimit", "--nofile=64:64"))
+    for name, body in bodies.items():
+        assert ask(daemon, name).body == body
+    daemon.wait_status(
+        lambda s: s["cache"]["blobs"] == len(bodies) and open_blobs(daemon) <= 16, what="closed"
+    )
+    for _ in range(2):
+        for name, body in bodies.items():
+            reply = ask(daemon, name)
+            assert (reply.status, reply["X-Cache"], reply.body) == (200, "hit", body)
+    daemon.wait_status(lambda s: open_blobs(daemon) <= 16, what="closed again")
+
+
+def test_files_pass_by_a_disk_that_takes_nothing(serve, config, bodies):
+    name, body = next(iter(bodies.items()))
+    daemon = serve(config)
+    shutil.rmtree(daemon.cache_dir / "partials")
+    for method in ("GET", "HEAD", "GET"):
+        reply = ask(daemon, name, method)
+        assert (reply.status, reply["X-Cache"]) == (200, "pass")
+        assert method == "HEAD" or reply.body == body
+    assert daemon.status()["cache"]["state"] != "ok"
+    assert [p["kind"] for p in daemon.status()["problems"]] == ["not-kept"]
+
+
+def test_the_etag_of_what_passes_by_stays(origin, serve, config, bodies):
+    name = next(iter(bodies))
+    daemon = serve(f'min_free = "100000GB"\n{config}')
+    first = ask(daemon, name)
+    daemon.stop()
+    origin.change(f"/pytorch-wheels/cu126/{name}", etag=lambda n: f'"another-{n}"')
+    again = serve(f'min_free = "100000GB"\n{config}', cache_dir=daemon.cache_dir)
+    reply = ask(again, name, "HEAD")
+    assert (first["X-Cache"], reply["X-Cache"]) == ("pass", "pass")
+    assert reply["ETag"] == first["ETag"]
+
+
+def test_a_name_too_long_for_any_file(serve, config):
+    daemon = serve(config)
+    assert ask(daemon, "x" * 3000 + "-1.0-py3-none-any.whl").status == 404
