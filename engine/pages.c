@@ -163,6 +163,13 @@ static struct page *slot_page(struct slot *s, bool *ret_stale)
 
 static void check(struct engine *e, struct slot *s);
 
+static void set_life(struct slot *s, bool stale, int64_t expires_ms)
+{
+    s->stale = stale;
+    s->expires_ms = expires_ms;
+}
+
+/* Answers whoever waits; page NULL: with what is there. */
 static void publish(struct engine *e, struct slot *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
@@ -178,13 +185,24 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
     }
     if (old && old != page)
         e->pages->bytes -= built_bytes(old);
-    s->stale = stale;
-    s->expires_ms = expires_ms;
+    set_life(s, stale, expires_ms);
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
     s->published = true;
     page_unref(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
+}
+
+/* Nothing has changed. A load answers once: who has come since then waits for the next one. */
+static void confirm(struct engine *e, struct slot *s, bool stale, int64_t expires_ms)
+{
+    if (!s->published) {
+        publish(e, s, NULL, stale, expires_ms);
+        return;
+    }
+    pthread_mutex_lock(&s->waiters.lock);
+    set_life(s, stale, expires_ms);
+    pthread_mutex_unlock(&s->waiters.lock);
 }
 
 static void finish_load(struct engine *e, struct slot *s)
@@ -323,6 +341,26 @@ static bool is_time(const struct engine *e, const struct slot *s, const struct t
     return waited_ms >= (t->answered ? e->options.listing_timeout_ms : LATEST_MS);
 }
 
+/* No mirror has ever answered, now or before. */
+static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->page) /* what is there stays */
+        confirm(e, s, true, now_ms + RETRY_MS);
+    else
+        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, t->failures), true,
+                now_ms + UNAVAILABLE_MS);
+}
+
+static bool needs_build(const struct slot *s, const struct tally *t)
+{
+    if (!s->page || s->built_version != t->version + 1)
+        return true;
+    if (!s->project) /* a list also shows what became known by other ways */
+        return !s->published;
+    return s->page->incomplete != (t->missing_digests > 0);
+}
+
 /* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
  */
 static void check(struct engine *e, struct slot *s)
@@ -332,21 +370,15 @@ static void check(struct engine *e, struct slot *s)
     struct tally t = tally_sources(e, s);
     if (!is_time(e, s, &t) && !s->published)
         return;
-    int64_t now_ms = clock_monotonic_ms();
-    bool is_list = !s->project;
     if (!t.answered && s->source_count) {
-        if (!s->published || !t.pending) /* what is there stays */
-            publish(e, s, s->page ? NULL : built_refusal(e, OUTCOME_UNAVAILABLE, t.failures), true,
-                    now_ms + (s->page ? RETRY_MS : UNAVAILABLE_MS));
-    } else if (s->built_version != t.version + 1 || !s->page ||
-               s->page->incomplete != (t.missing_digests > 0) || is_list) {
-        if (!(is_list && s->published && s->built_version == t.version + 1)) {
-            build(e, s, &t);
-            return;
-        }
+        refuse_all(e, s, &t);
+    } else if (needs_build(s, &t)) {
+        build(e, s, &t);
+        return;
     } else {
-        publish(e, s, NULL, !t.confirmed,
-                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS);
+        confirm(e, s, !t.confirmed,
+                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
+                            : clock_monotonic_ms() + RETRY_MS);
     }
     if (!t.pending)
         finish_load(e, s);
