@@ -10,12 +10,13 @@ SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE 
 .PHONY: build run test fuzz demo bench lint format clean
 
 build: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) >$(BUILD)/build.log || { cat $(BUILD)/build.log; exit 1; }
 
 $(BUILD)/build.ninja:
 	@scripts/bootstrap run
 	@$(MESON) setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/setup.log
+	@echo "building, about half a minute"
 
 run: build
 	@exec $(BUILD)/wheelyard serve --announce

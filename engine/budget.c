@@ -181,7 +181,7 @@ void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct b
 {
     const struct health *h = &b->mirror[mirror];
     enum mirror_state state = is_slow(b, h) ? MIRROR_SLOW : MIRROR_OK;
-    if (h->until_ms > now_ms)
+    if (h->until_ms > now_ms || h->failures > 0) /* until it has succeeded again */
         state = MIRROR_BACKING_OFF;
     if (h->out_ms > now_ms)
         state = MIRROR_OUT;

@@ -382,10 +382,11 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     struct board *board = fl->board;
     if (!board)
         return;
-    if (c->error != ERROR_STOPPING)
-        log_warning("fetch failed path=%s/%s error=\"%s\" detail=\"%s\"", fl->entry->origin->name,
-                    fl->entry->path, error_text(c->error), c->detail);
     bool disk = is_disk_error(c->error);
+    bool usual = c->error == ERROR_STOPPING || c->error == ERROR_GONE || fl->no_room;
+    log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+             "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
+             fl->entry->origin->name, fl->entry->path, error_text(c->error), c->detail);
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
     bool again =
         disk && board->state == BOARD_OPENING && !board->etag[0] && !files_disk_fails(fl->engine);

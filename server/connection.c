@@ -80,6 +80,12 @@ static bool is_loopback(const struct sockaddr *address)
     return false;
 }
 
+bool connection_is_loopback(const struct connection *connection)
+{
+    const struct sockaddr *address = connection_address(connection->mhd);
+    return address && is_loopback(address);
+}
+
 void connection_tune(struct MHD_Connection *mhd)
 {
     const struct sockaddr *address = connection_address(mhd);
