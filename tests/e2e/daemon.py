@@ -120,7 +120,7 @@ def daemon_environment(home):
 class Daemon:
     """A running wheelyard on a free loopback port."""
 
-    def __init__(self, folder, config, cache_dir=None, listen="127.0.0.1:0", wrap=()):
+    def __init__(self, folder, config, cache_dir=None, listen="127.0.0.1:0", wrap=(), pass_fds=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.cache_dir = Path(cache_dir or self.folder / "cache")
@@ -136,6 +136,7 @@ class Daemon:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                pass_fds=pass_fds,
             )
         self._address_known = threading.Event()
         self.url = None

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wheelyard under a service manager: what it says, what it takes over, what a reload changes."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+import wire
+from daemon import (
+    PATIENCE,
+    ROOT,
+    binary,
+    configuration,
+    flat_and_pypi,
+    official_mirror,
+    run_wheelyard,
+)
+from manager import Manager, standing_still
+from origin import Gate
+from test_fanout import publish
+from wheels import build
+
+WATCHDOG_MS = int(1000 * PATIENCE)
+
+
+@pytest.fixture
+def manager(tmp_path):
+    running = Manager(tmp_path, watchdog_ms=WATCHDOG_MS)
+    yield running
+    running.close()
+
+
+def reload(daemon, manager, config):
+    """SIGHUP with that configuration; back when the daemon says that it is through."""
+    (daemon.folder / "config.toml").write_text(config)
+    daemon.process.send_signal(signal.SIGHUP)
+    notice = manager.wait("RELOADING")
+    assert notice["RELOADING"] == "1" and int(notice["MONOTONIC_USEC"]) > 0
+    return manager.wait("READY")
+
+
+# ------------------------------------------------------------------ notices
+
+
+def test_ready_and_stopping(mirrors, serve, manager):
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    assert manager.next()["READY"] == "1"
+    daemon.stop()
+    assert manager.wait("STOPPING")["STOPPING"] == "1"
+
+
+def test_not_ready_when_the_start_fails(mirrors, serve, manager, tmp_path):
+    taken = urlsplit(serve(flat_and_pypi(mirrors)).url).netloc
+    with pytest.raises(RuntimeError):
+        serve(flat_and_pypi(mirrors), listen=taken, **manager.options())
+    said = manager.next(0.1)
+    assert said is None or "READY" not in said
+
+
+def test_pings_come_at_the_rate_that_is_asked_for(mirrors, serve, manager):
+    serve(flat_and_pypi(mirrors), **manager.options())
+    manager.wait("READY")
+    times = [time.monotonic()]
+    for _ in range(4):
+        manager.wait("WATCHDOG")
+        times.append(time.monotonic())
+    gaps = [after - before for before, after in zip(times, times[1:])]
+    assert max(gaps) < WATCHDOG_MS / 1000, gaps
+
+
+def test_no_pings_when_nobody_asks(mirrors, serve, tmp_path):
+    manager = Manager(tmp_path)
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    daemon.stop()
+    said = []
+    while notice := manager.next(0.1):
+        said.append(notice)
+    manager.close()
+    assert ["READY" in said[0], "STOPPING" in said[-1], len(said)] == [True, True, 2]
+
+
+def test_no_pings_while_the_flight_thread_hangs(mirrors, serve, manager):
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    manager.wait("WATCHDOG")
+    try:
+        with standing_still(daemon.process, "flight"):
+            pings = 0
+            while notice := manager.next(2 * WATCHDOG_MS / 1000 / PATIENCE):
+                pings += "WATCHDOG" in notice
+            assert pings <= 1, "one question may have been answered before"
+            assert daemon.get("/-/health").status == 200, "the others live"
+    except PermissionError:
+        pytest.skip("may not trace")
+    assert manager.wait("WATCHDOG")
+
+
+# ------------------------------------------------------------------ sockets
+
+
+def test_inherited_sockets(mirrors, serve, manager):
+    four = manager.listen("127.0.0.1")
+    urls = [f"http://127.0.0.1:{four}"]
+    if socket.has_ipv6:
+        urls.append(f"http://[::1]:{manager.listen('::1', socket.AF_INET6)}")
+    daemon = serve(flat_and_pypi(mirrors), listen="127.0.0.1:1", **manager.options())
+    assert daemon.url == urls[0], "`listen` does not count"
+    for url in urls:
+        assert wire.ask(f"{url}/-/ready").status == 200
+    assert "listen is not used" in daemon.log()
+
+
+@pytest.mark.concurrent
+def test_no_connection_is_lost_on_a_shared_socket(mirrors, serve, manager):
+    """All workers wake for each connection; every one is accepted by some."""
+    port = manager.listen("127.0.0.1")
+    daemon = serve(flat_and_pypi(mirrors, workers=4), **manager.options())
+    for _ in range(5):
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+        for client in clients:
+            client.sendall(b"GET /-/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for client in clients:
+            client.settimeout(20 * PATIENCE)
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+            client.close()
+    daemon.stop()
+
+
+class Visitors:
+    """Clients that come one after the other, each with a connection of its own."""
+
+    def __init__(self, url, count=3):
+        self._url, self._leave = url, threading.Event()
+        self.seen, self._change = [], threading.Condition()
+        self._threads = [threading.Thread(target=self._come, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _come(self):
+        while not self._leave.is_set():
+            try:
+                status = wire.ask(f"{self._url}/-/health").status
+            except OSError as error:
+                status = error
+            with self._change:
+                self.seen.append(status)
+                self._change.notify_all()
+
+    def wait_more(self, count):
+        with self._change:
+            want = len(self.seen) + count
+            assert self._change.wait_for(lambda: len(self.seen) >= want, 30 * PATIENCE)
+
+    def leave(self):
+        self._leave.set()
+        for thread in self._threads:
+            thread.join(30 * PATIENCE)
+        return self.seen
+
+
+@pytest.mark.concurrent
+def test_a_restart_refuses_and_cuts_nobody(mirrors, serve, manager):
+    manager.listen("127.0.0.1")
+    config = flat_and_pypi(mirrors)
+    daemon = serve(config, **manager.options())
+    visitors = Visitors(daemon.url)
+    for _ in range(3):
+        visitors.wait_more(50)
+        daemon.stop()
+        daemon = serve(config, cache_dir=daemon.cache_dir, **manager.options())
+    visitors.wait_more(50)
+    assert set(visitors.leave()) == {200}
+
+
+def test_who_was_just_accepted_is_answered_before_the_end(mirrors, serve, manager):
+    port = manager.listen("127.0.0.1")
+    daemon = serve(flat_and_pypi(mirrors, workers=1), **manager.options())
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        daemon.get("/-/health")  # accepted behind it
+        daemon.process.send_signal(signal.SIGTERM)
+        manager.wait("STOPPING")
+        client.sendall(b"GET /-/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert daemon.process.wait(5 * PATIENCE) == 0
+
+
+def test_a_socket_of_another_kind_is_refused(mirrors, serve, manager):
+    manager.listen("127.0.0.1", kind=socket.SOCK_DGRAM)
+    with pytest.raises(RuntimeError, match="not a listening TCP socket"):
+        serve(flat_and_pypi(mirrors), **manager.options())
+
+
+# ------------------------------------------------------------------ reload
+
+
+def _status_for(daemon, host):
+    return daemon.get("/-/health", {"Host": host}).status
+
+
+def test_reload(mirrors, serve, manager):
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    assert _status_for(daemon, "wheels.lab") == 421
+    reload(daemon, manager, flat_and_pypi(mirrors, hosts=["wheels.lab"], log_level="debug"))
+    assert _status_for(daemon, "wheels.lab") == 200
+    reload(daemon, manager, flat_and_pypi(mirrors))
+    assert _status_for(daemon, "wheels.lab") == 421
+
+
+@pytest.mark.parametrize(
+    "broken, message",
+    [
+        ('hosts = ["wheels.lab"]\nmax_size = "a lot"\n', ":2: max_size: "),
+        ('hosts = ["wheels.lab"\n', "not TOML"),
+        ('hosts = ["wheels.lab"]\n[origin.pypi]\ncanonical = "ftp://x/"\n', "canonical"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_and_the_old_stays(
+    mirrors, serve, manager, broken, message
+):
+    daemon = serve(flat_and_pypi(mirrors, hosts=["old.lab"]), **manager.options())
+    said = reload(daemon, manager, broken)
+    assert "refused" in said["STATUS"]
+    (line,) = [line for line in daemon.log().splitlines() if message in line]
+    assert "config.toml" in line
+    assert (_status_for(daemon, "old.lab"), _status_for(daemon, "wheels.lab")) == (200, 421)
+    assert daemon.page("torch").status == 200
+    reload(daemon, manager, flat_and_pypi(mirrors, hosts=["wheels.lab"]))
+    assert _status_for(daemon, "wheels.lab") == 200
+
+
+def test_what_takes_a_restart_is_named(mirrors, serve, manager):
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    reload(daemon, manager, flat_and_pypi(mirrors, workers=3, max_size="7GB"))
+    warned = [line for line in daemon.log().splitlines() if "takes a restart" in line]
+    assert len(warned) == 1 and "workers" in warned[0]
+
+
+@pytest.mark.concurrent
+def test_a_reload_cuts_nobody(origin, serve, manager, tmp_path):
+    wheel = build(tmp_path / "built", "torch", "2.9.0+cu126", padding=1_000_000)
+    gate = Gate(500_000)
+    publish(origin, wheel.name, wheel.read_bytes(), gate=gate)
+    config = configuration(pytorch=[official_mirror("slow", origin.url)])
+    daemon = serve(config, **manager.options())
+    assert daemon.page("torch").status == 200
+    download = wire.Download(daemon.file_url("pytorch", f"cu126/{wheel.name}"))
+    download.wait_held(500_000)
+    for _ in range(3):
+        reload(daemon, manager, config)
+    gate.open()
+    assert download.wait_end().whole and download.body == wheel.read_bytes()
+
+
+# ------------------------------------------------------------------ what is installed
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """`make install` of the build under test, for /usr, into a folder of its own."""
+    folder = tmp_path_factory.mktemp("installed")
+    made = subprocess.run(
+        ["make", "install", f"BUILD={binary().parent}", f"DESTDIR={folder}", "PREFIX=/usr"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder / "usr"
+
+
+def test_what_is_installed(installed, tmp_path):
+    doc = installed / "share/doc/wheelyard"
+    assert "Apache License" in (doc / "LICENSE").read_text()
+    program = [installed / "bin/wheelyard"]
+    shown = subprocess.run([*program, "config", "show", "--default"], capture_output=True, check=True)
+    example = doc / "wheelyard.conf.example"
+    assert example.read_bytes() == shown.stdout
+    done = run_wheelyard("config", "check", "--config", example, home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _quiet(*command, **environment):
+    """It succeeds and has nothing to say."""
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", ["man1/wheelyard.1", "man5/wheelyard.conf.5"])
+def test_manual_pages(installed, page):
+    path = installed / "share/man" / page
+    _quiet("groff", "-man", "-ww", "-z", path)
+    text = _quiet("groff", "-man", "-Tascii", "-P-cbou", path)
+    shown = run_wheelyard("config", "show", "--default", home=installed).stdout
+    keys = re.findall(r"^#? ?(\w+) +=", shown.split("[origin")[0], re.M)
+    assert len(keys) > 10
+    for key in keys:
+        flag = "--" + key.replace("_", "-")
+        assert (flag if "man1" in page else f"{key} (") in text
+
+
+def test_units(installed, tmp_path):
+    """systemd-analyze wants the program and the manual pages that they name to be there."""
+    environment = {"MANPATH": str(installed / "share/man"), "XDG_RUNTIME_DIR": str(tmp_path)}
+    for folder, mode, names in (
+        ("system", "--system", ("wheelyard.service", "wheelyard.socket")),
+        ("user", "--user", ("wheelyard.service",)),
+    ):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            text = (installed / "lib/systemd" / folder / name).read_text()
+            text = text.replace("=/usr/bin/", f"={installed}/bin/")
+            (tmp_path / folder / name).write_text(text)
+        units = [tmp_path / folder / name for name in names]
+        _quiet("systemd-analyze", mode, "verify", *units, **environment)
+
+
+def test_the_unit_is_sandboxed():
+    unit = ROOT / "systemd/wheelyard.service"
+    _quiet("systemd-analyze", "security", "--offline=yes", "--threshold=12", unit)
