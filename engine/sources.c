@@ -8,18 +8,18 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/receipt.h"
+#include "engine/suspect.h"
 
 enum {
     KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
     KEEP_SOURCE_MS = 3600 * 1000,
     KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
     SWEEP_MS = 5000,
-    FAILURE_BYTES = 256,
 };
 
 static const char accept_simple[] = "application/vnd.pypi.simple.v1+json, "
@@ -44,7 +44,10 @@ struct source {
     int64_t confirmed_ms, used_ms;
     uint64_t version;
     int error;
-    char failure[FAILURE_BYTES];
+    char failure[RECEIPT_DETAIL_BYTES];
+    struct suspect_facts facts; /* of the last good listing */
+    bool is_good;               /* there is one: it is stored, and not easily replaced */
+    struct suspect suspect;
     UT_hash_handle hh;
 };
 
@@ -178,89 +181,9 @@ void sources_tick(struct engine *e, int64_t now_ms)
 
 /* ----------------------------------------------------------------- parsing */
 
-/* Bytes of a page on their way: fetched or loaded, parsed on the compute lane, back to the source.
- */
-struct receipt {
-    struct job job;
-    struct engine *engine;
-    struct source *source;
-    bool stored; /* came from the catalogue */
-    /* what the mirror said */
-    int status, error, retry_after_s;
-    char *etag, *date, *url;
-    char detail[FAILURE_BYTES];
-    struct buf body;
-    int64_t started_ms;
-    int64_t fetched_s;
-    /* what was read */
-    struct listing_ref *listing;
-    char sha256[SHA256_HEX];
-    struct buf packed; /* the body, gzip */
-};
-
-static struct receipt *receipt_new(struct source *s)
+static struct receipt *make_receipt(struct source *s)
 {
-    struct receipt *r = calloc(1, sizeof(*r));
-    if (!r)
-        return NULL;
-    r->engine = s->engine;
-    r->source = s;
-    r->retry_after_s = -1;
-    r->started_ms = clock_monotonic_ms();
-    buf_init(&r->body, LISTING_MAX_BYTES);
-    buf_init(&r->packed, LISTING_MAX_BYTES);
-    return r;
-}
-
-static void receipt_free(struct receipt *r)
-{
-    listing_ref_put(r->listing);
-    buf_release(&r->body);
-    buf_release(&r->packed);
-    free(r->etag);
-    free(r->date);
-    free(r->url);
-    free(r);
-}
-
-/* A 200 is not a listing: portals and blank pages say 200, too. */
-static int judge_listing(const struct source *s, const struct listing *l)
-{
-    if (s->is_list)
-        return l->project_count ? 0 : ERROR_BAD_LISTING;
-    if (l->file_count || (l->is_simple && mirror_of(s)->layout == LAYOUT_SIMPLE))
-        return 0;
-    return ERROR_BAD_LISTING;
-}
-
-static int parse(struct receipt *r)
-{
-    struct source *s = r->source;
-    struct listing *listing = NULL;
-    int error = sha256_of(r->body.data, r->body.len, r->sha256);
-    if (error == 0)
-        error = listing_parse(r->body.data, r->body.len, r->url ? r->url : s->page, &listing);
-    if (error)
-        return error;
-    error = judge_listing(s, listing);
-    r->listing = error ? NULL : calloc(1, sizeof(*r->listing));
-    if (!r->listing) {
-        listing_free(listing);
-        return error ? error : ERROR_NO_MEMORY;
-    }
-    r->listing->refs = 1;
-    r->listing->listing = listing;
-    return 0;
-}
-
-static bool says_missing(const struct receipt *r)
-{
-    if (r->status == 404 || r->status == 410)
-        return true;
-    for (const int *m = mirror_of(r->source)->missing; m && *m; m++)
-        if (*m == r->status)
-            return true;
-    return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
+    return receipt_new(s->engine, s, mirror_of(s), s->page, s->is_list);
 }
 
 static void settle_run(struct job *job);
@@ -270,13 +193,13 @@ static void parse_run(struct job *job)
 {
     struct receipt *r = container_of(job, struct receipt, job);
     if (r->error == 0 && r->status == 200) {
-        r->error = parse(r);
+        r->error = receipt_parse(r);
         if (r->error)
             str_copy(r->detail, sizeof(r->detail), error_text(r->error));
         else if (!r->stored)
             (void)gzip_compress(r->body.data, r->body.len, &r->packed);
     } else if (r->error == 0 && r->status != 304) {
-        if (says_missing(r))
+        if (receipt_says_missing(r))
             r->status = 404;
         else
             r->error = ERROR_UPSTREAM_STATUS;
@@ -348,6 +271,23 @@ static void replace(char **to, char **from)
     *from = NULL;
 }
 
+/* Whether the answer must not replace what is known; puts it where an administrator finds it. */
+static bool is_doubtful(struct source *s, const struct receipt *r)
+{
+    const struct suspect_facts *good = s->is_good ? &s->facts : NULL;
+    if (!suspect_holds(&s->suspect, good, &r->facts, clock_monotonic_ms()))
+        return false;
+    const char *name = mirror_of(s)->name;
+    s->error = ERROR_BAD_LISTING;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu where it listed %zu%s", name,
+                   r->facts.count, good ? good->count : 0,
+                   r->facts.is_cut ? ", and ends in the middle" : "");
+    log_warning("listing doubtful url=%s %s", s->page, s->failure);
+    core_problem(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+                 good ? "what was known stays" : "shown until there is better");
+    return true;
+}
+
 static void take_content(struct source *s, struct receipt *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
@@ -410,6 +350,8 @@ static void settle_stored(struct source *s, struct receipt *r)
     s->has_row = r->error != ERROR_GONE;
     if (r->error == 0 && (r->status == 200 || r->status == 404)) {
         take_content(s, r);
+        s->is_good = s->status == 200;
+        s->facts = r->facts;
         replace(&s->etag, &r->etag);
         replace(&s->date, &r->date);
         replace(&s->url, &r->url);
@@ -419,6 +361,7 @@ static void settle_stored(struct source *s, struct receipt *r)
             s->confirmed_ms = then_ms;
     } else {
         s->status = 0; /* nothing stored, or nothing usable: ask without validators */
+        s->is_good = false;
     }
     bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
     s->fetch_next |= !fresh || s->status == 0;
@@ -437,9 +380,17 @@ static void settle_fetched(struct source *s, struct receipt *r)
     }
     s->error = 0;
     s->failure[0] = '\0';
-    s->confirmed_ms = clock_monotonic_ms();
     budget_succeeded(e->budget, core_mirror(e, s->origin, s->mirror), 0, 0);
+    if (r->status != 304 && is_doubtful(s, r)) {
+        if (!s->is_good) /* better than nothing, and not to be kept */
+            take_content(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    s->confirmed_ms = clock_monotonic_ms();
     if (r->status == 304) {
+        s->suspect = (struct suspect){0};
         keep(r, true);
         s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
@@ -449,6 +400,8 @@ static void settle_fetched(struct source *s, struct receipt *r)
         return;
     }
     take_content(s, r);
+    s->is_good = s->status == 200;
+    s->facts = r->facts;
     free(s->etag);
     free(s->date);
     free(s->url);
@@ -500,7 +453,7 @@ static void load_run(struct job *job)
 
 static void start_load(struct source *s)
 {
-    struct receipt *r = receipt_new(s);
+    struct receipt *r = make_receipt(s);
     if (!r)
         return;
     s->state = SOURCE_LOADING;
@@ -553,10 +506,10 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 static void start_fetch(struct source *s)
 {
-    struct receipt *r = receipt_new(s);
+    struct receipt *r = make_receipt(s);
     if (!r)
         return;
-    bool conditional = s->status == 200;
+    bool conditional = s->is_good && s->status == 200;
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
                                     .from = -1,
@@ -587,7 +540,11 @@ bool source_want(struct source *s, bool force, bool alone)
         start_load(s);
         return s->state != SOURCE_IDLE;
     }
-    bool old = now_ms - s->confirmed_ms >= e->options.page_refresh_ms;
+    int64_t refresh_ms = e->options.page_refresh_ms;
+    bool old = now_ms - s->confirmed_ms >= refresh_ms;
+    if (s->suspect.times) /* it has just been asked, in vain */
+        old = now_ms - s->suspect.last_ms >=
+              (refresh_ms < SUSPECT_RETRY_MS ? refresh_ms : SUSPECT_RETRY_MS);
     if (!old && !force)
         return false;
     try_fetch(s, alone);

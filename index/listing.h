@@ -55,6 +55,8 @@ struct listing {
     char *project_status_reason; /* or NULL */
     size_t skipped; /* file-like links that could not be read, and what a page left unclosed: a
                        comment, script or tag at its end may have swallowed links */
+    bool is_cut;    /* ends inside of a comment, script or tag, or before the </body> or </html> of
+                       what it opened: the rest was lost on the way */
     bool is_simple; /* says so itself: JSON with `files`/`projects`, or a pypi:repository-version
                        meta */
 };

@@ -25,7 +25,8 @@ struct reader {
     bool wanted; /* a tag was fed and not yet reported; more than one is never taken */
     bool base_seen;
     bool is_html;
-    int error; /* of a callback */
+    bool is_open, is_ended; /* <html> or <body>, and the end tag of either */
+    int error;              /* of a callback */
 };
 
 /* A tag as the scan sees it: <name ...> or </name ...>. */
@@ -301,6 +302,13 @@ static const char *find_comment_end(const char *p, const char *end)
     return NULL;
 }
 
+/* The page ends inside of something: links may have gone with it. */
+static void note_unclosed(struct reader *r)
+{
+    r->builder->listing->skipped++;
+    r->builder->listing->is_cut = true;
+}
+
 /* Moves *at behind the start or end tag there. */
 static int take_tag(struct reader *r, const char **at, const char *end)
 {
@@ -308,6 +316,7 @@ static int take_tag(struct reader *r, const char **at, const char *end)
     static const char *const read[] = {"a", "base", "meta", NULL};
     static const char *const html[] = {"html", "head", "body",  "a",  "base", "meta",
                                        "pre",  "h1",   "table", "ul", NULL};
+    static const char *const frame[] = {"html", "body", NULL};
     struct tag tag;
     int e = scan_tag(*at, end, &tag);
     const char *next;
@@ -317,14 +326,16 @@ static int take_tag(struct reader *r, const char **at, const char *end)
     next = tag.end;
     if (next && tag.name == tag.start + 1) {
         r->is_html = r->is_html || is_one_of(&tag, html);
+        r->is_open = r->is_open || is_one_of(&tag, frame);
         if (is_one_of(&tag, raw))
             next = find_raw_end(&tag, end);
         else if (is_one_of(&tag, read))
             e = read_tag(r, &tag);
+    } else if (next && is_one_of(&tag, frame)) {
+        r->is_ended = true;
     }
-    /* The page ends inside of something that was not closed: links may have gone with it. */
     if (!next)
-        r->builder->listing->skipped++;
+        note_unclosed(r);
     *at = next ? next : end;
     return e;
 }
@@ -346,7 +357,7 @@ static void take_declaration(struct reader *r, const char **at, const char *end)
         close = close ? close + 1 : NULL;
     }
     if (!close)
-        r->builder->listing->skipped++;
+        note_unclosed(r);
     *at = close ? close : end;
 }
 
@@ -382,5 +393,7 @@ int listing_read_html(struct listing_builder *b, const char *page, size_t len)
     free_parser(r.parser);
     if (e < 0)
         return e;
+    if (r.is_open && !r.is_ended)
+        b->listing->is_cut = true;
     return r.is_html ? 0 : ERROR_BAD_LISTING;
 }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/receipt.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+struct receipt *receipt_new(struct engine *e, struct source *source, const struct mirror *mirror,
+                            const char *page, bool is_list)
+{
+    struct receipt *r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->engine = e;
+    r->source = source;
+    r->mirror = mirror;
+    r->page = page;
+    r->is_list = is_list;
+    r->retry_after_s = -1;
+    r->started_ms = clock_monotonic_ms();
+    buf_init(&r->body, LISTING_MAX_BYTES);
+    buf_init(&r->packed, LISTING_MAX_BYTES);
+    return r;
+}
+
+void receipt_free(struct receipt *r)
+{
+    listing_ref_put(r->listing);
+    buf_release(&r->body);
+    buf_release(&r->packed);
+    free(r->etag);
+    free(r->date);
+    free(r->url);
+    free(r);
+}
+
+/* A 200 is not a listing: portals and blank pages say 200, too. */
+static int judge_listing(const struct receipt *r, const struct listing *l)
+{
+    if (r->is_list)
+        return l->project_count ? 0 : ERROR_BAD_LISTING;
+    if (l->file_count || (l->is_simple && r->mirror->layout == LAYOUT_SIMPLE))
+        return 0;
+    return ERROR_BAD_LISTING;
+}
+
+int receipt_parse(struct receipt *r)
+{
+    struct listing *listing = NULL;
+    int error = sha256_of(r->body.data, r->body.len, r->sha256);
+    if (error == 0)
+        error = listing_parse(r->body.data, r->body.len, r->url ? r->url : r->page, &listing);
+    if (error)
+        return error;
+    error = judge_listing(r, listing);
+    r->listing = error ? NULL : calloc(1, sizeof(*r->listing));
+    if (!r->listing) {
+        listing_free(listing);
+        return error ? error : ERROR_NO_MEMORY;
+    }
+    suspect_look(listing, &r->facts);
+    r->listing->refs = 1;
+    r->listing->listing = listing;
+    return 0;
+}
+
+bool receipt_says_missing(const struct receipt *r)
+{
+    if (r->status == 404 || r->status == 410)
+        return true;
+    for (const int *m = r->mirror->missing; m && *m; m++)
+        if (*m == r->status)
+            return true;
+    return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
+}

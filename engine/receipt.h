@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A receipt: the bytes of a mirror's page on their way, fetched or loaded from the catalogue, to
+ * what they say. Made and freed on the flight thread by engine/sources.c, read on the compute lane.
+ */
+#include "base/buf.h"
+#include "base/digest.h"
+#include "engine/core.h"
+#include "engine/sources.h"
+#include "engine/suspect.h"
+
+enum { RECEIPT_DETAIL_BYTES = 256 };
+
+struct receipt {
+    struct job job;
+    struct engine *engine;
+    struct source *source;
+    const struct mirror *mirror;
+    const char *page; /* the source's */
+    bool is_list;     /* a list of projects */
+    bool stored;      /* came from the catalogue */
+    /* what the mirror said */
+    int status, error, retry_after_s;
+    char *etag, *date, *url;
+    char detail[RECEIPT_DETAIL_BYTES];
+    struct buf body;
+    int64_t started_ms;
+    int64_t fetched_s;
+    /* what was read */
+    struct listing_ref *listing;
+    struct suspect_facts facts;
+    char sha256[SHA256_HEX];
+    struct buf packed; /* the body, gzip */
+};
+
+/* NULL when out of memory. `page` must live as long as the receipt. */
+struct receipt *receipt_new(struct engine *engine, struct source *source,
+                            const struct mirror *mirror, const char *page, bool is_list);
+void receipt_free(struct receipt *receipt);
+
+/* Reads the body of a 200: listing, facts, sha256. Any error of listing_parse; ERROR_BAD_LISTING
+ * also for a page that lists nothing of what was asked for. */
+int receipt_parse(struct receipt *receipt);
+/* Whether another status than 200 means that the mirror has no such page. */
+bool receipt_says_missing(const struct receipt *receipt);
