@@ -185,6 +185,10 @@ def test_who_was_just_accepted_is_answered_before_the_end(mirrors, serve, manage
         daemon.get("/-/health")  # accepted behind it
         daemon.process.send_signal(signal.SIGTERM)
         manager.wait("STOPPING")
+        client.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            client.recv(1)  # neither cut nor answered
+        client.settimeout(20 * PATIENCE)
         client.sendall(b"GET /-/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
     assert daemon.process.wait(5 * PATIENCE) == 0
