@@ -103,6 +103,8 @@ void commit_remove_blob(struct engine *engine, const char *sha256);
 void commit_authority(struct engine *engine, const struct entry *entry);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
+/* The same, unless somebody is about to open it: then false, and nothing happens. */
+bool files_drop_idle(struct engine *engine, struct entry *entry);
 /* The board is what newcomers find from now on; takes over the caller's reference. NULL: none. */
 void files_set_board(struct engine *engine, struct entry *entry, struct board *board);
 /* Takes over the reference; the board goes. */

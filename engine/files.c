@@ -121,6 +121,20 @@ void files_drop(struct engine *e, struct entry *entry)
     entry_free(entry);
 }
 
+bool files_drop_idle(struct engine *e, struct entry *entry)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    bool idle = !entry->board;
+    if (idle)
+        HASH_DEL(e->files->table, entry);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (!idle)
+        return false;
+    e->files->open_count -= entry->blob != NULL;
+    entry_free(entry);
+    return true;
+}
+
 void files_set_board(struct engine *e, struct entry *entry, struct board *board)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -182,7 +196,7 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
                  "what was kept is not sha256 %s: forgotten", sha256);
     if (!is_held_elsewhere(e, entry))
         commit_remove_blob(e, entry->sha256);
-    if (!entry->flying) /* else it is being opened: see is_lost in flights.c */
+    if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
         files_set_blob(e, entry, NULL);
     entry->sha256[0] = '\0';
     entry->size = -1;

@@ -15,48 +15,30 @@
  * SQLite delete nothing.
  */
 
-struct removal {
-    struct job job;
-    struct engine *engine;
-    char sha256[SHA256_HEX];
-};
-
-static void drop_row_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)catalogue_drop_blob(r->engine->catalogue, r->sha256); /* else at the next start */
-    free(r);
-}
-
-static void unlink_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)store_remove(r->engine->store, r->sha256);
-    job->run = drop_row_run;
-    lane_post(r->engine->catalogue_lane, job);
-}
-
 /* Takes a blob away under every path that names it; gives the bytes its paths counted. */
-static int64_t evict(struct engine *e, struct entry **list, size_t count, const char *sha256)
+static int64_t evict(struct engine *e, struct entry **list, size_t count, const char *text)
 {
-    struct removal *r = calloc(1, sizeof(*r));
     int64_t bytes = 0;
-    if (!r)
-        return 0;
-    *r = (struct removal){.job.run = unlink_run, .engine = e};
-    str_copy(r->sha256, sizeof(r->sha256), sha256);
+    bool is_wanted = false;
+    char sha256[SHA256_HEX];
+    str_copy(sha256, sizeof(sha256), text);
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = list[i];
-        if (!entry || strcmp(entry->sha256, r->sha256) != 0)
+        if (!entry || strcmp(entry->sha256, sha256) != 0)
             continue;
-        log_info("evicted path=%s/%s bytes=%" PRId64, entry->origin->name, entry->path,
-                 entry->size);
-        bytes += entry->size;
         list[i] = NULL;
-        files_drop(e, entry);
+        int64_t size = entry->size;
+        auto_free char *path = str_printf("%s/%s", entry->origin->name, entry->path);
+        if (!files_drop_idle(e, entry)) { /* somebody has just come for it */
+            is_wanted = true;
+            continue;
+        }
+        log_info("evicted path=%s bytes=%" PRId64, path ? path : "", size);
+        bytes += size;
     }
-    lane_post(e->cleaner, &r->job);
-    return bytes;
+    if (!is_wanted)
+        commit_remove_blob(e, sha256);
+    return is_wanted ? 0 : bytes;
 }
 
 static int by_use(const void *a, const void *b)
@@ -78,9 +60,11 @@ bool space_make(struct engine *e, int64_t bytes)
     if (!list)
         return false;
     size_t count = 0;
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (entry->sha256[0] && !entry->flying)
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry && count < blobs; entry = entry->hh.next)
+        if (entry->sha256[0] && !entry->flying && !entry->is_failed)
             list[count++] = entry;
+    pthread_rwlock_unlock(&e->files->lock);
     qsort(list, count, sizeof(struct entry *), by_use);
     for (size_t i = 0; i < count && used + bytes > most; i++)
         if (list[i])
