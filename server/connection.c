@@ -43,14 +43,14 @@ static const struct waiter_class connection_class = {
     .is_gone = connection_is_gone,
 };
 
-static int connection_fd(struct MHD_Connection *mhd)
+int connection_fd(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
-static const struct sockaddr *connection_address(struct MHD_Connection *mhd)
+const struct sockaddr *connection_address(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -66,7 +66,7 @@ void connection_init(struct connection *connection, struct MHD_Connection *mhd)
     };
 }
 
-static bool is_loopback(const struct sockaddr *address)
+bool connection_address_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const void *)address;
@@ -83,14 +83,14 @@ static bool is_loopback(const struct sockaddr *address)
 bool connection_is_loopback(const struct connection *connection)
 {
     const struct sockaddr *address = connection_address(connection->mhd);
-    return address && is_loopback(address);
+    return address && connection_address_is_loopback(address);
 }
 
 void connection_tune(struct MHD_Connection *mhd)
 {
     const struct sockaddr *address = connection_address(mhd);
     int bytes = LOOPBACK_SEND_BYTES;
-    if (address && is_loopback(address))
+    if (address && connection_address_is_loopback(address))
         (void)setsockopt(connection_fd(mhd), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 

@@ -6,7 +6,9 @@
  * MHD's own lock below the list's. All but the waiter's own functions: on the connection's worker.
  */
 #include <microhttpd.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "engine/wait.h"
 
@@ -19,6 +21,11 @@ struct connection {
 enum { CONNECTION_CLIENT_SIZE = 64 }; /* room for an address */
 
 void connection_init(struct connection *connection, struct MHD_Connection *mhd);
+
+/* The client's address; NULL where it has none. */
+const struct sockaddr *connection_address(struct MHD_Connection *mhd);
+int connection_fd(struct MHD_Connection *mhd);
+bool connection_address_is_loopback(const struct sockaddr *address);
 
 /* Called once for each connection that arrives: bounds what a bulk client on loopback can have in
  * flight, so that its worker goes round to the others. */

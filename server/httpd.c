@@ -28,6 +28,7 @@
 #include "base/lane.h"
 #include "base/log.h"
 #include "server/file_reply.h"
+#include "server/guests.h"
 #include "server/home.h"
 #include "server/listener.h"
 #include "server/page_reply.h"
@@ -54,11 +55,13 @@ struct room {
 /* A connection that has not asked for anything yet is of interest at the stop alone. */
 struct newcomer {
     bool has_asked;
+    struct guest guest;
 };
 
 struct httpd {
     _Atomic(struct room *) room;
     _Atomic long newcomers;
+    struct guests *guests;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     struct listener listeners[HTTPD_ADDRESSES_MAX];
@@ -113,6 +116,14 @@ static enum MHD_Result refuse_send(struct request *request, unsigned status, con
     return reply_send(&reply, request, status);
 }
 
+/* NULL when there was no memory for it: such a connection is refused at its first request. */
+static struct newcomer *newcomer_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 /*
  * Called when the headers are there, when the request is, and again after each resume. A response
  * queued at the first call makes MHD drop the connection after it: wanted where a request is
@@ -123,11 +134,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
                                   size_t *upload_size, void **request_cls)
 {
     struct request *request = *request_cls;
-    (void)cls, (void)mhd, (void)url, (void)upload;
-    if (!request)
+    (void)cls, (void)url, (void)upload;
+    if (!request || !newcomer_of(mhd))
         return MHD_NO; /* out of memory */
     if (!request->is_checked) {
         const char *why = NULL;
+        guest_asks(&newcomer_of(mhd)->guest);
         unsigned status = request_check(request, method, version, &why);
         request->is_checked = true;
         return status ? refuse_send(request, status, why) : MHD_YES;
@@ -143,9 +155,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 
 static void newcomer_asks(struct httpd *httpd, struct MHD_Connection *mhd)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct newcomer *newcomer = info ? info->socket_context : NULL;
+    struct newcomer *newcomer = newcomer_of(mhd);
     if (!newcomer || newcomer->has_asked)
         return;
     newcomer->has_asked = true;
@@ -165,7 +175,9 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_cls,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)cls, (void)mhd;
+    (void)cls;
+    if (newcomer_of(mhd))
+        guest_is_served(&newcomer_of(mhd)->guest);
     request_free(*request_cls, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_cls = NULL;
 }
@@ -175,14 +187,27 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 {
     struct httpd *httpd = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct newcomer *newcomer = calloc(1, sizeof(*newcomer));
         connection_tune(mhd);
-        if ((*socket_context = calloc(1, sizeof(struct newcomer))))
-            atomic_fetch_add(&httpd->newcomers, 1);
+        if (!newcomer)
+            return;
+        atomic_fetch_add(&httpd->newcomers, 1);
+        guests_enter(httpd->guests, &newcomer->guest, connection_fd(mhd), connection_address(mhd));
+        *socket_context = newcomer;
         return;
     }
     newcomer_asks(httpd, mhd);
+    if (*socket_context)
+        guests_leave(httpd->guests, &((struct newcomer *)*socket_context)->guest);
     free(*socket_context);
     *socket_context = NULL;
+}
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t len)
+{
+    struct httpd *httpd = cls;
+    (void)len;
+    return guests_admits(httpd->guests, address) ? MHD_YES : MHD_NO;
 }
 
 /* MHD would undo escapes by its own lax rules, in a target that we have decoded already. */
@@ -227,7 +252,7 @@ static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned lim
 {
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        0, on_accept, httpd, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, httpd,
@@ -248,7 +273,7 @@ static size_t core_count(void)
     return n < 1 ? 1 : (size_t)n;
 }
 
-static int daemons_start(struct httpd *httpd)
+static int daemons_start(struct httpd *httpd, const struct httpd_options *options)
 {
     size_t count = 0;
     for (size_t i = 0; i < httpd->listener_count; i++)
@@ -257,6 +282,15 @@ static int daemons_start(struct httpd *httpd)
     if (!httpd->daemons)
         return ERROR_NO_MEMORY;
     unsigned limit = connection_limit(count);
+    struct guests_options guests = {
+        .connections = limit * (unsigned)count,
+        .client_limit = options->client_limit,
+        .header_timeout_ms =
+            options->header_timeout_ms ? options->header_timeout_ms : HTTPD_HEADER_TIMEOUT_MS,
+    };
+    int r = guests_new(&guests, &httpd->guests);
+    if (r)
+        return r;
     for (size_t i = 0; i < httpd->listener_count; i++)
         for (size_t j = 0; j < httpd->listeners[i].count; j++) {
             struct MHD_Daemon *daemon = daemon_start(httpd, httpd->listeners[i].fds[j], limit);
@@ -394,7 +428,7 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret)
     if (r == 0)
         r = addresses_open(httpd, options);
     if (r == 0)
-        r = daemons_start(httpd);
+        r = daemons_start(httpd, options);
     if (r) {
         httpd_stop(httpd);
         httpd_free(httpd);
@@ -471,6 +505,7 @@ void httpd_free(struct httpd *httpd)
         older = room->older;
         free(room);
     }
+    guests_free(httpd->guests);
     pthread_cond_destroy(&httpd->idle);
     pthread_mutex_destroy(&httpd->lock);
     free(httpd->daemons);

@@ -18,7 +18,7 @@
 
 #include "engine/engine.h"
 
-enum { HTTPD_HOST_SIZE = 256, HTTPD_ADDRESSES_MAX = 32 };
+enum { HTTPD_HOST_SIZE = 256, HTTPD_ADDRESSES_MAX = 32, HTTPD_HEADER_TIMEOUT_MS = 15000 };
 
 struct httpd_listen {
     char host[HTTPD_HOST_SIZE]; /* without brackets; "" for all addresses */
@@ -36,6 +36,8 @@ struct httpd_options {
     int workers;              /* per address; 0: one per core */
     const char *const *hosts; /* further Host values accepted; NULL-terminated, or NULL */
     const char *instance;
+    int header_timeout_ms; /* in which a request's headers must come; 0: HTTPD_HEADER_TIMEOUT_MS */
+    unsigned client_limit; /* connections of one address; 0: see server/guests.h */
 };
 
 struct httpd;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/request.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "server/access.h"
+#include "server/intact.h"
 
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
 {
@@ -16,6 +18,7 @@ struct request *request_new(struct site *site, struct MHD_Connection *mhd, const
     if (!request)
         return NULL;
     request->target = strndup(target, ROUTE_TARGET_MAX);
+    request->target_end = target + strlen(target);
     if (!request->target || route_parse(site->origins, target, &request->route)) {
         free(request->target);
         free(request);
@@ -72,6 +75,7 @@ static const struct {
 
 struct header_scan {
     struct request *request;
+    struct intact intact;
     bool voided[HEADERS];
     const char *why; /* not NULL: refuse */
 };
@@ -98,29 +102,54 @@ static void header_repeat(struct header_scan *scan, enum header header, const ch
     request->headers[header] = request->joined[header] = joined;
 }
 
+/* A name is a token (RFC 9110 5.1): no space before its colon, nothing folded onto it. */
+static bool is_token(const char *s)
+{
+    const char *start = s;
+    while (isalnum((unsigned char)*s) || (*s && strchr("!#$%&'*+-.^_`|~", *s)))
+        s++;
+    return s > start && !*s;
+}
+
+static bool is_value(const char *s)
+{
+    while (*s && *s != 0x7f && ((unsigned char)*s >= ' ' || *s == '\t'))
+        s++;
+    return !*s;
+}
+
 static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *key,
                                    size_t key_size, const char *value, size_t value_size)
 {
     struct header_scan *scan = cls;
-    (void)kind;
-    if (memchr(key, '\0', key_size) || (value && memchr(value, '\0', value_size)))
-        scan->why = "a header with a NUL byte";
+    (void)kind, (void)key_size, (void)value_size;
+    if (!value)
+        value = "";
+    intact_header(&scan->intact, key, value);
+    if (!is_token(key) || !is_value(value))
+        scan->why = "a header line with a bad name or a control byte";
     for (enum header h = HEADER_HOST; h < HEADERS && !scan->why; h++) {
         if (strcasecmp(key, known[h].name))
             continue;
         if (scan->request->headers[h])
-            header_repeat(scan, h, value ? value : "");
+            header_repeat(scan, h, value);
         else
-            scan->request->headers[h] = value ? value : "";
+            scan->request->headers[h] = value;
         break;
     }
     return scan->why ? MHD_NO : MHD_YES;
 }
 
-static const char *headers_read(struct request *request)
+static const char *headers_read(struct request *request, const char *method, const char *version)
 {
     struct header_scan scan = {.request = request};
-    (void)MHD_get_connection_values_n(request->connection.mhd, MHD_HEADER_KIND, header_take, &scan);
+    struct MHD_Connection *mhd = request->connection.mhd;
+    intact_begin(&scan.intact, request->target_end, version);
+    (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, header_take, &scan);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (!scan.why && !intact_end(&scan.intact, method, info ? info->header_size : 0))
+        scan.why = "a NUL byte, a folded line or mixed line ends";
     /* If-Range twice says nothing we could trust, so the range it guards goes with it. */
     if (scan.voided[HEADER_RANGE] || scan.voided[HEADER_IF_RANGE])
         request->headers[HEADER_RANGE] = NULL;
@@ -169,7 +198,7 @@ unsigned request_check(struct request *request, const char *method, const char *
 {
     str_copy(request->method, sizeof(request->method), method);
     request->is_head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
-    const char *why = headers_read(request);
+    const char *why = headers_read(request, method, version);
     if (why)
         return refuse(MHD_HTTP_BAD_REQUEST, why, ret_why);
     if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET))

@@ -46,7 +46,8 @@ enum header {
 struct request {
     struct site *site;
     struct connection connection;
-    char *target; /* as written, for the access line; cut at ROUTE_TARGET_MAX */
+    char *target;           /* as written, for the access line; cut at ROUTE_TARGET_MAX */
+    const char *target_end; /* in MHD's buffer, for request_check */
     struct route route;
     char method[16];
     bool is_checked;
