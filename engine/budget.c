@@ -35,19 +35,37 @@ struct budget {
     struct health mirror[];
 };
 
-int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret)
+int budget_grow(struct budget **budget, size_t mirrors)
 {
-    struct budget *b = calloc(1, sizeof(*b) + mirrors * sizeof(b->mirror[0]));
+    size_t had = *budget ? (*budget)->count : 0;
+    struct budget *b = realloc(*budget, sizeof(*b) + mirrors * sizeof(b->mirror[0]));
     if (!b)
         return ERROR_NO_MEMORY;
+    *budget = b;
     b->count = mirrors;
-    b->connections = connections;
-    b->random = seed | 1;
-    for (size_t i = 0; i < mirrors; i++)
+    for (size_t i = had; i < mirrors; i++) {
+        b->mirror[i] = (struct health){0};
         for (unsigned k = 0; k < LIES_MOST; k++)
             b->mirror[i].lies_ms[k] = -LIE_MS;
+    }
+    return 0;
+}
+
+int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret)
+{
+    struct budget *b = NULL;
+    int r = budget_grow(&b, mirrors);
+    if (r)
+        return r;
+    b->connections = connections;
+    b->random = seed | 1;
     *ret = b;
     return 0;
+}
+
+void budget_set_connections(struct budget *b, unsigned connections)
+{
+    b->connections = connections;
 }
 
 void budget_free(struct budget *b)

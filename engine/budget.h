@@ -29,6 +29,10 @@ struct budget_view {
 /* `connections`: at most so many file transfers at once per mirror. `seed` makes the jitter. */
 int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret);
 void budget_free(struct budget *budget);
+/* Makes room for so many mirrors, never fewer than there were; newcomers are unknown. Moves the
+ * budget. ERROR_NO_MEMORY: nothing changes. */
+int budget_grow(struct budget **budget, size_t mirrors);
+void budget_set_connections(struct budget *budget, unsigned connections);
 
 /*
  * Chooses among `count` mirrors, those whose bit is set in `excluded` left out; *ret is an index

@@ -46,7 +46,7 @@ static struct record *record_new(struct flying *fl)
     struct flight_view view;
     flight_view(fl->flight, &view);
     unsigned senders = view.senders | (fl->board ? fl->board->senders : 0);
-    core_mirror_names(entry->origin, senders, names, sizeof(names));
+    core_mirror_names(fl->origin, senders, names, sizeof(names));
     if (!r)
         return NULL;
     r->engine = fl->engine;

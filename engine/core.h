@@ -16,6 +16,7 @@
  * may block is a job on a lane that posts its result back.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@
 enum { WRITER_LANES = 2, SLABS = 128, TICK_MS = 250 };
 
 struct files;
+struct generation;
 struct pages;
 struct sources;
 
@@ -50,9 +52,11 @@ struct engine {
 
     struct files *files;
     struct pages *pages;
-    struct sources *sources; /* flight thread */
-    struct budget *budget;   /* flight thread */
-    size_t *mirror_base;     /* number of an origin's first mirror in the budget */
+    struct sources *sources;                 /* flight thread */
+    struct budget *budget;                   /* flight thread */
+    _Atomic(const struct origins *) origins; /* in force */
+    struct generation *generations;          /* these and those before; flight thread */
+    size_t mirror_count;                     /* of all of them, in the budget */
 
     _Atomic bool ready, stopping;
     pthread_t thread;
@@ -74,10 +78,29 @@ struct engine {
 /* Runs the job on the flight thread. Any thread; never blocks. After engine_stop has joined the
  * thread, jobs run on the caller's. */
 void core_post(struct engine *engine, struct job *job);
+/* The same, and back when it has run. Not on the flight thread. */
+struct call {
+    struct job job;
+    struct engine *engine;
+    const void *argument;
+    int result;
+    sem_t done; /* run posts it */
+};
+int core_call(struct engine *engine, void (*run)(struct job *job), const void *argument);
 
 /* A job that owns a copy of nothing: calloc'd by the caller, container_of in run, freed there. */
 
-/* Number of a mirror in the budget. */
+/* ---- reload.c */
+/* The origins in force. Any thread; they stay good, but may not be those of the next call: whoever
+ * follows a pointer into them keeps to it. */
+const struct origins *core_origins(const struct engine *engine);
+/* At start; generations_free after all else. */
+int generations_start(struct engine *engine);
+void generations_free(struct engine *engine);
+/* What the transfer thread may reach; NULL-terminated; core_hosts_free it. */
+int core_allowed_hosts(const struct engine *engine, char ***ret);
+void core_hosts_free(char **hosts);
+/* Number of a mirror in the budget, whatever generation the origin is of. Flight thread. */
 size_t core_mirror(const struct engine *engine, const struct origin *origin, unsigned mirror);
 unsigned core_origin_mirrors(const struct engine *engine, const struct origin *origin,
                              size_t ret_numbers[]);
@@ -102,6 +125,8 @@ int pages_new(struct engine *engine, struct pages **ret);
 void pages_free(struct pages *pages);
 /* Nobody has said what the digest of this file is: its project's page is asked for. */
 void pages_want_digest(struct engine *engine, const struct origin *origin, const char *path);
+/* The origins are others: no page stands, and those being loaded are begun anew. */
+void pages_reload(struct engine *engine);
 void pages_tick(struct engine *engine, int64_t now_ms);
 void pages_stop(struct engine *engine);
 int sources_new(struct engine *engine, struct sources **ret);

@@ -2,7 +2,6 @@
 #include "engine/engine.h"
 
 #include <errno.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/url.h"
 #include "engine/core.h"
 #include "index/listing.h"
 
@@ -97,18 +95,6 @@ static int start_thread(struct engine *e)
 
 /* --------------------------------------------------------------- helpers */
 
-size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
-{
-    return e->mirror_base[origin - e->options.origins->list] + mirror;
-}
-
-unsigned core_origin_mirrors(const struct engine *e, const struct origin *origin, size_t ret[])
-{
-    for (unsigned m = 0; m < origin->mirror_count; m++)
-        ret[m] = core_mirror(e, origin, m);
-    return (unsigned)origin->mirror_count;
-}
-
 void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size)
 {
     size_t len = 0;
@@ -132,37 +118,10 @@ char *core_via(const struct engine *e, const char *client_via)
 
 /* ------------------------------------------------------------------ start */
 
-/* Hosts that were configured may be loopback or private; nothing else may. */
-static int allowed_hosts(const struct engine_options *options, char ***ret)
-{
-    size_t count = 0;
-    for (size_t o = 0; o < options->origins->count; o++)
-        count += 2 * options->origins->list[o].mirror_count;
-    char **list = calloc(count + 1, sizeof(*list));
-    if (!list)
-        return ERROR_NO_MEMORY;
-    size_t n = 0;
-    for (size_t o = 0; o < options->origins->count; o++) {
-        const struct origin *origin = &options->origins->list[o];
-        for (size_t m = 0; m < 2 * origin->mirror_count; m++) {
-            const struct mirror *mirror = &origin->mirrors[m / 2];
-            struct url url;
-            if (url_parse(m % 2 ? mirror->index : mirror->files, &url))
-                continue;
-            list[n] = strchr(url.host, ':') ? str_printf("[%s]:%d", url.host, url.port)
-                                            : str_printf("%s:%d", url.host, url.port);
-            url_release(&url);
-            n += list[n] != NULL;
-        }
-    }
-    *ret = list;
-    return 0;
-}
-
 static int start_fetcher(struct engine *e)
 {
     char **allowed = NULL;
-    int r = allowed_hosts(&e->options, &allowed);
+    int r = core_allowed_hosts(e, &allowed);
     if (r)
         return r;
     struct fetcher_options options = {
@@ -177,9 +136,7 @@ static int start_fetcher(struct engine *e)
         .page_timeout_ms = e->options.listing_timeout_ms,
     };
     r = fetcher_new(&options, &e->fetcher);
-    for (char **a = allowed; *a; a++)
-        free(*a);
-    free(allowed);
+    core_hosts_free(allowed);
     return r;
 }
 
@@ -193,21 +150,6 @@ static int start_lanes(struct engine *e)
     if (r == 0)
         r = lane_new("compute", 2, &e->compute);
     return r ? r : lane_new("catalogue", 1, &e->catalogue_lane);
-}
-
-static int start_budget(struct engine *e)
-{
-    const struct origins *origins = e->options.origins;
-    size_t count = 0;
-    e->mirror_base = calloc(origins->count + 1, sizeof(*e->mirror_base));
-    if (!e->mirror_base)
-        return ERROR_NO_MEMORY;
-    for (size_t o = 0; o < origins->count; o++) {
-        e->mirror_base[o] = count;
-        count += origins->list[o].mirror_count;
-    }
-    uint64_t seed = (uint64_t)clock_monotonic_ms() * 2654435761u;
-    return budget_new(count, (unsigned)e->options.connections_per_mirror, seed, &e->budget);
 }
 
 static int open_storage(struct engine *e)
@@ -225,7 +167,7 @@ static int start(struct engine *e)
 {
     int r = open_storage(e);
     if (r == 0)
-        r = start_budget(e);
+        r = generations_start(e);
     if (r == 0)
         r = slab_pool_new(SLABS, &e->slabs);
     if (r == 0)
@@ -278,21 +220,15 @@ int engine_open(const struct engine_options *options, struct engine **ret)
 
 /* ------------------------------------------------------------------- stop */
 
-/* A job that somebody waits for. */
-struct call {
-    struct job job;
-    struct engine *engine;
-    sem_t done;
-};
-
-static void call_and_wait(struct engine *e, void (*run)(struct job *job))
+int core_call(struct engine *e, void (*run)(struct job *job), const void *argument)
 {
-    struct call call = {.job.run = run, .engine = e};
+    struct call call = {.job.run = run, .engine = e, .argument = argument};
     sem_init(&call.done, 0, 0);
     core_post(e, &call.job);
     while (sem_wait(&call.done) < 0 && errno == EINTR)
         ;
     sem_destroy(&call.done);
+    return call.result;
 }
 
 static void stop_run(struct job *job)
@@ -322,7 +258,7 @@ void engine_stop(struct engine *e)
         return;
     bool has_thread = e->has_thread;
     if (has_thread)
-        call_and_wait(e, stop_run);
+        (void)core_call(e, stop_run, NULL);
     if (e->fetcher)
         fetcher_stop(e->fetcher);
     struct lane *lanes[] = {e->writers[0], e->writers[1], e->compute,
@@ -331,7 +267,7 @@ void engine_stop(struct engine *e)
         if (lanes[i])
             lane_stop(lanes[i]);
     if (has_thread) {
-        call_and_wait(e, quit_run);
+        (void)core_call(e, quit_run, NULL);
         (void)pthread_join(e->thread, NULL);
     }
 }
@@ -357,7 +293,7 @@ void engine_free(struct engine *e)
     budget_free(e->budget);
     buf_release(&e->status);
     problems_free(e);
-    free(e->mirror_base);
+    generations_free(e);
     free(e->user_agent);
     free(e->via);
     pthread_cond_destroy(&e->work);

@@ -45,6 +45,13 @@ struct engine_options {
 
 /* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY: it cannot be written. */
 int engine_open(const struct engine_options *options, struct engine **ret);
+/*
+ * Takes over other origins, and max_size, min_free, page_memory, page_refresh_ms and
+ * connections_per_mirror; the other options need a new engine. What begins from now on goes by
+ * them; flights go on with the mirrors they began with, so the old origins must outlive the engine,
+ * too. Blocks until the flight thread has done it: main thread. On failure nothing changes.
+ */
+int engine_reload(struct engine *engine, const struct engine_options *options);
 void engine_stop(struct engine *engine);
 void engine_free(struct engine *engine);
 

@@ -214,7 +214,7 @@ static int judge(struct feed *t)
     struct flying *fl = t->flying;
     if (fl->over || t->stopped)
         return ERROR_STOPPING;
-    t->facts.status = plain_status(mirror_of(t, fl->entry->origin), t->facts.status);
+    t->facts.status = plain_status(mirror_of(t, fl->origin), t->facts.status);
     t->facts.same_validator = has_same_validator(fl, t);
     if (fl->row_etag && fl->row_size >= 0 && t->facts.total >= 0 &&
         (t->facts.status == 200 || t->facts.status == 206))
@@ -314,7 +314,7 @@ static void unlink_feed(struct flying *fl, struct feed *t)
 
 static void tell_flight(struct flying *fl, struct feed *t, int error, const char *what)
 {
-    const struct origin *origin = fl->entry->origin;
+    const struct origin *origin = fl->origin;
     auto_free char *detail = str_printf("%s: %s", mirror_of(t, origin)->name, what);
     if (error && error != ERROR_STOPPING)
         log_info("transfer failed mirror=%s path=%s error=\"%s\"", mirror_of(t, origin)->name,
@@ -351,7 +351,7 @@ static void done_run(struct job *job)
 static void fetch(struct feed *t)
 {
     struct flying *fl = t->flying;
-    const struct origin *origin = fl->entry->origin;
+    const struct origin *origin = fl->origin;
     auto_free char *url = mirror_file_url(mirror_of(t, origin), fl->entry->path);
     auto_free char *via = core_via(t->engine, fl->via);
     struct fetch_request request = {.url = url ? url : "",
@@ -428,7 +428,7 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->engine = e;
     t->number = c->transfer;
     t->mirror = c->mirror;
-    t->counted_mirror = core_mirror(e, fl->entry->origin, c->mirror);
+    t->counted_mirror = core_mirror(e, fl->origin, c->mirror);
     t->head = c->head;
     t->from = c->from;
     t->to = c->to;

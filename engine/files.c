@@ -366,7 +366,7 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail,
 int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
                 struct file **ret)
 {
-    const struct origin *origin = origins_find(e->options.origins, query->origin);
+    const struct origin *origin = origins_find(core_origins(e), query->origin);
     if (!origin)
         return refuse(e, OUTCOME_NO_FILE, "no such origin", query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)

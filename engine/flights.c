@@ -83,7 +83,7 @@ static void begin_flight(struct lookup *l)
     if (!fl->sha256[0]) /* else an authority spoke meanwhile */
         memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
     bool known = fl->row_etag && fl->row_size >= 0;
-    struct flight_options options = {.mirrors = (unsigned)fl->entry->origin->mirror_count,
+    struct flight_options options = {.mirrors = (unsigned)fl->origin->mirror_count,
                                      .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
@@ -100,7 +100,7 @@ static void begin_flight(struct lookup *l)
         flying_add_interest(fl, full ? FILE_USE_HEAD : fl->interest);
     }
     if (!fl->sha256[0])
-        pages_want_digest(fl->engine, fl->entry->origin, fl->entry->path);
+        pages_want_digest(fl->engine, fl->origin, fl->entry->path);
     flying_drain(fl);
 }
 
@@ -158,7 +158,7 @@ static void end_without_flight(struct flying *fl)
 /* No descriptor, no memory: the blob is there all the same. */
 static void cannot_open(struct flying *fl, int error)
 {
-    log_error("cannot open blob path=%s/%s error=\"%s\"", fl->entry->origin->name, fl->entry->path,
+    log_error("cannot open blob path=%s/%s error=\"%s\"", fl->origin->name, fl->entry->path,
               error_text(error));
     struct board *board = fl->board;
     fl->board = NULL;
@@ -221,8 +221,8 @@ static struct lookup *lookup_new(struct flying *fl)
     if (!l)
         abort();
     l->flying = fl;
-    l->mirrors = fl->entry->origin;
-    l->origin = strdup(fl->entry->origin->name);
+    l->mirrors = fl->origin;
+    l->origin = strdup(fl->origin->name);
     l->path = strdup(fl->entry->path);
     if (!l->origin || !l->path)
         abort();
@@ -237,6 +237,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
         abort();
     fl->engine = e;
     fl->entry = entry;
+    fl->origin = entry->board->origin; /* of whoever asked: after a reload, the new one */
     fl->refs = 1;
     fl->interest = use;
     fl->via = via ? strdup(via) : NULL;
@@ -442,7 +443,7 @@ void flights_write_status(struct engine *e, struct buf *to)
         json_write_comma(to);
         buf_putc(to, '{');
         json_write_name(to, "origin");
-        json_write_string(to, fl->entry->origin->name);
+        json_write_string(to, fl->origin->name);
         json_write_name(to, "path");
         json_write_string(to, fl->entry->path);
         json_write_name(to, "bytes");
@@ -454,7 +455,7 @@ void flights_write_status(struct engine *e, struct buf *to)
         json_write_name(to, "readers");
         buf_printf(to, "%u", view.readers);
         json_write_name(to, "mirrors");
-        write_names(fl->entry->origin, view.senders, to);
+        write_names(fl->origin, view.senders, to);
         buf_putc(to, '}');
     }
 }

@@ -86,7 +86,7 @@ static void fill_board(const struct flying *fl, struct board *board)
 int flying_renew_board(struct flying *fl)
 {
     struct board *board;
-    int r = board_new(fl->entry->origin, &board);
+    int r = board_new(fl->origin, &board);
     if (r)
         return r;
     for (size_t i = 0; i < fl->present.count; i++)
@@ -130,9 +130,8 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
         (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
         return;
     }
-    auto_free char *seed =
-        str_printf("%s/%s %" PRId64 " %s", fl->entry->origin->name, fl->entry->path, size,
-                   fl->name_validator ? fl->name_validator : "");
+    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->entry->path,
+                                      size, fl->name_validator ? fl->name_validator : "");
     char hex[SHA256_HEX];
     if (!seed || sha256_of(seed, strlen(seed), hex))
         return;
@@ -194,7 +193,7 @@ void flying_know_from_row(struct flying *fl)
 void flying_ask(struct flying *fl, const struct flight_command *c)
 {
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = core_origin_mirrors(fl->engine, fl->entry->origin, numbers), mirror;
+    unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers), mirror;
     int r = budget_pick(fl->engine->budget, numbers, count, c->excluded, flying_is_counted(fl),
                         clock_monotonic_ms(), &mirror);
     fl->asking[c->slot] = r == BUDGET_BUSY;
@@ -213,7 +212,7 @@ void flying_ask(struct flying *fl, const struct flight_command *c)
         budget_view(fl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
         size_t len = strlen(detail);
         (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
-                       len ? "; " : "", fl->entry->origin->mirrors[m].name, view.last_error);
+                       len ? "; " : "", fl->origin->mirrors[m].name, view.last_error);
     }
     flight_on_mirror(fl->flight, c->slot, FLIGHT_NO_MIRROR, detail[0] ? ERROR_UPSTREAM_BROKEN : 0,
                      detail);
@@ -342,7 +341,7 @@ static void drop_partial(struct flying *fl, bool unlink_it)
 
 static void on_cut(struct flying *fl, int error)
 {
-    log_warning("readers cut path=%s/%s reason=\"%s\"", fl->entry->origin->name, fl->entry->path,
+    log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->entry->path,
                 error_text(error));
     abandon_hasher(fl);
     drop_partial(fl, true);
@@ -361,15 +360,15 @@ static void on_cut(struct flying *fl, int error)
 static void on_blame(struct flying *fl, unsigned mirror)
 {
     const struct entry *entry = fl->entry;
-    const char *name = entry->origin->mirrors[mirror].name;
+    const char *name = fl->origin->mirrors[mirror].name;
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
                 entry->path, fl->sha256);
     core_problem(fl->engine, "wrong-digest", entry->origin->name, entry->path,
                  "%s sent other bytes than sha256 %s", name, fl->sha256);
-    budget_lied(fl->engine->budget, core_mirror(fl->engine, entry->origin, mirror),
+    budget_lied(fl->engine->budget, core_mirror(fl->engine, fl->origin, mirror),
                 clock_monotonic_ms());
     fl->blamed |= 1u << mirror;
-    blame_put(fl->engine, entry->origin, entry->path, mirror);
+    blame_put(fl->engine, fl->origin, entry->path, mirror);
 }
 
 static bool is_disk_error(int error)
@@ -386,7 +385,7 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     bool usual = c->error == ERROR_STOPPING || c->error == ERROR_GONE || fl->no_room;
     log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
-             fl->entry->origin->name, fl->entry->path, error_text(c->error), c->detail);
+             fl->origin->name, fl->entry->path, error_text(c->error), c->detail);
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
     bool again =
         disk && board->state == BOARD_OPENING && !board->etag[0] && !files_disk_fails(fl->engine);
@@ -394,7 +393,7 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     if (disk) {
         if (!fl->no_room)
             files_note_disk_error(fl->engine, c->error);
-        core_problem(fl->engine, "not-kept", fl->entry->origin->name, fl->entry->path,
+        core_problem(fl->engine, "not-kept", fl->origin->name, fl->entry->path,
                      "%s: passed through", error_text(c->error));
     }
     if (fl->row_is_wrong && !fl->row_is_right && !fl->sha256[0])

@@ -13,9 +13,10 @@ struct hasher;
 
 struct flying {
     struct engine *engine;
-    struct flight *flight; /* NULL while the catalogue is asked */
-    struct entry *entry;   /* NULL when over */
-    struct board *board;   /* NULL between a failure and the next reader */
+    struct flight *flight;       /* NULL while the catalogue is asked */
+    struct entry *entry;         /* NULL when over */
+    const struct origin *origin; /* its mirrors' places are what bits and numbers of mirrors mean */
+    struct board *board;         /* NULL between a failure and the next reader */
     struct partial *partial;
     struct extents present;    /* what is written in it */
     struct hasher *hasher;     /* bytes [0, hashed) */

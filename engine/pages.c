@@ -254,6 +254,13 @@ static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
+    if (b->origin != s->origin) { /* a reload came between: another page is wanted */
+        s->building = false;
+        s->built_version = 0;
+        check(e, s);
+        slot_unref(s);
+        return;
+    }
     struct tally t = tally_sources(e, s);
     int64_t now_ms = clock_monotonic_ms();
     bool stale = s->source_count && !t.confirmed;
@@ -280,7 +287,7 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
 {
     struct slot *other;
     struct index_view view;
-    if (origins_index(e->options.origins, s->index, &view))
+    if (origins_index(core_origins(e), s->index, &view))
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
@@ -298,7 +305,7 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
 {
     struct build *b = calloc(1, sizeof(*b));
     struct index_view view;
-    if (!b || origins_index(e->options.origins, s->index, &view)) {
+    if (!b || origins_index(core_origins(e), s->index, &view)) {
         free(b);
         return;
     }
@@ -410,15 +417,31 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
     }
 }
 
+/* What was asked for by the rules of before a reload. */
+static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, const char *detail)
+{
+    s->source_count = 0;
+    publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
+    if (s->loading)
+        finish_load(e, s);
+    s->wanted = false;
+}
+
 static void load(struct engine *e, struct slot *s, bool force)
 {
     struct index_view view;
-    if (e->stopping || origins_index(e->options.origins, s->index, &view)) {
+    if (e->stopping) {
         s->wanted = false;
         waitlist_close(&s->waiters); /* whoever came behind pages_stop */
         return;
     }
-    s->origin = s->project ? origins_owner(&view, s->project) : view.origins[0];
+    bool has_index = origins_index(core_origins(e), s->index, &view) == 0;
+    s->origin = !has_index ? NULL : s->project ? origins_owner(&view, s->project) : view.origins[0];
+    if (!s->origin) {
+        refuse_load(e, s, has_index ? OUTCOME_NO_PROJECT : OUTCOME_NO_INDEX,
+                    has_index ? "no origin of this index has that project" : "no such index");
+        return;
+    }
     if (!s->loading || s->published) /* else somebody has waited since then */
         s->began_ms = clock_monotonic_ms();
     s->published = false;
@@ -461,7 +484,7 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
     auto_free char *index = index_of(origin, path);
     const char *last = strrchr(path, '/');
     auto_free char *file = strdup(last ? last + 1 : path);
-    if (!index || !file || origins_index(e->options.origins, index, &view))
+    if (!index || !file || origins_index(core_origins(e), index, &view))
         return;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
@@ -585,7 +608,7 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     struct index_view view;
     if (e->stopping)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
-    if (origins_index(e->options.origins, query->index, &view))
+    if (origins_index(core_origins(e), query->index, &view))
         return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
     if (query->project && !origins_owner(&view, query->project))
         return refuse(e, OUTCOME_NO_PROJECT, "no origin of this index has that project", ret,
@@ -658,6 +681,24 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
         slot_unref(s);
     }
     pthread_rwlock_unlock(&p->lock);
+}
+
+/* The list of what is being loaded changes when a load ends at once. */
+void pages_reload(struct engine *e)
+{
+    struct pages *p = e->pages;
+    size_t count = 0;
+    struct slot *s;
+    pthread_rwlock_rdlock(&p->lock); /* nobody else takes slots out */
+    auto_free struct slot **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    for (s = p->table; s; s = s->hh.next) {
+        drop_page(e, s);
+        if (again && s->loading)
+            again[count++] = s;
+    }
+    pthread_rwlock_unlock(&p->lock);
+    for (size_t i = 0; i < count; i++)
+        load(e, again[i], false);
 }
 
 void pages_tick(struct engine *e, int64_t now_ms)

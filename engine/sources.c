@@ -31,7 +31,7 @@ struct source {
     const struct origin *origin;
     unsigned mirror;
     bool is_list; /* a list of projects */
-    char *page;   /* URL: the key, with the mirror's number in front */
+    char *page;   /* URL: the key, with origin (one generation's) and mirror in front */
     char *key;
     enum source_state state;
     bool asked_catalogue, fetch_next;
@@ -124,7 +124,7 @@ struct source *sources_get(struct engine *e, const struct origin *origin, unsign
                            const char *channel, const char *project)
 {
     auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
-    auto_free char *key = url ? str_printf("%zu %s", core_mirror(e, origin, mirror), url) : NULL;
+    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
     struct source *s = NULL;
     if (!key)
         return NULL;

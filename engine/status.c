@@ -115,9 +115,10 @@ static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
-    for (size_t o = 0; o < e->options.origins->count; o++)
-        for (unsigned m = 0; m < e->options.origins->list[o].mirror_count; m++)
-            write_mirror(e, &e->options.origins->list[o], m, to);
+    const struct origins *origins = core_origins(e);
+    for (size_t o = 0; o < origins->count; o++)
+        for (unsigned m = 0; m < origins->list[o].mirror_count; m++)
+            write_mirror(e, &origins->list[o], m, to);
     buf_putc(to, ']');
 }
 

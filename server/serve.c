@@ -175,7 +175,11 @@ static int reload_apply(struct daemon *daemon, struct config *fresh)
         reload_free(fresh);
         return r;
     }
-    r = httpd_reload(daemon->httpd, &fresh->origins, (const char *const *)fresh->hosts);
+    struct engine_options options = fresh->engine;
+    options.origins = &fresh->origins;
+    r = engine_reload(daemon->engine, &options);
+    if (r == 0)
+        r = httpd_reload(daemon->httpd, &fresh->origins, (const char *const *)fresh->hosts);
     if (r == 0)
         log_set_level(fresh->log_level);
     return r;

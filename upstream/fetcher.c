@@ -30,8 +30,15 @@ enum {
     LONGEST_POLL_MS = 60 * 1000,
 };
 
+/* Rules that were replaced: the transfer thread may be reading them. */
+struct retired {
+    struct address_rules *rules;
+    struct retired *older;
+};
+
 struct fetcher {
     struct transfer_setup setup;
+    struct retired *retired; /* lock */
     bool has_curl;
     bool has_thread;
     pthread_t thread;
@@ -278,9 +285,12 @@ static int fill_setup(struct transfer_setup *setup, const struct fetcher_options
     if (!setup->user_agent || !setup->multi)
         return ERROR_NO_MEMORY;
     curl_multi_setopt(setup->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    int r = address_rules_new(options->allowed, &setup->rules);
-    if (r == 0)
+    struct address_rules *rules;
+    int r = address_rules_new(options->allowed, &rules);
+    if (r == 0) {
+        atomic_store(&setup->rules, rules);
         r = proxy_rules_new(options->proxy, options->no_proxy, &setup->proxies);
+    }
     return r < 0 ? r : read_ca(options->ca_file, &setup->ca);
 }
 
@@ -324,6 +334,24 @@ int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
     return 0;
 }
 
+int fetcher_allow(struct fetcher *fetcher, const char *const *allowed)
+{
+    struct address_rules *rules;
+    struct retired *retired = malloc(sizeof(*retired));
+    if (!retired)
+        return ERROR_NO_MEMORY;
+    int r = address_rules_new(allowed, &rules);
+    if (r) {
+        free(retired);
+        return r;
+    }
+    pthread_mutex_lock(&fetcher->lock);
+    *retired = (struct retired){atomic_exchange(&fetcher->setup.rules, rules), fetcher->retired};
+    fetcher->retired = retired;
+    pthread_mutex_unlock(&fetcher->lock);
+    return 0;
+}
+
 void fetcher_stop(struct fetcher *fetcher)
 {
     if (!fetcher->has_thread)
@@ -345,6 +373,11 @@ void fetcher_free(struct fetcher *fetcher)
         slab_pool_observe(fetcher->setup.pool, NULL, NULL);
     curl_multi_cleanup(fetcher->setup.multi);
     address_rules_free(fetcher->setup.rules);
+    for (struct retired *r; (r = fetcher->retired);) {
+        fetcher->retired = r->older;
+        address_rules_free(r->rules);
+        free(r);
+    }
     proxy_rules_free(fetcher->setup.proxies);
     buf_release(&fetcher->setup.ca);
     free(fetcher->setup.user_agent);

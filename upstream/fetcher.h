@@ -101,6 +101,9 @@ struct fetch_sink {
 
 /* ERROR_CONFIG: an entry of `allowed` is no host:port, or ca_file does not exist. */
 int fetcher_new(const struct fetcher_options *options, struct fetcher **ret);
+/* Replaces `allowed`, for requests and redirects from now on. ERROR_CONFIG, ERROR_NO_MEMORY:
+ * nothing changes. Any thread. */
+int fetcher_allow(struct fetcher *fetcher, const char *const *allowed);
 /* Ids are never 0 and never come again. Out of memory, or called after fetcher_stop: on_done is
  * called on the caller's thread before this returns. */
 uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *request,

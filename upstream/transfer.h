@@ -30,7 +30,7 @@
 struct transfer_setup {
     CURLM *multi;
     struct slab_pool *pool;
-    struct address_rules *rules;
+    struct address_rules *_Atomic rules; /* replaced by fetcher_allow */
     struct proxy_rules *proxies;
     char *user_agent;
     struct buf ca; /* PEM, empty: curl's own choice */

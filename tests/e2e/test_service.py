@@ -46,6 +46,15 @@ def reload(daemon, manager, config):
     return manager.wait("READY")
 
 
+def logged(daemon, text):
+    """The log's lines up to the first with this text: they are written by a thread of their own."""
+    deadline = time.monotonic() + 10 * PATIENCE
+    while text not in daemon.log():
+        assert time.monotonic() < deadline, f"never logged: {text}"
+        time.sleep(0.01)
+    return daemon.log().partition(text)[0].splitlines()
+
+
 # ------------------------------------------------------------------ notices
 
 
@@ -113,7 +122,7 @@ def test_inherited_sockets(mirrors, serve, manager):
     assert daemon.url == urls[0], "`listen` does not count"
     for url in urls:
         assert wire.ask(f"{url}/-/ready").status == 200
-    assert "listen is not used" in daemon.log()
+    logged(daemon, "listen is not used")
 
 
 @pytest.mark.concurrent
@@ -230,7 +239,7 @@ def test_a_wrong_configuration_is_refused_and_the_old_stays(
     daemon = serve(flat_and_pypi(mirrors, hosts=["old.lab"]), **manager.options())
     said = reload(daemon, manager, broken)
     assert "refused" in said["STATUS"]
-    (line,) = [line for line in daemon.log().splitlines() if message in line]
+    (line,) = [line for line in logged(daemon, "reload refused") if message in line]
     assert "config.toml" in line
     assert (_status_for(daemon, "old.lab"), _status_for(daemon, "wheels.lab")) == (200, 421)
     assert daemon.page("torch").status == 200
@@ -241,7 +250,8 @@ def test_a_wrong_configuration_is_refused_and_the_old_stays(
 def test_what_takes_a_restart_is_named(mirrors, serve, manager):
     daemon = serve(flat_and_pypi(mirrors), **manager.options())
     reload(daemon, manager, flat_and_pypi(mirrors, workers=3, max_size="7GB"))
-    warned = [line for line in daemon.log().splitlines() if "takes a restart" in line]
+    before = logged(daemon, "configuration reloaded")
+    warned = [line for line in before if "takes a restart" in line]
     assert len(warned) == 1 and "workers" in warned[0]
 
 
@@ -259,6 +269,76 @@ def test_a_reload_cuts_nobody(origin, serve, manager, tmp_path):
         reload(daemon, manager, config)
     gate.open()
     assert download.wait_end().whole and download.body == wheel.read_bytes()
+
+
+def _wheel(tmp_path, where, version, **options):
+    """(name, bytes) of a torch, published at that origin."""
+    wheel = build(tmp_path / f"{version}-built", "torch", version, **options)
+    publish(where, wheel.name, wheel.read_bytes())
+    return wheel.name, wheel.read_bytes()
+
+
+def test_other_mirrors(origin, second_origin, serve, manager, tmp_path):
+    """Also one on loopback that was not allowed before, and for pages and files seen before."""
+    name, body = _wheel(tmp_path, origin, "2.9.0+cu126")
+    publish(second_origin, name, body)
+    before = configuration(pytorch=[official_mirror("first", origin.url)])
+    after = configuration(pytorch=[official_mirror("second", second_origin.url)])
+    daemon = serve(before, **manager.options())
+    assert daemon.page("torch")["X-Mirror"] == "first"
+    reload(daemon, manager, after)
+    assert [m["name"] for m in daemon.status()["mirrors"]] == ["second"]
+    reply = daemon.page("torch")
+    assert (reply.status, reply["X-Mirror"], wire.file_names(reply)) == (200, "second", [name])
+    asked = len(origin.requests)
+    reply = daemon.get(f"/files/pytorch/cu126/{name.replace('+', '%2B')}")
+    assert (reply.body, reply["X-Mirror"]) == (body, "second")
+    assert len(origin.requests) == asked
+
+
+def test_other_owners_and_channels(mirrors, serve, manager):
+    daemon = serve(flat_and_pypi(mirrors), **manager.options())
+    assert daemon.page("torch").status == 200 == daemon.page("torch", index="cpu").status
+    fewer = flat_and_pypi(mirrors).replace('"cu*", ', "").replace('"torch", ', "")
+    for _ in range(2):
+        reload(daemon, manager, fewer)
+        assert daemon.page("torch").status == 404
+        reply = daemon.page("torch", index="cpu")
+        assert reply.status == 404 or reply["X-Mirror"] == "tuna", "pypi answers for it now"
+        reload(daemon, manager, flat_and_pypi(mirrors))
+        assert daemon.page("torch")["X-Mirror"] == "aliyun"
+        assert daemon.page("torch", index="cpu")["X-Mirror"] == "aliyun"
+
+
+@pytest.mark.concurrent
+def test_who_waits_for_a_page_gets_it_from_the_new_mirrors(
+    origin, second_origin, serve, manager, tmp_path
+):
+    _wheel(tmp_path, second_origin, "2.9.0+cu126")
+    origin.put_page("/whl/cu126/torch/", "", silent=threading.Event())
+    before = configuration(pytorch=[official_mirror("mute", origin.url)], listing_timeout="60s")
+    after = configuration(pytorch=[official_mirror("good", second_origin.url)])
+    daemon = serve(before, **manager.options())
+    page = wire.Download(f"{daemon.index()}/torch/", {"Accept": wire.JSON})
+    origin.wait_asked("/whl/cu126/torch/")
+    reload(daemon, manager, after)
+    assert page.wait_end(8).status == 200
+    assert page.headers["X-Mirror"] == "good"
+
+
+def test_a_mirror_that_stays_keeps_its_health(origin, mirrors, serve, manager):
+    def last_error(daemon):
+        return {m["name"]: m["last_error"] for m in daemon.status()["mirrors"]}["dead"]
+
+    origin.put_page("/whl/cu126/torch/", "", status=503)
+    dead = official_mirror("dead", origin.url)
+    sound = official_mirror("sound", mirrors.official.url)
+    daemon = serve(configuration(pytorch=[dead, sound]), **manager.options())
+    daemon.page("torch")
+    said = last_error(daemon)
+    assert said
+    reload(daemon, manager, configuration(pytorch=[sound, dead]))
+    assert last_error(daemon) == said
 
 
 # ------------------------------------------------------------------ what is installed
