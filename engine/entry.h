@@ -101,6 +101,9 @@ int64_t files_bytes(struct engine *engine, unsigned *ret_blobs);
 void commit_remove_blob(struct engine *engine, const char *sha256);
 /* Writes down what an entry says now. Flight thread. */
 void commit_authority(struct engine *engine, const struct entry *entry);
+/* Under the write lock; NULL when out of memory. And under either: NULL when there is none. */
+struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
+struct entry *files_find(struct files *files, const char *origin, const char *path);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
 /* The same, unless somebody is about to open it: then false, and nothing happens. */

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/entry.h"
+
+/*
+ * The table at start: what the catalogue says and what the disk has, put right where they differ. A
+ * row without its blob is dropped; a blob without its row is adopted by what its sidecar says.
+ */
+
+struct known_blob {
+    char sha256[SHA256_HEX];
+    int64_t size, allocated_bytes;
+    char *sidecar;
+    bool has_row, has_file;
+    UT_hash_handle hh;
+};
+
+struct loading {
+    struct engine *engine;
+    struct known_blob *blobs; /* on disk */
+    char (*lost)[SHA256_HEX]; /* rows whose blob is gone */
+    size_t lost_count;
+};
+
+static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
+                        const char *sidecar)
+{
+    struct loading *l = context;
+    struct known_blob *b = calloc(1, sizeof(*b));
+    if (!b)
+        return ERROR_NO_MEMORY;
+    str_copy(b->sha256, sizeof(b->sha256), sha256);
+    b->size = size;
+    b->allocated_bytes = allocated_bytes;
+    b->sidecar = sidecar ? strdup(sidecar) : NULL;
+    HASH_ADD_STR(l->blobs, sha256, b);
+    return 0;
+}
+
+static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t allocated_bytes)
+{
+    struct loading *l = context;
+    struct known_blob *b;
+    (void)allocated_bytes;
+    HASH_FIND_STR(l->blobs, sha256, b);
+    if (b && b->size == size) {
+        b->has_row = true;
+        return 0;
+    }
+    void *lost = realloc(l->lost, (l->lost_count + 1) * sizeof(*l->lost));
+    if (!lost)
+        return ERROR_NO_MEMORY;
+    l->lost = lost;
+    str_copy(l->lost[l->lost_count++], SHA256_HEX, sha256);
+    return 0;
+}
+
+static int add_complete(struct loading *l, const struct catalogue_file *file)
+{
+    struct engine *e = l->engine;
+    struct known_blob *b;
+    const struct origin *origin = origins_find(e->options.origins, file->origin);
+    HASH_FIND_STR(l->blobs, file->blob, b);
+    if (!b)
+        return 0;
+    b->has_file = true;
+    if (!origin ||
+        files_find(
+            e->files, file->origin,
+            file->path)) /* an origin that is not configured now: the blob stays for when it is */
+        return 0;
+    struct entry *entry = files_add(e->files, origin, file->path);
+    if (!entry)
+        return ERROR_NO_MEMORY;
+    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    entry->size = b->size;
+    entry->authoritative = file->authoritative;
+    entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);
+    entry->mirrors = file->mirrors ? strdup(file->mirrors) : NULL;
+    entry->used_s = entry->written_s = file->last_used_s;
+    return entry->etag ? 0 : ERROR_NO_MEMORY;
+}
+
+static int on_complete_file(void *context, const struct catalogue_file *file)
+{
+    return file->blob ? add_complete(context, file) : 0;
+}
+
+/* A blob that the catalogue does not know: its sidecar says what it is. */
+static int adopt(struct loading *l, struct known_blob *b)
+{
+    struct engine *e = l->engine;
+    struct json *doc = NULL;
+    if (!b->sidecar || json_parse(b->sidecar, strlen(b->sidecar), &doc))
+        doc = NULL;
+    const char *origin = json_string(json_member(doc, "origin"));
+    const char *path = json_string(json_member(doc, "path"));
+    const char *etag = json_string(json_member(doc, "etag"));
+    int r = 0;
+    if (!origin || !path) {
+        log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
+        r = store_remove(e->store, b->sha256);
+    } else {
+        log_info("blob adopted path=%s/%s sha256=%s", origin, path, b->sha256);
+        struct catalogue_file file = {.origin = origin,
+                                      .path = path,
+                                      .size = b->size,
+                                      .etag = etag && *etag ? etag : NULL,
+                                      .blob = b->sha256,
+                                      .authoritative =
+                                          json_is_true(json_member(doc, "authoritative")),
+                                      .mirrors = json_string(json_member(doc, "mirrors")),
+                                      .last_used_s = clock_real_s()};
+        r = catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes);
+        if (r == 0)
+            r = catalogue_put_file(e->catalogue, &file);
+        if (r == 0)
+            r = add_complete(l, &file);
+    }
+    json_free(doc);
+    return r;
+}
+
+static void forget_lost(struct loading *l)
+{
+    for (size_t i = 0; i < l->lost_count; i++) {
+        log_warning("catalogue row without blob dropped sha256=%s", l->lost[i]);
+        (void)catalogue_drop_blob(l->engine->catalogue, l->lost[i]);
+    }
+}
+
+int files_load(struct engine *e)
+{
+    struct loading l = {.engine = e};
+    struct known_blob *b, *next;
+    int r = store_scan(e->store, on_disk_blob, &l);
+    if (r == 0)
+        r = catalogue_each_blob(e->catalogue, on_blob_row, &l);
+    if (r == 0)
+        forget_lost(&l);
+    if (r == 0)
+        r = catalogue_each_file(e->catalogue, true, on_complete_file, &l);
+    HASH_ITER(hh, l.blobs, b, next)
+    {
+        if (r == 0 && (!b->has_row || !b->has_file))
+            (void)adopt(&l, b); /* what cannot be adopted now can be at the next start */
+        HASH_DEL(l.blobs, b);
+        free(b->sidecar);
+        free(b);
+    }
+    free(l.lost);
+    return r;
+}
