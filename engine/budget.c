@@ -10,6 +10,8 @@ enum {
     BACK_OFF_FIRST_MS = 500,
     BACK_OFF_MOST_MS = 30000,
     PROBE_MS = 1000,
+    UNTOLD_MS = 10000, /* what a probe took that never told its end */
+    DUE_MS = 30000,
     RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
     SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
     LIES_MOST = 3,
@@ -19,9 +21,10 @@ enum {
 
 struct health {
     unsigned failures; /* in a row */
+    bool is_of_file;   /* one of them */
     unsigned connections;
     int64_t until_ms; /* backing off until then */
-    int64_t tried_ms; /* last probe while backing off */
+    int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
     int64_t out_ms;   /* out until then */
     int64_t lies_ms[LIES_MOST];
     int64_t rate; /* bytes a second, a moving average */
@@ -87,6 +90,21 @@ bool budget_is_backing_off(const struct budget *b, size_t mirror, int64_t now_ms
     return b->mirror[mirror].until_ms > now_ms || b->mirror[mirror].out_ms > now_ms;
 }
 
+bool budget_wants_probe(struct budget *b, size_t mirror, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    bool is_tried = h->tried_ms >= h->until_ms && now_ms - h->tried_ms < UNTOLD_MS;
+    if (!h->failures || h->is_of_file || is_tried || budget_is_backing_off(b, mirror, now_ms))
+        return false;
+    h->tried_ms = now_ms;
+    return true;
+}
+
+static unsigned failures_of(const struct health *h, int64_t now_ms)
+{
+    return now_ms - h->tried_ms >= DUE_MS ? 0 : h->failures;
+}
+
 /* Whether a is the better choice; equal ones keep their configured order. */
 static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
 {
@@ -97,8 +115,8 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
         return y_off;
     if (x_off)
         return x->until_ms < y->until_ms;
-    if (x->failures != y->failures)
-        return x->failures < y->failures;
+    if (failures_of(x, now_ms) != failures_of(y, now_ms))
+        return failures_of(x, now_ms) < failures_of(y, now_ms);
     /* Only a clear difference in rate overrules the administrator's order. */
     return x->rate > 0 && y->rate > 0 && x->rate > 2 * y->rate;
 }
@@ -144,20 +162,32 @@ void budget_end(struct budget *b, size_t mirror)
     b->mirror[mirror].connections--;
 }
 
+static void forget_failures(struct health *h)
+{
+    h->failures = 0;
+    h->is_of_file = false;
+    h->until_ms = 0;
+    h->last_error[0] = '\0';
+}
+
+void budget_page_succeeded(struct budget *b, size_t mirror)
+{
+    if (!b->mirror[mirror].is_of_file)
+        forget_failures(&b->mirror[mirror]);
+}
+
 void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms)
 {
     struct health *h = &b->mirror[mirror];
-    h->failures = 0;
-    h->until_ms = 0;
-    h->last_error[0] = '\0';
+    forget_failures(h);
     if (bytes < RATE_LEAST_BYTES || ms <= 0)
         return;
     int64_t rate = bytes * 1000 / ms;
     h->rate = h->rate ? (3 * h->rate + rate) / 4 : rate;
 }
 
-void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
-                   int64_t now_ms)
+void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
+                        int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
     int64_t wait = BACK_OFF_FIRST_MS;
@@ -173,6 +203,13 @@ void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_
     h->until_ms = now_ms + wait;
     h->tried_ms = now_ms;
     str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
+void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
+                   int64_t now_ms)
+{
+    budget_page_failed(b, mirror, what, retry_after_s, now_ms);
+    b->mirror[mirror].is_of_file = true;
 }
 
 void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)

@@ -7,9 +7,10 @@
  *
  * Order of choice: mirrors that are not backing off before those that are; then fewer recent
  * failures; then the higher measured rate (a mirror never measured counts as good); then the
- * configured order. A mirror that is backing off is asked all the same when no other is left and
- * its last try is a second ago: a client that waits may probe. Back-off doubles from half a second
- * to thirty, with jitter, and ends with the first success.
+ * configured order. Failures are forgiven when nobody has tried for half a minute, so that a mirror
+ * that has recovered is found out. A mirror that is backing off is asked all the same when
+ * no other is left and its last try is a second ago: a client that waits may probe. Back-off
+ * doubles from half a second to thirty, with jitter, and ends with the first success.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,13 +49,22 @@ int budget_pick(struct budget *budget, const size_t *mirrors, unsigned count, un
 void budget_begin(struct budget *budget, size_t mirror);
 void budget_end(struct budget *budget, size_t mirror);
 
-/* What came of a request. bytes / ms = 0: nothing to learn about rate. */
+/* What came of a request for a file. bytes / ms = 0: nothing to learn about rate. */
 void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64_t ms);
 /* retry_after_s: what the mirror asked for, or -1. */
 void budget_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
                    int64_t now_ms);
 /* Wrong bytes under a known digest: three in an hour put the mirror out for an hour. */
 void budget_lied(struct budget *budget, size_t mirror, int64_t now_ms);
+
+/* The same of listings. That a mirror has pages says nothing of its files: only a file ends the
+ * back-off that files began, anything ends one that pages began. */
+void budget_page_succeeded(struct budget *budget, size_t mirror);
+void budget_page_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
+                        int64_t now_ms);
+/* Whether a mirror should be asked for a page, because pages have failed, its back-off is over and
+ * nobody has tried since. True counts as the try. */
+bool budget_wants_probe(struct budget *budget, size_t mirror, int64_t now_ms);
 
 bool budget_is_backing_off(const struct budget *budget, size_t mirror, int64_t now_ms);
 void budget_view(const struct budget *budget, size_t mirror, int64_t now_ms,

@@ -20,6 +20,8 @@ enum {
     KEEP_SOURCE_MS = 3600 * 1000,
     KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
     SWEEP_MS = 5000,
+    PROBE_EVERY_MS = 1000,
+    KEEP_PROBING_MS = 600 * 1000,
 };
 
 static const char accept_simple[] = "application/vnd.pypi.simple.v1+json, "
@@ -54,7 +56,7 @@ struct source {
 struct sources {
     struct source *table;
     uint64_t last_version; /* never given twice, also when a source comes back */
-    int64_t swept_ms;
+    int64_t swept_ms, probed_ms;
 };
 
 struct listing_ref *listing_ref_get(struct listing_ref *ref)
@@ -156,27 +158,6 @@ void source_view(struct source *s, struct source_view *ret)
                                 .version = s->version,
                                 .error = s->error,
                                 .failure = s->failure};
-}
-
-void sources_tick(struct engine *e, int64_t now_ms)
-{
-    struct source *s, *next;
-    if (now_ms - e->sources->swept_ms < SWEEP_MS)
-        return;
-    e->sources->swept_ms = now_ms;
-    HASH_ITER(hh, e->sources->table, s, next)
-    {
-        int64_t idle_ms = now_ms - s->used_ms;
-        bool is_good = s->status == 200;
-        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? KEEP_LISTING_MS : KEEP_MISSING_MS))
-            continue;
-        listing_ref_put(s->listing);
-        s->listing = NULL;
-        if (is_good && idle_ms < KEEP_SOURCE_MS)
-            continue;
-        HASH_DEL(e->sources->table, s);
-        source_free(s);
-    }
 }
 
 /* ----------------------------------------------------------------- parsing */
@@ -310,8 +291,8 @@ static void note_failure(struct source *s, const struct receipt *r)
         core_problem(e, "bad-listing", s->origin->name, s->page,
                      "%s answered with a page that lists nothing", name);
     if (r->error != ERROR_STOPPING)
-        budget_failed(e->budget, core_mirror(e, s->origin, s->mirror), r->detail, r->retry_after_s,
-                      clock_monotonic_ms());
+        budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), r->detail,
+                           r->retry_after_s, clock_monotonic_ms());
 }
 
 static void start_fetch(struct source *s);
@@ -380,7 +361,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
     }
     s->error = 0;
     s->failure[0] = '\0';
-    budget_succeeded(e->budget, core_mirror(e, s->origin, s->mirror), 0, 0);
+    budget_page_succeeded(e->budget, core_mirror(e, s->origin, s->mirror));
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, and not to be kept */
             take_content(s, r);
@@ -549,4 +530,50 @@ bool source_want(struct source *s, bool force, bool alone)
         return false;
     try_fetch(s, alone);
     return s->state != SOURCE_IDLE;
+}
+
+/* -------------------------------------------------------------------- tick */
+
+static void sweep(struct engine *e, int64_t now_ms)
+{
+    struct source *s, *next;
+    HASH_ITER(hh, e->sources->table, s, next)
+    {
+        int64_t idle_ms = now_ms - s->used_ms;
+        bool is_good = s->status == 200;
+        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? KEEP_LISTING_MS : KEEP_MISSING_MS))
+            continue;
+        listing_ref_put(s->listing);
+        s->listing = NULL;
+        if (is_good && idle_ms < KEEP_SOURCE_MS)
+            continue;
+        HASH_DEL(e->sources->table, s);
+        source_free(s);
+    }
+}
+
+/* Asks mirrors that have failed for a page again, so that no client has to find out that they are
+ * back. */
+static void probe(struct engine *e, int64_t now_ms)
+{
+    struct source *s, *next;
+    HASH_ITER(hh, e->sources->table, s, next)
+    {
+        if (s->state == SOURCE_IDLE && s->asked_catalogue &&
+            now_ms - s->used_ms < KEEP_PROBING_MS &&
+            budget_wants_probe(e->budget, core_mirror(e, s->origin, s->mirror), now_ms))
+            start_fetch(s);
+    }
+}
+
+void sources_tick(struct engine *e, int64_t now_ms)
+{
+    if (now_ms - e->sources->probed_ms >= PROBE_EVERY_MS) {
+        e->sources->probed_ms = now_ms;
+        probe(e, now_ms);
+    }
+    if (now_ms - e->sources->swept_ms >= SWEEP_MS) {
+        e->sources->swept_ms = now_ms;
+        sweep(e, now_ms);
+    }
 }

@@ -41,13 +41,59 @@ static void configured_order_then_failures_then_rate(void **state)
     assert_int_equal(pick(b, 0, 10000), 2);
     budget_failed(b, 2, "reset", -1, 10000);
     assert_int_equal(pick(b, 0, 10000), 0);
-    assert_int_equal(pick(b, 0, 50000), 0); /* over, but its failure still counts */
+    assert_int_equal(pick(b, 0, 39999), 0); /* over, but its failure still counts */
     budget_succeeded(b, 2, 0, 0);
     assert_int_equal(pick(b, 0, 50000), 2);
     struct budget_view v;
     budget_view(b, 0, 50000, &v);
     assert_int_equal(v.state, MIRROR_SLOW);
     assert_int_equal(v.rate_bytes_s, 10 << 20);
+    budget_free(b);
+}
+
+static void failures_are_forgiven_when_nobody_has_tried(void **state)
+{
+    (void)state;
+    struct budget *b = make(1);
+    budget_failed(b, 0, "reset", -1, 10000);
+    assert_int_equal(pick(b, 0, 39999), 1);
+    assert_int_equal(pick(b, 0, 40000), 0);
+    assert_int_equal(pick(b, 0, 40001), 1); /* one try, not a stampede */
+    budget_free(b);
+}
+
+static void one_probe_after_each_back_off(void **state)
+{
+    (void)state;
+    struct budget *b = make(1);
+    assert_false(budget_wants_probe(b, 0, 9000));
+    budget_page_failed(b, 0, "reset", -1, 10000);
+    assert_false(budget_wants_probe(b, 0, 10300));
+    assert_true(budget_wants_probe(b, 0, 10501));
+    assert_false(budget_wants_probe(b, 0, 10502));
+    budget_page_failed(b, 0, "reset", -1, 10600);
+    assert_false(budget_wants_probe(b, 0, 11300));
+    assert_true(budget_wants_probe(b, 0, 11601));
+    assert_true(budget_wants_probe(b, 0, 30000)); /* nobody heard of that one again */
+    budget_page_succeeded(b, 0);
+    assert_false(budget_wants_probe(b, 0, 90000));
+    budget_free(b);
+}
+
+static void pages_say_nothing_of_files(void **state)
+{
+    (void)state;
+    struct budget *b = make(1);
+    budget_failed(b, 0, "HTTP 403", -1, 10000);
+    budget_page_succeeded(b, 0);
+    assert_true(budget_is_backing_off(b, 0, 10100));
+    assert_false(budget_wants_probe(b, 0, 20000));
+    budget_succeeded(b, 0, 0, 0);
+    assert_false(budget_is_backing_off(b, 0, 10100));
+    budget_page_failed(b, 0, "HTTP 500", -1, 10000);
+    assert_true(budget_is_backing_off(b, 0, 10100));
+    budget_page_succeeded(b, 0);
+    assert_false(budget_is_backing_off(b, 0, 10100));
     budget_free(b);
 }
 
@@ -161,6 +207,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configured_order_then_failures_then_rate),
+        cmocka_unit_test(failures_are_forgiven_when_nobody_has_tried),
+        cmocka_unit_test(one_probe_after_each_back_off),
+        cmocka_unit_test(pages_say_nothing_of_files),
         cmocka_unit_test(back_off_within_its_bounds),
         cmocka_unit_test(retry_after_is_heard_and_bounded),
         cmocka_unit_test(a_sole_mirror_is_probed_each_second),
