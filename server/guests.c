@@ -66,7 +66,8 @@ static bool address_key(const struct sockaddr *address, struct in6_addr *ret)
         memcpy(&key.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const void *)address;
-        bool is_whole = connection_address_is_loopback(address) || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+        bool is_whole =
+            connection_address_is_loopback(address) || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
         memcpy(&key, &in6->sin6_addr, is_whole ? sizeof(key) : sizeof(key) / 2);
     } else {
         return false;
@@ -94,7 +95,8 @@ static struct guest_address *address_add(struct guests *guests, const struct soc
     }
     new->limit = guests->options.client_limit;
     if (!new->limit)
-        new->limit = guests_share(guests->options.connections, connection_address_is_loopback(address));
+        new->limit =
+            guests_share(guests->options.connections, connection_address_is_loopback(address));
     HASH_ADD(hh, guests->addresses, key, sizeof(new->key), new);
     return new;
 }
