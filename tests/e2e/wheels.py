@@ -28,10 +28,11 @@ CHUNK = 1 << 20
 # ------------------------------------------------------------------ wheels from PyPI
 
 
-def _pip_download(folder, *what):
-    """Asks PyPI, through whatever index this machine's pip is configured for."""
+def _pip_download(folder, wanted, *what):
+    """Asks PyPI, through whatever index this machine's pip is configured for; `wanted` is the text
+    whose change makes it ask again."""
     marker = folder / ".complete"
-    wanted = "\n".join(map(str, what)) + sys.version
+    wanted += sys.version
     if marker.exists() and marker.read_text() == wanted:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,14 +44,16 @@ def _pip_download(folder, *what):
 
 def fetch_real():
     """About a dozen small wheels from PyPI; fetched once, then kept in .cache/."""
-    _pip_download(CACHE / "wheels", "-r", HERE / "requirements.txt")
+    listed = HERE / "requirements.txt"
+    _pip_download(CACHE / "wheels", listed.read_text(), "-r", listed)
     return sorted((CACHE / "wheels").glob("*.whl"))
 
 
 def fetch_pip(version=""):
     """pip itself as a wheel, which runs from PYTHONPATH. Without a version: the newest."""
     folder = CACHE / f"pip-{version or 'newest'}"
-    _pip_download(folder, "--no-deps", f"pip=={version}" if version else "pip")
+    project = f"pip=={version}" if version else "pip"
+    _pip_download(folder, project, "--no-deps", project)
     return next(folder.glob("pip-*.whl"))
 
 
