@@ -265,6 +265,13 @@ static void blame_senders(struct flight *f)
         }
 }
 
+void flight_tell_size(struct flight *f)
+{
+    if (!f->known)
+        flight_emit(f, FLIGHT_KNOWN)->size = f->size;
+    f->known = true;
+}
+
 static void conclude(struct flight *f)
 {
     if (f->sha256[0] && strcmp(f->sha256, f->computed) != 0) {
@@ -272,6 +279,7 @@ static void conclude(struct flight *f)
         return;
     }
     f->verified = true;
+    flight_tell_size(f);
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         if (f->slot[i].at < f->size) /* the other ends by itself, and its connection lives on */
             flight_stop_slot(f, &f->slot[i]);

@@ -62,7 +62,7 @@ static void plan_front(struct flight *f)
     if (s->state != SLOT_IDLE || other->state == SLOT_ASKED)
         return;
     if (!front_is_wanted(f)) {
-        if (f->readers && !f->known)
+        if (f->readers && !f->known && !flight_is_whole(f))
             ask(f, FRONT, true, 0, -1);
         return;
     }
@@ -271,10 +271,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     }
     if (f->first_size < 0 && a->total >= 0)
         f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
-    if (!f->known) {
-        f->known = true;
-        flight_emit(f, FLIGHT_KNOWN)->size = f->size;
-    }
+    if (f->size != 0 || !f->sha256[0]) /* of nothing, nothing can be held back: it waits */
+        flight_tell_size(f);
     if (a->status == 416 || (s->by_byte && a->status == 200))
         flight_stop_slot(f, s); /* nothing, or the whole file, is on its way */
     flight_plan(f);

@@ -83,6 +83,8 @@ void flight_begin_round(struct flight *f, struct slot *s);
 /* Hands out what may be handed out, hashes what can be hashed. */
 void flight_release(struct flight *f);
 void flight_hash_more(struct flight *f);
+/* From here on clients are answered. */
+void flight_tell_size(struct flight *f);
 /* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
 unsigned flight_suspects(const struct flight *f);
 /* Forgets the bytes and begins anew; readers are cut before anybody is told anything else. */
