@@ -37,21 +37,31 @@ static bool is_blank(const char *list)
     return list[strspn(list, " \t,")] == '\0';
 }
 
+/* The very type that was chosen, not just any of ours. */
+static bool is_named(const char *list, int type)
+{
+    static const char *const names[PAGE_TYPES][2] = {
+        [PAGE_TYPE_JSON] = {"application/vnd.pypi.simple.v1+json", ".latest+json"},
+        [PAGE_TYPE_HTML_V1] = {"application/vnd.pypi.simple.v1+html", ".latest+html"},
+        [PAGE_TYPE_HTML] = {"text/html", "text/*"},
+    };
+    return strchr(list, '*') || strcasestr(list, names[type][0]) ||
+           strcasestr(list, names[type][1]);
+}
+
 static void check_type(const char *accept, const char *format)
 {
     int type = chosen(accept, format);
     const char *list = format ? format : accept;
 
-    if (type != NOTHING && !is_blank(list))
-        require(strchr(list, '*') || strcasestr(list, "text/html") ||
-                strcasestr(list, "application/vnd.pypi.simple."));
     if (type == NOTHING)
         return;
     require(strchr(negotiate_content_type((enum page_type)type), '/') != NULL);
-    if (!is_blank(list)) {
-        auto_free char *other = respelled(list);
-        require(chosen(format ? accept : other, format ? other : NULL) == type);
-    }
+    if (is_blank(list))
+        return;
+    require(is_named(list, type));
+    auto_free char *other = respelled(list);
+    require(chosen(format ? accept : other, format ? other : NULL) == type);
 }
 
 static void check_gzip(const char *list)
