@@ -76,7 +76,9 @@ const struct option_row option_table[] = {
      true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
      "most that the cache may hold: 200GB, 150GiB",
-     "A single file larger than that is passed through.", false},
+     "Beyond, what nobody has used for longest goes. A single file that is larger is passed "
+     "through.",
+     false},
     {"min_free", OPTION_SIZE, MEMBER(engine.min_free), 0, INT64_MAX, NULL, "SIZE",
      "with less free space on the disk nothing new is kept",
      "What is asked for is still delivered.", false},
