@@ -98,8 +98,6 @@ struct page_query {
     const char *project; /* normalised; NULL asks for the project list */
     bool refresh;        /* the client said no-cache */
     const char *via;     /* the client's Via, or NULL */
-    int64_t
-        deadline_ms; /* monotonic: after it what there is, or OUTCOME_UNAVAILABLE, is answered */
 };
 
 enum page_state { PAGE_HIT, PAGE_MISS, PAGE_STALE };

@@ -42,6 +42,7 @@ struct source {
     int status;
     struct listing_ref *listing;
     char *etag, *date, *url;
+    char *via; /* of the request that asked last, or NULL */
     char body_sha256[SHA256_HEX];
     int64_t confirmed_ms, used_ms;
     uint64_t version;
@@ -95,6 +96,7 @@ static void source_free(struct source *s)
     free(s->etag);
     free(s->date);
     free(s->url);
+    free(s->via);
     free(s);
 }
 
@@ -490,6 +492,7 @@ static void start_fetch(struct source *s)
     struct receipt *r = make_receipt(s);
     if (!r)
         return;
+    auto_free char *via = core_via(s->engine, s->via);
     bool conditional = s->is_good && s->status == 200;
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
@@ -499,17 +502,21 @@ static void start_fetch(struct source *s)
                                                                                   : accept_simple,
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
-                                    .via = s->engine->via,
+                                    .via = via ? via : s->engine->via,
                                     .max_bytes = LISTING_MAX_BYTES};
     s->state = SOURCE_FETCHING;
     (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
 }
 
-bool source_want(struct source *s, bool force, bool alone)
+bool source_want(struct source *s, bool force, bool alone, const char *via)
 {
     struct engine *e = s->engine;
     int64_t now_ms = clock_monotonic_ms();
     s->used_ms = now_ms;
+    if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
+        free(s->via);
+        s->via = via ? strdup(via) : NULL;
+    }
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
         s->fetch_alone |= alone;

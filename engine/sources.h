@@ -45,7 +45,7 @@ struct source *sources_get(struct engine *engine, const struct origin *origin, u
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than page_refresh or
  * `force`. A mirror that is backing off is not asked unless `alone`. False when nothing is to be
  * waited for. */
-bool source_want(struct source *source, bool force, bool alone);
+bool source_want(struct source *source, bool force, bool alone, const char *via);
 void source_view(struct source *source, struct source_view *ret);
 
 /* pages.c: a source went idle. */

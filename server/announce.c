@@ -6,13 +6,12 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/lane.h"
 #include "base/str.h"
 #include "server/setup.h"
 
-enum { TEXT_MAX_BYTES = 16 << 10, PROBE_PATIENCE_MS = 5000 };
+enum { TEXT_MAX_BYTES = 16 << 10 };
 
 /* Where clients on this machine reach us: by name where the address is loopback's or any. */
 static void base_write(struct buf *to, const char *address)
@@ -96,9 +95,7 @@ static void pause_wait(struct pause *pause)
 /* Whether no mirror answered for the page; a stopping engine says nothing about mirrors. */
 static bool probe_fails(struct announce *announce, const char *index, const char *project)
 {
-    struct page_query query = {.index = index,
-                               .project = project,
-                               .deadline_ms = clock_monotonic_ms() + PROBE_PATIENCE_MS};
+    struct page_query query = {.index = index, .project = project};
     enum page_state state;
     struct page *page;
     bool waited = false;

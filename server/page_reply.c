@@ -8,8 +8,7 @@
 #include "base/error.h"
 #include "server/negotiate.h"
 
-/* A status line within ten seconds is what every client waits for at least. */
-enum { PAGE_PATIENCE_MS = 9000, ETAG_SIZE = 48 };
+enum { ETAG_SIZE = 48 };
 
 static const char vary[] = "Accept, Accept-Encoding";
 
@@ -127,7 +126,6 @@ enum MHD_Result page_reply_send(struct request *request)
         .project = request->route.project,
         .refresh = wants_refresh(request),
         .via = request->headers[HEADER_VIA],
-        .deadline_ms = request->started_ms + PAGE_PATIENCE_MS,
     };
     int r = engine_page(request->site->engine, &query, &request->connection.waiter,
                         request->has_waited, &request->page, &v.state);

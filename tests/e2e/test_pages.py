@@ -357,3 +357,17 @@ def test_nothing_can_be_written(daemon, method):
 def test_a_foreign_host_name_is_refused(daemon):
     """DNS rebinding: a page elsewhere must not read us under its own name."""
     assert daemon.get("/-/status", {"Host": "evil.example"}).status in (400, 403, 421)
+
+
+def test_the_chain_of_hops_goes_on_to_the_mirror(origin, serve):
+    """A daemon that asks itself over another must see its own name come back."""
+    name = "torch-1.0-py3-none-any.whl"
+    origin.put_page("/whl/cpu/torch/", simple_page("torch", [anchor(f"/whl/cpu/{name}", name)]))
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    headers = {"Accept": wire.JSON, "Via": "1.1 wheelyard-first"}
+    assert daemon.page("torch", index="cpu", headers=headers).status == 200
+    (request,) = origin.asked("/whl/cpu/torch/", "GET")
+    first, own = request.headers["via"].split(", ")
+    assert first == "1.1 wheelyard-first" and own.startswith("1.1 wheelyard-")
+    looped = daemon.page("torch", index="cpu", headers={"Accept": wire.JSON, "Via": own})
+    assert looped.status == 508

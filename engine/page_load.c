@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/slot.h"
+
+enum {
+    MISSING_MS = 60000, /* how long "no such project" stands */
+    RETRY_MS = 5000,    /* how soon mirrors are asked again after all have failed */
+    UNAVAILABLE_MS = 1000,
+    LATEST_MS = 9000, /* a status line within ten seconds, always */
+    INCOMPLETE_AGE_S = 10,
+};
+
+static void check(struct engine *e, struct slot *s);
+
+static void set_life(struct slot *s, bool stale, int64_t expires_ms)
+{
+    s->stale = stale;
+    s->expires_ms = expires_ms;
+}
+
+/* Answers whoever waits; page NULL: with what is there. */
+static void publish(struct engine *e, struct slot *s, struct page *page, bool stale,
+                    int64_t expires_ms)
+{
+    pthread_mutex_lock(&s->waiters.lock);
+    struct page *old = s->page;
+    if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
+        old = page;
+    } else if (page) {
+        e->pages->bytes += built_bytes(page);
+        s->page = page;
+    } else {
+        old = NULL;
+    }
+    if (old && old != page)
+        e->pages->bytes -= built_bytes(old);
+    set_life(s, stale, expires_ms);
+    s->answers++;
+    pthread_mutex_unlock(&s->waiters.lock);
+    s->published = true;
+    page_unref(old);
+    waitlist_wake(&s->waiters, 0, INT64_MAX);
+}
+
+/* Nothing has changed. A load answers once: who has come since then waits for the next one. */
+static void confirm(struct engine *e, struct slot *s, bool stale, int64_t expires_ms)
+{
+    if (!s->published) {
+        publish(e, s, NULL, stale, expires_ms);
+        return;
+    }
+    pthread_mutex_lock(&s->waiters.lock);
+    set_life(s, stale, expires_ms);
+    pthread_mutex_unlock(&s->waiters.lock);
+}
+
+static void finish_load(struct engine *e, struct slot *s)
+{
+    struct slot **p = &e->pages->loading;
+    while (*p && *p != s)
+        p = &(*p)->next_loading;
+    if (*p)
+        *p = s->next_loading;
+    s->loading = false;
+    s->wanted = false;
+    slot_unref(s);
+}
+
+/* What the sources of a slot say together. */
+struct tally {
+    unsigned pending, answered, confirmed, missing_digests;
+    int64_t confirmed_ms;
+    uint64_t version;
+    char failures[512];
+};
+
+static struct tally tally_sources(struct engine *e, struct slot *s)
+{
+    struct tally t = {.confirmed_ms = INT64_MIN / 2};
+    int64_t now_ms = clock_monotonic_ms();
+    for (unsigned i = 0; i < s->source_count; i++) {
+        struct source_view v;
+        source_view(s->sources[i], &v);
+        bool pending = v.state != SOURCE_IDLE;
+        t.pending += pending;
+        t.answered += v.status == 404 || (v.status == 200 && v.listing);
+        t.confirmed += now_ms - v.confirmed_ms < e->options.page_refresh_ms;
+        t.version = t.version * 31 + v.version;
+        if (pending && s->origin->mirrors[i].layout == LAYOUT_SIMPLE)
+            t.missing_digests++;
+        if (v.confirmed_ms > t.confirmed_ms)
+            t.confirmed_ms = v.confirmed_ms;
+        size_t len = strlen(t.failures);
+        if (pending || v.error)
+            (void)snprintf(t.failures + len, sizeof(t.failures) - len, "%s%s%s", len ? "; " : "",
+                           pending ? s->origin->mirrors[i].name : v.failure,
+                           pending ? ": no answer yet" : "");
+    }
+    return t;
+}
+
+static void built(struct build *b)
+{
+    struct engine *e = b->engine;
+    struct slot *s = b->owner;
+    if (b->origin != s->origin) { /* a reload came between: another page is wanted */
+        s->building = false;
+        s->built_version = 0;
+        check(e, s);
+        slot_unref(s);
+        return;
+    }
+    struct tally t = tally_sources(e, s);
+    int64_t now_ms = clock_monotonic_ms();
+    bool stale = s->source_count && !t.confirmed;
+    int64_t expires_ms =
+        t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
+    struct page *page = b->page;
+    b->page = NULL;
+    if (page && page->outcome == OUTCOME_NO_PROJECT && expires_ms > now_ms + MISSING_MS)
+        expires_ms = now_ms + MISSING_MS;
+    if (page && page->incomplete)
+        expires_ms = now_ms + INCOMPLETE_AGE_S * 1000;
+    if (b->merge.dropped)
+        log_info("links elsewhere dropped origin=%s project=%s count=%zu", b->origin->name,
+                 b->project, b->merge.dropped);
+    build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+    publish(e, s, page, stale, expires_ms);
+    s->building = false;
+    check(e, s);
+    slot_unref(s);
+}
+
+/* Names that the index can answer for without asking anybody: pages of the last origin we have. */
+static void add_known(struct engine *e, struct slot *s, struct build *b)
+{
+    struct slot *other;
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
+    for (other = b->known ? e->pages->table : NULL; other; other = other->hh.next) {
+        if (!other->project || !other->page || other->page->outcome != OUTCOME_OK ||
+            other->origin != view.origins[view.count - 1])
+            continue;
+        b->known[b->known_count] = strdup(other->project);
+        b->known_count += b->known[b->known_count] != NULL;
+    }
+    pthread_rwlock_unlock(&e->pages->lock);
+}
+
+static void build(struct engine *e, struct slot *s, const struct tally *t)
+{
+    struct build *b = calloc(1, sizeof(*b));
+    struct index_view view;
+    if (!b || origins_index(core_origins(e), s->index, &view)) {
+        free(b);
+        return;
+    }
+    b->engine = e;
+    b->owner = s;
+    b->done = built;
+    b->origin = s->origin;
+    b->index = strdup(s->index);
+    b->channel = view.channel ? strdup(s->index) : NULL;
+    b->project = s->project ? strdup(s->project) : NULL;
+    b->incomplete = t->missing_digests > 0;
+    b->max_age_s = e->options.page_refresh_ms / 1000;
+    if (b->incomplete || !t->confirmed)
+        b->max_age_s = INCOMPLETE_AGE_S;
+    (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
+                   s->origin->name, s->project ? s->project : "",
+                   t->failures[0] ? " (no answer from: " : "", t->failures,
+                   t->failures[0] ? ")" : "");
+    for (unsigned i = 0; i < s->source_count; i++) {
+        struct source_view v;
+        source_view(s->sources[i], &v);
+        if (v.status != 200 || !v.listing)
+            continue;
+        b->mirrors[b->count] = i;
+        b->listings[b->count++] = listing_ref_get(v.listing);
+    }
+    if (!s->project)
+        add_known(e, s, b);
+    s->building = true;
+    s->built_version = t->version + 1;
+    s->refs++;
+    build_start(b);
+}
+
+static bool is_time(const struct engine *e, const struct slot *s, const struct tally *t)
+{
+    int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
+    if (!t->pending)
+        return true;
+    return waited_ms >= (t->answered ? e->options.listing_timeout_ms : LATEST_MS);
+}
+
+/* No mirror has ever answered, now or before. */
+static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->page) /* what is there stays */
+        confirm(e, s, true, now_ms + RETRY_MS);
+    else
+        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, t->failures), true,
+                now_ms + UNAVAILABLE_MS);
+}
+
+static bool needs_build(const struct slot *s, const struct tally *t)
+{
+    if (!s->page || s->built_version != t->version + 1)
+        return true;
+    if (!s->project) /* a list also shows what became known by other ways */
+        return !s->published;
+    return s->page->incomplete != (t->missing_digests > 0);
+}
+
+/* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
+ */
+static void check(struct engine *e, struct slot *s)
+{
+    if (!s->loading || s->building || e->stopping)
+        return;
+    struct tally t = tally_sources(e, s);
+    if (!is_time(e, s, &t) && !s->published)
+        return;
+    if (!t.answered && s->source_count) {
+        refuse_all(e, s, &t);
+    } else if (needs_build(s, &t)) {
+        build(e, s, &t);
+        return;
+    } else {
+        confirm(e, s, !t.confirmed,
+                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
+                            : clock_monotonic_ms() + RETRY_MS);
+    }
+    if (!t.pending)
+        finish_load(e, s);
+}
+
+void pages_source_settled(struct engine *e)
+{
+    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+        next = s->next_loading;
+        check(e, s);
+    }
+}
+
+static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force,
+                         const char *via)
+{
+    unsigned healthy = 0;
+    const struct origin *origin = s->origin;
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        healthy +=
+            !budget_is_backing_off(e->budget, core_mirror(e, origin, m), clock_monotonic_ms());
+    s->source_count = 0;
+    for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
+        struct source *source = sources_get(e, origin, m, channel, s->project);
+        if (!source)
+            continue;
+        s->sources[s->source_count++] = source;
+        /* A probe of mirrors that are all backing off is worth the wait when there is nothing. */
+        (void)source_want(source, force, healthy == 0 && !s->page, via);
+    }
+}
+
+/* What was asked for by the rules of before a reload. */
+static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, const char *detail)
+{
+    s->source_count = 0;
+    publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
+    if (s->loading)
+        finish_load(e, s);
+    s->wanted = false;
+}
+
+void page_load(struct engine *e, struct slot *s, bool force, const char *via)
+{
+    struct index_view view;
+    if (e->stopping) {
+        s->wanted = false;
+        waitlist_close(&s->waiters); /* whoever came behind pages_stop */
+        return;
+    }
+    bool has_index = origins_index(core_origins(e), s->index, &view) == 0;
+    s->origin = !has_index ? NULL : s->project ? origins_owner(&view, s->project) : view.origins[0];
+    if (!s->origin) {
+        refuse_load(e, s, has_index ? OUTCOME_NO_PROJECT : OUTCOME_NO_INDEX,
+                    has_index ? "no origin of this index has that project" : "no such index");
+        return;
+    }
+    if (!s->loading || s->published) /* else somebody has waited since then */
+        s->began_ms = clock_monotonic_ms();
+    s->published = false;
+    if (!s->loading) {
+        s->loading = true;
+        s->refs++;
+        s->next_loading = e->pages->loading;
+        e->pages->loading = s;
+    }
+    s->source_count = 0;
+    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
+    if (s->project || view.channel)
+        want_sources(e, s, view.channel, force, via);
+    check(e, s);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A slot holds what an index says of a project. A request finds a page there, or waits on the slot
+ * while the flight thread loads it:
+ *
+ *     engine_page --no page, or old--> load: sources are made ready --> build --> publish, wake
+ *
+ * A load publishes when every mirror has answered or was given up; after listing_timeout with what
+ * there is, and then once more when the late ones have come.
+ */
+/* pages.c has the table and answers requests (any thread); page_load.c loads (flight thread). */
+#include <uthash.h>
+
+#include "engine/built.h"
+#include "engine/core.h"
+
+struct slot {
+    char *key;             /* index, a line feed, project */
+    char *index, *project; /* project NULL: the list */
+    _Atomic int refs;
+    struct waitlist waiters; /* its lock guards `page` as well */
+    struct page *page;
+    _Atomic int64_t expires_ms, used_ms, forced_ms;
+    _Atomic uint64_t answers; /* how often a load has come to an end */
+    _Atomic bool wanted;      /* a load is posted or running */
+    bool stale;               /* under the lock */
+    /* flight thread: */
+    struct source *sources[MERGE_SOURCES];
+    unsigned source_count;
+    const struct origin *origin;
+    uint64_t built_version;
+    int64_t began_ms;
+    bool loading, building, published;
+    struct slot *next_loading;
+    UT_hash_handle hh;
+};
+
+struct pages {
+    pthread_rwlock_t lock;
+    struct slot *table;
+    struct slot *loading; /* flight thread */
+    int64_t swept_ms;
+    size_t bytes; /* flight thread */
+};
+
+/* ---- pages.c */
+void slot_unref(struct slot *slot);
+
+/* ---- page_load.c: on the flight thread */
+/* Begins to load, or asks more of the load that runs; ends in an answer. */
+void page_load(struct engine *engine, struct slot *slot, bool force, const char *via);
