@@ -54,6 +54,9 @@ static void check_type(const char *accept, const char *format)
     int type = chosen(accept, format);
     const char *list = format ? format : accept;
 
+    /* Whatever else it names: who takes HTML gets something. */
+    auto_free char *more = str_printf("%s,text/html", list);
+    require(more != NULL && chosen(more, NULL) != NOTHING);
     if (type == NOTHING)
         return;
     require(strchr(negotiate_content_type((enum page_type)type), '/') != NULL);
