@@ -201,6 +201,7 @@ struct commit {
     struct partial *partial;
     struct record *record;
     struct blob *blob;
+    struct buf sidecar;
     int error;
 };
 
@@ -240,6 +241,7 @@ static void kept_run(struct job *job)
             files_learn_digest(fl->engine, origin, r->path, fl->sha256); /* it came meanwhile */
     }
     blob_unref(c->blob);
+    buf_release(&c->sidecar);
     record_free(r);
     partial_unref(c->partial);
     flying_unref(fl);
@@ -272,20 +274,33 @@ static void rows_run(struct job *job)
     core_post(c->flying->engine, job);
 }
 
-static void write_sidecar(const struct record *r, struct buf *to)
+static void write_file(struct buf *to, const char *origin, const char *path, const char *etag,
+                       const char *mirrors, bool authoritative)
 {
+    json_write_comma(to);
     buf_putc(to, '{');
-    json_write_name(to, "origin");
-    json_write_string(to, r->origin);
-    json_write_name(to, "path");
-    json_write_string(to, r->path);
-    json_write_name(to, "etag");
-    json_write_string(to, r->etag ? r->etag : "");
-    json_write_name(to, "mirrors");
-    json_write_string(to, r->mirrors ? r->mirrors : "");
+    const char *members[][2] = {
+        {"origin", origin}, {"path", path}, {"etag", etag}, {"mirrors", mirrors}};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        json_write_name(to, members[i][0]);
+        json_write_string(to, members[i][1] ? members[i][1] : "");
+    }
     json_write_name(to, "authoritative");
-    buf_puts(to, r->file.authoritative ? "true" : "false");
-    buf_puts(to, "}\n");
+    buf_puts(to, authoritative ? "true}" : "false}");
+}
+
+/* All paths whose bytes these are: several may share one blob. On the flight thread. */
+static void write_sidecar(struct engine *e, const struct record *r, struct buf *to)
+{
+    buf_puts(to, "{\"files\":[");
+    write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (strcmp(entry->sha256, r->blob) == 0)
+            write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
+                       entry->authoritative);
+    pthread_rwlock_unlock(&e->files->lock);
+    buf_puts(to, "]}\n");
 }
 
 static void store_run(struct job *job)
@@ -294,10 +309,7 @@ static void store_run(struct job *job)
     struct engine *e = c->flying->engine;
     struct record *r = c->record;
     struct stat st;
-    auto_buf struct buf sidecar;
-    buf_init(&sidecar, 64 << 10);
-    write_sidecar(r, &sidecar);
-    c->error = sidecar.error;
+    c->error = c->sidecar.error;
     /* A mirror may have sent more than there is; what is past the end was never given to a reader.
      */
     if (c->error == 0 && ftruncate(c->partial->fd, (off_t)r->file.size) < 0)
@@ -305,8 +317,8 @@ static void store_run(struct job *job)
     if (fstat(c->partial->fd, &st) == 0)
         r->allocated_bytes = (int64_t)st.st_blocks * 512;
     if (c->error == 0)
-        c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob, sidecar.data,
-                                sidecar.len);
+        c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob,
+                                c->sidecar.data, c->sidecar.len);
     if (c->error == 0)
         (void)blob_open(e, r->blob, &c->blob); /* else the next reader tries */
     job->run = c->error ? kept_run : rows_run;
@@ -333,6 +345,8 @@ void commit_start(struct flying *fl, const struct flight_command *command)
     r->file.authoritative = command->authoritative && !fl->disputed;
     *c = (struct commit){
         .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
+    buf_init(&c->sidecar, STORE_SIDECAR_MAX);
+    write_sidecar(fl->engine, r, &c->sidecar);
     flying_ref(fl);
     lane_post(fl->engine->cleaner, &c->job);
 }

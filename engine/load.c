@@ -93,6 +93,24 @@ static int on_complete_file(void *context, const struct catalogue_file *file)
     return file->blob ? add_complete(context, file) : 0;
 }
 
+static int adopt_file(struct loading *l, const struct known_blob *b, const struct json *doc)
+{
+    const char *etag = json_string(json_member(doc, "etag"));
+    struct catalogue_file file = {.origin = json_string(json_member(doc, "origin")),
+                                  .path = json_string(json_member(doc, "path")),
+                                  .size = b->size,
+                                  .etag = etag && *etag ? etag : NULL,
+                                  .blob = b->sha256,
+                                  .authoritative = json_is_true(json_member(doc, "authoritative")),
+                                  .mirrors = json_string(json_member(doc, "mirrors")),
+                                  .last_used_s = clock_real_s()};
+    if (!file.origin || !file.path)
+        return ERROR_CORRUPT;
+    log_info("blob adopted path=%s/%s sha256=%s", file.origin, file.path, b->sha256);
+    int r = catalogue_put_file(l->engine->catalogue, &file);
+    return r ? r : add_complete(l, &file);
+}
+
 /* A blob that the catalogue does not know: its sidecar says what it is. */
 static int adopt(struct loading *l, struct known_blob *b)
 {
@@ -100,32 +118,16 @@ static int adopt(struct loading *l, struct known_blob *b)
     struct json *doc = NULL;
     if (!b->sidecar || json_parse(b->sidecar, strlen(b->sidecar), &doc))
         doc = NULL;
-    const char *origin = json_string(json_member(doc, "origin"));
-    const char *path = json_string(json_member(doc, "path"));
-    const char *etag = json_string(json_member(doc, "etag"));
-    int r = 0;
-    if (!origin || !path) {
-        log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
-        r = store_remove(e->store, b->sha256);
-    } else {
-        log_info("blob adopted path=%s/%s sha256=%s", origin, path, b->sha256);
-        struct catalogue_file file = {.origin = origin,
-                                      .path = path,
-                                      .size = b->size,
-                                      .etag = etag && *etag ? etag : NULL,
-                                      .blob = b->sha256,
-                                      .authoritative =
-                                          json_is_true(json_member(doc, "authoritative")),
-                                      .mirrors = json_string(json_member(doc, "mirrors")),
-                                      .last_used_s = clock_real_s()};
-        r = catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes);
-        if (r == 0)
-            r = catalogue_put_file(e->catalogue, &file);
-        if (r == 0)
-            r = add_complete(l, &file);
-    }
+    const struct json *file = json_first(json_member(doc, "files"));
+    int r = file ? catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes)
+                 : ERROR_CORRUPT;
+    for (; r == 0 && file; file = json_next(file))
+        r = adopt_file(l, b, file);
     json_free(doc);
-    return r;
+    if (r != ERROR_CORRUPT)
+        return r;
+    log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
+    return store_remove(e->store, b->sha256);
 }
 
 static void forget_lost(struct loading *l)

@@ -5,9 +5,9 @@ import pytest
 
 import wire
 from clients import installed
-from daemon import all_mirrors, configuration, flat_and_pypi, official_mirror
+from daemon import all_mirrors, configuration, flat_and_pypi, flat_mirror, official_mirror
 from origin import Gate
-from standins import href_of
+from standins import flat_page, href_of
 from test_fanout import publish
 from wheels import build
 
@@ -104,3 +104,26 @@ def test_a_blob_that_was_deleted_by_hand_is_fetched_again(own_mirrors, serve, li
     again = serve(config, cache_dir=daemon.cache_dir)
     assert again.status()["cache"]["blobs"] == 0
     assert again.get(path).body == wheel.read_bytes()
+
+
+def test_a_lost_catalogue_is_rebuilt_from_the_blobs(origin, serve, tmp_path):
+    """Two paths with the same bytes share a blob: both come back, without a mirror."""
+    wheel = build(tmp_path / "built", "torch", "2.9.0+cu126", padding=100_000)
+    body, names = wheel.read_bytes(), [wheel.name, wheel.name.replace("-py3-", "-1-py3-")]
+    page = flat_page("cu126", [(name, len(body)) for name in names])
+    origin.put_page("/pytorch-wheels/cu126/", page)
+    for name in names:
+        origin.put(f"/pytorch-wheels/cu126/{name}", body)
+    config = configuration(pytorch=[flat_mirror("flat", origin.url)])
+    daemon = serve(config)
+    urls = [daemon.file_url("pytorch", f"cu126/{name}") for name in names]
+    etags = [wire.ask(url)["ETag"] for url in urls]
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 2 and not s["flights"], what="kept")
+    daemon.stop()
+    for path in daemon.cache_dir.glob("catalogue.sqlite*"):
+        path.unlink()
+    origin.close()
+    again = serve(config, cache_dir=daemon.cache_dir)
+    for name, etag in zip(names, etags):
+        reply = wire.ask(again.file_url("pytorch", f"cu126/{name}"))
+        assert (reply.body, reply["ETag"], reply["X-Cache"]) == (body, etag, "hit")
