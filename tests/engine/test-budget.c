@@ -203,6 +203,28 @@ static void three_lies_in_an_hour(void **state)
     budget_free(b);
 }
 
+static void newcomers_join_and_limits_change(void **state)
+{
+    (void)state;
+    static const size_t mirrors[] = {0, COUNT};
+    struct budget *b = make(1);
+    struct budget_view v;
+    unsigned choice;
+    budget_failed(b, 0, "reset", -1, 10000);
+    assert_int_equal(budget_grow(&b, COUNT + 1), 0);
+    budget_view(b, 0, 10000, &v);
+    assert_string_equal(v.last_error, "reset");
+    budget_view(b, COUNT, 10000, &v);
+    assert_string_equal(v.last_error, "");
+    assert_int_equal(budget_pick(b, mirrors, 2, 0, true, 10000, &choice), 0);
+    assert_int_equal(choice, 1);
+    budget_begin(b, COUNT);
+    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, 10000, &choice), 0);
+    budget_set_connections(b, 1);
+    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, 10000, &choice), BUDGET_BUSY);
+    budget_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +238,7 @@ int main(void)
         cmocka_unit_test(failures_together_count_once),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(three_lies_in_an_hour),
+        cmocka_unit_test(newcomers_join_and_limits_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

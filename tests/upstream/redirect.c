@@ -221,12 +221,31 @@ static void test_head(void **state)
     result_release(&r);
 }
 
+static void test_allowed_anew(void **state)
+{
+    (void)state;
+    struct result r;
+    char now[32];
+    snprintf(now, sizeof(now), "127.0.0.1:%d", server_port(forbidden));
+    const char *wrong[] = {now, "no port", NULL}, *list[] = {lab->allowed, now, NULL};
+    assert_int_equal(fetcher_allow(lab->fetcher, wrong), ERROR_CONFIG);
+    assert_int_equal(get("/forbidden", &r), ERROR_FORBIDDEN_ADDRESS);
+    result_release(&r);
+    assert_int_equal(fetcher_allow(lab->fetcher, list), 0);
+    assert_int_equal(get("/forbidden", &r), 0);
+    assert_int_equal(server_requests(forbidden), 1);
+    result_release(&r);
+    assert_int_equal(get("/elsewhere", &r), ERROR_FORBIDDEN_ADDRESS); /* not in the new list */
+    result_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_followed),         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_without_location), cmocka_unit_test(test_where_it_may_not_lead),
         cmocka_unit_test(test_credentials_stay), cmocka_unit_test(test_head),
+        cmocka_unit_test(test_allowed_anew), /* last: the list stays */
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
