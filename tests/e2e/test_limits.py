@@ -80,3 +80,21 @@ def test_the_etag_of_what_passes_by_stays(origin, serve, config, bodies):
 def test_a_name_too_long_for_any_file(serve, config):
     daemon = serve(config)
     assert ask(daemon, "x" * 3000 + "-1.0-py3-none-any.whl").status == 404
+
+
+def test_pages_beyond_page_memory_are_built_again_from_what_is_stored(origin, serve):
+    """Three pages of half a megabyte each and room for one: nothing is asked of the mirror for it."""
+    names = ("torch", "torchvision", "torchaudio")
+    rows = [(f"{n}-2.{i}.0+cu126-py3-none-any.whl", 1000) for n in names for i in range(3000)]
+    origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", rows))
+    config = configuration(pytorch=[flat_mirror("flat", origin.url)], page_memory="1MiB")
+    daemon = serve(config)
+    pages = {name: daemon.page(name).body for name in names}
+    assert all(len(body) > 300_000 for body in pages.values())
+
+    def evicted(_):
+        return any(daemon.page(name)["X-Cache"] == "miss" for name in names)
+
+    daemon.wait_status(evicted, what="a page that had to be built again")
+    assert {name: daemon.page(name).body for name in names} == pages
+    assert len(origin.asked("/pytorch-wheels/cu126/", "GET")) == 1
