@@ -7,7 +7,7 @@ MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
-.PHONY: build run test fuzz demo bench lint format clean
+.PHONY: build run test fuzz demo bench install lint format clean
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/build.log || { cat $(BUILD)/build.log; exit 1; }
