@@ -49,7 +49,8 @@ int engine_open(const struct engine_options *options, struct engine **ret);
  * Takes over other origins, and max_size, min_free, page_memory, page_refresh_ms and
  * connections_per_mirror; the other options need a new engine. What begins from now on goes by
  * them; flights go on with the mirrors they began with, so the old origins must outlive the engine,
- * too. Blocks until the flight thread has done it: main thread. On failure nothing changes.
+ * too. The very same origins again leave pages alone. Blocks until the flight thread has done it:
+ * main thread. On failure nothing changes.
  */
 int engine_reload(struct engine *engine, const struct engine_options *options);
 void engine_stop(struct engine *engine);

@@ -190,6 +190,10 @@ static int reload(struct engine *e, const struct engine_options *options)
     AUTO(generation_free) struct generation *g = NULL;
     size_t count = e->mirror_count;
     char **hosts = NULL;
+    if (options->origins == core_origins(e)) {
+        take_options(e, options);
+        return 0;
+    }
     int r = generation_new(e, options->origins, &count, &g);
     if (r == 0)
         r = budget_grow(&e->budget, count);

@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "server/config_origins.h"
 #include "server/options.h"
+
+enum { ORIGINS_MAX_BYTES = 4 << 20 };
 
 /* Complaints are lines for a terminal; in the log each stands alone. */
 static void log_lines(char *text)
@@ -58,6 +61,18 @@ int reload_read(const struct config_request *request, const struct config *start
     warn_of_restart(started_with, fresh);
     *ret = fresh;
     return 0;
+}
+
+bool reload_is_same_origins(const struct origins *a, const struct origins *b)
+{
+    auto_buf struct buf left;
+    auto_buf struct buf right;
+    buf_init(&left, ORIGINS_MAX_BYTES);
+    buf_init(&right, ORIGINS_MAX_BYTES);
+    config_write_origins(a, &left);
+    config_write_origins(b, &right);
+    return !left.error && !right.error && left.len == right.len &&
+           memcmp(left.data, right.data, left.len) == 0;
 }
 
 void reload_free(struct config *config)

@@ -17,3 +17,6 @@
 int reload_read(const struct config_request *request, const struct config *started_with,
                 struct config **ret);
 void reload_free(struct config *config); /* NULL is legal */
+/* Whether two configurations say the same of origins and indexes: then pages need not be made anew.
+ */
+bool reload_is_same_origins(const struct origins *a, const struct origins *b);

@@ -39,6 +39,7 @@ struct daemon {
     struct config config;          /* of the start */
     struct config **reloaded;      /* since: the engine points into all of them */
     size_t reload_count;
+    const struct origins *origins; /* in force: of one of these */
     int inherited[HTTPD_ADDRESSES_MAX];
     size_t inherited_count;
     struct watchdog watchdog;
@@ -95,7 +96,7 @@ static int make_instance(char ret[2 * INSTANCE_BYTES + 1])
 static int start_engine(struct daemon *daemon)
 {
     struct engine_options options = daemon->config.engine;
-    options.origins = &daemon->config.origins;
+    daemon->origins = options.origins = &daemon->config.origins;
     options.user_agent = "wheelyard/" VERSION;
     options.instance = daemon->instance;
     int r = engine_open(&options, &daemon->engine);
@@ -176,13 +177,16 @@ static int reload_apply(struct daemon *daemon, struct config *fresh)
         return r;
     }
     struct engine_options options = fresh->engine;
-    options.origins = &fresh->origins;
+    options.origins = reload_is_same_origins(daemon->origins, &fresh->origins) ? daemon->origins
+                                                                               : &fresh->origins;
     r = engine_reload(daemon->engine, &options);
     if (r == 0)
-        r = httpd_reload(daemon->httpd, &fresh->origins, (const char *const *)fresh->hosts);
-    if (r == 0)
-        log_set_level(fresh->log_level);
-    return r;
+        r = httpd_reload(daemon->httpd, options.origins, (const char *const *)fresh->hosts);
+    if (r)
+        return r;
+    daemon->origins = options.origins;
+    log_set_level(fresh->log_level);
+    return 0;
 }
 
 /* The program goes on in any case: with the new configuration, or with the one it has. */
