@@ -7,7 +7,7 @@ MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
-.PHONY: build run test fuzz demo bench install lint format clean
+.PHONY: build run test soak fuzz demo bench install lint format clean
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/build.log || { cat $(BUILD)/build.log; exit 1; }
@@ -37,6 +37,12 @@ SECONDS = 600
 fuzz:
 	@scripts/bootstrap test
 	@tests/fuzz/run $(SECONDS)
+
+# make soak SECONDS=600: installs from mirrors with one fault after another.
+soak:
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build
+	@.venv/bin/python tests/e2e/soak.py --seconds $(or $(SECONDS),600)
 
 demo:
 	@scripts/bootstrap demo

@@ -101,17 +101,17 @@ class Request:
 
 
 class Origin:
-    def __init__(self):
+    def __init__(self, address="127.0.0.1"):
         self._resources = {}
         self._asked = {}
         self._change = threading.Condition()
         self._connections = set()
         self.requests = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = ThreadingHTTPServer((address, 0), _Handler)
         self._server.daemon_threads = True
         self._server.origin = self
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def __enter__(self):

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is run by test_environment.py inside a network namespace of its own: names are what the
+hosts file there says, 198.18.0.1 is an address of this machine, and there is no IPv6."""
+
+import socket
+import subprocess
+
+import pytest
+
+import wire
+from daemon import binary, configuration, daemon_environment, official_mirror
+from origin import Origin
+from standins import anchor, simple_page, wait_until
+
+NAME = "torch-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def fake():
+    """A mirror that the local proxy's fake DNS leads to."""
+    with Origin("198.18.0.1") as origin:
+        origin.put_page("/whl/cpu/torch/", simple_page("torch", [anchor(f"/whl/cpu/{NAME}", NAME)]))
+        origin.put(f"/whl/cpu/{NAME}", b"wheel")
+        yield origin
+
+
+def test_fake_ip_dns(serve, fake):
+    """Clash and its like answer every name with an address of 198.18.0.0/15."""
+    daemon = serve(configuration(pytorch=[official_mirror("m", f"http://fake.lab:{fake.port}")]))
+    assert wire.file_names(daemon.page("torch", index="cpu")) == [NAME]
+    assert wire.ask(daemon.file_url("pytorch", f"cpu/{NAME}")).body == b"wheel"
+
+
+def test_a_name_with_an_address_that_cannot_be_reached(serve, fake):
+    """The name has an IPv6 address first, and this machine has no IPv6."""
+    daemon = serve(configuration(pytorch=[official_mirror("m", f"http://both.lab:{fake.port}")]))
+    assert wire.file_names(daemon.page("torch", index="cpu")) == [NAME]
+
+
+def test_the_default_addresses_without_ipv6(tmp_path, fake):
+    """[::1] cannot be had: a warning, and 127.0.0.1 alone."""
+    with pytest.raises(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+    config = tmp_path / "config.toml"
+    config.write_text(configuration(pytorch=[official_mirror("m", f"http://fake.lab:{fake.port}")]))
+    command = [binary(), "serve", "--config", config, "--cache-dir", tmp_path / "cache"]
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(
+            command, env=daemon_environment(tmp_path), stdout=subprocess.DEVNULL, stderr=log
+        )
+    try:
+        url = "http://127.0.0.1:8503"
+        wait_until(lambda: _ready(f"{url}/-/ready"), what="it is ready")
+        assert wire.file_names(wire.ask(f"{url}/cpu/simple/torch/")) == [NAME]
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+    assert "not listening on [::1]:8503" in (tmp_path / "log").read_text()
+
+
+def _ready(url):
+    try:
+        return wire.ask(url).status == 200
+    except OSError:
+        return False
