@@ -26,6 +26,7 @@ struct health {
     int64_t until_ms; /* backing off until then */
     int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
     int64_t out_ms;   /* out until then */
+    bool has_lied;    /* the next success may be that very transfer */
     int64_t lies_ms[LIES_MOST];
     int64_t rate; /* bytes a second, a moving average */
     char last_error[ERROR_BYTES];
@@ -179,7 +180,9 @@ void budget_page_succeeded(struct budget *b, size_t mirror)
 void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms)
 {
     struct health *h = &b->mirror[mirror];
-    forget_failures(h);
+    if (!h->has_lied)
+        forget_failures(h);
+    h->has_lied = false;
     if (bytes < RATE_LEAST_BYTES || ms <= 0)
         return;
     int64_t rate = bytes * 1000 / ms;
@@ -220,6 +223,7 @@ void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)
     h->lies_ms[0] = now_ms;
     if (now_ms - h->lies_ms[LIES_MOST - 1] < LIE_MS)
         h->out_ms = now_ms + LIE_MS;
+    h->has_lied = h->is_of_file = true;
     str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
 }
 

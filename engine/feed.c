@@ -317,8 +317,8 @@ static void tell_flight(struct flying *fl, struct feed *t, int error, const char
     const struct origin *origin = fl->origin;
     auto_free char *detail = str_printf("%s: %s", mirror_of(t, origin)->name, what);
     if (error && error != ERROR_STOPPING)
-        log_info("transfer failed mirror=%s path=%s error=\"%s\"", mirror_of(t, origin)->name,
-                 fl->entry->path, what);
+        log_info("transfer failed mirror=%s path=%s/%s error=\"%s\"", mirror_of(t, origin)->name,
+                 origin->name, fl->entry->path, what);
     flight_on_ended(fl->flight, t->number, error, t->facts.status, detail ? detail : what);
 }
 

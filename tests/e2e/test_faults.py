@@ -58,12 +58,12 @@ def _flipped(body, place):
 def _file_faults():
     status = lambda code, body=b"", **more: Fault(lambda _: {"status": code, "served": body}, **more)
     faults = {
-        "403": status(403, BLOCKED, error="HTTP 403"),
+        "403": status(403, BLOCKED),
         "404": status(404, alone=(404,), error=None),
         "large-404": status(404, LARGE_404, alone=(404,), error=None),
-        "416": status(416, error=""),
-        "500": status(500, error="HTTP 500"),
-        "503": status(503, error="HTTP 503"),
+        "416": status(416),
+        "500": status(500),
+        "503": status(503),
         "refused": Fault(None),
         "silent": Fault(lambda _: {"silent": threading.Event()}, alone=(502, 504)),
         "dead-redirect": Fault(lambda _: {"location": "DEAD"}),
@@ -118,8 +118,34 @@ def _page_faults():
     return faults
 
 
-FILE_FAULTS = _file_faults()
-PAGE_FAULTS = _page_faults()
+# What the mirror's last_error says, by the beginning of the fault's name.
+SAID = {
+    "416": "HTTP 416",
+    "500": "HTTP 500",
+    "503": "HTTP 503",
+    "firewall": "HTTP 403",
+    "refused": "Failed to connect",
+    "dead": "Failed to connect",
+    "gzip": "coded body",
+    "too-long": "transfer closed",
+    "cut": "transfer closed",
+    "chunked": "transfer closed",
+}
+SAID_OF_FILES = SAID | {"403": "HTTP 403", "silent": "no byte for", "stalled": "no byte for"}
+SAID_OF_FILES |= dict.fromkeys(("portal", "empty", "closed", "wrong"), "wrong digest")
+SAID_OF_PAGES = SAID | dict.fromkeys(("silent", "stalled"), "not complete after")
+SAID_OF_PAGES |= dict.fromkeys(("portal", "blank", "no-byte", "injected", "200"), "not a listing")
+
+
+def _with_errors(faults, said):
+    for name, fault in faults.items():
+        if fault.error is not None:
+            fault.error = next(text for start, text in said.items() if name.startswith(start))
+    return faults
+
+
+FILE_FAULTS = _with_errors(_file_faults(), SAID_OF_FILES)
+PAGE_FAULTS = _with_errors(_page_faults(), SAID_OF_PAGES)
 DEAD_PORT = free_port()
 
 
@@ -229,6 +255,13 @@ def _pairs(faults):
     return ["+".join(pair) for pair in itertools.combinations_with_replacement(faults, 2)]
 
 
+def _check_said(stage, cell, fault):
+    """What /-/status says of the mirror that had the fault, and of one that had none."""
+    said = stage.mirror_status(cell, "m1")["last_error"]
+    assert said == "" if fault.error is None else fault.error in said
+    assert stage.mirror_status(cell, "m3")["state"] == "ok"
+
+
 # ------------------------------------------------------------------ files
 
 
@@ -246,10 +279,7 @@ def test_a_file(stage, fault):
     """The first mirror has the fault: the client gets the right bytes; /-/status tells."""
     cell = _cell(stage, "file", fault)
     _check_file(stage, cell)
-    said = stage.mirror_status(cell, "m1")["last_error"]
-    expected = FILE_FAULTS[fault].error
-    assert (said == "") if expected is None else (said and expected in said), said
-    assert stage.mirror_status(cell, "m3")["state"] == "ok"
+    _check_said(stage, cell, FILE_FAULTS[fault])
 
 
 @pytest.mark.parametrize("faults", _pairs(FILE_FAULTS))
@@ -272,11 +302,10 @@ def test_a_file_without_a_sound_mirror(stage, fault):
 
 @pytest.mark.parametrize("fault", PAGE_FAULTS)
 def test_a_page(stage, fault):
+    """The first mirror has the fault: the client gets the page of the others."""
     cell = _cell(stage, "page", fault)
     assert cell.replies[0].status == 200 and wire.file_names(cell.replies[0]) == [NAME]
-    said = stage.mirror_status(cell, "m1")["last_error"]
-    assert bool(said) == (PAGE_FAULTS[fault].error is not None), said
-    assert stage.mirror_status(cell, "m3")["state"] == "ok"
+    _check_said(stage, cell, PAGE_FAULTS[fault])
 
 
 @pytest.mark.parametrize("faults", _pairs(PAGE_FAULTS))
@@ -293,13 +322,23 @@ def test_a_page_without_a_sound_mirror(stage, fault):
         assert reply["Retry-After"] and "m1" in reply.json()["detail"]
 
 
-@pytest.mark.parametrize("fault", [f for f in PAGE_FAULTS if f != "refused"])
-def test_the_log_names_mirror_and_page(stage, fault):
-    """One line for each page that could not be had."""
+@pytest.mark.parametrize("fault", PAGE_FAULTS)
+def test_the_log_of_a_page(stage, fault):
+    """It names the mirror and the page; a page that is no listing is a problem, too."""
     cell = _cell(stage, "page", fault)
     lines = [line for line in stage.log.splitlines() if f"/{cell.origin}/simple/torch/" in line]
     failed = any("listing failed mirror=m1" in line for line in lines)
     assert failed == (PAGE_FAULTS[fault].error is not None), lines
+
+
+@pytest.mark.parametrize("fault", FILE_FAULTS)
+def test_the_log_of_a_file(stage, fault):
+    cell = _cell(stage, "file", fault)
+    path = f"path={cell.origin}/w/{NAME}"
+    lines = [line for line in stage.log.splitlines() if path in line]
+    kinds = ("transfer failed mirror=m1", "wrong digest mirror=m1")
+    told = any(kind in line for line in lines for kind in kinds)
+    assert told or fault in ("refused", "404", "large-404"), lines
 
 
 # ------------------------------------------------------------------ a page that was good

@@ -97,6 +97,23 @@ static void pages_say_nothing_of_files(void **state)
     budget_free(b);
 }
 
+/* Of a small file the last byte is hashed before the transfer says that all went well. */
+static void the_transfer_of_a_lie_is_no_success(void **state)
+{
+    (void)state;
+    struct budget *b = make(1);
+    struct budget_view v;
+    budget_lied(b, 0, 10000);
+    budget_succeeded(b, 0, 0, 0);
+    budget_page_succeeded(b, 0);
+    budget_view(b, 0, 10000, &v);
+    assert_string_equal(v.last_error, "wrong digest");
+    budget_succeeded(b, 0, 0, 0);
+    budget_view(b, 0, 10000, &v);
+    assert_string_equal(v.last_error, "");
+    budget_free(b);
+}
+
 /* Doubles from half a second to thirty, less at most a quarter of jitter. */
 static void back_off_within_its_bounds(void **state)
 {
@@ -232,6 +249,7 @@ int main(void)
         cmocka_unit_test(failures_are_forgiven_when_nobody_has_tried),
         cmocka_unit_test(one_probe_after_each_back_off),
         cmocka_unit_test(pages_say_nothing_of_files),
+        cmocka_unit_test(the_transfer_of_a_lie_is_no_success),
         cmocka_unit_test(back_off_within_its_bounds),
         cmocka_unit_test(retry_after_is_heard_and_bounded),
         cmocka_unit_test(a_sole_mirror_is_probed_each_second),
