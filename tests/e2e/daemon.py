@@ -26,6 +26,11 @@ def binary():
     return (ROOT / BINARY).resolve()
 
 
+def is_sanitized():
+    """Whether it was built with a sanitizer, which keeps memory of its own and is loaded first."""
+    return bool(re.search(rb"__(a|t)san_init", binary().read_bytes()))
+
+
 # ------------------------------------------------------------------ configuration
 
 PYTORCH = {

@@ -15,7 +15,13 @@ import pytest
 
 import clients
 import wire
-from daemon import configuration, daemon_environment, flat_and_pypi, official_mirror
+from daemon import (
+    configuration,
+    daemon_environment,
+    flat_and_pypi,
+    is_sanitized,
+    official_mirror,
+)
 from standins import Nginx, S3_MANNERS, anchor, free_port, simple_page, wait_until
 from test_upstream import private_site  # pylint: disable=unused-import
 from wheels import build, sha256_of
@@ -201,7 +207,7 @@ def body(tmp_path):
 @pytest.mark.parametrize("jump", ["+400d", "-400d"])
 def test_the_clock_jumps(origin, serve, body, clock, jump):
     """While it runs, and again over a restart: pages, files and hits go on."""
-    if os.environ.get("ASAN_OPTIONS") or os.environ.get("TSAN_OPTIONS"):
+    if is_sanitized():
         pytest.skip("two preloaded libraries do not go together")
     _publish(origin, body)
     config = configuration(pytorch=[official_mirror("m", origin.url)])
