@@ -216,6 +216,12 @@ static int judge(struct feed *t)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->origin), t->facts.status);
     t->facts.same_validator = has_same_validator(fl, t);
+    if (t->facts.status == 200 && t->facts.total == 0 && !fl->sha256[0]) {
+        /* No wheel is empty, nor its metadata; some answer HEAD so and mean nothing by it. */
+        t->says_empty = true;
+        t->facts.status = t->head ? 405 : 200;
+        return t->head ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
+    }
     if (fl->row_etag && fl->row_size >= 0 && t->facts.total >= 0 &&
         (t->facts.status == 200 || t->facts.status == 206))
         *(t->facts.total == fl->row_size ? &fl->row_is_right : &fl->row_is_wrong) = true;
@@ -287,10 +293,13 @@ static void account(struct feed *t, int error, const char *detail)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }
 
-static const char *verdict_text(int error)
+static const char *verdict_text(const struct feed *t)
 {
-    return error == ERROR_UPSTREAM_BROKEN ? "another file than the first answer's, or no range"
-                                          : "";
+    if (t->says_empty)
+        return "an empty body";
+    return t->verdict_error == ERROR_UPSTREAM_BROKEN
+               ? "another file than the first answer's, or no range"
+               : "";
 }
 
 static void feed_free(struct feed *t)
@@ -330,11 +339,12 @@ static void done_run(struct job *job)
     int error = t->verdict_error ? t->verdict_error : t->error;
     const char *what = t->detail ? t->detail : error_text(error);
     char status[32];
-    if (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS) {
+    if (!t->says_empty &&
+        (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         what = status;
     } else if (t->verdict_error) {
-        what = verdict_text(t->verdict_error);
+        what = verdict_text(t);
     }
     account(t, error, what);
     unlink_feed(fl, t);

@@ -64,7 +64,7 @@ struct feed {
     size_t counted_mirror; /* its number in the budget */
     bool counted;          /* holds one of the mirror's connections */
     bool stopped;
-    bool head;
+    bool head, says_empty;
     int verdict_error;
     int64_t from, to;
     bool resume;

@@ -479,3 +479,19 @@ def test_pass_through_holds_the_tail_back_too(origin, serve, body):
     daemon = serve(configuration(pytorch=mirrors, min_free="100000GB"))
     assert daemon.page("torch").status == 200
     assert_never_complete([wire.ask(wheel_url(daemon))])
+
+
+@pytest.mark.parametrize("sound", [True, False], ids=["another", "alone"])
+def test_an_empty_answer_is_no_wheel(origin, second_origin, serve, body, sound):
+    """Without a digest nothing but common sense says so."""
+    flat(origin, b"")
+    flat(second_origin, body if sound else b"")
+    mirrors = [flat_mirror("m1", origin.url), flat_mirror("m2", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors))
+    reply = wire.ask(wheel_url(daemon))
+    if sound:
+        assert (reply.status, reply.body) == (200, body)
+    else:
+        assert reply.status == 502 and b"empty body" in reply.body
+        assert wire.ask(wheel_url(daemon), "HEAD").status >= 500
+        assert_nothing_kept(daemon)
