@@ -266,6 +266,8 @@ static int load_places(struct load *load, const struct toml_node *built_in,
     /* Origins come from one place as a whole: a mirror added to a set that the file's author does
      * not see could own names behind his back. */
     const struct toml_node *theirs = toml_get(file, "origin");
+    if (toml_type(theirs) == TOML_TABLE && !toml_count(theirs)) /* names none: the built-in stay */
+        theirs = NULL;
     const struct toml_node *indexes = toml_get(file, "index");
     return config_read_origins(theirs ? theirs : toml_get(built_in, "origin"),
                                theirs || indexes ? indexes : toml_get(built_in, "index"),

@@ -305,6 +305,10 @@ static void naming_none_keeps_them(void **state)
     assert_int_equal(origins_index(&config.origins, "mine", &view), 0);
     assert_string_equal(view.origins[0]->name, "pypi");
     config_release(&config);
+    request.file = stage_write("a.conf", "[origin]\n"); /* a table without a name in it */
+    stage_load_fine(&request, &config);
+    assert_int_equal(config.origins.count, 2);
+    config_release(&config);
 }
 
 /* --------------------------------------------------------------------- show */
