@@ -210,6 +210,7 @@ static void kept_run(struct job *job)
     struct commit *c = container_of(job, struct commit, job);
     struct flying *fl = c->flying;
     struct record *r = c->record;
+    fl->committing = NULL;
     if (!fl->over) {
         struct entry *entry = fl->entry;
         if (c->error == 0) {
@@ -300,6 +301,12 @@ static void write_sidecar(struct engine *e, const struct record *r, struct buf *
             write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
                        entry->authoritative);
     pthread_rwlock_unlock(&e->files->lock);
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next) {
+        const struct record *other = fl->committing; /* not in the table yet */
+        if (other && other != r && strcmp(other->blob, r->blob) == 0)
+            write_file(to, other->origin, other->path, other->etag, other->mirrors,
+                       other->file.authoritative);
+    }
     buf_puts(to, "]}\n");
 }
 
@@ -347,6 +354,7 @@ void commit_start(struct flying *fl, const struct flight_command *command)
         .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
     buf_init(&c->sidecar, STORE_SIDECAR_MAX);
     write_sidecar(fl->engine, r, &c->sidecar);
+    fl->committing = r;
     flying_ref(fl);
     lane_post(fl->engine->cleaner, &c->job);
 }

@@ -345,11 +345,11 @@ static int follow(struct engine *e, struct found *found, const struct file_query
         if (!found->fresh && !post_open(e, NULL, board, query))
             return ERROR_NO_MEMORY;
         waiter->want = 0;
-        if (waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED)
-            return ENGINE_WAIT;
+        /* Decided meanwhile: perhaps it was cut, and another board stands in the table by now. */
+        return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
+                   ? ENGINE_WAIT
+                   : ENGINE_AGAIN;
     }
-    if (board->state == BOARD_OPENING) /* closed list: the engine stops */
-        return ERROR_STOPPING;
     if (board->state == BOARD_ASK_AGAIN)
         return ENGINE_AGAIN;
     return from_board(e, board, query, ret);
@@ -370,7 +370,8 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         return refuse(e, OUTCOME_NO_FILE, "no such origin", query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
         return refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
-    for (int tries = 0; tries < 8; tries++) {
+    struct file_query again = *query;
+    for (int tries = 0; tries < 8; tries++, query = &again) {
         struct found found = {0};
         if (e->stopping)
             return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
@@ -388,6 +389,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         else if (r == 0)
             r = ENGINE_AGAIN; /* a blob appeared between the two looks */
         board_unref(found.board);
+        again.waited |= found.fresh; /* who began it has missed, whatever has come since */
         if (r != ENGINE_AGAIN)
             return r;
     }

@@ -10,6 +10,7 @@
 #include "engine/flight.h"
 
 struct hasher;
+struct record;
 
 struct flying {
     struct engine *engine;
@@ -24,6 +25,7 @@ struct flying {
     struct feed *feeds;
     unsigned refs; /* jobs on their way, and the list's own */
     bool over, committed, no_room;
+    const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */
     enum file_use interest; /* the most that was asked for before the flight began */
