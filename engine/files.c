@@ -317,11 +317,11 @@ static bool is_decided(void *arg)
 }
 
 /* A board that is known, failed or hands over to a pass. */
-static int from_board(struct engine *e, struct board *board, const struct file_query *query,
-                      struct file **ret)
+static int from_board(struct engine *e, struct board *board, int state,
+                      const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.size = board->size, .etag = board->etag};
-    bool closed = board->state == BOARD_CLOSED;
+    bool closed = state == BOARD_CLOSED;
     bool passing = closed && board->wants_pass;
     bool partial = board->had_bytes || (board->has_bytes && !query->waited);
     facts.state = partial ? FILE_PARTIAL : FILE_MISS;
@@ -335,24 +335,35 @@ static int from_board(struct engine *e, struct board *board, const struct file_q
     return reading_new(e, &facts, NULL, board, NULL, query, ret);
 }
 
+/* A board that was cut is no longer in the table: its flight goes on under another. */
+static bool is_current(struct files *files, const struct file_query *query,
+                       const struct board *board)
+{
+    pthread_rwlock_rdlock(&files->lock);
+    struct entry *entry = files_find(files, query->origin, query->path);
+    bool current = entry && entry->board == board;
+    pthread_rwlock_unlock(&files->lock);
+    return current;
+}
+
 /* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
 enum { ENGINE_AGAIN = 100 };
 static int follow(struct engine *e, struct found *found, const struct file_query *query,
                   struct waiter *waiter, struct file **ret)
 {
     struct board *board = found->board;
-    if (board->state == BOARD_OPENING) {
+    int state = board->state;
+    if (state == BOARD_OPENING) {
         if (!found->fresh && !post_open(e, NULL, board, query))
             return ERROR_NO_MEMORY;
         waiter->want = 0;
-        /* Decided meanwhile: perhaps it was cut, and another board stands in the table by now. */
         return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
                    ? ENGINE_WAIT
                    : ENGINE_AGAIN;
     }
-    if (board->state == BOARD_ASK_AGAIN)
+    if (state == BOARD_ASK_AGAIN || (state == BOARD_CLOSED && !is_current(e->files, query, board)))
         return ENGINE_AGAIN;
-    return from_board(e, board, query, ret);
+    return from_board(e, board, state, query, ret);
 }
 
 static int refuse(struct engine *e, enum outcome outcome, const char *detail,
