@@ -15,6 +15,11 @@ char *str_printf(const char *format, ...)
     return n < 0 ? NULL : s;
 }
 
+char *str_dup(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -9,6 +9,9 @@
 /* printf into a fresh string (free() it); NULL when out of memory. */
 char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A fresh copy (free() it); NULL of NULL, and when out of memory. */
+char *str_dup(const char *s);
+
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 

@@ -317,11 +317,6 @@ static void build_run(struct job *job)
     core_post(b->engine, job);
 }
 
-static char *copy(const char *s)
-{
-    return s ? strdup(s) : NULL;
-}
-
 static int on_digest(void *context, const struct catalogue_digest *d)
 {
     struct build *b = context;
@@ -333,10 +328,10 @@ static int on_digest(void *context, const struct catalogue_digest *d)
         b->remembered = list;
     }
     struct catalogue_digest *to = &b->remembered[b->remembered_count];
-    *to = (struct catalogue_digest){.path = copy(d->path),
-                                    .sha256 = copy(d->sha256),
-                                    .metadata_sha256 = copy(d->metadata_sha256),
-                                    .authority = copy(d->authority),
+    *to = (struct catalogue_digest){.path = str_dup(d->path),
+                                    .sha256 = str_dup(d->sha256),
+                                    .metadata_sha256 = str_dup(d->metadata_sha256),
+                                    .authority = str_dup(d->authority),
                                     .disputed = d->disputed};
     if (!to->path)
         return ERROR_NO_MEMORY;

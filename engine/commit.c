@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "engine/flying.h"
 
 /*
@@ -54,7 +55,7 @@ static struct record *record_new(struct flying *fl)
     r->path = strdup(entry->path);
     r->etag = fl->etag[0] ? strdup(fl->etag) : NULL;
     r->mirrors = names[0] ? strdup(names) : NULL;
-    r->validator = fl->name_validator ? strdup(fl->name_validator) : NULL;
+    r->validator = str_dup(fl->name_validator);
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,
                                       .size = view.size,
@@ -109,8 +110,8 @@ void commit_authority(struct engine *e, const struct entry *entry)
     r->engine = e;
     r->origin = strdup(entry->origin->name);
     r->path = strdup(entry->path);
-    r->etag = entry->etag ? strdup(entry->etag) : NULL;
-    r->mirrors = entry->mirrors ? strdup(entry->mirrors) : NULL;
+    r->etag = str_dup(entry->etag);
+    r->mirrors = str_dup(entry->mirrors);
     memcpy(r->blob, entry->sha256, sizeof(r->blob));
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,

@@ -87,11 +87,6 @@ static void write_run(struct job *job)
 
 /* ---------------------------------------------------- on the transfer thread */
 
-static char *copy(const char *s)
-{
-    return s ? strdup(s) : NULL;
-}
-
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct feed *t = context;
@@ -100,8 +95,8 @@ static int on_head(void *context, const struct fetch_head *head)
                                       .from = head->from,
                                       .is_framed = head->is_framed,
                                       .ranges = head->ranges};
-    t->etag = copy(head->etag);
-    t->date = copy(head->last_modified);
+    t->etag = str_dup(head->etag);
+    t->date = str_dup(head->last_modified);
     t->retry_after_s = head->retry_after_s;
     t->answered = true;
     core_post(t->engine, &t->answer);
@@ -196,8 +191,8 @@ static void keep_base(struct flying *fl, const struct feed *t)
     free(fl->validator_date);
     fl->has_validator = true;
     fl->validator_mirror = t->mirror;
-    fl->validator_etag = copy(t->etag);
-    fl->validator_date = copy(t->date);
+    fl->validator_etag = str_dup(t->etag);
+    fl->validator_date = str_dup(t->date);
 }
 
 /* Statuses that this mirror means as "not here". */
@@ -229,7 +224,7 @@ static int judge(struct feed *t)
     if (r)
         return r;
     if (!fl->name_validator)
-        fl->name_validator = copy(t->etag ? t->etag : t->date);
+        fl->name_validator = str_dup(t->etag ? t->etag : t->date);
     if (!t->head && (!fl->has_validator || !t->facts.same_validator))
         keep_base(fl, t);
     if (fl->board) /* who answers is known before its first byte is */

@@ -256,7 +256,7 @@ static bool post_open(struct engine *e, struct entry *entry, struct board *board
                            .entry = entry,
                            .board = board_ref(board),
                            .use = query->use,
-                           .via = query->via ? strdup(query->via) : NULL};
+                           .via = str_dup(query->via)};
     core_post(e, &o->job);
     return true;
 }

@@ -44,7 +44,7 @@ static int on_file_row(void *context, const struct catalogue_file *file)
 {
     struct lookup *l = context;
     l->size = file->size;
-    l->etag = file->etag ? strdup(file->etag) : NULL;
+    l->etag = str_dup(file->etag);
     return 0;
 }
 
@@ -240,7 +240,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
     fl->origin = entry->board->origin; /* of whoever asked: after a reload, the new one */
     fl->refs = 1;
     fl->interest = use;
-    fl->via = via ? strdup(via) : NULL;
+    fl->via = str_dup(via);
     fl->board = board_ref(entry->board);
     fl->board->flying = fl;
     entry->flying = fl;

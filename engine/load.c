@@ -39,7 +39,7 @@ static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t
     str_copy(b->sha256, sizeof(b->sha256), sha256);
     b->size = size;
     b->allocated_bytes = allocated_bytes;
-    b->sidecar = sidecar ? strdup(sidecar) : NULL;
+    b->sidecar = str_dup(sidecar);
     HASH_ADD_STR(l->blobs, sha256, b);
     return 0;
 }
@@ -83,7 +83,7 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     entry->size = b->size;
     entry->authoritative = file->authoritative;
     entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);
-    entry->mirrors = file->mirrors ? strdup(file->mirrors) : NULL;
+    entry->mirrors = str_dup(file->mirrors);
     entry->used_s = entry->written_s = file->last_used_s;
     return entry->etag ? 0 : ERROR_NO_MEMORY;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "engine/slot.h"
 
 enum {
@@ -170,7 +171,7 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
     b->origin = s->origin;
     b->index = strdup(s->index);
     b->channel = view.channel ? strdup(s->index) : NULL;
-    b->project = s->project ? strdup(s->project) : NULL;
+    b->project = str_dup(s->project);
     b->incomplete = t->missing_digests > 0;
     b->max_age_s = e->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)

@@ -14,7 +14,7 @@
 enum {
     FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
     SLOTS_MOST = 20000,
-    SLOT_IDLE_MS = 600 * 1000,
+    SLOT_IDLE_MS = 60 * 1000,
     SWEEP_MS = 1000,
 };
 
@@ -71,7 +71,7 @@ static struct slot *slot_new(const char *key, const char *index, const char *pro
     s->forced_ms = INT64_MIN / 2;
     s->key = strdup(key);
     s->index = strdup(index);
-    s->project = project ? strdup(project) : NULL;
+    s->project = str_dup(project);
     if (!s->key || !s->index || (project && !s->project)) {
         slot_unref(s);
         return NULL;
@@ -184,7 +184,7 @@ static void post_load(struct engine *e, struct slot *s, bool force, const char *
         return;
     }
     s->refs++;
-    *l = (struct load_job){{load_run, NULL}, e, s, force, via ? strdup(via) : NULL};
+    *l = (struct load_job){{load_run, NULL}, e, s, force, str_dup(via)};
     core_post(e, &l->job);
 }
 
@@ -333,7 +333,7 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     HASH_ITER(hh, p->table, s, next)
     {
         bool useful = s->page && s->page->outcome == OUTCOME_OK;
-        if (useful || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS / 10)
+        if (useful || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS)
             continue;
         HASH_DEL(p->table, s);
         drop_page(e, s);

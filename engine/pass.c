@@ -324,7 +324,7 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->engine = e;
     p->origin = options->origin;
     p->path = strdup(options->path);
-    p->via = options->via ? strdup(options->via) : NULL;
+    p->via = str_dup(options->via);
     str_copy(p->sha256, sizeof(p->sha256), options->sha256);
     p->size = options->size;
     p->from = p->at = p->arrived = options->from;

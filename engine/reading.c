@@ -74,7 +74,7 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     f->blob = blob;
     f->board = board ? board_ref(board) : NULL;
     f->path = strdup(query->path);
-    f->via = query->via ? strdup(query->via) : NULL;
+    f->via = str_dup(query->via);
     waitlist_init(&f->cold.list);
     if (!f->path) {
         file_unref(f);

@@ -388,9 +388,9 @@ static void settle_fetched(struct source *s, struct receipt *r)
     free(s->etag);
     free(s->date);
     free(s->url);
-    s->etag = r->etag ? strdup(r->etag) : NULL;
-    s->date = r->date ? strdup(r->date) : NULL;
-    s->url = r->url ? strdup(r->url) : NULL;
+    s->etag = str_dup(r->etag);
+    s->date = str_dup(r->date);
+    s->url = str_dup(r->url);
     if (s->status == 200 || s->has_row) {
         s->has_row = true;
         keep(r, false);
@@ -415,9 +415,9 @@ static int on_row(void *context, const struct catalogue_listing *row)
 {
     struct receipt *r = context;
     r->status = row->status;
-    r->etag = row->etag ? strdup(row->etag) : NULL;
-    r->date = row->last_modified ? strdup(row->last_modified) : NULL;
-    r->url = row->url ? strdup(row->url) : NULL;
+    r->etag = str_dup(row->etag);
+    r->date = str_dup(row->last_modified);
+    r->url = str_dup(row->url);
     r->fetched_s = row->fetched_s;
     return row->status == 200 ? gzip_decompress(row->body, row->body_len, &r->body) : 0;
 }
@@ -448,18 +448,13 @@ static void start_load(struct source *s)
 
 /* ---------------------------------------------------------------- fetching */
 
-static char *copy(const char *s)
-{
-    return s ? strdup(s) : NULL;
-}
-
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct receipt *r = context;
     r->status = head->status;
-    r->etag = copy(head->etag);
-    r->date = copy(head->last_modified);
-    r->url = copy(head->final_url);
+    r->etag = str_dup(head->etag);
+    r->date = str_dup(head->last_modified);
+    r->url = str_dup(head->final_url);
     r->retry_after_s = head->retry_after_s;
     (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
     bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
@@ -515,7 +510,7 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
     s->used_ms = now_ms;
     if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
         free(s->via);
-        s->via = via ? strdup(via) : NULL;
+        s->via = str_dup(via);
     }
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
