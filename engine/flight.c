@@ -370,8 +370,9 @@ static bool worth_finishing(const struct flight *f)
            (missing < f->size / 4 || missing < FINISH_MISSING_BYTES);
 }
 
-void flight_on_tick(struct flight *f, int64_t now_ms)
+void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
+    (void)rates;
     f->now_ms = now_ms;
     if (f->phase == PARKED && now_ms - f->idle_since_ms > FORGET_MS)
         end(f);

@@ -21,8 +21,9 @@
  * last byte) before length and digest, those of them that are known, agree;
  *  - FLIGHT_COMMIT comes only after the whole file was hashed and every known one of length and
  * digest agrees;
- *  - after a wrong digest FLIGHT_CUT comes before anything else, and the mirrors that sent bytes
- * are blamed;
+ *  - after a wrong digest FLIGHT_CUT comes before anything else. Bytes of one mirror alone: it is
+ * blamed. Of several: the file is fetched from one alone, and when that one is right, what it sent
+ * is compared with what was there (FLIGHT_COMPARE): who differs is blamed, nobody else;
  *  - no byte is asked for twice that is present, but for what a stopped transfer had under way;
  *  - every reader is answered: bytes, FLIGHT_CUT or FLIGHT_FAIL; once no mirror is left, no reader
  * waits on;
@@ -38,18 +39,29 @@ struct flight;
 
 enum {
     FLIGHT_MIRRORS = 16,
-    FLIGHT_SLOTS = 2, /* slot 0 fills from the front, slot 1 fetches wanted ranges ahead of it */
+    FLIGHT_SLOTS = 8, /* transfers of one flight at once, over all mirrors */
     FLIGHT_HOLD_BACK = 64 << 10,
     FLIGHT_DETAIL = 256,
 };
 
+/* Bytes and the mirror that sent them; FLIGHT_NO_MIRROR: one that is not configured any more. */
+struct flight_run {
+    int64_t from, to;
+    unsigned mirror;
+};
+
 /* What is known before the first transfer. */
 struct flight_options {
-    unsigned mirrors;   /* how many the origin has */
-    unsigned blamed;    /* bit set: mirrors that sent wrong bytes for this file before */
-    int64_t size;       /* what an authority or an earlier answer said; -1 unknown */
-    bool is_known;      /* readers can be answered without asking a mirror first */
-    const char *sha256; /* what an authority says, or NULL */
+    unsigned mirrors;     /* how many the origin has */
+    unsigned blamed;      /* bit set: mirrors that sent wrong bytes for this file before */
+    int64_t size;         /* what an authority or an earlier answer said; -1 unknown */
+    bool is_known;        /* readers can be answered without asking a mirror first */
+    const char *sha256;   /* what an authority says, or NULL */
+    unsigned connections; /* transfers of this file at once per mirror, at least 1 */
+    /* What an earlier run of the daemon left on disk: born parked, and resumed by the first reader.
+     * Hashing begins at once, before it is needed. Copied. */
+    const struct flight_run *present;
+    size_t present_count;
 };
 
 enum flight_use {
@@ -58,26 +70,43 @@ enum flight_use {
     FLIGHT_WHOLE, /* wants [from, end), and only verified bytes at the end */
 };
 
+/* Whose turn it is when connections are short: lower first. */
+enum flight_rank {
+    FLIGHT_RANK_WAITING, /* a reader waits for these very bytes, and nothing brings them */
+    FLIGHT_RANK_FRONT,   /* the first missing bytes, or the first that somebody wants */
+    FLIGHT_RANK_AHEAD,   /* a second segment: gives way, see flight_on_yield */
+};
+
 enum flight_command_type {
-    FLIGHT_ASK,     /* slot: choose a mirror not in `excluded`; answer by flight_on_mirror. A later
-                       one of the same slot replaces it; FLIGHT_CUT, _PARK, _END withdraw it */
+    FLIGHT_ASK,     /* slot, rank: choose a mirror not in `excluded`; answer by flight_on_mirror. A
+                       later one of the same slot replaces it; FLIGHT_CUT, _PARK, _END and
+                       FLIGHT_DROP withdraw it */
+    FLIGHT_DROP,    /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
     FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
     FLIGHT_STOP,    /* transfer */
     FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
                        FLIGHT_CUT */
     FLIGHT_RELEASE, /* to: whole-file readers may read below it; INT64_MAX: verified, no limit;
                        size is then final */
+    FLIGHT_RESERVE, /* size: a whole-file reader has come: disk for all of it; where there is none:
+                       flight_on_disk_error. Once until FLIGHT_PARK gives it back or FLIGHT_CUT */
+    FLIGHT_SYNC,    /* bring what was reported by flight_on_bytes to the disk, then save the map of
+                       it; answer by flight_on_synced. Every two seconds while bytes come, at parking
+                       and when the daemon stops */
     FLIGHT_HASH, /* from, to: hash these bytes next; from = 0 begins anew; to = size ends the digest
                     (from = to when nothing but the end is missing) */
     FLIGHT_CUT,  /* readers that have not got everything are cut now, bytes are forgotten: a new
-                    partial file begins; error */
-    FLIGHT_BLAME,  /* mirror: it sent wrong bytes */
-    FLIGHT_COMMIT, /* sha256, authoritative: keep it; answer by flight_on_committed */
-    FLIGHT_FAIL,   /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
-                      unless FLIGHT_END follows */
-    FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes, or late bytes
-                      that complete the file (then FLIGHT_HASH and what follows) */
-    FLIGHT_END,    /* nothing more will come; transfers not stopped by then end by themselves */
+                    partial file begins; error; compare: the old file is kept for FLIGHT_COMPARE */
+    FLIGHT_COMPARE, /* size: the file is right now; say by flight_on_compared whose bytes in the
+                       kept file differ from it. Comes before FLIGHT_COMMIT, which does not wait for
+                       it */
+    FLIGHT_BLAME,   /* mirror: it sent wrong bytes */
+    FLIGHT_COMMIT,  /* sha256, authoritative: keep it; answer by flight_on_committed */
+    FLIGHT_FAIL, /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
+                    unless FLIGHT_END follows */
+    FLIGHT_PARK, /* nobody reads: give reserved space back; the next reader resumes, or late bytes
+                    that complete the file (then FLIGHT_HASH and what follows) */
+    FLIGHT_END,  /* nothing more will come; transfers not stopped by then end by themselves */
 };
 
 struct flight_command {
@@ -85,12 +114,14 @@ struct flight_command {
     unsigned slot;
     unsigned mirror;
     unsigned excluded; /* bit set of mirrors */
+    enum flight_rank rank;
     uint64_t transfer;
     int64_t from, to;
     int64_t size;
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;
+    bool compare;
     int error;
     char sha256[SHA256_HEX];
     char detail[FLIGHT_DETAIL];
@@ -134,18 +165,30 @@ void flight_on_bytes(struct flight *flight, uint64_t transfer, int64_t from, int
 void flight_on_ended(struct flight *flight, uint64_t transfer, int error, int status,
                      const char *detail);
 
+/* The connection is needed for a FLIGHT_RANK_WAITING elsewhere: the transfer is stopped if it is
+ * FLIGHT_RANK_AHEAD still; false: it is not. */
+bool flight_on_yield(struct flight *flight, uint64_t transfer);
+
 /* ---- disk and digests */
 /* Bytes [0, to) are hashed; when `to` is the whole file, sha256 is its digest, else NULL. */
 void flight_on_hashed(struct flight *flight, int64_t to, const char *sha256);
 /* An authority names the digest (again); one that contradicts an earlier one is ignored. */
 void flight_on_digest(struct flight *flight, const char *sha256);
 void flight_on_committed(struct flight *flight, int error);
+/* An error of the sync is told by flight_on_disk_error instead. */
+void flight_on_synced(struct flight *flight);
+/* `mirrors`: bit set of those whose bytes differ; 0 also when it could not be found out. */
+void flight_on_compared(struct flight *flight, unsigned mirrors);
 /* The disk failed under a write or a reservation. */
 void flight_on_disk_error(struct flight *flight, int error);
 
-/* ---- time. Called now and then; decides parking and forgetting. now_ms only ever grows. */
-void flight_on_tick(struct flight *flight, int64_t now_ms);
-void flight_on_stop(struct flight *flight); /* the daemon stops: FLIGHT_FAIL(ERROR_STOPPING), END */
+/* ---- time. Called four times a second; decides hedging, moving away from a slow mirror, syncing,
+ * parking and forgetting. now_ms only ever grows. rates: of each mirror, in bytes a second; 0: not
+ * measured, or not to be had just now; NULL: none known. */
+void flight_on_tick(struct flight *flight, int64_t now_ms, const int64_t *rates);
+/* The daemon stops: FLIGHT_FAIL(ERROR_STOPPING), FLIGHT_SYNC when there is something to save, END.
+ * What is on disk is resumed after the next start. */
+void flight_on_stop(struct flight *flight);
 
 /* ---- for status and for the simulator's model */
 struct flight_view {

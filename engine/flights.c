@@ -338,7 +338,7 @@ static void tick_one(struct flying *fl, int64_t now_ms)
 {
     if (!fl->flight)
         return;
-    flight_on_tick(fl->flight, now_ms);
+    flight_on_tick(fl->flight, now_ms, NULL);
     flying_drain(fl);
     if (!fl->over)
         retry_asks(fl);

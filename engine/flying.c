@@ -473,6 +473,13 @@ void flying_drain(struct flying *fl)
             if (fl->board && !(fl->board->unkept && c.to == INT64_MAX)) /* see on_end */
                 board_release(fl->board, c.to, c.size);
             break;
+        case FLIGHT_DROP:
+            fl->asking[c.slot] = false;
+            break;
+        case FLIGHT_RESERVE: /* none of these is given yet */
+        case FLIGHT_SYNC:
+        case FLIGHT_COMPARE:
+            break;
         case FLIGHT_HASH:
             on_hash(fl, &c);
             break;

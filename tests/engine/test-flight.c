@@ -499,8 +499,8 @@ static void unread_and_nearly_done(void **state)
     open_flight(1, -1, right);
     begin(0, 4 * MIB);
     flight_on_reader_left(f, 1);
-    flight_on_tick(f, 1000);
-    flight_on_tick(f, 60000);
+    flight_on_tick(f, 1000, NULL);
+    flight_on_tick(f, 60000, NULL);
     expect(""); /* goes on */
     bytes(0, 0, 4 * MIB);
     expect("release:4128768 hash[0,4194304)");
@@ -519,10 +519,10 @@ static void unread_and_far_from_done(void **state)
     bytes(0, 0, 1000);
     expect("release:1000");
     flight_on_reader_left(f, 1);
-    flight_on_tick(f, 1000);
-    flight_on_tick(f, 2999);
+    flight_on_tick(f, 1000, NULL);
+    flight_on_tick(f, 2999, NULL);
     expect("");
-    flight_on_tick(f, 3000);
+    flight_on_tick(f, 3000, NULL);
     expect("stop park");
     bytes(0, 1000, 2000); /* was on its way to the disk */
     flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1);
@@ -530,12 +530,12 @@ static void unread_and_far_from_done(void **state)
     mirror(0, 0);
     expect("get0:0[2000,-1)");
     flight_on_reader_left(f, 2);
-    flight_on_tick(f, 4000);
-    flight_on_tick(f, 6000);
+    flight_on_tick(f, 4000, NULL);
+    flight_on_tick(f, 6000, NULL);
     expect("stop park");
-    flight_on_tick(f, 6000 + 3600 * 1000);
+    flight_on_tick(f, 6000 + 3600 * 1000, NULL);
     expect("");
-    flight_on_tick(f, 6001 + 3600 * 1000);
+    flight_on_tick(f, 6001 + 3600 * 1000, NULL);
     expect("end");
     close_flight();
 }

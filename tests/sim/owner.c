@@ -299,6 +299,11 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     case FLIGHT_RELEASE:
         on_release(w, file, c);
         break;
+    case FLIGHT_DROP: /* none of these is given yet */
+    case FLIGHT_RESERVE:
+    case FLIGHT_SYNC:
+    case FLIGHT_COMPARE:
+        break;
     case FLIGHT_HASH:
         on_hash(w, file, c);
         break;

@@ -175,7 +175,7 @@ static void on_tick(struct world *w)
     for (int f = 0; f < w->files; f++) {
         if (!w->blob[f].flight)
             continue;
-        flight_on_tick(w->blob[f].flight, world_now_ms(w));
+        flight_on_tick(w->blob[f].flight, world_now_ms(w), NULL);
         owner_drain(w, f);
     }
     owner_retry_asks(w);
