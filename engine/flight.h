@@ -106,7 +106,8 @@ enum flight_command_type {
                     unless FLIGHT_END follows */
     FLIGHT_PARK, /* nobody reads: give reserved space back; the next reader resumes, or late bytes
                     that complete the file (then FLIGHT_HASH and what follows) */
-    FLIGHT_END,  /* nothing more will come; transfers not stopped by then end by themselves */
+    FLIGHT_END,  /* nothing more will come; transfers not stopped by then end by themselves; keep:
+                    what is on disk may be resumed by a later flight, else it is removed */
 };
 
 struct flight_command {
@@ -121,7 +122,7 @@ struct flight_command {
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;
-    bool compare;
+    bool compare, keep;
     int error;
     char sha256[SHA256_HEX];
     char detail[FLIGHT_DETAIL];
