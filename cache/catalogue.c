@@ -34,6 +34,9 @@ static const char *const migrations[] = {
     "CREATE TABLE blame ("
     "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, validator TEXT,"
     "  when_s INTEGER NOT NULL, PRIMARY KEY (origin, path, mirror)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE mark ("
+    "  sha256 TEXT NOT NULL PRIMARY KEY, pinned INTEGER NOT NULL, verified_s INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID",
 };
 
 enum statement {
@@ -54,6 +57,9 @@ enum statement {
     GET_LISTING,
     PUT_BLAME,
     EACH_BLAME,
+    PUT_MARK,
+    DROP_MARK,
+    EACH_MARK,
     STATEMENTS
 };
 
@@ -104,6 +110,10 @@ static const char *const statements[STATEMENTS] = {
     [PUT_BLAME] = "INSERT OR REPLACE INTO blame (origin, path, mirror, validator, when_s)"
                   " VALUES (?1, ?2, ?3, ?4, ?5)",
     [EACH_BLAME] = "SELECT origin, path, mirror, validator, when_s FROM blame",
+
+    [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",
+    [DROP_MARK] = "DELETE FROM mark WHERE sha256 = ?1 AND NOT pinned",
+    [EACH_MARK] = "SELECT sha256, pinned, verified_s FROM mark",
 };
 
 static const struct sql_program program = {
@@ -170,6 +180,7 @@ struct visit {
         int (*listing)(void *context, const struct catalogue_listing *listing);
         int (*blame)(void *context, const char *origin, const char *path, const char *mirror,
                      const char *validator, int64_t when_s);
+        int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
     };
     void *context;
 };
@@ -265,6 +276,8 @@ int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256)
         r = sql_change(catalogue->sql, FORGET_BLOB, VALUES(sql_text(sha256)));
     if (r == 0)
         r = sql_change(catalogue->sql, DROP_BLOB, VALUES(sql_text(sha256)));
+    if (r == 0)
+        r = sql_change(catalogue->sql, DROP_MARK, VALUES(sql_text(sha256)));
     if (!own)
         return r;
     if (r) {
@@ -404,4 +417,29 @@ int catalogue_each_blame(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_BLAME, NULL, on_blame,
                       &(struct visit){.blame = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ marks */
+
+int catalogue_put_mark(struct catalogue *catalogue, const char *sha256, bool pinned,
+                       int64_t verified_s)
+{
+    return sql_change(catalogue->sql, PUT_MARK,
+                      VALUES(sql_text(sha256), sql_integer(pinned), sql_integer(verified_s)));
+}
+
+static int on_mark(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->mark(visit->context, text(row, 0), sql_row_integer(row, 1) != 0,
+                       sql_row_integer(row, 2));
+}
+
+int catalogue_each_mark(struct catalogue *catalogue,
+                        int (*visit)(void *context, const char *sha256, bool pinned,
+                                     int64_t verified_s),
+                        void *context)
+{
+    return visit_each(catalogue, EACH_MARK, NULL, on_mark,
+                      &(struct visit){.mark = visit, .context = context});
 }

@@ -62,7 +62,8 @@ int catalogue_touch(struct catalogue *catalogue, const char *origin, const char 
 /* ---- blobs: bytes we hold ---- */
 int catalogue_put_blob(struct catalogue *catalogue, const char *sha256, int64_t size,
                        int64_t allocated_bytes);
-/* Removes the row and takes the blob out of every file that named it. */
+/* Removes the row and takes the blob out of every file that named it; its mark goes unless it is a
+ * pin. */
 int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256);
 int catalogue_each_blob(struct catalogue *catalogue,
                         int (*visit)(void *context, const char *sha256, int64_t size,
@@ -119,3 +120,12 @@ int catalogue_each_blame(struct catalogue *catalogue,
                          int (*visit)(void *context, const char *origin, const char *path,
                                       const char *mirror, const char *validator, int64_t when_s),
                          void *context);
+
+/* ---- marks: what people and checks say of a blob; a pin outlives the blob, so that a copy that is
+ * fetched again is pinned again ---- */
+int catalogue_put_mark(struct catalogue *catalogue, const char *sha256, bool pinned,
+                       int64_t verified_s);
+int catalogue_each_mark(struct catalogue *catalogue,
+                        int (*visit)(void *context, const char *sha256, bool pinned,
+                                     int64_t verified_s),
+                        void *context);

@@ -372,6 +372,45 @@ static void blame(void **state)
     catalogue_close(c);
 }
 
+/* ------------------------------------------------------------------ marks */
+
+struct marks {
+    int rows, pins;
+    int64_t last_s;
+};
+
+static int see_mark(void *context, const char *sha256, bool pinned, int64_t verified_s)
+{
+    struct marks *marks = context;
+    assert_true(*sha256 == 'a' || *sha256 == 'b');
+    marks->rows++;
+    marks->pins += pinned;
+    marks->last_s = verified_s;
+    return 0;
+}
+
+static void a_pin_outlives_its_blob(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("marks");
+    struct marks marks = {0};
+    assert_int_equal(catalogue_put_mark(c, "a", false, 10), 0);
+    assert_int_equal(catalogue_put_mark(c, "b", false, 20), 0);
+    assert_int_equal(catalogue_put_mark(c, "b", true, 30), 0);
+    c = reopen(c, "marks");
+    assert_int_equal(catalogue_each_mark(c, see_mark, &marks), 0);
+    assert_int_equal(marks.rows, 2);
+    assert_int_equal(marks.pins, 1);
+    assert_int_equal(catalogue_drop_blob(c, "a"), 0);
+    assert_int_equal(catalogue_drop_blob(c, "b"), 0);
+    marks = (struct marks){0};
+    assert_int_equal(catalogue_each_mark(c, see_mark, &marks), 0);
+    assert_int_equal(marks.rows, 1);
+    assert_int_equal(marks.pins, 1);
+    assert_int_equal(marks.last_s, 30);
+    catalogue_close(c);
+}
+
 /* ------------------------------------------------------------------ failures */
 
 static void several_changes_as_one(void **state)
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(contradicted_metadata_stays_away),
         cmocka_unit_test(listings),
         cmocka_unit_test(blame),
+        cmocka_unit_test(a_pin_outlives_its_blob),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),
