@@ -44,6 +44,28 @@ bool flight_next(struct flight *f, struct flight_command *ret)
 
 /* ---------------------------------------------------- birth and death */
 
+/* Takes up what an earlier run left. A length that no client was told of is no promise: where the
+ * mirrors have another file now, that one is fetched. */
+static int resume(struct flight *f, const struct flight_options *options)
+{
+    for (size_t i = 0; i < options->present_count; i++) {
+        const struct flight_run *run = &options->present[i];
+        if (extents_add(&f->present, run->from, run->to))
+            return ERROR_NO_MEMORY;
+        if (run->mirror < FLIGHT_MIRRORS)
+            f->senders |= 1u << run->mirror;
+    }
+    f->prefix = extents_end(&f->present, 0);
+    f->resumed = true;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        flight_begin_round(f, &f->slot[i]);
+    if (!f->known && !f->sha256[0])
+        f->first_size = -1;
+    f->phase = flight_is_whole(f) ? FILLING : PARKED;
+    flight_hash_more(f);
+    return 0;
+}
+
 int flight_new(const struct flight_options *options, struct flight **ret)
 {
     struct flight *f = calloc(1, sizeof(*f));
@@ -57,6 +79,10 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->idle_since_ms = -1;
     if (options->sha256)
         str_copy(f->sha256, sizeof(f->sha256), options->sha256);
+    if (options->present_count && resume(f, options)) {
+        flight_free(f);
+        return ERROR_NO_MEMORY;
+    }
     *ret = f;
     return 0;
 }
@@ -79,10 +105,37 @@ void flight_free(struct flight *f)
     free(f);
 }
 
-static void end(struct flight *f)
+static void end(struct flight *f, bool keep)
 {
     f->phase = ENDED;
-    (void)flight_emit(f, FLIGHT_END);
+    flight_emit(f, FLIGHT_END)->keep = keep;
+}
+
+/* ------------------------------------------------------ what survives */
+
+static bool has_news(const struct flight *f)
+{
+    return f->unsynced && f->size >= 0 && (f->phase == FILLING || f->phase == PARKED);
+}
+
+static void sync_now(struct flight *f)
+{
+    f->unsynced = false;
+    f->syncing = true;
+    f->synced_ms = f->now_ms;
+    (void)flight_emit(f, FLIGHT_SYNC);
+}
+
+/* One at a time: a slow disk is not asked again before it has answered. */
+static void sync_when_due(struct flight *f)
+{
+    if (has_news(f) && !f->syncing && (f->phase == PARKED || f->now_ms - f->synced_ms >= SYNC_MS))
+        sync_now(f);
+}
+
+void flight_on_synced(struct flight *f)
+{
+    f->syncing = false;
 }
 
 /* ------------------------------------------------------------- helpers */
@@ -151,7 +204,7 @@ static void forget_bytes(struct flight *f)
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
-    f->hashing = false;
+    f->hashing = f->resumed = f->unsynced = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }
@@ -162,11 +215,12 @@ static void park(struct flight *f)
     begin_attempt(f);
     f->go_on = f->was_whole = false;
     if (f->prefix == 0 && f->present.count == 0) {
-        end(f);
+        end(f, false);
         return;
     }
     f->phase = PARKED;
     f->idle_since_ms = f->now_ms;
+    sync_when_due(f);
     (void)flight_emit(f, FLIGHT_PARK);
 }
 
@@ -241,12 +295,16 @@ static void give_up(struct flight *f, int error)
     c->error = error;
     str_copy(c->detail, sizeof(c->detail), error_text(error));
     forget_readers(f);
-    end(f);
+    end(f, false);
 }
 
 static void blame_senders(struct flight *f)
 {
     unsigned senders = flight_suspects(f);
+    if (f->resumed) { /* the disk is as suspect as any mirror */
+        flight_start_over(f, ERROR_DIGEST_MISMATCH);
+        return;
+    }
     if (!senders) { /* an authority names a length and a digest that contradict each other */
         give_up(f, ERROR_DIGEST_MISMATCH);
         return;
@@ -285,7 +343,7 @@ static void conclude(struct flight *f)
             flight_stop_slot(f, &f->slot[i]);
     flight_release(f);
     if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */
-        end(f);
+        end(f, false);
         return;
     }
     f->phase = COMMITTING;
@@ -304,6 +362,8 @@ void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
         str_copy(f->computed, sizeof(f->computed), sha256);
         conclude(f);
     }
+    if (f->phase == PARKED)
+        flight_hash_more(f);
     flight_plan(f);
 }
 
@@ -318,7 +378,7 @@ void flight_on_committed(struct flight *f, int error)
 {
     (void)error; /* what could not be kept was served all the same */
     if (f->phase == COMMITTING)
-        end(f);
+        end(f, false);
 }
 
 void flight_on_disk_error(struct flight *f, int error)
@@ -327,7 +387,7 @@ void flight_on_disk_error(struct flight *f, int error)
         return;
     bool committing = f->phase == COMMITTING; /* then readers have what they need */
     if (committing)
-        end(f);
+        end(f, false);
     else
         give_up(f, error);
 }
@@ -374,8 +434,11 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
     (void)rates;
     f->now_ms = now_ms;
+    sync_when_due(f);
+    if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */
+        f->idle_since_ms = now_ms;
     if (f->phase == PARKED && now_ms - f->idle_since_ms > FORGET_MS)
-        end(f);
+        end(f, true);
     if (f->phase != FILLING || flight_is_whole(f) || f->readers || f->go_on) {
         if (f->phase != PARKED)
             f->idle_since_ms = -1;
@@ -398,7 +461,10 @@ void flight_on_stop(struct flight *f)
     c->error = ERROR_STOPPING;
     str_copy(c->detail, sizeof(c->detail), "shutting down");
     forget_readers(f);
-    end(f);
+    if (has_news(f))
+        sync_now(f);
+    end(f, f->present.count > 0 && f->size >= 0 && !f->alone &&
+               (f->phase == FILLING || f->phase == PARKED));
 }
 
 void flight_view(const struct flight *f, struct flight_view *ret)

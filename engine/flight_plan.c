@@ -127,10 +127,11 @@ static bool another_round(struct flight *f, struct slot *s)
  * has one try, so mirrors never take turns for ever. */
 static bool try_others(struct flight *f)
 {
-    unsigned mine = flight_suspects(f), all = (1u << f->mirrors) - 1;
+    unsigned mine = f->resumed ? 0 : flight_suspects(f); /* what was sent long ago tells nothing */
+    unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
     unsigned dead = (f->dead & ~f->others) | mine;
-    if (!mine || !(others & ~f->blamed & ~mine))
+    if (!(mine || f->resumed) || !(others & ~f->blamed & ~mine))
         return false;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
     f->dead = dead;
@@ -223,7 +224,8 @@ static bool is_other_file(const struct flight *f, const struct slot *s,
     bool begun = f->present.count;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         begun |= &f->slot[i] != s && f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
-    return begun && !s->head && !f->sha256[0] && !a->same_validator;
+    bool matters = !s->head || (f->resumed && !f->known); /* nobody has looked since the restart */
+    return begun && matters && !f->sha256[0] && !a->same_validator;
 }
 
 static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
@@ -325,6 +327,7 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         return;
     }
     f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
+    f->unsynced = true;
     f->prefix = extents_end(&f->present, 0);
     if (s && to > s->at) /* disk lanes may overtake each other */
         s->at = to;

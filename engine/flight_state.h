@@ -18,6 +18,7 @@ enum {
     HASH_MOST_BYTES = 4 << 20,
     GRACE_MS = 2000, /* without readers before parking: a client between two requests */
     FORGET_MS = 3600 * 1000,
+    SYNC_MS = 2000, /* what a power cut may take */
     ROUNDS_WITHOUT_PROGRESS = 3,
     PROGRESS_BYTES = 1 << 20,
     SKIP_BYTES = 1 << 20, /* what is present ahead and shorter is passed over, not skipped */
@@ -59,6 +60,9 @@ struct flight {
     unsigned no_head;   /* refused HEAD: asked for one byte instead */
     unsigned senders;   /* their bytes are present */
     unsigned sized_by;  /* said the size, when no authority did */
+    bool resumed;       /* bytes of an earlier run of the daemon are present: whoever sent them, the
+                           disk may have spoilt them since */
+    bool unsynced, syncing;
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;
     char sha256[SHA256_HEX];   /* of an authority; "" unknown */
@@ -68,7 +72,7 @@ struct flight {
     struct slot slot[FLIGHT_SLOTS];
     struct reader *readers;
     uint64_t last_transfer, last_forgotten;
-    int64_t now_ms, idle_since_ms;
+    int64_t now_ms, idle_since_ms, synced_ms;
     unsigned gone, broken, silent; /* failures of this attempt, by kind */
     char detail[FLIGHT_DETAIL];
     struct flight_command queue[QUEUE_MOST];

@@ -4,7 +4,8 @@
  *
  *     ask0-2          slot 0 asks for a mirror, the bits of 2 excluded
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
- *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 park end
+ *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 sync
+ * park end (end,kept: the bytes are worth keeping)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,8 +34,11 @@ static void open_flight(unsigned mirrors, int64_t size, const char *sha256)
 
 static void render(const struct flight_command *c, char *to, size_t size)
 {
-    static const char *const plain[] = {
-        [FLIGHT_STOP] = "stop", [FLIGHT_CUT] = "cut", [FLIGHT_PARK] = "park", [FLIGHT_END] = "end"};
+    static const char *const plain[] = {[FLIGHT_STOP] = "stop",
+                                        [FLIGHT_CUT] = "cut",
+                                        [FLIGHT_PARK] = "park",
+                                        [FLIGHT_END] = "end",
+                                        [FLIGHT_SYNC] = "sync"};
     long long from = (long long)c->from, end = (long long)c->to;
     if (c->type == FLIGHT_ASK)
         (void)snprintf(to, size, "ask%u-%x", c->slot, c->excluded);
@@ -57,6 +61,8 @@ static void render(const struct flight_command *c, char *to, size_t size)
         (void)snprintf(to, size, "commit%s", c->authoritative ? "!" : "");
     else if (c->type == FLIGHT_FAIL)
         (void)snprintf(to, size, "fail:%d", c->error);
+    else if (c->type == FLIGHT_END && c->keep)
+        (void)snprintf(to, size, "end,kept");
     else
         (void)snprintf(to, size, "%s", plain[c->type]);
 }
@@ -190,7 +196,7 @@ static void head_refused(void **state)
     ended(0, 0, 206);
     expect("release:1");
     flight_on_stop(f);
-    expect("fail:-17 end");
+    expect("fail:-17 sync end,kept");
     close_flight();
 }
 
@@ -228,7 +234,7 @@ static void failover_with_digest(void **state)
     struct flight_answer a = {206, 4 * MIB, 1000, true, true, false};
     assert_int_equal(answer_full(0, a), 0);
     flight_on_stop(f);
-    expect("stop fail:-17 end");
+    expect("stop fail:-17 sync end,kept");
     close_flight();
 }
 
@@ -521,7 +527,8 @@ static void unread_and_far_from_done(void **state)
     flight_on_reader_left(f, 1);
     flight_on_tick(f, 1000, NULL);
     flight_on_tick(f, 2999, NULL);
-    expect("");
+    expect("sync");
+    flight_on_synced(f);
     flight_on_tick(f, 3000, NULL);
     expect("stop park");
     bytes(0, 1000, 2000); /* was on its way to the disk */
@@ -531,11 +538,161 @@ static void unread_and_far_from_done(void **state)
     expect("get0:0[2000,-1)");
     flight_on_reader_left(f, 2);
     flight_on_tick(f, 4000, NULL);
+    expect("");
     flight_on_tick(f, 6000, NULL);
-    expect("stop park");
+    expect("sync stop park");
+    flight_on_synced(f);
     flight_on_tick(f, 6000 + 3600 * 1000, NULL);
     expect("");
     flight_on_tick(f, 6001 + 3600 * 1000, NULL);
+    expect("end,kept");
+    close_flight();
+}
+
+static void synced_every_two_seconds(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, 64 * MIB);
+    flight_on_tick(f, 5000, NULL);
+    expect(""); /* nothing is there to be saved */
+    bytes(0, 0, 1000);
+    flight_on_tick(f, 5250, NULL);
+    expect("release:1000 sync");
+    bytes(0, 1000, 2000);
+    flight_on_tick(f, 9000, NULL);
+    expect("release:2000"); /* the disk has not answered */
+    flight_on_synced(f);
+    flight_on_tick(f, 9250, NULL);
+    expect("sync");
+    flight_on_synced(f);
+    flight_on_tick(f, 20000, NULL);
+    expect("");
+    bytes(0, 2000, 3000);
+    flight_on_stop(f);
+    expect("release:3000 stop fail:-17 sync end,kept");
+    close_flight();
+}
+
+/* Born with [0, 2 MiB) of 4 MiB, and the last byte. */
+static void resume(unsigned mirrors, const char *sha256)
+{
+    const struct flight_run runs[] = {{0, 2 * MIB, 0}, {4 * MIB - 1, 4 * MIB, FLIGHT_NO_MIRROR}};
+    struct flight_options o = {.mirrors = mirrors,
+                               .size = 4 * MIB,
+                               .is_known = sha256,
+                               .sha256 = sha256,
+                               .present = runs,
+                               .present_count = 2};
+    assert_int_equal(flight_new(&o, &f), 0);
+    expect("hash[0,2097152)"); /* before anybody comes */
+    struct flight_view v;
+    flight_view(f, &v);
+    assert_true(v.parked);
+    assert_int_equal(v.present, 2 * MIB + 1);
+    assert_int_equal(v.senders, 1);
+}
+
+static void resumed_with_digest(void **state)
+{
+    (void)state;
+    resume(2, right);
+    flight_on_tick(f, 1000, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("release:2097152 ask0-0");
+    mirror(0, 1);
+    expect("get0:1[2097152,4194303)");
+    assert_int_equal(answer(0, 206, 4 * MIB, 2 * MIB), 0);
+    expect("");
+    flight_on_hashed(f, 2 * MIB, NULL);
+    bytes(0, 2 * MIB, 4 * MIB - 1);
+    expect("release:4128768 hash[2097152,4194304)");
+    ended(0, 0, 206);
+    flight_on_hashed(f, 4 * MIB, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+/* The disk may have spoilt what was there: nobody is blamed, and all is fetched anew. */
+static void resumed_with_wrong_bytes(void **state)
+{
+    (void)state;
+    resume(1, right);
+    flight_on_hashed(f, 2 * MIB, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("release:2097152 ask0-0");
+    mirror(0, 0);
+    expect("get0:0[2097152,4194303)");
+    assert_int_equal(answer(0, 206, 4 * MIB, 2 * MIB), 0);
+    bytes(0, 2 * MIB, 4 * MIB - 1);
+    expect("release:4128768 hash[2097152,4194304)");
+    ended(0, 0, 206);
+    flight_on_hashed(f, 4 * MIB, wrong);
+    expect("cut ask0-0");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+static void resumed_without_digest(void **state)
+{
+    (void)state;
+    resume(1, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("release:2097152 ask0-0");
+    mirror(0, 0);
+    expect("get0:0[2097152,4194303)~");
+    assert_int_equal(answer(0, 206, 4 * MIB, 2 * MIB), 0);
+    expect("known:4194304"); /* only now */
+    flight_on_stop(f);
+    expect("stop fail:-17 end,kept");
+    close_flight();
+}
+
+/* All mirrors have another file now, of another length even: the old bytes are forgotten. */
+static void resumed_and_changed(void **state)
+{
+    (void)state;
+    resume(1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, -1);
+    expect("release:2097152 ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    struct flight_answer other = {200, 5 * MIB, 0, true, true, false};
+    assert_int_equal(answer_full(0, other), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut");
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 5 * MIB, 0), 0);
+    expect("known:5242880");
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
+/* Killed between the last byte and the commit. */
+static void resumed_whole(void **state)
+{
+    (void)state;
+    const struct flight_run run = {0, 1000, 0};
+    struct flight_options o = {.mirrors = 1,
+                               .size = 1000,
+                               .is_known = true,
+                               .sha256 = right,
+                               .present = &run,
+                               .present_count = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    expect("hash[0,1000)");
+    flight_on_hashed(f, 1000, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
     expect("end");
     close_flight();
 }
@@ -560,7 +717,7 @@ static void wanted_ahead_of_the_front(void **state)
     mirror(0, 0);
     expect("get0:0[42991616,-1)");
     flight_on_stop(f);
-    expect("stop fail:-17 end");
+    expect("stop fail:-17 sync end,kept");
     close_flight();
 }
 
@@ -586,6 +743,12 @@ int main(void)
         cmocka_unit_test(disk_error),
         cmocka_unit_test(unread_and_nearly_done),
         cmocka_unit_test(unread_and_far_from_done),
+        cmocka_unit_test(synced_every_two_seconds),
+        cmocka_unit_test(resumed_with_digest),
+        cmocka_unit_test(resumed_with_wrong_bytes),
+        cmocka_unit_test(resumed_without_digest),
+        cmocka_unit_test(resumed_and_changed),
+        cmocka_unit_test(resumed_whole),
         cmocka_unit_test(wanted_ahead_of_the_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ MUTANTS = [
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
     ("forget late bytes", "if ((f->phase != FILLING && f->phase != PARKED) ||",
      "if (!s || (f->phase != FILLING && f->phase != PARKED) ||"),
-    ("mix two files", "return begun && !s->head && !f->sha256[0] && !a->same_validator;", "return false;"),
+    ("mix two files", "return begun && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
     ("keep what nothing vouches for", "if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */",
      "if (0) {"),
     ("never park", "else if (now_ms - f->idle_since_ms >= GRACE_MS)", "else if (0)"),

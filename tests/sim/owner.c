@@ -301,8 +301,10 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         break;
     case FLIGHT_DROP: /* none of these is given yet */
     case FLIGHT_RESERVE:
-    case FLIGHT_SYNC:
     case FLIGHT_COMPARE:
+        break;
+    case FLIGHT_SYNC:
+        flight_on_synced(b->flight);
         break;
     case FLIGHT_HASH:
         on_hash(w, file, c);
