@@ -10,29 +10,36 @@
  *     map_mark(block, from, to, mirror)        after each write of the data has returned
  *     map_seal_begin(block, copy) ... data fdatasync'ed ... map_seal(block, copy) ... block synced
  *     map_open(block, len, boot_id, &opened)   at the next start
+ *     map_adopt(block, boot_id)                when it is gone on with; then marks and seals again
  *
  * A chunk is MAP_CHUNK bytes, the last one of the file shorter; it counts when all of it is
  * written, so what is lost at the ends of runs is less than a chunk each. Two things are kept:
  * the *live* table, a byte a chunk (0, or 1 + the mirror's place in `mirrors`), true as long as the
  * same kernel runs, because written pages survive the process; and two *sealed* copies of it, taken
  * in turn with a checksum each, which say what had reached the disk. After a restart of the
- * machine the newer sealed copy whose checksum holds counts; a torn one is ignored. Bytes change
- * from 0 to their value once and never back, and only after the bytes they speak of.
+ * machine the newer sealed copy whose checksum holds counts; a torn one is ignored, and the next
+ * seal goes over it, never over the one that counts. Bytes change from 0 to their value once and
+ * never back (but in map_adopt), and only after the bytes they speak of.
  *
- * Not thread-safe but for map_mark, which may run beside map_seal_begin: a mark that it misses is
- * in the next one.
+ * Layout, in the byte order of the machine: header and strings, padded to MAP_HEAD bytes; the live
+ * table; the sealed copies, each with 16 bytes of generation and checksum before it. Each of the
+ * three tables begins on a page of its own, so that writing one cannot tear another. Checksums are
+ * FNV-1a of 64 bits: they find what is torn or was never written, not forgeries.
+ *
+ * A block belongs to one thread at a time, but for map_mark, which may run beside map_seal_begin (a
+ * mark that it misses is in the next one) and map_seal.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/digest.h"
-
 enum {
     MAP_CHUNK = 64 << 10,
     MAP_MIRRORS = 16,
-    MAP_ABOUT_MAX = 16 << 10, /* all strings of map_about together */
-    MAP_BOOT_ID = 37,         /* as /proc/sys/kernel/random/boot_id says it, with NUL */
+    MAP_NO_MIRROR = MAP_MIRRORS, /* several sent it, or one that is not in `mirrors` */
+    MAP_ABOUT_MAX = 16 << 10,    /* all strings of map_about together */
+    MAP_HEAD = 20 << 10,
+    MAP_BOOT_ID = 37, /* as /proc/sys/kernel/random/boot_id says it, with NUL */
 };
 
 /* What file it is, and by what its mirrors' answers are recognised. Strings may be NULL where that
@@ -45,29 +52,31 @@ struct map_about {
     const char *validator_date;       /* its Last-Modified; or NULL */
     const char *validator_mirror;     /* whose these are; or NULL */
     const char *mirrors[MAP_MIRRORS]; /* names of the origin's mirrors, NULL behind the last */
-    char boot_id[MAP_BOOT_ID];
-    int64_t created_s; /* real time */
+    char boot_id[MAP_BOOT_ID];        /* "" when unknown: then only what is sealed counts */
+    int64_t created_s;                /* real time */
 };
 
-/* Bytes of a map for a file of so many bytes; < 0: ERROR_TOO_BIG (over 2^40 bytes). */
+/* Bytes of a map for a file of so many bytes; < 0: ERROR_TOO_BIG (over 2^40 bytes, or none). */
 int64_t map_size(int64_t file_size);
-/* ERROR_TOO_BIG: the strings are too long. The block is all zeros before. */
+/* ERROR_TOO_BIG: the size, or the strings are too long. The block is all zeros before. */
 int map_format(void *block, const struct map_about *about);
 
-/* Bytes [from, to) are written, and came from that mirror (its place in `mirrors`). Marks the
- * chunks that they complete by themselves; the caller keeps what is written and passes runs that
- * were joined, so that chunks written in two pieces are marked, too. */
+/* Bytes [from, to) are written, and came from that mirror (its place in `mirrors`, or
+ * MAP_NO_MIRROR). Marks the chunks that lie wholly in it and are not marked yet; the caller keeps
+ * what is written and passes runs that were joined, so that chunks written in two pieces are
+ * marked, too. Costs a look at each chunk: pass what is new, widened to whole chunks. */
 void map_mark(void *block, int64_t from, int64_t to, unsigned mirror);
 
 /* Sealing: `copy` is map_copy_size(size) bytes of the caller's. Take the copy, sync the data, then
- * seal, then sync the block. */
+ * seal, then sync the block, before the next seal. When a sync fails, seal no more: what the disk
+ * holds is not known from there on. */
 int64_t map_copy_size(int64_t file_size);
 void map_seal_begin(const void *block, void *copy);
 void map_seal(void *block, const void *copy);
 
 struct map_run {
     int64_t from, to;
-    unsigned mirror;
+    unsigned mirror; /* place in about.mirrors, or MAP_NO_MIRROR */
 };
 
 struct map_opened {
@@ -77,6 +86,11 @@ struct map_opened {
     size_t run_count;
 };
 
-/* Untrusted bytes. ERROR_CORRUPT: no map, or one of another layout. */
+/* Untrusted bytes; the block is not changed. ERROR_CORRUPT: no map, one of another layout, or one
+ * that is cut. A map that nothing can be believed of is opened with no runs. */
 int map_open(const void *block, size_t len, const char *boot_id, struct map_opened *ret);
 void map_opened_release(struct map_opened *opened);
+
+/* Makes a block that map_open accepted this boot's: the live table becomes what map_open told. A
+ * kill half-way leaves a map of no boot, of which what is sealed counts. */
+void map_adopt(void *block, const char *boot_id);

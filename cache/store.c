@@ -31,6 +31,7 @@ struct store {
     int partials;
     pthread_mutex_t names;
     _Atomic uint64_t next; /* name of the next partial */
+    uint64_t first;        /* the first name of this run: those below are of earlier ones */
     char *catalogue_path;
 };
 
@@ -118,13 +119,59 @@ static int take_lock(const char *dir, int *ret_fd)
     return 0;
 }
 
-/* What an earlier run was fetching, and sidecars that never met their blob. */
+/* "<name>.map"; false when it would be too long to be one of ours. */
+enum { NAME_MAX_BYTES = 64 };
+static bool map_name(const char *name, char ret[NAME_MAX_BYTES])
+{
+    int len = snprintf(ret, NAME_MAX_BYTES, "%s.map", name);
+    return len > 0 && len < NAME_MAX_BYTES;
+}
+
+/* As store_begin writes them, and small enough that one more can follow. */
+static bool is_number(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < 19 && strspn(name, "0123456789") == len;
+}
+
+static bool is_file(int directory, const char *name)
+{
+    struct stat st;
+    return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Whether an earlier run can have left this to be gone on with: a partial and its map. */
+static bool is_resumable(struct store *store, const char *name)
+{
+    char map[NAME_MAX_BYTES];
+    return is_number(name) && map_name(name, map) && is_file(store->partials, name) &&
+           is_file(store->partials, map);
+}
+
+static bool is_map_of_resumable(struct store *store, const char *name)
+{
+    char partial[NAME_MAX_BYTES];
+    if (!str_ends(name, ".map") || strlen(name) >= sizeof(partial))
+        return false;
+    str_copy(partial, strlen(name) - strlen(".map") + 1, name);
+    return is_resumable(store, partial);
+}
+
+/* What nobody can go on with, and sidecars that never met their blob. Names of this run come behind
+ * those that stay. */
 static void remove_partials(struct store *store)
 {
     auto_dir DIR *stream = list(store->partials, ".");
     const char *name;
-    while (stream && (name = next_name(stream)))
-        (void)unlinkat(store->partials, name, 0);
+    while (stream && (name = next_name(stream))) {
+        if (is_resumable(store, name)) {
+            uint64_t n = strtoull(name, NULL, 10);
+            store->first = n >= store->first ? n + 1 : store->first;
+        } else if (!is_map_of_resumable(store, name)) {
+            (void)unlinkat(store->partials, name, 0);
+        }
+    }
+    atomic_store(&store->next, store->first);
 }
 
 static int directory_is_writable(int fd)
@@ -234,8 +281,114 @@ int store_reserve(struct store *store, int fd, int64_t size)
     return errno == EFBIG ? ERROR_NO_SPACE : error_from_errno(errno);
 }
 
+int store_unreserve(int fd, int64_t size, const struct store_span *missing, size_t count)
+{
+    enum { BLOCK = 4096 };
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_from_errno(errno);
+
+    /* Some file systems free nothing behind the end: so the end goes where it is to be at last.
+     * Growing cuts no byte of a write that comes in between. */
+    if ((int64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
+        return error_from_errno(errno);
+    for (size_t i = 0; i < count; i++) {
+        int64_t from = (missing[i].from + BLOCK - 1) / BLOCK * BLOCK;
+        int64_t to = missing[i].to >= size ? (size + BLOCK - 1) / BLOCK * BLOCK
+                                           : missing[i].to / BLOCK * BLOCK;
+        if (from < to && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                                   (off_t)(to - from)) < 0)
+            return errno == EOPNOTSUPP ? 0 : error_from_errno(errno);
+    }
+    return 0;
+}
+
+/* Blocks for all of a map: writing to a mapping on a full disk would be a signal. */
+static int promise(int fd, int64_t size)
+{
+    int r;
+    do
+        r = posix_fallocate(fd, 0, (off_t)size); /* writes zeros where it is not supported */
+    while (r == EINTR);
+    return r ? error_from_errno(r) : 0;
+}
+
+/* Reads it all once: what the disk cannot give is an error here, and would be a signal later. */
+static int read_through(int fd, int64_t size)
+{
+    char block[16 << 10];
+    int r = 0;
+    for (int64_t at = 0; r == 0 && at < size; at += (int64_t)sizeof(block)) {
+        int64_t left = size - at;
+        r = file_read_at(fd, block, left < (int64_t)sizeof(block) ? (size_t)left : sizeof(block),
+                         at);
+    }
+    return r;
+}
+
+int store_begin_map(struct store *store, const char *name, int64_t size, int *ret_fd)
+{
+    char map[NAME_MAX_BYTES];
+    if (!map_name(name, map))
+        return ERROR_TOO_BIG;
+    auto_close int fd = openat(store->partials, map, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_from_errno(errno);
+    int r = promise(fd, size);
+    if (r) {
+        (void)unlinkat(store->partials, map, 0);
+        return r;
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
+int store_reopen(struct store *store, const char *name, int *ret_fd, int *ret_map_fd)
+{
+    char map[NAME_MAX_BYTES];
+    if (!map_name(name, map) || !is_resumable(store, name))
+        return STORE_MISSING;
+    auto_close int fd = openat(store->partials, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    auto_close int map_fd = openat(store->partials, map, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || map_fd < 0 || fstat(map_fd, &st) < 0)
+        return error_from_errno(errno);
+    if (st.st_size < 1 || st.st_size > STORE_MAP_MAX)
+        return ERROR_CORRUPT;
+    int r = promise(map_fd, (int64_t)st.st_size);
+    if (r == 0)
+        r = read_through(map_fd, (int64_t)st.st_size);
+    if (r)
+        return r;
+    *ret_fd = fd;
+    *ret_map_fd = map_fd;
+    fd = map_fd = -1;
+    return 0;
+}
+
+int store_each_partial(struct store *store, int (*visit)(void *context, const char *name),
+                       void *context)
+{
+    auto_dir DIR *stream = list(store->partials, ".");
+    const char *name;
+    int r = 0;
+    while (r == 0 && stream && (name = next_name(stream)))
+        if (is_resumable(store, name) && strtoull(name, NULL, 10) < store->first)
+            r = visit(context, name);
+    return r;
+}
+
+int store_sync_names(struct store *store)
+{
+    return fsync(store->partials) < 0 ? error_from_errno(errno) : 0;
+}
+
 void store_discard(struct store *store, const char *name)
 {
+    char map[NAME_MAX_BYTES];
+    if (map_name(name, map)) /* first: a map without its partial is nothing */
+        (void)unlinkat(store->partials, map, 0);
     (void)unlinkat(store->partials, name, 0);
 }
 
@@ -333,6 +486,8 @@ int store_commit(struct store *store, const char *name, int fd, const char *sha2
         store_discard(store, name);
         if (beside)
             store_discard(store, beside);
+    } else {
+        store_discard(store, name); /* its map is all there is left of it */
     }
     return r;
 }

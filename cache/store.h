@@ -8,6 +8,7 @@
  *     <dir>/blobs/ab/abcd...          a complete blob, named by its SHA-256; only ever unlinked
  *     <dir>/blobs/ab/abcd....json     its sidecar: what the catalogue must know to be rebuilt
  *     <dir>/partials/<name>           a blob being fetched: a sparse file
+ *     <dir>/partials/<name>.map       its saved map (cache/map.h): what it can be resumed by
  *
  * Every function blocks (disk lanes only) except where said. Handles may be shared by threads.
  *
@@ -22,9 +23,11 @@
 
 struct store;
 
+enum { STORE_MISSING = 1 };
+
 /* Takes the lock and makes the directories. ERROR_IN_USE when another process or another store of
- * this one has it, ERROR_READ_ONLY when it cannot be written. Partials of an earlier run are
- * removed. */
+ * this one has it, ERROR_READ_ONLY when it cannot be written. Partials of an earlier run
+ * that have no map beside them are removed; names of new ones are above those that stay. */
 int store_open(const char *dir, struct store **ret);
 void store_close(struct store *store); /* fds that were handed out stay good; NULL is legal */
 
@@ -43,12 +46,34 @@ int store_reserve(struct store *store, int fd, int64_t size);
 enum { STORE_SIDECAR_MAX = 1 << 20 };
 int store_commit(struct store *store, const char *name, int fd, const char *sha256,
                  const char *sidecar, size_t sidecar_len);
-/* Forgets a partial that is not to be committed; readers that hold an fd go on. */
+/* Gives back what store_reserve took and nobody wrote: the blocks in those spans of a file that is
+ * to have `size` bytes. Spans whose bytes are all missing, and no write into them may be under way:
+ * its bytes could be lost. Writes elsewhere may go on. The file's size becomes `size`. Does nothing
+ * where the file system cannot. */
+struct store_span {
+    int64_t from, to;
+};
+int store_unreserve(int fd, int64_t size, const struct store_span *missing, size_t count);
+
+/* The map of a partial: `size` bytes of zeros that the disk has promised (so that a full disk is no
+ * SIGBUS for who maps it), open for reading and writing. ERROR_NO_SPACE. */
+enum { STORE_MAP_MAX = 64 << 20 };
+int store_begin_map(struct store *store, const char *name, int64_t size, int *ret_fd);
+/* Brings the names of partials and maps to the disk; once for each, after store_begin_map and
+ * before its first seal is relied on. */
+int store_sync_names(struct store *store);
+/* A partial of an earlier run, and its map: all of it was read once and is on the disk's account.
+ * STORE_MISSING (> 0) when either is not there, ERROR_CORRUPT when it can be no map. */
+int store_reopen(struct store *store, const char *name, int *ret_fd, int *ret_map_fd);
+/* Names of the partials of earlier runs (never of this one) that have a map; for the start. The
+ * visitor may call store_reopen and store_discard. */
+int store_each_partial(struct store *store, int (*visit)(void *context, const char *name),
+                       void *context);
+/* Forgets a partial that is not to be committed, and its map; readers that hold an fd go on. */
 void store_discard(struct store *store, const char *name);
 
 /* Opens a complete blob read-only. STORE_MISSING (> 0) when it is not there, ERROR_CORRUPT when
  * something else stands in its place. */
-enum { STORE_MISSING = 1 };
 int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_t *ret_size);
 /* Unlinks blob and sidecar; missing ones are fine, and whoever has it open reads on. */
 int store_remove(struct store *store, const char *sha256);

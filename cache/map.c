@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The layout that map.h describes. All offsets are computed from the file's size; map_open proves
+ * that they lie in the block before anything behind the header is read.
+ */
+#include "cache/map.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+static const char MAGIC[8] = "wheelmap";
+
+enum {
+    LAYOUT = 1, /* another one is not read: that partial starts over */
+    PAGE = 4096,
+    STRINGS = 512, /* where they begin: the header has a sector of its own */
+    SEAL = 16,     /* generation and checksum, before each sealed copy */
+};
+
+#define FILE_MAX (INT64_C(1) << 40)
+
+struct header {
+    char magic[8];
+    uint32_t layout, chunk; /* the machine's byte order is checked along with them */
+    int64_t size;
+    int64_t created_s;
+    uint32_t strings_len, mirror_count;
+    uint64_t checksum;         /* of what is above, and of the strings */
+    char boot_id[MAP_BOOT_ID]; /* below the checksum: map_adopt changes it alone */
+};
+
+_Static_assert(sizeof(struct header) <= STRINGS, "the header fits its sector");
+_Static_assert(STRINGS + MAP_ABOUT_MAX <= MAP_HEAD, "the strings fit the head");
+_Static_assert(MAP_HEAD % PAGE == 0, "tables begin on pages");
+
+struct seal {
+    uint64_t generation; /* from 1; 0: never sealed */
+    uint64_t checksum;   /* of the header's checksum, the generation and the table */
+};
+_Static_assert(sizeof(struct seal) == SEAL, "no padding on disk");
+
+/* ------------------------------------------------------------------ sizes and places */
+
+static size_t chunks_of(int64_t size)
+{
+    return (size_t)((size + MAP_CHUNK - 1) / MAP_CHUNK);
+}
+
+static size_t up_to_page(size_t len)
+{
+    return (len + PAGE - 1) / PAGE * PAGE;
+}
+
+int64_t map_size(int64_t file_size)
+{
+    if (file_size < 1 || file_size > FILE_MAX)
+        return ERROR_TOO_BIG;
+    size_t chunks = chunks_of(file_size);
+    return (int64_t)(MAP_HEAD + up_to_page(chunks) + 2 * up_to_page(SEAL + chunks));
+}
+
+int64_t map_copy_size(int64_t file_size)
+{
+    if (file_size < 1 || file_size > FILE_MAX)
+        return ERROR_TOO_BIG;
+    return (int64_t)chunks_of(file_size);
+}
+
+static size_t seal_at(size_t chunks, int which)
+{
+    return MAP_HEAD + up_to_page(chunks) + (size_t)which * up_to_page(SEAL + chunks);
+}
+
+static struct header read_header(const void *block)
+{
+    struct header header;
+    memcpy(&header, block, sizeof(header));
+    return header;
+}
+
+/* ------------------------------------------------------------------ checksums */
+
+#define FNV_START UINT64_C(14695981039346656037)
+
+static uint64_t fnv(uint64_t sum, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < len; i++)
+        sum = (sum ^ p[i]) * UINT64_C(1099511628211);
+    return sum;
+}
+
+static uint64_t header_checksum(const struct header *header, const char *strings)
+{
+    uint64_t sum = fnv(FNV_START, header, offsetof(struct header, checksum));
+    return fnv(sum, strings, header->strings_len);
+}
+
+/* Begun from the header's, so that a copy belongs to this very map. */
+static uint64_t seal_checksum(const struct header *header, uint64_t generation,
+                              const uint8_t *table)
+{
+    uint64_t sum = fnv(FNV_START, &header->checksum, sizeof(header->checksum));
+    sum = fnv(sum, &generation, sizeof(generation));
+    return fnv(sum, table, chunks_of(header->size));
+}
+
+/* ------------------------------------------------------------------ format */
+
+/* The strings behind each other: '+' and the text with its NUL, or '-' for NULL. */
+struct writer {
+    char *at;
+    size_t left;
+    bool full;
+};
+
+static void write_string(struct writer *w, const char *text)
+{
+    size_t len = text ? strlen(text) + 2 : 1;
+    if (w->full || len > w->left) {
+        w->full = true;
+        return;
+    }
+    w->at[0] = text ? '+' : '-';
+    if (text)
+        memcpy(w->at + 1, text, len - 1);
+    w->at += len;
+    w->left -= len;
+}
+
+static uint32_t write_mirrors(struct writer *w, const struct map_about *about)
+{
+    uint32_t count = 0;
+    while (count < MAP_MIRRORS && about->mirrors[count])
+        write_string(w, about->mirrors[count++]);
+    return count;
+}
+
+int map_format(void *block, const struct map_about *about)
+{
+    if (map_size(about->size) < 0)
+        return ERROR_TOO_BIG;
+    char *strings = (char *)block + STRINGS;
+    struct writer w = {.at = strings, .left = MAP_ABOUT_MAX};
+    struct header header;
+    memset(&header, 0, sizeof(header)); /* padding, too: it is written */
+    write_string(&w, about->origin);
+    write_string(&w, about->path);
+    write_string(&w, about->etag);
+    write_string(&w, about->validator_etag);
+    write_string(&w, about->validator_date);
+    write_string(&w, about->validator_mirror);
+    header.mirror_count = write_mirrors(&w, about);
+    if (w.full)
+        return ERROR_TOO_BIG;
+    memcpy(header.magic, MAGIC, sizeof(MAGIC));
+    header.layout = LAYOUT;
+    header.chunk = MAP_CHUNK;
+    header.size = about->size;
+    header.created_s = about->created_s;
+    header.strings_len = (uint32_t)(w.at - strings);
+    header.checksum = header_checksum(&header, strings);
+    str_copy(header.boot_id, sizeof(header.boot_id), about->boot_id);
+    memcpy(block, &header, sizeof(header));
+    return 0;
+}
+
+/* ------------------------------------------------------------------ marks and seals */
+
+void map_mark(void *block, int64_t from, int64_t to, unsigned mirror)
+{
+    int64_t size = read_header(block).size;
+    uint8_t *live = (uint8_t *)block + MAP_HEAD;
+    uint8_t value = (uint8_t)(1 + (mirror < MAP_MIRRORS ? mirror : MAP_NO_MIRROR));
+    size_t end = to >= size ? chunks_of(size) : (size_t)(to > 0 ? to / MAP_CHUNK : 0);
+
+    for (size_t i = from > 0 ? chunks_of(from) : 0; i < end; i++)
+        if (__atomic_load_n(&live[i], __ATOMIC_RELAXED) == 0)
+            __atomic_store_n(&live[i], value, __ATOMIC_RELEASE);
+}
+
+void map_seal_begin(const void *block, void *copy)
+{
+    const uint8_t *live = (const uint8_t *)block + MAP_HEAD;
+    uint8_t *to = copy;
+    size_t chunks = chunks_of(read_header(block).size);
+    for (size_t i = 0; i < chunks; i++)
+        to[i] = __atomic_load_n(&live[i], __ATOMIC_ACQUIRE);
+}
+
+/* The generation of a sealed copy; 0 when it never was, or is torn. */
+static uint64_t sealed_generation(const void *block, const struct header *header, int which)
+{
+    const uint8_t *at = (const uint8_t *)block + seal_at(chunks_of(header->size), which);
+    struct seal seal;
+    memcpy(&seal, at, sizeof(seal));
+    if (seal.generation == UINT64_MAX || /* none could follow it */
+        seal.checksum != seal_checksum(header, seal.generation, at + SEAL))
+        return 0;
+    return seal.generation;
+}
+
+/* Which sealed copy counts, and its generation; 0 when none does. */
+static int newest_seal(const void *block, const struct header *header, uint64_t *ret_generation)
+{
+    uint64_t first = sealed_generation(block, header, 0);
+    uint64_t second = sealed_generation(block, header, 1);
+    *ret_generation = first > second ? first : second;
+    return first > second ? 0 : 1;
+}
+
+void map_seal(void *block, const void *copy)
+{
+    struct header header = read_header(block);
+    size_t chunks = chunks_of(header.size);
+    struct seal seal;
+    int which = 1 - newest_seal(block, &header, &seal.generation);
+    uint8_t *at = (uint8_t *)block + seal_at(chunks, which);
+
+    seal.generation++;
+    seal.checksum = seal_checksum(&header, seal.generation, copy);
+    memcpy(at + SEAL, copy, chunks);
+    memcpy(at, &seal, sizeof(seal));
+}
+
+/* ------------------------------------------------------------------ opening */
+
+struct reader {
+    const char *at;
+    size_t left;
+    bool bad;
+};
+
+static const char *read_string(struct reader *r)
+{
+    const char *text = r->at + 1;
+    if (r->bad || r->left == 0) {
+        r->bad = true;
+        return NULL;
+    }
+    size_t len = 1;
+    if (*r->at == '+') {
+        const char *nul = memchr(text, '\0', r->left - 1);
+        r->bad = !nul;
+        len = nul ? (size_t)(nul - r->at) + 1 : r->left;
+    } else {
+        r->bad = *r->at != '-';
+        text = NULL;
+    }
+    r->at += len;
+    r->left -= len;
+    return r->bad ? NULL : text;
+}
+
+static int read_about(const void *block, const struct header *header, struct map_about *ret)
+{
+    struct reader r = {.at = (const char *)block + STRINGS, .left = header->strings_len};
+    memset(ret, 0, sizeof(*ret));
+    ret->origin = read_string(&r);
+    ret->path = read_string(&r);
+    ret->etag = read_string(&r);
+    ret->validator_etag = read_string(&r);
+    ret->validator_date = read_string(&r);
+    ret->validator_mirror = read_string(&r);
+    for (uint32_t i = 0; i < header->mirror_count; i++) {
+        ret->mirrors[i] = read_string(&r);
+        if (!ret->mirrors[i])
+            return ERROR_CORRUPT;
+    }
+    ret->size = header->size;
+    ret->created_s = header->created_s;
+    memcpy(ret->boot_id, header->boot_id, MAP_BOOT_ID);
+    ret->boot_id[MAP_BOOT_ID - 1] = '\0';
+    return r.bad || r.left || !ret->origin || !ret->path ? ERROR_CORRUPT : 0;
+}
+
+static bool header_is_good(const void *block, size_t len, const struct header *header)
+{
+    int64_t needed = map_size(header->size);
+    return memcmp(header->magic, MAGIC, sizeof(MAGIC)) == 0 && header->layout == LAYOUT &&
+           header->chunk == MAP_CHUNK && needed > 0 && (uint64_t)needed <= len &&
+           header->mirror_count <= MAP_MIRRORS && header->strings_len <= MAP_ABOUT_MAX &&
+           header->checksum == header_checksum(header, (const char *)block + STRINGS);
+}
+
+/* A boot that is not known is no boot twice. */
+static bool is_boot(const struct header *header, const char *boot_id)
+{
+    return *boot_id && strnlen(header->boot_id, MAP_BOOT_ID) < MAP_BOOT_ID &&
+           strcmp(header->boot_id, boot_id) == 0;
+}
+
+/* The table that counts in this boot; NULL: none. */
+static const uint8_t *table_of(const void *block, const struct header *header, bool same_boot)
+{
+    uint64_t generation;
+    if (same_boot)
+        return (const uint8_t *)block + MAP_HEAD;
+    int which = newest_seal(block, header, &generation);
+    if (generation == 0)
+        return NULL;
+    return (const uint8_t *)block + seal_at(chunks_of(header->size), which) + SEAL;
+}
+
+/* Fills `runs`, or only counts them (NULL). Values that no mark makes are no mark. */
+static size_t runs_of(const uint8_t *table, const struct header *header, struct map_run *runs)
+{
+    size_t count = 0;
+    unsigned before = 0;
+    for (size_t i = 0; i < chunks_of(header->size); i++) {
+        unsigned value = table[i] <= 1 + MAP_NO_MIRROR ? table[i] : 0;
+        if (value > header->mirror_count)
+            value = 1 + MAP_NO_MIRROR;
+        int64_t from = (int64_t)i * MAP_CHUNK;
+        int64_t to = header->size - from > MAP_CHUNK ? from + MAP_CHUNK : header->size;
+        if (value && value != before)
+            count++;
+        if (value && runs && value != before)
+            runs[count - 1] = (struct map_run){.from = from, .mirror = value - 1};
+        if (value && runs)
+            runs[count - 1].to = to;
+        before = value;
+    }
+    return count;
+}
+
+int map_open(const void *block, size_t len, const char *boot_id, struct map_opened *ret)
+{
+    struct map_opened opened = {0};
+    if (len < MAP_HEAD)
+        return ERROR_CORRUPT;
+    struct header header = read_header(block);
+    if (!header_is_good(block, len, &header) || read_about(block, &header, &opened.about))
+        return ERROR_CORRUPT;
+    opened.same_boot = is_boot(&header, boot_id);
+    const uint8_t *table = table_of(block, &header, opened.same_boot);
+    opened.run_count = table ? runs_of(table, &header, NULL) : 0;
+    if (opened.run_count) {
+        opened.runs = calloc(opened.run_count, sizeof(*opened.runs));
+        if (!opened.runs)
+            return ERROR_NO_MEMORY;
+        (void)runs_of(table, &header, opened.runs);
+    }
+    *ret = opened;
+    return 0;
+}
+
+void map_opened_release(struct map_opened *opened)
+{
+    free(opened->runs);
+    opened->runs = NULL;
+    opened->run_count = 0;
+}
+
+void map_adopt(void *block, const char *boot_id)
+{
+    struct header header = read_header(block);
+    uint8_t *live = (uint8_t *)block + MAP_HEAD;
+    if (is_boot(&header, boot_id))
+        return;
+    const uint8_t *table = table_of(block, &header, false);
+    if (table)
+        memcpy(live, table, chunks_of(header.size));
+    else
+        memset(live, 0, chunks_of(header.size));
+    memset(header.boot_id, 0, sizeof(header.boot_id));
+    str_copy(header.boot_id, sizeof(header.boot_id), boot_id);
+    atomic_signal_fence(memory_order_seq_cst); /* the table first, whatever a kill cuts */
+    memcpy((char *)block + offsetof(struct header, boot_id), header.boot_id,
+           sizeof(header.boot_id));
+}
