@@ -24,25 +24,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "cache/store_state.h"
 
-struct store {
-    int lock;  /* held as long as it is open */
-    int blobs; /* directories: what is done below is relative to them */
-    int partials;
-    pthread_mutex_t names;
-    _Atomic uint64_t next; /* name of the next partial */
-    uint64_t first;        /* the first name of this run: those below are of earlier ones */
-    char *catalogue_path;
-};
-
-/* "ab/<digest>" and "ab/<digest>.json", relative to blobs/. */
-struct blob_names {
-    char directory[3];
-    char blob[3 + SHA256_HEX];
-    char sidecar[3 + SHA256_HEX + 5];
-};
-
-static void names_of(const char *sha256, struct blob_names *ret)
+void store_names_of(const char *sha256, struct blob_names *ret)
 {
     memcpy(ret->directory, sha256, 2);
     ret->directory[2] = '\0';
@@ -74,7 +58,7 @@ static int open_directory(const char *parent, const char *name, int *ret_fd)
 }
 
 /* A stream over a directory that is open already; the fd stays the caller's. */
-static DIR *list(int parent, const char *name)
+DIR *store_list(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -83,14 +67,7 @@ static DIR *list(int parent, const char *name)
     return stream;
 }
 
-static void cleanup_dir(DIR **stream)
-{
-    if (*stream)
-        (void)closedir(*stream);
-}
-#define auto_dir __attribute__((cleanup(cleanup_dir)))
-
-static const char *next_name(DIR *stream)
+const char *store_next_name(DIR *stream)
 {
     const struct dirent *entry;
     do
@@ -161,9 +138,9 @@ static bool is_map_of_resumable(struct store *store, const char *name)
  * those that stay. */
 static void remove_partials(struct store *store)
 {
-    auto_dir DIR *stream = list(store->partials, ".");
+    auto_dir DIR *stream = store_list(store->partials, ".");
     const char *name;
-    while (stream && (name = next_name(stream))) {
+    while (stream && (name = store_next_name(stream))) {
         if (is_resumable(store, name)) {
             uint64_t n = strtoull(name, NULL, 10);
             store->first = n >= store->first ? n + 1 : store->first;
@@ -370,10 +347,10 @@ int store_reopen(struct store *store, const char *name, int *ret_fd, int *ret_ma
 int store_each_partial(struct store *store, int (*visit)(void *context, const char *name),
                        void *context)
 {
-    auto_dir DIR *stream = list(store->partials, ".");
+    auto_dir DIR *stream = store_list(store->partials, ".");
     const char *name;
     int r = 0;
-    while (r == 0 && stream && (name = next_name(stream)))
+    while (r == 0 && stream && (name = store_next_name(stream)))
         if (is_resumable(store, name) && strtoull(name, NULL, 10) < store->first)
             r = visit(context, name);
     return r;
@@ -453,7 +430,7 @@ static int commit(struct store *store, const char *name, const char *sidecar, in
     struct blob_names names;
     struct stat st;
     bool kept;
-    names_of(sha256, &names);
+    store_names_of(sha256, &names);
     if (fdatasync(fd) < 0 || fstat(fd, &st) < 0)
         return error_from_errno(errno);
     int r = make_fan_out(store, names.directory);
@@ -500,7 +477,7 @@ int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_
     struct stat st;
     if (!str_is_sha256(sha256))
         return STORE_MISSING;
-    names_of(sha256, &names);
+    store_names_of(sha256, &names);
     int fd = openat(store->blobs, names.blob, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? STORE_MISSING : error_from_errno(errno);
@@ -518,113 +495,11 @@ int store_remove(struct store *store, const char *sha256)
     struct blob_names names;
     if (!str_is_sha256(sha256))
         return 0;
-    names_of(sha256, &names);
+    store_names_of(sha256, &names);
     pthread_mutex_lock(&store->names);
     int r = unlink_at(store->blobs, names.blob);
     if (r == 0)
         r = unlink_at(store->blobs, names.sidecar);
     pthread_mutex_unlock(&store->names);
-    return r;
-}
-
-/* ------------------------------------------------------------------ scan */
-
-struct scan {
-    struct store *store;
-    int (*visit)(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
-                 const char *sidecar);
-    void *context;
-    struct buf text; /* the sidecar at hand */
-};
-
-/* NULL when it is missing, too big, or no text. */
-static const char *read_sidecar(struct scan *scan, const char *path)
-{
-    auto_close int fd =
-        openat(scan->store->blobs, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct stat st;
-    buf_clear(&scan->text);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > STORE_SIDECAR_MAX)
-        return NULL;
-    size_t len = (size_t)st.st_size;
-    char *to = buf_reserve(&scan->text, len);
-    if (!to || file_read_at(fd, to, len, 0) || memchr(to, '\0', len))
-        return NULL;
-    to[len] = '\0';
-    return to;
-}
-
-/* A commit puts the sidecar first and holds the lock until the blob is there. */
-static void remove_lonely_sidecar(struct store *store, const struct blob_names *names)
-{
-    pthread_mutex_lock(&store->names);
-    if (faccessat(store->blobs, names->blob, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-        (void)unlinkat(store->blobs, names->sidecar, 0);
-    pthread_mutex_unlock(&store->names);
-}
-
-static int scan_entry(struct scan *scan, int directory, const char *prefix, const char *name)
-{
-    char sha256[SHA256_HEX];
-    struct blob_names names;
-    struct stat st;
-    str_copy(sha256, sizeof(sha256), name);
-    bool named = str_is_sha256(sha256) && strncmp(sha256, prefix, 2) == 0;
-    const char *rest = named ? name + 64 : "";
-    if (!named || (*rest && strcmp(rest, ".json") != 0)) {
-        (void)unlinkat(directory, name, 0);
-        return 0;
-    }
-    names_of(sha256, &names);
-    if (*rest) {
-        remove_lonely_sidecar(scan->store, &names);
-        return 0;
-    }
-    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : error_from_errno(errno);
-    if (!S_ISREG(st.st_mode)) {
-        (void)unlinkat(directory, name, 0);
-        return 0;
-    }
-    return scan->visit(scan->context, sha256, (int64_t)st.st_size, (int64_t)st.st_blocks * 512,
-                       read_sidecar(scan, names.sidecar));
-}
-
-static bool is_fan_out(const char *name)
-{
-    return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
-}
-
-static int scan_directory(struct scan *scan, const char *prefix)
-{
-    auto_dir DIR *stream = list(scan->store->blobs, prefix);
-    if (!stream)
-        return errno == ENOTDIR || errno == ELOOP || errno == ENOENT ? 0 : error_from_errno(errno);
-    int r = 0;
-    const char *name;
-    while (r == 0 && (name = next_name(stream)))
-        r = scan_entry(scan, dirfd(stream), prefix, name);
-    return r;
-}
-
-int store_scan(struct store *store,
-               int (*visit)(void *context, const char *sha256, int64_t size,
-                            int64_t allocated_bytes, const char *sidecar),
-               void *context)
-{
-    struct scan scan = {.store = store, .visit = visit, .context = context};
-    auto_dir DIR *stream = list(store->blobs, ".");
-    if (!stream)
-        return error_from_errno(errno);
-    buf_init(&scan.text, STORE_SIDECAR_MAX);
-    int r = 0;
-    const char *name;
-    while (r == 0 && (name = next_name(stream))) {
-        if (is_fan_out(name))
-            r = scan_directory(&scan, name);
-        else
-            (void)unlinkat(store->blobs, name, 0);
-    }
-    buf_release(&scan.text);
     return r;
 }
