@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/saved.h"
 
 static void partial_close(struct job *job)
 {
@@ -15,6 +16,8 @@ static void partial_close(struct job *job)
         (void)close(p->fd);
     pthread_mutex_destroy(&p->lock);
     extents_release(&p->claimed);
+    extents_release(&p->written);
+    saved_release(p->saved);
     free(p->name);
     free(p);
 }

@@ -28,6 +28,8 @@ struct partial {
     struct job close;
     pthread_mutex_t lock;
     struct extents claimed;
+    struct extents written; /* writer lane, as is: */
+    struct saved *saved;    /* the map beside it (engine/saved.h), or NULL */
 };
 
 /* Takes over fd and name, also on failure. */

@@ -43,6 +43,9 @@ struct entry {
     _Atomic int64_t used_s;      /* last use, real time */
     _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
     int64_t written_s;           /* last use the catalogue knows; flight thread */
+    /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
+    char *leftover;                     /* the partial's name, or NULL */
+    int64_t leftover_bytes, leftover_s; /* since when, real time */
     UT_hash_handle hh;
 };
 

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/saved.h"
 
 /*
  * The way of a transfer's bytes:
@@ -79,6 +80,8 @@ static void write_run(struct job *job)
     for (int64_t at = h->offset; partial_claim(t->partial, at, end, &run); at = run.to) {
         int r = file_write_at(t->partial->fd, h->slab->data + (run.from - h->offset),
                               (size_t)(run.to - run.from), run.from);
+        if (r == 0)
+            saved_mark(t->partial, run.from, run.to, t->mirror);
         report(t, run.from, run.to, r);
     }
     slab_put(h->slab);
@@ -269,6 +272,7 @@ static void answer_run(struct job *job)
         fetcher_cancel(t->engine->fetcher, t->fetch);
     pronounce(t, r ? VERDICT_REJECTED : VERDICT_ACCEPTED);
     flying_drain(t->flying);
+    saved_begin(t->flying);
 }
 
 static void account(struct feed *t, int error, const char *detail)
@@ -387,8 +391,7 @@ static void begun_run(struct job *job)
     struct flying *fl = t->flying;
     struct engine *e = t->engine;
     if (b->error == 0 && !fl->over && !fl->partial) {
-        unsigned lane = (unsigned)(uintptr_t)fl / 64 % WRITER_LANES;
-        b->error = partial_new(b->fd, b->name, e->writers[lane], e->cleaner, &fl->partial);
+        b->error = partial_new(b->fd, b->name, flying_writer(fl), e->cleaner, &fl->partial);
         b->fd = -1;
         b->name = NULL;
         if (b->error == 0 && fl->board)

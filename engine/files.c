@@ -52,6 +52,7 @@ static void entry_free(struct entry *entry)
     free(entry->key);
     free(entry->etag);
     free(entry->mirrors);
+    free(entry->leftover);
     free(entry);
 }
 

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/flying.h"
+#include "engine/saved.h"
 
 /*
  * Opening a file: a blob that we hold is opened on a disk lane; for anything else the catalogue is
@@ -30,6 +32,9 @@ struct lookup {
     struct flying *flying;
     char *origin, *path;
     struct blob *blob; /* of a file we hold */
+    char *leftover;    /* name of a partial of this file, or NULL */
+    struct leftover found;
+    bool is_found;
     int error;
     const struct origin *mirrors;
     /* what the catalogue says: */
@@ -82,12 +87,20 @@ static void begin_flight(struct lookup *l)
     fl->disputed = l->disputed;
     if (!fl->sha256[0]) /* else an authority spoke meanwhile */
         memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
-    bool known = fl->row_etag && fl->row_size >= 0;
+    size_t present_count = 0;
+    auto_free struct flight_run *present =
+        l->is_found ? leftover_take(fl, &l->found, &present_count) : NULL;
+    l->is_found = false;
+    /* Without a digest nobody is told of old bytes before a mirror has said that they are of the
+     * file of today. */
+    bool known = fl->row_etag && fl->row_size >= 0 && (!present || fl->sha256[0]);
     struct flight_options options = {.mirrors = (unsigned)fl->origin->mirror_count,
                                      .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
-                                     .sha256 = fl->sha256[0] ? fl->sha256 : NULL};
+                                     .sha256 = fl->sha256[0] ? fl->sha256 : NULL,
+                                     .present = present,
+                                     .present_count = present_count};
     if (flight_new(&options, &fl->flight))
         abort(); /* without it nobody would ever answer the readers */
     if (known) {
@@ -111,6 +124,9 @@ static void lookup_free(struct lookup *l)
     free(l->origin);
     free(l->path);
     free(l->etag);
+    free(l->leftover);
+    if (l->is_found)
+        leftover_release(&l->found);
     free(l);
 }
 
@@ -132,6 +148,9 @@ static void lookup_run(struct job *job)
     (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
     (void)catalogue_get_digest(e->catalogue, l->origin, l->path, on_digest_row, l);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
+    l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
+    if (l->leftover && !l->is_found)
+        store_discard(e->store, l->leftover);
     job->run = lookup_done;
     core_post(e, job);
 }
@@ -255,6 +274,8 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
         l->job.run = open_run;
         lane_post(e->reader, &l->job);
     } else {
+        l->leftover = entry->leftover;
+        entry->leftover = NULL;
         l->job.run = lookup_run;
         lane_post(e->catalogue_lane, &l->job);
     }
@@ -355,7 +376,7 @@ static void retire_failure(struct engine *e, struct entry *entry)
     entry->is_failed = false;
     if (fl && !fl->board && flying_renew_board(fl) == 0)
         return;
-    if (fl || entry->sha256[0])
+    if (fl || entry->sha256[0] || entry->leftover)
         files_set_board(e, entry, NULL);
     else
         files_drop(e, entry);

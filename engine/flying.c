@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/saved.h"
 
 enum { HASH_BLOCK = 256 << 10 };
 
@@ -46,6 +47,11 @@ void flying_unref(struct flying *fl)
     free(fl->validator_date);
     free(fl->row_etag);
     free(fl);
+}
+
+struct lane *flying_writer(const struct flying *fl)
+{
+    return fl->engine->writers[(uintptr_t)fl / 64 % WRITER_LANES];
 }
 
 bool flying_is_counted(const struct flying *fl)
@@ -156,7 +162,8 @@ static bool has_room(struct flying *fl, int64_t size)
     int64_t more = size - extents_total(&fl->present);
     if (files_disk_fails(fl->engine))
         return false;
-    return space_is_free(fl->engine, more) && space_make(fl->engine, more);
+    int64_t given_back = leftovers_make_room(fl->engine, more);
+    return space_is_free(fl->engine, more - given_back) && space_make(fl->engine, more);
 }
 
 static void on_known(struct flying *fl, int64_t size)
@@ -336,6 +343,7 @@ static void drop_partial(struct flying *fl, bool unlink_it)
         flying_discard(fl->engine, strdup(fl->partial->name));
     partial_unref(fl->partial);
     fl->partial = NULL;
+    fl->has_map = false;
     extents_release(&fl->present);
 }
 
@@ -347,6 +355,11 @@ static void on_cut(struct flying *fl, int error)
     drop_partial(fl, true);
     fl->has_validator = false;
     fl->etag[0] = '\0';
+    if (!fl->sha256[0]) { /* another version of the file has another ETag, also at the same size */
+        free(fl->row_etag);
+        free(fl->name_validator);
+        fl->row_etag = fl->name_validator = NULL;
+    }
     struct board *old = fl->board ? board_ref(fl->board) : NULL;
     if (!old) /* its readers failed a moment ago, and their board is retired in time */
         return;
@@ -406,7 +419,18 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     release_board(fl);
 }
 
-static void on_end(struct flying *fl)
+/* The bytes stay, and the entry knows where: until somebody asks for the file again. */
+static void leave_partial(struct flying *fl)
+{
+    struct entry *entry = fl->entry;
+    free(entry->leftover);
+    entry->leftover = strdup(fl->partial->name);
+    entry->leftover_bytes = extents_total(&fl->present);
+    entry->leftover_s = clock_real_s();
+    drop_partial(fl, !entry->leftover);
+}
+
+static void on_end(struct flying *fl, bool keep)
 {
     struct engine *e = fl->engine;
     struct entry *entry = fl->entry;
@@ -416,7 +440,10 @@ static void on_end(struct flying *fl)
     flight_view(fl->flight, &view);
     feed_stop_all(fl);
     abandon_hasher(fl);
-    drop_partial(fl, !fl->committed);
+    if (keep && fl->has_map)
+        leave_partial(fl);
+    else
+        drop_partial(fl, !fl->committed);
     fl->over = true;
     fl->entry = NULL;
     entry->flying = NULL;
@@ -427,7 +454,9 @@ static void on_end(struct flying *fl)
         files->flying = fl->next;
     if (fl->next)
         fl->next->prev = fl->prev;
-    if (!entry->sha256[0] && !entry->is_failed)
+    if (entry->leftover && !entry->is_failed)
+        files_set_board(e, entry, NULL);
+    else if (!entry->sha256[0] && !entry->is_failed)
         files_drop(e, entry);
     /* Last, so that whoever is woken does not find this flight again. */
     if (board && view.verified)
@@ -447,7 +476,7 @@ static void forget_asks(struct flying *fl)
 void flying_forget(struct flying *fl)
 {
     flying_ref(fl);
-    on_end(fl);
+    on_end(fl, true);
     flying_unref(fl);
 }
 
@@ -477,8 +506,10 @@ void flying_drain(struct flying *fl)
             fl->asking[c.slot] = false;
             break;
         case FLIGHT_RESERVE: /* none of these is given yet */
-        case FLIGHT_SYNC:
         case FLIGHT_COMPARE:
+            break;
+        case FLIGHT_SYNC:
+            saved_sync(fl);
             break;
         case FLIGHT_HASH:
             on_hash(fl, &c);
@@ -500,7 +531,7 @@ void flying_drain(struct flying *fl)
             forget_asks(fl);
             break;
         case FLIGHT_END:
-            on_end(fl);
+            on_end(fl, c.keep);
             break;
         }
     }

@@ -25,6 +25,7 @@ struct flying {
     struct feed *feeds;
     unsigned refs; /* jobs on their way, and the list's own */
     bool over, committed, no_room;
+    bool has_map; /* the partial's map is begun: see engine/saved.h */
     const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */
@@ -116,6 +117,8 @@ void flying_ask(struct flying *flying, const struct flight_command *command);
 void flying_add_interest(struct flying *flying, enum file_use use);
 /* Ends a flight that nobody reads and that only waits for somebody to resume it. */
 void flying_forget(struct flying *flying);
+/* The lane that writes its partial. */
+struct lane *flying_writer(const struct flying *flying);
 /* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
 void flying_discard(struct engine *engine, char *name);
 /* Small files need no connection of their own. */

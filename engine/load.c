@@ -7,12 +7,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/entry.h"
+#include "engine/saved.h"
 
 /*
  * The table at start: what the catalogue says and what the disk has, put right where they differ. A
  * row without its blob is dropped; a blob without its row is adopted by what its sidecar says.
  */
+
+enum { LEFTOVER_S = 30 * 24 * 3600 }; /* so long a partial waits to be gone on with */
 
 struct known_blob {
     char sha256[SHA256_HEX];
@@ -138,6 +140,32 @@ static void forget_lost(struct loading *l)
     }
 }
 
+/* A partial that can be gone on with. One of an origin that is not configured now stays for when it
+ * is. */
+static int on_partial(void *context, const char *name)
+{
+    struct loading *l = context;
+    struct engine *e = l->engine;
+    struct leftover found;
+    if (saved_open(e, name, &found)) {
+        store_discard(e->store, name);
+        return 0;
+    }
+    const struct map_about *about = &found.opened.about;
+    const struct origin *origin = origins_find(e->options.origins, about->origin);
+    struct entry *entry = files_find(e->files, about->origin, about->path);
+    if (clock_real_s() - about->created_s > LEFTOVER_S || (entry && origin)) {
+        store_discard(e->store, name); /* too old, complete, or there is another one */
+    } else if (origin && (entry = files_add(e->files, origin, about->path))) {
+        entry->leftover = found.name;
+        entry->leftover_bytes = found.bytes;
+        entry->leftover_s = about->created_s;
+        found.name = NULL;
+    }
+    leftover_release(&found);
+    return 0;
+}
+
 int files_load(struct engine *e)
 {
     struct loading l = {.engine = e};
@@ -158,5 +186,5 @@ int files_load(struct engine *e)
         free(b);
     }
     free(l.lost);
-    return r;
+    return r ? r : store_each_partial(e->store, on_partial, &l);
 }
