@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that is really full: a small tmpfs of its own, filled by somebody else."""
+
+import os
+import subprocess
+
+import pytest
+
+import wire
+from daemon import configuration, official_mirror
+from origin import Gate
+from standins import anchor, simple_page
+from wheels import build, sha256_of
+
+NAMES = tuple(f"torch-1.{minor}-py3-none-any.whl" for minor in range(3))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a disk of our own needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def body(tmp_path):
+    return build(tmp_path / "built", "torch", "1.0", padding=3_000_000).read_bytes()
+
+
+@pytest.fixture
+def published(origin, body):
+    """Three paths with bytes of their own length: the second waits at its middle."""
+    bodies = {name: body + bytes(number) for number, name in enumerate(NAMES)}
+    gate = Gate(len(body) // 2)
+    links = [anchor(f"/whl/cu126/{name}", name, sha256_of(b)) for name, b in bodies.items()]
+    origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
+    for name, bytes_ in bodies.items():
+        origin.put(f"/whl/cu126/{name}", bytes_, gate=gate if name == NAMES[1] else None)
+    return bodies, gate, configuration(pytorch=[official_mirror("m", origin.url)], min_free=0)
+
+
+def _fill(disk):
+    """Until not a byte more goes in."""
+    with open(disk / "ballast", "wb", buffering=0) as ballast:
+        try:
+            while ballast.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+
+
+def _url(daemon, name):
+    return daemon.file_url("pytorch", f"cu126/{name}")
+
+
+def test_the_disk_fills_in_the_middle_of_a_file(disk, serve, published):
+    bodies, gate, config = published
+    daemon = serve(config, cache_dir=disk / "cache")
+    assert daemon.page("torch").status == 200
+    assert wire.ask(_url(daemon, NAMES[0])).body == bodies[NAMES[0]]
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="one is kept")
+    download = wire.Download(_url(daemon, NAMES[1]))
+    download.wait_held(1_000_000)
+    _fill(disk)
+    gate.open()
+    assert download.wait_end().whole and bytes(download.body) == bodies[NAMES[1]]
+    kept = wire.ask(_url(daemon, NAMES[0]))
+    assert (kept.body, kept["X-Cache"]) == (bodies[NAMES[0]], "hit")
+    daemon.wait_status(lambda s: not s["flights"], what="no flight stays behind")
+    daemon.stop()
+
+    (disk / "ballast").unlink()
+    again = serve(config, cache_dir=disk / "cache")
+    for name in NAMES[:2]:
+        assert wire.ask(_url(again, name)).body == bodies[name]
+    again.wait_status(lambda s: s["cache"]["blobs"] == 2 and not s["flights"], what="both are kept")
+
+
+def test_start_on_a_full_disk(disk, serve, published):
+    """What is kept is served; the rest passes through; the catalogue is the same afterwards."""
+    bodies, gate, config = published
+    gate.open()
+    daemon = serve(config, cache_dir=disk / "cache")
+    page = daemon.page("torch")
+    assert page.status == 200
+    assert wire.ask(_url(daemon, NAMES[0])).body == bodies[NAMES[0]]
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="one is kept")
+    daemon.stop()
+    _fill(disk)
+
+    full = serve(config, cache_dir=disk / "cache")
+    assert full.page("torch").body == page.body
+    kept = wire.ask(_url(full, NAMES[0]))
+    assert (kept.body, kept["X-Cache"]) == (bodies[NAMES[0]], "hit")
+    passed = wire.ask(_url(full, NAMES[2]))
+    assert (passed.body, passed["X-Cache"]) == (bodies[NAMES[2]], "pass")
+    full.stop()
+
+    (disk / "ballast").unlink()
+    again = serve(config, cache_dir=disk / "cache")
+    assert "unreadable" not in again.log()
+    assert wire.ask(_url(again, NAMES[0]))["X-Cache"] == "hit"
