@@ -86,10 +86,19 @@ def data_seeds(data):
         yield "route", f"/files/pytorch/cu126/{file}".encode()
 
 
+def map_seeds():
+    """Size, mode, then place (two bytes), length and bytes: nothing, a marked table, the header."""
+    marks = bytes([1, 2, 0, 17, 3, 255, 1])
+    yield "map", bytes([9, 1])
+    yield "map", bytes([9, 1, 0, 0, len(marks)]) + marks
+    yield "map", bytes([9, 2, 32, 0, 2, 9, 0, 0, 2, 6]) + b"+x\0--+"
+    yield "map", bytes([9, 2, 16, 0, 4, 1, 0, 1, 0])
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
-    for name, content in own_seeds():
+    for name, content in (*own_seeds(), *map_seeds()):
         write(folder, name, content)
     if not data.is_dir():
         print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")
