@@ -8,6 +8,8 @@
  *   - files.c, reading.c, blob.c, pass.c: the table of files, one client's handle on a file
  *   - flights.c, flying.c, feed.c: opening, a flight's commands, its bytes
  *   - commit.c, space.c: keeping a file, what fits
+ *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
+ *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
  *   - status.c: /-/status
  *
@@ -32,7 +34,9 @@ enum { WRITER_LANES = 2, SLABS = 128, TICK_MS = 250 };
 
 struct files;
 struct generation;
+struct marks;
 struct pages;
+struct scrub;
 struct sources;
 
 struct engine {
@@ -51,6 +55,8 @@ struct engine {
     struct catalogue *catalogue; /* on the catalogue lane only */
 
     struct files *files;
+    struct marks *marks; /* flight thread */
+    struct scrub *scrub;
     struct pages *pages;
     struct sources *sources;                 /* flight thread */
     struct budget *budget;                   /* flight thread */

@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/core.h"
+#include "engine/marks.h"
+#include "engine/verify.h"
 #include "index/listing.h"
 
 DEFINE_CLEANUP(struct engine, engine_free)
@@ -53,6 +55,7 @@ static struct job *take_jobs(struct engine *e, int64_t tick_ms)
 static void tick(struct engine *e, int64_t now_ms)
 {
     files_tick(e, now_ms);
+    scrub_tick(e, now_ms);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     status_tick(e);
@@ -175,11 +178,17 @@ static int start(struct engine *e)
     if (r == 0)
         r = files_new(e, &e->files);
     if (r == 0)
+        r = marks_new(&e->marks);
+    if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
         r = pages_new(e, &e->pages);
     if (r == 0)
         r = files_load(e);
+    if (r == 0)
+        r = marks_load(e);
+    if (r == 0)
+        r = scrub_new(e, &e->scrub);
     if (r == 0)
         r = start_fetcher(e);
     if (r)
@@ -259,6 +268,7 @@ void engine_stop(struct engine *e)
     bool has_thread = e->has_thread;
     if (has_thread)
         (void)core_call(e, stop_run, NULL);
+    scrub_stop(e->scrub); /* it is a client: before what it asks */
     if (e->fetcher)
         fetcher_stop(e->fetcher);
     struct lane *lanes[] = {e->writers[0], e->writers[1], e->compute,
@@ -277,9 +287,11 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     engine_stop(e);
+    scrub_free(e->scrub);
     pages_free(e->pages);
     sources_free(e->sources);
     files_free(e->files);
+    marks_free(e->marks);
     fetcher_free(e->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->writers[i]);

@@ -41,6 +41,7 @@ struct engine_options {
     int connect_timeout_ms;
     int stall_timeout_ms;
     int connections_per_mirror;
+    int scrub_after_ms; /* how long a blob that was compared with its digest is left alone */
 };
 
 /* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY: it cannot be written. */

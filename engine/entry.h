@@ -44,7 +44,7 @@ struct entry {
     _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
-    char *leftover;                     /* the partial's name, or NULL */
+    char *leftover; /* the partial's name, or NULL */
     int64_t leftover_bytes, leftover_s; /* since when, real time */
     UT_hash_handle hh;
 };
@@ -77,6 +77,13 @@ void blob_unref(struct blob *blob);
 bool space_make(struct engine *engine, int64_t bytes);
 /* Whether the disk keeps min_free with so many bytes more on it. */
 bool space_is_free(struct engine *engine, int64_t bytes);
+/* Evicts down to max_size and min_free now; fills in all but the orphans. */
+struct collection;
+void space_collect(struct engine *engine, struct collection *ret);
+/* Whether some path has these bytes. */
+bool space_holds(struct engine *engine, const char *sha256);
+/* Takes a blob away under every path. ENGINE_ABSENT, ENGINE_BUSY (engine/inventory.h). */
+int space_remove(struct engine *engine, const char *sha256);
 
 /* ---- flights.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
@@ -115,5 +122,8 @@ bool files_drop_idle(struct engine *engine, struct entry *entry);
 void files_set_board(struct engine *engine, struct entry *entry, struct board *board);
 /* Takes over the reference; the board goes. */
 void files_set_blob(struct engine *engine, struct entry *entry, struct blob *blob);
+/* The entry holds no blob any more: the next who asks has it fetched. Its file is the caller's to
+ * remove. */
+void files_forget_blob(struct engine *engine, struct entry *entry);
 /* The entry's board has failed: it answers newcomers for a second, then it is retired. */
 void files_note_failure(struct engine *engine, struct entry *entry);

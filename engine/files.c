@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/entry.h"
+#include "engine/marks.h"
+#include "engine/quarantine.h"
 #include "engine/reading.h"
 
 enum {
@@ -187,21 +189,29 @@ static bool is_held_elsewhere(struct engine *e, const struct entry *but)
     return found;
 }
 
-/* What we hold without a digest is not what an authority now names: nobody gets it any more. */
-static void refute(struct engine *e, struct entry *entry, const char *sha256)
+void files_forget_blob(struct engine *e, struct entry *entry)
 {
-    log_warning("wrong bytes forgotten path=%s/%s sha256=%s expected=%s", entry->origin->name,
-                entry->path, entry->sha256, sha256);
-    core_problem(e, "wrong-digest", entry->origin->name, entry->path,
-                 "what was kept is not sha256 %s: forgotten", sha256);
-    if (!is_held_elsewhere(e, entry))
-        commit_remove_blob(e, entry->sha256);
     if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
         files_set_blob(e, entry, NULL);
     entry->sha256[0] = '\0';
     entry->size = -1;
+    entry->authoritative = false;
     free(entry->etag);
     entry->etag = NULL;
+}
+
+/* What we hold without a digest is not what an authority now names: nobody gets it any more. */
+static void refute(struct engine *e, struct entry *entry, const char *sha256)
+{
+    log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
+                entry->path, entry->sha256, sha256);
+    core_problem(e, "wrong-digest", entry->origin->name, entry->path,
+                 "what was kept is not sha256 %s: in quarantine", sha256);
+    if (!is_held_elsewhere(e, entry)) {
+        marks_forget(e, entry->sha256);
+        quarantine_put(e, entry->sha256);
+    }
+    files_forget_blob(e, entry);
 }
 
 void files_learn_digest(struct engine *e, const struct origin *origin, const char *path,

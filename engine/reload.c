@@ -180,6 +180,7 @@ static void take_options(struct engine *e, const struct engine_options *options)
     e->options.min_free = options->min_free;
     e->options.page_memory = options->page_memory;
     e->options.page_refresh_ms = options->page_refresh_ms;
+    e->options.scrub_after_ms = options->scrub_after_ms;
     e->options.connections_per_mirror = options->connections_per_mirror;
     budget_set_connections(e->budget, (unsigned)options->connections_per_mirror);
 }

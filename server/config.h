@@ -69,6 +69,7 @@ struct config {
     char **listen;          /* "ADDR:PORT", "[ADDR6]:PORT"; NULL-terminated, never empty */
     bool listen_is_default; /* then an address missing on the machine is only a warning */
     char **hosts;           /* further Host values accepted, lower case; NULL-terminated */
+    const char *socket;     /* of the commands; NULL: the usual places */
     int workers;            /* HTTP workers per address; 0: one per core */
     enum log_level log_level;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/command_cache.h"
 #include "server/config.h"
 #include "server/serve.h"
 
@@ -14,6 +15,7 @@ static const char usage[] =
     "wheelyard config check [flags]  whether the configuration is right\n"
     "wheelyard config show [--default] [flags]\n"
     "                                the configuration in effect, or ours\n"
+    "wheelyard cache COMMAND         what is kept: ls, info, rm, pin, unpin, gc, verify\n"
     "wheelyard --version\n"
     "wheelyard --help\n";
 
@@ -24,6 +26,8 @@ int main(int argc, char **argv)
         return command_serve(argc - 2, argv + 2);
     if (!strcmp(command, "config"))
         return command_config(argc - 2, argv + 2);
+    if (!strcmp(command, "cache"))
+        return command_cache(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;

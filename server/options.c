@@ -115,6 +115,16 @@ const struct option_row option_table[] = {
     {"workers", OPTION_COUNT, MEMBER(workers), 0, 256, NULL, "N",
      "HTTP threads per address; 0: one per core", "With sockets of systemd's: threads per socket.",
      true},
+    {"socket", OPTION_PATH, MEMBER(socket), 0, 0, check_path, "PATH",
+     "where commands such as wheelyard cache reach the daemon",
+     "Not set: control.sock in the directory that systemd names in RUNTIME_DIRECTORY, in "
+     "$XDG_RUNTIME_DIR/wheelyard, or in /run/wheelyard. Its owner alone may open it.",
+     true},
+    {"scrub_after", OPTION_DURATION, MEMBER(engine.scrub_after_ms), SECOND_MS, 20 * DAY_MS, NULL,
+     "TIME", "age at which a kept file is compared with its digest again: 10d",
+     "One file at a time, slowly, and only while nothing is fetched; what is wrong is fetched "
+     "again.",
+     false},
     {"log_level", OPTION_LEVEL, MEMBER(log_level), 0, 0, NULL, "LEVEL",
      "error, warning, info or debug", NULL, false},
 };
@@ -182,6 +192,11 @@ static int64_t parse_amount(const char *text, const struct unit *units)
         if (strcmp(units->name, s) == 0)
             return __builtin_mul_overflow(amount, units->factor, &amount) ? -1 : amount;
     return -1;
+}
+
+int64_t option_parse_size(const char *text)
+{
+    return parse_amount(text, size_units);
 }
 
 static void write_amount(struct buf *to, int64_t amount, const struct unit *units)

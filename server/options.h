@@ -53,6 +53,9 @@ int option_set_node(const struct option_row *option, const struct toml_node *nod
 int option_append_text(const struct option_row *option, const char *text, struct config *config,
                        const char **ret_why);
 
+/* Bytes of a size such as "100MB"; -1 when it is none. */
+int64_t option_parse_size(const char *text);
+
 /* Appends the value as TOML; nothing when a text is not set. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to);
 /* Whether both configurations say the same. */

@@ -2,10 +2,11 @@
 /*
  * The life of the daemon, on the main thread:
  *
- *     configuration -> log -> engine -> HTTP -> READY -> wait for signals, pinging the manager
+ *     configuration -> log -> engine -> HTTP -> control socket -> READY -> wait for signals, pinging
+ *     the manager
  *     SIGHUP: the configuration again -> engine, HTTP; or all stays as it is
- *     SIGTERM, SIGINT: no new connections -> GRACE_MS for short requests -> engine (resumes whoever
- *     is suspended) -> HTTP (cuts what is left) -> log
+ *     SIGTERM, SIGINT: no more commands, no new connections -> GRACE_MS for short requests -> engine
+ *     (resumes whoever is suspended) -> HTTP (cuts what is left) -> log
  *
  * All of that has STOP_MAX_S; then an alarm ends the process, whatever hangs.
  */
@@ -26,6 +27,7 @@
 #include "server/activation.h"
 #include "server/announce.h"
 #include "server/config.h"
+#include "server/control.h"
 #include "server/httpd.h"
 #include "server/notify.h"
 #include "server/reload.h"
@@ -47,6 +49,7 @@ struct daemon {
     bool announces;
     struct engine *engine;
     struct httpd *httpd;
+    struct control *control;
     struct announce *announce;
     sigset_t signals;
 };
@@ -143,6 +146,7 @@ static int daemon_start(struct daemon *daemon)
         r = start_httpd(daemon);
     if (r)
         return r;
+    control_start(daemon->engine, daemon->config.socket, &daemon->control);
     const char *const *addresses = httpd_addresses(daemon->httpd);
     log_info("wheelyard " VERSION " started instance=%s", daemon->instance);
     announce_addresses(addresses, stdout);
@@ -233,6 +237,7 @@ static void daemon_stop(struct daemon *daemon)
 {
     notify_stopping();
     (void)alarm(STOP_MAX_S);
+    control_stop(daemon->control);
     if (daemon->httpd) {
         httpd_quiesce(daemon->httpd);
         if (!httpd_wait_idle(daemon->httpd, GRACE_MS))

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `wheelyard cache`: what is kept, asked of the running daemon. The daemon judges; this side parses
+ * arguments, sends a request for each blob, and prints.
+ */
+#include "server/command_cache.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "server/control_place.h"
+#include "server/options.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+enum { REPLY_MAX_BYTES = 64 << 20, REQUEST_MAX_BYTES = 64 << 10, SHORT_DIGEST = 12 };
+
+static const char default_rate[] = "100MB";
+
+struct command {
+    const char *socket; /* --socket, or NULL */
+    bool as_json;
+    const char *rate;
+    char **blobs;
+    int blob_count;
+    int fd;
+    struct buf reply;
+};
+
+/* ------------------------------------------------------------------ talking */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -1;
+    str_copy(address.sun_path, sizeof(address.sun_path), path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
+}
+
+static int reach(struct command *c)
+{
+    char *places[CONTROL_PLACES];
+    const char *given = c->socket ? c->socket : getenv("WHEELYARD_SOCKET");
+    size_t count = control_places(given, environment, places);
+    for (size_t i = 0; i < count && c->fd < 0; i++)
+        c->fd = connect_to(places[i]);
+    if (c->fd < 0)
+        (void)fprintf(stderr, "wheelyard: no daemon answers at");
+    for (size_t i = 0; i < count; i++) {
+        if (c->fd < 0)
+            (void)fprintf(stderr, "%s %s", i ? "," : "", places[i]);
+        free(places[i]);
+    }
+    if (c->fd < 0)
+        (void)fputc('\n', stderr);
+    return c->fd < 0 ? EXIT_UNREACHABLE : EXIT_DONE;
+}
+
+static bool send_all(int fd, const char *data, size_t len)
+{
+    while (len) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return false;
+        data += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+/* One line; replies come one for one, so nothing follows it. */
+static bool receive_line(struct command *c)
+{
+    buf_clear(&c->reply);
+    while (!c->reply.error && (!c->reply.len || c->reply.data[c->reply.len - 1] != '\n')) {
+        char block[16384];
+        ssize_t n = recv(c->fd, block, sizeof(block), 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        buf_add(&c->reply, block, (size_t)n);
+    }
+    return !c->reply.error;
+}
+
+/* Asks, and gives the reply's code; *ret_reply (json_free it) is NULL when there was none. */
+static int ask(struct command *c, const char *const *words, struct json **ret_reply)
+{
+    auto_buf struct buf line;
+    buf_init(&line, REQUEST_MAX_BYTES);
+    buf_puts(&line, "[\"cache\"");
+    for (; *words; words++) {
+        json_write_comma(&line);
+        json_write_string(&line, *words);
+    }
+    buf_puts(&line, "]\n");
+    *ret_reply = NULL;
+    if (line.error) {
+        (void)fputs("wheelyard: the name is too long\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (!send_all(c->fd, line.data, line.len) || !receive_line(c) ||
+        json_parse(c->reply.data, c->reply.len, ret_reply)) {
+        (void)fputs("wheelyard: the daemon has gone away\n", stderr);
+        return EXIT_UNREACHABLE;
+    }
+    int64_t code = json_integer(json_member(*ret_reply, "code"));
+    return code < 0 ? EXIT_FAILED : (int)code;
+}
+
+/* ----------------------------------------------------------------- printing */
+
+static void print_size(int64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+    for (; amount >= 1024 && unit < sizeof units / sizeof *units - 1; unit++)
+        amount /= 1024;
+    (void)printf(unit ? "%6.1f %-3s" : "%6.0f %-3s", amount, units[unit]);
+}
+
+static void print_flags(const struct json *blob)
+{
+    char flags[64] = "";
+    int64_t size = json_integer(json_member(blob, "size"));
+    int64_t present = json_integer(json_member(blob, "present"));
+    if (!json_is_true(json_member(blob, "complete")))
+        (void)snprintf(flags, sizeof flags, "partial,%d%%",
+                       size > 0 ? (int)((double)present * 100 / (double)size) : 0);
+    else if (json_is_true(json_member(blob, "pinned")))
+        str_copy(flags, sizeof flags,
+                 json_is_true(json_member(blob, "unverified")) ? "pinned,unverified" : "pinned");
+    else if (json_is_true(json_member(blob, "unverified")))
+        str_copy(flags, sizeof flags, "unverified");
+    (void)printf("%-17s", *flags ? flags : "-");
+}
+
+static const char *text_of(const struct json *object, const char *name)
+{
+    const char *text = json_string(json_member(object, name));
+    return text ? text : "";
+}
+
+static const char *time_of(const struct json *blob, const char *name, char to[CLOCK_TEXT])
+{
+    int64_t when_s = json_integer(json_member(blob, name));
+    if (when_s <= 0)
+        return "never";
+    clock_rfc3339(when_s, to);
+    return to;
+}
+
+static void print_row(const struct json *blob)
+{
+    char used[CLOCK_TEXT];
+    int64_t size = json_integer(json_member(blob, "size"));
+    const char *sha256 = text_of(blob, "sha256");
+    print_size(size < 0 ? 0 : size);
+    (void)printf("  %-20s  %-*.*s  ", time_of(blob, "used", used), SHORT_DIGEST, SHORT_DIGEST,
+                 *sha256 ? sha256 : "-");
+    print_flags(blob);
+    (void)printf("  %s\n", text_of(blob, "name"));
+}
+
+static void print_rows(const struct json *reply)
+{
+    int64_t bytes = 0;
+    unsigned count = 0;
+    const struct json *blob = json_first(json_member(reply, "blobs"));
+    for (; blob; blob = json_next(blob)) {
+        print_row(blob);
+        bytes += json_integer(json_member(blob, "present"));
+        count++;
+    }
+    print_size(bytes);
+    (void)printf("  %u %s\n", count, count == 1 ? "file" : "files");
+}
+
+static void print_info(const struct json *reply)
+{
+    const struct json *blob = json_first(json_member(reply, "blobs"));
+    char used[CLOCK_TEXT], verified[CLOCK_TEXT];
+    bool complete = json_is_true(json_member(blob, "complete"));
+    for (const struct json *path = blob; path; path = json_next(path))
+        (void)printf("path      %s\n", text_of(path, "name"));
+    if (complete)
+        (void)printf("sha256    %s (%s)\n", text_of(blob, "sha256"),
+                     json_is_true(json_member(blob, "unverified"))
+                         ? "unverified: no authority names it"
+                         : "named by an authority");
+    int64_t size = json_integer(json_member(blob, "size"));
+    if (size >= 0)
+        (void)printf("size      %" PRId64 "\n", size);
+    if (!complete)
+        (void)printf("present   %" PRId64 "\n", json_integer(json_member(blob, "present")));
+    (void)printf("pinned    %s\n", json_is_true(json_member(blob, "pinned")) ? "yes" : "no");
+    (void)printf("used      %s\n", time_of(blob, "used", used));
+    if (complete)
+        (void)printf("checked   %s\n", time_of(blob, "verified", verified));
+    if (*text_of(blob, "mirrors"))
+        (void)printf("mirrors   %s\n", text_of(blob, "mirrors"));
+    if (*text_of(blob, "etag"))
+        (void)printf("etag      %s\n", text_of(blob, "etag"));
+}
+
+/* What went wrong; with the rows that a name may have meant. */
+static void print_failure(const struct json *reply)
+{
+    const char *message = text_of(reply, "message");
+    if (*message)
+        (void)fprintf(stderr, "wheelyard: %s\n", message);
+    const struct json *blob = json_first(json_member(reply, "blobs"));
+    for (; blob; blob = json_next(blob))
+        (void)fprintf(stderr, "  %.*s  %s\n", SHORT_DIGEST, text_of(blob, "sha256"),
+                      text_of(blob, "name"));
+}
+
+/* ----------------------------------------------------------------- commands */
+
+/* One request; prints the raw reply for --json. */
+static int request(struct command *c, const char *const *words, void (*print)(const struct json *))
+{
+    struct json *reply;
+    int code = ask(c, words, &reply);
+    if (c->as_json && reply)
+        (void)fputs(c->reply.data, stdout);
+    else if (code == EXIT_DONE)
+        print(reply);
+    else if (reply)
+        print_failure(reply);
+    json_free(reply);
+    return code;
+}
+
+static void print_message(const struct json *reply)
+{
+    (void)puts(text_of(reply, "message"));
+}
+
+static void print_collection(const struct json *reply)
+{
+    (void)printf("%" PRId64 " files evicted, %" PRId64 " bytes; %" PRId64 " orphans removed\n",
+                 json_integer(json_member(reply, "evicted")),
+                 json_integer(json_member(reply, "evicted_bytes")),
+                 json_integer(json_member(reply, "orphans")));
+}
+
+static void print_verdict(const struct json *reply)
+{
+    (void)printf("%-8s %s%s\n", text_of(reply, "verdict"), text_of(reply, "name"),
+                 json_is_true(json_member(reply, "repaired")) ? " (fetched again)" : "");
+    (void)fflush(stdout);
+}
+
+/* The same for each blob; what is worst is the code. */
+static int each(struct command *c, const char *word, void (*print)(const struct json *))
+{
+    int worst = EXIT_DONE;
+    for (int i = 0; i < c->blob_count && worst != EXIT_UNREACHABLE; i++) {
+        int code = request(c, (const char *const[]){word, c->blobs[i], NULL}, print);
+        worst = code > worst ? code : worst;
+    }
+    return worst;
+}
+
+static int run_list(struct command *c)
+{
+    return request(c, (const char *const[]){"ls", NULL}, print_rows);
+}
+
+static int run_info(struct command *c)
+{
+    return each(c, "find", print_info);
+}
+
+static int run_remove(struct command *c)
+{
+    return each(c, "rm", print_message);
+}
+
+static int run_pin(struct command *c)
+{
+    return each(c, "pin", print_message);
+}
+
+static int run_unpin(struct command *c)
+{
+    return each(c, "unpin", print_message);
+}
+
+static int run_collect(struct command *c)
+{
+    return request(c, (const char *const[]){"gc", NULL}, print_collection);
+}
+
+static int verify_one(struct command *c, const char *blob, const char *rate)
+{
+    struct json *reply;
+    int code = ask(c, (const char *const[]){"verify", blob, rate, NULL}, &reply);
+    if (c->as_json && reply)
+        (void)fputs(c->reply.data, stdout);
+    else if (reply && *text_of(reply, "verdict"))
+        print_verdict(reply);
+    if (!c->as_json && reply && code != EXIT_DONE)
+        print_failure(reply);
+    json_free(reply);
+    return code;
+}
+
+/* Each blob once, whatever paths name it: they come sorted by name, so the digests are looked up.
+ */
+static int verify_all(struct command *c, const char *rate)
+{
+    struct json *list;
+    int worst = ask(c, (const char *const[]){"ls", NULL}, &list);
+    const struct json *first = json_first(json_member(list, "blobs"));
+    for (const struct json *blob = first; blob && worst != EXIT_UNREACHABLE;
+         blob = json_next(blob)) {
+        const char *sha256 = text_of(blob, "sha256");
+        const struct json *other = first;
+        while (other != blob && strcmp(text_of(other, "sha256"), sha256) != 0)
+            other = json_next(other);
+        if (!*sha256 || other != blob)
+            continue;
+        int code = verify_one(c, sha256, rate);
+        worst = code > worst ? code : worst;
+    }
+    json_free(list);
+    return worst;
+}
+
+static int run_verify(struct command *c)
+{
+    int64_t bytes_s = option_parse_size(c->rate);
+    auto_free char *rate = str_printf("%" PRId64, bytes_s);
+    int worst = EXIT_DONE;
+    if (!rate)
+        return EXIT_FAILED;
+    if (c->blob_count == 0)
+        return verify_all(c, rate);
+    for (int i = 0; i < c->blob_count && worst != EXIT_UNREACHABLE; i++) {
+        int code = verify_one(c, c->blobs[i], rate);
+        worst = code > worst ? code : worst;
+    }
+    return worst;
+}
+
+/* ---------------------------------------------------------------- arguments */
+
+static const struct action {
+    const char *word, *arguments, *help;
+    int least, most; /* blobs */
+    int (*run)(struct command *command);
+} actions[] = {
+    {"ls", "", "what is kept: size, last use, digest, marks, path", 0, 0, run_list},
+    {"info", " BLOB...", "all that is known of a blob", 1, INT32_MAX, run_info},
+    {"rm", " BLOB...", "remove blobs that are not pinned; who reads one reads on", 1, INT32_MAX,
+     run_remove},
+    {"pin", " BLOB...", "keep blobs from eviction and removal", 1, INT32_MAX, run_pin},
+    {"unpin", " BLOB...", "no longer", 1, INT32_MAX, run_unpin},
+    {"gc", "", "evict down to max_size and min_free now; remove orphans and quarantine", 0, 0,
+     run_collect},
+    {"verify", " [BLOB...]", "compare blobs with their digests; fetch again what is wrong", 0,
+     INT32_MAX, run_verify},
+};
+enum { ACTIONS = sizeof actions / sizeof *actions };
+
+static int usage(FILE *to, int code)
+{
+    (void)fputs("usage: wheelyard cache COMMAND [BLOB...] [FLAGS]\n\n", to);
+    for (size_t i = 0; i < ACTIONS; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s%s", actions[i].word, actions[i].arguments);
+        (void)fprintf(to, "  %-18s %s\n", text, actions[i].help);
+    }
+    (void)fprintf(to,
+                  "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n\n"
+                  "  --json             the daemon's answers as they are, one JSON object a line\n"
+                  "  --rate SIZE/s      verify: how much is read per second; default %s/s\n"
+                  "  --socket PATH      the daemon's control socket\n\n"
+                  "Exit: 0 done or right, 1 not, 2 usage, 3 no daemon.\n",
+                  default_rate);
+    return code;
+}
+
+static int wrong(const char *argument, const char *what)
+{
+    (void)fprintf(stderr, "wheelyard cache: %s: %s\n", argument, what);
+    return EXIT_USAGE;
+}
+
+/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
+static const char *take_value(int argc, char **argv, int *i, const char *name)
+{
+    size_t len = strlen(name);
+    if (strncmp(argv[*i], name, len) != 0)
+        return NULL;
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int set_rate(struct command *c, char *text)
+{
+    size_t len = strlen(text);
+    if (len > 2 && strcmp(text + len - 2, "/s") == 0)
+        text[len - 2] = '\0';
+    c->rate = text;
+    return option_parse_size(text) > 0 ? EXIT_DONE : wrong(text, "not a rate such as 100MB/s");
+}
+
+/* Flags stand anywhere, blobs are kept in front of argv; after `--` all are blobs. */
+static int parse(int argc, char **argv, struct command *c)
+{
+    bool only_blobs = false;
+    c->blobs = argv;
+    for (int i = 0; i < argc; i++) {
+        const char *value;
+        if (only_blobs || argv[i][0] != '-') {
+            argv[c->blob_count++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            only_blobs = true;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            c->as_json = true;
+        } else if ((value = take_value(argc, argv, &i, "--socket"))) {
+            c->socket = value;
+        } else if ((value = take_value(argc, argv, &i, "--rate"))) {
+            int r = set_rate(c, (char *)(uintptr_t)value);
+            if (r)
+                return r;
+        } else {
+            return wrong(argv[i], "unknown flag, or its value is missing");
+        }
+    }
+    return EXIT_DONE;
+}
+
+int command_cache(int argc, char **argv)
+{
+    const struct action *action = NULL;
+    struct command c = {.fd = -1, .rate = default_rate};
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return usage(stdout, EXIT_DONE);
+    for (size_t i = 0; i < ACTIONS && argc > 0; i++)
+        if (strcmp(argv[0], actions[i].word) == 0)
+            action = &actions[i];
+    if (!action)
+        return usage(stderr, EXIT_USAGE);
+    int code = parse(argc - 1, argv + 1, &c);
+    if (code)
+        return code;
+    if (c.blob_count < action->least || c.blob_count > action->most)
+        return wrong(action->word, action->least ? "which blob?" : "takes no blob");
+    code = reach(&c);
+    if (code)
+        return code;
+    buf_init(&c.reply, REPLY_MAX_BYTES);
+    code = action->run(&c);
+    buf_release(&c.reply);
+    (void)close(c.fd);
+    return fflush(stdout) ? EXIT_FAILED : code;
+}
