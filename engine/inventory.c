@@ -109,14 +109,18 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
     return 0;
 }
 
+/* Being fetched, or left over from a flight that ended. */
 static int add_partial(struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
-    struct flight_view view;
-    flight_view(entry->flying->flight, &view);
+    struct flight_view view = {.size = -1, .present = entry->leftover_bytes};
     int r = add_row(inventory, entry, &row);
     if (r)
         return r;
+    if (entry->flying)
+        flight_view(entry->flying->flight, &view);
+    else
+        row->used_s = entry->leftover_s;
     row->size = view.size;
     row->present = view.present;
     row->readers = view.readers;
@@ -132,7 +136,7 @@ static int fill(struct engine *e, struct inventory *inventory)
     for (struct entry *entry = e->files->table; entry && r == 0; entry = entry->hh.next) {
         if (entry->sha256[0])
             r = add_complete(e, inventory, entry);
-        else if (entry->flying && entry->flying->flight)
+        else if (entry->flying ? entry->flying->flight != NULL : entry->leftover != NULL)
             r = add_partial(inventory, entry);
     }
     return r;
@@ -191,19 +195,37 @@ int engine_pin(struct engine *e, const char *sha256, bool pinned)
     return *sha256 ? core_call(e, pin_run, &pin) : ENGINE_ABSENT;
 }
 
+/* The end of a flight may leave its bytes for the next one: they are not wanted either. */
+static void discard_leftover(struct engine *e, struct entry *entry)
+{
+    if (!entry || entry->flying || !entry->leftover)
+        return;
+    flying_discard(e, entry->leftover);
+    entry->leftover = NULL;
+    if (!entry->is_failed)
+        (void)files_drop_idle(e, entry);
+}
+
 static int forget_partial(struct engine *e, const struct inventory_row *row)
 {
     struct flight_view view;
+    const char *path = row->name + row->origin_len + 1;
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    struct entry *entry = files_find(e->files, origin, row->name + row->origin_len + 1);
-    if (!entry || entry->sha256[0] || !entry->flying || !entry->flying->flight)
+    struct entry *entry = files_find(e->files, origin, path);
+    if (!entry || entry->sha256[0] || !(entry->flying || entry->leftover))
         return ENGINE_ABSENT;
-    flight_view(entry->flying->flight, &view);
-    if (view.readers || entry->flying->committing)
+    if (entry->flying && (!entry->flying->flight || entry->flying->committing))
         return ENGINE_BUSY;
-    flying_forget(entry->flying);
+    if (entry->flying) {
+        flight_view(entry->flying->flight, &view);
+        if (view.readers)
+            return ENGINE_BUSY;
+        flying_forget(entry->flying);
+        entry = files_find(e->files, origin, path);
+    }
+    discard_leftover(e, entry);
     return 0;
 }
 

@@ -382,6 +382,21 @@ def test_gc_removes_orphans(start, cache, bodies):
     assert all(_blob(daemon, body).exists() for body in bodies.values())
 
 
+def test_a_partial_is_shown_and_removed(origin, serve, place, cache):
+    name = "big-1.0-py3-none-any.whl"
+    origin.put(f"/pytorch-wheels/cu126/{name}", os.urandom(64 << 20))
+    daemon = serve(configuration(pytorch=[flat_mirror("flat", origin.url)], socket=str(place)))
+    url = daemon.file_url("pytorch", _key(name))
+    assert wire.ask(url, headers={"Range": "bytes=-16384"}).status == 206
+    assert "partial,0%" in cache("ls").stdout
+    refused = cache("pin", name)
+    assert refused.returncode == FAILED and "not complete" in refused.stderr
+    assert cache("rm", name).returncode == DONE
+    assert "0 files" in cache("ls").stdout
+    daemon.wait_status(lambda s: s["cache"]["partials"] == 0)
+    assert wire.ask(url, headers={"Range": "bytes=-16384"}).status == 206
+
+
 # ------------------------------------------------------------------ verify
 
 
