@@ -4,6 +4,7 @@ where what is on the disk is not to be trusted."""
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -145,10 +146,11 @@ def test_a_forgotten_flight_goes_on_without_restart(origin, serve):
     daemon = serve(flat_config(origin))
     ask_range(daemon, NAME, HALF - 1)
     daemon.wait_status(lambda s: not any(f["readers"] for f in s["flights"]), what="it is left")
-    for n in range(most):
-        name = NAME.replace("2.9.0", f"2.9.{n + 1}")
-        origin.put(f"/pytorch-wheels/cu126/{name}", body)
-        ask_range(daemon, name, 0)
+    names = [NAME.replace("2.9.0", f"2.9.{n + 1}") for n in range(most)]
+    for name in names:
+        origin.put(f"/pytorch-wheels/cu126/{name}", body, etag=lambda _: '"same"')
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(lambda name: ask_range(daemon, name, 0), names))
     daemon.wait_status(
         lambda s: len(s["flights"]) == most and NAME not in str(s["flights"]), what="forgotten"
     )
