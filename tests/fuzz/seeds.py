@@ -95,10 +95,15 @@ def map_seeds():
     yield "map", bytes([9, 2, 16, 0, 4, 1, 0, 1, 0])
 
 
+def control_seeds():
+    yield "control", b'["cache","rm","torch-2.9.0+cu126-py3-none-any.whl"]'
+    yield "control", b'["cache","verify","sha256:0a1b","100000000"]'
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
-    for name, content in (*own_seeds(), *map_seeds()):
+    for name, content in (*own_seeds(), *map_seeds(), *control_seeds()):
         write(folder, name, content)
     if not data.is_dir():
         print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")
