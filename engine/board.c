@@ -136,13 +136,15 @@ void board_close(struct board *b, enum board_state state, enum outcome outcome, 
 
 int64_t board_available(struct board *b, int64_t offset, bool whole)
 {
-    int64_t end = whole ? b->limit : b->prefix;
-    if (whole && end == INT64_MAX) /* verified */
-        end = b->size;
-    if (whole || offset < end)
-        return end > offset ? end - offset : 0;
-    pthread_mutex_lock(&b->waiters.lock);
-    end = extents_end(&b->present, offset);
-    pthread_mutex_unlock(&b->waiters.lock);
-    return end - offset;
+    int64_t limit = whole ? b->limit : INT64_MAX, end = b->prefix;
+    if (whole && limit == INT64_MAX) /* verified */
+        return b->size > offset ? b->size - offset : 0;
+    if (offset >= end) {
+        pthread_mutex_lock(&b->waiters.lock);
+        end = extents_end(&b->present, offset);
+        pthread_mutex_unlock(&b->waiters.lock);
+    }
+    if (end > limit)
+        end = limit;
+    return end > offset ? end - offset : 0;
 }

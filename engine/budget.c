@@ -123,7 +123,7 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
 }
 
 int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
-                bool counted, int64_t now_ms, unsigned *ret)
+                bool counted, enum flight_rank rank, int64_t now_ms, unsigned *ret)
 {
     int best = -1;
     bool busy = false, later = false;
@@ -132,7 +132,7 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
         if ((excluded & (1u << i)) || h->out_ms > now_ms)
             continue;
         bool off = budget_is_backing_off(b, mirrors[i], now_ms);
-        if (off && h->tried_ms > now_ms - PROBE_MS) {
+        if (off && (rank == FLIGHT_RANK_AHEAD || h->tried_ms > now_ms - PROBE_MS)) {
             later = true;
             continue;
         }

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/flight.h"
+
 struct budget;
 
 enum mirror_state { MIRROR_OK, MIRROR_SLOW, MIRROR_BACKING_OFF, MIRROR_OUT };
@@ -39,11 +41,13 @@ void budget_set_connections(struct budget *budget, unsigned connections);
  * Chooses among `count` mirrors, those whose bit is set in `excluded` left out; *ret is an index
  * into `mirrors`. BUDGET_NONE: nobody is left; BUDGET_BUSY: somebody is, but all its connections
  * are in use, or it failed less than a second ago: ask again after the next budget_end and at the
- * next tick. `counted` is false for small requests, which need no connection.
+ * next tick. `counted` is false for small requests, which need no connection. rank: who only asks
+ * ahead is not sent to a mirror that is backing off, for it can wait (BUDGET_BUSY); that others
+ * wait more urgently is for the owner to see, who knows them.
  */
 enum { BUDGET_NONE = 1, BUDGET_BUSY = 2 };
 int budget_pick(struct budget *budget, const size_t *mirrors, unsigned count, unsigned excluded,
-                bool counted, int64_t now_ms, unsigned *ret);
+                bool counted, enum flight_rank rank, int64_t now_ms, unsigned *ret);
 
 /* Around each counted transfer. */
 void budget_begin(struct budget *budget, size_t mirror);

@@ -117,6 +117,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     }
     *h = (struct held){.job.run = write_run, .feed = t, .slab = slab, .offset = offset};
     t->bytes += (int64_t)slab->len;
+    int64_t end = offset + (int64_t)slab->len;
     pthread_mutex_lock(&t->lock);
     enum verdict verdict = t->verdict;
     if (verdict == VERDICT_NONE) {
@@ -130,6 +131,8 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
         slab_put(slab);
         free(h);
     }
+    if (end >= t->limit) /* the flight thread hears of these bytes and stops it, too */
+        fetcher_cancel(t->engine->fetcher, t->fetch);
 }
 
 static void done_run(struct job *job);
@@ -214,6 +217,7 @@ static int judge(struct feed *t)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->origin), t->facts.status);
     t->facts.same_validator = has_same_validator(fl, t);
+    t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
     if (t->facts.status == 200 && t->facts.total == 0 && !fl->sha256[0]) {
         /* No wheel is empty, nor its metadata; some answer HEAD so and mean nothing by it. */
         t->says_empty = true;
@@ -442,6 +446,7 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->to = c->to;
     t->resume = c->resume;
     t->retry_after_s = -1;
+    t->limit = INT64_MAX;
     t->answer.run = answer_run;
     t->done.run = done_behind_writes;
     t->held_last = &t->held;
@@ -473,6 +478,13 @@ void feed_stop(struct flying *fl, uint64_t number)
     for (struct feed *t = fl->feeds; t; t = t->next)
         if (t->number == number)
             stop_one(t);
+}
+
+void feed_limit(struct flying *fl, uint64_t number, int64_t to)
+{
+    for (struct feed *t = fl->feeds; t; t = t->next)
+        if (t->number == number)
+            t->limit = to;
 }
 
 void feed_stop_all(struct flying *fl)

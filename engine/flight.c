@@ -72,6 +72,7 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     if (!f)
         return ERROR_NO_MEMORY;
     f->mirrors = options->mirrors;
+    f->connections = options->connections ? options->connections : 1;
     f->blamed = options->blamed;
     f->size = f->first_size = options->size;
     f->has_length = options->size >= 0;
@@ -167,7 +168,7 @@ void flight_begin_round(struct flight *f, struct slot *s)
 
 static void begin_attempt(struct flight *f)
 {
-    f->dead = f->others = 0;
+    f->dead = f->others = f->shy = 0;
     f->gone = f->broken = f->silent = 0;
     f->detail[0] = '\0';
     f->no_wanted = false;
@@ -204,7 +205,7 @@ static void forget_bytes(struct flight *f)
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
-    f->hashing = f->resumed = f->unsynced = false;
+    f->hashing = f->resumed = f->unsynced = f->has_strong = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }
@@ -246,7 +247,7 @@ void flight_release(struct flight *f)
         limit = INT64_MAX;
     } else if (f->size >= 0) {
         int64_t last = f->size - (f->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK : 1);
-        limit = f->prefix < last ? f->prefix : last;
+        limit = f->prefix < last && !f->reads_ahead ? f->prefix : last;
     }
     if (limit <= f->released)
         return;
@@ -339,8 +340,8 @@ static void conclude(struct flight *f)
     f->verified = true;
     flight_tell_size(f);
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-        if (f->slot[i].at < f->size) /* the other ends by itself, and its connection lives on */
-            flight_stop_slot(f, &f->slot[i]);
+        if (f->slot[i].at < (f->slot[i].to >= 0 ? f->slot[i].to : f->size))
+            flight_stop_slot(f, &f->slot[i]); /* others end by themselves: connections live on */
     flight_release(f);
     if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */
         end(f, false);
@@ -404,6 +405,7 @@ void flight_on_reader(struct flight *f, uint64_t id, enum flight_use use, int64_
         f->readers = r;
     }
     f->was_whole |= use == FLIGHT_WHOLE;
+    f->reads_ahead |= use == FLIGHT_WHOLE && from > 0;
     f->idle_since_ms = -1;
     if (f->phase == PARKED)
         f->phase = FILLING;
@@ -426,7 +428,10 @@ void flight_on_reader_left(struct flight *f, uint64_t id)
 static bool worth_finishing(const struct flight *f)
 {
     int64_t missing = f->size - extents_total(&f->present);
-    return f->was_whole && f->size >= 0 && f->slot[FRONT].state != SLOT_IDLE &&
+    bool busy = false;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        busy |= f->slot[i].state != SLOT_IDLE;
+    return f->was_whole && f->size >= 0 && busy &&
            (missing < f->size / 4 || missing < FINISH_MISSING_BYTES);
 }
 
@@ -434,6 +439,8 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
     (void)rates;
     f->now_ms = now_ms;
+    if (f->shy && now_ms - f->shy_since_ms >= SHY_MS)
+        f->shy = 0;
     sync_when_due(f);
     if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */
         f->idle_since_ms = now_ms;

@@ -84,6 +84,8 @@ enum flight_command_type {
     FLIGHT_DROP,    /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
     FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
     FLIGHT_STOP,    /* transfer */
+    FLIGHT_LIMIT,   /* transfer, to: what it brings behind `to` comes from elsewhere: to be stopped
+                       there, without waiting for FLIGHT_STOP */
     FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
                        FLIGHT_CUT */
     FLIGHT_RELEASE, /* to: whole-file readers may read below it; INT64_MAX: verified, no limit;
@@ -154,6 +156,7 @@ struct flight_answer {
     bool same_validator; /* strong validator equal to the base, whoever sent that; true while there
                             is no base. An accepted answer with a body (not to HEAD) that was not
                             the same becomes the base; FLIGHT_CUT forgets it */
+    bool has_strong;     /* it has a strong validator, to which other mirrors can be held */
 };
 /* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
  */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The inside of a flight, shared by flight.c (its life: readers, bytes checked and kept, time) and
- * flight_plan.c (its traffic: what is asked of whom, and what came of it), and seen by nobody else.
+ * The inside of a flight, shared by flight.c (its life: readers, bytes checked and kept, time),
+ * flight_plan.c (what is asked next, and of whom) and flight_traffic.c (what came of it), and seen
+ * by nobody else.
  */
 #include "engine/extents.h"
 #include "engine/flight.h"
@@ -11,9 +12,15 @@ enum phase { FILLING, COMMITTING, PARKED, ENDED };
 enum slot_state { SLOT_IDLE, SLOT_ASKED, SLOT_RUNNING };
 
 enum {
-    FRONT = 0,
-    WANTED = 1,
-    NEAR_BYTES = 4 << 20, /* a wanted range so close ahead of the front is left to the front */
+    FRONT = 0,             /* the slot that goes on from the first missing byte; the others help */
+    NEAR_BYTES = 4 << 20,  /* a wanted range so close ahead of a transfer is left to it */
+    SMALL_BYTES = 1 << 20, /* who wants a part of it gets it fetched whole */
+    SEGMENTED_BYTES = 8 << 20, /* from this size on a file comes in segments */
+    SEGMENT_BYTES = 8 << 20,   /* of a mirror whose rate nobody has measured */
+    SEGMENT_LEAST_BYTES = 4 << 20,
+    SEGMENT_MOST_BYTES = 16 << 20,
+    WINDOW_BYTES = 64 << 20,    /* so far ahead of a front: it will be read within seconds */
+    SHY_MS = 10000,             /* so long a mirror that failed ahead is not asked ahead */
     HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
     HASH_MOST_BYTES = 4 << 20,
     GRACE_MS = 2000, /* without readers before parking: a client between two requests */
@@ -23,7 +30,7 @@ enum {
     PROGRESS_BYTES = 1 << 20,
     SKIP_BYTES = 1 << 20, /* what is present ahead and shorter is passed over, not skipped */
     QUEUE_MOST =
-        32, /* commands one event can give, with room to spare; the owner drains after each */
+        64, /* commands one event can give, with room to spare; the owner drains after each */
     FINISH_MISSING_BYTES = 64000000, /* go on unread when less is missing, or less than a quarter */
 };
 
@@ -32,6 +39,8 @@ struct slot {
     unsigned tried; /* mirrors that failed in this round */
     unsigned mirror;
     unsigned rounds;
+    unsigned excluded; /* as the last FLIGHT_ASK said */
+    enum flight_rank rank;
     uint64_t transfer;
     int64_t from, to; /* the run asked for; to = -1: to the end */
     int64_t at;       /* bytes below were reported */
@@ -41,6 +50,8 @@ struct slot {
     bool full;    /* from 0, of a mirror that knows no ranges */
     bool is_framed;
     bool accepted; /* its body may come */
+    bool limited;  /* `to` was drawn in: more than that was asked for */
+    bool of_whole; /* a whole-file reader waits for it, far ahead of the front */
 };
 
 struct reader {
@@ -57,11 +68,17 @@ struct flight {
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
     unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
-    unsigned no_head;   /* refused HEAD: asked for one byte instead */
-    unsigned senders;   /* their bytes are present */
-    unsigned sized_by;  /* said the size, when no authority did */
-    bool resumed;       /* bytes of an earlier run of the daemon are present: whoever sent them, the
-                           disk may have spoilt them since */
+    unsigned shy;       /* failed a helper: for a while not asked by one */
+    int64_t shy_since_ms;
+    unsigned no_head;     /* refused HEAD: asked for one byte instead */
+    unsigned senders;     /* their bytes are present */
+    unsigned sized_by;    /* said the size, when no authority did */
+    unsigned connections; /* at most so many transfers per mirror */
+    int64_t rate[FLIGHT_MIRRORS];
+    bool has_strong;  /* so has the base of the bytes that are there */
+    bool reads_ahead; /* somebody reads whole from behind the beginning */
+    bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the
+                         disk may have spoilt them since */
     bool unsynced, syncing;
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;
@@ -102,3 +119,8 @@ void flight_fail(struct flight *f, int error, const char *detail);
 /* ---- flight_plan.c */
 /* Gives idle slots something to do; after every event. */
 void flight_plan(struct flight *f);
+/* Mirrors that may not be asked for the slot's run, be it only because they have their share. */
+unsigned flight_excluded(const struct flight *f, const struct slot *s);
+/* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
+ * no others are missing. */
+bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror);

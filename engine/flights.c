@@ -98,6 +98,8 @@ static void begin_flight(struct lookup *l)
                                      .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
+                                     .connections =
+                                         (unsigned)fl->engine->options.connections_per_file,
                                      .sha256 = fl->sha256[0] ? fl->sha256 : NULL,
                                      .present = present,
                                      .present_count = present_count};
@@ -334,25 +336,66 @@ void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha
 
 /* ---------------------------------------------------------------- time */
 
-static void retry_asks(struct flying *fl)
+bool flights_somebody_waits(const struct engine *e)
+{
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+        for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+            if (fl->asking[i] && fl->rank[i] != FLIGHT_RANK_AHEAD)
+                return true;
+    return false;
+}
+
+static bool is_among(size_t mirror, const size_t *mirrors, unsigned count, unsigned excluded)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (mirrors[i] == mirror && !(excluded & (1u << i)))
+            return true;
+    return false;
+}
+
+/* One at a time: what was stopped gives its connection back when it has ended. */
+void flights_yield_one(struct engine *e, const size_t *mirrors, unsigned count, unsigned excluded)
+{
+    for (struct flying *fl = e->files->flying; fl; fl = fl->next)
+        for (const struct feed *t = fl->feeds; t; t = t->next)
+            if (t->stopped && t->counted && is_among(t->counted_mirror, mirrors, count, excluded))
+                return;
+    for (struct flying *fl = e->files->flying; fl; fl = fl->next)
+        for (const struct feed *t = fl->feeds; t; t = t->next)
+            if (t->counted && is_among(t->counted_mirror, mirrors, count, excluded) &&
+                flight_on_yield(fl->flight, t->number)) {
+                flying_drain(fl);
+                return;
+            }
+}
+
+static void retry_asks(struct flying *fl, enum flight_rank rank)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-        if (!fl->asking[i] || fl->over)
+        if (!fl->asking[i] || fl->rank[i] != rank || fl->over)
             continue;
-        struct flight_command ask = {.type = FLIGHT_ASK, .slot = i, .excluded = fl->excluded[i]};
+        struct flight_command ask = {
+            .type = FLIGHT_ASK, .slot = i, .excluded = fl->excluded[i], .rank = rank};
         flying_ask(fl, &ask);
         flying_drain(fl);
     }
 }
 
-void flights_retry_asks(struct engine *e)
+static void retry_rank(struct engine *e, enum flight_rank rank)
 {
     for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
         flying_ref(fl); /* it may end meanwhile, and its neighbour with it */
-        retry_asks(fl);
+        retry_asks(fl, rank);
         next = fl->over ? e->files->flying : fl->next;
         flying_unref(fl);
     }
+}
+
+void flights_retry_asks(struct engine *e)
+{
+    retry_rank(e, FLIGHT_RANK_WAITING);
+    retry_rank(e, FLIGHT_RANK_FRONT);
+    retry_rank(e, FLIGHT_RANK_AHEAD);
 }
 
 static void tick_one(struct flying *fl, int64_t now_ms)
@@ -361,8 +404,6 @@ static void tick_one(struct flying *fl, int64_t now_ms)
         return;
     flight_on_tick(fl->flight, now_ms, NULL);
     flying_drain(fl);
-    if (!fl->over)
-        retry_asks(fl);
     if (!fl->over && fl->board && now_ms - fl->swept_ms >= SWEEP_MS) {
         fl->swept_ms = now_ms;
         (void)waitlist_sweep(&fl->board->waiters);
@@ -419,6 +460,7 @@ void flights_tick(struct engine *e, int64_t now_ms)
         tick_one(fl, now_ms);
         flying_unref(fl);
     }
+    flights_retry_asks(e);
     forget_surplus(e);
     retire_failures(e, now_ms);
 }

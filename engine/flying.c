@@ -201,10 +201,15 @@ void flying_ask(struct flying *fl, const struct flight_command *c)
 {
     size_t numbers[FLIGHT_MIRRORS];
     unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers), mirror;
-    int r = budget_pick(fl->engine->budget, numbers, count, c->excluded, flying_is_counted(fl),
-                        clock_monotonic_ms(), &mirror);
+    bool gives_way = c->rank == FLIGHT_RANK_AHEAD && flights_somebody_waits(fl->engine);
+    int r = gives_way ? BUDGET_BUSY
+                      : budget_pick(fl->engine->budget, numbers, count, c->excluded,
+                                    flying_is_counted(fl), c->rank, clock_monotonic_ms(), &mirror);
     fl->asking[c->slot] = r == BUDGET_BUSY;
     fl->excluded[c->slot] = c->excluded;
+    fl->rank[c->slot] = c->rank;
+    if (r == BUDGET_BUSY && c->rank == FLIGHT_RANK_WAITING)
+        flights_yield_one(fl->engine, numbers, count, c->excluded);
     if (r == BUDGET_BUSY)
         return;
     if (r == 0) {
@@ -494,6 +499,9 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_STOP:
             feed_stop(fl, c.transfer);
+            break;
+        case FLIGHT_LIMIT:
+            feed_limit(fl, c.transfer, c.to);
             break;
         case FLIGHT_KNOWN:
             on_known(fl, c.size);

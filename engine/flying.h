@@ -34,6 +34,7 @@ struct flying {
     uint64_t first_interest;
     bool asking[FLIGHT_SLOTS]; /* every connection is busy: ask again */
     unsigned excluded[FLIGHT_SLOTS];
+    enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
     char *via;
     unsigned blamed;      /* mirrors that sent wrong bytes */
@@ -80,6 +81,7 @@ struct feed {
     int error, retry_after_s;
     bool answered;
     _Atomic int64_t bytes;
+    _Atomic int64_t limit; /* nothing behind it is wanted */
     /* both, under the lock: */
     pthread_mutex_t lock;
     enum verdict verdict;
@@ -90,6 +92,7 @@ struct feed {
 /* Begins a transfer as FLIGHT_START says. */
 void feed_start(struct flying *flying, const struct flight_command *command);
 void feed_stop(struct flying *flying, uint64_t number);
+void feed_limit(struct flying *flying, uint64_t number, int64_t to);
 /* The flight is over: stops all and forgets them. */
 void feed_stop_all(struct flying *flying);
 
@@ -121,7 +124,13 @@ void flying_forget(struct flying *flying);
 struct lane *flying_writer(const struct flying *flying);
 /* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
 void flying_discard(struct engine *engine, char *name);
+/* Whether any flight waits for a connection that outranks a segment ahead. */
+bool flights_somebody_waits(const struct engine *engine);
+/* Stops a segment ahead on one of these mirrors (numbers of the budget), for a reader that waits.
+ */
+void flights_yield_one(struct engine *engine, const size_t *mirrors, unsigned count,
+                       unsigned excluded);
 /* Small files need no connection of their own. */
 bool flying_is_counted(const struct flying *flying);
-/* A connection came free: those that were told to wait ask again. */
+/* A connection came free: those that were told to wait ask again, the most urgent first. */
 void flights_retry_asks(struct engine *engine);

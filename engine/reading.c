@@ -271,8 +271,8 @@ static bool has_bytes(void *arg)
     if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN || is_at_end(b, p->offset))
         return true;
     /* The list's lock is held here, so the set of extents may be read. */
-    if (p->whole)
-        return b->limit > p->offset;
+    if (p->whole && b->limit <= p->offset)
+        return false;
     return extents_end(&b->present, p->offset) > p->offset;
 }
 

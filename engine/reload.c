@@ -182,6 +182,7 @@ static void take_options(struct engine *e, const struct engine_options *options)
     e->options.page_refresh_ms = options->page_refresh_ms;
     e->options.scrub_after_ms = options->scrub_after_ms;
     e->options.connections_per_mirror = options->connections_per_mirror;
+    e->options.connections_per_file = options->connections_per_file;
     budget_set_connections(e->budget, (unsigned)options->connections_per_mirror);
 }
 

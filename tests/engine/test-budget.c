@@ -22,7 +22,7 @@ static struct budget *make(uint64_t seed)
 static int pick(struct budget *b, unsigned excluded, int64_t now_ms)
 {
     unsigned choice = 99;
-    int r = budget_pick(b, all, COUNT, excluded, true, now_ms, &choice);
+    int r = budget_pick(b, all, COUNT, excluded, true, FLIGHT_RANK_WAITING, now_ms, &choice);
     assert_true(r == 0 || choice == 99); /* untouched */
     return r ? -r : (int)choice;
 }
@@ -190,7 +190,7 @@ static void connections_are_limited(void **state)
     budget_begin(b, 0);
     assert_int_equal(pick(b, 0, 1000), 1);
     assert_int_equal(pick(b, 6, 1000), -BUDGET_BUSY);
-    assert_int_equal(budget_pick(b, all, COUNT, 6, false, 1000, &choice), 0);
+    assert_int_equal(budget_pick(b, all, COUNT, 6, false, FLIGHT_RANK_WAITING, 1000, &choice), 0);
     budget_failed(b, 1, "reset", -1, 1000);
     assert_int_equal(pick(b, 4, 5000), 1); /* no longer backing off */
     budget_failed(b, 1, "reset", 20, 5000);
@@ -233,12 +233,13 @@ static void newcomers_join_and_limits_change(void **state)
     assert_string_equal(v.last_error, "reset");
     budget_view(b, COUNT, 10000, &v);
     assert_string_equal(v.last_error, "");
-    assert_int_equal(budget_pick(b, mirrors, 2, 0, true, 10000, &choice), 0);
+    assert_int_equal(budget_pick(b, mirrors, 2, 0, true, FLIGHT_RANK_WAITING, 10000, &choice), 0);
     assert_int_equal(choice, 1);
     budget_begin(b, COUNT);
-    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, 10000, &choice), 0);
+    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, FLIGHT_RANK_WAITING, 10000, &choice), 0);
     budget_set_connections(b, 1);
-    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, 10000, &choice), BUDGET_BUSY);
+    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, FLIGHT_RANK_WAITING, 10000, &choice),
+                     BUDGET_BUSY);
     budget_free(b);
 }
 

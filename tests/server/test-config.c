@@ -43,6 +43,7 @@ static void built_in_stands_alone(void **state)
     assert_int_equal(config.engine.page_refresh_ms, 600000);
     assert_int_equal(config.engine.listing_timeout_ms, 5000);
     assert_int_equal(config.engine.connections_per_mirror, 4);
+    assert_int_equal(config.engine.connections_per_file, 2);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_null(config.engine.proxy);
     assert_null(config.hosts[0]);
@@ -138,10 +139,10 @@ static void every_option_has_a_flag_and_a_variable(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "127.0.0.1:7", "/x",        "7GB",    "7GB", "http://p.test:7",
-        "a.test,b",    "/dev/null", "h.test", "7MB", "7s",
-        "7s",          "7s",        "7s",     "7",   "7",
-        "/x.sock",     "7s",        "debug"};
+        "127.0.0.1:7", "/x",        "7GB",    "7GB",  "http://p.test:7",
+        "a.test,b",    "/dev/null", "h.test", "7MB",  "7s",
+        "7s",          "7s",        "7s",     "7",    "7",
+        "7",           "/x.sock",   "7s",     "debug"};
     assert_int_equal(COUNT(values), option_count);
     for (size_t i = 0; i < option_count; i++) {
         char flag[64], variable[64] = "WHEELYARD_";

@@ -178,6 +178,15 @@ void transfer_stop(struct world *w, int file, uint64_t number)
     close_transfer(w, t, ERROR_STOPPING, 0);
 }
 
+void transfer_limit(struct world *w, int file, uint64_t number, int64_t to)
+{
+    struct transfer *t = transfer_find(w, file, w->blob[file].flights, number);
+    TRACE(w, "file %d transfer %llu limited to %lld", file, (unsigned long long)number,
+          (long long)to);
+    if (t && !t->over)
+        t->limit = to;
+}
+
 static void tell_budget(struct world *w, const struct transfer *t)
 {
     if (t->stopped || t->refused)
@@ -216,6 +225,7 @@ static struct flight_answer make_answer(struct world *w, struct transfer *t)
     a.ranges = !m->ignores_ranges;
     bool same = c->validator && c->validator == b->base_validator;
     a.same_validator = !b->has_base || same;
+    a.has_strong = c->validator;
     if (m->unframed)
         a.total = -1;
     if (t->fate == FATE_STATUS)
@@ -336,6 +346,8 @@ static void send(struct world *w, struct transfer *t)
         post_step(w, t, 5000000);
     } else if (fails) {
         close_transfer(w, t, w->mirror[t->mirror].unframed ? 0 : ERROR_UPSTREAM_BROKEN, 200);
+    } else if (t->limit && t->at >= t->limit) { /* cut there by the owner */
+        close_transfer(w, t, ERROR_STOPPING, 200);
     } else if (t->at >= t->end) {
         bool cut = is_short && (t->to < 0 || t->to > t->copy.size);
         close_transfer(w, t, cut ? ERROR_UPSTREAM_BROKEN : 0, 200);

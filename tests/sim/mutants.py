@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/budget.c", "engine/extents.c", "base/str.c", "base/error.c", "base/clock.c"]
+SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/extents.c", "base/str.c", "base/error.c", "base/clock.c"]
 
 # name, line as it stands (without indentation), line instead
 MUTANTS = [
@@ -25,9 +25,14 @@ MUTANTS = [
     ("lose a reader", "f->readers = r;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;",
      "f->readers = id % 16 ? r : f->readers;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;"),
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
+    ("ask for what is under way", "covered = o->from <= ret->from && ret->from < end;", "covered = false;"),
+    ("more connections than allowed", "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] >= f->connections)",
+     "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] > f->connections)"),
+    ("lose who is far ahead", "if (uncovered(f, s, first.from, first.to, &run) && run.from == first.from)", "if (0)"),
+    ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
     ("forget late bytes", "if ((f->phase != FILLING && f->phase != PARKED) ||",
      "if (!s || (f->phase != FILLING && f->phase != PARKED) ||"),
-    ("mix two files", "return begun && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
+    ("mix two files", "return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
     ("keep what nothing vouches for", "if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */",
      "if (0) {"),
     ("never park", "else if (now_ms - f->idle_since_ms >= GRACE_MS)", "else if (0)"),
@@ -37,7 +42,7 @@ MUTANTS = [
 
 
 def mutate(root, work, old, new):
-    hits = [s for s in SOURCES[:3] if (root / s).read_text().count(old) == 1]
+    hits = [s for s in SOURCES[:4] if (root / s).read_text().count(old) == 1]
     if len(hits) != 1:
         sys.exit(f"not there exactly once: {old}")
     path = work / pathlib.Path(hits[0]).name

@@ -32,10 +32,12 @@ void owner_open(struct world *w, int file)
     bool told = w->has_size[file];
     b->born_known = told && world_chance(w, 50);
     b->digest_known = w->has_digest[file] && world_chance(w, 80);
+    b->connections = 1 + (unsigned)world_random(w, 3);
     version_digest(file, RIGHT, w->size[file], b->digest);
     struct flight_options o = {.mirrors = w->mirrors,
                                .blamed = b->blamed,
                                .size = told ? w->size[file] : -1,
+                               .connections = b->connections,
                                .is_known = b->born_known,
                                .sha256 = b->digest_known ? b->digest : NULL};
     b->flights++;
@@ -86,6 +88,30 @@ void owner_release(struct world *w)
 
 /* ------------------------------------------------------ commands, checked */
 
+static bool somebody_waits(const struct world *w)
+{
+    for (int f = 0; f < w->files; f++)
+        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
+            if (w->blob[f].ask[s].waiting && w->blob[f].ask[s].rank != FLIGHT_RANK_AHEAD)
+                return true;
+    return false;
+}
+
+/* A reader waits: a segment ahead gives its connection. */
+static void yield_one(struct world *w, unsigned excluded)
+{
+    for (int i = 0; i < TRANSFERS; i++) {
+        struct transfer *t = &w->transfer[i];
+        struct blob *b = &w->blob[t->file];
+        if (!t->used || t->stopped || (excluded & (1u << t->mirror)) || !b->flight ||
+            b->flights != t->flight || !flight_on_yield(b->flight, t->number))
+            continue;
+        TRACE(w, "file %d transfer %llu yields", t->file, (unsigned long long)t->number);
+        owner_drain(w, t->file);
+        return;
+    }
+}
+
 static void choose_mirror(struct world *w, int file, unsigned slot)
 {
     struct blob *b = &w->blob[file];
@@ -93,15 +119,21 @@ static void choose_mirror(struct world *w, int file, unsigned slot)
     unsigned choice = 0;
     for (unsigned i = 0; i < w->mirrors; i++)
         mirrors[i] = i;
-    int r = budget_pick(w->budget, mirrors, w->mirrors, b->ask[slot].excluded, true,
-                        world_now_ms(w), &choice);
-    b->ask[slot].waiting = r == BUDGET_BUSY;
+    struct ask *ask = &b->ask[slot];
+    ask->waiting = false;
+    int r = ask->rank == FLIGHT_RANK_AHEAD && somebody_waits(w)
+                ? BUDGET_BUSY
+                : budget_pick(w->budget, mirrors, w->mirrors, ask->excluded, true, ask->rank,
+                              world_now_ms(w), &choice);
+    ask->waiting = r == BUDGET_BUSY;
     TRACE(w, "file %d slot %u asks without %x: %s %u", file, slot, b->ask[slot].excluded,
           r == BUDGET_BUSY ? "busy"
           : r              ? "none"
                            : "mirror",
           choice);
-    if (r != BUDGET_BUSY)
+    if (r == BUDGET_BUSY && ask->rank == FLIGHT_RANK_WAITING)
+        yield_one(w, ask->excluded);
+    else if (r != BUDGET_BUSY)
         flight_on_mirror(b->flight, slot, r ? FLIGHT_NO_MIRROR : choice, 0, "");
 }
 
@@ -110,7 +142,7 @@ static void on_ask(struct world *w, int file, const struct flight_command *c)
     struct blob *b = &w->blob[file];
     if (c->slot >= FLIGHT_SLOTS || b->parked)
         world_fault(w, "file %d: an ask of slot %u%s", file, c->slot, b->parked ? ", parked" : "");
-    b->ask[c->slot] = (struct ask){.waiting = true, .excluded = c->excluded};
+    b->ask[c->slot] = (struct ask){true, c->rank, c->excluded};
     if (world_chance(w, 80)) {
         choose_mirror(w, file, c->slot);
         return;
@@ -130,14 +162,44 @@ void owner_on_answer_ask(struct world *w, const struct event *e)
     owner_drain(w, e->file);
 }
 
-void owner_retry_asks(struct world *w)
+static void retry_rank(struct world *w, enum flight_rank rank)
 {
     for (int f = 0; f < w->files; f++)
         for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
-            if (w->blob[f].ask[s].waiting) {
+            if (w->blob[f].ask[s].waiting && w->blob[f].ask[s].rank == rank) {
                 choose_mirror(w, f, s);
                 owner_drain(w, f);
             }
+}
+
+void owner_retry_asks(struct world *w)
+{
+    retry_rank(w, FLIGHT_RANK_WAITING);
+    retry_rank(w, FLIGHT_RANK_FRONT);
+    retry_rank(w, FLIGHT_RANK_AHEAD);
+}
+
+/* Never more transfers of a mirror than the flight was allowed, and no run twice at once. */
+static void check_company(struct world *w, int file, const struct flight_command *c)
+{
+    const struct blob *b = &w->blob[file];
+    unsigned count = 0;
+    for (int i = 0; i < TRANSFERS; i++) {
+        const struct transfer *t = &w->transfer[i];
+        struct extent run;
+        if (!t->used || t->file != file || t->flight != b->flights || t->stopped || t->over ||
+            t->head || t->to == 1) /* a byte instead of HEAD is no company */
+            continue;
+        count += t->mirror == c->mirror;
+        bool is_short =
+            t->to >= 0 && t->to - t->from <= 16 << 20 && !t->limit && !b->ignored_range[t->mirror];
+        if (is_short && t->from <= c->from && c->from < t->to && !c->head &&
+            extents_missing(&b->reported, t->from, c->from + 1, &run) && run.from <= c->from)
+            world_fault(w, "file %d: [%lld, %lld) is asked, which transfer %llu brings", file,
+                        (long long)c->from, (long long)c->to, (unsigned long long)t->number);
+    }
+    if (count >= b->connections && !c->head && c->to != 1)
+        world_fault(w, "file %d: %u transfers of mirror %u already", file, count, c->mirror);
 }
 
 static void on_start(struct world *w, int file, const struct flight_command *c)
@@ -150,6 +212,7 @@ static void on_start(struct world *w, int file, const struct flight_command *c)
         world_fault(w, "file %d: mirror %u is asked, which was blamed", file, c->mirror);
     if (transfer_find(w, file, b->flights, c->transfer))
         world_fault(w, "file %d: transfer number given twice", file);
+    check_company(w, file, c);
     bool any = false;
     for (unsigned m = 0; m < w->mirrors; m++)
         any |= b->ignored_range[m];
@@ -193,7 +256,7 @@ static void on_release(struct world *w, int file, const struct flight_command *c
     }
     int64_t hold = c->size > FLIGHT_HOLD_BACK || c->size < 0 ? FLIGHT_HOLD_BACK : 1;
     int64_t end = c->size < 0 ? extents_end(&b->reported, 0) : c->size;
-    if (c->to > end - hold || c->to > extents_end(&b->reported, 0))
+    if (c->to > end - hold)
         world_fault(w, "file %d: [0, %lld) released unverified, size %lld", file, (long long)c->to,
                     (long long)c->size);
 }
@@ -293,14 +356,19 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     case FLIGHT_STOP:
         transfer_stop(w, file, c->transfer);
         break;
+    case FLIGHT_LIMIT:
+        transfer_limit(w, file, c->transfer, c->to);
+        break;
     case FLIGHT_KNOWN:
         on_known(w, file, c);
         break;
     case FLIGHT_RELEASE:
         on_release(w, file, c);
         break;
-    case FLIGHT_DROP: /* none of these is given yet */
-    case FLIGHT_RESERVE:
+    case FLIGHT_DROP:
+        b->ask[c->slot].waiting = false;
+        break;
+    case FLIGHT_RESERVE: /* none of these is given yet */
     case FLIGHT_COMPARE:
         break;
     case FLIGHT_SYNC:
@@ -421,8 +489,11 @@ static int64_t below(const struct extents *set, int64_t size)
 static bool is_busy(const struct world *w, int file)
 {
     const struct blob *b = &w->blob[file];
-    if (b->hashing || b->committing || b->ask[0].waiting || b->ask[1].waiting)
+    if (b->hashing || b->committing)
         return true;
+    for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
+        if (b->ask[s].waiting)
+            return true;
     for (int i = 0; i < TRANSFERS; i++)
         if (w->transfer[i].used && w->transfer[i].file == file &&
             w->transfer[i].flight == b->flights)

@@ -110,7 +110,7 @@ static int64_t draw_size(struct world *w)
         return edges[world_random(w, sizeof(edges) / sizeof(edges[0]))];
     if (world_chance(w, 50))
         return (int64_t)world_random(w, 2 << 20);
-    return (int64_t)world_random(w, 24 << 20);
+    return (int64_t)world_random(w, world_chance(w, 85) ? 24 << 20 : 120 << 20);
 }
 
 static void prepare(struct world *w)

@@ -21,7 +21,7 @@ enum {
     MIRRORS = 4, /* at most */
     FILES = 4,
     READERS = 48, /* at once */
-    TRANSFERS = 64,
+    TRANSFERS = 128,
     EVENTS = 4096,
     RIGHT = 1,  /* version: what the authority's digest names */
     WRONG = -1, /* a spoiled byte */
@@ -86,6 +86,7 @@ struct transfer {
     enum fate fate;
     int64_t fate_at; /* position */
     int64_t at, end; /* bytes to send */
+    int64_t limit;   /* 0: none */
     struct copy copy;
     unsigned writes; /* under way */
     int error, status;
@@ -114,6 +115,7 @@ struct reader {
 
 struct ask {
     bool waiting;
+    enum flight_rank rank;
     unsigned excluded;
 };
 
@@ -134,6 +136,7 @@ struct blob {
     bool has_base;
     struct ask ask[FLIGHT_SLOTS];
     unsigned transfers, fulls;
+    unsigned connections; /* per mirror, as the flight was told */
     int64_t dropped;
     unsigned blamed; /* remembered from flight to flight */
     bool cut_since_known, born_known;
@@ -175,7 +178,7 @@ struct world {
     struct event heap[EVENTS];
     size_t events;
     struct budget *budget;
-    unsigned mirrors, connections;
+    unsigned mirrors;
     struct mirror mirror[MIRRORS];
     int files;
     int64_t size[FILES];
@@ -222,6 +225,7 @@ void mirror_change(struct world *w, unsigned index);
 void mirror_calm(struct world *w, unsigned index);
 void transfer_start(struct world *w, int file, const struct flight_command *c);
 void transfer_stop(struct world *w, int file, uint64_t number);
+void transfer_limit(struct world *w, int file, uint64_t number, int64_t to);
 void transfer_step(struct world *w, struct transfer *t);
 void transfer_settle(struct world *w, struct transfer *t); /* tells its end once writes are done */
 struct transfer *transfer_find(struct world *w, int file, uint64_t flight, uint64_t number);

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/flight_state.h"
+
+/* Mirrors and transfers: what they answered, brought, and how they ended. */
+
+/* Whether the slot may go round the mirrors once more: something came since the last time. */
+static bool another_round(struct flight *f, struct slot *s)
+{
+    int64_t present = extents_total(&f->present);
+    if (present == s->round_present)
+        return false;
+    s->rounds = present - s->round_present >= PROGRESS_BYTES ? 0 : s->rounds + 1;
+    flight_begin_round(f, s);
+    return s->rounds < ROUNDS_WITHOUT_PROGRESS;
+}
+
+/* Those whose bytes are here give no more: forget them where another mirror might do alone. Each
+ * has one try, so mirrors never take turns for ever. */
+static bool try_others(struct flight *f)
+{
+    unsigned mine = f->resumed ? 0 : flight_suspects(f); /* what was sent long ago tells nothing */
+    unsigned all = (1u << f->mirrors) - 1;
+    unsigned others = f->alone ? all & ~f->dead : f->others;
+    unsigned dead = (f->dead & ~f->others) | mine;
+    if (!(mine || f->resumed) || !(others & ~f->blamed & ~mine))
+        return false;
+    flight_start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->dead = dead;
+    return true;
+}
+
+static void no_mirror(struct flight *f, unsigned i)
+{
+    struct slot *s = &f->slot[i];
+    unsigned all = (1u << f->mirrors) - 1;
+    if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
+        f->shy = all;
+        f->shy_since_ms = f->now_ms;
+    } else if (i != FRONT) {
+        f->no_wanted = true;
+    } else if (!s->full && (s->from > 0 || s->to >= 0) &&
+               (f->no_ranges & ~f->dead & ~f->blamed & all)) {
+        s->full = true;
+        s->tried = 0;
+    } else if (!another_round(f, s) && !try_others(f)) {
+        char detail[FLIGHT_DETAIL];
+        str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
+        flight_fail(f, flight_failure(f), detail);
+    }
+}
+
+void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, const char *detail)
+{
+    struct slot *s = &f->slot[i];
+    if (s->state != SLOT_ASKED || f->phase != FILLING)
+        return;
+    s->state = SLOT_IDLE;
+    if (mirror == FLIGHT_NO_MIRROR) {
+        if (error)
+            flight_note_failure(f, error, detail);
+        no_mirror(f, i);
+        flight_plan(f);
+        return;
+    }
+    if (!flight_narrow(f, s, mirror) ||
+        (flight_excluded(f, s) & (1u << mirror))) { /* asked before that was known */
+        flight_plan(f);
+        return;
+    }
+    s->state = SLOT_RUNNING;
+    s->mirror = mirror;
+    s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
+    s->is_framed = s->accepted = s->limited = false;
+    s->by_byte = s->head && (f->no_head & (1u << mirror));
+    struct flight_command *c = flight_emit(f, FLIGHT_START);
+    c->slot = i;
+    c->transfer = s->transfer;
+    c->mirror = mirror;
+    c->head = s->head && !s->by_byte;
+    c->from = s->from;
+    c->to = s->by_byte ? 1 : s->to;
+    c->resume = f->present.count > 0 && !f->sha256[0];
+    flight_plan(f);
+}
+
+static struct slot *slot_of(struct flight *f, uint64_t transfer)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (f->slot[i].state == SLOT_RUNNING && f->slot[i].transfer == transfer)
+            return &f->slot[i];
+    return NULL;
+}
+
+/* Whether bytes are here or on their way, besides those of this slot. */
+static bool has_begun(const struct flight *f, const struct slot *s)
+{
+    bool begun = f->present.count;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        begun |= &f->slot[i] != s && f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
+    return begun;
+}
+
+/* Whether the answer is about another file than the one whose bytes are here or on their way. */
+static bool is_other_file(const struct flight *f, const struct slot *s,
+                          const struct flight_answer *a)
+{
+    if (a->total >= 0 && f->size >= 0)
+        if (a->total != f->size)
+            return true;
+    if (a->total >= 0 && f->present.count && a->total < f->present.list[f->present.count - 1].to)
+        return true;
+    bool matters = !s->head || (f->resumed && !f->known); /* nobody has looked since the restart */
+    return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;
+}
+
+static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
+{
+    unsigned bit = 1u << s->mirror;
+    if (a->status == 404 || a->status == 410)
+        return ERROR_GONE;
+    if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
+        return ERROR_UPSTREAM_STATUS;
+    if (is_other_file(f, s, a)) {
+        f->dead |= bit;
+        if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
+            f->others |= bit;
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    if (a->status == 416) /* what was asked for begins at the end: that is the size */
+        return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
+    if (s->from != a->from) { /* a range was ignored */
+        f->no_ranges |= bit;
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    unsigned others = ~(f->blamed | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
+    if (!s->head && !a->is_framed && !f->sha256[0] && others)
+        return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
+    return 0;
+}
+
+/* A segment comes from here on: a long transfer that is on its way to it need not go further. */
+static void limit_others(struct flight *f, const struct slot *s)
+{
+    if (s == &f->slot[FRONT] || s->head || s->to - s->from < SKIP_BYTES)
+        return;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *o = &f->slot[i];
+        if (o == s || o->state != SLOT_RUNNING || o->head || !o->accepted || o->at >= s->from ||
+            (o->to >= 0 && o->to <= s->from))
+            continue;
+        o->to = s->from;
+        o->limited = true;
+        struct flight_command *c = flight_emit(f, FLIGHT_LIMIT);
+        c->transfer = o->transfer;
+        c->to = o->to;
+    }
+}
+
+int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_answer *a)
+{
+    struct slot *s = slot_of(f, transfer);
+    if (!s)
+        return ERROR_STOPPING;
+    int r = judge(f, s, a);
+    if (r)
+        return r;
+    if (a->status == 200 && !s->head && s->to >= 0) { /* it sends on behind the range */
+        f->no_ranges |= 1u << s->mirror;
+        s->to = -1;
+    }
+    s->is_framed = a->is_framed;
+    s->accepted = !s->head || s->by_byte;
+    if (s->accepted && (!has_begun(f, s) || !a->same_validator))
+        f->has_strong = a->has_strong;
+    if (f->size < 0 && a->total >= 0) {
+        f->size = a->total;
+        f->has_length = true;
+    }
+    if (f->first_size < 0 && a->total >= 0)
+        f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
+    if (f->size != 0 || !f->sha256[0]) /* of nothing, nothing can be held back: it waits */
+        flight_tell_size(f);
+    limit_others(f, s);
+    if (a->status == 416 || (s->by_byte && a->status == 200))
+        flight_stop_slot(f, s); /* nothing, or the whole file, is on its way */
+    flight_plan(f);
+    return 0;
+}
+
+/* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind
+ * it), or more comes than was asked for. One that came to its end ends by itself. */
+static bool is_spent(const struct flight *f, const struct slot *s)
+{
+    int64_t end = s->by_byte ? 1 : s->to >= 0 ? s->to : f->size;
+    if (s->state != SLOT_RUNNING || (s->head && !s->by_byte) || end < 0 ||
+        (s->at == end && !s->limited))
+        return false;
+    struct extent run;
+    if (s->at > end || !extents_missing(&f->present, s->at, end, &run))
+        return true;
+    if (s->full)
+        return false;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (o != s && o->state == SLOT_RUNNING && o->accepted && o->from <= s->at && s->at < o->at)
+            return true; /* both would bring the same bytes from here on */
+    }
+    return run.from >= s->at + SKIP_BYTES;
+}
+
+static void stop_spent(struct flight *f)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (is_spent(f, &f->slot[i]))
+            flight_stop_slot(f, &f->slot[i]);
+}
+
+/* More comes than the size that was told: one of the two is wrong. */
+static void on_excess(struct flight *f, struct slot *s)
+{
+    f->dead |= 1u << s->mirror;
+    if (f->first_size < 0)
+        f->others |= 1u << s->mirror;
+    flight_stop_slot(f, s);
+    flight_note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
+}
+
+/* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */
+void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t to)
+{
+    struct slot *s = slot_of(f, transfer);
+    if ((f->phase != FILLING && f->phase != PARKED) ||
+        transfer / FLIGHT_MIRRORS <= f->last_forgotten)
+        return;
+    bool excess = f->size >= 0 && to > f->size;
+    if (extents_add(&f->present, from, excess ? f->size : to)) {
+        flight_on_disk_error(f, ERROR_NO_MEMORY);
+        return;
+    }
+    f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
+    f->unsynced = true;
+    f->prefix = extents_end(&f->present, 0);
+    if (s && to > s->at) /* disk lanes may overtake each other */
+        s->at = to;
+    if (s && excess)
+        on_excess(f, s);
+    stop_spent(f);
+    if (f->phase == PARKED && flight_is_whole(f))
+        f->phase = FILLING; /* the last byte was on its way */
+    flight_plan(f);
+}
+
+/* A helper's failure costs nothing but the try; whoever helped well may again. */
+static void note_help(struct flight *f, const struct slot *s, bool failed)
+{
+    f->shy &= ~(1u << s->mirror);
+    if (!failed || s == &f->slot[FRONT])
+        return;
+    f->shy |= 1u << s->mirror;
+    f->shy_since_ms = f->now_ms;
+}
+
+/* The end of a body whose length nobody announced. */
+static void conclude_length(struct flight *f, const struct slot *s)
+{
+    if (s->is_framed || f->sha256[0]) {
+        f->size = f->prefix;
+        f->sized_by = 1u << s->mirror;
+        return;
+    }
+    flight_fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
+}
+
+void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status, const char *detail)
+{
+    struct slot *s = slot_of(f, transfer);
+    if (!s || f->phase != FILLING)
+        return;
+    s->state = SLOT_IDLE;
+    unsigned bit = 1u << s->mirror;
+    bool refused_head = s->head && !(f->no_head & bit) && error == ERROR_UPSTREAM_STATUS &&
+                        status >= 400 && status != 429 && status < 600 && status != 503;
+    if (refused_head) {
+        f->no_head |= bit;
+    } else if (error) {
+        s->tried |= bit;
+        note_help(f, s, true);
+        if (error == ERROR_GONE)
+            f->dead |= bit;
+        flight_note_failure(f, error, detail);
+    } else if (!s->head && f->size < 0 && s == &f->slot[FRONT]) {
+        conclude_length(f, s);
+    } else if (!s->head) {
+        struct extent run;
+        bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
+        note_help(f, s, is_short);
+        if (is_short) {
+            s->tried |= bit; /* ended well, but short */
+            if (s->to < 0 && s->is_framed && f->first_size < 0)
+                f->others |= bit; /* its file is shorter than another mirror told */
+        }
+    }
+    flight_plan(f);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Several transfers at once: segments, readers far from the front, limits. */
+#include "tests/engine/flight_story.h"
+
+/* Two mirrors, a connection each: a segment from the second, and where the front meets it, the
+ * first transfer, asked to the end, is stopped. */
+static void segments(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    begin_then(0, 64 * MIB, " ask1-1+");
+    mirror(1, 1);
+    expect("get1:1[8388608,16777216)");
+    assert_int_equal(answer(1, 206, 64 * MIB, 8 * MIB), 0);
+    bytes(1, 8 * MIB, 12 * MIB);
+    expect("limit:8388608"); /* the first is not to go on behind it */
+    bytes(0, 0, 8 * MIB);
+    expect("stop release:12582912 hash[0,4194304) ask2-2+");
+    mirror(2, 0);
+    expect("get2:0[16777216,23592960)"); /* an eighth of what is missing */
+    bytes(1, 12 * MIB, 16 * MIB);
+    ended(1, 0, 206);
+    expect("release:16777216 ask1-1+"); /* the front is under way already */
+    stop("stop fail:-17 sync end,kept");
+}
+
+/* Three small steps of the same: what begins where, and nothing twice. */
+static void segments_of_one_mirror(void **state)
+{
+    (void)state;
+    open_wide(1, 2);
+    begin_then(0, 64 * MIB, " ask1-0+");
+    mirror(1, 0);
+    expect("get1:0[8388608,16777216)"); /* both connections are in use: nothing more is asked */
+    bytes(1, 8 * MIB, 16 * MIB);
+    ended(1, 0, 206);
+    expect("ask1-0+");
+    mirror(1, 0);
+    expect("get1:0[16777216,24117248)");
+    stop("stop stop fail:-17 sync end,kept");
+}
+
+static void small_files_come_in_one(void **state)
+{
+    (void)state;
+    open_wide(2, 2);
+    begin(0, 8 * MIB - 1);
+    stop("stop fail:-17 end");
+}
+
+/* Without a digest only mirrors whose answers can be told to be the same have a part. */
+static void segments_need_proof(void **state)
+{
+    (void)state;
+    for (int strong = 0; strong < 2; strong++) {
+        struct flight_options o = {.mirrors = 2, .size = -1, .connections = 1};
+        assert_int_equal(flight_new(&o, &f), 0);
+        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,-1)");
+        struct flight_answer a = {200, 64 * MIB, 0, true, true, true, strong};
+        assert_int_equal(answer_full(0, a), 0);
+        expect(strong ? "known:67108864 ask1-1+" : "known:67108864");
+        if (strong) {
+            mirror(1, 1);
+            expect("get1:1[8388608,16777216)");
+            struct flight_answer other = {206, 64 * MIB, 8 * MIB, true, true, false, true};
+            assert_int_equal(answer_full(1, other), ERROR_UPSTREAM_BROKEN);
+            ended(1, ERROR_UPSTREAM_BROKEN, 206);
+            expect(""); /* and it is not asked again */
+        }
+        stop("stop fail:-17 end");
+    }
+}
+
+/* Who answers 200 to a range, or speaks of another length, has no part in it. */
+static void unfit_for_segments(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    begin_then(0, 64 * MIB, " ask1-1+");
+    mirror(1, 1);
+    expect("get1:1[8388608,16777216)");
+    assert_int_equal(answer(1, 200, 64 * MIB, 0), ERROR_UPSTREAM_BROKEN);
+    ended(1, ERROR_UPSTREAM_BROKEN, 200);
+    expect("");
+    stop("stop fail:-17 end");
+    open_wide(2, 1);
+    begin_then(0, 64 * MIB, " ask1-1+");
+    mirror(1, 1);
+    expect("get1:1[8388608,16777216)");
+    assert_int_equal(answer(1, 206, 63 * MIB, 8 * MIB), ERROR_UPSTREAM_BROKEN);
+    ended(1, ERROR_UPSTREAM_BROKEN, 206);
+    expect("");
+    stop("stop fail:-17 end");
+}
+
+/* A tail is fetched at once; the segment ahead gives its connection for it. */
+static void wanted_ahead_of_the_front(void **state)
+{
+    (void)state;
+    open_wide(1, 2);
+    begin_then(0, 64 * MIB, " ask1-0+");
+    mirror(1, 0);
+    expect("get1:0[8388608,16777216)");
+    flight_on_reader(f, 2, FLIGHT_RANGE, 40 * MIB, 41 * MIB);
+    expect("stop ask2-0 ask1-0+");
+    mirror(2, 0);
+    expect("get2:0[41943040,42991616)");
+    assert_int_equal(answer(2, 206, 64 * MIB, 40 * MIB), 0);
+    bytes(2, 40 * MIB, 41 * MIB);
+    expect("limit:41943040");
+    flight_on_reader(f, 3, FLIGHT_RANGE, 2 * MIB, 3 * MIB); /* the front will be there soon */
+    expect("");
+    ended(2, 0, 206);
+    expect(""); /* the segment is still asked for */
+    stop("stop fail:-17 sync end,kept");
+}
+
+/* A reader that begins far behind the front is not left to wait for it. */
+static void open_end_ahead_of_the_front(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    begin_then(0, 200 * MIB, " ask1-1+");
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 100 * MIB, -1);
+    expect("release:209649664 ask2-1"); /* all but what is held back, as far as it is there */
+    mirror(2, 1);
+    expect("get2:1[104857600,113246208)");
+    stop("stop stop fail:-17 end");
+}
+
+/* A connection that another flight's reader needs is given, unless a reader stands there. */
+static void yielding(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    begin_then(0, 64 * MIB, " ask1-1+");
+    mirror(1, 1);
+    expect("get1:1[8388608,16777216)");
+    assert_false(flight_on_yield(f, number[0]));
+    assert_true(flight_on_yield(f, number[1]));
+    assert_false(flight_on_yield(f, number[1]));
+    expect("stop ask1-1+");
+    mirror(1, 1);
+    expect("get1:1[8388608,16777216)");
+    flight_on_reader(f, 2, FLIGHT_RANGE, 9 * MIB, 10 * MIB);
+    assert_false(flight_on_yield(f, number[1]));
+    stop("stop stop fail:-17 end");
+}
+
+/* What nobody reads whole any more is not fetched ahead. */
+static void ask_withdrawn(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    begin_then(0, 64 * MIB, " ask1-1+");
+    flight_on_reader_left(f, 1);
+    bytes(0, 0, 1000);
+    expect("release:1000 drop1");
+    stop("stop fail:-17 sync end,kept");
+}
+
+/* Parts of a small file: it is fetched whole. */
+static void range_of_a_small_file(void **state)
+{
+    (void)state;
+    for (int64_t size = MIB; size <= MIB + 1; size++) {
+        open_wide(1, 2);
+        flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("head0:0");
+        assert_int_equal(answer(0, 200, size, 0), 0);
+        ended(0, 0, 200);
+        flight_on_reader(f, 2, FLIGHT_RANGE, size - 1000, size);
+        expect(size <= MIB ? "known:1048576 ask0-0" : "known:1048577 ask1-0");
+        mirror(size <= MIB ? 0 : 1, 0);
+        expect(size <= MIB ? "get0:0[0,-1)" : "get1:0[1047577,1048577)");
+        stop("stop fail:-17 end");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(segments),
+        cmocka_unit_test(segments_of_one_mirror),
+        cmocka_unit_test(small_files_come_in_one),
+        cmocka_unit_test(segments_need_proof),
+        cmocka_unit_test(unfit_for_segments),
+        cmocka_unit_test(wanted_ahead_of_the_front),
+        cmocka_unit_test(open_end_ahead_of_the_front),
+        cmocka_unit_test(yielding),
+        cmocka_unit_test(ask_withdrawn),
+        cmocka_unit_test(range_of_a_small_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
