@@ -441,6 +441,7 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
     f->now_ms = now_ms;
     if (f->shy && now_ms - f->shy_since_ms >= SHY_MS)
         f->shy = 0;
+    flight_hedge(f);
     sync_when_due(f);
     if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */
         f->idle_since_ms = now_ms;

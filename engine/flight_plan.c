@@ -101,7 +101,7 @@ static unsigned full_mirrors(const struct flight *f)
 /* Mirrors that may not be asked for this run, whatever else is under way. */
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
-    unsigned set = f->blamed | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy);
+    unsigned set = f->blamed | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
     if (s->full)
         set |= ~f->no_ranges;
     else if (s->from > 0 || s->to >= 0)
@@ -173,6 +173,7 @@ static void emit_ask(struct flight *f, struct slot *s)
 static bool ask(struct flight *f, struct slot *s, bool head, int64_t from, int64_t to)
 {
     s->head = head;
+    s->beside = 0;
     s->from = s->at = s->full ? 0 : from;
     s->to = s->full ? -1 : to;
     if (nobody_is_free(f, s) && (s->rank != FLIGHT_RANK_WAITING || !yield_furthest(f, s)))
@@ -313,7 +314,7 @@ static void plan_ahead(struct flight *f)
 static bool is_needed(const struct flight *f, const struct slot *s)
 {
     struct extent run;
-    if (s->head || s->full)
+    if (s->head || s->full || s->beside)
         return true;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
     if (s == &f->slot[FRONT])
@@ -344,7 +345,7 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
 {
     struct extent run;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
-    if (s->head || s->full)
+    if (s->head || s->full || s->beside)
         return true;
     if (!(s == &f->slot[FRONT] ? front_run(f, &run) : uncovered(f, s, s->from, end, &run)) ||
         run.from >= end)
@@ -357,6 +358,47 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     if (bounded && end > most && (s->to < 0 || s->to > most))
         s->to = most;
     return true;
+}
+
+/* A silent mirror's run is asked of another as well; who answers first has it. */
+static void hedge(struct flight *f, const struct slot *s)
+{
+    struct slot *h = idle_helper(f);
+    unsigned all = (1u << f->mirrors) - 1;
+    if (!h)
+        return;
+    h->head = s->head;
+    h->from = h->at = s->from;
+    h->to = s->to;
+    h->full = false;
+    h->rank = FLIGHT_RANK_WAITING;
+    h->beside = 1u << s->mirror;
+    if (flight_excluded(f, h) == all)
+        return;
+    h->state = SLOT_ASKED;
+    emit_ask(f, h);
+}
+
+static bool is_hedged(const struct flight *f, const struct slot *s)
+{
+    for (unsigned i = FRONT + 1; i < FLIGHT_SLOTS; i++)
+        if (f->slot[i].state != SLOT_IDLE && f->slot[i].beside == 1u << s->mirror &&
+            f->slot[i].from == s->from)
+            return true;
+    return false;
+}
+
+void flight_hedge(struct flight *f)
+{
+    if (f->phase != FILLING || f->alone)
+        return;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *s = &f->slot[i];
+        bool waited = s->head ? !f->known && f->readers : is_waited_for(f, s);
+        if (s->state == SLOT_RUNNING && !s->accepted && !s->beside && !s->full && !s->by_byte &&
+            waited && f->now_ms - s->begun_ms >= HEDGE_MS && !is_hedged(f, s))
+            hedge(f, s);
+    }
 }
 
 void flight_plan(struct flight *f)

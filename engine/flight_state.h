@@ -20,6 +20,7 @@ enum {
     SEGMENT_LEAST_BYTES = 4 << 20,
     SEGMENT_MOST_BYTES = 16 << 20,
     WINDOW_BYTES = 64 << 20,    /* so far ahead of a front: it will be read within seconds */
+    HEDGE_MS = 1000, /* without an answer somebody else is asked, too */
     SHY_MS = 10000,             /* so long a mirror that failed ahead is not asked ahead */
     HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
     HASH_MOST_BYTES = 4 << 20,
@@ -40,6 +41,8 @@ struct slot {
     unsigned mirror;
     unsigned rounds;
     unsigned excluded; /* as the last FLIGHT_ASK said */
+    unsigned beside;   /* a hedge: the mirror that is slow to answer for the same run; else 0 */
+    int64_t begun_ms;
     enum flight_rank rank;
     uint64_t transfer;
     int64_t from, to; /* the run asked for; to = -1: to the end */
@@ -124,3 +127,5 @@ unsigned flight_excluded(const struct flight *f, const struct slot *s);
 /* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
  * no others are missing. */
 bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror);
+/* Asks somebody else, too, where a reader waits and no answer comes. */
+void flight_hedge(struct flight *f);

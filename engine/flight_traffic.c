@@ -37,7 +37,10 @@ static void no_mirror(struct flight *f, unsigned i)
 {
     struct slot *s = &f->slot[i];
     unsigned all = (1u << f->mirrors) - 1;
-    if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
+    if (s->beside) {
+        f->shy = all; /* nobody else; the first may answer yet */
+        f->shy_since_ms = f->now_ms;
+    } else if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
         f->shy = all;
         f->shy_since_ms = f->now_ms;
     } else if (i != FRONT) {
@@ -75,6 +78,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     s->mirror = mirror;
     s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
     s->is_framed = s->accepted = s->limited = false;
+    s->begun_ms = f->now_ms;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
     struct flight_command *c = flight_emit(f, FLIGHT_START);
     c->slot = i;
@@ -142,6 +146,37 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     return 0;
 }
 
+/* The first answer for a run that two were asked for: the other one is not needed. Where that was
+ * the front, its duty goes over. */
+static struct slot *win(struct flight *f, struct slot *s)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *o = &f->slot[i];
+        bool is_hedge = o->beside && o->beside == 1u << s->mirror,
+             hedges = s->beside && s->beside == 1u << o->mirror && o->state == SLOT_RUNNING;
+        if (o == s || o->state == SLOT_IDLE || o->from != s->from || (!is_hedge && !hedges))
+            continue;
+        if (hedges)
+            o->tried |= s->beside;
+        if (o->state == SLOT_ASKED)
+            flight_emit(f, FLIGHT_DROP)->slot = i;
+        flight_stop_slot(f, o);
+        o->beside = 0;
+    }
+    struct slot *front = &f->slot[FRONT];
+    if (!s->beside)
+        return s;
+    s->beside = 0;
+    if (front->state != SLOT_IDLE || s->from != f->prefix)
+        return s;
+    s->tried = front->tried;
+    s->rounds = front->rounds;
+    s->round_present = front->round_present;
+    *front = *s;
+    *s = (struct slot){0};
+    return front;
+}
+
 /* A segment comes from here on: a long transfer that is on its way to it need not go further. */
 static void limit_others(struct flight *f, const struct slot *s)
 {
@@ -173,6 +208,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         s->to = -1;
     }
     s->is_framed = a->is_framed;
+    s = win(f, s);
     s->accepted = !s->head || s->by_byte;
     if (s->accepted && (!has_begun(f, s) || !a->same_validator))
         f->has_strong = a->has_strong;

@@ -16,7 +16,7 @@ NAME = "torch-2.9.0+cu126-py3-none-any.whl"
 PATH = f"/whl/cu126/{NAME}"
 # A first transfer is asked to the end and cut where it meets a segment: what the two kernels hold
 # then, which is most on loopback with an origin that does not pace.
-CUT = 12 * MIB
+CUT = 20 * MIB
 
 
 @pytest.fixture(scope="module")
