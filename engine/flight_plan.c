@@ -310,11 +310,27 @@ static void plan_ahead(struct flight *f)
 
 /* ------------------------------------------------------------- what was asked */
 
+/* Whether the answer that a hedge was asked for is still missing. */
+static bool is_hedging(const struct flight *f, const struct slot *h)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (o != h && o->state == SLOT_RUNNING && !o->accepted && o->head == h->head &&
+            o->from == h->from && h->beside == 1u << o->mirror)
+            return true;
+    }
+    return false;
+}
+
 /* Whether an ask is still good for anything. */
 static bool is_needed(const struct flight *f, const struct slot *s)
 {
     struct extent run;
-    if (s->head || s->full || s->beside)
+    if (s->beside)
+        return is_hedging(f, s);
+    if (s->head)
+        return !f->known; /* a hedge has told */
+    if (s->full)
         return true;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
     if (s == &f->slot[FRONT])
@@ -345,8 +361,15 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
 {
     struct extent run;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
-    if (s->head || s->full || s->beside)
+    if (s->beside && !is_hedging(f, s))
+        return false;
+    if (s->head || s->full)
         return true;
+    if (s->beside) { /* the same, but for what has come since */
+        bool missing = extents_missing(&f->present, s->from, end, &run) && run.from == s->from;
+        s->to = missing && run.to < end ? run.to : s->to;
+        return missing;
+    }
     if (!(s == &f->slot[FRONT] ? front_run(f, &run) : uncovered(f, s, s->from, end, &run)) ||
         run.from >= end)
         return false;

@@ -117,7 +117,8 @@ static bool is_other_file(const struct flight *f, const struct slot *s,
             return true;
     if (a->total >= 0 && f->present.count && a->total < f->present.list[f->present.count - 1].to)
         return true;
-    bool matters = !s->head || (f->resumed && !f->known); /* nobody has looked since the restart */
+    bool matters = !s->head || s->by_byte ||
+                   (f->resumed && !f->known); /* nobody has looked since the restart */
     return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;
 }
 

@@ -187,3 +187,13 @@ def test_parts_of_a_large_file_leave_the_rest_alone(origin, serve, body):
         assert reply.body == body[first:end]
     daemon.wait_status(lambda s: not any(f["readers"] for f in s["flights"]), what="nobody reads")
     assert sent(origin) == 16384 + 1000
+
+
+def test_a_silent_mirror_is_hedged(origin, second_origin, serve, body):
+    """No answer for about a second: the next is asked, long before the silence counts as a fault."""
+    silence = threading.Event()
+    publish(origin, body, silent=silence)
+    publish(second_origin, body)
+    daemon = start(serve, origin, second_origin, stall_timeout="60s")
+    assert_whole(download(daemon), body)
+    assert not silence.is_set() and origin.body_bytes(PATH) == 0

@@ -182,6 +182,36 @@ static void range_of_a_small_file(void **state)
     }
 }
 
+/* No answer for a second: another mirror is asked, too, and has the front if it is the first. */
+static void hedge(void **state)
+{
+    (void)state;
+    for (unsigned winner = 0; winner < 2; winner++) {
+        open_wide(2, 1);
+        flight_on_tick(f, 1000, NULL);
+        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,-1)");
+        flight_on_tick(f, 1750, NULL);
+        expect("");
+        flight_on_tick(f, 2000, NULL);
+        expect("ask1-1");
+        mirror(1, 1);
+        expect("get1:1[0,-1)");
+        assert_int_equal(answer(winner, 200, 1000, 0), 0);
+        expect("stop known:1000");
+        bytes(winner, 0, 1000);
+        expect("release:999 hash[0,1000)");
+        ended(winner, 0, 200);
+        flight_on_hashed(f, 1000, right);
+        expect("release:all commit!");
+        flight_on_committed(f, 0);
+        expect("end");
+        close_flight();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +225,7 @@ int main(void)
         cmocka_unit_test(yielding),
         cmocka_unit_test(ask_withdrawn),
         cmocka_unit_test(range_of_a_small_file),
+        cmocka_unit_test(hedge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
