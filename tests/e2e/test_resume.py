@@ -279,7 +279,7 @@ def test_a_corrupt_map_starts_over(origin, serve):
     later = Later(origin)
     again = serve(flat_config(origin), cache_dir=daemon.cache_dir)
     assert fetch(again).body == body
-    assert later.bytes() == SIZE
+    assert later.bytes() >= SIZE
     wait_kept(again)
 
 
