@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both measurements share: servers on loopback, each kept to one core, and what they cost.
+"""What all measurements share: servers on loopback, each kept to one core, and what they cost.
 
 Everything lives in one temporary folder. The server under test has the first core of this machine for
 itself, mirrors and clients have the last: what is counted is the server's own CPU time.
@@ -95,6 +95,12 @@ class Server:
                     total += int(line.split()[1]) * 1024
         return total
 
+    def kill(self):
+        """What a crash does: no process of it gets to say anything."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -133,9 +139,9 @@ http {{
 
 
 def start_nginx(folder, http, port, cores):
-    """`http` stands inside the http block and names the port itself."""
+    """`http` stands inside the http block and names the port itself. A folder may be used again."""
     folder = Path(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     user = "user root;\n" if os.getuid() == 0 else ""
     (folder / "conf").write_text(NGINX.format(user=user, folder=folder, http=http))
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
@@ -147,19 +153,22 @@ CONFIGURATION = """
 canonical = "https://download.pytorch.org/whl/"
 channels = ["cpu", "cu*"]
 owns = ["torch", "torchvision", "torchaudio", "torchcodec", "torchrec", "fbgemm-gpu*", "xformers"]
-[[origin.pytorch.mirror]]
-name = "stand-in"
+"""
+CONFIGURED_MIRROR = """[[origin.pytorch.mirror]]
+name = "stand-in-{number}"
 layout = "flat"
 index = "{mirror}/{{channel}}/"
 files = "{mirror}/"
 """
 
 
-def start_wheelyard(folder, mirror_url, *flags):
-    """With one flat mirror, one worker thread and otherwise as it is by default."""
+def start_wheelyard(folder, mirror_urls, *flags):
+    """With these flat mirrors, one worker thread and otherwise as it is by default."""
     folder = Path(folder)
-    folder.mkdir(parents=True)
-    (folder / "config.toml").write_text(CONFIGURATION.format(mirror=mirror_url))
+    folder.mkdir(parents=True, exist_ok=True)
+    urls = [mirror_urls] if isinstance(mirror_urls, str) else mirror_urls
+    mirrors = [CONFIGURED_MIRROR.format(number=i, mirror=url) for i, url in enumerate(urls, 1)]
+    (folder / "config.toml").write_text(CONFIGURATION + "".join(mirrors))
     port = free_port()
     command = [WHEELYARD, "serve", "--config", folder / "config.toml", "--cache-dir", folder / "cache"]
     command += ["--listen", f"127.0.0.1:{port}", "--workers", "1", *flags]
@@ -171,15 +180,49 @@ backend origin {{ .host = "127.0.0.1"; .port = "{port}"; }}
 """
 
 
-def start_varnish(folder, origin_port):
+def start_varnish(folder, origin_port, storage="malloc,1g"):
     folder = Path(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "vcl").write_text(VCL.format(port=origin_port))
     port = free_port()
     varnishd = shutil.which("varnishd", path=os.environ["PATH"] + ":/usr/sbin")
     command = [varnishd, "-F", "-j", "none", "-n", folder / "work", "-a", f"127.0.0.1:{port}"]
-    command += ["-f", folder / "vcl", "-s", "malloc,1g"]
+    command += ["-f", folder / "vcl", "-s", storage]
     return Server(folder, command, port, SERVER_CORE)
+
+
+SQUID = """http_port 127.0.0.1:{port} accel defaultsite=localhost
+cache_peer 127.0.0.1 parent {origin} 0 no-query no-digest originserver
+http_access allow all
+cache_dir aufs {folder}/cache 20000 16 256
+maximum_object_size 8 GB
+collapsed_forwarding on
+quick_abort_min -1 KB
+access_log none
+cache_store_log none
+cache_log {folder}/cache.log
+pid_filename {folder}/pid
+coredump_dir {folder}
+pinger_enable off
+shutdown_lifetime 0 seconds
+visible_hostname localhost
+"""
+
+
+def start_squid(folder, origin_port):
+    """One process, files written by its threads; a client that leaves does not end the download."""
+    folder = Path(folder)
+    squid = shutil.which("squid", path=os.environ["PATH"] + ":/usr/sbin")
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        shutil.chown(folder, "proxy", "proxy")  # squid will not run as root
+    port = free_port()
+    (folder / "conf").write_text(SQUID.format(port=port, origin=origin_port, folder=folder))
+    if is_new:
+        subprocess.run([squid, "-f", folder / "conf", "-N", "-z"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return Server(folder, [squid, "-f", folder / "conf", "-N"], port, SERVER_CORE)
 
 
 # ------------------------------------------------------------------ figures
@@ -205,7 +248,8 @@ def describe_machine():
          if line.startswith("model name")), "?",
     )
     print(f"{cpu}, {len(CORES)} cores, Linux {os.uname().release}; load {os.getloadavg()[0]:.1f}")
-    for command in ([str(WHEELYARD), "--version"], ["nginx", "-v"], ["varnishd", "-V"], ["wrk", "-v"]):
+    for command in ([str(WHEELYARD), "--version"], ["nginx", "-v"], ["varnishd", "-V"], ["squid", "-v"],
+                    ["wrk", "-v"]):
         print(f"  {first_line(*command)}")
 
 
