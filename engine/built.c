@@ -12,8 +12,9 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/zstandard.h"
 
-enum { GZIP_LEAST_BYTES = 512 };
+enum { CODED_LEAST_BYTES = 512 };
 
 struct built_page {
     struct page page;
@@ -104,14 +105,19 @@ static int set_body(struct page_body *body, struct buf *bytes)
 
 static int set_forms(struct page *page, enum page_format format, struct buf *bytes)
 {
-    auto_buf struct buf packed;
-    buf_init(&packed, PAGE_MAX_BYTES);
-    bool packs = bytes->len >= GZIP_LEAST_BYTES && !bytes->error;
-    int r = packs ? gzip_compress(bytes->data, bytes->len, &packed) : 0;
+    auto_buf struct buf gzip, zstd;
+    buf_init(&gzip, PAGE_MAX_BYTES);
+    buf_init(&zstd, PAGE_MAX_BYTES);
+    bool coded = bytes->len >= CODED_LEAST_BYTES && !bytes->error;
+    int r = coded ? gzip_compress(bytes->data, bytes->len, &gzip) : 0;
+    if (r == 0 && coded)
+        r = zstandard_compress(bytes->data, bytes->len, &zstd);
     if (r == 0)
         r = set_body(&page->body[format][PAGE_IDENTITY], bytes);
-    if (r == 0 && packs)
-        r = set_body(&page->body[format][PAGE_GZIP], &packed);
+    if (r == 0 && coded)
+        r = set_body(&page->body[format][PAGE_GZIP], &gzip);
+    if (r == 0 && coded)
+        r = set_body(&page->body[format][PAGE_ZSTD], &zstd);
     return r;
 }
 

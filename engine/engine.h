@@ -74,10 +74,11 @@ enum outcome {
 
 /* ------------------------------------------------------------------ pages */
 
-enum { PAGE_IDENTITY, PAGE_GZIP, PAGE_CODINGS };
+enum page_coding { PAGE_IDENTITY, PAGE_GZIP, PAGE_ZSTD };
+enum { PAGE_CODINGS = 3 };
 
 struct page_body {
-    const char *data; /* NULL where there is no such form: gzip of a small page */
+    const char *data; /* NULL where there is no such form: small pages are not coded */
     size_t len;
     char etag[40];              /* strong, with quotes */
     _Atomic(void *) attachment; /* the server's own: set once by compare-and-swap, freed by

@@ -162,23 +162,40 @@ bool negotiate_problem(const char *accept)
     return false;
 }
 
-bool negotiate_gzip(const char *accept_encoding)
+/* The q of a coding by one of its names; -1: not named. */
+static int coding_q(const char *accept_encoding, const char *name, const char *alias)
 {
-    int gzip = -1;
-    int any = -1;
-    int identity = -1;
+    int q = -1;
     struct element e;
-    while (accept_encoding && element_next(&accept_encoding, &e)) {
-        if (element_is(&e, "gzip") || element_is(&e, "x-gzip"))
-            gzip = e.q;
-        else if (element_is(&e, "identity"))
-            identity = e.q;
-        else if (element_is(&e, "*"))
-            any = e.q;
-    }
+    while (accept_encoding && element_next(&accept_encoding, &e))
+        if (element_is(&e, name) || element_is(&e, alias))
+            q = e.q;
+    return q;
+}
+
+enum page_coding negotiate_coding(const char *accept_encoding)
+{
+    int gzip = coding_q(accept_encoding, "gzip", "x-gzip");
+    int zstd = coding_q(accept_encoding, "zstd", "zstd");
     if (gzip < 0)
-        gzip = any;
-    return gzip > 0 && gzip >= identity;
+        gzip = coding_q(accept_encoding, "*", "*");
+    int most = gzip > zstd ? gzip : zstd;
+    if (most <= 0 || most < coding_q(accept_encoding, "identity", "identity"))
+        return PAGE_IDENTITY;
+    return zstd == most ? PAGE_ZSTD : PAGE_GZIP;
+}
+
+const char *negotiate_coding_name(enum page_coding coding)
+{
+    switch (coding) {
+    case PAGE_IDENTITY:
+        return NULL;
+    case PAGE_GZIP:
+        return "gzip";
+    case PAGE_ZSTD:
+        return "zstd";
+    }
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ validators */

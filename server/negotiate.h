@@ -6,6 +6,8 @@
  */
 #include <stdbool.h>
 
+#include "engine/engine.h"
+
 enum page_type {
     PAGE_TYPE_JSON,    /* application/vnd.pypi.simple.v1+json */
     PAGE_TYPE_HTML_V1, /* application/vnd.pypi.simple.v1+html */
@@ -27,7 +29,11 @@ int negotiate_page(const char *accept, const char *format, enum page_type *ret);
 /* Whether an error may be sent as application/problem+json: some JSON type is named. */
 bool negotiate_problem(const char *accept);
 
-bool negotiate_gzip(const char *accept_encoding);
+/* Among equal q zstd goes before gzip: smaller, and quicker to unpack; but only who names it gets
+ * it: `*` is older than zstd is common. */
+enum page_coding negotiate_coding(const char *accept_encoding);
+/* For Content-Encoding; NULL: none. */
+const char *negotiate_coding_name(enum page_coding coding);
 
 /* Whether If-None-Match names this (strong, quoted) entity tag, by weak comparison, or is `*`. */
 bool negotiate_none_match(const char *if_none_match, const char *etag);

@@ -17,7 +17,7 @@ struct variant {
     enum page_type type;
     const struct page *page;
     struct page_body *body;
-    bool gzip;
+    enum page_coding coding;
     enum page_state state;
     char etag[ETAG_SIZE];
 };
@@ -39,10 +39,10 @@ static void variant_choose(struct variant *v, const struct request *request, str
 {
     enum page_format format = v->type == PAGE_TYPE_JSON ? PAGE_JSON : PAGE_HTML;
     v->page = page;
-    v->body = &page->body[format][PAGE_GZIP];
-    v->gzip = v->body->data && negotiate_gzip(request->headers[HEADER_ACCEPT_ENCODING]);
-    if (!v->gzip)
-        v->body = &page->body[format][PAGE_IDENTITY];
+    v->coding = negotiate_coding(request->headers[HEADER_ACCEPT_ENCODING]);
+    if (!page->body[format][v->coding].data)
+        v->coding = PAGE_IDENTITY; /* a small page has no other */
+    v->body = &page->body[format][v->coding];
     /* Two content types share the HTML bytes: their tags must differ all the same. */
     size_t len = strlen(v->body->etag);
     if (v->type == PAGE_TYPE_HTML_V1 && len > 0)
@@ -57,7 +57,7 @@ static struct reply variant_build(const struct variant *v)
     struct reply reply = reply_of_bytes(v->body->data, v->body->len);
     (void)snprintf(life, sizeof(life), "public, max-age=%d", v->page->max_age_s);
     reply_header(&reply, "Content-Type", negotiate_content_type(v->type));
-    reply_header(&reply, "Content-Encoding", v->gzip ? "gzip" : NULL);
+    reply_header(&reply, "Content-Encoding", negotiate_coding_name(v->coding));
     reply_header(&reply, "ETag", v->etag);
     reply_header(&reply, "Cache-Control", life);
     reply_header(&reply, "Vary", vary);

@@ -30,6 +30,7 @@ LIBRARIES = {
     "cjson/": "base",
     "toml++/": "base",
     "zlib.h": "base",
+    "zstd": "base",
     "openssl/": "base",
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Project pages as HTTP: negotiation, validators, codings, redirects, refusals."""
 
+import ctypes
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -205,20 +206,34 @@ def test_conditional_requests(daemon):
     assert other.status == 200
 
 
+def unpack_zstd(frame):
+    library = ctypes.CDLL("libzstd.so.1")  # apt has it
+    library.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+    library.ZSTD_decompress.restype = ctypes.c_size_t
+    size = library.ZSTD_getFrameContentSize(frame, ctypes.c_size_t(len(frame)))
+    out = ctypes.create_string_buffer(size)
+    got = library.ZSTD_decompress(
+        out, ctypes.c_size_t(size), frame, ctypes.c_size_t(len(frame))
+    )
+    assert got == size
+    return out.raw
+
+
 def test_every_form_has_an_etag_of_its_own(daemon):
     forms = [
         {"Accept": accept, "Accept-Encoding": coding}
         for accept in (wire.JSON, PLAIN_HTML)
-        for coding in ("identity", "gzip")
+        for coding in ("identity", "gzip", "zstd")
     ]
     replies = [daemon.page("torch", headers=headers) for headers in forms]
-    assert len({reply["ETag"] for reply in replies}) == 4
-    assert [reply["Content-Encoding"] for reply in replies] == [None, "gzip"] * 2
-    assert replies[0].text == replies[1].text and replies[2].text == replies[3].text
+    assert len({reply["ETag"] for reply in replies}) == 6
+    assert [reply["Content-Encoding"] for reply in replies] == [None, "gzip", "zstd"] * 2
+    for plain, gzipped, zstd in (replies[:3], replies[3:]):
+        assert plain.text == gzipped.text == unpack_zstd(zstd.body).decode()
 
 
-@pytest.mark.parametrize("coding", ["gzip;q=0", "br", "identity", None])
-def test_no_gzip_for_who_does_not_want_it(daemon, coding):
+@pytest.mark.parametrize("coding", ["gzip;q=0", "br", "identity", "*;q=0", None])
+def test_no_coding_for_who_does_not_want_it(daemon, coding):
     headers = {"Accept": wire.JSON, **({"Accept-Encoding": coding} if coding else {})}
     assert daemon.page("torch", headers=headers)["Content-Encoding"] is None
 

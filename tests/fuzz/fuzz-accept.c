@@ -67,13 +67,16 @@ static void check_type(const char *accept, const char *format)
     require(chosen(format ? accept : other, format ? other : NULL) == type);
 }
 
-static void check_gzip(const char *list)
+static void check_coding(const char *list)
 {
     auto_free char *other = respelled(list);
+    enum page_coding coding = negotiate_coding(list);
 
-    require(negotiate_gzip(other) == negotiate_gzip(list));
-    if (negotiate_gzip(list))
+    require(negotiate_coding(other) == coding);
+    if (coding == PAGE_GZIP)
         require(strcasestr(list, "gzip") || strchr(list, '*'));
+    if (coding == PAGE_ZSTD)
+        require(strcasestr(list, "zstd") != NULL);
 }
 
 static void check_problem(const char *list)
@@ -120,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (format)
         check_type(accept, format);
     if (coding)
-        check_gzip(coding);
+        check_coding(coding);
     if (rest)
         check_host(rest);
     return 0;

@@ -90,26 +90,31 @@ static void codings_are_negotiated(void **state)
 {
     static const struct {
         const char *accept;
-        bool gzip;
+        enum page_coding coding;
     } codings[] = {
-        {NULL, false},
-        {"", false},
-        {"identity", false},
-        {"gzip", true},
-        {"x-gzip", true},
-        {"gzip, deflate, zstd", true},
-        {"deflate, GZIP;q=0.1", true},
-        {"gzip;q=0", false},
-        {"gzip; q=0.0, *", false},
-        {"*", true},
-        {"*;q=0", false},
-        {"br, zstd", false},
-        {"gzip;q=0.5, identity", false},
-        {"gzip, identity;q=0.5", true},
+        {NULL, PAGE_IDENTITY},
+        {"", PAGE_IDENTITY},
+        {"identity", PAGE_IDENTITY},
+        {"gzip", PAGE_GZIP},
+        {"x-gzip", PAGE_GZIP},
+        {"gzip, deflate", PAGE_GZIP},
+        {"gzip, deflate, zstd", PAGE_ZSTD},
+        {"zstd, br, gzip, deflate", PAGE_ZSTD},
+        {"zstd;q=0.5, gzip", PAGE_GZIP},
+        {"zstd;q=0, *", PAGE_GZIP},
+        {"deflate, GZIP;q=0.1", PAGE_GZIP},
+        {"gzip;q=0", PAGE_IDENTITY},
+        {"gzip; q=0.0, *", PAGE_IDENTITY},
+        {"*", PAGE_GZIP},
+        {"*;q=0", PAGE_IDENTITY},
+        {"br", PAGE_IDENTITY},
+        {"gzip;q=0, zstd;q=0, *", PAGE_IDENTITY},
+        {"gzip;q=0.5, identity", PAGE_IDENTITY},
+        {"gzip, identity;q=0.5", PAGE_GZIP},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
-        if (negotiate_gzip(codings[i].accept) != codings[i].gzip)
+        if (negotiate_coding(codings[i].accept) != codings[i].coding)
             fail_msg("%s", codings[i].accept);
 }
 

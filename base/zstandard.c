@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/zstandard.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/error.h"
+
+/* Smaller than gzip's 6 on our pages and a third of its time; a window of 8 MiB, which is all that
+ * RFC 9659 lets a reply ask of its reader, comes only behind level 19. */
+enum { LEVEL = 6 };
+
+int zstandard_compress(const void *data, size_t len, struct buf *to)
+{
+    size_t bound = ZSTD_compressBound(len), room = to->max - to->len;
+    if (to->error)
+        return to->error;
+    char *at = buf_reserve(to, bound < room ? bound : room);
+    if (!at)
+        return to->error;
+    size_t packed = ZSTD_compress(at, bound < room ? bound : room, data, len, LEVEL);
+    if (ZSTD_isError(packed)) {
+        to->data[to->len] = '\0';
+        return ZSTD_getErrorCode(packed) == ZSTD_error_dstSize_tooSmall ? ERROR_TOO_BIG
+                                                                        : ERROR_NO_MEMORY;
+    }
+    to->len += packed;
+    to->data[to->len] = '\0';
+    return 0;
+}
