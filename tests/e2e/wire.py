@@ -2,6 +2,7 @@
 """HTTP as the tests want to see it: raw requests, nothing followed, nothing repaired; and the rules
 that installers hold pages to."""
 
+import ctypes
 import gzip
 import hashlib
 import http.client
@@ -26,6 +27,22 @@ PIP_PAGE = {
 PATIENCE_S = 60
 
 
+def _unpack_zstd(frame):
+    library = ctypes.CDLL("libzstd.so.1")  # apt has it
+    library.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+    library.ZSTD_decompress.restype = ctypes.c_size_t
+    size = library.ZSTD_getFrameContentSize(frame, ctypes.c_size_t(len(frame)))
+    plain = ctypes.create_string_buffer(size)
+    got = library.ZSTD_decompress(
+        plain, ctypes.c_size_t(size), frame, ctypes.c_size_t(len(frame))
+    )
+    assert got == size
+    return plain.raw
+
+
+UNPACK = {None: bytes, "gzip": gzip.decompress, "zstd": _unpack_zstd}
+
+
 @dataclass
 class Reply:
     status: int
@@ -38,8 +55,7 @@ class Reply:
 
     @property
     def text(self):
-        plain = gzip.decompress(self.body) if self["Content-Encoding"] == "gzip" else self.body
-        return plain.decode()
+        return UNPACK[self["Content-Encoding"]](self.body).decode()
 
     def json(self):
         return json.loads(self.text)
