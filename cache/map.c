@@ -227,6 +227,15 @@ void map_seal(void *block, const void *copy)
     memcpy(at, &seal, sizeof(seal));
 }
 
+int map_sync(void *block, const void *copy, const struct map_disk *disk)
+{
+    int r = disk->sync_data(disk->context);
+    if (r)
+        return r;
+    map_seal(block, copy);
+    return disk->sync_map(disk->context);
+}
+
 /* ------------------------------------------------------------------ opening */
 
 struct reader {

@@ -8,7 +8,7 @@
  *
  *     map_size(size) bytes of zeros, then map_format(block, &about)
  *     map_mark(block, from, to, mirror)        after each write of the data has returned
- *     map_seal_begin(block, copy) ... data fdatasync'ed ... map_seal(block, copy) ... block synced
+ *     map_seal_begin(block, copy), then map_sync(block, copy, &disk)
  *     map_open(block, len, boot_id, &opened)   at the next start
  *     map_adopt(block, boot_id)                when it is gone on with; then marks and seals again
  *
@@ -68,11 +68,19 @@ int map_format(void *block, const struct map_about *about);
 void map_mark(void *block, int64_t from, int64_t to, unsigned mirror);
 
 /* Sealing: `copy` is map_copy_size(size) bytes of the caller's. Take the copy, sync the data, then
- * seal, then sync the block, before the next seal. When a sync fails, seal no more: what the disk
- * holds is not known from there on. */
+ * seal, then sync the block, before the next seal: map_sync does all but the first, and stops with
+ * the first value that is not 0. When a sync fails, seal no more: what the disk holds is not known
+ * from there on. */
 int64_t map_copy_size(int64_t file_size);
 void map_seal_begin(const void *block, void *copy);
 void map_seal(void *block, const void *copy);
+
+struct map_disk {
+    void *context;
+    int (*sync_data)(void *context); /* what was written before the copy was taken, at least */
+    int (*sync_map)(void *context);
+};
+int map_sync(void *block, const void *copy, const struct map_disk *disk);
 
 struct map_run {
     int64_t from, to;

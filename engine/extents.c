@@ -88,6 +88,18 @@ bool extents_missing(const struct extents *set, int64_t from, int64_t to, struct
     return true;
 }
 
+void extents_widen(const struct extents *set, int64_t unit, struct extent *run)
+{
+    int64_t low = run->from / unit * unit;
+    int64_t high = (run->to + unit - 1) / unit * unit;
+    int64_t end = extents_end(set, run->from);
+    struct extent hole;
+    while (low < run->from && extents_missing(set, low, run->from, &hole))
+        low = hole.to;
+    run->from = low;
+    run->to = high < end ? high : end;
+}
+
 int64_t extents_total(const struct extents *set)
 {
     int64_t total = 0;

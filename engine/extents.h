@@ -29,4 +29,8 @@ int64_t extents_end(const struct extents *set, int64_t at);
 /* The first missing run within [from, to); false when nothing is missing there. */
 bool extents_missing(const struct extents *set, int64_t from, int64_t to, struct extent *ret);
 
+/* Makes a run that is present longer: to multiples of `unit`, as far as its neighbours are there.
+ */
+void extents_widen(const struct extents *set, int64_t unit, struct extent *run);
+
 int64_t extents_total(const struct extents *set); /* bytes present */

@@ -148,15 +148,9 @@ void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
     if (extents_add(&p->written, from, to) || !p->saved)
         return;
     struct saved *s = p->saved;
-    int64_t low = from / MAP_CHUNK * MAP_CHUNK;
-    int64_t high = (to + MAP_CHUNK - 1) / MAP_CHUNK * MAP_CHUNK;
-    int64_t end = extents_end(&p->written, from);
-    struct extent hole;
-    while (low < from && extents_missing(&p->written, low, from, &hole))
-        low = hole.to;
-    if (high > end)
-        high = end;
-    map_mark(s->block, low, high, s->place[mirror]);
+    struct extent run = {from, to};
+    extents_widen(&p->written, MAP_CHUNK, &run);
+    map_mark(s->block, run.from, run.to, s->place[mirror]);
 }
 
 /* ------------------------------------------------------------------- sync */
@@ -186,10 +180,10 @@ static void synced_run(struct job *job)
     free(s);
 }
 
-/* On the cleaner's lane, because it waits for the disk. */
-static void seal_run(struct job *job)
+/* Broken: the data may be there, but the map is not to say so. */
+static int sync_data(void *context)
 {
-    struct sync *s = container_of(job, struct sync, job);
+    struct sync *s = context;
     struct saved *saved = s->partial->saved;
     if (!saved->named)
         saved->broken |= store_sync_names(s->flying->engine->store) != 0;
@@ -197,10 +191,24 @@ static void seal_run(struct job *job)
     if (fdatasync(s->partial->fd) < 0) {
         saved->broken = true;
         s->error = ERROR_IO;
-    } else if (!saved->broken) {
-        map_seal(saved->block, s->copy);
-        saved->broken = msync(saved->block, saved->len, MS_SYNC) < 0;
     }
+    return saved->broken ? ERROR_IO : 0;
+}
+
+static int sync_map(void *context)
+{
+    struct sync *s = context;
+    struct saved *saved = s->partial->saved;
+    saved->broken = msync(saved->block, saved->len, MS_SYNC) < 0;
+    return saved->broken ? ERROR_IO : 0;
+}
+
+/* On the cleaner's lane, because it waits for the disk. */
+static void seal_run(struct job *job)
+{
+    struct sync *s = container_of(job, struct sync, job);
+    const struct map_disk disk = {s, sync_data, sync_map};
+    (void)map_sync(s->partial->saved->block, s->copy, &disk); /* see s->error, saved->broken */
     job->run = synced_run;
     core_post(s->flying->engine, job);
 }

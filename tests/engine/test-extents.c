@@ -94,11 +94,33 @@ static void empty_ones_and_large_ones(void **state)
     extents_release(&set);
 }
 
+static void widened(void **state)
+{
+    (void)state;
+    struct extents set = {0};
+    struct extent run = {70, 75};
+    assert_int_equal(extents_add(&set, 5, 35), 0);
+    assert_int_equal(extents_add(&set, 42, 75), 0);
+    extents_widen(&set, 10, &run);
+    assert_true(run.from == 70 && run.to == 75); /* 75 is missing */
+    run = (struct extent){52, 55};
+    extents_widen(&set, 10, &run);
+    assert_true(run.from == 50 && run.to == 60);
+    run = (struct extent){42, 45};
+    extents_widen(&set, 10, &run);
+    assert_true(run.from == 42 && run.to == 50); /* 41 is missing */
+    run = (struct extent){12, 18};
+    extents_widen(&set, 10, &run);
+    assert_true(run.from == 10 && run.to == 20);
+    extents_release(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_an_array_of_bytes),
         cmocka_unit_test(empty_ones_and_large_ones),
+        cmocka_unit_test(widened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
