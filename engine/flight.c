@@ -205,7 +205,7 @@ static void forget_bytes(struct flight *f)
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
-    f->hashing = f->resumed = f->unsynced = f->has_strong = false;
+    f->hashing = f->resumed = f->unsynced = f->has_strong = f->reserved = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }
@@ -214,7 +214,7 @@ static void park(struct flight *f)
 {
     stop_all(f);
     begin_attempt(f);
-    f->go_on = f->was_whole = false;
+    f->go_on = f->was_whole = f->reserved = false;
     if (f->prefix == 0 && f->present.count == 0) {
         end(f, false);
         return;
@@ -324,11 +324,22 @@ static void blame_senders(struct flight *f)
         }
 }
 
+/* Who reads a part leaves the file sparse; for who reads all of it the disk is to be there. */
+static void reserve(struct flight *f)
+{
+    if (f->reserved || !f->was_whole || !f->known || f->size <= 0 || f->phase != FILLING ||
+        flight_is_whole(f))
+        return;
+    f->reserved = true;
+    (void)flight_emit(f, FLIGHT_RESERVE);
+}
+
 void flight_tell_size(struct flight *f)
 {
     if (!f->known)
         flight_emit(f, FLIGHT_KNOWN)->size = f->size;
     f->known = true;
+    reserve(f);
 }
 
 static void conclude(struct flight *f)
@@ -409,6 +420,7 @@ void flight_on_reader(struct flight *f, uint64_t id, enum flight_use use, int64_
     f->idle_since_ms = -1;
     if (f->phase == PARKED)
         f->phase = FILLING;
+    reserve(f);
     flight_plan(f);
 }
 

@@ -83,6 +83,7 @@ struct flight {
     bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the
                          disk may have spoilt them since */
     bool unsynced, syncing;
+    bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;
     char sha256[SHA256_HEX];   /* of an authority; "" unknown */

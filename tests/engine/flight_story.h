@@ -8,7 +8,7 @@
  *                     for nobody who waits, + for a segment ahead; drop0: not any more; limit:9
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
  *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 sync
- * park end (end,kept: the bytes are worth keeping)
+ * park end (end,kept: the bytes are worth keeping) reserve (when tells_reserve is set)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,6 +50,7 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
 {
     static const char *const plain[] = {[FLIGHT_STOP] = "stop",
                                         [FLIGHT_CUT] = "cut",
+                                        [FLIGHT_RESERVE] = "reserve",
                                         [FLIGHT_PARK] = "park",
                                         [FLIGHT_END] = "end",
                                         [FLIGHT_SYNC] = "sync"};
@@ -88,6 +89,9 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
         (void)snprintf(to, size, "%s", plain[c->type]);
 }
 
+/* Every whole-file reader brings one: only stories of it tell of it. */
+static bool tells_reserve;
+
 /* The commands since the last time, in order. */
 static inline void expect(const char *text)
 {
@@ -95,6 +99,8 @@ static inline void expect(const char *text)
     struct flight_command c;
     while (flight_next(f, &c)) {
         size_t len = strlen(got);
+        if (c.type == FLIGHT_RESERVE && !tells_reserve)
+            continue;
         if (len)
             got[len++] = ' ';
         render(&c, got + len, sizeof(got) - len);
