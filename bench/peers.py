@@ -194,8 +194,8 @@ def start_varnish(folder, origin_port, storage="malloc,1g"):
 SQUID = """http_port 127.0.0.1:{port} accel defaultsite=localhost
 cache_peer 127.0.0.1 parent {origin} 0 no-query no-digest originserver
 http_access allow all
-cache_dir aufs {folder}/cache 20000 16 256
 maximum_object_size 8 GB
+cache_dir aufs {folder}/cache 20000 16 256
 collapsed_forwarding on
 quick_abort_min -1 KB
 access_log none

@@ -5,7 +5,8 @@
     read_all(readers, limit_s=60)                     # to the end of each
     read_until(readers, lambda: readers[0].got > n)   # or until something is so
 
-A reader whose reply is no 2xx, or ends before its length, has `fault` set and is done.
+A reader whose reply is no 2xx, or ends before its length, has `fault` set and is done. One that was
+given the `truth` takes the bytes out of the kernel and compares each of them.
 """
 import select
 import socket
@@ -15,11 +16,14 @@ BLOCK = 1 << 20
 
 
 class Reader:
-    """One request on a connection of its own; `begin`, `first` and `done` are monotonic times."""
+    """One request on a connection of its own; `begin`, `first` and `done` are monotonic times.
 
-    def __init__(self, port, path, headers="", method="GET"):
+    `truth`: what the body must be, sliceable (an mmap), from `at` on.
+    """
+
+    def __init__(self, port, path, headers="", method="GET", truth=None, at=0):
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.method = method
+        self.method, self.truth, self.at = method, truth, at
         self.head, self.length = b"", -1
         self.got, self.first, self.done, self.fault = 0, 0.0, 0.0, ""
         self.begin = time.monotonic()
@@ -31,7 +35,8 @@ class Reader:
             if self.length < 0:
                 self._read_head()
             else:
-                self._count(self.socket.recv_into(block, BLOCK, socket.MSG_TRUNC))
+                got = self.socket.recv_into(block, BLOCK, 0 if self.truth else socket.MSG_TRUNC)
+                self._take(block, got)
         except OSError as error:
             self._fail(str(error))
 
@@ -50,7 +55,13 @@ class Reader:
                 return
             self.length = int(fields[b"content-length"]) if self.method != "HEAD" else 0
             if body or self.length == 0:
-                self._count(len(body))
+                self._take(body, len(body))
+
+    def _take(self, block, got):
+        at = self.at + self.got
+        self._count(got)
+        if self.truth and block[:got] != self.truth[at:at + got]:
+            self._fail(f"**wrong bytes** at {at}")
 
     def _count(self, got):
         now = time.monotonic()
