@@ -12,6 +12,7 @@ enum {
     PROBE_MS = 1000,
     UNTOLD_MS = 10000, /* what a probe took that never told its end */
     DUE_MS = 30000,
+    OUTRUN_MS = 30000,
     RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
     SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
     LIES_MOST = 3,
@@ -26,7 +27,9 @@ struct health {
     int64_t until_ms; /* backing off until then */
     int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
     int64_t out_ms;   /* out until then */
-    bool has_lied;    /* the next success may be that very transfer */
+    bool is_outrun;
+    int64_t outrun_ms; /* when */
+    bool has_lied;     /* the next success may be that very transfer */
     int64_t lies_ms[LIES_MOST];
     int64_t rate; /* bytes a second, a moving average */
     char last_error[ERROR_BYTES];
@@ -106,6 +109,11 @@ static unsigned failures_of(const struct health *h, int64_t now_ms)
     return now_ms - h->tried_ms >= DUE_MS ? 0 : h->failures;
 }
 
+static bool was_outrun(const struct health *h, int64_t now_ms)
+{
+    return h->is_outrun && now_ms - h->outrun_ms < OUTRUN_MS;
+}
+
 /* Whether a is the better choice; equal ones keep their configured order. */
 static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
 {
@@ -118,6 +126,8 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
         return x->until_ms < y->until_ms;
     if (failures_of(x, now_ms) != failures_of(y, now_ms))
         return failures_of(x, now_ms) < failures_of(y, now_ms);
+    if (was_outrun(x, now_ms) != was_outrun(y, now_ms))
+        return was_outrun(y, now_ms);
     /* Only a clear difference in rate overrules the administrator's order. */
     return x->rate > 0 && y->rate > 0 && x->rate > 2 * y->rate;
 }
@@ -168,7 +178,8 @@ static void forget_failures(struct health *h)
     h->failures = 0;
     h->is_of_file = false;
     h->until_ms = 0;
-    h->last_error[0] = '\0';
+    if (!h->is_outrun)
+        h->last_error[0] = '\0';
 }
 
 void budget_page_succeeded(struct budget *b, size_t mirror)
@@ -180,6 +191,7 @@ void budget_page_succeeded(struct budget *b, size_t mirror)
 void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms)
 {
     struct health *h = &b->mirror[mirror];
+    h->is_outrun = false;
     if (!h->has_lied)
         forget_failures(h);
     h->has_lied = false;
@@ -215,6 +227,14 @@ void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_
     b->mirror[mirror].is_of_file = true;
 }
 
+void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    h->is_outrun = true;
+    h->outrun_ms = now_ms;
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
 void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
@@ -239,7 +259,7 @@ static bool is_slow(const struct budget *b, const struct health *h)
 void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct budget_view *ret)
 {
     const struct health *h = &b->mirror[mirror];
-    enum mirror_state state = is_slow(b, h) ? MIRROR_SLOW : MIRROR_OK;
+    enum mirror_state state = is_slow(b, h) || was_outrun(h, now_ms) ? MIRROR_SLOW : MIRROR_OK;
     if (h->until_ms > now_ms || h->failures > 0) /* until it has succeeded again */
         state = MIRROR_BACKING_OFF;
     if (h->out_ms > now_ms)

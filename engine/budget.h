@@ -6,11 +6,12 @@
  * flight thread owns it. Mirrors are numbered as the owner likes, below the count given at birth.
  *
  * Order of choice: mirrors that are not backing off before those that are; then fewer recent
- * failures; then the higher measured rate (a mirror never measured counts as good); then the
- * configured order. Failures are forgiven when nobody has tried for half a minute, so that a mirror
- * that has recovered is found out. A mirror that is backing off is asked all the same when
- * no other is left and its last try is a second ago: a client that waits may probe. Back-off
- * doubles from half a second to thirty, with jitter, and ends with the first success.
+ * failures; then those that were not outrun in the last half minute; then the higher measured rate
+ * (a mirror never measured counts as good); then the configured order. Failures are forgiven when
+ * nobody has tried for half a minute, so that a mirror that has recovered is found out. A mirror
+ * that is backing off is asked all the same when no other is left and its last try is a second ago:
+ * a client that waits may probe. Back-off doubles from half a second to thirty, with jitter, and
+ * ends with the first success.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +59,9 @@ void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64
 /* retry_after_s: what the mirror asked for, or -1. */
 void budget_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
                    int64_t now_ms);
+/* Another mirror was faster by far, or answered where this one was silent: no failure, and no
+ * back-off, but for a while the others come first. Only a file that comes ends that sooner. */
+void budget_outrun(struct budget *budget, size_t mirror, const char *what, int64_t now_ms);
 /* Wrong bytes under a known digest: three in an hour put the mirror out for an hour. */
 void budget_lied(struct budget *budget, size_t mirror, int64_t now_ms);
 

@@ -324,13 +324,17 @@ static void unlink_feed(struct flying *fl, struct feed *t)
         }
 }
 
+static void log_failure(const struct flying *fl, const struct feed *t, const char *what)
+{
+    log_info("transfer failed mirror=%s path=%s/%s error=\"%s\"", mirror_of(t, fl->origin)->name,
+             fl->origin->name, fl->entry->path, what);
+}
+
 static void tell_flight(struct flying *fl, struct feed *t, int error, const char *what)
 {
-    const struct origin *origin = fl->origin;
-    auto_free char *detail = str_printf("%s: %s", mirror_of(t, origin)->name, what);
+    auto_free char *detail = str_printf("%s: %s", mirror_of(t, fl->origin)->name, what);
     if (error && error != ERROR_STOPPING)
-        log_info("transfer failed mirror=%s path=%s/%s error=\"%s\"", mirror_of(t, origin)->name,
-                 origin->name, fl->entry->path, what);
+        log_failure(fl, t, what);
     flight_on_ended(fl->flight, t->number, error, t->facts.status, detail ? detail : what);
 }
 
@@ -473,11 +477,22 @@ static void stop_one(struct feed *t)
         fetcher_cancel(t->engine->fetcher, t->fetch);
 }
 
-void feed_stop(struct flying *fl, uint64_t number)
+/* It lost to another mirror: that it was stopped would tell nobody why. */
+static void note_outrun(struct flying *fl, const struct feed *t, const char *what)
 {
-    for (struct feed *t = fl->feeds; t; t = t->next)
-        if (t->number == number)
-            stop_one(t);
+    log_failure(fl, t, what);
+    budget_outrun(fl->engine->budget, t->counted_mirror, what, clock_monotonic_ms());
+}
+
+void feed_stop(struct flying *fl, const struct flight_command *c)
+{
+    for (struct feed *t = fl->feeds; t; t = t->next) {
+        if (t->number != c->transfer)
+            continue;
+        if (c->error)
+            note_outrun(fl, t, c->detail);
+        stop_one(t);
+    }
 }
 
 void feed_limit(struct flying *fl, uint64_t number, int64_t to)

@@ -78,6 +78,7 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->has_length = options->size >= 0;
     f->known = options->is_known;
     f->idle_since_ms = -1;
+    f->now_ms = options->now_ms;
     if (options->sha256)
         str_copy(f->sha256, sizeof(f->sha256), options->sha256);
     if (options->present_count && resume(f, options)) {

@@ -57,6 +57,7 @@ struct flight_options {
     int64_t size;         /* what an authority or an earlier answer said; -1 unknown */
     bool is_known;        /* readers can be answered without asking a mirror first */
     const char *sha256;   /* what an authority says, or NULL */
+    int64_t now_ms;       /* the clock of flight_on_tick at birth */
     unsigned connections; /* transfers of this file at once per mirror, at least 1 */
     /* What an earlier run of the daemon left on disk: born parked, and resumed by the first reader.
      * Hashing begins at once, before it is needed. Copied. */
@@ -83,7 +84,8 @@ enum flight_command_type {
                        FLIGHT_DROP withdraw it */
     FLIGHT_DROP,    /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
     FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
-    FLIGHT_STOP,    /* transfer */
+    FLIGHT_STOP,    /* transfer; error, detail: why another mirror does better, which the choice of
+                       mirrors should know; 0: the mirror is not at fault */
     FLIGHT_LIMIT,   /* transfer, to: what it brings behind `to` comes from elsewhere: to be stopped
                        there, without waiting for FLIGHT_STOP */
     FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -147,6 +148,22 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     return 0;
 }
 
+/* Another has answered, and this one has not for so long: to be known by those who choose. */
+static void stop_silent(struct flight *f, struct slot *s)
+{
+    int64_t silent_ms = f->now_ms - s->begun_ms;
+    if (s->state == SLOT_RUNNING && silent_ms >= HEDGE_MS) {
+        struct flight_command *c = flight_emit(f, FLIGHT_STOP);
+        c->transfer = s->transfer;
+        c->error = ERROR_TIMEOUT;
+        (void)snprintf(c->detail, sizeof(c->detail), "no byte for %lld ms", (long long)silent_ms);
+        f->shy |= 1u << s->mirror;
+        f->shy_since_ms = f->now_ms;
+        s->state = SLOT_IDLE;
+    }
+    flight_stop_slot(f, s);
+}
+
 /* The first answer for a run that two were asked for: the other one is not needed. Where that was
  * the front, its duty goes over. */
 static struct slot *win(struct flight *f, struct slot *s)
@@ -161,7 +178,7 @@ static struct slot *win(struct flight *f, struct slot *s)
             o->tried |= s->beside;
         if (o->state == SLOT_ASKED)
             flight_emit(f, FLIGHT_DROP)->slot = i;
-        flight_stop_slot(f, o);
+        stop_silent(f, o);
         o->beside = 0;
     }
     struct slot *front = &f->slot[FRONT];

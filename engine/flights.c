@@ -98,6 +98,7 @@ static void begin_flight(struct lookup *l)
                                      .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
+                                     .now_ms = clock_monotonic_ms(),
                                      .connections =
                                          (unsigned)fl->engine->options.connections_per_file,
                                      .sha256 = fl->sha256[0] ? fl->sha256 : NULL,

@@ -498,7 +498,7 @@ void flying_drain(struct flying *fl)
             feed_start(fl, &c);
             break;
         case FLIGHT_STOP:
-            feed_stop(fl, c.transfer);
+            feed_stop(fl, &c);
             break;
         case FLIGHT_LIMIT:
             feed_limit(fl, c.transfer, c.to);

@@ -91,7 +91,8 @@ struct feed {
 
 /* Begins a transfer as FLIGHT_START says. */
 void feed_start(struct flying *flying, const struct flight_command *command);
-void feed_stop(struct flying *flying, uint64_t number);
+/* As FLIGHT_STOP says; what is said of its mirror is logged and told to the budget. */
+void feed_stop(struct flying *flying, const struct flight_command *command);
 void feed_limit(struct flying *flying, uint64_t number, int64_t to);
 /* The flight is over: stops all and forgets them. */
 void feed_stop_all(struct flying *flying);

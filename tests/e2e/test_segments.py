@@ -189,11 +189,22 @@ def test_parts_of_a_large_file_leave_the_rest_alone(origin, serve, body):
     assert sent(origin) == 16384 + 1000
 
 
-def test_a_silent_mirror_is_hedged(origin, second_origin, serve, body):
+def test_a_silent_mirror_is_hedged(origin, second_origin, serve, body, tmp_path):
     """No answer for about a second: the next is asked, long before the silence counts as a fault."""
     silence = threading.Event()
     publish(origin, body, silent=silence)
     publish(second_origin, body)
+    small = build(tmp_path, "torch", "2.8.0+cu126")
+    links = [anchor(f"/whl/cu126/{href_of(n)}", n) for n in (NAME, small.name)]
+    for each in (origin, second_origin):
+        each.put_page("/whl/cu126/torch/", simple_page("torch", links))
+        each.put(f"/whl/cu126/{small.name}", small)
     daemon = start(serve, origin, second_origin, stall_timeout="60s")
     assert_whole(download(daemon), body)
     assert not silence.is_set() and origin.body_bytes(PATH) == 0
+    slow = daemon.status()["mirrors"][0]
+    assert "no byte for" in slow["last_error"] and slow["state"] == "slow"
+    daemon.wait_status(lambda _: "transfer failed mirror=m0" in daemon.log(), what="the log")
+    # It is known: the next file does not wait for it.
+    reply = daemon.get(f"/files/pytorch/cu126/{href_of(small.name)}")
+    assert reply.body == small.read_bytes() and not origin.asked(f"/whl/cu126/{small.name}")

@@ -9,6 +9,7 @@
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
  *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 sync
  * park end (end,kept: the bytes are worth keeping) reserve (when tells_reserve is set)
+ *     stop,why        of a mirror at fault
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,9 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
                                         [FLIGHT_END] = "end",
                                         [FLIGHT_SYNC] = "sync"};
     long long from = (long long)c->from, end = (long long)c->to;
-    if (c->type == FLIGHT_ASK)
+    if (c->type == FLIGHT_STOP && c->error)
+        (void)snprintf(to, size, "stop,%s", c->detail);
+    else if (c->type == FLIGHT_ASK)
         (void)snprintf(to, size, "ask%u-%x%s", c->slot, c->excluded,
                        c->rank == FLIGHT_RANK_AHEAD   ? "+"
                        : c->rank == FLIGHT_RANK_FRONT ? "?"

@@ -62,6 +62,32 @@ static void failures_are_forgiven_when_nobody_has_tried(void **state)
     budget_free(b);
 }
 
+/* It is not backing off: who has no other goes there, and after half a minute it is tried again. */
+static void outrun_mirrors_come_last_for_a_while(void **state)
+{
+    (void)state;
+    struct budget *b = make(1);
+    struct budget_view v;
+    budget_outrun(b, 0, "no byte for 1000 ms", 10000);
+    assert_int_equal(pick(b, 0, 10000), 1);
+    assert_int_equal(pick(b, 6, 10000), 0);
+    budget_view(b, 0, 10000, &v);
+    assert_int_equal(v.state, MIRROR_SLOW);
+    assert_string_equal(v.last_error, "no byte for 1000 ms");
+    budget_page_succeeded(b, 0); /* says nothing of files */
+    assert_int_equal(pick(b, 0, 39999), 1);
+    assert_int_equal(pick(b, 0, 40000), 0);
+    budget_view(b, 0, 40000, &v);
+    assert_int_equal(v.state, MIRROR_OK);
+    assert_string_equal(v.last_error, "no byte for 1000 ms");
+    budget_outrun(b, 0, "no byte for 1000 ms", 40000);
+    budget_succeeded(b, 0, 0, 0);
+    assert_int_equal(pick(b, 0, 40000), 0);
+    budget_view(b, 0, 40000, &v);
+    assert_string_equal(v.last_error, "");
+    budget_free(b);
+}
+
 static void one_probe_after_each_back_off(void **state)
 {
     (void)state;
@@ -248,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configured_order_then_failures_then_rate),
         cmocka_unit_test(failures_are_forgiven_when_nobody_has_tried),
+        cmocka_unit_test(outrun_mirrors_come_last_for_a_while),
         cmocka_unit_test(one_probe_after_each_back_off),
         cmocka_unit_test(pages_say_nothing_of_files),
         cmocka_unit_test(the_transfer_of_a_lie_is_no_success),

@@ -200,7 +200,7 @@ static void hedge(void **state)
         mirror(1, 1);
         expect("get1:1[0,-1)");
         assert_int_equal(answer(winner, 200, 1000, 0), 0);
-        expect("stop known:1000");
+        expect(winner ? "stop,no byte for 1000 ms known:1000" : "stop known:1000");
         bytes(winner, 0, 1000);
         expect("release:999 hash[0,1000)");
         ended(winner, 0, 200);

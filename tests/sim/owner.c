@@ -43,6 +43,7 @@ void owner_open(struct world *w, int file)
     b->flights++;
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
+    o.now_ms = world_now_ms(w);
     b->kept = b->verified = b->parked = b->committing = b->cut_since_known = false;
     b->idle_ms = -1;
     memset(b->ask, 0, sizeof(b->ask));
@@ -355,6 +356,8 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         on_start(w, file, c);
         break;
     case FLIGHT_STOP:
+        if (c->error)
+            budget_outrun(w->budget, c->transfer % FLIGHT_MIRRORS, c->detail, world_now_ms(w));
         transfer_stop(w, file, c->transfer);
         break;
     case FLIGHT_LIMIT:
