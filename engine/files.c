@@ -336,6 +336,8 @@ static int from_board(struct engine *e, struct board *board, int state,
     bool passing = closed && board->wants_pass;
     bool partial = board->had_bytes || (board->has_bytes && !query->waited);
     facts.state = partial ? FILE_PARTIAL : FILE_MISS;
+    if (board->limit == INT64_MAX && !query->waited) /* all of it is there, and verified */
+        facts.state = FILE_HIT;
     if (passing || board->unkept)
         facts.state = FILE_PASS;
     facts.immutable = board->authoritative && query->use == FILE_USE_WHOLE;
