@@ -2,8 +2,8 @@
 #include "server/connection.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -30,11 +30,8 @@ static void connection_resume(struct waiter *waiter)
 /* While it is suspended MHD looks at neither end nor error of the socket. */
 static bool connection_is_gone(struct waiter *waiter)
 {
-    char byte;
-    ssize_t n = recv(connection_of(waiter)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0)
-        return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
-    return n == 0;
+    struct pollfd client = {.fd = connection_of(waiter)->fd, .events = POLLRDHUP};
+    return poll(&client, 1, 0) > 0; /* behind requests that it has sent ahead, too */
 }
 
 static const struct waiter_class connection_class = {
@@ -78,12 +75,6 @@ bool connection_address_is_loopback(const struct sockaddr *address)
         return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
     }
     return false;
-}
-
-bool connection_is_loopback(const struct connection *connection)
-{
-    const struct sockaddr *address = connection_address(connection->mhd);
-    return address && connection_address_is_loopback(address);
 }
 
 void connection_tune(struct MHD_Connection *mhd)

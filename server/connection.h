@@ -31,9 +31,6 @@ bool connection_address_is_loopback(const struct sockaddr *address);
  * flight, so that its worker goes round to the others. */
 void connection_tune(struct MHD_Connection *mhd);
 
-/* Whether the client is on this machine. */
-bool connection_is_loopback(const struct connection *connection);
-
 void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE]);
 
 /* Ends the connection with a reset: for a body of unknown length, whose plain end would look

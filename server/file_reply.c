@@ -9,10 +9,9 @@
 #include "server/negotiate.h"
 #include "server/range.h"
 
-/* MHD allocates one block per reply: thousands of slow readers make a larger one dear. */
-/* MHD holds one block per reply. Larger ones save a fifth of the CPU per byte; but readers beyond
- * this machine may be many and slow. */
-enum { FILE_BLOCK_BYTES = 64 << 10, LOOPBACK_BLOCK_BYTES = 128 << 10, MIRRORS_SIZE = 256 };
+/* MHD holds one block per reply: larger ones would save some CPU per byte, but then each of
+ * thousands of slow readers costs as much. */
+enum { FILE_BLOCK_BYTES = 64 << 10, MIRRORS_SIZE = 256 };
 
 static const char *state_name(enum file_state state)
 {
@@ -84,10 +83,8 @@ static struct reply body_of(struct request *request)
     if (mapping && request->to >= 0)
         return reply_of_bytes(mapping + request->from, (size_t)(request->to - request->from));
     uint64_t length = request->to < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)(request->to - request->from);
-    size_t block =
-        connection_is_loopback(&request->connection) ? LOOPBACK_BLOCK_BYTES : FILE_BLOCK_BYTES;
     return (struct reply){
-        MHD_create_response_from_callback(length, block, body_read, request, NULL), 0};
+        MHD_create_response_from_callback(length, FILE_BLOCK_BYTES, body_read, request, NULL), 0};
 }
 
 static enum MHD_Result send_body(struct request *request, bool is_range, enum file_use use)
