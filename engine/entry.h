@@ -44,7 +44,7 @@ struct entry {
     _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
-    char *leftover; /* the partial's name, or NULL */
+    char *leftover;                     /* the partial's name, or NULL */
     int64_t leftover_bytes, leftover_s; /* since when, real time */
     UT_hash_handle hh;
 };
@@ -56,6 +56,7 @@ struct files {
     _Atomic uint64_t uses;
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
+    struct pass *passes; /* of which a source may still bring something */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */
     int64_t disk_error_ms;

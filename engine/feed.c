@@ -460,7 +460,7 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->next = fl->feeds;
     fl->feeds = t;
     flying_ref(fl);
-    if (t->head || fl->partial) {
+    if (t->head || fl->partial || fl->facts_only) {
         t->partial = fl->partial ? partial_ref(fl->partial) : NULL;
         free(b);
         fetch(t);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/flying.h"
+#include "engine/pass.h"
 #include "engine/saved.h"
 
 /*
@@ -111,9 +112,9 @@ static void begin_flight(struct lookup *l)
     } else {
         /* Without room for anything the bytes will pass by: only the facts are asked for here. */
         int64_t free_bytes = store_free_bytes(fl->engine->store);
-        bool full = files_disk_fails(fl->engine) ||
-                    (free_bytes >= 0 && free_bytes < fl->engine->options.min_free);
-        flying_add_interest(fl, full ? FILE_USE_HEAD : fl->interest);
+        fl->facts_only = files_disk_fails(fl->engine) ||
+                         (free_bytes >= 0 && free_bytes < fl->engine->options.min_free);
+        flying_add_interest(fl, fl->interest);
     }
     if (!fl->sha256[0])
         pages_want_digest(fl->engine, fl->origin, fl->entry->path);
@@ -405,6 +406,11 @@ static void tick_one(struct flying *fl, int64_t now_ms)
         return;
     flight_on_tick(fl->flight, now_ms, NULL);
     flying_drain(fl);
+}
+
+/* While they are suspended nobody else notices that they have left. */
+static void sweep(struct flying *fl, int64_t now_ms)
+{
     if (!fl->over && fl->board && now_ms - fl->swept_ms >= SWEEP_MS) {
         fl->swept_ms = now_ms;
         (void)waitlist_sweep(&fl->board->waiters);
@@ -459,8 +465,10 @@ void flights_tick(struct engine *e, int64_t now_ms)
         next = fl->next;
         flying_ref(fl);
         tick_one(fl, now_ms);
+        sweep(fl, now_ms);
         flying_unref(fl);
     }
+    pass_sweep(e);
     flights_retry_asks(e);
     forget_surplus(e);
     retire_failures(e, now_ms);

@@ -146,7 +146,8 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
 
 void flying_add_interest(struct flying *fl, enum file_use use)
 {
-    enum flight_use as = use == FILE_USE_WHOLE ? FLIGHT_WHOLE : FLIGHT_HEAD;
+    bool whole = use == FILE_USE_WHOLE && !fl->facts_only;
+    enum flight_use as = whole ? FLIGHT_WHOLE : FLIGHT_HEAD;
     flight_on_reader(fl->flight, INTEREST | fl->last_interest++, as, 0, -1);
 }
 
@@ -176,11 +177,12 @@ static void on_known(struct flying *fl, int64_t size)
     board->size = size;
     board->unkept = size < 0 && !fl->sha256[0];
     commit_facts(fl); /* also of what passes by: the next flight must say the same */
-    if (size > 0 && !has_room(fl, size)) {
-        fl->no_room = true;
+    fl->no_room = size < 0 ? fl->facts_only : size > 0 && !has_room(fl, size);
+    if (fl->no_room) {
         flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
         return;
     }
+    fl->facts_only = false;
     board_know(board, size);
     forget_interest(fl);
 }
@@ -405,9 +407,8 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
              fl->origin->name, fl->entry->path, error_text(c->error), c->detail);
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
-    bool again =
-        disk && board->state == BOARD_OPENING && !board->etag[0] && !files_disk_fails(fl->engine);
-    board->wants_pass = disk && board->etag[0] && board->size >= 0;
+    bool again = disk && board->state == BOARD_OPENING && !board->etag[0] && !fl->facts_only;
+    board->wants_pass = disk && board->etag[0];
     if (disk) {
         if (!fl->no_room)
             files_note_disk_error(fl->engine, c->error);

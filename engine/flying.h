@@ -25,7 +25,8 @@ struct flying {
     struct feed *feeds;
     unsigned refs; /* jobs on their way, and the list's own */
     bool over, committed, no_room;
-    bool has_map; /* the partial's map is begun: see engine/saved.h */
+    bool facts_only; /* nothing can be kept: only size and validators are asked for, and no disk */
+    bool has_map;    /* the partial's map is begun: see engine/saved.h */
     const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */

@@ -41,8 +41,10 @@ struct pass {
     struct partial *prefix; /* bytes [0, from), to be hashed first */
     int64_t skip;           /* bytes below are hashed and dropped: nobody wants them */
     struct job begin, ended;
-    bool starved;   /* writer lane: no memory for a chunk, so what comes behind is useless */
-    unsigned tried; /* flight thread, as are these: */
+    bool starved; /* writer lane: no memory for a chunk, so what comes behind is useless */
+    struct pass *prev, *next; /* in files->passes; flight thread, as are these: */
+    bool is_listed;
+    unsigned tried;
     unsigned mirror;
     bool mixed; /* not all bytes are this mirror's */
     int64_t started_ms;
@@ -80,7 +82,8 @@ static int64_t limit(const struct pass *p)
 {
     if (p->done || !p->whole)
         return p->arrived;
-    int64_t last = p->size - (p->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK : 1);
+    int64_t held = p->size >= 0 && p->size <= FLIGHT_HOLD_BACK ? 1 : FLIGHT_HOLD_BACK;
+    int64_t last = (p->size >= 0 ? p->size : p->arrived) - held;
     return p->arrived < last ? p->arrived : last;
 }
 
@@ -158,7 +161,8 @@ static int on_head(void *context, const struct fetch_head *head)
         return ERROR_GONE;
     if (head->status != 200 && head->status != 206)
         return ERROR_UPSTREAM_STATUS;
-    if (head->from != p->arrived || (head->total >= 0 && head->total != p->size))
+    bool other = p->size >= 0 && head->total >= 0 && head->total != p->size;
+    if (head->from != p->arrived || other)
         return ERROR_UPSTREAM_BROKEN;
     return 0;
 }
@@ -198,8 +202,37 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 /* ------------------------------------------------------- the flight thread */
 
+static void enlist(struct pass *p)
+{
+    struct pass **list = &p->engine->files->passes;
+    p->is_listed = true;
+    p->next = *list;
+    if (p->next)
+        p->next->prev = p;
+    *list = p;
+}
+
+static void delist(struct pass *p)
+{
+    if (!p->is_listed)
+        return;
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        p->engine->files->passes = p->next;
+    if (p->next)
+        p->next->prev = p->prev;
+}
+
+void pass_sweep(struct engine *e)
+{
+    for (struct pass *p = e->files->passes; p; p = p->next)
+        (void)waitlist_sweep(&p->list);
+}
+
 static void finish(struct pass *p, bool good)
 {
+    delist(p);
     pthread_mutex_lock(&p->list.lock);
     p->done = good;
     p->failed = !good;
@@ -215,7 +248,7 @@ static void fetch(struct pass *p)
     bool part = p->arrived > 0 || (!p->sha && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",
                                     .from = part ? p->arrived : -1,
-                                    .to = part ? p->to - 1 : -1,
+                                    .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
                                     .via = via,
                                     .max_bytes = INT64_MAX};
     p->started_ms = clock_monotonic_ms();
@@ -230,6 +263,8 @@ static void begin_run(struct job *job)
     struct pass *p = container_of(job, struct pass, begin);
     size_t numbers[FLIGHT_MIRRORS];
     unsigned count = core_origin_mirrors(p->engine, p->origin, numbers);
+    if (!p->is_listed)
+        enlist(p);
     pthread_mutex_lock(&p->list.lock);
     bool closed = p->closed;
     pthread_mutex_unlock(&p->list.lock);
@@ -254,7 +289,7 @@ static void begin_run(struct job *job)
 static bool is_right(struct pass *p)
 {
     char hex[SHA256_HEX];
-    if (p->arrived != p->to)
+    if (p->arrived != p->to && p->to < INT64_MAX)
         return false;
     if (!p->sha)
         return true;
@@ -283,7 +318,7 @@ static void ended_run(struct job *job)
     if (p->error == 0) {
         bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms);
-        if (!right && p->sha && p->arrived == p->to)
+        if (!right && p->sha && (p->arrived == p->to || p->size < 0))
             on_lie(p, number, now_ms);
         finish(p, right);
         return;
@@ -329,6 +364,8 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->size = options->size;
     p->from = p->at = p->arrived = options->from;
     p->to = options->to < 0 ? options->size : options->to;
+    if (p->to < 0)
+        p->to = INT64_MAX;
     p->tried = options->blamed;
     p->mixed = options->prefix != NULL;
     p->whole = options->whole;

@@ -15,9 +15,9 @@ struct pass;
 struct pass_options {
     const struct origin *origin;
     const char *path;
-    const char *via;    /* or NULL */
-    const char *sha256; /* of the whole file, or "" */
-    int64_t size;
+    const char *via;        /* or NULL */
+    const char *sha256;     /* of the whole file, or "" */
+    int64_t size;           /* -1 unknown: as much as comes */
     int64_t from, to;       /* what is wanted, half open */
     struct partial *prefix; /* holds bytes [0, from), or NULL */
     unsigned blamed;        /* mirrors not to be asked */
@@ -30,3 +30,5 @@ int pass_open(struct engine *engine, const struct pass_options *options, struct 
 int64_t pass_read(struct pass *pass, int64_t offset, void *data, size_t size,
                   struct waiter *waiter);
 void pass_close(struct pass *pass); /* NULL is legal */
+/* Resumes suspended readers whose clients have left. Flight thread, four times a second. */
+void pass_sweep(struct engine *engine);

@@ -356,8 +356,7 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
             return r == ENGINE_WAIT ? 0 : r;
     }
     int64_t n = read_from(f, offset, data, most, waiter);
-    if (n != ERROR_UPSTREAM_BROKEN || !f->board || !f->board->wants_pass || f->pass ||
-        f->facts.size < 0)
+    if (n != ERROR_UPSTREAM_BROKEN || !f->board || !f->board->wants_pass || f->pass)
         return n;
     /* The disk is full: what is there was read, the rest passes by. */
     n = open_pass(f, offset);

@@ -79,6 +79,7 @@ class Resource:
     length: Optional[int] = None  # the Content-Length that is claimed
     framing: str = "length"  # or "chunked", or "close": no length, ended by closing
     status: Optional[int] = None  # refuse with it; `body` is the explanation
+    head_status: Optional[int] = None  # the same, but HEAD alone
     location: Optional[str] = None  # redirect there
     ignore_range: bool = False
     gzip: bool = False
@@ -243,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
             resource.silent.wait(PATIENCE_S)
         if resource.location:
             return self._refuse(302, b"", Location=resource.location)
+        if resource.head_status and self.command == "HEAD":
+            return self._refuse(resource.head_status, b"")
         if resource.status:
             return self._refuse(resource.status, resource.body, resource.type)
         return self._serve(resource, count)

@@ -315,14 +315,6 @@ def failing(folder, files, step, mode):
     return run
 
 
-# A file of which nothing is known yet, asked for within 10 s of another's disk error: its partial
-# cannot be made either, and then the answer is 502 where it should pass through.
-UNKNOWN_FILE = pytest.mark.xfail(strict=False, reason="a fresh file is 502 while the disk is known to fail")
-
-
-@pytest.mark.parametrize(
-    "mode",
-    ["eio", "enospc", pytest.param("eio-on", marks=UNKNOWN_FILE), pytest.param("enospc-on", marks=UNKNOWN_FILE)],
-)
+@pytest.mark.parametrize("mode", ["eio", "enospc", "eio-on", "enospc-on"])
 def test_failing_at_any_step(files, steps, tmp_path, mode):
     in_parallel(failing, [(tmp_path, files, n, mode) for n in sample(steps, 12)])

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that is really full: a small tmpfs of its own, filled by somebody else."""
+"""A disk that is really full: a small tmpfs of its own, filled by somebody else. And one on which no
+partial can be made."""
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import wire
-from daemon import configuration, official_mirror
+from daemon import binary, configuration, official_mirror
 from origin import Gate
 from standins import anchor, simple_page
 from wheels import build, sha256_of
@@ -104,3 +106,53 @@ def test_start_on_a_full_disk(disk, serve, published):
     again = serve(config, cache_dir=disk / "cache")
     assert "unreadable" not in again.log()
     assert wire.ask(_url(again, NAMES[0]))["X-Cache"] == "hit"
+
+
+# ------------------------------------------------------------------ nothing is known of the file
+
+FAULTS = binary().parent / "tests/preload/libfaults.so"
+SHAPES = {
+    "sound": {},
+    "head-refused": {"head_status": 405},
+    "no-length": {"framing": "chunked"},
+    "no-length-head-refused": {"framing": "chunked", "head_status": 405},
+}
+
+
+def _without_partials(cache, mode, off):
+    """A disk that refuses every change of a partial, and keeps all else, once `off` is gone."""
+    settings = {"DIR": cache.resolve(), "ONLY": "/partials/", "STEP": 1, "MODE": mode, "OFF": off}
+    return ("env", f"LD_PRELOAD={FAULTS}", *(f"WHEELYARD_FAULT_{k}={v}" for k, v in settings.items()))
+
+
+@pytest.mark.skipif(not FAULTS.exists(), reason=f"{FAULTS} is built with the daemon")
+@pytest.mark.parametrize("mode", ["eio-on", "enospc-on"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("named", [True, False], ids=["digest", "no-digest"])
+def test_whatever_is_known_it_passes_by(origin, serve, tmp_path, body, mode, shape, named):
+    """Of the first file the disk's error is learnt in the middle; with the second it is known."""
+    links = [anchor(f"/whl/cu126/{n}", n, sha256_of(body) if named else None) for n in NAMES[:2]]
+    origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
+    for name in NAMES[:2]:
+        origin.put(f"/whl/cu126/{name}", body, **SHAPES[shape])
+    config = configuration(pytorch=[official_mirror("m", origin.url)], min_free=0)
+    cache, off = tmp_path / "cache", tmp_path / "off"
+    off.touch()
+    daemon = serve(config, cache_dir=cache, wrap=_without_partials(cache, mode, off))
+    off.unlink()
+    plain = [None, None, None]
+    spans = [] if "no-length" in shape else ["bytes=5-9", "bytes=-16384", "bytes=1000000-"]
+    for name in NAMES[:2]:
+        asked = [{"Range": span} if span else None for span in plain + spans]
+        with ThreadPoolExecutor(len(asked) + 1) as clients:
+            heads = clients.submit(wire.ask, _url(daemon, name), "HEAD")
+            replies = list(clients.map(lambda h, n=name: wire.ask(_url(daemon, n), headers=h), asked))
+        assert heads.result().status == 200
+        for reply, headers in zip(replies, asked):
+            assert (reply.status, reply.cut) == (206 if headers else 200, False), reply.text
+            first, last = 0, len(body) - 1
+            if headers:
+                first, last = map(int, reply["Content-Range"].split()[1].split("/")[0].split("-"))
+            assert reply.body == body[first : last + 1]
+            assert name == NAMES[0] or reply["X-Cache"] == "pass"
+    assert daemon.status()["cache"]["state"] == ("full" if mode == "enospc-on" else "read-only")

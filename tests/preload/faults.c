@@ -5,11 +5,12 @@
  * environment:
  *
  *     WHEELYARD_FAULT_DIR    the directory, absolute and without links; nothing else is touched
+ *     WHEELYARD_FAULT_ONLY   a text: only paths below it that contain it count, if given
  *     WHEELYARD_FAULT_TRACE  a file that gets one line per step: number, call, path below the above
  *     WHEELYARD_FAULT_STEP   number of the step, from 1; 0 or nothing: only count
  *     WHEELYARD_FAULT_MODE   kill-before, kill-after, kill-torn (half of a write, then killed),
  *                            eio, enospc (one call fails), eio-on, enospc-on (all from there on)
- *     WHEELYARD_FAULT_OFF    a file whose being there ends eio-on and enospc-on
+ *     WHEELYARD_FAULT_OFF    a file; while it is there, eio-on and enospc-on do nothing
  *
  * Calls go to the kernel directly, never to libc: no lookup, no allocation, no lock, so that it may
  * be called from anywhere, before constructors and under sanitizers too. Names are bound by asm
@@ -49,7 +50,7 @@ static char folder[PATH_SIZE];
 static size_t folder_len; /* 0: not set up yet, or not wanted */
 static const struct mode *mode;
 static unsigned long fault_step;
-static const char *off_path;
+static const char *off_path, *only;
 static int trace_fd = -1;
 static _Atomic unsigned long steps;
 
@@ -58,6 +59,7 @@ __attribute__((constructor)) static void set_up(void)
     const char *dir = getenv("WHEELYARD_FAULT_DIR"), *trace = getenv("WHEELYARD_FAULT_TRACE");
     const char *step = getenv("WHEELYARD_FAULT_STEP"), *name = getenv("WHEELYARD_FAULT_MODE");
     off_path = getenv("WHEELYARD_FAULT_OFF");
+    only = getenv("WHEELYARD_FAULT_ONLY");
     fault_step = step ? strtoul(step, NULL, 10) : 0;
     for (size_t i = 0; name && i < sizeof(modes) / sizeof(modes[0]); i++)
         if (strcmp(name, modes[i].name) == 0)
@@ -98,7 +100,8 @@ static void path_at(int directory, const char *name, char *ret)
 static bool is_watched(const char *path)
 {
     return folder_len > 0 && strncmp(path, folder, folder_len) == 0 &&
-           (path[folder_len] == '/' || path[folder_len] == '\0');
+           (path[folder_len] == '/' || path[folder_len] == '\0') &&
+           (!only || strstr(path + folder_len, only));
 }
 
 /* ------------------------------------------------------------------ steps */
@@ -122,10 +125,9 @@ static bool fails(unsigned long n, enum kind kind)
 {
     if (!mode || !(mode->flags & ERRORS) || (kind == FREES && mode->error == ENOSPC))
         return false;
-    if (n == fault_step)
-        return true;
-    return n > fault_step && (mode->flags & STAYS) &&
-           !(off_path && syscall(SYS_access, off_path, F_OK) == 0);
+    if (!(mode->flags & STAYS))
+        return n == fault_step;
+    return n >= fault_step && !(off_path && syscall(SYS_access, off_path, F_OK) == 0);
 }
 
 struct call {
