@@ -162,6 +162,8 @@ static int open_tree(struct store *store, const char *dir)
     if (r == 0)
         r = take_lock(dir, &store->lock);
     if (r == 0)
+        r = open_directory(dir, ".", &store->root);
+    if (r == 0)
         r = open_directory(dir, "blobs", &store->blobs);
     if (r == 0)
         r = open_directory(dir, "partials", &store->partials);
@@ -177,7 +179,7 @@ int store_open(const char *dir, struct store **ret)
     struct store *store = calloc(1, sizeof(*store));
     if (!store)
         return ERROR_NO_MEMORY;
-    store->lock = store->blobs = store->partials = -1;
+    store->lock = store->root = store->blobs = store->partials = -1;
     (void)pthread_mutex_init(&store->names, NULL);
     store->catalogue_path = str_printf("%s/catalogue.sqlite", dir);
     int r = store->catalogue_path ? open_tree(store, dir) : ERROR_NO_MEMORY;
@@ -196,6 +198,7 @@ void store_close(struct store *store)
         return;
     cleanup_close(&store->partials);
     cleanup_close(&store->blobs);
+    cleanup_close(&store->root);
     cleanup_close(&store->lock); /* last: from here on another process may begin */
     (void)pthread_mutex_destroy(&store->names);
     free(store->catalogue_path);
@@ -236,26 +239,36 @@ int store_begin(struct store *store, char **ret_name, int *ret_fd)
     }
 }
 
-int store_reserve(struct store *store, int fd, int64_t size)
+/* In steps: a write into the file waits for one of them at most, not for gigabytes. */
+static int allocate(int fd, int64_t size)
+{
+    enum { STEP = 64 << 20 };
+    for (int64_t at = 0, len; at < size; at += len) {
+        int r;
+        len = size - at < STEP ? size - at : STEP;
+        do
+            r = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)len);
+        while (r < 0 && errno == EINTR);
+        if (r < 0 && errno == EOPNOTSUPP)
+            return 0;
+        if (r < 0)
+            return errno == EFBIG ? ERROR_NO_SPACE : error_from_errno(errno);
+    }
+    return 0;
+}
+
+int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return error_from_errno(errno);
-    if (size <= 0)
-        return 0; /* fallocate refuses it */
     int64_t missing = size - (int64_t)st.st_blocks * 512;
 
     /* Asked first, because a failing fallocate may keep what it got before it failed. */
     int64_t free_bytes = store_free_bytes(store);
-    if (free_bytes >= 0 && missing > free_bytes)
+    if (free_bytes >= 0 && missing > 0 && missing > free_bytes - keep_free)
         return ERROR_NO_SPACE;
-    int r;
-    do
-        r = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
-    while (r < 0 && errno == EINTR);
-    if (r == 0 || errno == EOPNOTSUPP)
-        return 0;
-    return errno == EFBIG ? ERROR_NO_SPACE : error_from_errno(errno);
+    return allocate(fd, size);
 }
 
 int store_unreserve(int fd, int64_t size, const struct store_span *missing, size_t count)
@@ -467,6 +480,30 @@ int store_commit(struct store *store, const char *name, int fd, const char *sha2
         store_discard(store, name); /* its map is all there is left of it */
     }
     return r;
+}
+
+int store_put_sidecar(struct store *store, const char *sha256, const char *sidecar,
+                      size_t sidecar_len)
+{
+    struct blob_names names;
+    if (!str_is_sha256(sha256))
+        return STORE_MISSING;
+    if (sidecar_len > STORE_SIDECAR_MAX)
+        return ERROR_TOO_BIG;
+    store_names_of(sha256, &names);
+    const char *beside = names.sidecar + 3; /* an own name in partials/, until it is whole */
+    int r = write_sidecar(store, beside, sidecar, sidecar_len);
+    if (r == 0) {
+        pthread_mutex_lock(&store->names);
+        if (!is_file(store->blobs, names.blob))
+            r = STORE_MISSING;
+        else if (renameat(store->partials, beside, store->blobs, names.sidecar) < 0)
+            r = error_from_errno(errno);
+        pthread_mutex_unlock(&store->names);
+    }
+    if (r)
+        (void)unlinkat(store->partials, beside, 0);
+    return r ? r : sync_directory_at(store->blobs, names.directory);
 }
 
 /* ------------------------------------------------------------------ blobs */

@@ -9,6 +9,8 @@
  *     <dir>/blobs/ab/abcd....json     its sidecar: what the catalogue must know to be rebuilt
  *     <dir>/partials/<name>           a blob being fetched: a sparse file
  *     <dir>/partials/<name>.map       its saved map (cache/map.h): what it can be resumed by
+ *     <dir>/quarantine/abcd...        bytes that are not what their name says, for who wants to
+ * look
  *
  * Every function blocks (disk lanes only) except where said. Handles may be shared by threads.
  *
@@ -34,10 +36,10 @@ void store_close(struct store *store); /* fds that were handed out stay good; NU
 /* A fresh partial, open for reading and writing; the caller closes ret_fd. `ret_name` (free() it)
  * names it for the calls below. */
 int store_begin(struct store *store, char **ret_name, int *ret_fd);
-/* Reserves disk for bytes [0, size) so that a full disk is known before the first byte
- * (ERROR_NO_SPACE); the file's size stays what it is. Where the file system cannot reserve, what is
- * free now is all that is asked. */
-int store_reserve(struct store *store, int fd, int64_t size);
+/* Reserves disk for bytes [0, size), so that a full disk is known early: ERROR_NO_SPACE, also when
+ * less than `keep_free` bytes would stay free. The file's size stays what it is, and writes go on
+ * beside it. Where the file system cannot reserve, what is free now is all that is asked. */
+int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free);
 /* The commit above. `name` is spent whatever comes of it: after a failure neither partial nor
  * sidecar is left, while `fd` goes on reading. A blob of that digest and size that exists already
  * is kept and the partial removed (its bytes are the same); its sidecar is replaced, so the caller
@@ -46,6 +48,10 @@ int store_reserve(struct store *store, int fd, int64_t size);
 enum { STORE_SIDECAR_MAX = 1 << 20 };
 int store_commit(struct store *store, const char *name, int fd, const char *sha256,
                  const char *sidecar, size_t sidecar_len);
+/* Replaces the sidecar of a blob that is there, whole or not at all. STORE_MISSING, ERROR_TOO_BIG.
+ * Not beside a store_commit of the same digest. */
+int store_put_sidecar(struct store *store, const char *sha256, const char *sidecar,
+                      size_t sidecar_len);
 /* Gives back what store_reserve took and nobody wrote: the blocks in those spans of a file that is
  * to have `size` bytes. Spans whose bytes are all missing, and no write into them may be under way:
  * its bytes could be lost. Writes elsewhere may go on. The file's size becomes `size`. Does nothing
@@ -66,7 +72,7 @@ int store_sync_names(struct store *store);
  * STORE_MISSING (> 0) when either is not there, ERROR_CORRUPT when it can be no map. */
 int store_reopen(struct store *store, const char *name, int *ret_fd, int *ret_map_fd);
 /* Names of the partials of earlier runs (never of this one) that have a map; for the start. The
- * visitor may call store_reopen and store_discard. */
+ * visitor may call store_reopen, store_unreserve and store_discard. */
 int store_each_partial(struct store *store, int (*visit)(void *context, const char *name),
                        void *context);
 /* Forgets a partial that is not to be committed, and its map; readers that hold an fd go on. */
@@ -77,6 +83,14 @@ void store_discard(struct store *store, const char *name);
 int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_t *ret_size);
 /* Unlinks blob and sidecar; missing ones are fine, and whoever has it open reads on. */
 int store_remove(struct store *store, const char *sha256);
+
+/* The same, but the bytes are kept aside: in quarantine/, which holds at most STORE_QUARANTINE_MOST
+ * files, the oldest go first. STORE_MISSING when they were not there, or could not be moved: then
+ * they are removed. */
+enum { STORE_QUARANTINE_MOST = 8 };
+int store_quarantine(struct store *store, const char *sha256);
+/* Removes all but the newest `most` in quarantine. */
+void store_trim_quarantine(struct store *store, unsigned most);
 
 /* Every complete blob with its size and sidecar text (NULL when unreadable; lives until the visitor
  * returns), for putting the catalogue right. Files that are no blob by name, and sidecars without

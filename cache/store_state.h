@@ -12,7 +12,8 @@
 
 struct store {
     int lock;  /* held as long as it is open */
-    int blobs; /* directories: what is done below is relative to them */
+    int root;  /* directories: what is done below is relative to them */
+    int blobs;
     int partials;
     pthread_mutex_t names;
     _Atomic uint64_t next; /* name of the next partial */

@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "engine/flying.h"
 #include "engine/inventory.h"
-#include "engine/quarantine.h"
 
 /*
  * Putting the cache in order while it runs. Orphans are blobs that neither the catalogue nor the
@@ -57,7 +56,7 @@ static void scan_run(struct job *job)
 {
     struct search *s = container_of(job, struct search, job);
     s->error = store_scan(s->engine->store, on_disk, s);
-    quarantine_trim(s->engine, 0);
+    store_trim_quarantine(s->engine->store, 0);
     sem_post(&s->done);
 }
 

@@ -377,57 +377,6 @@ static void maps_that_cannot_be(void **state)
     store_close(store);
 }
 
-static int64_t allocated(int fd)
-{
-    struct stat st;
-    assert_int_equal(fstat(fd, &st), 0);
-    return (int64_t)st.st_blocks * 512;
-}
-
-static void gives_reserved_space_back(void **state)
-{
-    (void)state;
-    enum { MIB = 1 << 20 };
-    struct store *store = open_store("back");
-    auto_free char *name = NULL;
-    auto_close int fd = -1;
-    char got[2];
-    int64_t size = 4 * MIB + 100;
-    const struct store_span missing[] = {{1, 2 * MIB + 10}, {2 * MIB + 11, size}};
-    assert_int_equal(store_begin(store, &name, &fd), 0);
-    assert_int_equal(store_reserve(store, fd, size), 0);
-    assert_true(allocated(fd) >= size);
-    assert_int_equal(file_write_at(fd, "a", 1, 0), 0);
-    assert_int_equal(file_write_at(fd, "b", 1, 2 * MIB + 10), 0);
-    assert_int_equal(fsync(fd), 0);
-    assert_int_equal(store_unreserve(fd, size, missing, 2), 0);
-    assert_true(allocated(fd) < MIB);
-    assert_int_equal(file_read_at(fd, got, 1, 0), 0);
-    assert_int_equal(got[0], 'a');
-    assert_int_equal(file_read_at(fd, got, 1, 2 * MIB + 10), 0);
-    assert_int_equal(got[0], 'b');
-    assert_int_equal(file_read_at(fd, got, 1, size - 1), 0); /* the size is the whole one */
-    assert_int_equal(store_reserve(store, fd, size), 0);     /* and it can be had again */
-    assert_true(allocated(fd) >= size);
-    store_close(store);
-}
-
-static void reserves(void **state)
-{
-    (void)state;
-    struct store *store = open_store("reserve");
-    auto_free char *name = NULL;
-    auto_close int fd = -1;
-    struct stat st;
-    assert_int_equal(store_begin(store, &name, &fd), 0);
-    assert_int_equal(store_reserve(store, fd, 0), 0);
-    assert_int_equal(store_reserve(store, fd, 1 << 20), 0);
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(st.st_size, 0);
-    assert_int_equal(store_reserve(store, fd, INT64_C(1) << 60), ERROR_NO_SPACE);
-    store_close(store);
-}
-
 /* ------------------------------------------------------------------ commits that fail */
 
 enum obstacle { BAD_FD, LARGE_SIDECAR, NO_FAN_OUT, NO_SIDECAR, NO_BLOB, OBSTACLES };
@@ -505,7 +454,7 @@ static void a_full_disk(void **state)
     char sha256[SHA256_HEX], kept[SHA256_HEX];
     assert_int_equal(put(store, "kept", kept), 0);
     begin(store, "late", &name, &fd, sha256);
-    assert_int_equal(store_reserve(store, fd, 2 << 20), ERROR_NO_SPACE);
+    assert_int_equal(store_reserve(store, fd, 2 << 20, 0), ERROR_NO_SPACE);
     fill_up("full/ballast");
     int map = -1;
     assert_int_equal(store_begin_map(store, name, 64 << 10, &map), ERROR_NO_SPACE);
@@ -684,8 +633,6 @@ int main(void)
         cmocka_unit_test(partials_with_a_map_stay),
         cmocka_unit_test(a_commit_takes_the_map_away),
         cmocka_unit_test(maps_that_cannot_be),
-        cmocka_unit_test(gives_reserved_space_back),
-        cmocka_unit_test(reserves),
         cmocka_unit_test(a_failed_commit_leaves_nothing),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_read_only_disk),

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Blobs that are not what their name says, put aside. Nothing in the program reads them again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "cache/store.h"
+#include "cache/store_state.h"
+
+static const char FOLDER[] = "quarantine";
+
+enum { LIST_MOST = 1024 };
+
+struct old {
+    char name[NAME_MAX + 1];
+    int64_t changed_ns;
+};
+
+static int by_age(const void *a, const void *b)
+{
+    const struct old *x = a, *y = b;
+    return x->changed_ns < y->changed_ns ? -1 : x->changed_ns > y->changed_ns;
+}
+
+static unsigned list_folder(DIR *stream, struct old *list)
+{
+    const char *name;
+    struct stat st;
+    unsigned count = 0;
+    while (count < LIST_MOST && (name = store_next_name(stream))) {
+        if (fstatat(dirfd(stream), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        str_copy(list[count].name, sizeof(list[count].name), name);
+        list[count++].changed_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+    }
+    return count;
+}
+
+void store_trim_quarantine(struct store *store, unsigned most)
+{
+    auto_dir DIR *stream = store_list(store->root, FOLDER);
+    auto_free struct old *list = stream ? calloc(LIST_MOST, sizeof(*list)) : NULL;
+    if (!list)
+        return;
+    unsigned count = list_folder(stream, list);
+    qsort(list, count, sizeof(*list), by_age);
+    for (unsigned i = 0; i + most < count; i++)
+        (void)unlinkat(dirfd(stream), list[i].name, 0);
+}
+
+static int move_aside(struct store *store, const struct blob_names *names, const char *sha256)
+{
+    if (mkdirat(store->root, FOLDER, 0700) < 0 && errno != EEXIST)
+        return STORE_MISSING;
+    auto_close int folder = openat(store->root, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || renameat(store->blobs, names->blob, folder, sha256) < 0)
+        return STORE_MISSING;
+    return 0;
+}
+
+int store_quarantine(struct store *store, const char *sha256)
+{
+    struct blob_names names;
+    if (!str_is_sha256(sha256))
+        return STORE_MISSING;
+    store_names_of(sha256, &names);
+    int moved = move_aside(store, &names, sha256);
+    int r = store_remove(store, sha256);
+    store_trim_quarantine(store, STORE_QUARANTINE_MOST);
+    return moved ? moved : r;
+}
