@@ -82,6 +82,14 @@ static struct header read_header(const void *block)
     return header;
 }
 
+/* Alone: it never changes, while map_rebase may change what is beside it. */
+static int64_t read_size(const void *block)
+{
+    int64_t size;
+    memcpy(&size, (const char *)block + offsetof(struct header, size), sizeof(size));
+    return size;
+}
+
 /* ------------------------------------------------------------------ checksums */
 
 #define FNV_START UINT64_C(14695981039346656037)
@@ -140,29 +148,35 @@ static uint32_t write_mirrors(struct writer *w, const struct map_about *about)
     return count;
 }
 
-int map_format(void *block, const struct map_about *about)
+static int write_strings(char *strings, const struct map_about *about, struct header *ret)
 {
-    if (map_size(about->size) < 0)
-        return ERROR_TOO_BIG;
-    char *strings = (char *)block + STRINGS;
     struct writer w = {.at = strings, .left = MAP_ABOUT_MAX};
-    struct header header;
-    memset(&header, 0, sizeof(header)); /* padding, too: it is written */
     write_string(&w, about->origin);
     write_string(&w, about->path);
     write_string(&w, about->etag);
     write_string(&w, about->validator_etag);
     write_string(&w, about->validator_date);
     write_string(&w, about->validator_mirror);
-    header.mirror_count = write_mirrors(&w, about);
-    if (w.full)
+    ret->mirror_count = write_mirrors(&w, about);
+    ret->strings_len = (uint32_t)(w.at - strings);
+    return w.full ? ERROR_TOO_BIG : 0;
+}
+
+int map_format(void *block, const struct map_about *about)
+{
+    if (map_size(about->size) < 0)
         return ERROR_TOO_BIG;
+    char *strings = (char *)block + STRINGS;
+    struct header header;
+    memset(&header, 0, sizeof(header)); /* padding, too: it is written */
+    int r = write_strings(strings, about, &header);
+    if (r)
+        return r;
     memcpy(header.magic, MAGIC, sizeof(MAGIC));
     header.layout = LAYOUT;
     header.chunk = MAP_CHUNK;
     header.size = about->size;
     header.created_s = about->created_s;
-    header.strings_len = (uint32_t)(w.at - strings);
     header.checksum = header_checksum(&header, strings);
     str_copy(header.boot_id, sizeof(header.boot_id), about->boot_id);
     memcpy(block, &header, sizeof(header));
@@ -173,7 +187,7 @@ int map_format(void *block, const struct map_about *about)
 
 void map_mark(void *block, int64_t from, int64_t to, unsigned mirror)
 {
-    int64_t size = read_header(block).size;
+    int64_t size = read_size(block);
     uint8_t *live = (uint8_t *)block + MAP_HEAD;
     uint8_t value = (uint8_t)(1 + (mirror < MAP_MIRRORS ? mirror : MAP_NO_MIRROR));
     size_t end = to >= size ? chunks_of(size) : (size_t)(to > 0 ? to / MAP_CHUNK : 0);
@@ -187,7 +201,7 @@ void map_seal_begin(const void *block, void *copy)
 {
     const uint8_t *live = (const uint8_t *)block + MAP_HEAD;
     uint8_t *to = copy;
-    size_t chunks = chunks_of(read_header(block).size);
+    size_t chunks = chunks_of(read_size(block));
     for (size_t i = 0; i < chunks; i++)
         to[i] = __atomic_load_n(&live[i], __ATOMIC_ACQUIRE);
 }
@@ -381,4 +395,25 @@ void map_adopt(void *block, const char *boot_id)
     atomic_signal_fence(memory_order_seq_cst); /* the table first, whatever a kill cuts */
     memcpy((char *)block + offsetof(struct header, boot_id), header.boot_id,
            sizeof(header.boot_id));
+}
+
+int map_rebase(void *block, const char *etag, const char *date, const char *mirror)
+{
+    char old[MAP_HEAD];
+    struct map_about about;
+    memcpy(old, block, sizeof(old));
+    struct header header = read_header(old);
+    int r = read_about(old, &header, &about);
+    if (r)
+        return r;
+    about.validator_etag = etag;
+    about.validator_date = date;
+    about.validator_mirror = mirror;
+    char *to = block;
+    r = write_strings(to + STRINGS, &about, &header);
+    header.checksum = r ? 0 : header_checksum(&header, to + STRINGS);
+    memcpy(to + offsetof(struct header, strings_len), &header.strings_len,
+           sizeof(header.strings_len));
+    memcpy(to + offsetof(struct header, checksum), &header.checksum, sizeof(header.checksum));
+    return r;
 }

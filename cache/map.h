@@ -26,8 +26,8 @@
  * three tables begins on a page of its own, so that writing one cannot tear another. Checksums are
  * FNV-1a of 64 bits: they find what is torn or was never written, not forgeries.
  *
- * A block belongs to one thread at a time, but for map_mark, which may run beside map_seal_begin (a
- * mark that it misses is in the next one) and map_seal.
+ * A block belongs to one thread at a time, but for map_mark and map_seal_begin, which may run beside
+ * each other (a mark that a copy misses is in the next one), map_seal and map_rebase.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,3 +102,8 @@ void map_opened_release(struct map_opened *opened);
 /* Makes a block that map_open accepted this boot's: the live table becomes what map_open told. A
  * kill half-way leaves a map of no boot, of which what is sealed counts. */
 void map_adopt(void *block, const char *boot_id);
+
+/* Other validators are what the file is recognised by from now on; NULL where there are none. What
+ * was sealed counts no more: seal anew. When it fails (ERROR_TOO_BIG: the strings together), or a
+ * kill comes half-way, the block is no map any more. */
+int map_rebase(void *block, const char *etag, const char *date, const char *mirror);

@@ -274,6 +274,43 @@ static void sizes(void **state)
     expect(all_named, BOOT, "x7--------");
 }
 
+static void another_base(void **state)
+{
+    (void)state;
+    auto_free void *block = fresh();
+    struct map_opened opened;
+    map_mark(block, 0, chunk(2), 1);
+    seal(block);
+    assert_int_equal(map_rebase(block, "\"fresh\"", NULL, "second"), 0);
+    expect(block, BOOT, "11--------");
+    expect(block, OTHER, "----------"); /* until it is sealed anew */
+    map_mark(block, chunk(2), chunk(3), 0);
+    seal(block);
+    expect(block, OTHER, "110-------");
+    assert_int_equal(map_open(block, (size_t)map_size(SIZE), BOOT, &opened), 0);
+    assert_string_equal(opened.about.validator_etag, "\"fresh\"");
+    assert_null(opened.about.validator_date);
+    assert_string_equal(opened.about.validator_mirror, "second");
+    assert_string_equal(opened.about.origin, "o");
+    assert_string_equal(opened.about.path, "p/w.whl");
+    assert_string_equal(opened.about.mirrors[1], "second");
+    assert_null(opened.about.mirrors[2]);
+    assert_int_equal(opened.about.created_s, 7);
+    map_opened_release(&opened);
+}
+
+static void a_base_that_does_not_fit(void **state)
+{
+    (void)state;
+    auto_free void *block = fresh();
+    auto_free char *etag = calloc(1, MAP_ABOUT_MAX + 1);
+    struct map_opened opened;
+    memset(etag, 'x', MAP_ABOUT_MAX);
+    map_mark(block, 0, chunk(2), 1);
+    assert_int_equal(map_rebase(block, etag, NULL, NULL), ERROR_TOO_BIG);
+    assert_int_equal(map_open(block, (size_t)map_size(SIZE), BOOT, &opened), ERROR_CORRUPT);
+}
+
 static void what_is_no_map(void **state)
 {
     (void)state;
@@ -309,6 +346,8 @@ int main(void)
         cmocka_unit_test(is_adopted_by_the_next_boot),
         cmocka_unit_test(values_that_no_mark_makes),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(another_base),
+        cmocka_unit_test(a_base_that_does_not_fit),
         cmocka_unit_test(what_is_no_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
