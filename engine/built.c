@@ -137,8 +137,14 @@ void build_free(struct build *b)
         free((void *)(uintptr_t)b->remembered[i].metadata_sha256);
         free((void *)(uintptr_t)b->remembered[i].authority);
     }
+    for (size_t i = 0; i < b->name_count; i++)
+        free(b->names[i]);
+    for (size_t i = 0; i < b->part_count; i++)
+        build_free(b->parts[i]);
     free(b->remembered);
     free(b->known);
+    free(b->names);
+    free(b->parts);
     merge_release(&b->merge);
     page_unref(b->page);
     free(b->index);
@@ -150,7 +156,7 @@ void build_free(struct build *b)
 /* "../" for every segment between the page and the root. */
 static void href_prefix(const struct build *b, struct buf *to)
 {
-    unsigned depth = 2;
+    unsigned depth = b->kind == BUILD_FLAT ? 1 : 2;
     if (b->index[0])
         depth++;
     for (const char *s = b->index; *s; s++)
@@ -160,7 +166,7 @@ static void href_prefix(const struct build *b, struct buf *to)
     buf_printf(to, "files/%s/", b->origin->name);
 }
 
-static int merge_listings(struct build *b, struct buf *prefix)
+static int merge_listings(struct build *b, const struct buf *prefix)
 {
     auto_free struct merge_digest *remembered =
         calloc(b->remembered_count + 1, sizeof(*remembered));
@@ -265,7 +271,7 @@ static size_t drop_doubles(struct names *n)
     return n->count = kept;
 }
 
-static int write_list(struct build *b, struct page *page)
+static int collect_names(struct build *b)
 {
     struct names names = {0};
     int r = 0;
@@ -275,17 +281,47 @@ static int write_list(struct build *b, struct page *page)
         r = add_name(&names, b->known[i]);
     if (names.count)
         qsort(names.list, names.count, sizeof(names.list[0]), by_name);
-    drop_doubles(&names);
+    b->names = names.list;
+    b->name_count = drop_doubles(&names);
+    return r;
+}
+
+static int write_list(struct build *b, struct page *page)
+{
+    int r = collect_names(b);
     for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
         auto_buf struct buf bytes;
         buf_init(&bytes, PAGE_MAX_BYTES);
-        page_write_list((const char *const *)names.list, names.count, (enum page_format)f, &bytes);
+        page_write_list((const char *const *)b->names, b->name_count, (enum page_format)f, &bytes);
         r = set_forms(page, (enum page_format)f, &bytes);
     }
-    for (size_t i = 0; i < names.count; i++)
-        free(names.list[i]);
-    free(names.list);
     return r;
+}
+
+/* ------------------------------------------------------------------- flat */
+
+static int write_flat(struct build *b, struct page *page)
+{
+    auto_buf struct buf prefix, bytes;
+    size_t count = 0;
+    buf_init(&prefix, 4096);
+    buf_init(&bytes, PAGE_MAX_BYTES);
+    href_prefix(b, &prefix);
+    int r = prefix.error;
+    for (size_t i = 0; r == 0 && i < b->part_count; i++) {
+        r = merge_listings(b->parts[i], &prefix);
+        count += b->parts[i]->merge.count;
+        b->merge.mirrors |= b->parts[i]->merge.mirrors;
+    }
+    auto_free struct page_file *files = calloc(count + 1, sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    if (r)
+        return r;
+    for (size_t i = 0, at = 0; i < b->part_count; at += b->parts[i++]->merge.count)
+        merge_files(&b->parts[i]->merge, files + at);
+    page_write_flat(b->index, files, count, &bytes);
+    return set_forms(page, PAGE_HTML, &bytes);
 }
 
 /* ------------------------------------------------------------------ stages */
@@ -296,18 +332,32 @@ static void back_run(struct job *job)
     b->done(b);
 }
 
+static int write_page(struct build *b, struct page *page)
+{
+    switch (b->kind) {
+    case BUILD_PROJECT:
+        return write_project(b, page);
+    case BUILD_LIST:
+        return write_list(b, page);
+    case BUILD_NAMES:
+        return collect_names(b);
+    case BUILD_FLAT:
+        return write_flat(b, page);
+    }
+    return 0;
+}
+
 /* On the compute lane. */
 static void build_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
     struct built_page *built = page_new(b->engine);
     if (built) {
-        int r = b->project ? write_project(b, &built->page) : write_list(b, &built->page);
-        unsigned mirrors = b->project ? b->merge.mirrors : 0;
+        int r = write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
-            mirrors |= 1u << b->mirrors[i];
+            b->merge.mirrors |= 1u << b->mirrors[i];
         if (b->origin)
-            core_mirror_names(b->origin, mirrors, built->mirrors, sizeof(built->mirrors));
+            core_mirror_names(b->origin, b->merge.mirrors, built->mirrors, sizeof(built->mirrors));
         built->page.incomplete = b->incomplete;
         built->page.max_age_s = b->max_age_s;
         if (r) {
@@ -345,13 +395,20 @@ static int on_digest(void *context, const struct catalogue_digest *d)
     return 0;
 }
 
+static void recall(struct build *b)
+{
+    if (b->project)
+        (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest,
+                                    b);
+}
+
 /* On the catalogue thread. */
 static void recall_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
-    if (b->project)
-        (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest,
-                                    b);
+    recall(b);
+    for (size_t i = 0; i < b->part_count; i++)
+        recall(b->parts[i]);
     job->run = build_run;
     lane_post(b->engine->compute, job);
 }

@@ -16,13 +16,21 @@ size_t built_bytes(const struct page *page);
 /* Whether two pages say the same in every form. */
 bool built_is_same(const struct page *a, const struct page *b);
 
+enum build_kind {
+    BUILD_PROJECT, /* the page of `project` */
+    BUILD_LIST,    /* the list of projects */
+    BUILD_NAMES,   /* no page: `names`, those that the first origin of the index answers for */
+    BUILD_FLAT,    /* the flat page of `parts` */
+};
+
 struct build {
     struct job job;
+    enum build_kind kind;
     struct engine *engine;
     void *owner;                       /* the slot; back on the flight thread */
     void (*done)(struct build *build); /* on the flight thread; build_free there */
     const struct origin *origin;
-    char *index, *channel, *project; /* project NULL: the list */
+    char *index, *channel, *project;
     struct listing_ref *listings[MERGE_SOURCES];
     unsigned mirrors[MERGE_SOURCES];
     unsigned count;
@@ -36,6 +44,10 @@ struct build {
     struct merge merge;
     struct catalogue_digest *remembered; /* copies */
     size_t remembered_count;
+    char **names; /* ascending, each once; owned */
+    size_t name_count;
+    struct build **parts; /* BUILD_PROJECT, never started; owned */
+    size_t part_count;
 };
 
 void build_start(struct build *build); /* takes over; `done` follows */

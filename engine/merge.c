@@ -285,6 +285,24 @@ void merge_release(struct merge *m)
     *m = (struct merge){0};
 }
 
+void merge_files(const struct merge *m, struct page_file *ret)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merge_file *f = &m->files[i];
+        ret[i] = (struct page_file){.name = f->listed->name,
+                                    .href = f->href,
+                                    .version = f->listed->version,
+                                    .sha256 = f->shows_digest ? f->sha256 : NULL,
+                                    .requires_python = f->requires_python,
+                                    .metadata_sha256 = f->metadata_sha256,
+                                    .upload_time = f->upload_time,
+                                    .yanked_reason = f->yanked_reason,
+                                    .size = f->size,
+                                    .yanked = f->yanked,
+                                    .has_metadata = f->has_metadata};
+    }
+}
+
 void merge_write(const struct merge *m, const char *project, enum page_format format,
                  struct buf *to)
 {
@@ -293,20 +311,7 @@ void merge_write(const struct merge *m, const char *project, enum page_format fo
         to->error = ERROR_NO_MEMORY;
         return;
     }
-    for (size_t i = 0; i < m->count; i++) {
-        const struct merge_file *f = &m->files[i];
-        files[i] = (struct page_file){.name = f->listed->name,
-                                      .href = f->href,
-                                      .version = f->listed->version,
-                                      .sha256 = f->shows_digest ? f->sha256 : NULL,
-                                      .requires_python = f->requires_python,
-                                      .metadata_sha256 = f->metadata_sha256,
-                                      .upload_time = f->upload_time,
-                                      .yanked_reason = f->yanked_reason,
-                                      .size = f->size,
-                                      .yanked = f->yanked,
-                                      .has_metadata = f->has_metadata};
-    }
+    merge_files(m, files);
     struct page_content content = {.project = project,
                                    .files = files,
                                    .file_count = m->count,

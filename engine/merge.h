@@ -56,6 +56,8 @@ struct merge {
 
 int merge_project(const struct merge_input *input, struct merge *ret);
 void merge_release(struct merge *merge);
+/* The files as a page shows them, merge->count of them; they borrow from `merge`. */
+void merge_files(const struct merge *merge, struct page_file *ret_files);
 /* Writes the page; errors are the buffer's. */
 void merge_write(const struct merge *merge, const char *project, enum page_format format,
                  struct buf *to);

@@ -15,6 +15,7 @@ enum {
     UNAVAILABLE_MS = 1000,
     LATEST_MS = 9000, /* a status line within ten seconds, always */
     INCOMPLETE_AGE_S = 10,
+    PARTS_MOST = 1000, /* projects on a flat page */
 };
 
 static void check(struct engine *e, struct slot *s);
@@ -70,6 +71,7 @@ static void finish_load(struct engine *e, struct slot *s)
         *p = s->next_loading;
     s->loading = false;
     s->wanted = false;
+    slot_drop_parts(s);
     slot_unref(s);
 }
 
@@ -77,9 +79,17 @@ static void finish_load(struct engine *e, struct slot *s)
 struct tally {
     unsigned pending, answered, confirmed, missing_digests;
     int64_t confirmed_ms;
-    uint64_t version;
+    uint64_t version, listings_version; /* with the parts of a flat page, and without */
     char failures[512];
 };
+
+/* A project's page as a part of a flat one. */
+static void tally_part(struct tally *t, const struct slot *part)
+{
+    t->version = t->version * 31 + part->built_version;
+    if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
+        t->missing_digests++;
+}
 
 static struct tally tally_sources(struct engine *e, struct slot *s)
 {
@@ -103,6 +113,9 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
                            pending ? s->origin->mirrors[i].name : v.failure,
                            pending ? ": no answer yet" : "");
     }
+    t.listings_version = t.version;
+    for (size_t i = 0; i < s->part_count; i++)
+        tally_part(&t, s->parts[i]);
     return t;
 }
 
@@ -131,11 +144,15 @@ static void built(struct build *b)
     if (b->merge.dropped)
         log_info("links elsewhere dropped origin=%s project=%s count=%zu", b->origin->name,
                  b->project, b->merge.dropped);
-    build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+    if (b->kind == BUILD_PROJECT)
+        build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+    else
+        build_free(b);
     publish(e, s, page, stale, expires_ms);
     s->building = false;
     check(e, s);
     slot_unref(s);
+    pages_source_settled(e); /* a flat page may wait for this one */
 }
 
 /* Names that the index can answer for without asking anybody: pages of the last origin we have. */
@@ -157,29 +174,8 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-static void build(struct engine *e, struct slot *s, const struct tally *t)
+static void add_listings(const struct slot *s, struct build *b)
 {
-    struct build *b = calloc(1, sizeof(*b));
-    struct index_view view;
-    if (!b || origins_index(core_origins(e), s->index, &view)) {
-        free(b);
-        return;
-    }
-    b->engine = e;
-    b->owner = s;
-    b->done = built;
-    b->origin = s->origin;
-    b->index = strdup(s->index);
-    b->channel = view.channel ? strdup(s->index) : NULL;
-    b->project = str_dup(s->project);
-    b->incomplete = t->missing_digests > 0;
-    b->max_age_s = e->options.page_refresh_ms / 1000;
-    if (b->incomplete || !t->confirmed)
-        b->max_age_s = INCOMPLETE_AGE_S;
-    (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
-                   s->origin->name, s->project ? s->project : "",
-                   t->failures[0] ? " (no answer from: " : "", t->failures,
-                   t->failures[0] ? ")" : "");
     for (unsigned i = 0; i < s->source_count; i++) {
         struct source_view v;
         source_view(s->sources[i], &v);
@@ -188,12 +184,110 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
         b->mirrors[b->count] = i;
         b->listings[b->count++] = listing_ref_get(v.listing);
     }
-    if (!s->project)
-        add_known(e, s, b);
+}
+
+static struct build *build_new(struct engine *e, const struct slot *s, enum build_kind kind)
+{
+    struct index_view view;
+    struct build *b = calloc(1, sizeof(*b));
+    if (!b || origins_index(core_origins(e), s->index, &view)) {
+        free(b);
+        return NULL;
+    }
+    b->kind = kind;
+    b->engine = e;
+    b->origin = s->origin;
+    b->index = strdup(s->index);
+    b->channel = view.channel ? strdup(s->index) : NULL;
+    b->project = str_dup(s->project);
+    add_listings(s, b);
+    return b;
+}
+
+static void add_parts(struct engine *e, const struct slot *s, struct build *b)
+{
+    b->parts = calloc(s->part_count + 1, sizeof(struct build *));
+    for (size_t i = 0; b->parts && i < s->part_count; i++) {
+        if (s->parts[i]->origin != s->origin) /* not asked for: a reload came between */
+            continue;
+        b->parts[b->part_count] = build_new(e, s->parts[i], BUILD_PROJECT);
+        b->part_count += b->parts[b->part_count] != NULL;
+    }
+}
+
+static void begin_build(struct slot *s, struct build *b, void (*done)(struct build *))
+{
+    b->owner = s;
+    b->done = done;
     s->building = true;
-    s->built_version = t->version + 1;
     s->refs++;
     build_start(b);
+}
+
+static void build(struct engine *e, struct slot *s, const struct tally *t)
+{
+    struct build *b = build_new(e, s,
+                                s->project ? BUILD_PROJECT
+                                : s->flat  ? BUILD_FLAT
+                                           : BUILD_LIST);
+    if (!b)
+        return;
+    b->incomplete = t->missing_digests > 0;
+    b->max_age_s = e->options.page_refresh_ms / 1000;
+    if (b->incomplete || !t->confirmed)
+        b->max_age_s = INCOMPLETE_AGE_S;
+    (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
+                   s->origin->name, s->project ? s->project : "",
+                   t->failures[0] ? " (no answer from: " : "", t->failures,
+                   t->failures[0] ? ")" : "");
+    if (b->kind == BUILD_LIST)
+        add_known(e, s, b);
+    if (b->kind == BUILD_FLAT)
+        add_parts(e, s, b);
+    s->built_version = t->version + 1;
+    begin_build(s, b, built);
+}
+
+/* ------------------------------------------------------------------ parts */
+
+/* The names are there: their pages are loaded as if somebody had asked for them. */
+static void named(struct build *b)
+{
+    struct engine *e = b->engine;
+    struct slot *s = b->owner;
+    s->building = false;
+    slot_drop_parts(s);
+    if (b->name_count <= PARTS_MOST)
+        s->parts = calloc(b->name_count + 1, sizeof(struct slot *));
+    for (size_t i = 0; s->parts && i < b->name_count; i++) {
+        struct slot *part = pages_slot(e->pages, s->index, b->names[i], false);
+        if (part)
+            s->parts[s->part_count++] = part;
+    }
+    s->has_parts = true;
+    for (size_t i = 0; i < s->part_count; i++) {
+        s->parts[i]->used_ms = clock_monotonic_ms();
+        page_load(e, s->parts[i], false, NULL);
+    }
+    build_free(b);
+    check(e, s);
+    slot_unref(s);
+}
+
+/* Whether the pages of a flat page's projects are there, or have had their time. */
+static bool has_parts(struct engine *e, struct slot *s, const struct tally *t)
+{
+    if (!s->has_parts || s->parts_version != t->listings_version) {
+        struct build *b = build_new(e, s, BUILD_NAMES);
+        s->parts_version = t->listings_version;
+        if (b)
+            begin_build(s, b, named);
+        return false;
+    }
+    for (size_t i = 0; i < s->part_count; i++)
+        if (s->parts[i]->loading && !s->parts[i]->published)
+            return clock_monotonic_ms() - s->began_ms >= LATEST_MS;
+    return true;
 }
 
 static bool is_time(const struct engine *e, const struct slot *s, const struct tally *t)
@@ -219,7 +313,7 @@ static bool needs_build(const struct slot *s, const struct tally *t)
 {
     if (!s->page || s->built_version != t->version + 1)
         return true;
-    if (!s->project) /* a list also shows what became known by other ways */
+    if (!s->project && !s->flat) /* a list also shows what became known by other ways */
         return !s->published;
     return s->page->incomplete != (t->missing_digests > 0);
 }
@@ -235,6 +329,8 @@ static void check(struct engine *e, struct slot *s)
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
+    } else if (s->flat && !has_parts(e, s, &t)) {
+        return;
     } else if (needs_build(s, &t)) {
         build(e, s, &t);
         return;
@@ -310,7 +406,7 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
     }
     s->source_count = 0;
     /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
-    if (s->project || view.channel)
+    if (s->project || s->flat || view.channel)
         want_sources(e, s, view.channel, force, via);
     check(e, s);
 }

@@ -31,11 +31,22 @@ int pages_new(struct engine *e, struct pages **ret)
 
 /* ------------------------------------------------------------------ slots */
 
+void slot_drop_parts(struct slot *s)
+{
+    for (size_t i = 0; i < s->part_count; i++)
+        slot_unref(s->parts[i]);
+    free(s->parts);
+    s->parts = NULL;
+    s->part_count = 0;
+    s->has_parts = false;
+}
+
 void slot_unref(struct slot *s)
 {
     if (--s->refs > 0)
         return;
     page_unref(s->page);
+    slot_drop_parts(s);
     waitlist_release(&s->waiters);
     free(s->key);
     free(s->index);
@@ -61,7 +72,7 @@ void pages_free(struct pages *p)
     free(p);
 }
 
-static struct slot *slot_new(const char *key, const char *index, const char *project)
+static struct slot *slot_new(const char *key, const char *index, const char *project, bool flat)
 {
     struct slot *s = calloc(1, sizeof(*s));
     if (!s)
@@ -72,6 +83,7 @@ static struct slot *slot_new(const char *key, const char *index, const char *pro
     s->key = strdup(key);
     s->index = strdup(index);
     s->project = str_dup(project);
+    s->flat = flat;
     if (!s->key || !s->index || (project && !s->project)) {
         slot_unref(s);
         return NULL;
@@ -79,13 +91,12 @@ static struct slot *slot_new(const char *key, const char *index, const char *pro
     return s;
 }
 
-/* The slot of a page, made when it is asked for the first time; a reference. NULL when out of
- * memory or when strangers have asked for too many names. */
-static struct slot *find_slot(struct pages *p, const char *index, const char *project)
+struct slot *pages_slot(struct pages *p, const char *index, const char *project, bool flat)
 {
     char key[512];
     struct slot *s = NULL;
-    int len = snprintf(key, sizeof(key), "%s\n%s", index, project ? project : "");
+    const char *what = flat ? "/" : project ? project : "";
+    int len = snprintf(key, sizeof(key), "%s\n%s", index, what);
     if (len < 0 || (size_t)len >= sizeof(key))
         return NULL;
     pthread_rwlock_rdlock(&p->lock);
@@ -97,7 +108,7 @@ static struct slot *find_slot(struct pages *p, const char *index, const char *pr
         return s;
     pthread_rwlock_wrlock(&p->lock);
     HASH_FIND(hh, p->table, key, (size_t)len, s);
-    if (!s && HASH_COUNT(p->table) < SLOTS_MOST && (s = slot_new(key, index, project)))
+    if (!s && HASH_COUNT(p->table) < SLOTS_MOST && (s = slot_new(key, index, project, flat)))
         HASH_ADD_KEYPTR(hh, p->table, s->key, (size_t)len, s);
     if (s)
         s->refs++;
@@ -146,7 +157,7 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
         file[strlen(file) - strlen(".metadata")] = '\0';
     if (file_name_parse(file, &name) == 0 && name.project &&
         origins_owner(&view, name.project) == origin) {
-        struct slot *s = find_slot(e->pages, index, name.project);
+        struct slot *s = pages_slot(e->pages, index, name.project, false);
         if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
             post_load(e, s, false, NULL);
         if (s)
@@ -272,7 +283,11 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     if (query->project && !origins_owner(&view, query->project))
         return refuse(e, OUTCOME_NO_PROJECT, "no origin of this index has that project", ret,
                       ret_state);
-    struct slot *s = find_slot(e->pages, query->index, query->project);
+    if (query->flat && view.count == 1 && !view.channel)
+        return refuse(e, OUTCOME_NO_PROJECT,
+                      "this index has too many projects for one page; it has them below simple/",
+                      ret, ret_state);
+    struct slot *s = pages_slot(e->pages, query->index, query->project, query->flat);
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
     int r = answer(e, s, query, waiter, waited, ret, ret_state);

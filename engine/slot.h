@@ -16,8 +16,9 @@
 #include "engine/core.h"
 
 struct slot {
-    char *key;             /* index, a line feed, project */
-    char *index, *project; /* project NULL: the list */
+    char *key;             /* index, a line feed, project or a slash for the flat page */
+    char *index, *project; /* project NULL: the list, or */
+    bool flat;             /* all projects of the first origin on one page */
     _Atomic int refs;
     struct waitlist waiters; /* its lock guards `page` as well */
     struct page *page;
@@ -32,6 +33,10 @@ struct slot {
     uint64_t built_version;
     int64_t began_ms;
     bool loading, building, published;
+    struct slot **parts; /* of a flat page: those of the projects; referenced */
+    size_t part_count;
+    bool has_parts; /* they were found in this load, */
+    uint64_t parts_version; /* in these listings */
     struct slot *next_loading;
     UT_hash_handle hh;
 };
@@ -45,7 +50,11 @@ struct pages {
 };
 
 /* ---- pages.c */
+/* The slot of a page, made when it is asked for the first time; a reference. NULL when out of
+ * memory or when strangers have asked for too many names. */
+struct slot *pages_slot(struct pages *pages, const char *index, const char *project, bool flat);
 void slot_unref(struct slot *slot);
+void slot_drop_parts(struct slot *slot);
 
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */

@@ -145,6 +145,18 @@ static void html_end(struct buf *to)
     buf_puts(to, "  </body>\n</html>\n");
 }
 
+void page_write_flat(const char *title, const struct page_file *files, size_t count, struct buf *to)
+{
+    const struct page_content all = {.files = files, .file_count = count};
+    bool upload_times = summarize(&all).all_upload_times;
+
+    html_begin(to, "1.0");
+    html_title(to, "Links for ", title);
+    for (size_t i = 0; i < count; i++)
+        html_file(to, &files[i], upload_times);
+    html_end(to);
+}
+
 static void html_project(const struct page_content *c, struct buf *to)
 {
     bool upload_times = summarize(c).all_upload_times;

@@ -48,6 +48,9 @@ struct page_content {
 /* Errors are the buffer's: to->error. */
 void page_write_project(const struct page_content *content, enum page_format format,
                         struct buf *to);
+/* A flat page of files of many projects, for --find-links and uv's format = "flat"; HTML alone. */
+void page_write_flat(const char *title, const struct page_file *files, size_t count,
+                     struct buf *to);
 void page_write_list(const char *const *projects, size_t count, enum page_format format,
                      struct buf *to);
 

@@ -117,13 +117,16 @@ static bool wants_refresh(const struct request *request)
 enum MHD_Result page_reply_send(struct request *request)
 {
     struct variant v;
-    if (negotiate_page(request->headers[HEADER_ACCEPT], request->route.format, &v.type))
+    if (request->route.flat)
+        v.type = PAGE_TYPE_HTML; /* there is no other form of a flat page */
+    else if (negotiate_page(request->headers[HEADER_ACCEPT], request->route.format, &v.type))
         return reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                              "pages come as application/vnd.pypi.simple.v1+json, "
                              "application/vnd.pypi.simple.v1+html and text/html");
     struct page_query query = {
         .index = request->route.index,
         .project = request->route.project,
+        .flat = request->route.flat,
         .refresh = wants_refresh(request),
         .via = request->headers[HEADER_VIA],
     };

@@ -118,9 +118,22 @@ static int route_index(const struct origins *origins, struct route *route, char 
         route->index = index;
         return r;
     }
-    if (route_segment(rest, "/flat", &tail))
-        return route_none(route, "flat pages are not served by this version");
-    return route_none(route, "an index has its project pages below simple/");
+    if (route_segment(rest, "/flat", &tail)) {
+        if (!*tail)
+            return route_moved(route, "", "flat", query);
+        if (tail[1])
+            return route_none(route, no_such_path);
+        *rest = '\0';
+        *route = (struct route){.kind = ROUTE_PAGE,
+                                .index = index,
+                                .flat = true,
+                                .format = route->format,
+                                .text = route->text};
+        return 0;
+    }
+    return route_none(
+        route,
+        "an index has its project pages below simple/, and one page of all its wheels at flat/");
 }
 
 static int route_file(struct route *route, char *origin)

@@ -9,11 +9,13 @@
  *     switch (route.kind) ...
  *     route_release(&route);
  */
+#include <stdbool.h>
+
 #include "engine/origins.h"
 
 enum route_kind {
     ROUTE_HOME,      /* / */
-    ROUTE_PAGE,      /* index; project, or NULL for the list of projects */
+    ROUTE_PAGE,      /* index; project, or NULL for the list of projects, or flat */
     ROUTE_FILE,      /* origin, path */
     ROUTE_HEALTH,    /* /-/health */
     ROUTE_READY,     /* /-/ready */
@@ -30,6 +32,7 @@ struct route {
     enum route_kind kind;
     const char *index; /* "" is PyPI alone; these four point into text */
     const char *project;
+    bool flat; /* ROUTE_PAGE: the flat page of the index */
     const char *origin;
     const char *path;
     const char *why; /* static text, for people */
