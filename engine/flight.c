@@ -44,8 +44,8 @@ bool flight_next(struct flight *f, struct flight_command *ret)
 
 /* ---------------------------------------------------- birth and death */
 
-/* Takes up what an earlier run left. A length that no client was told of is no promise: where the
- * mirrors have another file now, that one is fetched. */
+/* Takes up what an earlier run left. Its length is no promise, for a mirror said it once, and it
+ * may have lied: where all have another file now, that one is fetched. */
 static int resume(struct flight *f, const struct flight_options *options)
 {
     for (size_t i = 0; i < options->present_count; i++) {
@@ -59,8 +59,7 @@ static int resume(struct flight *f, const struct flight_options *options)
     f->resumed = true;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         flight_begin_round(f, &f->slot[i]);
-    if (!f->known && !f->sha256[0])
-        f->first_size = -1;
+    f->first_size = -1;
     f->phase = flight_is_whole(f) ? FILLING : PARKED;
     flight_hash_more(f);
     return 0;

@@ -547,6 +547,30 @@ static void resumed_and_changed(void **state)
     close_flight();
 }
 
+/* Who told the length lied, and was never found out: the digest tells whether the others are right.
+ */
+static void resumed_with_wrong_length(void **state)
+{
+    (void)state;
+    resume(1, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("release:2097152 ask0-0");
+    mirror(0, 0);
+    expect("get0:0[2097152,4194303)");
+    assert_int_equal(answer(0, 206, 3 * MIB, 2 * MIB), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 3 * MIB, 0), 0);
+    expect("known:3145728");
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
 /* Killed between the last byte and the commit. */
 static void resumed_whole(void **state)
 {
@@ -594,6 +618,7 @@ int main(void)
         cmocka_unit_test(resumed_with_wrong_bytes),
         cmocka_unit_test(resumed_without_digest),
         cmocka_unit_test(resumed_and_changed),
+        cmocka_unit_test(resumed_with_wrong_length),
         cmocka_unit_test(resumed_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
