@@ -47,6 +47,54 @@ void content_add(struct content *c, const struct piece *piece)
     c->count++;
 }
 
+void content_copy(const struct content *from, struct content *to)
+{
+    if (to->room < from->count) {
+        to->room = from->count;
+        to->list = realloc(to->list, to->room * sizeof(*to->list));
+        if (!to->list)
+            abort();
+    }
+    to->count = from->count;
+    if (from->count)
+        memcpy(to->list, from->list, from->count * sizeof(*to->list));
+}
+
+void content_add_part(struct content *c, const struct content *from, int64_t low, int64_t high)
+{
+    for (size_t i = find(from, low); i < from->count && from->list[i].from < high; i++) {
+        struct piece p = from->list[i];
+        p.from = p.from < low ? low : p.from;
+        p.to = p.to > high ? high : p.to;
+        content_add(c, &p);
+    }
+}
+
+bool content_is_sound(const struct content *c, int64_t from, int64_t to)
+{
+    for (const struct piece *p; from < to; from = p->to) {
+        p = content_at(c, from);
+        if (!p || p->version == LOST)
+            return false;
+    }
+    return true;
+}
+
+unsigned content_compare(const struct content *c, const struct content *right, int64_t size)
+{
+    unsigned differ = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct piece *p = &c->list[i], *r;
+        int64_t to = p->to < size ? p->to : size;
+        for (int64_t at = p->from; at < to; at = r ? r->to : to) {
+            r = content_at(right, at);
+            if (r && r->version != p->version)
+                differ |= 1u << p->mirror;
+        }
+    }
+    return differ;
+}
+
 const struct piece *content_at(const struct content *c, int64_t at)
 {
     size_t i = find(c, at);

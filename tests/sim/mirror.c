@@ -263,6 +263,8 @@ static void remember_answer(struct world *w, struct transfer *t, const struct fl
         return;
     b->has_base = true;
     b->base_validator = t->copy.validator;
+    b->base_mirror = t->mirror;
+    disk_rebase(w, t->file);
 }
 
 static void answer(struct world *w, struct transfer *t)
@@ -287,6 +289,8 @@ static void answer(struct world *w, struct transfer *t)
         remember_answer(w, t, &a);
     uint64_t serial = t->serial;
     owner_drain(w, t->file);
+    if (b->flight)
+        disk_begin_map(w, t->file);
     if (t->serial != serial || t->over)
         return; /* stopped by what it said */
     if (r || t->head || a.status == 416) {

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The owner of the flights: executes their commands as the daemon does, and checks each. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/str.h"
 #include "tests/sim/world.h"
 
-enum { WASTE_EACH = 3 << 20 }; /* bytes that may come in vain per transfer */
+#pragma weak flight_on_compared /* until the flight has it */
+
+enum {
+    WASTE_EACH = 3 << 20, /* bytes that may come in vain per transfer */
+    SYNC_MS = 2000,
+};
 
 /* ------------------------------------------------------------ life of it */
 
-static void forget_partial(struct blob *b)
+void owner_forget_partial(struct blob *b)
 {
+    disk_release(&b->disk);
     extents_release(&b->claimed);
     extents_release(&b->reported);
     content_clear(&b->content);
     b->partial++;
     b->released = b->hashed = 0;
-    b->hashing = b->has_base = false;
+    b->hashing = b->has_base = b->reserved = false;
     b->base_validator = 0;
+    b->unsynced_ms = -1;
     b->dropped = 0;
     b->transfers = b->fulls = 0;
 }
@@ -28,18 +36,26 @@ void owner_open(struct world *w, int file)
     struct blob *b = &w->blob[file];
     if (b->flight)
         return;
-    forget_partial(b);
-    bool told = w->has_size[file];
-    b->born_known = told && world_chance(w, 50);
-    b->digest_known = w->has_digest[file] && world_chance(w, 80);
+    owner_forget_partial(b);
+    content_clear(&b->compared);
+    size_t present_count = 0;
+    struct flight_run *present = disk_resume(w, file, &present_count);
+    int64_t size = w->has_size[file] ? w->size[file] : present ? b->size : -1;
+    /* The catalogue does not forget one: bytes may have been mixed because it was known. */
+    b->digest_known &= present != NULL;
+    b->digest_known |= w->has_digest[file] && world_chance(w, 80);
+    b->resumed = present;
+    b->born_known = size >= 0 && (present ? b->digest_known : world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
     version_digest(file, RIGHT, w->size[file], b->digest);
     struct flight_options o = {.mirrors = w->mirrors,
                                .blamed = b->blamed,
-                               .size = told ? w->size[file] : -1,
+                               .size = size,
                                .connections = b->connections,
                                .is_known = b->born_known,
-                               .sha256 = b->digest_known ? b->digest : NULL};
+                               .sha256 = b->digest_known ? b->digest : NULL,
+                               .present = present,
+                               .present_count = present_count};
     b->flights++;
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
@@ -48,14 +64,16 @@ void owner_open(struct world *w, int file)
     b->idle_ms = -1;
     memset(b->ask, 0, sizeof(b->ask));
     memset(b->ignored_range, 0, sizeof(b->ignored_range));
+    b->comparing = b->syncing = false;
     if (flight_new(&o, &b->flight))
         world_fault(w, "flight_new failed");
+    free(present);
     TRACE(w, "file %d flight %llu: size %lld of %lld, digest %s", file,
           (unsigned long long)b->flights, (long long)o.size, (long long)w->size[file],
           o.sha256 ? "known" : "unknown");
 }
 
-static void close_flight(struct world *w, int file)
+static void close_flight(struct world *w, int file, bool keep)
 {
     struct blob *b = &w->blob[file];
     struct flight_command c;
@@ -76,13 +94,20 @@ static void close_flight(struct world *w, int file)
     flight_free(b->flight);
     b->flight = NULL;
     TRACE(w, "file %d flight ended", file);
+    if (keep)
+        disk_leave(w, file);
+    else
+        disk_release(&b->disk);
 }
 
 void owner_release(struct world *w)
 {
     for (int f = 0; f < w->files; f++) {
-        flight_free(w->blob[f].flight);
-        forget_partial(&w->blob[f]);
+        struct blob *b = &w->blob[f];
+        flight_free(b->flight);
+        owner_forget_partial(b);
+        disk_release(&b->left);
+        content_clear(&b->compared);
     }
     budget_free(w->budget);
 }
@@ -221,11 +246,14 @@ static void on_start(struct world *w, int file, const struct flight_command *c)
     int64_t to = c->to >= 0 ? c->to : b->size >= 0 ? b->size : INT64_MAX;
     bool full = any && c->from == 0 && c->to < 0;
     b->fulls += full;
-    for (size_t i = 0; i < b->reported.count && !full && !c->head; i++)
+    bool instead_of_head = c->to == 1 && !b->known;
+    for (size_t i = 0; i < b->reported.count && !full && !c->head && !instead_of_head; i++)
         if (b->reported.list[i].from < to && b->reported.list[i].to > c->from)
             world_fault(w, "file %d: [%lld, %lld) is asked, of which [%lld, %lld) is there", file,
                         (long long)c->from, (long long)c->to, (long long)b->reported.list[i].from,
                         (long long)b->reported.list[i].to);
+    if (!c->head)
+        disk_begin(w, file);
     transfer_start(w, file, c);
 }
 
@@ -285,9 +313,13 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     TRACE(w, "file %d CUT %s", file, error_text(c->error));
     readers_dismiss(w, file, "cut");
     struct blob *b = &w->blob[file];
-    forget_partial(b);
+    content_clear(&b->compared);
+    if (c->compare)
+        content_copy(&b->content, &b->compared);
+    owner_forget_partial(b);
     b->known = b->parked = false;
-    b->told_size = w->has_size[file] ? w->size[file] : -1;
+    b->told_size = w->has_size[file] && !b->resumed ? w->size[file] : -1;
+    b->resumed = false;
     b->cut_since_known = true;
 }
 
@@ -337,11 +369,51 @@ static void on_park(struct world *w, int file)
     struct blob *b = &w->blob[file];
     TRACE(w, "file %d parked", file);
     b->parked = true;
+    b->reserved = false;
     memset(b->ask, 0, sizeof(b->ask));
     for (int i = 0; i < READERS; i++)
         if (w->reader[i].used && w->reader[i].file == file && !b->verified)
             world_fault(w, "file %d: parked while reader %llu waits", file,
                         (unsigned long long)w->reader[i].id);
+}
+
+/* Once, for all of it; the disk may have no room. */
+static void on_reserve(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d reserves %lld", file, (long long)c->size);
+    if (b->reserved || !b->known || c->size <= 0 || b->parked)
+        world_fault(w, "file %d: %lld bytes are reserved%s", file, (long long)c->size,
+                    b->reserved ? " again"
+                    : b->parked ? ", parked"
+                                : ", and nobody knows of them");
+    b->reserved = true;
+    if (disk_fails(w))
+        flight_on_disk_error(b->flight, ERROR_NO_SPACE);
+}
+
+static void on_compare(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    TRACE(w, "file %d compares", file);
+    if (b->comparing || !b->verified)
+        world_fault(w, "file %d: compares%s", file, b->comparing ? " again" : " with what?");
+    b->comparing = true;
+    struct event *e = world_post(w, EVENT_COMPARED, (int64_t)world_random(w, 300000));
+    e->file = file;
+    e->flight = b->flights;
+    e->index = (int)content_compare(&b->compared, &b->content, c->size);
+}
+
+void owner_on_compared(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    if (!b->flight || b->flights != e->flight || !b->comparing)
+        return;
+    b->comparing = false;
+    TRACE(w, "file %d compared: %x", e->file, (unsigned)e->index);
+    flight_on_compared(b->flight, (unsigned)e->index);
+    owner_drain(w, e->file);
 }
 
 static void execute(struct world *w, int file, const struct flight_command *c)
@@ -372,11 +444,14 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     case FLIGHT_DROP:
         b->ask[c->slot].waiting = false;
         break;
-    case FLIGHT_RESERVE: /* none of these is given yet */
+    case FLIGHT_RESERVE:
+        on_reserve(w, file, c);
+        break;
     case FLIGHT_COMPARE:
+        on_compare(w, file, c);
         break;
     case FLIGHT_SYNC:
-        flight_on_synced(b->flight);
+        disk_on_sync(w, file);
         break;
     case FLIGHT_HASH:
         on_hash(w, file, c);
@@ -397,7 +472,7 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         on_park(w, file);
         break;
     case FLIGHT_END:
-        close_flight(w, file);
+        close_flight(w, file, c->keep);
         break;
     }
 }
@@ -418,7 +493,12 @@ void owner_drain(struct world *w, int file)
 
 static void add_pieces(struct blob *b, const struct event *e)
 {
-    struct piece p = {e->from, e->to, e->copy.version, e->copy.validator, e->number};
+    struct piece p = {.from = e->from,
+                      .to = e->to,
+                      .version = e->copy.version,
+                      .validator = e->copy.validator,
+                      .mirror = e->number % FLIGHT_MIRRORS,
+                      .transfer = e->flight << 32 | e->number};
     if (e->copy.spoilt < e->from || e->copy.spoilt >= e->to) {
         content_add(&b->content, &p);
         return;
@@ -438,13 +518,16 @@ void owner_on_written(struct world *w, const struct event *e)
     struct transfer *t = &w->transfer[e->index];
     t->writes--;
     if (b->flight && b->flights == e->flight) {
-        if (!w->calm && world_random(w, 10000) < w->disk_trouble) {
+        if (disk_fails(w)) {
             TRACE(w, "file %d disk error", e->file);
             flight_on_disk_error(b->flight, world_chance(w, 50) ? ERROR_NO_SPACE : ERROR_IO);
         } else {
             if (b->partial == e->partial) {
                 add_pieces(b, e);
                 (void)extents_add(&b->reported, e->from, e->to);
+                disk_mark(w, e->file, e->from, e->to, e->number % FLIGHT_MIRRORS);
+                if (b->unsynced_ms < 0)
+                    b->unsynced_ms = world_now_ms(w);
             }
             TRACE(w, "file %d transfer %llu wrote [%lld, %lld)", e->file,
                   (unsigned long long)e->number, (long long)e->from, (long long)e->to);
@@ -476,7 +559,7 @@ void owner_on_committed(struct world *w, const struct event *e)
     b->kept = !world_chance(w, 10);
     flight_on_committed(b->flight, b->kept ? 0 : ERROR_IO);
     owner_drain(w, e->file);
-    if (b->flight)
+    if (b->flight && !b->comparing)
         world_fault(w, "file %d: committed, but no end", e->file);
 }
 
@@ -493,7 +576,7 @@ static int64_t below(const struct extents *set, int64_t size)
 static bool is_busy(const struct world *w, int file)
 {
     const struct blob *b = &w->blob[file];
-    if (b->hashing || b->committing)
+    if (b->hashing || b->committing || b->comparing)
         return true;
     for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
         if (b->ask[s].waiting)
@@ -503,6 +586,19 @@ static bool is_busy(const struct world *w, int file)
             w->transfer[i].flight == b->flights)
             return true;
     return false;
+}
+
+/* Two seconds, and a tick: what a power cut may take. */
+void owner_check_sync(struct world *w, int file)
+{
+    const struct blob *b = &w->blob[file];
+    struct flight_view v;
+    if (!b->flight || b->syncing || b->unsynced_ms < 0)
+        return;
+    flight_view(b->flight, &v);
+    if (v.size >= 0 && !v.verified && world_now_ms(w) - b->unsynced_ms >= SYNC_MS)
+        world_fault(w, "file %d: bytes wait for the disk since %lld ms", file,
+                    (long long)(world_now_ms(w) - b->unsynced_ms));
 }
 
 void owner_check(struct world *w, int file)

@@ -101,6 +101,27 @@ static bool next_event(struct world *w, struct event *ret)
     return true;
 }
 
+static bool is_work(enum event_type type)
+{
+    return type != EVENT_ARRIVE && type != EVENT_DIGEST && type != EVENT_MIRROR &&
+           type != EVENT_TICK && type != EVENT_STOP && type != EVENT_CRASH;
+}
+
+void world_forget_work(struct world *w)
+{
+    size_t count = w->events;
+    w->events = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct event e = w->heap[i];
+        if (is_work(e.type))
+            continue;
+        size_t at = w->events++;
+        w->heap[at] = e;
+        for (; at && is_before(&w->heap[at], &w->heap[(at - 1) / 2]); at = (at - 1) / 2)
+            swap_events(&w->heap[at], &w->heap[(at - 1) / 2]);
+    }
+}
+
 /* -------------------------------------------------------------- schedule */
 
 static int64_t draw_size(struct world *w)
@@ -140,6 +161,12 @@ static void prepare(struct world *w)
     if (world_chance(w, 15))
         world_post(w, EVENT_STOP, (int64_t)world_random(w, BUSY_US));
     world_post(w, EVENT_TICK, TICK_US);
+    w->has_boot_id = !world_chance(w, 10);
+    w->tells_rates = world_chance(w, 50);
+    w->crashes = world_chance(w, 40);
+    for (unsigned i = w->crashes ? 1 + (unsigned)world_random(w, 3) : 0; i; i--)
+        world_post(w, EVENT_CRASH, (int64_t)world_random(w, BUSY_US))->index =
+            (int)world_random(w, CRASH_RESTART + 1);
     if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
         world_fault(w, "budget_new failed");
 }
@@ -170,14 +197,26 @@ static void on_stop(struct world *w)
     }
 }
 
-static void on_tick(struct world *w)
+static void tell_time(struct world *w)
 {
+    int64_t rates[FLIGHT_MIRRORS] = {0};
+    for (unsigned m = 0; m < w->mirrors; m++) {
+        struct budget_view v;
+        budget_view(w->budget, m, world_now_ms(w), &v);
+        rates[m] = v.rate_bytes_s;
+    }
     for (int f = 0; f < w->files; f++) {
         if (!w->blob[f].flight)
             continue;
-        flight_on_tick(w->blob[f].flight, world_now_ms(w), NULL);
+        flight_on_tick(w->blob[f].flight, world_now_ms(w), w->tells_rates ? rates : NULL);
         owner_drain(w, f);
+        owner_check_sync(w, f);
     }
+}
+
+static void on_tick(struct world *w)
+{
+    tell_time(w);
     owner_retry_asks(w);
     for (int f = 0; f < w->files; f++)
         readers_wake(w, f); /* those whose time to leave has come */
@@ -223,6 +262,19 @@ static void dispatch(struct world *w, const struct event *e)
     case EVENT_ANSWER_ASK:
         owner_on_answer_ask(w, e);
         break;
+    case EVENT_SYNC_COPY:
+        disk_on_sync_copy(w, e);
+        break;
+    case EVENT_SYNC_END:
+        disk_on_sync_end(w, e);
+        break;
+    case EVENT_COMPARED:
+        owner_on_compared(w, e);
+        break;
+    case EVENT_CRASH:
+        if (!w->stopping && !w->calm)
+            crash(w, (enum crash)e->index);
+        break;
     case EVENT_DIGEST:
         on_digest(w);
         break;
@@ -247,6 +299,9 @@ static void run_until(struct world *w, int64_t until_us)
     while (!w->fault[0] && w->events && w->heap[0].at_us <= until_us && next_event(w, &e)) {
         w->now_us = e.at_us;
         dispatch(w, &e);
+        if (w->crash_now)
+            crash(w, world_chance(w, 70) ? CRASH_POWER : CRASH_KILL);
+        w->crash_now = false;
         for (int f = 0; f < w->files; f++)
             owner_check(w, f);
         if (++w->steps > STEPS_MOST)

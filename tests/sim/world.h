@@ -2,8 +2,9 @@
 #pragma once
 /*
  * The simulated world around flights: a clock, mirrors, a disk, a hash lane, readers, and the owner
- * that executes what the flights command. One seed is one schedule; the same seed gives the same
- * schedule. Promises are checked as they could be broken; the first broken one is kept in `fault`.
+ * that executes what the flights command; and crashes, after which flights resume from what their
+ * maps say. One seed is one schedule; the same seed gives the same schedule. Promises are checked
+ * as they could be broken; the first broken one is kept in `fault`.
  *
  * Content is a pure function: a byte is named by (version, offset), and a byte that a mirror spoils
  * by version WRONG. Two bytes at one offset are equal when their versions are, so a map of versions
@@ -25,6 +26,7 @@ enum {
     EVENTS = 4096,
     RIGHT = 1,  /* version: what the authority's digest names */
     WRONG = -1, /* a spoiled byte */
+    LOST = -2,  /* never reached the disk, or decayed on it */
     FAULT_TEXT = 400,
 };
 
@@ -34,7 +36,8 @@ struct piece {
     int64_t from, to;
     int version;
     int validator; /* of the answer it came under; 0: none */
-    uint64_t transfer;
+    unsigned mirror;
+    uint64_t transfer; /* never the same for two of one file */
 };
 
 struct content {
@@ -44,6 +47,13 @@ struct content {
 
 void content_clear(struct content *c);
 void content_add(struct content *c, const struct piece *piece);
+void content_copy(const struct content *from, struct content *to);
+/* Adds of `from` what lies in [low, high). */
+void content_add_part(struct content *c, const struct content *from, int64_t low, int64_t high);
+/* Whether every byte of [from, to) is there, and as it was written. */
+bool content_is_sound(const struct content *c, int64_t from, int64_t to);
+/* Bit set of the mirrors whose bytes are not what `right` has in their place. */
+unsigned content_compare(const struct content *c, const struct content *right, int64_t size);
 /* The piece that holds byte `at`, or NULL. */
 const struct piece *content_at(const struct content *c, int64_t at);
 /* The digest of [0, size): RIGHT's when every byte is of that version, and so on. */
@@ -119,7 +129,29 @@ struct ask {
     unsigned excluded;
 };
 
+/* A partial and its map, as the kernel has them and as the disk does. */
+struct disk {
+    uint64_t id;
+    bool has_map, named, broken;
+    struct content content; /* of a partial that no flight has; else it is the blob's */
+    struct content synced;  /* survives a power cut for sure */
+    void *map, *map_synced;
+    size_t map_len;
+    int64_t size;
+    /* a sync under way: */
+    bool syncing;
+    void *copy;
+    struct content at_copy;
+    struct extents safe; /* sealed: what a power cut may not take */
+    struct extents must; /* what the next flight has to find */
+};
+
 struct blob {
+    struct disk disk;        /* of the present flight; id 0: none */
+    struct disk left;        /* of an earlier one, to be resumed */
+    struct content compared; /* kept for FLIGHT_COMPARE */
+    bool comparing, reserved, syncing, resumed;
+    int64_t unsynced_ms; /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
     uint64_t flights; /* the number of the present one */
     uint64_t partial;
@@ -133,6 +165,7 @@ struct blob {
     int64_t told_size; /* by an authority or an accepted answer */
     char digest[SHA256_HEX];
     int base_validator; /* of the bytes there */
+    unsigned base_mirror;
     bool has_base;
     struct ask ask[FLIGHT_SLOTS];
     unsigned transfers, fulls;
@@ -153,10 +186,20 @@ enum event_type {
     EVENT_HASHED,
     EVENT_COMMITTED,
     EVENT_ANSWER_ASK,
+    EVENT_SYNC_COPY, /* on the writer's lane */
+    EVENT_SYNC_END,  /* the data are synced, then the map */
+    EVENT_COMPARED,
     EVENT_DIGEST,
     EVENT_MIRROR,
     EVENT_TICK,
     EVENT_STOP,
+    EVENT_CRASH,
+};
+
+enum crash {
+    CRASH_KILL,    /* same boot: what was written counts */
+    CRASH_POWER,   /* what was synced counts; of the rest some is there, whole or in half */
+    CRASH_RESTART, /* the daemon was asked to stop */
 };
 
 struct event {
@@ -192,6 +235,13 @@ struct world {
     int64_t well_ms;       /* from then on a good mirror answers at once; 0: not yet */
     bool hopeful;          /* one honest mirror at least */
     bool stopping;
+    bool restarting;  /* just now: stopped flights leave their partials */
+    bool crashes;     /* at any time until the quiet end */
+    bool has_boot_id; /* the kernel says which boot it is */
+    bool tells_rates;
+    bool crash_now; /* in the middle of a sync */
+    unsigned boot, restarts;
+    uint64_t last_disk;
     bool served[FILES];
     unsigned served_count;
     char fault[FAULT_TEXT];
@@ -206,6 +256,7 @@ uint64_t world_random(struct world *w, uint64_t below); /* [0, below) */
 bool world_chance(struct world *w, unsigned percent);
 int64_t world_now_ms(const struct world *w);
 struct event *world_post(struct world *w, enum event_type type, int64_t after_us);
+void world_forget_work(struct world *w); /* what threads and lanes had to do */
 void world_fault(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define TRACE(w, ...) ((w)->trace ? world_trace((w), __VA_ARGS__) : (void)0)
@@ -216,9 +267,31 @@ void owner_open(struct world *w, int file); /* a flight for the file, when there
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
+void owner_on_compared(struct world *w, const struct event *e);
+void owner_forget_partial(struct blob *b);
 void owner_on_answer_ask(struct world *w, const struct event *e);
 void owner_check(struct world *w, int file);
+void owner_check_sync(struct world *w, int file); /* after each tick */
 void owner_release(struct world *w);
+
+/* The partial's map, as engine/saved.c keeps it. */
+void disk_begin(struct world *w, int file); /* with the first transfer */
+void disk_begin_map(struct world *w, int file);
+void disk_rebase(struct world *w, int file); /* bytes of another version come */
+void disk_mark(struct world *w, int file, int64_t from, int64_t to, unsigned mirror);
+void disk_on_sync(struct world *w, int file);
+void disk_on_sync_copy(struct world *w, const struct event *e);
+void disk_on_sync_end(struct world *w, const struct event *e);
+void disk_release(struct disk *d);
+void disk_leave(struct world *w, int file); /* the flight ends, its partial stays */
+void disk_cut_power(struct world *w, struct disk *d);
+void disk_finish_sync(struct world *w, struct disk *d); /* the daemon stops behind its lanes */
+bool disk_fails(struct world *w);
+/* What was left, and is as the file is known to be: fills the blob. Release the runs by free(). */
+struct flight_run *disk_resume(struct world *w, int file, size_t *ret_count);
+
+/* ---- crash.c */
+void crash(struct world *w, enum crash kind);
 
 void mirror_make(struct world *w, unsigned index);
 void mirror_change(struct world *w, unsigned index);

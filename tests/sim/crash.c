@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The daemon dies, or is asked to stop, and starts again: only disks, catalogue and mirrors stay.
+ */
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+/* The lanes do what they have, then the process ends. */
+static void stop_flights(struct world *w)
+{
+    w->restarting = true;
+    for (int f = 0; f < w->files; f++) {
+        struct blob *b = &w->blob[f];
+        if (!b->flight || b->committing) /* a commit is waited for, or is cut */
+            continue;
+        flight_on_stop(b->flight);
+        owner_drain(w, f);
+        if (b->flight)
+            world_fault(w, "file %d: stopped, but no end", f);
+        disk_finish_sync(w, &b->left);
+    }
+    w->restarting = false;
+}
+
+static void forget_flight(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    readers_dismiss(w, file, "crash");
+    if (b->flight && b->committing && world_chance(w, 50)) {
+        b->kept = true; /* it had got as far as the rename */
+        disk_release(&b->disk);
+    } else if (b->flight) {
+        disk_leave(w, file);
+    }
+    flight_free(b->flight);
+    b->flight = NULL;
+    b->committing = b->comparing = false;
+    b->verified &= b->kept;
+    if (!b->kept)
+        owner_forget_partial(b);
+}
+
+static void restart(struct world *w)
+{
+    for (int i = 0; i < TRANSFERS; i++)
+        w->transfer[i].used = false;
+    world_forget_work(w);
+    budget_free(w->budget);
+    w->budget = NULL;
+    if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
+        world_fault(w, "budget_new failed");
+    for (unsigned m = 0; m < w->mirrors; m++)
+        if (world_chance(w, 30)) /* it took a while */
+            mirror_change(w, m);
+}
+
+void crash(struct world *w, enum crash kind)
+{
+    static const char *const names[] = {"KILLED", "POWER CUT", "RESTARTED"};
+    TRACE(w, "---- %s", names[kind]);
+    w->restarts++;
+    if (kind == CRASH_RESTART)
+        stop_flights(w);
+    for (int f = 0; f < w->files; f++)
+        forget_flight(w, f);
+    if (kind == CRASH_POWER) {
+        w->boot++;
+        for (int f = 0; f < w->files; f++)
+            disk_cut_power(w, &w->blob[f].left);
+    }
+    restart(w);
+}
