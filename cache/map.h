@@ -26,8 +26,8 @@
  * three tables begins on a page of its own, so that writing one cannot tear another. Checksums are
  * FNV-1a of 64 bits: they find what is torn or was never written, not forgeries.
  *
- * A block belongs to one thread at a time, but for map_mark and map_seal_begin, which may run beside
- * each other (a mark that a copy misses is in the next one), map_seal and map_rebase.
+ * A block belongs to one thread at a time, but for map_mark and map_seal_begin, which may run
+ * beside each other (a mark that a copy misses is in the next one), map_seal and map_rebase.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -100,7 +100,9 @@ int map_open(const void *block, size_t len, const char *boot_id, struct map_open
 void map_opened_release(struct map_opened *opened);
 
 /* Makes a block that map_open accepted this boot's: the live table becomes what map_open told. A
- * kill half-way leaves a map of no boot, of which what is sealed counts. */
+ * kill half-way leaves a map of no boot, of which what is sealed counts. Sync the block before the
+ * next seal: the newest sealed copy may not be on the disk yet, and the seal goes over the other.
+ */
 void map_adopt(void *block, const char *boot_id);
 
 /* Other validators are what the file is recognised by from now on; NULL where there are none. What

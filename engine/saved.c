@@ -279,8 +279,10 @@ static int open_map(struct leftover *l, int map_fd)
     r = map_open(l->saved->block, l->saved->len, boot_id, &l->opened);
     if (r == 0)
         r = check(l);
-    if (r == 0)
+    if (r == 0) {
         map_adopt(l->saved->block, boot_id);
+        l->saved->broken = msync(l->saved->block, l->saved->len, MS_SYNC) < 0;
+    }
     l->saved->size = l->opened.about.size;
     for (size_t i = 0; i < l->opened.run_count; i++)
         l->bytes += l->opened.runs[i].to - l->opened.runs[i].from;
