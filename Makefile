@@ -7,7 +7,7 @@ MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
-.PHONY: build run test soak fuzz demo bench install lint format clean
+.PHONY: build run test soak simulate fuzz demo bench install lint format clean
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/build.log || { cat $(BUILD)/build.log; exit 1; }
@@ -43,6 +43,13 @@ soak:
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build
 	@.venv/bin/python tests/e2e/soak.py --seconds $(or $(SECONDS),600)
+
+# make simulate SECONDS=600 [SEED=1]: flights in simulation; a failure prints the seed that repeats it.
+SEED ?= $(shell date +%s)
+simulate:
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/tests/sim/simulate --seconds $(SECONDS) --seed $(SEED)
 
 demo:
 	@scripts/bootstrap demo

@@ -428,6 +428,7 @@ static void go_on(struct world *w, int file, const struct map_opened *o)
     char boot[MAP_BOOT_ID];
     boot_id(w, boot);
     map_adopt(b->left.map, boot);
+    memcpy(b->left.map_synced, b->left.map, b->left.map_len);
     b->size = o->about.size;
     b->has_base = true;
     b->base_validator =

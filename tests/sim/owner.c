@@ -205,23 +205,44 @@ void owner_retry_asks(struct world *w)
     retry_rank(w, FLIGHT_RANK_AHEAD);
 }
 
+/* A byte instead of HEAD is no company. */
+static bool is_company(const struct world *w, int file, const struct transfer *t)
+{
+    return t->used && t->file == file && t->flight == w->blob[file].flights && !t->stopped &&
+           !t->over && !t->head && t->to != 1;
+}
+
+static bool is_hedge(const struct world *w, int file, const struct flight_command *c)
+{
+    for (int i = 0; i < TRANSFERS; i++) {
+        const struct transfer *t = &w->transfer[i];
+        if (is_company(w, file, t) && !t->answered && t->from == c->from)
+            return true; /* it was silent for a second */
+    }
+    return false;
+}
+
+static bool is_bringing(const struct blob *b, const struct transfer *t, int64_t at)
+{
+    struct extent run;
+    bool is_short =
+        t->to >= 0 && t->to - t->from <= 16 << 20 && !t->limit && !b->ignored_range[t->mirror];
+    return is_short && t->from <= at && at < t->to &&
+           extents_missing(&b->reported, t->from, at + 1, &run) && run.from <= at;
+}
+
 /* Never more transfers of a mirror than the flight was allowed, and no run twice at once. */
 static void check_company(struct world *w, int file, const struct flight_command *c)
 {
     const struct blob *b = &w->blob[file];
+    bool hedge = is_hedge(w, file, c);
     unsigned count = 0;
     for (int i = 0; i < TRANSFERS; i++) {
         const struct transfer *t = &w->transfer[i];
-        struct extent run;
-        if (!t->used || t->file != file || t->flight != b->flights || t->stopped || t->over ||
-            t->head || t->to == 1) /* a byte instead of HEAD is no company */
+        if (!is_company(w, file, t))
             continue;
         count += t->mirror == c->mirror;
-        bool is_short =
-            t->to >= 0 && t->to - t->from <= 16 << 20 && !t->limit && !b->ignored_range[t->mirror];
-        bool hedge = !t->answered && t->from == c->from; /* it was silent for a second */
-        if (!hedge && is_short && t->from <= c->from && c->from < t->to && !c->head &&
-            extents_missing(&b->reported, t->from, c->from + 1, &run) && run.from <= c->from)
+        if (!hedge && !c->head && is_bringing(b, t, c->from))
             world_fault(w, "file %d: [%lld, %lld) is asked, which transfer %llu brings", file,
                         (long long)c->from, (long long)c->to, (unsigned long long)t->number);
     }

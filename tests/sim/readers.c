@@ -2,7 +2,7 @@
 /* Clients: they come, read at their own pace, wait, leave; each byte they get is judged. */
 #include "tests/sim/world.h"
 
-enum { TRIES = 6 };
+enum { TRIES = 9 };
 
 static struct reader *fresh(struct world *w, int file, enum flight_use use)
 {
@@ -156,7 +156,9 @@ void readers_dismiss(struct world *w, int file, const char *why)
             continue;
         if (r->tries > TRIES && w->hopeful)
             world_fault(w, "file %d: an honest mirror, and %u times in vain", file, r->tries);
-        struct event *e = world_post(w, EVENT_ARRIVE, 31000000);
+        /* As installers do: soon at first; later than failures are remembered in the end. */
+        struct event *e =
+            world_post(w, EVENT_ARRIVE, r->tries < 5 ? 1000000ll << r->tries : 31000000);
         e->file = file;
         e->index = (int)r->tries + 1;
     }
