@@ -30,9 +30,9 @@
  * connection is not used again. HTTP/1.1 only: multiplexing gains nothing for bulk, and a paused
  * HTTP/2 stream goes on filling memory.
  *
- * `CURLOPT_QUICK_EXIT` keeps a silent resolver from blocking the thread. Received bytes are handed
- * over when a slab is full, after 20 ms, or at the end; when the pool is empty the transfer pauses
- * until a slab comes back.
+ * `CURLOPT_QUICK_EXIT` keeps a silent resolver from blocking the thread. The first bytes are handed
+ * over at once, later ones when a slab is full, after 20 ms, or at the end; when the pool is empty
+ * the transfer pauses until a slab comes back.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -417,7 +417,9 @@ static void lower(int64_t *wake_ms, int64_t at_ms)
 
 int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 {
-    if (t->slab && now_ms >= t->slab_since_ms + GATHER_MS)
+    /* Somebody waits for the first ones; those that follow cost less together. */
+    bool is_first = t->slab && t->received == (int64_t)t->slab->len;
+    if (t->slab && (is_first || now_ms >= t->slab_since_ms + GATHER_MS))
         hand_over(t);
     if (t->slab)
         lower(wake_ms, t->slab_since_ms + GATHER_MS);

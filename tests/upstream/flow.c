@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "upstream/transfer.h"
 
 enum { BIG_BYTES = 5 * SLAB_BYTES + 12345, SHORT_MS = 150 };
 
@@ -150,6 +151,39 @@ static void test_few_bytes_are_handed_over(void **state)
     assert_body(&r, "abcdef");
     assert_int_equal(gate_count(&r.datas), 2);
     result_release(&r);
+}
+
+static void count_handed_over(void *context, struct slab *slab, int64_t offset)
+{
+    (void)slab, (void)offset;
+    ++*(int *)context;
+}
+
+/* A client waits for the first bytes; for more of them it pays to wait, by a clock that stands. */
+static void test_first_bytes_do_not_wait(void **state)
+{
+    (void)state;
+    struct transfer_setup patient = {.stall_timeout_ms = 60000};
+    struct slab slab = {.len = 3};
+    int handed_over = 0;
+    struct transfer t = {.setup = &patient,
+                         .sink.on_data = count_handed_over,
+                         .context = &handed_over,
+                         .deadline_ms = INT64_MAX};
+    int64_t wake_ms = INT64_MAX;
+
+    t.slab = &slab;
+    t.slab_since_ms = 1000;
+    t.received = 3;
+    assert_int_equal(transfer_tick(&t, 1000, &wake_ms), 0);
+    assert_int_equal(handed_over, 1);
+
+    t.slab = &slab;
+    t.received = 6;
+    assert_int_equal(transfer_tick(&t, 1001, &wake_ms), 0);
+    assert_int_equal(handed_over, 1);
+    assert_int_equal(transfer_tick(&t, wake_ms, &wake_ms), 0);
+    assert_int_equal(handed_over, 2);
 }
 
 static void test_empty_pool_pauses(void **state)
@@ -377,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stall, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_page_time, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_few_bytes_are_handed_over, setup, teardown),
+        cmocka_unit_test(test_first_bytes_do_not_wait),
         cmocka_unit_test_setup_teardown(test_empty_pool_pauses, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_pause, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_refused_by_sink, setup, teardown),
