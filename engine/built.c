@@ -157,6 +157,10 @@ void build_free(struct build *b)
 static void href_prefix(const struct build *b, struct buf *to)
 {
     unsigned depth = b->kind == BUILD_FLAT ? 1 : 2;
+    if (b->official) {
+        buf_puts(to, b->origin->canonical ? b->origin->canonical : "");
+        return;
+    }
     if (b->index[0])
         depth++;
     for (const char *s = b->index; *s; s++)

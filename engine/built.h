@@ -34,6 +34,7 @@ struct build {
     struct listing_ref *listings[MERGE_SOURCES];
     unsigned mirrors[MERGE_SOURCES];
     unsigned count;
+    bool official; /* hrefs of the origin's canonical site */
     bool incomplete;
     int max_age_s;
     char **known; /* names the list shows besides those listed; owned */

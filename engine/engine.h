@@ -101,6 +101,7 @@ struct page_query {
     const char *index;   /* "" is /simple/ */
     const char *project; /* normalised; NULL asks for the project list */
     bool flat;           /* project NULL: asks for the flat page, which is HTML alone */
+    bool official;       /* hrefs lead to the public site, not to us */
     bool refresh;        /* the client said no-cache */
     const char *via;     /* the client's Via, or NULL */
 };

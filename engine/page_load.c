@@ -195,6 +195,7 @@ static struct build *build_new(struct engine *e, const struct slot *s, enum buil
         return NULL;
     }
     b->kind = kind;
+    b->official = s->official;
     b->engine = e;
     b->origin = s->origin;
     b->index = strdup(s->index);
@@ -260,7 +261,8 @@ static void named(struct build *b)
     if (b->name_count <= PARTS_MOST)
         s->parts = calloc(b->name_count + 1, sizeof(struct slot *));
     for (size_t i = 0; s->parts && i < b->name_count; i++) {
-        struct slot *part = pages_slot(e->pages, s->index, b->names[i], false);
+        const struct page_query query = {.index = s->index, .project = b->names[i]};
+        struct slot *part = pages_slot(e->pages, &query);
         if (part)
             s->parts[s->part_count++] = part;
     }

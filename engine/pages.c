@@ -72,7 +72,7 @@ void pages_free(struct pages *p)
     free(p);
 }
 
-static struct slot *slot_new(const char *key, const char *index, const char *project, bool flat)
+static struct slot *slot_new(const char *key, const struct page_query *query)
 {
     struct slot *s = calloc(1, sizeof(*s));
     if (!s)
@@ -81,22 +81,24 @@ static struct slot *slot_new(const char *key, const char *index, const char *pro
     waitlist_init(&s->waiters);
     s->forced_ms = INT64_MIN / 2;
     s->key = strdup(key);
-    s->index = strdup(index);
-    s->project = str_dup(project);
-    s->flat = flat;
-    if (!s->key || !s->index || (project && !s->project)) {
+    s->index = strdup(query->index);
+    s->project = str_dup(query->project);
+    s->flat = query->flat;
+    s->official = query->official;
+    if (!s->key || !s->index || (query->project && !s->project)) {
         slot_unref(s);
         return NULL;
     }
     return s;
 }
 
-struct slot *pages_slot(struct pages *p, const char *index, const char *project, bool flat)
+struct slot *pages_slot(struct pages *p, const struct page_query *query)
 {
     char key[512];
     struct slot *s = NULL;
-    const char *what = flat ? "/" : project ? project : "";
-    int len = snprintf(key, sizeof(key), "%s\n%s", index, what);
+    int len = snprintf(key, sizeof(key), "%s\n%s\n%s%s", query->index,
+                       query->project ? query->project : "", query->flat ? "flat" : "",
+                       query->official ? "official" : "");
     if (len < 0 || (size_t)len >= sizeof(key))
         return NULL;
     pthread_rwlock_rdlock(&p->lock);
@@ -108,7 +110,7 @@ struct slot *pages_slot(struct pages *p, const char *index, const char *project,
         return s;
     pthread_rwlock_wrlock(&p->lock);
     HASH_FIND(hh, p->table, key, (size_t)len, s);
-    if (!s && HASH_COUNT(p->table) < SLOTS_MOST && (s = slot_new(key, index, project, flat)))
+    if (!s && HASH_COUNT(p->table) < SLOTS_MOST && (s = slot_new(key, query)))
         HASH_ADD_KEYPTR(hh, p->table, s->key, (size_t)len, s);
     if (s)
         s->refs++;
@@ -157,7 +159,8 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
         file[strlen(file) - strlen(".metadata")] = '\0';
     if (file_name_parse(file, &name) == 0 && name.project &&
         origins_owner(&view, name.project) == origin) {
-        struct slot *s = pages_slot(e->pages, index, name.project, false);
+        const struct page_query query = {.index = index, .project = name.project};
+        struct slot *s = pages_slot(e->pages, &query);
         if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
             post_load(e, s, false, NULL);
         if (s)
@@ -287,7 +290,10 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
         return refuse(e, OUTCOME_NO_PROJECT,
                       "this index has too many projects for one page; it has them below simple/",
                       ret, ret_state);
-    struct slot *s = pages_slot(e->pages, query->index, query->project, query->flat);
+    const struct origin *owner = query->project ? origins_owner(&view, query->project) : NULL;
+    if (query->official && owner && !owner->canonical)
+        return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
+    struct slot *s = pages_slot(e->pages, query);
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
     int r = answer(e, s, query, waiter, waited, ret, ret_state);

@@ -16,9 +16,10 @@
 #include "engine/core.h"
 
 struct slot {
-    char *key;             /* index, a line feed, project or a slash for the flat page */
+    char *key;
     char *index, *project; /* project NULL: the list, or */
     bool flat;             /* all projects of the first origin on one page */
+    bool official;         /* hrefs as the public site has them */
     _Atomic int refs;
     struct waitlist waiters; /* its lock guards `page` as well */
     struct page *page;
@@ -52,7 +53,7 @@ struct pages {
 /* ---- pages.c */
 /* The slot of a page, made when it is asked for the first time; a reference. NULL when out of
  * memory or when strangers have asked for too many names. */
-struct slot *pages_slot(struct pages *pages, const char *index, const char *project, bool flat);
+struct slot *pages_slot(struct pages *pages, const struct page_query *query);
 void slot_unref(struct slot *slot);
 void slot_drop_parts(struct slot *slot);
 

@@ -127,6 +127,7 @@ enum MHD_Result page_reply_send(struct request *request)
         .index = request->route.index,
         .project = request->route.project,
         .flat = request->route.flat,
+        .official = request->route.official,
         .refresh = wants_refresh(request),
         .via = request->headers[HEADER_VIA],
     };

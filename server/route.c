@@ -150,6 +150,92 @@ static int route_file(struct route *route, char *origin)
     return 0;
 }
 
+/* What stands behind a URL prefix in `place`, a URL without its scheme; NULL: another place. */
+static char *behind(const char *prefix, char *place)
+{
+    const char *site = prefix ? strstr(prefix, "://") : NULL;
+    size_t len = site ? strlen(site + strlen("://")) : 0;
+    return len && strncmp(place, site + strlen("://"), len) == 0 ? place + len : NULL;
+}
+
+static char *behind_any(const struct origin *origin, char *place)
+{
+    char *tail = behind(origin->canonical, place);
+    for (char **alias = origin->aliases; !tail && origin->canonical && *alias; alias++)
+        tail = behind(*alias, place);
+    return tail;
+}
+
+static bool is_file(const char *path)
+{
+    struct file_name name;
+    const char *slash = strrchr(path, '/');
+    if (str_ends(path, ".metadata"))
+        return true;
+    if (file_name_parse(slash ? slash + 1 : path, &name))
+        return false;
+    bool is = name.kind != FILE_OTHER;
+    file_name_release(&name);
+    return is;
+}
+
+/* The longest channel in front of `tail`; what is behind it begins with the slash. */
+static size_t channel_length(const struct origin *origin, const char *tail)
+{
+    size_t longest = 0;
+    for (const char *end = strchrnul(tail, '/');; end = strchrnul(end + 1, '/')) {
+        auto_free char *channel = strndup(tail, (size_t)(end - tail));
+        if (channel && origin_has_channel(origin, channel))
+            longest = (size_t)(end - tail);
+        if (!*end)
+            return longest;
+    }
+}
+
+/* A path of the public site behind `canonical`: a file, or a page of one of the channels. */
+static int route_site(const struct origin *origin, struct route *route, char *tail,
+                      const char *query)
+{
+    size_t len = channel_length(origin, tail);
+    if (len && !is_file(tail)) {
+        auto_free char *name = strndup(tail, len);
+        if (!name)
+            return ERROR_NO_MEMORY;
+        const char *slash = strrchr(name, '/');
+        int r = route_project(route, tail + len, slash ? slash + 1 : name, query);
+        tail[len] = '\0';
+        route->index = tail;
+        route->official = true;
+        return r;
+    }
+    if (!url_key_is_valid(tail))
+        return route_none(route, no_such_path);
+    route->kind = ROUTE_FILE;
+    route->origin = origin->name;
+    route->path = tail;
+    return 0;
+}
+
+/* `place`: host and path of a public site, as a client writes them that puts our address in front
+ * of theirs. */
+static int route_mirror(const struct origins *origins, struct route *route, char *place,
+                        const char *query)
+{
+    for (size_t i = 0; i < origins->count; i++) {
+        const struct origin *origin = &origins->list[i];
+        char *tail = origin->canonical ? behind(origin->pages, place) : NULL;
+        if (tail && !origin->channels[0]) {
+            route->index = "";
+            route->official = true;
+            return route_project(route, tail - 1, "simple", query);
+        }
+        tail = behind_any(origin, place);
+        if (tail)
+            return route_site(origin, route, tail, query);
+    }
+    return route_none(route, "no origin has this site; / lists the origins");
+}
+
 static int route_own(struct route *route, const char *name)
 {
     static const struct {
@@ -182,7 +268,7 @@ static int route_text(const struct origins *origins, struct route *route, const 
     if (str_starts(text, "/whl/"))
         return route_whl(origins, route, text + strlen("/whl/"), query);
     if (str_starts(text, "/mirror/"))
-        return route_none(route, "mirror paths are not served by this version");
+        return route_mirror(origins, route, text + strlen("/mirror/"), query);
     return route_index(origins, route, text + 1, query);
 }
 

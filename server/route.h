@@ -32,7 +32,8 @@ struct route {
     enum route_kind kind;
     const char *index; /* "" is PyPI alone; these four point into text */
     const char *project;
-    bool flat; /* ROUTE_PAGE: the flat page of the index */
+    bool flat;     /* ROUTE_PAGE: the flat page of the index */
+    bool official; /* ROUTE_PAGE: with links to the public site, which the path named */
     const char *origin;
     const char *path;
     const char *why; /* static text, for people */
