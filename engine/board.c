@@ -17,6 +17,8 @@ static void partial_close(struct job *job)
     pthread_mutex_destroy(&p->lock);
     extents_release(&p->claimed);
     extents_release(&p->written);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        extents_release(&p->sent[m]);
     saved_release(p->saved);
     free(p->name);
     free(p);

@@ -16,6 +16,7 @@
 #include "base/lane.h"
 #include "engine/engine.h"
 #include "engine/extents.h"
+#include "engine/flight.h"
 #include "engine/wait.h"
 
 /* A file being fetched. Bytes are claimed before they are written, so none is written twice. */
@@ -30,6 +31,7 @@ struct partial {
     struct extents claimed;
     struct extents written; /* writer lane, as is: */
     struct saved *saved;    /* the map beside it (engine/saved.h), or NULL */
+    struct extents sent[FLIGHT_MIRRORS]; /* flight thread: who sent what, since the start */
 };
 
 /* Takes over fd and name, also on failure. */

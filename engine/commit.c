@@ -181,8 +181,12 @@ static void blame_run(struct job *job)
     free(b);
 }
 
-void blame_put(struct engine *e, const struct origin *origin, const char *path, unsigned mirror)
+void blame_put(struct engine *e, const struct origin *origin, const char *path, unsigned mirror,
+               const char *sha256)
 {
+    core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than sha256 %s",
+                 origin->mirrors[mirror].name, sha256);
+    budget_lied(e->budget, core_mirror(e, origin, mirror), clock_monotonic_ms());
     struct blame *b = calloc(1, sizeof(*b));
     char *copy = strdup(path);
     if (!b || !copy) {

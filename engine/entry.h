@@ -57,6 +57,7 @@ struct files {
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
     struct pass *passes; /* of which a source may still bring something */
+    int64_t evidence_bytes; /* see engine/compare.h */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */
     int64_t disk_error_ms;
@@ -99,9 +100,10 @@ void flights_learn_digest(struct engine *engine, struct entry *entry, const char
 unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
 
-/* Remembers that a mirror sent wrong bytes for a file. Flight thread. */
+/* A mirror sent other bytes for a file than those of that digest: tells it as a problem, and
+ * remembers it. Flight thread. */
 void blame_put(struct engine *engine, const struct origin *origin, const char *path,
-               unsigned mirror);
+               unsigned mirror, const char *sha256);
 
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);

@@ -14,7 +14,7 @@
  *
  *     FILLING   --last byte present, hashed, agreed-->  COMMITTING  --committed-->  ENDED
  *        |  ^
- *        |  +-- wrong digest: FLIGHT_CUT, begins anew from another mirror
+ *        |  +-- wrong digest: FLIGHT_CUT, begins anew, from another mirror or from one alone
  *        |  +-- reader comes --+
  *        +-- nobody reads, much is missing, or no mirror left --> PARKED (in ENDED when it holds
  * nothing)
@@ -214,7 +214,7 @@ static void park(struct flight *f)
 {
     stop_all(f);
     begin_attempt(f);
-    f->go_on = f->was_whole = f->reserved = false;
+    f->go_on = f->was_whole = f->reserved = f->evidence = false;
     if (f->prefix == 0 && f->present.count == 0) {
         end(f, false);
         return;
@@ -268,10 +268,20 @@ void flight_hash_more(struct flight *f)
     f->hashing = true;
 }
 
+/* Whether nobody can say yet whose bytes made the digest wrong. */
+static bool is_mixed(const struct flight *f)
+{
+    unsigned suspects = flight_suspects(f);
+    return !f->resumed && (suspects & (suspects - 1));
+}
+
 /* Forget the bytes and begin anew; readers are cut before anybody is told anything else. */
 void flight_start_over(struct flight *f, int error)
 {
-    flight_emit(f, FLIGHT_CUT)->error = error;
+    struct flight_command *c = flight_emit(f, FLIGHT_CUT);
+    c->error = error;
+    c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);
+    f->evidence |= c->compare;
     stop_all(f);
     forget_readers(f);
     forget_bytes(f);
@@ -310,7 +320,7 @@ static void blame_senders(struct flight *f)
         give_up(f, ERROR_DIGEST_MISMATCH);
         return;
     }
-    if (senders & (senders - 1)) { /* several: nobody knows who. Next time from one alone */
+    if (is_mixed(f)) { /* nobody knows who. Next time from one alone, and then it shows */
         flight_start_over(f, ERROR_DIGEST_MISMATCH);
         f->alone = true;
         return;
@@ -358,6 +368,9 @@ static void conclude(struct flight *f)
         end(f, false);
         return;
     }
+    if (f->evidence)
+        (void)flight_emit(f, FLIGHT_COMPARE);
+    f->evidence = false;
     f->phase = COMMITTING;
     struct flight_command *c = flight_emit(f, FLIGHT_COMMIT);
     str_copy(c->sha256, sizeof(c->sha256), f->computed);

@@ -23,7 +23,7 @@
  * digest agrees;
  *  - after a wrong digest FLIGHT_CUT comes before anything else. Bytes of one mirror alone: it is
  * blamed. Of several: the file is fetched from one alone, and when that one is right, what it sent
- * is compared with what was there (FLIGHT_COMPARE): who differs is blamed, nobody else;
+ * is compared with what was there (FLIGHT_COMPARE): the owner blames who differs, and nobody else;
  *  - no byte is asked for twice that is present, but for what a stopped transfer had under way;
  *  - every reader is answered: bytes, FLIGHT_CUT or FLIGHT_FAIL; once no mirror is left, no reader
  * waits on;
@@ -100,10 +100,11 @@ enum flight_command_type {
     FLIGHT_HASH, /* from, to: hash these bytes next; from = 0 begins anew; to = size ends the digest
                     (from = to when nothing but the end is missing) */
     FLIGHT_CUT,  /* readers that have not got everything are cut now, bytes are forgotten: a new
-                    partial file begins; error; compare: the old file is kept for FLIGHT_COMPARE */
-    FLIGHT_COMPARE, /* size: the file is right now; say by flight_on_compared whose bytes in the
-                       kept file differ from it. Comes before FLIGHT_COMMIT, which does not wait for
-                       it */
+                    partial file begins; error; compare: the old file, and who sent which bytes of
+                    it, is kept for FLIGHT_COMPARE (the newest such file alone), at most until
+                    FLIGHT_PARK or FLIGHT_END */
+    FLIGHT_COMPARE, /* size: the file is right now. Whose bytes in the kept file differ from it is
+                       to be blamed, whenever that is found out: nothing waits for it */
     FLIGHT_BLAME,   /* mirror: it sent wrong bytes */
     FLIGHT_COMMIT,  /* sha256, authoritative: keep it; answer by flight_on_committed */
     FLIGHT_FAIL, /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
@@ -183,8 +184,6 @@ void flight_on_digest(struct flight *flight, const char *sha256);
 void flight_on_committed(struct flight *flight, int error);
 /* An error of the sync is told by flight_on_disk_error instead. */
 void flight_on_synced(struct flight *flight);
-/* `mirrors`: bit set of those whose bytes differ; 0 also when it could not be found out. */
-void flight_on_compared(struct flight *flight, unsigned mirrors);
 /* The disk failed under a write or a reservation. */
 void flight_on_disk_error(struct flight *flight, int error);
 

@@ -84,6 +84,7 @@ struct flight {
                          disk may have spoilt them since */
     bool unsynced, syncing;
     bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
+    bool evidence; /* what several sent is kept, to be compared with the right file */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;
     char sha256[SHA256_HEX];   /* of an authority; "" unknown */

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/compare.h"
 #include "engine/saved.h"
 
 enum { HASH_BLOCK = 256 << 10 };
@@ -383,12 +384,8 @@ static void on_blame(struct flying *fl, unsigned mirror)
     const char *name = fl->origin->mirrors[mirror].name;
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
                 entry->path, fl->sha256);
-    core_problem(fl->engine, "wrong-digest", entry->origin->name, entry->path,
-                 "%s sent other bytes than sha256 %s", name, fl->sha256);
-    budget_lied(fl->engine->budget, core_mirror(fl->engine, fl->origin, mirror),
-                clock_monotonic_ms());
     fl->blamed |= 1u << mirror;
-    blame_put(fl->engine, fl->origin, entry->path, mirror);
+    blame_put(fl->engine, fl->origin, entry->path, mirror, fl->sha256);
 }
 
 static bool is_disk_error(int error)
@@ -446,6 +443,7 @@ static void on_end(struct flying *fl, bool keep)
     flight_view(fl->flight, &view);
     feed_stop_all(fl);
     abandon_hasher(fl);
+    (void)compare_forget(fl);
     if (keep && fl->has_map)
         leave_partial(fl);
     else
@@ -514,8 +512,7 @@ void flying_drain(struct flying *fl)
         case FLIGHT_DROP:
             fl->asking[c.slot] = false;
             break;
-        case FLIGHT_RESERVE: /* none of these is given yet */
-        case FLIGHT_COMPARE:
+        case FLIGHT_RESERVE: /* not given yet */
             break;
         case FLIGHT_SYNC:
             saved_sync(fl);
@@ -525,7 +522,12 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_CUT:
             forget_asks(fl);
+            if (c.compare)
+                compare_keep(fl);
             on_cut(fl, c.error);
+            break;
+        case FLIGHT_COMPARE:
+            compare_start(fl, c.size);
             break;
         case FLIGHT_BLAME:
             on_blame(fl, c.mirror);
@@ -538,6 +540,7 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_PARK:
             forget_asks(fl);
+            (void)compare_forget(fl);
             break;
         case FLIGHT_END:
             on_end(fl, c.keep);

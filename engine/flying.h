@@ -20,6 +20,8 @@ struct flying {
     struct board *board;         /* NULL between a failure and the next reader */
     struct partial *partial;
     struct extents present;    /* what is written in it */
+    struct partial *evidence;  /* see engine/compare.h; or NULL */
+    int64_t evidence_bytes;
     struct hasher *hasher;     /* bytes [0, hashed) */
     struct hasher *hasher_out; /* while a job adds to it */
     struct feed *feeds;

@@ -297,17 +297,14 @@ static bool is_right(struct pass *p)
 }
 
 /* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
-static void on_lie(struct pass *p, size_t number, int64_t now_ms)
+static void on_lie(struct pass *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s kept=no", name, p->origin->name,
                 p->path, p->sha256);
     if (p->mixed)
         return;
-    core_problem(p->engine, "wrong-digest", p->origin->name, p->path,
-                 "%s sent other bytes than sha256 %s", name, p->sha256);
-    budget_lied(p->engine->budget, number, now_ms);
-    blame_put(p->engine, p->origin, p->path, p->mirror);
+    blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256);
 }
 
 static void ended_run(struct job *job)
@@ -319,7 +316,7 @@ static void ended_run(struct job *job)
         bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms);
         if (!right && p->sha && (p->arrived == p->to || p->size < 0))
-            on_lie(p, number, now_ms);
+            on_lie(p);
         finish(p, right);
         return;
     }

@@ -7,8 +7,9 @@
  *     ask0-2          slot 0 asks for a mirror, the bits of 2 excluded; behind it ? when it goes on
  *                     for nobody who waits, + for a segment ahead; drop0: not any more; limit:9
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
- *     stop known:9 release:8 hash[0,9) cut blame:1 commit commit! (authoritative) fail:-11 sync
- * park end (end,kept: the bytes are worth keeping) reserve (when tells_reserve is set)
+ *     stop known:9 release:8 hash[0,9) cut (cut,kept: to compare) compare:9 blame:1 commit
+ * commit! (authoritative) fail:-11 sync park end (end,kept: the bytes are worth keeping)
+ * reserve (when tells_reserve is set)
  *     stop,why        of a mirror at fault
  */
 #include <setjmp.h>
@@ -86,6 +87,10 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
         (void)snprintf(to, size, "commit%s", c->authoritative ? "!" : "");
     else if (c->type == FLIGHT_FAIL)
         (void)snprintf(to, size, "fail:%d", c->error);
+    else if (c->type == FLIGHT_CUT && c->compare)
+        (void)snprintf(to, size, "cut,kept");
+    else if (c->type == FLIGHT_COMPARE)
+        (void)snprintf(to, size, "compare:%lld", (long long)c->size);
     else if (c->type == FLIGHT_END && c->keep)
         (void)snprintf(to, size, "end,kept");
     else

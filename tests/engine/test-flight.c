@@ -195,46 +195,6 @@ static void wrong_digest(void **state)
     close_flight();
 }
 
-/* Several sent the wrong file: nobody is blamed, the next comes from one alone. */
-static void mixed_senders(void **state)
-{
-    (void)state;
-    open_flight(2, -1, right);
-    begin(0, 1000);
-    bytes(0, 0, 500);
-    ended(0, ERROR_UPSTREAM_BROKEN, 200);
-    expect("release:500 ask0-1");
-    mirror(0, 1);
-    expect("get0:1[500,-1)");
-    assert_int_equal(answer(0, 206, 1000, 500), 0);
-    bytes(0, 500, 1000);
-    ended(0, 0, 206);
-    expect("release:999 hash[0,1000)");
-    flight_on_hashed(f, 1000, wrong);
-    expect("cut ask0-0");
-    mirror(0, 0);
-    expect("get0:0[0,-1)");
-    assert_int_equal(answer(0, 200, 1000, 0), 0);
-    bytes(0, 0, 500);
-    ended(0, ERROR_UPSTREAM_BROKEN, 200);
-    expect("known:1000 release:500 ask0-3?"); /* not from the other */
-    mirror(0, FLIGHT_NO_MIRROR);
-    expect("ask0-2?");
-    mirror(0, FLIGHT_NO_MIRROR);
-    expect("cut ask0-1"); /* now the other alone */
-    mirror(0, 1);
-    expect("get0:1[0,-1)");
-    assert_int_equal(answer(0, 200, 1000, 0), 0);
-    bytes(0, 0, 1000);
-    expect("known:1000 release:999 hash[0,1000)");
-    ended(0, 0, 200);
-    flight_on_hashed(f, 1000, wrong);
-    expect("cut blame:1 ask0-2");
-    flight_on_stop(f);
-    expect("fail:-17 end");
-    close_flight();
-}
-
 /* An empty answer under a digest: who said "empty" is blamed, not asked for ever. */
 static void empty_lie(void **state)
 {
@@ -602,7 +562,6 @@ int main(void)
         cmocka_unit_test(failover_without_digest),
         cmocka_unit_test(ignored_range),
         cmocka_unit_test(wrong_digest),
-        cmocka_unit_test(mixed_senders),
         cmocka_unit_test(empty_lie),
         cmocka_unit_test(contradiction),
         cmocka_unit_test(tiny_files),

@@ -34,7 +34,7 @@ static void forget_flight(struct world *w, int file)
     }
     flight_free(b->flight);
     b->flight = NULL;
-    b->committing = b->comparing = false;
+    b->committing = false;
     b->verified &= b->kept;
     if (!b->kept)
         owner_forget_partial(b);

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/extents.c", "base/str.c", "base/error.c", "base/clock.c"]
+SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/extents.c", "cache/map.c", "base/str.c", "base/error.c", "base/clock.c"]
 
 # name, line as it stands (without indentation), line instead
 MUTANTS = [
@@ -19,8 +19,10 @@ MUTANTS = [
      "int64_t last = f->size - (f->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK - 1 : 0);"),
     ("commit whatever the digest", "if (f->sha256[0] && strcmp(f->sha256, f->computed) != 0) {", "if (0) {"),
     ("blame nobody", "f->blamed |= senders;", "senders = 0;"),
-    ("blame one of several", "if (senders & (senders - 1)) { /* several: nobody knows who. Next time from one alone */",
+    ("blame one of several", "if (is_mixed(f)) { /* nobody knows who. Next time from one alone, and then it shows */",
      "if (0) {"),
+    ("keep nothing to compare", "c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);", "c->compare = false;"),
+    ("forget to compare", "(void)flight_emit(f, FLIGHT_COMPARE);", ";"),
     ("release before verified", "if (f->verified) {", "if (f->verified || flight_is_whole(f)) {"),
     ("lose a reader", "f->readers = r;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;",
      "f->readers = id % 16 ? r : f->readers;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;"),

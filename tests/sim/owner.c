@@ -7,8 +7,6 @@
 #include "base/str.h"
 #include "tests/sim/world.h"
 
-#pragma weak flight_on_compared /* until the flight has it */
-
 enum {
     WASTE_EACH = 3 << 20, /* bytes that may come in vain per transfer */
     SYNC_MS = 2000,
@@ -64,7 +62,7 @@ void owner_open(struct world *w, int file)
     b->idle_ms = -1;
     memset(b->ask, 0, sizeof(b->ask));
     memset(b->ignored_range, 0, sizeof(b->ignored_range));
-    b->comparing = b->syncing = false;
+    b->syncing = false;
     if (flight_new(&o, &b->flight))
         world_fault(w, "flight_new failed");
     free(present);
@@ -329,12 +327,22 @@ static void on_hash(struct world *w, int file, const struct flight_command *c)
     e->flight = b->flights;
 }
 
+static bool has_several(const struct content *c)
+{
+    unsigned mirrors = 0;
+    for (size_t i = 0; i < c->count; i++)
+        mirrors |= 1u << c->list[i].mirror;
+    return mirrors & (mirrors - 1);
+}
+
 static void on_cut(struct world *w, int file, const struct flight_command *c)
 {
     TRACE(w, "file %d CUT %s", file, error_text(c->error));
     readers_dismiss(w, file, "cut");
     struct blob *b = &w->blob[file];
-    content_clear(&b->compared);
+    if (c->error == ERROR_DIGEST_MISMATCH && !b->resumed && !c->compare && has_several(&b->content))
+        world_fault(w, "file %d: several sent wrong bytes, and nothing is kept to find out who",
+                    file);
     if (c->compare)
         content_copy(&b->content, &b->compared);
     owner_forget_partial(b);
@@ -344,13 +352,13 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     b->cut_since_known = true;
 }
 
-static void on_blame(struct world *w, int file, const struct flight_command *c)
+static void blame(struct world *w, int file, unsigned mirror)
 {
-    TRACE(w, "file %d blames mirror %u", file, c->mirror);
-    if (w->mirror[c->mirror].honest)
-        world_fault(w, "file %d: honest mirror %u is blamed", file, c->mirror);
-    w->blob[file].blamed |= 1u << c->mirror;
-    budget_lied(w->budget, c->mirror, world_now_ms(w));
+    TRACE(w, "file %d blames mirror %u", file, mirror);
+    if (w->mirror[mirror].honest)
+        world_fault(w, "file %d: honest mirror %u is blamed", file, mirror);
+    w->blob[file].blamed |= 1u << mirror;
+    budget_lied(w->budget, mirror, world_now_ms(w));
 }
 
 static void on_commit(struct world *w, int file, const struct flight_command *c)
@@ -368,6 +376,8 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
         world_fault(w, "file %d: commit with neither length nor digest", file);
     if (length_known && b->told_size != c->size && !b->digest_known)
         world_fault(w, "file %d: commit of another length than announced", file);
+    if (b->compared.count)
+        world_fault(w, "file %d: commit, and nobody looked whose bytes were wrong before", file);
     b->committing = true;
     struct event *e = world_post(w, EVENT_COMMITTED, (int64_t)world_random(w, 100000));
     e->file = file;
@@ -391,6 +401,7 @@ static void on_park(struct world *w, int file)
     TRACE(w, "file %d parked", file);
     b->parked = true;
     b->reserved = false;
+    content_clear(&b->compared);
     memset(b->ask, 0, sizeof(b->ask));
     for (int i = 0; i < READERS; i++)
         if (w->reader[i].used && w->reader[i].file == file && !b->verified)
@@ -413,28 +424,18 @@ static void on_reserve(struct world *w, int file, const struct flight_command *c
         flight_on_disk_error(b->flight, ERROR_NO_SPACE);
 }
 
+/* What it finds out, whenever that is, is the owner's to tell: the flight may be over by then. */
 static void on_compare(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
     TRACE(w, "file %d compares", file);
-    if (b->comparing || !b->verified)
-        world_fault(w, "file %d: compares%s", file, b->comparing ? " again" : " with what?");
-    b->comparing = true;
-    struct event *e = world_post(w, EVENT_COMPARED, (int64_t)world_random(w, 300000));
-    e->file = file;
-    e->flight = b->flights;
-    e->index = (int)content_compare(&b->compared, &b->content, c->size);
-}
-
-void owner_on_compared(struct world *w, const struct event *e)
-{
-    struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight || !b->comparing)
-        return;
-    b->comparing = false;
-    TRACE(w, "file %d compared: %x", e->file, (unsigned)e->index);
-    flight_on_compared(b->flight, (unsigned)e->index);
-    owner_drain(w, e->file);
+    if (!b->verified || !b->compared.count)
+        world_fault(w, "file %d: compares%s", file, b->verified ? ", with what?" : " too early");
+    unsigned differ = content_compare(&b->compared, &b->content, c->size);
+    content_clear(&b->compared);
+    for (unsigned m = 0; m < w->mirrors; m++)
+        if (differ & (1u << m))
+            blame(w, file, m);
 }
 
 static void execute(struct world *w, int file, const struct flight_command *c)
@@ -481,7 +482,7 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         on_cut(w, file, c);
         break;
     case FLIGHT_BLAME:
-        on_blame(w, file, c);
+        blame(w, file, c->mirror);
         break;
     case FLIGHT_COMMIT:
         on_commit(w, file, c);
@@ -580,7 +581,7 @@ void owner_on_committed(struct world *w, const struct event *e)
     b->kept = !world_chance(w, 10);
     flight_on_committed(b->flight, b->kept ? 0 : ERROR_IO);
     owner_drain(w, e->file);
-    if (b->flight && !b->comparing)
+    if (b->flight)
         world_fault(w, "file %d: committed, but no end", e->file);
 }
 
@@ -597,7 +598,7 @@ static int64_t below(const struct extents *set, int64_t size)
 static bool is_busy(const struct world *w, int file)
 {
     const struct blob *b = &w->blob[file];
-    if (b->hashing || b->committing || b->comparing)
+    if (b->hashing || b->committing)
         return true;
     for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
         if (b->ask[s].waiting)

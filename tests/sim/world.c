@@ -268,9 +268,6 @@ static void dispatch(struct world *w, const struct event *e)
     case EVENT_SYNC_END:
         disk_on_sync_end(w, e);
         break;
-    case EVENT_COMPARED:
-        owner_on_compared(w, e);
-        break;
     case EVENT_CRASH:
         if (!w->stopping && !w->calm)
             crash(w, (enum crash)e->index);

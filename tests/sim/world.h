@@ -150,7 +150,7 @@ struct blob {
     struct disk disk;        /* of the present flight; id 0: none */
     struct disk left;        /* of an earlier one, to be resumed */
     struct content compared; /* kept for FLIGHT_COMPARE */
-    bool comparing, reserved, syncing, resumed;
+    bool reserved, syncing, resumed;
     int64_t unsynced_ms; /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
     uint64_t flights; /* the number of the present one */
@@ -188,7 +188,6 @@ enum event_type {
     EVENT_ANSWER_ASK,
     EVENT_SYNC_COPY, /* on the writer's lane */
     EVENT_SYNC_END,  /* the data are synced, then the map */
-    EVENT_COMPARED,
     EVENT_DIGEST,
     EVENT_MIRROR,
     EVENT_TICK,
@@ -267,7 +266,6 @@ void owner_open(struct world *w, int file); /* a flight for the file, when there
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
-void owner_on_compared(struct world *w, const struct event *e);
 void owner_forget_partial(struct blob *b);
 void owner_on_answer_ask(struct world *w, const struct event *e);
 void owner_check(struct world *w, int file);

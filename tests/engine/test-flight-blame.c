@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Whose bytes made the digest wrong: of several mirrors, the file is fetched from one alone and
+ * what was there before is compared with it. */
+#include "tests/engine/flight_story.h"
+
+/* Both mirrors sent a part, and all of it is there. */
+static void begin_mixed(void)
+{
+    open_flight(2, -1, right);
+    begin(0, 1000);
+    bytes(0, 0, 500);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("release:500 ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)");
+    assert_int_equal(answer(0, 206, 1000, 500), 0);
+    bytes(0, 500, 1000);
+    ended(0, 0, 206);
+    expect("release:999 hash[0,1000)");
+}
+
+static void hashed(const char *sha256, const char *then)
+{
+    flight_on_hashed(f, 1000, sha256);
+    expect(then);
+}
+
+/* All of it from one. */
+static void fetch_alone(unsigned which)
+{
+    char text[TEXT];
+    mirror(0, which);
+    (void)snprintf(text, sizeof(text), "get0:%u[0,-1)", which);
+    expect(text);
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 1000);
+    ended(0, 0, 200);
+    expect("known:1000 release:999 hash[0,1000)");
+}
+
+static void end_committed(void)
+{
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+/* The one that is asked alone is right: now it can be seen who was not. */
+static void one_alone_is_right(void **state)
+{
+    (void)state;
+    for (unsigned which = 0; which < 2; which++) {
+        begin_mixed();
+        hashed(wrong, "cut,kept ask0-0");
+        fetch_alone(which);
+        hashed(right, "release:all compare:1000 commit!");
+        end_committed();
+    }
+}
+
+/* It is wrong: there is no doubt about it, and what was kept may tell of the other, too. */
+static void one_alone_is_wrong(void **state)
+{
+    (void)state;
+    begin_mixed();
+    hashed(wrong, "cut,kept ask0-0");
+    fetch_alone(0);
+    hashed(wrong, "cut blame:0 ask0-1");
+    fetch_alone(1);
+    hashed(right, "release:all compare:1000 commit!");
+    end_committed();
+}
+
+/* What one alone sent, or the disk may have spoilt, is no case for a comparison. */
+static void nothing_to_compare(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 1000);
+    ended(0, 0, 200);
+    expect("known:1000 release:999 hash[0,1000)");
+    hashed(wrong, "cut blame:0 ask0-1");
+    fetch_alone(1);
+    hashed(right, "release:all commit!");
+    end_committed();
+
+    struct flight_run runs[] = {{0, 400, 0}, {400, 1000, 1}};
+    struct flight_options o = {.mirrors = 2,
+                               .size = 1000,
+                               .sha256 = right,
+                               .connections = 1,
+                               .present = runs,
+                               .present_count = 2};
+    assert_int_equal(flight_new(&o, &f), 0);
+    expect("hash[0,1000)");
+    hashed(wrong, "cut");
+    stop("fail:-17 end");
+}
+
+/* Nobody comes for the file any more: what was kept is given up, and later there is nothing to
+ * compare with. */
+static void parked_without_it(void **state)
+{
+    (void)state;
+    open_flight(2, 1000, right);
+    flight_on_reader(f, 1, FLIGHT_RANGE, 0, 1000);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 500);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("known:1000 release:500 ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)");
+    assert_int_equal(answer(0, 206, 1000, 500), 0);
+    bytes(0, 500, 1000);
+    ended(0, 0, 206);
+    expect("release:999 hash[0,1000)");
+    hashed(wrong, "cut,kept");
+    flight_on_reader(f, 2, FLIGHT_RANGE, 0, 1000);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 10);
+    flight_on_reader_left(f, 2);
+    flight_on_tick(f, 10000, NULL);
+    flight_on_tick(f, 20000, NULL);
+    expect("known:1000 release:10 sync stop park");
+    flight_on_synced(f);
+    flight_on_reader(f, 3, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-2"); /* still of one alone */
+    mirror(0, 0);
+    expect("get0:0[10,-1)");
+    assert_int_equal(answer(0, 206, 1000, 10), 0);
+    bytes(0, 10, 1000);
+    ended(0, 0, 206);
+    expect("release:999 hash[0,1000)");
+    hashed(right, "release:all commit!");
+    end_committed();
+}
+
+/* The one that is asked alone breaks off: the other is asked alone. */
+static void one_alone_breaks_off(void **state)
+{
+    (void)state;
+    begin_mixed();
+    hashed(wrong, "cut,kept ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 500);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("known:1000 release:500 ask0-3?"); /* not from the other */
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-2?");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("cut ask0-1"); /* now the other alone */
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 1000);
+    expect("known:1000 release:999 hash[0,1000)");
+    ended(0, 0, 200);
+    flight_on_hashed(f, 1000, wrong);
+    expect("cut blame:1 ask0-2");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_alone_is_right),   cmocka_unit_test(one_alone_is_wrong),
+        cmocka_unit_test(one_alone_breaks_off), cmocka_unit_test(nothing_to_compare),
+        cmocka_unit_test(parked_without_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
