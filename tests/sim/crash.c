@@ -13,10 +13,15 @@ static void stop_flights(struct world *w)
         struct blob *b = &w->blob[f];
         if (!b->flight || b->committing) /* a commit is waited for, or is cut */
             continue;
+        int64_t bytes = extents_total(&b->reported);
+        /* After a cut they may be of one mirror alone, which was not proven right. */
+        bool worth = b->disk.map && bytes > 0 && !b->cut_since_known && !b->verified;
         flight_on_stop(b->flight);
         owner_drain(w, f);
         if (b->flight)
             world_fault(w, "file %d: stopped, but no end", f);
+        if (worth && !b->left.id)
+            world_fault(w, "file %d: stopped, and %lld bytes thrown away", f, (long long)bytes);
         disk_finish_sync(w, &b->left);
     }
     w->restarting = false;

@@ -1,75 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows that the simulator finds mistakes: mutants.py SOURCE_ROOT SECONDS CC [FLAG...]
 
-Each mutant is a flight or a budget with one line changed; the simulator built from it
-must fail within SECONDS. A line that is not there exactly once is an error: the list follows the
-code.
+Each mutant is the code of the daemon with one mistake planted; the simulator built from it must fail
+within SECONDS. A line that is not there exactly once is an error: the list follows
+the code.
 """
 
+import concurrent.futures
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
-SOURCES = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/extents.c", "cache/map.c", "base/str.c", "base/error.c", "base/clock.c"]
+BASE = ["base/str.c", "base/error.c", "base/clock.c"]
+MODEL = [f"tests/sim/{name}.c" for name in ("content", "crash", "disk", "mirror", "owner", "readers", "simulate", "world")]
+FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "cache/map.c"]
+BOARD = ["engine/board.c", "engine/wait.c"]
+# program: what is mutated, what else it is made of
+PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", *MODEL, *BASE]),
+            "threads": (BOARD, ["engine/extents.c", "tests/sim/threads.c", *BASE])}
+# As in meson.build.
+DIVERTED = [f"-D{name}=model_{name.removeprefix('pthread_mutex_')}" for name in (
+    "pthread_mutex_lock", "pthread_mutex_unlock", "extents_add", "extents_end", "extents_missing",
+    "lane_post", "saved_release")]
 
 # name, line as it stands (without indentation), line instead
 MUTANTS = [
+    # what readers may read
     ("hold back a byte less", "int64_t last = f->size - (f->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK : 1);",
      "int64_t last = f->size - (f->size > FLIGHT_HOLD_BACK ? FLIGHT_HOLD_BACK - 1 : 0);"),
+    ("release before verified", "if (f->verified) {", "if (f->verified || flight_is_whole(f)) {"),
+    # verification and blame
     ("commit whatever the digest", "if (f->sha256[0] && strcmp(f->sha256, f->computed) != 0) {", "if (0) {"),
+    ("keep what nothing vouches for", "if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */",
+     "if (0) {"),
     ("blame nobody", "f->blamed |= senders;", "senders = 0;"),
     ("blame one of several", "if (is_mixed(f)) { /* nobody knows who. Next time from one alone, and then it shows */",
      "if (0) {"),
     ("keep nothing to compare", "c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);", "c->compare = false;"),
     ("forget to compare", "(void)flight_emit(f, FLIGHT_COMPARE);", ";"),
-    ("release before verified", "if (f->verified) {", "if (f->verified || flight_is_whole(f)) {"),
-    ("lose a reader", "f->readers = r;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;",
-     "f->readers = id % 16 ? r : f->readers;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;"),
+    ("blame a mirror for the disk", "if (f->resumed) { /* the disk is as suspect as any mirror */", "if (0) {"),
+    # sameness
+    ("mix two files", "return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
+    # coalescing
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
     ("ask for what is under way", "covered = o->from <= ret->from && ret->from < end;", "covered = false;"),
+    ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
+    ("hedge again and again", "f->now_ms - s->begun_ms >= HEDGE_MS && !is_hedged(f, s))",
+     "f->now_ms - s->begun_ms >= HEDGE_MS && (1 || is_hedged(f, s)))"),
     ("more connections than allowed", "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] >= f->connections)",
      "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] > f->connections)"),
+    # nobody is forgotten
+    ("lose a reader", "f->readers = r;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;",
+     "f->readers = id % 16 ? r : f->readers;\n    }\n    f->was_whole |= use == FLIGHT_WHOLE;"),
     ("lose who is far ahead", "if (uncovered(f, s, first.from, first.to, &run) && run.from == first.from)", "if (0)"),
-    ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
+    ("do not ask again after yielding", "flight_plan(f); /* the rest is asked for again, behind who waits */", ";"),
     ("forget late bytes", "if ((f->phase != FILLING && f->phase != PARKED) ||",
      "if (!s || (f->phase != FILLING && f->phase != PARKED) ||"),
-    ("mix two files", "return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
-    ("keep what nothing vouches for", "if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */",
-     "if (0) {"),
-    ("never park", "else if (now_ms - f->idle_since_ms >= GRACE_MS)", "else if (0)"),
     ("a sole mirror has no second chance", "return busy || later ? BUDGET_BUSY : BUDGET_NONE;",
      "return BUDGET_NONE;"),
+    ("believe a length of long ago", "f->first_size = -1;\n    f->phase", "f->phase"),
+    # the end
+    ("never park", "else if (now_ms - f->idle_since_ms >= GRACE_MS)", "else if (0)"),
+    ("reserve again and again", "f->reserved = true;", ";"),
+    # the disk
+    ("never sync", "f->unsynced = true;", ";"),
+    ("throw away what was there at the stop", "end(f, f->present.count > 0 && f->size >= 0 && !f->alone &&",
+     "end(f, f->present.count > 0 && f->size >= 0 && f->alone &&"),
+    ("sync the map before the data", "int r = disk->sync_data(disk->context);\n    if (r)\n        return r;\n"
+     "    map_seal(block, copy);\n    return disk->sync_map(disk->context);",
+     "map_seal(block, copy);\n    int r = disk->sync_map(disk->context);\n    if (r)\n        return r;\n"
+     "    return disk->sync_data(disk->context);"),
+    ("seal what came during the sync", "seal.generation++;", "seal.generation++;\n    copy = (const uint8_t *)block + MAP_HEAD;"),
+    ("seal over the copy that counts", "int which = 1 - newest_seal(", "int which = newest_seal("),
+    ("trust written bytes after a power cut", "opened.same_boot = is_boot(&header, boot_id);", "opened.same_boot = true;"),
+    ("count chunks that are half there", "for (size_t i = from > 0 ? chunks_of(from) : 0; i < end; i++)",
+     "for (size_t i = from > 0 ? (size_t)(from / MAP_CHUNK) : 0; i < end; i++)"),
+    ("adopt a map without its table", "if (table)\n        memcpy(live, table, chunks_of(header.size));", "if (0)\n        ;"),
+    ("keep the old base", "about.validator_etag = etag;", ";"),
+    # the board, and who waits at it
+    ("look before the lock is taken", "pthread_mutex_lock(&list->lock);\n    if (!list->closed && !ready(arg)) {",
+     "bool is_ready = ready(arg);\n    pthread_mutex_lock(&list->lock);\n    if (!list->closed && !is_ready) {"),
+    ("publish without waking", "b->has_bytes = b->present.count > 0;\n    pthread_mutex_unlock(&b->waiters.lock);\n    waitlist_wake(&b->waiters, from, to);",
+     "b->has_bytes = b->present.count > 0;\n    pthread_mutex_unlock(&b->waiters.lock);"),
+    ("publish without the lock", "pthread_mutex_lock(&b->waiters.lock);\n    (void)extents_add(", "(void)extents_add("),
+    ("read the set without the lock", "pthread_mutex_lock(&b->waiters.lock);\n        end = extents_end(&b->present, offset);\n"
+     "        pthread_mutex_unlock(&b->waiters.lock);", "end = extents_end(&b->present, offset);"),
+    ("claim without the lock", "pthread_mutex_lock(&p->lock);\n    bool found", "bool found"),
+    ("wake only the first", "if (w->want >= from && w->want < to)\n            wake_one(list, w);",
+     "if (w->want >= from && w->want < to) {\n            wake_one(list, w);\n            break;\n        }"),
+    ("touch a waiter after its resume", "unlink_waiter(list, waiter);\n    waiter->class->resume(waiter);",
+     "waiter->class->resume(waiter);\n    unlink_waiter(list, waiter);"),
+    ("release without waking", "b->limit = limit;\n    pthread_mutex_unlock(&b->waiters.lock);\n    waitlist_wake(&b->waiters, 0, limit);",
+     "b->limit = limit;\n    pthread_mutex_unlock(&b->waiters.lock);"),
 ]
 
 
-def mutate(root, work, old, new):
-    hits = [s for s in SOURCES[:4] if (root / s).read_text().count(old) == 1]
-    if len(hits) != 1:
-        sys.exit(f"not there exactly once: {old}")
-    path = work / pathlib.Path(hits[0]).name
-    path.write_text((root / hits[0]).read_text().replace(old, new))
-    return [str(path) if s == hits[0] else str(root / s) for s in SOURCES]
+class Builder:
+    def __init__(self, root, work, compiler):
+        self.root, self.work, self.compiler = root, work, compiler
+
+    def object(self, source, text=None, name=None):
+        """Compiles a file of the project, or another text in its place."""
+        path = self.root / source
+        if text is not None:
+            path = self.work / f"{name}.c"
+            path.write_text(text)
+        out = self.work / ((name or source.replace("/", "_")) + ".o")
+        flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{self.root}", *(DIVERTED if source in BOARD else [])]
+        subprocess.run([*self.compiler, *flags, "-c", str(path), "-o", str(out)], check=True)
+        return str(out)
+
+    def link(self, objects, name):
+        exe = self.work / name
+        subprocess.run([*self.compiler, *objects, "-o", str(exe)], check=True)
+        return str(exe)
 
 
-def survives(root, work, seconds, compiler, old, new):
-    sim = [str(p) for p in sorted((root / "tests/sim").glob("*.c"))]
-    exe = work / "mutant"
-    flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{root}"]
-    subprocess.run([*compiler, *flags, *sim, *mutate(root, work, old, new), "-o", str(exe)], check=True)
-    run = subprocess.run([str(exe), "--seconds", seconds], stdout=subprocess.PIPE, text=True)
-    print("   ", run.stdout.splitlines()[0] if run.stdout else f"exit {run.returncode}")
-    return run.returncode == 0
+def home_of(root, old):
+    hits = [(p, s) for p, (mutable, _) in PROGRAMS.items() for s in mutable if (root / s).read_text().count(old) == 1]
+    return hits[0] if len(hits) == 1 else None
+
+
+def is_found(builder, objects, number, seconds):
+    name, old, new = MUTANTS[number]
+    home = home_of(builder.root, old)
+    if not home:
+        print(f"{name:38} is not there exactly once", flush=True)
+        return False
+    program, source = home
+    text = (builder.root / source).read_text().replace(old, new)
+    mutant = builder.object(source, text, f"mutant{number}")
+    mutable, others = PROGRAMS[program]
+    exe = builder.link([mutant if s == source else objects[s] for s in [*mutable, *others]], f"{program}{number}")
+    begun = time.monotonic()
+    run = subprocess.run([exe, "--seconds", seconds], stdout=subprocess.PIPE, text=True)
+    first = run.stdout.splitlines()[0] if run.stdout else f"exit {run.returncode}"
+    print(f"{name:38} {time.monotonic() - begun:6.2f} s   {first}", flush=True)
+    return run.returncode != 0
 
 
 def main():
     root, seconds, compiler = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    alive = []
-    for name, old, new in MUTANTS:
-        print(name, flush=True)
-        with tempfile.TemporaryDirectory() as work:
-            if survives(root, pathlib.Path(work), seconds, compiler, old, new):
-                alive.append(name)
+    wanted = os.environ.get("MUTANT", "")
+    numbers = [i for i, m in enumerate(MUTANTS) if wanted in m[0]]
+    with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        builder = Builder(root, pathlib.Path(work), compiler)
+        sources = sorted({s for mutable, others in PROGRAMS.values() for s in [*mutable, *others]})
+        objects = dict(zip(sources, pool.map(builder.object, sources)))
+        found = list(pool.map(lambda i: is_found(builder, objects, i, seconds), numbers))
+    alive = [MUTANTS[i][0] for i, ok in zip(numbers, found) if not ok]
     sys.exit("not found: " + ", ".join(alive) if alive else 0)
 
 

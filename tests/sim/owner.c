@@ -210,14 +210,18 @@ static bool is_company(const struct world *w, int file, const struct transfer *t
            !t->over && !t->head && t->to != 1;
 }
 
-static bool is_hedge(const struct world *w, int file, const struct flight_command *c)
+/* Whether it is asked because another one was silent for a second. */
+static bool is_hedge(struct world *w, int file, const struct flight_command *c)
 {
+    unsigned silent = 0;
     for (int i = 0; i < TRANSFERS; i++) {
         const struct transfer *t = &w->transfer[i];
-        if (is_company(w, file, t) && !t->answered && t->from == c->from)
-            return true; /* it was silent for a second */
+        silent += is_company(w, file, t) && !t->answered && t->from == c->from;
     }
-    return false;
+    if (silent > 1 && !c->head)
+        world_fault(w, "file %d: [%lld, %lld) is asked a third time", file, (long long)c->from,
+                    (long long)c->to);
+    return silent;
 }
 
 static bool is_bringing(const struct blob *b, const struct transfer *t, int64_t at)
