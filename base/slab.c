@@ -14,6 +14,7 @@ struct slab_pool {
     void (*on_available)(void *context);
     void *context;
     uint8_t *memory;
+    unsigned count, free_count;
     struct slab slabs[];
 };
 
@@ -28,6 +29,7 @@ int slab_pool_new(unsigned count, struct slab_pool **ret_pool)
         return ERROR_NO_MEMORY;
     }
     pthread_mutex_init(&pool->lock, NULL);
+    pool->count = pool->free_count = count;
     for (unsigned i = 0; i < count; i++) {
         struct slab *slab = &pool->slabs[i];
         *slab = (struct slab){.data = pool->memory + (size_t)i * SLAB_BYTES, .pool = pool};
@@ -53,14 +55,27 @@ void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *contex
     pool->context = context;
 }
 
-struct slab *slab_get(struct slab_pool *pool)
+/* Asked once for 256 KiB: walking a hundred slabs costs nothing beside copying one. */
+static bool has_its_share(const struct slab_pool *pool, uint64_t share)
+{
+    unsigned held = 0;
+    for (unsigned i = 0; share && i < pool->count; i++)
+        held += pool->slabs[i].is_taken && pool->slabs[i].share == share;
+    return share && held >= pool->free_count;
+}
+
+struct slab *slab_get(struct slab_pool *pool, uint64_t share)
 {
     pthread_mutex_lock(&pool->lock);
-    struct slab *slab = pool->free;
-    if (slab)
+    struct slab *slab = has_its_share(pool, share) ? NULL : pool->free;
+    if (slab) {
         pool->free = slab->next;
-    else
+        pool->free_count--;
+        slab->is_taken = true;
+        slab->share = share;
+    } else {
         pool->starved = true;
+    }
     pthread_mutex_unlock(&pool->lock);
     if (slab) {
         slab->len = 0;
@@ -77,6 +92,8 @@ void slab_put(struct slab *slab)
     pthread_mutex_lock(&pool->lock);
     slab->next = pool->free;
     pool->free = slab;
+    pool->free_count++;
+    slab->is_taken = false;
     bool tell = pool->starved && pool->on_available;
     pool->starved = false;
     pthread_mutex_unlock(&pool->lock);

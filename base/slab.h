@@ -5,7 +5,12 @@
  * them. The pool is the back-pressure: when it is empty, slab_get says so and the transfer pauses;
  * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
  * it) so that the transfer can go on. Any thread.
+ *
+ * Fair: what has the same `share` may together hold as many slabs as are free, no more. So one
+ * whose bytes are stored slowly leaves some for the others, and what holds none gets one while
+ * there is any. Share 0 has no such limit.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +23,8 @@ struct slab {
     size_t len;    /* bytes in use */
     struct slab_pool *pool;
     struct slab *next; /* the owner's */
+    bool is_taken;     /* the pool's, as is this: */
+    uint64_t share;
 };
 
 int slab_pool_new(unsigned count, struct slab_pool **ret_pool);
@@ -26,5 +33,6 @@ void slab_pool_free(struct slab_pool *pool); /* every slab must be back; NULL is
 /* At most one observer; set before the first slab_get. */
 void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *context), void *context);
 
-struct slab *slab_get(struct slab_pool *pool); /* NULL when empty; len is 0 */
-void slab_put(struct slab *slab);              /* NULL is legal */
+/* NULL when there is none for this share; len is 0. */
+struct slab *slab_get(struct slab_pool *pool, uint64_t share);
+void slab_put(struct slab *slab); /* NULL is legal */

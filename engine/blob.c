@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -54,6 +55,12 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
     }
     *ret = b;
     return 0;
+}
+
+bool blob_is_short(const struct blob *b)
+{
+    struct stat st;
+    return fstat(b->fd, &st) == 0 && st.st_size < b->size;
 }
 
 static bool is_page_resident(const struct blob *b, int64_t offset)

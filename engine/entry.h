@@ -56,6 +56,7 @@ struct files {
     _Atomic uint64_t uses;
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
+    unsigned writer_turn;
     struct pass *passes; /* of which a source may still bring something */
     int64_t evidence_bytes; /* see engine/compare.h */
     int64_t touched_ms;
@@ -66,6 +67,8 @@ struct files {
 
 /* Whether all of [from, to) is in memory, or was a moment ago. */
 bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
+/* Whether somebody has cut the file. */
+bool blob_is_short(const struct blob *blob);
 /* Closes blobs that were not used for longest when too many are open: each is a descriptor and a
  * mapping. Whoever reads one reads on. Flight thread. */
 void blobs_close_idle(struct engine *engine);

@@ -377,7 +377,8 @@ static void fetch(struct feed *t)
                                     .from = t->from > 0 || t->to >= 0 ? t->from : -1,
                                     .to = t->to >= 0 ? t->to - 1 : -1,
                                     .via = via,
-                                    .max_bytes = INT64_MAX};
+                                    .max_bytes = INT64_MAX,
+                                    .share = (uintptr_t)fl};
     if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
         str_starts(fl->validator_etag, "\""))
         request.if_range = fl->validator_etag;
@@ -400,7 +401,7 @@ static void begun_run(struct job *job)
     struct flying *fl = t->flying;
     struct engine *e = t->engine;
     if (b->error == 0 && !fl->over && !fl->partial) {
-        b->error = partial_new(b->fd, b->name, flying_writer(fl), e->cleaner, &fl->partial);
+        b->error = partial_new(b->fd, b->name, fl->writer, e->cleaner, &fl->partial);
         b->fd = -1;
         b->name = NULL;
         if (b->error == 0 && fl->board)

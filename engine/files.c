@@ -14,6 +14,7 @@
 #include "engine/marks.h"
 #include "engine/quarantine.h"
 #include "engine/reading.h"
+#include "engine/verify.h"
 
 enum {
     TOUCH_EVERY_MS = 30000,
@@ -277,6 +278,7 @@ struct found {
     struct blob *blob;
     struct board *board;
     bool fresh;
+    char cut_short[SHA256_HEX]; /* the blob is; "": it is not */
     struct file_facts facts;
     char etag[96], mirrors[256];
 };
@@ -287,6 +289,8 @@ static void look(struct files *files, const struct file_query *query, struct fou
     struct entry *entry = files_find(files, query->origin, query->path);
     if (entry && entry->blob) {
         ret->blob = blob_ref(entry->blob);
+        if (blob_is_short(entry->blob))
+            memcpy(ret->cut_short, entry->sha256, sizeof(ret->cut_short));
         ret->facts.size = entry->size;
         ret->facts.immutable = entry->authoritative;
         str_copy(ret->etag, sizeof(ret->etag), entry->etag ? entry->etag : "");
@@ -403,6 +407,12 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         int r = 0;
         if (!found.blob && !found.board)
             r = begin(e, origin, query, &found);
+        if (found.cut_short[0]) {
+            verify_cut_short(e, found.cut_short);
+            blob_unref(found.blob);
+            return refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again", query,
+                          ret);
+        }
         if (found.blob) {
             found.facts.etag = found.etag;
             found.facts.state = FILE_HIT;

@@ -253,6 +253,19 @@ static struct lookup *lookup_new(struct flying *fl)
     return l;
 }
 
+/* The one with the least to do, in turns: another file's slow disk is not ours to wait for. */
+static struct lane *choose_writer(struct engine *e)
+{
+    unsigned turn = e->files->writer_turn++;
+    struct lane *best = e->writers[turn % WRITER_LANES];
+    for (unsigned i = 1; i < WRITER_LANES; i++) {
+        struct lane *other = e->writers[(turn + i) % WRITER_LANES];
+        if (lane_depth(other) < lane_depth(best))
+            best = other;
+    }
+    return best;
+}
+
 void flights_open(struct engine *e, struct entry *entry, enum file_use use, const char *via)
 {
     struct flying *fl = calloc(1, sizeof(*fl));
@@ -262,6 +275,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
     fl->entry = entry;
     fl->origin = entry->board->origin; /* of whoever asked: after a reload, the new one */
     fl->refs = 1;
+    fl->writer = choose_writer(e);
     fl->interest = use;
     fl->via = str_dup(via);
     fl->board = board_ref(entry->board);

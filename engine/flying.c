@@ -50,11 +50,6 @@ void flying_unref(struct flying *fl)
     free(fl);
 }
 
-struct lane *flying_writer(const struct flying *fl)
-{
-    return fl->engine->writers[(uintptr_t)fl / 64 % WRITER_LANES];
-}
-
 bool flying_is_counted(const struct flying *fl)
 {
     return !str_ends(fl->entry->path, ".metadata");

@@ -18,6 +18,7 @@ struct flying {
     struct entry *entry;         /* NULL when over */
     const struct origin *origin; /* its mirrors' places are what bits and numbers of mirrors mean */
     struct board *board;         /* NULL between a failure and the next reader */
+    struct lane *writer;         /* that writes the partial */
     struct partial *partial;
     struct extents present;    /* what is written in it */
     struct partial *evidence;  /* see engine/compare.h; or NULL */
@@ -124,8 +125,6 @@ void flying_ask(struct flying *flying, const struct flight_command *command);
 void flying_add_interest(struct flying *flying, enum file_use use);
 /* Ends a flight that nobody reads and that only waits for somebody to resume it. */
 void flying_forget(struct flying *flying);
-/* The lane that writes its partial. */
-struct lane *flying_writer(const struct flying *flying);
 /* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
 void flying_discard(struct engine *engine, char *name);
 /* Whether any flight waits for a connection that outranks a segment ahead. */

@@ -250,7 +250,8 @@ static void fetch(struct pass *p)
                                     .from = part ? p->arrived : -1,
                                     .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
                                     .via = via,
-                                    .max_bytes = INT64_MAX};
+                                    .max_bytes = INT64_MAX,
+                                    .share = (uintptr_t)p};
     p->started_ms = clock_monotonic_ms();
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;

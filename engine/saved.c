@@ -367,7 +367,7 @@ struct flight_run *leftover_take(struct flying *fl, struct leftover *l, size_t *
     size_t count = l->opened.run_count;
     struct flight_run *runs =
         fl->board && is_of(fl, &l->opened.about) ? calloc(count, sizeof(*runs)) : NULL;
-    struct lane *writer = flying_writer(fl);
+    struct lane *writer = fl->writer;
     if (!runs) {
         flying_discard(e, strdup(l->name));
         leftover_release(l);

@@ -498,7 +498,8 @@ static void start_fetch(struct source *s)
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,
-                                    .max_bytes = LISTING_MAX_BYTES};
+                                    .max_bytes = LISTING_MAX_BYTES,
+                                    .share = (uintptr_t)s};
     s->state = SOURCE_FETCHING;
     (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
 }

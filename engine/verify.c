@@ -130,6 +130,31 @@ static void take_away(struct engine *e, const struct judgement *j)
     quarantine_put(e, j->sha256);
 }
 
+struct cut_short {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+};
+
+static void cut_short_run(struct job *job)
+{
+    struct cut_short *c = container_of(job, struct cut_short, job);
+    if (space_holds(c->engine, c->sha256))
+        take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
+    free(c);
+}
+
+void verify_cut_short(struct engine *e, const char *sha256)
+{
+    struct cut_short *c = calloc(1, sizeof(*c));
+    if (!c) /* whoever asks next notices, too */
+        return;
+    c->job.run = cut_short_run;
+    c->engine = e;
+    str_copy(c->sha256, sizeof(c->sha256), sha256);
+    core_post(e, &c->job);
+}
+
 static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

@@ -66,6 +66,7 @@ struct fetch_request {
     const char *if_range;          /* strong ETag as received, or NULL */
     const char *via;               /* value of Via, or NULL */
     int64_t max_bytes;             /* of the decoded body; beyond: ERROR_TOO_BIG */
+    uint64_t share;                /* of the pool's slabs (base/slab.h) */
 };
 
 /* What the final response's header section said; valid during on_head only. */

@@ -65,7 +65,7 @@ static void append(struct transfer *t, const char *data, size_t len)
 
 static struct slab *next_slab(struct transfer *t)
 {
-    return atomic_load(&t->held) ? NULL : slab_get(t->setup->pool);
+    return atomic_load(&t->held) ? NULL : slab_get(t->setup->pool, t->request.share);
 }
 
 /* curl takes all of a piece back or nothing: make sure of the room before a byte is copied. */

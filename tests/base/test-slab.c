@@ -19,7 +19,7 @@ static void tell(void *context)
 static void fill_and_drain(struct slab_pool *pool, struct slab *taken[COUNT])
 {
     for (int i = 0; i < COUNT; i++) {
-        taken[i] = slab_get(pool);
+        taken[i] = slab_get(pool, 0);
         assert_non_null(taken[i]);
         assert_int_equal(taken[i]->len, 0);
         memset(taken[i]->data, i, SLAB_BYTES);
@@ -34,7 +34,7 @@ static void blocks_are_distinct_and_finite(void **state)
     struct slab *taken[COUNT];
     assert_int_equal(slab_pool_new(COUNT, &pool), 0);
     fill_and_drain(pool, taken);
-    assert_null(slab_get(pool));
+    assert_null(slab_get(pool, 0));
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(taken[i]->data[0], i);
         assert_int_equal(taken[i]->data[SLAB_BYTES - 1], i);
@@ -59,9 +59,9 @@ static void tells_once_after_a_refusal(void **state)
     fill_and_drain(pool, taken);
     slab_put(taken[0]);
     assert_int_equal(told, 0); /* nobody was refused */
-    taken[0] = slab_get(pool);
-    assert_null(slab_get(pool));
-    assert_null(slab_get(pool));
+    taken[0] = slab_get(pool, 0);
+    assert_null(slab_get(pool, 0));
+    assert_null(slab_get(pool, 0));
     slab_put(taken[0]);
     slab_put(taken[1]);
     assert_int_equal(told, 1);
@@ -69,10 +69,38 @@ static void tells_once_after_a_refusal(void **state)
     slab_pool_free(pool);
 }
 
+static void a_share_leaves_some_for_others(void **state)
+{
+    (void)state;
+    struct slab_pool *pool = NULL;
+    struct slab *taken[8] = {0};
+    int told = 0;
+    assert_int_equal(slab_pool_new(8, &pool), 0);
+    slab_pool_observe(pool, tell, &told);
+    for (int i = 0; i < 4; i++)
+        assert_non_null(taken[i] = slab_get(pool, 1));
+    assert_null(slab_get(pool, 1)); /* as many as are free */
+    assert_non_null(taken[4] = slab_get(pool, 2));
+    assert_non_null(taken[5] = slab_get(pool, 2));
+    assert_null(slab_get(pool, 2));
+    assert_non_null(taken[6] = slab_get(pool, 3));
+    assert_null(slab_get(pool, 3));
+    slab_put(taken[0]); /* the refused are told, and those who hold less may go on */
+    assert_int_equal(told, 1);
+    assert_null(slab_get(pool, 1));
+    assert_null(slab_get(pool, 2));
+    assert_non_null(taken[0] = slab_get(pool, 3));
+    assert_non_null(taken[7] = slab_get(pool, 4)); /* the last one is had by who has none */
+    for (int i = 0; i < 8; i++)
+        slab_put(taken[i]);
+    slab_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_distinct_and_finite),
+        cmocka_unit_test(a_share_leaves_some_for_others),
         cmocka_unit_test(tells_once_after_a_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

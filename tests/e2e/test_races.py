@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The races that reading a growing file from many connections brings, each at its worst moment: the
+daemon is stopped there by a barrier (gates.py), the other side moves, and it goes on."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import struct
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+import wire
+from daemon import PATIENCE, configuration, official_mirror
+from gates import LIBRARY, Gates, wait_until
+from origin import Gate
+from standins import anchor, simple_page
+from wheels import build, sha256_of
+
+NAME = "torch-1.0-py3-none-any.whl"
+PATH = f"/whl/cu126/{NAME}"
+NOTICED_S = 2.0
+pytestmark = [
+    pytest.mark.concurrent,
+    pytest.mark.skipif(not LIBRARY.exists(), reason=f"{LIBRARY} is built with the daemon"),
+]
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    return build(folder, "torch", "1.0", padding=8_000_000).read_bytes()
+
+
+@pytest.fixture
+def gates(serve, tmp_path):
+    """After serve, so that all are open when it stops its daemons."""
+    made = Gates(tmp_path / "gates")
+    yield made
+    made.open_all()
+
+
+@pytest.fixture
+def start(origin, serve, gates, body):
+    """start(...): a daemon before one mirror with one file; more is the mirror's trouble with it."""
+
+    def begin(named=sha256_of(body), options=None, **trouble):
+        origin.put_page("/whl/cu126/torch/", simple_page("torch", [anchor(PATH, NAME, named)]))
+        origin.put(PATH, body, **trouble)
+        mirrors = [official_mirror("m", origin.url)]
+        daemon = serve(configuration(pytorch=mirrors, **(options or {})), wrap=gates.wrap)
+        assert daemon.page("torch").status == 200
+        return daemon
+
+    return begin
+
+
+def url_of(daemon):
+    return daemon.file_url("pytorch", f"cu126/{NAME}")
+
+
+def blobs(daemon):
+    return [p for p in daemon.cache_dir.glob("blobs/??/*") if re.fullmatch("[0-9a-f]{64}", p.name)]
+
+
+def partials(daemon):
+    return [p for p in (daemon.cache_dir / "partials").iterdir() if p.stat().st_size]
+
+
+def wait_kept(daemon):
+    """Seen on the disk: its workers may all stand at a barrier."""
+    wait_until(lambda: blobs(daemon), "the file is kept")
+
+
+def answered(daemon, path):
+    """How many requests for it are over, however they ended."""
+    return len(re.findall(rf"access client=.* path={re.escape(path)} ", daemon.log()))
+
+
+def silence(origin, path):
+    """A page that does not come before the event is set."""
+    silent = threading.Event()
+    link = anchor("/whl/cu126/torchvision-1.0-py3-none-any.whl", "torchvision-1.0-py3-none-any.whl")
+    origin.put_page(path, simple_page("torchvision", [link]), silent=silent)
+    return silent
+
+
+@contextlib.contextmanager
+def raw_client(daemon, *requests, buffer_bytes=None):
+    """A connection that has sent these requests, and reads when it is told to."""
+    parts = urlsplit(daemon.url)
+    with socket.socket() as client:
+        if buffer_bytes:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        client.settimeout(wire.PATIENCE_S)
+        client.connect((parts.hostname, parts.port))
+        for path in requests:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        yield client
+
+
+def read_all(client):
+    """To the end of the connection, which a daemon that cuts brings about."""
+    read = bytearray()
+    with contextlib.suppress(ConnectionError):
+        while block := client.recv(1 << 18):
+            read += block
+    return bytes(read)
+
+
+# ------------------------------------------------------------------ suspending and waking
+
+
+def test_bytes_come_while_a_client_is_being_suspended(start, gates, body):
+    """Between "nothing there" and the suspending: a wake-up that comes then is not lost."""
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    client = wire.Download(url_of(daemon))
+    client.wait_held(500_000)
+    gates.close("suspend")
+    gate.allow(1_000_000)
+    gates.wait_stopped("suspend")  # it has read what there is, and has seen that there is no more
+    gate.open()
+    gate.wait_reached(len(body))
+    wait_until(lambda: partials(daemon)[0].stat().st_size == len(body), "all is on the disk")
+    gates.open("suspend")
+    assert client.wait_end().whole and bytes(client.body) == body
+
+
+def test_a_page_comes_while_a_client_is_being_suspended(origin, start, gates):
+    daemon = start()
+    silent = silence(origin, "/whl/cu126/torchvision/")
+    gates.close("suspend")
+    client = wire.Download(f"{daemon.index()}/torchvision/")
+    gates.wait_stopped("suspend")
+    silent.set()
+    origin.wait(lambda: any(r.path.endswith("/torchvision/") and r.sent for r in origin.requests))
+    gates.open("suspend")
+    assert client.wait_end().status == 200
+
+
+def test_who_leaves_while_it_is_woken(start, gates, body):
+    """The worker finds a connection that is closed already; the others notice nothing."""
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    staying = wire.Download(url_of(daemon))
+    staying.wait_held(500_000)
+    leaving = wire.Download(url_of(daemon))
+    leaving.wait_held(500_000)
+    gates.close("resume")
+    gate.allow(1_000_000)
+    gates.wait_stopped("resume")
+    leaving.leave()
+    gates.open("resume")
+    gate.open()
+    assert staying.wait_end().whole and bytes(staying.body) == body
+    daemon.wait_status(lambda s: not s["flights"], what="nobody is left behind")
+
+
+def test_who_leaves_while_it_is_being_suspended(start, gates, body):
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    client = wire.Download(url_of(daemon))
+    client.wait_held(500_000)
+    gates.close("suspend")
+    gate.allow(600_000)
+    gates.wait_stopped("suspend")
+    client.leave()
+    gates.open("suspend")
+    wait_until(lambda: answered(daemon, f"/files/pytorch/cu126/{NAME}"), "it is noticed", 5)
+    gate.open()
+    assert wire.ask(url_of(daemon)).body == body
+
+
+# ------------------------------------------------------------------ the end of the daemon
+
+
+def test_stop_while_a_client_is_being_suspended(start, gates):
+    """It holds the list that the stop wants to close, and is on it a moment later."""
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    client = wire.Download(url_of(daemon))
+    client.wait_held(500_000)
+    gates.close("suspend")
+    gate.allow(600_000)
+    gates.wait_stopped("suspend")
+    daemon.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "cutting requests" in daemon.log(), "the engine is stopped")
+    gates.open("suspend")
+    assert daemon.process.wait(10 * PATIENCE) == 0
+    daemon.check_log()
+    assert not client.wait_end().whole
+
+
+def test_who_leaves_while_the_daemon_stops(start, gates):
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    clients = [wire.Download(url_of(daemon)) for _ in range(4)]
+    for client in clients:
+        client.wait_held(500_000)
+    gates.close("resume")
+    daemon.process.send_signal(signal.SIGTERM)
+    gates.wait_stopped("resume")  # the lists are being closed
+    for client in clients[:2]:
+        client.leave()
+    gates.open("resume")
+    assert daemon.process.wait(10 * PATIENCE) == 0
+    daemon.check_log()
+    assert not any(client.wait_end().whole for client in clients)
+
+
+@pytest.mark.parametrize("what", ["suspended", "cold"])
+def test_stop_while_a_block_is_read(start, gates, body, what):
+    """A disk lane has it in hand when all end; the client waits for it, or has left."""
+    daemon = start()
+    assert wire.ask(url_of(daemon)).body == body
+    wait_kept(daemon)
+    gates.make_cold()
+    gates.close("read")
+    client = wire.Download(url_of(daemon))
+    gates.wait_stopped("read")
+    if what == "cold":
+        client.leave()
+    daemon.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "stopping signal" in daemon.log(), "it stops")
+    gates.open("read")
+    assert daemon.process.wait(10 * PATIENCE) == 0
+    daemon.check_log()
+
+
+def test_who_leaves_while_its_block_is_read(start, gates, body):
+    daemon = start()
+    assert wire.ask(url_of(daemon)).body == body
+    wait_kept(daemon)
+    gates.make_cold()
+    gates.close("read")
+    client = wire.Download(url_of(daemon))
+    gates.wait_stopped("read")
+    client.leave()
+    gates.open("read")
+    assert wire.ask(url_of(daemon)).body == body
+    wait_until(lambda: answered(daemon, f"/files/pytorch/cu126/{NAME}") == 3, "it is over")
+
+
+# ------------------------------------------------------------------ departure is noticed
+
+SILENT = "torch-2.0-py3-none-any.whl"
+WAITS = {
+    "for-bytes": f"/files/pytorch/cu126/{NAME}",
+    "for-bytes-of-a-pass": f"/files/pytorch/cu126/{NAME}",
+    "for-an-answer": f"/files/pytorch/cu126/{SILENT}",
+    "for-a-page": "/cu126/simple/torchvision/",
+}
+
+
+def leave(client, how):
+    if how == "reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("how", ["closed", "reset", "with-a-request-sent-ahead"])
+@pytest.mark.parametrize("waits", WAITS)
+def test_a_departure_is_noticed_within_two_seconds(origin, start, waits, how):
+    """While it is suspended the HTTP library looks at neither its end nor its time."""
+    path, gate = WAITS[waits], Gate(500_000)
+    daemon = start(options={"min_free": "100000GB"} if "pass" in waits else None, gate=gate)
+    silence(origin, "/whl/cu126/torchvision/")
+    silence(origin, f"/whl/cu126/{SILENT}")
+    ahead = ["/-/health"] if "ahead" in how else []
+    with raw_client(daemon, path, *ahead) as client:
+        if "bytes" in waits:
+            held = 0
+            most = 500_000 if "pass" not in waits else 400_000
+            while held < most:
+                held += len(client.recv(1 << 16))
+        else:
+            gone = path.rsplit("/", 1)[1] or "torchvision/"
+            origin.wait_asked(f"/whl/cu126/{gone}")
+        left = time.monotonic()
+        leave(client, how)
+        wait_until(lambda: answered(daemon, path), "it is noticed")
+        assert time.monotonic() - left < NOTICED_S * PATIENCE
+    gate.open()
+
+
+def cpu_s(daemon):
+    fields = open(f"/proc/{daemon.process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_who_waits_costs_no_time(start):
+    """An answer of "nothing yet" without suspending would be asked for again at once, for ever."""
+    gate = Gate(500_000)
+    daemon = start(gate=gate)
+    clients = [wire.Download(url_of(daemon)) for _ in range(20)]
+    for client in clients:
+        client.wait_held(500_000)
+    before, begun = cpu_s(daemon), daemon.status()["uptime_s"]
+    daemon.wait_status(lambda s: s["uptime_s"] >= begun + 3, what="three seconds")
+    assert cpu_s(daemon) - before < 1.0
+    gate.open()
+
+
+# ------------------------------------------------------------------ between the answer and the bytes
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["digest", "no-digest"])
+def test_the_file_is_kept_between_the_answer_and_the_first_byte(origin, start, gates, body, named):
+    """The reply speaks of a growing file; by the time it is read from, the flight is over."""
+    daemon = start(named=sha256_of(body) if named else None)
+    gates.close("queue")
+    client = wire.Download(url_of(daemon))
+    gates.wait_stopped("queue")
+    wait_kept(daemon)
+    gates.open("queue")
+    assert client.wait_end().whole and bytes(client.body) == body
+    assert origin.body_bytes(PATH) == len(body)
+
+
+def test_wrong_bytes_between_the_answer_and_the_first_byte(origin, start, gates, body):
+    """The digest has disagreed, the bytes are forgotten: who has its 200 already is cut."""
+    daemon = start(named=sha256_of(body + b"!"))
+    gates.close("queue")
+    client = wire.Download(url_of(daemon))
+    gates.wait_stopped("queue")
+    wait_until(lambda: "wrong digest" in daemon.log(), "the digest disagrees")
+    gates.open("queue")
+    assert not client.wait_end().whole
+    assert client.held <= len(body) - 65536
+
+
+@pytest.mark.parametrize("end", ["leaves", "stop"])
+def test_the_end_between_the_answer_and_the_first_byte(start, gates, body, end):
+    daemon = start()
+    gates.close("queue")
+    client = wire.Download(url_of(daemon))
+    gates.wait_stopped("queue")
+    if end == "leaves":
+        client.leave()
+    else:
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "cutting requests" in daemon.log(), "the engine is stopped")
+    gates.open("queue")
+    if end == "leaves":
+        wait_until(lambda: answered(daemon, f"/files/pytorch/cu126/{NAME}"), "it is over")
+        assert wire.ask(url_of(daemon)).body == body
+    else:
+        assert daemon.process.wait(10 * PATIENCE) == 0
+        daemon.check_log()
+
+
+# ------------------------------------------------------------------ a file that shrinks
+
+
+@pytest.mark.parametrize("memory", ["warm", "cold"])
+def test_a_kept_file_shrinks_under_a_reader(start, gates, body, memory):
+    """It is cut, never left hanging; and the file is fetched again."""
+    daemon = start()
+    assert wire.ask(url_of(daemon)).body == body
+    wait_kept(daemon)
+    if memory == "cold":
+        gates.make_cold()
+    with raw_client(daemon, f"/files/pytorch/cu126/{NAME}", buffer_bytes=4096) as client:
+        head = client.recv(1024)
+        os.truncate(blobs(daemon)[0], 1 << 20)
+        got = (head + read_all(client)).partition(b"\r\n\r\n")[2]
+    assert head.startswith(b"HTTP/1.1 200") and len(got) < len(body)
+    assert body.startswith(got)
+    replies = [wire.ask(url_of(daemon)) for _ in range(2)]
+    assert replies[0].status == 502 and (replies[1].status, replies[1].body) == (200, body)
+    assert [p["kind"] for p in daemon.status()["problems"]] == ["blob-corrupt"]
+
+
+def test_a_growing_file_shrinks_under_its_readers(start, body):
+    """Holes where bytes were: no 200 ends complete with them."""
+    gate = Gate(4_000_000)
+    daemon = start(gate=gate)
+    fast = wire.Download(url_of(daemon))
+    fast.wait_held(4_000_000)
+    with raw_client(daemon, f"/files/pytorch/cu126/{NAME}", buffer_bytes=4096) as client:
+        assert client.recv(1024).startswith(b"HTTP/1.1 200")
+        os.truncate(partials(daemon)[0], 1 << 20)
+        gate.open()
+        rest = read_all(client)
+    assert len(rest) < len(body)
+    fast.wait_end()
+    assert not fast.whole or bytes(fast.body) == body
