@@ -42,7 +42,7 @@ void owner_open(struct world *w, int file)
     /* The catalogue does not forget one: bytes may have been mixed because it was known. */
     b->digest_known &= present != NULL;
     b->digest_known |= w->has_digest[file] && world_chance(w, 80);
-    b->resumed = present;
+    b->resumed = b->was_resumed = present;
     b->born_known = size >= 0 && (present ? b->digest_known : world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
     version_digest(file, RIGHT, w->size[file], b->digest);
@@ -351,7 +351,7 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
         content_copy(&b->content, &b->compared);
     owner_forget_partial(b);
     b->known = b->parked = false;
-    b->told_size = w->has_size[file] && !b->resumed ? w->size[file] : -1;
+    b->told_size = w->has_size[file] && !b->was_resumed ? w->size[file] : -1;
     b->resumed = false;
     b->cut_since_known = true;
 }

@@ -150,8 +150,9 @@ struct blob {
     struct disk disk;        /* of the present flight; id 0: none */
     struct disk left;        /* of an earlier one, to be resumed */
     struct content compared; /* kept for FLIGHT_COMPARE */
-    bool reserved, syncing, resumed;
-    int64_t unsynced_ms; /* since when bytes wait for FLIGHT_SYNC, -1 */
+    bool reserved, syncing;
+    bool resumed, was_resumed; /* its bytes are of an earlier run; and before the last cut */
+    int64_t unsynced_ms;       /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
     uint64_t flights; /* the number of the present one */
     uint64_t partial;
