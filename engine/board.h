@@ -30,6 +30,7 @@ struct partial {
     pthread_mutex_t lock;
     struct extents claimed;
     struct extents written; /* writer lane, as is: */
+    bool unsure;            /* more was written than `written` says: there was no memory */
     struct saved *saved;    /* the map beside it (engine/saved.h), or NULL */
     struct extents sent[FLIGHT_MIRRORS]; /* flight thread: who sent what, since the start */
 };

@@ -221,6 +221,7 @@ static void kept_run(struct job *job)
         if (c->error == 0) {
             fl->committed = true;
             memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
+            (void)space_hold(fl->engine, r->blob, r->allocated_bytes);
             entry->size = r->file.size;
             entry->authoritative = r->file.authoritative;
             entry->used_s = entry->written_s = r->file.last_used_s;

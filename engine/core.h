@@ -7,7 +7,7 @@
  *   - engine.c: start, stop, inbox and tick
  *   - files.c, reading.c, blob.c, pass.c: the table of files, one client's handle on a file
  *   - flights.c, flying.c, feed.c: opening, a flight's commands, its bytes
- *   - commit.c, space.c: keeping a file, what fits
+ *   - commit.c, space.c, reserve.c: keeping a file, what fits
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
@@ -38,6 +38,7 @@ struct marks;
 struct pages;
 struct scrub;
 struct sources;
+struct space;
 
 struct engine {
     struct engine_options options;
@@ -56,6 +57,7 @@ struct engine {
 
     struct files *files;
     struct marks *marks; /* flight thread */
+    struct space *space; /* flight thread */
     struct scrub *scrub;
     struct pages *pages;
     struct sources *sources;                 /* flight thread */

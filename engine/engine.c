@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "engine/core.h"
 #include "engine/marks.h"
+#include "engine/space.h"
 #include "engine/verify.h"
 #include "index/listing.h"
 
@@ -180,6 +181,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = marks_new(&e->marks);
     if (r == 0)
+        r = space_new(&e->space);
+    if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
         r = pages_new(e, &e->pages);
@@ -292,6 +295,7 @@ void engine_free(struct engine *e)
     sources_free(e->sources);
     files_free(e->files);
     marks_free(e->marks);
+    space_free(e->space);
     fetcher_free(e->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->writers[i]);

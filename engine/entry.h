@@ -12,6 +12,7 @@
 
 #include "engine/board.h"
 #include "engine/core.h"
+#include "engine/space.h"
 
 /* Bytes of a complete blob, open. */
 struct blob {
@@ -45,7 +46,9 @@ struct entry {
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
     char *leftover;                     /* the partial's name, or NULL */
-    int64_t leftover_bytes, leftover_s; /* since when, real time */
+    int64_t leftover_bytes, leftover_s; /* on the disk; since when, real time */
+    int64_t leftover_size, leftover_present; /* of the whole file; of it */
+    struct entry *next_path; /* space.c: of the same blob, while it looks */
     UT_hash_handle hh;
 };
 
@@ -77,19 +80,6 @@ int blob_open(struct engine *engine, const char *sha256, struct blob **ret);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
 
-/* ---- space.c: on the flight thread */
-/* Makes room for so many bytes below max_size, by eviction; false when there cannot be any. */
-bool space_make(struct engine *engine, int64_t bytes);
-/* Whether the disk keeps min_free with so many bytes more on it. */
-bool space_is_free(struct engine *engine, int64_t bytes);
-/* Evicts down to max_size and min_free now; fills in all but the orphans. */
-struct collection;
-void space_collect(struct engine *engine, struct collection *ret);
-/* Whether some path has these bytes. */
-bool space_holds(struct engine *engine, const char *sha256);
-/* Takes a blob away under every path. ENGINE_ABSENT, ENGINE_BUSY (engine/inventory.h). */
-int space_remove(struct engine *engine, const char *sha256);
-
 /* ---- flights.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
 void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via);
@@ -111,8 +101,6 @@ void blame_put(struct engine *engine, const struct origin *origin, const char *p
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);
 bool files_disk_fails(const struct engine *engine);
-/* Bytes and number of the complete files. */
-int64_t files_bytes(struct engine *engine, unsigned *ret_blobs);
 /* Unlinks a blob that no entry names any more, and its row. Any thread. */
 void commit_remove_blob(struct engine *engine, const char *sha256);
 /* Writes down what an entry says now. Flight thread. */
@@ -128,6 +116,8 @@ bool files_drop_idle(struct engine *engine, struct entry *entry);
 void files_set_board(struct engine *engine, struct entry *entry, struct board *board);
 /* Takes over the reference; the board goes. */
 void files_set_blob(struct engine *engine, struct entry *entry, struct blob *blob);
+/* Forgets what is left over of a file, and the entry unless somebody is about to open it. */
+void files_drop_leftover(struct engine *engine, struct entry *entry);
 /* The entry holds no blob any more: the next who asks has it fetched. Its file is the caller's to
  * remove. */
 void files_forget_blob(struct engine *engine, struct entry *entry);

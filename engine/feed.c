@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/reserve.h"
 #include "engine/saved.h"
 
 /*
@@ -407,6 +408,8 @@ static void begun_run(struct job *job)
         if (b->error == 0 && fl->board)
             fl->board->partial = partial_ref(fl->partial);
     }
+    if (!fl->over)
+        reserve_begin(fl);
     if (b->fd >= 0) { /* somebody was faster, or nobody wants it any more */
         (void)close(b->fd);
         flying_discard(e, b->name);

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/entry.h"
+#include "engine/flying.h"
 #include "engine/marks.h"
 #include "engine/quarantine.h"
 #include "engine/reading.h"
@@ -115,13 +115,21 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
     return entry;
 }
 
+/* It is out of the table. */
+static void forget_entry(struct engine *e, struct entry *entry)
+{
+    e->files->open_count -= entry->blob != NULL;
+    if (entry->sha256[0])
+        space_drop(e, entry->sha256);
+    entry_free(entry);
+}
+
 void files_drop(struct engine *e, struct entry *entry)
 {
     pthread_rwlock_wrlock(&e->files->lock);
     HASH_DEL(e->files->table, entry);
     pthread_rwlock_unlock(&e->files->lock);
-    e->files->open_count -= entry->blob != NULL;
-    entry_free(entry);
+    forget_entry(e, entry);
 }
 
 bool files_drop_idle(struct engine *e, struct entry *entry)
@@ -131,11 +139,17 @@ bool files_drop_idle(struct engine *e, struct entry *entry)
     if (idle)
         HASH_DEL(e->files->table, entry);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!idle)
-        return false;
-    e->files->open_count -= entry->blob != NULL;
-    entry_free(entry);
-    return true;
+    if (idle)
+        forget_entry(e, entry);
+    return idle;
+}
+
+void files_drop_leftover(struct engine *e, struct entry *entry)
+{
+    flying_discard(e, entry->leftover);
+    entry->leftover = NULL;
+    if (!entry->is_failed)
+        (void)files_drop_idle(e, entry); /* else somebody has just come for it */
 }
 
 void files_set_board(struct engine *e, struct entry *entry, struct board *board)
@@ -180,20 +194,11 @@ void files_note_failure(struct engine *e, struct entry *entry)
     e->files->failed = entry;
 }
 
-static bool is_held_elsewhere(struct engine *e, const struct entry *but)
-{
-    bool found = false;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
-        found = entry != but && strcmp(entry->sha256, but->sha256) == 0;
-    pthread_rwlock_unlock(&e->files->lock);
-    return found;
-}
-
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
     if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
         files_set_blob(e, entry, NULL);
+    space_drop(e, entry->sha256);
     entry->sha256[0] = '\0';
     entry->size = -1;
     entry->authoritative = false;
@@ -208,7 +213,7 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
                 entry->path, entry->sha256, sha256);
     core_problem(e, "wrong-digest", entry->origin->name, entry->path,
                  "what was kept is not sha256 %s: in quarantine", sha256);
-    if (!is_held_elsewhere(e, entry)) {
+    if (space_paths(e, entry->sha256) <= 1) {
         marks_forget(e, entry->sha256);
         quarantine_put(e, entry->sha256);
     }
@@ -433,40 +438,70 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
 /* ------------------------------------------------------------------- time */
 
 struct touch {
-    struct job job;
-    struct engine *engine;
     const char *origin;
     char *path;
     int64_t used_s;
+    struct touch *next;
 };
 
-static void touch_run(struct job *job)
+/* All that are due, in one transaction. */
+struct touches {
+    struct job job;
+    struct engine *engine;
+    struct touch *first;
+};
+
+static void touches_run(struct job *job)
 {
-    struct touch *t = container_of(job, struct touch, job);
-    (void)catalogue_touch(t->engine->catalogue, t->origin, t->path, t->used_s);
-    free(t->path);
-    free(t);
+    struct touches *touches = container_of(job, struct touches, job);
+    struct catalogue *catalogue = touches->engine->catalogue;
+    int r = catalogue_begin(catalogue);
+    while (touches->first) {
+        struct touch *t = touches->first;
+        touches->first = t->next;
+        if (r == 0)
+            r = catalogue_touch(catalogue, t->origin, t->path, t->used_s);
+        free(t->path);
+        free(t);
+    }
+    if (r == 0)
+        (void)catalogue_commit(catalogue); /* what is lost is the order of eviction */
+    else
+        catalogue_rollback(catalogue);
+    free(touches);
+}
+
+static void add_touch(struct touches *touches, struct entry *entry, int64_t used_s)
+{
+    struct touch *t = calloc(1, sizeof(*t));
+    char *path = strdup(entry->path);
+    if (!t || !path) {
+        free(t);
+        free(path);
+        return;
+    }
+    *t = (struct touch){entry->origin->name, path, used_s, touches->first};
+    touches->first = t;
+    entry->written_s = used_s;
 }
 
 /* Writes down last use, coalesced: more often than once an hour nobody needs to know. */
 static void write_touches(struct engine *e, int64_t least_age_s)
 {
+    struct touches *touches = calloc(1, sizeof(*touches));
+    if (!touches)
+        return;
+    *touches = (struct touches){.job.run = touches_run, .engine = e};
     for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
         int64_t used_s = entry->used_s;
-        if (!entry->sha256[0] || used_s - entry->written_s < least_age_s ||
-            used_s == entry->written_s)
-            continue;
-        struct touch *t = calloc(1, sizeof(*t));
-        if (!t)
-            return;
-        *t = (struct touch){{touch_run, NULL}, e, entry->origin->name, strdup(entry->path), used_s};
-        if (!t->path) {
-            free(t);
-            return;
-        }
-        entry->written_s = used_s;
-        lane_post(e->catalogue_lane, &t->job);
+        if (entry->sha256[0] && used_s - entry->written_s >= least_age_s &&
+            used_s != entry->written_s)
+            add_touch(touches, entry, used_s);
     }
+    if (touches->first)
+        lane_post(e->catalogue_lane, &touches->job);
+    else
+        free(touches);
 }
 
 void files_tick(struct engine *e, int64_t now_ms)
@@ -488,24 +523,10 @@ void files_stop(struct engine *e)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
-int64_t files_bytes(struct engine *e, unsigned *ret_blobs)
-{
-    int64_t bytes = 0;
-    *ret_blobs = 0;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (entry->sha256[0]) {
-            bytes += entry->size;
-            ++*ret_blobs;
-        }
-    pthread_rwlock_unlock(&e->files->lock);
-    return bytes;
-}
-
 void files_write_status(struct engine *e, struct buf *to)
 {
     unsigned blobs, partials = flights_count(e);
-    int64_t bytes = files_bytes(e, &blobs);
+    int64_t bytes = space_used(e, &blobs);
     int64_t free_bytes = store_free_bytes(e->store);
     bool full =
         bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);

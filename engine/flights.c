@@ -166,6 +166,7 @@ static void blob_is_missing(struct lookup *l)
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, fl->entry->sha256);
     core_problem(fl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
                  fl->entry->sha256);
+    space_drop(fl->engine, fl->entry->sha256);
     fl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
     lane_post(fl->engine->catalogue_lane, &l->job);
@@ -469,17 +470,17 @@ static void forget_surplus(struct engine *e)
         struct flight_view view;
         flight_view(fl->flight, &view);
         if (view.parked)
-            flying_forget(fl);
+            flying_forget(fl, true);
     }
 }
 
 void flights_tick(struct engine *e, int64_t now_ms)
 {
     for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
-        next = fl->next;
-        flying_ref(fl);
+        flying_ref(fl); /* its end, or room made for it, may end its neighbour */
         tick_one(fl, now_ms);
         sweep(fl, now_ms);
+        next = fl->over ? e->files->flying : fl->next;
         flying_unref(fl);
     }
     pass_sweep(e);

@@ -13,9 +13,13 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/compare.h"
+#include "engine/reserve.h"
 #include "engine/saved.h"
 
-enum { HASH_BLOCK = 256 << 10 };
+enum {
+    HASH_BLOCK = 256 << 10,
+    PART_BYTES = 1 << 20, /* room that is made for who reads a part */
+};
 
 static const uint64_t INTEREST = 1ull << 63; /* reader numbers of those that wait for the facts */
 
@@ -153,14 +157,48 @@ static void forget_interest(struct flying *fl)
         flight_on_reader_left(fl->flight, INTEREST | fl->first_interest);
 }
 
-/* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. */
+static void forget_asks(struct flying *fl)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        fl->asking[i] = false;
+}
+
+/* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. Who has
+ * come to read all of it has room made; for a part there need be room for a part. */
 static bool has_room(struct flying *fl, int64_t size)
 {
+    struct engine *e = fl->engine;
     int64_t more = size - extents_total(&fl->present);
-    if (files_disk_fails(fl->engine))
+    if (files_disk_fails(e))
         return false;
-    int64_t given_back = leftovers_make_room(fl->engine, more);
-    return space_is_free(fl->engine, more - given_back) && space_make(fl->engine, more);
+    if (fl->interest == FILE_USE_HEAD)
+        return space_could_make(e, more);
+    if (fl->interest == FILE_USE_RANGE)
+        return space_could_make(e, more) && space_make(e, more < PART_BYTES ? more : PART_BYTES);
+    if (!fl->reserved && !space_make(e, more))
+        return false;
+    fl->reserved = size;
+    return true;
+}
+
+/* In time for who reads all of it: what was promised is asked of the disk. */
+static void on_reserve(struct flying *fl, int64_t size)
+{
+    fl->interest = FILE_USE_WHOLE;
+    if (has_room(fl, size)) {
+        reserve_begin(fl);
+        return;
+    }
+    fl->no_room = true;
+    flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+}
+
+static void on_park(struct flying *fl)
+{
+    forget_asks(fl);
+    reserve_give_back(fl);
+    fl->parked_s = clock_real_s();
+    fl->parked_after = ++fl->engine->files->uses;
 }
 
 static void on_known(struct flying *fl, int64_t size)
@@ -346,7 +384,8 @@ static void drop_partial(struct flying *fl, bool unlink_it)
         flying_discard(fl->engine, strdup(fl->partial->name));
     partial_unref(fl->partial);
     fl->partial = NULL;
-    fl->has_map = false;
+    fl->reserved = 0;
+    fl->has_map = fl->is_allocated = false;
     extents_release(&fl->present);
 }
 
@@ -423,8 +462,14 @@ static void leave_partial(struct flying *fl)
     struct entry *entry = fl->entry;
     free(entry->leftover);
     entry->leftover = strdup(fl->partial->name);
-    entry->leftover_bytes = extents_total(&fl->present);
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    entry->leftover_size = view.size;
+    entry->leftover_present = view.present;
+    entry->leftover_bytes = view.present + map_size(view.size);
     entry->leftover_s = clock_real_s();
+    entry->used_after = ++fl->engine->files->uses;
+    reserve_give_back(fl);
     drop_partial(fl, !entry->leftover);
 }
 
@@ -439,7 +484,8 @@ static void on_end(struct flying *fl, bool keep)
     feed_stop_all(fl);
     abandon_hasher(fl);
     (void)compare_forget(fl);
-    if (keep && fl->has_map)
+    /* Nobody may write behind what is being given back, but by this flight. */
+    if (keep && fl->has_map && (!fl->giving_back || e->stopping))
         leave_partial(fl);
     else
         drop_partial(fl, !fl->committed);
@@ -466,16 +512,10 @@ static void on_end(struct flying *fl, bool keep)
     flying_unref(fl);
 }
 
-static void forget_asks(struct flying *fl)
-{
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-        fl->asking[i] = false;
-}
-
-void flying_forget(struct flying *fl)
+void flying_forget(struct flying *fl, bool keep)
 {
     flying_ref(fl);
-    on_end(fl, true);
+    on_end(fl, keep);
     flying_unref(fl);
 }
 
@@ -507,7 +547,8 @@ void flying_drain(struct flying *fl)
         case FLIGHT_DROP:
             fl->asking[c.slot] = false;
             break;
-        case FLIGHT_RESERVE: /* not given yet */
+        case FLIGHT_RESERVE:
+            on_reserve(fl, c.size);
             break;
         case FLIGHT_SYNC:
             saved_sync(fl);
@@ -534,7 +575,7 @@ void flying_drain(struct flying *fl)
             on_fail(fl, &c);
             break;
         case FLIGHT_PARK:
-            forget_asks(fl);
+            on_park(fl);
             (void)compare_forget(fl);
             break;
         case FLIGHT_END:

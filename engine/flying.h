@@ -30,6 +30,11 @@ struct flying {
     bool over, committed, no_room;
     bool facts_only; /* nothing can be kept: only size and validators are asked for, and no disk */
     bool has_map;    /* the partial's map is begun: see engine/saved.h */
+    int64_t reserved; /* bytes that the whole file takes of the disk, from when that was promised */
+    bool reserving, is_allocated; /* being asked of the disk; the disk has them: engine/reserve.h */
+    unsigned giving_back;         /* jobs that do */
+    int64_t parked_s;             /* since when nobody uses it, real time, and the order in a second */
+    uint64_t parked_after;
     const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */
@@ -123,8 +128,9 @@ void flying_put_board(struct flying *flying, struct board *board);
 void flying_ask(struct flying *flying, const struct flight_command *command);
 /* Registers somebody who waits for size and ETag. */
 void flying_add_interest(struct flying *flying, enum file_use use);
-/* Ends a flight that nobody reads and that only waits for somebody to resume it. */
-void flying_forget(struct flying *flying);
+/* Ends a flight that nobody reads and that only waits for somebody to resume it; keep: what is on
+ * disk may be resumed later. */
+void flying_forget(struct flying *flying, bool keep);
 /* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
 void flying_discard(struct engine *engine, char *name);
 /* Whether any flight waits for a connection that outranks a segment ahead. */

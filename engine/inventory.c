@@ -113,7 +113,7 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
 static int add_partial(struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
-    struct flight_view view = {.size = -1, .present = entry->leftover_bytes};
+    struct flight_view view = {.size = entry->leftover_size, .present = entry->leftover_present};
     int r = add_row(inventory, entry, &row);
     if (r)
         return r;
@@ -183,7 +183,7 @@ static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     const struct pin_call *pin = call->argument;
-    call->result = space_holds(call->engine, pin->sha256)
+    call->result = space_paths(call->engine, pin->sha256)
                        ? marks_pin(call->engine, pin->sha256, pin->pinned)
                        : ENGINE_ABSENT;
     sem_post(&call->done);
@@ -193,17 +193,6 @@ int engine_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};
     return *sha256 ? core_call(e, pin_run, &pin) : ENGINE_ABSENT;
-}
-
-/* The end of a flight may leave its bytes for the next one: they are not wanted either. */
-static void discard_leftover(struct engine *e, struct entry *entry)
-{
-    if (!entry || entry->flying || !entry->leftover)
-        return;
-    flying_discard(e, entry->leftover);
-    entry->leftover = NULL;
-    if (!entry->is_failed)
-        (void)files_drop_idle(e, entry);
 }
 
 static int forget_partial(struct engine *e, const struct inventory_row *row)
@@ -222,10 +211,10 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
         flight_view(entry->flying->flight, &view);
         if (view.readers)
             return ENGINE_BUSY;
-        flying_forget(entry->flying);
-        entry = files_find(e->files, origin, path);
+        flying_forget(entry->flying, false);
+    } else {
+        files_drop_leftover(e, entry);
     }
-    discard_leftover(e, entry);
     return 0;
 }
 

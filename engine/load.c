@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -73,13 +75,14 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     if (!b)
         return 0;
     b->has_file = true;
-    if (!origin ||
-        files_find(
-            e->files, file->origin,
-            file->path)) /* an origin that is not configured now: the blob stays for when it is */
+    if (!origin) /* not configured now: the blob stays for when it is */
+        return space_add_stray_blob(e, b->sha256, b->allocated_bytes, file->last_used_s);
+    if (files_find(e->files, file->origin, file->path))
         return 0;
     struct entry *entry = files_add(e->files, origin, file->path);
     if (!entry)
+        return ERROR_NO_MEMORY;
+    if (space_hold(e, b->sha256, b->allocated_bytes))
         return ERROR_NO_MEMORY;
     str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
     entry->size = b->size;
@@ -140,6 +143,36 @@ static void forget_lost(struct loading *l)
     }
 }
 
+/* Space that was reserved when the daemon was killed. */
+static void give_back(const struct leftover *l)
+{
+    const struct map_opened *o = &l->opened;
+    auto_free struct store_span *missing = calloc(o->run_count + 1, sizeof(*missing));
+    size_t count = 0;
+    int64_t at = 0;
+    for (size_t i = 0; missing && i < o->run_count; at = o->runs[i++].to)
+        if (o->runs[i].from > at)
+            missing[count++] = (struct store_span){at, o->runs[i].from};
+    if (missing && at < o->about.size)
+        missing[count++] = (struct store_span){at, o->about.size};
+    if (count)
+        (void)store_unreserve(l->fd, o->about.size, missing, count);
+}
+
+static int leave(struct engine *e, struct entry *entry, struct leftover *l, int64_t bytes,
+                 int64_t used_s)
+{
+    if (!entry)
+        return space_add_stray_partial(e, l->name, bytes, used_s);
+    entry->leftover = l->name;
+    entry->leftover_size = l->opened.about.size;
+    entry->leftover_present = l->bytes;
+    entry->leftover_bytes = bytes;
+    entry->leftover_s = used_s;
+    l->name = NULL;
+    return 0;
+}
+
 /* A partial that can be gone on with. One of an origin that is not configured now stays for when it
  * is. */
 static int on_partial(void *context, const char *name)
@@ -147,6 +180,7 @@ static int on_partial(void *context, const char *name)
     struct loading *l = context;
     struct engine *e = l->engine;
     struct leftover found;
+    struct stat st;
     if (saved_open(e, name, &found)) {
         store_discard(e->store, name);
         return 0;
@@ -154,13 +188,16 @@ static int on_partial(void *context, const char *name)
     const struct map_about *about = &found.opened.about;
     const struct origin *origin = origins_find(e->options.origins, about->origin);
     struct entry *entry = files_find(e->files, about->origin, about->path);
-    if (clock_real_s() - about->created_s > LEFTOVER_S || (entry && origin)) {
-        store_discard(e->store, name); /* too old, complete, or there is another one */
-    } else if (origin && (entry = files_add(e->files, origin, about->path))) {
-        entry->leftover = found.name;
-        entry->leftover_bytes = found.bytes;
-        entry->leftover_s = about->created_s;
-        found.name = NULL;
+    bool old = fstat(found.fd, &st) < 0 || clock_real_s() - st.st_mtim.tv_sec > LEFTOVER_S;
+    int64_t used_s = st.st_mtim.tv_sec;
+    if (!old && (int64_t)st.st_blocks * 512 > found.bytes + MAP_CHUNK)
+        give_back(&found);
+    if (old || entry) { /* complete, or there is another one */
+        store_discard(e->store, name);
+    } else if (fstat(found.fd, &st) == 0) {
+        entry = origin ? files_add(e->files, origin, about->path) : NULL;
+        (void)leave(e, entry, &found, (int64_t)st.st_blocks * 512 + (int64_t)found.saved->len,
+                    used_s);
     }
     leftover_release(&found);
     return 0;

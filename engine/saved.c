@@ -145,7 +145,9 @@ void saved_begin(struct flying *fl)
  * far as their other bytes are there. */
 void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 {
-    if (extents_add(&p->written, from, to) || !p->saved)
+    if (extents_add(&p->written, from, to))
+        p->unsure = true;
+    if (p->unsure || !p->saved)
         return;
     struct saved *s = p->saved;
     struct extent run = {from, to};
@@ -395,37 +397,4 @@ struct flight_run *leftover_take(struct flying *fl, struct leftover *l, size_t *
     leftover_release(l);
     *ret_count = count;
     return runs;
-}
-
-/* ------------------------------------------------------------------- space */
-
-static struct entry *oldest_leftover(struct engine *e, int64_t *ret_total)
-{
-    struct entry *oldest = NULL;
-    *ret_total = 0;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (!entry->leftover)
-            continue;
-        *ret_total += entry->leftover_bytes;
-        if (!oldest || entry->leftover_s < oldest->leftover_s)
-            oldest = entry;
-    }
-    pthread_rwlock_unlock(&e->files->lock);
-    return oldest;
-}
-
-int64_t leftovers_make_room(struct engine *e, int64_t bytes)
-{
-    unsigned blobs;
-    int64_t used = files_bytes(e, &blobs), total, given_back = 0;
-    struct entry *entry;
-    while ((entry = oldest_leftover(e, &total)) &&
-           (used + total + bytes > e->options.max_size || !space_is_free(e, bytes - given_back))) {
-        given_back += entry->leftover_bytes;
-        flying_discard(e, entry->leftover);
-        entry->leftover = NULL;
-        (void)files_drop_idle(e, entry); /* else somebody has just come for it */
-    }
-    return given_back;
 }

@@ -60,7 +60,3 @@ void leftover_release(struct leftover *leftover); /* leaves the files alone */
  */
 struct flight_run *leftover_take(struct flying *flying, struct leftover *leftover,
                                  size_t *ret_count);
-
-/* Flight thread: leftovers go, the oldest first, until so many bytes more fit below max_size and
- * above min_free, or none is left; gives the bytes that the disk is about to give back. */
-int64_t leftovers_make_room(struct engine *engine, int64_t bytes);

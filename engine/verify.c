@@ -139,7 +139,7 @@ struct cut_short {
 static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
-    if (space_holds(c->engine, c->sha256))
+    if (space_paths(c->engine, c->sha256))
         take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
     free(c);
 }
@@ -160,7 +160,7 @@ static void judge_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     const struct judgement *j = call->argument;
-    if (!space_holds(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
+    if (!space_paths(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
         call->result = marks_verified(e, j->sha256, clock_real_s());

@@ -338,7 +338,7 @@ def test_rm_refuses_what_is_pinned(start, cache, bodies):
 
 def test_pins_hold_off_eviction_also_after_a_restart(start, serve, cache, bodies):
     first, second, third = bodies
-    size = 2 * max(map(len, bodies.values())) + 1000
+    size = 2 * max(map(len, bodies.values())) + 20_000
     daemon = start(max_size=str(size))
     _keep(daemon, first, 1)
     assert cache("pin", first).returncode == DONE
@@ -357,7 +357,7 @@ def test_gc_evicts_to_a_smaller_max_size(start, cache, bodies):
     _keep_all(daemon, bodies)
     assert cache("pin", next(iter(bodies))).returncode == DONE
     config = daemon.folder / "config.toml"
-    size = max(map(len, bodies.values())) + 1000
+    size = max(map(len, bodies.values())) + 10_000
     config.write_text(f'max_size = "{size}"\n' + config.read_text())
     daemon.process.send_signal(1)  # SIGHUP
     daemon.wait_status(lambda s: s["cache"]["max_bytes"] == size)

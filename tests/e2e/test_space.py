@@ -23,7 +23,7 @@ def daemon(origin, serve, bodies):
     origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", [(n, len(b)) for n, b in bodies.items()]))
     for name, body in bodies.items():
         origin.put(f"/pytorch-wheels/cu126/{name}", body)
-    size = 2 * max(len(body) for body in bodies.values()) + 1000
+    size = 2 * max(len(body) for body in bodies.values()) + 20_000
     return serve(configuration(pytorch=[flat_mirror("flat", origin.url)], max_size=str(size)))
 
 
