@@ -93,6 +93,7 @@ static void begin_run(struct job *job)
     struct begin *b = container_of(job, struct begin, job);
     struct partial *p = b->partial;
     struct saved *s = NULL;
+    read_boot_id(b->about.boot_id);
     int r = make_map(b, &s);
     if (r)
         log_warning("no map of a partial: it will start over after a restart error=\"%s\"",
@@ -126,7 +127,6 @@ void saved_begin(struct flying *fl)
                                   .validator_etag = str_dup(fl->validator_etag),
                                   .validator_date = str_dup(fl->validator_date),
                                   .created_s = clock_real_s()};
-    read_boot_id(b->about.boot_id);
     if (fl->validator_mirror < fl->origin->mirror_count)
         b->about.validator_mirror = fl->origin->mirrors[fl->validator_mirror].name;
     for (unsigned m = 0; m < fl->origin->mirror_count && m < MAP_MIRRORS; m++)
