@@ -7,11 +7,6 @@
 #include "base/str.h"
 #include "tests/sim/world.h"
 
-enum {
-    WASTE_EACH = 3 << 20, /* bytes that may come in vain per transfer */
-    SYNC_MS = 2000,
-};
-
 /* ------------------------------------------------------------ life of it */
 
 void owner_forget_partial(struct blob *b)
@@ -203,55 +198,6 @@ void owner_retry_asks(struct world *w)
     retry_rank(w, FLIGHT_RANK_AHEAD);
 }
 
-/* A byte instead of HEAD is no company. */
-static bool is_company(const struct world *w, int file, const struct transfer *t)
-{
-    return t->used && t->file == file && t->flight == w->blob[file].flights && !t->stopped &&
-           !t->over && !t->head && t->to != 1;
-}
-
-/* Whether it is asked because another one was silent for a second. */
-static bool is_hedge(struct world *w, int file, const struct flight_command *c)
-{
-    unsigned silent = 0;
-    for (int i = 0; i < TRANSFERS; i++) {
-        const struct transfer *t = &w->transfer[i];
-        silent += is_company(w, file, t) && !t->answered && t->from == c->from;
-    }
-    if (silent > 1 && !c->head)
-        world_fault(w, "file %d: [%lld, %lld) is asked a third time", file, (long long)c->from,
-                    (long long)c->to);
-    return silent;
-}
-
-static bool is_bringing(const struct blob *b, const struct transfer *t, int64_t at)
-{
-    struct extent run;
-    bool is_short =
-        t->to >= 0 && t->to - t->from <= 16 << 20 && !t->limit && !b->ignored_range[t->mirror];
-    return is_short && t->from <= at && at < t->to &&
-           extents_missing(&b->reported, t->from, at + 1, &run) && run.from <= at;
-}
-
-/* Never more transfers of a mirror than the flight was allowed, and no run twice at once. */
-static void check_company(struct world *w, int file, const struct flight_command *c)
-{
-    const struct blob *b = &w->blob[file];
-    bool hedge = is_hedge(w, file, c);
-    unsigned count = 0;
-    for (int i = 0; i < TRANSFERS; i++) {
-        const struct transfer *t = &w->transfer[i];
-        if (!is_company(w, file, t))
-            continue;
-        count += t->mirror == c->mirror;
-        if (!hedge && !c->head && is_bringing(b, t, c->from))
-            world_fault(w, "file %d: [%lld, %lld) is asked, which transfer %llu brings", file,
-                        (long long)c->from, (long long)c->to, (unsigned long long)t->number);
-    }
-    if (count >= b->connections && !c->head && c->to != 1)
-        world_fault(w, "file %d: %u transfers of mirror %u already", file, count, c->mirror);
-}
-
 static void on_start(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
@@ -262,19 +208,7 @@ static void on_start(struct world *w, int file, const struct flight_command *c)
         world_fault(w, "file %d: mirror %u is asked, which was blamed", file, c->mirror);
     if (transfer_find(w, file, b->flights, c->transfer))
         world_fault(w, "file %d: transfer number given twice", file);
-    check_company(w, file, c);
-    bool any = false;
-    for (unsigned m = 0; m < w->mirrors; m++)
-        any |= b->ignored_range[m];
-    int64_t to = c->to >= 0 ? c->to : b->size >= 0 ? b->size : INT64_MAX;
-    bool full = any && c->from == 0 && c->to < 0;
-    b->fulls += full;
-    bool instead_of_head = c->to == 1 && !b->known;
-    for (size_t i = 0; i < b->reported.count && !full && !c->head && !instead_of_head; i++)
-        if (b->reported.list[i].from < to && b->reported.list[i].to > c->from)
-            world_fault(w, "file %d: [%lld, %lld) is asked, of which [%lld, %lld) is there", file,
-                        (long long)c->from, (long long)c->to, (long long)b->reported.list[i].from,
-                        (long long)b->reported.list[i].to);
+    owner_check_start(w, file, c);
     if (!c->head)
         disk_begin(w, file);
     transfer_start(w, file, c);
@@ -587,68 +521,4 @@ void owner_on_committed(struct world *w, const struct event *e)
     owner_drain(w, e->file);
     if (b->flight)
         world_fault(w, "file %d: committed, but no end", e->file);
-}
-
-/* --------------------------------------------------------- after each step */
-
-static int64_t below(const struct extents *set, int64_t size)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < set->count && (size < 0 || set->list[i].from < size); i++)
-        total += (size >= 0 && set->list[i].to > size ? size : set->list[i].to) - set->list[i].from;
-    return total;
-}
-
-static bool is_busy(const struct world *w, int file)
-{
-    const struct blob *b = &w->blob[file];
-    if (b->hashing || b->committing)
-        return true;
-    for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
-        if (b->ask[s].waiting)
-            return true;
-    for (int i = 0; i < TRANSFERS; i++)
-        if (w->transfer[i].used && w->transfer[i].file == file &&
-            w->transfer[i].flight == b->flights)
-            return true;
-    return false;
-}
-
-/* Two seconds, and a tick: what a power cut may take. */
-void owner_check_sync(struct world *w, int file)
-{
-    const struct blob *b = &w->blob[file];
-    struct flight_view v;
-    if (!b->flight || b->syncing || b->unsynced_ms < 0)
-        return;
-    flight_view(b->flight, &v);
-    if (v.size >= 0 && !v.verified && world_now_ms(w) - b->unsynced_ms >= SYNC_MS)
-        world_fault(w, "file %d: bytes wait for the disk since %lld ms", file,
-                    (long long)(world_now_ms(w) - b->unsynced_ms));
-}
-
-void owner_check(struct world *w, int file)
-{
-    struct blob *b = &w->blob[file];
-    if (!b->flight || w->fault[0])
-        return;
-    struct flight_view v;
-    flight_view(b->flight, &v);
-    if (v.present != below(&b->reported, v.size))
-        world_fault(w, "file %d: the flight counts %lld bytes, the disk has %lld", file,
-                    (long long)v.present, (long long)below(&b->reported, v.size));
-    bool waits = false;
-    for (int i = 0; i < READERS; i++) {
-        const struct reader *r = &w->reader[i];
-        waits |= r->used && r->file == file && !r->stepping;
-    }
-    if (waits && !b->verified && !is_busy(w, file))
-        world_fault(w, "file %d: a reader waits and nothing is under way", file);
-    if (b->size >= 0 && b->dropped > (int64_t)b->transfers * WASTE_EACH + b->fulls * b->size)
-        world_fault(w, "file %d: %lld bytes came twice in %u transfers", file,
-                    (long long)b->dropped, b->transfers);
-    if (v.readers || v.parked || v.verified)
-        b->idle_ms = -1;
-    else if (b->idle_ms < 0)
-        b->idle_ms = world_now_ms(w);
 }

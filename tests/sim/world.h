@@ -269,7 +269,8 @@ void owner_on_hashed(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
 void owner_forget_partial(struct blob *b);
 void owner_on_answer_ask(struct world *w, const struct event *e);
-void owner_check(struct world *w, int file);
+void owner_check_start(struct world *w, int file, const struct flight_command *c);
+void owner_check(struct world *w, int file);      /* after each step */
 void owner_check_sync(struct world *w, int file); /* after each tick */
 void owner_release(struct world *w);
 
