@@ -187,7 +187,8 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .href_prefix = prefix->data,
                                 .source_count = b->count,
                                 .remembered = remembered,
-                                .remembered_count = b->remembered_count};
+                                .remembered_count = b->remembered_count,
+                                .now_s = clock_real_s()};
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];

@@ -160,6 +160,19 @@ static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned 
     note_metadata(f, l->metadata_sha256);
 }
 
+/* Never earlier than it can have been: of a clock whose zone nobody knows the latest. */
+static void note_date(const struct merge_input *in, struct merge_file *f,
+                      const struct listed_file *l, const struct mirror *mirror)
+{
+    if (l->modified == DATE_UNKNOWN || f->listing_time[0])
+        return;
+    int64_t behind_utc_s = l->modified_utc                          ? 0
+                           : mirror->utc_offset_s == MIRROR_NO_ZONE ? 12 * 3600
+                                                                    : -mirror->utc_offset_s;
+    int64_t when = l->modified + behind_utc_s;
+    clock_rfc3339(when < in->now_s ? when : in->now_s, f->listing_time);
+}
+
 static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
 {
     char *path = NULL;
@@ -181,7 +194,9 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
         if (!known || b->merge->files[known->index].path != key)
             return 0; /* listed under a better path already */
     }
-    fill_in(&b->merge->files[known->index], l, mirror, b->input->origin->mirrors[mirror].name);
+    const struct mirror *m = &b->input->origin->mirrors[mirror];
+    fill_in(&b->merge->files[known->index], l, mirror, m->name);
+    note_date(b->input, &b->merge->files[known->index], l, m);
     return 0;
 }
 
@@ -295,7 +310,10 @@ void merge_files(const struct merge *m, struct page_file *ret)
                                     .sha256 = f->shows_digest ? f->sha256 : NULL,
                                     .requires_python = f->requires_python,
                                     .metadata_sha256 = f->metadata_sha256,
-                                    .upload_time = f->upload_time,
+                                    .upload_time = f->upload_time       ? f->upload_time
+                                                   : f->listing_time[0] ? f->listing_time
+                                                                        : NULL,
+                                    .upload_time_source = f->upload_time ? NULL : "listing",
                                     .yanked_reason = f->yanked_reason,
                                     .size = f->size,
                                     .yanked = f->yanked,

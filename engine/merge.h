@@ -6,6 +6,7 @@
  * for all files of a release or for none, what one mirror leaves out is filled from the next. Pure;
  * compute lane.
  */
+#include "base/clock.h"
 #include "engine/origins.h"
 #include "index/listing.h"
 #include "index/page.h"
@@ -30,6 +31,7 @@ struct merge_input {
     unsigned source_count;
     const struct merge_digest *remembered;
     size_t remembered_count;
+    int64_t now_s; /* since 1970: no date of a listing is believed to be later */
 };
 
 struct merge_file {
@@ -40,6 +42,7 @@ struct merge_file {
     bool shows_digest;                                /* its whole release has one */
     unsigned mirrors;                                 /* who lists it */
     const char *requires_python, *upload_time;
+    char listing_time[CLOCK_TEXT]; /* made of a listing's date, where nobody gives better; or "" */
     int64_t size;
     bool has_metadata, metadata_disputed;
     bool yanked; /* one mirror's word is enough */

@@ -17,7 +17,9 @@ struct mirror {
     char *files;  /* URL prefix of files, ends in '/' */
     int *missing; /* statuses that mean "no such project" besides 404 and 410; 0-terminated, or NULL
                    */
+    int utc_offset_s; /* of the clock that dates its listings; MIRROR_NO_ZONE: nobody knows */
 };
+enum { MIRROR_NO_ZONE = 1 };
 
 struct owns_in {
     char *channel;   /* pattern */

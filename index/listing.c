@@ -122,6 +122,8 @@ static int copy_attributes(const struct link *link, struct listed_file *f)
     int r = copy_text(link->requires_python, &f->requires_python);
 
     f->size = link->size;
+    f->modified = link->modified;
+    f->modified_utc = link->modified_utc;
     f->yanked = link->yanked;
     f->has_metadata = link->has_metadata;
     if (r == 0 && link->yanked)
@@ -187,7 +189,7 @@ static int fill_file(const struct link *link, char *url, const char *name, struc
 static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
 {
     struct listing *l = b->listing;
-    struct listed_file f = {.size = -1};
+    struct listed_file f = {.size = -1, .modified = DATE_UNKNOWN};
     struct file_name parsed = {.kind = FILE_OTHER};
     int r = file_name_parse(name, &parsed);
 

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "index/date.h"
 #include "index/name.h"
 
 enum { LISTING_MAX_BYTES = 64 << 20, LISTING_MAX_LINKS = 300000, LISTING_MAX_TAG = 64 << 10 };
@@ -43,6 +44,8 @@ struct listed_file {
     int64_t size;          /* bytes, exact (JSON `size`, data-size); -1 where not given */
     char *upload_time; /* as written, if it has PEP 700's form (yyyy-mm-ddThh:mm:ss[.ffffff]Z); or
                           NULL */
+    int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
+    bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
 };
 
 struct listing {

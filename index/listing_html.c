@@ -17,12 +17,16 @@
 
 /* Comparisons of attribute names that one page may cost; about a second. */
 enum { WORK_MAX = 1 << 28, WORK_AMPERSAND = 64 };
+/* A row of a directory listing, behind its link's start tag: the name as text, size, date. */
+enum { ROW_MAX = 1024 };
 
 struct reader {
     struct listing_builder *builder;
     htmlParserCtxtPtr parser;
     size_t work;
-    bool wanted; /* a tag was fed and not yet reported; more than one is never taken */
+    bool wanted;        /* a tag was fed and not yet reported; more than one is never taken */
+    const char *behind; /* the tag that is being read */
+    const char *end;    /* of the page */
     bool base_seen;
     bool is_html;
     bool is_open, is_ended; /* <html> or <body>, and the end tag of either */
@@ -59,6 +63,26 @@ static int64_t parse_size(const char *text)
     return size;
 }
 
+/* The date in what is left of the row that the link stands in. */
+static int64_t find_modified(const struct reader *r, bool *ret_utc)
+{
+    size_t left = (size_t)(r->end - r->behind);
+    size_t len = left < ROW_MAX ? left : ROW_MAX;
+
+    for (const char *p = r->behind; (p = memchr(p, '<', len - (size_t)(p - r->behind))); p++) {
+        size_t more = len - (size_t)(p - r->behind);
+        bool next = more > 2 && (p[1] | 0x20) == 'a' && (p[2] == ' ' || p[2] == '\n');
+
+        if (next ||
+            (more > 4 && (strncasecmp(p, "</tr", 4) == 0 || strncasecmp(p, "</ul", 4) == 0 ||
+                          strncasecmp(p, "</li", 4) == 0))) {
+            len = (size_t)(p - r->behind);
+            break;
+        }
+    }
+    return date_find(r->behind, len, ret_utc);
+}
+
 static void on_anchor(struct reader *r, const xmlChar **attributes)
 {
     const char *metadata = attribute(attributes, "data-core-metadata");
@@ -72,6 +96,7 @@ static void on_anchor(struct reader *r, const xmlChar **attributes)
 
     if (!link.href)
         return;
+    link.modified = find_modified(r, &link.modified_utc);
     if (!metadata)
         metadata = attribute(attributes, "data-dist-info-metadata");
     if (metadata)
@@ -206,6 +231,7 @@ static int read_tag(struct reader *r, const struct tag *tag)
         return 0;
     }
     r->wanted = true;
+    r->behind = tag->end;
     e = feed(r, tag->start, len);
     if (e == 0 && r->wanted) {
         e = new_parser(r);
@@ -385,7 +411,7 @@ void listing_global_init(void)
 
 int listing_read_html(struct listing_builder *b, const char *page, size_t len)
 {
-    struct reader r = {.builder = b};
+    struct reader r = {.builder = b, .end = page + len};
     int e = new_parser(&r);
 
     if (e == 0)

@@ -47,6 +47,7 @@ static int read_file(struct listing_builder *b, const struct json *file)
         .requires_python = text_member(file, "requires-python"),
         .upload_time = text_member(file, "upload-time"),
         .size = json_integer(json_member(file, "size")),
+        .modified = DATE_UNKNOWN,
     };
 
     if (!link.href) {
@@ -109,6 +110,7 @@ static int read_directory_entry(struct listing_builder *b, const struct json *en
     struct link link = {.size = json_integer(json_member(entry, "size"))};
     const char *name = text_member(entry, "name");
     const char *type = text_member(entry, "type");
+    const char *mtime = text_member(entry, "mtime");
     auto_buf struct buf href;
 
     buf_init(&href, LISTING_MAX_TAG);
@@ -116,6 +118,7 @@ static int read_directory_entry(struct listing_builder *b, const struct json *en
         b->listing->skipped++;
         return 0;
     }
+    link.modified = mtime ? date_find(mtime, strlen(mtime), &link.modified_utc) : DATE_UNKNOWN;
     encode_name(&href, name);
     if (strcmp(type, "directory") == 0)
         buf_putc(&href, '/');

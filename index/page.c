@@ -223,6 +223,8 @@ static void json_file(struct buf *to, const struct page_file *f, bool upload_tim
     }
     if (upload_times)
         json_text(to, "upload-time", f->upload_time);
+    if (upload_times && f->upload_time_source)
+        json_text(to, "_upload-time-source", f->upload_time_source);
     buf_putc(to, '}');
 }
 

@@ -8,7 +8,8 @@
  *
  * JSON: api-version 1.1 (1.4 with a project status) only when every size is known, else 1.0; no
  * nulls; `hashes` always, `{}` when unknown; `core-metadata` only, never `dist-info-metadata`;
- * `upload-time` on every file or on none; `versions` in PEP 440 order, each once. HTML:
+ * `upload-time` on every file or on none, and `_upload-time-source` where we made it ourselves;
+ * `versions` in PEP 440 order, each once. HTML:
  * repository-version 1.0 (1.4 with a project status); `data-core-metadata` and
  * `data-dist-info-metadata` with one value; never "false"; `data-size` and, on every file or on
  * none, `data-upload-time`, which uv reads; no <base>, no navigation; the only fragment is
@@ -24,15 +25,16 @@ enum page_format { PAGE_HTML, PAGE_JSON };
 enum { PAGE_FORMATS = 2, PAGE_MAX_BYTES = 64 << 20 };
 
 struct page_file {
-    const char *name;            /* file name */
-    const char *href;            /* relative or absolute, percent-encoded, no fragment */
-    const char *version;         /* normalised, or NULL */
-    const char *sha256;          /* or NULL */
-    const char *requires_python; /* or NULL */
-    const char *metadata_sha256; /* or NULL: `true` when has_metadata */
-    const char *upload_time;     /* or NULL: then no file shows one */
-    const char *yanked_reason;   /* or NULL */
-    int64_t size;                /* or -1 */
+    const char *name;               /* file name */
+    const char *href;               /* relative or absolute, percent-encoded, no fragment */
+    const char *version;            /* normalised, or NULL */
+    const char *sha256;             /* or NULL */
+    const char *requires_python;    /* or NULL */
+    const char *metadata_sha256;    /* or NULL: `true` when has_metadata */
+    const char *upload_time;        /* or NULL: then no file shows one */
+    const char *upload_time_source; /* what we made it of; NULL: the index said so */
+    const char *yanked_reason;      /* or NULL */
+    int64_t size;                   /* or -1 */
     bool yanked;
     bool has_metadata;
 };

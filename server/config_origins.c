@@ -223,6 +223,27 @@ static void read_missing(const struct reader *in, struct mirror *mirror)
         complain(in, node, "missing", "must be a list of statuses from 400 to 499");
 }
 
+static const char *check_zone(const char *text)
+{
+    int hours = 0, minutes = 0, end = 0;
+    char sign;
+    if (sscanf(text, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) != 3 ||
+        strlen(text) != strlen("+08:00") || (size_t)end != strlen(text) || !strchr("+-", sign) ||
+        hours > 14 || minutes > 59)
+        return "must be an offset from UTC such as \"+08:00\"";
+    return NULL;
+}
+
+static void read_zone(const struct reader *in, struct mirror *mirror)
+{
+    auto_free char *zone = read_text(in, "time_zone", false, check_zone);
+    mirror->utc_offset_s = MIRROR_NO_ZONE;
+    if (!zone)
+        return;
+    int minutes = (int)strtol(zone + 1, NULL, 10) * 60 + (int)strtol(zone + 4, NULL, 10);
+    mirror->utc_offset_s = *zone == '-' ? -60 * minutes : 60 * minutes;
+}
+
 /* Replaces the first `variable` in the text by a letter; false when there is none. */
 static bool fill(char *text, const char *variable)
 {
@@ -264,7 +285,8 @@ static const char *check_template(const char *template, bool has_channels, enum 
 
 static void read_mirror(const struct reader *in, const struct origin *origin, struct mirror *mirror)
 {
-    static const char *const known[] = {"name", "layout", "index", "files", "missing", NULL};
+    static const char *const known[] = {"name",    "layout",    "index", "files",
+                                        "missing", "time_zone", NULL};
     if (!is_table(in))
         return;
     refuse_unknown(in, known);
@@ -273,6 +295,7 @@ static void read_mirror(const struct reader *in, const struct origin *origin, st
     mirror->files = read_text(in, "files", true, check_prefix);
     mirror->index = read_text(in, "index", true, NULL);
     read_missing(in, mirror);
+    read_zone(in, mirror);
     bool has_channels = origin->channels && origin->channels[0];
     const char *why =
         mirror->index ? check_template(mirror->index, has_channels, mirror->layout) : NULL;
@@ -508,6 +531,11 @@ static void write_mirror(struct buf *to, const struct origin *origin, const stru
     write_text(to, "layout", mirror->layout == LAYOUT_FLAT ? "flat" : "simple");
     write_text(to, "index", mirror->index);
     write_text(to, "files", mirror->files);
+    if (mirror->utc_offset_s != MIRROR_NO_ZONE) {
+        int minutes = abs(mirror->utc_offset_s) / 60;
+        buf_printf(to, "time_zone = \"%c%02d:%02d\"\n", mirror->utc_offset_s < 0 ? '-' : '+',
+                   minutes / 60, minutes % 60);
+    }
     if (!mirror->missing)
         return;
     buf_puts(to, "missing = [");

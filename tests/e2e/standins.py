@@ -52,23 +52,26 @@ def root_page(projects):
     return f"<!DOCTYPE html>\n<html>\n  <body>\n{links}  </body>\n</html>\n"
 
 
-def _flat_row(name, size, plus):
+def _flat_row(name, size, plus, date):
     shown = f"{size / 1024 / 1024:.1f} MB" if size >= 1 << 20 else f"{size / 1024:.1f} KB"
     return (
         "                <tr>\n"
         f'                    <td class="link"><a href="{name if plus else href_of(name)}">'
         f"{name}</a></td>\n"
         f'                    <td class="size">{shown}</td>\n'
-        '                    <td class="date">2025-10-15 18:04</td>\n'
+        f'                    <td class="date">{date}</td>\n'
         "                </tr>\n\n"
     )
 
 
-def flat_page(channel, files, nonce="5b1dc1e0", plus=False):
+def flat_page(channel, files, nonce="5b1dc1e0", plus=False, dates=None):
     """Aliyun's shape: navigation, scripts with a nonce that differs on each visit, a table of bare
     names with rounded sizes; no digest, no metadata. `files` are (name, size) pairs; `plus` writes
-    a raw `+` into the links."""
-    rows = "".join(_flat_row(name, size, plus) for name, size in sorted(files))
+    a raw `+` into the links; `dates` has a file's own, as the server's clock shows it."""
+    rows = "".join(
+        _flat_row(name, size, plus, (dates or {}).get(name, "2025-10-15 18:04"))
+        for name, size in sorted(files)
+    )
     return f"""
 
 <!DOCTYPE html>

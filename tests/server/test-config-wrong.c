@@ -95,6 +95,12 @@ static const struct {
     {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
              "missing = [200]\n",
      "8: origin.a.mirror.m.missing: must be a list of statuses"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "time_zone = \"+8:000\"\n",
+     "8: origin.a.mirror.m.time_zone: must be an offset from UTC"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "time_zone = \"+15:00\"\n",
+     "8: origin.a.mirror.m.time_zone: must be an offset from UTC"},
     {"[origin.a]\n" MIRROR("origin.a") MIRROR("origin.a"),
      "8: origin.a.mirror.m.name: another mirror has this name\n"},
     {"[origin.a]\nmirror = [1]\n", "2: origin.a.mirror.?: must be a table\n"},

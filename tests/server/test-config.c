@@ -66,6 +66,8 @@ static void built_in_mirrors_and_owners(void **state)
     assert_int_equal(pytorch->mirrors[0].layout, LAYOUT_FLAT);
     assert_int_equal(pytorch->mirrors[1].layout, LAYOUT_SIMPLE);
     assert_null(pytorch->mirrors[2].missing);
+    assert_int_equal(pytorch->mirrors[0].utc_offset_s, 8 * 3600);
+    assert_int_equal(pytorch->mirrors[2].utc_offset_s, MIRROR_NO_ZONE);
     assert_int_equal(pytorch->mirrors[3].missing[0], 403);
     assert_int_equal(pytorch->mirrors[3].missing[1], 404);
     assert_int_equal(pytorch->mirrors[3].missing[2], 0);
@@ -340,6 +342,7 @@ static const char *const shown[] = {
     "}\n"
     "aliases = [\"http://h/\"]\n[[origin.\"a.b\".mirror]]\nname = \"m\"\nlayout = \"flat\"\n"
     "index = \"http://x/{channel}/\"\nfiles = \"http://x/\"\nmissing = [404, 403]\n"
+    "time_zone = \"-03:30\"\n"
     "[origin.pypi]\n" MIRROR("origin.pypi") "[index.\"x/y\"]\norigins = [\"a.b\", \"pypi\"]\n",
 };
 
