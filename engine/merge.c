@@ -286,6 +286,8 @@ int merge_project(const struct merge_input *input, struct merge *ret)
         merge_release(&merge);
         return r;
     }
+    for (size_t i = 0; i < MERGE_SOURCES && i < input->origin->mirror_count; i++)
+        merge.mirror_names[i] = input->origin->mirrors[i].name;
     *ret = merge;
     return 0;
 }
@@ -317,7 +319,9 @@ void merge_files(const struct merge *m, struct page_file *ret)
                                     .yanked_reason = f->yanked_reason,
                                     .size = f->size,
                                     .yanked = f->yanked,
-                                    .has_metadata = f->has_metadata};
+                                    .has_metadata = f->has_metadata,
+                                    .mirrors = f->mirrors,
+                                    .mirror_names = m->mirror_names};
     }
 }
 

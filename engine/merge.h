@@ -55,6 +55,7 @@ struct merge {
     unsigned mirrors; /* who lists anything */
     size_t dropped;   /* links to hosts that are no part of the origin */
     const char *project_status, *project_status_reason;
+    const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */
 };
 
 int merge_project(const struct merge_input *input, struct merge *ret);

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "index/version.h"
 
 /* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
  * PEP 825 puts a variant label behind the platform; packaging rejects it, but it is a wheel. */

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Names: projects (PEP 503), wheel file names (binary distribution format, PEP 427 and PEP 425),
- * sdist file names (PEP 625 and the older forms that indexes still hold), versions (PEP 440).
+ * sdist file names (PEP 625 and the older forms that indexes still hold).
  * Pure; any thread.
  */
 #include <stdbool.h>
@@ -30,10 +30,3 @@ int name_normalize(const char *text, char *ret);
 /* Always 0 or ERROR_NO_MEMORY; what is not recognised is FILE_OTHER. */
 int file_name_parse(const char *file, struct file_name *ret);
 void file_name_release(struct file_name *name);
-
-/* The PEP 440 normal form into ret (NAME_MAX_BYTES + 1); ERROR_BAD_REQUEST when it is no version.
- */
-int version_normalize(const char *text, char *ret);
-/* PEP 440 order of two versions, as strcmp; 0 for two spellings of one version ("1.0", "1"). What
- * is no version stands below all that are. */
-int version_compare(const char *a, const char *b);

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "index/name.h"
+#include "index/version.h"
 
 /* What holds for a page as a whole because it must hold for every file of it. */
 struct summary {
@@ -200,6 +200,20 @@ static void json_yanked(struct buf *to, const char *reason)
     }
 }
 
+/* A private key, for `wheelyard wheels` and whoever wonders. */
+static void json_mirrors(struct buf *to, const struct page_file *f)
+{
+    json_write_name(to, "_mirrors");
+    buf_putc(to, '[');
+    for (unsigned i = 0, left = f->mirrors; left; i++, left >>= 1) {
+        if (!(left & 1))
+            continue;
+        json_write_comma(to);
+        json_write_string(to, f->mirror_names[i]);
+    }
+    buf_putc(to, ']');
+}
+
 static void json_file(struct buf *to, const struct page_file *f, bool upload_times)
 {
     json_write_comma(to);
@@ -225,6 +239,8 @@ static void json_file(struct buf *to, const struct page_file *f, bool upload_tim
         json_text(to, "upload-time", f->upload_time);
     if (upload_times && f->upload_time_source)
         json_text(to, "_upload-time-source", f->upload_time_source);
+    if (f->mirror_names)
+        json_mirrors(to, f);
     buf_putc(to, '}');
 }
 

@@ -37,6 +37,8 @@ struct page_file {
     int64_t size;                   /* or -1 */
     bool yanked;
     bool has_metadata;
+    unsigned mirrors;                /* who lists it: bit i is mirror_names[i]; */
+    const char *const *mirror_names; /* JSON says it as `_mirrors`. NULL: nothing is said */
 };
 
 struct page_content {

@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* PEP 440 versions, as python's `packaging` reads and writes them. */
+#include "index/version.h"
+
 #include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "index/name.h"
-
-/* Decimal digits without leading zeros, so of any size; empty means zero. */
-struct number {
-    const char *digits;
-    size_t len;
-};
-
-/* Pieces of the text that was parsed. `pre` is 'a', 'b' or 'r' (rc), or 0 where there is none. */
-struct version {
-    struct number epoch;
-    const char *release;
-    size_t release_len;
-    char pre;
-    struct number pre_number;
-    bool has_post;
-    struct number post;
-    bool has_dev;
-    struct number dev;
-    const char *local;
-    size_t local_len;
-};
+#include "index/version_private.h"
 
 static bool is_digit(char c)
 {
@@ -166,7 +146,7 @@ static bool take_local(const char **p, struct version *v)
     return true;
 }
 
-static bool parse(const char *text, struct version *ret)
+bool version_parse(const char *text, struct version *ret)
 {
     static const char *const dev[] = {"dev", NULL};
     struct version v = {0};
@@ -276,7 +256,7 @@ int version_normalize(const char *text, char *ret)
     struct version v;
     struct writer w = {.len = 0};
 
-    if (!parse(text, &v))
+    if (!version_parse(text, &v))
         return ERROR_BAD_REQUEST;
     put_version(&w, &v);
     if (w.full)
@@ -357,7 +337,7 @@ static int compare_locals(const struct version *a, const struct version *b)
     return (p < p_end) - (q < q_end);
 }
 
-static int compare(const struct version *a, const struct version *b)
+int version_order(const struct version *a, const struct version *b)
 {
     int c = compare_numbers(a->epoch, b->epoch);
 
@@ -383,10 +363,51 @@ int version_compare(const char *a, const char *b)
 {
     struct version x;
     struct version y;
-    bool x_valid = parse(a, &x);
-    bool y_valid = parse(b, &y);
+    bool x_valid = version_parse(a, &x);
+    bool y_valid = version_parse(b, &y);
 
     if (x_valid && y_valid)
-        return compare(&x, &y);
+        return version_order(&x, &y);
     return x_valid || y_valid ? x_valid - y_valid : strcmp(a, b);
+}
+
+bool version_is_prerelease(const char *text)
+{
+    struct version v;
+
+    return version_parse(text, &v) && (v.pre || v.has_dev);
+}
+
+size_t version_segments(const struct version *v)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < v->release_len; i++)
+        count += v->release[i] == '.';
+    return count;
+}
+
+bool version_has_prefix(const struct version *v, const struct version *prefix, size_t segments)
+{
+    const char *p = v->release;
+    const char *q = prefix->release;
+    const char *p_end = p + v->release_len;
+    const char *q_end = q + prefix->release_len;
+
+    if (compare_numbers(v->epoch, prefix->epoch))
+        return false;
+    for (; segments; segments--) {
+        struct number x = next_segment(&p, p_end);
+        struct number y = next_segment(&q, q_end);
+
+        if (compare_numbers(number_of(x.digits, x.len), number_of(y.digits, y.len)))
+            return false;
+    }
+    return true;
+}
+
+bool version_is_same_release(const struct version *a, const struct version *b)
+{
+    return !compare_numbers(a->epoch, b->epoch) && !compare_releases(a, b) && a->pre == b->pre &&
+           !compare_numbers(a->pre_number, b->pre_number);
 }

@@ -2,7 +2,7 @@
 /* Any lines as projects, file names (wheels, sdists) and versions: normal forms are fixed points,
  * and the order of versions is one. */
 #include "fuzz.h"
-#include "index/name.h"
+#include "index/version.h"
 
 static void check_name(const char *text)
 {

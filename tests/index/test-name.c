@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "data.h"
-#include "index/name.h"
+#include "index/version.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

@@ -24,6 +24,8 @@
 
 static const char url[] = "https://h.example/cu126/simple/torch/";
 
+static const char *const mirror_names[] = {"aliyun", "nju", "official"};
+
 /* All that can be known of a file, and next to nothing. */
 static const struct page_file known[] = {
     {
@@ -36,6 +38,8 @@ static const struct page_file known[] = {
         .upload_time = "2026-01-21T16:20:57Z",
         .size = INT64_C(2770884935),
         .has_metadata = true,
+        .mirrors = 5,
+        .mirror_names = mirror_names,
     },
     {
         .name = "torch-2.9.0-1-cp312-cp312-linux_x86_64.whl",
