@@ -25,7 +25,7 @@ struct row {
 };
 
 struct tags {
-    char python[32], label[16];
+    char python[32], label[16], platform[TAG_MAX_BYTES + 1];
     int major, minor;
     bool threaded; /* without the global lock */
     bool is_linux;
@@ -322,6 +322,7 @@ int tags_expand(const char *python, const char *platform, int glibc_minor, struc
         r = expand_platform(t, platform, glibc_minor);
     if (r)
         return r;
+    str_copy(t->platform, sizeof t->platform, platform);
     add_cpython_rows(t);
     add_python_rows(t, false);
     struct row *row = add_row(t, true);
@@ -345,6 +346,11 @@ const char *tags_python(const struct tags *tags)
 const char *tags_interpreter(const struct tags *tags)
 {
     return tags->label;
+}
+
+const char *tags_platform(const struct tags *tags)
+{
+    return tags->platform;
 }
 
 static size_t row_size(const struct tags *tags, const struct row *row)
@@ -477,6 +483,20 @@ void wheel_tags_python_label(const struct wheel_tags *wheel, char *ret)
         (void)snprintf(ret, NAME_MAX_BYTES + 1, "%.*s", (int)abi, wheel->abi);
     else
         (void)snprintf(ret, NAME_MAX_BYTES + 1, "%.*s", (int)python, wheel->python);
+}
+
+/* The number behind the letters, of which the first digit is the major version. */
+int python_label_compare(const char *a, const char *b)
+{
+    const char *p = a + strcspn(a, "0123456789");
+    const char *q = b + strcspn(b, "0123456789");
+    long m, n;
+
+    if (*p != *q)
+        return *p - *q;
+    m = *p ? strtol(p + 1, NULL, 10) : 0;
+    n = *q ? strtol(q + 1, NULL, 10) : 0;
+    return m != n ? (m > n) - (m < n) : strcmp(a, b);
 }
 
 /* What follows the numbers of manylinux_2_28_x86_64: x86_64. */

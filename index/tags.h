@@ -34,6 +34,8 @@ void tags_free(struct tags *tags);
 const char *tags_python(const struct tags *tags);
 /* "cp313", "cp313t": what a wheel for this Python alone is called. */
 const char *tags_interpreter(const struct tags *tags);
+/* What tags_expand was given. */
+const char *tags_platform(const struct tags *tags);
 /* How many tags there are, and each of them, best first, into ret (3 * (TAG_MAX_BYTES + 1)):
  * "cp313-cp313-win_amd64". */
 size_t tags_count(const struct tags *tags);
@@ -58,5 +60,7 @@ bool tags_fit_platform(const struct tags *tags, const struct wheel_tags *wheel);
  * "linux_x86_64" for any manylinux, "musllinux_x86_64", "macosx_arm64", "win_amd64", "any". */
 void wheel_tags_python_label(const struct wheel_tags *wheel, char *ret);
 void wheel_tags_platform_label(const struct wheel_tags *wheel, char *ret);
+/* Order of two labels of Pythons, as strcmp: by version, "cp39" before "cp313". */
+int python_label_compare(const char *a, const char *b);
 /* The same for a name that tags_expand takes. */
 void platform_label(const char *platform, char *ret);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/command_cache.h"
+#include "server/command_explain.h"
 #include "server/config.h"
 #include "server/serve.h"
 
@@ -16,6 +17,8 @@ static const char usage[] =
     "wheelyard config show [--default] [flags]\n"
     "                                the configuration in effect, or ours\n"
     "wheelyard cache COMMAND         what is kept: ls, info, rm, pin, unpin, gc, verify\n"
+    "wheelyard wheels REQUIREMENT    which wheels there are: versions, platforms, Pythons\n"
+    "wheelyard explain REQUIREMENT   which file fits a Python and a platform, or why none\n"
     "wheelyard --version\n"
     "wheelyard --help\n";
 
@@ -28,6 +31,10 @@ int main(int argc, char **argv)
         return command_config(argc - 2, argv + 2);
     if (!strcmp(command, "cache"))
         return command_cache(argc - 2, argv + 2);
+    if (!strcmp(command, "wheels"))
+        return command_wheels(argc - 2, argv + 2);
+    if (!strcmp(command, "explain"))
+        return command_explain(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/asking.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/origins.h"
+#include "server/ask.h"
+#include "server/config.h"
+
+static const char json_type[] = "application/vnd.pypi.simple.v1+json";
+
+/* ---------------------------------------------------------------- arguments */
+
+static int wrong(const struct asking *a, const char *argument, const char *what)
+{
+    (void)fprintf(stderr, "wheelyard %s: %s: %s\n", a->command->name, argument, what);
+    return EXIT_USAGE;
+}
+
+/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
+static const char *take_value(int argc, char **argv, int *i, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*i], name, len) != 0)
+        return NULL;
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+/* As wheels spell it: "win-amd64" and "macosx-14.0-arm64" are what Python calls itself. */
+static int set_platform(struct asking *a, const char *text)
+{
+    str_copy(a->platform, sizeof a->platform, text);
+    if (!*text || strlen(text) >= sizeof a->platform)
+        return wrong(a, text, "not a platform such as win_amd64 or manylinux_2_28_x86_64");
+    for (char *p = a->platform; *p; p++) {
+        if (*p == '-' || *p == '.')
+            *p = '_';
+        else if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + ('a' - 'A'));
+    }
+    return ASKING_GO;
+}
+
+static int set_flag(struct asking *a, int argc, char **argv, int *i)
+{
+    const char *value;
+
+    if (strcmp(argv[*i], "--json") == 0)
+        a->as_json = true;
+    else if ((value = take_value(argc, argv, i, "--index")))
+        a->index = strcmp(value, "simple") == 0 ? "" : value;
+    else if ((value = take_value(argc, argv, i, "--url")))
+        a->url = value;
+    else if ((value = take_value(argc, argv, i, "--config")))
+        a->config = value;
+    else if (a->command->takes_target && (value = take_value(argc, argv, i, "--python")))
+        a->python = value;
+    else if (a->command->takes_target && (value = take_value(argc, argv, i, "--platform")))
+        return set_platform(a, value);
+    else
+        return wrong(a, argv[*i], "unknown flag, or its value is missing");
+    return ASKING_GO;
+}
+
+static void set_own_platform(struct asking *a)
+{
+    struct utsname machine;
+
+    if (!*a->platform && uname(&machine) == 0)
+        (void)snprintf(a->platform, sizeof a->platform, "linux_%.40s", machine.machine);
+}
+
+static int check(struct asking *a)
+{
+    if (!a->requirement)
+        return wrong(a, "which project?", "torch, or a requirement such as 'torch>=2.9'");
+    int r = requirement_parse(a->requirement, a->project, &a->specifiers);
+    if (r == ERROR_BAD_REQUEST || r == ERROR_TOO_BIG)
+        return wrong(a, a->requirement, "not a requirement such as 'torch>=2.9' (without markers)");
+    if (r)
+        return EXIT_NO;
+    if (*a->index && !origins_is_index_name(a->index))
+        return wrong(a, a->index, "not the name of an index, such as cu126");
+    set_own_platform(a);
+    return ASKING_GO;
+}
+
+int asking_parse(int argc, char **argv, const struct asking_command *command, struct asking *ret)
+{
+    bool only_words = false;
+
+    *ret = (struct asking){.command = command, .index = ""};
+    for (int i = 0; i < argc; i++) {
+        int code = ASKING_GO;
+
+        if (!only_words && (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")))
+            return fputs(command->usage, stdout) < 0 || fflush(stdout) ? EXIT_NO : EXIT_YES;
+        if (!only_words && strcmp(argv[i], "--") == 0)
+            only_words = true;
+        else if (!only_words && argv[i][0] == '-')
+            code = set_flag(ret, argc, argv, &i);
+        else if (ret->requirement)
+            code = wrong(ret, argv[i], "one requirement at a time");
+        else
+            ret->requirement = argv[i];
+        if (code != ASKING_GO)
+            return code;
+    }
+    return check(ret);
+}
+
+void asking_release(struct asking *a)
+{
+    specifiers_free(a->specifiers);
+    json_free(a->page);
+    free(a->page_url);
+    free(a->entries);
+    free(a->files);
+    free(a->refusal);
+}
+
+/* ------------------------------------------------------------------ fetching */
+
+static int failed(const char *url, int error)
+{
+    (void)fprintf(stderr, "wheelyard: %s: %s\n", url,
+                  error == ERROR_UNREACHABLE ? "no daemon answers; is `wheelyard serve` running?"
+                                             : error_text(error));
+    return error == ERROR_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
+}
+
+static int ask_at(struct asking *a, const char *url, const char *target, int *ret_status,
+                  struct buf *body)
+{
+    size_t len = strlen(url);
+    int r = ask_get(url, target, json_type, ret_status, body);
+
+    if (r)
+        return r;
+    a->page_url =
+        str_printf("%.*s%s", (int)(len && url[len - 1] == '/' ? len - 1 : len), url, target);
+    return a->page_url ? 0 : ERROR_NO_MEMORY;
+}
+
+/* Each address that the configuration names, until one answers. */
+static int ask_configured(struct asking *a, const char *target, int *ret_status, struct buf *body)
+{
+    struct config_request request = {.file = a->config};
+    struct config config;
+    int r = config_load(&request, &config);
+
+    if (r)
+        return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_NO;
+    int code = EXIT_UNREACHABLE;
+    for (char **listen = config.listen; *listen && code != ASKING_GO; listen++) {
+        auto_free char *url = ask_url_of_listen(*listen);
+
+        r = url ? ask_at(a, url, target, ret_status, body) : ERROR_NO_MEMORY;
+        if (r == 0)
+            code = ASKING_GO;
+        else if (r != ERROR_UNREACHABLE || !listen[1])
+            code = failed(url ? url : *listen, r);
+    }
+    config_release(&config);
+    return code;
+}
+
+static int take_files(struct asking *a)
+{
+    const struct json *list = json_member(a->page, "files");
+
+    for (const struct json *f = json_first(list); f; f = json_next(f))
+        a->file_count++;
+    a->entries = calloc(a->file_count + 1, sizeof(*a->entries));
+    a->files = calloc(a->file_count + 1, sizeof(*a->files));
+    if (!a->entries || !a->files)
+        return EXIT_NO;
+    size_t i = 0;
+    for (const struct json *f = json_first(list); f; f = json_next(f), i++) {
+        const struct json *yanked = json_member(f, "yanked");
+        const char *name = json_string(json_member(f, "filename"));
+
+        a->entries[i] = f;
+        a->files[i] = (struct choice_file){
+            .name = name ? name : "",
+            .requires_python = json_string(json_member(f, "requires-python")),
+            .yanked = json_is_true(yanked) || json_string(yanked),
+        };
+    }
+    return ASKING_GO;
+}
+
+/* What a refusal says: the detail of problem+json. */
+static int take_refusal(struct asking *a, int status)
+{
+    const char *detail = json_string(json_member(a->page, "detail"));
+
+    if (status != 404) {
+        (void)fprintf(stderr, "wheelyard: the daemon says %d: %s\n", status,
+                      detail ? detail : "nothing more");
+        return EXIT_NO;
+    }
+    a->refusal = str_dup(detail ? detail : "not found");
+    return a->refusal ? take_files(a) : EXIT_NO;
+}
+
+int asking_fetch(struct asking *a)
+{
+    auto_free char *target =
+        str_printf("%s%s/simple/%s/", *a->index ? "/" : "", a->index, a->project);
+    auto_buf struct buf body;
+    int status = 0;
+    int code = ASKING_GO;
+
+    buf_init(&body, ASK_MAX_BYTES);
+    if (!target)
+        return EXIT_NO;
+    if (a->url) {
+        int r = ask_at(a, a->url, target, &status, &body);
+        code = r ? failed(a->url, r) : ASKING_GO;
+    } else {
+        code = ask_configured(a, target, &status, &body);
+    }
+    if (code != ASKING_GO)
+        return code;
+    if (json_parse(body.data, body.len, &a->page) && status == 200)
+        return failed(a->page_url, ERROR_BAD_LISTING);
+    return status == 200 ? take_files(a) : take_refusal(a, status);
+}
+
+/* ------------------------------------------------------------------ printing */
+
+int64_t asking_size(const struct asking *a, size_t file)
+{
+    return json_integer(json_member(a->entries[file], "size"));
+}
+
+void asking_write_amount(int64_t bytes, const char *separator, struct buf *to)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+
+    for (; amount >= 999.5 && unit < sizeof units / sizeof *units - 1; unit++)
+        amount /= 1000;
+    if (bytes < 0)
+        buf_putc(to, '?');
+    else
+        buf_printf(to, unit && amount < 9.95 ? "%.1f%s%s" : "%.0f%s%s", amount, separator,
+                   units[unit]);
+}
+
+void asking_write_mirrors(const struct asking *a, size_t file, struct buf *to)
+{
+    const struct json *first = json_first(json_member(a->entries[file], "_mirrors"));
+
+    for (const struct json *m = first; m; m = json_next(m))
+        buf_printf(to, "%s%s", m == first ? "" : ", ", json_string(m) ? json_string(m) : "");
+}
+
+static void write_text(struct buf *to, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    json_write_name(to, name);
+    json_write_string(to, value);
+}
+
+void asking_write_file(const struct asking *a, size_t file, struct buf *to)
+{
+    const struct json *f = a->entries[file];
+    const char *href = json_string(json_member(f, "url"));
+    auto_free char *url = NULL;
+
+    write_text(to, "filename", a->files[file].name);
+    if (href && url_resolve(a->page_url, href, &url) == 0)
+        write_text(to, "url", url);
+    if (asking_size(a, file) >= 0) {
+        json_write_name(to, "size");
+        buf_printf(to, "%" PRId64, asking_size(a, file));
+    }
+    write_text(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
+    write_text(to, "requires-python", a->files[file].requires_python);
+    json_write_name(to, "yanked");
+    buf_puts(to, a->files[file].yanked ? "true" : "false");
+    json_write_name(to, "mirrors");
+    buf_putc(to, '[');
+    const struct json *m = json_first(json_member(f, "_mirrors"));
+    for (; m; m = json_next(m)) {
+        json_write_comma(to);
+        json_write_string(to, json_string(m) ? json_string(m) : "");
+    }
+    buf_putc(to, ']');
+}
+
+void asking_write_lines(const char *text, struct buf *to)
+{
+    buf_putc(to, '[');
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        auto_free char *line = strndup(text, len);
+
+        json_write_comma(to);
+        json_write_string(to, line ? line : "");
+        text += len + (text[len] == '\n');
+    }
+    buf_putc(to, ']');
+}
+
+int asking_print(const struct buf *text, int code)
+{
+    if (text->error) {
+        (void)fprintf(stderr, "wheelyard: %s\n", error_text(text->error));
+        return EXIT_NO;
+    }
+    return fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) ? EXIT_NO : code;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What `wheelyard wheels` and `wheelyard explain` have in common: their arguments, and the page of
+ * the running daemon that they are about.
+ *
+ *     code = asking_parse(argc, argv, &command, &a);   ASKING_GO, or the exit code: all is said
+ *     code = asking_fetch(&a);                          ASKING_GO, or the exit code
+ *     ... a.project, a.specifiers, a.files, a.file_count ...
+ *     asking_release(&a);
+ *
+ * Main thread of a command.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "index/choice.h"
+
+enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, ASKING_GO = -1 };
+
+struct asking_command {
+    const char *name;
+    const char *usage; /* all of it */
+    bool takes_target; /* --python and --platform */
+};
+
+struct asking {
+    const struct asking_command *command;
+    const char *requirement, *index; /* index "" is PyPI alone */
+    const char *url, *config;        /* as given, or NULL */
+    const char *python;              /* or NULL */
+    char platform[TAG_MAX_BYTES + 1];
+    bool as_json;
+    char project[NAME_MAX_BYTES + 1];
+    struct specifiers *specifiers;
+    /* of the page: */
+    char *page_url;
+    struct json *page;
+    const struct json **entries; /* what the page says of each file */
+    struct choice_file *files;
+    size_t file_count;
+    char *refusal; /* why the daemon has no such page (404); then there are no files */
+};
+
+int asking_parse(int argc, char **argv, const struct asking_command *command, struct asking *ret);
+int asking_fetch(struct asking *asking);
+void asking_release(struct asking *asking);
+
+/* Adds `,"_mirrors"` as "mirrors", size, url and so on of a file to an open JSON object. */
+void asking_write_file(const struct asking *asking, size_t file, struct buf *to);
+/* "aliyun, nju"; "" when the page does not say. */
+void asking_write_mirrors(const struct asking *asking, size_t file, struct buf *to);
+/* Bytes, -1 when not known. */
+int64_t asking_size(const struct asking *asking, size_t file);
+/* "868 MB" with `separator` " ", "2.6 GB", "?". */
+void asking_write_amount(int64_t bytes, const char *separator, struct buf *to);
+/* The lines of `text` as a JSON array of strings. */
+void asking_write_lines(const char *text, struct buf *to);
+/* Prints, and gives the exit code back unless that failed. */
+int asking_print(const struct buf *text, int code);
