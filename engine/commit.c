@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/flying.h"
+#include "engine/marks.h"
 
 /*
  * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
@@ -122,6 +123,8 @@ void commit_authority(struct engine *e, const struct entry *entry)
                                       .mirrors = r->mirrors,
                                       .last_used_s = entry->used_s};
     r->job.run = record_facts_run;
+    if (r->blob[0])
+        commit_sidecar(e, r->blob);
     if (r->origin && r->path)
         lane_post(e->catalogue_lane, &r->job);
     else
@@ -296,24 +299,59 @@ static void write_file(struct buf *to, const char *origin, const char *path, con
     buf_puts(to, authoritative ? "true}" : "false}");
 }
 
-/* All paths whose bytes these are: several may share one blob. On the flight thread. */
-static void write_sidecar(struct engine *e, const struct record *r, struct buf *to)
+/* All paths whose bytes these are: several may share one blob. On the flight thread. `r` is about
+ * to be kept, or NULL. */
+static void write_sidecar(struct engine *e, const char *sha256, const struct record *r,
+                          struct buf *to)
 {
     buf_puts(to, "{\"files\":[");
-    write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
+    if (r)
+        write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
     pthread_rwlock_rdlock(&e->files->lock);
     for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (strcmp(entry->sha256, r->blob) == 0)
+        if (strcmp(entry->sha256, sha256) == 0)
             write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
                        entry->authoritative);
     pthread_rwlock_unlock(&e->files->lock);
     for (const struct flying *fl = e->files->flying; fl; fl = fl->next) {
         const struct record *other = fl->committing; /* not in the table yet */
-        if (other && other != r && strcmp(other->blob, r->blob) == 0)
+        if (other && other != r && strcmp(other->blob, sha256) == 0)
             write_file(to, other->origin, other->path, other->etag, other->mirrors,
                        other->file.authoritative);
     }
-    buf_puts(to, "]}\n");
+    buf_puts(to, marks_is_pinned(e, sha256) ? "],\"pinned\":true}\n" : "]}\n");
+}
+
+struct sidecar {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+    struct buf text;
+};
+
+static void sidecar_run(struct job *job)
+{
+    struct sidecar *s = container_of(job, struct sidecar, job);
+    int r = s->text.error;
+    if (r == 0)
+        r = store_put_sidecar(s->engine->store, s->sha256, s->text.data, s->text.len);
+    if (r < 0)
+        log_warning("cannot write the sidecar of %s: %s", s->sha256, error_text(r));
+    buf_release(&s->text);
+    free(s);
+}
+
+void commit_sidecar(struct engine *e, const char *sha256)
+{
+    struct sidecar *s = calloc(1, sizeof(*s));
+    if (!s)
+        return; /* the catalogue knows */
+    s->job.run = sidecar_run;
+    s->engine = e;
+    memcpy(s->sha256, sha256, sizeof(s->sha256));
+    buf_init(&s->text, STORE_SIDECAR_MAX);
+    write_sidecar(e, sha256, NULL, &s->text);
+    lane_post(e->cleaner, &s->job);
 }
 
 static void store_run(struct job *job)
@@ -359,7 +397,7 @@ void commit_start(struct flying *fl, const struct flight_command *command)
     *c = (struct commit){
         .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
     buf_init(&c->sidecar, STORE_SIDECAR_MAX);
-    write_sidecar(fl->engine, r, &c->sidecar);
+    write_sidecar(fl->engine, r->blob, r, &c->sidecar);
     fl->committing = r;
     flying_ref(fl);
     lane_post(fl->engine->cleaner, &c->job);

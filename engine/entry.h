@@ -103,6 +103,8 @@ void files_note_disk_error(struct engine *engine, int error);
 bool files_disk_fails(const struct engine *engine);
 /* Unlinks a blob that no entry names any more, and its row. Any thread. */
 void commit_remove_blob(struct engine *engine, const char *sha256);
+/* Writes down beside a blob what is known of it, for when the catalogue is lost. Flight thread. */
+void commit_sidecar(struct engine *engine, const char *sha256);
 /* Writes down what an entry says now. Flight thread. */
 void commit_authority(struct engine *engine, const struct entry *entry);
 /* Under the write lock; NULL when out of memory. And under either: NULL when there is none. */

@@ -201,6 +201,7 @@ static void keep_base(struct flying *fl, const struct feed *t)
     fl->validator_mirror = t->mirror;
     fl->validator_etag = str_dup(t->etag);
     fl->validator_date = str_dup(t->date);
+    saved_rebase(fl);
 }
 
 /* Statuses that this mirror means as "not here". */

@@ -128,6 +128,8 @@ static int adopt(struct loading *l, struct known_blob *b)
                  : ERROR_CORRUPT;
     for (; r == 0 && file; file = json_next(file))
         r = adopt_file(l, b, file);
+    if (r == 0 && json_is_true(json_member(doc, "pinned")))
+        r = catalogue_put_mark(e->catalogue, b->sha256, true, 0);
     json_free(doc);
     if (r != ERROR_CORRUPT)
         return r;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/core.h"
+#include "engine/entry.h"
 
 struct mark {
     char sha256[SHA256_HEX];
@@ -124,6 +124,7 @@ int marks_pin(struct engine *e, const char *sha256, bool pinned)
     if (!mark)
         return ERROR_NO_MEMORY;
     mark->pinned = pinned;
+    commit_sidecar(e, sha256);
     return write_down(e, mark);
 }
 

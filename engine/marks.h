@@ -3,7 +3,8 @@
 /*
  * What people and checks say of a blob, beside what the table of files says: pinned, and when its
  * bytes were last compared with its digest. In memory with the flight thread, written through to
- * the catalogue. A pin is of bytes, whatever paths name them, and outlives the blob.
+ * the catalogue, a pin to the blob's sidecar as well, from which a lost catalogue learns it again.
+ * A pin is of bytes, whatever paths name them, and outlives the blob.
  */
 #include <stdbool.h>
 #include <stdint.h>

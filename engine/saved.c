@@ -139,6 +139,58 @@ void saved_begin(struct flying *fl)
     lane_post(fl->partial->writer, &b->job);
 }
 
+/* ----------------------------------------------------------------- rebase */
+
+struct rebase {
+    struct job job;
+    struct partial *partial;
+    const char *mirror;
+    char *etag, *date;
+};
+
+static void rebase_free(struct rebase *b)
+{
+    partial_unref(b->partial);
+    free(b->etag);
+    free(b->date);
+    free(b);
+}
+
+/* Where it is sealed: a seal speaks of what is in the header. */
+static void rebase_run(struct job *job)
+{
+    struct rebase *b = container_of(job, struct rebase, job);
+    struct saved *s = b->partial->saved;
+    if (map_rebase(s->block, b->etag, b->date, b->mirror))
+        s->broken = true;
+    rebase_free(b);
+}
+
+/* On the writer's lane: behind the begin of the map. */
+static void rebase_when_begun_run(struct job *job)
+{
+    struct rebase *b = container_of(job, struct rebase, job);
+    job->run = rebase_run;
+    if (b->partial->saved)
+        lane_post(b->partial->cleaner, job);
+    else
+        rebase_free(b);
+}
+
+void saved_rebase(struct flying *fl)
+{
+    struct rebase *b = fl->has_map && fl->partial ? calloc(1, sizeof(*b)) : NULL;
+    if (!b)
+        return;
+    *b = (struct rebase){.job.run = rebase_when_begun_run,
+                         .partial = partial_ref(fl->partial),
+                         .etag = str_dup(fl->validator_etag),
+                         .date = str_dup(fl->validator_date)};
+    if (fl->validator_mirror < fl->origin->mirror_count)
+        b->mirror = fl->origin->mirrors[fl->validator_mirror].name;
+    lane_post(fl->partial->writer, &b->job);
+}
+
 /* ------------------------------------------------------------------- mark */
 
 /* Chunks that were written in two pieces count as well: what is new is widened to whole chunks, as

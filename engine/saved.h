@@ -44,6 +44,9 @@ struct leftover {
 
 /* Flight thread. Does nothing when the map is begun already, or too early. */
 void saved_begin(struct flying *flying);
+/* Flight thread: the bytes that come from now on are of another mirror's answer, which is the base.
+ * Nothing when the map is not begun. */
+void saved_rebase(struct flying *flying);
 /* Writer lane: bytes [from, to) are on their way to the disk, from that mirror of the origin. */
 void saved_mark(struct partial *partial, int64_t from, int64_t to, unsigned mirror);
 /* Flight thread. */

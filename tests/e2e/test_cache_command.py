@@ -459,3 +459,48 @@ def test_the_scrub_finds_what_rots(start, bodies):
     daemon.wait_status(lambda s: any(p["kind"] == "blob-corrupt" for p in s["problems"]), 20)
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], 20)
     assert _ask(daemon, name).body == body
+
+
+# ------------------------------------------------------------------ the catalogue is lost
+
+
+def _lose_catalogue(daemon):
+    for path in daemon.cache_dir.glob("catalogue.sqlite*"):
+        path.unlink()
+
+
+def _rows(cache):
+    return json.loads(cache("ls", "--json").stdout)["blobs"]
+
+
+def test_a_pin_outlives_the_catalogue(start, cache, bodies):
+    """Also one that was set long after the wheel was kept; and so does its end."""
+    daemon = start()
+    _keep_all(daemon, bodies)
+    name = list(bodies)[1]
+    start.options = {"cache_dir": daemon.cache_dir}
+    for command, pinned in (("pin", [name]), ("unpin", [])):
+        assert cache(command, name).returncode == DONE
+        daemon.stop()
+        _lose_catalogue(daemon)
+        daemon = start()
+        rows = _rows(cache)
+        assert len(rows) == len(bodies)
+        assert [row["name"].rsplit("/", 1)[1] for row in rows if row["pinned"]] == pinned
+        assert cache("rm", name).returncode == (FAILED if pinned else DONE)
+
+
+def test_a_pin_of_what_is_fetched_again_outlives_it_too(start, cache, bodies):
+    """The pin was there before the blob that is kept under it."""
+    daemon = start()
+    name, body = next(iter(bodies.items()))
+    _keep(daemon, name, 1)
+    assert cache("pin", name).returncode == DONE
+    _spoil(_blob(daemon, body))
+    assert cache("verify", name).returncode == DONE
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"])
+    daemon.stop()
+    _lose_catalogue(daemon)
+    start.options = {"cache_dir": daemon.cache_dir}
+    start()
+    assert [row["pinned"] for row in _rows(cache)] == [True]
