@@ -73,7 +73,8 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->mirrors = options->mirrors;
     f->connections = options->connections ? options->connections : 1;
     f->blamed = options->blamed;
-    f->size = f->first_size = options->size;
+    f->size = options->size;
+    f->first_size = options->sha256 ? -1 : options->size; /* the digest tells who is right */
     f->has_length = options->size >= 0;
     f->known = options->is_known;
     f->idle_since_ms = -1;
@@ -171,7 +172,7 @@ static void begin_attempt(struct flight *f)
     f->dead = f->others = f->shy = 0;
     f->gone = f->broken = f->silent = 0;
     f->detail[0] = '\0';
-    f->no_wanted = false;
+    f->no_wanted = f->contradicted = f->confirmed = false;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         f->slot[i].rounds = 0;
         flight_begin_round(f, &f->slot[i]);
@@ -233,7 +234,8 @@ void flight_fail(struct flight *f, int error, const char *detail)
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
     stop_all(f);
-    if (f->size < 0 || f->alone || f->others) /* nothing to resume under */
+    bool doubted = f->contradicted && !f->confirmed;     /* the length that somebody once told */
+    if (f->size < 0 || f->alone || f->others || doubted) /* nothing to resume under */
         forget_bytes(f);
     park(f);
 }
@@ -292,6 +294,11 @@ void flight_start_over(struct flight *f, int error)
     begin_attempt(f);
 }
 
+bool flight_has_old_size(const struct flight *f)
+{
+    return f->size >= 0 && f->first_size < 0 && !f->sized_by;
+}
+
 /* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
 unsigned flight_suspects(const struct flight *f)
 {
@@ -312,12 +319,8 @@ static void give_up(struct flight *f, int error)
 static void blame_senders(struct flight *f)
 {
     unsigned senders = flight_suspects(f);
-    if (f->resumed) { /* the disk is as suspect as any mirror */
+    if (f->resumed || flight_has_old_size(f)) { /* disk and length are as suspect as any mirror */
         flight_start_over(f, ERROR_DIGEST_MISMATCH);
-        return;
-    }
-    if (!senders) { /* an authority names a length and a digest that contradict each other */
-        give_up(f, ERROR_DIGEST_MISMATCH);
         return;
     }
     if (is_mixed(f)) { /* nobody knows who. Next time from one alone, and then it shows */
@@ -397,6 +400,7 @@ void flight_on_digest(struct flight *f, const char *sha256)
     if (f->phase == ENDED || f->phase == COMMITTING || f->sha256[0])
         return;
     str_copy(f->sha256, sizeof(f->sha256), sha256);
+    f->first_size = -1;
 }
 
 void flight_on_committed(struct flight *f, int error)

@@ -54,7 +54,8 @@ struct flight_run {
 struct flight_options {
     unsigned mirrors;     /* how many the origin has */
     unsigned blamed;      /* bit set: mirrors that sent wrong bytes for this file before */
-    int64_t size;         /* what an authority or an earlier answer said; -1 unknown */
+    int64_t size;         /* what an authority or an earlier answer said; -1 unknown. Under a digest
+                             it stands until the mirrors or the digest contradict it */
     bool is_known;        /* readers can be answered without asking a mirror first */
     const char *sha256;   /* what an authority says, or NULL */
     int64_t now_ms;       /* the clock of flight_on_tick at birth */

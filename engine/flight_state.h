@@ -20,7 +20,7 @@ enum {
     SEGMENT_LEAST_BYTES = 4 << 20,
     SEGMENT_MOST_BYTES = 16 << 20,
     WINDOW_BYTES = 64 << 20,    /* so far ahead of a front: it will be read within seconds */
-    HEDGE_MS = 1000, /* without an answer somebody else is asked, too */
+    HEDGE_MS = 1000,            /* without an answer somebody else is asked, too */
     SHY_MS = 10000,             /* so long a mirror that failed ahead is not asked ahead */
     HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
     HASH_MOST_BYTES = 4 << 20,
@@ -86,9 +86,10 @@ struct flight {
     bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
     bool evidence; /* what several sent is kept, to be compared with the right file */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
-    int64_t size, first_size;
-    char sha256[SHA256_HEX];   /* of an authority; "" unknown */
-    char computed[SHA256_HEX]; /* of the bytes; "" not yet */
+    int64_t size, first_size;     /* first_size: a promise of before the flight; -1 none */
+    bool confirmed, contradicted; /* what mirrors said of it in this attempt */
+    char sha256[SHA256_HEX];      /* of an authority; "" unknown */
+    char computed[SHA256_HEX];    /* of the bytes; "" not yet */
     struct extents present;
     int64_t prefix, hashed, released;
     struct slot slot[FLIGHT_SLOTS];
@@ -111,6 +112,8 @@ void flight_release(struct flight *f);
 void flight_hash_more(struct flight *f);
 /* From here on clients are answered. */
 void flight_tell_size(struct flight *f);
+/* Whether the length is of before this flight, and no mirror has said it since. */
+bool flight_has_old_size(const struct flight *f);
 /* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
 unsigned flight_suspects(const struct flight *f);
 /* Forgets the bytes and begins anew; readers are cut before anybody is told anything else. */

@@ -27,7 +27,7 @@ static bool try_others(struct flight *f)
     unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
     unsigned dead = (f->dead & ~f->others) | mine;
-    if (!(mine || f->resumed) || !(others & ~f->blamed & ~mine))
+    if (!(mine || f->resumed || flight_has_old_size(f)) || !(others & ~f->blamed & ~mine))
         return false;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
     f->dead = dead;
@@ -134,8 +134,11 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         f->dead |= bit;
         if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
             f->others |= bit;
+        else
+            f->contradicted = true;
         return ERROR_UPSTREAM_BROKEN;
     }
+    f->confirmed |= a->total >= 0 && a->total == f->size;
     if (a->status == 416) /* what was asked for begins at the end: that is the size */
         return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
     if (s->from != a->from) { /* a range was ignored */

@@ -213,7 +213,7 @@ static void empty_lie(void **state)
     close_flight();
 }
 
-/* An authority that contradicts itself: nobody to blame, no end of asking otherwise. */
+/* A length and a digest that contradict each other: the mirrors are asked for the length. */
 static void contradiction(void **state)
 {
     (void)state;
@@ -221,7 +221,93 @@ static void contradiction(void **state)
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, 0);
     expect("hash[0,0)");
     flight_on_hashed(f, 0, wrong);
-    expect("fail:-6 end");
+    expect("cut ask0-0");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    expect("known:1000");
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
+/* A length that a mirror told long ago, and all contradict: the digest says who is right. */
+static void wrong_length_under_a_digest(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .sha256 = right};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 2000, 0), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 2000, 0), 0);
+    expect("known:2000");
+    flight_on_stop(f);
+    expect("stop fail:-17 end");
+    close_flight();
+}
+
+/* One that tells no length is cut where the old one ends: it is not to blame. */
+static void wrong_length_and_nobody_says(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .sha256 = right};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 1500);
+    expect("stop release:999 hash[0,1000)");
+    flight_on_hashed(f, 1000, wrong);
+    expect("cut ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    expect("known:-1");
+    bytes(0, 0, 1500);
+    ended(0, 0, 200);
+    expect("release:1499 hash[0,1500)");
+    flight_on_hashed(f, 1500, right);
+    expect("release:all commit!");
+    flight_on_committed(f, 0);
+    expect("end");
+    close_flight();
+}
+
+/* Without one the flight ends, so that the owner can forget the length: nothing parks under it. */
+static void wrong_length_without_digest(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 2, .size = 1000, .is_known = true, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0); /* says nothing of length */
+    bytes(0, 0, 500);
+    expect("release:500");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)~");
+    assert_int_equal(answer(0, 206, 2000, 500), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-3");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-2");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("fail:-11 end");
     close_flight();
 }
 
@@ -564,6 +650,9 @@ int main(void)
         cmocka_unit_test(wrong_digest),
         cmocka_unit_test(empty_lie),
         cmocka_unit_test(contradiction),
+        cmocka_unit_test(wrong_length_under_a_digest),
+        cmocka_unit_test(wrong_length_and_nobody_says),
+        cmocka_unit_test(wrong_length_without_digest),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
         cmocka_unit_test(unknown_length_close_delimited),

@@ -457,7 +457,7 @@ struct flight_run *disk_resume(struct world *w, int file, size_t *ret_count)
         world_fault(w, "file %d: the map is lost: %s", file, error_text(r));
     if (r == 0)
         check_runs(w, file, &o, &b->left.content);
-    bool is_of = r == 0 && (!w->has_size[file] || w->size[file] == o.about.size);
+    bool is_of = r == 0 && (b->row_size < 0 || b->row_size == o.about.size);
     if (is_of && o.run_count && !w->fault[0]) {
         *ret_count = o.run_count;
         runs = take_runs(w, b, &o);

@@ -41,7 +41,10 @@ MUTANTS = [
      "if (0) {"),
     ("keep nothing to compare", "c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);", "c->compare = false;"),
     ("forget to compare", "(void)flight_emit(f, FLIGHT_COMPARE);", ";"),
-    ("blame a mirror for the disk", "if (f->resumed) { /* the disk is as suspect as any mirror */", "if (0) {"),
+    ("blame a mirror for the disk", "if (f->resumed || flight_has_old_size(f)) { /* disk and length are as suspect as any mirror */",
+     "if (flight_has_old_size(f)) {"),
+    ("blame a mirror for a length of long ago", "if (f->resumed || flight_has_old_size(f)) { /* disk and length are as suspect as any mirror */",
+     "if (f->resumed) {"),
     # sameness
     ("mix two files", "return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;", "return false;"),
     # coalescing

@@ -33,12 +33,14 @@ void owner_open(struct world *w, int file)
     content_clear(&b->compared);
     size_t present_count = 0;
     struct flight_run *present = disk_resume(w, file, &present_count);
-    int64_t size = w->has_size[file] ? w->size[file] : present ? b->size : -1;
+    int64_t size = present ? b->size : b->row_size;
     /* The catalogue does not forget one: bytes may have been mixed because it was known. */
     b->digest_known &= present != NULL;
     b->digest_known |= w->has_digest[file] && world_chance(w, 80);
-    b->resumed = b->was_resumed = present;
-    b->born_known = size >= 0 && (present ? b->digest_known : world_chance(w, 50));
+    b->resumed = present;
+    b->promised_size = present ? -1 : size;
+    b->row_is_right = b->row_is_wrong = false;
+    b->born_known = size >= 0 && (present ? b->digest_known : b->row_known || world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
     version_digest(file, RIGHT, w->size[file], b->digest);
     struct flight_options o = {.mirrors = w->mirrors,
@@ -221,7 +223,8 @@ static void on_known(struct world *w, int file, const struct flight_command *c)
     if (b->known)
         world_fault(w, "file %d: FLIGHT_KNOWN twice", file);
     b->known = true;
-    b->known_size = c->size;
+    b->known_size = b->row_size = c->size;
+    b->row_known = c->size >= 0;
 }
 
 static void on_release(struct world *w, int file, const struct flight_command *c)
@@ -285,7 +288,7 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
         content_copy(&b->content, &b->compared);
     owner_forget_partial(b);
     b->known = b->parked = false;
-    b->told_size = w->has_size[file] && !b->was_resumed ? w->size[file] : -1;
+    b->told_size = b->promised_size;
     b->resumed = false;
     b->cut_since_known = true;
 }
@@ -324,11 +327,15 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
 
 static void on_fail(struct world *w, int file, const struct flight_command *c)
 {
-    const struct blob *b = &w->blob[file];
+    struct blob *b = &w->blob[file];
     TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
     if (w->well_ms && world_now_ms(w) > w->well_ms && w->mirrors == 1 && w->mirror[0].honest &&
         b->digest_known && !w->stopping)
         world_fault(w, "file %d: failed, and the only mirror is well", file);
+    if (b->row_is_wrong && !b->row_is_right && !b->digest_known) { /* as engine/flying.c does */
+        b->row_size = -1;
+        b->row_known = false;
+    }
     if (!b->verified)
         readers_dismiss(w, file, "failed");
 }

@@ -143,6 +143,7 @@ static void prepare(struct world *w)
         w->size[f] = draw_size(w);
         w->has_digest[f] = world_chance(w, 65);
         w->has_size[f] = world_chance(w, 40);
+        w->blob[f].row_size = w->has_size[f] ? w->size[f] : -1;
     }
     for (unsigned m = 0; m < w->mirrors; m++) {
         mirror_make(w, m);

@@ -151,8 +151,13 @@ struct blob {
     struct disk left;        /* of an earlier one, to be resumed */
     struct content compared; /* kept for FLIGHT_COMPARE */
     bool reserved, syncing;
-    bool resumed, was_resumed; /* its bytes are of an earlier run; and before the last cut */
-    int64_t unsynced_ms;       /* since when bytes wait for FLIGHT_SYNC, -1 */
+    bool resumed; /* its bytes are of an earlier run */
+    /* What the catalogue remembers of the file: what clients were told. */
+    int64_t row_size; /* -1 */
+    bool row_known;   /* a mirror said it; else an authority */
+    int64_t promised_size;
+    bool row_is_right, row_is_wrong; /* mirrors speak of that length; of another */
+    int64_t unsynced_ms;             /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
     uint64_t flights; /* the number of the present one */
     uint64_t partial;
