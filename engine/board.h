@@ -31,8 +31,8 @@ struct partial {
     struct extents claimed;
     struct extents written; /* writer lane, as is: */
     bool unsure;            /* more was written than `written` says: there was no memory */
-    struct saved *saved;    /* the map beside it (engine/saved.h), or NULL */
-    struct extents sent[FLIGHT_MIRRORS]; /* flight thread: who sent what, since the start */
+    struct extents sent[FLIGHT_MIRRORS]; /* of these, who sent which since the start */
+    struct saved *saved;                 /* the map beside it (engine/saved.h), or NULL */
 };
 
 /* Takes over fd and name, also on failure. */

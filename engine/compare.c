@@ -29,10 +29,7 @@ void compare_keep(struct flying *fl)
     (void)compare_forget(fl);
     if (!fl->partial)
         return;
-    unsigned senders = 0;
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
-        senders |= fl->partial->sent[m].count ? 1u << m : 0;
-    core_mirror_names(fl->origin, senders, names, sizeof(names));
+    core_mirror_names(fl->origin, fl->board ? fl->board->senders : 0, names, sizeof(names));
     log_info("wrong digest: fetched again from one mirror, to compare path=%s/%s mirrors=%s",
              fl->origin->name, fl->entry->path, names);
     fl->evidence = partial_ref(fl->partial);
@@ -55,6 +52,7 @@ struct comparison {
     struct job job;
     struct engine *engine;
     struct partial *wrong, *right;
+    struct extents sent[FLIGHT_MIRRORS]; /* of the wrong one */
     const struct origin *origin;
     char *path;
     char sha256[SHA256_HEX];
@@ -74,6 +72,8 @@ static void comparison_free(struct comparison *c)
     c->engine->files->evidence_bytes -= c->bytes;
     partial_unref(c->wrong);
     partial_unref(c->right);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        extents_release(&c->sent[m]);
     free(c->path);
     free(c);
 }
@@ -113,7 +113,7 @@ static void next_mirror(struct comparison *c)
 static bool next_block(struct comparison *c, struct extent *ret)
 {
     for (; c->mirror < FLIGHT_MIRRORS; next_mirror(c)) {
-        const struct extents *sent = &c->wrong->sent[c->mirror];
+        const struct extents *sent = &c->sent[c->mirror];
         for (; c->run < sent->count; c->run++) {
             int64_t from = sent->list[c->run].from, to = sent->list[c->run].to;
             if (from < c->at)
@@ -174,6 +174,16 @@ static void compare_run(struct job *job)
     core_post(c->engine, job);
 }
 
+/* On the lane that keeps them: bytes of stopped transfers may still come. */
+static void take_sent_run(struct job *job)
+{
+    struct comparison *c = container_of(job, struct comparison, job);
+    memcpy(c->sent, c->wrong->sent, sizeof(c->sent));
+    memset(c->wrong->sent, 0, sizeof(c->wrong->sent));
+    job->run = compare_run;
+    lane_post(c->engine->reader, job);
+}
+
 void compare_start(struct flying *fl, int64_t size)
 {
     struct comparison *c = fl->evidence ? calloc(1, sizeof(*c)) : NULL;
@@ -183,7 +193,7 @@ void compare_start(struct flying *fl, int64_t size)
         (void)compare_forget(fl);
         return;
     }
-    *c = (struct comparison){.job.run = compare_run,
+    *c = (struct comparison){.job.run = take_sent_run,
                              .engine = fl->engine,
                              .wrong = fl->evidence,
                              .right = partial_ref(fl->partial),
@@ -196,5 +206,5 @@ void compare_start(struct flying *fl, int64_t size)
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
         c->differs[m] = -1;
     fl->evidence = NULL; /* its bytes count until the end */
-    lane_post(fl->engine->reader, &c->job);
+    lane_post(c->wrong->writer, &c->job);
 }

@@ -49,7 +49,6 @@ static void written_run(struct job *job)
             flight_on_disk_error(fl->flight, w->error);
         } else {
             (void)extents_add(&fl->present, w->from, w->to);
-            (void)extents_add(&fl->partial->sent[t->mirror], w->from, w->to);
             if (fl->board)
                 board_publish(fl->board, w->from, w->to);
             flight_on_bytes(fl->flight, t->number, w->from, w->to);

@@ -53,8 +53,26 @@ struct begin {
     struct store *store;
     struct partial *partial;
     struct map_about about; /* strings are the job's, but for the names of mirrors */
-    unsigned mirror;        /* who sent what is there by now */
 };
+
+/* Whose all of [from, to) is; MAP_NO_MIRROR when it came in pieces from several. */
+static unsigned sender_of(const struct partial *p, int64_t from, int64_t to)
+{
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        if (extents_end(&p->sent[m], from) >= to)
+            return p->saved->place[m];
+    return MAP_NO_MIRROR;
+}
+
+static void mark(const struct partial *p, const struct extent *run)
+{
+    for (int64_t at = run->from, next; at < run->to; at = next) {
+        next = at / MAP_CHUNK * MAP_CHUNK + MAP_CHUNK;
+        if (next > run->to)
+            next = run->to;
+        map_mark(p->saved->block, at, next, sender_of(p, at, next));
+    }
+}
 
 static void begin_free(struct begin *b)
 {
@@ -98,9 +116,9 @@ static void begin_run(struct job *job)
     if (r)
         log_warning("no map of a partial: it will start over after a restart error=\"%s\"",
                     error_text(r));
-    for (size_t i = 0; s && i < p->written.count; i++)
-        map_mark(s->block, p->written.list[i].from, p->written.list[i].to, b->mirror);
     p->saved = s;
+    for (size_t i = 0; s && i < p->written.count; i++)
+        mark(p, &p->written.list[i]);
     begin_free(b);
 }
 
@@ -119,7 +137,6 @@ void saved_begin(struct flying *fl)
     b->job.run = begin_run;
     b->store = fl->engine->store;
     b->partial = partial_ref(fl->partial);
-    b->mirror = fl->validator_mirror;
     b->about = (struct map_about){.origin = strdup(fl->origin->name),
                                   .path = strdup(fl->entry->path),
                                   .size = view.size,
@@ -197,14 +214,14 @@ void saved_rebase(struct flying *fl)
  * far as their other bytes are there. */
 void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 {
+    (void)extents_add(&p->sent[mirror], from, to); /* else it is nobody's */
     if (extents_add(&p->written, from, to))
         p->unsure = true;
     if (p->unsure || !p->saved)
         return;
-    struct saved *s = p->saved;
     struct extent run = {from, to};
     extents_widen(&p->written, MAP_CHUNK, &run);
-    map_mark(s->block, run.from, run.to, s->place[mirror]);
+    mark(p, &run);
 }
 
 /* ------------------------------------------------------------------- sync */
