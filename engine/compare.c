@@ -37,13 +37,14 @@ void compare_keep(struct flying *fl)
     fl->engine->files->evidence_bytes += fl->evidence_bytes;
 }
 
-int64_t compare_forget(struct flying *fl)
+bool compare_forget(struct flying *fl)
 {
-    int64_t bytes = fl->evidence ? fl->evidence_bytes : 0;
+    if (!fl->evidence)
+        return false;
     partial_unref(fl->evidence);
     fl->evidence = NULL;
-    fl->engine->files->evidence_bytes -= bytes;
-    return bytes;
+    fl->engine->files->evidence_bytes -= fl->evidence_bytes;
+    return true;
 }
 
 /* --------------------------------------------------------------- comparison */

@@ -10,9 +10,10 @@
  *     compare_forget(flying)          as FLIGHT_PARK and FLIGHT_END say
  *
  * Evidence has no name on the disk any more, only a descriptor: nothing is left of it after a
- * crash. What it takes there counts for max_size until it is closed. All of it is for the flight
- * thread, which compares nothing itself.
+ * crash. What it takes there counts for max_size until it is closed, and is the first to go when
+ * there is no room (engine/space.h). Flight thread; the comparing itself is done on disk lanes.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 struct engine;
@@ -20,8 +21,8 @@ struct flying;
 
 /* Keeps the flight's partial; what was kept before goes. */
 void compare_keep(struct flying *flying);
-/* Gives the bytes that the disk is about to give back; 0 when nothing was kept. */
-int64_t compare_forget(struct flying *flying);
+/* False: nothing was kept. */
+bool compare_forget(struct flying *flying);
 /* Compares what was kept, if it was, with the flight's partial, of `size` bytes. */
 void compare_start(struct flying *flying, int64_t size);
 /* What the evidence of all flights takes of the disk. */

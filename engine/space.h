@@ -3,15 +3,15 @@
 /*
  * Space: what the cache takes of the disk, and who goes when more is needed. Counted in blocks, as
  * the disk counts: blobs once, however many paths name them, and partials by what is reserved for
- * them or written, whether they are being fetched or left over.
+ * them or written, whether they are being fetched or left over; and evidence (engine/compare.h).
  *
  *     space_hold(engine, sha256, bytes) ... space_drop(engine, sha256)     a path names that blob
  *     if (space_make(engine, more)) ...                                    room for a newcomer
  *
- * What nobody has used for longest goes first: blobs, and partials that nobody fetches. What is
- * pinned stays, and what is being read or fetched. A blob is unlinked, never truncated, so that
- * who comes in that moment reads on; its row goes after it, because a full disk lets SQLite delete
- * nothing.
+ * Evidence goes first, then what nobody has used for longest: blobs, and partials that nobody
+ * fetches. What is pinned stays, and what is being read or fetched. A blob is unlinked, never
+ * truncated, so that who comes in that moment reads on; its row goes after it, because a full disk
+ * lets SQLite delete nothing.
  *
  * Flight thread, all of it; space_hold and space_add_stray also at start, before there is one.
  */
