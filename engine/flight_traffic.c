@@ -23,11 +23,12 @@ static bool another_round(struct flight *f, struct slot *s)
  * has one try, so mirrors never take turns for ever. */
 static bool try_others(struct flight *f)
 {
-    unsigned mine = f->resumed ? 0 : flight_suspects(f); /* what was sent long ago tells nothing */
+    bool old = f->resumed || flight_has_old_size(f); /* what was told long ago tells nothing */
+    unsigned mine = old ? 0 : flight_suspects(f);
     unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
     unsigned dead = (f->dead & ~f->others) | mine;
-    if (!(mine || f->resumed || flight_has_old_size(f)) || !(others & ~f->blamed & ~mine))
+    if (!(mine || old) || !(others & ~f->blamed & ~mine))
         return false;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
     f->dead = dead;

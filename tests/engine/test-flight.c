@@ -284,6 +284,35 @@ static void wrong_length_and_nobody_says(void **state)
     close_flight();
 }
 
+/* It sent bytes before it said how many there are: it may begin anew, all alone. */
+static void wrong_length_told_late(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 1, .size = 9000, .is_known = true, .sha256 = right};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 1000);
+    expect("release:1000");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1000,-1)");
+    assert_int_equal(answer(0, 206, 5000, 1000), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut ask0-0");
+    flight_on_stop(f);
+    expect("fail:-17 end");
+    close_flight();
+}
+
 /* Without one the flight ends, so that the owner can forget the length: nothing parks under it. */
 static void wrong_length_without_digest(void **state)
 {
@@ -652,6 +681,7 @@ int main(void)
         cmocka_unit_test(contradiction),
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
+        cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(wrong_length_without_digest),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
