@@ -14,6 +14,7 @@ import pytest
 
 import wire
 from daemon import PATIENCE, configuration, flat_mirror, run_wheelyard
+from origin import Gate
 from standins import flat_page
 from wheels import build
 
@@ -395,6 +396,27 @@ def test_a_partial_is_shown_and_removed(origin, serve, place, cache):
     assert "0 files" in cache("ls").stdout
     daemon.wait_status(lambda s: s["cache"]["partials"] == 0)
     assert wire.ask(url, headers={"Range": "bytes=-16384"}).status == 206
+
+
+def test_what_a_kill_left_is_shown_with_its_share(origin, serve, place, cache):
+    name, size, gate = "big-1.0-py3-none-any.whl", 20_000_000, Gate(15_000_000)
+    origin.put(f"/pytorch-wheels/cu126/{name}", os.urandom(size), gate=gate)
+    config = configuration(pytorch=[flat_mirror("flat", origin.url)], socket=str(place))
+    daemon = serve(config)
+    download = wire.Download(daemon.file_url("pytorch", _key(name)))
+    download.wait_held(14_500_000)
+    daemon.kill()
+    gate.open()
+    download.wait_end()
+    daemon = serve(config, cache_dir=daemon.cache_dir)
+    [row] = json.loads(cache("ls", "--json").stdout)["blobs"]
+    assert row["size"] == size and 14_000_000 < row["present"] <= 15_100_000
+    share = int(cache("ls").stdout.split("partial,")[1].split("%")[0])
+    assert 70 <= share <= 75
+    assert str(row["present"]) in cache("info", name).stdout
+    assert cache("rm", name).returncode == DONE
+    assert "0 files" in cache("ls").stdout
+    assert _ask(daemon, name)["X-Cache"] == "miss"
 
 
 # ------------------------------------------------------------------ verify

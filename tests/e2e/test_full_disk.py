@@ -35,8 +35,9 @@ def body(tmp_path):
 
 @pytest.fixture
 def published(origin, body):
-    """Three paths with bytes of their own length: the second waits at its middle."""
-    bodies = {name: body + bytes(number) for number, name in enumerate(NAMES)}
+    """Three paths with bytes of their own length, so that none fits where an earlier one was: the
+    second waits at its middle."""
+    bodies = {name: body + bytes(100_000 * number) for number, name in enumerate(NAMES)}
     gate = Gate(len(body) // 2)
     links = [anchor(f"/whl/cu126/{name}", name, sha256_of(b)) for name, b in bodies.items()]
     origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
