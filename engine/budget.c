@@ -13,6 +13,7 @@ enum {
     UNTOLD_MS = 10000, /* what a probe took that never told its end */
     DUE_MS = 30000,
     OUTRUN_MS = 30000,
+    RATE_MS = 5 * 60 * 1000,    /* how long a measured rate says anything */
     RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
     SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
     LIES_MOST = 3,
@@ -31,7 +32,8 @@ struct health {
     int64_t outrun_ms; /* when */
     bool has_lied;     /* the next success may be that very transfer */
     int64_t lies_ms[LIES_MOST];
-    int64_t rate; /* bytes a second, a moving average */
+    int64_t rate;    /* bytes a second, a moving average */
+    int64_t rate_ms; /* last measured */
     char last_error[ERROR_BYTES];
 };
 
@@ -114,6 +116,16 @@ static bool was_outrun(const struct health *h, int64_t now_ms)
     return h->is_outrun && now_ms - h->outrun_ms < OUTRUN_MS;
 }
 
+static int64_t rate_of(const struct health *h, int64_t now_ms)
+{
+    return now_ms - h->rate_ms < RATE_MS ? h->rate : 0;
+}
+
+int64_t budget_rate(const struct budget *b, size_t mirror, int64_t now_ms)
+{
+    return budget_is_backing_off(b, mirror, now_ms) ? 0 : rate_of(&b->mirror[mirror], now_ms);
+}
+
 /* Whether a is the better choice; equal ones keep their configured order. */
 static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
 {
@@ -129,7 +141,8 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
     if (was_outrun(x, now_ms) != was_outrun(y, now_ms))
         return was_outrun(y, now_ms);
     /* Only a clear difference in rate overrules the administrator's order. */
-    return x->rate > 0 && y->rate > 0 && x->rate > 2 * y->rate;
+    int64_t x_rate = rate_of(x, now_ms), y_rate = rate_of(y, now_ms);
+    return x_rate > 0 && y_rate > 0 && x_rate > 2 * y_rate;
 }
 
 int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
@@ -188,7 +201,7 @@ void budget_page_succeeded(struct budget *b, size_t mirror)
         forget_failures(&b->mirror[mirror]);
 }
 
-void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms)
+void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
     h->is_outrun = false;
@@ -198,7 +211,9 @@ void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms
     if (bytes < RATE_LEAST_BYTES || ms <= 0)
         return;
     int64_t rate = bytes * 1000 / ms;
-    h->rate = h->rate ? (3 * h->rate + rate) / 4 : rate;
+    int64_t before = rate_of(h, now_ms);
+    h->rate = before ? (3 * before + rate) / 4 : rate;
+    h->rate_ms = now_ms;
 }
 
 void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
@@ -227,11 +242,15 @@ void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_
     b->mirror[mirror].is_of_file = true;
 }
 
-void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t now_ms)
+void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t rate, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
     h->is_outrun = true;
     h->outrun_ms = now_ms;
+    if (rate > 0) {
+        h->rate = rate;
+        h->rate_ms = now_ms;
+    }
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
@@ -247,19 +266,20 @@ void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)
     str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
 }
 
-static bool is_slow(const struct budget *b, const struct health *h)
+static bool is_slow(const struct budget *b, const struct health *h, int64_t now_ms)
 {
     int64_t fastest = 0;
     for (size_t i = 0; i < b->count; i++)
-        if (b->mirror[i].rate > fastest)
-            fastest = b->mirror[i].rate;
-    return h->rate > 0 && h->rate < fastest / SLOW_SHARE;
+        if (rate_of(&b->mirror[i], now_ms) > fastest)
+            fastest = rate_of(&b->mirror[i], now_ms);
+    return rate_of(h, now_ms) > 0 && h->rate < fastest / SLOW_SHARE;
 }
 
 void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct budget_view *ret)
 {
     const struct health *h = &b->mirror[mirror];
-    enum mirror_state state = is_slow(b, h) || was_outrun(h, now_ms) ? MIRROR_SLOW : MIRROR_OK;
+    enum mirror_state state =
+        is_slow(b, h, now_ms) || was_outrun(h, now_ms) ? MIRROR_SLOW : MIRROR_OK;
     if (h->until_ms > now_ms || h->failures > 0) /* until it has succeeded again */
         state = MIRROR_BACKING_OFF;
     if (h->out_ms > now_ms)

@@ -55,13 +55,18 @@ void budget_begin(struct budget *budget, size_t mirror);
 void budget_end(struct budget *budget, size_t mirror);
 
 /* What came of a request for a file. bytes / ms = 0: nothing to learn about rate. */
-void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64_t ms);
+void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64_t ms,
+                      int64_t now_ms);
 /* retry_after_s: what the mirror asked for, or -1. */
 void budget_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
                    int64_t now_ms);
 /* Another mirror was faster by far, or answered where this one was silent: no failure, and no
- * back-off, but for a while the others come first. Only a file that comes ends that sooner. */
-void budget_outrun(struct budget *budget, size_t mirror, const char *what, int64_t now_ms);
+ * back-off, but for a while the others come first. Only a file that comes ends that sooner. rate: 0 when
+ * there is nothing to learn of it. */
+void budget_outrun(struct budget *budget, size_t mirror, const char *what, int64_t rate,
+                   int64_t now_ms);
+/* Bytes a second, as measured in the last five minutes; 0: not measured, or not to be asked now. */
+int64_t budget_rate(const struct budget *budget, size_t mirror, int64_t now_ms);
 /* Wrong bytes under a known digest: three in an hour put the mirror out for an hour. */
 void budget_lied(struct budget *budget, size_t mirror, int64_t now_ms);
 

@@ -291,7 +291,7 @@ static void account(struct feed *t, int error, const char *detail)
     if (error == ERROR_STOPPING)
         return;
     if (error == 0 || error == ERROR_GONE)
-        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms);
+        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     else if (t->head && t->facts.status >= 400 && t->facts.status < 500)
         return; /* HEAD is refused by some that serve the file */
     else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
@@ -483,10 +483,10 @@ static void stop_one(struct feed *t)
 }
 
 /* It lost to another mirror: that it was stopped would tell nobody why. */
-static void note_outrun(struct flying *fl, const struct feed *t, const char *what)
+static void note_outrun(struct flying *fl, const struct feed *t, const struct flight_command *c)
 {
-    log_failure(fl, t, what);
-    budget_outrun(fl->engine->budget, t->counted_mirror, what, clock_monotonic_ms());
+    log_failure(fl, t, c->detail);
+    budget_outrun(fl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());
 }
 
 void feed_stop(struct flying *fl, const struct flight_command *c)
@@ -495,7 +495,7 @@ void feed_stop(struct flying *fl, const struct flight_command *c)
         if (t->number != c->transfer)
             continue;
         if (c->error)
-            note_outrun(fl, t, c->detail);
+            note_outrun(fl, t, c);
         stop_one(t);
     }
 }

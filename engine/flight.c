@@ -169,7 +169,7 @@ void flight_begin_round(struct flight *f, struct slot *s)
 
 static void begin_attempt(struct flight *f)
 {
-    f->dead = f->others = f->shy = 0;
+    f->dead = f->others = f->shy = f->left = 0;
     f->gone = f->broken = f->silent = 0;
     f->detail[0] = '\0';
     f->no_wanted = f->contradicted = f->confirmed = false;
@@ -464,10 +464,24 @@ static bool worth_finishing(const struct flight *f)
            (missing < f->size / 4 || missing < FINISH_MISSING_BYTES);
 }
 
+/* Nobody ticked for long, because the machine slept or there was nothing to do: what no transfer
+ * could do meanwhile is not held against any. */
+static void forgive_pause(struct flight *f, int64_t now_ms)
+{
+    int64_t pause_ms = now_ms - f->now_ms - TICK_MOST_MS;
+    for (unsigned i = 0; i < FLIGHT_SLOTS && pause_ms > 0; i++) {
+        f->slot[i].begun_ms += pause_ms;
+        f->slot[i].heard_ms += pause_ms;
+        f->slot[i].window_ms += pause_ms;
+    }
+}
+
 void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
-    (void)rates;
+    forgive_pause(f, now_ms);
     f->now_ms = now_ms;
+    for (unsigned m = 0; m < f->mirrors; m++)
+        f->rate[m] = rates ? rates[m] : 0;
     if (f->shy && now_ms - f->shy_since_ms >= SHY_MS)
         f->shy = 0;
     flight_hedge(f);

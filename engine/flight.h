@@ -85,8 +85,9 @@ enum flight_command_type {
                        FLIGHT_DROP withdraw it */
     FLIGHT_DROP,    /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
     FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
-    FLIGHT_STOP,    /* transfer; error, detail: why another mirror does better, which the choice of
-                       mirrors should know; 0: the mirror is not at fault */
+    FLIGHT_STOP,    /* transfer; error, detail, rate (bytes a second, 0 not measured): another mirror
+                       does better, which the choice of mirrors should know; error 0: the mirror is
+                       not at fault */
     FLIGHT_LIMIT,   /* transfer, to: what it brings behind `to` comes from elsewhere: to be stopped
                        there, without waiting for FLIGHT_STOP */
     FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
@@ -124,7 +125,7 @@ struct flight_command {
     enum flight_rank rank;
     uint64_t transfer;
     int64_t from, to;
-    int64_t size;
+    int64_t size, rate;
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;

@@ -98,10 +98,26 @@ static unsigned full_mirrors(const struct flight *f)
     return set;
 }
 
+/* The front would come by before they have brought their segment. */
+static unsigned laggards(const struct flight *f)
+{
+    unsigned set = 0;
+    int64_t best = 0;
+    for (unsigned m = 0; m < f->mirrors; m++)
+        if (f->rate[m] > best && !((f->blamed | f->dead) & (1u << m)))
+            best = f->rate[m];
+    for (unsigned m = 0; m < f->mirrors; m++)
+        if (f->rate[m] > 0 && f->rate[m] < best / PACE_SHARE)
+            set |= 1u << m;
+    return set;
+}
+
 /* Mirrors that may not be asked for this run, whatever else is under way. */
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
     unsigned set = f->blamed | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
+    if (s->rank == FLIGHT_RANK_AHEAD)
+        set |= f->left | laggards(f);
     if (s->full)
         set |= ~f->no_ranges;
     else if (s->from > 0 || s->to >= 0)
@@ -174,6 +190,7 @@ static bool ask(struct flight *f, struct slot *s, bool head, int64_t from, int64
 {
     s->head = head;
     s->beside = 0;
+    s->rival = 0;
     s->from = s->at = s->full ? 0 : from;
     s->to = s->full ? -1 : to;
     if (nobody_is_free(f, s) && (s->rank != FLIGHT_RANK_WAITING || !yield_furthest(f, s)))
@@ -206,12 +223,17 @@ static bool is_read_whole(const struct flight *f)
     return false;
 }
 
+/* Whether it would be found out that mirrors have different files. */
+static bool is_provable(const struct flight *f)
+{
+    return f->sha256[0] || f->has_strong;
+}
+
 static bool is_segmented(const struct flight *f)
 {
     unsigned usable = ~(f->blamed | f->dead | f->no_ranges) & ((1u << f->mirrors) - 1);
     bool several = f->connections > 1 || (usable & (usable - 1));
-    bool provable = f->sha256[0] || f->has_strong;
-    return f->known && f->size >= SEGMENTED_BYTES && usable && several && provable &&
+    return f->known && f->size >= SEGMENTED_BYTES && usable && several && is_provable(f) &&
            !is_front_alone(f);
 }
 
@@ -308,17 +330,72 @@ static void plan_ahead(struct flight *f)
             return;
 }
 
-/* ------------------------------------------------------------- what was asked */
+/* --------------------------------------------------------------- how fast it comes */
 
-/* Whether the answer that a hedge was asked for is still missing. */
-static bool is_hedging(const struct flight *f, const struct slot *h)
+static void measure(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-        const struct slot *o = &f->slot[i];
-        if (o != h && o->state == SLOT_RUNNING && !o->accepted && o->head == h->head &&
-            o->from == h->from && h->beside == 1u << o->mirror)
-            return true;
+        struct slot *s = &f->slot[i];
+        int64_t ms = f->now_ms - s->window_ms;
+        if (s->state != SLOT_RUNNING || !s->accepted || ms < PACE_MS)
+            continue;
+        s->pace = s->window_bytes * 1000 / ms;
+        s->window_ms = f->now_ms;
+        s->window_bytes = 0;
     }
+    for (unsigned m = 0; m < f->mirrors; m++)
+        if (f->now_ms - f->left_ms[m] >= LEFT_MS)
+            f->left &= ~(1u << m);
+}
+
+bool flight_is_stalled(const struct flight *f, const struct slot *s)
+{
+    return s->state == SLOT_RUNNING && s->accepted && f->now_ms - s->heard_ms >= PACE_MS;
+}
+
+/* What a mirror is known to bring a second: in this file now, or when it was left, or in others.
+ * -1: nothing is known. */
+static int64_t known_pace(const struct flight *f, unsigned mirror)
+{
+    int64_t best = -1;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *s = &f->slot[i];
+        int64_t pace = flight_is_stalled(f, s) ? 0 : s->pace;
+        if (s->state == SLOT_RUNNING && s->accepted && s->mirror == mirror && pace > best)
+            best = pace;
+    }
+    if (best >= 0)
+        return best;
+    if (f->left & (1u << mirror))
+        return f->left_rate[mirror];
+    return f->rate[mirror] > 0 ? f->rate[mirror] : -1;
+}
+
+/* Mirrors that would bring the rest of this run much faster: where next to nothing comes, those of
+ * whom nothing is known, too. When all are slow there are none. */
+static unsigned faster(const struct flight *f, const struct slot *s)
+{
+    bool stalled = flight_is_stalled(f, s);
+    int64_t mine = stalled ? 0 : s->pace;
+    unsigned set = 0;
+    if (mine < 0 || f->size < 0 || !is_provable(f))
+        return 0;
+    for (unsigned m = 0; m < f->mirrors; m++) {
+        int64_t pace = known_pace(f, m);
+        if (m != s->mirror && (pace < 0 ? mine < PACE_LEAST_BYTES : pace > PACE_SHARE * mine))
+            set |= 1u << m;
+    }
+    return set;
+}
+
+/* ------------------------------------------------------------- what was asked */
+
+/* Whether what a hedge was asked for is still missing. */
+static bool is_hedging(const struct flight *f, const struct slot *h)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS && !(h->head && f->known); i++)
+        if (flight_races(h, &f->slot[i]))
+            return !f->slot[i].accepted || faster(f, &f->slot[i]);
     return false;
 }
 
@@ -326,7 +403,7 @@ static bool is_hedging(const struct flight *f, const struct slot *h)
 static bool is_needed(const struct flight *f, const struct slot *s)
 {
     struct extent run;
-    if (s->beside)
+    if (s->rival)
         return is_hedging(f, s);
     if (s->head)
         return !f->known; /* a hedge has told */
@@ -361,12 +438,13 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
 {
     struct extent run;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
-    if (s->beside && !is_hedging(f, s))
+    if (s->rival && !is_hedging(f, s))
         return false;
     if (s->head || s->full)
         return true;
-    if (s->beside) { /* the same, but for what has come since */
-        bool missing = extents_missing(&f->present, s->from, end, &run) && run.from == s->from;
+    if (s->rival) { /* the same, but for what has come since */
+        bool missing = extents_missing(&f->present, s->from, end, &run);
+        s->from = s->at = missing ? run.from : s->from;
         s->to = missing && run.to < end ? run.to : s->to;
         return missing;
     }
@@ -383,44 +461,62 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     return true;
 }
 
-/* A silent mirror's run is asked of another as well; who answers first has it. */
-static void hedge(struct flight *f, const struct slot *s)
+/* A slow transfer's run is asked of another as well, and goes on until that one answers: who does
+ * first has it. */
+static void hedge(struct flight *f, const struct slot *s, unsigned beside)
 {
     struct slot *h = idle_helper(f);
-    unsigned all = (1u << f->mirrors) - 1;
-    if (!h)
+    struct extent run = {s->from, s->to};
+    int64_t end = s->to >= 0 ? s->to : end_of(f);
+    if (!h || (!s->head && !extents_missing(&f->present, s->from, end, &run)))
         return;
     h->head = s->head;
-    h->from = h->at = s->from;
-    h->to = s->to;
+    h->from = h->at = run.from;
+    h->to = run.to < end ? run.to : s->to;
     h->full = false;
     h->rank = FLIGHT_RANK_WAITING;
-    h->beside = 1u << s->mirror;
-    if (flight_excluded(f, h) == all)
+    h->beside = beside & ((1u << f->mirrors) - 1);
+    h->rival = s->transfer;
+    if (unfit(f, h) == (1u << f->mirrors) - 1 || (nobody_is_free(f, h) && !yield_furthest(f, h)))
         return;
     h->state = SLOT_ASKED;
     emit_ask(f, h);
 }
 
-static bool is_hedged(const struct flight *f, const struct slot *s)
+bool flight_races(const struct slot *hedge, const struct slot *with)
 {
-    for (unsigned i = FRONT + 1; i < FLIGHT_SLOTS; i++)
-        if (f->slot[i].state != SLOT_IDLE && f->slot[i].beside == 1u << s->mirror &&
-            f->slot[i].from == s->from)
+    return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
+}
+
+static bool is_racing(const struct flight *f, const struct slot *s)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (flight_races(s, o) || (o->state != SLOT_IDLE && flight_races(o, s)))
             return true;
+    }
     return false;
+}
+
+/* Mirrors that need not be asked beside this transfer: all, when it does well enough. */
+static unsigned not_better(const struct flight *f, const struct slot *s)
+{
+    if (s->accepted)
+        return ~faster(f, s);
+    return f->now_ms - s->begun_ms >= HEDGE_MS ? 1u << s->mirror : ~0u;
 }
 
 void flight_hedge(struct flight *f)
 {
-    if (f->phase != FILLING || f->alone)
+    measure(f);
+    if (f->phase != FILLING || f->alone || f->now_ms < f->hedge_after_ms)
         return;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         const struct slot *s = &f->slot[i];
         bool waited = s->head ? !f->known && f->readers : is_waited_for(f, s);
-        if (s->state == SLOT_RUNNING && !s->accepted && !s->beside && !s->full && !s->by_byte &&
-            waited && f->now_ms - s->begun_ms >= HEDGE_MS && !is_hedged(f, s))
-            hedge(f, s);
+        if (s->state == SLOT_RUNNING && !s->full && !s->by_byte && waited && !is_racing(f, s) &&
+            ~not_better(f, s))
+            hedge(f, s, not_better(f, s));
     }
 }
 

@@ -19,9 +19,15 @@ enum {
     SEGMENT_BYTES = 8 << 20,   /* of a mirror whose rate nobody has measured */
     SEGMENT_LEAST_BYTES = 4 << 20,
     SEGMENT_MOST_BYTES = 16 << 20,
-    WINDOW_BYTES = 64 << 20,    /* so far ahead of a front: it will be read within seconds */
-    HEDGE_MS = 1000,            /* without an answer somebody else is asked, too */
-    SHY_MS = 10000,             /* so long a mirror that failed ahead is not asked ahead */
+    WINDOW_BYTES = 64 << 20, /* so far ahead of a front: it will be read within seconds */
+    TICK_MOST_MS = 500,      /* beyond, the time was not that of the transfers */
+    HEDGE_MS = 1000,         /* without an answer somebody else is asked, too */
+    PACE_MS = 3000, /* over so long a transfer's pace is measured; without a byte it stalls */
+    PACE_LEAST_BYTES = 16 << 10, /* a second: slower, whoever is not known to be as slow is asked */
+    PACE_SHARE = 4,        /* slow: below a quarter of what another mirror is known to bring */
+    LEFT_MS = 30000,       /* so long the pace at which a mirror was left is what is known of it */
+    HEDGE_AGAIN_MS = 2000, /* when there was nobody to ask beside */
+    SHY_MS = 10000,        /* so long a mirror that failed ahead is not asked ahead */
     HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
     HASH_MOST_BYTES = 4 << 20,
     GRACE_MS = 2000, /* without readers before parking: a client between two requests */
@@ -41,8 +47,11 @@ struct slot {
     unsigned mirror;
     unsigned rounds;
     unsigned excluded; /* as the last FLIGHT_ASK said */
-    unsigned beside;   /* a hedge: the mirror that is slow to answer for the same run; else 0 */
-    int64_t begun_ms;
+    unsigned beside;   /* a hedge: mirrors that would not do better than its rival */
+    uint64_t rival;    /* a hedge: the slow transfer that was asked for the same run; else 0 */
+    int64_t begun_ms, heard_ms;      /* asked; last brought something */
+    int64_t window_ms, window_bytes; /* brought since then */
+    int64_t pace;                    /* bytes a second in the window before; -1: none yet */
     enum flight_rank rank;
     uint64_t transfer;
     int64_t from, to; /* the run asked for; to = -1: to the end */
@@ -73,11 +82,15 @@ struct flight {
     unsigned no_ranges; /* answered 200 to a range */
     unsigned shy;       /* failed a helper: for a while not asked by one */
     int64_t shy_since_ms;
-    unsigned no_head;     /* refused HEAD: asked for one byte instead */
-    unsigned senders;     /* their bytes are present */
-    unsigned sized_by;    /* said the size, when no authority did */
-    unsigned connections; /* at most so many transfers per mirror */
-    int64_t rate[FLIGHT_MIRRORS];
+    unsigned no_head;                  /* refused HEAD: asked for one byte instead */
+    unsigned senders;                  /* their bytes are present */
+    unsigned sized_by;                 /* said the size, when no authority did */
+    unsigned connections;              /* at most so many transfers per mirror */
+    int64_t rate[FLIGHT_MIRRORS];      /* bytes a second, of all files; 0 not measured */
+    int64_t left_rate[FLIGHT_MIRRORS]; /* at which a slow transfer was left */
+    int64_t left_ms[FLIGHT_MIRRORS];
+    unsigned left;
+    int64_t hedge_after_ms;
     bool has_strong;  /* so has the base of the bytes that are there */
     bool reads_ahead; /* somebody reads whole from behind the beginning */
     bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the
@@ -132,5 +145,9 @@ unsigned flight_excluded(const struct flight *f, const struct slot *s);
 /* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
  * no others are missing. */
 bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror);
-/* Asks somebody else, too, where a reader waits and no answer comes. */
+/* Asks somebody else, too, where a reader waits and no answer comes, or little. */
 void flight_hedge(struct flight *f);
+/* Whether the slot was asked beside the other one. */
+bool flight_races(const struct slot *hedge, const struct slot *with);
+/* No byte for so long that its pace is nothing. */
+bool flight_is_stalled(const struct flight *f, const struct slot *s);

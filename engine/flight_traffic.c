@@ -39,9 +39,8 @@ static void no_mirror(struct flight *f, unsigned i)
 {
     struct slot *s = &f->slot[i];
     unsigned all = (1u << f->mirrors) - 1;
-    if (s->beside) {
-        f->shy = all; /* nobody else; the first may answer yet */
-        f->shy_since_ms = f->now_ms;
+    if (s->rival) { /* nobody else; the first may go on yet */
+        f->hedge_after_ms = f->now_ms + HEDGE_AGAIN_MS;
     } else if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
         f->shy = all;
         f->shy_since_ms = f->now_ms;
@@ -81,6 +80,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
     s->is_framed = s->accepted = s->limited = false;
     s->begun_ms = f->now_ms;
+    s->pace = -1;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
     struct flight_command *c = flight_emit(f, FLIGHT_START);
     c->slot = i;
@@ -152,17 +152,31 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     return 0;
 }
 
-/* Another has answered, and this one has not for so long: to be known by those who choose. */
-static void stop_silent(struct flight *f, struct slot *s)
+/* Why a transfer has lost to another; false: it was not given the time to win. */
+static bool is_outrun(const struct flight *f, const struct slot *s, char *ret, size_t size)
 {
-    int64_t silent_ms = f->now_ms - s->begun_ms;
-    if (s->state == SLOT_RUNNING && silent_ms >= HEDGE_MS) {
+    int64_t silent_ms = f->now_ms - (s->accepted ? s->heard_ms : s->begun_ms);
+    if (s->accepted && !flight_is_stalled(f, s))
+        (void)snprintf(ret, size, "%lld bytes a second", (long long)s->pace);
+    else
+        (void)snprintf(ret, size, "no byte for %lld ms", (long long)silent_ms);
+    return s->accepted || silent_ms >= HEDGE_MS;
+}
+
+/* To be known by those who choose mirrors, here and for other files. */
+static void stop_outrun(struct flight *f, struct slot *s)
+{
+    char why[FLIGHT_DETAIL];
+    int64_t left_rate = flight_is_stalled(f, s) || !s->accepted ? 0 : s->pace;
+    if (s->state == SLOT_RUNNING && is_outrun(f, s, why, sizeof(why))) {
         struct flight_command *c = flight_emit(f, FLIGHT_STOP);
         c->transfer = s->transfer;
         c->error = ERROR_TIMEOUT;
-        (void)snprintf(c->detail, sizeof(c->detail), "no byte for %lld ms", (long long)silent_ms);
-        f->shy |= 1u << s->mirror;
-        f->shy_since_ms = f->now_ms;
+        c->rate = left_rate;
+        str_copy(c->detail, sizeof(c->detail), why);
+        f->left |= 1u << s->mirror;
+        f->left_ms[s->mirror] = f->now_ms;
+        f->left_rate[s->mirror] = left_rate;
         s->state = SLOT_IDLE;
     }
     flight_stop_slot(f, s);
@@ -174,21 +188,19 @@ static struct slot *win(struct flight *f, struct slot *s)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         struct slot *o = &f->slot[i];
-        bool is_hedge = o->beside && o->beside == 1u << s->mirror,
-             hedges = s->beside && s->beside == 1u << o->mirror && o->state == SLOT_RUNNING;
-        if (o == s || o->state == SLOT_IDLE || o->from != s->from || (!is_hedge && !hedges))
+        if (flight_races(s, o))
+            o->tried |= 1u << o->mirror;
+        else if (!flight_races(o, s))
             continue;
-        if (hedges)
-            o->tried |= s->beside;
         if (o->state == SLOT_ASKED)
             flight_emit(f, FLIGHT_DROP)->slot = i;
-        stop_silent(f, o);
-        o->beside = 0;
+        stop_outrun(f, o);
+        o->rival = o->beside = 0;
     }
     struct slot *front = &f->slot[FRONT];
-    if (!s->beside)
+    if (!s->rival)
         return s;
-    s->beside = 0;
+    s->rival = s->beside = 0;
     if (front->state != SLOT_IDLE || s->from != f->prefix)
         return s;
     s->tried = front->tried;
@@ -232,6 +244,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     s->is_framed = a->is_framed;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
+    s->heard_ms = s->window_ms = f->now_ms;
+    s->window_bytes = 0;
     if (s->accepted && (!has_begun(f, s) || !a->same_validator))
         f->has_strong = a->has_strong;
     if (f->size < 0 && a->total >= 0) {
@@ -264,7 +278,8 @@ static bool is_spent(const struct flight *f, const struct slot *s)
         return false;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         const struct slot *o = &f->slot[i];
-        if (o != s && o->state == SLOT_RUNNING && o->accepted && o->from <= s->at && s->at < o->at)
+        if (o != s && o->state == SLOT_RUNNING && o->accepted && o->from <= s->at &&
+            s->at < o->at && !flight_races(s, o))
             return true; /* both would bring the same bytes from here on */
     }
     return run.from >= s->at + SKIP_BYTES;
@@ -302,8 +317,11 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
     f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
     f->unsynced = true;
     f->prefix = extents_end(&f->present, 0);
-    if (s && to > s->at) /* disk lanes may overtake each other */
-        s->at = to;
+    if (s) {
+        s->at = to > s->at ? to : s->at; /* disk lanes may overtake each other */
+        s->heard_ms = f->now_ms;
+        s->window_bytes += to - from;
+    }
     if (s && excess)
         on_excess(f, s);
     stop_spent(f);

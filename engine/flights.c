@@ -419,7 +419,12 @@ static void tick_one(struct flying *fl, int64_t now_ms)
 {
     if (!fl->flight)
         return;
-    flight_on_tick(fl->flight, now_ms, NULL);
+    size_t numbers[FLIGHT_MIRRORS];
+    int64_t rates[FLIGHT_MIRRORS];
+    unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers);
+    for (unsigned m = 0; m < count; m++)
+        rates[m] = budget_rate(fl->engine->budget, numbers[m], now_ms);
+    flight_on_tick(fl->flight, now_ms, rates);
     flying_drain(fl);
 }
 

@@ -315,7 +315,8 @@ static void ended_run(struct job *job)
     int64_t now_ms = clock_monotonic_ms();
     if (p->error == 0) {
         bool right = is_right(p);
-        budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms);
+        budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
+                         now_ms);
         if (!right && p->sha && (p->arrived == p->to || p->size < 0))
             on_lie(p);
         finish(p, right);

@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 PATIENCE_S = 60
 BLOCK = 64 * 1024
+SO_MAX_PACING_RATE = 47  # of Linux; Python has no name for it
 LAST_MODIFIED = "Wed, 15 Oct 2025 18:04:00 GMT"
 PORTAL_PAGE = b"<html><title>Sign in</title><body><a href='/login'>Sign in</a></body></html>"
 ACCESS_DENIED = (
@@ -84,6 +85,7 @@ class Resource:
     ignore_range: bool = False
     gzip: bool = False
     silent: Optional[threading.Event] = None  # no answer until it is set
+    pace: Optional[int] = None  # bytes a second and connection, by the kernel
     times: Optional[int] = None  # the trouble ends after so many requests
 
     def sound(self):
@@ -322,7 +324,13 @@ class _Handler(BaseHTTPRequestHandler):
             claimed = length if resource.length is None else resource.length
             self.send_header("Content-Length", str(claimed))
 
+    def _set_pace(self, pace):
+        if pace:  # else megabytes would be in the kernel's hands, and count as sent
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BLOCK)
+        self.connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, pace or -1)
+
     def _send_body(self, resource, first, end):
+        self._set_pace(resource.pace)
         stop = end if resource.cut_after is None else min(end, resource.cut_after)
         position = first
         while position < stop:

@@ -208,3 +208,25 @@ def test_a_silent_mirror_is_hedged(origin, second_origin, serve, body, tmp_path)
     # It is known: the next file does not wait for it.
     reply = daemon.get(f"/files/pytorch/cu126/{href_of(small.name)}")
     assert reply.body == small.read_bytes() and not origin.asked(f"/whl/cu126/{small.name}")
+
+
+def test_a_mirror_that_stalls_is_left_in_mid_file(origin, second_origin, serve, body):
+    """Long before the stall counts as a fault, and for all its parts."""
+    publish(origin, body, gate=Gate(MIB))
+    publish(second_origin, body)
+    daemon = start(serve, origin, second_origin, stall_timeout="60s")
+    assert_whole(download(daemon), body)
+    assert 0 < origin.body_bytes(PATH) <= MIB
+    slow = daemon.status()["mirrors"][0]
+    assert "no byte for" in slow["last_error"] and slow["state"] == "slow"
+
+
+def test_a_mirror_that_is_slow_is_left_in_mid_file(origin, second_origin, serve, body):
+    """A fortieth of the file a second: it brings what it can until that is measured."""
+    publish(origin, body, pace=MIB)
+    publish(second_origin, body)
+    daemon = start(serve, origin, second_origin)
+    assert_whole(download(daemon), body)
+    assert MIB < origin.body_bytes(PATH) < len(body) / 3
+    slow = daemon.status()["mirrors"][0]
+    assert "bytes a second" in slow["last_error"] and 0 < slow["rate_bytes_s"] < 2 * MIB

@@ -34,15 +34,15 @@ static void configured_order_then_failures_then_rate(void **state)
     assert_int_equal(pick(b, 0, 10000), 0);
     assert_int_equal(pick(b, 1, 10000), 1);
     assert_int_equal(pick(b, 7, 10000), -BUDGET_NONE);
-    budget_succeeded(b, 0, 10 << 20, 1000);
-    budget_succeeded(b, 1, 15 << 20, 1000); /* no clear difference */
+    budget_succeeded(b, 0, 10 << 20, 1000, 10000);
+    budget_succeeded(b, 1, 15 << 20, 1000, 10000); /* no clear difference */
     assert_int_equal(pick(b, 0, 10000), 0);
-    budget_succeeded(b, 2, 100 << 20, 1000);
+    budget_succeeded(b, 2, 100 << 20, 1000, 10000);
     assert_int_equal(pick(b, 0, 10000), 2);
     budget_failed(b, 2, "reset", -1, 10000);
     assert_int_equal(pick(b, 0, 10000), 0);
     assert_int_equal(pick(b, 0, 39999), 0); /* over, but its failure still counts */
-    budget_succeeded(b, 2, 0, 0);
+    budget_succeeded(b, 2, 0, 0, 50000);
     assert_int_equal(pick(b, 0, 50000), 2);
     struct budget_view v;
     budget_view(b, 0, 50000, &v);
@@ -68,7 +68,7 @@ static void outrun_mirrors_come_last_for_a_while(void **state)
     (void)state;
     struct budget *b = make(1);
     struct budget_view v;
-    budget_outrun(b, 0, "no byte for 1000 ms", 10000);
+    budget_outrun(b, 0, "no byte for 1000 ms", 0, 10000);
     assert_int_equal(pick(b, 0, 10000), 1);
     assert_int_equal(pick(b, 6, 10000), 0);
     budget_view(b, 0, 10000, &v);
@@ -80,8 +80,8 @@ static void outrun_mirrors_come_last_for_a_while(void **state)
     budget_view(b, 0, 40000, &v);
     assert_int_equal(v.state, MIRROR_OK);
     assert_string_equal(v.last_error, "no byte for 1000 ms");
-    budget_outrun(b, 0, "no byte for 1000 ms", 40000);
-    budget_succeeded(b, 0, 0, 0);
+    budget_outrun(b, 0, "no byte for 1000 ms", 0, 40000);
+    budget_succeeded(b, 0, 0, 0, 10000);
     assert_int_equal(pick(b, 0, 40000), 0);
     budget_view(b, 0, 40000, &v);
     assert_string_equal(v.last_error, "");
@@ -114,7 +114,7 @@ static void pages_say_nothing_of_files(void **state)
     budget_page_succeeded(b, 0);
     assert_true(budget_is_backing_off(b, 0, 10100));
     assert_false(budget_wants_probe(b, 0, 20000));
-    budget_succeeded(b, 0, 0, 0);
+    budget_succeeded(b, 0, 0, 0, 10000);
     assert_false(budget_is_backing_off(b, 0, 10100));
     budget_page_failed(b, 0, "HTTP 500", -1, 10000);
     assert_true(budget_is_backing_off(b, 0, 10100));
@@ -130,11 +130,11 @@ static void the_transfer_of_a_lie_is_no_success(void **state)
     struct budget *b = make(1);
     struct budget_view v;
     budget_lied(b, 0, 10000);
-    budget_succeeded(b, 0, 0, 0);
+    budget_succeeded(b, 0, 0, 0, 10000);
     budget_page_succeeded(b, 0);
     budget_view(b, 0, 10000, &v);
     assert_string_equal(v.last_error, "wrong digest");
-    budget_succeeded(b, 0, 0, 0);
+    budget_succeeded(b, 0, 0, 0, 10000);
     budget_view(b, 0, 10000, &v);
     assert_string_equal(v.last_error, "");
     budget_free(b);
@@ -190,7 +190,7 @@ static void a_sole_mirror_is_probed_each_second(void **state)
     assert_int_equal(pick(b, 6, now + 1000), 0);
     assert_int_equal(pick(b, 6, now + 1500), -BUDGET_BUSY);
     assert_int_equal(pick(b, 6, now + 2000), 0);
-    budget_succeeded(b, 0, 0, 0);
+    budget_succeeded(b, 0, 0, 0, 10000);
     assert_false(budget_is_backing_off(b, 0, now + 2000));
     assert_int_equal(pick(b, 0, now + 2000), 0);
     budget_free(b);

@@ -193,6 +193,7 @@ static void hedge(void **state)
         expect("ask0-0");
         mirror(0, 0);
         expect("get0:0[0,-1)");
+        flight_on_tick(f, 1500, NULL);
         flight_on_tick(f, 1750, NULL);
         expect("");
         flight_on_tick(f, 2000, NULL);
@@ -212,6 +213,117 @@ static void hedge(void **state)
     }
 }
 
+static int64_t clock_ms;
+
+/* Four ticks a second, as the owner does; slot `slot` brings so many bytes in each. */
+static void pass(int64_t ms, const int64_t *rates, unsigned slot, int64_t *at, int64_t each)
+{
+    struct flight_command c;
+    for (int64_t end = clock_ms + ms; clock_ms < end;) {
+        if (each) {
+            bytes(slot, *at, *at + each);
+            *at += each;
+            while (flight_next(f, &c)) /* released and hashed as ever */
+                assert_true(c.type == FLIGHT_RELEASE || c.type == FLIGHT_HASH ||
+                            c.type == FLIGHT_SYNC);
+        }
+        clock_ms += 250;
+        flight_on_tick(f, clock_ms, rates);
+    }
+}
+
+static void open_paced(unsigned mirrors)
+{
+    struct flight_options o = {
+        .mirrors = mirrors, .size = -1, .sha256 = right, .connections = 1, .now_ms = 5000};
+    assert_int_equal(flight_new(&o, &f), 0);
+    clock_ms = 5000;
+    begin(0, 4 * MIB);
+}
+
+/* No byte for three seconds: another mirror goes on behind what is there. */
+static void stalled(void **state)
+{
+    (void)state;
+    int64_t at = 0;
+    for (unsigned mirrors = 1; mirrors <= 2; mirrors++) {
+        open_paced(mirrors);
+        bytes(0, 0, 1000);
+        expect("release:1000");
+        pass(2750, NULL, 0, &at, 0);
+        expect("sync");
+        flight_on_synced(f);
+        pass(250, NULL, 0, &at, 0);
+        expect(mirrors == 1 ? "" : "ask1-1");
+        if (mirrors == 2) {
+            mirror(1, 1);
+            expect("get1:1[1000,-1)");
+            bytes(0, 1000, 2000); /* it goes on after all, but has not answered as fast */
+            expect("release:2000");
+            pass(3000, NULL, 0, &at, 0);
+            expect("sync");
+            assert_int_equal(answer(1, 206, 4 * MIB, 1000), 0);
+            expect("stop,no byte for 3000 ms");
+            bytes(0, 2000, 2500); /* was under way */
+            expect("release:2500");
+        }
+        stop(mirrors == 2 ? "stop fail:-17 sync end,kept" : "stop fail:-17 end,kept");
+    }
+}
+
+/* Far below what another mirror is known to bring; a mirror that is not so much faster, or of which
+ * nothing is known, would be no gain. */
+static void slow(void **state)
+{
+    (void)state;
+    static const int64_t others[][2] = {{0, 0}, {0, 200000}, {0, 400000}, {0, 500000}};
+    for (unsigned i = 0; i < 4; i++) {
+        int64_t at = 0;
+        open_paced(2);
+        pass(3000, others[i], 0, &at, 25000);
+        expect(i < 3 ? "" : "ask1-1");
+        if (i == 3) {
+            mirror(1, 1);
+            expect("get1:1[300000,-1)");
+            assert_int_equal(answer(1, 206, 4 * MIB, at), 0);
+            expect("stop,100000 bytes a second");
+            pass(9000, others[i], 1, &at, 7000); /* no faster itself: it does not go to and fro */
+            expect("");
+        }
+        stop("stop fail:-17 sync end,kept");
+    }
+}
+
+/* Next to nothing comes: whoever is not known to be as slow is tried, once. */
+static void all_are_slow(void **state)
+{
+    (void)state;
+    int64_t at = 0;
+    open_paced(2);
+    pass(3000, NULL, 0, &at, 1000);
+    expect("ask1-1");
+    mirror(1, 1);
+    expect("get1:1[12000,-1)");
+    assert_int_equal(answer(1, 206, 4 * MIB, at), 0);
+    expect("stop,4000 bytes a second");
+    pass(20000, NULL, 1, &at, 1000);
+    expect("");
+    stop("stop fail:-17 sync end,kept");
+}
+
+/* A mirror so slow that the front would come by before has no segment. */
+static void no_segment_for_the_slow(void **state)
+{
+    (void)state;
+    static const int64_t rates[][2] = {{20 * MIB, 4 * MIB}, {20 * MIB, 6 * MIB}};
+    for (unsigned i = 0; i < 2; i++) {
+        open_wide(2, 1);
+        flight_on_tick(f, 1000, rates[i]);
+        begin_then(0, 64 * MIB, i ? " ask1-1+" : "");
+        stop("stop fail:-17 end");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +338,10 @@ int main(void)
         cmocka_unit_test(ask_withdrawn),
         cmocka_unit_test(range_of_a_small_file),
         cmocka_unit_test(hedge),
+        cmocka_unit_test(stalled),
+        cmocka_unit_test(slow),
+        cmocka_unit_test(all_are_slow),
+        cmocka_unit_test(no_segment_for_the_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,20 +16,6 @@ static bool is_company(const struct world *w, int file, const struct transfer *t
            !t->over && !t->head && t->to != 1;
 }
 
-/* Whether it is asked because another one was silent for a second. */
-static bool is_hedge(struct world *w, int file, const struct flight_command *c)
-{
-    unsigned silent = 0;
-    for (int i = 0; i < TRANSFERS; i++) {
-        const struct transfer *t = &w->transfer[i];
-        silent += is_company(w, file, t) && !t->answered && t->from == c->from;
-    }
-    if (silent > 1 && !c->head)
-        world_fault(w, "file %d: [%lld, %lld) is asked a third time", file, (long long)c->from,
-                    (long long)c->to);
-    return silent;
-}
-
 static bool is_bringing(const struct blob *b, const struct transfer *t, int64_t at)
 {
     struct extent run;
@@ -37,6 +23,26 @@ static bool is_bringing(const struct blob *b, const struct transfer *t, int64_t 
         t->to >= 0 && t->to - t->from <= 16 << 20 && !t->limit && !b->ignored_range[t->mirror];
     return is_short && t->from <= at && at < t->to &&
            extents_missing(&b->reported, t->from, at + 1, &run) && run.from <= at;
+}
+
+/* Whether it is asked because another one was silent for a second, or slow for three (of the
+ * flight's clock, which ticks four times in one). */
+static bool is_hedge(struct world *w, int file, const struct flight_command *c)
+{
+    const struct blob *b = &w->blob[file];
+    unsigned silent = 0, slow = 0;
+    for (int i = 0; i < TRANSFERS; i++) {
+        const struct transfer *t = &w->transfer[i];
+        if (!is_company(w, file, t))
+            continue;
+        silent += !t->answered && t->from == c->from;
+        slow += t->answered && t->mirror != c->mirror && is_bringing(b, t, c->from) &&
+                world_now_ms(w) - t->started_ms >= 2500;
+    }
+    if (silent + slow > 1 && !c->head)
+        world_fault(w, "file %d: [%lld, %lld) is asked a third time", file, (long long)c->from,
+                    (long long)c->to);
+    return silent + slow;
 }
 
 /* Never more transfers of a mirror than the flight was allowed, and no run twice at once. */

@@ -192,7 +192,8 @@ static void tell_budget(struct world *w, const struct transfer *t)
     if (t->stopped || t->refused)
         return; /* what does not suit a flight is no failure of the mirror */
     if (!t->error)
-        budget_succeeded(w->budget, t->mirror, t->sent, world_now_ms(w) - t->started_ms);
+        budget_succeeded(w->budget, t->mirror, t->sent, world_now_ms(w) - t->started_ms,
+                         world_now_ms(w));
     else if (t->error != ERROR_GONE)
         budget_failed(w->budget, t->mirror, error_text(t->error), -1, world_now_ms(w));
 }

@@ -51,8 +51,7 @@ MUTANTS = [
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
     ("ask for what is under way", "covered = o->from <= ret->from && ret->from < end;", "covered = false;"),
     ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
-    ("hedge again and again", "f->now_ms - s->begun_ms >= HEDGE_MS && !is_hedged(f, s))",
-     "f->now_ms - s->begun_ms >= HEDGE_MS && (1 || is_hedged(f, s)))"),
+    ("hedge again and again", "waited && !is_racing(f, s) &&", "waited && (1 || is_racing(f, s)) &&"),
     ("more connections than allowed", "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] >= f->connections)",
      "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] > f->connections)"),
     # nobody is forgotten

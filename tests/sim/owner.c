@@ -396,7 +396,8 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         break;
     case FLIGHT_STOP:
         if (c->error)
-            budget_outrun(w->budget, c->transfer % FLIGHT_MIRRORS, c->detail, world_now_ms(w));
+            budget_outrun(w->budget, c->transfer % FLIGHT_MIRRORS, c->detail, c->rate,
+                          world_now_ms(w));
         transfer_stop(w, file, c->transfer);
         break;
     case FLIGHT_LIMIT:

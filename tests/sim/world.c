@@ -201,11 +201,8 @@ static void on_stop(struct world *w)
 static void tell_time(struct world *w)
 {
     int64_t rates[FLIGHT_MIRRORS] = {0};
-    for (unsigned m = 0; m < w->mirrors; m++) {
-        struct budget_view v;
-        budget_view(w->budget, m, world_now_ms(w), &v);
-        rates[m] = v.rate_bytes_s;
-    }
+    for (unsigned m = 0; m < w->mirrors; m++)
+        rates[m] = budget_rate(w->budget, m, world_now_ms(w));
     for (int f = 0; f < w->files; f++) {
         if (!w->blob[f].flight)
             continue;
