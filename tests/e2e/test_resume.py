@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import wire
-from daemon import configuration, flat_mirror, official_mirror
+from daemon import binary, configuration, flat_mirror, official_mirror
 from origin import Gate
 from standins import flat_page
 from test_fanout import publish
 
+FAULTS = binary().parent / "tests/preload/libfaults.so"
 SIZE = 30_000_000
 HALF = SIZE // 2
 MIB = 1 << 20
@@ -322,3 +323,49 @@ def test_a_partial_without_map_is_removed_at_start(origin, serve):
         (daemon.cache_dir / "partials" / name).write_bytes(b"left")
     again = serve(flat_config(origin), cache_dir=daemon.cache_dir)
     assert not list((again.cache_dir / "partials").iterdir())
+
+
+def test_the_map_names_the_mirror_whose_bytes_are_there(origin, second_origin, serve):
+    """The first one answered, and broke off before its first byte; its file is another one. Without
+    a digest, and without strong ETags, nobody else would notice when the two met."""
+    first, second, gate = noise(1), noise(2), Gate(HALF)
+    put_flat(origin, first, cut_after=0, etag=lambda _: 'W/"first"')
+    put_flat(second_origin, second, gate=gate, etag=lambda _: 'W/"second"')
+    config = flat_config(origin, second_origin)
+    daemon = serve(config)
+    download = wire.Download(daemon.file_url("pytorch", f"cu126/{NAME}"))
+    download.wait_held(HALF)
+    assert origin.body_bytes(FLAT) == 0
+    daemon.kill()
+    second_origin.close()
+    put_flat(origin, first, etag=lambda _: 'W/"first"')
+    again = serve(config, cache_dir=daemon.cache_dir)
+    reply = wire.ask(again.file_url("pytorch", f"cu126/{NAME}"))
+    assert reply.body == first
+    wait_kept(again)
+
+
+@pytest.mark.skipif(not FAULTS.exists(), reason=f"{FAULTS} is built with the daemon")
+def test_names_are_synced_once_for_each_map(origin, serve, tmp_path):
+    """And before the first seal; the data at each."""
+    body, gate, cache, trace = noise(1), Gate(MIB), tmp_path / "cache", tmp_path / "trace"
+    put_flat(origin, body, gate=gate)
+    settings = {"LD_PRELOAD": FAULTS, "WHEELYARD_FAULT_DIR": cache, "WHEELYARD_FAULT_TRACE": trace}
+    wrap = ("env", *(f"{name}={value}" for name, value in settings.items()))
+    daemon = serve(flat_config(origin), cache_dir=cache, wrap=wrap)
+    download = wire.Download(daemon.file_url("pytorch", f"cu126/{NAME}"))
+
+    def syncs():
+        calls = [line.split(" ", 2)[1:] for line in trace.read_text().splitlines()]
+        return [path for call, path in calls if call in ("fsync", "fdatasync", "msync") and "blobs" not in path]
+
+    for count in (1, 2, 3):
+        deadline = time.monotonic() + 20
+        gate.allow(count * 2 * MIB)
+        while sum(path.startswith("partials/") for path in syncs()) < count:
+            assert time.monotonic() < deadline, syncs()
+            time.sleep(0.02)
+    names = [path for path in syncs() if path.startswith("partials")]
+    assert names[0] == "partials" and names.count("partials") == 1
+    gate.open()
+    assert download.wait_end().whole
