@@ -49,10 +49,10 @@ static void make_copies(struct world *w, unsigned index)
     for (int f = 0; f < w->files; f++) {
         int64_t size = w->size[f];
         struct copy *c = &m->copy[f];
-        *c = (struct copy){RIGHT, size, -1, size, world_chance(w, 70) ? 1 : 10 + (int)index};
+        *c = (struct copy){RIGHT, size, -1, size, world_chance(w, 60) ? 1 : 10 + (int)index};
         if (world_chance(w, 8))
             c->validator = 0;
-        if (world_chance(w, 8) && !(m->honest && !w->has_digest[f] && !w->has_size[f]))
+        if (world_chance(w, 15) && !(m->honest && !w->has_digest[f] && !w->has_size[f]))
             c->told = -1; /* chunked */
         if (!m->honest && world_chance(w, 50))
             spoil_copy(w, c, size);

@@ -164,8 +164,8 @@ static void prepare(struct world *w)
     world_post(w, EVENT_TICK, TICK_US);
     w->has_boot_id = !world_chance(w, 10);
     w->tells_rates = world_chance(w, 50);
-    w->crashes = world_chance(w, 40);
-    for (unsigned i = w->crashes ? 1 + (unsigned)world_random(w, 3) : 0; i; i--)
+    w->crashes = world_chance(w, 50);
+    for (unsigned i = w->crashes ? 1 + (unsigned)world_random(w, 5) : 0; i; i--)
         world_post(w, EVENT_CRASH, (int64_t)world_random(w, BUSY_US))->index =
             (int)world_random(w, CRASH_RESTART + 1);
     if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
