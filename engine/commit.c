@@ -169,23 +169,24 @@ struct blame {
     struct job job;
     struct engine *engine;
     const char *origin, *mirror;
-    char *path;
+    char *path, *validator;
 };
 
 static void blame_run(struct job *job)
 {
     struct blame *b = container_of(job, struct blame, job);
-    int error = catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror, NULL,
-                                    clock_real_s());
+    int error = catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror,
+                                    b->validator, clock_real_s());
     if (error)
         log_warning("catalogue: cannot store blame of %s for %s/%s: %s", b->mirror, b->origin,
                     b->path, error_text(error));
     free(b->path);
+    free(b->validator);
     free(b);
 }
 
 void blame_put(struct engine *e, const struct origin *origin, const char *path, unsigned mirror,
-               const char *sha256)
+               const char *sha256, const char *validator)
 {
     core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than sha256 %s",
                  origin->mirrors[mirror].name, sha256);
@@ -197,7 +198,12 @@ void blame_put(struct engine *e, const struct origin *origin, const char *path, 
         free(copy);
         return;
     }
-    *b = (struct blame){{blame_run, NULL}, e, origin->name, origin->mirrors[mirror].name, copy};
+    *b = (struct blame){.job.run = blame_run,
+                        .engine = e,
+                        .origin = origin->name,
+                        .mirror = origin->mirrors[mirror].name,
+                        .path = copy,
+                        .validator = str_dup(validator)};
     lane_post(e->catalogue_lane, &b->job);
 }
 

@@ -16,51 +16,19 @@ enum {
     STEP_BLOCKS = 16, /* then whoever else waits for the disk comes first */
 };
 
-/* ----------------------------------------------------------------- evidence */
-
-int64_t compare_bytes(const struct engine *e)
-{
-    return e->files->evidence_bytes;
-}
-
-void compare_keep(struct flying *fl)
-{
-    char names[256];
-    (void)compare_forget(fl);
-    if (!fl->partial)
-        return;
-    core_mirror_names(fl->origin, fl->board ? fl->board->senders : 0, names, sizeof(names));
-    log_info("wrong digest: fetched again from one mirror, to compare path=%s/%s mirrors=%s",
-             fl->origin->name, fl->entry->path, names);
-    fl->evidence = partial_ref(fl->partial);
-    fl->evidence_bytes = extents_total(&fl->present);
-    fl->engine->files->evidence_bytes += fl->evidence_bytes;
-}
-
-bool compare_forget(struct flying *fl)
-{
-    if (!fl->evidence)
-        return false;
-    partial_unref(fl->evidence);
-    fl->evidence = NULL;
-    fl->engine->files->evidence_bytes -= fl->evidence_bytes;
-    return true;
-}
-
-/* --------------------------------------------------------------- comparison */
-
 struct comparison {
     struct job job;
     struct engine *engine;
     struct partial *wrong, *right;
-    struct extents sent[FLIGHT_MIRRORS]; /* of the wrong one */
+    char *sent_under[FLIGHT_MIRRORS]; /* see engine/flying.h */
+    int64_t bytes;                    /* that the wrong one takes */
     const struct origin *origin;
     char *path;
     char sha256[SHA256_HEX];
-    int64_t size;  /* of the right file */
-    int64_t bytes; /* that the wrong one takes */
+    int64_t size; /* of the right file */
     unsigned blamed;
-    int64_t differs[FLIGHT_MIRRORS]; /* the first byte, -1: none */
+    struct extents sent[FLIGHT_MIRRORS]; /* of the wrong one */
+    int64_t differs[FLIGHT_MIRRORS];     /* the first byte, -1: none */
     int error;
     /* where it goes on: */
     unsigned mirror;
@@ -73,11 +41,50 @@ static void comparison_free(struct comparison *c)
     c->engine->files->evidence_bytes -= c->bytes;
     partial_unref(c->wrong);
     partial_unref(c->right);
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         extents_release(&c->sent[m]);
+        free(c->sent_under[m]);
+    }
     free(c->path);
     free(c);
 }
+
+/* ----------------------------------------------------------------- evidence */
+
+int64_t compare_bytes(const struct engine *e)
+{
+    return e->files->evidence_bytes;
+}
+
+void compare_keep(struct flying *fl)
+{
+    char names[256];
+    (void)compare_forget(fl);
+    struct comparison *c = fl->partial ? calloc(1, sizeof(*c)) : NULL;
+    if (!c)
+        return;
+    core_mirror_names(fl->origin, fl->board ? fl->board->senders : 0, names, sizeof(names));
+    log_info("wrong digest: fetched again from one mirror, to compare path=%s/%s mirrors=%s",
+             fl->origin->name, fl->entry->path, names);
+    c->engine = fl->engine;
+    c->wrong = partial_ref(fl->partial);
+    c->bytes = fl->evidence_bytes = extents_total(&fl->present);
+    memcpy(c->sent_under, fl->sent_under, sizeof(c->sent_under));
+    memset(fl->sent_under, 0, sizeof(fl->sent_under));
+    fl->evidence = c;
+    c->engine->files->evidence_bytes += c->bytes;
+}
+
+bool compare_forget(struct flying *fl)
+{
+    if (!fl->evidence)
+        return false;
+    comparison_free(fl->evidence);
+    fl->evidence = NULL;
+    return true;
+}
+
+/* --------------------------------------------------------------- comparison */
 
 /* On the flight thread. */
 static void compared_run(struct job *job)
@@ -92,7 +99,7 @@ static void compared_run(struct job *job)
             continue;
         log_warning("wrong digest mirror=%s path=%s/%s expected=%s differs_at=%" PRId64,
                     c->origin->mirrors[m].name, c->origin->name, c->path, c->sha256, c->differs[m]);
-        blame_put(c->engine, c->origin, c->path, m, c->sha256);
+        blame_put(c->engine, c->origin, c->path, m, c->sha256, c->sent_under[m]);
     }
     if (c->error)
         log_warning("cannot compare path=%s/%s error=\"%s\"", c->origin->name, c->path,
@@ -187,25 +194,21 @@ static void take_sent_run(struct job *job)
 
 void compare_start(struct flying *fl, int64_t size)
 {
-    struct comparison *c = fl->evidence ? calloc(1, sizeof(*c)) : NULL;
-    char *path = c ? strdup(fl->entry->path) : NULL;
-    if (!path) {
-        free(c);
+    struct comparison *c = fl->evidence;
+    if (c)
+        c->path = strdup(fl->entry->path);
+    if (!c || !c->path) {
         (void)compare_forget(fl);
         return;
     }
-    *c = (struct comparison){.job.run = take_sent_run,
-                             .engine = fl->engine,
-                             .wrong = fl->evidence,
-                             .right = partial_ref(fl->partial),
-                             .origin = fl->origin,
-                             .path = path,
-                             .size = size,
-                             .bytes = fl->evidence_bytes,
-                             .blamed = fl->blamed};
+    c->right = partial_ref(fl->partial);
+    c->origin = fl->origin;
+    c->size = size;
+    c->blamed = fl->blamed;
     memcpy(c->sha256, fl->sha256, sizeof(c->sha256));
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
         c->differs[m] = -1;
     fl->evidence = NULL; /* its bytes count until the end */
+    c->job.run = take_sent_run;
     lane_post(c->wrong->writer, &c->job);
 }

@@ -94,9 +94,9 @@ unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
 
 /* A mirror sent other bytes for a file than those of that digest: tells it as a problem, and
- * remembers it. Flight thread. */
+ * remembers it, until the mirror's validator is another (NULL: unknown). Flight thread. */
 void blame_put(struct engine *engine, const struct origin *origin, const char *path,
-               unsigned mirror, const char *sha256);
+               unsigned mirror, const char *sha256, const char *validator);
 
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);

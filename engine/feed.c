@@ -191,6 +191,12 @@ static bool has_same_validator(const struct flying *fl, const struct feed *t)
     return fl->validator_mirror == t->mirror && is_same(fl->validator_date, t->date);
 }
 
+/* What the mirror calls its file; or NULL. */
+static const char *validator_of(const struct feed *t)
+{
+    return t->etag ? t->etag : t->date;
+}
+
 /* The bytes that come now are of this version of the file: the base that others are held to. */
 static void keep_base(struct flying *fl, const struct feed *t)
 {
@@ -218,6 +224,12 @@ static int judge(struct feed *t)
     if (fl->over || t->stopped)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->origin), t->facts.status);
+    if ((t->facts.status == 200 || t->facts.status == 206) &&
+        is_same(fl->wrong_under[t->mirror], validator_of(t))) {
+        t->was_wrong = true;
+        flight_on_still_wrong(fl->flight, t->mirror);
+        return ERROR_UPSTREAM_BROKEN;
+    }
     t->facts.same_validator = has_same_validator(fl, t);
     t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
     if (t->facts.status == 200 && t->facts.total == 0 && !fl->sha256[0]) {
@@ -233,7 +245,11 @@ static int judge(struct feed *t)
     if (r)
         return r;
     if (!fl->name_validator)
-        fl->name_validator = str_dup(t->etag ? t->etag : t->date);
+        fl->name_validator = str_dup(validator_of(t));
+    if (!t->head) {
+        free(fl->sent_under[t->mirror]);
+        fl->sent_under[t->mirror] = str_dup(validator_of(t));
+    }
     if (!t->head && (!fl->has_validator || !t->facts.same_validator))
         keep_base(fl, t);
     if (fl->board) /* who answers is known before its first byte is */
@@ -302,6 +318,8 @@ static const char *verdict_text(const struct feed *t)
 {
     if (t->says_empty)
         return "an empty body";
+    if (t->was_wrong)
+        return "the file that was wrong before";
     return t->verdict_error == ERROR_UPSTREAM_BROKEN
                ? "another file than the first answer's, or no range"
                : "";

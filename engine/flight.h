@@ -166,6 +166,9 @@ struct flight_answer {
 /* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
  */
 int flight_on_answer(struct flight *flight, uint64_t transfer, const struct flight_answer *answer);
+/* A mirror that sent wrong bytes long ago has that file still, as its answer shows, which is told of
+ * no further: it is asked no more. */
+void flight_on_still_wrong(struct flight *flight, unsigned mirror);
 /* Bytes of a transfer are on disk that were not there before. The owner drops bytes that are
  * already written: no byte is ever written twice into one partial file. Bytes of a
  * stopped transfer may still come, and count; after FLIGHT_CUT none of the old partial may. */

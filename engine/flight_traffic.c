@@ -263,6 +263,11 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     return 0;
 }
 
+void flight_on_still_wrong(struct flight *f, unsigned mirror)
+{
+    f->blamed |= 1u << mirror;
+}
+
 /* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind
  * it), or more comes than was asked for. One that came to its end ends by itself. */
 static bool is_spent(const struct flight *f, const struct slot *s)

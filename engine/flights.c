@@ -19,10 +19,10 @@
  */
 
 enum {
-    SWEEP_MS = 1000,    /* how often departed clients are looked for */
-    FAILED_MS = 1000,   /* how long a failure is the answer for newcomers, too */
-    BLAME_S = 3600,     /* how long a mirror is not asked again for a file of which it sent wrong
-                           bytes */
+    SWEEP_MS = 1000,  /* how often departed clients are looked for */
+    FAILED_MS = 1000, /* how long a failure is the answer for newcomers, too */
+    BLAME_S = 3600,   /* how long a mirror is not asked for a file of which it sent wrong bytes */
+    BLAME_MOST_S = 30 * 24 * 3600, /* how long what it sends must be called something else then */
     FLIGHTS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };
 
@@ -44,6 +44,7 @@ struct lookup {
     char *etag;
     bool disputed;
     unsigned blamed;
+    char *wrong_under[FLIGHT_MIRRORS];
 };
 
 static int on_file_row(void *context, const struct catalogue_file *file)
@@ -67,14 +68,17 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
                         const char *validator, int64_t when_s)
 {
     struct lookup *l = context;
-    (void)validator;
-    if (l->now_s - when_s > BLAME_S) /* it may have put its file right */
+    int64_t age_s = l->now_s - when_s;
+    if (age_s > BLAME_MOST_S || strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
         return 0;
-    if (strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
-        return 0;
-    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
-        if (strcmp(l->mirrors->mirrors[m].name, mirror) == 0)
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++) {
+        if (strcmp(l->mirrors->mirrors[m].name, mirror) != 0)
+            continue;
+        if (age_s <= BLAME_S)
             l->blamed |= 1u << m;
+        else if (!l->wrong_under[m]) /* it may have put its file right */
+            l->wrong_under[m] = str_dup(validator);
+    }
     return 0;
 }
 
@@ -85,6 +89,8 @@ static void begin_flight(struct lookup *l)
     fl->row_etag = l->etag;
     l->etag = NULL;
     fl->blamed = l->blamed;
+    memcpy(fl->wrong_under, l->wrong_under, sizeof(fl->wrong_under));
+    memset(l->wrong_under, 0, sizeof(l->wrong_under));
     fl->disputed = l->disputed;
     if (!fl->sha256[0]) /* else an authority spoke meanwhile */
         memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
@@ -129,6 +135,8 @@ static void lookup_free(struct lookup *l)
     free(l->path);
     free(l->etag);
     free(l->leftover);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        free(l->wrong_under[m]);
     if (l->is_found)
         leftover_release(&l->found);
     free(l);

@@ -47,6 +47,10 @@ void flying_unref(struct flying *fl)
     partial_unref(fl->partial);
     board_unref(fl->board);
     free(fl->via);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
+        free(fl->sent_under[m]);
+        free(fl->wrong_under[m]);
+    }
     free(fl->name_validator);
     free(fl->validator_etag);
     free(fl->validator_date);
@@ -85,6 +89,8 @@ static void fill_board(const struct flying *fl, struct board *board)
     memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
     memcpy(board->etag, fl->etag, sizeof(board->etag));
     board->blamed = fl->blamed;
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        board->blamed |= fl->wrong_under[m] ? 1u << m : 0; /* who asks there looks at no ETag */
 }
 
 /* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
@@ -419,7 +425,7 @@ static void on_blame(struct flying *fl, unsigned mirror)
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
                 entry->path, fl->sha256);
     fl->blamed |= 1u << mirror;
-    blame_put(fl->engine, fl->origin, entry->path, mirror, fl->sha256);
+    blame_put(fl->engine, fl->origin, entry->path, mirror, fl->sha256, fl->sent_under[mirror]);
 }
 
 static bool is_disk_error(int error)

@@ -9,6 +9,7 @@
 #include "engine/entry.h"
 #include "engine/flight.h"
 
+struct comparison;
 struct hasher;
 struct record;
 
@@ -21,7 +22,7 @@ struct flying {
     struct lane *writer;         /* that writes the partial */
     struct partial *partial;
     struct extents present;    /* what is written in it */
-    struct partial *evidence;  /* see engine/compare.h; or NULL */
+    struct comparison *evidence; /* see engine/compare.h; or NULL */
     int64_t evidence_bytes;
     struct hasher *hasher;     /* bytes [0, hashed) */
     struct hasher *hasher_out; /* while a job adds to it */
@@ -47,6 +48,9 @@ struct flying {
     char sha256[SHA256_HEX];
     char *via;
     unsigned blamed;      /* mirrors that sent wrong bytes */
+    /* ETag, or date, of each mirror's last body; and of one that was wrong an hour ago or longer:
+     * such a mirror is believed again when it calls its file something else. */
+    char *sent_under[FLIGHT_MIRRORS], *wrong_under[FLIGHT_MIRRORS];
     char *name_validator; /* of the first accepted answer: goes into our ETag */
     /* of the bytes in the partial (engine/flight.h, same_validator): */
     bool has_validator;
@@ -77,7 +81,7 @@ struct feed {
     size_t counted_mirror; /* its number in the budget */
     bool counted;          /* holds one of the mirror's connections */
     bool stopped;
-    bool head, says_empty;
+    bool head, says_empty, was_wrong;
     int verdict_error;
     int64_t from, to;
     bool resume;

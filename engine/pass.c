@@ -305,7 +305,7 @@ static void on_lie(struct pass *p)
                 p->path, p->sha256);
     if (p->mixed)
         return;
-    blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256);
+    blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256, NULL);
 }
 
 static void ended_run(struct job *job)

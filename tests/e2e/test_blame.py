@@ -4,6 +4,8 @@ mirror alone, and what had come before is compared with it. Who lied is blamed, 
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,38 @@ def test_a_stop_in_the_middle(origin, second_origin, serve, body):
     gate.again.wait_reached(MIB)
     daemon.stop()
     gate.again.open()
+
+
+def later(serve, daemon):
+    """Two hours go by, in which the file is lost."""
+    daemon.stop()
+    shutil.rmtree(daemon.cache_dir / "blobs")
+    with closing(sqlite3.connect(daemon.cache_dir / "catalogue.sqlite")) as catalogue:
+        assert catalogue.execute("UPDATE blame SET when_s = when_s - 7200").rowcount == 1
+        catalogue.commit()
+    config = (daemon.folder / "config.toml").read_text()
+    return serve(config, cache_dir=daemon.cache_dir)
+
+
+def test_blame_lasts_until_the_mirror_has_another_file(origin, second_origin, serve, body):
+    origins = [origin, second_origin]
+    publish(origins, body, 0, 5, [None, None])
+    second_origin.change(PATH, status=503)
+    daemon = start(serve, origins)
+    assert daemon.page("torch").status == 200
+    assert not download(daemon).wait_end().whole
+    daemon.wait_status(blamed, what="it is blamed")
+
+    second_origin.change(PATH, status=None)
+    daemon = later(serve, daemon)
+    client = download(daemon)
+    assert client.wait_end().whole and client.sha256() == sha256_of(body)
+    assert "the file that was wrong before" in daemon.log()
+    assert not blamed(daemon.status())
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1, what="kept")
+
+    origin.put(PATH, body)  # put right, and under another ETag
+    second_origin.change(PATH, status=503)
+    daemon = later(serve, daemon)
+    client = download(daemon)
+    assert client.wait_end().whole and client.sha256() == sha256_of(body)

@@ -175,12 +175,29 @@ static void one_alone_breaks_off(void **state)
     close_flight();
 }
 
+/* What it sent long ago was wrong, and it calls its file the same today. */
+static void wrong_before(void **state)
+{
+    (void)state;
+    open_flight(2, -1, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    flight_on_still_wrong(f, 0);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    fetch_alone(1);
+    hashed(right, "release:all commit!");
+    end_committed();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_alone_is_right),   cmocka_unit_test(one_alone_is_wrong),
         cmocka_unit_test(one_alone_breaks_off), cmocka_unit_test(nothing_to_compare),
-        cmocka_unit_test(parked_without_it),
+        cmocka_unit_test(parked_without_it),    cmocka_unit_test(wrong_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
