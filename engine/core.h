@@ -30,8 +30,8 @@
 #include "engine/engine.h"
 #include "upstream/fetcher.h"
 
-/* One file may hold half of the slabs: 5 MiB that the disk has not taken yet. More gains no time, and
- * the memory is not given back. */
+/* One file may hold half of the slabs: 5 MiB that the disk has not taken yet. More gains no time,
+ * and the memory is not given back. */
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
 struct files;
