@@ -57,10 +57,10 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
     return 0;
 }
 
-bool blob_is_short(const struct blob *b)
+bool blob_is_short(const struct blob *b, int64_t size)
 {
     struct stat st;
-    return fstat(b->fd, &st) == 0 && st.st_size < b->size;
+    return fstat(b->fd, &st) == 0 && st.st_size < size;
 }
 
 static bool is_page_resident(const struct blob *b, int64_t offset)

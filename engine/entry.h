@@ -70,8 +70,8 @@ struct files {
 
 /* Whether all of [from, to) is in memory, or was a moment ago. */
 bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
-/* Whether somebody has cut the file. */
-bool blob_is_short(const struct blob *blob);
+/* Whether somebody has cut the file, so that it ends before `size`. */
+bool blob_is_short(const struct blob *blob, int64_t size);
 /* Closes blobs that were not used for longest when too many are open: each is a descriptor and a
  * mapping. Whoever reads one reads on. Flight thread. */
 void blobs_close_idle(struct engine *engine);

@@ -294,7 +294,7 @@ static void look(struct files *files, const struct file_query *query, struct fou
     struct entry *entry = files_find(files, query->origin, query->path);
     if (entry && entry->blob) {
         ret->blob = blob_ref(entry->blob);
-        if (blob_is_short(entry->blob))
+        if (blob_is_short(entry->blob, entry->size))
             memcpy(ret->cut_short, entry->sha256, sizeof(ret->cut_short));
         ret->facts.size = entry->size;
         ret->facts.immutable = entry->authoritative;

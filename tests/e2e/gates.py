@@ -37,9 +37,11 @@ class Gates:
     def seen(self, line):
         return self._log.read_text().splitlines().count(line)
 
-    def close(self, point, only=None):
-        if only:
-            (self._folder / f"{point}.only").write_text(only)
+    def only(self, point, text):
+        """From now on only files whose path contains it come to be stopped there."""
+        (self._folder / f"{point}.only").write_text(text)
+
+    def close(self, point):
         self._before[point] = self.seen(point)
         (self._folder / point).touch()
 

@@ -84,7 +84,8 @@ def test_the_disk_fills_in_the_middle_of_a_file(disk, serve, published):
 
 
 def test_start_on_a_full_disk(disk, serve, published):
-    """What is kept is served; the rest passes through; the catalogue is the same afterwards."""
+    """What is kept is served; the rest passes through, or what was kept gives way to it; the
+    catalogue is the same afterwards."""
     bodies, gate, config = published
     gate.open()
     daemon = serve(config, cache_dir=disk / "cache")
@@ -100,13 +101,15 @@ def test_start_on_a_full_disk(disk, serve, published):
     kept = wire.ask(_url(full, NAMES[0]))
     assert (kept.body, kept["X-Cache"]) == (bodies[NAMES[0]], "hit")
     passed = wire.ask(_url(full, NAMES[2]))
-    assert (passed.body, passed["X-Cache"]) == (bodies[NAMES[2]], "pass")
+    assert (passed.status, passed.body) == (200, bodies[NAMES[2]])
+    assert passed["X-Cache"] in ("pass", "miss")
     full.stop()
 
     (disk / "ballast").unlink()
     again = serve(config, cache_dir=disk / "cache")
     assert "unreadable" not in again.log()
-    assert wire.ask(_url(again, NAMES[0]))["X-Cache"] == "hit"
+    assert wire.ask(_url(again, NAMES[0])).body == bodies[NAMES[0]]
+    again.wait_status(lambda s: s["cache"]["blobs"] and not s["flights"], what="it is kept")
 
 
 # ------------------------------------------------------------------ nothing is known of the file

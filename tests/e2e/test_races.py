@@ -362,7 +362,7 @@ def test_a_kept_file_shrinks_under_a_reader(start, gates, body, memory):
     """It is cut, never left hanging; and the file is fetched again."""
     daemon = start()
     assert wire.ask(url_of(daemon)).body == body
-    wait_kept(daemon)
+    daemon.wait_status(lambda s: not s["flights"], what="it is kept")
     if memory == "cold":
         gates.make_cold()
     with raw_client(daemon, f"/files/pytorch/cu126/{NAME}", buffer_bytes=4096) as client:

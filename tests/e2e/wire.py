@@ -122,7 +122,10 @@ class Download(threading.Thread):
 
     def run(self):
         try:
-            self._connection = _open(self.url, "GET", self.request_headers)
+            opened = _open(self.url, "GET", self.request_headers)
+            with self._change:
+                self._connection = opened
+                self._change.notify_all()
             response = self._connection.getresponse()
             with self._change:
                 self.status, self.headers = response.status, response.headers
@@ -167,6 +170,8 @@ class Download(threading.Thread):
 
     def leave(self):
         """Closes the connection in the middle, as a client that is interrupted does."""
+        with self._change:  # the daemon may have the request before we have the connection
+            self._change.wait_for(lambda: self._connection or self._ended, PATIENCE_S)
         if self._connection and self._connection.sock:
             self._connection.sock.shutdown(2)
         self.wait_end()

@@ -158,6 +158,66 @@ static void loses_no_wake_up(void **state)
     waitlist_release(&race.list);
 }
 
+/* A waiter that looks, at each call that it gets, whether somebody else could come in between. */
+struct witness {
+    struct client client; /* first: the class casts */
+    struct waitlist list;
+    int calls, unlocked;
+};
+
+static void look(struct witness *w)
+{
+    w->calls++;
+    if (pthread_mutex_trylock(&w->list.lock) == 0) {
+        w->unlocked++;
+        pthread_mutex_unlock(&w->list.lock);
+    }
+}
+
+static bool witness_ready(void *arg)
+{
+    look(arg);
+    return false;
+}
+
+static void witness_suspend(struct waiter *waiter)
+{
+    look((struct witness *)waiter);
+}
+
+static void witness_resume(struct waiter *waiter)
+{
+    look((struct witness *)waiter);
+}
+
+static bool witness_is_gone(struct waiter *waiter)
+{
+    look((struct witness *)waiter);
+    return true;
+}
+
+/* From the test to the link, and from being found to being resumed, the list belongs to one. */
+static void nobody_comes_in_between(void **state)
+{
+    (void)state;
+    static const struct waiter_class witnesses = {witness_suspend, witness_resume, witness_is_gone};
+    struct witness w = {.client.waiter.class = &witnesses};
+    waitlist_init(&w.list);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(waitlist_join(&w.list, &w.client.waiter, witness_ready, &w),
+                         WAIT_SUSPENDED);
+        if (i == 0)
+            waitlist_wake(&w.list, 0, 1);
+        else
+            assert_int_equal(waitlist_sweep(&w.list), 1);
+    }
+    assert_int_equal(waitlist_join(&w.list, &w.client.waiter, witness_ready, &w), WAIT_SUSPENDED);
+    waitlist_close(&w.list);
+    assert_int_equal(w.calls, 10);
+    assert_int_equal(w.unlocked, 0);
+    waitlist_release(&w.list);
+}
+
 /* Threads that wait for what never comes, against close: all come back. */
 static void *wait_until_closed(void *arg)
 {
@@ -192,10 +252,9 @@ static void closing_leaves_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wakes_whom_it_concerns),
-        cmocka_unit_test(sweeps_those_who_left),
-        cmocka_unit_test(loses_no_wake_up),
-        cmocka_unit_test(closing_leaves_nobody),
+        cmocka_unit_test(wakes_whom_it_concerns),  cmocka_unit_test(sweeps_those_who_left),
+        cmocka_unit_test(loses_no_wake_up),        cmocka_unit_test(closing_leaves_nobody),
+        cmocka_unit_test(nobody_comes_in_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

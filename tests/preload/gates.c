@@ -12,7 +12,7 @@
  *
  * While <point>.trace exists, whoever comes by is noted, too, as "<point> by".
  *
- * `<point>.only` holds a text: only files whose path contains it are stopped at write and read.
+ * <point>.only holds a text: only files whose path contains it are stopped at write and read.
  * While <WHEELYARD_GATES>/cold exists nothing is in memory: reads that may not wait get EAGAIN.
  */
 #include <dlfcn.h>
