@@ -61,7 +61,7 @@ static bool has_its_share(const struct slab_pool *pool, uint64_t share)
     unsigned held = 0;
     for (unsigned i = 0; share && i < pool->count; i++)
         held += pool->slabs[i].is_taken && pool->slabs[i].share == share;
-    return share && held * 4 >= pool->free_count;
+    return share && held >= pool->free_count;
 }
 
 struct slab *slab_get(struct slab_pool *pool, uint64_t share)

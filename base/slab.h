@@ -6,9 +6,9 @@
  * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
  * it) so that the transfer can go on. Any thread.
  *
- * Fair: what has the same `share` may together hold a quarter of as many slabs as are free (alone:
- * a fifth of all). So one whose bytes are stored slowly leaves some for the others, and what holds
- * none gets one while there is any. Share 0 has no such limit.
+ * Fair: what has the same `share` may together hold as many slabs as are free (alone: half of all).
+ * So one whose bytes are stored slowly leaves some for the others, and what holds none gets one
+ * while there is any. Share 0 has no such limit.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -77,17 +77,17 @@ static void a_share_leaves_some_for_others(void **state)
     int told = 0;
     assert_int_equal(slab_pool_new(8, &pool), 0);
     slab_pool_observe(pool, tell, &told);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 4; i++)
         assert_non_null(taken[i] = slab_get(pool, 1));
-    assert_null(slab_get(pool, 1)); /* 6 are free: it has more than a quarter of that */
-    for (int i = 2; i < 4; i++)
+    assert_null(slab_get(pool, 1)); /* as many as are free */
+    for (int i = 4; i < 6; i++)
         assert_non_null(taken[i] = slab_get(pool, 2));
     assert_null(slab_get(pool, 2));
     slab_put(taken[0]); /* the refused are told, and who holds less may go on */
     assert_int_equal(told, 1);
-    assert_null(slab_get(pool, 2));
-    assert_non_null(taken[0] = slab_get(pool, 1));
-    for (unsigned i = 4; i < 8; i++) /* the last one is had by who has none */
+    assert_null(slab_get(pool, 1));
+    assert_non_null(taken[0] = slab_get(pool, 2));
+    for (unsigned i = 6; i < 8; i++) /* the last one is had by who has none */
         assert_non_null(taken[i] = slab_get(pool, i));
     assert_null(slab_get(pool, 8));
     for (int i = 0; i < 8; i++)
