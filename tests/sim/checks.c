@@ -35,9 +35,11 @@ static bool is_hedge(struct world *w, int file, const struct flight_command *c)
         const struct transfer *t = &w->transfer[i];
         if (!is_company(w, file, t))
             continue;
-        silent += !t->answered && t->from == c->from;
-        slow += t->answered && t->mirror != c->mirror && is_bringing(b, t, c->from) &&
-                world_now_ms(w) - t->started_ms >= 2500;
+        int64_t age_ms = world_now_ms(w) - t->started_ms;
+        bool same = t->from == c->from || (is_bringing(b, t, c->from) && age_ms >= 750);
+        silent += !t->answered && same;
+        slow +=
+            t->answered && t->mirror != c->mirror && is_bringing(b, t, c->from) && age_ms >= 2500;
     }
     if (silent + slow > 1 && !c->head)
         world_fault(w, "file %d: [%lld, %lld) is asked a third time", file, (long long)c->from,
