@@ -80,8 +80,10 @@ const struct option_row option_table[] = {
      "through.",
      false},
     {"min_free", OPTION_SIZE, MEMBER(engine.min_free), 0, INT64_MAX, NULL, "SIZE",
-     "with less free space on the disk nothing new is kept",
-     "What is asked for is still delivered.", false},
+     "free space that the disk is to keep",
+     "What nobody has used for longest goes for a newcomer. One that finds no room even so is passed "
+     "through.",
+     false},
     {"proxy", OPTION_TEXT, MEMBER(engine.proxy), 0, 0, check_proxy, "URL",
      "proxy towards the mirrors; else https_proxy, http_proxy",
      "Its scheme is http, https, socks4, socks4a, socks5 or socks5h.", true},
