@@ -84,9 +84,9 @@ class Client:
 
 
 class Uv(Client):
-    def __init__(self, home):
+    def __init__(self, home, program=None):
         beside = Path(sys.executable).parent / "uv"
-        program = beside if beside.exists() else shutil.which("uv")
+        program = program or (beside if beside.exists() else shutil.which("uv"))
         if not program:
             raise RuntimeError("uv is not installed: scripts/bootstrap")
         super().__init__(home, [program])

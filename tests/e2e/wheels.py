@@ -10,6 +10,7 @@ The bytes are the same on every run.
 import base64
 import hashlib
 import os
+import re
 import random
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def fetch_pip(version=""):
     project = f"pip=={version}" if version else "pip"
     _pip_download(folder, project, "--no-deps", project)
     return next(folder.glob("pip-*.whl"))
+
+
+def fetch_program(project, wanted=""):
+    """A Python program of PyPI's in an environment of its own: the path to run it by."""
+    folder = CACHE / re.sub("[^a-z0-9.]+", "-", f"{project}{wanted}").strip("-.")
+    marker = folder / ".complete"
+    if not marker.exists() or marker.read_text() != sys.version:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        command = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check"]
+        install = ["install", "--quiet", "--only-binary=:all:", f"{project}{wanted}"]
+        subprocess.run([*command, *install], check=True)
+        marker.write_text(sys.version)
+    return folder / "bin" / project
 
 
 # ------------------------------------------------------------------ wheels of our own
