@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shows that the simulator finds mistakes: mutants.py SOURCE_ROOT SECONDS CC [FLAG...]
+"""Shows that the simulator finds mistakes: mutants.py SOURCE_ROOT SEEDS CC [FLAG...]
 
 Each mutant is the code of the daemon with one mistake planted; the simulator built from it must fail
-within SECONDS. A line that is not there exactly once is an error: the list follows
+within so many schedules. A line that is not there exactly once is an error: the list follows
 the code.
 """
 
@@ -125,7 +125,7 @@ def home_of(root, old):
     return hits[0] if len(hits) == 1 else None
 
 
-def is_found(builder, objects, number, seconds):
+def is_found(builder, objects, number, seeds):
     name, old, new = MUTANTS[number]
     home = home_of(builder.root, old)
     if not home:
@@ -137,21 +137,21 @@ def is_found(builder, objects, number, seconds):
     mutable, others = PROGRAMS[program]
     exe = builder.link([mutant if s == source else objects[s] for s in [*mutable, *others]], f"{program}{number}")
     begun = time.monotonic()
-    run = subprocess.run([exe, "--seconds", seconds], stdout=subprocess.PIPE, text=True)
+    run = subprocess.run([exe, "--seeds", seeds], stdout=subprocess.PIPE, text=True)
     first = run.stdout.splitlines()[0] if run.stdout else f"exit {run.returncode}"
     print(f"{name:38} {time.monotonic() - begun:6.2f} s   {first}", flush=True)
     return run.returncode != 0
 
 
 def main():
-    root, seconds, compiler = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    root, seeds, compiler = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     wanted = os.environ.get("MUTANT", "")
     numbers = [i for i, m in enumerate(MUTANTS) if wanted in m[0]]
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
         builder = Builder(root, pathlib.Path(work), compiler)
         sources = sorted({s for mutable, others in PROGRAMS.values() for s in [*mutable, *others]})
         objects = dict(zip(sources, pool.map(builder.object, sources)))
-        found = list(pool.map(lambda i: is_found(builder, objects, i, seconds), numbers))
+        found = list(pool.map(lambda i: is_found(builder, objects, i, seeds), numbers))
     alive = [MUTANTS[i][0] for i, ok in zip(numbers, found) if not ok]
     sys.exit("not found: " + ", ".join(alive) if alive else 0)
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * simulate [--seed N] [--seconds S] [--trace]
+ * simulate [--seed N] [--seconds S | --seeds COUNT] [--trace]
  *
- * Runs schedules from seed N upwards for S seconds. A broken promise prints its seed and the
- * command that repeats it, and exits 1. --trace runs the one schedule and tells what happens.
+ * Runs schedules from seed N upwards, for S seconds or so many. A broken promise prints its seed
+ * and the command that repeats it, and exits 1. --trace runs the one schedule and tells what
+ * happens.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,13 +22,19 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int run(struct world *w, uint64_t seed, int64_t seconds, bool trace, const char *name)
+struct options {
+    uint64_t seed, seeds; /* seeds: 0: as many as there is time for */
+    int64_t seconds;
+    bool trace;
+};
+
+static int run(struct world *w, const struct options *o, const char *name)
 {
     static uint32_t counts[COUNTS];
-    int64_t begun = clock_monotonic_ms(), end = begun + 1000 * seconds, now = begun;
-    uint64_t steps = 0, schedules = 0, first = seed;
+    int64_t begun = clock_monotonic_ms(), end = begun + 1000 * o->seconds, now = begun;
+    uint64_t seed = o->seed, steps = 0, schedules = 0, first = seed;
     do {
-        if (!world_run(w, seed, trace)) {
+        if (!world_run(w, seed, o->trace)) {
             printf("seed %" PRIu64 ": %s\nreplay: %s --seed %" PRIu64 " --trace\n", seed, w->fault,
                    name, seed);
             return 1;
@@ -36,7 +43,7 @@ static int run(struct world *w, uint64_t seed, int64_t seconds, bool trace, cons
         steps += w->steps;
         seed++;
         now = clock_monotonic_ms();
-    } while (!trace && now < end);
+    } while (!o->trace && (o->seeds ? schedules < o->seeds : now < end));
     size_t count = schedules < COUNTS ? (size_t)schedules : COUNTS;
     qsort(counts, count, sizeof(counts[0]), compare);
     printf("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " schedules, %" PRIu64 " events, %" PRIu64
@@ -48,22 +55,23 @@ static int run(struct world *w, uint64_t seed, int64_t seconds, bool trace, cons
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1;
-    int64_t seconds = 5;
-    bool trace = false;
+    struct options o = {.seed = 1, .seconds = 5};
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--trace")) {
-            trace = true;
+            o.trace = true;
         } else if (!strcmp(argv[i], "--seed") && more) {
-            seed = strtoull(argv[++i], NULL, 10);
+            o.seed = strtoull(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--seeds") && more) {
+            o.seeds = strtoull(argv[++i], NULL, 10);
         } else if (!strcmp(argv[i], "--seconds") && more) {
-            seconds = strtoll(argv[++i], NULL, 10);
+            o.seconds = strtoll(argv[++i], NULL, 10);
         } else {
-            (void)fprintf(stderr, "usage: %s [--seed N] [--seconds S] [--trace]\n", argv[0]);
+            (void)fprintf(stderr, "usage: %s [--seed N] [--seconds S | --seeds COUNT] [--trace]\n",
+                          argv[0]);
             return 2;
         }
     }
     static struct world world;
-    return run(&world, seed, seconds, trace, argv[0]);
+    return run(&world, &o, argv[0]);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * threads [--seed N] [--seconds S] [--trace]
+ * threads [--seed N] [--seconds S | --seeds COUNT] [--trace]
  *
  * The board, its waitlist and the claims of a partial, by every order of threads that dice can
  * find: the flight publishes, readers read and wait, lanes claim. Threads are coroutines here,
@@ -400,7 +400,7 @@ static bool run_schedule(uint64_t seed)
     return true;
 }
 
-static int run(uint64_t seed, int64_t seconds, const char *name)
+static int run(uint64_t seed, uint64_t seeds, int64_t seconds, const char *name)
 {
     int64_t end = clock_monotonic_ms() + 1000 * seconds;
     uint64_t first = seed, all = 0;
@@ -412,7 +412,7 @@ static int run(uint64_t seed, int64_t seconds, const char *name)
         }
         all += switches;
         seed++;
-    } while (!tracing && clock_monotonic_ms() < end);
+    } while (!tracing && (seeds ? seed - first < seeds : clock_monotonic_ms() < end));
     printf("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " changes of thread\n", first, seed - 1,
            all);
     return 0;
@@ -420,7 +420,7 @@ static int run(uint64_t seed, int64_t seconds, const char *name)
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1;
+    uint64_t seed = 1, seeds = 0;
     int64_t seconds = 2;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -428,12 +428,15 @@ int main(int argc, char **argv)
             tracing = true;
         } else if (!strcmp(argv[i], "--seed") && more) {
             seed = strtoull(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--seeds") && more) {
+            seeds = strtoull(argv[++i], NULL, 10);
         } else if (!strcmp(argv[i], "--seconds") && more) {
             seconds = strtoll(argv[++i], NULL, 10);
         } else {
-            (void)fprintf(stderr, "usage: %s [--seed N] [--seconds S] [--trace]\n", argv[0]);
+            (void)fprintf(stderr, "usage: %s [--seed N] [--seconds S | --seeds COUNT] [--trace]\n",
+                          argv[0]);
             return 2;
         }
     }
-    return run(seed, seconds, argv[0]);
+    return run(seed, seeds, seconds, argv[0]);
 }
