@@ -113,6 +113,9 @@ enum page_state { PAGE_HIT, PAGE_MISS, PAGE_STALE };
  * PAGE_MISS, not PAGE_HIT). */
 int engine_page(struct engine *engine, const struct page_query *query, struct waiter *waiter,
                 bool waited, struct page **ret_page, enum page_state *ret_state);
+/* The page that would list a file, as it is in memory: a reference of the caller's, or NULL. Asks
+ * nobody and never waits. */
+struct page *engine_peek(struct engine *engine, const char *origin, const char *path);
 void page_unref(struct page *page);
 /* Called with an attachment when its page goes; set once, before the first engine_page. */
 void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *attachment));

@@ -146,20 +146,32 @@ static char *index_of(const struct origin *origin, const char *path)
     return NULL;
 }
 
-void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+/* Which page lists a path. False: none. *ret_index and ret_name (file_name_release it) hold the
+ * query's strings. */
+static bool page_of(struct engine *e, const struct origin *origin, const char *path,
+                    char **ret_index, struct file_name *ret_name, struct page_query *ret)
 {
     struct index_view view;
-    struct file_name name = {0};
-    auto_free char *index = index_of(origin, path);
     const char *last = strrchr(path, '/');
     auto_free char *file = strdup(last ? last + 1 : path);
-    if (!index || !file || origins_index(core_origins(e), index, &view))
-        return;
+    *ret_index = index_of(origin, path);
+    if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
+        return false;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
-    if (file_name_parse(file, &name) == 0 && name.project &&
-        origins_owner(&view, name.project) == origin) {
-        const struct page_query query = {.index = index, .project = name.project};
+    if (file_name_parse(file, ret_name) || !ret_name->project ||
+        origins_owner(&view, ret_name->project) != origin)
+        return false;
+    *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
+    return true;
+}
+
+void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct page_query query;
+    struct file_name name = {0};
+    auto_free char *index = NULL;
+    if (page_of(e, origin, path, &index, &name, &query)) {
         struct slot *s = pages_slot(e->pages, &query);
         if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
             post_load(e, s, false, NULL);
@@ -167,6 +179,24 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
             slot_unref(s);
     }
     file_name_release(&name);
+}
+
+struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
+{
+    const struct origin *origin = origins_find(core_origins(e), origin_name);
+    struct page_query query;
+    struct file_name name = {0};
+    struct page *page = NULL;
+    auto_free char *index = NULL;
+    if (!e->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
+        bool stale;
+        struct slot *s = pages_slot(e->pages, &query);
+        page = s ? slot_page(s, &stale) : NULL;
+        if (s)
+            slot_unref(s);
+    }
+    file_name_release(&name);
+    return page;
 }
 
 /* ------------------------------------------------------------------ asking */

@@ -6,12 +6,14 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "server/hint.h"
 #include "server/negotiate.h"
 #include "server/range.h"
 
 /* MHD holds one block per reply: larger ones would save some CPU per byte, but then each of
  * thousands of slow readers costs as much. */
 enum { FILE_BLOCK_BYTES = 64 << 10, MIRRORS_SIZE = 256 };
+enum { DETAIL_MAX_BYTES = 4096 };
 
 static const char *state_name(enum file_state state)
 {
@@ -149,6 +151,16 @@ static enum MHD_Result send_file(struct request *request, struct range range)
     return send_body(request, true, use_of(request, range));
 }
 
+static enum MHD_Result send_refusal(struct request *request, const struct file_facts *facts)
+{
+    auto_buf struct buf detail;
+    buf_init(&detail, DETAIL_MAX_BYTES);
+    buf_puts(&detail, facts->detail ? facts->detail : "");
+    if (facts->outcome == OUTCOME_NO_FILE)
+        hint_file(request->site->engine, request->route.origin, request->route.path, &detail);
+    return reply_problem(request, reply_status_of_outcome(facts->outcome), detail.data);
+}
+
 enum MHD_Result file_reply_send(struct request *request)
 {
     /* A range is defined for GET alone. */
@@ -173,5 +185,5 @@ enum MHD_Result file_reply_send(struct request *request)
     if (facts->outcome == OUTCOME_OK)
         return send_file(request, range);
     request->cache = NULL;
-    return reply_problem(request, reply_status_of_outcome(facts->outcome), facts->detail);
+    return send_refusal(request, facts);
 }

@@ -29,11 +29,13 @@
 #include "base/log.h"
 #include "server/file_reply.h"
 #include "server/guests.h"
+#include "server/hint.h"
 #include "server/home.h"
 #include "server/listener.h"
 #include "server/page_reply.h"
 #include "server/status.h"
 
+enum { DETAIL_MAX_BYTES = 4096 };
 enum {
     POOL_BYTES = 8 << 10, /* zeroed by MHD after each request, so no larger than headers need */
     IDLE_TIMEOUT_S = 60,
@@ -74,6 +76,16 @@ struct httpd {
 
 /* ------------------------------------------------------------------ one request */
 
+static enum MHD_Result none_send(struct request *request)
+{
+    auto_buf struct buf detail;
+    buf_init(&detail, DETAIL_MAX_BYTES);
+    buf_puts(&detail, request->route.why);
+    if (request->route.wants_index)
+        hint_indexes(request->site->origins, &detail);
+    return reply_problem(request, MHD_HTTP_NOT_FOUND, detail.data);
+}
+
 static enum MHD_Result moved_send(struct request *request)
 {
     struct reply reply = reply_of_text("", 0);
@@ -100,7 +112,7 @@ static enum MHD_Result route_send(struct request *request)
     case ROUTE_MOVED:
         return moved_send(request);
     case ROUTE_NONE:
-        return reply_problem(request, MHD_HTTP_NOT_FOUND, request->route.why);
+        return none_send(request);
     case ROUTE_MALFORMED:
         return reply_problem(request, MHD_HTTP_BAD_REQUEST, request->route.why);
     case ROUTE_TOO_LONG:

@@ -6,9 +6,10 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "server/hint.h"
 #include "server/negotiate.h"
 
-enum { ETAG_SIZE = 48 };
+enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096 };
 
 static const char vary[] = "Accept, Accept-Encoding";
 
@@ -102,7 +103,12 @@ static enum MHD_Result send_variant(const struct variant *v, struct request *req
 static enum MHD_Result send_refusal(struct request *request, const struct page *page)
 {
     unsigned status = reply_status_of_outcome(page->outcome);
-    struct reply reply = reply_of_problem(request, status, page->detail);
+    auto_buf struct buf detail;
+    buf_init(&detail, DETAIL_MAX_BYTES);
+    buf_puts(&detail, page->detail);
+    if (page->outcome == OUTCOME_NO_PROJECT && request->route.project)
+        hint_project(request->site->origins, request->route.index, request->route.project, &detail);
+    struct reply reply = reply_of_problem(request, status, detail.data);
     reply_header(&reply, "X-Mirror", page->mirrors);
     return reply_send(&reply, request, status);
 }

@@ -22,6 +22,12 @@ static int route_none(struct route *route, const char *why)
     return 0;
 }
 
+static int route_no_index(struct route *route, const char *why)
+{
+    route->wants_index = true;
+    return route_none(route, why);
+}
+
 static int route_malformed(struct route *route, const char *why)
 {
     route->kind = ROUTE_MALFORMED;
@@ -79,7 +85,7 @@ static int route_whl(const struct origins *origins, struct route *route, char *c
 {
     size_t len = origins_index_length(origins, channel);
     if (!len)
-        return route_none(route, "there is no such channel");
+        return route_no_index(route, "there is no such channel");
     auto_free char *name = strndup(channel, len);
     if (!name)
         return ERROR_NO_MEMORY;
@@ -110,7 +116,7 @@ static int route_index(const struct origins *origins, struct route *route, char 
     }
     size_t len = origins_index_length(origins, index);
     if (!len)
-        return route_none(route, "there is no such index; / lists those there are");
+        return route_no_index(route, "there is no such index");
     char *rest = index + len;
     if (route_segment(rest, "/simple", &tail)) {
         int r = route_project(route, tail, "simple", query);

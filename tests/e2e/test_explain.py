@@ -221,6 +221,36 @@ def test_pip_takes_the_same(explain, daemon, pip, python, platform):
         assert chosen == taken, (requirement, python, platform)
 
 
+# ------------------------------------------------------------- hints in 404s
+
+
+def _detail(reply):
+    assert reply.status == 404 and reply["Content-Type"] == "application/problem+json"
+    return reply.json()["detail"]
+
+
+def test_a_misspelled_project_is_told_apart(daemon):
+    assert "did you mean torchvision?" in _detail(daemon.page("torchvison"))
+    assert "did you mean" not in _detail(daemon.page("requests"))
+    assert "channel cu126" in _detail(daemon.page("torchaudio"))
+
+
+def test_an_unknown_index_names_the_known(daemon):
+    for path in ("/nope/simple/torch/", "/whl/nope/torch/"):
+        assert "cu*, rocm*" in _detail(daemon.get(path, wire.UV_PAGE))
+
+
+def test_a_file_that_is_not_there(daemon):
+    file = "/files/pytorch/cu126/torch-2.8.0%2Bcu126-cp315-cp315-win_amd64.whl"
+    assert daemon.page("torch").status == 200
+    told = _detail(daemon.get(file, {"Accept": wire.JSON}))
+    assert told.endswith("no cp315 wheel of 2.8.0+cu126 for win_amd64; there are cp313, cp314")
+    text = daemon.get(file).text
+    assert text.startswith("404 Not Found: ") and text.strip().endswith("there are cp313, cp314")
+    gone = daemon.get(file.replace("2.8.0", "1.0"), {"Accept": wire.JSON})
+    assert _detail(gone).endswith("there are 2.7.0+cu126 to 3.0.0rc1+cu126")
+
+
 # ----------------------------------------------------------------- arguments
 
 

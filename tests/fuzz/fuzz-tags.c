@@ -3,8 +3,10 @@
  * at its place or before it, and what has a rank fits in both halves. */
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "fuzz.h"
+#include "index/hint.h"
 #include "index/tags.h"
 
 static void check_one(const struct tags *tags, size_t rank)
@@ -38,6 +40,18 @@ static void check_wheel(const struct tags *tags, const char *file)
     require(tags_fit_python(tags, &wheel) && tags_fit_platform(tags, &wheel));
 }
 
+/* Any text as the page that is searched for a hint. */
+static void check_hint(const char *file, const char *page)
+{
+    auto_buf struct buf hint;
+
+    buf_init(&hint, 4096);
+    hint_of_file(file, page, page, &hint);
+    require(!hint.error || hint.error == ERROR_TOO_BIG);
+    if (hint_is_near(page, file))
+        require(hint_is_near(page, page));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     auto_free char *text = fuzz_text(data, size);
@@ -54,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; tags && i < tags_count(tags); i += 1 + tags_count(tags) / 16)
         check_one(tags, i);
     check_wheel(tags, lines[2]);
+    check_hint(lines[2], rest ? rest : lines[0]);
     tags_free(tags);
     return 0;
 }

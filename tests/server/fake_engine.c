@@ -254,8 +254,16 @@ int engine_page(struct engine *engine, const struct page_query *query, struct wa
     return 0;
 }
 
+struct page *engine_peek(struct engine *engine, const char *origin, const char *path)
+{
+    (void)engine, (void)origin, (void)path;
+    return NULL;
+}
+
 void page_unref(struct page *page)
 {
+    if (!page)
+        return;
     struct page_entry *entry = (struct page_entry *)(void *)page;
     atomic_fetch_sub(&entry->engine->open, 1);
 }

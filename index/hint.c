@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/hint.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "index/tags.h"
+#include "index/version.h"
+
+enum { LABELS_MAX = 32, NEAR_MAX_BYTES = 64, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
+
+struct labels {
+    char list[LABELS_MAX][NAME_MAX_BYTES + 1];
+    size_t count;
+};
+
+static void add_label(struct labels *labels, const char *label)
+{
+    size_t i = 0;
+
+    while (i < labels->count && strcmp(labels->list[i], label) != 0)
+        i++;
+    if (i == labels->count && i < LABELS_MAX)
+        memcpy(labels->list[labels->count++], label, strlen(label) + 1);
+}
+
+static int by_python(const void *a, const void *b)
+{
+    return python_label_compare(a, b);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void write_labels(struct labels *labels, int (*order)(const void *, const void *),
+                         struct buf *to)
+{
+    qsort(labels->list, labels->count, sizeof(*labels->list), order);
+    for (size_t i = 0; i < labels->count; i++)
+        buf_printf(to, "%s%s", i ? ", " : "", labels->list[i]);
+}
+
+/* The wheels of one release on a page, by the labels of the one that is wanted. */
+struct release {
+    const char *file;
+    size_t prefix; /* bytes of `file` up to the dash behind its version */
+    char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
+    struct labels pythons; /* for that platform */
+    struct labels platforms;
+    bool is_listed;
+};
+
+static void take_wheel(struct release *r, const char *name)
+{
+    struct wheel_tags tags;
+    char python[NAME_MAX_BYTES + 1];
+    char platform[NAME_MAX_BYTES + 1];
+
+    if (!wheel_tags_parse(name, &tags))
+        return;
+    wheel_tags_python_label(&tags, python);
+    wheel_tags_platform_label(&tags, platform);
+    add_label(&r->platforms, platform);
+    if (strcmp(platform, r->platform) == 0)
+        add_label(&r->pythons, python);
+    if (strcmp(name, r->file) == 0)
+        r->is_listed = true;
+}
+
+/* File names are the texts of the page's links. */
+static void read_page(struct release *r, const char *page)
+{
+    const char *end;
+
+    for (const char *p = page; (p = strstr(p, "\">")) && (end = strchr(p, '<')); p = end) {
+        char name[NAME_MAX_BYTES + 1];
+        size_t len = (size_t)(end - (p += 2));
+
+        if (len > NAME_MAX_BYTES || strncasecmp(p, r->file, r->prefix) != 0)
+            continue;
+        memcpy(name, p, len);
+        name[len] = '\0';
+        take_wheel(r, name);
+    }
+}
+
+/* "versions":["2.6.0+cu126","2.9.0+cu126"]: the first and the last, in a page of ours. */
+static void write_versions(const char *version, const char *page, struct buf *to)
+{
+    static const char key[] = "\"versions\":[\"";
+    const char *start = strstr(page, key);
+    const char *end = start ? strchr(start, ']') : NULL;
+    const char *last = end;
+
+    if (!end || end[-1] != '"')
+        return;
+    start += strlen(key);
+    for (last = end - 1; last[-1] != '"'; last--)
+        ;
+    size_t first_len = strcspn(start, "\"");
+    size_t last_len = strcspn(last, "\"");
+    buf_printf(to, "there is no wheel of %s; there are %.*s to %.*s", version, (int)first_len,
+               start, (int)last_len, last);
+}
+
+static void write_release(struct release *r, const char *version, struct buf *to)
+{
+    buf_printf(to, "there is no %s wheel of %s for %s; there are ", r->python, version,
+               r->platform);
+    if (r->pythons.count)
+        write_labels(&r->pythons, by_python, to);
+    else
+        write_labels(&r->platforms, by_name, to);
+}
+
+static size_t release_prefix(const char *file)
+{
+    const char *dash = strchr(file, '-');
+
+    dash = dash ? strchr(dash + 1, '-') : NULL;
+    return dash ? (size_t)(dash + 1 - file) : 0;
+}
+
+void hint_of_file(const char *file, const char *html_page, const char *json_page, struct buf *to)
+{
+    struct release r = {.file = file, .prefix = release_prefix(file)};
+    struct wheel_tags tags;
+    struct file_name name;
+
+    if (strlen(html_page) > HINT_MAX_PAGE || !wheel_tags_parse(file, &tags) ||
+        file_name_parse(file, &name))
+        return;
+    wheel_tags_python_label(&tags, r.python);
+    wheel_tags_platform_label(&tags, r.platform);
+    read_page(&r, html_page);
+    if (!r.platforms.count)
+        write_versions(name.version, json_page, to);
+    else if (!r.is_listed)
+        write_release(&r, name.version, to);
+    file_name_release(&name);
+}
+
+/* ---------------------------------------------------------------- misspelling */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Edits (insertion, removal, exchange, swap of neighbours) from one to the other. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t rows[3][NEAR_MAX_BYTES + 1] = {0};
+
+    for (size_t k = 0; k <= b_len; k++)
+        rows[0][k] = k;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t *before = rows[(i - 1) % 3];
+        size_t *row = rows[i % 3];
+
+        row[0] = i;
+        for (size_t k = 1; k <= b_len; k++) {
+            row[k] =
+                least(least(before[k], row[k - 1]) + 1, before[k - 1] + (a[i - 1] != b[k - 1]));
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                row[k] = least(row[k], rows[(i - 2) % 3][k - 2] + 1);
+        }
+    }
+    return rows[a_len % 3][b_len];
+}
+
+bool hint_is_near(const char *name, const char *wanted)
+{
+    size_t a = strlen(name);
+    size_t b = strlen(wanted);
+
+    if (a < NEAR_LEAST_BYTES || a > NEAR_MAX_BYTES || b > NEAR_MAX_BYTES)
+        return false;
+    return distance(name, a, wanted, b) <= (a < 2 * NEAR_LEAST_BYTES ? 1 : NEAR_LETTERS);
+}

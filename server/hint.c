@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/hint.h"
+
+#include <string.h>
+
+#include "index/hint.h"
+
+enum { HINT_MAX_BYTES = 2048 };
+
+void hint_indexes(const struct origins *origins, struct buf *to)
+{
+    buf_puts(to, "; there are simple");
+    for (size_t i = 0; i < origins->index_count; i++)
+        buf_printf(to, ", %s", origins->indexes[i].name);
+    for (size_t i = 0; i < origins->count; i++)
+        for (char **channel = origins->list[i].channels; *channel; channel++)
+            buf_printf(to, ", %s", *channel);
+}
+
+/* Names that the configuration spells out; a pattern is none. */
+static const char *near_name(const struct index_view *view, const char *project)
+{
+    for (size_t i = 0; i < view->count; i++)
+        for (char **name = view->origins[i]->owns; *name; name++)
+            if (!strchr(*name, '*') && strcmp(*name, project) != 0 && hint_is_near(*name, project))
+                return *name;
+    return NULL;
+}
+
+void hint_project(const struct origins *origins, const char *index, const char *project,
+                  struct buf *to)
+{
+    struct index_view view;
+
+    if (origins_index(origins, index, &view))
+        return;
+    const char *near = near_name(&view, project);
+    if (near)
+        buf_printf(to, "; did you mean %s?", near);
+    else if (view.channel && origin_owns(view.origins[0], view.channel, project))
+        buf_printf(to, "; is there a channel %s, and is this project built for it?", index);
+}
+
+void hint_file(struct engine *engine, const char *origin, const char *path, struct buf *to)
+{
+    const char *slash = strrchr(path, '/');
+    struct page *page = engine_peek(engine, origin, path);
+
+    if (page && page->outcome == OUTCOME_OK) {
+        auto_buf struct buf hint;
+
+        buf_init(&hint, HINT_MAX_BYTES);
+        hint_of_file(slash ? slash + 1 : path, page->body[PAGE_HTML][PAGE_IDENTITY].data,
+                     page->body[PAGE_JSON][PAGE_IDENTITY].data, &hint);
+        if (hint.len && !hint.error)
+            buf_printf(to, "; %s", hint.data);
+    }
+    page_unref(page);
+}
