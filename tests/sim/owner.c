@@ -34,8 +34,7 @@ void owner_open(struct world *w, int file)
     size_t present_count = 0;
     struct flight_run *present = disk_resume(w, file, &present_count);
     int64_t size = present ? b->size : b->row_size;
-    /* The catalogue does not forget one: bytes may have been mixed because it was known. */
-    b->digest_known &= present != NULL;
+    /* The catalogue does not forget one: bytes were mixed and lengths believed under it. */
     b->digest_known |= w->has_digest[file] && world_chance(w, 80);
     b->resumed = present;
     b->promised_size = present ? -1 : size;
