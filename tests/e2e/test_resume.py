@@ -270,6 +270,25 @@ def test_another_mirror_goes_on(origin, second_origin, serve, authority):
     wait_kept(again)
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_mirrors_are_known_by_name(origin, second_origin, serve, stays):
+    """The configuration of today lists another mirror first, and may not have the old one."""
+    body, gate = noise(1), Gate(HALF)
+    publish(origin, NAME, body, gate=gate)
+    publish(second_origin, NAME, body)
+    daemon = serve(configuration(pytorch=[official_mirror("old", origin.url)]))
+    assert daemon.page("torch").status == 200
+    stop_at_half(daemon, gate)
+    origin.close()
+    mirrors = [official_mirror("new", second_origin.url), official_mirror("old", origin.url)]
+    config = configuration(pytorch=mirrors if stays else mirrors[:1])
+    again = serve(config, cache_dir=daemon.cache_dir)
+    assert fetch(again).body == body
+    wait_kept(again)
+    names = "mirrors=new,old\n" if stays else "mirrors=new\n"
+    again.wait_status(lambda _: names in again.log(), what="who sent it is known")
+
+
 def test_a_corrupt_map_starts_over(origin, serve):
     body, gate = noise(1), Gate(HALF)
     put_flat(origin, body, gate=gate)
