@@ -257,9 +257,20 @@ void flight_release(struct flight *f)
     flight_emit(f, FLIGHT_RELEASE)->to = limit;
 }
 
+/* Without a digest a length of old is right only when the body that told none ends there. */
+static bool awaits_end(const struct flight *f)
+{
+    bool any = false;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *s = &f->slot[i];
+        any |= s->state == SLOT_RUNNING && s->accepted && s->endless;
+    }
+    return any && !f->sha256[0] && flight_is_whole(f);
+}
+
 void flight_hash_more(struct flight *f)
 {
-    if (f->hashing || f->computed[0])
+    if (f->hashing || f->computed[0] || awaits_end(f))
         return;
     int64_t ready = f->prefix - f->hashed;
     if (!flight_is_whole(f) && ready < HASH_LEAST_BYTES)

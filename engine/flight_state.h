@@ -61,6 +61,7 @@ struct slot {
     bool by_byte; /* asked by a range of one byte, of a mirror that refuses HEAD */
     bool full;    /* from 0, of a mirror that knows no ranges */
     bool is_framed;
+    bool endless;  /* it told no length, and sends to the end */
     bool accepted; /* its body may come */
     bool limited;  /* `to` was drawn in: more than that was asked for */
     bool of_whole; /* a whole-file reader waits for it, far ahead of the front */

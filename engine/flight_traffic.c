@@ -242,6 +242,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         s->to = -1;
     }
     s->is_framed = a->is_framed;
+    s->endless = a->total < 0 && s->to < 0;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
     s->heard_ms = s->window_ms = f->now_ms;
@@ -297,7 +298,8 @@ static void stop_spent(struct flight *f)
             flight_stop_slot(f, &f->slot[i]);
 }
 
-/* More comes than the size that was told: one of the two is wrong. */
+/* More comes than the size that was told: one of the two is wrong, and without a digest what is
+ * there may be a part of another file. */
 static void on_excess(struct flight *f, struct slot *s)
 {
     f->dead |= 1u << s->mirror;
@@ -305,6 +307,12 @@ static void on_excess(struct flight *f, struct slot *s)
         f->others |= 1u << s->mirror;
     flight_stop_slot(f, s);
     flight_note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
+    if (f->sha256[0])
+        return;
+    unsigned dead = f->dead;
+    flight_start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->dead = dead;
+    f->contradicted = f->first_size >= 0;
 }
 
 /* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */

@@ -284,6 +284,26 @@ static void wrong_length_and_nobody_says(void **state)
     close_flight();
 }
 
+/* Nothing tells a file from the beginning of a longer one but where the body ends. */
+static void more_than_was_told(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 1000);
+    expect("release:999"); /* and no hash */
+    bytes(0, 1000, 1500);
+    expect("stop cut ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("fail:-11 end");
+    close_flight();
+}
+
 /* It sent bytes before it said how many there are: it may begin anew, all alone. */
 static void wrong_length_told_late(void **state)
 {
@@ -682,6 +702,7 @@ int main(void)
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
         cmocka_unit_test(wrong_length_told_late),
+        cmocka_unit_test(more_than_was_told),
         cmocka_unit_test(wrong_length_without_digest),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
