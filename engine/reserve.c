@@ -13,7 +13,7 @@ struct reservation {
     struct job job;
     struct flying *flying;
     struct partial *partial;
-    int64_t size;
+    int64_t size, keep_free;
     int error;
 };
 
@@ -75,7 +75,7 @@ static void reserve_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
     struct engine *e = r->flying->engine;
-    r->error = store_reserve(e->store, r->partial->fd, r->size, e->options.min_free);
+    r->error = store_reserve(e->store, r->partial->fd, r->size, r->keep_free);
     job->run = reserved_run;
     core_post(e, job);
 }
@@ -99,6 +99,7 @@ void reserve_begin(struct flying *fl)
     struct reservation *r = new_job(fl, fl->reserved, pass_on_run);
     if (!r)
         return; /* its writes find out */
+    r->keep_free = fl->engine->options.min_free;
     fl->reserving = true;
     lane_post(fl->partial->writer, &r->job);
 }
