@@ -8,23 +8,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/lane.h"
-#include "base/str.h"
 #include "server/setup.h"
 
 enum { TEXT_MAX_BYTES = 16 << 10 };
-
-/* Where clients on this machine reach us: by name where the address is loopback's or any. */
-static void base_write(struct buf *to, const char *address)
-{
-    static const char *const local[] = {"127.0.0.1:", "[::1]:", "0.0.0.0:", "[::]:"};
-    buf_puts(to, "http://");
-    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-        if (str_starts(address, local[i])) {
-            buf_printf(to, "localhost:%s", address + strlen(local[i]));
-            return;
-        }
-    buf_puts(to, address);
-}
 
 void announce_addresses(const char *const *addresses, FILE *to)
 {
@@ -39,7 +25,7 @@ void announce_clients(const char *address, const struct origins *origins, FILE *
     auto_buf struct buf lines;
     buf_init(&base, TEXT_MAX_BYTES);
     buf_init(&lines, TEXT_MAX_BYTES);
-    base_write(&base, address);
+    setup_base(&base, address);
     setup_write(&lines, base.data, setup_example_index(origins));
     (void)fprintf(to, "\n%s\n", lines.data);
     (void)fflush(to);

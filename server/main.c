@@ -6,6 +6,7 @@
 
 #include "server/command_cache.h"
 #include "server/command_explain.h"
+#include "server/command_setup.h"
 #include "server/config.h"
 #include "server/serve.h"
 
@@ -19,6 +20,7 @@ static const char usage[] =
     "wheelyard cache COMMAND         what is kept: ls, info, rm, pin, unpin, gc, verify\n"
     "wheelyard wheels REQUIREMENT    which wheels there are: versions, platforms, Pythons\n"
     "wheelyard explain REQUIREMENT   which file fits a Python and a platform, or why none\n"
+    "wheelyard setup CLIENT          the configuration of pip, uv, pixi, Poetry or PDM\n"
     "wheelyard --version\n"
     "wheelyard --help\n";
 
@@ -35,6 +37,8 @@ int main(int argc, char **argv)
         return command_wheels(argc - 2, argv + 2);
     if (!strcmp(command, "explain"))
         return command_explain(argc - 2, argv + 2);
+    if (!strcmp(command, "setup"))
+        return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 const char *setup_example_index(const struct origins *origins)
 {
     struct index_view view;
@@ -14,6 +16,18 @@ const char *setup_example_index(const struct origins *origins)
             if (!strchr(*channel, '*'))
                 return *channel;
     return origins->index_count ? origins->indexes[0].name : "";
+}
+
+void setup_base(struct buf *to, const char *address)
+{
+    static const char *const local[] = {"127.0.0.1:", "[::1]:", "0.0.0.0:", "[::]:"};
+    buf_puts(to, "http://");
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+        if (str_starts(address, local[i])) {
+            buf_printf(to, "localhost:%s", address + strlen(local[i]));
+            return;
+        }
+    buf_puts(to, address);
 }
 
 void setup_write(struct buf *to, const char *base, const char *index)

@@ -8,5 +8,9 @@
  * is named without a pattern, else "" (/simple/). */
 const char *setup_example_index(const struct origins *origins);
 
+/* The URL by which clients on this machine reach what listens on `address` ("0.0.0.0:8503"): by
+ * name where that is loopback's or any. */
+void setup_base(struct buf *to, const char *address);
+
 /* `base` is scheme and authority, without a closing slash. */
 void setup_write(struct buf *to, const char *base, const char *index);

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`wheelyard setup`: what it prints and writes is what the real clients read."""
+
+import configparser
+import re
+import tomllib
+
+import pytest
+
+from clients import installed
+from daemon import all_mirrors, run_wheelyard
+
+DONE, FAILED, USAGE = 0, 1, 2
+URL = "http://wheels.lab:8503"
+VERIFY = 'python -c "import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available())"'
+PROJECT = """\
+[project]
+name = "app"  # a comment that stays
+version = "0"
+"""
+
+
+def setup(home, *arguments, code=DONE, url=URL):
+    where = ("--url", url) if url else ()
+    done = run_wheelyard("setup", *arguments, *where, home=home)
+    assert done.returncode == code, done
+    return done.stdout if code == DONE else done.stderr
+
+
+def _write(home, client, **options):
+    return setup(home, client, "--index", "cu126", "--write", **options)
+
+
+def _unpatch(new, told):
+    """What a file was before the diff that was shown: its one hunk, turned round."""
+    start, lines = re.search(r"^@@ -\d+,\d+ \+(\d+),\d+ @@\n((?:[-+ ].*\n)*)", told, re.M).groups()
+    kept = new.splitlines()
+    shown = lines.splitlines()
+    after = [line[1:] for line in shown if line[0] in " +"]
+    at = int(start) - 1
+    assert kept[at : at + len(after)] == after, told
+    kept[at : at + len(after)] = [line[1:] for line in shown if line[0] in " -"]
+    return "\n".join(kept)
+
+
+# ------------------------------------------------------------- real clients
+
+
+def test_pip_reads_what_is_written(mirrors, serve, pip):
+    daemon = serve(all_mirrors(mirrors))
+    _write(pip.home, "pip", url=daemon.url)
+    del pip.environment["PIP_CONFIG_FILE"]
+    assert installed(pip.install("torch"))["torch"] == "2.9.0+cu126"
+
+
+def test_uv_reads_what_is_written(mirrors, serve, uv):
+    daemon = serve(all_mirrors(mirrors))
+    _write(uv.home, "uv", url=daemon.url)
+    assert installed(uv.install("torch"))["torch"] == "2.9.0+cu126"
+
+
+def test_pip_reads_what_is_printed(mirrors, serve, pip):
+    daemon = serve(all_mirrors(mirrors))
+    told = setup(pip.home, "pip", "--index", "cu126", url=daemon.url)
+    file = pip.home / "pip.conf"
+    file.write_text(told)
+    pip.environment["PIP_CONFIG_FILE"] = str(file)
+    assert installed(pip.install("torch"))["torch"] == "2.9.0+cu126"
+
+
+# ------------------------------------------------------------------- printed
+
+
+def test_printed_for_each_client(tmp_path):
+    index = f"{URL}/cu126/simple"
+    told = {c: setup(tmp_path, c, "--index=cu126") for c in ("pip", "uv", "pixi", "poetry", "pdm")}
+    assert all(VERIFY in text for text in told.values())
+    assert all(place in told["pip"] for place in ("pip.conf", "pip.ini", "Application Support"))
+    options = configparser.ConfigParser()
+    options.read_string(told["pip"])
+    assert dict(options["global"]) == {"index-url": index, "trusted-host": "wheels.lab"}
+    uv, pixi, poetry, pdm = (tomllib.loads(told[c]) for c in ("uv", "pixi", "poetry", "pdm"))
+    assert uv["index"] == [{"name": "wheelyard", "url": index, "default": True}]
+    assert pixi["pypi-options"]["index-url"] == index
+    assert poetry["tool"]["poetry"]["source"][0]["url"] == index
+    assert pdm["tool"]["pdm"]["source"][0] == {"name": "pypi", "url": index, "verify_ssl": False}
+
+
+def test_this_machine_needs_no_trust(tmp_path):
+    for url in ("http://localhost:8503", "http://127.0.0.1:1", "http://[::1]:2/"):
+        assert "trusted-host" not in setup(tmp_path, "pip", "--index", "simple", url=url)
+        assert f"index-url = {url.rstrip('/')}/simple\n" in setup(
+            tmp_path, "pip", "--index", "simple", url=url
+        )
+
+
+def test_the_address_of_the_configuration(tmp_path):
+    config = tmp_path / "own.toml"
+    config.write_text('listen = ["0.0.0.0:4242"]\n')
+    told = setup(tmp_path, "uv", "--config", config, url=None)
+    assert 'url = "http://localhost:4242/cu126/simple"' in told
+
+
+# ------------------------------------------------------------------- written
+
+OLD_PIP = """\
+# mine
+[global]
+timeout = 60
+index_url = https://mirrors.example/simple
+trusted-host =
+    one.lab
+    two.lab
+[install]
+no-compile = true"""
+
+
+def test_a_file_that_is_there(tmp_path):
+    file = tmp_path / ".config" / "pip" / "pip.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text(OLD_PIP)
+    file.chmod(0o600)
+    told = _write(tmp_path, "pip")
+    options = configparser.ConfigParser()
+    options.read_string(file.read_text())
+    assert options["global"]["index-url"] == f"{URL}/cu126/simple"
+    assert options["global"]["timeout"] == "60" and options["install"]["no-compile"] == "true"
+    assert set(options["global"]["trusted-host"].split()) == {"one.lab", "two.lab", "wheels.lab"}
+    assert file.read_text().startswith("# mine\n")
+    copy = file.with_name("pip.conf.bak")
+    assert copy.read_text() == OLD_PIP and str(copy) in told
+    assert {oct(f.stat().st_mode & 0o777) for f in (file, copy)} == {"0o600"}
+    assert _unpatch(file.read_text(), told) == OLD_PIP
+
+    again = _write(tmp_path, "pip")
+    assert "already so" in again and "@@" not in again
+    assert sorted(f.name for f in file.parent.iterdir()) == ["pip.conf", "pip.conf.bak"]
+
+
+def test_each_change_keeps_a_copy(tmp_path):
+    file = tmp_path / ".config" / "uv" / "uv.toml"
+    for index in ("cu126", "cu130", "cpu"):
+        setup(tmp_path, "uv", "--index", index, "--write")
+        (only,) = tomllib.loads(file.read_text())["index"]
+        assert only["url"] == f"{URL}/{index}/simple"
+    names = sorted(f.name for f in file.parent.iterdir())
+    assert names == ["uv.toml", "uv.toml.bak", "uv.toml.bak2"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    real = tmp_path / "dotfiles" / "uv.toml"
+    link = tmp_path / ".config" / "uv" / "uv.toml"
+    real.parent.mkdir()
+    link.parent.mkdir(parents=True)
+    real.write_text('[pip]\nstrict = true\n[[index]]\nname = "lab"\nurl = "https://lab.example/simple"\n')
+    link.symlink_to(real)
+    told = _write(tmp_path, "uv")
+    assert link.is_symlink()
+    document = tomllib.loads(real.read_text())
+    assert [i["name"] for i in document["index"]] == ["lab", "wheelyard"]
+    assert document["pip"] == {"strict": True}
+    assert _unpatch(real.read_text(), told).startswith("[pip]\nstrict = true\n")
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ('[[index]]\nurl = "https://x.example/simple"\ndefault = true\n', "default already"),
+        ("index = []\n", "cannot be changed here"),
+        ("[pip\n", "cannot be changed here"),
+    ],
+)
+def test_what_would_break_is_left_alone(tmp_path, text, says):
+    file = tmp_path / ".config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert says in _write(tmp_path, "uv", code=FAILED)
+    assert file.read_text() == text and [f.name for f in file.parent.iterdir()] == ["uv.toml"]
+
+
+@pytest.mark.parametrize("client", ["pixi", "poetry", "pdm"])
+def test_projects(tmp_path, client):
+    assert "no pyproject.toml" in _write(tmp_path, client, code=FAILED)
+    file = tmp_path / "pyproject.toml"
+    file.write_text(PROJECT)
+    told = _write(tmp_path, client)
+    assert file.read_text().startswith(PROJECT) and f"{client} run {VERIFY}" in told
+    tool = tomllib.loads(file.read_text())["tool"][client]
+    entry = tool["pypi-options"]["index-url"] if client == "pixi" else tool["source"][0]["url"]
+    assert entry == f"{URL}/cu126/simple"
+
+
+def test_pixi_toml_comes_first(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    manifest = tmp_path / "pixi.toml"
+    manifest.write_text('[pypi-options]\nindex-url = "https://old.example/simple"\n\n[tasks]\n')
+    _write(tmp_path, "pixi")
+    assert tomllib.loads(manifest.read_text())["pypi-options"] == {"index-url": f"{URL}/cu126/simple"}
+    assert (tmp_path / "pyproject.toml").read_text() == PROJECT
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ((), "which client"),
+        (("conda",), "pip, uv, pixi"),
+        (("pip", "uv"), "one client"),
+        (("pip", "--index", "a b"), "not the name of an index"),
+        (("pip", "--index"), "value is missing"),
+        (("pip", "--force"), "unknown flag"),
+        (("pip", "--url", 'http://x/"y'), "not an address"),
+        (("pip", "--url", "localhost:8503"), "not an address"),
+    ],
+)
+def test_usage(tmp_path, arguments, says):
+    assert says in setup(tmp_path, *arguments, code=USAGE, url=None)
+
+
+def test_help(tmp_path):
+    assert setup(tmp_path, "--help").startswith("usage: wheelyard setup")
