@@ -238,9 +238,6 @@ static int judge(struct feed *t)
         t->facts.status = t->head ? 405 : 200;
         return t->head ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
     }
-    if (fl->row_etag && fl->row_size >= 0 && t->facts.total >= 0 &&
-        (t->facts.status == 200 || t->facts.status == 206 || t->facts.status == 416))
-        *(t->facts.total == fl->row_size ? &fl->row_is_right : &fl->row_is_wrong) = true;
     int r = flight_on_answer(fl->flight, t->number, &t->facts);
     if (r)
         return r;

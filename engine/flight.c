@@ -230,11 +230,12 @@ static void park(struct flight *f)
 void flight_fail(struct flight *f, int error, const char *detail)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_FAIL);
+    bool doubted = f->contradicted && !f->confirmed;
     c->error = error;
+    c->doubted = doubted;
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
     stop_all(f);
-    bool doubted = f->contradicted && !f->confirmed;     /* the length that somebody once told */
     if (f->size < 0 || f->alone || f->others || doubted) /* nothing to resume under */
         forget_bytes(f);
     park(f);

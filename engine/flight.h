@@ -110,7 +110,8 @@ enum flight_command_type {
     FLIGHT_BLAME,   /* mirror: it sent wrong bytes */
     FLIGHT_COMMIT,  /* sha256, authoritative: keep it; answer by flight_on_committed */
     FLIGHT_FAIL, /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
-                    unless FLIGHT_END follows */
+                    unless FLIGHT_END follows; doubted: mirrors contradict the length of before the
+                    flight, and none confirms it: to be forgotten */
     FLIGHT_PARK, /* nobody reads: give reserved space back; the next reader resumes, or late bytes
                     that complete the file (then FLIGHT_HASH and what follows) */
     FLIGHT_END,  /* nothing more will come; transfers not stopped by then end by themselves; keep:
@@ -129,7 +130,7 @@ struct flight_command {
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;
-    bool compare, keep;
+    bool compare, keep, doubted;
     int error;
     char sha256[SHA256_HEX];
     char detail[FLIGHT_DETAIL];

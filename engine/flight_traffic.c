@@ -388,9 +388,11 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
         bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
         note_help(f, s, is_short);
         if (is_short) {
-            s->tried |= bit; /* ended well, but short */
-            if (s->to < 0 && s->is_framed && f->first_size < 0)
-                f->others |= bit; /* its file is shorter than another mirror told */
+            s->tried |= bit;                          /* ended well, but short */
+            bool shorter = s->to < 0 && s->is_framed; /* its file, than what was told */
+            if (shorter && f->first_size < 0)
+                f->others |= bit;
+            f->contradicted |= shorter && f->first_size >= 0;
         }
     }
     flight_plan(f);

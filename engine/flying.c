@@ -452,7 +452,7 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
         core_problem(fl->engine, "not-kept", fl->origin->name, fl->entry->path,
                      "%s: passed through", error_text(c->error));
     }
-    if (fl->row_is_wrong && !fl->row_is_right && !fl->sha256[0])
+    if (c->doubted)
         commit_forget_facts(fl);
     forget_interest(fl);
     if (again)

@@ -60,7 +60,6 @@ struct flying {
     int64_t swept_ms;
     int64_t row_size;
     char *row_etag;
-    bool row_is_right, row_is_wrong; /* mirrors speak of that length; of another */
     struct flying *prev, *next;
 };
 

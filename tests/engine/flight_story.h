@@ -8,7 +8,7 @@
  *                     for nobody who waits, + for a segment ahead; drop0: not any more; limit:9
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
  *     stop known:9 release:8 hash[0,9) cut (cut,kept: to compare) compare:9 blame:1 commit
- * commit! (authoritative) fail:-11 sync park end (end,kept: the bytes are worth keeping)
+ * commit! (authoritative) fail:-11 (fail:-11,doubted: the length) sync park end (end,kept: the bytes are worth keeping)
  * reserve (when tells_reserve is set)
  *     stop,why        of a mirror at fault
  */
@@ -86,7 +86,7 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
     else if (c->type == FLIGHT_COMMIT)
         (void)snprintf(to, size, "commit%s", c->authoritative ? "!" : "");
     else if (c->type == FLIGHT_FAIL)
-        (void)snprintf(to, size, "fail:%d", c->error);
+        (void)snprintf(to, size, "fail:%d%s", c->error, c->doubted ? ",doubted" : "");
     else if (c->type == FLIGHT_CUT && c->compare)
         (void)snprintf(to, size, "cut,kept");
     else if (c->type == FLIGHT_COMPARE)

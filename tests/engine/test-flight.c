@@ -300,7 +300,7 @@ static void more_than_was_told(void **state)
     bytes(0, 1000, 1500);
     expect("stop cut ask0-1");
     flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
-    expect("fail:-11 end");
+    expect("fail:-11,doubted end");
     close_flight();
 }
 
@@ -356,7 +356,33 @@ static void wrong_length_without_digest(void **state)
     flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
     expect("ask0-2");
     flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
-    expect("fail:-11 end");
+    expect("fail:-11,doubted end");
+    close_flight();
+}
+
+/* So does one whose body says by its end how long it is. */
+static void shorter_than_was_told(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 500);
+    expect("release:500");
+    ended(0, 0, 200);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-0"); /* something came: another round */
+    mirror(0, 0);
+    expect("get0:0[500,-1)~");
+    ended(0, ERROR_UNREACHABLE, 0);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("fail:-11,doubted end");
     close_flight();
 }
 
@@ -434,7 +460,7 @@ static void sizes_that_differ(void **state)
     ended(0, ERROR_GONE, 404);
     expect("ask0-3");
     mirror(0, FLIGHT_NO_MIRROR);
-    expect("fail:-11 end"); /* broken outweighs gone: no 404 */
+    expect("fail:-11,doubted end"); /* broken outweighs gone: no 404 */
     close_flight();
 }
 
@@ -704,6 +730,7 @@ int main(void)
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
         cmocka_unit_test(wrong_length_without_digest),
+        cmocka_unit_test(shorter_than_was_told),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
         cmocka_unit_test(unknown_length_close_delimited),

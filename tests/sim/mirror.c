@@ -286,8 +286,6 @@ static void answer(struct world *w, struct transfer *t)
           a.is_framed ? "" : " unframed", a.same_validator ? "" : " other validator",
           error_text(r));
     t->refused = r && !bad;
-    if (b->born_known && a.total >= 0 && (!bad || a.status == 416))
-        *(a.total == b->promised_size ? &b->row_is_right : &b->row_is_wrong) = true;
     if (r == 0 && !t->stopped)
         remember_answer(w, t, &a);
     uint64_t serial = t->serial;

@@ -38,7 +38,6 @@ void owner_open(struct world *w, int file)
     b->digest_known |= w->has_digest[file] && world_chance(w, 80);
     b->resumed = present;
     b->promised_size = present ? -1 : size;
-    b->row_is_right = b->row_is_wrong = false;
     b->born_known = size >= 0 && (present ? b->digest_known : b->row_known || world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
     version_digest(file, RIGHT, w->size[file], b->digest);
@@ -241,6 +240,8 @@ static void on_release(struct world *w, int file, const struct flight_command *c
             world_fault(w, "file %d: verified with a wrong digest", file);
         if (!b->digest_known && !content_is_of_one_answer(&b->content))
             world_fault(w, "file %d: bytes of several answers mixed without a digest", file);
+        if (!b->digest_known && !content_is_all(&b->content, c->size))
+            world_fault(w, "file %d: the beginning of a file is taken for all of it", file);
         return;
     }
     int64_t hold = c->size > FLIGHT_HOLD_BACK || c->size < 0 ? FLIGHT_HOLD_BACK : 1;
@@ -331,7 +332,7 @@ static void on_fail(struct world *w, int file, const struct flight_command *c)
     if (w->well_ms && world_now_ms(w) > w->well_ms && w->mirrors == 1 && w->mirror[0].honest &&
         b->digest_known && !w->stopping)
         world_fault(w, "file %d: failed, and the only mirror is well", file);
-    if (b->row_is_wrong && !b->row_is_right && !b->digest_known) { /* as engine/flying.c does */
+    if (c->doubted) {
         b->row_size = -1;
         b->row_known = false;
     }
@@ -458,13 +459,16 @@ void owner_drain(struct world *w, int file)
 
 /* ------------------------------------------------------------ the disk */
 
-static void add_pieces(struct blob *b, const struct event *e)
+static void add_pieces(struct world *w, struct blob *b, const struct event *e)
 {
+    const struct transfer *t = &w->transfer[e->index];
+    bool tells_end = t->to < 0 && t->fate == FATE_GOOD;
     struct piece p = {.from = e->from,
                       .to = e->to,
                       .version = e->copy.version,
                       .validator = e->copy.validator,
                       .mirror = e->number % FLIGHT_MIRRORS,
+                      .of = tells_end ? e->copy.size : 0,
                       .transfer = e->flight << 32 | e->number};
     if (e->copy.spoilt < e->from || e->copy.spoilt >= e->to) {
         content_add(&b->content, &p);
@@ -490,7 +494,7 @@ void owner_on_written(struct world *w, const struct event *e)
             flight_on_disk_error(b->flight, world_chance(w, 50) ? ERROR_NO_SPACE : ERROR_IO);
         } else {
             if (b->partial == e->partial) {
-                add_pieces(b, e);
+                add_pieces(w, b, e);
                 (void)extents_add(&b->reported, e->from, e->to);
                 disk_mark(w, e->file, e->from, e->to, e->number % FLIGHT_MIRRORS);
                 if (b->unsynced_ms < 0)
