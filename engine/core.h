@@ -8,6 +8,7 @@
  *   - files.c, reading.c, blob.c, pass.c: the table of files, one client's handle on a file
  *   - flights.c, flying.c, feed.c: opening, a flight's commands, its bytes
  *   - commit.c, space.c, reserve.c: keeping a file, what fits
+ *   - compare.c: whose bytes were wrong, of several mirrors
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
