@@ -160,7 +160,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         *upload_size = 0;
         return MHD_YES;
     }
-    if (request->connection.waiter.gone)
+    /* Answered already: a daemon that is being stopped accepts a response and drops it. */
+    if (request->connection.waiter.gone || request->status)
         return MHD_NO;
     return route_send(request);
 }

@@ -4,6 +4,7 @@ partial can be made."""
 
 import os
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -129,6 +130,11 @@ def _without_partials(cache, mode, off):
     return ("env", f"LD_PRELOAD={FAULTS}", *(f"WHEELYARD_FAULT_{k}={v}" for k, v in settings.items()))
 
 
+def _wait_all_want_the_facts(daemon, count):
+    """They have joined a flight that knows nothing yet."""
+    daemon.wait_status(lambda s: sum(f["readers"] for f in s["flights"]) >= count, what="all wait")
+
+
 @pytest.mark.skipif(not FAULTS.exists(), reason=f"{FAULTS} is built with the daemon")
 @pytest.mark.parametrize("mode", ["eio-on", "enospc-on"])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -137,8 +143,10 @@ def test_whatever_is_known_it_passes_by(origin, serve, tmp_path, body, mode, sha
     """Of the first file the disk's error is learnt in the middle; with the second it is known."""
     links = [anchor(f"/whl/cu126/{n}", n, sha256_of(body) if named else None) for n in NAMES[:2]]
     origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
+    silent = threading.Event()
     for name in NAMES[:2]:
         origin.put(f"/whl/cu126/{name}", body, **SHAPES[shape])
+    origin.change(f"/whl/cu126/{NAMES[1]}", silent=silent)
     config = configuration(pytorch=[official_mirror("m", origin.url)], min_free=0)
     cache, off = tmp_path / "cache", tmp_path / "off"
     off.touch()
@@ -150,7 +158,12 @@ def test_whatever_is_known_it_passes_by(origin, serve, tmp_path, body, mode, sha
         asked = [{"Range": span} if span else None for span in plain + spans]
         with ThreadPoolExecutor(len(asked) + 1) as clients:
             heads = clients.submit(wire.ask, _url(daemon, name), "HEAD")
-            replies = list(clients.map(lambda h, n=name: wire.ask(_url(daemon, n), headers=h), asked))
+            origin.wait_asked(f"/whl/cu126/{name}")
+            replies = clients.map(lambda h, n=name: wire.ask(_url(daemon, n), headers=h), asked)
+            if name == NAMES[1]:
+                _wait_all_want_the_facts(daemon, len(asked) + 1)
+                silent.set()
+            replies = list(replies)
         assert heads.result().status == 200
         for reply, headers in zip(replies, asked):
             assert (reply.status, reply.cut) == (206 if headers else 200, False), reply.text

@@ -8,11 +8,12 @@
  *     resume     somebody is about to resume one; holds it, too
  *     queue      a worker queues the reply it has made: the file was chosen, no byte read
  *     write      a lane writes to a partial
+ *     sync       a lane brings a partial to the disk, as before it is kept
  *     read       a lane reads from a blob or a partial: a cold block, or bytes to hash
  *
  * While <point>.trace exists, whoever comes by is noted, too, as "<point> by".
  *
- * <point>.only holds a text: only files whose path contains it are stopped at write and read.
+ * <point>.only holds a text: only files whose path contains it are stopped at write, sync and read.
  * While <WHEELYARD_GATES>/cold exists nothing is in memory: reads that may not wait get EAGAIN.
  */
 #include <dlfcn.h>
@@ -135,6 +136,13 @@ ssize_t gates_pwrite64(int fd, const void *from, size_t len, long offset) NAMED(
 ssize_t gates_pwrite64(int fd, const void *from, size_t len, long offset)
 {
     return gates_pwrite(fd, from, len, offset);
+}
+
+int gates_fdatasync(int fd) NAMED("fdatasync");
+int gates_fdatasync(int fd)
+{
+    gate_file("sync", fd);
+    return (int)syscall(SYS_fdatasync, fd);
 }
 
 ssize_t gates_pread(int fd, void *to, size_t len, long offset) NAMED("pread");
