@@ -307,6 +307,8 @@ static void account(struct feed *t, int error, const char *detail)
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     else if (t->head && t->facts.status >= 400 && t->facts.status < 500)
         return; /* HEAD is refused by some that serve the file */
+    else if (t->facts.status == 416 && t->from == 0 && t->to >= 0)
+        return; /* so is a range, of an empty file by all */
     else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }

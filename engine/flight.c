@@ -207,6 +207,7 @@ static void forget_bytes(struct flight *f)
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
     f->hashing = f->resumed = f->unsynced = f->has_strong = f->reserved = false;
+    f->plain = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }
@@ -469,10 +470,7 @@ void flight_on_reader_left(struct flight *f, uint64_t id)
 static bool worth_finishing(const struct flight *f)
 {
     int64_t missing = f->size - extents_total(&f->present);
-    bool busy = false;
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-        busy |= f->slot[i].state != SLOT_IDLE;
-    return f->was_whole && f->size >= 0 && busy &&
+    return f->was_whole && f->size >= 0 &&
            (missing < f->size / 4 || missing < FINISH_MISSING_BYTES);
 }
 
@@ -509,8 +507,9 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
     }
     if (f->idle_since_ms < 0)
         f->idle_since_ms = now_ms;
-    if (worth_finishing(f))
-        f->go_on = true;
+    f->go_on = worth_finishing(f);
+    if (f->go_on)
+        flight_plan(f);
     else if (now_ms - f->idle_since_ms >= GRACE_MS)
         park(f);
 }

@@ -17,8 +17,9 @@
  * A segment is about a second of its mirror's rate, at least 4 MiB, so that the round trip before
  * it weighs little, at most 16 MiB, so that the front never stands long before one that stalls;
  * towards the end of the file they shrink, so that the last ones end together. The first transfer,
- * of a file whose size nobody knows yet, is asked to the end, and stopped where it meets what
- * others brought.
+ * of a file whose size nobody knows yet, is asked for SEGMENT_MOST_BYTES, so that it need not be
+ * cut where others go on. A mirror that knows no ranges sends all, and is stopped where it meets
+ * what others brought.
  */
 
 static int64_t end_of(const struct flight *f)
@@ -116,6 +117,8 @@ static unsigned laggards(const struct flight *f)
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
     unsigned set = f->blamed | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
+    if (s->rival && s->bounded)
+        set |= f->unsized;
     if (s->rank == FLIGHT_RANK_AHEAD)
         set |= f->left | laggards(f);
     if (s->full)
@@ -191,6 +194,7 @@ static bool ask(struct flight *f, struct slot *s, bool head, int64_t from, int64
     s->head = head;
     s->beside = 0;
     s->rival = 0;
+    s->bounded = false;
     s->from = s->at = s->full ? 0 : from;
     s->to = s->full ? -1 : to;
     if (nobody_is_free(f, s) && (s->rank != FLIGHT_RANK_WAITING || !yield_furthest(f, s)))
@@ -229,16 +233,40 @@ static bool is_provable(const struct flight *f)
     return f->sha256[0] || f->has_strong;
 }
 
+static bool has_several(const struct flight *f)
+{
+    unsigned usable = ~(f->blamed | f->dead) & ((1u << f->mirrors) - 1);
+    return (usable & ~f->no_ranges) && (f->connections > 1 || (usable & (usable - 1)));
+}
+
 static bool is_segmented(const struct flight *f)
 {
-    unsigned usable = ~(f->blamed | f->dead | f->no_ranges) & ((1u << f->mirrors) - 1);
-    bool several = f->connections > 1 || (usable & (usable - 1));
-    return f->known && f->size >= SEGMENTED_BYTES && usable && several && is_provable(f) &&
+    return f->known && f->size >= SEGMENTED_BYTES && has_several(f) && is_provable(f) &&
            !is_front_alone(f);
+}
+
+/* Whether its answer will say what later ones can be held to. */
+static bool is_first(const struct flight *f)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted)
+            return false;
+    return !f->present.count || f->resumed;
+}
+
+/* Whether the slot's run is asked for a segment's length only. */
+static bool is_bounded(const struct flight *f, const struct slot *s, unsigned mirror)
+{
+    bool ranged = s->rank == FLIGHT_RANK_WAITING && s != &f->slot[FRONT] && !s->of_whole;
+    bool large = f->size < 0 ? s->from == 0 : f->size >= SEGMENTED_BYTES;
+    return large && !ranged && !f->plain && has_several(f) && !is_front_alone(f) &&
+           (is_provable(f) || is_first(f)) && !((f->no_ranges | f->unsized) & (1u << mirror));
 }
 
 static int64_t segment_bytes(const struct flight *f, unsigned mirror)
 {
+    if (f->size < 0)
+        return SEGMENT_MOST_BYTES;
     int64_t share = (f->size - extents_total(&f->present)) / FLIGHT_SLOTS;
     int64_t bytes = second_of(f, mirror);
     if (bytes > share)
@@ -454,10 +482,10 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     s->from = s->at = run.from;
     s->to = run.to < end ? run.to : s->to;
     int64_t most = s->from + segment_bytes(f, mirror);
-    bool ranged = s->rank == FLIGHT_RANK_WAITING && s != &f->slot[FRONT] && !s->of_whole;
-    bool bounded = is_segmented(f) && !ranged && !(f->no_ranges & (1u << mirror));
-    if (bounded && end > most && (s->to < 0 || s->to > most))
+    if (is_bounded(f, s, mirror) && end > most && (s->to < 0 || s->to > most)) {
         s->to = most;
+        s->bounded = true;
+    }
     return true;
 }
 
@@ -477,6 +505,7 @@ static void hedge(struct flight *f, const struct slot *s, unsigned beside)
     h->rank = FLIGHT_RANK_WAITING;
     h->beside = beside & ((1u << f->mirrors) - 1);
     h->rival = s->transfer;
+    h->bounded = s->bounded;
     if (unfit(f, h) == (1u << f->mirrors) - 1 || (nobody_is_free(f, h) && !yield_furthest(f, h)))
         return;
     h->state = SLOT_ASKED;

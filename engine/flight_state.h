@@ -63,6 +63,8 @@ struct slot {
     bool is_framed;
     bool endless;  /* it told no length, and sends to the end */
     bool accepted; /* its body may come */
+    bool bounded;  /* the run was cut to a segment's length */
+    bool refused;  /* the mirror would not give the beginning as a range */
     bool limited;  /* `to` was drawn in: more than that was asked for */
     bool of_whole; /* a whole-file reader waits for it, far ahead of the front */
 };
@@ -81,6 +83,7 @@ struct flight {
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
     unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
+    unsigned unsized;   /* gave no range from the beginning, or did not say of how much */
     unsigned shy;       /* failed a helper: for a while not asked by one */
     int64_t shy_since_ms;
     unsigned no_head;                  /* refused HEAD: asked for one byte instead */
@@ -92,6 +95,7 @@ struct flight {
     int64_t left_ms[FLIGHT_MIRRORS];
     unsigned left;
     int64_t hedge_after_ms;
+    bool plain; /* later answers could not be held to the first one: one transfer brings all */
     bool has_strong;  /* so has the base of the bytes that are there */
     bool reads_ahead; /* somebody reads whole from behind the beginning */
     bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the

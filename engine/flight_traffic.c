@@ -78,7 +78,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     s->state = SLOT_RUNNING;
     s->mirror = mirror;
     s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
-    s->is_framed = s->accepted = s->limited = false;
+    s->is_framed = s->accepted = s->limited = s->refused = false;
     s->begun_ms = f->now_ms;
     s->pace = -1;
     s->by_byte = s->head && (f->no_head & (1u << mirror));
@@ -124,9 +124,23 @@ static bool is_other_file(const struct flight *f, const struct slot *s,
     return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;
 }
 
+/* A range from the first byte on that does not say how long the file is, or that it is empty, or
+ * nothing: the mirror is asked for all of it. */
+static bool is_range_refused(const struct flight *f, const struct slot *s,
+                             const struct flight_answer *a)
+{
+    return s->bounded && s->from == 0 &&
+           (a->status == 416 || (a->status == 206 && a->total < 0 && f->size < 0));
+}
+
 static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
 {
     unsigned bit = 1u << s->mirror;
+    s->refused = is_range_refused(f, s, a);
+    if (s->refused) {
+        f->unsized |= bit;
+        return a->status == 416 ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
+    }
     if (a->status == 404 || a->status == 410)
         return ERROR_GONE;
     if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
@@ -229,6 +243,15 @@ static void limit_others(struct flight *f, const struct slot *s)
     }
 }
 
+/* The beginning of a file without digest or strong validator: what comes behind could be of
+ * another one, and nobody would find out. One transfer has to bring it all. */
+static bool must_be_plain(const struct flight *f, const struct slot *s,
+                          const struct flight_answer *a)
+{
+    return s->bounded && a->status == 206 && a->total > s->to && !f->sha256[0] && !a->has_strong &&
+           !has_begun(f, s);
+}
+
 int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_answer *a)
 {
     struct slot *s = slot_of(f, transfer);
@@ -237,6 +260,12 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     int r = judge(f, s, a);
     if (r)
         return r;
+    if (must_be_plain(f, s, a)) {
+        f->plain = true;
+        flight_stop_slot(f, s);
+        flight_plan(f);
+        return ERROR_STOPPING;
+    }
     if (a->status == 200 && !s->head && s->to >= 0) { /* it sends on behind the range */
         f->no_ranges |= 1u << s->mirror;
         s->to = -1;
@@ -253,6 +282,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         f->size = a->total;
         f->has_length = true;
     }
+    if (f->size >= 0 && s->to > f->size)
+        s->to = -1; /* it was asked for more than there is */
     if (f->first_size < 0 && a->total >= 0)
         f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
     if (f->size != 0 || !f->sha256[0]) /* of nothing, nothing can be held back: it waits */
@@ -375,15 +406,15 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
                         status >= 400 && status != 429 && status < 600 && status != 503;
     if (refused_head) {
         f->no_head |= bit;
-    } else if (error) {
+    } else if (error && !s->refused) {
         s->tried |= bit;
         note_help(f, s, true);
         if (error == ERROR_GONE)
             f->dead |= bit;
         flight_note_failure(f, error, detail);
-    } else if (!s->head && f->size < 0 && s == &f->slot[FRONT]) {
+    } else if (!error && !s->head && f->size < 0 && s == &f->slot[FRONT]) {
         conclude_length(f, s);
-    } else if (!s->head) {
+    } else if (!error && !s->head) {
         struct extent run;
         bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
         note_help(f, s, is_short);

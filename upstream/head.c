@@ -137,7 +137,7 @@ static int read_partial(const char *range, const struct head_question *question,
     int64_t last = question->to;
     if (total >= 0 && (last < 0 || last >= total))
         last = total - 1;
-    if (last >= 0 && to != last)
+    if (last >= 0 && (total >= 0 ? to != last : to > last)) /* else it may end sooner */
         return broken(reply, "Content-Range that was not asked for");
     if (head->length >= 0 && head->length != to - from + 1)
         return broken(reply, "Content-Length and Content-Range disagree");

@@ -109,6 +109,8 @@ class Origin:
         self._asked = {}
         self._change = threading.Condition()
         self._connections = set()
+        self._bodies = {}  # connection -> path, while a body is sent there
+        self.most_at_once = {}  # path -> bodies that were sent at one time; None: of all paths
         self.requests = []
         self._server = ThreadingHTTPServer((address, 0), _Handler)
         self._server.daemon_threads = True
@@ -177,6 +179,19 @@ class Origin:
                 self._connections.add(connection)
             self._change.notify_all()
 
+    def begin_body(self, connection, path):
+        """For the handler. Who was left by its client is not counted, even if it does not know."""
+        with self._change:
+            self._bodies[connection] = path
+            paths = [p for c, p in self._bodies.items() if _is_open(c)]
+            for key, count in ((None, len(paths)), (path, paths.count(path))):
+                self.most_at_once[key] = max(count, self.most_at_once.get(key, 0))
+
+    def end_body(self, connection):
+        """Before the last block: who has got it may ask for more at once."""
+        with self._change:
+            self._bodies.pop(connection, None)
+
     def asked(self, path, method=None):
         with self._change:
             return [r for r in self.requests if r.path == path and method in (None, r.method)]
@@ -193,6 +208,15 @@ class Origin:
 
     def wait_asked(self, path, count=1, seconds=PATIENCE_S):
         self.wait(lambda: sum(r.path == path for r in self.requests) >= count, seconds)
+
+
+def _is_open(connection):
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _cut(connection):
@@ -331,11 +355,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, resource, first, end):
         self._set_pace(resource.pace)
+        self.server.origin.begin_body(self.connection, self._request.path)
+        try:
+            self._send_blocks(resource, first, end)
+        finally:
+            self.server.origin.end_body(self.connection)
+
+    def _send_blocks(self, resource, first, end):
         stop = end if resource.cut_after is None else min(end, resource.cut_after)
         position = first
         while position < stop:
             limit = resource.gate.pass_from(position) if resource.gate else stop
             until = min(stop, limit, position + BLOCK)
+            if until == stop:
+                self.server.origin.end_body(self.connection)
             self._send(resource.body[position:until], resource.framing == "chunked")
             position = until
             if resource.gate:

@@ -154,7 +154,7 @@ def test_no_length_cut_short_by_closing(origin, serve, body):
 
 
 def test_neither_length_nor_digest_is_served_and_not_kept(origin, serve, body):
-    flat(origin, body, framing="chunked")
+    flat(origin, body, framing="chunked", ignore_range=True)
     daemon = serve(configuration(pytorch=[flat_mirror("flat", origin.url)]))
     first, second = wire.ask(wheel_url(daemon)), wire.ask(wheel_url(daemon))
     assert first.body == second.body == body

@@ -70,7 +70,10 @@ def _file_faults():
         "portal": Fault(lambda _: {"served": PORTAL_PAGE, "type": "text/html"}, cuts=True),
         "empty": Fault(lambda _: {"served": b""}, cuts=True),
         "gzip": Fault(lambda _: {"gzip": True}, cuts=True),
-        "too-long": Fault(lambda b: {"length": len(b) + 999}, cuts=True),
+        # Where the length stands in Content-Range, too, a lie is found out sooner.
+        "too-long": Fault(lambda b: {"length": len(b) + 999, "ignore_range": True}, cuts=True),
+        "range-too-long": Fault(lambda b: {"length": len(b) + 999}),
+        "range-closed": Fault(lambda b: {"cut_after": len(b) // 2, "framing": "close"}),
     }
     for place in PLACES:
         at = lambda body, place=place: _at(body, place)
@@ -79,7 +82,7 @@ def _file_faults():
             lambda b, at=at: {"cut_after": at(b), "framing": "chunked"}, cuts=True
         )
         faults[f"closed-{place}"] = Fault(
-            lambda b, at=at: {"cut_after": at(b), "framing": "close"}, cuts=True
+            lambda b, at=at: {"cut_after": at(b), "framing": "close", "ignore_range": True}, cuts=True
         )
         faults[f"wrong-{place}"] = Fault(
             lambda b, place=place: {"served": _flipped(b, place)}, cuts=True
@@ -131,7 +134,8 @@ SAID = {
     "cut": "transfer closed",
     "chunked": "transfer closed",
 }
-SAID_OF_FILES = SAID | {"403": "HTTP 403", "silent": "no byte for", "stalled": "no byte for"}
+SAID_OF_FILES = SAID | {"range-too": "disagree", "range-closed": "shorter than announced"}
+SAID_OF_FILES |= {"403": "HTTP 403", "silent": "no byte for", "stalled": "no byte for"}
 SAID_OF_FILES |= dict.fromkeys(("portal", "empty", "closed", "wrong"), "wrong digest")
 SAID_OF_PAGES = SAID | dict.fromkeys(("silent", "stalled"), "no byte for")
 SAID_OF_PAGES |= dict.fromkeys(("portal", "blank", "no-byte", "injected", "200"), "not a listing")

@@ -79,7 +79,7 @@ static void nothing_to_compare(void **state)
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
     mirror(0, 0);
-    expect("get0:0[0,-1)");
+    expect("get0:0[0,16777216)");
     assert_int_equal(answer(0, 200, 1000, 0), 0);
     bytes(0, 0, 1000);
     ended(0, 0, 200);
@@ -183,7 +183,7 @@ static void wrong_before(void **state)
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
     mirror(0, 0);
-    expect("get0:0[0,-1)");
+    expect("get0:0[0,16777216)");
     flight_on_still_wrong(f, 0);
     ended(0, ERROR_UPSTREAM_BROKEN, 200);
     expect("ask0-1");

@@ -2,26 +2,83 @@
 /* Several transfers at once: segments, readers far from the front, limits. */
 #include "tests/engine/flight_story.h"
 
-/* Two mirrors, a connection each: a segment from the second, and where the front meets it, the
- * first transfer, asked to the end, is stopped. */
+/* Two mirrors, a connection each: segments from both, and nothing has to be cut where they meet. */
 static void segments(void **state)
 {
     (void)state;
     open_wide(2, 1);
     begin_then(0, 64 * MIB, " ask1-1+");
     mirror(1, 1);
+    expect("get1:1[16777216,25165824)");
+    assert_int_equal(answer(1, 206, 64 * MIB, 16 * MIB), 0);
+    bytes(1, 16 * MIB, 20 * MIB);
+    bytes(0, 0, 16 * MIB);
+    expect("release:20971520 hash[0,4194304)");
+    ended(0, 0, 206);
+    expect("ask2-2+");
+    mirror(2, 0);
+    expect("get2:0[25165824,30932992)"); /* an eighth of what is missing */
+    bytes(1, 20 * MIB, 24 * MIB);
+    ended(1, 0, 206);
+    expect("release:25165824 ask1-1+"); /* the front is under way already */
+    stop("stop fail:-17 sync end,kept");
+}
+
+/* A mirror that knows no ranges sends all at once: it is stopped where others go on. */
+static void no_ranges(void **state)
+{
+    (void)state;
+    open_wide(2, 1);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,16777216)");
+    assert_int_equal(answer(0, 200, 64 * MIB, 0), 0);
+    expect("known:67108864 ask1-1+");
+    mirror(1, 1);
     expect("get1:1[8388608,16777216)");
     assert_int_equal(answer(1, 206, 64 * MIB, 8 * MIB), 0);
+    expect("limit:8388608");
     bytes(1, 8 * MIB, 12 * MIB);
-    expect("limit:8388608"); /* the first is not to go on behind it */
     bytes(0, 0, 8 * MIB);
-    expect("stop release:12582912 hash[0,4194304) ask2-2+");
-    mirror(2, 0);
-    expect("get2:0[16777216,23592960)"); /* an eighth of what is missing */
-    bytes(1, 12 * MIB, 16 * MIB);
-    ended(1, 0, 206);
-    expect("release:16777216 ask1-1+"); /* the front is under way already */
+    expect("stop release:12582912 hash[0,4194304)");
     stop("stop fail:-17 sync end,kept");
+}
+
+/* No range of nothing can be had, and one that does not say of how much tells no end. */
+static void beginning_refused(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        open_wide(2, 1);
+        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,16777216)");
+        int error = i ? ERROR_UPSTREAM_BROKEN : ERROR_UPSTREAM_STATUS;
+        assert_int_equal(answer(0, i ? 206 : 416, i ? -1 : 0, 0), error);
+        ended(0, error, i ? 206 : 416);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,-1)");
+        assert_int_equal(answer(0, 200, i ? 5 : 0, 0), 0);
+        expect(i ? "known:5" : "hash[0,0)");
+        stop(i ? "stop fail:-17 end" : "stop fail:-17 end");
+    }
+}
+
+/* When the size is known from the start, the first segment is asked for and no more. */
+static void size_known(void **state)
+{
+    (void)state;
+    struct flight_options o = {
+        .mirrors = 2, .size = 64 * MIB, .is_known = true, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,8388608)");
+    stop("stop fail:-17 end");
 }
 
 /* Three small steps of the same: what begins where, and nothing twice. */
@@ -31,12 +88,12 @@ static void segments_of_one_mirror(void **state)
     open_wide(1, 2);
     begin_then(0, 64 * MIB, " ask1-0+");
     mirror(1, 0);
-    expect("get1:0[8388608,16777216)"); /* both connections are in use: nothing more is asked */
-    bytes(1, 8 * MIB, 16 * MIB);
+    expect("get1:0[16777216,25165824)"); /* both connections are in use: nothing more is asked */
+    bytes(1, 16 * MIB, 24 * MIB);
     ended(1, 0, 206);
     expect("ask1-0+");
     mirror(1, 0);
-    expect("get1:0[16777216,24117248)");
+    expect("get1:0[25165824,32505856)");
     stop("stop stop fail:-17 sync end,kept");
 }
 
@@ -48,27 +105,33 @@ static void small_files_come_in_one(void **state)
     stop("stop fail:-17 end");
 }
 
-/* Without a digest only mirrors whose answers can be told to be the same have a part. */
+/* Without a digest only mirrors whose answers can be told to be the same have a part; where there is
+ * no telling, one transfer brings all. */
 static void segments_need_proof(void **state)
 {
     (void)state;
     for (int strong = 0; strong < 2; strong++) {
-        struct flight_options o = {.mirrors = 2, .size = -1, .connections = 1};
-        assert_int_equal(flight_new(&o, &f), 0);
+        open_flight(2, -1, NULL);
         flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
         expect("ask0-0");
         mirror(0, 0);
-        expect("get0:0[0,-1)");
-        struct flight_answer a = {200, 64 * MIB, 0, true, true, true, strong};
-        assert_int_equal(answer_full(0, a), 0);
-        expect(strong ? "known:67108864 ask1-1+" : "known:67108864");
+        expect("get0:0[0,16777216)");
+        struct flight_answer a = {206, 64 * MIB, 0, true, true, true, strong};
+        assert_int_equal(answer_full(0, a), strong ? 0 : ERROR_STOPPING);
+        expect(strong ? "known:67108864 ask1-1+" : "stop ask0-0");
         if (strong) {
             mirror(1, 1);
-            expect("get1:1[8388608,16777216)");
-            struct flight_answer other = {206, 64 * MIB, 8 * MIB, true, true, false, true};
+            expect("get1:1[16777216,25165824)");
+            struct flight_answer other = {206, 64 * MIB, 16 * MIB, true, true, false, true};
             assert_int_equal(answer_full(1, other), ERROR_UPSTREAM_BROKEN);
             ended(1, ERROR_UPSTREAM_BROKEN, 206);
             expect(""); /* and it is not asked again */
+        } else {
+            mirror(0, 0);
+            expect("get0:0[0,-1)");
+            a.status = 200;
+            assert_int_equal(answer_full(0, a), 0);
+            expect("known:67108864");
         }
         stop("stop fail:-17 end");
     }
@@ -81,7 +144,7 @@ static void unfit_for_segments(void **state)
     open_wide(2, 1);
     begin_then(0, 64 * MIB, " ask1-1+");
     mirror(1, 1);
-    expect("get1:1[8388608,16777216)");
+    expect("get1:1[16777216,25165824)");
     assert_int_equal(answer(1, 200, 64 * MIB, 0), ERROR_UPSTREAM_BROKEN);
     ended(1, ERROR_UPSTREAM_BROKEN, 200);
     expect("");
@@ -89,8 +152,8 @@ static void unfit_for_segments(void **state)
     open_wide(2, 1);
     begin_then(0, 64 * MIB, " ask1-1+");
     mirror(1, 1);
-    expect("get1:1[8388608,16777216)");
-    assert_int_equal(answer(1, 206, 63 * MIB, 8 * MIB), ERROR_UPSTREAM_BROKEN);
+    expect("get1:1[16777216,25165824)");
+    assert_int_equal(answer(1, 206, 63 * MIB, 16 * MIB), ERROR_UPSTREAM_BROKEN);
     ended(1, ERROR_UPSTREAM_BROKEN, 206);
     expect("");
     stop("stop fail:-17 end");
@@ -103,14 +166,13 @@ static void wanted_ahead_of_the_front(void **state)
     open_wide(1, 2);
     begin_then(0, 64 * MIB, " ask1-0+");
     mirror(1, 0);
-    expect("get1:0[8388608,16777216)");
+    expect("get1:0[16777216,25165824)");
     flight_on_reader(f, 2, FLIGHT_RANGE, 40 * MIB, 41 * MIB);
     expect("stop ask2-0 ask1-0+");
     mirror(2, 0);
     expect("get2:0[41943040,42991616)");
     assert_int_equal(answer(2, 206, 64 * MIB, 40 * MIB), 0);
     bytes(2, 40 * MIB, 41 * MIB);
-    expect("limit:41943040");
     flight_on_reader(f, 3, FLIGHT_RANGE, 2 * MIB, 3 * MIB); /* the front will be there soon */
     expect("");
     ended(2, 0, 206);
@@ -138,14 +200,14 @@ static void yielding(void **state)
     open_wide(2, 1);
     begin_then(0, 64 * MIB, " ask1-1+");
     mirror(1, 1);
-    expect("get1:1[8388608,16777216)");
+    expect("get1:1[16777216,25165824)");
     assert_false(flight_on_yield(f, number[0]));
     assert_true(flight_on_yield(f, number[1]));
     assert_false(flight_on_yield(f, number[1]));
     expect("stop ask1-1+");
     mirror(1, 1);
-    expect("get1:1[8388608,16777216)");
-    flight_on_reader(f, 2, FLIGHT_RANGE, 9 * MIB, 10 * MIB);
+    expect("get1:1[16777216,25165824)");
+    flight_on_reader(f, 2, FLIGHT_RANGE, 17 * MIB, 18 * MIB);
     assert_false(flight_on_yield(f, number[1]));
     stop("stop stop fail:-17 end");
 }
@@ -192,14 +254,14 @@ static void hedge(void **state)
         flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
         expect("ask0-0");
         mirror(0, 0);
-        expect("get0:0[0,-1)");
+        expect("get0:0[0,16777216)");
         flight_on_tick(f, 1500, NULL);
         flight_on_tick(f, 1750, NULL);
         expect("");
         flight_on_tick(f, 2000, NULL);
         expect("ask1-1");
         mirror(1, 1);
-        expect("get1:1[0,-1)");
+        expect("get1:1[0,16777216)");
         assert_int_equal(answer(winner, 200, 1000, 0), 0);
         expect(winner ? "stop,no byte for 1000 ms known:1000" : "stop known:1000");
         bytes(winner, 0, 1000);
@@ -238,6 +300,7 @@ static void open_paced(unsigned mirrors)
         .mirrors = mirrors, .size = -1, .sha256 = right, .connections = 1, .now_ms = 5000};
     assert_int_equal(flight_new(&o, &f), 0);
     clock_ms = 5000;
+    bounded = mirrors > 1;
     begin(0, 4 * MIB);
 }
 
@@ -328,6 +391,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments),
+        cmocka_unit_test(no_ranges),
+        cmocka_unit_test(beginning_refused),
+        cmocka_unit_test(size_known),
         cmocka_unit_test(segments_of_one_mirror),
         cmocka_unit_test(small_files_come_in_one),
         cmocka_unit_test(segments_need_proof),

@@ -203,7 +203,7 @@ static void empty_lie(void **state)
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
     mirror(0, 0);
-    expect("get0:0[0,-1)");
+    expect("get0:0[0,16777216)");
     assert_int_equal(answer(0, 200, 0, 0), 0);
     expect("hash[0,0)"); /* nobody is told of an empty file before it is verified */
     flight_on_hashed(f, 0, wrong);
@@ -223,7 +223,7 @@ static void contradiction(void **state)
     flight_on_hashed(f, 0, wrong);
     expect("cut ask0-0");
     mirror(0, 1);
-    expect("get0:1[0,-1)");
+    expect("get0:1[0,16777216)");
     assert_int_equal(answer(0, 200, 1000, 0), 0);
     expect("known:1000");
     flight_on_stop(f);
@@ -430,12 +430,12 @@ static void unknown_length_close_delimited(void **state)
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
     mirror(0, 0);
-    expect("get0:0[0,-1)");
+    expect("get0:0[0,16777216)");
     assert_int_equal(answer_full(0, a), ERROR_UPSTREAM_BROKEN); /* another may know the length */
     ended(0, ERROR_UPSTREAM_BROKEN, 200);
     expect("ask0-1");
     mirror(0, 1);
-    expect("get0:1[0,-1)");
+    expect("get0:1[0,16777216)");
     assert_int_equal(answer_full(0, a), 0);
     bytes(0, 0, 100000);
     expect("known:-1 release:34464");

@@ -285,7 +285,7 @@ static void answer(struct world *w, struct transfer *t)
           (unsigned long long)t->number, a.status, (long long)a.total, (long long)a.from,
           a.is_framed ? "" : " unframed", a.same_validator ? "" : " other validator",
           error_text(r));
-    t->refused = r && !bad;
+    t->refused = r && (!bad || (a.status == 416 && t->from == 0 && t->to >= 0));
     if (r == 0 && !t->stopped)
         remember_answer(w, t, &a);
     uint64_t serial = t->serial;
