@@ -45,10 +45,10 @@ struct entry {
     _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
-    char *leftover;                     /* the partial's name, or NULL */
-    int64_t leftover_bytes, leftover_s; /* on the disk; since when, real time */
+    char *leftover;                          /* the partial's name, or NULL */
+    int64_t leftover_bytes, leftover_s;      /* on the disk; since when, real time */
     int64_t leftover_size, leftover_present; /* of the whole file; of it */
-    struct entry *next_path; /* space.c: of the same blob, while it looks */
+    struct entry *next_path;                 /* space.c: of the same blob, while it looks */
     UT_hash_handle hh;
 };
 
@@ -60,7 +60,7 @@ struct files {
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
     unsigned writer_turn;
-    struct pass *passes; /* of which a source may still bring something */
+    struct pass *passes;    /* of which a source may still bring something */
     int64_t evidence_bytes; /* see engine/compare.h */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */

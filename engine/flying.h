@@ -21,7 +21,7 @@ struct flying {
     struct board *board;         /* NULL between a failure and the next reader */
     struct lane *writer;         /* that writes the partial */
     struct partial *partial;
-    struct extents present;    /* what is written in it */
+    struct extents present;      /* what is written in it */
     struct comparison *evidence; /* see engine/compare.h; or NULL */
     int64_t evidence_bytes;
     struct hasher *hasher;     /* bytes [0, hashed) */
@@ -29,12 +29,12 @@ struct flying {
     struct feed *feeds;
     unsigned refs; /* jobs on their way, and the list's own */
     bool over, committed, no_room;
-    bool facts_only; /* nothing can be kept: only size and validators are asked for, and no disk */
-    bool has_map;    /* the partial's map is begun: see engine/saved.h */
+    bool facts_only;  /* nothing can be kept: only size and validators are asked for, and no disk */
+    bool has_map;     /* the partial's map is begun: see engine/saved.h */
     int64_t reserved; /* bytes that the whole file takes of the disk, from when that was promised */
     bool reserving, is_allocated; /* being asked of the disk; the disk has them: engine/reserve.h */
     unsigned giving_back;         /* jobs that do */
-    int64_t parked_s;             /* since when nobody uses it, real time, and the order in a second */
+    int64_t parked_s; /* since when nobody uses it, real time, and the order in a second */
     uint64_t parked_after;
     const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
@@ -47,7 +47,7 @@ struct flying {
     enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
     char *via;
-    unsigned blamed;      /* mirrors that sent wrong bytes */
+    unsigned blamed; /* mirrors that sent wrong bytes */
     /* ETag, or date, of each mirror's last body; and of one that was wrong an hour ago or longer:
      * such a mirror is believed again when it calls its file something else. */
     char *sent_under[FLIGHT_MIRRORS], *wrong_under[FLIGHT_MIRRORS];
