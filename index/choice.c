@@ -86,19 +86,27 @@ static int take(struct choice *c, struct candidate *a, const struct choice_file 
     return 0;
 }
 
-/* Pre-releases that are not named give way to final releases. */
-static void drop_prereleases(struct choice *c)
+/* What is taken only when nothing else fits: pre-releases that are not named, and yanked files. */
+static void drop(struct choice *c, bool (*is_last_resort)(const struct candidate *),
+                 enum verdict verdict)
 {
-    bool has_final = false;
+    bool has_better = false;
 
-    if (specifiers_name_prerelease(c->specifiers))
-        return;
     for (size_t i = 0; i < c->count; i++)
-        has_final |=
-            c->list[i].verdict == VERDICT_FITS && !version_is_prerelease(c->list[i].name.version);
-    for (size_t i = 0; i < c->count && has_final; i++)
-        if (c->list[i].verdict == VERDICT_FITS && version_is_prerelease(c->list[i].name.version))
-            c->list[i].verdict = VERDICT_PRERELEASE;
+        has_better |= c->list[i].verdict == VERDICT_FITS && !is_last_resort(&c->list[i]);
+    for (size_t i = 0; i < c->count && has_better; i++)
+        if (c->list[i].verdict == VERDICT_FITS && is_last_resort(&c->list[i]))
+            c->list[i].verdict = verdict;
+}
+
+static bool is_prerelease(const struct candidate *a)
+{
+    return version_is_prerelease(a->name.version);
+}
+
+static bool is_yanked(const struct candidate *a)
+{
+    return a->file->yanked;
 }
 
 static bool is_better(const struct candidate *a, const struct candidate *b)
@@ -125,7 +133,9 @@ int choice_make(const struct tags *tags, const struct specifiers *specifiers,
         r = take(c, &c->list[c->count++], &files[i]);
     if (r)
         return r;
-    drop_prereleases(c);
+    if (!specifiers_name_prerelease(specifiers))
+        drop(c, is_prerelease, VERDICT_PRERELEASE);
+    drop(c, is_yanked, VERDICT_YANKED);
     for (size_t i = 0; i < count; i++)
         if (c->list[i].verdict == VERDICT_FITS &&
             (c->best == CHOICE_NONE || is_better(&c->list[i], &c->list[c->best])))
@@ -236,11 +246,12 @@ static void write_range(const struct group *g, struct buf *to)
         buf_printf(to, " to %.*s", high, g->highest);
 }
 
-/* "cp314 has 2.9.0 to 2.14.0, cp313 has ..." */
+/* "; cp314 has 2.9.0 to 2.14.0, cp313 has ..." */
 static void write_groups(struct groups *groups, int (*order)(const void *, const void *),
                          struct buf *to)
 {
     qsort(groups->list, groups->count, sizeof(*groups->list), order);
+    buf_puts(to, groups->count ? "; " : "");
     for (size_t i = 0; i < groups->count && i < GROUPS_SHOWN; i++) {
         buf_printf(to, "%s%s has ", i ? ", " : "", groups->list[i].label);
         write_range(&groups->list[i], to);
@@ -335,7 +346,7 @@ static void write_platforms(const struct survey *s, struct buf *to)
         return;
     }
     platform_label(tags_platform(s->choice->tags), label);
-    buf_printf(to, "no wheel for %s; ", label);
+    buf_printf(to, "no wheel for %s", label);
     for (size_t i = 0; i < s->choice->count; i++) {
         const struct candidate *a = &s->choice->list[i];
 
@@ -355,7 +366,7 @@ static void write_pythons(const struct survey *s, struct buf *to)
     char label[NAME_MAX_BYTES + 1];
 
     platform_label(tags_platform(s->choice->tags), label);
-    buf_printf(to, "no %s wheel for %s; ", tags_interpreter(s->choice->tags), label);
+    buf_printf(to, "no %s wheel for %s", tags_interpreter(s->choice->tags), label);
     for (size_t i = 0; i < s->choice->count; i++) {
         const struct candidate *a = &s->choice->list[i];
 

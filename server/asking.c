@@ -318,11 +318,14 @@ void asking_write_lines(const char *text, struct buf *to)
     buf_putc(to, ']');
 }
 
-int asking_print(const struct buf *text, int code)
+int asking_print(struct buf *text, int code)
 {
     if (text->error) {
         (void)fprintf(stderr, "wheelyard: %s\n", error_text(text->error));
         return EXIT_NO;
     }
+    for (size_t i = 0; i < text->len; i++)
+        if (((unsigned char)text->data[i] < ' ' && text->data[i] != '\n') || text->data[i] == 0x7f)
+            text->data[i] = '?';
     return fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) ? EXIT_NO : code;
 }

@@ -48,7 +48,7 @@ int asking_parse(int argc, char **argv, const struct asking_command *command, st
 int asking_fetch(struct asking *asking);
 void asking_release(struct asking *asking);
 
-/* Adds `,"_mirrors"` as "mirrors", size, url and so on of a file to an open JSON object. */
+/* Name, address, size, digest, mirrors and so on of a file, as members of an open JSON object. */
 void asking_write_file(const struct asking *asking, size_t file, struct buf *to);
 /* "aliyun, nju"; "" when the page does not say. */
 void asking_write_mirrors(const struct asking *asking, size_t file, struct buf *to);
@@ -58,5 +58,6 @@ int64_t asking_size(const struct asking *asking, size_t file);
 void asking_write_amount(int64_t bytes, const char *separator, struct buf *to);
 /* The lines of `text` as a JSON array of strings. */
 void asking_write_lines(const char *text, struct buf *to);
-/* Prints, and gives the exit code back unless that failed. */
-int asking_print(const struct buf *text, int code);
+/* Prints, and gives the exit code back unless that failed. Control bytes, which a mirror may have
+ * put into its page, become `?`: a terminal would obey them. */
+int asking_print(struct buf *text, int code);

@@ -435,7 +435,7 @@ static int resolve(struct setup *s)
 
     if (code != EXIT_DONE)
         return code;
-    if (url_parse(base, &url) || strpbrk(base, "\"\\#?% "))
+    if (strpbrk(base, "\"\\#?% ") || url_parse(base, &url))
         return wrong(base, "not an address such as http://localhost:8503");
     s->host = strdup(url.host);
     url_release(&url);

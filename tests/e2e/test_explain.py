@@ -8,7 +8,7 @@ import pytest
 
 import wire
 from clients import ClientFailed
-from daemon import configuration, flat_mirror, official_mirror, run_wheelyard
+from daemon import configuration, flat_mirror, official_mirror, pypi_mirror, run_wheelyard
 from standins import flat_page
 from wheels import build
 
@@ -185,6 +185,17 @@ def test_why_nothing_fits(explain, requirement, python, platform, reasons):
 def test_yanked_when_pinned(explain):
     told = explain("torch==2.9.1", "3.14", "win_amd64")
     assert told.startswith(YANKED) and "yanked" in told
+
+
+def test_yanked_only_when_nothing_else_is_left(serve, origin, tmp_path):
+    names = ["a-1.0+x-py3-none-any.whl", "a-1.0-py3-none-any.whl"]
+    entries = [{"filename": n, "url": n.replace("+", "%2B"), "hashes": {}} for n in names]
+    entries[0]["yanked"] = True
+    page = {"meta": {"api-version": "1.0"}, "name": "a", "files": entries}
+    origin.put("/simple/a/", json.dumps(page).encode(), type=wire.JSON)
+    daemon = serve(configuration(pypi=[pypi_mirror("tuna", origin.url)]))
+    arguments = ("explain", "a==1.0", "--python", "3.13", "--url", daemon.url)
+    assert run_wheelyard(*arguments, home=tmp_path).stdout.startswith(names[1])
 
 
 def test_a_project_that_is_not_there(explain):
