@@ -82,7 +82,9 @@ def test_two_mirrors_send_parts_at_once(origin, second_origin, serve, body):
         gate.open()
     assert_whole(client, body)
     assert origin.body_bytes(PATH) > MIB and second_origin.body_bytes(PATH) > MIB
-    assert sent(origin, second_origin) == len(body), "no transfer is cut where parts meet"
+    # No transfer is cut where parts meet; on a busy machine one that stood at the gate for three
+    # seconds is raced, and cut when it lost.
+    assert len(body) <= sent(origin, second_origin) <= len(body) + MIB
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1, what="the blob is kept")
 
 
