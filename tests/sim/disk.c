@@ -47,7 +47,9 @@ static void *zeros(size_t len)
 /* "" when the kernel does not say. */
 static void boot_id(const struct world *w, char ret[MAP_BOOT_ID])
 {
-    (void)snprintf(ret, MAP_BOOT_ID, w->has_boot_id ? "boot-%u" : "", w->boot);
+    (void)snprintf(ret, MAP_BOOT_ID, "boot-%u", w->boot);
+    if (!w->has_boot_id)
+        *ret = '\0';
 }
 
 /* ------------------------------------------------------------------ begin, mark */
