@@ -80,18 +80,18 @@ enum flight_rank {
 };
 
 enum flight_command_type {
-    FLIGHT_ASK,     /* slot, rank: choose a mirror not in `excluded`; answer by flight_on_mirror. A
-                       later one of the same slot replaces it; FLIGHT_CUT, _PARK, _END and
-                       FLIGHT_DROP withdraw it */
-    FLIGHT_DROP,    /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
-    FLIGHT_START,   /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
-    FLIGHT_STOP,    /* transfer; error, detail, rate (bytes a second, 0 not measured): another mirror
-                       does better, which the choice of mirrors should know; error 0: the mirror is
-                       not at fault */
-    FLIGHT_LIMIT,   /* transfer, to: what it brings behind `to` comes from elsewhere: to be stopped
-                       there, without waiting for FLIGHT_STOP */
-    FLIGHT_KNOWN,   /* size (-1 unknown): readers may be answered; comes once, again only after
-                       FLIGHT_CUT */
+    FLIGHT_ASK,   /* slot, rank: choose a mirror not in `excluded`; answer by flight_on_mirror. A
+                     later one of the same slot replaces it; FLIGHT_CUT, _PARK, _END and
+                     FLIGHT_DROP withdraw it */
+    FLIGHT_DROP,  /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
+    FLIGHT_START, /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
+    FLIGHT_STOP,  /* transfer; error, detail, rate (bytes a second, 0 not measured): another mirror
+                     does better, which the choice of mirrors should know; error 0: the mirror is
+                     not at fault */
+    FLIGHT_LIMIT, /* transfer, to: what it brings behind `to` comes from elsewhere: to be stopped
+                     there, without waiting for FLIGHT_STOP */
+    FLIGHT_KNOWN, /* size (-1 unknown): readers may be answered; comes once, again only after
+                     FLIGHT_CUT */
     FLIGHT_RELEASE, /* to: whole-file readers may read below it; INT64_MAX: verified, no limit;
                        size is then final */
     FLIGHT_RESERVE, /* size: a whole-file reader has come: disk for all of it; where there is none:
@@ -167,8 +167,8 @@ struct flight_answer {
 /* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
  */
 int flight_on_answer(struct flight *flight, uint64_t transfer, const struct flight_answer *answer);
-/* A mirror that sent wrong bytes long ago has that file still, as its answer shows, which is told of
- * no further: it is asked no more. */
+/* A mirror that sent wrong bytes long ago has that file still, as its answer shows, which is told
+ * of no further: it is asked no more. */
 void flight_on_still_wrong(struct flight *flight, unsigned mirror);
 /* Bytes of a transfer are on disk that were not there before. The owner drops bytes that are
  * already written: no byte is ever written twice into one partial file. Bytes of a
