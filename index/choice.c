@@ -359,6 +359,14 @@ static void write_platforms(const struct survey *s, struct buf *to)
     buf_putc(to, '\n');
 }
 
+/* "cp314t", without the global lock, is no help to whoever has it. */
+static bool is_of_use(const struct choice *c, const char *label)
+{
+    const char *own = tags_interpreter(c->tags);
+
+    return own[strlen(own) - 1] == 't' || label[strlen(label) - 1] != 't';
+}
+
 /* All versions count here: whoever may choose the Python may choose the version. */
 static void write_pythons(const struct survey *s, struct buf *to)
 {
@@ -373,7 +381,8 @@ static void write_pythons(const struct survey *s, struct buf *to)
         if (!a->is_wheel || a->file->yanked || !tags_fit_platform(s->choice->tags, &a->tags))
             continue;
         wheel_tags_python_label(&a->tags, label);
-        group_add(&groups, label, a->name.version);
+        if (is_of_use(s->choice, label))
+            group_add(&groups, label, a->name.version);
     }
     write_groups(&groups, by_python, to);
     buf_putc(to, '\n');

@@ -164,6 +164,7 @@ def test_why_not_a_newer_one(explain):
             ["no cp313 wheel for win_amd64; cp314 has", "2.7.0 to 2.8.0 has a file for cp313 on win"],
         ),
         ("torch==2.9.0", "3.14t", "win_amd64", ["no cp314t wheel for win_amd64; cp314 has"]),
+        ("torch", "3.12", LINUX, ["cp314 has 2.8.0, cp313 has 2.7.0 to 3.0.0rc1, cp39 has 2.7.0"]),
         ("torch==2.7.0", "3.13", "win32", ["no wheel for win32; linux_x86_64 has 2.7.0, win_amd64"]),
         ("torch==2.9.0", "3.14", LINUX, [f"built for manylinux_2_39_x86_64, which is newer than"]),
         ("torch==4", "3.13", LINUX, ["no such version; there are 2.7.0 to 3.0.0rc1"]),
