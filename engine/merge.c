@@ -105,8 +105,8 @@ static int add_file(struct building *b, char *path, const struct listed_file *l)
         free(f->path);
         free(f->href);
     }
-    *f =
-        (struct merge_file){.path = path, .href = href_of(b->input, path), .listed = l, .size = -1};
+    *f = (struct merge_file){
+        .path = path, .href = href_of(b->input, path), .listed = l, .size = -1, .about_size = -1};
     size_t index = (size_t)(f - m->files);
     if (!name) {
         m->count++;
@@ -150,6 +150,8 @@ static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned 
         f->upload_time = l->upload_time;
     if (f->size < 0)
         f->size = l->size;
+    if (f->about_size < 0)
+        f->about_size = l->about_size;
     if (l->yanked && !f->yanked) {
         f->yanked = true;
         f->yanked_reason = l->yanked_reason;
@@ -318,6 +320,7 @@ void merge_files(const struct merge *m, struct page_file *ret)
                                     .upload_time_source = f->upload_time ? NULL : "listing",
                                     .yanked_reason = f->yanked_reason,
                                     .size = f->size,
+                                    .about_size = f->about_size,
                                     .yanked = f->yanked,
                                     .has_metadata = f->has_metadata,
                                     .mirrors = f->mirrors,

@@ -43,7 +43,7 @@ struct merge_file {
     unsigned mirrors;                                 /* who lists it */
     const char *requires_python, *upload_time;
     char listing_time[CLOCK_TEXT]; /* made of a listing's date, where nobody gives better; or "" */
-    int64_t size;
+    int64_t size, about_size;
     bool has_metadata, metadata_disputed;
     bool yanked; /* one mirror's word is enough */
     const char *yanked_reason;

@@ -122,6 +122,7 @@ static int copy_attributes(const struct link *link, struct listed_file *f)
     int r = copy_text(link->requires_python, &f->requires_python);
 
     f->size = link->size;
+    f->about_size = link->about_size;
     f->modified = link->modified;
     f->modified_utc = link->modified_utc;
     f->yanked = link->yanked;
@@ -189,7 +190,7 @@ static int fill_file(const struct link *link, char *url, const char *name, struc
 static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
 {
     struct listing *l = b->listing;
-    struct listed_file f = {.size = -1, .modified = DATE_UNKNOWN};
+    struct listed_file f = {.size = -1, .about_size = -1, .modified = DATE_UNKNOWN};
     struct file_name parsed = {.kind = FILE_OTHER};
     int r = file_name_parse(name, &parsed);
 

@@ -42,6 +42,7 @@ struct listed_file {
     bool has_metadata;   /* PEP 658 / 714: core-metadata, else dist-info-metadata, is not "false" */
     char *metadata_sha256; /* NULL where not given */
     int64_t size;          /* bytes, exact (JSON `size`, data-size); -1 where not given */
+    int64_t about_size;    /* as the row of a directory listing rounds it, to be shown; or -1 */
     char *upload_time; /* as written, if it has PEP 700's form (yyyy-mm-ddThh:mm:ss[.ffffff]Z); or
                           NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "index/amount.h"
 #include "index/listing_private.h"
 
 /* Comparisons of attribute names that one page may cost; about a second. */
@@ -63,8 +64,8 @@ static int64_t parse_size(const char *text)
     return size;
 }
 
-/* The date in what is left of the row that the link stands in. */
-static int64_t find_modified(const struct reader *r, bool *ret_utc)
+/* What is left of the row that the link stands in; gives its length. */
+static size_t row_length(const struct reader *r)
 {
     size_t left = (size_t)(r->end - r->behind);
     size_t len = left < ROW_MAX ? left : ROW_MAX;
@@ -80,7 +81,17 @@ static int64_t find_modified(const struct reader *r, bool *ret_utc)
             break;
         }
     }
-    return date_find(r->behind, len, ret_utc);
+    return len;
+}
+
+/* Date and size behind the link's text, which may hold numbers of its own. */
+static void read_row(const struct reader *r, struct link *link)
+{
+    size_t len = row_length(r);
+    const char *text = memmem(r->behind, len, "</", 2);
+
+    link->modified = date_find(r->behind, len, &link->modified_utc);
+    link->about_size = text ? amount_find(text, len - (size_t)(text - r->behind)) : -1;
 }
 
 static void on_anchor(struct reader *r, const xmlChar **attributes)
@@ -96,7 +107,7 @@ static void on_anchor(struct reader *r, const xmlChar **attributes)
 
     if (!link.href)
         return;
-    link.modified = find_modified(r, &link.modified_utc);
+    read_row(r, &link);
     if (!metadata)
         metadata = attribute(attributes, "data-dist-info-metadata");
     if (metadata)

@@ -47,6 +47,7 @@ static int read_file(struct listing_builder *b, const struct json *file)
         .requires_python = text_member(file, "requires-python"),
         .upload_time = text_member(file, "upload-time"),
         .size = json_integer(json_member(file, "size")),
+        .about_size = -1,
         .modified = DATE_UNKNOWN,
     };
 
@@ -107,7 +108,7 @@ static void encode_name(struct buf *to, const char *name)
 
 static int read_directory_entry(struct listing_builder *b, const struct json *entry)
 {
-    struct link link = {.size = json_integer(json_member(entry, "size"))};
+    struct link link = {.size = json_integer(json_member(entry, "size")), .about_size = -1};
     const char *name = text_member(entry, "name");
     const char *type = text_member(entry, "type");
     const char *mtime = text_member(entry, "mtime");

@@ -14,7 +14,8 @@ struct link {
     const char *yanked_reason;
     const char *metadata_sha256;
     const char *upload_time;
-    int64_t size;     /* or -1 */
+    int64_t size; /* or -1 */
+    int64_t about_size;
     int64_t modified; /* or DATE_UNKNOWN */
     bool modified_utc;
     bool yanked;

@@ -235,6 +235,10 @@ static void json_file(struct buf *to, const struct page_file *f, bool upload_tim
         json_write_name(to, "size");
         buf_printf(to, "%" PRId64, f->size);
     }
+    if (f->size < 0 && f->about_size > 0) {
+        json_write_name(to, "_size-about");
+        buf_printf(to, "%" PRId64, f->about_size);
+    }
     if (upload_times)
         json_text(to, "upload-time", f->upload_time);
     if (upload_times && f->upload_time_source)

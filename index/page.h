@@ -35,6 +35,7 @@ struct page_file {
     const char *upload_time_source; /* what we made it of; NULL: the index said so */
     const char *yanked_reason;      /* or NULL */
     int64_t size;                   /* or -1 */
+    int64_t about_size; /* where size is -1 and this above 0, JSON has it as `_size-about` */
     bool yanked;
     bool has_metadata;
     unsigned mirrors;                /* who lists it: bit i is mirror_names[i]; */

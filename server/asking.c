@@ -241,14 +241,16 @@ int asking_fetch(struct asking *a)
 
 /* ------------------------------------------------------------------ printing */
 
-int64_t asking_size(const struct asking *a, size_t file)
+static int64_t size_of(const struct asking *a, size_t file, const char *key)
 {
-    return json_integer(json_member(a->entries[file], "size"));
+    return json_integer(json_member(a->entries[file], key));
 }
 
-void asking_write_amount(int64_t bytes, const char *separator, struct buf *to)
+void asking_write_size(const struct asking *a, size_t file, const char *separator, struct buf *to)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    int64_t exact = size_of(a, file, "size");
+    int64_t bytes = exact < 0 ? size_of(a, file, "_size-about") : exact;
     double amount = (double)bytes;
     size_t unit = 0;
 
@@ -257,7 +259,7 @@ void asking_write_amount(int64_t bytes, const char *separator, struct buf *to)
     if (bytes < 0)
         buf_putc(to, '?');
     else
-        buf_printf(to, unit && amount < 9.95 ? "%.1f%s%s" : "%.0f%s%s", amount, separator,
+        buf_printf(to, "%s%.*f%s%s", exact < 0 ? "~" : "", unit && amount < 9.95, amount, separator,
                    units[unit]);
 }
 
@@ -277,6 +279,14 @@ static void write_text(struct buf *to, const char *name, const char *value)
     json_write_string(to, value);
 }
 
+static void write_number(struct buf *to, const char *name, int64_t value)
+{
+    if (value < 0)
+        return;
+    json_write_name(to, name);
+    buf_printf(to, "%" PRId64, value);
+}
+
 void asking_write_file(const struct asking *a, size_t file, struct buf *to)
 {
     const struct json *f = a->entries[file];
@@ -286,10 +296,8 @@ void asking_write_file(const struct asking *a, size_t file, struct buf *to)
     write_text(to, "filename", a->files[file].name);
     if (href && url_resolve(a->page_url, href, &url) == 0)
         write_text(to, "url", url);
-    if (asking_size(a, file) >= 0) {
-        json_write_name(to, "size");
-        buf_printf(to, "%" PRId64, asking_size(a, file));
-    }
+    write_number(to, "size", size_of(a, file, "size"));
+    write_number(to, "size-about", size_of(a, file, "_size-about"));
     write_text(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
     write_text(to, "requires-python", a->files[file].requires_python);
     json_write_name(to, "yanked");

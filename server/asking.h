@@ -52,10 +52,10 @@ void asking_release(struct asking *asking);
 void asking_write_file(const struct asking *asking, size_t file, struct buf *to);
 /* "aliyun, nju"; "" when the page does not say. */
 void asking_write_mirrors(const struct asking *asking, size_t file, struct buf *to);
-/* Bytes, -1 when not known. */
-int64_t asking_size(const struct asking *asking, size_t file);
-/* "868 MB" with `separator` " ", "2.6 GB", "?". */
-void asking_write_amount(int64_t bytes, const char *separator, struct buf *to);
+/* "868 MB" with `separator` " ", "2.6 GB"; "~868 MB" as a listing rounds it; "?" when nobody says.
+ */
+void asking_write_size(const struct asking *asking, size_t file, const char *separator,
+                       struct buf *to);
 /* The lines of `text` as a JSON array of strings. */
 void asking_write_lines(const char *text, struct buf *to);
 /* Prints, and gives the exit code back unless that failed. Control bytes, which a mirror may have

@@ -83,8 +83,8 @@ static void print_file(const struct explanation *e, struct buf *to)
     buf_init(&text, OUTPUT_MAX_BYTES);
     buf_printf(to, "%s\n", a->files[e->best].name);
     line(to, "tag", *e->tag ? e->tag : "none: a source archive, which has to be built");
-    asking_write_amount(asking_size(a, e->best), " ", &text);
-    line(to, "size", asking_size(a, e->best) < 0 ? "not known" : text.data);
+    asking_write_size(a, e->best, " ", &text);
+    line(to, "size", text.data);
     line(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
     buf_clear(&text);
     asking_write_mirrors(a, e->best, &text);

@@ -17,7 +17,8 @@ static const struct asking_command command = {
     .usage =
         "usage: wheelyard wheels REQUIREMENT [--index NAME]\n\n"
         "The wheels of a project ('torch', 'torch>=2.8'): a line for each version and platform, a\n"
-        "column for each Python, with sizes (`?` where no mirror says) and the mirrors that list\n"
+        "column for each Python, with sizes (`~` rounded, `?` not known) and the mirrors that "
+        "list\n"
         "them.\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: simple, which is PyPI alone\n"
         "  --json             one JSON object with every wheel\n"
@@ -129,7 +130,7 @@ static void write_cell(const struct matrix *m, size_t start, size_t end, const c
         if (strcmp(m->cells[i].python, python) != 0)
             continue;
         if (found++ == 0)
-            asking_write_amount(asking_size(&m->asking, m->cells[i].file), "", to);
+            asking_write_size(&m->asking, m->cells[i].file, "", to);
     }
     buf_puts(to, found == 0 ? "-" : found > 1 ? "+" : "");
 }

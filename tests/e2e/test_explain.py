@@ -93,13 +93,15 @@ def _size(files, name):
 def test_matrix(ask, files):
     lines = ask("wheels", "torch>=2.7,<2.9", "--index", "cu126").splitlines()
     kb = _size(files, "2.8.0+cu126-cp313-cp313-win_amd64")
+    size = len(files["torch-2.7.0+cu126-cp39-cp39-win_amd64.whl"])
+    about = f"~{round(size / 1024, 1) * 1.024:.1f}kB"
     assert [line.split(maxsplit=6) for line in lines] == [
         ["version", "platform", "cp38-abi3", "cp39", "cp313", "cp313t", "cp314  mirrors"],
         ["2.8.0+cu126", "linux_x86_64", "-", "-", kb, kb, f"{kb}  aliyun, official"],
         ["macosx_arm64", kb, "-", "-", "-", "-", "aliyun, official"],
         ["win_amd64", "-", "-", kb, "-", kb, "aliyun, official"],
-        ["2.7.0+cu126", "linux_x86_64", "-", "?", "?", "-", "-  aliyun"],
-        ["win_amd64", "-", "?", "?", "-", "-", "aliyun"],
+        ["2.7.0+cu126", "linux_x86_64", "-", about, about, "-", "-  aliyun"],
+        ["win_amd64", "-", about, about, "-", "-", "aliyun"],
     ]
     starts = {line.index("cp313t") + 6 for line in lines[:1]}
     assert starts == {lines[1].index(kb, lines[1].index(kb) + 1) + len(kb)}, "columns line up"
