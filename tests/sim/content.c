@@ -131,14 +131,6 @@ void content_digest(const struct content *c, int file, int64_t size, char ret[SH
     version_digest(file, mixed || at < size ? 77777 + mixed : version, size, ret);
 }
 
-bool content_is_all(const struct content *c, int64_t size)
-{
-    bool more = false;
-    for (size_t i = 0; i < c->count; i++)
-        more |= c->list[i].of > size;
-    return !more;
-}
-
 bool content_is_of_one_answer(const struct content *c)
 {
     for (size_t i = 1; i < c->count; i++) {

@@ -225,6 +225,18 @@ static void on_known(struct world *w, int file, const struct flight_command *c)
     b->row_known = c->size >= 0;
 }
 
+/* Of a body whose length nobody told. */
+static bool more_comes(const struct world *w, int file, int64_t size)
+{
+    bool any = false;
+    for (int i = 0; i < TRANSFERS; i++) {
+        const struct transfer *t = &w->transfer[i];
+        any |= t->used && t->file == file && t->flight == w->blob[file].flights && t->begun &&
+               !t->over && t->to < 0 && t->copy.told < 0 && t->end > size;
+    }
+    return any;
+}
+
 static void on_release(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
@@ -240,7 +252,7 @@ static void on_release(struct world *w, int file, const struct flight_command *c
             world_fault(w, "file %d: verified with a wrong digest", file);
         if (!b->digest_known && !content_is_of_one_answer(&b->content))
             world_fault(w, "file %d: bytes of several answers mixed without a digest", file);
-        if (!b->digest_known && !content_is_all(&b->content, c->size))
+        if (!b->digest_known && more_comes(w, file, c->size))
             world_fault(w, "file %d: the beginning of a file is taken for all of it", file);
         return;
     }
@@ -459,16 +471,13 @@ void owner_drain(struct world *w, int file)
 
 /* ------------------------------------------------------------ the disk */
 
-static void add_pieces(struct world *w, struct blob *b, const struct event *e)
+static void add_pieces(struct blob *b, const struct event *e)
 {
-    const struct transfer *t = &w->transfer[e->index];
-    bool tells_end = t->to < 0 && t->fate == FATE_GOOD;
     struct piece p = {.from = e->from,
                       .to = e->to,
                       .version = e->copy.version,
                       .validator = e->copy.validator,
                       .mirror = e->number % FLIGHT_MIRRORS,
-                      .of = tells_end ? e->copy.size : 0,
                       .transfer = e->flight << 32 | e->number};
     if (e->copy.spoilt < e->from || e->copy.spoilt >= e->to) {
         content_add(&b->content, &p);
@@ -494,7 +503,7 @@ void owner_on_written(struct world *w, const struct event *e)
             flight_on_disk_error(b->flight, world_chance(w, 50) ? ERROR_NO_SPACE : ERROR_IO);
         } else {
             if (b->partial == e->partial) {
-                add_pieces(w, b, e);
+                add_pieces(b, e);
                 (void)extents_add(&b->reported, e->from, e->to);
                 disk_mark(w, e->file, e->from, e->to, e->number % FLIGHT_MIRRORS);
                 if (b->unsynced_ms < 0)

@@ -38,7 +38,6 @@ struct piece {
     int validator; /* of the answer it came under; 0: none */
     unsigned mirror;
     uint64_t transfer; /* never the same for two of one file */
-    int64_t of;        /* so many bytes the file has where it is from; 0: nobody can know */
 };
 
 struct content {
@@ -60,8 +59,6 @@ const struct piece *content_at(const struct content *c, int64_t at);
 /* The digest of [0, size): RIGHT's when every byte is of that version, and so on. */
 void content_digest(const struct content *c, int file, int64_t size, char ret[SHA256_HEX]);
 void version_digest(int file, int version, int64_t size, char ret[SHA256_HEX]);
-/* Whether nobody who sent a byte has a longer file. */
-bool content_is_all(const struct content *c, int64_t size);
 /* Whether all bytes came under one strong validator, or in one transfer. */
 bool content_is_of_one_answer(const struct content *c);
 
