@@ -35,7 +35,8 @@ static bool is_hedge(struct world *w, int file, const struct flight_command *c)
         const struct transfer *t = &w->transfer[i];
         if (!is_company(w, file, t))
             continue;
-        int64_t age_ms = world_now_ms(w) - t->started_ms;
+        /* The clock ticks rarely in the quiet end: what began just now looks old. */
+        int64_t age_ms = w->calm ? INT64_MAX : world_now_ms(w) - t->started_ms;
         bool same = t->from == c->from || (is_bringing(b, t, c->from) && age_ms >= 750);
         silent += !t->answered && same;
         slow +=
