@@ -37,6 +37,14 @@ static const char *const migrations[] = {
     "CREATE TABLE mark ("
     "  sha256 TEXT NOT NULL PRIMARY KEY, pinned INTEGER NOT NULL, verified_s INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID",
+    "CREATE TABLE metadata ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, project TEXT NOT NULL, sha256 TEXT,"
+    "  requires_python TEXT, problem TEXT, mirrors TEXT, etag TEXT NOT NULL,"
+    "  made_s INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (origin, path)) STRICT;"
+    "CREATE INDEX metadata_by_project ON metadata (origin, project);"
+    "CREATE TABLE ranges ("
+    "  files TEXT NOT NULL PRIMARY KEY, honoured INTEGER NOT NULL, when_s INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID",
 };
 
 enum statement {
@@ -60,11 +68,23 @@ enum statement {
     PUT_MARK,
     DROP_MARK,
     EACH_MARK,
+    PUT_METADATA,
+    GET_METADATA,
+    EACH_METADATA,
+    DROP_METADATA,
+    PUT_RANGES,
+    EACH_RANGES,
     STATEMENTS
 };
 
 #define FILE_COLUMNS                                                                               \
     "origin, path, size, etag, blob, authoritative, mirrors, validator, last_used_s"
+#define METADATA_COLUMNS                                                                           \
+    "origin, path, project, sha256, requires_python, problem, mirrors, etag, made_s"
+/* ... and not of a file that has been another one since. */
+#define OF_TODAY                                                                                   \
+    " AND NOT EXISTS (SELECT 1 FROM file AS f"                                                     \
+    "  WHERE f.origin = m.origin AND f.path = m.path AND f.etag <> m.etag)"
 #define DIGEST_COLUMNS "origin, path, project, sha256, metadata_sha256, authority, disputed"
 
 static const char *const statements[STATEMENTS] = {
@@ -114,6 +134,17 @@ static const char *const statements[STATEMENTS] = {
     [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",
     [DROP_MARK] = "DELETE FROM mark WHERE sha256 = ?1 AND NOT pinned",
     [EACH_MARK] = "SELECT sha256, pinned, verified_s FROM mark",
+
+    [PUT_METADATA] = "INSERT OR REPLACE INTO metadata (" METADATA_COLUMNS ", body)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [GET_METADATA] = "SELECT " METADATA_COLUMNS ", body FROM metadata AS m"
+                     " WHERE origin = ?1 AND path = ?2" OF_TODAY,
+    [EACH_METADATA] = "SELECT " METADATA_COLUMNS ", x'' FROM metadata AS m"
+                      " WHERE origin = ?1 AND project = ?2" OF_TODAY,
+    [DROP_METADATA] = "DELETE FROM metadata WHERE origin = ?1 AND path = ?2",
+
+    [PUT_RANGES] = "INSERT OR REPLACE INTO ranges (files, honoured, when_s) VALUES (?1, ?2, ?3)",
+    [EACH_RANGES] = "SELECT files, honoured, when_s FROM ranges",
 };
 
 static const struct sql_program program = {
@@ -181,6 +212,8 @@ struct visit {
         int (*blame)(void *context, const char *origin, const char *path, const char *mirror,
                      const char *validator, int64_t when_s);
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
+        int (*metadata)(void *context, const struct catalogue_metadata *metadata);
+        int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
     };
     void *context;
 };
@@ -442,4 +475,79 @@ int catalogue_each_mark(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_MARK, NULL, on_mark,
                       &(struct visit){.mark = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ metadata */
+
+int catalogue_put_metadata(struct catalogue *catalogue, const struct catalogue_metadata *m)
+{
+    return sql_change(catalogue->sql, PUT_METADATA,
+                      VALUES(sql_text(m->origin), sql_text(m->path), sql_text(m->project),
+                             sql_text(m->sha256), sql_text(m->requires_python),
+                             sql_text(m->problem), sql_text(m->mirrors), sql_text(m->etag),
+                             sql_integer(m->made_s), sql_blob(m->body, m->body_len)));
+}
+
+static int on_metadata(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    struct catalogue_metadata metadata = {
+        .origin = text(row, 0),
+        .path = text(row, 1),
+        .project = text(row, 2),
+        .sha256 = sql_row_text(row, 3),
+        .requires_python = sql_row_text(row, 4),
+        .problem = sql_row_text(row, 5),
+        .mirrors = sql_row_text(row, 6),
+        .etag = text(row, 7),
+        .made_s = sql_row_integer(row, 8),
+    };
+    metadata.body = sql_row_blob(row, 9, &metadata.body_len);
+    return visit->metadata(visit->context, &metadata);
+}
+
+int catalogue_get_metadata(struct catalogue *catalogue, const char *origin, const char *path,
+                           int (*visit)(void *context, const struct catalogue_metadata *metadata),
+                           void *context)
+{
+    return visit_one(catalogue, GET_METADATA, VALUES(sql_text(origin), sql_text(path)), on_metadata,
+                     &(struct visit){.metadata = visit, .context = context});
+}
+
+int catalogue_each_metadata(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_metadata *metadata),
+                            void *context)
+{
+    return visit_each(catalogue, EACH_METADATA, VALUES(sql_text(origin), sql_text(project)),
+                      on_metadata, &(struct visit){.metadata = visit, .context = context});
+}
+
+int catalogue_drop_metadata(struct catalogue *catalogue, const char *origin, const char *path)
+{
+    return sql_change(catalogue->sql, DROP_METADATA, VALUES(sql_text(origin), sql_text(path)));
+}
+
+/* ------------------------------------------------------------------ ranges */
+
+int catalogue_put_ranges(struct catalogue *catalogue, const char *files, bool honoured,
+                         int64_t when_s)
+{
+    return sql_change(catalogue->sql, PUT_RANGES,
+                      VALUES(sql_text(files), sql_integer(honoured), sql_integer(when_s)));
+}
+
+static int on_ranges(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->ranges(visit->context, text(row, 0), sql_row_integer(row, 1) != 0,
+                         sql_row_integer(row, 2));
+}
+
+int catalogue_each_ranges(struct catalogue *catalogue,
+                          int (*visit)(void *context, const char *files, bool honoured,
+                                       int64_t when_s),
+                          void *context)
+{
+    return visit_each(catalogue, EACH_RANGES, NULL, on_ranges,
+                      &(struct visit){.ranges = visit, .context = context});
 }

@@ -129,3 +129,35 @@ int catalogue_each_mark(struct catalogue *catalogue,
                         int (*visit)(void *context, const char *sha256, bool pinned,
                                      int64_t verified_s),
                         void *context);
+
+/* ---- metadata: documents made from files that we were asked about ---- */
+struct catalogue_metadata {
+    const char *origin, *path;   /* of the file it was made from */
+    const char *project;         /* normalised */
+    const char *sha256;          /* of the body; NULL: it cannot be made, and `problem` says why */
+    const char *requires_python; /* or NULL */
+    const char *problem;         /* what is wrong with it, for people; or NULL */
+    const char *mirrors;         /* names of who sent what it was made from; or NULL */
+    const char *etag; /* ours, of the file; the row counts only while that has no other */
+    int64_t made_s;
+    const void *body;
+    size_t body_len;
+};
+int catalogue_put_metadata(struct catalogue *catalogue, const struct catalogue_metadata *metadata);
+/* CATALOGUE_MISSING when there is none. */
+int catalogue_get_metadata(struct catalogue *catalogue, const char *origin, const char *path,
+                           int (*visit)(void *context, const struct catalogue_metadata *metadata),
+                           void *context);
+/* Without bodies. */
+int catalogue_each_metadata(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_metadata *metadata),
+                            void *context);
+int catalogue_drop_metadata(struct catalogue *catalogue, const char *origin, const char *path);
+
+/* ---- ranges: whether who serves these files (a URL prefix) honours them ---- */
+int catalogue_put_ranges(struct catalogue *catalogue, const char *files, bool honoured,
+                         int64_t when_s);
+int catalogue_each_ranges(struct catalogue *catalogue,
+                          int (*visit)(void *context, const char *files, bool honoured,
+                                       int64_t when_s),
+                          void *context);

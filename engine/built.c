@@ -142,6 +142,12 @@ void build_free(struct build *b)
     for (size_t i = 0; i < b->part_count; i++)
         build_free(b->parts[i]);
     free(b->remembered);
+    for (size_t i = 0; i < b->made_count; i++) {
+        free((void *)(uintptr_t)b->made[i].path);
+        free((void *)(uintptr_t)b->made[i].sha256);
+        free((void *)(uintptr_t)b->made[i].requires_python);
+    }
+    free(b->made);
     free(b->known);
     free(b->names);
     free(b->parts);
@@ -188,7 +194,10 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .source_count = b->count,
                                 .remembered = remembered,
                                 .remembered_count = b->remembered_count,
-                                .now_s = clock_real_s()};
+                                .now_s = clock_real_s(),
+                                .made = b->made,
+                                .made_count = b->made_count,
+                                .makes_metadata = b->makes_metadata};
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
@@ -400,11 +409,29 @@ static int on_digest(void *context, const struct catalogue_digest *d)
     return 0;
 }
 
+static int on_made(void *context, const struct catalogue_metadata *m)
+{
+    struct build *b = context;
+    if ((b->made_count & (b->made_count + 1)) == 0) { /* as above */
+        struct merge_made *list = realloc(b->made, 2 * (b->made_count + 1) * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        b->made = list;
+    }
+    struct merge_made *to = &b->made[b->made_count];
+    *to = (struct merge_made){str_dup(m->path), str_dup(m->sha256), str_dup(m->requires_python)};
+    if (!to->path)
+        return ERROR_NO_MEMORY;
+    b->made_count++;
+    return 0;
+}
+
 static void recall(struct build *b)
 {
-    if (b->project)
-        (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest,
-                                    b);
+    if (!b->project)
+        return;
+    (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest, b);
+    (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
 }
 
 /* On the catalogue thread. */

@@ -35,7 +35,7 @@ struct build {
     unsigned mirrors[MERGE_SOURCES];
     unsigned count;
     bool official; /* hrefs of the origin's canonical site */
-    bool incomplete;
+    bool incomplete, makes_metadata;
     int max_age_s;
     char **known; /* names the list shows besides those listed; owned */
     size_t known_count;
@@ -45,6 +45,8 @@ struct build {
     struct merge merge;
     struct catalogue_digest *remembered; /* copies */
     size_t remembered_count;
+    struct merge_made *made; /* copies */
+    size_t made_count;
     char **names; /* ascending, each once; owned */
     size_t name_count;
     struct build **parts; /* BUILD_PROJECT, never started; owned */

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
+#include "engine/metadata.h"
 
 /*
  * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
@@ -93,6 +94,7 @@ void commit_facts(struct flying *fl)
 void commit_forget_facts(struct flying *fl)
 {
     struct record *r = record_new(fl);
+    metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
     if (!r)
         return;
     log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);

@@ -9,6 +9,7 @@
  *   - flights.c, flying.c, feed.c: opening, a flight's commands, its bytes
  *   - commit.c, space.c, reserve.c: keeping a file, what fits
  *   - compare.c: whose bytes were wrong, of several mirrors
+ *   - metadata.c, making.c, ranges.c: .metadata made from wheels; who honours ranges
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
@@ -38,7 +39,9 @@ enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 struct files;
 struct generation;
 struct marks;
+struct metadata;
 struct pages;
+struct ranges;
 struct scrub;
 struct sources;
 struct space;
@@ -61,6 +64,8 @@ struct engine {
     struct files *files;
     struct marks *marks; /* flight thread */
     struct space *space; /* flight thread */
+    struct metadata *metadata;
+    struct ranges *ranges; /* flight thread */
     struct scrub *scrub;
     struct pages *pages;
     struct sources *sources;                 /* flight thread */

@@ -14,6 +14,8 @@
 #include "base/str.h"
 #include "engine/core.h"
 #include "engine/marks.h"
+#include "engine/metadata.h"
+#include "engine/ranges.h"
 #include "engine/space.h"
 #include "engine/verify.h"
 #include "index/listing.h"
@@ -57,6 +59,7 @@ static void tick(struct engine *e, int64_t now_ms)
 {
     files_tick(e, now_ms);
     scrub_tick(e, now_ms);
+    metadata_tick(e, now_ms);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     status_tick(e);
@@ -183,6 +186,10 @@ static int start(struct engine *e)
     if (r == 0)
         r = space_new(&e->space);
     if (r == 0)
+        r = metadata_new(e, &e->metadata);
+    if (r == 0)
+        r = ranges_new(e, &e->ranges);
+    if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
         r = pages_new(e, &e->pages);
@@ -248,6 +255,7 @@ static void stop_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     files_stop(call->engine);
     pages_stop(call->engine);
+    metadata_stop(call->engine);
     waitlist_close(&call->engine->status_waiters);
     sem_post(&call->done);
 }
@@ -296,6 +304,8 @@ void engine_free(struct engine *e)
     files_free(e->files);
     marks_free(e->marks);
     space_free(e->space);
+    metadata_free(e->metadata);
+    ranges_free(e->ranges);
     fetcher_free(e->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->writers[i]);

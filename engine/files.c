@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
+#include "engine/metadata.h"
 #include "engine/quarantine.h"
 #include "engine/reading.h"
 #include "engine/verify.h"
@@ -223,6 +224,7 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
 void files_learn_digest(struct engine *e, const struct origin *origin, const char *path,
                         const char *sha256)
 {
+    metadata_learn_digest(e, origin->name, path, sha256);
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
     pthread_rwlock_unlock(&e->files->lock);
@@ -395,8 +397,8 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail,
     return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
 }
 
-int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
-                struct file **ret)
+static int open_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                     struct file **ret)
 {
     const struct origin *origin = origins_find(core_origins(e), query->origin);
     if (!origin)
@@ -431,6 +433,21 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         again.waited |= found.fresh; /* who began it has missed, whatever has come since */
         if (r != ENGINE_AGAIN)
             return r;
+    }
+    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+}
+
+int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                struct file **ret)
+{
+    for (int tries = 0; tries < 4; tries++) {
+        int r = metadata_file(e, query, waiter, ret);
+        if (r != METADATA_ELSEWHERE)
+            return r;
+        r = open_file(e, query, waiter, ret);
+        if (r || !metadata_missed(e, query, file_facts(*ret)))
+            return r;
+        file_close(*ret);
     }
     return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
 }

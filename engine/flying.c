@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/compare.h"
+#include "engine/metadata.h"
 #include "engine/reserve.h"
 #include "engine/saved.h"
 
@@ -399,6 +400,7 @@ static void on_cut(struct flying *fl, int error)
 {
     log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->entry->path,
                 error_text(error));
+    metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
     abandon_hasher(fl);
     drop_partial(fl, true);
     fl->has_validator = false;

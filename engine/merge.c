@@ -22,7 +22,7 @@ struct building {
     const struct merge_input *input;
     struct merge *merge;
     size_t room;
-    struct by_key *paths, *names, *releases, *remembered;
+    struct by_key *paths, *names, *releases, *remembered, *made;
 };
 
 static void free_keys(struct by_key **table)
@@ -249,6 +249,38 @@ static int recall(struct building *b)
     return 0;
 }
 
+/* What no mirror says is filled in from the wheels themselves. Metadata is promised where it can be
+ * made; under an authority's digest where there is one, for ours is compared with that. */
+static int fill_in_made(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->made_count; i++)
+        if (!add_key(&b->made, in->made[i].path, i))
+            return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < b->merge->count; i++) {
+        struct merge_file *f = &b->merge->files[i];
+        struct by_key *k = find_key(b->made, f->path);
+        const struct merge_made *made = k ? &in->made[k->index] : NULL;
+        if (made && made->sha256 && !f->requires_python)
+            f->requires_python = made->requires_python;
+        bool can = made ? made->sha256 != NULL : in->makes_metadata;
+        if (f->has_metadata || f->listed->kind != FILE_WHEEL)
+            continue;
+        if (!made && !can && !b->merge->bare) {
+            b->merge->bare = f->path;
+            b->merge->bare_mirrors = f->mirrors;
+        }
+        if (!can)
+            continue;
+        f->has_metadata = true;
+        struct by_key *d = find_key(b->remembered, f->path);
+        f->made_sha256 = d ? in->remembered[d->index].metadata_sha256 : NULL;
+        if (!f->made_sha256 && made)
+            f->made_sha256 = made->sha256;
+    }
+    return 0;
+}
+
 static const char *release_of(const struct merge_file *f)
 {
     return f->listed->version ? f->listed->version : "";
@@ -279,11 +311,14 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     if (r == 0)
         r = recall(&b);
     if (r == 0)
+        r = fill_in_made(&b);
+    if (r == 0)
         r = level_digests(&b);
     free_keys(&b.paths);
     free_keys(&b.names);
     free_keys(&b.releases);
     free_keys(&b.remembered);
+    free_keys(&b.made);
     if (r) {
         merge_release(&merge);
         return r;
@@ -313,7 +348,8 @@ void merge_files(const struct merge *m, struct page_file *ret)
                                     .version = f->listed->version,
                                     .sha256 = f->shows_digest ? f->sha256 : NULL,
                                     .requires_python = f->requires_python,
-                                    .metadata_sha256 = f->metadata_sha256,
+                                    .metadata_sha256 =
+                                        f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
                                     .upload_time = f->upload_time       ? f->upload_time
                                                    : f->listing_time[0] ? f->listing_time
                                                                         : NULL,

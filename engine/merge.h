@@ -19,6 +19,11 @@ struct merge_digest {
     bool disputed;
 };
 
+/* What was read out of a wheel; sha256 NULL: it cannot be. */
+struct merge_made {
+    const char *path, *sha256, *requires_python;
+};
+
 struct merge_input {
     const struct origin *origin;
     const char *channel;     /* or NULL */
@@ -32,6 +37,9 @@ struct merge_input {
     const struct merge_digest *remembered;
     size_t remembered_count;
     int64_t now_s; /* since 1970: no date of a listing is believed to be later */
+    const struct merge_made *made;
+    size_t made_count;
+    bool makes_metadata; /* of every wheel that no mirror has metadata of */
 };
 
 struct merge_file {
@@ -45,7 +53,8 @@ struct merge_file {
     char listing_time[CLOCK_TEXT]; /* made of a listing's date, where nobody gives better; or "" */
     int64_t size, about_size;
     bool has_metadata, metadata_disputed;
-    bool yanked; /* one mirror's word is enough */
+    const char *made_sha256; /* of metadata that is ours */
+    bool yanked;             /* one mirror's word is enough */
     const char *yanked_reason;
 };
 
@@ -53,7 +62,9 @@ struct merge {
     struct merge_file *files; /* as listed */
     size_t count;
     unsigned mirrors; /* who lists anything */
-    size_t dropped;   /* links to hosts that are no part of the origin */
+    const char *bare; /* path of a wheel of which metadata might be made; or NULL */
+    unsigned bare_mirrors;
+    size_t dropped; /* links to hosts that are no part of the origin */
     const char *project_status, *project_status_reason;
     const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */
 };

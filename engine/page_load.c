@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/metadata.h"
+#include "engine/ranges.h"
 #include "engine/slot.h"
 
 enum {
@@ -16,6 +18,7 @@ enum {
     LATEST_MS = 9000, /* a status line within ten seconds, always */
     INCOMPLETE_AGE_S = 10,
     PARTS_MOST = 1000, /* projects on a flat page */
+    RANGES_MS = 2000,  /* how long a first page waits to know whether ranges are honoured */
 };
 
 static void check(struct engine *e, struct slot *s);
@@ -119,6 +122,25 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
     return t;
 }
 
+/* Whether metadata could be made of wheels of which no mirror has any is found out when there is
+ * the first such wheel; true: the page is to be built again when it is known. */
+static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
+{
+    const char *path = b->merge.bare;
+    bool asked = false;
+    if (!path || !s->asked || s->published)
+        return false;
+    for (unsigned m = 0; m < s->origin->mirror_count; m++) {
+        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
+            continue;
+        ranges_ask(e, s->origin, m, path);
+        asked = true;
+    }
+    if (asked)
+        s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
+    return asked;
+}
+
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
@@ -127,6 +149,13 @@ static void built(struct build *b)
         s->building = false;
         s->built_version = 0;
         check(e, s);
+        slot_unref(s);
+        return;
+    }
+    if (asks_ranges(e, s, b)) {
+        build_remember(b);
+        s->building = false;
+        s->built_version = 0;
         slot_unref(s);
         return;
     }
@@ -201,6 +230,7 @@ static struct build *build_new(struct engine *e, const struct slot *s, enum buil
     b->index = strdup(s->index);
     b->channel = view.channel ? strdup(s->index) : NULL;
     b->project = str_dup(s->project);
+    b->makes_metadata = ranges_are_honoured(e, s->origin);
     add_listings(s, b);
     return b;
 }
@@ -246,6 +276,7 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
     if (b->kind == BUILD_FLAT)
         add_parts(e, s, b);
     s->built_version = t->version + 1;
+    s->built_metadata = metadata_version(e);
     begin_build(s, b, built);
 }
 
@@ -269,6 +300,7 @@ static void named(struct build *b)
     s->has_parts = true;
     for (size_t i = 0; i < s->part_count; i++) {
         s->parts[i]->used_ms = clock_monotonic_ms();
+        s->parts[i]->asked = true;
         page_load(e, s->parts[i], false, NULL);
     }
     build_free(b);
@@ -311,13 +343,23 @@ static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
                 now_ms + UNAVAILABLE_MS);
 }
 
-static bool needs_build(const struct slot *s, const struct tally *t)
+static bool needs_build(const struct engine *e, const struct slot *s, const struct tally *t)
 {
-    if (!s->page || s->built_version != t->version + 1)
+    if (!s->page || s->built_version != t->version + 1 ||
+        ((s->project || s->flat) && s->built_metadata != metadata_version(e)))
         return true;
     if (!s->project && !s->flat) /* a list also shows what became known by other ways */
         return !s->published;
     return s->page->incomplete != (t->missing_digests > 0);
+}
+
+/* A page waits for a moment while its mirrors are asked whether they honour ranges. */
+static bool awaits_ranges(const struct engine *e, const struct slot *s)
+{
+    bool asked = false;
+    for (unsigned m = 0; m < s->origin->mirror_count; m++)
+        asked |= ranges_are_asked(e, s->origin, m);
+    return asked && !s->published && clock_monotonic_ms() < s->ranges_ms;
 }
 
 /* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
@@ -327,13 +369,13 @@ static void check(struct engine *e, struct slot *s)
     if (!s->loading || s->building || e->stopping)
         return;
     struct tally t = tally_sources(e, s);
-    if (!is_time(e, s, &t) && !s->published)
+    if ((!is_time(e, s, &t) && !s->published) || awaits_ranges(e, s))
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
     } else if (s->flat && !has_parts(e, s, &t)) {
         return;
-    } else if (needs_build(s, &t)) {
+    } else if (needs_build(e, s, &t)) {
         build(e, s, &t);
         return;
     } else {

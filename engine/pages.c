@@ -279,6 +279,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     int64_t now_ms = clock_monotonic_ms();
     bool stale = false;
     s->used_ms = now_ms;
+    s->asked = true;
     struct page *page = slot_page(s, &stale);
     if (page && !waited && may_force(s, query->refresh, now_ms)) {
         if (await(e, s, true, query->via, waiter) == ENGINE_WAIT) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/metadata.h"
 #include "engine/pass.h"
 
 enum { COLD_BYTES = 64 << 10 };
@@ -35,7 +36,8 @@ struct file {
     struct blob *blob;
     struct board *board;
     struct pass *pass;
-    uint64_t reader; /* number on the board's flight; 0 none */
+    struct metadata_text *text; /* all of the file, in memory */
+    uint64_t reader;            /* number on the board's flight; 0 none */
     int64_t from, to;
     bool whole;
     struct cold cold;
@@ -47,6 +49,7 @@ static void file_unref(struct file *f)
         return;
     blob_unref(f->blob);
     board_unref(f->board);
+    metadata_text_unref(f->text);
     waitlist_release(&f->cold.list);
     free(f->cold.data);
     free(f->path);
@@ -82,6 +85,17 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     }
     *ret = f;
     return 0;
+}
+
+int reading_new_text(struct engine *e, const struct file_facts *facts, struct metadata_text *text,
+                     const char *mirrors, const struct file_query *query, struct file **ret)
+{
+    int r = reading_new(e, facts, NULL, NULL, mirrors, query, ret);
+    if (r)
+        metadata_text_unref(text);
+    else
+        (*ret)->text = text;
+    return r;
 }
 
 const struct file_facts *file_facts(const struct file *f)
@@ -172,6 +186,8 @@ int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
 const void *file_mapping(struct file *f)
 {
     int64_t to = f->to < 0 ? f->facts.size : f->to;
+    if (f->text)
+        return f->text->data;
     return f->blob && blob_is_resident(f->blob, f->from, to) ? f->blob->map : NULL;
 }
 
@@ -336,6 +352,10 @@ static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t siz
 {
     if (f->pass)
         return pass_read(f->pass, offset, data, (size_t)size, waiter);
+    if (f->text) {
+        memcpy(data, f->text->data + offset, (size_t)size);
+        return size;
+    }
     if (f->blob)
         return read_now(f, f->blob->fd, offset, data, size, waiter);
     return f->board ? read_board(f, offset, data, size, waiter) : ERROR_IO;

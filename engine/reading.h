@@ -8,3 +8,8 @@
 int reading_new(struct engine *engine, const struct file_facts *facts, struct blob *blob,
                 struct board *board, const char *mirrors, const struct file_query *query,
                 struct file **ret);
+/* A file that is in memory: takes over the reference to `text`, also on failure. */
+struct metadata_text;
+int reading_new_text(struct engine *engine, const struct file_facts *facts,
+                     struct metadata_text *text, const char *mirrors,
+                     const struct file_query *query, struct file **ret);

@@ -25,18 +25,19 @@ struct slot {
     struct page *page;
     _Atomic int64_t expires_ms, used_ms, forced_ms;
     _Atomic uint64_t answers; /* how often a load has come to an end */
+    _Atomic bool asked;       /* by a client, not only for a digest */
     _Atomic bool wanted;      /* a load is posted or running */
     bool stale;               /* under the lock */
     /* flight thread: */
     struct source *sources[MERGE_SOURCES];
     unsigned source_count;
     const struct origin *origin;
-    uint64_t built_version;
-    int64_t began_ms;
+    uint64_t built_version, built_metadata;
+    int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
     struct slot **parts; /* of a flat page: those of the projects; referenced */
     size_t part_count;
-    bool has_parts; /* they were found in this load, */
+    bool has_parts;         /* they were found in this load, */
     uint64_t parts_version; /* in these listings */
     struct slot *next_loading;
     UT_hash_handle hh;

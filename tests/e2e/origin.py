@@ -83,6 +83,7 @@ class Resource:
     head_status: Optional[int] = None  # the same, but HEAD alone
     location: Optional[str] = None  # redirect there
     ignore_range: bool = False
+    refuse_range: Optional[int] = None  # a status for whoever asks for a range
     gzip: bool = False
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
@@ -102,6 +103,10 @@ class Request:
     sent: int = 0  # bytes of body
     range: Optional[str] = field(default=None)
 
+    @property
+    def is_try(self):
+        return self.range == "bytes=1-1"
+
 
 class Origin:
     def __init__(self, address="127.0.0.1"):
@@ -112,6 +117,7 @@ class Origin:
         self._bodies = {}  # connection -> path, while a body is sent there
         self.most_at_once = {}  # path -> bodies that were sent at one time; None: of all paths
         self.requests = []
+        self.tries = []  # whether it honours ranges: asked once, and no part of other stories
         self._server = ThreadingHTTPServer((address, 0), _Handler)
         self._server.daemon_threads = True
         self._server.origin = self
@@ -159,11 +165,11 @@ class Origin:
         with self._change:
             del self._resources[path]
 
-    def find(self, path):
+    def find(self, path, is_try=False):
         """For the handler: the resource and how often it has been asked, this time included."""
         with self._change:
             resource = self._resources.get(path)
-            count = self._asked[path] = self._asked.get(path, 0) + 1
+            count = self._asked[path] = self._asked.get(path, 0) + (not is_try)
         if resource and resource.times is not None and count > resource.times:
             resource = resource.sound()
         return resource, count
@@ -174,7 +180,7 @@ class Origin:
         """For the handler: something happened. Wakes wait()."""
         with self._change:
             if request:
-                self.requests.append(request)
+                (self.tries if request.is_try else self.requests).append(request)
             if connection:
                 self._connections.add(connection)
             self._change.notify_all()
@@ -262,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._request = Request(self.command, self.path, path, headers, range=headers.get("range"))
-        resource, count = self.server.origin.find(path)
+        resource, count = self.server.origin.find(path, self._request.is_try)
         self.server.origin.note(self._request)
         if resource is None:
             return self._refuse(404, b"no such thing here")
@@ -272,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(302, b"", Location=resource.location)
         if resource.head_status and self.command == "HEAD":
             return self._refuse(resource.head_status, b"")
+        if resource.refuse_range and "range" in headers:
+            return self._refuse(resource.refuse_range, b"no ranges")
         if resource.status:
             return self._refuse(resource.status, resource.body, resource.type)
         return self._serve(resource, count)
@@ -363,16 +371,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_blocks(self, resource, first, end):
         stop = end if resource.cut_after is None else min(end, resource.cut_after)
+        gate = None if self._request.is_try else resource.gate
         position = first
         while position < stop:
-            limit = resource.gate.pass_from(position) if resource.gate else stop
+            limit = gate.pass_from(position) if gate else stop
             until = min(stop, limit, position + BLOCK)
             if until == stop:
                 self.server.origin.end_body(self.connection)
             self._send(resource.body[position:until], resource.framing == "chunked")
             position = until
-            if resource.gate:
-                resource.gate.note(position)
+            if gate:
+                gate.note(position)
         lies = resource.length not in (None, end - first)
         if resource.cut_after is not None or lies:
             self.close_connection = True

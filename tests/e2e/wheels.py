@@ -100,14 +100,16 @@ def _padding(seed, size):
         size -= CHUNK
 
 
-def build(folder, project, version, tags="py3-none-any", requires=(), padding=0, says=""):
+def build(folder, project, version, tags="py3-none-any", requires=(), padding=0, says="", header=""):
     """Builds `project-version-tags.whl` in a folder. `padding` adds that many bytes to it; `says`
-    is what `module.ORIGIN` holds when it is installed, to tell apart two copies of one name."""
+    is what `module.ORIGIN` holds when it is installed, to tell apart two copies of one name;
+    `header` are further lines of METADATA."""
     module = project.replace("-", "_").lower()
     stem = f"{project.replace('-', '_')}-{version}"
     path = Path(folder) / f"{stem}-{tags}.whl"
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+    metadata += header
     metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
     wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tags}\n"
     source = f"__version__ = {version!r}\nORIGIN = {says!r}\n"

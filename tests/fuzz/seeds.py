@@ -7,10 +7,12 @@ long ones."""
 
 import gzip
 import hashlib
+import io
 import json
 import pathlib
 import re
 import sys
+import zipfile
 
 PIECE = 3000  # bytes of a page's rows in one input
 PIECES = 3  # of one page
@@ -100,10 +102,30 @@ def control_seeds():
     yield "control", b'["cache","verify","sha256:0a1b","100000000"]'
 
 
+def wheel(packing, zip64=False, comment=b""):
+    """A small wheel, with a byte in front that says how large a gap is."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("torch/__init__.py", "x = 1")
+        with archive.open("torch-2.9.0+cu126.dist-info/METADATA", "w", force_zip64=zip64) as member:
+            member.write(b"Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0+cu126\n\nAbout\n")
+        archive.writestr("torch-2.9.0+cu126.dist-info/RECORD", "")
+        archive.comment = comment
+    return file.getvalue()
+
+
+def wheel_seeds():
+    for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for options in ({}, {"zip64": True}, {"comment": b"PK\5\6"}):
+            yield "wheel", b"\0" + wheel(packing, **options)
+    end = b"PK\6\6" + bytes([44, 0, 0, 0, 0, 0, 0, 0, 45, 0, 45, 0]) + bytes(40)
+    yield "wheel", b"\x40" + end + b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
-    for name, content in (*own_seeds(), *map_seeds(), *control_seeds()):
+    for name, content in (*own_seeds(), *map_seeds(), *control_seeds(), *wheel_seeds()):
         write(folder, name, content)
     if not data.is_dir():
         print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")

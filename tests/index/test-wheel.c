@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/gzip.h"
+#include "index/wheel.h"
+
+/* Archives written here byte by byte, so that each field can lie, and read as a mirror's file is:
+ * by ranges, counted. */
+
+#define WHEEL "torch-2.9.0+cu126-cp312-cp312-linux_x86_64.whl"
+#define MEMBER "torch-2.9.0+cu126.dist-info/METADATA"
+static const char text[] = "Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0+cu126\n\nAbout.\n";
+
+enum { ARCHIVE_MAX = 64 << 20 };
+
+struct archive {
+    struct buf bytes, list;
+    unsigned count;
+};
+
+/* What is other than it should be. */
+struct odd {
+    bool deflated, zip64, bad_crc, short_data;
+    unsigned flags, method, extra; /* extra: bytes before the data that the list does not have */
+    uint64_t size, packed, local;  /* instead of the true ones, when not 0 */
+    const char *local_name;
+};
+
+static void put(struct buf *to, uint64_t n, unsigned bytes)
+{
+    for (; bytes; bytes--, n >>= 8)
+        buf_putc(to, (char)(n & 0xff));
+}
+
+static void archive_begin(struct archive *a)
+{
+    buf_init(&a->bytes, ARCHIVE_MAX);
+    buf_init(&a->list, ARCHIVE_MAX);
+    a->count = 0;
+}
+
+static void archive_release(struct archive *a)
+{
+    buf_release(&a->bytes);
+    buf_release(&a->list);
+}
+
+/* gzip is deflate between ten bytes and eight, of which the first four are the CRC. */
+static void pack(const char *data, size_t len, struct buf *ret, uint32_t *ret_crc)
+{
+    buf_init(ret, ARCHIVE_MAX);
+    assert_int_equal(gzip_compress(data, len, ret), 0);
+    const unsigned char *crc = (const unsigned char *)ret->data + ret->len - 8;
+    *ret_crc = crc[0] | crc[1] << 8 | crc[2] << 16 | (uint32_t)crc[3] << 24;
+}
+
+static void put_facts(struct buf *to, const struct odd *odd, uint32_t crc, uint64_t packed,
+                      uint64_t size)
+{
+    put(to, 45, 2);
+    put(to, odd->flags, 2);
+    put(to, odd->method ? odd->method : odd->deflated ? 8 : 0, 2);
+    put(to, 0x21 << 16, 4);
+    put(to, crc, 4);
+    put(to, odd->zip64 ? UINT32_MAX : packed, 4);
+    put(to, odd->zip64 ? UINT32_MAX : size, 4);
+}
+
+static void add_odd(struct archive *a, const char *name, const char *data, size_t len,
+                    const struct odd *odd)
+{
+    auto_buf struct buf packed;
+    uint32_t crc;
+    pack(data, len, &packed, &crc);
+    crc += odd->bad_crc;
+    uint64_t bytes = odd->deflated ? packed.len - 18 : len, local = a->bytes.len;
+    const char *local_name = odd->local_name ? odd->local_name : name;
+    uint64_t said = odd->packed ? odd->packed : bytes, size = odd->size ? odd->size : len;
+    buf_add(&a->bytes, "PK\3\4", 4);
+    put_facts(&a->bytes, odd, crc, said, size);
+    put(&a->bytes, strlen(local_name), 2);
+    put(&a->bytes, odd->extra, 2);
+    buf_puts(&a->bytes, local_name);
+    for (unsigned i = 0; i < odd->extra; i++)
+        buf_putc(&a->bytes, 'x');
+    buf_add(&a->bytes, odd->deflated ? packed.data + 10 : data, (size_t)bytes);
+    buf_add(&a->list, "PK\1\2", 4);
+    put(&a->list, 45, 2);
+    put_facts(&a->list, odd, crc, said, size);
+    put(&a->list, strlen(name), 2);
+    put(&a->list, odd->zip64 ? 4 + 24 + 6 : 0, 2);
+    put(&a->list, 0, 2 + 2 + 2 + 4);
+    local = odd->local ? odd->local : local;
+    put(&a->list, odd->zip64 ? UINT32_MAX : local, 4);
+    buf_puts(&a->list, name);
+    if (odd->zip64) {
+        put(&a->list, 0x5455, 2); /* somebody else's field first */
+        put(&a->list, 2, 2);
+        put(&a->list, 0, 2);
+        put(&a->list, 1, 2);
+        put(&a->list, 24, 2);
+        put(&a->list, size, 8);
+        put(&a->list, said, 8);
+        put(&a->list, local, 8);
+    }
+    a->count++;
+}
+
+static void add(struct archive *a, const char *name, const char *data)
+{
+    add_odd(a, name, data, strlen(data), &(struct odd){0});
+}
+
+static void add_metadata(struct archive *a, const struct odd *odd)
+{
+    add_odd(a, MEMBER, text, strlen(text), odd);
+}
+
+static void add_many(struct archive *a, const char *folder, unsigned count)
+{
+    char name[96];
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof(name), "%s/a_module_with_a_long_name_%u.py", folder, i);
+        add(a, name, "x");
+    }
+}
+
+static void put_zip64_end(struct archive *a, uint64_t from, uint64_t size)
+{
+    uint64_t record = a->bytes.len;
+    buf_add(&a->bytes, "PK\6\6", 4);
+    put(&a->bytes, 44, 8);
+    put(&a->bytes, 45 << 16 | 45, 4);
+    put(&a->bytes, 0, 8);
+    put(&a->bytes, a->count, 8);
+    put(&a->bytes, a->count, 8);
+    put(&a->bytes, size, 8);
+    put(&a->bytes, from, 8);
+    buf_add(&a->bytes, "PK\6\7", 4);
+    put(&a->bytes, 0, 4);
+    put(&a->bytes, record, 8);
+    put(&a->bytes, 1, 4);
+}
+
+static void archive_end(struct archive *a, bool zip64, size_t comment)
+{
+    uint64_t from = a->bytes.len, size = a->list.len;
+    buf_add(&a->bytes, a->list.data, a->list.len);
+    if (zip64)
+        put_zip64_end(a, from, size);
+    buf_add(&a->bytes, "PK\5\6", 4);
+    put(&a->bytes, 0, 4);
+    put(&a->bytes, zip64 ? UINT16_MAX : a->count, 2);
+    put(&a->bytes, zip64 ? UINT16_MAX : a->count, 2);
+    put(&a->bytes, zip64 ? UINT32_MAX : size, 4);
+    put(&a->bytes, zip64 ? UINT32_MAX : from, 4);
+    put(&a->bytes, comment, 2);
+    for (size_t i = 0; i < comment; i++)
+        buf_putc(&a->bytes, '-');
+    assert_int_equal(a->bytes.error, 0);
+}
+
+/* ----------------------------------------------------------------- reading */
+
+struct reading {
+    int error;
+    unsigned rounds;
+    size_t fetched; /* bytes, twice where they are asked for twice */
+    const char *why;
+    struct buf text;
+};
+
+static void read_wheel(const char *bytes, size_t size, const char *file, struct reading *ret)
+{
+    struct wheel_parts parts = {.size = (int64_t)size};
+    struct wheel_run want;
+    *ret = (struct reading){.why = ""};
+    buf_init(&ret->text, WHEEL_METADATA_MAX);
+    while ((ret->error = wheel_metadata(&parts, file, &want, &ret->why, &ret->text)) ==
+           WHEEL_WANTS) {
+        assert_true(want.from >= 0 && want.from < want.to && want.to <= (int64_t)size);
+        assert_true(++ret->rounds <= WHEEL_ROUNDS_MOST);
+        size_t len = (size_t)(want.to - want.from);
+        ret->fetched += len;
+        char *part = malloc(len); /* of its own: no byte beyond it may be looked at */
+        assert_non_null(part);
+        memcpy(part, bytes + want.from, len);
+        parts.list[parts.count++] = (struct wheel_part){want.from, part, len};
+    }
+    for (unsigned i = 0; i < parts.count; i++)
+        free((void *)(uintptr_t)parts.list[i].data);
+}
+
+/* Ends the archive and reads it. */
+static void assert_reads(struct archive *a, const char *expected, struct reading *ret)
+{
+    read_wheel(a->bytes.data, a->bytes.len, WHEEL, ret);
+    if (ret->error)
+        print_message("%s\n", ret->why);
+    assert_int_equal(ret->error, 0);
+    assert_string_equal(ret->text.data, expected);
+    buf_release(&ret->text);
+    archive_release(a);
+}
+
+static void assert_refused(struct archive *a, int error, const char *why)
+{
+    struct reading r;
+    read_wheel(a->bytes.data, a->bytes.len, WHEEL, &r);
+    assert_int_equal(r.error, error);
+    assert_non_null(strstr(r.why, why));
+    assert_int_equal(r.text.len, 0);
+    buf_release(&r.text);
+    archive_release(a);
+}
+
+static void refuse_odd(const struct odd *odd, int error, const char *why)
+{
+    struct archive a;
+    archive_begin(&a);
+    add(&a, "torch/__init__.py", "");
+    add_metadata(&a, odd);
+    archive_end(&a, false, 0);
+    assert_refused(&a, error, why);
+}
+
+/* ------------------------------------------------------------------- sound */
+
+static void stored_and_deflated(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct archive a;
+        struct reading r;
+        struct odd odd = {.deflated = i & 1, .zip64 = i & 2};
+        archive_begin(&a);
+        add(&a, "torch/__init__.py", "import this\n");
+        add_metadata(&a, &odd);
+        add(&a, "torch-2.9.0+cu126.dist-info/RECORD", "");
+        archive_end(&a, i & 4, 0);
+        assert_reads(&a, text, &r);
+        assert_int_equal(r.rounds, 1); /* all of a small wheel is its end */
+    }
+}
+
+/* METADATA lies before a megabyte of others, whose bytes nobody asks for. */
+static void only_what_is_needed_is_fetched(void **state)
+{
+    struct archive a;
+    struct reading r;
+    static char bulk[3 << 20];
+    (void)state;
+    memset(bulk, 'b', sizeof(bulk));
+    archive_begin(&a);
+    add_odd(&a, "torch/lib/a.so", bulk, sizeof(bulk), &(struct odd){0});
+    add_metadata(&a, &(struct odd){.deflated = true, .extra = 28});
+    add_odd(&a, "torch-2.9.0+cu126.dist-info/RECORD", bulk, sizeof(bulk), &(struct odd){0});
+    archive_end(&a, false, 0);
+    assert_reads(&a, text, &r);
+    assert_int_equal(r.rounds, 2);
+    assert_in_range(r.fetched, WHEEL_TAIL_BYTES, WHEEL_TAIL_BYTES + 4096);
+}
+
+/* More before the data than was guessed: asked for once more. */
+static void a_long_extra_field(void **state)
+{
+    struct archive a;
+    struct reading r;
+    static char bulk[1 << 20];
+    (void)state;
+    memset(bulk, 'b', sizeof(bulk));
+    archive_begin(&a);
+    add_metadata(&a, &(struct odd){.extra = 5000});
+    add_odd(&a, "torch/a.so", bulk, sizeof(bulk), &(struct odd){0});
+    archive_end(&a, false, 0);
+    assert_reads(&a, text, &r);
+    assert_int_equal(r.rounds, 3);
+}
+
+/* torch has more than ten thousand members: a list of a megabyte, and dist-info near its end. */
+static void a_long_list_is_read_from_its_end(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    add_many(&a, "torch", 12000);
+    add_metadata(&a, &(struct odd){.deflated = true});
+    add_many(&a, "torchgen", 200);
+    archive_end(&a, false, 0);
+    assert_true(a.list.len > 1000000);
+    assert_reads(&a, text, &r);
+    assert_int_equal(r.rounds, 2);
+    assert_true(r.fetched < 2 * WHEEL_TAIL_BYTES);
+}
+
+static void a_long_list_with_dist_info_in_front(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    add_metadata(&a, &(struct odd){.deflated = true});
+    add_many(&a, "torch", 3000);
+    archive_end(&a, true, 0);
+    assert_reads(&a, text, &r);
+    assert_int_equal(r.rounds, 3);
+    assert_true(r.fetched < 400000);
+}
+
+/* Bytes that look like the beginning of an entry, in the middle of what was fetched first. */
+static void a_signature_in_a_name_misleads_nobody(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    for (unsigned i = 0; i < 3000; i++)
+        add(&a, "torch/PK\1\2-PK\1\2-PK\1\2-PK\1\2-PK\1\2-PK\1\2.py", "");
+    add_metadata(&a, &(struct odd){0});
+    archive_end(&a, false, 0);
+    assert_reads(&a, text, &r);
+}
+
+static void a_comment_behind_the_end(void **state)
+{
+    static const size_t comments[] = {1, 1000, 65535};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct archive a;
+        struct reading r;
+        archive_begin(&a);
+        add(&a, "torch/__init__.py", "");
+        add_metadata(&a, &(struct odd){0});
+        archive_end(&a, i & 1, comments[i]);
+        assert_reads(&a, text, &r);
+    }
+}
+
+static void vendored_projects_are_others(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    add(&a, "torch/_vendor/six-1.0.dist-info/METADATA", "Name: six\n");
+    add(&a, "six-1.0.dist-info/METADATA", "Name: six\n");
+    add_metadata(&a, &(struct odd){0});
+    add(&a, "torch-2.9.0+cu126.dist-info/licenses/METADATA", "no");
+    archive_end(&a, false, 0);
+    assert_reads(&a, text, &r);
+}
+
+/* Installers reject it by its name; that is theirs to say. */
+static void the_only_one_may_have_another_name(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    add(&a, "pytorch-2.9.0.dist-info/METADATA", "Name: pytorch\n");
+    archive_end(&a, false, 0);
+    assert_reads(&a, "Name: pytorch\n", &r);
+}
+
+/* ----------------------------------------------------------------- unsound */
+
+static void members_that_lie(void **state)
+{
+    (void)state;
+    refuse_odd(&(struct odd){.bad_crc = true}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.bad_crc = true, .deflated = true}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.flags = 1}, ERROR_CORRUPT, "encrypted");
+    refuse_odd(&(struct odd){.flags = 1 << 13}, ERROR_CORRUPT, "encrypted");
+    refuse_odd(&(struct odd){.method = 99}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.deflated = true, .size = 10}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.deflated = true, .size = 1000}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.packed = 30}, ERROR_CORRUPT, "unpacked");
+    refuse_odd(&(struct odd){.packed = 4000}, ERROR_CORRUPT, "outside");
+    refuse_odd(&(struct odd){.size = WHEEL_METADATA_MAX + 1}, ERROR_TOO_BIG, "too long");
+    refuse_odd(&(struct odd){.packed = WHEEL_METADATA_MAX + 1}, ERROR_TOO_BIG, "too long");
+    refuse_odd(&(struct odd){.zip64 = true, .packed = UINT64_MAX}, ERROR_TOO_BIG, "too long");
+    refuse_odd(&(struct odd){.local = 7}, ERROR_CORRUPT, "not where");
+    refuse_odd(&(struct odd){.local = 1 << 30}, ERROR_CORRUPT, "outside");
+    refuse_odd(&(struct odd){.zip64 = true, .local = UINT64_MAX - 3}, ERROR_CORRUPT, "outside");
+    refuse_odd(&(struct odd){.local_name = "torch-2.9.0+cu126.dist-info/metadata"}, ERROR_CORRUPT,
+               "not where");
+}
+
+static void a_metadata_of_the_most_bytes(void **state)
+{
+    (void)state;
+    auto_free char *most = malloc(WHEEL_METADATA_MAX + 1);
+    assert_non_null(most);
+    memset(most, 'm', WHEEL_METADATA_MAX);
+    most[WHEEL_METADATA_MAX] = '\0';
+    for (int i = 0; i < 2; i++) {
+        struct archive a;
+        struct reading r;
+        archive_begin(&a);
+        add_odd(&a, MEMBER, most, WHEEL_METADATA_MAX, &(struct odd){.deflated = i});
+        archive_end(&a, false, 0);
+        assert_reads(&a, most, &r);
+    }
+}
+
+static void none_or_too_many(void **state)
+{
+    struct archive a;
+    (void)state;
+    archive_begin(&a);
+    add(&a, "torch/__init__.py", "");
+    archive_end(&a, false, 0);
+    assert_refused(&a, ERROR_CORRUPT, "no METADATA");
+
+    archive_begin(&a);
+    archive_end(&a, false, 0);
+    assert_refused(&a, ERROR_CORRUPT, "no METADATA");
+
+    archive_begin(&a);
+    add(&a, MEMBER, "");
+    archive_end(&a, false, 0);
+    assert_refused(&a, ERROR_CORRUPT, "empty");
+
+    archive_begin(&a);
+    add(&a, "torch-2.9.0.dist-info/METADATA", text);
+    add_metadata(&a, &(struct odd){0});
+    archive_end(&a, false, 0);
+    assert_refused(&a, ERROR_CORRUPT, "more than one");
+}
+
+/* Every cut, and every byte of the list and the end in turn: refused, or the same text. */
+static void damage_anywhere(void **state)
+{
+    struct archive a;
+    struct reading r;
+    (void)state;
+    archive_begin(&a);
+    add(&a, "torch/__init__.py", "");
+    add_metadata(&a, &(struct odd){.deflated = true, .zip64 = true});
+    archive_end(&a, true, 3);
+    for (size_t len = 0; len < a.bytes.len; len++) {
+        read_wheel(a.bytes.data, len, WHEEL, &r);
+        assert_int_equal(r.error, ERROR_CORRUPT);
+        buf_release(&r.text);
+    }
+    for (size_t i = 0; i < a.bytes.len * 8; i++) {
+        a.bytes.data[i / 8] ^= (char)(1 << i % 8);
+        read_wheel(a.bytes.data, a.bytes.len, WHEEL, &r);
+        if (r.error == 0)
+            assert_string_equal(r.text.data, text);
+        else
+            assert_true(*r.why && (r.error == ERROR_CORRUPT || r.error == ERROR_TOO_BIG));
+        buf_release(&r.text);
+        a.bytes.data[i / 8] ^= (char)(1 << i % 8);
+    }
+    archive_release(&a);
+}
+
+static void what_is_no_archive(void **state)
+{
+    static const char page[] = "<html><body>Sign in to the network, please</body></html>";
+    struct reading r;
+    (void)state;
+    read_wheel(page, sizeof(page), WHEEL, &r);
+    assert_int_equal(r.error, ERROR_CORRUPT);
+    assert_non_null(strstr(r.why, "no zip archive"));
+    buf_release(&r.text);
+}
+
+/* ------------------------------------------------------------------- header */
+
+static struct wheel_header header_of(const char *document)
+{
+    struct wheel_header header;
+    assert_int_equal(wheel_header_read(document, strlen(document), &header), 0);
+    return header;
+}
+
+static void headers(void **state)
+{
+    (void)state;
+    struct wheel_header h =
+        header_of("metadata-version: 2.4\r\nNAME:  Torch \r\nVersion: 2.9.0+cu126"
+                  "\r\nRequires-Python: >=3.10,!=3.13.0\r\n\r\nName: other\n");
+    assert_string_equal(h.name, "Torch");
+    assert_string_equal(h.requires_python, ">=3.10,!=3.13.0");
+    assert_true(wheel_header_fits(&h, WHEEL));
+    assert_false(wheel_header_fits(&h, "torch-2.9.0-cp312-cp312-linux_x86_64.whl"));
+    assert_false(wheel_header_fits(&h, "torchvision-2.9.0+cu126-py3-none-any.whl"));
+    wheel_header_release(&h);
+
+    h = header_of("Name: a\nName: b\nVersion: 1\n\nRequires-Python: >=3\n");
+    assert_string_equal(h.name, "a");
+    assert_null(h.requires_python); /* the description */
+    wheel_header_release(&h);
+
+    h = header_of("Requires-Python: >=3\x01\nVersion:\nName");
+    assert_null(h.requires_python);
+    assert_null(h.version);
+    assert_null(h.name);
+    assert_false(wheel_header_fits(&h, WHEEL));
+    wheel_header_release(&h);
+}
+
+static void versions_and_names_are_compared_as_such(void **state)
+{
+    (void)state;
+    struct wheel_header h = header_of("Name: Typing_Extensions\nVersion: 04.10.0\n");
+    assert_true(wheel_header_fits(&h, "typing.extensions-4.10.0-py3-none-any.whl"));
+    wheel_header_release(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stored_and_deflated),
+        cmocka_unit_test(only_what_is_needed_is_fetched),
+        cmocka_unit_test(a_long_extra_field),
+        cmocka_unit_test(a_long_list_is_read_from_its_end),
+        cmocka_unit_test(a_long_list_with_dist_info_in_front),
+        cmocka_unit_test(a_signature_in_a_name_misleads_nobody),
+        cmocka_unit_test(a_comment_behind_the_end),
+        cmocka_unit_test(vendored_projects_are_others),
+        cmocka_unit_test(the_only_one_may_have_another_name),
+        cmocka_unit_test(members_that_lie),
+        cmocka_unit_test(a_metadata_of_the_most_bytes),
+        cmocka_unit_test(none_or_too_many),
+        cmocka_unit_test(damage_anywhere),
+        cmocka_unit_test(what_is_no_archive),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(versions_and_names_are_compared_as_such),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
