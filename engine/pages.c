@@ -281,18 +281,16 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     s->used_ms = now_ms;
     s->asked = true;
     struct page *page = slot_page(s, &stale);
-    if (page && !waited && may_force(s, query->refresh, now_ms)) {
-        if (await(e, s, true, query->via, waiter) == ENGINE_WAIT) {
-            page_unref(page);
-            return ENGINE_WAIT;
-        }
-    } else if (page && now_ms >= s->expires_ms && page->outcome == OUTCOME_OK) {
+    bool expired = page && now_ms >= s->expires_ms;
+    bool refused = expired && page->outcome != OUTCOME_OK; /* a refusal has had its time */
+    if (page && !waited && (may_force(s, query->refresh, now_ms) || refused)) {
+        int r = await(e, s, true, query->via, waiter);
+        page_unref(page);
+        if (r == ENGINE_WAIT)
+            return r;
+        page = slot_page(s, &stale); /* the answer was quicker than we */
+    } else if (expired && !refused) {
         post_load(e, s, false, query->via); /* in the background: the old one answers */
-    } else if (page && now_ms >= s->expires_ms && !waited) {
-        if (await(e, s, true, query->via, waiter) == ENGINE_WAIT) { /* a refusal has had its time */
-            page_unref(page);
-            return ENGINE_WAIT;
-        }
     }
     if (!page) {
         if (await(e, s, false, query->via, waiter) == ENGINE_WAIT)
