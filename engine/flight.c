@@ -304,7 +304,9 @@ void flight_start_over(struct flight *f, int error)
     f->size = f->first_size;
     f->has_length = f->size >= 0;
     f->go_on = f->was_whole;
+    bool contradicted = f->contradicted; /* the length of before stays, and so does this */
     begin_attempt(f);
+    f->contradicted = contradicted;
 }
 
 bool flight_has_old_size(const struct flight *f)

@@ -360,6 +360,41 @@ static void wrong_length_without_digest(void **state)
     close_flight();
 }
 
+/* What was said before a cut counts behind it. */
+static void wrong_length_and_a_cut(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 2, .size = 1000, .is_known = true, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 500);
+    expect("release:500");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)~");
+    struct flight_answer other = {206, -1, 500, true, true, false, false};
+    assert_int_equal(answer_full(0, other), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-3");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-2"); /* something came: another round */
+    mirror(0, 0);
+    expect("get0:0[500,-1)~");
+    assert_int_equal(answer(0, 206, 2000, 500), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("ask0-3");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("fail:-11,doubted end");
+    close_flight();
+}
+
 /* So does one whose body says by its end how long it is. */
 static void shorter_than_was_told(void **state)
 {
@@ -730,6 +765,7 @@ int main(void)
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
         cmocka_unit_test(wrong_length_without_digest),
+        cmocka_unit_test(wrong_length_and_a_cut),
         cmocka_unit_test(shorter_than_was_told),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
