@@ -482,6 +482,97 @@ static void a_failing_disk_changes_nothing(void **state)
     catalogue_close(c);
 }
 
+/* ------------------------------------------------------------------ metadata */
+
+static int see_metadata(void *context, const struct catalogue_metadata *m)
+{
+    const struct catalogue_metadata *expected = context;
+    assert_string_equal(m->path, expected->path);
+    assert_string_equal(m->project, expected->project);
+    assert_same(m->sha256, expected->sha256);
+    assert_same(m->requires_python, expected->requires_python);
+    assert_same(m->problem, expected->problem);
+    assert_same(m->mirrors, expected->mirrors);
+    assert_string_equal(m->etag, expected->etag);
+    assert_int_equal(m->made_s, expected->made_s);
+    assert_int_equal(m->body_len, expected->body_len);
+    if (m->body_len)
+        assert_memory_equal(m->body, expected->body, m->body_len);
+    return 0;
+}
+
+static int count_metadata(void *context, const struct catalogue_metadata *m)
+{
+    assert_int_equal(m->body_len, 0);
+    ++*(int *)context;
+    return 0;
+}
+
+/* What was made of a wheel counts as long as the wheel is not known to be another one. */
+static void metadata_of_the_file_of_today(void **state)
+{
+    (void)state;
+    struct catalogue_metadata made = {.origin = full.origin,
+                                      .path = full.path,
+                                      .project = "torch",
+                                      .sha256 = AAA,
+                                      .requires_python = ">=3.10",
+                                      .mirrors = "aliyun",
+                                      .etag = full.etag,
+                                      .made_s = 1700000001,
+                                      .body = "Name: torch\0",
+                                      .body_len = 12};
+    struct catalogue_metadata wrong = {.origin = full.origin,
+                                       .path = "b.whl",
+                                       .project = "torch",
+                                       .problem = "no zip archive",
+                                       .etag = "\"b\""};
+    int count = 0;
+    struct catalogue *c = open_catalogue("metadata");
+    assert_int_equal(catalogue_put_metadata(c, &made), 0);
+    assert_int_equal(catalogue_put_metadata(c, &wrong), 0);
+    c = reopen(c, "metadata");
+    assert_int_equal(catalogue_get_metadata(c, made.origin, made.path, see_metadata, &made), 0);
+    assert_int_equal(catalogue_get_metadata(c, made.origin, "b.whl", see_metadata, &wrong), 0);
+    assert_int_equal(catalogue_put_file(c, &full), 0); /* the very wheel */
+    assert_int_equal(catalogue_each_metadata(c, made.origin, "torch", count_metadata, &count), 0);
+    assert_int_equal(count, 2);
+    struct catalogue_file other = full;
+    other.etag = "\"another\"";
+    assert_int_equal(catalogue_put_file(c, &other), 0);
+    assert_int_equal(catalogue_get_metadata(c, made.origin, made.path, see_metadata, &made),
+                     CATALOGUE_MISSING);
+    count = 0;
+    assert_int_equal(catalogue_each_metadata(c, made.origin, "torch", count_metadata, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(catalogue_drop_metadata(c, made.origin, "b.whl"), 0);
+    assert_int_equal(catalogue_get_metadata(c, made.origin, "b.whl", see_metadata, &wrong),
+                     CATALOGUE_MISSING);
+    catalogue_close(c);
+}
+
+static int see_ranges(void *context, const char *files, bool honoured, int64_t when_s)
+{
+    assert_string_equal(files, "https://mirror.example/whl/");
+    assert_true(honoured);
+    assert_int_equal(when_s, 2);
+    ++*(int *)context;
+    return 0;
+}
+
+static void ranges_are_the_last_answer(void **state)
+{
+    (void)state;
+    int count = 0;
+    struct catalogue *c = open_catalogue("ranges");
+    assert_int_equal(catalogue_put_ranges(c, "https://mirror.example/whl/", false, 1), 0);
+    assert_int_equal(catalogue_put_ranges(c, "https://mirror.example/whl/", true, 2), 0);
+    c = reopen(c, "ranges");
+    assert_int_equal(catalogue_each_ranges(c, see_ranges, &count), 0);
+    assert_int_equal(count, 1);
+    catalogue_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +584,8 @@ int main(void)
         cmocka_unit_test(listings),
         cmocka_unit_test(blame),
         cmocka_unit_test(a_pin_outlives_its_blob),
+        cmocka_unit_test(metadata_of_the_file_of_today),
+        cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),

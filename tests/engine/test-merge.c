@@ -331,6 +331,81 @@ static void test_metadata_hashes_that_disagree(void **state)
     stage_end(&s);
 }
 
+/* What a page would say: the JSON one, as text. */
+static void assert_page(const struct stage *s, const char *has, const char *has_not)
+{
+    auto_buf struct buf page;
+    buf_init(&page, 1 << 20);
+    merge_write(&s->merge, "torch", PAGE_JSON, &page);
+    assert_int_equal(page.error, 0);
+    assert_non_null(strstr(page.data, has));
+    if (has_not)
+        assert_null(strstr(page.data, has_not));
+}
+
+static void test_metadata_is_promised_where_it_can_be_made(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_false(s.merge.files[0].has_metadata);
+    assert_string_equal(s.merge.bare, s.merge.files[0].path); /* worth a question to the mirror */
+    assert_int_equal(s.merge.bare_mirrors, 1 << FLAT);
+    stage_end(&s);
+
+    stage_begin(&s, "torch");
+    s.input.makes_metadata = true;
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_page(&s, "\"core-metadata\":true", NULL);
+    assert_null(s.merge.bare);
+    assert_false(s.merge.files[0].is_new); /* no authority has said anything */
+    stage_end(&s);
+}
+
+/* What was read out of a wheel: its own digest unless an authority names one; no promise where it
+ * cannot be read. */
+static void test_what_was_made_of_a_wheel(void **state)
+{
+    static const char path[] = "cu126/torch-2.0-cp312-cp312-linux_x86_64.whl";
+    struct merge_made made = {path, D1, ">=3.10"};
+    struct merge_digest said = {.path = path, .metadata_sha256 = D2, .authority = "nju"};
+    struct stage s;
+    (void)state;
+    stage_begin(&s, "torch");
+    s.input.made = &made;
+    s.input.made_count = 1;
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_string_equal(s.merge.files[0].path, path);
+    assert_page(&s, "\"core-metadata\":{\"sha256\":\"" D1 "\"}", NULL);
+    assert_page(&s, "\"requires-python\":\">=3.10\"", NULL);
+    assert_null(s.merge.files[0].metadata_sha256); /* which would be remembered as an authority's */
+    stage_end(&s);
+
+    stage_begin(&s, "torch");
+    s.input.made = &made;
+    s.input.made_count = 1;
+    s.input.remembered = &said;
+    s.input.remembered_count = 1;
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_page(&s, D2, D1);
+    stage_end(&s);
+
+    made.sha256 = NULL;
+    stage_begin(&s, "torch");
+    s.input.made = &made;
+    s.input.made_count = 1;
+    s.input.makes_metadata = true;
+    add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
+    stage_merge(&s);
+    assert_page(&s, "torch-2.0", "core-metadata");
+    stage_end(&s);
+}
+
 /* -------------------------------------------------------------- real pages */
 
 static bool add_real(struct stage *s, unsigned mirror, const char *url, const char *path)
@@ -402,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_yanked_by_whoever_says_so),
         cmocka_unit_test(test_metadata_hash_of_a_later_mirror),
         cmocka_unit_test(test_metadata_hashes_that_disagree),
+        cmocka_unit_test(test_metadata_is_promised_where_it_can_be_made),
+        cmocka_unit_test(test_what_was_made_of_a_wheel),
         cmocka_unit_test(test_real_mirrors_agree),
     };
     listing_global_init();
