@@ -4,6 +4,7 @@
 Everything lives in one temporary folder. The server under test has the first core of this machine for
 itself, mirrors and clients have the last: what is counted is the server's own CPU time.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -75,7 +76,8 @@ class Server:
         pids = [self.process.pid]
         for pid in pids:
             for task in Path(f"/proc/{pid}/task").iterdir():
-                pids += [int(child) for child in (task / "children").read_text().split()]
+                with contextlib.suppress(OSError):  # threads come and go
+                    pids += [int(child) for child in (task / "children").read_text().split()]
         return pids
 
     def cpu_s(self):
