@@ -327,11 +327,11 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     *ret = (struct said){.stage = META_ELSEWHERE};
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
-    bool fresh = !m;
+    bool fresh = !m && !e->stopping; /* behind metadata_stop no job may begin under this lock */
     if (fresh)
         m = add(all, origin->name, path);
-    bool expired =
-        m && (m->stage == META_FAILED || m->stage == META_ELSEWHERE) && now_ms >= m->until_ms;
+    bool expired = m && !e->stopping && (m->stage == META_FAILED || m->stage == META_ELSEWHERE) &&
+                   now_ms >= m->until_ms;
     if (expired)
         m->asked_mirrors = false;
     if (m && (fresh || expired))
@@ -413,12 +413,12 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
     struct metadata *all = e->metadata;
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
-    bool vain = m && m->stage == META_ELSEWHERE;
+    bool vain = m && !e->stopping && m->stage == META_ELSEWHERE;
     if (vain) {
         m->asked_mirrors = true;
         post_look(e, origin, path, m);
     }
-    bool again = m != NULL;
+    bool again = m && !e->stopping;
     pthread_mutex_unlock(&all->waiters.lock);
     return again;
 }

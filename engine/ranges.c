@@ -194,7 +194,7 @@ void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, 
     }
     *q = (struct question){.engine = e, .known = k, .mirror = at->name};
     k->asked = true;
-    struct fetch_request request = {
-        .url = url, .is_page = true, .from = 1, .to = 1, .via = e->via, .max_bytes = 1};
+    /* Asked for as wheels are: no page, so no coding. */
+    struct fetch_request request = {.url = url, .from = 1, .to = 1, .via = e->via, .max_bytes = 1};
     (void)fetcher_start(e->fetcher, &request, &sink, q);
 }
