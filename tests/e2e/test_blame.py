@@ -5,6 +5,7 @@ mirror alone, and what had come before is compared with it. Who lied is blamed, 
 import os
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from standins import anchor, href_of, simple_page
 from wheels import build, sha256_of
 
 MIB = 1 << 20
-SEGMENT = 8 * MIB  # where the second mirror begins
+FIRST = 16 * MIB  # so much the first mirror is asked for; the second begins there
 NAME = "torch-2.9.0+cu126-py3-none-any.whl"
 PATH = f"/whl/cu126/{NAME}"
 
@@ -68,20 +69,25 @@ def has_parts_of_both(status):
 
 def cut_by_wrong_byte(serve, origins, body, liar, first_gate=None, **top):
     """The liar sends one wrong byte where its part meets the other's, and then fails: the file is
-    fetched again from the honest mirror alone. Returns the daemon when the reader was cut."""
-    at = SEGMENT - 1 if liar == 0 else SEGMENT
+    fetched again from the honest mirror alone. The second mirror says nothing before the first has
+    sent its part, or it would bring that, too, on a machine where the first seems slow. Returns the
+    daemon when the reader was cut."""
+    at = FIRST - 1 if liar == 0 else FIRST
     gates = [first_gate or Gate(), Gate()]
     publish(origins, body, liar, at, gates)
     daemon = start(serve, origins, **top)
     assert daemon.page("torch").status == 200
+    first_is_done = threading.Event()
+    origins[1].change(PATH, silent=first_is_done)
     client = download(daemon)
-    gates[0].allow(MIB)
-    gates[1].allow(SEGMENT + MIB)
+    gates[0].allow(FIRST)
+    gates[1].allow(FIRST + MIB)
+    gates[0].wait_reached(FIRST)
+    first_is_done.set()
     daemon.wait_status(has_parts_of_both, what="each has its part")
-    gates[liar].open()
-    gates[liar].wait_reached(at + 1)
     origins[liar].change(PATH, status=503)
-    gates[1 - liar].open()
+    for gate in gates:
+        gate.open()
     assert not client.wait_end().whole
     return daemon, at
 
