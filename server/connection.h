@@ -33,6 +33,9 @@ void connection_tune(struct MHD_Connection *mhd);
 
 void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE]);
 
+/* Just before a body is ended with an error: the connection is then given up at once. */
+void connection_end(struct connection *connection);
+
 /* Ends the connection with a reset: for a body of unknown length, whose plain end would look
  * complete to a client of HTTP/1.0. */
 void connection_reset(struct connection *connection);

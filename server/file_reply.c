@@ -59,6 +59,7 @@ static ssize_t body_cut(struct request *request)
 {
     if (request->to < 0)
         connection_reset(&request->connection);
+    connection_end(&request->connection);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

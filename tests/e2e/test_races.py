@@ -414,3 +414,25 @@ def test_a_growing_file_shrinks_under_its_readers(start, body):
     assert len(rest) < len(body)
     fast.wait_end()
     assert not fast.whole or bytes(fast.body) == body
+
+
+def test_a_cut_connection_is_given_back_at_once(start, origin):
+    """Though clients that came before it keep theirs open and say nothing."""
+    gate = Gate(1_000_000)
+    daemon = start(gate=gate, cut_after=3_000_000)
+    idle = [socket.create_connection((urlsplit(daemon.url).hostname, urlsplit(daemon.url).port))]
+    for _ in range(15):  # so that each worker has some of them
+        idle.append(socket.create_connection(idle[0].getpeername()))
+    for client in idle:
+        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" in client.recv(4096)
+    folder = f"/proc/{daemon.process.pid}/fd"
+    before = len(os.listdir(folder))
+    downloads = [wire.Download(url_of(daemon), keep=False) for _ in range(8)]
+    for download in downloads:
+        download.wait_held(500_000)
+    gate.open()
+    assert not any(download.wait_end().whole for download in downloads)
+    wait_until(lambda: len(os.listdir(folder)) < before + 8, "they are closed")
+    for client in idle:
+        client.close()
