@@ -200,6 +200,16 @@ class Daemon:
     def log(self):
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def wait_log(self, text, seconds=10):
+        """Until the text occurs in the log, which a thread of its own writes, after the answer that
+        it tells of. Returns the log."""
+        deadline = time.monotonic() + seconds * PATIENCE
+        while text not in (log := self.log()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"never logged: {text!r}\n{self.log_tail()}")
+            time.sleep(0.02)
+        return log
+
     def log_tail(self, lines=40):
         return "\n".join(self.log().splitlines()[-lines:])
 

@@ -188,7 +188,8 @@ class Stage:
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(self._play, self.cells.values()))
         self.status = self.daemon.status()
-        self.log = self.daemon.log()
+        self.daemon.get("/the-last-request")  # lines are written in order, after the answers
+        self.log = self.daemon.wait_log("path=/the-last-request")
 
     def _configure(self, cell):
         text = f'\n[origin.{cell.origin}]\nchannels = []\n[index.{cell.origin}]\norigins = ["{cell.origin}"]\n'
@@ -401,7 +402,7 @@ def test_a_page_that_shrinks_is_not_believed(origin, serve, cut):
     said = daemon.wait_status(lambda s: s["problems"], what="the problem")["problems"]
     assert [p["kind"] for p in said] == ["listing-shrunk"]
     assert "m1 lists" in said[0]["detail"].replace(":", "") and "50" in said[0]["detail"]
-    assert "listing doubtful" in daemon.log()
+    daemon.wait_log("listing doubtful")
 
 
 def test_a_page_that_shrank_by_accident_is_taken_when_it_is_whole_again(origin, serve):

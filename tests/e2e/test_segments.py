@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One large file from several connections and mirrors at once."""
 
+import re
 import threading
+import time
 
 import pytest
 
 import wire
 from daemon import configuration, official_mirror
 from origin import Gate, Origin
-from standins import anchor, href_of, simple_page
+from standins import anchor, href_of, simple_page, wait_until
 from wheels import build, sha256_of
 
 MIB = 1 << 20
 NAME = "torch-2.9.0+cu126-py3-none-any.whl"
 PATH = f"/whl/cu126/{NAME}"
+HEDGE_S = 1  # without an answer for so long another mirror is asked, too
+PACE = 20 * MIB  # of an origin's connection, whose kernel then holds little that counts as sent
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +71,58 @@ def sent(*origins):
     return sum(origin.body_bytes(PATH) for origin in origins)
 
 
+def raced(*origins):
+    """How many requests were for a run that another one had been for, or for its rest: who does not
+    answer in time is raced by the next mirror, and whoever answers last is cut."""
+    asked = [r.range or "bytes=0-" for origin in origins for r in origin.asked(PATH, "GET")]
+    firsts, lasts = zip(*(re.fullmatch(r"bytes=(\d+)-(\d*)", text).groups() for text in asked))
+    ends = [last for last in lasts if last]
+    return max(len(firsts) - len(set(firsts)), len(ends) - len(set(ends)))
+
+
+def assert_sent_once(body, *origins):
+    """The file once, and at most 1 MiB for each transfer that was cut: none is where parts meet."""
+    cuts = raced(*origins)
+    assert len(body) <= sent(*origins) <= len(body) + cuts * MIB, f"{cuts} raced"
+
+
 def test_two_mirrors_send_parts_at_once(origin, second_origin, serve, body):
     gates = Counting(), Counting()
-    publish(origin, body, gate=gates[0])
-    publish(second_origin, body, gate=gates[1])
+    publish(origin, body, gate=gates[0], pace=PACE)
+    publish(second_origin, body, gate=gates[1], pace=PACE)
     daemon = start(serve, origin, second_origin)
+    begin = time.monotonic()
     client = download(daemon)
-    # Nobody has sent a byte, and both are asked, each for two parts and no more.
+    # Nobody has sent a byte, and both are asked for two parts; on a busy machine also for one that
+    # the other was slow to answer for.
     for gate in gates:
-        gate.wait_begun(lambda begun: len(begun) >= 2)
+        gate.wait_begun(lambda begun: len(set(begun)) >= 2)
     assert 0 in gates[0].begun
-    assert len(set(gates[0].begun + gates[1].begun)) == 4, "one part from two connections"
+    wait_until(lambda: len(set(gates[0].begun + gates[1].begun)) >= 4, what="four parts")
+    begun = gates[0].begun + gates[1].begun
+    if time.monotonic() - begin < HEDGE_S:
+        assert len(begun) == 4, "one part from two connections"
     for gate in gates:
         gate.open()
     assert_whole(client, body)
     assert origin.body_bytes(PATH) > MIB and second_origin.body_bytes(PATH) > MIB
-    # No transfer is cut where parts meet; on a busy machine one that stood at the gate for three
-    # seconds is raced, and cut when it lost.
-    assert len(body) <= sent(origin, second_origin) <= len(body) + MIB
+    assert_sent_once(body, origin, second_origin)
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1, what="the blob is kept")
+
+
+def test_who_loses_a_race_costs_little(origin, second_origin, serve, body):
+    """Both are asked for the beginning, and answer at the same time."""
+    silences = threading.Event(), threading.Event()
+    for each, silence in zip((origin, second_origin), silences):
+        publish(each, body, silent=silence, pace=PACE)
+    client = download(start(serve, origin, second_origin))
+    for each in (origin, second_origin):
+        each.wait_asked(PATH)
+    for silence in silences:
+        silence.set()
+    assert_whole(client, body)
+    assert raced(origin, second_origin) >= 1
+    assert_sent_once(body, origin, second_origin)
 
 
 def test_a_sole_mirror_has_two_connections_for_one_file(origin, serve, body):
@@ -125,7 +162,7 @@ def test_a_mirror_with_another_file_has_no_part(origin, second_origin, serve, bo
     daemon = start(serve, origin, second_origin, connections_per_file=1)
     client = download(daemon)
     refused = "transfer failed mirror=m1"
-    daemon.wait_status(lambda _: refused in daemon.log(), what="the other file is refused")
+    daemon.wait_log(refused)
     gate.open()
     assert_whole(client, body)
     assert len(second_origin.asked(PATH)) == 1, "it had its chance"
@@ -206,7 +243,7 @@ def test_a_silent_mirror_is_hedged(origin, second_origin, serve, body, tmp_path)
     assert not silence.is_set() and origin.body_bytes(PATH) == 0
     slow = daemon.status()["mirrors"][0]
     assert "no byte for" in slow["last_error"] and slow["state"] == "slow"
-    daemon.wait_status(lambda _: "transfer failed mirror=m0" in daemon.log(), what="the log")
+    daemon.wait_log("transfer failed mirror=m0")
     # It is known: the next file does not wait for it.
     reply = daemon.get(f"/files/pytorch/cu126/{href_of(small.name)}")
     assert reply.body == small.read_bytes() and not origin.asked(f"/whl/cu126/{small.name}")
