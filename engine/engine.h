@@ -161,6 +161,9 @@ int file_select(struct file *file, int64_t from, int64_t to, enum file_use use);
 /* The bytes of a complete blob that is in memory, as one read-only mapping that lives until
  * file_close; NULL otherwise. */
 const void *file_mapping(struct file *file);
+/* Whether somebody cut the file short behind our back: what is left of its mapping can never be
+ * sent. Any thread. */
+bool file_is_short(const struct file *file);
 /* Reads at `offset` what is there, at most `size` bytes: > 0 bytes read; 0: the waiter was
  * suspended, ask again when resumed; FILE_END: the file ends here (only of unknown size); < 0: the
  * reply must be cut. */

@@ -191,6 +191,11 @@ const void *file_mapping(struct file *f)
     return f->blob && blob_is_resident(f->blob, f->from, to) ? f->blob->map : NULL;
 }
 
+bool file_is_short(const struct file *f)
+{
+    return f->blob && blob_is_short(f->blob, f->facts.size);
+}
+
 void file_close(struct file *f)
 {
     if (!f)

@@ -83,7 +83,8 @@ static ssize_t body_read(void *cls, uint64_t position, char *to, size_t max)
 static struct reply body_of(struct request *request)
 {
     const char *mapping = file_mapping(request->file);
-    if (mapping && request->to >= 0)
+    request->is_mapped = mapping && request->to >= 0;
+    if (request->is_mapped)
         return reply_of_bytes(mapping + request->from, (size_t)(request->to - request->from));
     uint64_t length = request->to < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)(request->to - request->from);
     return (struct reply){

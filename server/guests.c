@@ -154,6 +154,20 @@ void guests_leave(struct guests *guests, struct guest *guest)
     pthread_mutex_unlock(&guests->lock);
 }
 
+void guests_watch(struct guests *guests, struct guest *guest, bool (*is_lost)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&guests->lock);
+    guest->is_lost = is_lost;
+    guest->arg = arg;
+    pthread_mutex_unlock(&guests->lock);
+}
+
+void guests_unwatch(struct guests *guests, struct guest *guest)
+{
+    if (guest->is_lost)
+        guests_watch(guests, guest, NULL, NULL);
+}
+
 void guest_asks(struct guest *guest)
 {
     atomic_store(&guest->state, ASKING);
@@ -195,6 +209,8 @@ static void sweep(struct guests *guests, int64_t now_ms)
     struct guest *guest;
     DL_FOREACH(guests->list, guest)
     {
+        if (guest->is_lost && guest->is_lost(guest->arg))
+            (void)shutdown(guest->fd, SHUT_RDWR);
         if (!guest_is_late(guest, now_ms, guests->options.header_timeout_ms))
             continue;
         (void)shutdown(guest->fd, SHUT_RDWR);

@@ -36,6 +36,8 @@ struct guest {
     _Atomic int state;
     uint64_t bytes;   /* received when it began to wait */
     int64_t since_ms; /* since when it has been known to send headers */
+    bool (*is_lost)(void *arg);
+    void *arg;
 };
 
 /* How many of `connections` one address may have: a quarter, but enough for a dozen busy clients
@@ -52,6 +54,12 @@ bool guests_admits(struct guests *guests, const struct sockaddr *address);
 void guests_enter(struct guests *guests, struct guest *guest, int fd,
                   const struct sockaddr *address);
 void guests_leave(struct guests *guests, struct guest *guest);
+
+/* Until guests_unwatch `is_lost` is asked about once a second, on another thread; true drops the
+ * guest: for what MHD would wait for in vain. */
+void guests_watch(struct guests *guests, struct guest *guest, bool (*is_lost)(void *arg),
+                  void *arg);
+void guests_unwatch(struct guests *guests, struct guest *guest); /* also when not watched */
 
 void guest_asks(struct guest *guest);
 void guest_is_served(struct guest *guest);

@@ -136,6 +136,13 @@ static struct newcomer *newcomer_of(struct MHD_Connection *mhd)
     return info ? info->socket_context : NULL;
 }
 
+/* The kernel sends what there is of a mapping and then says nothing more, so MHD waits for room in a
+ * socket that has all of it. */
+static bool is_cut_short(void *file)
+{
+    return file_is_short(file);
+}
+
 /*
  * Called when the headers are there, when the request is, and again after each resume. A response
  * queued at the first call makes MHD drop the connection after it: wanted where a request is
@@ -146,7 +153,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
                                   size_t *upload_size, void **request_cls)
 {
     struct request *request = *request_cls;
-    (void)cls, (void)url, (void)upload;
+    struct httpd *httpd = cls;
+    (void)url, (void)upload;
     if (!request || !newcomer_of(mhd))
         return MHD_NO; /* out of memory */
     if (!request->is_checked) {
@@ -163,7 +171,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     /* Answered already: a daemon that is being stopped accepts a response and drops it. */
     if (request->connection.waiter.gone || request->status)
         return MHD_NO;
-    return route_send(request);
+    enum MHD_Result r = route_send(request);
+    if (request->is_mapped)
+        guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_cut_short, request->file);
+    return r;
 }
 
 static void newcomer_asks(struct httpd *httpd, struct MHD_Connection *mhd)
@@ -188,9 +199,12 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_cls,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)cls;
-    if (newcomer_of(mhd))
-        guest_is_served(&newcomer_of(mhd)->guest);
+    struct httpd *httpd = cls;
+    struct newcomer *newcomer = newcomer_of(mhd);
+    if (newcomer) {
+        guests_unwatch(httpd->guests, &newcomer->guest);
+        guest_is_served(&newcomer->guest);
+    }
     request_free(*request_cls, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_cls = NULL;
 }
@@ -265,12 +279,12 @@ static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned lim
 {
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-        0, on_accept, httpd, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        0, on_accept, httpd, on_request, httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, httpd,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
+        httpd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
 #if MHD_VERSION >= 0x00097701
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #else

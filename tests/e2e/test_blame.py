@@ -199,7 +199,7 @@ def test_blame_lasts_until_the_mirror_has_another_file(origin, second_origin, se
     daemon = later(serve, daemon)
     client = download(daemon)
     assert client.wait_end().whole and client.sha256() == sha256_of(body)
-    assert "the file that was wrong before" in daemon.log()
+    daemon.wait_log("the file that was wrong before")
     assert not blamed(daemon.status())
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1, what="kept")
 

@@ -152,7 +152,7 @@ def test_a_socket_in_use_is_not_taken(start, place, cache, bodies):
     first = start()
     _keep(first, next(iter(bodies)), 1)
     second = start()
-    assert "no control socket" in second.log()
+    second.wait_log("no control socket")
     second.stop()
     assert "1 file" in cache("ls").stdout
 

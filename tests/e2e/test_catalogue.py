@@ -56,7 +56,8 @@ def test_an_unreadable_catalogue(kept, serve, harm):
     reply = wire.ask(again.file_url("pytorch", path))
     assert (reply.body, reply["X-Cache"]) == (body, "hit")
     again.stop()  # the log is written behind
-    assert "catalogue was unreadable and is rebuilt" in again.log() and "blob adopted" in again.log()
+    again.wait_log("catalogue was unreadable and is rebuilt")
+    again.wait_log("blob adopted")
     [aside] = daemon.cache_dir.glob("catalogue.sqlite.corrupt-*")
     assert aside.read_bytes() == harmed
 

@@ -118,7 +118,9 @@ def test_a_lost_catalogue_is_rebuilt_from_the_blobs(origin, serve, tmp_path):
     daemon = serve(config)
     urls = [daemon.file_url("pytorch", f"cu126/{name}") for name in names]
     etags = [wire.ask(url)["ETag"] for url in urls]
-    daemon.wait_status(lambda s: s["cache"]["blobs"] == 2 and not s["flights"], what="kept")
+    for name in names:
+        daemon.wait_log(f"kept path=pytorch/cu126/{name} ")
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="kept")
     daemon.stop()
     for path in daemon.cache_dir.glob("catalogue.sqlite*"):
         path.unlink()

@@ -362,6 +362,12 @@ int file_select(struct file *file, int64_t from, int64_t to, enum file_use use)
     return 0;
 }
 
+bool file_is_short(const struct file *file)
+{
+    (void)file;
+    return false;
+}
+
 const void *file_mapping(struct file *file)
 {
     return file->script->flags & MAPPED ? file->engine->bytes : NULL;
