@@ -11,8 +11,8 @@
 #include "base/digest.h"
 
 struct store {
-    int lock;  /* held as long as it is open */
-    int root;  /* directories: what is done below is relative to them */
+    int lock; /* held as long as it is open */
+    int root; /* directories: what is done below is relative to them */
     int blobs;
     int partials;
     pthread_mutex_t names;

@@ -61,8 +61,8 @@ void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64
 void budget_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
                    int64_t now_ms);
 /* Another mirror was faster by far, or answered where this one was silent: no failure, and no
- * back-off, but for a while the others come first. Only a file that comes ends that sooner. rate: 0 when
- * there is nothing to learn of it. */
+ * back-off, but for a while the others come first. Only a file that comes ends that sooner. rate: 0
+ * when there is nothing to learn of it. */
 void budget_outrun(struct budget *budget, size_t mirror, const char *what, int64_t rate,
                    int64_t now_ms);
 /* Bytes a second, as measured in the last five minutes; 0: not measured, or not to be asked now. */

@@ -42,17 +42,17 @@ struct engine_options {
     int stall_timeout_ms;
     int connections_per_mirror;
     int connections_per_file; /* to one mirror, for one file */
-    int scrub_after_ms; /* how long a blob that was compared with its digest is left alone */
+    int scrub_after_ms;       /* how long a blob that was compared with its digest is left alone */
 };
 
 /* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY: it cannot be written. */
 int engine_open(const struct engine_options *options, struct engine **ret);
 /*
  * Takes over other origins, and max_size, min_free, page_memory, page_refresh_ms,
- * connections_per_mirror and connections_per_file; the other options need a new engine. What begins from now on goes by
- * them; flights go on with the mirrors they began with, so the old origins must outlive the engine,
- * too. The very same origins again leave pages alone. Blocks until the flight thread has done it:
- * main thread. On failure nothing changes.
+ * connections_per_mirror and connections_per_file; the other options need a new engine. What begins
+ * from now on goes by them; flights go on with the mirrors they began with, so the old origins must
+ * outlive the engine, too. The very same origins again leave pages alone. Blocks until the flight
+ * thread has done it: main thread. On failure nothing changes.
  */
 int engine_reload(struct engine *engine, const struct engine_options *options);
 void engine_stop(struct engine *engine);

@@ -95,8 +95,8 @@ struct flight {
     int64_t left_ms[FLIGHT_MIRRORS];
     unsigned left;
     int64_t hedge_after_ms;
-    bool plain; /* later answers could not be held to the first one: one transfer brings all */
-    bool has_strong;  /* so has the base of the bytes that are there */
+    bool plain;      /* later answers could not be held to the first one: one transfer brings all */
+    bool has_strong; /* so has the base of the bytes that are there */
     bool reads_ahead; /* somebody reads whole from behind the beginning */
     bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the
                          disk may have spoilt them since */

@@ -98,8 +98,8 @@ void connection_client(const struct connection *connection, char ret[CONNECTION_
 }
 
 /* MHD 0.9 closes a connection whose body fails, but forgets to clean it up until all that were used
- * longer ago are gone, be it after a minute of their idling. Those with a time limit of their own it
- * looks at whenever it wakes. */
+ * longer ago are gone, be it after a minute of their idling. Those with a time limit of their own
+ * it looks at whenever it wakes. */
 void connection_end(struct connection *connection)
 {
     (void)MHD_set_connection_option(connection->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);

@@ -136,8 +136,8 @@ static struct newcomer *newcomer_of(struct MHD_Connection *mhd)
     return info ? info->socket_context : NULL;
 }
 
-/* The kernel sends what there is of a mapping and then says nothing more, so MHD waits for room in a
- * socket that has all of it. */
+/* The kernel sends what there is of a mapping and then says nothing more, so MHD waits for room in
+ * a socket that has all of it. */
 static bool is_cut_short(void *file)
 {
     return file_is_short(file);

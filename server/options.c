@@ -81,7 +81,8 @@ const struct option_row option_table[] = {
      false},
     {"min_free", OPTION_SIZE, MEMBER(engine.min_free), 0, INT64_MAX, NULL, "SIZE",
      "free space that the disk is to keep",
-     "What nobody has used for longest goes for a newcomer. One that finds no room even so is passed "
+     "What nobody has used for longest goes for a newcomer. One that finds no room even so is "
+     "passed "
      "through.",
      false},
     {"proxy", OPTION_TEXT, MEMBER(engine.proxy), 0, 0, check_proxy, "URL",

@@ -58,8 +58,8 @@ struct request {
     struct page *page;
     struct file *file;
     bool is_mapped; /* its bytes go out of the mapping of a file */
-    int64_t from; /* what of the file goes out */
-    int64_t to;   /* -1: to its end, wherever that is */
+    int64_t from;   /* what of the file goes out */
+    int64_t to;     /* -1: to its end, wherever that is */
 
     /* for the access line */
     int64_t started_ms;

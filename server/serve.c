@@ -2,11 +2,10 @@
 /*
  * The life of the daemon, on the main thread:
  *
- *     configuration -> log -> engine -> HTTP -> control socket -> READY -> wait for signals, pinging
- *     the manager
- *     SIGHUP: the configuration again -> engine, HTTP; or all stays as it is
- *     SIGTERM, SIGINT: no more commands, no new connections -> GRACE_MS for short requests -> engine
- *     (resumes whoever is suspended) -> HTTP (cuts what is left) -> log
+ *   - start: configuration -> log -> engine -> HTTP -> control socket -> READY -> signals
+ *   - SIGHUP: the configuration again -> engine, HTTP; or all stays as it is
+ *   - SIGTERM, SIGINT: no more commands, no new connections -> GRACE_MS for short requests ->
+ *     engine (resumes whoever is suspended) -> HTTP (cuts what is left) -> log
  *
  * All of that has STOP_MAX_S; then an alarm ends the process, whatever hangs.
  */

@@ -7,9 +7,10 @@
  *     ask0-2          slot 0 asks for a mirror, the bits of 2 excluded; behind it ? when it goes on
  *                     for nobody who waits, + for a segment ahead; drop0: not any more; limit:9
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
- *     stop known:9 release:8 hash[0,9) cut (cut,kept: to compare) compare:9 blame:1 commit
- * commit! (authoritative) fail:-11 (fail:-11,doubted: the length) sync park end (end,kept: the bytes are worth keeping)
- * reserve (when tells_reserve is set)
+ *     stop known:9 release:8 hash[0,9) compare:9 blame:1 commit sync park reserve
+ *
+ *     cut,kept        to compare; commit! authoritative; reserve when tells_reserve is set
+ *     fail:-11        fail:-11,doubted: the length is; end, end,kept: the bytes are worth keeping
  *     stop,why        of a mirror at fault
  */
 #include <setjmp.h>
@@ -31,7 +32,7 @@ static const char wrong[] __attribute__((unused)) =
     "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static struct flight *f;
-static bool bounded; /* its first transfer: somebody else could go on behind it */
+static bool bounded;                  /* its first transfer: somebody else could go on behind it */
 static uint64_t number[FLIGHT_SLOTS]; /* of each slot's last transfer */
 
 static inline void open_flight(unsigned mirrors, int64_t size, const char *sha256)
@@ -53,12 +54,9 @@ static inline void open_wide(unsigned mirrors, unsigned connections)
 
 static inline void render(const struct flight_command *c, char *to, size_t size)
 {
-    static const char *const plain[] = {[FLIGHT_STOP] = "stop",
-                                        [FLIGHT_CUT] = "cut",
-                                        [FLIGHT_RESERVE] = "reserve",
-                                        [FLIGHT_PARK] = "park",
-                                        [FLIGHT_END] = "end",
-                                        [FLIGHT_SYNC] = "sync"};
+    static const char *const plain[] = {
+        [FLIGHT_STOP] = "stop", [FLIGHT_CUT] = "cut", [FLIGHT_RESERVE] = "reserve",
+        [FLIGHT_PARK] = "park", [FLIGHT_END] = "end", [FLIGHT_SYNC] = "sync"};
     long long from = (long long)c->from, end = (long long)c->to;
     if (c->type == FLIGHT_STOP && c->error)
         (void)snprintf(to, size, "stop,%s", c->detail);
@@ -156,7 +154,8 @@ static inline void ended(unsigned slot, int error, int status)
     flight_on_ended(f, number[slot], error, status, error ? error_text(error) : "");
 }
 
-/* A whole-file reader of a file whose size nobody knows, and mirror `which` answers with the length; `more`: what follows. */
+/* A whole-file reader of a file whose size nobody knows, and mirror `which` answers with the
+ * length; `more`: what follows. */
 static inline void begin_then(unsigned which, int64_t total, const char *more)
 {
     char text[TEXT];

@@ -71,8 +71,7 @@ static void beginning_refused(void **state)
 static void size_known(void **state)
 {
     (void)state;
-    struct flight_options o = {
-        .mirrors = 2, .size = 64 * MIB, .is_known = true, .connections = 1};
+    struct flight_options o = {.mirrors = 2, .size = 64 * MIB, .is_known = true, .connections = 1};
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
@@ -105,8 +104,8 @@ static void small_files_come_in_one(void **state)
     stop("stop fail:-17 end");
 }
 
-/* Without a digest only mirrors whose answers can be told to be the same have a part; where there is
- * no telling, one transfer brings all. */
+/* Without a digest only mirrors whose answers can be told to be the same have a part; where there
+ * is no telling, one transfer brings all. */
 static void segments_need_proof(void **state)
 {
     (void)state;
