@@ -104,6 +104,24 @@ void commit_forget_facts(struct flying *fl)
     lane_post(fl->engine->catalogue_lane, &r->job);
 }
 
+void commit_forget_promise(struct engine *e, const char *origin, const char *path)
+{
+    struct record *r = calloc(1, sizeof(*r));
+    metadata_forget(e, origin, path);
+    if (!r)
+        return;
+    r->engine = e;
+    r->origin = strdup(origin);
+    r->path = strdup(path);
+    r->file = (struct catalogue_file){
+        .origin = r->origin, .path = r->path, .size = -1, .last_used_s = clock_real_s()};
+    r->job.run = record_facts_run;
+    if (r->origin && r->path)
+        lane_post(e->catalogue_lane, &r->job);
+    else
+        record_free(r);
+}
+
 /* What an authority says of a file that we hold; for the next start. */
 void commit_authority(struct engine *e, const struct entry *entry)
 {

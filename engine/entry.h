@@ -90,6 +90,10 @@ void flights_reader_left(struct engine *engine, struct board *board, uint64_t re
 void flights_tick(struct engine *engine, int64_t now_ms);
 void flights_stop(struct engine *engine);
 void flights_learn_digest(struct engine *engine, struct entry *entry, const char *sha256);
+/* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
+ * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
+ */
+void flights_forget_size(struct engine *engine, const char *origin, const char *path, int64_t size);
 unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
 
@@ -105,6 +109,8 @@ bool files_disk_fails(const struct engine *engine);
 void commit_remove_blob(struct engine *engine, const char *sha256);
 /* Writes down beside a blob what is known of it, for when the catalogue is lost. Flight thread. */
 void commit_sidecar(struct engine *engine, const char *sha256);
+/* Forgets what was promised of a file that is not held. Flight thread. */
+void commit_forget_promise(struct engine *engine, const char *origin, const char *path);
 /* Writes down what an entry says now. Flight thread. */
 void commit_authority(struct engine *engine, const struct entry *entry);
 /* Under the write lock; NULL when out of memory. And under either: NULL when there is none. */

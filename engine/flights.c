@@ -472,6 +472,26 @@ static void retire_failures(struct engine *e, int64_t now_ms)
     }
 }
 
+void flights_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    struct board *board = entry ? entry->board : NULL;
+    bool ours = board && entry->is_failed && board->wants_pass && board->size == size;
+    if (entry && (entry->flying || entry->sha256[0] || (board && !ours)))
+        return;
+    log_warning("a size is contradicted path=%s/%s bytes=%" PRId64, origin, path, size);
+    commit_forget_promise(e, origin, path);
+    if (entry && entry->leftover) /* it tells that size, too */
+        files_drop_leftover(e, entry);
+    if (ours) {
+        board->closed_ms = now_ms - FAILED_MS;
+        retire_failures(e, now_ms);
+    }
+}
+
 /* Strangers may leave one flight behind per file that there is. The newest come first. */
 static void forget_surplus(struct engine *e)
 {

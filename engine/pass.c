@@ -47,6 +47,9 @@ struct pass {
     unsigned tried;
     unsigned mirror;
     bool mixed; /* not all bytes are this mirror's */
+    /* Transfer thread while one runs, then flight thread: */
+    bool contradicted, confirmed; /* what mirrors said of `size` */
+    bool is_other, is_endless;    /* this one: it has another size, it told none */
     int64_t started_ms;
     int error; /* transfer thread, then flight thread */
     char detail[FLIGHT_DETAIL];
@@ -157,14 +160,17 @@ static void arrival_run(struct job *job)
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct pass *p = context;
+    bool sends = head->status == 200 || head->status == 206;
     if (head->status == 404 || head->status == 410)
         return ERROR_GONE;
-    if (head->status != 200 && head->status != 206)
+    if (p->size >= 0 && head->total >= 0 && (sends || head->status == 416)) {
+        p->is_other = head->total != p->size;
+        *(p->is_other ? &p->contradicted : &p->confirmed) = true;
+    }
+    if (!sends)
         return ERROR_UPSTREAM_STATUS;
-    bool other = p->size >= 0 && head->total >= 0 && head->total != p->size;
-    if (head->from != p->arrived || other)
-        return ERROR_UPSTREAM_BROKEN;
-    return 0;
+    p->is_endless = head->total < 0;
+    return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
@@ -253,6 +259,7 @@ static void fetch(struct pass *p)
                                     .max_bytes = INT64_MAX,
                                     .share = (uintptr_t)p};
     p->started_ms = clock_monotonic_ms();
+    p->is_other = p->is_endless = false;
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
     p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
@@ -280,6 +287,9 @@ static void begin_run(struct job *job)
             r = 0;
         }
     if (r) {
+        /* A digest tells who was right; without one, nobody may have said the same. */
+        if (may && p->contradicted && (!p->confirmed || p->sha256[0]))
+            flights_forget_size(p->engine, p->origin->name, p->path, p->size);
         finish(p, false);
         return;
     }
@@ -308,11 +318,24 @@ static void on_lie(struct pass *p)
     blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256, NULL);
 }
 
+/* A body that told no length, and ended before the file does. */
+static bool is_short(struct pass *p)
+{
+    pthread_mutex_lock(&p->list.lock);
+    bool dropped = p->closed || p->starved; /* by us */
+    pthread_mutex_unlock(&p->list.lock);
+    return p->is_endless && !dropped && p->to < INT64_MAX && p->arrived < p->to;
+}
+
 static void ended_run(struct job *job)
 {
     struct pass *p = container_of(job, struct pass, ended);
     size_t number = core_mirror(p->engine, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
+    if (p->error == 0 && is_short(p)) {
+        p->error = ERROR_UPSTREAM_BROKEN;
+        str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
+    }
     if (p->error == 0) {
         bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
@@ -322,7 +345,9 @@ static void ended_run(struct job *job)
         finish(p, right);
         return;
     }
-    if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
+    if (p->is_other && p->error != ERROR_STOPPING) /* the size may come from one that lies */
+        str_copy(p->detail, sizeof(p->detail), "another size than was told before");
+    else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
     log_info("transfer failed mirror=%s path=%s error=\"%s\" kept=no",
              p->origin->mirrors[p->mirror].name, p->path, p->detail);

@@ -36,8 +36,13 @@ SAMPLE_S = 0.25
 GROWTH_BYTES = 8 << 20
 GROWTH_DESCRIPTORS = 24
 PAGE_FAULTS = {n: f for n, f in test_faults.PAGE_FAULTS.items() if f.trouble and n != "dead-redirect"}
+# "range-*" are found out in the answer to a range only. HEAD, which a reader of a part begins with,
+# and the plain request for a small file or for one that passes by get a lie about the length, which
+# may cut a client just as "too-long" and "closed-*" do.
 FILE_FAULTS = {
-    n: f for n, f in test_faults.FILE_FAULTS.items() if f.trouble and not f.cuts and n != "dead-redirect"
+    n: f
+    for n, f in test_faults.FILE_FAULTS.items()
+    if f.trouble and not f.cuts and n != "dead-redirect" and not n.startswith("range-")
 }
 
 

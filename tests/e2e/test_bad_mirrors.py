@@ -481,6 +481,37 @@ def test_pass_through_holds_the_tail_back_too(origin, serve, body):
     assert_never_complete([wire.ask(wheel_url(daemon))])
 
 
+def test_pass_through_forgets_a_length_that_the_others_contradict(
+    origin, second_origin, serve, body
+):
+    """One mirror told it, and nobody delivers it: who was promised it is cut, who asks again is not."""
+    official(origin, body, length=len(body) + 999)
+    official(second_origin, body)
+    mirrors = [official_mirror("m1", origin.url), official_mirror("m2", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, min_free="100000GB"))
+    assert daemon.page("torch").status == 200
+    replies = wire.ask_until_whole(wheel_url(daemon))
+    assert [reply.cut for reply in replies] == [True, False]
+    assert replies[-1].body == body and replies[-1]["X-Cache"] == "pass"
+    assert _mirror(daemon.status(), "m2")["last_error"] == "", "it was right"
+
+
+def test_pass_through_goes_on_elsewhere_behind_a_body_that_is_short(
+    origin, second_origin, serve, body
+):
+    """It told no length, but the file's was known: nobody is cut, and the digest agrees."""
+    official(origin, body)
+    official(second_origin, body)
+    mirrors = [official_mirror("m1", origin.url), official_mirror("m2", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, min_free="100000GB"))
+    assert daemon.page("torch").status == 200
+    assert wire.ask(wheel_url(daemon)).body == body
+    origin.change(PATH, framing="close", cut_after=SIZE // 3, ignore_range=True)
+    reply = wire.ask(wheel_url(daemon))
+    assert (reply.body, reply.cut, reply["X-Cache"]) == (body, False, "pass")
+    assert _mirror(daemon.status(), "m1")["last_error"] == "body is shorter than the file"
+
+
 @pytest.mark.parametrize("sound", [True, False], ids=["another", "alone"])
 def test_an_empty_answer_is_no_wheel(origin, second_origin, serve, body, sound):
     """Without a digest nothing but common sense says so."""
