@@ -191,7 +191,7 @@ static size_t channel_length(const struct origin *origin, const char *tail)
     size_t longest = 0;
     for (const char *end = strchrnul(tail, '/');; end = strchrnul(end + 1, '/')) {
         auto_free char *channel = strndup(tail, (size_t)(end - tail));
-        if (channel && origin_has_channel(origin, channel))
+        if (channel && origins_is_index_name(channel) && origin_has_channel(origin, channel))
             longest = (size_t)(end - tail);
         if (!*end)
             return longest;

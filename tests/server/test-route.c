@@ -92,6 +92,8 @@ static const struct row rows[] = {
     {"/mirror/evil.example/simple/torch/", ROUTE_NONE, NULL, NULL},
     {"/mirror/download.pytorch.org/whl/", ROUTE_NONE, NULL, NULL},
     {"/mirror/download.pytorch.org/whl/torch/", ROUTE_NONE, NULL, NULL},
+    {"/mirror/download.pytorch.org/whl/cu%f0/", ROUTE_NONE, NULL, NULL},
+    {"/mirror/download.pytorch.org/whl/nightly/simple/", ROUTE_NONE, NULL, NULL},
     {"/mirror/download.pytorch.org.evil.example/whl/cu126/", ROUTE_NONE, NULL, NULL},
     {"/mirror/", ROUTE_NONE, NULL, NULL},
     {"/mirror", ROUTE_NONE, NULL, NULL},
