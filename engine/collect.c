@@ -93,8 +93,10 @@ static void orphans_run(struct job *job)
     struct engine *e = call->engine;
     struct search *const *s = call->argument;
     struct found *found, *next;
+    pthread_rwlock_rdlock(&e->files->lock);
     for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
         account(*s, entry->sha256);
+    pthread_rwlock_unlock(&e->files->lock);
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
         log_warning("orphan removed sha256=%s", found->sha256);

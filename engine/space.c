@@ -267,7 +267,9 @@ static struct victims list_victims(struct engine *e)
     struct space *s = e->space;
     struct victims v = {0};
     struct held *held, *next;
+    pthread_rwlock_rdlock(&e->files->lock); /* who is added meanwhile has nothing to give */
     size_t most = HASH_COUNT(s->blobs) + HASH_COUNT(e->files->table) + flights_count(e);
+    pthread_rwlock_unlock(&e->files->lock);
     for (const struct stray *stray = s->strays; stray; stray = stray->next)
         most++;
     v.list = calloc(most + 1, sizeof(*v.list));

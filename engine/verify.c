@@ -107,15 +107,20 @@ struct judgement {
     enum verdict_of_blob verdict;
 };
 
+/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
+static struct entry *next_entry(struct engine *e, const struct entry *entry)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *next = entry ? entry->hh.next : e->files->table;
+    pthread_rwlock_unlock(&e->files->lock);
+    return next;
+}
+
 /* Newcomers find nothing any more; whoever has it open reads on. */
 static void take_away(struct engine *e, const struct judgement *j)
 {
-    struct entry *entry, *next;
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *first = e->files->table;
-    pthread_rwlock_unlock(&e->files->lock);
-    for (entry = first; entry; entry = next) {
-        next = entry->hh.next;
+    for (struct entry *entry = next_entry(e, NULL), *next; entry; entry = next) {
+        next = next_entry(e, entry);
         if (strcmp(entry->sha256, j->sha256) != 0)
             continue;
         log_error("kept bytes are %s path=%s/%s sha256=%s",
