@@ -27,7 +27,7 @@ test:
 	@$(MAKE) --no-print-directory build
 	@$(MESON) test -C $(BUILD) --print-errorlogs; unit=$$?; \
 	.venv/bin/python -m pytest tests/e2e -q; e2e=$$?; \
-	tests/fuzz/run 20; fuzz=$$?; \
+	SEED=1 tests/fuzz/run 20; fuzz=$$?; \
 	[ $$unit -eq 0 ] && unit=passed || unit=FAILED; [ $$e2e -eq 0 ] && e2e=passed || e2e=FAILED; \
 	[ $$fuzz -eq 0 ] && fuzz=passed || fuzz=FAILED; \
 	echo "unit tests: $$unit, end-to-end tests: $$e2e, fuzzers: $$fuzz"; \

@@ -66,7 +66,8 @@ static bool is_this_machine(const char *host)
 static void fill_pip(const struct setup *s, const char *path, struct edit *ret)
 {
     (void)path;
-    *ret = (struct edit){.heading = "[global]",
+    *ret = (struct edit){.format = EDIT_INI,
+                         .heading = "[global]",
                          .keys = {{"index-url", s->url, false}, {"trusted-host", s->host, true}},
                          .key_count = is_this_machine(s->host) ? 1 : 2};
 }

@@ -6,24 +6,18 @@
 
 enum { CONTEXT_LINES = 3 };
 
+/* A cursor over lines; begins as {0}, at the start of a file or behind a heading. */
 struct line {
     const char *text;
-    size_t len; /* with its line feed */
+    size_t len;     /* with its line feed */
+    size_t indent;  /* of the option above, */
+    bool in_option; /* where there is one */
+    bool goes_on;   /* more of that option's value: neither key nor heading */
 };
-
-/* Takes the next line of *text; false at the end. */
-static bool next_line(const char **text, struct line *ret)
-{
-    const char *end = strchr(*text, '\n');
-
-    *ret = (struct line){*text, end ? (size_t)(end + 1 - *text) : strlen(*text)};
-    *text += ret->len;
-    return ret->len > 0;
-}
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
 }
 
 static const char *behind_blanks(const char *text, const char *end)
@@ -33,32 +27,80 @@ static const char *behind_blanks(const char *text, const char *end)
     return text;
 }
 
-/* Whether the line is this heading, with nothing but a comment behind it. */
-static bool is_heading(struct line line, const char *heading)
+static const char *line_end(const struct line *line)
 {
-    const char *end = line.text + line.len;
-    const char *p = behind_blanks(line.text, end);
+    return line->text + line->len;
+}
+
+/* Where the line's first word begins: its end when there is none. */
+static const char *first_word(const struct line *line)
+{
+    return behind_blanks(line->text, line_end(line));
+}
+
+/* Takes the next line of *text; false at the end. */
+static bool next_line(const char **text, struct line *line)
+{
+    const char *end = strchr(*text, '\n');
+
+    line->text = *text;
+    line->len = end ? (size_t)(end + 1 - *text) : strlen(*text);
+    *text += line->len;
+    return line->len > 0;
+}
+
+static bool says_nothing(const struct line *line)
+{
+    const char *word = first_word(line);
+
+    return word == line_end(line) || *word == '#' || *word == ';';
+}
+
+/* The same, with what the line is: empty lines and comments do not end an option's value. */
+static bool next_of(const struct edit *edit, const char **text, struct line *line)
+{
+    if (!next_line(text, line))
+        return false;
+    const char *word = first_word(line);
+    size_t indent = (size_t)(word - line->text);
+
+    line->goes_on = false;
+    if (edit->format != EDIT_INI || says_nothing(line))
+        return true;
+    line->goes_on = line->in_option && indent > line->indent;
+    if (!line->goes_on) {
+        line->in_option = *word != '[';
+        line->indent = indent;
+    }
+    return true;
+}
+
+/* Whether the line is this heading, with nothing but a comment behind it. */
+static bool is_heading(const struct line *line, const char *heading)
+{
+    const char *end = line_end(line);
+    const char *p = first_word(line);
     size_t len = strlen(heading);
 
-    if ((size_t)(end - p) < len || strncmp(p, heading, len) != 0)
+    if (line->goes_on || (size_t)(end - p) < len || strncmp(p, heading, len) != 0)
         return false;
     p = behind_blanks(p + len, end);
     return p == end || *p == '#' || *p == ';';
 }
 
-static bool begins_section(struct line line)
+static bool begins_section(const struct line *line)
 {
-    const char *p = behind_blanks(line.text, line.text + line.len);
-
-    return p < line.text + line.len && *p == '[';
+    return !line->goes_on && first_word(line) < line_end(line) && *first_word(line) == '[';
 }
 
 /* The value in a line `name = value`; NULL when it is another line. pip takes _ for -. */
-static const char *value_in(struct line line, const char *name)
+static const char *value_in(const struct line *line, const char *name)
 {
-    const char *end = line.text + line.len;
-    const char *p = behind_blanks(line.text, end);
+    const char *end = line_end(line);
+    const char *p = first_word(line);
 
+    if (line->goes_on)
+        return NULL;
     for (; *name; name++, p++)
         if (p == end || (*p != *name && !(*name == '-' && *p == '_')))
             return NULL;
@@ -66,31 +108,43 @@ static const char *value_in(struct line line, const char *name)
     return p < end && (*p == '=' || *p == ':') ? behind_blanks(p + 1, end) : NULL;
 }
 
-static bool has_value(struct line line, const struct edit_key *key)
+/* Only TOML has comments behind values. */
+static bool has_value(const struct edit *edit, const struct line *line, const struct edit_key *key)
 {
     const char *value = value_in(line, key->name);
     size_t len = strlen(key->value);
 
-    return value && strncmp(value, key->value, len) == 0 &&
-           (value + len == line.text + line.len || is_blank(value[len]) || value[len] == '#');
+    if (!value || strncmp(value, key->value, len) != 0)
+        return false;
+    value = behind_blanks(value + len, line_end(line));
+    return value == line_end(line) || (edit->format == EDIT_TOML && *value == '#');
 }
 
-/* A list goes on in lines that begin with white space. */
-static bool has_word(const char *text, const char *word)
+static bool is_word_of(const char *p, const char *end, const char *word)
 {
     size_t len = strlen(word);
-    struct line line;
 
-    for (bool first = true; next_line(&text, &line); first = false) {
-        const char *end = line.text + line.len;
+    for (p = behind_blanks(p, end); p < end; p = behind_blanks(p, end)) {
+        const char *start = p;
 
-        if (!first && !is_blank(*line.text))
-            return false;
-        for (const char *p = line.text; p < end; p++)
-            if ((p == line.text || is_blank(p[-1]) || p[-1] == '=') && strncmp(p, word, len) == 0 &&
-                (!p[len] || is_blank(p[len])))
-                return true;
+        while (p < end && !is_blank(*p))
+            p++;
+        if ((size_t)(p - start) == len && strncmp(start, word, len) == 0)
+            return true;
     }
+    return false;
+}
+
+/* Whether the list that begins in this line has the word, there or further down. */
+static bool has_word(const struct edit *edit, struct line line, const struct edit_key *key)
+{
+    const char *text = line_end(&line);
+
+    if (is_word_of(value_in(&line, key->name), line_end(&line), key->value))
+        return true;
+    while (next_of(edit, &text, &line) && (line.goes_on || says_nothing(&line)))
+        if (line.goes_on && is_word_of(line.text, line_end(&line), key->value))
+            return true;
     return false;
 }
 
@@ -101,22 +155,22 @@ struct section {
     const char *end;
 };
 
-static const char *section_end(const char *text)
+static const char *section_end(const struct edit *edit, const char *text)
 {
-    struct line line;
+    struct line line = {0};
 
-    while (next_line(&text, &line))
-        if (begins_section(line))
+    while (next_of(edit, &text, &line))
+        if (begins_section(&line))
             return line.text;
     return text;
 }
 
-static bool section_has(struct section section, const struct edit_key *key)
+static bool section_has(const struct edit *edit, struct section section, const struct edit_key *key)
 {
-    struct line line;
+    struct line line = {0};
 
-    for (const char *p = section.start; p < section.end && next_line(&p, &line);)
-        if (has_value(line, key))
+    for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);)
+        if (has_value(edit, &line, key))
             return true;
     return false;
 }
@@ -124,13 +178,13 @@ static bool section_has(struct section section, const struct edit_key *key)
 static struct section find_section(const struct edit *edit, const char *text)
 {
     bool one_of_several = strncmp(edit->heading, "[[", 2) == 0;
-    struct line line;
+    struct line line = {0};
 
-    while (next_line(&text, &line)) {
-        if (!is_heading(line, edit->heading))
+    while (next_of(edit, &text, &line)) {
+        if (!is_heading(&line, edit->heading))
             continue;
-        struct section found = {text, section_end(text)};
-        if (!one_of_several || section_has(found, &edit->keys[0]))
+        struct section found = {text, section_end(edit, text)};
+        if (!one_of_several || section_has(edit, found, &edit->keys[0]))
             return found;
     }
     return (struct section){NULL, NULL};
@@ -138,8 +192,11 @@ static struct section find_section(const struct edit *edit, const char *text)
 
 /* ------------------------------------------------------------------ writing */
 
-static void write_key(const struct edit_key *key, struct buf *to)
+/* Indented as the line `like` is: what stands deeper than an option would be more of its value. */
+static void write_key(const struct edit_key *key, const struct line *like, struct buf *to)
 {
+    if (like)
+        buf_add(to, like->text, (size_t)(first_word(like) - like->text));
     buf_printf(to, "%s = %s\n", key->name, key->value);
 }
 
@@ -147,11 +204,11 @@ void edit_write(const struct edit *edit, struct buf *to)
 {
     buf_printf(to, "%s\n", edit->heading);
     for (size_t i = 0; i < edit->key_count; i++)
-        write_key(&edit->keys[i], to);
+        write_key(&edit->keys[i], NULL, to);
 }
 
 /* The key that a line sets, or NULL. */
-static const struct edit_key *key_in(const struct edit *edit, struct line line)
+static const struct edit_key *key_in(const struct edit *edit, const struct line *line)
 {
     for (size_t i = 0; i < edit->key_count; i++)
         if (value_in(line, edit->keys[i].name))
@@ -159,37 +216,65 @@ static const struct edit_key *key_in(const struct edit *edit, struct line line)
     return NULL;
 }
 
-static void write_line(const struct edit *edit, struct line line, struct buf *to)
+/* A line with one of the keys. */
+static void write_set_line(const struct edit *edit, const struct line *line,
+                           const struct edit_key *key, struct buf *to)
 {
-    const struct edit_key *key = key_in(edit, line);
-
-    if (!key || (!key->is_list && has_value(line, key))) {
-        buf_add(to, line.text, line.len);
-    } else if (key->is_list) {
-        buf_add(to, line.text, line.len);
-        if (line.text[line.len - 1] != '\n')
-            buf_putc(to, '\n');
-        if (!has_word(line.text, key->value))
-            buf_printf(to, "    %s\n", key->value);
-    } else {
-        write_key(key, to);
+    if (!key->is_list && !has_value(edit, line, key)) {
+        write_key(key, line, to);
+        return;
     }
+    buf_add(to, line->text, line->len);
+    if (key->is_list && !has_word(edit, *line, key)) {
+        if (line->text[line->len - 1] != '\n')
+            buf_putc(to, '\n');
+        buf_add(to, line->text, (size_t)(first_word(line) - line->text));
+        buf_printf(to, "    %s\n", key->value);
+    }
+}
+
+static bool section_sets(const struct edit *edit, struct section section, const char *name)
+{
+    struct line line = {0};
+
+    for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);)
+        if (value_in(&line, name))
+            return true;
+    return false;
+}
+
+/* The keys that the section lacks, before its options and as indented as what follows. */
+static void write_missing(const struct edit *edit, struct section section, struct buf *to)
+{
+    const char *p = section.start;
+    struct line next = {0};
+    bool follows;
+
+    do
+        follows = next_of(edit, &p, &next);
+    while (follows && says_nothing(&next));
+    for (size_t i = 0; i < edit->key_count; i++)
+        if (!section_sets(edit, section, edit->keys[i].name))
+            write_key(&edit->keys[i], follows ? &next : NULL, to);
 }
 
 static void write_section(const struct edit *edit, struct section section, struct buf *to)
 {
-    struct line line;
+    const struct edit_key *key = NULL;
+    struct line line = {0};
 
-    for (size_t i = 0; i < edit->key_count; i++) {
-        bool there = false;
-
-        for (const char *p = section.start; p < section.end && next_line(&p, &line);)
-            there |= value_in(line, edit->keys[i].name) != NULL;
-        if (!there)
-            write_key(&edit->keys[i], to);
+    write_missing(edit, section, to);
+    for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);) {
+        if (line.goes_on && key && !key->is_list)
+            continue; /* of the value that was replaced */
+        bool is_option = !line.goes_on && !says_nothing(&line);
+        if (is_option)
+            key = key_in(edit, &line);
+        if (is_option && key)
+            write_set_line(edit, &line, key, to);
+        else
+            buf_add(to, line.text, line.len);
     }
-    for (const char *p = section.start; p < section.end && next_line(&p, &line);)
-        write_line(edit, line, to);
 }
 
 void edit_apply(const struct edit *edit, const char *old, struct buf *to)
@@ -253,7 +338,7 @@ static size_t common_end(const char *a, const char *b, size_t start)
 static void write_lines(const char *before, const char *text, size_t len, struct buf *to)
 {
     const char *end = text + len;
-    struct line line;
+    struct line line = {0};
 
     while (text < end && next_line(&text, &line)) {
         buf_puts(to, before);
@@ -277,7 +362,7 @@ static size_t context_start(const char *text, size_t len)
 static size_t context_length(const char *text)
 {
     const char *p = text;
-    struct line line;
+    struct line line = {0};
 
     for (int i = 0; i < CONTEXT_LINES && next_line(&p, &line); i++)
         ;

@@ -17,7 +17,14 @@ struct edit_key {
     bool is_list;      /* words parted by white space (INI): others stay beside this one */
 };
 
+enum edit_format {
+    EDIT_TOML,
+    EDIT_INI, /* as Python's configparser reads it: what is indented deeper than an option is more
+                 of its value */
+};
+
 struct edit {
+    enum edit_format format;
     const char *heading; /* "[global]"; "[[index]]" is one of several, known by its first key */
     struct edit_key keys[EDIT_KEYS_MAX];
     size_t key_count;

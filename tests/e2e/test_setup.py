@@ -2,6 +2,7 @@
 """`wheelyard setup`: what it prints and writes is what the real clients read."""
 
 import configparser
+import random
 import re
 import tomllib
 
@@ -218,3 +219,54 @@ def test_usage(tmp_path, arguments, says):
 
 def test_help(tmp_path):
     assert setup(tmp_path, "--help").startswith("usage: wheelyard setup")
+
+
+# -------------------------------------------------- any pip.conf, to configparser
+
+
+PIECES = [
+    "[global]\n", "[install]\n", "  [install]\n", "index-url = https://old.example/simple\n",
+    "  index-url: https://old.example/simple\n", "index-url =\n    https://old.example/simple\n",
+    "trusted-host = a.example\n", "trusted-host =a.example\n    b.example\n", "    more = of it\n",
+    "  trusted-host = a.example\n\n# not the end\n     index_url = of the list\n", "timeout = 60\n",
+    "  timeout = 60\n", "\ttimeout = 60\n", "# a comment\n", "  ; another\n", "\n",
+]  # fmt: skip
+
+
+def _options(text):
+    """What configparser reads, or None where it refuses the file."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return None
+    return {
+        (section, name.replace("_", "-")): value
+        for section in parser.sections()
+        for name, value in parser.items(section)
+    }
+
+
+def test_whatever_pip_conf_says_it_says_still(tmp_path):
+    """Indented lines are more of the value above them: they are neither keys nor headings."""
+    draw = random.Random(20)
+    ours = {("global", "index-url"), ("global", "trusted-host")}
+    changed = 0
+    path = tmp_path / ".config/pip/pip.conf"
+    path.parent.mkdir(parents=True)
+    while changed < 150:
+        old = "".join(draw.choices(PIECES, k=draw.randrange(1, 8)))
+        before = _options(old)
+        if before is None:
+            continue
+        path.write_text(old)
+        _write(tmp_path, "pip")
+        after = _options(path.read_text())
+        hosts = before.get(("global", "trusted-host"), "").split()
+        assert after[("global", "index-url")] == f"{URL}/cu126/simple", old
+        assert sorted(after[("global", "trusted-host")].split()) == sorted(hosts + ["wheels.lab"])
+        rest = {key: value for key, value in after.items() if key not in ours}
+        assert rest == {key: value for key, value in before.items() if key not in ours}, old
+        for copy in path.parent.glob("pip.conf.bak*"):
+            copy.unlink()
+        changed += 1

@@ -8,6 +8,7 @@
 enum { MAX_BYTES = 1 << 20 };
 
 static const struct edit ini = {
+    .format = EDIT_INI,
     .heading = "[global]",
     .keys = {{"index-url", "http://h/simple", false}, {"trusted-host", "h", true}},
     .key_count = 2,
