@@ -24,6 +24,7 @@ static void release_origin(struct origin *origin)
     free(origin->name);
     free(origin->canonical);
     free(origin->pages);
+    free(origin->directory);
     release_strings(origin->aliases);
     release_strings(origin->channels);
     release_strings(origin->owns);

@@ -8,13 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum layout { LAYOUT_FLAT, LAYOUT_SIMPLE };
+enum layout { LAYOUT_FLAT, LAYOUT_SIMPLE, LAYOUT_DIRECTORY };
 
 struct mirror {
     char *name;
     enum layout layout;
-    char *index;  /* page template: {channel} and, for LAYOUT_SIMPLE, {project} */
-    char *files;  /* URL prefix of files, ends in '/' */
+    char *index;  /* page template: {channel} and, for LAYOUT_SIMPLE, {project}; */
+    char *files;  /* URL prefix of files, ends in '/'; of LAYOUT_DIRECTORY both are its path */
     int *missing; /* statuses that mean "no such project" besides 404 and 410; 0-terminated, or NULL
                    */
     int utc_offset_s; /* of the clock that dates its listings; MIRROR_NO_ZONE: nobody knows */
@@ -30,6 +30,8 @@ struct origin {
     char *name;
     char *canonical; /* URL prefix of files, ends in '/'; or NULL */
     char *pages;     /* URL prefix of project pages where that differs; or NULL */
+    char *directory; /* absolute path of the folder its files lie in: then it has no channels, and
+                        one mirror, of LAYOUT_DIRECTORY, which stands for the disk; or NULL */
     char **aliases;  /* further URL prefixes of the same files; NULL-terminated, never NULL */
     char **channels; /* patterns, a `*` stays within a segment; NULL-terminated, never NULL; empty:
                         the origin has no channels */

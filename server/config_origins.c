@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -328,6 +329,57 @@ static void read_mirrors(const struct reader *in, struct origin *origin)
     }
 }
 
+/* ---------------------------------------------------------------- directory */
+
+static const char *check_directory(const char *text)
+{
+    return *text ? NULL : "must not be empty";
+}
+
+/* A relative path is meant from the folder of the file that says it. */
+static char *absolute_path(const struct reader *in, const char *text)
+{
+    const char *file = in->report->file, *slash = strrchr(file, '/');
+    auto_free char *here = *file == '/' ? NULL : getcwd(NULL, 0);
+    char *path = *text == '/' ? copy(in, text)
+                              : str_printf("%s%s%.*s%s", here ? here : "", here ? "/" : "",
+                                           slash ? (int)(slash - file + 1) : 0, file, text);
+    if (!path)
+        *in->error = ERROR_NO_MEMORY;
+    for (size_t len = path ? strlen(path) : 0; len > 1 && path[len - 1] == '/';)
+        path[--len] = '\0';
+    return path;
+}
+
+/* What only says where else files and pages would be. */
+static void refuse_beside_directory(const struct reader *in)
+{
+    static const char *const foreign[] = {"canonical", "pages",  "aliases", "channels",
+                                          "owns_in",   "mirror", NULL};
+    for (const char *const *name = foreign; *name; name++)
+        if (toml_get(in->table, *name))
+            complain(in, toml_get(in->table, *name), *name,
+                     "has no meaning beside `directory`, whose files are those of a folder");
+}
+
+/* The disk is the origin's one mirror, so that pages are made of what it lists as of any other. */
+static void read_directory(const struct reader *in, struct origin *origin)
+{
+    refuse_beside_directory(in);
+    auto_free char *text = read_text(in, "directory", true, check_directory);
+    origin->mirrors = allocate(in, 1, sizeof *origin->mirrors);
+    if (!text || !origin->mirrors)
+        return;
+    origin->directory = absolute_path(in, text);
+    if (*in->error)
+        return;
+    origin->mirror_count = 1;
+    origin->mirrors[0] = (struct mirror){.name = copy(in, "directory"),
+                                         .layout = LAYOUT_DIRECTORY,
+                                         .index = copy(in, origin->directory),
+                                         .files = copy(in, origin->directory)};
+}
+
 /* ------------------------------------------------------------------ origins */
 
 static void read_owns_in(const struct reader *in, struct origin *origin)
@@ -389,7 +441,9 @@ static void read_origin(const struct reader *in, const char *name, struct origin
     read_owns(in, origin);
     if (origin->owns_in_count && origin->channels && !origin->channels[0])
         complain(in, toml_get(in->table, "owns_in"), "owns_in", "the origin has no channels");
-    if (!toml_get(in->table, "directory"))
+    if (toml_get(in->table, "directory"))
+        read_directory(in, origin);
+    else
         read_mirrors(in, origin);
 }
 
@@ -502,74 +556,4 @@ int config_read_origins(const struct toml_node *origin_table, const struct toml_
     }
     *ret = origins;
     return 0;
-}
-
-/* ------------------------------------------------------------------ writing */
-
-static void write_text(struct buf *to, const char *key, const char *text)
-{
-    if (!text)
-        return;
-    buf_printf(to, "%s = ", key);
-    option_write_string(to, text);
-    buf_putc(to, '\n');
-}
-
-static void write_list(struct buf *to, const char *key, char *const *list)
-{
-    if (!list[0])
-        return;
-    buf_printf(to, "%s = ", key);
-    option_write_list(to, list);
-    buf_putc(to, '\n');
-}
-
-static void write_mirror(struct buf *to, const struct origin *origin, const struct mirror *mirror)
-{
-    buf_printf(to, "[[origin.\"%s\".mirror]]\n", origin->name);
-    write_text(to, "name", mirror->name);
-    write_text(to, "layout", mirror->layout == LAYOUT_FLAT ? "flat" : "simple");
-    write_text(to, "index", mirror->index);
-    write_text(to, "files", mirror->files);
-    if (mirror->utc_offset_s != MIRROR_NO_ZONE) {
-        int minutes = abs(mirror->utc_offset_s) / 60;
-        buf_printf(to, "time_zone = \"%c%02d:%02d\"\n", mirror->utc_offset_s < 0 ? '-' : '+',
-                   minutes / 60, minutes % 60);
-    }
-    if (!mirror->missing)
-        return;
-    buf_puts(to, "missing = [");
-    for (const int *status = mirror->missing; *status; status++)
-        buf_printf(to, "%s%d", status == mirror->missing ? "" : ", ", *status);
-    buf_puts(to, "]\n");
-}
-
-static void write_origin(struct buf *to, const struct origin *origin)
-{
-    buf_printf(to, "\n[origin.\"%s\"]\n", origin->name);
-    write_text(to, "canonical", origin->canonical);
-    write_text(to, "pages", origin->pages);
-    write_list(to, "aliases", origin->aliases);
-    write_list(to, "channels", origin->channels);
-    write_list(to, "owns", origin->owns);
-    if (origin->owns_in_count)
-        buf_printf(to, "[origin.\"%s\".owns_in]\n", origin->name);
-    for (size_t i = 0; i < origin->owns_in_count; i++) {
-        option_write_string(to, origin->owns_in[i].channel);
-        buf_puts(to, " = ");
-        option_write_list(to, origin->owns_in[i].projects);
-        buf_putc(to, '\n');
-    }
-    for (size_t i = 0; i < origin->mirror_count; i++)
-        write_mirror(to, origin, &origin->mirrors[i]);
-}
-
-void config_write_origins(const struct origins *origins, struct buf *to)
-{
-    for (size_t i = 0; i < origins->count; i++)
-        write_origin(to, &origins->list[i]);
-    for (size_t i = 0; i < origins->index_count; i++) {
-        buf_printf(to, "\n[index.\"%s\"]\n", origins->indexes[i].name);
-        write_list(to, "origins", origins->indexes[i].origins);
-    }
 }
