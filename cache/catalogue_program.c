@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/catalogue_program.h"
+
+/* ------------------------------------------------------------------ tables */
+
+/*
+ * Never edit a step that was released; append one. Keys are what the headers' functions take.
+ * Tables are clustered on their key (WITHOUT ROWID) but for listings, whose bodies are megabytes.
+ * metadata_sha256 = '' stands for "contradicted, do not ask again".
+ */
+static const char *const migrations[] = {
+    "CREATE TABLE file ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT, blob TEXT,"
+    "  authoritative INTEGER NOT NULL, mirrors TEXT, validator TEXT, last_used_s INTEGER NOT NULL,"
+    "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX file_by_blob ON file (blob) WHERE blob IS NOT NULL;"
+    "CREATE TABLE blob ("
+    "  sha256 TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL, allocated_bytes INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE digest ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, project TEXT NOT NULL, sha256 TEXT,"
+    "  metadata_sha256 TEXT, authority TEXT NOT NULL, disputed INTEGER NOT NULL,"
+    "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX digest_by_project ON digest (origin, project);"
+    "CREATE TABLE listing ("
+    "  origin TEXT NOT NULL, mirror TEXT NOT NULL, page TEXT NOT NULL, url TEXT NOT NULL,"
+    "  etag TEXT, last_modified TEXT, status INTEGER NOT NULL, fetched_s INTEGER NOT NULL,"
+    "  body BLOB NOT NULL, PRIMARY KEY (origin, mirror, page)) STRICT;"
+    "CREATE TABLE blame ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, validator TEXT,"
+    "  when_s INTEGER NOT NULL, PRIMARY KEY (origin, path, mirror)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE mark ("
+    "  sha256 TEXT NOT NULL PRIMARY KEY, pinned INTEGER NOT NULL, verified_s INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID",
+    "CREATE TABLE metadata ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, project TEXT NOT NULL, sha256 TEXT,"
+    "  requires_python TEXT, problem TEXT, mirrors TEXT, etag TEXT NOT NULL,"
+    "  made_s INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (origin, path)) STRICT;"
+    "CREATE INDEX metadata_by_project ON metadata (origin, project);"
+    "CREATE TABLE ranges ("
+    "  files TEXT NOT NULL PRIMARY KEY, honoured INTEGER NOT NULL, when_s INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID",
+};
+
+#define FILE_COLUMNS                                                                               \
+    "origin, path, size, etag, blob, authoritative, mirrors, validator, last_used_s"
+#define METADATA_COLUMNS                                                                           \
+    "origin, path, project, sha256, requires_python, problem, mirrors, etag, made_s"
+/* ... and not of a file that has been another one since. */
+#define OF_TODAY                                                                                   \
+    " AND NOT EXISTS (SELECT 1 FROM file AS f"                                                     \
+    "  WHERE f.origin = m.origin AND f.path = m.path AND f.etag <> m.etag)"
+#define DIGEST_COLUMNS "origin, path, project, sha256, metadata_sha256, authority, disputed"
+
+static const char *const statements[STATEMENTS] = {
+    [PUT_FILE] = "INSERT OR REPLACE INTO file (" FILE_COLUMNS ")"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [EACH_FILE] = "SELECT " FILE_COLUMNS " FROM file",
+    [EACH_COMPLETE_FILE] = "SELECT " FILE_COLUMNS " FROM file WHERE blob IS NOT NULL",
+    [GET_FILE] = "SELECT " FILE_COLUMNS " FROM file WHERE origin = ?1 AND path = ?2",
+    [TOUCH_FILE] = "UPDATE file SET last_used_s = ?3"
+                   " WHERE origin = ?1 AND path = ?2 AND last_used_s < ?3",
+
+    [PUT_BLOB] = "INSERT OR REPLACE INTO blob (sha256, size, allocated_bytes) VALUES (?1, ?2, ?3)",
+    [DROP_BLOB] = "DELETE FROM blob WHERE sha256 = ?1",
+    [FORGET_BLOB] = "UPDATE file SET blob = NULL WHERE blob = ?1",
+    [EACH_BLOB] = "SELECT sha256, size, allocated_bytes FROM blob",
+
+    /* The WHERE at the end: a page says the same every ten minutes, which is no reason to write. */
+    [PUT_DIGEST] =
+        "INSERT INTO digest (" DIGEST_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        " ON CONFLICT (origin, path) DO UPDATE SET"
+        "  project = excluded.project,"
+        "  disputed = disputed OR excluded.disputed OR ifnull(sha256 <> excluded.sha256, 0),"
+        "  authority = iif(sha256 IS NULL AND excluded.sha256 IS NOT NULL,"
+        "                  excluded.authority, authority),"
+        "  sha256 = ifnull(sha256, excluded.sha256),"
+        "  metadata_sha256 = iif(metadata_sha256 <> excluded.metadata_sha256, '',"
+        "                        ifnull(metadata_sha256, excluded.metadata_sha256))"
+        " WHERE project <> excluded.project OR excluded.disputed > disputed"
+        "  OR (excluded.sha256 IS NOT NULL AND excluded.sha256 IS NOT sha256)"
+        "  OR (excluded.metadata_sha256 IS NOT NULL"
+        "      AND excluded.metadata_sha256 IS NOT metadata_sha256)",
+    [EACH_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest WHERE origin = ?1 AND project = ?2",
+    [GET_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest WHERE origin = ?1 AND path = ?2",
+
+    [PUT_LISTING] = "INSERT OR REPLACE INTO listing"
+                    " (origin, mirror, page, url, etag, last_modified, status, fetched_s, body)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [CONFIRM_LISTING] = "UPDATE listing SET fetched_s = ?4"
+                        " WHERE origin = ?1 AND mirror = ?2 AND page = ?3",
+    [GET_LISTING] = "SELECT origin, mirror, page, url, etag, last_modified, status, fetched_s, body"
+                    " FROM listing WHERE origin = ?1 AND mirror = ?2 AND page = ?3",
+
+    [PUT_BLAME] = "INSERT OR REPLACE INTO blame (origin, path, mirror, validator, when_s)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [EACH_BLAME] = "SELECT origin, path, mirror, validator, when_s FROM blame",
+
+    [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",
+    [DROP_MARK] = "DELETE FROM mark WHERE sha256 = ?1 AND NOT pinned",
+    [EACH_MARK] = "SELECT sha256, pinned, verified_s FROM mark",
+
+    [PUT_METADATA] = "INSERT OR REPLACE INTO metadata (" METADATA_COLUMNS ", body)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [GET_METADATA] = "SELECT " METADATA_COLUMNS ", body FROM metadata AS m"
+                     " WHERE origin = ?1 AND path = ?2" OF_TODAY,
+    [EACH_METADATA] = "SELECT " METADATA_COLUMNS ", x'' FROM metadata AS m"
+                      " WHERE origin = ?1 AND project = ?2" OF_TODAY,
+    [DROP_METADATA] = "DELETE FROM metadata WHERE origin = ?1 AND path = ?2",
+
+    [PUT_RANGES] = "INSERT OR REPLACE INTO ranges (files, honoured, when_s) VALUES (?1, ?2, ?3)",
+    [EACH_RANGES] = "SELECT files, honoured, when_s FROM ranges",
+};
+
+const struct sql_program catalogue_program = {
+    .application_id = 0x77686c79, /* "whly" */
+    .migrations = migrations,
+    .migration_count = sizeof(migrations) / sizeof(migrations[0]),
+    .statements = statements,
+    .statement_count = STATEMENTS,
+};

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What the catalogue's database is made of: its schema, step by step, and the statements that
+ * cache/catalogue.c runs by these numbers. Private to it.
+ */
+#include "cache/sql.h"
+
+enum statement {
+    PUT_FILE,
+    EACH_FILE,
+    EACH_COMPLETE_FILE,
+    GET_FILE,
+    TOUCH_FILE,
+    PUT_BLOB,
+    DROP_BLOB,
+    FORGET_BLOB,
+    EACH_BLOB,
+    PUT_DIGEST,
+    EACH_DIGEST,
+    GET_DIGEST,
+    PUT_LISTING,
+    CONFIRM_LISTING,
+    GET_LISTING,
+    PUT_BLAME,
+    EACH_BLAME,
+    PUT_MARK,
+    DROP_MARK,
+    EACH_MARK,
+    PUT_METADATA,
+    GET_METADATA,
+    EACH_METADATA,
+    DROP_METADATA,
+    PUT_RANGES,
+    EACH_RANGES,
+    STATEMENTS
+};
+
+extern const struct sql_program catalogue_program;
