@@ -509,6 +509,8 @@ void build_remember(struct build *b)
             f->is_new && f->metadata_sha256 ? str_printf("%s.metadata", f->path) : NULL;
         if (metadata)
             files_learn_digest(b->engine, b->origin, metadata, f->metadata_sha256);
+        if (f->disputed && !f->was_disputed)
+            log_warning("digest disputed path=%s/%s", b->origin->name, f->path);
         if (f->disputed)
             core_problem(b->engine, "digest-disputed", b->origin->name, f->path,
                          "two authorities name different digests");

@@ -16,6 +16,7 @@
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
+#include "engine/sources.h"
 #include "engine/space.h"
 #include "engine/verify.h"
 #include "index/listing.h"
@@ -140,7 +141,7 @@ static int start_fetcher(struct engine *e)
         .pool = e->slabs,
         .connect_timeout_ms = e->options.connect_timeout_ms,
         .stall_timeout_ms = e->options.stall_timeout_ms,
-        .page_timeout_ms = e->options.listing_timeout_ms,
+        .page_timeout_ms = LATE_TIMES * e->options.listing_timeout_ms,
     };
     r = fetcher_new(&options, &e->fetcher);
     core_hosts_free(allowed);

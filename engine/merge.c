@@ -242,6 +242,7 @@ static int recall(struct building *b)
         if (!f->authority)
             f->authority = d->authority;
         note_digest(f, &f->sha256, d->sha256);
+        f->was_disputed = d->disputed;
         f->disputed |= d->disputed;
         if (f->has_metadata)
             note_metadata(f, d->metadata_sha256);

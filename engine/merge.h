@@ -47,6 +47,7 @@ struct merge_file {
     const struct listed_file *listed; /* the first source's; lives as long as its listing */
     const char *sha256, *metadata_sha256, *authority; /* said now, or remembered; undisputed */
     bool disputed, is_new;                            /* is_new: the digest was not remembered */
+    bool was_disputed;                                /* ... but that it is disputed was */
     bool shows_digest;                                /* its whole release has one */
     unsigned mirrors;                                 /* who lists it */
     const char *requires_python, *upload_time;

@@ -80,7 +80,7 @@ static void finish_load(struct engine *e, struct slot *s)
 
 /* What the sources of a slot say together. */
 struct tally {
-    unsigned pending, answered, confirmed, missing_digests;
+    unsigned pending, late, answered, confirmed, missing_digests; /* late: nobody waits for it */
     int64_t confirmed_ms;
     uint64_t version, listings_version; /* with the parts of a flat page, and without */
     char failures[512];
@@ -100,13 +100,15 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
     int64_t now_ms = clock_monotonic_ms();
     for (unsigned i = 0; i < s->source_count; i++) {
         struct source_view v;
+        bool late = source_check_late(s->sources[i]);
         source_view(s->sources[i], &v);
-        bool pending = v.state != SOURCE_IDLE;
+        bool pending = v.state != SOURCE_IDLE && !late;
         t.pending += pending;
+        t.late += late;
         t.answered += v.status == 404 || (v.status == 200 && v.listing);
         t.confirmed += now_ms - v.confirmed_ms < e->options.page_refresh_ms;
         t.version = t.version * 31 + v.version;
-        if (pending && s->origin->mirrors[i].layout == LAYOUT_SIMPLE)
+        if ((pending || late) && s->origin->mirrors[i].layout == LAYOUT_SIMPLE)
             t.missing_digests++;
         if (v.confirmed_ms > t.confirmed_ms)
             t.confirmed_ms = v.confirmed_ms;
@@ -336,6 +338,9 @@ static bool is_time(const struct engine *e, const struct slot *s, const struct t
 static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
 {
     int64_t now_ms = clock_monotonic_ms();
+    for (unsigned i = 0; i < s->source_count; i++)
+        if (source_check_late(s->sources[i])) /* another try may do better */
+            source_give_up(s->sources[i]);
     if (s->page) /* what is there stays */
         confirm(e, s, true, now_ms + RETRY_MS);
     else
@@ -371,6 +376,8 @@ static void check(struct engine *e, struct slot *s)
     struct tally t = tally_sources(e, s);
     if ((!is_time(e, s, &t) && !s->published) || awaits_ranges(e, s))
         return;
+    if (s->published && (t.pending || t.late)) /* the page changes once, when all have come */
+        return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
     } else if (s->flat && !has_parts(e, s, &t)) {
@@ -383,7 +390,7 @@ static void check(struct engine *e, struct slot *s)
                 t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
                             : clock_monotonic_ms() + RETRY_MS);
     }
-    if (!t.pending)
+    if (!t.pending && !t.late)
         finish_load(e, s);
 }
 

@@ -2,9 +2,11 @@
 #include "engine/receipt.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 
 struct receipt *receipt_new(struct engine *e, struct source *source, const struct mirror *mirror,
                             const char *page, bool is_list)
@@ -73,4 +75,58 @@ bool receipt_says_missing(const struct receipt *r)
         if (*m == r->status)
             return true;
     return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
+}
+
+/* ----------------------------------------------------------------- storing */
+
+struct store_job {
+    struct job job;
+    struct receipt *receipt; /* owned */
+    bool confirm_only;
+    const char *origin, *mirror; /* the configuration's; the source may be gone by then */
+    char *page;
+};
+
+static void store_run(struct job *job)
+{
+    struct store_job *j = container_of(job, struct store_job, job);
+    struct receipt *r = j->receipt;
+    int64_t now_s = clock_real_s();
+    struct catalogue_listing row = {.origin = j->origin,
+                                    .mirror = j->mirror,
+                                    .page = j->page,
+                                    .url = r->url ? r->url : j->page,
+                                    .etag = r->etag,
+                                    .last_modified = r->date,
+                                    .status = r->status,
+                                    .fetched_s = now_s,
+                                    .body = r->packed.data,
+                                    .body_len = r->packed.len};
+    int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
+                                                            row.mirror, j->page, now_s)
+                                : catalogue_put_listing(r->engine->catalogue, &row);
+    if (error < 0)
+        log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
+    free(j->page);
+    receipt_free(r);
+    free(j);
+}
+
+void receipt_keep(struct receipt *r, const char *origin, bool confirm_only)
+{
+    struct store_job *j = calloc(1, sizeof(*j));
+    char *page = strdup(r->page);
+    if (!j || !page) {
+        free(j);
+        free(page);
+        receipt_free(r);
+        return;
+    }
+    *j = (struct store_job){.job.run = store_run,
+                            .receipt = r,
+                            .confirm_only = confirm_only,
+                            .origin = origin,
+                            .mirror = r->mirror->name,
+                            .page = page};
+    lane_post(r->engine->catalogue_lane, &j->job);
 }

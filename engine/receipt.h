@@ -44,3 +44,6 @@ void receipt_free(struct receipt *receipt);
 int receipt_parse(struct receipt *receipt);
 /* Whether another status than 200 means that the mirror has no such page. */
 bool receipt_says_missing(const struct receipt *receipt);
+/* Stores what was fetched, or only that the mirror confirms it; takes over and frees. `origin` is
+ * the configuration's. */
+void receipt_keep(struct receipt *receipt, const char *origin, bool confirm_only);

@@ -39,6 +39,10 @@ struct source {
     bool asked_catalogue, fetch_next;
     bool fetch_alone; /* ... even if the mirror is backing off */
     bool has_row;     /* the catalogue knows the page */
+    uint64_t fetch;   /* the transfer's number */
+    int64_t fetch_ms; /* when it began */
+    bool is_late;     /* it has had its time */
+    bool is_probe;    /* nobody asked for it */
     int status;
     struct listing_ref *listing;
     char *etag, *date, *url;
@@ -154,6 +158,7 @@ void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
     *ret = (struct source_view){.state = s->state,
+                                .is_late = s->is_late,
                                 .status = s->status,
                                 .listing = s->listing,
                                 .confirmed_ms = s->confirmed_ms,
@@ -189,60 +194,6 @@ static void parse_run(struct job *job)
     }
     job->run = settle_run;
     core_post(r->engine, job);
-}
-
-/* ----------------------------------------------------------------- storing */
-
-struct store_job {
-    struct job job;
-    struct receipt *receipt; /* owned */
-    bool confirm_only;
-    const char *origin, *mirror; /* the configuration's; the source may be gone by then */
-    char *page;
-};
-
-static void store_run(struct job *job)
-{
-    struct store_job *j = container_of(job, struct store_job, job);
-    struct receipt *r = j->receipt;
-    int64_t now_s = clock_real_s();
-    struct catalogue_listing row = {.origin = j->origin,
-                                    .mirror = j->mirror,
-                                    .page = j->page,
-                                    .url = r->url ? r->url : j->page,
-                                    .etag = r->etag,
-                                    .last_modified = r->date,
-                                    .status = r->status,
-                                    .fetched_s = now_s,
-                                    .body = r->packed.data,
-                                    .body_len = r->packed.len};
-    int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
-                                                            row.mirror, j->page, now_s)
-                                : catalogue_put_listing(r->engine->catalogue, &row);
-    if (error < 0)
-        log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
-    free(j->page);
-    receipt_free(r);
-    free(j);
-}
-
-static void keep(struct receipt *r, bool confirm_only)
-{
-    struct store_job *j = calloc(1, sizeof(*j));
-    char *page = strdup(r->source->page);
-    if (!j || !page) {
-        free(j);
-        free(page);
-        receipt_free(r);
-        return;
-    }
-    *j = (struct store_job){.job.run = store_run,
-                            .receipt = r,
-                            .confirm_only = confirm_only,
-                            .origin = r->source->origin->name,
-                            .mirror = mirror_of(r->source)->name,
-                            .page = page};
-    lane_post(r->engine->catalogue_lane, &j->job);
 }
 
 /* ---------------------------------------------------------------- settling */
@@ -282,19 +233,46 @@ static void take_content(struct source *s, struct receipt *r)
     r->listing = NULL;
 }
 
+static void fail(struct source *s, int error, const char *detail, int retry_after_s)
+{
+    struct engine *e = s->engine;
+    const char *name = mirror_of(s)->name;
+    s->error = error;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
+    log_info("listing failed mirror=%s url=%s error=\"%s\"", name, s->page, detail);
+    budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
+                       clock_monotonic_ms());
+}
+
 static void note_failure(struct source *s, const struct receipt *r)
 {
     struct engine *e = s->engine;
     const char *name = mirror_of(s)->name;
-    s->error = r->error;
-    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, r->detail);
-    log_info("listing failed mirror=%s url=%s error=\"%s\"", name, s->page, r->detail);
+    if (r->error == ERROR_STOPPING)
+        return;
     if (r->error == ERROR_BAD_LISTING)
         core_problem(e, "bad-listing", s->origin->name, s->page,
                      "%s answered with a page that lists nothing", name);
-    if (r->error != ERROR_STOPPING)
-        budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), r->detail,
-                           r->retry_after_s, clock_monotonic_ms());
+    if (!s->is_late) /* else that counts already */
+        fail(s, r->error, r->detail, r->retry_after_s);
+}
+
+bool source_check_late(struct source *s)
+{
+    int limit_ms = s->engine->options.listing_timeout_ms;
+    if (s->state != SOURCE_FETCHING || s->is_late || clock_monotonic_ms() - s->fetch_ms < limit_ms)
+        return s->is_late;
+    char detail[64];
+    (void)snprintf(detail, sizeof(detail), "not complete after %d ms", limit_ms);
+    s->is_late = true;
+    fail(s, ERROR_TIMEOUT, detail, -1);
+    return true;
+}
+
+void source_give_up(struct source *s)
+{
+    if (s->state == SOURCE_FETCHING)
+        fetcher_cancel(s->engine->fetcher, s->fetch);
 }
 
 static void start_fetch(struct source *s);
@@ -320,6 +298,7 @@ static void try_fetch(struct source *s, bool alone)
 static void go_idle(struct source *s)
 {
     s->state = SOURCE_IDLE;
+    s->is_late = false;
     if (s->fetch_next) {
         s->fetch_next = false;
         try_fetch(s, s->fetch_alone);
@@ -374,7 +353,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
     s->confirmed_ms = clock_monotonic_ms();
     if (r->status == 304) {
         s->suspect = (struct suspect){0};
-        keep(r, true);
+        receipt_keep(r, s->origin->name, true);
         s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
             start_load(s);
@@ -393,7 +372,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
     s->url = str_dup(r->url);
     if (s->status == 200 || s->has_row) {
         s->has_row = true;
-        keep(r, false);
+        receipt_keep(r, s->origin->name, false);
     } else {
         receipt_free(r); /* that a page was never there need not be remembered for good */
     }
@@ -501,7 +480,9 @@ static void start_fetch(struct source *s)
                                     .max_bytes = LISTING_MAX_BYTES,
                                     .share = (uintptr_t)s};
     s->state = SOURCE_FETCHING;
-    (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+    s->is_probe = false;
+    s->fetch_ms = clock_monotonic_ms();
+    s->fetch = fetcher_start(s->engine->fetcher, &request, &sink, r);
 }
 
 bool source_want(struct source *s, bool force, bool alone, const char *via)
@@ -516,6 +497,7 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
         s->fetch_alone |= alone;
+        s->is_probe = false;
         return true;
     }
     if (!s->asked_catalogue || (s->status == 200 && !s->listing)) {
@@ -562,10 +544,14 @@ static void probe(struct engine *e, int64_t now_ms)
     struct source *s, *next;
     HASH_ITER(hh, e->sources->table, s, next)
     {
-        if (s->state == SOURCE_IDLE && s->asked_catalogue &&
-            now_ms - s->used_ms < KEEP_PROBING_MS &&
-            budget_wants_probe(e->budget, core_mirror(e, s->origin, s->mirror), now_ms))
-            start_fetch(s);
+        if (s->is_probe && source_check_late(s))
+            source_give_up(s);
+        if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
+            now_ms - s->used_ms >= KEEP_PROBING_MS ||
+            !budget_wants_probe(e->budget, core_mirror(e, s->origin, s->mirror), now_ms))
+            continue;
+        start_fetch(s);
+        s->is_probe = true;
     }
 }
 

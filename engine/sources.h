@@ -29,7 +29,8 @@ struct source;
 
 struct source_view {
     enum source_state state;
-    int status; /* 200: it is a listing; 404: the mirror has no such page; 0: nothing is known */
+    bool is_late; /* fetching, and nobody is to wait for it any more */
+    int status;   /* 200: it is a listing; 404: the mirror has no such page; 0: nothing is known */
     struct listing_ref *listing; /* of a 200 that is in memory; a borrowed reference */
     int64_t confirmed_ms; /* when the mirror last said so (monotonic; of an earlier run: below 0 is
                              fine) */
@@ -47,6 +48,13 @@ struct source *sources_get(struct engine *engine, const struct origin *origin, u
  * waited for. */
 bool source_want(struct source *source, bool force, bool alone, const char *via);
 void source_view(struct source *source, struct source_view *ret);
+/* Whether a fetch has taken longer than listing_timeout. Then it counts as a failure of the mirror,
+ * but goes on for a while (LATE_TIMES as long), for whoever has made do without it. To be called on
+ * the tick by who waits for it. */
+bool source_check_late(struct source *source);
+enum { LATE_TIMES = 6 };
+/* Ends a fetch. */
+void source_give_up(struct source *source);
 
 /* pages.c: a source went idle. */
 void pages_source_settled(struct engine *engine);

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests of files that nobody came to by a page: lock files go straight to them."""
+"""Digests: joined from mirrors that name them, in time or late; of files that nobody came to by a
+page, because lock files go straight to them."""
+
+import json
+import threading
 
 import pytest
 
 import wire
 from daemon import configuration, flat_mirror, official_mirror
-from origin import Gate
-from standins import anchor, flat_page, href_of, simple_page
+from origin import Gate, Origin
+from standins import anchor, flat_page, href_of, simple_page, wait_until
 from wheels import build, sha256_of
 
 NAME = "torch-2.9.0+cu126-py3-none-any.whl"
@@ -29,12 +33,71 @@ def put_page(origin, digest):
     origin.put_page(PAGE, simple_page("torch", [link]))
 
 
+def put_flat(origin, body):
+    origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", [(NAME, len(body))]))
+    origin.put(f"/pytorch-wheels/cu126/{NAME}", body)
+
+
 def wheel_url(daemon):
     return daemon.file_url("pytorch", f"cu126/{NAME}")
 
 
 def wait_kept(daemon):
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="it is kept")
+
+
+def test_the_first_page_waits_for_who_names_digests(origin, second_origin, serve, body):
+    put_flat(origin, body)
+    put_page(second_origin, sha256_of(body))
+    silent = threading.Event()
+    second_origin.change(PAGE, silent=silent)
+    mirrors = [flat_mirror("flat", origin.url), official_mirror("official", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, listing_timeout="60s", stall_timeout="60s"))
+    client = wire.Download(f"{daemon.url}/cu126/simple/torch/", {"Accept": wire.JSON})
+    origin.wait_asked("/pytorch-wheels/cu126/")
+    second_origin.wait_asked(PAGE)
+    silent.set()
+    reply = client.wait_end()
+    assert "max-age=600" in reply.headers["Cache-Control"]
+    (file,) = json.loads(reply.body)["files"]
+    assert file["hashes"] == {"sha256": sha256_of(body)}
+
+
+def test_digests_that_come_late_change_the_page_once(serve, body, origin, second_origin):
+    """Of two that are late the first one alone changes nothing: their releases may be halves."""
+    put_flat(origin, body)
+    silent = {name: threading.Event() for name in ("early", "late")}
+    with Origin() as third:
+        late = {"early": second_origin, "late": third}
+        for name, mirror in late.items():
+            put_page(mirror, sha256_of(body) if name == "late" else None)
+            mirror.change(PAGE, silent=silent[name])
+        mirrors = [official_mirror(name, mirror.url) for name, mirror in late.items()]
+        mirrors.append(flat_mirror("flat", origin.url))
+        config = configuration(pytorch=mirrors, listing_timeout="4s", stall_timeout="60s")
+        daemon = serve(config)
+        before = daemon.page("torch")
+        assert "max-age=10" in before["Cache-Control"].split(", ")
+        assert before.json()["files"][0]["hashes"] == {}
+        silent["early"].set()
+        daemon.wait_status(lambda s: state_of(s, "early") == "ok", what="its page is there")
+        assert daemon.page("torch")["ETag"] == before["ETag"]
+        assert state_of(daemon.status(), "late") == "backing-off"
+        silent["late"].set()
+        pages = [before]
+
+        def is_complete():
+            pages.append(daemon.page("torch"))
+            return "max-age=600" in pages[-1]["Cache-Control"]
+
+        wait_until(is_complete, what="the page with digests")
+        after = pages[-1]
+        assert {page["ETag"] for page in pages} == {before["ETag"], after["ETag"]}
+        assert after.json()["files"][0]["hashes"] == {"sha256": sha256_of(body)}
+
+
+def state_of(status, mirror):
+    return next(m["state"] for m in status["mirrors"] if m["name"] == mirror)
 
 
 def test_a_lock_file_goes_straight_to_a_wheel(origin, serve, body):

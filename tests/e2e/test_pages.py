@@ -152,6 +152,7 @@ def test_two_authorities_that_disagree(origin, second_origin, serve):
     assert file["hashes"] == {}
     problems = daemon.wait_status(lambda s: s["problems"], what="a problem")["problems"]
     assert any(name in problem["path"] for problem in problems)
+    daemon.wait_log(f"digest disputed path=pytorch/cpu/{name}")
 
 
 def test_a_page_is_the_union_of_its_mirrors(origin, second_origin, serve):
