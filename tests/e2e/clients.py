@@ -4,6 +4,7 @@ whoever runs the tests."""
 
 import glob
 import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
@@ -61,21 +62,26 @@ class Client:
         self.command = [str(part) for part in command]
         self.environment = {**bare_environment(self.home), **(environment or {})}
 
-    def run(self, *arguments, cwd=None, fails=False):
-        """Runs it; returns all it printed. With `fails` a success is the error."""
-        command = [*self.command, *map(str, arguments)]
-        done = subprocess.run(
-            command,
+    def start(self, *arguments, cwd=None, says="", errors=subprocess.PIPE):
+        """Runs it to its end with `says` as its input; returns the CompletedProcess."""
+        return subprocess.run(
+            [*self.command, *map(str, arguments)],
             cwd=cwd or self.home,
             env=self.environment,
+            input=says,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             timeout=150,
             check=False,
         )
+
+    def run(self, *arguments, cwd=None, fails=False):
+        """Runs it; returns all it printed. With `fails` a success is the error."""
+        done = self.start(*arguments, cwd=cwd, errors=subprocess.STDOUT)
         if (done.returncode != 0) != fails:
-            raise ClientFailed(f"{' '.join(command)}\nexit {done.returncode}\n{done.stdout}")
+            command = " ".join(map(str, done.args))
+            raise ClientFailed(f"{command}\nexit {done.returncode}\n{done.stdout}")
         return done.stdout
 
     def install(self, *what, fails=False):
@@ -106,6 +112,52 @@ class Pip(Client):
         target_options = ("--target", target, "--no-compile", "--only-binary=:all:")
         output = self.run("install", *target_options, *what, fails=fails)
         return output if fails else target
+
+
+FORKS = """\
+import json, os, sys
+import pip._internal.cli.main, pip._internal.commands.install
+import pip._internal.resolution.resolvelib.resolver
+for line in sys.stdin:
+    output, *arguments = json.loads(line)
+    child = os.fork()
+    if not child:
+        to = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(to, 1)
+        os.dup2(to, 2)
+        code = pip._internal.cli.main.main(arguments)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class ForkingPip(Pip):
+    """pip for many small runs: a process of its own for each, which has not to import it again.
+    One at a time."""
+
+    def __init__(self, home, wheel):
+        super().__init__(home, wheel)
+        self._output = self.home / "output"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", FORKS],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, *arguments):
+        """Its exit status, and all that it printed."""
+        self._process.stdin.write(json.dumps([str(w) for w in (self._output, *arguments)]) + "\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        return code, self._output.read_text()
+
+    def stop(self):
+        self._process.communicate(timeout=60)
 
 
 def debian_pip():

@@ -28,7 +28,9 @@ def href_of(name):
     return quote(name)
 
 
-def anchor(href, name, sha256=None, metadata_sha256=None, requires_python=None):
+def anchor(
+    href, name, sha256=None, metadata_sha256=None, requires_python=None, yanked=None
+):
     """One link of a simple page, with the attributes that are known."""
     target = href + (f"#sha256={sha256}" if sha256 else "")
     attributes = f'href="{html.escape(target)}"'
@@ -37,6 +39,8 @@ def anchor(href, name, sha256=None, metadata_sha256=None, requires_python=None):
     if metadata_sha256:
         attributes += f' data-dist-info-metadata="sha256={metadata_sha256}"'
         attributes += f' data-core-metadata="sha256={metadata_sha256}"'
+    if yanked is not None:
+        attributes += f' data-yanked="{html.escape(yanked)}"'
     return f"    <a {attributes}>{html.escape(name)}</a><br/>\n"
 
 
