@@ -84,7 +84,7 @@ bool built_is_same(const struct page *a, const struct page *b)
 {
     if (a->outcome != b->outcome || strcmp(a->detail, b->detail) != 0 ||
         strcmp(a->mirrors, b->mirrors) != 0 || a->incomplete != b->incomplete ||
-        a->max_age_s != b->max_age_s)
+        a->max_age_s != b->max_age_s || a->last_serial != b->last_serial)
         return false;
     for (int f = 0; f < PAGE_FORMATS; f++)
         if (strcmp(a->body[f][0].etag, b->body[f][0].etag) != 0)
@@ -374,6 +374,7 @@ static void build_run(struct job *job)
             core_mirror_names(b->origin, b->merge.mirrors, built->mirrors, sizeof(built->mirrors));
         built->page.incomplete = b->incomplete;
         built->page.max_age_s = b->max_age_s;
+        built->page.last_serial = b->merge.last_serial;
         if (r) {
             built->page.outcome = OUTCOME_UNAVAILABLE;
             str_copy(built->detail, sizeof(built->detail), error_text(r));

@@ -94,6 +94,7 @@ struct page {
     int64_t born_ms;     /* clock_monotonic_ms when last confirmed by a mirror */
     int max_age_s;       /* for Cache-Control */
     bool incomplete;     /* a mirror that names digests has not answered yet */
+    int64_t last_serial; /* of PyPI, when a mirror told; else 0 */
     struct page_body body[PAGE_FORMATS][PAGE_CODINGS];
 };
 

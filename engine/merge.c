@@ -208,6 +208,8 @@ static int take_source(struct building *b, const struct listing *listing, unsign
     struct merge *m = b->merge;
     if (!flat) /* a project without files is one all the same */
         m->mirrors |= 1u << mirror;
+    if (listing->last_serial > m->last_serial)
+        m->last_serial = listing->last_serial;
     if (listing->project_status && !m->project_status) {
         m->project_status = listing->project_status;
         m->project_status_reason = listing->project_status_reason;

@@ -67,6 +67,7 @@ struct merge {
     unsigned bare_mirrors;
     size_t dropped; /* links to hosts that are no part of the origin */
     const char *project_status, *project_status_reason;
+    int64_t last_serial; /* the highest that a listing has, for all of its files are here; or 0 */
     const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */
 };
 

@@ -57,6 +57,8 @@ struct listing {
     size_t project_count;
     char *project_status;        /* PEP 792 status, or NULL */
     char *project_status_reason; /* or NULL */
+    int64_t last_serial; /* of PyPI, as JSON (`_last-serial`) or a comment (<!--SERIAL n-->) has it;
+                            0 where not given */
     size_t skipped; /* file-like links that could not be read, and what a page left unclosed: a
                        comment, script or tag at its end may have swallowed links */
     bool is_cut;    /* ends inside of a comment, script or tag, or before the </body> or </html> of

@@ -377,6 +377,25 @@ static int take_tag(struct reader *r, const char **at, const char *end)
     return e;
 }
 
+/* PyPI and what copies it end a page so; `close` is behind the comment. */
+static void read_serial(struct reader *r, const char *comment, const char *close)
+{
+    static const char mark[] = "<!--SERIAL ";
+    static const char end[] = "-->";
+    size_t len = (size_t)(close - comment);
+    char digits[17] = "";
+
+    if (len < sizeof(mark) + sizeof(end) - 2 || strncmp(comment, mark, strlen(mark)) != 0)
+        return;
+    len -= strlen(mark) + strlen(end);
+    if (len >= sizeof(digits))
+        return;
+    memcpy(digits, comment + strlen(mark), len);
+    int64_t serial = parse_size(digits);
+    if (serial > 0)
+        r->builder->listing->last_serial = serial;
+}
+
 /* Moves *at behind the comment, doctype or processing instruction there. */
 static void take_declaration(struct reader *r, const char **at, const char *end)
 {
@@ -389,6 +408,8 @@ static void take_declaration(struct reader *r, const char **at, const char *end)
         r->is_html = true;
     if (left >= 4 && memcmp(p, "<!--", 4) == 0) {
         close = find_comment_end(p, end);
+        if (close)
+            read_serial(r, p, close);
     } else {
         close = memchr(p, '>', left);
         close = close ? close + 1 : NULL;

@@ -64,8 +64,11 @@ static int read_project_page(struct listing_builder *b, const struct json *page)
 {
     const struct json *status = json_member(page, "project-status");
     const struct json *file = json_first(json_member(page, "files"));
+    int64_t serial = json_integer(json_member(json_member(page, "meta"), "_last-serial"));
     int r = builder_set_status(b, text_member(status, "status"));
 
+    if (serial > 0)
+        b->listing->last_serial = serial;
     if (r == 0)
         r = builder_set_status_reason(b, text_member(status, "reason"));
     for (; r == 0 && file; file = json_next(file)) {

@@ -126,11 +126,22 @@ static bool preference_beats(struct preference a, struct preference b)
     return a.closeness > b.closeness;
 }
 
+static int type_of_format(const char *format, enum page_type *ret)
+{
+    struct element whole = {format, strlen(format), 0};
+    for (enum page_type type = PAGE_TYPE_JSON; type <= PAGE_TYPE_HTML; type++)
+        if (element_names(&whole, type) == BY_NAME) {
+            *ret = type;
+            return 0;
+        }
+    return NEGOTIATE_NOTHING;
+}
+
 int negotiate_page(const char *accept, const char *format, enum page_type *ret)
 {
     if (format)
-        accept = format;
-    else if (!accept || !accept[strspn(accept, " \t,")])
+        return type_of_format(format, ret);
+    if (!accept || !accept[strspn(accept, " \t,")])
         accept = "*/*";
     /* The order of the enum settles what is equal; `*` alone must then begin from HTML. */
     enum page_type best = PAGE_TYPE_HTML;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/page_reply.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -54,7 +55,7 @@ static void variant_choose(struct variant *v, const struct request *request, str
 
 static struct reply variant_build(const struct variant *v)
 {
-    char life[48];
+    char life[48], serial[24] = "";
     struct reply reply = reply_of_bytes(v->body->data, v->body->len);
     (void)snprintf(life, sizeof(life), "public, max-age=%d", v->page->max_age_s);
     reply_header(&reply, "Content-Type", negotiate_content_type(v->type));
@@ -64,6 +65,9 @@ static struct reply variant_build(const struct variant *v)
     reply_header(&reply, "Vary", vary);
     reply_header(&reply, "X-Cache", state_name(v->state));
     reply_header(&reply, "X-Mirror", v->page->mirrors);
+    if (v->page->last_serial > 0)
+        (void)snprintf(serial, sizeof(serial), "%" PRId64, v->page->last_serial);
+    reply_header(&reply, "X-PyPI-Last-Serial", serial);
     return reply;
 }
 

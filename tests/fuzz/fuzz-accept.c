@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Four lines: Accept, ?format=, Accept-Encoding, Host. What is chosen is ours and was named; case
+/* Three lines: Accept, Accept-Encoding, Host. What is chosen is ours and was named; case
  * and empty elements of a list mean nothing; no name that is not ours is taken for one. */
 #include <ctype.h>
 #include <strings.h>
@@ -11,10 +11,10 @@
 
 enum { NOTHING = -1 };
 
-static int chosen(const char *accept, const char *format)
+static int chosen(const char *accept)
 {
     enum page_type type = (enum page_type)NOTHING;
-    int r = negotiate_page(accept, format, &type);
+    int r = negotiate_page(accept, NULL, &type);
 
     require(r == 0 || r == NEGOTIATE_NOTHING);
     require(r == 0 ? (int)type >= 0 && (int)type < PAGE_TYPES : (int)type == NOTHING);
@@ -49,14 +49,13 @@ static bool is_named(const char *list, int type)
            strcasestr(list, names[type][1]);
 }
 
-static void check_type(const char *accept, const char *format)
+static void check_type(const char *list)
 {
-    int type = chosen(accept, format);
-    const char *list = format ? format : accept;
+    int type = chosen(list);
 
     /* Whatever else it names: who takes HTML gets something. */
     auto_free char *more = str_printf("%s,text/html", list);
-    require(more != NULL && chosen(more, NULL) != NOTHING);
+    require(more != NULL && chosen(more) != NOTHING);
     if (type == NOTHING)
         return;
     require(strchr(negotiate_content_type((enum page_type)type), '/') != NULL);
@@ -64,7 +63,7 @@ static void check_type(const char *accept, const char *format)
         return;
     require(is_named(list, type));
     auto_free char *other = respelled(list);
-    require(chosen(format ? accept : other, format ? other : NULL) == type);
+    require(chosen(other) == type);
 }
 
 static void check_coding(const char *list)
@@ -115,13 +114,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     auto_free char *text = fuzz_text(data, size);
     char *rest = text;
     const char *accept = fuzz_line(&rest);
-    const char *format = rest ? fuzz_line(&rest) : NULL;
     const char *coding = rest ? fuzz_line(&rest) : NULL;
 
-    check_type(accept, NULL);
+    check_type(accept);
     check_problem(accept);
-    if (format)
-        check_type(accept, format);
     if (coding)
         check_coding(coding);
     if (rest)

@@ -13,6 +13,7 @@ import pathlib
 import re
 import sys
 import zipfile
+from urllib.parse import quote
 
 PIECE = 3000  # bytes of a page's rows in one input
 PIECES = 3  # of one page
@@ -97,6 +98,13 @@ def map_seeds():
     yield "map", bytes([9, 2, 16, 0, 4, 1, 0, 1, 0])
 
 
+def format_seeds():
+    types = ("v1+json", "v1+html", "latest+json", "latest+html")
+    for name in ("text/html", *(f"application/vnd.pypi.simple.{kind}" for kind in types)):
+        for sent in (name, quote(name), quote(name, safe="").lower()):
+            yield "format", f"format={sent}\ntext/html, {name};q=0.5".encode()
+
+
 def control_seeds():
     yield "control", b'["cache","rm","torch-2.9.0+cu126-py3-none-any.whl"]'
     yield "control", b'["cache","verify","sha256:0a1b","100000000"]'
@@ -125,7 +133,13 @@ def wheel_seeds():
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
-    for name, content in (*own_seeds(), *map_seeds(), *control_seeds(), *wheel_seeds()):
+    for name, content in (
+        *own_seeds(),
+        *map_seeds(),
+        *format_seeds(),
+        *control_seeds(),
+        *wheel_seeds(),
+    ):
         write(folder, name, content)
     if not data.is_dir():
         print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")

@@ -333,6 +333,39 @@ static void test_links_in_scripts_and_comments(void **state)
     expect_files(&page, 2, 0);
 }
 
+static void test_serial(void **state)
+{
+    static const struct {
+        const char *page;
+        int64_t serial;
+    } pages[] = {
+        {"<html></html>\n<!--SERIAL 31415926-->", 31415926},
+        {"<html></html><!--SERIAL 1--><!--SERIAL 22-->", 22},
+        {"<html></html><!--SERIAL 9999999999999999-->", INT64_C(9999999999999999)},
+        {"<html></html>", 0},
+        {"<html></html><!--SERIAL -->", 0},
+        {"<html></html><!--SERIAL-->", 0},
+        {"<html></html><!--SERIAL 12 -->", 0},
+        {"<html></html><!--SERIAL 99999999999999999-->", 0},
+        {"<html></html><!--SERIAL 12", 0},
+        {"<html><script><!--SERIAL 12--></script></html>", 0},
+        {"{\"meta\":{\"_last-serial\":31415926},\"files\":[]}", 31415926},
+        {"{\"meta\":{\"_last-serial\":-5},\"files\":[]}", 0},
+        {"{\"meta\":{\"_last-serial\":\"5\"},\"files\":[]}", 0},
+        {"{\"meta\":[],\"files\":[]}", 0},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
+        struct listing *l = NULL;
+
+        assert_int_equal(listing_parse(pages[i].page, strlen(pages[i].page), url, &l), 0);
+        if (l->last_serial != pages[i].serial)
+            fail_msg("%s: %lld", pages[i].page, (long long)l->last_serial);
+        listing_free(l);
+    }
+}
+
 static void test_no_listing(void **state)
 {
     static const char *const pages[] = {
@@ -393,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_unclosed),
         cmocka_unit_test(test_many_unclosed),
         cmocka_unit_test(test_links_in_scripts_and_comments),
+        cmocka_unit_test(test_serial),
         cmocka_unit_test(test_no_listing),
         cmocka_unit_test(test_s3_denial),
     };

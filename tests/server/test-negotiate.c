@@ -63,7 +63,17 @@ static const struct {
     {"text/html", JSON, PAGE_TYPE_JSON},
     {JSON, "text/html", PAGE_TYPE_HTML},
     {NULL, HTML_V1, PAGE_TYPE_HTML_V1},
+    {NULL, "application/vnd.pypi.simple.latest+json", PAGE_TYPE_JSON},
+    {NULL, "application/vnd.pypi.simple.LATEST+html", PAGE_TYPE_HTML_V1},
+    {"image/png", "Text/HTML", PAGE_TYPE_HTML},
     {JSON, "json", NOTHING},
+    {JSON, "", NOTHING},
+    {JSON, "*/*", NOTHING},
+    {JSON, "application/*", NOTHING},
+    {JSON, JSON ",text/html", NOTHING},
+    {JSON, "text/html;q=0.5", NOTHING},
+    {JSON, " " JSON, NOTHING},
+    {JSON, JSON " ", NOTHING},
 };
 
 static void pages_are_negotiated(void **state)
