@@ -6,6 +6,8 @@ import os
 import random
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -146,7 +148,12 @@ class Site:
 
 
 def descriptors(daemon):
-    return os.listdir(f"/proc/{daemon.process.pid}/fd")
+    folder = Path(f"/proc/{daemon.process.pid}/fd")
+    found = []
+    for each in folder.iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(each))
+    return found
 
 
 @pytest.mark.parametrize("max_size", ["200GB", "4MB"], ids=["roomy", "narrow"])
@@ -180,4 +187,8 @@ def test_hammer(origin, second_origin, serve, files, max_size):
         assert wire.ask(calm.file_url("pytorch", f"cu126/{name}")).body == body
     site.daemon.wait_status(lambda s: not any(f["readers"] for f in s["flights"]), what="all left")
     most = 60 + len(files) + len(site.daemon.status()["flights"])
-    wait_until(lambda: len(descriptors(site.daemon)) < most, "all is closed")
+    try:
+        wait_until(lambda: len(descriptors(site.daemon)) < most, "all is closed")
+    except AssertionError:
+        print(most, *sorted(descriptors(site.daemon)), sep="\n")
+        raise
