@@ -254,23 +254,41 @@ static int add_owned(struct build *b, struct names *n, const char *text)
     return add_name(n, name);
 }
 
-static int add_listing(struct build *b, struct names *n, const struct listing *l)
+static int add_projects(struct build *b, struct names *n, const struct listing *l)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < l->project_count; i++)
+        r = add_owned(b, n, l->projects[i]);
+    return r;
+}
+
+/* A file elsewhere makes no name of this origin's. */
+static int add_files(struct build *b, struct names *n, const struct listing *l)
 {
     const char *last = "";
-    for (size_t i = 0; i < l->project_count; i++) {
-        int r = add_owned(b, n, l->projects[i]);
-        if (r)
-            return r;
-    }
     for (size_t i = 0; i < l->file_count; i++) {
-        if (!l->files[i].project || strcmp(l->files[i].project, last) == 0)
+        auto_free char *path = NULL;
+        const struct listed_file *file = &l->files[i];
+        if (!file->project || strcmp(file->project, last) == 0)
             continue;
-        last = l->files[i].project;
-        int r = add_owned(b, n, last);
+        int r = origin_map_url(b->origin, file->url, &path);
+        if (r == ERROR_NO_MEMORY)
+            return r;
+        if (r)
+            continue;
+        last = file->project;
+        r = add_owned(b, n, last);
         if (r)
             return r;
     }
     return 0;
+}
+
+/* A list of projects names them; elsewhere files do, and folders are none. */
+static int add_listing(struct build *b, struct names *n, const struct listing *l, unsigned mirror)
+{
+    bool is_list = b->origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    return is_list ? add_projects(b, n, l) : add_files(b, n, l);
 }
 
 static size_t drop_doubles(struct names *n)
@@ -290,7 +308,7 @@ static int collect_names(struct build *b)
     struct names names = {0};
     int r = 0;
     for (unsigned i = 0; r == 0 && i < b->count; i++)
-        r = add_listing(b, &names, b->listings[i]->listing);
+        r = add_listing(b, &names, b->listings[i]->listing, b->mirrors[i]);
     for (size_t i = 0; r == 0 && i < b->known_count; i++)
         r = add_name(&names, b->known[i]);
     if (names.count)

@@ -23,6 +23,7 @@ COLD = 60  # wheels that nobody has asked for yet
 
 # ------------------------------------------------------------------ the stage
 
+TIME = "2025-10-15T18:04:00Z"
 TORCH = "/cu126/simple/torch/"
 WIDGETS = "/simple/widgets/"
 YANKED = 'a <bad> & "ugly" build'
@@ -112,8 +113,9 @@ class Stage:
             digests = (None, None) if key == "plain" else (digest, sha256_of(metadata_of(wheel)))
             href = f"/whl/cu126/{href_of(wheel.name)}"
             link = anchor(href, wheel.name, *digests, requires_python=">=3.9,<4")
+            known = f'data-size="{wheel.stat().st_size}" data-upload-time="{TIME}" '
             yanked = f'data-yanked="{escape(YANKED)}" ' if key == "wrong" else ""
-            links.append(link.replace("<a ", f"<a {yanked}"))
+            links.append(link.replace("<a ", f"<a {known}{yanked}"))
         self.origin.change(f"/whl/cu126/{self.wheels['growing'].name}", gate=self.gate)
         self._put_pages(links)
         pypi = [pypi_mirror("second", self.origin.url)]

@@ -174,6 +174,17 @@ def test_project_lists(daemon):
     assert {"torch/", "torchvision/"} <= {link["href"] for link in wire.anchors(html)}
 
 
+def test_what_has_no_file_of_ours_is_no_project(origin, serve):
+    """On a flat page: folders, and files of sites that are not this origin's."""
+    names = ("torch-1.0-py3-none-any.whl", "https://no.example/torchvision-1.0.zip")
+    page = flat_page("cpu", [(name, 1) for name in names], plus=True)
+    page = page.replace("<tbody>", '<tbody><tr><td><a href="torchaudio/">torchaudio/</a></td></tr>')
+    origin.put_page("/pytorch-wheels/cpu/", page)
+    daemon = serve(configuration(pytorch=[flat_mirror("m", origin.url)]))
+    listed = daemon.get("/cpu/simple/", {"Accept": wire.JSON}).json()["projects"]
+    assert listed == [{"name": "torch"}]
+
+
 def test_whl_is_the_same_index(daemon):
     one = daemon.page("torch").json()
     other = daemon.get("/whl/cu126/torch/", {"Accept": wire.JSON})
