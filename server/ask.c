@@ -26,11 +26,11 @@ char *ask_url_of_listen(const char *address)
     return str_printf("http://%s", address);
 }
 
-static int connect_to(const struct url *url)
+static int connect_to(const struct url *url, int timeout_s)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list;
-    struct timeval limit = {.tv_sec = ASK_TIMEOUT_S};
+    struct timeval limit = {.tv_sec = timeout_s};
     char port[16];
     int fd = -1;
 
@@ -127,11 +127,11 @@ static int write_request(const struct url *url, const char *target, const char *
     return to->error;
 }
 
-static int talk(const struct url *url, const char *target, const char *accept, int *ret_status,
-                struct buf *ret_body)
+static int talk(const struct url *url, const char *target, const char *accept, int timeout_s,
+                int *ret_status, struct buf *ret_body)
 {
     auto_buf struct buf text;
-    auto_close int fd = connect_to(url);
+    auto_close int fd = connect_to(url, timeout_s);
 
     buf_init(&text, ASK_MAX_BYTES);
     if (fd < 0)
@@ -145,16 +145,23 @@ static int talk(const struct url *url, const char *target, const char *accept, i
     return r ? r : split(&text, ret_status, ret_body);
 }
 
-int ask_get(const char *base_url, const char *target, const char *accept, int *ret_status,
-            struct buf *ret_body)
+int ask_get_within(const char *base_url, const char *target, const char *accept, int timeout_s,
+                   int *ret_status, struct buf *ret_body)
 {
     struct url url;
     int r = url_parse(base_url, &url);
 
     if (r)
         return r;
-    r = strcmp(url.scheme, "http") == 0 ? talk(&url, target, accept, ret_status, ret_body)
-                                        : ERROR_BAD_REQUEST;
+    r = strcmp(url.scheme, "http") == 0
+            ? talk(&url, target, accept, timeout_s, ret_status, ret_body)
+            : ERROR_BAD_REQUEST;
     url_release(&url);
     return r;
+}
+
+int ask_get(const char *base_url, const char *target, const char *accept, int *ret_status,
+            struct buf *ret_body)
+{
+    return ask_get_within(base_url, target, accept, ASK_TIMEOUT_S, ret_status, ret_body);
 }

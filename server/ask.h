@@ -17,6 +17,10 @@ enum { ASK_MAX_BYTES = 128 << 20, ASK_TIMEOUT_S = 60 };
 int ask_get(const char *base_url, const char *target, const char *accept, int *ret_status,
             struct buf *ret_body);
 
+/* The same, but no silence longer than timeout_s is waited out. */
+int ask_get_within(const char *base_url, const char *target, const char *accept, int timeout_s,
+                   int *ret_status, struct buf *ret_body);
+
 /* The URL under which clients on this machine reach what listens on `address` ("0.0.0.0:8503"):
  * free() it; NULL when out of memory. */
 char *ask_url_of_listen(const char *address);

@@ -5,13 +5,9 @@
  */
 #include "server/command_cache.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -19,11 +15,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "server/control_place.h"
+#include "server/control_client.h"
 #include "server/options.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
-enum { REPLY_MAX_BYTES = 64 << 20, REQUEST_MAX_BYTES = 64 << 10, SHORT_DIGEST = 12 };
+enum { SHORT_DIGEST = 12, PLACES_MAX_BYTES = 4 << 10 };
 
 static const char default_rate[] = "100MB";
 
@@ -33,96 +29,33 @@ struct command {
     const char *rate;
     char **blobs;
     int blob_count;
-    int fd;
-    struct buf reply;
+    struct control_client client;
 };
 
 /* ------------------------------------------------------------------ talking */
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -1;
-    str_copy(address.sun_path, sizeof(address.sun_path), path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
-}
-
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
 static int reach(struct command *c)
 {
-    char *places[CONTROL_PLACES];
-    const char *given = c->socket ? c->socket : getenv("WHEELYARD_SOCKET");
-    size_t count = control_places(given, environment, places);
-    for (size_t i = 0; i < count && c->fd < 0; i++)
-        c->fd = connect_to(places[i]);
-    if (c->fd < 0)
-        (void)fprintf(stderr, "wheelyard: no daemon answers at");
-    for (size_t i = 0; i < count; i++) {
-        if (c->fd < 0)
-            (void)fprintf(stderr, "%s %s", i ? "," : "", places[i]);
-        free(places[i]);
-    }
-    if (c->fd < 0)
-        (void)fputc('\n', stderr);
-    return c->fd < 0 ? EXIT_UNREACHABLE : EXIT_DONE;
-}
-
-static bool send_all(int fd, const char *data, size_t len)
-{
-    while (len) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return false;
-        data += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
-/* One line; replies come one for one, so nothing follows it. */
-static bool receive_line(struct command *c)
-{
-    buf_clear(&c->reply);
-    while (!c->reply.error && (!c->reply.len || c->reply.data[c->reply.len - 1] != '\n')) {
-        char block[16384];
-        ssize_t n = recv(c->fd, block, sizeof(block), 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        buf_add(&c->reply, block, (size_t)n);
-    }
-    return !c->reply.error;
+    auto_buf struct buf places;
+    buf_init(&places, PLACES_MAX_BYTES);
+    if (control_client_open(c->socket, 0, &c->client, &places) == 0)
+        return EXIT_DONE;
+    (void)fprintf(stderr, "wheelyard: no daemon answers at %s\n", places.data);
+    return EXIT_UNREACHABLE;
 }
 
 /* Asks, and gives the reply's code; *ret_reply (json_free it) is NULL when there was none. */
-static int ask(struct command *c, const char *const *words, struct json **ret_reply)
+static int ask(struct command *c, const char *word, const char *blob, const char *rate,
+               struct json **ret_reply)
 {
-    auto_buf struct buf line;
-    buf_init(&line, REQUEST_MAX_BYTES);
-    buf_puts(&line, "[\"cache\"");
-    for (; *words; words++) {
-        json_write_comma(&line);
-        json_write_string(&line, *words);
-    }
-    buf_puts(&line, "]\n");
     *ret_reply = NULL;
-    if (line.error) {
+    int r = control_client_ask(&c->client, (const char *const[]){"cache", word, blob, rate, NULL},
+                               ret_reply);
+    if (r == ERROR_TOO_BIG) {
         (void)fputs("wheelyard: the name is too long\n", stderr);
         return EXIT_USAGE;
     }
-    if (!send_all(c->fd, line.data, line.len) || !receive_line(c) ||
-        json_parse(c->reply.data, c->reply.len, ret_reply)) {
+    if (r) {
         (void)fputs("wheelyard: the daemon has gone away\n", stderr);
         return EXIT_UNREACHABLE;
     }
@@ -241,12 +174,13 @@ static void print_failure(const struct json *reply)
 /* ----------------------------------------------------------------- commands */
 
 /* One request; prints the raw reply for --json. */
-static int request(struct command *c, const char *const *words, void (*print)(const struct json *))
+static int request(struct command *c, const char *word, const char *blob,
+                   void (*print)(const struct json *))
 {
     struct json *reply;
-    int code = ask(c, words, &reply);
+    int code = ask(c, word, blob, NULL, &reply);
     if (c->as_json && reply)
-        (void)fputs(c->reply.data, stdout);
+        (void)fputs(c->client.reply.data, stdout);
     else if (code == EXIT_DONE)
         print(reply);
     else if (reply)
@@ -280,7 +214,7 @@ static int each(struct command *c, const char *word, void (*print)(const struct 
 {
     int worst = EXIT_DONE;
     for (int i = 0; i < c->blob_count && worst != EXIT_UNREACHABLE; i++) {
-        int code = request(c, (const char *const[]){word, c->blobs[i], NULL}, print);
+        int code = request(c, word, c->blobs[i], print);
         worst = code > worst ? code : worst;
     }
     return worst;
@@ -288,7 +222,7 @@ static int each(struct command *c, const char *word, void (*print)(const struct 
 
 static int run_list(struct command *c)
 {
-    return request(c, (const char *const[]){"ls", NULL}, print_rows);
+    return request(c, "ls", NULL, print_rows);
 }
 
 static int run_info(struct command *c)
@@ -313,15 +247,15 @@ static int run_unpin(struct command *c)
 
 static int run_collect(struct command *c)
 {
-    return request(c, (const char *const[]){"gc", NULL}, print_collection);
+    return request(c, "gc", NULL, print_collection);
 }
 
 static int verify_one(struct command *c, const char *blob, const char *rate)
 {
     struct json *reply;
-    int code = ask(c, (const char *const[]){"verify", blob, rate, NULL}, &reply);
+    int code = ask(c, "verify", blob, rate, &reply);
     if (c->as_json && reply)
-        (void)fputs(c->reply.data, stdout);
+        (void)fputs(c->client.reply.data, stdout);
     else if (reply && *text_of(reply, "verdict"))
         print_verdict(reply);
     if (!c->as_json && reply && code != EXIT_DONE)
@@ -335,7 +269,7 @@ static int verify_one(struct command *c, const char *blob, const char *rate)
 static int verify_all(struct command *c, const char *rate)
 {
     struct json *list;
-    int worst = ask(c, (const char *const[]){"ls", NULL}, &list);
+    int worst = ask(c, "ls", NULL, NULL, &list);
     const struct json *first = json_first(json_member(list, "blobs"));
     for (const struct json *blob = first; blob && worst != EXIT_UNREACHABLE;
          blob = json_next(blob)) {
@@ -461,7 +395,7 @@ static int parse(int argc, char **argv, struct command *c)
 int command_cache(int argc, char **argv)
 {
     const struct action *action = NULL;
-    struct command c = {.fd = -1, .rate = default_rate};
+    struct command c = {.rate = default_rate};
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(stdout, EXIT_DONE);
@@ -478,9 +412,7 @@ int command_cache(int argc, char **argv)
     code = reach(&c);
     if (code)
         return code;
-    buf_init(&c.reply, REPLY_MAX_BYTES);
     code = action->run(&c);
-    buf_release(&c.reply);
-    (void)close(c.fd);
+    control_client_close(&c.client);
     return fflush(stdout) ? EXIT_FAILED : code;
 }

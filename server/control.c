@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "server/control_cache.h"
+#include "server/control_doctor.h"
 #include "server/control_place.h"
 #include "server/control_request.h"
 
@@ -102,6 +103,8 @@ static void answer(struct guest *g, const char *line, size_t len)
     }
     if (strcmp(request.words[0], "cache") == 0 && request.count > 1)
         control_cache(g->control->engine, &request, &g->control->stopping, &g->out);
+    else if (strcmp(request.words[0], "doctor") == 0 && request.count == 3)
+        control_doctor(g->control->engine, &request, &g->control->stopping, &g->out);
     else
         control_refuse(&g->out, 2, "there is no such request");
     control_request_release(&request);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/command_cache.h"
+#include "server/command_doctor.h"
 #include "server/command_explain.h"
 #include "server/command_setup.h"
 #include "server/config.h"
@@ -21,6 +22,7 @@ static const char usage[] =
     "wheelyard wheels REQUIREMENT    which wheels there are: versions, platforms, Pythons\n"
     "wheelyard explain REQUIREMENT   which file fits a Python and a platform, or why none\n"
     "wheelyard setup CLIENT          the configuration of pip, uv, pixi, Poetry or PDM\n"
+    "wheelyard doctor                checks daemon, mirrors, disk and clients\n"
     "wheelyard --version\n"
     "wheelyard --help\n";
 
@@ -39,6 +41,8 @@ int main(int argc, char **argv)
         return command_explain(argc - 2, argv + 2);
     if (!strcmp(command, "setup"))
         return command_setup(argc - 2, argv + 2);
+    if (!strcmp(command, "doctor"))
+        return command_doctor(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;

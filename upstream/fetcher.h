@@ -84,6 +84,7 @@ struct fetch_head {
     const char *final_url;     /* after redirects */
     const char *via;           /* or NULL */
     int retry_after_s;         /* or -1 */
+    int64_t date_s;            /* the clock of who answered: Date and Age; or -1 */
 };
 
 struct fetch_sink {

@@ -87,6 +87,7 @@ class Resource:
     gzip: bool = False
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
+    date: Optional[str] = None  # what its clock says, as an HTTP-date
     times: Optional[int] = None  # the trouble ends after so many requests
 
     def sound(self):
@@ -164,6 +165,10 @@ class Origin:
     def remove(self, path):
         with self._change:
             del self._resources[path]
+
+    def paths(self):
+        with self._change:
+            return list(self._resources)
 
     def find(self, path, is_try=False):
         """For the handler: the resource and how often it has been asked, this time included."""
@@ -258,6 +263,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             pass  # a client that leaves is part of many stories
 
+    def date_time_string(self, timestamp=None):
+        return getattr(self, "_date", None) or super().date_time_string(timestamp)
+
     def do_HEAD(self):
         self._answer()
 
@@ -270,6 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._request = Request(self.command, self.path, path, headers, range=headers.get("range"))
         resource, count = self.server.origin.find(path, self._request.is_try)
         self.server.origin.note(self._request)
+        self._date = resource.date if resource else None
         if resource is None:
             return self._refuse(404, b"no such thing here")
         if resource.silent:

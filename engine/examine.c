@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/examine.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/core.h"
+#include "index/listing.h"
+
+/*
+ * The caller's thread leads, the transfer thread reports. A probe is one mirror's turn:
+ *
+ *     PROBE_LISTING -> PROBE_HEAD -> PROBE_RANGE -> PROBE_DONE
+ *           '--------------'--------- (nothing to go on with) --'
+ *
+ * While a transfer runs, the probe's fields under `lock` are the transfer thread's; `ended` gives
+ * them back. Who leads looks every LOOK_MS at the clock and at *stop.
+ */
+
+enum { LOOK_MS = 100, RATE_LEAST_BYTES = 64 << 10, RATE_LEAST_MS = 1000 };
+enum stage { PROBE_LISTING, PROBE_HEAD, PROBE_RANGE, PROBE_DONE };
+
+static const char accept_page[] = "application/vnd.pypi.simple.v1+json, "
+                                  "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+
+struct look;
+
+struct probe {
+    struct look *look;
+    struct examined *to;
+    const char *channel;
+    enum stage stage;
+    uint64_t id;
+    int64_t begun_ms;
+    bool is_cancelled; /* by us: late, or enough */
+    /* under look->lock */
+    bool ended;
+    char *url; /* of the listing, after redirects */
+    struct buf body;
+    int64_t received, first_ms, last_ms;
+};
+
+struct look {
+    struct engine *engine;
+    const struct examine_options *options;
+    const _Atomic bool *stop;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    struct probe *probes;
+    size_t count;
+};
+
+static struct examined_step *step_of(struct probe *p)
+{
+    if (p->stage == PROBE_LISTING)
+        return &p->to->listing;
+    return p->stage == PROBE_HEAD ? &p->to->head : &p->to->range;
+}
+
+static void host_of(const char *text, char ret[EXAMINE_TEXT])
+{
+    struct url url;
+    if (!text || url_parse(text, &url))
+        return;
+    str_copy(ret, EXAMINE_TEXT, url.host);
+    url_release(&url);
+}
+
+/* ---------------------------------------------------------- transfer thread */
+
+static bool is_wanted(enum stage stage, int status)
+{
+    if (stage == PROBE_LISTING) /* the body of a 403 tells whether it means 404 */
+        return status == 200 || status == 403 || status == 404 || status == 410;
+    return status == 200 || (stage == PROBE_RANGE && status == 206);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct probe *p = context;
+    struct examined_step *step = step_of(p);
+    pthread_mutex_lock(&p->look->lock);
+    step->status = head->status;
+    host_of(head->final_url, step->host);
+    if (p->stage == PROBE_LISTING)
+        p->url = str_dup(head->final_url);
+    if (head->date_s >= 0) {
+        p->to->has_clock = true;
+        p->to->skew_s = head->date_s - clock_real_s();
+    }
+    p->first_ms = p->last_ms = clock_monotonic_ms();
+    pthread_mutex_unlock(&p->look->lock);
+    return is_wanted(p->stage, head->status) ? 0 : ERROR_UPSTREAM_STATUS;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct probe *p = context;
+    (void)offset;
+    pthread_mutex_lock(&p->look->lock);
+    if (p->stage == PROBE_LISTING)
+        buf_add(&p->body, slab->data, slab->len);
+    p->received += (int64_t)slab->len;
+    p->last_ms = clock_monotonic_ms();
+    if (p->stage == PROBE_RANGE && p->received >= EXAMINE_BYTES)
+        pthread_cond_signal(&p->look->change);
+    pthread_mutex_unlock(&p->look->lock);
+    slab_put(slab);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct probe *p = context;
+    struct examined_step *step = step_of(p);
+    pthread_mutex_lock(&p->look->lock);
+    step->error = error ? error : p->body.error;
+    if (error == ERROR_UPSTREAM_STATUS)
+        (void)snprintf(step->detail, sizeof(step->detail), "HTTP %d", step->status);
+    else if (error)
+        str_copy(step->detail, sizeof(step->detail), detail);
+    p->ended = true;
+    pthread_cond_signal(&p->look->change);
+    pthread_mutex_unlock(&p->look->lock);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------------------ asking */
+
+static void start(struct probe *p, enum stage stage, const char *url)
+{
+    bool page = stage == PROBE_LISTING;
+    struct fetch_request request = {
+        .url = url,
+        .head = stage == PROBE_HEAD,
+        .is_page = page,
+        .from = stage == PROBE_RANGE ? 1 : -1,
+        .to = stage == PROBE_RANGE ? EXAMINE_BYTES : -1,
+        .accept = page ? accept_page : NULL,
+        .via = p->look->engine->via,
+        .max_bytes = page ? LISTING_MAX_BYTES : INT64_MAX,
+        .share = (uintptr_t)p,
+    };
+    p->stage = stage;
+    p->ended = p->is_cancelled = false;
+    p->received = 0;
+    p->begun_ms = p->first_ms = p->last_ms = clock_monotonic_ms();
+    step_of(p)->asked = true;
+    p->id = fetcher_start(p->look->engine->fetcher, &request, &sink, p);
+}
+
+/* As receipt_says_missing. */
+static bool is_missing(const struct probe *p)
+{
+    int status = p->to->listing.status;
+    if (status == 404 || status == 410)
+        return true;
+    for (const int *m = p->to->mirror->missing; m && *m; m++)
+        if (*m == status)
+            return true;
+    return status == 403 && listing_is_s3_denial(p->body.data, p->body.len);
+}
+
+/* The last wheel of the project, else of the page, is the newest more often than not. */
+static void take_files(struct examined *to, const struct listing *l)
+{
+    bool found = false;
+    to->file_count = l->file_count;
+    for (size_t i = l->file_count; i-- > 0;) {
+        const struct listed_file *f = &l->files[i];
+        bool is_it = f->kind == FILE_WHEEL && strcmp(f->project, to->project) == 0;
+        auto_free char *path = NULL;
+        to->digest_count += f->sha256 != NULL;
+        if (origin_map_url(to->origin, f->url, &path)) {
+            to->elsewhere_count++;
+        } else if (!to->file || (is_it && !found)) {
+            free(to->file);
+            to->file = mirror_file_url(to->mirror, path);
+            found = is_it;
+        }
+    }
+}
+
+static int judge_listing(struct probe *p)
+{
+    struct examined *to = p->to;
+    struct listing *l = NULL;
+    if (to->listing.status != 200)
+        return is_missing(p) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
+    int r = listing_parse(p->body.data, p->body.len, p->url ? p->url : to->page, &l);
+    if (r)
+        return r;
+    take_files(to, l);
+    bool is_listing = l->file_count || (l->is_simple && to->mirror->layout == LAYOUT_SIMPLE);
+    listing_free(l);
+    return is_listing ? 0 : ERROR_BAD_LISTING;
+}
+
+static void end_listing(struct probe *p)
+{
+    struct examined_step *step = &p->to->listing;
+    if (step->error == 0 || step->error == ERROR_UPSTREAM_STATUS) {
+        step->error = judge_listing(p);
+        if (step->status != 200)
+            (void)snprintf(step->detail, sizeof(step->detail), "HTTP %d", step->status);
+    }
+    buf_clear(&p->body);
+    if (step->error == 0 && p->to->file)
+        start(p, PROBE_HEAD, p->to->file);
+    else
+        p->stage = PROBE_DONE;
+}
+
+/* It was stopped when enough had come; that is no error. */
+static void end_range(struct probe *p)
+{
+    int64_t ms = p->last_ms - p->first_ms;
+    if (p->is_cancelled && p->received > 0)
+        p->to->range.error = 0;
+    if (p->received >= RATE_LEAST_BYTES || ms >= RATE_LEAST_MS)
+        p->to->rate_bytes_s = p->received * 1000 / (ms > 0 ? ms : 1);
+    p->stage = PROBE_DONE;
+}
+
+static void go_on(struct probe *p)
+{
+    step_of(p)->took_ms = clock_monotonic_ms() - p->begun_ms;
+    if (p->stage == PROBE_LISTING)
+        end_listing(p);
+    else if (p->stage == PROBE_HEAD)
+        start(p, PROBE_RANGE, p->to->file);
+    else
+        end_range(p);
+}
+
+/* ----------------------------------------------------------------- leading */
+
+static void wait_for_change(struct look *look)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)LOOK_MS * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_cond_timedwait(&look->change, &look->lock, &until);
+}
+
+/* Whether enough has come to tell the rate. Under the lock. */
+static bool has_enough(const struct probe *p, int64_t now_ms)
+{
+    return p->stage == PROBE_RANGE && p->received > 0 &&
+           (p->received >= EXAMINE_BYTES || now_ms - p->first_ms >= EXAMINE_MS);
+}
+
+/* A probe whose transfer has ended, or is to be ended; NULL after some time without. */
+static struct probe *next_due(struct look *look, bool late, bool *ret_ended)
+{
+    struct probe *due = NULL;
+    pthread_mutex_lock(&look->lock);
+    for (int turn = 0; turn < 2 && !due; turn++) {
+        if (turn)
+            wait_for_change(look);
+        int64_t now_ms = clock_monotonic_ms();
+        for (size_t i = 0; i < look->count && !due; i++) {
+            struct probe *p = &look->probes[i];
+            bool ends = p->ended || (!p->is_cancelled && (late || has_enough(p, now_ms)));
+            if (p->stage != PROBE_DONE && ends)
+                due = p;
+        }
+    }
+    *ret_ended = due && due->ended;
+    pthread_mutex_unlock(&look->lock);
+    return due;
+}
+
+static bool is_running(const struct look *look)
+{
+    for (size_t i = 0; i < look->count; i++)
+        if (look->probes[i].stage != PROBE_DONE)
+            return true;
+    return false;
+}
+
+static void end_late(struct probe *p)
+{
+    struct examined_step *step = step_of(p);
+    if (p->stage != PROBE_RANGE || !p->received) {
+        step->error = ERROR_TIMEOUT;
+        str_copy(step->detail, sizeof(step->detail), "not done in time");
+    }
+    step->took_ms = clock_monotonic_ms() - p->begun_ms;
+    if (p->stage == PROBE_RANGE)
+        end_range(p);
+    p->stage = PROBE_DONE;
+}
+
+static void lead(struct look *look)
+{
+    int64_t until_ms = clock_monotonic_ms() + look->options->limit_ms;
+    while (is_running(look)) {
+        bool ended, late = *look->stop || clock_monotonic_ms() >= until_ms;
+        struct probe *p = next_due(look, late, &ended);
+        if (p && ended && late)
+            end_late(p);
+        else if (p && ended)
+            go_on(p);
+        else if (p) {
+            p->is_cancelled = true;
+            fetcher_cancel(look->engine->fetcher, p->id);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- begin */
+
+/* "" where the origin has no channels, NULL where only patterns are known. */
+static const char *channel_of(const struct origin *origin, const char *index)
+{
+    static const char popular[] = "cu126";
+    if (!*origin->channels)
+        return "";
+    if (*index && origin_has_channel(origin, index))
+        return index;
+    if (origin_has_channel(origin, popular))
+        return popular;
+    for (char **channel = origin->channels; *channel; channel++)
+        if (!strchr(*channel, '*'))
+            return *channel;
+    return NULL;
+}
+
+/* What another origin owns need not be asked for here. */
+static const char *project_of(const struct origin *origin, const char *channel, const char *project)
+{
+    bool takes_rest = !*origin->owns && !origin->owns_in_count;
+    if (project && (takes_rest || origin_owns(origin, channel, project)))
+        return project;
+    for (char **name = origin->owns; *name; name++)
+        if (!strchr(*name, '*'))
+            return *name;
+    return "pip";
+}
+
+struct view_call {
+    struct examination *examination;
+};
+
+/* What only the flight thread knows. */
+static void view_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    const struct view_call *view = call->argument;
+    struct examination *x = view->examination;
+    struct engine *e = call->engine;
+    x->cache_dir = e->options.cache_dir;
+    x->max_size = e->options.max_size;
+    x->min_free = e->options.min_free;
+    for (size_t i = 0; i < x->count; i++) {
+        struct examined *to = &x->list[i];
+        unsigned number = (unsigned)(to->mirror - to->origin->mirrors);
+        struct budget_view seen;
+        budget_view(e->budget, core_mirror(e, to->origin, number), clock_monotonic_ms(), &seen);
+        to->is_out = seen.state == MIRROR_OUT;
+        str_copy(to->last_error, sizeof(to->last_error), seen.last_error);
+    }
+    sem_post(&call->done);
+}
+
+static int prepare(struct look *look, const struct origins *origins, struct examination *x)
+{
+    for (size_t o = 0; o < origins->count; o++)
+        look->count += origins->list[o].mirror_count;
+    x->list = calloc(look->count + 1, sizeof(*x->list));
+    look->probes = calloc(look->count + 1, sizeof(*look->probes));
+    if (!x->list || !look->probes)
+        return ERROR_NO_MEMORY;
+    for (size_t o = 0; o < origins->count; o++)
+        for (size_t m = 0; m < origins->list[o].mirror_count; m++) {
+            const struct origin *origin = &origins->list[o];
+            const char *channel = channel_of(origin, look->options->index);
+            struct examined *to = &x->list[x->count];
+            struct probe *p = &look->probes[x->count++];
+            *to = (struct examined){.origin = origin,
+                                    .mirror = &origin->mirrors[m],
+                                    .project = project_of(origin, channel, look->options->project),
+                                    .rate_bytes_s = -1};
+            *p = (struct probe){.look = look, .to = to, .channel = channel};
+            buf_init(&p->body, LISTING_MAX_BYTES);
+        }
+    return 0;
+}
+
+static void begin(struct probe *p)
+{
+    struct examined *to = p->to;
+    if (p->channel)
+        to->page = mirror_page_url(to->mirror, p->channel, to->project);
+    if (to->page)
+        start(p, PROBE_LISTING, to->page);
+    else
+        p->stage = PROBE_DONE;
+}
+
+static void look_init(struct look *look)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&look->change, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&look->lock, NULL);
+}
+
+static void look_release(struct look *look)
+{
+    for (size_t i = 0; look->probes && i < look->count; i++) {
+        buf_release(&look->probes[i].body);
+        free(look->probes[i].url);
+    }
+    free(look->probes);
+    pthread_cond_destroy(&look->change);
+    pthread_mutex_destroy(&look->lock);
+}
+
+void examination_free(struct examination *x)
+{
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->count; i++) {
+        free(x->list[i].page);
+        free(x->list[i].file);
+    }
+    free(x->list);
+    free(x);
+}
+
+int engine_examine(struct engine *e, const struct examine_options *options,
+                   const _Atomic bool *stop, struct examination **ret)
+{
+    struct examination *x = calloc(1, sizeof(*x));
+    struct look look = {.engine = e, .options = options, .stop = stop};
+    if (!x)
+        return ERROR_NO_MEMORY;
+    look_init(&look);
+    int r = prepare(&look, core_origins(e), x);
+    if (r == 0)
+        (void)core_call(e, view_run, &(struct view_call){x});
+    for (size_t i = 0; r == 0 && i < x->count; i++)
+        begin(&look.probes[i]);
+    if (r == 0)
+        lead(&look);
+    look_release(&look);
+    if (r == 0 && *stop)
+        r = ERROR_STOPPING;
+    if (r)
+        examination_free(x);
+    else
+        *ret = x;
+    return r;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A look at every mirror, for `wheelyard doctor`: one page, and of one wheel that it lists a HEAD
+ * and a range of EXAMINE_BYTES at most. Three requests each, all mirrors at once, by the transfer
+ * thread with its proxy, CA and address rules. What comes is looked at and forgotten: nothing of it
+ * enters pages, files or the budget.
+ *
+ *     struct examination *x;
+ *     r = engine_examine(engine, &options, stop, &x);         blocks: limit_ms at most, on a lane
+ *     for (i < x->count) ... x->list[i] ...
+ *     examination_free(x);
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/origins.h"
+
+struct engine;
+
+enum { EXAMINE_BYTES = 1 << 20, EXAMINE_MS = 2000, EXAMINE_TEXT = 256 };
+
+struct examine_options {
+    const char *index;   /* the channel to look at, for origins that have it; "": any */
+    const char *project; /* to look for; NULL: one that the origin owns, or pip */
+    int limit_ms;        /* of all requests together */
+};
+
+/* One request. */
+struct examined_step {
+    bool asked;
+    int status;                /* HTTP; 0: none came */
+    int error;                 /* 0: all is as it should be */
+    char detail[EXAMINE_TEXT]; /* of an error, for people */
+    char host[EXAMINE_TEXT];   /* who answered in the end, after redirects; "" */
+    int64_t took_ms;
+};
+
+struct examined {
+    const struct origin *origin; /* good as long as the engine is */
+    const struct mirror *mirror;
+    const char *project;
+    char *page; /* URL of the listing; NULL: no channel is known that could be asked for */
+    char *file; /* URL of a listed wheel at this mirror; NULL: none */
+    /* ERROR_GONE: the mirror has no such page; ERROR_BAD_LISTING: that is none. */
+    struct examined_step listing, head, range;
+    size_t file_count, digest_count; /* of the listing; with a SHA-256 */
+    size_t elsewhere_count;          /* files that lie nowhere in the origin */
+    int64_t rate_bytes_s;            /* of the range; -1: too little came to tell */
+    int64_t skew_s;                  /* its clock less ours */
+    bool has_clock;
+    bool is_out; /* for wrong bytes: nobody is sent there */
+    char last_error[EXAMINE_TEXT];
+};
+
+struct examination {
+    struct examined *list; /* in the configured order */
+    size_t count;
+    /* of the daemon, as now in force */
+    const char *cache_dir;
+    int64_t max_size, min_free; /* bytes */
+};
+
+/* ERROR_STOPPING when *stop is set. */
+int engine_examine(struct engine *engine, const struct examine_options *options,
+                   const _Atomic bool *stop, struct examination **ret);
+void examination_free(struct examination *examination); /* NULL is legal */

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `wheelyard doctor`: the whole chain, a line for each check. What only the daemon can tell (its
+ * mirrors, through its proxy and CA; its disk) it is asked for on the control socket; the rest is
+ * looked at here: configuration, addresses, and the clients of this user in this folder.
+ */
+#include "server/command_doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "server/ask.h"
+#include "server/config.h"
+#include "server/control_client.h"
+#include "server/doctor_disk.h"
+#include "server/doctor_port.h"
+#include "server/doctor_stage.h"
+#include "server/findings.h"
+#include "server/setup.h"
+
+enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+enum {
+    OUTPUT_MAX_BYTES = 4 << 20,
+    STATUS_MAX_BYTES = 16 << 20,
+    ANSWER_S = 10,   /* of an address */
+    EXAMINE_S = 120, /* of the daemon, whose own limit is shorter */
+    HOLDER_BYTES = 400,
+};
+
+static const char usage[] =
+    "usage: wheelyard doctor [--index NAME] [--project NAME] [--url URL] [--json] [...]\n\n"
+    "Checks configuration, daemon, mirrors, disk, clock, and the clients of this user in this\n"
+    "folder (pip, uv, pixi, Poetry, PDM), a line each: ok, warning or failed, and what to do.\n"
+    "Each mirror is asked three times: a listing, and of one wheel a HEAD and a megabyte.\n\n"
+    "  --index NAME    the channel to look at: cu126, nightly/cu130 ...; default: cu126\n"
+    "  --project NAME  the project to look for; default: one that the origin owns, or pip\n"
+    "  --url URL       a daemon elsewhere, as clients reach it: then its address and the clients\n"
+    "                  of this machine are all that is looked at\n"
+    "  --json          one JSON object: {\"code\":0,\"checks\":[...]}\n"
+    "  --config FILE   wheelyard's own configuration\n"
+    "  --socket PATH   the daemon's control socket\n\n"
+    "Exit: 0 all well but for warnings, 1 something failed, 2 usage, 3 no daemon.\n";
+
+struct doctor {
+    const char *index, *project, *url, *config_file, *socket;
+    bool as_json;
+    bool is_elsewhere; /* the daemon is another machine's */
+    bool has_config;
+    struct config config;
+    struct findings findings;
+    struct doctor_stage stage;
+    bool reached; /* the daemon, by either way */
+};
+
+/* ------------------------------------------------------------ configuration */
+
+/* What stands without any configuration of the user's. */
+static const char *bare_environment(const char *name)
+{
+    bool is_place =
+        str_starts(name, "XDG_CACHE") || !strcmp(name, "HOME") || !strcmp(name, "CACHE_DIRECTORY");
+
+    return is_place ? getenv(name) : NULL;
+}
+
+static void take_errors(struct doctor *d, char *text)
+{
+    for (char *line; (line = strsep(&text, "\n"));)
+        if (*line)
+            findings_add(&d->findings, FINDING_FAILED, "configuration", "configuration",
+                         "correct it; until then the daemon does not start, or goes on as it was",
+                         "%s", line);
+}
+
+static void look_at_configuration(struct doctor *d)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *errors = open_memstream(&text, &len);
+    struct config_request request = {.file = d->config_file, .errors = errors};
+
+    if (!errors)
+        return;
+    d->has_config = config_load(&request, &d->config) == 0;
+    (void)fclose(errors);
+    if (d->has_config) {
+        findings_add(&d->findings, FINDING_OK, "configuration", "configuration", NULL, "%s",
+                     d->config.file ? d->config.file : "built-in");
+    } else {
+        take_errors(d, text);
+        request = (struct config_request){.file = "/dev/null", .environment = bare_environment};
+        d->has_config = config_load(&request, &d->config) == 0;
+    }
+    free(text);
+}
+
+/* ------------------------------------------------------------------ address */
+
+static void nobody_listens(struct doctor *d, const char *url, bool is_optional)
+{
+    findings_add(&d->findings, is_optional ? FINDING_WARNING : FINDING_FAILED, "daemon", url,
+                 is_optional ? "set listen to the addresses that this machine has"
+                 : d->is_elsewhere
+                     ? "start the daemon there, with a listen that others reach; look "
+                       "at firewalls"
+                     : "start it: systemctl start wheelyard, or wheelyard serve",
+                 "no daemon listens");
+}
+
+static void taken(struct doctor *d, const char *url, const char *what)
+{
+    char holder[HOLDER_BYTES] = "";
+    struct url parts;
+
+    if (!d->is_elsewhere && url_parse(url, &parts) == 0) {
+        doctor_port_holder(parts.port, holder, sizeof holder);
+        url_release(&parts);
+    }
+    if (str_starts(holder, "wheelyard,"))
+        findings_add(&d->findings, FINDING_FAILED, "daemon", url, "see its log; restart it",
+                     "the daemon (%s) does not answer: %s", holder, what);
+    else
+        findings_add(&d->findings, FINDING_FAILED, "port", url,
+                     "stop that program, or set listen to another port",
+                     "the port is taken by another program%s%s%s: %s", *holder ? " (" : "", holder,
+                     *holder ? ")" : "", what);
+}
+
+static void look_at_problems(struct doctor *d, const char *url, const struct json *status)
+{
+    const struct json *first = json_first(json_member(status, "problems"));
+    const char *state = json_string(json_member(json_member(status, "cache"), "state"));
+    auto_free char *remedy = str_printf("see problems in %s/-/status", url);
+    const char *kind = json_string(json_member(first, "kind"));
+    const char *detail = json_string(json_member(first, "detail"));
+    unsigned count = 0;
+
+    for (const struct json *p = first; p; p = json_next(p))
+        count++;
+    if (state && strcmp(state, "ok") != 0)
+        findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
+                     "make room on its disk, and see the daemon's log", "it is %s", state);
+    if (count)
+        findings_add(&d->findings, FINDING_WARNING, "problems", "problems", remedy,
+                     "%u noted by the daemon, the last: %s: %s", count, kind ? kind : "?",
+                     detail ? detail : "");
+}
+
+/* True when it is a wheelyard that answered. */
+static bool judge_answer(struct doctor *d, const char *url, int status, const struct json *answer)
+{
+    const char *version = json_string(json_member(answer, "version"));
+    const char *detail = json_string(json_member(answer, "detail"));
+    int64_t uptime_s = json_integer(json_member(answer, "uptime_s"));
+
+    if (status == 200 && version && json_is_array(json_member(answer, "mirrors"))) {
+        bool same = strcmp(version, VERSION) == 0;
+
+        findings_add(&d->findings, same || d->is_elsewhere ? FINDING_OK : FINDING_WARNING, "daemon",
+                     url, same || d->is_elsewhere ? NULL : "restart it: this program is " VERSION,
+                     "wheelyard %s, up for %" PRId64 " s", version, uptime_s);
+        look_at_problems(d, url, answer);
+        return true;
+    }
+    if (status >= 400 && status < 500 && detail)
+        findings_add(&d->findings, FINDING_FAILED, "daemon", url,
+                     "is the name of this address in its hosts?", "HTTP %d: %s", status, detail);
+    else
+        taken(d, url, "what answers is no wheelyard");
+    return false;
+}
+
+static void look_at_address(struct doctor *d, const char *url, bool is_optional)
+{
+    auto_buf struct buf body;
+    struct json *answer = NULL;
+    int status = 0;
+
+    buf_init(&body, STATUS_MAX_BYTES);
+    int r = ask_get_within(url, "/-/status", "application/json", ANSWER_S, &status, &body);
+    if (r == ERROR_UNREACHABLE)
+        nobody_listens(d, url, is_optional);
+    else if (r == ERROR_BAD_REQUEST)
+        findings_add(&d->findings, FINDING_WARNING, "daemon", url, "ask the daemon's own address",
+                     "only http is asked here");
+    else if (r)
+        taken(d, url, r == ERROR_TIMEOUT ? "no answer" : "it speaks no HTTP");
+    else {
+        (void)json_parse(body.data, body.len, &answer);
+        d->reached |= judge_answer(d, url, status, answer);
+    }
+    json_free(answer);
+}
+
+static void look_at_addresses(struct doctor *d)
+{
+    if (d->url) {
+        look_at_address(d, d->url, false);
+        return;
+    }
+    for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++) {
+        auto_free char *url = ask_url_of_listen(*listen);
+
+        if (url && !str_ends(url, ":0")) /* else nobody knows which */
+            look_at_address(d, url, d->config.listen_is_default && d->reached);
+    }
+}
+
+/* ------------------------------------------------------------------- daemon */
+
+static bool ask_daemon(struct doctor *d, struct control_client *client)
+{
+    struct json *reply = NULL;
+    int r = control_client_ask(client, (const char *const[]){"doctor", d->index, d->project, NULL},
+                               &reply);
+    bool done = r == 0 && json_integer(json_member(reply, "code")) == 0;
+    const char *message = json_string(json_member(reply, "message"));
+
+    d->reached |= r == 0;
+    if (done)
+        findings_read_json(&d->findings, json_member(reply, "checks"));
+    else
+        findings_add(&d->findings, FINDING_FAILED, "control", "control socket",
+                     "restart the daemon, and see its log", "%s",
+                     r         ? "the daemon has gone away"
+                     : message ? message
+                               : "an empty answer");
+    json_free(reply);
+    return done;
+}
+
+/* True when the daemon has looked at its disk. */
+static bool look_through_daemon(struct doctor *d)
+{
+    struct control_client client;
+    auto_buf struct buf places;
+    const char *given = d->socket ? d->socket : doctor_environment("WHEELYARD_SOCKET");
+
+    buf_init(&places, OUTPUT_MAX_BYTES);
+    if (!given && d->has_config)
+        given = d->config.socket;
+    int r = control_client_open(given, EXAMINE_S, &client, &places);
+    if (r == 0) {
+        bool done = ask_daemon(d, &client);
+        control_client_close(&client);
+        return done;
+    }
+    findings_add(&d->findings, d->reached ? FINDING_WARNING : FINDING_FAILED, "control",
+                 "control socket",
+                 r == ERROR_READ_ONLY ? "ask again as root, or as the daemon's user"
+                 : d->reached         ? "name it with --socket"
+                                      : "start the daemon, or name its socket with --socket",
+                 "%s at %s: mirrors cannot be looked at",
+                 r == ERROR_READ_ONLY ? "not for this user" : "no daemon", places.data);
+    return false;
+}
+
+/* ------------------------------------------------------------------ clients */
+
+static char *index_url(const struct doctor *d)
+{
+    auto_buf struct buf base;
+    const char *index = *d->index       ? d->index
+                        : d->has_config ? setup_example_index(&d->config.origins)
+                                        : "cu126";
+
+    buf_init(&base, URL_MAX_BYTES);
+    if (d->url)
+        buf_puts(&base, d->url);
+    else if (d->has_config)
+        setup_base(&base, d->config.listen[0]);
+    if (base.len && base.data[base.len - 1] == '/')
+        base.data[--base.len] = '\0';
+    return str_printf("%s/%s%ssimple", base.data, index, *index ? "/" : "");
+}
+
+static void look_at_clients(struct doctor *d)
+{
+    auto_free char *url = index_url(d);
+    struct doctor_stage *stage = &d->stage;
+
+    if (!url || doctor_stage_init(stage, &d->findings))
+        return;
+    for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++)
+        doctor_stage_add_listen(stage, *listen, d->config.hosts);
+    doctor_stage_add_url(stage, url);
+    stage->index_url = url;
+    doctor_pip(stage);
+    doctor_uv(stage);
+    doctor_pixi(stage);
+    doctor_poetry(stage);
+    doctor_pdm(stage);
+    doctor_proxies(stage);
+    doctor_stage_release(stage);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+/* Control bytes, which a mirror or a file may have put in, become `?`: a terminal obeys them. */
+static int print(struct doctor *d, int code)
+{
+    auto_buf struct buf text;
+
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    if (d->as_json) {
+        buf_printf(&text, "{\"code\":%d,\"checks\":", code);
+        findings_write_json(&d->findings, &text);
+        buf_puts(&text, "}\n");
+    } else {
+        findings_write_text(&d->findings, &text);
+    }
+    if (text.error || d->findings.error) {
+        (void)fprintf(stderr, "wheelyard doctor: %s\n",
+                      error_text(text.error ? text.error : d->findings.error));
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < text.len; i++)
+        if (((unsigned char)text.data[i] < ' ' && text.data[i] != '\n') || text.data[i] == 0x7f)
+            text.data[i] = '?';
+    return fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout) ? EXIT_FAILED
+                                                                                : code;
+}
+
+static int run(struct doctor *d)
+{
+    if (!d->is_elsewhere)
+        look_at_configuration(d);
+    look_at_addresses(d);
+    if (!d->is_elsewhere && !look_through_daemon(d) && d->has_config)
+        doctor_disk(d->config.engine.cache_dir, d->config.engine.max_size,
+                    d->config.engine.min_free, &d->findings);
+    look_at_clients(d);
+    int code = findings_worst(&d->findings) == FINDING_FAILED ? EXIT_FAILED : EXIT_WELL;
+    return print(d, d->reached ? code : EXIT_UNREACHABLE);
+}
+
+/* ---------------------------------------------------------------- arguments */
+
+static int wrong(const char *argument, const char *what)
+{
+    (void)fprintf(stderr, "wheelyard doctor: %s: %s\n", argument, what);
+    return EXIT_USAGE;
+}
+
+/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
+static const char *take_value(int argc, char **argv, int *i, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*i], name, len) != 0)
+        return NULL;
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int parse(int argc, char **argv, struct doctor *d)
+{
+    const struct {
+        const char *name, **to;
+    } flags[] = {{"--index", &d->index},
+                 {"--project", &d->project},
+                 {"--url", &d->url},
+                 {"--config", &d->config_file},
+                 {"--socket", &d->socket}};
+    enum { FLAGS = sizeof flags / sizeof *flags };
+
+    for (int i = 0; i < argc; i++) {
+        const char *value = NULL;
+
+        if (strcmp(argv[i], "--json") == 0) {
+            d->as_json = true;
+            continue;
+        }
+        for (size_t f = 0; f < FLAGS && !value; f++)
+            if ((value = take_value(argc, argv, &i, flags[f].name)))
+                *flags[f].to = value;
+        if (!value)
+            return wrong(argv[i], "unknown flag, or its value is missing");
+    }
+    if (strcmp(d->index, "simple") == 0)
+        d->index = "";
+    if (*d->index && !origins_is_index_name(d->index))
+        return wrong(d->index, "not the name of an index, such as cu126");
+    if (d->url && !str_starts(d->url, "http://") && !str_starts(d->url, "https://"))
+        return wrong(d->url, "not a URL such as http://wheels.lab:8503");
+    return EXIT_WELL;
+}
+
+int command_doctor(int argc, char **argv)
+{
+    struct doctor d = {.index = "", .project = ""};
+
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_WELL;
+    int code = parse(argc, argv, &d);
+    if (code)
+        return code;
+    d.is_elsewhere = d.url && !d.socket;
+    code = run(&d);
+    findings_release(&d.findings);
+    if (d.has_config)
+        config_release(&d.config);
+    return code;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/control_doctor.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "server/control_cache.h"
+#include "server/control_request.h"
+#include "server/doctor_disk.h"
+#include "server/doctor_mirrors.h"
+
+DEFINE_CLEANUP(struct examination, examination_free)
+
+void control_doctor(struct engine *engine, const struct control_request *request,
+                    const _Atomic bool *stop, struct buf *reply)
+{
+    AUTO(examination_free) struct examination *x = NULL;
+    const char *project = request->words[2];
+    struct examine_options options = {.index = request->words[1],
+                                      .project = *project ? project : NULL,
+                                      .limit_ms = CONTROL_DOCTOR_MS};
+    struct findings findings = {.error = 0};
+    int r = engine_examine(engine, &options, stop, &x);
+
+    if (r == 0) {
+        doctor_disk(x->cache_dir, x->max_size, x->min_free, &findings);
+        doctor_mirrors(x, &findings);
+        r = findings.error;
+    }
+    if (r) {
+        control_refuse(reply, 1, error_text(r));
+    } else {
+        buf_puts(reply, "{\"code\":0,\"message\":\"\",\"checks\":");
+        findings_write_json(&findings, reply);
+        buf_putc(reply, '}');
+    }
+    findings_release(&findings);
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/doctor_stage.h"
+
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "server/config.h"
+
+enum { HOST_NAME_BYTES = 256 };
+
+/* ------------------------------------------------------------ who we are */
+
+static void add_authority(struct doctor_stage *s, const char *host, int port)
+{
+    char *text = str_printf("%s:%d", host, port);
+
+    for (size_t i = 0; text && i < s->authority_count; i++)
+        if (strcmp(s->authorities[i], text) == 0) {
+            free(text);
+            return;
+        }
+    if (text && s->authority_count < DOCTOR_AUTHORITIES_MAX)
+        s->authorities[s->authority_count++] = text;
+    else
+        free(text);
+}
+
+static void add_loopback(struct doctor_stage *s, int port)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "::1", "0.0.0.0"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        add_authority(s, names[i], port);
+}
+
+static void add_interfaces(struct doctor_stage *s, int port)
+{
+    struct ifaddrs *list;
+    char host[NI_MAXHOST];
+
+    if (getifaddrs(&list) < 0)
+        return;
+    for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+        socklen_t len =
+            family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+        if ((family == AF_INET || family == AF_INET6) &&
+            getnameinfo(i->ifa_addr, len, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
+            add_authority(s, host, port);
+    }
+    freeifaddrs(list);
+}
+
+void doctor_stage_add_listen(struct doctor_stage *s, const char *listen, char *const *names)
+{
+    char host[CONFIG_HOST_SIZE], own[HOST_NAME_BYTES] = "";
+    int port;
+
+    if (config_split_listen(listen, host, &port))
+        return;
+    bool is_any = !*host || !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
+    if (is_any || doctor_is_loopback(host))
+        add_loopback(s, port);
+    if (is_any)
+        add_interfaces(s, port);
+    else
+        add_authority(s, host, port);
+    if (gethostname(own, sizeof own - 1) == 0)
+        add_authority(s, own, port);
+    for (; *names; names++) { /* a server in front of us has the usual ports */
+        add_authority(s, *names, port);
+        add_authority(s, *names, 80);
+        add_authority(s, *names, 443);
+    }
+}
+
+void doctor_stage_add_url(struct doctor_stage *s, const char *text)
+{
+    struct url url;
+
+    if (url_parse(text, &url))
+        return;
+    add_authority(s, url.host, url.port);
+    if (doctor_is_loopback(url.host))
+        add_loopback(s, url.port);
+    url_release(&url);
+    (void)doctor_is_ours(s, text);
+}
+
+static void add_host(struct doctor_stage *s, const struct url *url)
+{
+    bool v6 = strchr(url->host, ':') != NULL;
+    char *text = str_printf("%s://%s%s%s:%d", url->scheme, v6 ? "[" : "", url->host, v6 ? "]" : "",
+                            url->port);
+
+    for (size_t i = 0; text && i < s->host_count; i++)
+        if (strcmp(s->hosts[i], text) == 0) {
+            free(text);
+            return;
+        }
+    if (text && s->host_count < DOCTOR_AUTHORITIES_MAX)
+        s->hosts[s->host_count++] = text;
+    else
+        free(text);
+}
+
+bool doctor_is_ours(struct doctor_stage *s, const char *text)
+{
+    struct url url;
+
+    if (!text || url_parse(text, &url))
+        return false;
+    auto_free char *authority = str_printf("%s:%d", url.host, url.port);
+    bool found = false;
+    for (size_t i = 0; authority && i < s->authority_count && !found; i++)
+        found = strcasecmp(s->authorities[i], authority) == 0;
+    if (found)
+        add_host(s, &url);
+    url_release(&url);
+    return found;
+}
+
+bool doctor_is_loopback(const char *host)
+{
+    return !strcmp(host, "localhost") || str_starts(host, "127.") || !strcmp(host, "::1");
+}
+
+/* ------------------------------------------------------------------- places */
+
+const char *doctor_environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+char *doctor_in_home(const char *rest)
+{
+    const char *home = doctor_environment("HOME");
+
+    return home ? str_printf("%s/%s", home, rest) : NULL;
+}
+
+char *doctor_in_config_home(const char *rest)
+{
+    const char *xdg = doctor_environment("XDG_CONFIG_HOME");
+    auto_free char *below = str_printf(".config/%s", rest);
+
+    if (xdg && *xdg == '/')
+        return str_printf("%s/%s", xdg, rest);
+    return below ? doctor_in_home(below) : NULL;
+}
+
+void doctor_each_config_dir(const char *rest, void (*visit)(void *context, const char *path),
+                            void *context)
+{
+    const char *given = doctor_environment("XDG_CONFIG_DIRS");
+    auto_free char *dirs = str_dup(given ? given : "/etc/xdg");
+    char *left = dirs;
+
+    for (char *dir; left && (dir = strsep(&left, ":"));) {
+        auto_free char *path = *dir ? str_printf("%s/%s", dir, rest) : NULL;
+
+        if (path)
+            visit(context, path);
+    }
+}
+
+bool doctor_has_program(const char *name)
+{
+    const char *given = doctor_environment("PATH");
+    auto_free char *path = str_dup(given ? given : "");
+    char *rest = path;
+
+    for (char *dir; (dir = strsep(&rest, ":"));) {
+        auto_free char *file = str_printf("%s/%s", dir, name);
+
+        if (file && *dir && access(file, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------------- files */
+
+bool doctor_read(const char *path, struct buf *ret)
+{
+    return file_read_all(path, ret) == 0 && !memchr(ret->data, '\0', ret->len);
+}
+
+struct toml_document *doctor_read_toml(struct doctor_stage *s, const char *client, const char *path)
+{
+    struct toml_document *document = NULL;
+    auto_free char *message = NULL;
+    auto_buf struct buf text;
+    int line = 0;
+
+    buf_init(&text, DOCTOR_FILE_MAX_BYTES);
+    if (!doctor_read(path, &text))
+        return NULL;
+    if (toml_parse(text.data, text.len, &document, &message, &line)) {
+        findings_add(s->to, FINDING_FAILED, "client-file", client, "correct the file",
+                     "%s:%d: no TOML: %s", path, line, message ? message : "out of memory");
+        return NULL;
+    }
+    return document;
+}
+
+/* ------------------------------------------------------------------ verdicts */
+
+/* From `//` to the last `@` before the next slash. */
+char *doctor_shown(const char *value)
+{
+    struct buf text;
+
+    buf_init(&text, DOCTOR_FILE_MAX_BYTES);
+    for (const char *at; (at = strstr(value, "//")); value = at) {
+        size_t len = strcspn(at += 2, "/ \t\n");
+        const char *end = memrchr(at, '@', len);
+
+        buf_add(&text, value, (size_t)(at - value));
+        if (end) {
+            buf_puts(&text, "***@");
+            at = end + 1;
+        }
+    }
+    buf_puts(&text, value);
+    char *ret = buf_take(&text, NULL);
+    buf_release(&text);
+    return ret;
+}
+
+void doctor_bypass(struct doctor_stage *s, const char *client, const char *check, const char *what,
+                   const char *value, const char *where)
+{
+    auto_free char *shown = doctor_shown(value);
+    auto_free char *remedy = str_printf("take it out of %s", where);
+
+    findings_add(s->to, FINDING_WARNING, check, client, remedy, "%s = %s (%s): it passes us by",
+                 what, shown ? shown : "?", where);
+}
+
+bool doctor_judge_index(struct doctor_stage *s, const char *client, const char *what,
+                        const char *value, const char *where)
+{
+    auto_free char *shown = value ? doctor_shown(value) : NULL;
+    auto_free char *remedy =
+        value ? str_printf("set it to %s in %s", s->index_url, where)
+              : str_printf("wheelyard setup %s (index: %s)", client, s->index_url);
+
+    if (!value) {
+        findings_add(s->to, FINDING_WARNING, "client-index", client, remedy,
+                     "no index is set: it asks pypi.org itself");
+        return false;
+    }
+    if (doctor_is_ours(s, value)) {
+        findings_add(s->to, FINDING_OK, "client-index", client, NULL, "%s = %s (%s)", what,
+                     shown ? shown : "?", where);
+        return true;
+    }
+    findings_add(s->to, FINDING_WARNING, "client-index", client, remedy,
+                 "%s = %s (%s): it passes us by", what, shown ? shown : "?", where);
+    return false;
+}
+
+/* --------------------------------------------------------------------- life */
+
+int doctor_stage_init(struct doctor_stage *s, struct findings *to)
+{
+    *s = (struct doctor_stage){.to = to, .folder_own = getcwd(NULL, 0)};
+    s->folder = s->folder_own;
+    return s->folder ? 0 : ERROR_IO;
+}
+
+void doctor_stage_release(struct doctor_stage *s)
+{
+    for (size_t i = 0; i < s->authority_count; i++)
+        free(s->authorities[i]);
+    for (size_t i = 0; i < s->host_count; i++)
+        free(s->hosts[i]);
+    free(s->folder_own);
+}
