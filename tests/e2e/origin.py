@@ -352,6 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", resource.type)
         self.send_header("ETag", etag)
         self.send_header("Last-Modified", LAST_MODIFIED)
+        self.send_header("Age", "86400")  # as caches in front of a mirror say: not to be passed on
         if not resource.ignore_range:
             self.send_header("Accept-Ranges", "bytes")
         if resource.gzip:
