@@ -65,6 +65,7 @@ struct visit {
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
+        int (*sighting)(void *context, const struct catalogue_sighting *sighting);
     };
     void *context;
 };
@@ -401,4 +402,44 @@ int catalogue_each_ranges(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_RANGES, NULL, on_ranges,
                       &(struct visit){.ranges = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ sightings */
+
+int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *s)
+{
+    return sql_change(catalogue->sql, PUT_SIGHTING,
+                      VALUES(sql_text(s->origin), sql_text(s->project), sql_text(s->path),
+                             sql_text(s->channel), sql_text(s->requires_python),
+                             sql_text(s->upload_time), sql_text(s->upload_time_source),
+                             sql_integer(s->yanked), sql_text(s->yanked_reason),
+                             sql_integer(s->first_s), sql_integer(s->delisted_s)));
+}
+
+static int on_sighting(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_sighting sighting = {
+        .origin = text(row, 0),
+        .project = text(row, 1),
+        .path = text(row, 2),
+        .channel = text(row, 3),
+        .requires_python = sql_row_text(row, 4),
+        .upload_time = sql_row_text(row, 5),
+        .upload_time_source = sql_row_text(row, 6),
+        .yanked = sql_row_integer(row, 7) != 0,
+        .yanked_reason = sql_row_text(row, 8),
+        .first_s = sql_row_integer(row, 9),
+        .delisted_s = sql_row_integer(row, 10),
+    };
+    return visit->sighting(visit->context, &sighting);
+}
+
+int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+                            void *context)
+{
+    return visit_each(catalogue, origin ? EACH_SIGHTING_OF : EACH_SIGHTING,
+                      origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_sighting,
+                      &(struct visit){.sighting = visit, .context = context});
 }

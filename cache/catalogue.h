@@ -161,3 +161,21 @@ int catalogue_each_ranges(struct catalogue *catalogue,
                           int (*visit)(void *context, const char *files, bool honoured,
                                        int64_t when_s),
                           void *context);
+
+/* ---- sightings: what listings said of files that we hold, the last time they did; one row per
+ * file and channel (a scope of lists; "" where there is none) ---- */
+struct catalogue_sighting {
+    const char *origin, *project, *path, *channel;
+    const char *requires_python;    /* or NULL, as are the next two */
+    const char *upload_time;        /* RFC 3339 */
+    const char *upload_time_source; /* what we made it of; NULL: a list said so */
+    bool yanked;
+    const char *yanked_reason; /* or NULL */
+    int64_t first_s;           /* of the first sighting, which stays */
+    int64_t delisted_s;        /* since when no list has it; 0: one does */
+};
+int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *sighting);
+/* Of a project; origin NULL: all of them. */
+int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+                            void *context);

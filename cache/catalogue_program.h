@@ -33,6 +33,9 @@ enum statement {
     DROP_METADATA,
     PUT_RANGES,
     EACH_RANGES,
+    PUT_SIGHTING,
+    EACH_SIGHTING,
+    EACH_SIGHTING_OF,
     STATEMENTS
 };
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/zstandard.h"
+#include "engine/delisted.h"
 
 enum { CODED_LEAST_BYTES = 512 };
 
@@ -152,6 +153,7 @@ void build_free(struct build *b)
     free(b->names);
     free(b->parts);
     merge_release(&b->merge);
+    delisted_release(b);
     page_unref(b->page);
     free(b->index);
     free(b->channel);
@@ -180,7 +182,8 @@ static int merge_listings(struct build *b, const struct buf *prefix)
 {
     auto_free struct merge_digest *remembered =
         calloc(b->remembered_count + 1, sizeof(*remembered));
-    if (!remembered)
+    auto_free struct merge_held *held = delisted_input(b);
+    if (!remembered || !held)
         return ERROR_NO_MEMORY;
     for (size_t i = 0; i < b->remembered_count; i++) {
         const struct catalogue_digest *d = &b->remembered[i];
@@ -197,7 +200,10 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .now_s = clock_real_s(),
                                 .made = b->made,
                                 .made_count = b->made_count,
-                                .makes_metadata = b->makes_metadata};
+                                .makes_metadata = b->makes_metadata,
+                                .held = held,
+                                .held_count = b->held_count,
+                                .is_heard = b->is_heard};
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
@@ -451,6 +457,7 @@ static void recall(struct build *b)
         return;
     (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest, b);
     (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
+    delisted_recall(b);
 }
 
 /* On the catalogue thread. */
@@ -509,16 +516,19 @@ static void remember_run(struct job *job)
         if (b->merge.files[i].is_new || b->merge.files[i].disputed)
             put_digest(b, &b->merge.files[i]);
     if (error == 0)
+        delisted_store(b);
+    if (error == 0)
         error = catalogue_commit(b->engine->catalogue);
     if (error)
-        log_warning("catalogue: cannot store digests of %s: %s", b->project, error_text(error));
+        log_warning("catalogue: cannot store what was listed of %s: %s", b->project,
+                    error_text(error));
     build_free(b);
     free(r);
 }
 
 void build_remember(struct build *b)
 {
-    bool news = false;
+    bool news = delisted_settle(b);
     for (size_t i = 0; i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
         news |= f->is_new || f->disputed;

@@ -37,7 +37,10 @@ struct build {
     bool official; /* hrefs of the origin's canonical site */
     bool incomplete, makes_metadata;
     int max_age_s;
-    char **known; /* names the list shows besides those listed; owned */
+    struct delisted_file *held; /* see engine/delisted.h */
+    size_t held_count;
+    bool is_heard; /* of every mirror it is known what it lists */
+    char **known;  /* names that count besides those listed; owned */
     size_t known_count;
     char missing_detail[512]; /* what to say when nobody lists the project */
     /* results */

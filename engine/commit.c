@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/delisted.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
@@ -262,6 +263,7 @@ static void kept_run(struct job *job)
             r->etag = r->mirrors = NULL;
             files_set_blob(fl->engine, entry, c->blob);
             c->blob = NULL;
+            delisted_hold(fl->engine, entry);
             log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
                      r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
         } else {

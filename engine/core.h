@@ -13,6 +13,7 @@
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
+ *   - delisted.c, sighting.c: what is held that no mirror lists any more
  *   - status.c: /-/status; examine.c: a look at every mirror, beside all that
  *
  * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is
@@ -36,6 +37,7 @@
  * and the memory is not given back. */
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
+struct delisted;
 struct files;
 struct generation;
 struct marks;
@@ -65,7 +67,8 @@ struct engine {
     struct marks *marks; /* flight thread */
     struct space *space; /* flight thread */
     struct metadata *metadata;
-    struct ranges *ranges; /* flight thread */
+    struct ranges *ranges;     /* flight thread */
+    struct delisted *delisted; /* flight thread */
     struct scrub *scrub;
     struct pages *pages;
     struct sources *sources;                 /* flight thread */
@@ -141,6 +144,14 @@ int pages_new(struct engine *engine, struct pages **ret);
 void pages_free(struct pages *pages);
 /* Nobody has said what the digest of this file is: its project's page is asked for. */
 void pages_want_digest(struct engine *engine, const struct origin *origin, const char *path);
+/* Pages of that project, and those that join it with others, are made anew when they are asked for.
+ */
+void pages_forget(struct engine *engine, const char *origin, const char *project);
+/* Channels ("": none) whose pages may list a path: the one whose folder it is in, else those where
+ * the project has been asked for. free() each. */
+enum { DELISTED_CHANNELS = 8 };
+size_t pages_channels(struct engine *engine, const struct origin *origin, const char *path,
+                      const char *project, char *ret[DELISTED_CHANNELS]);
 /* The origins are others: no page stands, and those being loaded are begun anew. */
 void pages_reload(struct engine *engine);
 void pages_tick(struct engine *engine, int64_t now_ms);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/core.h"
+#include "engine/delisted.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
@@ -191,11 +192,15 @@ static int start(struct engine *e)
     if (r == 0)
         r = ranges_new(e, &e->ranges);
     if (r == 0)
+        r = delisted_new(&e->delisted);
+    if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
         r = pages_new(e, &e->pages);
     if (r == 0)
         r = files_load(e);
+    if (r == 0)
+        r = delisted_load(e);
     if (r == 0)
         r = marks_load(e);
     if (r == 0)
@@ -307,6 +312,7 @@ void engine_free(struct engine *e)
     space_free(e->space);
     metadata_free(e->metadata);
     ranges_free(e->ranges);
+    delisted_free(e->delisted);
     fetcher_free(e->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->writers[i]);

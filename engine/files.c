@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/delisted.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
@@ -120,8 +121,10 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
 static void forget_entry(struct engine *e, struct entry *entry)
 {
     e->files->open_count -= entry->blob != NULL;
-    if (entry->sha256[0])
+    if (entry->sha256[0]) {
         space_drop(e, entry->sha256);
+        delisted_drop(e, entry);
+    }
     entry_free(entry);
 }
 
@@ -200,6 +203,7 @@ void files_forget_blob(struct engine *e, struct entry *entry)
     if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
         files_set_blob(e, entry, NULL);
     space_drop(e, entry->sha256);
+    delisted_drop(e, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
     entry->authoritative = false;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/delisted.h"
 #include "engine/flying.h"
 #include "engine/pass.h"
 #include "engine/saved.h"
@@ -124,6 +125,7 @@ static void begin_flight(struct lookup *l)
     }
     if (!fl->sha256[0])
         pages_want_digest(fl->engine, fl->origin, fl->entry->path);
+    delisted_look(fl->engine, fl->origin, fl->entry->path);
     flying_drain(fl);
 }
 
@@ -175,6 +177,7 @@ static void blob_is_missing(struct lookup *l)
     core_problem(fl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
                  fl->entry->sha256);
     space_drop(fl->engine, fl->entry->sha256);
+    delisted_drop(fl->engine, fl->entry);
     fl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
     lane_post(fl->engine->catalogue_lane, &l->job);

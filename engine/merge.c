@@ -137,10 +137,8 @@ static void note_metadata(struct merge_file *f, const char *said)
         f->metadata_sha256 = said;
 }
 
-static void fill_in(struct merge_file *f, const struct listed_file *l, unsigned mirror,
-                    const char *mirror_name)
+static void fill_in(struct merge_file *f, const struct listed_file *l, const char *mirror_name)
 {
-    f->mirrors |= 1u << mirror;
     if (l->sha256 && !f->authority)
         f->authority = mirror_name;
     note_digest(f, &f->sha256, l->sha256);
@@ -197,7 +195,8 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
             return 0; /* listed under a better path already */
     }
     const struct mirror *m = &b->input->origin->mirrors[mirror];
-    fill_in(&b->merge->files[known->index], l, mirror, m->name);
+    b->merge->files[known->index].mirrors |= 1u << mirror;
+    fill_in(&b->merge->files[known->index], l, m->name);
     note_date(b->input, &b->merge->files[known->index], l, m);
     return 0;
 }
@@ -216,12 +215,44 @@ static int take_source(struct building *b, const struct listing *listing, unsign
     }
     for (size_t i = 0; i < listing->file_count; i++) {
         const struct listed_file *l = &listing->files[i];
-        if (flat && strcmp(l->project, b->input->project) != 0)
+        if ((flat && strcmp(l->project, b->input->project) != 0) ||
+            (b->input->name && strcmp(l->name, b->input->name) != 0))
             continue;
         m->mirrors |= 1u << mirror;
         int r = take_link(b, l, mirror);
         if (r)
             return r;
+    }
+    return 0;
+}
+
+/* A project that is quarantined (PEP 792) must not be offered at all. */
+static bool is_withdrawn(const struct merge *m)
+{
+    return m->project_status && strcmp(m->project_status, "quarantined") == 0;
+}
+
+/* Behind all sources: what they list goes before what we hold, by path and by name. */
+static int take_held(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->held_count; i++) {
+        const struct merge_held *h = &in->held[i];
+        struct by_key *known = find_key(b->paths, h->path);
+        if (known)
+            b->merge->files[known->index].held = i + 1;
+        if (known || !h->listed || is_withdrawn(b->merge) || find_key(b->names, h->listed->name))
+            continue;
+        char *path = strdup(h->path);
+        int r = path ? add_file(b, path, h->listed) : ERROR_NO_MEMORY;
+        if (r)
+            return r;
+        struct merge_file *f = &b->merge->files[b->merge->count - 1];
+        f->held = i + 1;
+        f->is_kept = true;
+        f->is_delisted = h->is_delisted || in->is_heard;
+        f->kept_source = h->upload_time_source;
+        fill_in(f, h->listed, NULL);
     }
     return 0;
 }
@@ -237,8 +268,8 @@ static int recall(struct building *b)
         struct merge_file *f = &b->merge->files[i];
         struct by_key *k = find_key(b->remembered, f->path);
         const struct merge_digest *d = k ? &in->remembered[k->index] : NULL;
-        f->is_new = (f->sha256 && (!d || !d->sha256)) ||
-                    (f->metadata_sha256 && (!d || !d->metadata_sha256));
+        f->is_new = !f->is_kept && ((f->sha256 && (!d || !d->sha256)) ||
+                                    (f->metadata_sha256 && (!d || !d->metadata_sha256)));
         if (!d)
             continue;
         if (!f->authority)
@@ -266,7 +297,7 @@ static int fill_in_made(struct building *b)
         const struct merge_made *made = k ? &in->made[k->index] : NULL;
         if (made && made->sha256 && !f->requires_python)
             f->requires_python = made->requires_python;
-        bool can = made ? made->sha256 != NULL : in->makes_metadata;
+        bool can = made ? made->sha256 != NULL : in->makes_metadata || f->is_kept;
         if (f->has_metadata || f->listed->kind != FILE_WHEEL)
             continue;
         if (!made && !can && !b->merge->bare) {
@@ -312,6 +343,8 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     for (unsigned i = 0; r == 0 && i < input->source_count; i++)
         r = take_source(&b, input->sources[i].listing, input->sources[i].mirror);
     if (r == 0)
+        r = take_held(&b);
+    if (r == 0)
         r = recall(&b);
     if (r == 0)
         r = fill_in_made(&b);
@@ -342,29 +375,35 @@ void merge_release(struct merge *m)
     *m = (struct merge){0};
 }
 
+void merge_file_view(const struct merge *m, const struct merge_file *f, struct page_file *ret)
+{
+    *ret =
+        (struct page_file){.name = f->listed->name,
+                           .href = f->href,
+                           .version = f->listed->version,
+                           .sha256 = f->shows_digest ? f->sha256 : NULL,
+                           .requires_python = f->requires_python,
+                           .metadata_sha256 = f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
+                           .upload_time = f->upload_time       ? f->upload_time
+                                          : f->listing_time[0] ? f->listing_time
+                                                               : NULL,
+                           .upload_time_source = f->is_kept       ? f->kept_source
+                                                 : f->upload_time ? NULL
+                                                                  : "listing",
+                           .yanked_reason = f->yanked_reason,
+                           .size = f->size,
+                           .about_size = f->about_size,
+                           .yanked = f->yanked,
+                           .has_metadata = f->has_metadata,
+                           .is_delisted = f->is_delisted,
+                           .mirrors = f->mirrors,
+                           .mirror_names = m->mirror_names};
+}
+
 void merge_files(const struct merge *m, struct page_file *ret)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        const struct merge_file *f = &m->files[i];
-        ret[i] = (struct page_file){.name = f->listed->name,
-                                    .href = f->href,
-                                    .version = f->listed->version,
-                                    .sha256 = f->shows_digest ? f->sha256 : NULL,
-                                    .requires_python = f->requires_python,
-                                    .metadata_sha256 =
-                                        f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
-                                    .upload_time = f->upload_time       ? f->upload_time
-                                                   : f->listing_time[0] ? f->listing_time
-                                                                        : NULL,
-                                    .upload_time_source = f->upload_time ? NULL : "listing",
-                                    .yanked_reason = f->yanked_reason,
-                                    .size = f->size,
-                                    .about_size = f->about_size,
-                                    .yanked = f->yanked,
-                                    .has_metadata = f->has_metadata,
-                                    .mirrors = f->mirrors,
-                                    .mirror_names = m->mirror_names};
-    }
+    for (size_t i = 0; i < m->count; i++)
+        merge_file_view(m, &m->files[i], &ret[i]);
 }
 
 void merge_write(const struct merge *m, const char *project, enum page_format format,

@@ -3,8 +3,8 @@
 /*
  * Listings of an origin's mirrors -> one project's files, under the index rules: identity is the
  * path, the union of what mirrors list, one path per name (the channel's own folder wins), digests
- * for all files of a release or for none, what one mirror leaves out is filled from the next. Pure;
- * compute lane.
+ * for all files of a release or for none, what one mirror leaves out is filled from the next; what
+ * none lists any more but we hold (engine/delisted.h). Pure; compute lane.
  */
 #include "base/clock.h"
 #include "engine/origins.h"
@@ -24,6 +24,15 @@ struct merge_made {
     const char *path, *sha256, *requires_python;
 };
 
+/* A file that we hold, of this project. When a listing has had it in this channel (`listed`: what
+ * that said, which lives as long as the merge) it stays on the page when no listing has it. */
+struct merge_held {
+    const char *path;
+    const struct listed_file *listed; /* or NULL */
+    const char *upload_time_source;   /* what its time was made of, or NULL */
+    bool is_delisted;                 /* it was, the last time */
+};
+
 struct merge_input {
     const struct origin *origin;
     const char *channel;     /* or NULL */
@@ -40,6 +49,10 @@ struct merge_input {
     const struct merge_made *made;
     size_t made_count;
     bool makes_metadata; /* of every wheel that no mirror has metadata of */
+    const struct merge_held *held;
+    size_t held_count;
+    bool is_heard;    /* of every mirror it is known what it lists */
+    const char *name; /* nothing but files of this name; NULL: all of the project */
 };
 
 struct merge_file {
@@ -57,6 +70,10 @@ struct merge_file {
     const char *made_sha256; /* of metadata that is ours */
     bool yanked;             /* one mirror's word is enough */
     const char *yanked_reason;
+    size_t held;             /* 1 and more: which of merge_input.held it is */
+    bool is_kept;            /* no listing has it: it is there because we hold it, */
+    bool is_delisted;        /* and all mirrors have had their say */
+    const char *kept_source; /* upload_time_source of one that is kept */
 };
 
 struct merge {
@@ -73,7 +90,10 @@ struct merge {
 
 int merge_project(const struct merge_input *input, struct merge *ret);
 void merge_release(struct merge *merge);
-/* The files as a page shows them, merge->count of them; they borrow from `merge`. */
+/* A file as a page shows it; it borrows from `merge`. */
+void merge_file_view(const struct merge *merge, const struct merge_file *file,
+                     struct page_file *ret);
+/* All of them, merge->count. */
 void merge_files(const struct merge *merge, struct page_file *ret_files);
 /* Writes the page; errors are the buffer's. */
 void merge_write(const struct merge *merge, const char *project, enum page_format format,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/delisted.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
 #include "engine/slot.h"
@@ -207,9 +208,12 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
 
 static void add_listings(const struct slot *s, struct build *b)
 {
+    b->is_heard = true;
     for (unsigned i = 0; i < s->source_count; i++) {
         struct source_view v;
         source_view(s->sources[i], &v);
+        if (!v.status || (v.status == 200 && !v.listing) || v.error == ERROR_BAD_LISTING)
+            b->is_heard = false;
         if (v.status != 200 || !v.listing)
             continue;
         b->mirrors[b->count] = i;
@@ -234,6 +238,7 @@ static struct build *build_new(struct engine *e, const struct slot *s, enum buil
     b->project = str_dup(s->project);
     b->makes_metadata = ranges_are_honoured(e, s->origin);
     add_listings(s, b);
+    delisted_begin(b);
     return b;
 }
 
@@ -275,10 +280,13 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
                    t->failures[0] ? ")" : "");
     if (b->kind == BUILD_LIST)
         add_known(e, s, b);
+    if (b->kind == BUILD_LIST && b->channel)
+        delisted_add_names(b);
     if (b->kind == BUILD_FLAT)
         add_parts(e, s, b);
     s->built_version = t->version + 1;
     s->built_metadata = metadata_version(e);
+    s->built_held = delisted_version(e, s->origin, s->project);
     begin_build(s, b, built);
 }
 
@@ -316,8 +324,10 @@ static bool has_parts(struct engine *e, struct slot *s, const struct tally *t)
     if (!s->has_parts || s->parts_version != t->listings_version) {
         struct build *b = build_new(e, s, BUILD_NAMES);
         s->parts_version = t->listings_version;
-        if (b)
+        if (b) {
+            delisted_add_names(b);
             begin_build(s, b, named);
+        }
         return false;
     }
     for (size_t i = 0; i < s->part_count; i++)
@@ -351,7 +361,8 @@ static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
 static bool needs_build(const struct engine *e, const struct slot *s, const struct tally *t)
 {
     if (!s->page || s->built_version != t->version + 1 ||
-        ((s->project || s->flat) && s->built_metadata != metadata_version(e)))
+        ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
+                                     s->built_held != delisted_version(e, s->origin, s->project))))
         return true;
     if (!s->project && !s->flat) /* a list also shows what became known by other ways */
         return !s->published;

@@ -181,6 +181,33 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
     file_name_release(&name);
 }
 
+static bool is_among(char *const *list, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], text) == 0)
+            return true;
+    return false;
+}
+
+size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
+                      const char *project, char *ret[DELISTED_CHANNELS])
+{
+    size_t count = 0;
+    ret[0] = index_of(origin, path);
+    if (ret[0])
+        return 1;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (const struct slot *s = e->pages->table; s && count < DELISTED_CHANNELS; s = s->hh.next) {
+        if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
+            !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
+            continue;
+        ret[count] = strdup(s->index);
+        count += ret[count] != NULL;
+    }
+    pthread_rwlock_unlock(&e->pages->lock);
+    return count;
+}
+
 struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
 {
     const struct origin *origin = origins_find(core_origins(e), origin_name);
@@ -343,6 +370,16 @@ static void drop_page(struct engine *e, struct slot *s)
     if (page)
         e->pages->bytes -= built_bytes(page);
     page_unref(page);
+}
+
+void pages_forget(struct engine *e, const char *origin, const char *project)
+{
+    pthread_rwlock_rdlock(&e->pages->lock); /* nobody else takes slots out */
+    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+        if (s->origin && strcmp(s->origin->name, origin) == 0 &&
+            (!s->project || strcmp(s->project, project) == 0))
+            drop_page(e, s);
+    pthread_rwlock_unlock(&e->pages->lock);
 }
 
 static int by_use(const void *a, const void *b)

@@ -32,7 +32,7 @@ struct slot {
     struct source *sources[MERGE_SOURCES];
     unsigned source_count;
     const struct origin *origin;
-    uint64_t built_version, built_metadata;
+    uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
     struct slot **parts; /* of a flat page: those of the projects; referenced */

@@ -128,6 +128,17 @@ static char *page_url(const struct mirror *mirror, const char *channel, const ch
     return url;
 }
 
+struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
+                                 const char *channel, const char *project)
+{
+    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
+    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
+    struct source *s = NULL;
+    if (key)
+        HASH_FIND_STR(e->sources->table, key, s);
+    return s && s->listing ? listing_ref_get(s->listing) : NULL;
+}
+
 struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project)
 {

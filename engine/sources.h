@@ -43,6 +43,9 @@ struct source_view {
  * of memory. Lives until sources_tick finds it unused. */
 struct source *sources_get(struct engine *engine, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project);
+/* What such a page lists, where that is in memory now: a reference; or NULL. */
+struct listing_ref *sources_peek(struct engine *engine, const struct origin *origin,
+                                 unsigned mirror, const char *channel, const char *project);
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than page_refresh or
  * `force`. A mirror that is backing off is not asked unless `alone`. False when nothing is to be
  * waited for. */

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/core.h"
+#include "engine/delisted.h"
 
 /*
  * The flight thread writes a snapshot of everything on every tick; whoever asks for the status
@@ -130,6 +131,7 @@ void status_tick(struct engine *e)
     files_write_status(e, &fresh);
     write_mirrors(e, &fresh);
     write_problems(e, &fresh);
+    delisted_write_status(e, &fresh);
     if (fresh.error) {
         buf_release(&fresh);
         return;

@@ -112,6 +112,8 @@ static void html_file(struct buf *to, const struct page_file *f, bool upload_tim
         buf_printf(to, " data-size=\"%" PRId64 "\"", f->size);
     if (upload_times)
         html_attribute(to, "data-upload-time", f->upload_time);
+    if (f->is_delisted)
+        html_attribute(to, "data-delisted", "true");
     buf_putc(to, '>');
     page_escape(to, f->name);
     buf_puts(to, "</a><br>\n");
@@ -245,6 +247,10 @@ static void json_file(struct buf *to, const struct page_file *f, bool upload_tim
         json_text(to, "_upload-time-source", f->upload_time_source);
     if (f->mirror_names)
         json_mirrors(to, f);
+    if (f->is_delisted) {
+        json_write_name(to, "_delisted");
+        buf_puts(to, "true");
+    }
     buf_putc(to, '}');
 }
 

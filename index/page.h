@@ -38,7 +38,8 @@ struct page_file {
     int64_t about_size; /* where size is -1 and this above 0, JSON has it as `_size-about` */
     bool yanked;
     bool has_metadata;
-    unsigned mirrors;                /* who lists it: bit i is mirror_names[i]; */
+    bool is_delisted; /* nobody lists it any more: JSON `_delisted`, HTML data-delisted */
+    unsigned mirrors; /* who lists it: bit i is mirror_names[i]; */
     const char *const *mirror_names; /* JSON says it as `_mirrors`. NULL: nothing is said */
 };
 

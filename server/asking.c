@@ -269,6 +269,13 @@ void asking_write_mirrors(const struct asking *a, size_t file, struct buf *to)
 
     for (const struct json *m = first; m; m = json_next(m))
         buf_printf(to, "%s%s", m == first ? "" : ", ", json_string(m) ? json_string(m) : "");
+    if (asking_is_delisted(a, file))
+        buf_printf(to, "%s%s", first ? ", " : "", ASKING_DELISTED);
+}
+
+bool asking_is_delisted(const struct asking *a, size_t file)
+{
+    return json_is_true(json_member(a->entries[file], "_delisted"));
 }
 
 static void write_text(struct buf *to, const char *name, const char *value)
@@ -302,6 +309,8 @@ void asking_write_file(const struct asking *a, size_t file, struct buf *to)
     write_text(to, "requires-python", a->files[file].requires_python);
     json_write_name(to, "yanked");
     buf_puts(to, a->files[file].yanked ? "true" : "false");
+    json_write_name(to, "delisted");
+    buf_puts(to, asking_is_delisted(a, file) ? "true" : "false");
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
     const struct json *m = json_first(json_member(f, "_mirrors"));

@@ -50,8 +50,10 @@ void asking_release(struct asking *asking);
 
 /* Name, address, size, digest, mirrors and so on of a file, as members of an open JSON object. */
 void asking_write_file(const struct asking *asking, size_t file, struct buf *to);
-/* "aliyun, nju"; "" when the page does not say. */
+/* "aliyun, nju"; ASKING_DELISTED when nobody lists it any more; "" when the page does not say. */
+#define ASKING_DELISTED "delisted"
 void asking_write_mirrors(const struct asking *asking, size_t file, struct buf *to);
+bool asking_is_delisted(const struct asking *asking, size_t file);
 /* "868 MB" with `separator` " ", "2.6 GB"; "~868 MB" as a listing rounds it; "?" when nobody says.
  */
 void asking_write_size(const struct asking *asking, size_t file, const char *separator,

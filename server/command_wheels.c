@@ -19,7 +19,7 @@ static const struct asking_command command = {
         "The wheels of a project ('torch', 'torch>=2.8'): a line for each version and platform, a\n"
         "column for each Python, with sizes (`~` rounded, `?` not known) and the mirrors that "
         "list\n"
-        "them.\n\n"
+        "them (`delisted`: none any more, but the daemon has it).\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: simple, which is PyPI alone\n"
         "  --json             one JSON object with every wheel\n"
         "  --url URL          the daemon's address; default: what the configuration listens on\n"
@@ -135,28 +135,38 @@ static void write_cell(const struct matrix *m, size_t start, size_t end, const c
     buf_puts(to, found == 0 ? "-" : found > 1 ? "+" : "");
 }
 
+struct seen {
+    const char *names[COLUMNS_MAX];
+    size_t count;
+};
+
+static void write_once(struct seen *seen, const char *name, struct buf *to)
+{
+    for (size_t k = 0; k < seen->count; k++)
+        if (strcmp(seen->names[k], name) == 0)
+            return;
+    if (seen->count == COLUMNS_MAX)
+        return;
+    buf_printf(to, "%s%s", seen->count ? ", " : "", name);
+    seen->names[seen->count++] = name;
+}
+
 /* Every mirror that lists a wheel of the row, once. */
 static void write_row_mirrors(const struct matrix *m, size_t start, size_t end, struct buf *to)
 {
-    const char *seen[COLUMNS_MAX];
-    size_t count = 0;
+    struct seen seen = {0};
 
     for (size_t i = start; i < end; i++) {
         const struct json *f = m->asking.entries[m->cells[i].file];
         const struct json *mirror = json_first(json_member(f, "_mirrors"));
 
-        for (; mirror && count < COLUMNS_MAX; mirror = json_next(mirror)) {
-            const char *name = json_string(mirror);
-            size_t k = 0;
-
-            while (name && k < count && strcmp(seen[k], name) != 0)
-                k++;
-            if (!name || k < count)
-                continue;
-            seen[count++] = name;
-            buf_printf(to, "%s%s", k ? ", " : "", name);
-        }
+        for (; mirror; mirror = json_next(mirror))
+            if (json_string(mirror))
+                write_once(&seen, json_string(mirror), to);
     }
+    for (size_t i = start; i < end; i++)
+        if (asking_is_delisted(&m->asking, m->cells[i].file))
+            write_once(&seen, ASKING_DELISTED, to);
 }
 
 static void widen(int *width, const char *text)

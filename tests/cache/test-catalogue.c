@@ -551,6 +551,69 @@ static void metadata_of_the_file_of_today(void **state)
     catalogue_close(c);
 }
 
+/* ------------------------------------------------------------------ sightings */
+
+static int see_sighting(void *context, const struct catalogue_sighting *s)
+{
+    const struct catalogue_sighting *expected = context;
+    assert_string_equal(s->origin, expected->origin);
+    assert_string_equal(s->project, expected->project);
+    assert_string_equal(s->path, expected->path);
+    assert_string_equal(s->channel, expected->channel);
+    assert_same(s->requires_python, expected->requires_python);
+    assert_same(s->upload_time, expected->upload_time);
+    assert_same(s->upload_time_source, expected->upload_time_source);
+    assert_int_equal(s->yanked, expected->yanked);
+    assert_same(s->yanked_reason, expected->yanked_reason);
+    assert_int_equal(s->first_s, expected->first_s);
+    assert_int_equal(s->delisted_s, expected->delisted_s);
+    return 0;
+}
+
+static int count_sighting(void *context, const struct catalogue_sighting *s)
+{
+    (void)s;
+    ++*(int *)context;
+    return 0;
+}
+
+static void a_sighting_is_the_last_but_for_its_first_time(void **state)
+{
+    (void)state;
+    int count = 0;
+    struct catalogue_sighting s = {.origin = "pytorch",
+                                   .project = "torch",
+                                   .path = "cu126/a.whl",
+                                   .channel = "cu126",
+                                   .requires_python = ">=3.9",
+                                   .upload_time = "2025-01-02T03:04:59Z",
+                                   .upload_time_source = "listing",
+                                   .first_s = 1700000000};
+    struct catalogue *c = open_catalogue("sightings");
+    assert_int_equal(catalogue_put_sighting(c, &s), 0);
+    s.requires_python = s.upload_time = s.upload_time_source = NULL;
+    s.yanked = true;
+    s.yanked_reason = "broken";
+    s.first_s = 1800000000;
+    s.delisted_s = 1800000001;
+    assert_int_equal(catalogue_put_sighting(c, &s), 0);
+    s.first_s = 1700000000;
+    c = reopen(c, "sightings");
+    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", see_sighting, &s), 0);
+    struct catalogue_sighting other = s;
+    other.channel = "";
+    assert_int_equal(catalogue_put_sighting(c, &other), 0);
+    other.project = "torchvision";
+    assert_int_equal(catalogue_put_sighting(c, &other), 0);
+    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", count_sighting, &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(catalogue_each_sighting(c, "pypi", "torch", count_sighting, &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(catalogue_each_sighting(c, NULL, NULL, count_sighting, &count), 0);
+    assert_int_equal(count, 5);
+    catalogue_close(c);
+}
+
 static int see_ranges(void *context, const char *files, bool honoured, int64_t when_s)
 {
     assert_string_equal(files, "https://mirror.example/whl/");
@@ -586,6 +649,7 @@ int main(void)
         cmocka_unit_test(a_pin_outlives_its_blob),
         cmocka_unit_test(metadata_of_the_file_of_today),
         cmocka_unit_test(ranges_are_the_last_answer),
+        cmocka_unit_test(a_sighting_is_the_last_but_for_its_first_time),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),
