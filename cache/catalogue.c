@@ -65,7 +65,7 @@ struct visit {
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
-        int (*sighting)(void *context, const struct catalogue_sighting *sighting);
+        int (*showing)(void *context, const struct catalogue_showing *showing);
     };
     void *context;
 };
@@ -404,11 +404,11 @@ int catalogue_each_ranges(struct catalogue *catalogue,
                       &(struct visit){.ranges = visit, .context = context});
 }
 
-/* ------------------------------------------------------------------ sightings */
+/* ------------------------------------------------------------------ showings */
 
-int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *s)
+int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_showing *s)
 {
-    return sql_change(catalogue->sql, PUT_SIGHTING,
+    return sql_change(catalogue->sql, PUT_SHOWING,
                       VALUES(sql_text(s->origin), sql_text(s->project), sql_text(s->path),
                              sql_text(s->channel), sql_text(s->requires_python),
                              sql_text(s->upload_time), sql_text(s->upload_time_source),
@@ -416,10 +416,10 @@ int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_s
                              sql_integer(s->first_s), sql_integer(s->delisted_s)));
 }
 
-static int on_sighting(void *context, const struct sql_row *row)
+static int on_showing(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;
-    const struct catalogue_sighting sighting = {
+    const struct catalogue_showing showing = {
         .origin = text(row, 0),
         .project = text(row, 1),
         .path = text(row, 2),
@@ -432,14 +432,14 @@ static int on_sighting(void *context, const struct sql_row *row)
         .first_s = sql_row_integer(row, 9),
         .delisted_s = sql_row_integer(row, 10),
     };
-    return visit->sighting(visit->context, &sighting);
+    return visit->showing(visit->context, &showing);
 }
 
-int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
-                            void *context)
+int catalogue_each_showing(struct catalogue *catalogue, const char *origin, const char *project,
+                           int (*visit)(void *context, const struct catalogue_showing *showing),
+                           void *context)
 {
-    return visit_each(catalogue, origin ? EACH_SIGHTING_OF : EACH_SIGHTING,
-                      origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_sighting,
-                      &(struct visit){.sighting = visit, .context = context});
+    return visit_each(catalogue, origin ? EACH_SHOWING_OF : EACH_SHOWING,
+                      origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_showing,
+                      &(struct visit){.showing = visit, .context = context});
 }

@@ -162,20 +162,20 @@ int catalogue_each_ranges(struct catalogue *catalogue,
                                        int64_t when_s),
                           void *context);
 
-/* ---- sightings: what listings said of files that we hold, the last time they did; one row per
+/* ---- showings: what listings said of files that we hold, the last time they did; one row per
  * file and channel (a scope of lists; "" where there is none) ---- */
-struct catalogue_sighting {
+struct catalogue_showing {
     const char *origin, *project, *path, *channel;
     const char *requires_python;    /* or NULL, as are the next two */
     const char *upload_time;        /* RFC 3339 */
     const char *upload_time_source; /* what we made it of; NULL: a list said so */
     bool yanked;
     const char *yanked_reason; /* or NULL */
-    int64_t first_s;           /* of the first sighting, which stays */
+    int64_t first_s;           /* of the first showing, which stays */
     int64_t delisted_s;        /* since when no list has it; 0: one does */
 };
-int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *sighting);
+int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_showing *showing);
 /* Of a project; origin NULL: all of them. */
-int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
-                            void *context);
+int catalogue_each_showing(struct catalogue *catalogue, const char *origin, const char *project,
+                           int (*visit)(void *context, const struct catalogue_showing *showing),
+                           void *context);

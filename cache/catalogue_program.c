@@ -40,7 +40,7 @@ static const char *const migrations[] = {
     "CREATE TABLE ranges ("
     "  files TEXT NOT NULL PRIMARY KEY, honoured INTEGER NOT NULL, when_s INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID",
-    "CREATE TABLE sighting ("
+    "CREATE TABLE showing ("
     "  origin TEXT NOT NULL, project TEXT NOT NULL, path TEXT NOT NULL, channel TEXT NOT NULL,"
     "  requires_python TEXT, upload_time TEXT, upload_time_source TEXT, yanked INTEGER NOT NULL,"
     "  yanked_reason TEXT, first_s INTEGER NOT NULL, delisted_s INTEGER NOT NULL,"
@@ -57,7 +57,7 @@ static const char *const migrations[] = {
     "  WHERE f.origin = m.origin AND f.path = m.path AND f.etag <> m.etag)"
 #define DIGEST_COLUMNS "origin, path, project, sha256, metadata_sha256, authority, disputed"
 
-#define SIGHTING_COLUMNS                                                                           \
+#define SHOWING_COLUMNS                                                                            \
     "origin, project, path, channel, requires_python, upload_time, upload_time_source, yanked,"    \
     " yanked_reason, first_s, delisted_s"
 
@@ -120,17 +120,17 @@ static const char *const statements[STATEMENTS] = {
     [PUT_RANGES] = "INSERT OR REPLACE INTO ranges (files, honoured, when_s) VALUES (?1, ?2, ?3)",
     [EACH_RANGES] = "SELECT files, honoured, when_s FROM ranges",
 
-    [PUT_SIGHTING] = "INSERT INTO sighting (" SIGHTING_COLUMNS ")"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-                     " ON CONFLICT (origin, project, path, channel) DO UPDATE SET"
-                     "  requires_python = excluded.requires_python,"
-                     "  upload_time = excluded.upload_time,"
-                     "  upload_time_source = excluded.upload_time_source,"
-                     "  yanked = excluded.yanked, yanked_reason = excluded.yanked_reason,"
-                     "  delisted_s = excluded.delisted_s",
-    [EACH_SIGHTING] = "SELECT " SIGHTING_COLUMNS " FROM sighting",
-    [EACH_SIGHTING_OF] =
-        "SELECT " SIGHTING_COLUMNS " FROM sighting WHERE origin = ?1 AND project = ?2",
+    [PUT_SHOWING] = "INSERT INTO showing (" SHOWING_COLUMNS ")"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                    " ON CONFLICT (origin, project, path, channel) DO UPDATE SET"
+                    "  requires_python = excluded.requires_python,"
+                    "  upload_time = excluded.upload_time,"
+                    "  upload_time_source = excluded.upload_time_source,"
+                    "  yanked = excluded.yanked, yanked_reason = excluded.yanked_reason,"
+                    "  delisted_s = excluded.delisted_s",
+    [EACH_SHOWING] = "SELECT " SHOWING_COLUMNS " FROM showing",
+    [EACH_SHOWING_OF] =
+        "SELECT " SHOWING_COLUMNS " FROM showing WHERE origin = ?1 AND project = ?2",
 };
 
 const struct sql_program catalogue_program = {

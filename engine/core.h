@@ -13,7 +13,7 @@
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
- *   - delisted.c, sighting.c: what is held that no mirror lists any more
+ *   - delisted.c, showing.c: what is held that no mirror lists any more
  *   - status.c: /-/status; examine.c: a look at every mirror, beside all that
  *
  * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is

@@ -48,14 +48,14 @@ struct delisted_file {
     struct file_name name;
     struct listed_file listed;
     char sha256[SHA256_HEX];
-    /* of its sighting in the channel: */
+    /* of its showing in the channel: */
     bool is_seen;
     char *requires_python, *upload_time, *upload_time_source, *yanked_reason;
     char first[CLOCK_TEXT]; /* when it was seen first, where nobody gives a time */
     int64_t first_s, delisted_s;
     /* what is to be written: */
     bool is_new;
-    struct catalogue_sighting row; /* points into the build's merge */
+    struct catalogue_showing row; /* points into the build's merge */
 };
 
 /* ------------------------------------------------------------------ index */
@@ -268,7 +268,7 @@ void delisted_note(struct engine *e, const char *origin, const char *project, co
     changed(e->delisted, p);
 }
 
-static int on_sighting(void *context, const struct catalogue_sighting *s)
+static int on_showing(void *context, const struct catalogue_showing *s)
 {
     delisted_note(context, s->origin, s->project, s->path, s->channel, s->delisted_s);
     return 0;
@@ -284,10 +284,10 @@ int delisted_load(struct engine *e)
             continue;
         file_name_release(&name);
     }
-    return catalogue_each_sighting(e->catalogue, NULL, NULL, on_sighting, e);
+    return catalogue_each_showing(e->catalogue, NULL, NULL, on_showing, e);
 }
 
-/* ------------------------------------------------------------------ sightings */
+/* ------------------------------------------------------------------ showings */
 
 void delisted_look(struct engine *e, const struct origin *origin, const char *path)
 {
@@ -297,7 +297,7 @@ void delisted_look(struct engine *e, const struct origin *origin, const char *pa
     if (parse(path, &name))
         count = pages_channels(e, origin, path, name.project, channels);
     for (size_t i = 0; i < count; i++) {
-        sighting_look(e, origin, channels[i], path, name.project);
+        showing_look(e, origin, channels[i], path, name.project);
         free(channels[i]);
     }
     file_name_release(&name);
@@ -373,7 +373,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-static int recall_row(void *context, const struct catalogue_sighting *row)
+static int recall_row(void *context, const struct catalogue_showing *row)
 {
     struct build *b = context;
     auto_free char *path = strdup(row->path);
@@ -405,7 +405,7 @@ void delisted_recall(struct build *b)
     for (size_t i = 0; i < b->held_count; i++) /* from here on they keep their places */
         if (b->held[i].sha256[0])
             b->held[i].listed.sha256 = b->held[i].sha256;
-    (void)catalogue_each_sighting(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
+    (void)catalogue_each_showing(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
 }
 
 struct merge_held *delisted_input(const struct build *b)
@@ -428,7 +428,7 @@ static bool is_text(const char *a, const char *b)
 }
 
 /* A listing has it: whether it says something else than the last time. */
-static bool says_more(const struct delisted_file *f, const struct catalogue_sighting *row)
+static bool says_more(const struct delisted_file *f, const struct catalogue_showing *row)
 {
     return !f->is_seen || f->delisted_s || row->yanked != f->listed.yanked ||
            !is_text(row->requires_python, f->requires_python) ||
@@ -442,16 +442,16 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
     struct page_file page;
     merge_file_view(&b->merge, m, &page);
     int64_t now_s = clock_real_s();
-    f->row = (struct catalogue_sighting){.origin = b->origin->name,
-                                         .project = b->project,
-                                         .path = f->path,
-                                         .channel = channel_of(b),
-                                         .requires_python = page.requires_python,
-                                         .upload_time = page.upload_time,
-                                         .upload_time_source = page.upload_time_source,
-                                         .yanked = page.yanked,
-                                         .yanked_reason = page.yanked_reason,
-                                         .first_s = now_s};
+    f->row = (struct catalogue_showing){.origin = b->origin->name,
+                                        .project = b->project,
+                                        .path = f->path,
+                                        .channel = channel_of(b),
+                                        .requires_python = page.requires_python,
+                                        .upload_time = page.upload_time,
+                                        .upload_time_source = page.upload_time_source,
+                                        .yanked = page.yanked,
+                                        .yanked_reason = page.yanked_reason,
+                                        .first_s = now_s};
     if (m->is_kept) {
         f->row.upload_time = f->upload_time;
         f->row.upload_time_source = f->upload_time_source;
@@ -488,7 +488,7 @@ void delisted_store(struct build *b)
 {
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].is_new)
-            (void)catalogue_put_sighting(b->engine->catalogue, &b->held[i].row);
+            (void)catalogue_put_showing(b->engine->catalogue, &b->held[i].row);
 }
 
 void delisted_release(struct build *b)

@@ -4,7 +4,7 @@
  * What mirrors stop listing, but we hold: it stays on its project's page, marked, as long as its
  * bytes are here.
  *
- * Of every file that is fetched or held it is remembered what its listing says (a *sighting*, one
+ * Of every file that is fetched or held it is remembered what its listing says (a *showing*, one
  * per channel, in the catalogue): which Pythons, since when, whether it is yanked. So nothing is
  * shown that no listing ever had, a channel never shows what another one lists, and a page says of
  * a file what it said before. A file is its origin and path; where a listing has the same name
@@ -61,9 +61,9 @@ void delisted_release(struct build *build);
 /* "delisted": those that no mirror lists, as far as pages were made. */
 void delisted_write_status(struct engine *engine, struct buf *to);
 
-/* ---- between delisted.c and sighting.c */
-void sighting_look(struct engine *engine, const struct origin *origin, const char *channel,
-                   const char *path, const char *project);
+/* ---- between delisted.c and showing.c */
+void showing_look(struct engine *engine, const struct origin *origin, const char *channel,
+                  const char *path, const char *project);
 /* It was seen in that channel ("": none); if it is held, that counts. */
 void delisted_note(struct engine *engine, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s);

@@ -551,11 +551,11 @@ static void metadata_of_the_file_of_today(void **state)
     catalogue_close(c);
 }
 
-/* ------------------------------------------------------------------ sightings */
+/* ------------------------------------------------------------------ showings */
 
-static int see_sighting(void *context, const struct catalogue_sighting *s)
+static int see_showing(void *context, const struct catalogue_showing *s)
 {
-    const struct catalogue_sighting *expected = context;
+    const struct catalogue_showing *expected = context;
     assert_string_equal(s->origin, expected->origin);
     assert_string_equal(s->project, expected->project);
     assert_string_equal(s->path, expected->path);
@@ -570,46 +570,46 @@ static int see_sighting(void *context, const struct catalogue_sighting *s)
     return 0;
 }
 
-static int count_sighting(void *context, const struct catalogue_sighting *s)
+static int count_showing(void *context, const struct catalogue_showing *s)
 {
     (void)s;
     ++*(int *)context;
     return 0;
 }
 
-static void a_sighting_is_the_last_but_for_its_first_time(void **state)
+static void a_showing_is_the_last_but_for_its_first_time(void **state)
 {
     (void)state;
     int count = 0;
-    struct catalogue_sighting s = {.origin = "pytorch",
-                                   .project = "torch",
-                                   .path = "cu126/a.whl",
-                                   .channel = "cu126",
-                                   .requires_python = ">=3.9",
-                                   .upload_time = "2025-01-02T03:04:59Z",
-                                   .upload_time_source = "listing",
-                                   .first_s = 1700000000};
-    struct catalogue *c = open_catalogue("sightings");
-    assert_int_equal(catalogue_put_sighting(c, &s), 0);
+    struct catalogue_showing s = {.origin = "pytorch",
+                                  .project = "torch",
+                                  .path = "cu126/a.whl",
+                                  .channel = "cu126",
+                                  .requires_python = ">=3.9",
+                                  .upload_time = "2025-01-02T03:04:59Z",
+                                  .upload_time_source = "listing",
+                                  .first_s = 1700000000};
+    struct catalogue *c = open_catalogue("showings");
+    assert_int_equal(catalogue_put_showing(c, &s), 0);
     s.requires_python = s.upload_time = s.upload_time_source = NULL;
     s.yanked = true;
     s.yanked_reason = "broken";
     s.first_s = 1800000000;
     s.delisted_s = 1800000001;
-    assert_int_equal(catalogue_put_sighting(c, &s), 0);
+    assert_int_equal(catalogue_put_showing(c, &s), 0);
     s.first_s = 1700000000;
-    c = reopen(c, "sightings");
-    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", see_sighting, &s), 0);
-    struct catalogue_sighting other = s;
+    c = reopen(c, "showings");
+    assert_int_equal(catalogue_each_showing(c, "pytorch", "torch", see_showing, &s), 0);
+    struct catalogue_showing other = s;
     other.channel = "";
-    assert_int_equal(catalogue_put_sighting(c, &other), 0);
+    assert_int_equal(catalogue_put_showing(c, &other), 0);
     other.project = "torchvision";
-    assert_int_equal(catalogue_put_sighting(c, &other), 0);
-    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", count_sighting, &count), 0);
+    assert_int_equal(catalogue_put_showing(c, &other), 0);
+    assert_int_equal(catalogue_each_showing(c, "pytorch", "torch", count_showing, &count), 0);
     assert_int_equal(count, 2);
-    assert_int_equal(catalogue_each_sighting(c, "pypi", "torch", count_sighting, &count), 0);
+    assert_int_equal(catalogue_each_showing(c, "pypi", "torch", count_showing, &count), 0);
     assert_int_equal(count, 2);
-    assert_int_equal(catalogue_each_sighting(c, NULL, NULL, count_sighting, &count), 0);
+    assert_int_equal(catalogue_each_showing(c, NULL, NULL, count_showing, &count), 0);
     assert_int_equal(count, 5);
     catalogue_close(c);
 }
@@ -649,7 +649,7 @@ int main(void)
         cmocka_unit_test(a_pin_outlives_its_blob),
         cmocka_unit_test(metadata_of_the_file_of_today),
         cmocka_unit_test(ranges_are_the_last_answer),
-        cmocka_unit_test(a_sighting_is_the_last_but_for_its_first_time),
+        cmocka_unit_test(a_showing_is_the_last_but_for_its_first_time),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),

@@ -34,7 +34,7 @@ struct look {
     char *pages[MERGE_SOURCES]; /* of mirrors whose listing is not in memory */
     struct stored stored[MERGE_SOURCES];
     struct merge merge;
-    struct catalogue_sighting row;
+    struct catalogue_showing row;
     bool is_seen;
 };
 
@@ -71,7 +71,7 @@ static void end(struct look *l)
 static void put_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    int r = catalogue_put_sighting(l->engine->catalogue, &l->row);
+    int r = catalogue_put_showing(l->engine->catalogue, &l->row);
     if (r)
         log_warning("catalogue: cannot store what is listed of %s/%s: %s", l->origin->name, l->path,
                     error_text(r));
@@ -129,16 +129,16 @@ static void merge_run(struct job *job)
             continue;
         merge_file_view(&l->merge, &l->merge.files[i], &f);
         l->is_seen = true;
-        l->row = (struct catalogue_sighting){.origin = l->origin->name,
-                                             .project = l->project,
-                                             .path = l->path,
-                                             .channel = l->channel,
-                                             .requires_python = f.requires_python,
-                                             .upload_time = f.upload_time,
-                                             .upload_time_source = f.upload_time_source,
-                                             .yanked = f.yanked,
-                                             .yanked_reason = f.yanked_reason,
-                                             .first_s = clock_real_s()};
+        l->row = (struct catalogue_showing){.origin = l->origin->name,
+                                            .project = l->project,
+                                            .path = l->path,
+                                            .channel = l->channel,
+                                            .requires_python = f.requires_python,
+                                            .upload_time = f.upload_time,
+                                            .upload_time_source = f.upload_time_source,
+                                            .yanked = f.yanked,
+                                            .yanked_reason = f.yanked_reason,
+                                            .first_s = clock_real_s()};
     }
     if (!l->is_seen) {
         end(l);
@@ -148,7 +148,7 @@ static void merge_run(struct job *job)
     lane_post(l->engine->catalogue_lane, job);
 }
 
-static int on_sighting(void *context, const struct catalogue_sighting *row)
+static int on_showing(void *context, const struct catalogue_showing *row)
 {
     struct look *l = context;
     if (strcmp(row->path, l->path) != 0 || strcmp(row->channel, l->channel) != 0)
@@ -173,7 +173,7 @@ static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     struct catalogue *c = l->engine->catalogue;
-    (void)catalogue_each_sighting(c, l->origin->name, l->project, on_sighting, l);
+    (void)catalogue_each_showing(c, l->origin->name, l->project, on_showing, l);
     if (l->is_seen) {
         end(l);
         return;
@@ -186,8 +186,8 @@ static void look_run(struct job *job)
     lane_post(l->engine->compute, job);
 }
 
-void sighting_look(struct engine *e, const struct origin *origin, const char *channel,
-                   const char *path, const char *project)
+void showing_look(struct engine *e, const struct origin *origin, const char *channel,
+                  const char *path, const char *project)
 {
     struct look *l = calloc(1, sizeof(*l));
     if (!l)
