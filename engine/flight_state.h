@@ -29,8 +29,8 @@ enum {
     HEDGE_AGAIN_MS = 2000, /* when there was nobody to ask beside */
     SHY_MS = 10000,        /* so long a mirror that failed ahead is not asked ahead */
     HASH_LEAST_BYTES = 1 << 20, /* not worth a hop below */
-    HASH_MOST_BYTES = 4 << 20,
-    GRACE_MS = 2000, /* without readers before parking: a client between two requests */
+    HASH_MOST_BYTES = 1 << 20,  /* whose turn takes a core for half a millisecond */
+    GRACE_MS = 2000,            /* without readers before parking: a client between two requests */
     FORGET_MS = 3600 * 1000,
     SYNC_MS = 2000, /* what a power cut may take */
     ROUNDS_WITHOUT_PROGRESS = 3,

@@ -154,6 +154,18 @@ static inline void ended(unsigned slot, int error, int status)
     flight_on_ended(f, number[slot], error, status, error ? error_text(error) : "");
 }
 
+/* The turn of hashing that ends at `at` is done, and those that follow it, up to `end`. */
+static inline void hashed_on(int64_t at, int64_t end, const char *sha256)
+{
+    char turn[64];
+    for (; at < end; at += MIB) {
+        flight_on_hashed(f, at, NULL);
+        (void)snprintf(turn, sizeof(turn), "hash[%lld,%lld)", (long long)at, (long long)at + MIB);
+        expect(turn);
+    }
+    flight_on_hashed(f, end, sha256);
+}
+
 /* A whole-file reader of a file whose size nobody knows, and mirror `which` answers with the
  * length; `more`: what follows. */
 static inline void begin_then(unsigned which, int64_t total, const char *more)

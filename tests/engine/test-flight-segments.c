@@ -13,7 +13,7 @@ static void segments(void **state)
     assert_int_equal(answer(1, 206, 64 * MIB, 16 * MIB), 0);
     bytes(1, 16 * MIB, 20 * MIB);
     bytes(0, 0, 16 * MIB);
-    expect("release:20971520 hash[0,4194304)");
+    expect("release:20971520 hash[0,1048576)");
     ended(0, 0, 206);
     expect("ask2-2+");
     mirror(2, 0);
@@ -41,7 +41,7 @@ static void no_ranges(void **state)
     expect("limit:8388608");
     bytes(1, 8 * MIB, 12 * MIB);
     bytes(0, 0, 8 * MIB);
-    expect("stop release:12582912 hash[0,4194304)");
+    expect("stop release:12582912 hash[0,1048576)");
     stop("stop fail:-17 sync end,kept");
 }
 

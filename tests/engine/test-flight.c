@@ -161,8 +161,8 @@ static void ignored_range(void **state)
     expect("get0:0[0,-1)");
     assert_int_equal(answer(0, 200, 4 * MIB, 0), 0);
     bytes(0, 1000, 4 * MIB);
-    expect("release:4128768 hash[0,4194304)");
-    flight_on_hashed(f, 4 * MIB, right);
+    expect("release:4128768 hash[0,1048576)");
+    hashed_on(MIB, 4 * MIB, right);
     expect("release:all commit!");
     flight_on_committed(f, 0);
     expect("end");
@@ -535,8 +535,8 @@ static void unread_and_nearly_done(void **state)
     flight_on_tick(f, 60000, NULL);
     expect(""); /* goes on */
     bytes(0, 0, 4 * MIB);
-    expect("release:4128768 hash[0,4194304)");
-    flight_on_hashed(f, 4 * MIB, right);
+    expect("release:4128768 hash[0,1048576)");
+    hashed_on(MIB, 4 * MIB, right);
     expect("release:all commit!");
     flight_on_committed(f, 0);
     expect("end");
@@ -611,7 +611,7 @@ static void resume(unsigned mirrors, const char *sha256)
                                .present = runs,
                                .present_count = 2};
     assert_int_equal(flight_new(&o, &f), 0);
-    expect("hash[0,2097152)"); /* before anybody comes */
+    expect("hash[0,1048576)"); /* before anybody comes */
     struct flight_view v;
     flight_view(f, &v);
     assert_true(v.parked);
@@ -630,11 +630,11 @@ static void resumed_with_digest(void **state)
     expect("get0:1[2097152,4194303)");
     assert_int_equal(answer(0, 206, 4 * MIB, 2 * MIB), 0);
     expect("");
-    flight_on_hashed(f, 2 * MIB, NULL);
+    hashed_on(MIB, 2 * MIB, NULL);
     bytes(0, 2 * MIB, 4 * MIB - 1);
-    expect("release:4128768 hash[2097152,4194304)");
+    expect("release:4128768 hash[2097152,3145728)");
     ended(0, 0, 206);
-    flight_on_hashed(f, 4 * MIB, right);
+    hashed_on(3 * MIB, 4 * MIB, right);
     expect("release:all commit!");
     flight_on_committed(f, 0);
     expect("end");
@@ -646,16 +646,16 @@ static void resumed_with_wrong_bytes(void **state)
 {
     (void)state;
     resume(1, right);
-    flight_on_hashed(f, 2 * MIB, NULL);
+    hashed_on(MIB, 2 * MIB, NULL);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("release:2097152 ask0-0");
     mirror(0, 0);
     expect("get0:0[2097152,4194303)");
     assert_int_equal(answer(0, 206, 4 * MIB, 2 * MIB), 0);
     bytes(0, 2 * MIB, 4 * MIB - 1);
-    expect("release:4128768 hash[2097152,4194304)");
+    expect("release:4128768 hash[2097152,3145728)");
     ended(0, 0, 206);
-    flight_on_hashed(f, 4 * MIB, wrong);
+    hashed_on(3 * MIB, 4 * MIB, wrong);
     expect("cut ask0-0");
     flight_on_stop(f);
     expect("fail:-17 end");
