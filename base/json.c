@@ -209,19 +209,32 @@ static void write_escaped(struct buf *to, unsigned char c)
     }
 }
 
+/* How many bytes from here on are written as they are: of most strings, all. */
+static size_t plain_length(const char *s)
+{
+    size_t n = 0;
+
+    while ((unsigned char)s[n] >= ' ' && (unsigned char)s[n] < 0x80 && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 void json_write_string(struct buf *to, const char *s)
 {
     size_t len = strlen(s);
 
     buf_putc(to, '"');
     for (size_t i = 0; i < len;) {
-        unsigned char c = (unsigned char)s[i];
+        size_t run = plain_length(s + i);
+        buf_add(to, s + i, run);
+        i += run;
+        if (i == len)
+            break;
         size_t n = utf8_length(s + i, len - i);
-
         if (n == 0)
             buf_puts(to, "\xEF\xBF\xBD");
-        else if (c < 0x20 || c == '"' || c == '\\')
-            write_escaped(to, c);
+        else if (n == 1)
+            write_escaped(to, (unsigned char)s[i]);
         else
             buf_add(to, s + i, n);
         i += n ? n : 1;

@@ -53,6 +53,10 @@ size_t utf8_length(const char *s, size_t len)
 bool utf8_is_valid(const char *s, size_t len)
 {
     for (size_t i = 0; i < len;) {
+        if ((unsigned char)s[i] < 0x80) { /* nearly all there is */
+            i++;
+            continue;
+        }
         size_t n = utf8_length(s + i, len - i);
 
         if (n == 0)

@@ -62,11 +62,27 @@ static bool is_forbidden(char c)
     return (unsigned char)c < ' ' && c != '\t' && c != '\n' && c != '\r';
 }
 
+/* How many bytes from here on stand for themselves: of most texts, all. */
+static size_t plain_length(const char *s)
+{
+    size_t n = 0;
+
+    while ((unsigned char)s[n] >= ' ' && (unsigned char)s[n] < 0x80 && s[n] != '&' && s[n] != '<' &&
+           s[n] != '>' && s[n] != '"' && s[n] != '\'')
+        n++;
+    return n;
+}
+
 void page_escape(struct buf *to, const char *text)
 {
     size_t len = strlen(text);
 
     for (size_t i = 0; i < len;) {
+        size_t run = plain_length(text + i);
+        buf_add(to, text + i, run);
+        i += run;
+        if (i == len)
+            return;
         size_t n = utf8_length(text + i, len - i);
 
         if (n == 0 || is_forbidden(text[i]))
