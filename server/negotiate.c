@@ -137,12 +137,8 @@ static int type_of_format(const char *format, enum page_type *ret)
     return NEGOTIATE_NOTHING;
 }
 
-int negotiate_page(const char *accept, const char *format, enum page_type *ret)
+static int type_of_accept(const char *accept, enum page_type *ret)
 {
-    if (format)
-        return type_of_format(format, ret);
-    if (!accept || !accept[strspn(accept, " \t,")])
-        accept = "*/*";
     /* The order of the enum settles what is equal; `*` alone must then begin from HTML. */
     enum page_type best = PAGE_TYPE_HTML;
     struct preference most = preference_of(accept, best);
@@ -158,6 +154,46 @@ int negotiate_page(const char *accept, const char *format, enum page_type *ret)
         return NEGOTIATE_NOTHING;
     *ret = best;
     return 0;
+}
+
+/* What a header of so many bytes came to, the last time on this thread: clients of one kind send
+ * the same one always, and reading it is a tenth of what a page costs. */
+struct memo {
+    char text[192];
+    int result;
+    int chosen;
+};
+
+static bool memo_has(const struct memo *m, const char *text)
+{
+    return m->text[0] && strcmp(m->text, text) == 0;
+}
+
+static void memo_take(struct memo *m, const char *text, int result, int chosen)
+{
+    size_t len = strlen(text);
+    m->result = result;
+    m->chosen = chosen;
+    m->text[0] = '\0'; /* what is too long is read each time */
+    if (len < sizeof(m->text))
+        memcpy(m->text, text, len + 1);
+}
+
+int negotiate_page(const char *accept, const char *format, enum page_type *ret)
+{
+    static _Thread_local struct memo memo;
+    if (format)
+        return type_of_format(format, ret);
+    if (!accept || !accept[strspn(accept, " \t,")])
+        accept = "*/*";
+    if (!memo_has(&memo, accept)) {
+        enum page_type type = PAGE_TYPE_HTML;
+        int r = type_of_accept(accept, &type);
+        memo_take(&memo, accept, r, type);
+    }
+    if (memo.result == 0)
+        *ret = (enum page_type)memo.chosen;
+    return memo.result;
 }
 
 bool negotiate_problem(const char *accept)
@@ -184,7 +220,7 @@ static int coding_q(const char *accept_encoding, const char *name, const char *a
     return q;
 }
 
-enum page_coding negotiate_coding(const char *accept_encoding)
+static enum page_coding coding_of(const char *accept_encoding)
 {
     int gzip = coding_q(accept_encoding, "gzip", "x-gzip");
     int zstd = coding_q(accept_encoding, "zstd", "zstd");
@@ -194,6 +230,16 @@ enum page_coding negotiate_coding(const char *accept_encoding)
     if (most <= 0 || most < coding_q(accept_encoding, "identity", "identity"))
         return PAGE_IDENTITY;
     return zstd == most ? PAGE_ZSTD : PAGE_GZIP;
+}
+
+enum page_coding negotiate_coding(const char *accept_encoding)
+{
+    static _Thread_local struct memo memo;
+    if (!accept_encoding)
+        return PAGE_IDENTITY;
+    if (!memo_has(&memo, accept_encoding))
+        memo_take(&memo, accept_encoding, 0, coding_of(accept_encoding));
+    return (enum page_coding)memo.chosen;
 }
 
 const char *negotiate_coding_name(enum page_coding coding)

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "server/hint.h"
 #include "server/negotiate.h"
 
@@ -50,7 +51,7 @@ static void variant_choose(struct variant *v, const struct request *request, str
     if (v->type == PAGE_TYPE_HTML_V1 && len > 0)
         (void)snprintf(v->etag, sizeof(v->etag), "%.*s-v1\"", (int)len - 1, v->body->etag);
     else
-        (void)snprintf(v->etag, sizeof(v->etag), "%s", v->body->etag);
+        str_copy(v->etag, sizeof(v->etag), v->body->etag);
 }
 
 static struct reply variant_build(const struct variant *v)
