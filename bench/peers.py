@@ -164,13 +164,22 @@ files = "{mirror}/"
 """
 
 
+def flat_configuration(*urls):
+    mirrors = [CONFIGURED_MIRROR.format(number=i, mirror=url) for i, url in enumerate(urls, 1)]
+    return CONFIGURATION + "".join(mirrors)
+
+
 def start_wheelyard(folder, mirror_urls, *flags):
-    """With these flat mirrors, one worker thread and otherwise as it is by default."""
+    """With these flat mirrors."""
+    urls = [mirror_urls] if isinstance(mirror_urls, str) else mirror_urls
+    return start_configured(folder, flat_configuration(*urls), *flags)
+
+
+def start_configured(folder, configuration, *flags):
+    """With these origins, one worker thread and otherwise as it is by default."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    urls = [mirror_urls] if isinstance(mirror_urls, str) else mirror_urls
-    mirrors = [CONFIGURED_MIRROR.format(number=i, mirror=url) for i, url in enumerate(urls, 1)]
-    (folder / "config.toml").write_text(CONFIGURATION + "".join(mirrors))
+    (folder / "config.toml").write_text(configuration)
     port = free_port()
     command = [WHEELYARD, "serve", "--config", folder / "config.toml", "--cache-dir", folder / "cache"]
     command += ["--listen", f"127.0.0.1:{port}", "--workers", "1", *flags]

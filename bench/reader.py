@@ -11,6 +11,7 @@ given the `truth` takes the bytes out of the kernel and compares each of them.
 import select
 import socket
 import time
+import urllib.parse
 
 BLOCK = 1 << 20
 
@@ -111,3 +112,27 @@ def read_all(readers, limit_s=120, each=lambda: None):
         if not reader.done:
             reader.fault, reader.done = "no end", time.monotonic()
         reader.close()
+
+
+def ask_again(url, headers, connections, seconds):
+    """For so long one request after the other over each connection; how many were answered by 304."""
+    address = urllib.parse.urlsplit(url)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET {address.path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode()
+    poll, sockets, answered = select.epoll(), {}, 0
+    for _ in range(connections):
+        one = socket.create_connection((address.hostname, address.port))
+        sockets[one.fileno()] = one
+        poll.register(one, select.EPOLLIN)
+        one.sendall(request)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for fd, _ in poll.poll(1):
+            head = sockets[fd].recv(4096)
+            if not head.startswith(b"HTTP/1.1 304 ") or not head.endswith(b"\r\n\r\n"):
+                raise ValueError(f"{url}: {head[:80]}")
+            answered += 1
+            sockets[fd].sendall(request)
+    for one in sockets.values():
+        one.close()
+    return answered
