@@ -12,7 +12,8 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/core.h"
-#include "index/listing.h"
+#include "engine/receipt.h"
+#include "engine/space.h"
 
 /*
  * The caller's thread leads, the transfer thread reports. A probe is one mirror's turn:
@@ -27,9 +28,6 @@
 enum { LOOK_MS = 100, RATE_LEAST_BYTES = 64 << 10, RATE_LEAST_MS = 1000 };
 enum stage { PROBE_LISTING, PROBE_HEAD, PROBE_RANGE, PROBE_DONE };
 
-static const char accept_page[] = "application/vnd.pypi.simple.v1+json, "
-                                  "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
-
 struct look;
 
 struct probe {
@@ -42,8 +40,7 @@ struct probe {
     bool is_cancelled; /* by us: late, or enough */
     /* under look->lock */
     bool ended;
-    char *url; /* of the listing, after redirects */
-    struct buf body;
+    struct receipt *page;
     int64_t received, first_ms, last_ms;
 };
 
@@ -89,8 +86,10 @@ static int on_head(void *context, const struct fetch_head *head)
     pthread_mutex_lock(&p->look->lock);
     step->status = head->status;
     host_of(head->final_url, step->host);
-    if (p->stage == PROBE_LISTING)
-        p->url = str_dup(head->final_url);
+    if (p->stage == PROBE_LISTING) {
+        p->page->status = head->status;
+        p->page->url = str_dup(head->final_url);
+    }
     if (head->date_s >= 0) {
         p->to->has_clock = true;
         p->to->skew_s = head->date_s - clock_real_s();
@@ -106,7 +105,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     (void)offset;
     pthread_mutex_lock(&p->look->lock);
     if (p->stage == PROBE_LISTING)
-        buf_add(&p->body, slab->data, slab->len);
+        buf_add(&p->page->body, slab->data, slab->len);
     p->received += (int64_t)slab->len;
     p->last_ms = clock_monotonic_ms();
     if (p->stage == PROBE_RANGE && p->received >= EXAMINE_BYTES)
@@ -120,7 +119,7 @@ static void on_done(void *context, int error, const char *detail)
     struct probe *p = context;
     struct examined_step *step = step_of(p);
     pthread_mutex_lock(&p->look->lock);
-    step->error = error ? error : p->body.error;
+    step->error = error ? error : p->page->body.error;
     if (error == ERROR_UPSTREAM_STATUS)
         (void)snprintf(step->detail, sizeof(step->detail), "HTTP %d", step->status);
     else if (error)
@@ -143,7 +142,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
         .is_page = page,
         .from = stage == PROBE_RANGE ? 1 : -1,
         .to = stage == PROBE_RANGE ? EXAMINE_BYTES : -1,
-        .accept = page ? accept_page : NULL,
+        .accept = page ? receipt_accept(p->to->mirror) : NULL,
         .via = p->look->engine->via,
         .max_bytes = page ? LISTING_MAX_BYTES : INT64_MAX,
         .share = (uintptr_t)p,
@@ -154,18 +153,6 @@ static void start(struct probe *p, enum stage stage, const char *url)
     p->begun_ms = p->first_ms = p->last_ms = clock_monotonic_ms();
     step_of(p)->asked = true;
     p->id = fetcher_start(p->look->engine->fetcher, &request, &sink, p);
-}
-
-/* As receipt_says_missing. */
-static bool is_missing(const struct probe *p)
-{
-    int status = p->to->listing.status;
-    if (status == 404 || status == 410)
-        return true;
-    for (const int *m = p->to->mirror->missing; m && *m; m++)
-        if (*m == status)
-            return true;
-    return status == 403 && listing_is_s3_denial(p->body.data, p->body.len);
 }
 
 /* The last wheel of the project, else of the page, is the newest more often than not. */
@@ -190,17 +177,12 @@ static void take_files(struct examined *to, const struct listing *l)
 
 static int judge_listing(struct probe *p)
 {
-    struct examined *to = p->to;
-    struct listing *l = NULL;
-    if (to->listing.status != 200)
-        return is_missing(p) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
-    int r = listing_parse(p->body.data, p->body.len, p->url ? p->url : to->page, &l);
-    if (r)
-        return r;
-    take_files(to, l);
-    bool is_listing = l->file_count || (l->is_simple && to->mirror->layout == LAYOUT_SIMPLE);
-    listing_free(l);
-    return is_listing ? 0 : ERROR_BAD_LISTING;
+    if (p->page->status != 200)
+        return receipt_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
+    int r = receipt_parse(p->page);
+    if (r == 0)
+        take_files(p->to, p->page->listing->listing);
+    return r;
 }
 
 static void end_listing(struct probe *p)
@@ -211,7 +193,6 @@ static void end_listing(struct probe *p)
         if (step->status != 200)
             (void)snprintf(step->detail, sizeof(step->detail), "HTTP %d", step->status);
     }
-    buf_clear(&p->body);
     if (step->error == 0 && p->to->file)
         start(p, PROBE_HEAD, p->to->file);
     else
@@ -350,20 +331,16 @@ static const char *project_of(const struct origin *origin, const char *channel, 
     return "pip";
 }
 
-struct view_call {
-    struct examination *examination;
-};
-
 /* What only the flight thread knows. */
 static void view_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    const struct view_call *view = call->argument;
-    struct examination *x = view->examination;
+    struct examination *x = *(struct examination *const *)call->argument;
     struct engine *e = call->engine;
     x->cache_dir = e->options.cache_dir;
     x->max_size = e->options.max_size;
     x->min_free = e->options.min_free;
+    x->has_room = space_could_make(e, EXAMINE_BYTES);
     for (size_t i = 0; i < x->count; i++) {
         struct examined *to = &x->list[i];
         unsigned number = (unsigned)(to->mirror - to->origin->mirrors);
@@ -394,7 +371,6 @@ static int prepare(struct look *look, const struct origins *origins, struct exam
                                     .project = project_of(origin, channel, look->options->project),
                                     .rate_bytes_s = -1};
             *p = (struct probe){.look = look, .to = to, .channel = channel};
-            buf_init(&p->body, LISTING_MAX_BYTES);
         }
     return 0;
 }
@@ -405,6 +381,8 @@ static void begin(struct probe *p)
     if (p->channel)
         to->page = mirror_page_url(to->mirror, p->channel, to->project);
     if (to->page)
+        p->page = receipt_new(p->look->engine, NULL, to->mirror, to->page, false);
+    if (p->page)
         start(p, PROBE_LISTING, to->page);
     else
         p->stage = PROBE_DONE;
@@ -422,10 +400,9 @@ static void look_init(struct look *look)
 
 static void look_release(struct look *look)
 {
-    for (size_t i = 0; look->probes && i < look->count; i++) {
-        buf_release(&look->probes[i].body);
-        free(look->probes[i].url);
-    }
+    for (size_t i = 0; look->probes && i < look->count; i++)
+        if (look->probes[i].page)
+            receipt_free(look->probes[i].page);
     free(look->probes);
     pthread_cond_destroy(&look->change);
     pthread_mutex_destroy(&look->lock);
@@ -453,7 +430,7 @@ int engine_examine(struct engine *e, const struct examine_options *options,
     look_init(&look);
     int r = prepare(&look, core_origins(e), x);
     if (r == 0)
-        (void)core_call(e, view_run, &(struct view_call){x});
+        (void)core_call(e, view_run, &x);
     for (size_t i = 0; r == 0 && i < x->count; i++)
         begin(&look.probes[i]);
     if (r == 0)

@@ -61,6 +61,7 @@ struct examination {
     /* of the daemon, as now in force */
     const char *cache_dir;
     int64_t max_size, min_free; /* bytes */
+    bool has_room;              /* for something new, be it that something old goes */
 };
 
 /* ERROR_STOPPING when *stop is set. */

@@ -8,6 +8,14 @@
 #include "base/error.h"
 #include "base/log.h"
 
+const char *receipt_accept(const struct mirror *mirror)
+{
+    return mirror->layout == LAYOUT_FLAT ? "text/html, application/json;q=0.5"
+                                         : "application/vnd.pypi.simple.v1+json, "
+                                           "application/vnd.pypi.simple.v1+html;q=0.2, "
+                                           "text/html;q=0.1";
+}
+
 struct receipt *receipt_new(struct engine *e, struct source *source, const struct mirror *mirror,
                             const char *page, bool is_list)
 {

@@ -34,7 +34,10 @@ struct receipt {
     struct buf packed; /* the body, gzip */
 };
 
-/* NULL when out of memory. `page` must live as long as the receipt. */
+/* What a mirror's pages are asked for as: the value of Accept. */
+const char *receipt_accept(const struct mirror *mirror);
+
+/* NULL when out of memory. `page` must live as long as the receipt; `source` is for who made it. */
 struct receipt *receipt_new(struct engine *engine, struct source *source,
                             const struct mirror *mirror, const char *page, bool is_list);
 void receipt_free(struct receipt *receipt);

@@ -24,10 +24,6 @@ enum {
     KEEP_PROBING_MS = 600 * 1000,
 };
 
-static const char accept_simple[] = "application/vnd.pypi.simple.v1+json, "
-                                    "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
-static const char accept_flat[] = "text/html, application/json;q=0.5";
-
 struct source {
     struct engine *engine;
     const struct origin *origin;
@@ -483,8 +479,7 @@ static void start_fetch(struct source *s)
                                     .is_page = true,
                                     .from = -1,
                                     .to = -1,
-                                    .accept = mirror_of(s)->layout == LAYOUT_FLAT ? accept_flat
-                                                                                  : accept_simple,
+                                    .accept = receipt_accept(mirror_of(s)),
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,

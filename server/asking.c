@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/origins.h"
+#include "server/argument.h"
 #include "server/ask.h"
 #include "server/config.h"
 
@@ -23,18 +24,6 @@ static int wrong(const struct asking *a, const char *argument, const char *what)
 {
     (void)fprintf(stderr, "wheelyard %s: %s: %s\n", a->command->name, argument, what);
     return EXIT_USAGE;
-}
-
-/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
-static const char *take_value(int argc, char **argv, int *i, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
 }
 
 /* As wheels spell it: "win-amd64" and "macosx-14.0-arm64" are what Python calls itself. */
@@ -58,15 +47,15 @@ static int set_flag(struct asking *a, int argc, char **argv, int *i)
 
     if (strcmp(argv[*i], "--json") == 0)
         a->as_json = true;
-    else if ((value = take_value(argc, argv, i, "--index")))
+    else if ((value = argument_value(argc, argv, i, "--index")))
         a->index = strcmp(value, "simple") == 0 ? "" : value;
-    else if ((value = take_value(argc, argv, i, "--url")))
+    else if ((value = argument_value(argc, argv, i, "--url")))
         a->url = value;
-    else if ((value = take_value(argc, argv, i, "--config")))
+    else if ((value = argument_value(argc, argv, i, "--config")))
         a->config = value;
-    else if (a->command->takes_target && (value = take_value(argc, argv, i, "--python")))
+    else if (a->command->takes_target && (value = argument_value(argc, argv, i, "--python")))
         a->python = value;
-    else if (a->command->takes_target && (value = take_value(argc, argv, i, "--platform")))
+    else if (a->command->takes_target && (value = argument_value(argc, argv, i, "--platform")))
         return set_platform(a, value);
     else
         return wrong(a, argv[*i], "unknown flag, or its value is missing");

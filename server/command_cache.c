@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "server/argument.h"
 #include "server/control_client.h"
 #include "server/options.h"
 
@@ -346,17 +347,6 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
-/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
-static const char *take_value(int argc, char **argv, int *i, const char *name)
-{
-    size_t len = strlen(name);
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
-}
-
 static int set_rate(struct command *c, char *text)
 {
     size_t len = strlen(text);
@@ -379,9 +369,9 @@ static int parse(int argc, char **argv, struct command *c)
             only_blobs = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             c->as_json = true;
-        } else if ((value = take_value(argc, argv, &i, "--socket"))) {
+        } else if ((value = argument_value(argc, argv, &i, "--socket"))) {
             c->socket = value;
-        } else if ((value = take_value(argc, argv, &i, "--rate"))) {
+        } else if ((value = argument_value(argc, argv, &i, "--rate"))) {
             int r = set_rate(c, (char *)(uintptr_t)value);
             if (r)
                 return r;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "server/argument.h"
 #include "server/ask.h"
 #include "server/config.h"
 #include "server/control_client.h"
@@ -335,7 +336,7 @@ static int run(struct doctor *d)
     look_at_addresses(d);
     if (!d->is_elsewhere && !look_through_daemon(d) && d->has_config)
         doctor_disk(d->config.engine.cache_dir, d->config.engine.max_size,
-                    d->config.engine.min_free, &d->findings);
+                    d->config.engine.min_free, true, &d->findings);
     look_at_clients(d);
     int code = findings_worst(&d->findings) == FINDING_FAILED ? EXIT_FAILED : EXIT_WELL;
     return print(d, d->reached ? code : EXIT_UNREACHABLE);
@@ -347,18 +348,6 @@ static int wrong(const char *argument, const char *what)
 {
     (void)fprintf(stderr, "wheelyard doctor: %s: %s\n", argument, what);
     return EXIT_USAGE;
-}
-
-/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
-static const char *take_value(int argc, char **argv, int *i, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
 }
 
 static int parse(int argc, char **argv, struct doctor *d)
@@ -380,7 +369,7 @@ static int parse(int argc, char **argv, struct doctor *d)
             continue;
         }
         for (size_t f = 0; f < FLAGS && !value; f++)
-            if ((value = take_value(argc, argv, &i, flags[f].name)))
+            if ((value = argument_value(argc, argv, &i, flags[f].name)))
                 *flags[f].to = value;
         if (!value)
             return wrong(argv[i], "unknown flag, or its value is missing");

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "base/toml.h"
 #include "base/url.h"
+#include "server/argument.h"
 #include "server/config.h"
 #include "server/edit.h"
 #include "server/setup.h"
@@ -363,18 +364,6 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
-/* `--name value` and `--name=value`; NULL when argv[*i] is another flag. */
-static const char *take_value(int argc, char **argv, int *i, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
-}
-
 static int parse(int argc, char **argv, struct setup *s)
 {
     for (int i = 0; i < argc; i++) {
@@ -382,11 +371,11 @@ static int parse(int argc, char **argv, struct setup *s)
 
         if (strcmp(argv[i], "--write") == 0)
             s->write = true;
-        else if ((value = take_value(argc, argv, &i, "--index")))
+        else if ((value = argument_value(argc, argv, &i, "--index")))
             s->index = strcmp(value, "simple") == 0 ? "" : value;
-        else if ((value = take_value(argc, argv, &i, "--url")))
+        else if ((value = argument_value(argc, argv, &i, "--url")))
             s->given_url = value;
-        else if ((value = take_value(argc, argv, &i, "--config")))
+        else if ((value = argument_value(argc, argv, &i, "--config")))
             s->config = value;
         else if (argv[i][0] == '-')
             return wrong(argv[i], "unknown flag, or its value is missing");

@@ -23,7 +23,7 @@ void control_doctor(struct engine *engine, const struct control_request *request
     int r = engine_examine(engine, &options, stop, &x);
 
     if (r == 0) {
-        doctor_disk(x->cache_dir, x->max_size, x->min_free, &findings);
+        doctor_disk(x->cache_dir, x->max_size, x->min_free, x->has_room, &findings);
         doctor_mirrors(x, &findings);
         r = findings.error;
     }

@@ -93,7 +93,8 @@ static int open_trial(const char *dir)
 
 /* -------------------------------------------------------------------- room */
 
-static void examine_room(const char *dir, int64_t max_size, int64_t min_free, struct findings *to)
+static void examine_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
+                         struct findings *to)
 {
     char free_text[FINDINGS_SIZE_TEXT], limit[FINDINGS_SIZE_TEXT], total_text[FINDINGS_SIZE_TEXT];
     struct statvfs fs;
@@ -107,9 +108,11 @@ static void examine_room(const char *dir, int64_t max_size, int64_t min_free, st
     findings_size(total, total_text);
     if (unused < min_free) {
         findings_size(min_free, limit);
-        findings_add(to, FINDING_FAILED, "disk-space", dir,
-                     "make room, or lower min_free: until then nothing new is kept",
-                     "%s free, less than min_free (%s)", free_text, limit);
+        findings_add(to, has_room ? FINDING_WARNING : FINDING_FAILED, "disk-space", dir,
+                     "make room, or lower min_free", "%s free, less than min_free (%s): %s",
+                     free_text, limit,
+                     has_room ? "what is new takes the place of something old"
+                              : "nothing new is kept");
         return;
     }
     findings_size(max_size, limit);
@@ -160,7 +163,8 @@ static void missing(const char *dir, struct findings *to)
                      "is not there, and cannot be made in %s", parent ? parent : "/");
 }
 
-void doctor_disk(const char *dir, int64_t max_size, int64_t min_free, struct findings *to)
+void doctor_disk(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
+                 struct findings *to)
 {
     auto_close int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -180,5 +184,5 @@ void doctor_disk(const char *dir, int64_t max_size, int64_t min_free, struct fin
     }
     examine_kind(folder, dir, to);
     examine_abilities(file, dir, to);
-    examine_room(dir, max_size, min_free, to);
+    examine_room(dir, max_size, min_free, has_room, to);
 }

@@ -5,9 +5,11 @@
  * can do what we ask of one (sparse files, reservations, shared mappings). Tried with a file of a
  * megabyte that has no name. Blocks; any thread.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/findings.h"
 
-/* Sizes are the configuration's, in bytes. */
-void doctor_disk(const char *cache_dir, int64_t max_size, int64_t min_free, struct findings *to);
+/* Sizes are the configuration's, in bytes. has_room: below min_free, old wheels can make room. */
+void doctor_disk(const char *cache_dir, int64_t max_size, int64_t min_free, bool has_room,
+                 struct findings *to);

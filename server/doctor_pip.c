@@ -203,12 +203,9 @@ static void judge(struct pip *pip)
 {
     const struct value *index = get(pip, INDEX_URL);
     const struct value *none = get(pip, NO_INDEX);
-    static const char *const yes[] = {"1", "true", "yes", "on", "y", "t"};
 
-    for (size_t i = 0; none && i < sizeof yes / sizeof *yes; i++)
-        if (strcasecmp(none->text, yes[i]) == 0)
-            findings_add(pip->stage->to, FINDING_WARNING, "client-no-index", "pip", "take it away",
-                         "no-index = %s (%s): it asks no index at all", none->text, none->where);
+    if (none && doctor_is_yes(none->text))
+        doctor_no_index(pip->stage, "pip", none->where);
     if (doctor_judge_index(pip->stage, "pip", "index-url", index ? index->text : NULL,
                            index ? index->where : NULL)) {
         judge_trust(pip, index->text);

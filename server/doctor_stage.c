@@ -219,26 +219,51 @@ struct toml_document *doctor_read_toml(struct doctor_stage *s, const char *clien
 
 /* ------------------------------------------------------------------ verdicts */
 
-/* From `//` to the last `@` before the next slash. */
+/* Past the last `@` before the next slash, which is shown as `***@`. */
+static const char *hide_user(const char *at, struct buf *to)
+{
+    const char *end = memrchr(at, '@', strcspn(at, "/ \t\n"));
+
+    if (!end)
+        return at;
+    buf_puts(to, "***@");
+    return end + 1;
+}
+
+/* A proxy may be written without its scheme. */
 char *doctor_shown(const char *value)
 {
     struct buf text;
 
     buf_init(&text, DOCTOR_FILE_MAX_BYTES);
-    for (const char *at; (at = strstr(value, "//")); value = at) {
-        size_t len = strcspn(at += 2, "/ \t\n");
-        const char *end = memrchr(at, '@', len);
-
-        buf_add(&text, value, (size_t)(at - value));
-        if (end) {
-            buf_puts(&text, "***@");
-            at = end + 1;
-        }
+    if (!strstr(value, "//"))
+        value = hide_user(value, &text);
+    for (const char *at; (at = strstr(value, "//"));) {
+        buf_add(&text, value, (size_t)(at + 2 - value));
+        value = hide_user(at + 2, &text);
     }
     buf_puts(&text, value);
     char *ret = buf_take(&text, NULL);
     buf_release(&text);
     return ret;
+}
+
+void doctor_no_index(struct doctor_stage *s, const char *client, const char *where)
+{
+    auto_free char *remedy = str_printf("take it out of %s", where);
+
+    findings_add(s->to, FINDING_WARNING, "client-no-index", client, remedy,
+                 "no-index (%s): it asks no index at all", where);
+}
+
+bool doctor_is_yes(const char *value)
+{
+    static const char *const yes[] = {"1", "true", "yes", "on", "y", "t"};
+
+    for (size_t i = 0; value && i < sizeof yes / sizeof *yes; i++)
+        if (strcasecmp(value, yes[i]) == 0)
+            return true;
+    return false;
 }
 
 void doctor_bypass(struct doctor_stage *s, const char *client, const char *check, const char *what,

@@ -66,6 +66,10 @@ struct toml_document *doctor_read_toml(struct doctor_stage *stage, const char *c
 /* Another index than ours is asked: `what` it is called, `where` it is set. */
 void doctor_bypass(struct doctor_stage *stage, const char *client, const char *check,
                    const char *what, const char *value, const char *where);
+/* It is told to ask none at all. */
+void doctor_no_index(struct doctor_stage *stage, const char *client, const char *where);
+/* A switch as pip and uv read it. */
+bool doctor_is_yes(const char *value);
 /* The client's own index: ours, another, or none (NULL, `where` NULL). True when it is ours. */
 bool doctor_judge_index(struct doctor_stage *stage, const char *client, const char *what,
                         const char *value, const char *where);

@@ -102,6 +102,8 @@ static void take_settings(struct uv *uv, const struct toml_node *table, const ch
     take_list(uv, toml_get(table, "find-links"), "client-find-links", "find-links", where);
     if (backend)
         take_backend(uv, backend, where);
+    if (toml_boolean(toml_get(table, "no-index")))
+        doctor_no_index(uv->stage, client, where);
 }
 
 static void take_document(struct uv *uv, const struct toml_node *table, const char *where)
@@ -145,6 +147,8 @@ static void take_environment(struct uv *uv)
     take_words(uv, "UV_INDEX", " \t\n", "client-extra-index");
     take_words(uv, "UV_EXTRA_INDEX_URL", " \t\n", "client-extra-index");
     take_words(uv, "UV_FIND_LINKS", ",", "client-find-links");
+    if (doctor_is_yes(doctor_environment("UV_NO_INDEX")))
+        doctor_no_index(uv->stage, client, "UV_NO_INDEX");
     if (doctor_environment("UV_TORCH_BACKEND"))
         take_backend(uv, doctor_environment("UV_TORCH_BACKEND"), "UV_TORCH_BACKEND");
 }
@@ -205,12 +209,11 @@ static void take_machine_file(void *context, const char *path)
 static void take_files(struct uv *uv)
 {
     const char *named = doctor_environment("UV_CONFIG_FILE");
-    const char *none = doctor_environment("UV_NO_CONFIG");
     auto_free char *user = doctor_in_config_home("uv/uv.toml");
 
     if (named)
         (void)take_file(uv, named);
-    if (named || (none && strcmp(none, "0") != 0 && strcmp(none, "false") != 0))
+    if (named || doctor_is_yes(doctor_environment("UV_NO_CONFIG")))
         return;
     take_project(uv);
     if (user)

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 from daemon import (
     PATIENCE,
+    REPORTS,
     binary,
     configuration,
     daemon_environment,
@@ -22,6 +24,7 @@ from daemon import (
 )
 from origin import PORTAL_PAGE, Origin
 from standins import Nginx, anchor, flat_page, simple_page, wait_until
+from test_full_disk import disk  # noqa: F401  pylint: disable=unused-import
 from wheels import build, sha256_of
 
 WELL, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -34,6 +37,7 @@ class Report:
     def __init__(self, done):
         self.code = done.returncode
         self.text = done.stdout + done.stderr
+        assert not REPORTS.search(self.text), self.text
         try:
             document = json.loads(done.stdout)
             assert document["code"] == self.code
@@ -104,7 +108,7 @@ def _site(origin, wheel):
 def _doctor(site, serve, place, tmp_path):
     """doctor(...): starts a daemon over the site and examines it."""
 
-    def run(*arguments, pytorch=None, pypi=None, edit=lambda text: text, **top):
+    def run(*arguments, pytorch=None, pypi=None, edit=str, cache_dir=None, **top):
         patience = {"listing_timeout": "60s", "stall_timeout": "60s", "connect_timeout": "60s"}
         sizes = {"min_free": "1MB", "max_size": "2MB"}
         top = {"socket": str(place), **sizes, **patience, **top}
@@ -113,7 +117,7 @@ def _doctor(site, serve, place, tmp_path):
             pypi=[pypi_mirror("tuna", site.url)] if pypi is None else pypi,
             **top,
         )
-        run.daemon = serve(edit(text))
+        run.daemon = serve(edit(text), cache_dir=cache_dir)
         return run.again(*arguments)
 
     def again(*arguments):
@@ -361,6 +365,28 @@ def test_room(doctor, sizes, state):
     report = doctor(**sizes)
     assert report.state("disk-space", str(doctor.daemon.cache_dir)) == state
     assert report.code == (FAILED if state == "failed" else WELL)
+
+
+@pytest.mark.parametrize("more, state", [(1_000_000, "warning"), (9_000_000, "failed")])
+def test_a_cache_that_is_full(doctor, disk, wheel, more, state):
+    """What is new takes the place of something old, where there is enough of that."""
+    doctor(cache_dir=disk / "cache", max_size="8MB")
+    path = f"/files/pytorch/cu126/{wheel.name.replace('+', '%2B')}"
+    assert doctor.daemon.get(path).status == 200
+    doctor.daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"])
+    free = shutil.disk_usage(disk).free
+    _reload(doctor.daemon, 'min_free = "1MB"', f"min_free = {free + more}")
+    assert doctor.again().state("disk-space", str(disk / "cache")) == state
+
+
+def _reload(daemon, old, new):
+    file = daemon.folder / "config.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    before = daemon.log().count("configuration reloaded")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log().count("configuration reloaded") > before, 10 * PATIENCE)
 
 
 def test_a_cache_in_memory(tmp_path):

@@ -277,11 +277,21 @@ def test_a_torch_backend(tmp_path):
     assert ("client-torch-backend", "warning") in _of(report, "uv")
 
 
+def test_no_index_at_all(tmp_path):
+    environment = {"PIP_INDEX_URL": INDEX, "UV_DEFAULT_INDEX": INDEX}
+    report = _look(tmp_path, **environment, PIP_NO_INDEX="1", UV_NO_INDEX="true")
+    assert [c["subject"] for c in report.of("client-no-index")] == ["pip", "uv"]
+    (tmp_path / "uv.toml").write_text("no-index = true\n")
+    report = _look(tmp_path, **environment, PIP_NO_INDEX="0")
+    assert [c["subject"] for c in report.of("client-no-index")] == ["uv"]
+
+
 def test_passwords_stay_unseen(tmp_path):
     secret = "http://joe:s3cr3t@pypi.example/simple"
     names = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX", "http_proxy", "UV_DEFAULT_INDEX")
     report = _look(tmp_path, **{name: secret for name in names})
     assert "s3cr3t" not in report.text and "***@pypi.example" in report.text
+    assert "s3cr3t" not in _look(tmp_path, http_proxy="joe:s3cr3t@proxy.lab:3128").text
 
 
 def test_a_proxy_elsewhere_cannot_reach_us(tmp_path):
