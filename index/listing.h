@@ -59,8 +59,8 @@ struct listing {
     char *project_status_reason; /* or NULL */
     int64_t last_serial; /* of PyPI, as JSON (`_last-serial`) or a comment (<!--SERIAL n-->) has it;
                             0 where not given */
-    size_t skipped; /* file-like links that could not be read, and what a page left unclosed: a
-                       comment, script or tag at its end may have swallowed links */
+    size_t skipped;      /* file-like links that could not be read, and what a page left unclosed: a
+                            comment, script or tag at its end may have swallowed links */
     bool is_cut;    /* ends inside of a comment, script or tag, or before the </body> or </html> of
                        what it opened: the rest was lost on the way */
     bool is_simple; /* says so itself: JSON with `files`/`projects`, or a pypi:repository-version

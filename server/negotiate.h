@@ -19,10 +19,10 @@ enum { PAGE_TYPES = 3 };
 const char *negotiate_content_type(enum page_type type);
 
 /*
- * The type of a page. `format` outranks Accept; it is one type by its name, no list or wildcard, and
- * what is none of ours is NEGOTIATE_NOTHING whatever Accept says. Among equal q a named type outranks a wildcard and
- * JSON the other named types; a wildcard alone gets HTML, which old clients and browsers read.
- * NEGOTIATE_NOTHING: only types were named that we do not have (406).
+ * The type of a page. `format` outranks Accept; it is one type by its name, no list or wildcard,
+ * and what is none of ours is NEGOTIATE_NOTHING whatever Accept says. Among equal q a named type
+ * outranks a wildcard and JSON the other named types; a wildcard alone gets HTML, which old clients
+ * and browsers read. NEGOTIATE_NOTHING: only types were named that we do not have (406).
  */
 enum { NEGOTIATE_NOTHING = 1 };
 int negotiate_page(const char *accept, const char *format, enum page_type *ret);
