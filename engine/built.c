@@ -15,14 +15,14 @@
 #include "base/zstandard.h"
 #include "engine/delisted.h"
 
-enum { CODED_LEAST_BYTES = 512 };
+enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256 };
 
 struct built_page {
     struct page page;
     _Atomic int refs;
     struct engine *engine;
     char detail[512];
-    char mirrors[256];
+    char mirrors[MIRROR_NAMES_BYTES];
 };
 
 /* ------------------------------------------------------------------ pages */
@@ -255,9 +255,10 @@ static int add_name(struct names *n, const char *name)
 static int add_owned(struct build *b, struct names *n, const char *text)
 {
     char name[NAME_MAX_BYTES + 1];
-    if (!text || name_normalize(text, name) || !origin_owns(b->origin, b->channel, name))
+    if (!text || name_normalize(text, name) ||
+        (!b->origin->owns_listed && !origin_owns(b->origin, b->channel, name)))
         return 0;
-    return add_name(n, name);
+    return n->count < BUILD_NAMES_MOST ? add_name(n, name) : ERROR_TOO_BIG;
 }
 
 static int add_projects(struct build *b, struct names *n, const struct listing *l)
@@ -340,16 +341,18 @@ static int write_list(struct build *b, struct page *page)
 
 static int write_flat(struct build *b, struct page *page)
 {
-    auto_buf struct buf prefix, bytes;
+    auto_buf struct buf bytes;
     size_t count = 0;
-    buf_init(&prefix, 4096);
+    int r = 0;
     buf_init(&bytes, PAGE_MAX_BYTES);
-    href_prefix(b, &prefix);
-    int r = prefix.error;
     for (size_t i = 0; r == 0 && i < b->part_count; i++) {
-        r = merge_listings(b->parts[i], &prefix);
-        count += b->parts[i]->merge.count;
-        b->merge.mirrors |= b->parts[i]->merge.mirrors;
+        struct build *part = b->parts[i];
+        auto_buf struct buf prefix;
+        buf_init(&prefix, 4096);
+        part->kind = BUILD_FLAT; /* its links are seen from there */
+        href_prefix(part, &prefix);
+        r = prefix.error ? prefix.error : merge_listings(part, &prefix);
+        count += part->merge.count;
     }
     auto_free struct page_file *files = calloc(count + 1, sizeof(*files));
     if (!files)
@@ -385,6 +388,30 @@ static int write_page(struct build *b, struct page *page)
     return 0;
 }
 
+/* Adds the names of an origin's mirrors that are not there yet, comma-separated. */
+static void add_mirrors(const struct origin *origin, unsigned set, char *to, size_t size)
+{
+    char names[MIRROR_NAMES_BYTES], *rest = NULL;
+    core_mirror_names(origin, set, names, sizeof(names));
+    for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        size_t len = strlen(to), more = strlen(name);
+        bool there = false;
+        for (const char *at = to; !there && *at; at += strcspn(at, ",") + (strchr(at, ',') != NULL))
+            there = strcspn(at, ",") == more && strncmp(at, name, more) == 0;
+        if (!there && len + more + 2 <= size)
+            (void)snprintf(to + len, size - len, "%s%s", len ? "," : "", name);
+    }
+}
+
+/* Who lists what is on the page: of a flat one, mirrors of several origins. */
+static void name_mirrors(const struct build *b, char *to, size_t size)
+{
+    if (b->origin)
+        add_mirrors(b->origin, b->merge.mirrors, to, size);
+    for (size_t i = 0; i < b->part_count; i++)
+        add_mirrors(b->parts[i]->origin, b->parts[i]->merge.mirrors, to, size);
+}
+
 /* On the compute lane. */
 static void build_run(struct job *job)
 {
@@ -394,8 +421,7 @@ static void build_run(struct job *job)
         int r = write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
             b->merge.mirrors |= 1u << b->mirrors[i];
-        if (b->origin)
-            core_mirror_names(b->origin, b->merge.mirrors, built->mirrors, sizeof(built->mirrors));
+        name_mirrors(b, built->mirrors, sizeof(built->mirrors));
         built->page.incomplete = b->incomplete;
         built->page.max_age_s = b->max_age_s;
         built->page.last_serial = b->merge.last_serial;

@@ -16,10 +16,12 @@ size_t built_bytes(const struct page *page);
 /* Whether two pages say the same in every form. */
 bool built_is_same(const struct page *a, const struct page *b);
 
+enum { BUILD_NAMES_MOST = 100000 }; /* that mirrors list, doubles included; else ERROR_TOO_BIG */
+
 enum build_kind {
     BUILD_PROJECT, /* the page of `project` */
     BUILD_LIST,    /* the list of projects */
-    BUILD_NAMES,   /* no page: `names`, those that the first origin of the index answers for */
+    BUILD_NAMES,   /* no page: `names`, those that the origin lists and owns, and `known` */
     BUILD_FLAT,    /* the flat page of `parts` */
 };
 

@@ -14,6 +14,7 @@
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
  *   - delisted.c, showing.c: what is held that no mirror lists any more
+ *   - roster.c: which names an origin lists, and so who owns them
  *   - status.c: /-/status; examine.c: a look at every mirror, beside all that
  *
  * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is
@@ -44,6 +45,7 @@ struct marks;
 struct metadata;
 struct pages;
 struct ranges;
+struct rosters;
 struct scrub;
 struct sources;
 struct space;
@@ -71,6 +73,7 @@ struct engine {
     struct delisted *delisted; /* flight thread */
     struct scrub *scrub;
     struct pages *pages;
+    struct rosters *rosters;
     struct sources *sources;                 /* flight thread */
     struct budget *budget;                   /* flight thread */
     _Atomic(const struct origins *) origins; /* in force */
@@ -154,6 +157,8 @@ size_t pages_channels(struct engine *engine, const struct origin *origin, const 
                       const char *project, char *ret[DELISTED_CHANNELS]);
 /* The origins are others: no page stands, and those being loaded are begun anew. */
 void pages_reload(struct engine *engine);
+/* An origin lists other names than it did: pages whose project has another owner now go. */
+void pages_reowned(struct engine *engine, const struct origin *origin);
 void pages_tick(struct engine *engine, int64_t now_ms);
 void pages_stop(struct engine *engine);
 int sources_new(struct engine *engine, struct sources **ret);

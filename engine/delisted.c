@@ -360,7 +360,7 @@ void delisted_add_names(struct build *b)
     for (const struct held_project *p = d->projects; p; p = p->hh.next) {
         const char *project = p->key + strlen(p->key) + 1;
         if (strcmp(p->key, b->origin->name) != 0 || !lists(p, channel_of(b)) ||
-            !origin_owns(b->origin, b->channel, project))
+            !(b->origin->owns_listed || origin_owns(b->origin, b->channel, project)))
             continue;
         b->known[b->known_count] = strdup(project);
         b->known_count += b->known[b->known_count] != NULL;

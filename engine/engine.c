@@ -17,6 +17,7 @@
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
+#include "engine/roster.h"
 #include "engine/sources.h"
 #include "engine/space.h"
 #include "engine/verify.h"
@@ -64,6 +65,7 @@ static void tick(struct engine *e, int64_t now_ms)
     metadata_tick(e, now_ms);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
+    rosters_tick(e, now_ms);
     status_tick(e);
 }
 
@@ -196,6 +198,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
+        r = rosters_new(e, &e->rosters);
+    if (r == 0)
         r = pages_new(e, &e->pages);
     if (r == 0)
         r = files_load(e);
@@ -306,6 +310,7 @@ void engine_free(struct engine *e)
     engine_stop(e);
     scrub_free(e->scrub);
     pages_free(e->pages);
+    rosters_free(e->rosters);
     sources_free(e->sources);
     files_free(e->files);
     marks_free(e->marks);

@@ -129,15 +129,18 @@ static bool has_channels(const struct origin *origin)
     return origin->channels[0] != NULL;
 }
 
-/* Who answers for what no channel's origin owns; NULL when the configuration leaves it open. */
-static const struct origin *find_rest(const struct origins *origins)
+/* Who answers for what no channel's origin owns; NULL when the configuration leaves it open.
+ * Whoever claims names of its own comes into an index by being named there, unless it is the only
+ * one. */
+static const struct origin *find_rest(const struct origins *origins, bool claims_names)
 {
     const struct origin *rest = origins_find(origins, "pypi");
     if (rest && !has_channels(rest))
         return rest;
     rest = NULL;
     for (size_t i = 0; i < origins->count; i++) {
-        if (has_channels(&origins->list[i]))
+        const struct origin *origin = &origins->list[i];
+        if (has_channels(origin) || (!claims_names && !origin_owns_rest(origin)))
             continue;
         if (rest)
             return NULL;
@@ -189,7 +192,9 @@ int origins_index(const struct origins *origins, const char *index, struct index
             view_channel(origins, index, &view);
         if (*index && !view.count)
             return ORIGINS_NO_INDEX;
-        const struct origin *rest = find_rest(origins);
+        const struct origin *rest = find_rest(origins, false);
+        if (!rest)
+            rest = find_rest(origins, true);
         if (rest)
             view.origins[view.count++] = rest;
     }
@@ -229,14 +234,34 @@ bool origin_owns(const struct origin *origin, const char *channel, const char *p
     return false;
 }
 
-const struct origin *origins_owner(const struct index_view *view, const char *project)
+bool origin_owns_rest(const struct origin *origin)
 {
-    for (size_t i = 0; i < view->count; i++)
-        if (origin_owns(view->origins[i], view->channel, project))
-            return view->origins[i];
+    return !origin->owns[0] && !origin->owns_in_count && !origin->owns_listed;
+}
+
+static enum listed claim(const struct origin *origin, const char *channel, const char *project,
+                         const struct lister *lister)
+{
+    if (origin_owns(origin, channel, project))
+        return LISTED_YES;
+    if (!origin->owns_listed)
+        return LISTED_NO;
+    return lister ? lister->find(lister->context, origin, channel, project) : LISTED_UNKNOWN;
+}
+
+int origins_owner(const struct index_view *view, const char *project, const struct lister *lister,
+                  const struct origin **ret)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        enum listed listed = claim(view->origins[i], view->channel, project, lister);
+        if (listed == LISTED_NO)
+            continue;
+        *ret = view->origins[i];
+        return listed == LISTED_UNKNOWN ? ORIGINS_NO_ANSWER : 0;
+    }
     const struct origin *last = view->count ? view->origins[view->count - 1] : NULL;
-    bool claims_all = last && !last->owns[0] && !last->owns_in_count;
-    return claims_all ? last : NULL;
+    *ret = last && origin_owns_rest(last) ? last : NULL;
+    return 0;
 }
 
 /* ------------------------------------------------------------------- URLs */

@@ -35,8 +35,9 @@ struct origin {
     char **aliases;  /* further URL prefixes of the same files; NULL-terminated, never NULL */
     char **channels; /* patterns, a `*` stays within a segment; NULL-terminated, never NULL; empty:
                         the origin has no channels */
-    char **owns; /* patterns; NULL-terminated, never NULL; empty, and no owns_in either: owns what
-                    nobody else owns, if it is the last of its index */
+    char **owns; /* patterns; NULL-terminated, never NULL; empty, and nothing of the next two: owns
+                    what nobody else owns, if it is the last of its index */
+    bool owns_listed; /* owns what its mirrors list (engine/roster.h); `owns` is empty then */
     struct owns_in *owns_in; /* in addition to `owns` */
     size_t owns_in_count;
     struct mirror *mirrors;
@@ -85,10 +86,27 @@ bool origin_has_channel(const struct origin *origin, const char *channel);
  * none matches; only names followed by '/' or the end count. */
 size_t origins_index_length(const struct origins *origins, const char *path);
 
-/* The one origin that answers for a normalised project name; NULL when nobody does. */
-const struct origin *origins_owner(const struct index_view *view, const char *project);
+/* Whether an origin with owns_listed lists a name; `channel` may be NULL. */
+enum listed { LISTED_NO, LISTED_YES, LISTED_UNKNOWN };
+struct lister {
+    enum listed (*find)(void *context, const struct origin *origin, const char *channel,
+                        const char *project);
+    void *context;
+};
+
+/*
+ * The one origin that answers for a normalised project name: the first whose claim holds; *ret is
+ * NULL when nobody's does. ORIGINS_NO_ANSWER (> 0): it depends on the listing of *ret, which the
+ * lister does not know; nobody behind it may answer meanwhile. Without a lister no listing is
+ * known.
+ */
+enum { ORIGINS_NO_ANSWER = 1 };
+int origins_owner(const struct index_view *view, const char *project, const struct lister *lister,
+                  const struct origin **ret);
 /* Whether the origin's claim on the name is by pattern; `channel` may be NULL. */
 bool origin_owns(const struct origin *origin, const char *channel, const char *project);
+/* Whether it claims no name of its own, and so answers for all that is left. */
+bool origin_owns_rest(const struct origin *origin);
 
 /* Maps an absolute URL to a file of this origin: *ret_path is the decoded key (free() it).
  * Tries every mirror's `files`, canonical and aliases, the longest prefix first. URL_ELSEWHERE (1)

@@ -10,6 +10,7 @@
 #include "engine/delisted.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
+#include "engine/roster.h"
 #include "engine/slot.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 };
 
 static void check(struct engine *e, struct slot *s);
+static bool settle_owner(struct engine *e, struct slot *s);
 
 static void set_life(struct slot *s, bool stale, int64_t expires_ms)
 {
@@ -119,6 +121,8 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
                            pending ? s->origin->mirrors[i].name : v.failure,
                            pending ? ": no answer yet" : "");
     }
+    if (!s->project)
+        t.version = t.version * 31 + rosters_version(e);
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);
@@ -148,7 +152,7 @@ static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
-    if (b->origin != s->origin) { /* a reload came between: another page is wanted */
+    if (s->awaits_owner || b->origin != s->origin) { /* another page is wanted by now */
         s->building = false;
         s->built_version = 0;
         check(e, s);
@@ -206,6 +210,27 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
+/* Names of the further origins of the index. */
+static void add_listed(struct engine *e, const struct slot *s, struct build *b)
+{
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
+    for (size_t i = 1; i < view.count; i++) {
+        size_t kept = b->known_count, count = kept;
+        if (roster_names(e, view.origins[i], view.channel, &b->known, &count))
+            log_warning("names of %s left out: no memory", view.origins[i]->name);
+        for (size_t n = kept; n < count; n++) {
+            const struct origin *owner = NULL;
+            if (roster_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
+                b->known[kept++] = b->known[n];
+            else
+                free(b->known[n]);
+        }
+        b->known_count = kept;
+    }
+}
+
 static void add_listings(const struct slot *s, struct build *b)
 {
     b->is_heard = true;
@@ -246,7 +271,7 @@ static void add_parts(struct engine *e, const struct slot *s, struct build *b)
 {
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
-        if (s->parts[i]->origin != s->origin) /* not asked for: a reload came between */
+        if (s->parts[i]->awaits_owner || !s->parts[i]->origin)
             continue;
         b->parts[b->part_count] = build_new(e, s->parts[i], BUILD_PROJECT);
         b->part_count += b->parts[b->part_count] != NULL;
@@ -278,10 +303,12 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
                    s->origin->name, s->project ? s->project : "",
                    t->failures[0] ? " (no answer from: " : "", t->failures,
                    t->failures[0] ? ")" : "");
-    if (b->kind == BUILD_LIST)
+    if (b->kind == BUILD_LIST) {
         add_known(e, s, b);
-    if (b->kind == BUILD_LIST && b->channel)
-        delisted_add_names(b);
+        add_listed(e, s, b);
+        if (!origin_owns_rest(b->origin) || b->channel)
+            delisted_add_names(b);
+    }
     if (b->kind == BUILD_FLAT)
         add_parts(e, s, b);
     s->built_version = t->version + 1;
@@ -299,6 +326,12 @@ static void named(struct build *b)
     struct slot *s = b->owner;
     s->building = false;
     slot_drop_parts(s);
+    if (s->awaits_owner) {
+        build_free(b);
+        check(e, s);
+        slot_unref(s);
+        return;
+    }
     if (b->name_count <= PARTS_MOST)
         s->parts = calloc(b->name_count + 1, sizeof(struct slot *));
     for (size_t i = 0; s->parts && i < b->name_count; i++) {
@@ -326,6 +359,7 @@ static bool has_parts(struct engine *e, struct slot *s, const struct tally *t)
         s->parts_version = t->listings_version;
         if (b) {
             delisted_add_names(b);
+            add_listed(e, s, b);
             begin_build(s, b, named);
         }
         return false;
@@ -382,7 +416,7 @@ static bool awaits_ranges(const struct engine *e, const struct slot *s)
  */
 static void check(struct engine *e, struct slot *s)
 {
-    if (!s->loading || s->building || e->stopping)
+    if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
         return;
     struct tally t = tally_sources(e, s);
     if ((!is_time(e, s, &t) && !s->published) || awaits_ranges(e, s))
@@ -407,6 +441,7 @@ static void check(struct engine *e, struct slot *s)
 
 void pages_source_settled(struct engine *e)
 {
+    rosters_check(e);
     for (struct slot *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         check(e, s);
@@ -442,19 +477,99 @@ static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, 
     s->wanted = false;
 }
 
+/* Nobody knows who answers: what there is stays, and nobody else is asked. */
+static void refuse_unknown(struct engine *e, struct slot *s, const struct origin *origin,
+                           const char *channel)
+{
+    char detail[768];
+    int64_t now_ms = clock_monotonic_ms();
+    const char *why = roster_failure(e, origin, channel);
+    (void)snprintf(detail, sizeof(detail), "whether %s has %.200s is not known yet (%s)",
+                   origin->name, s->project, why[0] ? why : "no answer yet");
+    if (s->page && s->page->outcome == OUTCOME_OK)
+        confirm(e, s, true, now_ms + RETRY_MS);
+    else
+        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, detail), true, now_ms + UNAVAILABLE_MS);
+    finish_load(e, s);
+}
+
+/* Whether the index's i-th origin has to list its names before the slot's page can be made: those
+ * that own what they list and, for a list, all behind the first, which is asked anyway. */
+static bool needs_roster(const struct slot *s, const struct index_view *view, size_t i)
+{
+    const struct origin *origin = view->origins[i];
+    return origin->owns_listed || (!s->project && i > 0 && !origin_owns_rest(origin));
+}
+
+/* Whether the origin is sure to own the slot's project, so that those behind it do not matter. */
+static bool is_owner(struct engine *e, const struct slot *s, const struct origin *origin,
+                     const char *channel)
+{
+    const struct index_view one = {.origins = {origin}, .count = 1, .channel = channel};
+    const struct origin *owner;
+    return s->project && !origin_owns_rest(origin) &&
+           roster_owner(e, &one, s->project, &owner) == 0 && owner == origin;
+}
+
+static bool awaits_rosters(struct engine *e, const struct slot *s, const struct index_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        if (needs_roster(s, view, i) && roster_is_pending(e, view->origins[i], view->channel))
+            return true;
+        if (is_owner(e, s, view->origins[i], view->channel))
+            return false;
+    }
+    return false;
+}
+
+static void want_rosters(struct engine *e, struct slot *s, const struct index_view *view,
+                         bool force, const char *via)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        if (needs_roster(s, view, i))
+            (void)roster_want(e, view->origins[i], view->channel, force, via);
+        if (is_owner(e, s, view->origins[i], view->channel))
+            return;
+    }
+}
+
+/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
+ * ended with a refusal. */
+static bool settle_owner(struct engine *e, struct slot *s)
+{
+    struct index_view view;
+    const struct origin *origin = NULL;
+    if (origins_index(core_origins(e), s->index, &view)) {
+        refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
+        return false;
+    }
+    int64_t limit_ms = s->project ? LATEST_MS : e->options.listing_timeout_ms;
+    if (clock_monotonic_ms() - s->began_ms < limit_ms && awaits_rosters(e, s, &view))
+        return false;
+    if (!s->project) {
+        origin = view.origins[0];
+    } else if (roster_owner(e, &view, s->project, &origin)) {
+        refuse_unknown(e, s, origin, view.channel);
+        return false;
+    }
+    if (!origin || (s->official && s->project && !origin->canonical)) {
+        refuse_load(e, s, OUTCOME_NO_PROJECT, slot_no_owner);
+        return false;
+    }
+    s->awaits_owner = false;
+    s->origin = origin;
+    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
+    if (s->project || s->flat || view.channel || !origin_owns_rest(origin))
+        want_sources(e, s, view.channel, s->forces, s->via);
+    return true;
+}
+
 void page_load(struct engine *e, struct slot *s, bool force, const char *via)
 {
     struct index_view view;
     if (e->stopping) {
         s->wanted = false;
         waitlist_close(&s->waiters); /* whoever came behind pages_stop */
-        return;
-    }
-    bool has_index = origins_index(core_origins(e), s->index, &view) == 0;
-    s->origin = !has_index ? NULL : s->project ? origins_owner(&view, s->project) : view.origins[0];
-    if (!s->origin) {
-        refuse_load(e, s, has_index ? OUTCOME_NO_PROJECT : OUTCOME_NO_INDEX,
-                    has_index ? "no origin of this index has that project" : "no such index");
         return;
     }
     if (!s->loading || s->published) /* else somebody has waited since then */
@@ -467,8 +582,12 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
         e->pages->loading = s;
     }
     s->source_count = 0;
-    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
-    if (s->project || s->flat || view.channel)
-        want_sources(e, s, view.channel, force, via);
-    check(e, s);
+    s->awaits_owner = true;
+    s->forces = force;
+    free(s->via);
+    s->via = str_dup(via);
+    if (origins_index(core_origins(e), s->index, &view) == 0)
+        want_rosters(e, s, &view, force, via);
+    if (settle_owner(e, s))
+        check(e, s);
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/roster.h"
 #include "engine/slot.h"
 #include "index/name.h"
 
@@ -17,6 +18,8 @@ enum {
     SLOT_IDLE_MS = 60 * 1000,
     SWEEP_MS = 1000,
 };
+
+const char slot_no_owner[] = "no origin of this index has that project";
 
 int pages_new(struct engine *e, struct pages **ret)
 {
@@ -51,6 +54,7 @@ void slot_unref(struct slot *s)
     free(s->key);
     free(s->index);
     free(s->project);
+    free(s->via);
     free(s);
 }
 
@@ -131,9 +135,22 @@ static struct page *slot_page(struct slot *s, bool *ret_stale)
 
 static void post_load(struct engine *e, struct slot *s, bool force, const char *via);
 
-/* The index whose pages list a path: the channel whose folder it is in, or, where the origin has no
- * channels, the one of everything. NULL: none. */
-static char *index_of(const struct origin *origin, const char *path)
+/* An index whose pages list what an origin without channels has: the one of everything, or the
+ * first that names it. */
+static const char *index_with(const struct origins *origins, const struct origin *origin)
+{
+    struct index_view view;
+    if (origins_index(origins, "", &view) == 0 && view.origins[0] == origin)
+        return "";
+    for (size_t i = 0; i < origins->index_count; i++)
+        for (char *const *name = origins->indexes[i].origins; *name; name++)
+            if (strcmp(*name, origin->name) == 0)
+                return origins->indexes[i].name;
+    return NULL;
+}
+
+/* The channel whose folder a path is in ("" where the origin has none); NULL: in no channel's. */
+static char *channel_of(const struct origin *origin, const char *path)
 {
     if (!origin->channels[0])
         return strdup("");
@@ -146,22 +163,30 @@ static char *index_of(const struct origin *origin, const char *path)
     return NULL;
 }
 
+/* The index whose pages list a path; NULL: none. */
+static char *index_of(const struct origins *origins, const struct origin *origin, const char *path)
+{
+    return origin->channels[0] ? channel_of(origin, path) : str_dup(index_with(origins, origin));
+}
+
 /* Which page lists a path. False: none. *ret_index and ret_name (file_name_release it) hold the
  * query's strings. */
 static bool page_of(struct engine *e, const struct origin *origin, const char *path,
                     char **ret_index, struct file_name *ret_name, struct page_query *ret)
 {
     struct index_view view;
+    const struct origin *owner;
     const char *last = strrchr(path, '/');
     auto_free char *file = strdup(last ? last + 1 : path);
-    *ret_index = index_of(origin, path);
+    *ret_index = index_of(core_origins(e), origin, path);
     if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
         return false;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
-    if (file_name_parse(file, ret_name) || !ret_name->project ||
-        origins_owner(&view, ret_name->project) != origin)
+    if (file_name_parse(file, ret_name) || !ret_name->project)
         return false;
+    if (roster_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
+        return false; /* where it is not known, loading the page will tell */
     *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
     return true;
 }
@@ -193,7 +218,7 @@ size_t pages_channels(struct engine *e, const struct origin *origin, const char 
                       const char *project, char *ret[DELISTED_CHANNELS])
 {
     size_t count = 0;
-    ret[0] = index_of(origin, path);
+    ret[0] = channel_of(origin, path);
     if (ret[0])
         return 1;
     pthread_rwlock_rdlock(&e->pages->lock);
@@ -335,18 +360,18 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
                 bool waited, struct page **ret, enum page_state *ret_state)
 {
     struct index_view view;
+    const struct origin *owner = NULL;
     if (e->stopping)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (origins_index(core_origins(e), query->index, &view))
         return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
-    if (query->project && !origins_owner(&view, query->project))
-        return refuse(e, OUTCOME_NO_PROJECT, "no origin of this index has that project", ret,
-                      ret_state);
-    if (query->flat && view.count == 1 && !view.channel)
+    if (query->flat && !view.channel && origin_owns_rest(view.origins[0]))
         return refuse(e, OUTCOME_NO_PROJECT,
                       "this index has too many projects for one page; it has them below simple/",
                       ret, ret_state);
-    const struct origin *owner = query->project ? origins_owner(&view, query->project) : NULL;
+    bool known = query->project && roster_owner(e, &view, query->project, &owner) == 0;
+    if (known && !owner)
+        return refuse(e, OUTCOME_NO_PROJECT, slot_no_owner, ret, ret_state);
     if (query->official && owner && !owner->canonical)
         return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
     struct slot *s = pages_slot(e->pages, query);
@@ -429,8 +454,30 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     pthread_rwlock_unlock(&p->lock);
 }
 
+static bool any_slot(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    (void)e, (void)s, (void)origin;
+    return true;
+}
+
+/* Whether a slot's page is not what the origin's names of now make it. */
+static bool is_reowned(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    struct index_view view;
+    const struct origin *owner;
+    bool has = false;
+    if (origins_index(core_origins(e), s->index, &view))
+        return false;
+    for (size_t i = 0; i < view.count; i++)
+        has |= view.origins[i] == origin;
+    if (!has || !s->project)
+        return has;
+    return roster_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
+}
+
 /* The list of what is being loaded changes when a load ends at once. */
-void pages_reload(struct engine *e)
+static void drop_pages(struct engine *e, const struct origin *origin,
+                       bool (*goes)(struct engine *, const struct slot *, const struct origin *))
 {
     struct pages *p = e->pages;
     size_t count = 0;
@@ -438,6 +485,8 @@ void pages_reload(struct engine *e)
     pthread_rwlock_rdlock(&p->lock); /* nobody else takes slots out */
     auto_free struct slot **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
     for (s = p->table; s; s = s->hh.next) {
+        if (!goes(e, s, origin))
+            continue;
         drop_page(e, s);
         if (again && s->loading)
             again[count++] = s;
@@ -445,6 +494,16 @@ void pages_reload(struct engine *e)
     pthread_rwlock_unlock(&p->lock);
     for (size_t i = 0; i < count; i++)
         page_load(e, again[i], false, NULL);
+}
+
+void pages_reload(struct engine *e)
+{
+    drop_pages(e, NULL, any_slot);
+}
+
+void pages_reowned(struct engine *e, const struct origin *origin)
+{
+    drop_pages(e, origin, is_reowned);
 }
 
 void pages_tick(struct engine *e, int64_t now_ms)

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/core.h"
+#include "engine/roster.h"
 
 struct generation {
     struct generation *older;
@@ -214,6 +215,7 @@ static int reload(struct engine *e, const struct engine_options *options)
     e->mirror_count = count;
     take_options(e, options);
     atomic_store(&e->origins, options->origins);
+    rosters_reload(e);
     pages_reload(e);
     return 0;
 }

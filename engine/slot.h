@@ -35,7 +35,9 @@ struct slot {
     uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
-    struct slot **parts; /* of a flat page: those of the projects; referenced */
+    bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
+    char *via;                 /* of the request that began it; while awaits_owner */
+    struct slot **parts;       /* of a flat page: those of the projects; referenced */
     size_t part_count;
     bool has_parts;         /* they were found in this load, */
     uint64_t parts_version; /* in these listings */
@@ -57,6 +59,7 @@ struct pages {
 struct slot *pages_slot(struct pages *pages, const struct page_query *query);
 void slot_unref(struct slot *slot);
 void slot_drop_parts(struct slot *slot);
+extern const char slot_no_owner[]; /* what a refusal says */
 
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */

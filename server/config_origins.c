@@ -405,20 +405,18 @@ static void read_owns_in(const struct reader *in, struct origin *origin)
 /* What the design knows and this version does not do yet is refused by name, not as a typo. */
 static void refuse_later_work(const struct reader *in)
 {
-    const struct toml_node *owns = toml_get(in->table, "owns");
     if (toml_get(in->table, "directory"))
         complain(in, toml_get(in->table, "directory"), "directory",
                  "directory origins are not supported yet");
-    if (toml_string(owns) && strcmp(toml_string(owns), "listed") == 0)
-        complain(in, owns, "owns", "\"listed\" is not supported yet; name the projects");
 }
 
 static void read_owns(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *owns = toml_get(in->table, "owns");
     const char *text = toml_string(owns);
-    bool is_listed = text && strcmp(text, "listed") == 0;
-    origin->owns = read_list_node(in, is_listed ? NULL : owns, "owns", check_project_pattern);
+    origin->owns_listed = text && strcmp(text, "listed") == 0;
+    origin->owns =
+        read_list_node(in, origin->owns_listed ? NULL : owns, "owns", check_project_pattern);
     read_owns_in(in, origin);
 }
 
@@ -447,10 +445,22 @@ static void read_origin(const struct reader *in, const char *name, struct origin
         read_mirrors(in, origin);
 }
 
-/* The same pattern in two origins: the later one would never be asked. */
+static bool is_in_some_index(const struct origins *origins, const struct origin *origin)
+{
+    for (size_t i = 0; i < origins->index_count; i++)
+        for (char **name = origins->indexes[i].origins; name && *name; name++)
+            if (strcmp(*name, origin->name) == 0)
+                return true;
+    return false;
+}
+
+/* The same pattern in two origins: the later one would never be asked, but in an index that names
+ * it. */
 static void refuse_shared_channels(const struct reader *in, const struct origins *origins,
                                    const struct origin *origin)
 {
+    if (is_in_some_index(origins, origin))
+        return;
     for (char *const *pattern = origin->channels; pattern && *pattern; pattern++)
         for (const struct origin *other = origins->list; other < origin; other++)
             for (char *const *theirs = other->channels; theirs && *theirs; theirs++)
@@ -471,8 +481,16 @@ static void read_origin_tables(const struct reader *in, struct origins *origins)
         struct reader below = read_below(in, table, name);
         origins->count = i + 1;
         read_origin(&below, name, &origins->list[i]);
-        if (!*in->error)
-            refuse_shared_channels(&below, origins, &origins->list[i]);
+    }
+}
+
+static void refuse_origins_never_asked(const struct reader *in, const struct origins *origins)
+{
+    const struct toml_node *table;
+    const char *name;
+    for (size_t i = 0; i < origins->count && (table = toml_at(in->table, i, &name)); i++) {
+        struct reader below = read_below(in, table, name);
+        refuse_shared_channels(&below, origins, &origins->list[i]);
     }
 }
 
@@ -491,8 +509,7 @@ static const char *check_member(const struct origins *origins, const struct name
     bool has_channels = origin->channels && origin->channels[0];
     if (has_channels && !origin_has_channel(origin, index->name))
         return "an origin with channels can only stand in an index named as one of them";
-    bool owns_rest = origin->owns && !origin->owns[0] && !origin->owns_in_count;
-    if (owns_rest && index->origins[i + 1])
+    if (origin->owns && origin_owns_rest(origin) && index->origins[i + 1])
         return "without `owns` it answers for every name, so it must stand last";
     return NULL;
 }
@@ -550,6 +567,8 @@ int config_read_origins(const struct toml_node *origin_table, const struct toml_
     struct reader indexes = {report, &error, index_table, "index"};
     if (!error && indexes.table && is_table(&indexes))
         read_index_tables(&indexes, &origins);
+    if (!error && in.table)
+        refuse_origins_never_asked(&in, &origins);
     if (error) {
         origins_release(&origins);
         return error;

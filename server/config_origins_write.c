@@ -51,6 +51,8 @@ static void write_origin(struct buf *to, const struct origin *origin)
     write_list(to, "aliases", origin->aliases);
     write_list(to, "channels", origin->channels);
     write_list(to, "owns", origin->owns);
+    if (origin->owns_listed)
+        write_text(to, "owns", "listed");
     if (origin->owns_in_count)
         buf_printf(to, "[origin.\"%s\".owns_in]\n", origin->name);
     for (size_t i = 0; i < origin->owns_in_count; i++) {

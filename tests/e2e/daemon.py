@@ -68,15 +68,22 @@ def _table(heading, values):
     return f"\n{heading}\n" + "".join(f"{key} = {_toml(v)}\n" for key, v in values.items())
 
 
+def origin_tables(name, mirrors, **origin):
+    """An origin with its mirrors."""
+    text = _table(f"[origin.{name}]", origin)
+    return text + "".join(_table(f"[[origin.{name}.mirror]]", mirror) for mirror in mirrors)
+
+
+def index_table(name, *origins):
+    return _table(f'[index."{name}"]', {"origins": origins})
+
+
 def configuration(pytorch=(), pypi=(), **top):
     """A configuration file with these mirrors; `top` are keys outside tables."""
     text = "".join(f"{key} = {_toml(value)}\n" for key, value in top.items())
     for name, origin, mirrors in (("pytorch", PYTORCH, pytorch), ("pypi", PYPI, pypi)):
-        if not mirrors:
-            continue
-        text += _table(f"[origin.{name}]", origin)
-        for mirror in mirrors:
-            text += _table(f"[[origin.{name}.mirror]]", mirror)
+        if mirrors:
+            text += origin_tables(name, mirrors, **origin)
     return text
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from wheels import metadata_of, project_of, sha256_of
+from wheels import build, metadata_of, project_of, sha256_of
 
 # ------------------------------------------------------------------ pages
 
@@ -123,6 +123,86 @@ with(document)with(body)with(insertBefore(createElement("script"),firstChild))se
 </body>
 </html>
 """
+
+
+# ------------------------------------------------------------------ other sites
+
+
+class FindLinks:
+    """pyg's, vllm's, jax's and flashinfer's sites as their generators write them, each below its
+    host's name on one scripted origin. `wheels` has what each serves."""
+
+    PYG = "data.pyg.org/whl"
+    VLLM = "wheels.vllm.ai"
+    JAX = "storage.googleapis.com/jax-releases"
+    FLASHINFER = "flashinfer.ai/whl/cu129"
+    RELEASES = "github.com/flashinfer-ai/flashinfer/releases/download"
+    COMMIT = "aa384b3c0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+    def __init__(self, origin, folder):
+        self.origin, self._folder, self.wheels = origin, folder, {}
+        self._put_pyg()
+        self._put_vllm()
+        self._put_jax()
+        self._put_flashinfer()
+
+    def local(self, text):
+        """The text with these sites' addresses turned into the stand-in's."""
+        for host in ("data.pyg.org", "wheels.vllm.ai", "storage.googleapis.com", "flashinfer.ai"):
+            text = text.replace(f"https://{host}", f"{self.origin.url}/{host}")
+        return text.replace("https://github.com", f"{self.origin.url}/github.com")
+
+    def _build(self, site, project, version):
+        says = f"{site}'s"
+        wheel = build(self._folder / site, project, version, requires=("packaging",), says=says)
+        self.wheels[site] = wheel
+        return wheel
+
+    def _put_pyg(self):
+        """The page of one torch links into the folder of an older one."""
+        wheel = self._build("pyg", "pyg_lib", "0.5.0+pt29cu126")
+        name = wheel.name
+        row = f'<a href="torch-2.9.0%2Bcu126/{quote(name)}">{name}</a><br/>\n'
+        page = f"<!DOCTYPE html>\n<html>\n<body>\n{row}</body>\n</html>\n"
+        self.origin.put_page(f"/{self.PYG}/torch-2.9.1+cu126.html", page)
+        self.origin.put(f"/{self.PYG}/torch-2.9.0+cu126/{name}", wheel)
+
+    def _put_vllm(self):
+        """A simple index whose list has folders of other builds, and whose links climb."""
+        wheel = self._build("vllm", "vllm", "0.11.1+gaa384b3c0.cu129")
+        href = f"../../../{self.COMMIT}/{quote(wheel.name)}"
+        meta = '<meta name="pypi:repository-version" content="1.0">'
+        page = f'<!DOCTYPE html>\n<html>\n{meta}\n<body>\n<a href="{href}">{wheel.name}</a><br/>'
+        nightly = f"/{self.VLLM}/nightly/cu129/"
+        self.origin.put_page(f"{nightly}vllm/", page + "\n</body>\n</html>\n")
+        rows = "".join(f'    <a href="{n}/">{n}/</a><br/>\n' for n in ("cpu", "cu130", "vllm"))
+        self.origin.put_page(nightly, f"<!DOCTYPE html>\n<html>\n{meta}\n<body>\n{rows}</body>")
+        self.origin.put(f"/{self.VLLM}/{self.COMMIT}/{wheel.name}", wheel)
+
+    def _put_jax(self):
+        """Absolute links with a raw plus; the text has a folder."""
+        wheel = self._build("jax", "jaxlib", "0.4.30+cuda12.cudnn91")
+        base = f"{self.origin.url}/{self.JAX}"
+        row = f'<a href="{base}/cuda12/{wheel.name}">cuda12/{wheel.name}</a><br>\n'
+        self.origin.put_page(
+            f"/{self.JAX}/jax_cuda_releases.html",
+            "<!DOCTYPE html>\n<html>\n<head><meta http-equiv=\"Content-Type\" "
+            f'content="text/html; charset=utf-8"></head>\n<body>\n{row}</body>\n</html>\n',
+        )
+        self.origin.put(f"/{self.JAX}/cuda12/{wheel.name}", wheel)
+
+    def _put_flashinfer(self):
+        """A simple tree of links to another host, with digests; that host sends on to a third."""
+        wheel = self._build("flashinfer", "flashinfer_jit_cache", "0.6.13+cu129")
+        link = f"{self.origin.url}/{self.RELEASES}/v0.6.13/{wheel.name}#sha256={sha256_of(wheel)}"
+        page = f'<!DOCTYPE html>\n<h1>Links</h1>\n<a href="{link}">{wheel.name}</a><br>\n'
+        self.origin.put_page(f"/{self.FLASHINFER}/flashinfer-jit-cache/", page)
+        root = '<!DOCTYPE html>\n<a href="flashinfer-jit-cache/">flashinfer-jit-cache/</a><br>\n'
+        self.origin.put_page(f"/{self.FLASHINFER}/", root)
+        asset = "/release-assets.githubusercontent.com/1/2"
+        self.origin.put(asset, wheel)
+        there = f"{self.origin.url}{asset}?filename={quote(wheel.name)}"
+        self.origin.put(f"/{self.RELEASES}/v0.6.13/{wheel.name}", b"", location=there)
 
 
 # ------------------------------------------------------------------ trees

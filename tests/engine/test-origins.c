@@ -271,7 +271,8 @@ static void one_owner_for_every_name(void **state)
         struct index_view view;
         print_message("%s %s\n", cases[i].index, cases[i].project);
         assert_int_equal(origins_index(&all, cases[i].index, &view), 0);
-        const struct origin *owner = origins_owner(&view, cases[i].project);
+        const struct origin *owner = NULL;
+        assert_int_equal(origins_owner(&view, cases[i].project, NULL, &owner), 0);
         if (cases[i].owner)
             assert_string_equal(owner->name, cases[i].owner);
         else
@@ -288,8 +289,57 @@ static void without_a_rest_foreign_names_have_no_owner(void **state)
     struct origins origins = {&only, 1, NULL, 0};
     struct index_view view;
     assert_int_equal(origins_index(&origins, "rocm6.4", &view), 0);
-    assert_ptr_equal(origins_owner(&view, "triton"), &only);
-    assert_null(origins_owner(&view, "requests"));
+    const struct origin *owner = NULL;
+    assert_int_equal(origins_owner(&view, "triton", NULL, &owner), 0);
+    assert_ptr_equal(owner, &only);
+    assert_int_equal(origins_owner(&view, "requests", NULL, &owner), 0);
+    assert_null(owner);
+}
+
+static enum listed is_numpy(void *context, const struct origin *origin, const char *channel,
+                            const char *project)
+{
+    assert_string_equal(origin->name, "lab");
+    assert_null(channel);
+    if (!*(const bool *)context)
+        return LISTED_UNKNOWN;
+    return strcmp(project, "numpy") == 0 ? LISTED_YES : LISTED_NO;
+}
+
+/* While it is not known what an origin lists nobody behind it answers, whatever its claim. */
+static void what_is_listed_is_owned_and_never_guessed(void **state)
+{
+    (void)state;
+    char *patterns[] = {"first-*", NULL}, *behind[] = {"torch", NULL};
+    struct origin front = list[1], lab = list[1], later = list[1], rest = list[2];
+    front.name = "front", front.owns = patterns;
+    lab.name = "lab", lab.owns = no_strings, lab.owns_listed = true;
+    later.name = "later", later.owns = behind;
+    struct index_view view = {.origins = {&front, &lab, &later, &rest}, .count = 4};
+    bool known = true;
+    const struct lister lister = {is_numpy, &known};
+    const struct {
+        const char *project;
+        const struct origin *owner;
+        int unknown; /* what is said while the listing is not known */
+    } cases[] = {
+        {"first-tool", &front, 0},
+        {"numpy", &lab, ORIGINS_NO_ANSWER},
+        {"torch", &later, ORIGINS_NO_ANSWER},
+        {"requests", &rest, ORIGINS_NO_ANSWER},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct origin *owner = NULL;
+        known = true;
+        assert_int_equal(origins_owner(&view, cases[i].project, &lister, &owner), 0);
+        assert_ptr_equal(owner, cases[i].owner);
+        known = false;
+        assert_int_equal(origins_owner(&view, cases[i].project, &lister, &owner), cases[i].unknown);
+        assert_ptr_equal(owner, cases[i].unknown ? &lab : cases[i].owner);
+        assert_int_equal(origins_owner(&view, cases[i].project, NULL, &owner), cases[i].unknown);
+    }
+    assert_false(origin_owns_rest(&lab));
+    assert_true(origin_owns_rest(&rest));
 }
 
 static void owning_is_asked_by_channel(void **state)
@@ -464,6 +514,7 @@ int main(void)
         cmocka_unit_test(the_longest_index_at_the_start_of_a_path),
         cmocka_unit_test(one_owner_for_every_name),
         cmocka_unit_test(without_a_rest_foreign_names_have_no_owner),
+        cmocka_unit_test(what_is_listed_is_owned_and_never_guessed),
         cmocka_unit_test(owning_is_asked_by_channel),
         cmocka_unit_test(every_spelling_of_a_file_is_one_key),
         cmocka_unit_test(links_of_pages_map_after_resolving),

@@ -63,8 +63,6 @@ static const struct {
      "4: origin.a.aliases: \"x\": not an http:// or https:// URL\n"},
     {"[origin.a]\nowns = [\"Torch\"]\n" MIRROR("origin.a"),
      "2: origin.a.owns: \"Torch\": not a normalised project name"},
-    {"[origin.a]\nowns = \"listed\"\n" MIRROR("origin.a"),
-     "2: origin.a.owns: \"listed\" is not supported yet"},
     {"[origin.a]\ndirectory = \"/srv\"\n",
      "2: origin.a.directory: directory origins are not supported yet\n"},
     {"[origin.a]\nowns = \"torch\"\n" MIRROR("origin.a"),

@@ -97,7 +97,9 @@ static void built_in_mirrors_and_owners(void **state)
         struct index_view view;
         print_message("%s %s\n", cases[i].index, cases[i].project);
         assert_int_equal(origins_index(&config.origins, cases[i].index, &view), 0);
-        assert_string_equal(origins_owner(&view, cases[i].project)->name, cases[i].owner);
+        const struct origin *owner = NULL;
+        assert_int_equal(origins_owner(&view, cases[i].project, NULL, &owner), 0);
+        assert_string_equal(owner->name, cases[i].owner);
     }
     config_release(&config);
 }
