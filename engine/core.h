@@ -128,6 +128,9 @@ unsigned core_origin_mirrors(const struct engine *engine, const struct origin *o
                              size_t ret_numbers[]);
 /* Names of the mirrors whose bit is set, comma-separated. */
 void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size);
+/* How long a mirror may be silent at least, whatever the configuration says: a parent wheelyard
+ * tries its own mirrors before it answers. 0: no longer than that. */
+int core_patience_ms(const struct mirror *mirror);
 /* The Via value for a transfer begun by a request with `client_via` (or NULL); free() it. */
 char *core_via(const struct engine *engine, const char *client_via);
 

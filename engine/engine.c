@@ -23,6 +23,9 @@
 #include "engine/verify.h"
 #include "index/listing.h"
 
+/* It says something within ten seconds, and so do we. */
+enum { PARENT_PATIENCE_MS = 9500 };
+
 DEFINE_CLEANUP(struct engine, engine_free)
 
 /* --------------------------------------------------------- flight thread */
@@ -118,6 +121,11 @@ void core_mirror_names(const struct origin *origin, unsigned set, char *ret, siz
         str_copy(ret + len, size - len, origin->mirrors[m].name);
         len += strlen(ret + len);
     }
+}
+
+int core_patience_ms(const struct mirror *mirror)
+{
+    return mirror->parent ? PARENT_PATIENCE_MS : 0;
 }
 
 char *core_via(const struct engine *e, const char *client_via)

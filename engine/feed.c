@@ -366,7 +366,8 @@ static void done_run(struct job *job)
     const char *what = t->detail ? t->detail : error_text(error);
     char status[32];
     if (!t->says_empty &&
-        (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS)) {
+        (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
+         t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         what = status;
     } else if (t->verdict_error) {
@@ -396,6 +397,7 @@ static void fetch(struct feed *t)
                                     .to = t->to >= 0 ? t->to - 1 : -1,
                                     .via = via,
                                     .max_bytes = INT64_MAX,
+                                    .patience_ms = core_patience_ms(mirror_of(t, origin)),
                                     .share = (uintptr_t)fl};
     if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
         str_starts(fl->validator_etag, "\""))

@@ -170,7 +170,7 @@ void flight_begin_round(struct flight *f, struct slot *s)
 static void begin_attempt(struct flight *f)
 {
     f->dead = f->others = f->shy = f->left = 0;
-    f->gone = f->broken = f->silent = 0;
+    f->gone = f->broken = f->silent = f->looped = 0;
     f->detail[0] = '\0';
     f->no_wanted = f->contradicted = f->confirmed = false;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -185,6 +185,8 @@ void flight_note_failure(struct flight *f, int error, const char *detail)
         f->gone++;
     else if (error == ERROR_TIMEOUT)
         f->silent++;
+    else if (error == ERROR_LOOP)
+        f->looped++;
     else
         f->broken++;
     size_t len = strlen(f->detail);
@@ -198,7 +200,9 @@ int flight_failure(const struct flight *f)
         return ERROR_UPSTREAM_BROKEN;
     if (f->silent)
         return ERROR_TIMEOUT;
-    return f->gone ? ERROR_GONE : ERROR_UPSTREAM_BROKEN;
+    if (f->gone)
+        return ERROR_GONE;
+    return f->looped ? ERROR_LOOP : ERROR_UPSTREAM_BROKEN; /* who asks us knows nothing more */
 }
 
 static void forget_bytes(struct flight *f)

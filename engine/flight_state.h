@@ -114,7 +114,7 @@ struct flight {
     struct reader *readers;
     uint64_t last_transfer, last_forgotten;
     int64_t now_ms, idle_since_ms, synced_ms;
-    unsigned gone, broken, silent; /* failures of this attempt, by kind */
+    unsigned gone, broken, silent, looped; /* failures of this attempt, by kind */
     char detail[FLIGHT_DETAIL];
     struct flight_command queue[QUEUE_MOST];
     unsigned queue_first, queue_count;

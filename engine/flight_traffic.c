@@ -143,6 +143,8 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     }
     if (a->status == 404 || a->status == 410)
         return ERROR_GONE;
+    if (a->status == 508) /* it has asked us, maybe over others */
+        return ERROR_LOOP;
     if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
         return ERROR_UPSTREAM_STATUS;
     if (is_other_file(f, s, a)) {

@@ -124,6 +124,8 @@ static enum outcome outcome_of(int error)
         return OUTCOME_NO_FILE;
     case ERROR_TIMEOUT:
         return OUTCOME_SILENT;
+    case ERROR_LOOP:
+        return OUTCOME_LOOP;
     case ERROR_STOPPING:
         return OUTCOME_STOPPING;
     default:

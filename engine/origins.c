@@ -38,6 +38,7 @@ static void release_origin(struct origin *origin)
         free(origin->mirrors[i].index);
         free(origin->mirrors[i].files);
         free(origin->mirrors[i].missing);
+        free(origin->mirrors[i].parent);
     }
     free(origin->mirrors);
 }

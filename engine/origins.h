@@ -17,6 +17,7 @@ struct mirror {
     char *files;  /* URL prefix of files, ends in '/'; of LAYOUT_DIRECTORY both are its path */
     int *missing; /* statuses that mean "no such project" besides 404 and 410; 0-terminated, or NULL
                    */
+    char *parent; /* URL of the wheelyard that it is, without a slash at its end; or NULL */
     int utc_offset_s; /* of the clock that dates its listings; MIRROR_NO_ZONE: nobody knows */
 };
 enum { MIRROR_NO_ZONE = 1 };

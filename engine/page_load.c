@@ -84,6 +84,7 @@ static void finish_load(struct engine *e, struct slot *s)
 /* What the sources of a slot say together. */
 struct tally {
     unsigned pending, late, answered, confirmed, missing_digests; /* late: nobody waits for it */
+    unsigned looped;                                              /* they ask us */
     int64_t confirmed_ms;
     uint64_t version, listings_version; /* with the parts of a flat page, and without */
     char failures[512];
@@ -111,8 +112,10 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
         t.answered += v.status == 404 || (v.status == 200 && v.listing);
         t.confirmed += now_ms - v.confirmed_ms < e->options.page_refresh_ms;
         t.version = t.version * 31 + v.version;
-        if ((pending || late) && s->origin->mirrors[i].layout == LAYOUT_SIMPLE)
+        if (((pending || late) && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) ||
+            v.is_provisional)
             t.missing_digests++;
+        t.looped += !pending && v.error == ERROR_LOOP;
         if (v.confirmed_ms > t.confirmed_ms)
             t.confirmed_ms = v.confirmed_ms;
         size_t len = strlen(t.failures);
@@ -388,8 +391,10 @@ static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
     if (s->page) /* what is there stays */
         confirm(e, s, true, now_ms + RETRY_MS);
     else
-        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, t->failures), true,
-                now_ms + UNAVAILABLE_MS);
+        publish(e, s,
+                built_refusal(e, t->looped == s->source_count ? OUTCOME_LOOP : OUTCOME_UNAVAILABLE,
+                              t->failures),
+                true, now_ms + UNAVAILABLE_MS);
 }
 
 static bool needs_build(const struct engine *e, const struct slot *s, const struct tally *t)

@@ -257,6 +257,7 @@ static void fetch(struct pass *p)
                                     .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
                                     .via = via,
                                     .max_bytes = INT64_MAX,
+                                    .patience_ms = core_patience_ms(&p->origin->mirrors[p->mirror]),
                                     .share = (uintptr_t)p};
     p->started_ms = clock_monotonic_ms();
     p->is_other = p->is_endless = false;

@@ -27,7 +27,7 @@ struct receipt *receipt_new(struct engine *e, struct source *source, const struc
     r->mirror = mirror;
     r->page = page;
     r->is_list = is_list;
-    r->retry_after_s = -1;
+    r->retry_after_s = r->max_age_s = -1;
     r->started_ms = clock_monotonic_ms();
     buf_init(&r->body, LISTING_MAX_BYTES);
     buf_init(&r->packed, LISTING_MAX_BYTES);

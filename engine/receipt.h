@@ -21,7 +21,7 @@ struct receipt {
     bool is_list;     /* a list of projects */
     bool stored;      /* came from the catalogue */
     /* what the mirror said */
-    int status, error, retry_after_s;
+    int status, error, retry_after_s, max_age_s;
     char *etag, *date, *url;
     char detail[RECEIPT_DETAIL_BYTES];
     struct buf body;

@@ -239,7 +239,7 @@ static void settle(struct roster *r, bool pending)
 
 /* What the mirrors' pages say together. */
 struct tally {
-    unsigned pending, answered;
+    unsigned pending, late, answered; /* late: nobody waits for it */
     uint64_t version;
 };
 
@@ -256,12 +256,14 @@ static void tally_source(struct roster *r, unsigned m, struct build *b, struct t
     struct source_view v = {.state = SOURCE_IDLE};
     if (!source)
         return;
+    bool late = source_check_late(source);
     source_view(source, &v);
     bool lists = v.status == 200 && v.listing;
-    t->pending += v.state != SOURCE_IDLE;
+    t->pending += v.state != SOURCE_IDLE && !late;
+    t->late += late;
     t->answered += lists || (v.status == 404 && r->channel);
     t->version = t->version * 31 + v.version + 1;
-    if (v.state != SOURCE_IDLE)
+    if (v.state != SOURCE_IDLE && !late)
         note_failure(r, r->origin->mirrors[m].name, "no answer yet");
     else if (v.error)
         note_failure(r, NULL, v.failure);
@@ -325,11 +327,11 @@ static void check(struct roster *r)
     if (t.pending && waited_ms < (t.answered ? r->engine->options.listing_timeout_ms : LATEST_MS))
         return;
     if (!t.answered || (r->known && r->version == t.version)) {
-        settle(r, t.pending > 0);
+        settle(r, t.pending + t.late > 0);
         return;
     }
     r->version = t.version;
-    r->loading = t.pending > 0;
+    r->loading = t.pending + t.late > 0;
     r->building = true;
     b->owner = r;
     delisted_add_names(b); /* what we hold of it stays its own */

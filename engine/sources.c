@@ -45,6 +45,7 @@ struct source {
     char *via; /* of the request that asked last, or NULL */
     char body_sha256[SHA256_HEX];
     int64_t confirmed_ms, used_ms;
+    int64_t life_ms; /* shorter than page_refresh, as its mirror says; or 0 */
     uint64_t version;
     int error;
     char failure[RECEIPT_DETAIL_BYTES];
@@ -169,6 +170,7 @@ void source_view(struct source *s, struct source_view *ret)
                                 .status = s->status,
                                 .listing = s->listing,
                                 .confirmed_ms = s->confirmed_ms,
+                                .is_provisional = s->life_ms > 0,
                                 .version = s->version,
                                 .error = s->error,
                                 .failure = s->failure};
@@ -247,6 +249,8 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     s->error = error;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_info("listing failed mirror=%s url=%s error=\"%s\"", name, s->page, detail);
+    if (error == ERROR_LOOP) /* it is well, and only cannot help whoever it asks itself */
+        return;
     budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
                        clock_monotonic_ms());
 }
@@ -267,6 +271,9 @@ static void note_failure(struct source *s, const struct receipt *r)
 bool source_check_late(struct source *s)
 {
     int limit_ms = s->engine->options.listing_timeout_ms;
+    int patience_ms = core_patience_ms(mirror_of(s));
+    if (limit_ms < patience_ms)
+        limit_ms = patience_ms;
     if (s->state != SOURCE_FETCHING || s->is_late || clock_monotonic_ms() - s->fetch_ms < limit_ms)
         return s->is_late;
     char detail[64];
@@ -338,6 +345,15 @@ static void settle_stored(struct source *s, struct receipt *r)
     go_idle(s);
 }
 
+/* A parent says by a short life that its own page will have more to say. */
+static void note_life(struct source *s, const struct receipt *r)
+{
+    int64_t life_ms = (int64_t)r->max_age_s * 1000;
+    bool shorter =
+        mirror_of(s)->parent && life_ms > 0 && life_ms < s->engine->options.page_refresh_ms;
+    s->life_ms = shorter ? life_ms : 0;
+}
+
 static void settle_fetched(struct source *s, struct receipt *r)
 {
     struct engine *e = s->engine;
@@ -358,6 +374,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
         return;
     }
     s->confirmed_ms = clock_monotonic_ms();
+    note_life(s, r);
     if (r->status == 304) {
         s->suspect = (struct suspect){0};
         receipt_keep(r, s->origin->name, true);
@@ -442,7 +459,10 @@ static int on_head(void *context, const struct fetch_head *head)
     r->date = str_dup(head->last_modified);
     r->url = str_dup(head->final_url);
     r->retry_after_s = head->retry_after_s;
+    r->max_age_s = head->max_age_s;
     (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
+    if (head->status == 508) /* it has asked us, maybe over others */
+        return ERROR_LOOP;
     bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
                  head->status == 404 || head->status == 410;
     return reads ? 0 : ERROR_UPSTREAM_STATUS;
@@ -460,7 +480,7 @@ static void on_done(void *context, int error, const char *detail)
 {
     struct receipt *r = context;
     r->error = error ? error : r->body.error;
-    if (r->error && r->error != ERROR_UPSTREAM_STATUS)
+    if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
         str_copy(r->detail, sizeof(r->detail), detail);
     r->job.run = parse_run;
     lane_post(r->engine->compute, &r->job);
@@ -484,6 +504,7 @@ static void start_fetch(struct source *s)
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,
                                     .max_bytes = LISTING_MAX_BYTES,
+                                    .patience_ms = core_patience_ms(mirror_of(s)),
                                     .share = (uintptr_t)s};
     s->state = SOURCE_FETCHING;
     s->is_probe = false;
@@ -512,7 +533,7 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
         start_load(s);
         return s->state != SOURCE_IDLE;
     }
-    int64_t refresh_ms = e->options.page_refresh_ms;
+    int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
     if (s->suspect.times) /* it has just been asked, in vain */
         old = now_ms - s->suspect.last_ms >=

@@ -34,6 +34,7 @@ struct source_view {
     struct listing_ref *listing; /* of a 200 that is in memory; a borrowed reference */
     int64_t confirmed_ms; /* when the mirror last said so (monotonic; of an earlier run: below 0 is
                              fine) */
+    bool is_provisional;  /* its mirror, a wheelyard, will have more to say of it soon */
     uint64_t version;     /* grows with every change of content */
     int error;            /* of the last attempt; 0 when it succeeded or there was none */
     const char *failure;  /* "aliyun: HTTP 503" */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/config_origins.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,64 +9,10 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "server/config_reader.h"
 #include "server/options.h"
 
-enum { PATH_SIZE = 256, NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
-
-void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
-                     const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fprintf(report->to, "%s:%d: %s: ", report->file, toml_line(node), key);
-    vfprintf(report->to, format, args);
-    fputc('\n', report->to);
-    va_end(args);
-    report->count++;
-}
-
-/* One table being read. A failed allocation sticks in *error and leaves gaps behind it. */
-struct reader {
-    struct config_report *report;
-    int *error;
-    const struct toml_node *table;
-    char path[PATH_SIZE]; /* "origin.pytorch" */
-};
-
-/* What is wrong with a text; NULL when nothing is. */
-typedef const char *text_check(const char *text);
-
-static void complain(const struct reader *in, const struct toml_node *node, const char *name,
-                     const char *what)
-{
-    char key[2 * PATH_SIZE];
-    snprintf(key, sizeof key, "%s%s%s", in->path, name ? "." : "", name ? name : "");
-    config_complain(in->report, node ? node : in->table, key, "%s", what);
-}
-
-static struct reader read_below(const struct reader *above, const struct toml_node *table,
-                                const char *name)
-{
-    struct reader in = {above->report, above->error, table, ""};
-    snprintf(in.path, sizeof in.path, "%.120s.%.120s", above->path, name);
-    return in;
-}
-
-static void *allocate(const struct reader *in, size_t count, size_t size)
-{
-    void *p = calloc(count, size);
-    if (!p)
-        *in->error = ERROR_NO_MEMORY;
-    return p;
-}
-
-static char *copy(const struct reader *in, const char *text)
-{
-    char *s = strdup(text);
-    if (!s)
-        *in->error = ERROR_NO_MEMORY;
-    return s;
-}
+enum { NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
 
 /* ------------------------------------------------------------ what is right */
 
@@ -121,88 +66,17 @@ static const char *check_prefix(const char *text)
     return why;
 }
 
-/* ------------------------------------------------------- members of a table */
-
-static bool is_known(const char *name, const char *const *known)
-{
-    for (; *known; known++)
-        if (strcmp(*known, name) == 0)
-            return true;
-    return false;
-}
-
-static bool is_table(const struct reader *in)
-{
-    if (toml_type(in->table) == TOML_TABLE)
-        return true;
-    complain(in, NULL, NULL, "must be a table");
-    return false;
-}
-
-/* A misspelt key that is silently skipped is a mirror or an owner less. */
-static void refuse_unknown(const struct reader *in, const char *const *known)
-{
-    const struct toml_node *node;
-    const char *name;
-    for (size_t i = 0; (node = toml_at(in->table, i, &name)); i++)
-        if (!is_known(name, known))
-            complain(in, node, name, "unknown key");
-}
-
-/* A string that passes the check, or NULL: missing (a complaint when required) or wrong. */
-static char *read_text(const struct reader *in, const char *name, bool required, text_check *check)
-{
-    const struct toml_node *node = toml_get(in->table, name);
-    const char *text = toml_string(node);
-    const char *why = !node   ? (required ? "is missing" : NULL)
-                      : !text ? "must be a string"
-                      : check ? check(text)
-                              : NULL;
-    if (why)
-        complain(in, node, name, why);
-    return why || !text ? NULL : copy(in, text);
-}
-
-/* A list without its wrong elements; never NULL but after a failed allocation. */
-static char **read_list_node(const struct reader *in, const struct toml_node *node,
-                             const char *name, text_check *check)
-{
-    char **list = allocate(in, toml_count(node) + 1, sizeof *list);
-    if (node && toml_type(node) != TOML_ARRAY) {
-        complain(in, node, name, "must be a list of strings");
-        return list;
-    }
-    const struct toml_node *element;
-    size_t n = 0;
-    for (size_t i = 0; list && (element = toml_at(node, i, NULL)); i++) {
-        const char *text = toml_string(element);
-        const char *why = text ? check(text) : "must be a string";
-        if (why) {
-            char what[2 * PATH_SIZE];
-            snprintf(what, sizeof what, "\"%.200s\": %s", text ? text : "...", why);
-            complain(in, element, name, what);
-        } else if ((list[n] = copy(in, text))) {
-            n++;
-        }
-    }
-    return list;
-}
-
-static char **read_list(const struct reader *in, const char *name, text_check *check)
-{
-    return read_list_node(in, toml_get(in->table, name), name, check);
-}
-
 /* ------------------------------------------------------------------ mirrors */
 
 static void read_layout(const struct reader *in, struct mirror *mirror)
 {
-    auto_free char *layout = read_text(in, "layout", true, NULL);
+    auto_free char *layout = reader_text(in, "layout", !mirror->parent, NULL);
     mirror->layout = LAYOUT_SIMPLE;
     if (layout && strcmp(layout, "flat") == 0)
         mirror->layout = LAYOUT_FLAT;
     else if (layout && strcmp(layout, "simple") != 0)
-        complain(in, toml_get(in->table, "layout"), "layout", "must be \"flat\" or \"simple\"");
+        reader_complain(in, toml_get(in->table, "layout"), "layout",
+                        "must be \"flat\" or \"simple\"");
 }
 
 /* 0 ends the list, so no status may be 0; others than 4xx say nothing about a project. */
@@ -211,7 +85,7 @@ static void read_missing(const struct reader *in, struct mirror *mirror)
     const struct toml_node *node = toml_get(in->table, "missing"), *element;
     if (!node)
         return;
-    mirror->missing = allocate(in, toml_count(node) + 1, sizeof *mirror->missing);
+    mirror->missing = reader_allocate(in, toml_count(node) + 1, sizeof *mirror->missing);
     bool fine = toml_type(node) == TOML_ARRAY;
     for (size_t i = 0; mirror->missing && (element = toml_at(node, i, NULL)); i++) {
         int64_t status = toml_integer(element);
@@ -221,7 +95,7 @@ static void read_missing(const struct reader *in, struct mirror *mirror)
             mirror->missing[i] = (int)status;
     }
     if (!fine)
-        complain(in, node, "missing", "must be a list of statuses from 400 to 499");
+        reader_complain(in, node, "missing", "must be a list of statuses from 400 to 499");
 }
 
 static const char *check_zone(const char *text)
@@ -237,7 +111,7 @@ static const char *check_zone(const char *text)
 
 static void read_zone(const struct reader *in, struct mirror *mirror)
 {
-    auto_free char *zone = read_text(in, "time_zone", false, check_zone);
+    auto_free char *zone = reader_text(in, "time_zone", false, check_zone);
     mirror->utc_offset_s = MIRROR_NO_ZONE;
     if (!zone)
         return;
@@ -284,46 +158,82 @@ static const char *check_template(const char *template, bool has_channels, enum 
     return why;
 }
 
+static const char *check_parent(const char *text)
+{
+    auto_free char *prefix = str_printf("%s%s", text, str_ends(text, "/") ? "" : "/");
+    return prefix ? check_prefix(prefix) : NULL;
+}
+
+/* A wheelyard has its files and pages where we have ours; which of its indexes has the projects of
+ * an origin that is neither a channel's nor everything's, nobody can tell from here. */
+static void read_parent(const struct reader *in, const struct origin *origin, struct mirror *mirror)
+{
+    bool has_channels = origin->channels && origin->channels[0];
+    mirror->parent = reader_text(in, "parent", false, check_parent);
+    if (!mirror->parent || !origin->name)
+        return;
+    size_t len = strlen(mirror->parent);
+    if (mirror->parent[len - 1] == '/')
+        mirror->parent[len - 1] = '\0';
+    mirror->files = str_printf("%s/files/%s/", mirror->parent, origin->name);
+    if (has_channels || (origin->owns && origin_owns_rest(origin)))
+        mirror->index =
+            str_printf("%s/%ssimple/{project}/", mirror->parent, has_channels ? "{channel}/" : "");
+    if (!mirror->files)
+        *in->error = ERROR_NO_MEMORY;
+}
+
+/* What the configuration says, else what the parent makes of it. */
+static void read_place(const struct reader *in, const char *name, text_check *check, char **place)
+{
+    if (*place && !toml_get(in->table, name))
+        return;
+    free(*place);
+    *place = reader_text(in, name, true, check);
+}
+
 static void read_mirror(const struct reader *in, const struct origin *origin, struct mirror *mirror)
 {
-    static const char *const known[] = {"name",    "layout",    "index", "files",
-                                        "missing", "time_zone", NULL};
-    if (!is_table(in))
+    static const char *const known[] = {"name",    "layout",    "index",  "files",
+                                        "missing", "time_zone", "parent", NULL};
+    if (!reader_is_table(in))
         return;
-    refuse_unknown(in, known);
-    mirror->name = read_text(in, "name", true, check_name);
+    reader_refuse_unknown(in, known);
+    mirror->name = reader_text(in, "name", true, check_name);
+    read_parent(in, origin, mirror);
     read_layout(in, mirror);
-    mirror->files = read_text(in, "files", true, check_prefix);
-    mirror->index = read_text(in, "index", true, NULL);
+    read_place(in, "files", check_prefix, &mirror->files);
+    read_place(in, "index", NULL, &mirror->index);
     read_missing(in, mirror);
     read_zone(in, mirror);
     bool has_channels = origin->channels && origin->channels[0];
     const char *why =
         mirror->index ? check_template(mirror->index, has_channels, mirror->layout) : NULL;
     if (why)
-        complain(in, toml_get(in->table, "index"), "index", why);
+        reader_complain(in, toml_get(in->table, "index"), "index", why);
     for (const struct mirror *m = origin->mirrors; mirror->name && m < mirror; m++)
         if (m->name && strcmp(m->name, mirror->name) == 0)
-            complain(in, toml_get(in->table, "name"), "name", "another mirror has this name");
+            reader_complain(in, toml_get(in->table, "name"), "name",
+                            "another mirror has this name");
 }
 
 static void read_mirrors(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *node = toml_get(in->table, "mirror"), *table;
     if (toml_type(node) != TOML_ARRAY || !toml_count(node)) {
-        complain(in, node, "mirror", "needs at least one mirror: [[...mirror]]");
+        reader_complain(in, node, "mirror", "needs at least one mirror: [[...mirror]]");
         return;
     }
     if (toml_count(node) > MIRRORS_MAX) {
-        complain(in, node, "mirror", "too many mirrors");
+        reader_complain(in, node, "mirror", "too many mirrors");
         return;
     }
-    origin->mirrors = allocate(in, toml_count(node), sizeof *origin->mirrors);
+    origin->mirrors = reader_allocate(in, toml_count(node), sizeof *origin->mirrors);
     for (size_t i = 0; origin->mirrors && (table = toml_at(node, i, NULL)); i++) {
         const char *name = toml_string(toml_get(table, "name"));
-        char label[PATH_SIZE];
+        char label[READER_PATH_SIZE];
         snprintf(label, sizeof label, "mirror.%.100s", name ? name : "?");
-        struct reader below = read_below(in, table, label);
+        struct reader below = reader_below(in, table, label);
         origin->mirror_count = i + 1;
         read_mirror(&below, origin, &origin->mirrors[i]);
     }
@@ -341,7 +251,7 @@ static char *absolute_path(const struct reader *in, const char *text)
 {
     const char *file = in->report->file, *slash = strrchr(file, '/');
     auto_free char *here = *file == '/' ? NULL : getcwd(NULL, 0);
-    char *path = *text == '/' ? copy(in, text)
+    char *path = *text == '/' ? reader_copy(in, text)
                               : str_printf("%s%s%.*s%s", here ? here : "", here ? "/" : "",
                                            slash ? (int)(slash - file + 1) : 0, file, text);
     if (!path)
@@ -358,26 +268,26 @@ static void refuse_beside_directory(const struct reader *in)
                                           "owns_in",   "mirror", NULL};
     for (const char *const *name = foreign; *name; name++)
         if (toml_get(in->table, *name))
-            complain(in, toml_get(in->table, *name), *name,
-                     "has no meaning beside `directory`, whose files are those of a folder");
+            reader_complain(in, toml_get(in->table, *name), *name,
+                            "has no meaning beside `directory`, whose files are those of a folder");
 }
 
 /* The disk is the origin's one mirror, so that pages are made of what it lists as of any other. */
 static void read_directory(const struct reader *in, struct origin *origin)
 {
     refuse_beside_directory(in);
-    auto_free char *text = read_text(in, "directory", true, check_directory);
-    origin->mirrors = allocate(in, 1, sizeof *origin->mirrors);
+    auto_free char *text = reader_text(in, "directory", true, check_directory);
+    origin->mirrors = reader_allocate(in, 1, sizeof *origin->mirrors);
     if (!text || !origin->mirrors)
         return;
     origin->directory = absolute_path(in, text);
     if (*in->error)
         return;
     origin->mirror_count = 1;
-    origin->mirrors[0] = (struct mirror){.name = copy(in, "directory"),
+    origin->mirrors[0] = (struct mirror){.name = reader_copy(in, "directory"),
                                          .layout = LAYOUT_DIRECTORY,
-                                         .index = copy(in, origin->directory),
-                                         .files = copy(in, origin->directory)};
+                                         .index = reader_copy(in, origin->directory),
+                                         .files = reader_copy(in, origin->directory)};
 }
 
 /* ------------------------------------------------------------------ origins */
@@ -387,18 +297,18 @@ static void read_owns_in(const struct reader *in, struct origin *origin)
     const struct toml_node *node = toml_get(in->table, "owns_in"), *projects;
     if (!node)
         return;
-    struct reader below = read_below(in, node, "owns_in");
-    if (!is_table(&below))
+    struct reader below = reader_below(in, node, "owns_in");
+    if (!reader_is_table(&below))
         return;
-    origin->owns_in = allocate(in, toml_count(node) + 1, sizeof *origin->owns_in);
+    origin->owns_in = reader_allocate(in, toml_count(node) + 1, sizeof *origin->owns_in);
     const char *channel;
     for (size_t i = 0; origin->owns_in && (projects = toml_at(node, i, &channel)); i++) {
         const char *why = check_channel_pattern(channel);
         if (why)
-            complain(&below, projects, channel, why);
+            reader_complain(&below, projects, channel, why);
         struct owns_in *owns = &origin->owns_in[origin->owns_in_count++];
-        owns->channel = copy(in, channel);
-        owns->projects = read_list_node(&below, projects, channel, check_project_pattern);
+        owns->channel = reader_copy(in, channel);
+        owns->projects = reader_list_of(&below, projects, channel, check_project_pattern);
     }
 }
 
@@ -406,8 +316,8 @@ static void read_owns_in(const struct reader *in, struct origin *origin)
 static void refuse_later_work(const struct reader *in)
 {
     if (toml_get(in->table, "directory"))
-        complain(in, toml_get(in->table, "directory"), "directory",
-                 "directory origins are not supported yet");
+        reader_complain(in, toml_get(in->table, "directory"), "directory",
+                        "directory origins are not supported yet");
 }
 
 static void read_owns(const struct reader *in, struct origin *origin)
@@ -416,7 +326,7 @@ static void read_owns(const struct reader *in, struct origin *origin)
     const char *text = toml_string(owns);
     origin->owns_listed = text && strcmp(text, "listed") == 0;
     origin->owns =
-        read_list_node(in, origin->owns_listed ? NULL : owns, "owns", check_project_pattern);
+        reader_list_of(in, origin->owns_listed ? NULL : owns, "owns", check_project_pattern);
     read_owns_in(in, origin);
 }
 
@@ -426,19 +336,20 @@ static void read_origin(const struct reader *in, const char *name, struct origin
                                         "owns_in",   "mirror", "directory", NULL};
     const char *why = check_name(name);
     if (why)
-        complain(in, NULL, NULL, why);
-    origin->name = copy(in, name);
-    if (!is_table(in))
+        reader_complain(in, NULL, NULL, why);
+    origin->name = reader_copy(in, name);
+    if (!reader_is_table(in))
         return;
-    refuse_unknown(in, known);
+    reader_refuse_unknown(in, known);
     refuse_later_work(in);
-    origin->canonical = read_text(in, "canonical", false, check_prefix);
-    origin->pages = read_text(in, "pages", false, check_prefix);
-    origin->aliases = read_list(in, "aliases", check_prefix);
-    origin->channels = read_list(in, "channels", check_channel_pattern);
+    origin->canonical = reader_text(in, "canonical", false, check_prefix);
+    origin->pages = reader_text(in, "pages", false, check_prefix);
+    origin->aliases = reader_list(in, "aliases", check_prefix);
+    origin->channels = reader_list(in, "channels", check_channel_pattern);
     read_owns(in, origin);
     if (origin->owns_in_count && origin->channels && !origin->channels[0])
-        complain(in, toml_get(in->table, "owns_in"), "owns_in", "the origin has no channels");
+        reader_complain(in, toml_get(in->table, "owns_in"), "owns_in",
+                        "the origin has no channels");
     if (toml_get(in->table, "directory"))
         read_directory(in, origin);
     else
@@ -465,10 +376,10 @@ static void refuse_shared_channels(const struct reader *in, const struct origins
         for (const struct origin *other = origins->list; other < origin; other++)
             for (char *const *theirs = other->channels; theirs && *theirs; theirs++)
                 if (strcmp(*theirs, *pattern) == 0) {
-                    char what[PATH_SIZE];
+                    char what[READER_PATH_SIZE];
                     snprintf(what, sizeof what, "\"%s\" is a channel of origin %s already",
                              *pattern, other->name);
-                    complain(in, toml_get(in->table, "channels"), "channels", what);
+                    reader_complain(in, toml_get(in->table, "channels"), "channels", what);
                 }
 }
 
@@ -476,9 +387,9 @@ static void read_origin_tables(const struct reader *in, struct origins *origins)
 {
     const struct toml_node *table;
     const char *name;
-    origins->list = allocate(in, toml_count(in->table) + 1, sizeof *origins->list);
+    origins->list = reader_allocate(in, toml_count(in->table) + 1, sizeof *origins->list);
     for (size_t i = 0; origins->list && (table = toml_at(in->table, i, &name)); i++) {
-        struct reader below = read_below(in, table, name);
+        struct reader below = reader_below(in, table, name);
         origins->count = i + 1;
         read_origin(&below, name, &origins->list[i]);
     }
@@ -489,7 +400,7 @@ static void refuse_origins_never_asked(const struct reader *in, const struct ori
     const struct toml_node *table;
     const char *name;
     for (size_t i = 0; i < origins->count && (table = toml_at(in->table, i, &name)); i++) {
-        struct reader below = read_below(in, table, name);
+        struct reader below = reader_below(in, table, name);
         refuse_shared_channels(&below, origins, &origins->list[i]);
     }
 }
@@ -519,38 +430,39 @@ static void read_index(const struct reader *in, const char *name, const struct o
 {
     static const char *const known[] = {"origins", NULL};
     if (!origins_is_index_name(name))
-        complain(in, NULL, NULL,
-                 "not a name of an index (segments of letters, digits, '.', '_' and '-'; the first "
-                 "may not be files, whl, mirror, simple or -)");
-    index->name = copy(in, name);
-    if (!is_table(in))
+        reader_complain(
+            in, NULL, NULL,
+            "not a name of an index (segments of letters, digits, '.', '_' and '-'; the first "
+            "may not be files, whl, mirror, simple or -)");
+    index->name = reader_copy(in, name);
+    if (!reader_is_table(in))
         return;
-    refuse_unknown(in, known);
-    index->origins = read_list(in, "origins", check_name);
+    reader_refuse_unknown(in, known);
+    index->origins = reader_list(in, "origins", check_name);
     if (*in->error)
         return;
     const struct toml_node *node = toml_get(in->table, "origins");
     size_t n = 0;
     for (; index->origins[n]; n++) {
         const char *why = check_member(origins, index, n);
-        char what[PATH_SIZE];
+        char what[READER_PATH_SIZE];
         snprintf(what, sizeof what, "\"%s\": %s", index->origins[n], why ? why : "");
         if (why)
-            complain(in, node, "origins", what);
+            reader_complain(in, node, "origins", what);
     }
     if (!toml_count(node))
-        complain(in, node, "origins", "must be a list of at least one origin");
+        reader_complain(in, node, "origins", "must be a list of at least one origin");
     if (n > ORIGINS_MAX)
-        complain(in, node, "origins", "too many origins");
+        reader_complain(in, node, "origins", "too many origins");
 }
 
 static void read_index_tables(const struct reader *in, struct origins *origins)
 {
     const struct toml_node *table;
     const char *name;
-    origins->indexes = allocate(in, toml_count(in->table) + 1, sizeof *origins->indexes);
+    origins->indexes = reader_allocate(in, toml_count(in->table) + 1, sizeof *origins->indexes);
     for (size_t i = 0; origins->indexes && (table = toml_at(in->table, i, &name)); i++) {
-        struct reader below = read_below(in, table, name);
+        struct reader below = reader_below(in, table, name);
         origins->index_count = i + 1;
         read_index(&below, name, origins, &origins->indexes[i]);
     }
@@ -562,10 +474,10 @@ int config_read_origins(const struct toml_node *origin_table, const struct toml_
     struct origins origins = {0};
     int error = 0;
     struct reader in = {report, &error, origin_table, "origin"};
-    if (in.table && is_table(&in))
+    if (in.table && reader_is_table(&in))
         read_origin_tables(&in, &origins);
     struct reader indexes = {report, &error, index_table, "index"};
-    if (!error && indexes.table && is_table(&indexes))
+    if (!error && indexes.table && reader_is_table(&indexes))
         read_index_tables(&indexes, &origins);
     if (!error && in.table)
         refuse_origins_never_asked(&in, &origins);

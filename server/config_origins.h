@@ -4,22 +4,10 @@
  * The [origin] and [index] tables of a configuration file: reading with every check that needs no
  * network, and writing back. Used by server/config.c alone.
  */
-#include <stdio.h>
-
 #include "base/buf.h"
 #include "base/toml.h"
 #include "engine/origins.h"
-
-/* Where complaints go, and how many there were. */
-struct config_report {
-    FILE *to;
-    const char *file;
-    unsigned count;
-};
-
-/* One line, `file:line: key: what is wrong`, with the line of `node`. */
-void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
-                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+#include "server/config_reader.h"
 
 /* Reads the table `origin` and the table `index`; either may be NULL. Complaints are only counted:
  * with any, the result may have gaps and is good for nothing but origins_release.

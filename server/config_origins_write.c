@@ -27,6 +27,7 @@ static void write_mirror(struct buf *to, const struct origin *origin, const stru
     buf_printf(to, "[[origin.\"%s\".mirror]]\n", origin->name);
     write_text(to, "name", mirror->name);
     write_text(to, "layout", mirror->layout == LAYOUT_FLAT ? "flat" : "simple");
+    write_text(to, "parent", mirror->parent);
     write_text(to, "index", mirror->index);
     write_text(to, "files", mirror->files);
     if (mirror->utc_offset_s != MIRROR_NO_ZONE) {

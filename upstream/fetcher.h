@@ -67,6 +67,7 @@ struct fetch_request {
     const char *via;               /* value of Via, or NULL */
     int64_t max_bytes;             /* of the decoded body; beyond: ERROR_TOO_BIG */
     uint64_t share;                /* of the pool's slabs (base/slab.h) */
+    int patience_ms; /* stall_timeout and page_timeout are at least so long; 0 for most */
 };
 
 /* What the final response's header section said; valid during on_head only. */
@@ -84,6 +85,7 @@ struct fetch_head {
     const char *final_url;     /* after redirects */
     const char *via;           /* or NULL */
     int retry_after_s;         /* or -1 */
+    int max_age_s;             /* of Cache-Control, or -1 */
     int64_t date_s;            /* the clock of who answered: Date and Age; or -1 */
 };
 

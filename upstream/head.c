@@ -2,6 +2,7 @@
 #include "upstream/head.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -195,6 +196,22 @@ static int64_t read_date(CURL *easy)
     return age_s > 0 && age_s < RETRY_AFTER_MAX_S ? date_s + age_s : date_s;
 }
 
+/* The first directive of that name: "public, max-age=600". */
+static int read_max_age(CURL *easy)
+{
+    static const char name[] = "max-age=";
+    for (const char *at = head_value(easy, "Cache-Control"); at;) {
+        at += strspn(at, " \t,");
+        if (strncasecmp(at, name, strlen(name)) == 0) {
+            at += strlen(name);
+            int64_t age_s = read_number(&at);
+            return age_s > INT_MAX ? INT_MAX : (int)age_s;
+        }
+        at = strchr(at, ',');
+    }
+    return -1;
+}
+
 static int read_via(CURL *easy, struct head_reply *reply)
 {
     struct curl_header *header;
@@ -229,6 +246,7 @@ int head_read(CURL *easy, const struct head_question *question, struct head_repl
     head->content_type = head_value(easy, "Content-Type");
     head->retry_after_s = read_retry_after(easy);
     head->date_s = read_date(easy);
+    head->max_age_s = read_max_age(easy);
     if (question->head || status == 204 || status == 304) {
         head->is_framed = true; /* there is no body to be cut */
         reply->expected_bytes = 0;

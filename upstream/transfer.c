@@ -322,10 +322,17 @@ static int begin_hop(struct transfer *t)
     return 0;
 }
 
+static int at_least(int timeout_ms, const struct transfer *t)
+{
+    return timeout_ms > t->request.patience_ms ? timeout_ms : t->request.patience_ms;
+}
+
 int transfer_start(struct transfer *t, const struct transfer_setup *setup)
 {
     t->setup = setup;
-    t->deadline_ms = t->request.is_page ? clock_monotonic_ms() + setup->page_timeout_ms : INT64_MAX;
+    t->deadline_ms = INT64_MAX;
+    if (t->request.is_page)
+        t->deadline_ms = clock_monotonic_ms() + at_least(setup->page_timeout_ms, t);
     int r = target_init(t->request.url, setup->rules, &t->target);
     if (r == ERROR_FORBIDDEN_ADDRESS)
         return transfer_fail(t, r, "the URL leads where it may not lead");
@@ -425,13 +432,14 @@ int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
         lower(wake_ms, t->slab_since_ms + GATHER_MS);
     if (now_ms >= t->deadline_ms)
         return transfer_fail(t, ERROR_TIMEOUT, "not complete after %d ms",
-                             t->setup->page_timeout_ms);
+                             at_least(t->setup->page_timeout_ms, t));
     lower(wake_ms, t->deadline_ms);
     if (!t->is_connected || t->is_starved)
         return 0;
-    int64_t stalled_ms = t->activity_ms + t->setup->stall_timeout_ms;
+    int silence_ms = at_least(t->setup->stall_timeout_ms, t);
+    int64_t stalled_ms = t->activity_ms + silence_ms;
     if (now_ms >= stalled_ms)
-        return transfer_fail(t, ERROR_TIMEOUT, "no byte for %d ms", t->setup->stall_timeout_ms);
+        return transfer_fail(t, ERROR_TIMEOUT, "no byte for %d ms", silence_ms);
     lower(wake_ms, stalled_ms);
     return 0;
 }
