@@ -13,6 +13,7 @@ from clients import Pip, Uv, installed, origin_of, pip_wheel
 from daemon import ROOT, configuration, flat_and_pypi, index_table, origin_tables, pypi_mirror
 from origin import Gate
 from standins import FindLinks, anchor, root_page, simple_page, wait_until
+from wheels import build
 
 NO_CACHE = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
 
@@ -138,6 +139,22 @@ def test_names_change_owner_when_the_listing_changes(origin, second_origin, serv
     put_flat(origin, wheel("lab_tool"))
     assert names(daemon, "idna", headers=NO_CACHE) == [wheel("idna", "9")]
     assert names(daemon, "numpy") == [wheel("numpy", "9")]
+
+
+def test_a_name_that_is_delisted_and_held_stays_the_origins(origin, second_origin, serve, tmp_path):
+    """What nobody lists any more is on its page while its bytes are here, so it has its page."""
+    lab_wheel = build(tmp_path, "numpy", "1.0")
+    put_flat(origin, wheel("lab_tool"), lab_wheel.name)
+    origin.put(f"/lab/{lab_wheel.name}", lab_wheel)
+    put_pypi(second_origin, "numpy", "idna")
+    daemon = serve(lab_and_pypi([flat(origin.url)], second_origin))
+    (url,) = wire.file_urls(f"{daemon.index('lab')}/numpy/", daemon.page("numpy", "lab")).values()
+    assert wire.ask(url).body == lab_wheel.read_bytes()
+    daemon.wait_log("kept path=lab/numpy")
+    put_flat(origin, wheel("lab_tool"), wheel("idna"))
+    assert names(daemon, "numpy", headers=NO_CACHE) == [lab_wheel.name]
+    assert names(daemon, "idna") == [wheel("idna")], "the listing is the new one"
+    assert not second_origin.asked("/simple/numpy/")
 
 
 def test_a_simple_mirror_is_asked_for_its_list(origin, second_origin, serve):
