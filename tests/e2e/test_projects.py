@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that work on a project: each locks torch through us, installs it from its lock, and
-installs it again on another machine when no mirror can be reached any more."""
+"""Each client locks torch through us and installs it from its lock. Then no mirror can be reached any
+more: on a second machine it installs from that lock, and on a third it makes the same lock again.
+"""
 
+import re
 import shutil
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import clients
 import wheels
 from clients import REQUIRES_PYTHON, installed
-from daemon import all_mirrors, flat_and_pypi
+from daemon import configuration, flat_and_pypi, official_mirror, pypi_mirror
 
 PROJECT = f"""
 [project]
@@ -93,12 +95,12 @@ class Pipenv(Program):
 
 
 class Uv(clients.Uv):
-    """The newest of an older minor version."""
+    """The newest, or the newest of an older minor version."""
 
     locked = ("pyproject.toml", "uv.lock")
 
-    def __init__(self, home, minor):
-        super().__init__(home, wheels.fetch_program("uv", f"=={minor}.*"))
+    def __init__(self, home, minor=None):
+        super().__init__(home, minor and wheels.fetch_program("uv", f"=={minor}.*"))
 
     def write(self, folder, index):
         source = f'[[tool.uv.index]]\nname = "wheelyard"\nurl = "{index}"\ndefault = true\n'
@@ -111,10 +113,41 @@ class Uv(clients.Uv):
         self.run("sync", "--frozen", cwd=folder)
 
 
+class Pip(clients.Pip):
+    """Its lock is what it downloads, with the digests that it computes."""
+
+    locked = ("requirements.txt",)
+
+    def __init__(self, home, kind):
+        super().__init__(home, clients.pip_wheel(kind))
+        self.environment["PIP_NO_COMPILE"] = "0"
+
+    def write(self, folder, index):
+        self.index = index
+        (folder / "requirements.in").write_text(f"--index-url {index}\ntorch\n")
+
+    def lock(self, folder):
+        got = folder / "wheels"
+        self.run("download", "--dest", got, "-r", "requirements.in", cwd=folder)
+        told = self.run("hash", *sorted(got.iterdir()))
+        pins = re.findall(r"/([^/-]+)-([^/-]+)-[^/]+\.whl:\n(--hash=sha256:\w{64})\n", told)
+        lines = [f"{name}=={version} {digest}\n" for name, version, digest in pins]
+        (folder / "requirements.txt").write_text(f"--index-url {self.index}\n{''.join(lines)}")
+
+    def sync(self, folder):
+        target = folder / ".venv" / "lib" / "python3" / "site-packages"
+        options = ("--require-hashes", "--only-binary=:all:", "--target", target)
+        self.run("install", *options, "-r", "requirements.txt", cwd=folder)
+
+
 MAKERS = {
+    "pip-newest": lambda home: Pip(home, "newest"),
+    "pip-23.2.1": lambda home: Pip(home, "23.2.1"),
+    "pip-debian": lambda home: Pip(home, "debian"),
     "poetry": Poetry,
     "pdm": Pdm,
     "pipenv": Pipenv,
+    "uv": Uv,
     "uv-0.12": lambda home: Uv(home, "0.12"),
     "uv-0.11": lambda home: Uv(home, "0.11"),
 }
@@ -124,24 +157,38 @@ def site_packages(folder):
     return next((folder / ".venv" / "lib").glob("python3*/site-packages"))
 
 
+def simple_and_pypi(mirrors):
+    """The official site without the flat page."""
+    return configuration(
+        pytorch=[official_mirror("official", mirrors.official.url, missing=[403, 404])],
+        pypi=[pypi_mirror("tuna", mirrors.pypi.url)],
+    )
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mirrored", [flat_and_pypi, all_mirrors], ids=["flat", "all"])
+@pytest.mark.parametrize("mirrored", [flat_and_pypi, simple_and_pypi], ids=["flat", "simple"])
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_project_is_locked_and_installed(own_mirrors, serve, tmp_path, name, mirrored):
+    if name == "pip-debian" and not clients.debian_pip():
+        pytest.skip("no pip of Debian 12 here (package python3-pip-whl)")
     daemon = serve(mirrored(own_mirrors))
-    first = MAKERS[name](tmp_path / "first")
-    folder = first.home / "app"
-    folder.mkdir()
-    first.write(folder, daemon.index("cu126"))
-    first.lock(folder)
-    first.sync(folder)
-    assert installed(site_packages(folder))["torch"] == "2.9.0+cu126"
+    machines = [MAKERS[name](tmp_path / f"machine-{i}") for i in range(3)]
+    first, second, third = [machine.home / "app" for machine in machines]
+    for folder in (first, second, third):
+        folder.mkdir()
+    lock_file = machines[0].locked[-1]
+
+    machines[0].write(first, daemon.index("cu126"))
+    machines[0].lock(first)
+    machines[0].sync(first)
+    assert installed(site_packages(first))["torch"] == "2.9.0+cu126"
 
     own_mirrors.stop()
-    second = MAKERS[name](tmp_path / "second")
-    again = second.home / "app"
-    again.mkdir()
-    for file in first.locked:
-        shutil.copy(folder / file, again / file)
-    second.sync(again)
-    assert installed(site_packages(again)) == installed(site_packages(folder))
+    for file in machines[0].locked:
+        shutil.copy(first / file, second / file)
+    machines[1].sync(second)
+    assert installed(site_packages(second)) == installed(site_packages(first))
+
+    machines[2].write(third, daemon.index("cu126"))
+    machines[2].lock(third)
+    assert (third / lock_file).read_text() == (first / lock_file).read_text()

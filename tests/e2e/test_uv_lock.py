@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from clients import REQUIRES_PYTHON, Uv, installed
+from clients import REQUIRES_PYTHON, installed
 from daemon import all_mirrors, flat_and_pypi
 from wheels import PYTHON_TAG
 
@@ -79,18 +79,3 @@ def test_the_lock_holds_our_addresses_and_digests(mirrors, serve, uv, library):
     for wheel in torch["wheels"]:
         assert wheel["url"].startswith(f"{daemon.url}/files/pytorch/cu126/torch-2.9.0%2Bcu126-")
         assert wheel["hash"].startswith("sha256:")
-
-
-def test_a_locked_project_syncs_on_another_machine_without_network(
-    own_mirrors, serve, uv, tmp_path
-):
-    daemon = serve(all_mirrors(own_mirrors))
-    folder = make_project(uv, AS_DEFAULT, daemon)
-    uv.run("lock", cwd=folder)
-    uv.run("sync", "--frozen", cwd=folder)
-    own_mirrors.stop()
-    other = Uv(tmp_path / "other")
-    copy = make_project(other, AS_DEFAULT, daemon)
-    (copy / "uv.lock").write_bytes((folder / "uv.lock").read_bytes())
-    other.run("sync", "--frozen", cwd=copy)
-    assert synced(copy) == synced(folder)
