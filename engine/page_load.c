@@ -155,7 +155,8 @@ static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
-    if (s->awaits_owner || b->origin != s->origin) { /* another page is wanted by now */
+    if (s->awaits_owner || s->is_outdated || b->origin != s->origin) {
+        build_free(b); /* another page is wanted by now */
         s->building = false;
         s->built_version = 0;
         check(e, s);
@@ -286,6 +287,7 @@ static void begin_build(struct slot *s, struct build *b, void (*done)(struct bui
     b->owner = s;
     b->done = done;
     s->building = true;
+    s->is_outdated = false;
     s->refs++;
     build_start(b);
 }

@@ -402,8 +402,10 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
     pthread_rwlock_rdlock(&e->pages->lock); /* nobody else takes slots out */
     for (struct slot *s = e->pages->table; s; s = s->hh.next)
         if (s->origin && strcmp(s->origin->name, origin) == 0 &&
-            (!s->project || strcmp(s->project, project) == 0))
+            (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
+            s->is_outdated = s->building;
+        }
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
