@@ -405,6 +405,7 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
             (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
             s->is_outdated = s->building;
+            s->published = false; /* a load that runs answers once more */
         }
     pthread_rwlock_unlock(&e->pages->lock);
 }
