@@ -316,6 +316,49 @@ static void naming_none_keeps_them(void **state)
     config_release(&config);
 }
 
+static void a_parent_is_where_its_address_says(void **state)
+{
+    (void)state;
+    stage_set_variable("HOME", "/home/x");
+    struct config config;
+    struct config_request request = {
+        .file = stage_write("a.conf", "[origin.a]\nchannels = [\"cu*\"]\nowns = [\"torch\"]\n"
+                                      "[[origin.a.mirror]]\nname = \"m\"\n"
+                                      "parent = \"http://lan:1/x/\"\n"
+                                      "[origin.b]\n[[origin.b.mirror]]\nname = \"m\"\n"
+                                      "parent = \"http://lan:1\"\n")};
+    stage_load_fine(&request, &config);
+    const struct mirror *a = config.origins.list[0].mirrors, *b = config.origins.list[1].mirrors;
+    assert_int_equal(a->layout, LAYOUT_SIMPLE);
+    assert_string_equal(a->parent, "http://lan:1/x");
+    assert_string_equal(a->index, "http://lan:1/x/{channel}/simple/{project}/");
+    assert_string_equal(a->files, "http://lan:1/x/files/a/");
+    assert_string_equal(b->index, "http://lan:1/simple/{project}/");
+    assert_string_equal(b->files, "http://lan:1/files/b/");
+    config_release(&config);
+}
+
+/* pyg's cu126 beside PyTorch's: an index that names both asks both. */
+static void a_channel_is_shared_where_an_index_says_so(void **state)
+{
+    (void)state;
+    stage_set_variable("HOME", "/home/x");
+    struct config config;
+    struct config_request request = {
+        .file = stage_write("a.conf", "[origin.a]\nchannels = [\"cu*\"]\nowns = [\"torch\"]\n"
+                                      "[[origin.a.mirror]]\nname = \"m\"\nparent = \"http://lan\"\n"
+                                      "[origin.b]\nchannels = [\"cu*\"]\nowns = \"listed\"\n"
+                                      "[[origin.b.mirror]]\nname = \"m\"\nparent = \"http://lan\"\n"
+                                      "[index.cu126]\norigins = [\"a\", \"b\"]\n")};
+    struct index_view view;
+    stage_load_fine(&request, &config);
+    assert_int_equal(origins_index(&config.origins, "cu126", &view), 0);
+    assert_int_equal(view.count, 2);
+    assert_string_equal(view.channel, "cu126");
+    assert_true(view.origins[1]->owns_listed);
+    config_release(&config);
+}
+
 /* --------------------------------------------------------------------- show */
 
 /* The text without comments behind values and without the first line: what must not change. */
@@ -346,6 +389,10 @@ static const char *const shown[] = {
     "index = \"http://x/{channel}/\"\nfiles = \"http://x/\"\nmissing = [404, 403]\n"
     "time_zone = \"-03:30\"\n"
     "[origin.pypi]\n" MIRROR("origin.pypi") "[index.\"x/y\"]\norigins = [\"a.b\", \"pypi\"]\n",
+    "[origin.a]\nchannels = [\"cu*\"]\nowns = \"listed\"\n"
+    "[[origin.a.mirror]]\nname = \"m\"\nparent = \"http://lan:1/x/\"\n"
+    "[origin.b]\nowns = \"listed\"\n[[origin.b.mirror]]\nname = \"m\"\nparent = \"http://lan:1\"\n"
+    "layout = \"flat\"\nindex = \"http://lan:1/b/flat/\"\n",
 };
 
 static void what_is_shown_reads_back_the_same(void **state)
@@ -399,6 +446,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(built_in_stands_alone),
+        TEST(a_parent_is_where_its_address_says),
+        TEST(a_channel_is_shared_where_an_index_says_so),
         TEST(built_in_mirrors_and_owners),
         TEST(flags_over_environment_over_file),
         TEST(every_option_has_a_flag_and_a_variable),

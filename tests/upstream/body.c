@@ -90,6 +90,13 @@ static const struct {
     {"/not-modified", "HTTP/1.1 304 Not Modified\r\nETag: \"one\"\r\nContent-Length: 26\r\n\r\n",
      true},
     {"/forbidden", "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n<xml>", true},
+    {"/short-lived",
+     "HTTP/1.1 200 OK\r\nCache-Control: public,  Max-Age=10, s-maxage=9\r\nContent-Length: "
+     "0\r\n\r\n",
+     true},
+    {"/long-lived",
+     "HTTP/1.1 200 OK\r\nCache-Control: max-age=99999999999999999999\r\nContent-Length: 0\r\n\r\n",
+     true},
     {"/busy", "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", true},
     {"/nothing", "", false},
     {"/no-http", "SSH-2.0-what\r\n\r\n", false},
@@ -464,7 +471,15 @@ static void test_other_statuses(void **state)
     assert_body(&r, "<xml>");
     result_release(&r);
 
+    assert_int_equal(get("/short-lived", &r), 0);
+    assert_int_equal(r.head.max_age_s, 10);
+    result_release(&r);
+    assert_int_equal(get("/long-lived", &r), 0);
+    assert_int_equal(r.head.max_age_s, -1);
+    result_release(&r);
+
     assert_int_equal(get("/busy", &r), 0);
+    assert_int_equal(r.head.max_age_s, -1);
     assert_int_equal(r.head.retry_after_s, 7);
     assert_string_equal(r.detail, "HTTP 503");
     result_release(&r);

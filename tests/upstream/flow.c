@@ -138,6 +138,33 @@ static void test_stall(void **state)
     }
 }
 
+/* Silent, as a file and as a page, for longer than others may be. */
+static void test_patience(void **state)
+{
+    (void)state;
+    struct result patient[2], other;
+    for (int i = 0; i < 2; i++) {
+        struct fetch_request q = lab_request(lab, "/steps");
+        q.patience_ms = 60000;
+        q.is_page = i == 1;
+        result_init(&patient[i]);
+        lab_start(lab, &q, &patient[i]);
+        gate_wait(&patient[i].datas, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        result_init(&other);
+        begin("/stall", &other);
+        assert_int_equal(result_wait(&other), ERROR_TIMEOUT);
+        result_release(&other);
+    }
+    gate_raise(&script.go);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(result_wait(&patient[i]), 0);
+        assert_body(&patient[i], "abcdef");
+        result_release(&patient[i]);
+    }
+}
+
 static void test_page_time(void **state)
 {
     (void)state;
@@ -421,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stall, setup_short, teardown),
+        cmocka_unit_test_setup_teardown(test_patience, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_page_time, setup_short, teardown),
         cmocka_unit_test_setup_teardown(test_few_bytes_are_handed_over, setup, teardown),
         cmocka_unit_test(test_first_bytes_do_not_wait),
