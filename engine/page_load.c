@@ -273,11 +273,18 @@ static struct build *build_new(struct engine *e, const struct slot *s, enum buil
 
 static void add_parts(struct engine *e, const struct slot *s, struct build *b)
 {
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
-        if (s->parts[i]->awaits_owner || !s->parts[i]->origin)
+        const struct slot *part = s->parts[i];
+        bool is_now = false; /* else a reload came between */
+        for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
+            is_now |= view.origins[n] == part->origin;
+        if (!is_now)
             continue;
-        b->parts[b->part_count] = build_new(e, s->parts[i], BUILD_PROJECT);
+        b->parts[b->part_count] = build_new(e, part, BUILD_PROJECT);
         b->part_count += b->parts[b->part_count] != NULL;
     }
 }
@@ -469,8 +476,10 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
         if (!source)
             continue;
         s->sources[s->source_count++] = source;
+        /* What the roster was made of has just been asked for. */
+        bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
         /* A probe of mirrors that are all backing off is worth the wait when there is nothing. */
-        (void)source_want(source, force, healthy == 0 && !s->page, via);
+        (void)source_want(source, again, healthy == 0 && !s->page, via);
     }
 }
 
@@ -500,46 +509,6 @@ static void refuse_unknown(struct engine *e, struct slot *s, const struct origin
     finish_load(e, s);
 }
 
-/* Whether the index's i-th origin has to list its names before the slot's page can be made: those
- * that own what they list and, for a list, all behind the first, which is asked anyway. */
-static bool needs_roster(const struct slot *s, const struct index_view *view, size_t i)
-{
-    const struct origin *origin = view->origins[i];
-    return origin->owns_listed || (!s->project && i > 0 && !origin_owns_rest(origin));
-}
-
-/* Whether the origin is sure to own the slot's project, so that those behind it do not matter. */
-static bool is_owner(struct engine *e, const struct slot *s, const struct origin *origin,
-                     const char *channel)
-{
-    const struct index_view one = {.origins = {origin}, .count = 1, .channel = channel};
-    const struct origin *owner;
-    return s->project && !origin_owns_rest(origin) &&
-           roster_owner(e, &one, s->project, &owner) == 0 && owner == origin;
-}
-
-static bool awaits_rosters(struct engine *e, const struct slot *s, const struct index_view *view)
-{
-    for (size_t i = 0; i < view->count; i++) {
-        if (needs_roster(s, view, i) && roster_is_pending(e, view->origins[i], view->channel))
-            return true;
-        if (is_owner(e, s, view->origins[i], view->channel))
-            return false;
-    }
-    return false;
-}
-
-static void want_rosters(struct engine *e, struct slot *s, const struct index_view *view,
-                         bool force, const char *via)
-{
-    for (size_t i = 0; i < view->count; i++) {
-        if (needs_roster(s, view, i))
-            (void)roster_want(e, view->origins[i], view->channel, force, via);
-        if (is_owner(e, s, view->origins[i], view->channel))
-            return;
-    }
-}
-
 /* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
  * ended with a refusal. */
 static bool settle_owner(struct engine *e, struct slot *s)
@@ -551,7 +520,7 @@ static bool settle_owner(struct engine *e, struct slot *s)
         return false;
     }
     int64_t limit_ms = s->project ? LATEST_MS : e->options.listing_timeout_ms;
-    if (clock_monotonic_ms() - s->began_ms < limit_ms && awaits_rosters(e, s, &view))
+    if (clock_monotonic_ms() - s->began_ms < limit_ms && slot_awaits_rosters(e, s, &view))
         return false;
     if (!s->project) {
         origin = view.origins[0];
@@ -594,7 +563,7 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
     free(s->via);
     s->via = str_dup(via);
     if (origins_index(core_origins(e), s->index, &view) == 0)
-        want_rosters(e, s, &view, force, via);
+        slot_want_rosters(e, s, &view, force, via);
     if (settle_owner(e, s))
         check(e, s);
 }

@@ -289,12 +289,13 @@ static void built(struct build *b)
         set_names(r, b->names, b->name_count);
         b->names = NULL;
         b->name_count = 0;
+        r->loading = true; /* for the look that settles it, unless there is more by now */
     } else {
         r->failures[0] = '\0';
         note_failure(r, r->origin->name, b->page ? b->page->detail : "no memory");
+        settle(r, false);
     }
     build_free(b);
-    settle(r, r->loading);
     pages_source_settled(e);
 }
 

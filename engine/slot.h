@@ -65,3 +65,10 @@ extern const char slot_no_owner[]; /* what a refusal says */
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
 void page_load(struct engine *engine, struct slot *slot, bool force, const char *via);
+
+/* ---- page_owner.c: on the flight thread */
+/* Asks for the rosters that decide which origin answers; whether one of them is being loaded. */
+void slot_want_rosters(struct engine *engine, struct slot *slot, const struct index_view *view,
+                       bool force, const char *via);
+bool slot_awaits_rosters(struct engine *engine, const struct slot *slot,
+                         const struct index_view *view);
