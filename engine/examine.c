@@ -79,6 +79,14 @@ static bool is_wanted(enum stage stage, int status)
     return status == 200 || (stage == PROBE_RANGE && status == 206);
 }
 
+/* A cache on the way adds to Age what has passed since Date; some write a Date of their own. */
+static void note_clock(struct examined *to, const struct fetch_head *head)
+{
+    int64_t fresh_s = head->date_s - clock_real_s(), kept_s = fresh_s + head->age_s;
+    to->has_clock = true;
+    to->skew_s = llabs(kept_s) < llabs(fresh_s) ? kept_s : fresh_s;
+}
+
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct probe *p = context;
@@ -90,10 +98,8 @@ static int on_head(void *context, const struct fetch_head *head)
         p->page->status = head->status;
         p->page->url = str_dup(head->final_url);
     }
-    if (head->date_s >= 0) {
-        p->to->has_clock = true;
-        p->to->skew_s = head->date_s - clock_real_s();
-    }
+    if (head->date_s >= 0)
+        note_clock(p->to, head);
     p->first_ms = p->last_ms = clock_monotonic_ms();
     pthread_mutex_unlock(&p->look->lock);
     return is_wanted(p->stage, head->status) ? 0 : ERROR_UPSTREAM_STATUS;
@@ -322,8 +328,8 @@ static const char *channel_of(const struct origin *origin, const char *index)
 /* What another origin owns need not be asked for here. */
 static const char *project_of(const struct origin *origin, const char *channel, const char *project)
 {
-    bool takes_rest = !*origin->owns && !origin->owns_in_count;
-    if (project && (takes_rest || origin_owns(origin, channel, project)))
+    bool may = origin_owns_rest(origin) || origin->owns_listed;
+    if (project && (may || origin_owns(origin, channel, project)))
         return project;
     for (char **name = origin->owns; *name; name++)
         if (!strchr(*name, '*'))

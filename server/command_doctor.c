@@ -265,34 +265,41 @@ static bool look_through_daemon(struct doctor *d)
 
 /* ------------------------------------------------------------------ clients */
 
-static char *index_url(const struct doctor *d)
+/* How clients on this machine reach the daemon, without a closing slash. */
+static void write_base(const struct doctor *d, struct buf *to)
 {
-    auto_buf struct buf base;
-    const char *index = *d->index       ? d->index
-                        : d->has_config ? setup_example_index(&d->config.origins)
-                                        : "cu126";
-
-    buf_init(&base, URL_MAX_BYTES);
     if (d->url)
-        buf_puts(&base, d->url);
+        buf_puts(to, d->url);
     else if (d->has_config)
-        setup_base(&base, d->config.listen[0]);
-    if (base.len && base.data[base.len - 1] == '/')
-        base.data[--base.len] = '\0';
-    return str_printf("%s/%s%ssimple", base.data, index, *index ? "/" : "");
+        setup_base(to, d->config.listen[0]);
+    while (to->len && to->data[to->len - 1] == '/')
+        to->data[--to->len] = '\0';
+}
+
+static const char *index_for_clients(const struct doctor *d)
+{
+    if (*d->index || !d->has_config)
+        return *d->index ? d->index : "cu126";
+    return setup_example_index(&d->config.origins);
 }
 
 static void look_at_clients(struct doctor *d)
 {
-    auto_free char *url = index_url(d);
+    const char *index = index_for_clients(d);
     struct doctor_stage *stage = &d->stage;
+    auto_buf struct buf base;
 
-    if (!url || doctor_stage_init(stage, &d->findings))
+    buf_init(&base, URL_MAX_BYTES);
+    write_base(d, &base);
+    auto_free char *url = str_printf("%s/%s%ssimple", base.data, index, *index ? "/" : "");
+    auto_free char *setup = str_printf("--url %s --index %s", base.data, *index ? index : "simple");
+    if (!url || !setup || doctor_stage_init(stage, &d->findings))
         return;
     for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++)
         doctor_stage_add_listen(stage, *listen, d->config.hosts);
     doctor_stage_add_url(stage, url);
     stage->index_url = url;
+    stage->setup = setup;
     doctor_pip(stage);
     doctor_uv(stage);
     doctor_pixi(stage);

@@ -280,9 +280,8 @@ bool doctor_judge_index(struct doctor_stage *s, const char *client, const char *
                         const char *value, const char *where)
 {
     auto_free char *shown = value ? doctor_shown(value) : NULL;
-    auto_free char *remedy =
-        value ? str_printf("set it to %s in %s", s->index_url, where)
-              : str_printf("wheelyard setup %s (index: %s)", client, s->index_url);
+    auto_free char *remedy = value ? str_printf("set it to %s in %s", s->index_url, where)
+                                   : str_printf("wheelyard setup %s %s --write", client, s->setup);
 
     if (!value) {
         findings_add(s->to, FINDING_WARNING, "client-index", client, remedy,

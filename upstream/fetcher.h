@@ -86,7 +86,8 @@ struct fetch_head {
     const char *via;           /* or NULL */
     int retry_after_s;         /* or -1 */
     int max_age_s;             /* of Cache-Control, or -1 */
-    int64_t date_s;            /* the clock of who answered: Date and Age; or -1 */
+    int64_t date_s;            /* Date, or -1 */
+    int age_s;                 /* Age; 0 without */
 };
 
 struct fetch_sink {

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600 };
+enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600, AGE_MAX_S = 366 * 24 * 3600 };
 
 void head_init(struct head_reply *reply)
 {
@@ -184,16 +184,13 @@ static int read_retry_after(CURL *easy)
     return wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)wait_s;
 }
 
-/* What a cache on the way has kept for a while is dated by its age. */
-static int64_t read_date(CURL *easy)
+static void read_clock(CURL *easy, struct fetch_head *head)
 {
     const char *date = head_value(easy, "Date");
     const char *age = head_value(easy, "Age");
-    int64_t date_s = date ? clock_parse_http_date(date) : -1;
     int64_t age_s = age ? whole_number(age) : 0;
-    if (date_s < 0)
-        return -1;
-    return age_s > 0 && age_s < RETRY_AFTER_MAX_S ? date_s + age_s : date_s;
+    head->date_s = date ? clock_parse_http_date(date) : -1;
+    head->age_s = age_s < 0 || age_s > AGE_MAX_S ? 0 : (int)age_s;
 }
 
 /* The first directive of that name: "public, max-age=600". */
@@ -245,7 +242,7 @@ int head_read(CURL *easy, const struct head_question *question, struct head_repl
     head->last_modified = head_value(easy, "Last-Modified");
     head->content_type = head_value(easy, "Content-Type");
     head->retry_after_s = read_retry_after(easy);
-    head->date_s = read_date(easy);
+    read_clock(easy, head);
     head->max_age_s = read_max_age(easy);
     if (question->head || status == 204 || status == 304) {
         head->is_framed = true; /* there is no body to be cut */

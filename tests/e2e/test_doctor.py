@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -253,6 +255,13 @@ def test_a_clock_that_is_wrong(doctor, site):
     for path in site.paths():
         site.change(path, date="Wed, 15 Oct 2025 18:04:00 GMT")
     assert doctor().state("clock") == "failed"
+
+
+def test_a_clock_behind_a_cache(doctor, site):
+    """What was kept for a day is dated by Date and Age (the site says 86400)."""
+    for path in site.paths():
+        site.change(path, date=formatdate(time.time() - 86400, usegmt=True))
+    assert doctor().state("clock") == "ok"
 
 
 def test_a_certificate_of_nobody(doctor, trees, tmp_path):

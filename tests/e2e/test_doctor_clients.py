@@ -5,6 +5,7 @@ a bypass the real pip and uv ask elsewhere, and where it does not they do not.""
 import configparser
 import os
 import random
+import shlex
 
 import pytest
 
@@ -200,6 +201,17 @@ def test_nobody_is_set_up(tmp_path):
     report = _look(tmp_path)
     assert all(c["state"] == "warning" for c in report.of("client-index"))
     assert not {"pixi", "poetry", "pdm"} & {c["subject"] for c in report.checks}
+
+
+def test_the_remedy_is_one(tmp_path):
+    """What is said to be typed is typed, and then all is well."""
+    (tmp_path / "pyproject.toml").write_text("[tool.poetry]\n[tool.pdm]\n[tool.pixi.project]\n")
+    for client in ("pip", "uv", "pixi"):
+        (told,) = _look(tmp_path, PIP_TIMEOUT="9").of("client-index", client)
+        command = shlex.split(told["remedy"])
+        assert command[:3] == ["wheelyard", "setup", client]
+        assert run_wheelyard(*command[1:], home=tmp_path).returncode == 0
+        assert _look(tmp_path).state("client-index", client) == "ok"
 
 
 PROJECTS = [
