@@ -26,6 +26,7 @@ struct doctor_stage {
     char *authorities[DOCTOR_AUTHORITIES_MAX]; /* "host:port" */
     size_t authority_count;
     const char *index_url;               /* what a client should have as its index */
+    const char *setup;                   /* the flags of `wheelyard setup` that give it that */
     char *hosts[DOCTOR_AUTHORITIES_MAX]; /* "http://host:port" under which clients know us */
     size_t host_count;
     struct findings *to;

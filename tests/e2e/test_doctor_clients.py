@@ -206,8 +206,12 @@ def test_nobody_is_set_up(tmp_path):
 def test_the_remedy_is_one(tmp_path):
     """What is said to be typed is typed, and then all is well."""
     (tmp_path / "pyproject.toml").write_text("[tool.poetry]\n[tool.pdm]\n[tool.pixi.project]\n")
+    for client in ("pip", "uv"):  # who is installed is looked at
+        program = tmp_path / "bin" / client
+        program.parent.mkdir(exist_ok=True)
+        program.touch(mode=0o755)
     for client in ("pip", "uv", "pixi"):
-        (told,) = _look(tmp_path, PIP_TIMEOUT="9").of("client-index", client)
+        (told,) = _look(tmp_path, PATH=str(tmp_path / "bin")).of("client-index", client)
         command = shlex.split(told["remedy"])
         assert command[:3] == ["wheelyard", "setup", client]
         assert run_wheelyard(*command[1:], home=tmp_path).returncode == 0
