@@ -66,6 +66,7 @@ struct visit {
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
         int (*showing)(void *context, const struct catalogue_showing *showing);
+        int (*local)(void *context, const struct catalogue_local *local);
     };
     void *context;
 };
@@ -442,4 +443,47 @@ int catalogue_each_showing(struct catalogue *catalogue, const char *origin, cons
     return visit_each(catalogue, origin ? EACH_SHOWING_OF : EACH_SHOWING,
                       origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_showing,
                       &(struct visit){.showing = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ files in folders */
+
+int catalogue_put_local(struct catalogue *catalogue, const struct catalogue_local *local)
+{
+    return sql_change(catalogue->sql, PUT_LOCAL,
+                      VALUES(sql_text(local->origin), sql_text(local->path),
+                             sql_integer(local->size), sql_integer(local->modified_ns),
+                             sql_integer(local->inode), sql_text(local->sha256),
+                             sql_text(local->metadata_sha256), sql_text(local->requires_python),
+                             sql_text(local->problem), sql_text(local->etag)));
+}
+
+int catalogue_drop_local(struct catalogue *catalogue, const char *origin, const char *path)
+{
+    return sql_change(catalogue->sql, DROP_LOCAL, VALUES(sql_text(origin), sql_text(path)));
+}
+
+static int on_local(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_local local = {
+        .origin = text(row, 0),
+        .path = text(row, 1),
+        .size = sql_row_integer(row, 2),
+        .modified_ns = sql_row_integer(row, 3),
+        .inode = sql_row_integer(row, 4),
+        .sha256 = text(row, 5),
+        .metadata_sha256 = sql_row_text(row, 6),
+        .requires_python = sql_row_text(row, 7),
+        .problem = sql_row_text(row, 8),
+        .etag = sql_row_text(row, 9),
+    };
+    return visit->local(visit->context, &local);
+}
+
+int catalogue_each_local(struct catalogue *catalogue, const char *origin,
+                         int (*visit)(void *context, const struct catalogue_local *local),
+                         void *context)
+{
+    return visit_each(catalogue, EACH_LOCAL, VALUES(sql_text(origin)), on_local,
+                      &(struct visit){.local = visit, .context = context});
 }

@@ -179,3 +179,20 @@ int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_sh
 int catalogue_each_showing(struct catalogue *catalogue, const char *origin, const char *project,
                            int (*visit)(void *context, const struct catalogue_showing *showing),
                            void *context);
+
+/* ---- local: files that lie in folders of other people's, and what was read out of them; good as
+ * long as size, time and inode are those ---- */
+struct catalogue_local {
+    const char *origin, *path;
+    int64_t size, modified_ns, inode;
+    const char *sha256;
+    const char *metadata_sha256; /* NULL: it has none */
+    const char *requires_python; /* or NULL */
+    const char *problem;         /* what is wrong with it, for people; or NULL */
+    const char *etag;            /* ours, where it was chosen before the digest was known; or NULL */
+};
+int catalogue_put_local(struct catalogue *catalogue, const struct catalogue_local *local);
+int catalogue_drop_local(struct catalogue *catalogue, const char *origin, const char *path);
+int catalogue_each_local(struct catalogue *catalogue, const char *origin,
+                         int (*visit)(void *context, const struct catalogue_local *local),
+                         void *context);

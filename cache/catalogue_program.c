@@ -45,6 +45,11 @@ static const char *const migrations[] = {
     "  requires_python TEXT, upload_time TEXT, upload_time_source TEXT, yanked INTEGER NOT NULL,"
     "  yanked_reason TEXT, first_s INTEGER NOT NULL, delisted_s INTEGER NOT NULL,"
     "  PRIMARY KEY (origin, project, path, channel)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE local ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,"
+    "  modified_ns INTEGER NOT NULL, inode INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+    "  metadata_sha256 TEXT, requires_python TEXT, problem TEXT, etag TEXT,"
+    "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -55,6 +60,9 @@ static const char *const migrations[] = {
 #define OF_TODAY                                                                                   \
     " AND NOT EXISTS (SELECT 1 FROM file AS f"                                                     \
     "  WHERE f.origin = m.origin AND f.path = m.path AND f.etag <> m.etag)"
+#define LOCAL_COLUMNS                                                                              \
+    "origin, path, size, modified_ns, inode, sha256, metadata_sha256, requires_python, problem,"   \
+    " etag"
 #define DIGEST_COLUMNS "origin, path, project, sha256, metadata_sha256, authority, disputed"
 
 #define SHOWING_COLUMNS                                                                            \
@@ -131,6 +139,11 @@ static const char *const statements[STATEMENTS] = {
     [EACH_SHOWING] = "SELECT " SHOWING_COLUMNS " FROM showing",
     [EACH_SHOWING_OF] =
         "SELECT " SHOWING_COLUMNS " FROM showing WHERE origin = ?1 AND project = ?2",
+
+    [PUT_LOCAL] = "INSERT OR REPLACE INTO local (" LOCAL_COLUMNS ")"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [DROP_LOCAL] = "DELETE FROM local WHERE origin = ?1 AND path = ?2",
+    [EACH_LOCAL] = "SELECT " LOCAL_COLUMNS " FROM local WHERE origin = ?1",
 };
 
 const struct sql_program catalogue_program = {

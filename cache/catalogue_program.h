@@ -36,6 +36,9 @@ enum statement {
     PUT_SHOWING,
     EACH_SHOWING,
     EACH_SHOWING_OF,
+    PUT_LOCAL,
+    DROP_LOCAL,
+    EACH_LOCAL,
     STATEMENTS
 };
 

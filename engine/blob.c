@@ -57,6 +57,29 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
     return 0;
 }
 
+int blob_of_foreign(struct engine *e, int fd, const struct folder_file *file, struct blob **ret)
+{
+    struct blob *b = calloc(1, sizeof(*b));
+    if (!b) {
+        (void)close(fd);
+        return ERROR_NO_MEMORY;
+    }
+    *b = (struct blob){.refs = 1,
+                       .fd = fd,
+                       .size = file->size,
+                       .cleaner = e->cleaner,
+                       .close.run = blob_close,
+                       .is_foreign = true,
+                       .opened = *file};
+    *ret = b;
+    return 0;
+}
+
+bool blob_has_changed(const struct blob *b)
+{
+    return b->is_foreign && folder_was_touched(b->fd, &b->opened);
+}
+
 bool blob_is_short(const struct blob *b, int64_t size)
 {
     struct stat st;

@@ -255,8 +255,10 @@ static int add_name(struct names *n, const char *name)
 static int add_owned(struct build *b, struct names *n, const char *text)
 {
     char name[NAME_MAX_BYTES + 1];
+    const struct origin *origin = b->origin;
+    bool owns_all = origin->owns_listed || origin_owns_rest(origin); /* then it is alone here */
     if (!text || name_normalize(text, name) ||
-        (!b->origin->owns_listed && !origin_owns(b->origin, b->channel, name)))
+        (!owns_all && !origin_owns(origin, b->channel, name)))
         return 0;
     return n->count < BUILD_NAMES_MOST ? add_name(n, name) : ERROR_TOO_BIG;
 }
@@ -479,7 +481,7 @@ static int on_made(void *context, const struct catalogue_metadata *m)
 
 static void recall(struct build *b)
 {
-    if (!b->project)
+    if (!b->project || b->origin->directory) /* what a folder holds may be other files tomorrow */
         return;
     (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest, b);
     (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
@@ -554,8 +556,9 @@ static void remember_run(struct job *job)
 
 void build_remember(struct build *b)
 {
-    bool news = delisted_settle(b);
-    for (size_t i = 0; i < b->merge.count; i++) {
+    bool is_fleeting = b->origin->directory != NULL; /* the disk says it again */
+    bool news = !is_fleeting && delisted_settle(b);
+    for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
         news |= f->is_new || f->disputed;
         if (f->is_new && f->sha256 && !f->disputed)

@@ -15,6 +15,7 @@
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
  *   - delisted.c, showing.c: what is held that no mirror lists any more
  *   - roster.c: which names an origin lists, and so who owns them
+ *   - directory*.c: folders of wheels
  *   - status.c: /-/status; examine.c: a look at every mirror, beside all that
  *
  * The *flight thread* runs every job posted with core_post, in order, and the tick; whatever is
@@ -39,6 +40,7 @@
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
 struct delisted;
+struct directories;
 struct files;
 struct generation;
 struct marks;
@@ -72,6 +74,7 @@ struct engine {
     struct ranges *ranges;     /* flight thread */
     struct delisted *delisted; /* flight thread */
     struct scrub *scrub;
+    struct directories *directories;
     struct pages *pages;
     struct rosters *rosters;
     struct sources *sources;                 /* flight thread */
@@ -162,6 +165,8 @@ size_t pages_channels(struct engine *engine, const struct origin *origin, const 
 void pages_reload(struct engine *engine);
 /* An origin lists other names than it did: pages whose project has another owner now go. */
 void pages_reowned(struct engine *engine, const struct origin *origin);
+/* A folder is another one: pages of this origin are built anew when they are asked for. */
+void pages_directory_changed(struct engine *engine, const struct origin *origin);
 void pages_tick(struct engine *engine, int64_t now_ms);
 void pages_stop(struct engine *engine);
 int sources_new(struct engine *engine, struct sources **ret);
@@ -172,5 +177,8 @@ void sources_tick(struct engine *engine, int64_t now_ms);
  * bounded; flight thread */
 void core_problem(struct engine *engine, const char *kind, const char *origin, const char *path,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* It is not so any more. */
+void core_problem_over(struct engine *engine, const char *kind, const char *origin,
+                       const char *path);
 void status_tick(struct engine *engine);
 void problems_free(struct engine *engine);

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "engine/core.h"
 #include "engine/delisted.h"
+#include "engine/directory.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
@@ -66,6 +67,7 @@ static void tick(struct engine *e, int64_t now_ms)
     files_tick(e, now_ms);
     scrub_tick(e, now_ms);
     metadata_tick(e, now_ms);
+    directories_tick(e, now_ms);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     rosters_tick(e, now_ms);
@@ -218,11 +220,14 @@ static int start(struct engine *e)
     if (r == 0)
         r = scrub_new(e, &e->scrub);
     if (r == 0)
+        r = directories_new(e, &e->directories);
+    if (r == 0)
         r = start_fetcher(e);
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
-    return start_thread(e);
+    r = start_thread(e);
+    return r ? r : directories_set(e, e->options.origins);
 }
 
 int engine_open(const struct engine_options *options, struct engine **ret)
@@ -274,6 +279,7 @@ static void stop_run(struct job *job)
     files_stop(call->engine);
     pages_stop(call->engine);
     metadata_stop(call->engine);
+    directories_close(call->engine);
     waitlist_close(&call->engine->status_waiters);
     sem_post(&call->done);
 }
@@ -297,6 +303,7 @@ void engine_stop(struct engine *e)
     bool has_thread = e->has_thread;
     if (has_thread)
         (void)core_call(e, stop_run, NULL);
+    directories_stop(e);
     scrub_stop(e->scrub); /* it is a client: before what it asks */
     if (e->fetcher)
         fetcher_stop(e->fetcher);
@@ -319,6 +326,7 @@ void engine_free(struct engine *e)
     scrub_free(e->scrub);
     pages_free(e->pages);
     rosters_free(e->rosters);
+    directories_free(e->directories);
     sources_free(e->sources);
     files_free(e->files);
     marks_free(e->marks);

@@ -10,6 +10,7 @@
  */
 #include <uthash.h>
 
+#include "base/folder.h"
 #include "engine/board.h"
 #include "engine/core.h"
 #include "engine/space.h"
@@ -23,6 +24,8 @@ struct blob {
     _Atomic int64_t resident_ms; /* when it was last seen to be in memory; 0 never */
     struct lane *cleaner;
     struct job close;
+    bool is_foreign; /* other people's file, which may change: never mapped, and looked at */
+    struct folder_file opened; /* as it was then */
 };
 
 struct entry {
@@ -77,6 +80,12 @@ bool blob_is_short(const struct blob *blob, int64_t size);
 void blobs_close_idle(struct engine *engine);
 /* Opens and maps a blob's file; on a disk lane. STORE_MISSING when it is gone. */
 int blob_open(struct engine *engine, const char *sha256, struct blob **ret);
+/* The same of a file in somebody's folder; takes over the descriptor, also on failure. */
+int blob_of_foreign(struct engine *engine, int fd, const struct folder_file *file,
+                    struct blob **ret);
+/* Whether what is read of it may be other bytes than those of before. Blocks no longer than the
+ * file system takes to say when it was written. */
+bool blob_has_changed(const struct blob *blob);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
 

@@ -358,16 +358,22 @@ static void view_run(struct job *job)
     sem_post(&call->done);
 }
 
+/* A folder is no mirror that could be asked: /-/status says how it is. */
+static size_t mirrors_of(const struct origin *origin)
+{
+    return origin->directory ? 0 : origin->mirror_count;
+}
+
 static int prepare(struct look *look, const struct origins *origins, struct examination *x)
 {
     for (size_t o = 0; o < origins->count; o++)
-        look->count += origins->list[o].mirror_count;
+        look->count += mirrors_of(&origins->list[o]);
     x->list = calloc(look->count + 1, sizeof(*x->list));
     look->probes = calloc(look->count + 1, sizeof(*look->probes));
     if (!x->list || !look->probes)
         return ERROR_NO_MEMORY;
     for (size_t o = 0; o < origins->count; o++)
-        for (size_t m = 0; m < origins->list[o].mirror_count; m++) {
+        for (size_t m = 0; m < mirrors_of(&origins->list[o]); m++) {
             const struct origin *origin = &origins->list[o];
             const char *channel = channel_of(origin, look->options->index);
             struct examined *to = &x->list[x->count];

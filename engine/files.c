@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/delisted.h"
+#include "engine/directory.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
@@ -444,6 +445,9 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
 int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
                 struct file **ret)
 {
+    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    if (origin && origin->directory)
+        return directory_file(e, origin, query, waiter, ret);
     for (int tries = 0; tries < 4; tries++) {
         int r = metadata_file(e, query, waiter, ret);
         if (r != METADATA_ELSEWHERE)

@@ -203,7 +203,7 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
 
 static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
 {
-    bool flat = b->input->origin->mirrors[mirror].layout == LAYOUT_FLAT;
+    bool flat = b->input->origin->mirrors[mirror].layout != LAYOUT_SIMPLE;
     struct merge *m = b->merge;
     if (!flat) /* a project without files is one all the same */
         m->mirrors |= 1u << mirror;

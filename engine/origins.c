@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
 
@@ -293,6 +294,10 @@ static void try_prefix(struct mapping *mapping, const char *prefix)
 int origin_map_url(const struct origin *origin, const char *url, char **ret_path)
 {
     struct mapping mapping = {.url = url, .outcome = URL_ELSEWHERE};
+    if (origin->directory) {
+        *ret_path = strdup(url);
+        return *ret_path ? 0 : ERROR_NO_MEMORY;
+    }
     if (origin->canonical)
         try_prefix(&mapping, origin->canonical);
     for (char *const *alias = origin->aliases; *alias; alias++)

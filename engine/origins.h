@@ -111,7 +111,7 @@ bool origin_owns_rest(const struct origin *origin);
 
 /* Maps an absolute URL to a file of this origin: *ret_path is the decoded key (free() it).
  * Tries every mirror's `files`, canonical and aliases, the longest prefix first. URL_ELSEWHERE (1)
- * when none fits. */
+ * when none fits. What lists a folder has paths for URLs, which stay as they are. */
 int origin_map_url(const struct origin *origin, const char *url, char **ret_path);
 
 /* The mirror's URL of a page (project is ignored by LAYOUT_FLAT) and of a file; NULL when out of

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/delisted.h"
+#include "engine/directory.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
 #include "engine/roster.h"
@@ -138,7 +139,7 @@ static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
 {
     const char *path = b->merge.bare;
     bool asked = false;
-    if (!path || !s->asked || s->published)
+    if (!path || !s->asked || s->published || s->origin->directory)
         return false;
     for (unsigned m = 0; m < s->origin->mirror_count; m++) {
         if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
@@ -311,6 +312,8 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
     b->max_age_s = e->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)
         b->max_age_s = INCOMPLETE_AGE_S;
+    if (s->origin->directory && b->max_age_s > DIRECTORY_AGE_S)
+        b->max_age_s = DIRECTORY_AGE_S;
     (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
                    s->origin->name, s->project ? s->project : "",
                    t->failures[0] ? " (no answer from: " : "", t->failures,
@@ -535,7 +538,7 @@ static bool settle_owner(struct engine *e, struct slot *s)
     s->awaits_owner = false;
     s->origin = origin;
     /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
-    if (s->project || s->flat || view.channel || !origin_owns_rest(origin))
+    if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
         want_sources(e, s, view.channel, s->forces, s->via);
     return true;
 }

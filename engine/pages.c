@@ -365,7 +365,8 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (origins_index(core_origins(e), query->index, &view))
         return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
-    if (query->flat && !view.channel && origin_owns_rest(view.origins[0]))
+    if (query->flat && !view.channel && origin_owns_rest(view.origins[0]) &&
+        !view.origins[0]->directory)
         return refuse(e, OUTCOME_NO_PROJECT,
                       "this index has too many projects for one page; it has them below simple/",
                       ret, ret_state);
@@ -507,6 +508,18 @@ void pages_reload(struct engine *e)
 void pages_reowned(struct engine *e, const struct origin *origin)
 {
     drop_pages(e, origin, is_reowned);
+}
+
+static bool is_of_folder(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    (void)e;
+    return s->origin && s->origin->directory && strcmp(s->origin->name, origin->name) == 0;
+}
+
+void pages_directory_changed(struct engine *e, const struct origin *origin)
+{
+    drop_pages(e, origin, is_of_folder);
+    pages_source_settled(e);
 }
 
 void pages_tick(struct engine *e, int64_t now_ms)

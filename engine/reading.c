@@ -213,8 +213,9 @@ static void cold_run(struct job *job)
     struct cold *c = container_of(job, struct cold, job);
     struct file *f = container_of(c, struct file, cold);
     ssize_t n = pread(c->fd, c->data, c->len, (off_t)c->offset);
+    bool changed = f->blob && blob_has_changed(f->blob);
     pthread_mutex_lock(&c->list.lock);
-    c->error = n > 0 ? 0 : ERROR_IO;
+    c->error = n > 0 && !changed ? 0 : ERROR_IO;
     c->len = n > 0 ? (size_t)n : 0;
     c->state = COLD_READY;
     pthread_mutex_unlock(&c->list.lock);
@@ -263,10 +264,13 @@ static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int6
         return read_cold(f, fd, offset, data, (size_t)size, waiter);
     struct iovec iov = {data, (size_t)size};
     ssize_t n = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
-    if (n < 0 && (errno == EOPNOTSUPP || errno == EINVAL))
+    bool cannot_tell = n < 0 && (errno == EOPNOTSUPP || errno == EINVAL);
+    if (cannot_tell && f->blob && f->blob->is_foreign) /* may lie on the far side of a network */
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    if (cannot_tell)
         n = pread(fd, data, (size_t)size, (off_t)offset); /* tmpfs and the like: memory anyway */
-    if (n > 0)
-        return n;
+    if (n > 0) /* who writes a file marks it first: bytes of an unmarked one are the old ones */
+        return f->blob && blob_has_changed(f->blob) ? ERROR_IO : n;
     if (n < 0 && errno == EAGAIN)
         return read_cold(f, fd, offset, data, (size_t)size, waiter);
     return ERROR_IO;

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/core.h"
+#include "engine/directory.h"
 #include "engine/roster.h"
 
 struct generation {
@@ -206,6 +207,8 @@ static int reload(struct engine *e, const struct engine_options *options)
     r = core_allowed_hosts(e, &hosts);
     if (r == 0)
         r = fetcher_allow(e->fetcher, (const char *const *)hosts);
+    if (r == 0)
+        r = directories_set(e, options->origins);
     core_hosts_free(hosts);
     if (r) {
         e->generations = g->older;

@@ -385,6 +385,18 @@ bool roster_want(struct engine *e, const struct origin *origin, const char *chan
     return roster_is_pending(e, origin, channel);
 }
 
+void roster_renew(struct engine *e, const struct origin *origin)
+{
+    for (struct roster *r = e->rosters->table; r; r = r->hh.next) {
+        if (r->origin != origin)
+            continue;
+        r->loading = true;
+        r->began_ms = clock_monotonic_ms();
+        if (!r->building)
+            check(r);
+    }
+}
+
 /* ------------------------------------------------------------------- time */
 
 void rosters_reload(struct engine *e)

@@ -36,6 +36,8 @@ const char *roster_failure(struct engine *engine, const struct origin *origin, c
  * ERROR_NO_MEMORY. */
 int roster_names(struct engine *engine, const struct origin *origin, const char *channel,
                  char ***list, size_t *count);
+/* What the origin lists is another: finds out at once, if anybody has wanted to know. */
+void roster_renew(struct engine *engine, const struct origin *origin);
 /* Grows when any roster changes. */
 uint64_t rosters_version(const struct engine *engine);
 

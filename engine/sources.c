@@ -12,6 +12,7 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/directory.h"
 #include "engine/receipt.h"
 #include "engine/suspect.h"
 
@@ -165,6 +166,10 @@ struct source *sources_get(struct engine *e, const struct origin *origin, unsign
 void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
+    if (s->origin->directory) {
+        directory_view(s->engine, s->origin, ret);
+        return;
+    }
     *ret = (struct source_view){.state = s->state,
                                 .is_late = s->is_late,
                                 .status = s->status,
@@ -517,6 +522,13 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
     struct engine *e = s->engine;
     int64_t now_ms = clock_monotonic_ms();
     s->used_ms = now_ms;
+    if (s->origin->directory) {
+        struct source_view view;
+        if (force)
+            directory_look(e, s->origin);
+        directory_view(e, s->origin, &view);
+        return view.state != SOURCE_IDLE;
+    }
     if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
         free(s->via);
         s->via = str_dup(via);

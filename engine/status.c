@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "engine/core.h"
 #include "engine/delisted.h"
+#include "engine/directory.h"
 
 /*
  * The flight thread writes a snapshot of everything on every tick; whoever asks for the status
@@ -24,16 +25,33 @@ struct problem {
     int64_t since_s;
 };
 
+static struct problem *find_problem(struct engine *e, const char *kind, const char *origin,
+                                    const char *path)
+{
+    struct problem key; /* as long as they are kept */
+    str_copy(key.path, sizeof(key.path), path);
+    for (unsigned i = 0; i < e->problem_count; i++)
+        if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, key.path) == 0 &&
+            strcmp(e->problems[i].origin, origin) == 0)
+            return &e->problems[i];
+    return NULL;
+}
+
+void core_problem_over(struct engine *e, const char *kind, const char *origin, const char *path)
+{
+    struct problem *p = find_problem(e, kind, origin, path);
+    if (!p)
+        return;
+    struct problem *end = e->problems + e->problem_count--;
+    memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
+}
+
 void core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
                   const char *format, ...)
 {
     if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
         return;
-    struct problem *p = NULL;
-    for (unsigned i = 0; i < e->problem_count && !p; i++)
-        if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, path) == 0 &&
-            strcmp(e->problems[i].origin, origin) == 0)
-            p = &e->problems[i];
+    struct problem *p = find_problem(e, kind, origin, path);
     if (!p) {
         if (e->problem_count < PROBLEMS_MOST)
             e->problem_count++;
@@ -97,7 +115,10 @@ static const char *state_text(enum mirror_state state)
 static void write_mirror(struct engine *e, const struct origin *origin, unsigned m, struct buf *to)
 {
     struct budget_view view;
+    struct source_view folder = {.failure = ""};
     budget_view(e->budget, core_mirror(e, origin, m), clock_monotonic_ms(), &view);
+    if (origin->directory)
+        directory_view(e, origin, &folder);
     json_write_comma(to);
     buf_putc(to, '{');
     json_write_name(to, "origin");
@@ -105,9 +126,9 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
     json_write_name(to, "name");
     json_write_string(to, origin->mirrors[m].name);
     json_write_name(to, "state");
-    json_write_string(to, state_text(view.state));
+    json_write_string(to, folder.error ? state_text(MIRROR_OUT) : state_text(view.state));
     json_write_name(to, "last_error");
-    json_write_string(to, view.last_error);
+    json_write_string(to, origin->directory ? folder.failure : view.last_error);
     json_write_name(to, "rate_bytes_s");
     buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
 }

@@ -485,6 +485,18 @@ int wheel_metadata(const struct wheel_parts *parts, const char *file, struct whe
     return error;
 }
 
+int wheel_end(const struct wheel_parts *parts, struct wheel_run *ret_want, const char **ret_why)
+{
+    struct reading r = {.parts = parts, .project = "", .why = ""};
+    struct directory directory;
+    int error = find_directory(&r, &directory);
+    if (error == WHEEL_WANTS)
+        *ret_want = r.want;
+    else if (error)
+        *ret_why = r.why;
+    return error;
+}
+
 /* ------------------------------------------------------------------ header */
 
 static const char *line_end(const char *at, const char *end)

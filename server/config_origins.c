@@ -312,14 +312,6 @@ static void read_owns_in(const struct reader *in, struct origin *origin)
     }
 }
 
-/* What the design knows and this version does not do yet is refused by name, not as a typo. */
-static void refuse_later_work(const struct reader *in)
-{
-    if (toml_get(in->table, "directory"))
-        reader_complain(in, toml_get(in->table, "directory"), "directory",
-                        "directory origins are not supported yet");
-}
-
 static void read_owns(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *owns = toml_get(in->table, "owns");
@@ -341,7 +333,6 @@ static void read_origin(const struct reader *in, const char *name, struct origin
     if (!reader_is_table(in))
         return;
     reader_refuse_unknown(in, known);
-    refuse_later_work(in);
     origin->canonical = reader_text(in, "canonical", false, check_prefix);
     origin->pages = reader_text(in, "pages", false, check_prefix);
     origin->aliases = reader_list(in, "aliases", check_prefix);

@@ -614,6 +614,50 @@ static void a_showing_is_the_last_but_for_its_first_time(void **state)
     catalogue_close(c);
 }
 
+static int see_local(void *context, const struct catalogue_local *l)
+{
+    bool first = strcmp(l->path, "a.whl") == 0;
+    assert_string_equal(l->origin, "lab");
+    assert_int_equal(l->size, first ? INT64_C(1) << 40 : 2);
+    assert_int_equal(l->modified_ns, first ? INT64_C(1795000000123456789) : 3);
+    assert_int_equal(l->inode, first ? -1 : 4);
+    assert_string_equal(l->sha256, first ? "aa" : "bb");
+    assert_string_equal(l->metadata_sha256 ? l->metadata_sha256 : "-", first ? "-" : "cc");
+    assert_string_equal(l->requires_python ? l->requires_python : "-", first ? "-" : ">=3.9");
+    assert_string_equal(l->problem ? l->problem : "-", first ? "-" : "odd");
+    assert_string_equal(l->etag ? l->etag : "-", first ? "-" : "\"e\"");
+    ++*(int *)context;
+    return 0;
+}
+
+static void files_in_folders_are_remembered(void **state)
+{
+    (void)state;
+    int count = 0;
+    struct catalogue *c = open_catalogue("local");
+    struct catalogue_local l = {.origin = "lab",
+                                .path = "a.whl",
+                                .size = INT64_C(1) << 40,
+                                .modified_ns = INT64_C(1795000000123456789),
+                                .inode = -1,
+                                .sha256 = "aa"};
+    assert_int_equal(catalogue_put_local(c, &l), 0);
+    l = (struct catalogue_local){"lab", "b.whl", 1, 1, 1, "x", NULL, NULL, NULL, NULL};
+    assert_int_equal(catalogue_put_local(c, &l), 0);
+    l = (struct catalogue_local){"lab", "b.whl", 2, 3, 4, "bb", "cc", ">=3.9", "odd", "\"e\""};
+    assert_int_equal(catalogue_put_local(c, &l), 0);
+    l.path = "gone.whl";
+    assert_int_equal(catalogue_put_local(c, &l), 0);
+    l.origin = "other";
+    assert_int_equal(catalogue_put_local(c, &l), 0);
+    assert_int_equal(catalogue_drop_local(c, "lab", "gone.whl"), 0);
+    assert_int_equal(catalogue_drop_local(c, "lab", "gone.whl"), 0);
+    c = reopen(c, "local");
+    assert_int_equal(catalogue_each_local(c, "lab", see_local, &count), 0);
+    assert_int_equal(count, 2);
+    catalogue_close(c);
+}
+
 static int see_ranges(void *context, const char *files, bool honoured, int64_t when_s)
 {
     assert_string_equal(files, "https://mirror.example/whl/");
@@ -650,6 +694,7 @@ int main(void)
         cmocka_unit_test(metadata_of_the_file_of_today),
         cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(a_showing_is_the_last_but_for_its_first_time),
+        cmocka_unit_test(files_in_folders_are_remembered),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),

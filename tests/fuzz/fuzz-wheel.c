@@ -63,6 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(r == 0 || ((r == ERROR_CORRUPT || r == ERROR_TOO_BIG) && why && *why && !text.len));
     if (r == 0)
         check_text(&text);
+    int end = wheel_end(&parts, &want, &why); /* it needs nothing more */
+    require(end == 0 || (end == ERROR_CORRUPT && r == ERROR_CORRUPT));
     for (unsigned i = 0; i < parts.count; i++)
         free((void *)(uintptr_t)parts.list[i].data);
     return 0;

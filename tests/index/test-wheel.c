@@ -225,6 +225,14 @@ static void assert_refused(struct archive *a, int error, const char *why)
     archive_release(a);
 }
 
+/* Whether the end of the first `len` bytes is there, all of them in one part. */
+static int end_of(const struct archive *a, size_t len, const char **ret_why)
+{
+    struct wheel_parts parts = {(int64_t)len, {{0, a->bytes.data, len}}, 1};
+    struct wheel_run want;
+    return wheel_end(&parts, &want, ret_why);
+}
+
 static void refuse_odd(const struct odd *odd, int error, const char *why)
 {
     struct archive a;
@@ -418,10 +426,12 @@ static void a_metadata_of_the_most_bytes(void **state)
 static void none_or_too_many(void **state)
 {
     struct archive a;
+    const char *why;
     (void)state;
     archive_begin(&a);
     add(&a, "torch/__init__.py", "");
     archive_end(&a, false, 0);
+    assert_int_equal(end_of(&a, a.bytes.len, &why), 0); /* it is whole all the same */
     assert_refused(&a, ERROR_CORRUPT, "no METADATA");
 
     archive_begin(&a);
@@ -453,8 +463,11 @@ static void damage_anywhere(void **state)
     for (size_t len = 0; len < a.bytes.len; len++) {
         read_wheel(a.bytes.data, len, WHEEL, &r);
         assert_int_equal(r.error, ERROR_CORRUPT);
+        assert_int_equal(end_of(&a, len, &r.why), ERROR_CORRUPT);
+        assert_non_null(strstr(r.why, "end is missing"));
         buf_release(&r.text);
     }
+    assert_int_equal(end_of(&a, a.bytes.len, &r.why), 0);
     for (size_t i = 0; i < a.bytes.len * 8; i++) {
         a.bytes.data[i / 8] ^= (char)(1 << i % 8);
         read_wheel(a.bytes.data, a.bytes.len, WHEEL, &r);
