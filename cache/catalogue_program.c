@@ -98,7 +98,9 @@ static const char *const statements[STATEMENTS] = {
         "  OR (excluded.sha256 IS NOT NULL AND excluded.sha256 IS NOT sha256)"
         "  OR (excluded.metadata_sha256 IS NOT NULL"
         "      AND excluded.metadata_sha256 IS NOT metadata_sha256)",
-    [EACH_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest WHERE origin = ?1 AND project = ?2",
+    /* Left to itself SQLite reads all of the origin's: without statistics it takes them for few. */
+    [EACH_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest INDEXED BY digest_by_project"
+                    " WHERE origin = ?1 AND project = ?2",
     [GET_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest WHERE origin = ?1 AND path = ?2",
 
     [PUT_LISTING] = "INSERT OR REPLACE INTO listing"

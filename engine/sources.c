@@ -20,7 +20,9 @@ enum {
     KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
     KEEP_SOURCE_MS = 3600 * 1000,
     KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
+    KEEP_CROWDED_MS = 2000,      /* beyond page_memory; who waits for others uses his every tick */
     SWEEP_MS = 5000,
+    SWEEP_CROWDED_MS = 1000,
     PROBE_EVERY_MS = 1000,
     KEEP_PROBING_MS = 600 * 1000,
 };
@@ -42,6 +44,7 @@ struct source {
     bool is_probe;    /* nobody asked for it */
     int status;
     struct listing_ref *listing;
+    size_t listing_bytes; /* of the page it was read from: about as many as it takes in memory */
     char *etag, *date, *url;
     char *via; /* of the request that asked last, or NULL */
     char body_sha256[SHA256_HEX];
@@ -59,6 +62,7 @@ struct source {
 struct sources {
     struct source *table;
     uint64_t last_version; /* never given twice, also when a source comes back */
+    size_t bytes;          /* of listings in memory */
     int64_t swept_ms, probed_ms;
 };
 
@@ -236,14 +240,21 @@ static bool is_doubtful(struct source *s, const struct receipt *r)
     return true;
 }
 
+static void set_listing(struct source *s, struct listing_ref *listing, size_t bytes)
+{
+    s->engine->sources->bytes += bytes - s->listing_bytes;
+    s->listing_bytes = bytes;
+    listing_ref_put(s->listing);
+    s->listing = listing;
+}
+
 static void take_content(struct source *s, struct receipt *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
         s->version = ++s->engine->sources->last_version;
     memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
     s->status = r->status;
-    listing_ref_put(s->listing);
-    s->listing = r->listing;
+    set_listing(s, r->listing, r->listing ? r->body.len : 0);
     r->listing = NULL;
 }
 
@@ -558,17 +569,22 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
 
 /* -------------------------------------------------------------------- tick */
 
+static bool is_crowded(const struct engine *e)
+{
+    return e->sources->bytes > (size_t)e->options.page_memory;
+}
+
 static void sweep(struct engine *e, int64_t now_ms)
 {
     struct source *s, *next;
+    int64_t keep_ms = is_crowded(e) ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
     HASH_ITER(hh, e->sources->table, s, next)
     {
         int64_t idle_ms = now_ms - s->used_ms;
         bool is_good = s->status == 200;
-        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? KEEP_LISTING_MS : KEEP_MISSING_MS))
+        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? keep_ms : KEEP_MISSING_MS))
             continue;
-        listing_ref_put(s->listing);
-        s->listing = NULL;
+        set_listing(s, NULL, 0);
         if (is_good && idle_ms < KEEP_SOURCE_MS)
             continue;
         HASH_DEL(e->sources->table, s);
@@ -600,8 +616,13 @@ void sources_tick(struct engine *e, int64_t now_ms)
         e->sources->probed_ms = now_ms;
         probe(e, now_ms);
     }
-    if (now_ms - e->sources->swept_ms >= SWEEP_MS) {
+    if (now_ms - e->sources->swept_ms >= (is_crowded(e) ? SWEEP_CROWDED_MS : SWEEP_MS)) {
         e->sources->swept_ms = now_ms;
         sweep(e, now_ms);
     }
+}
+
+size_t sources_bytes(const struct engine *e)
+{
+    return e->sources->bytes;
 }

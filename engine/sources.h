@@ -3,7 +3,7 @@
 /*
  * A source: one listing page of one mirror. It is fetched (conditionally where possible), parsed on
  * the compute lane, stored in the catalogue as received, and dropped from memory when nobody has
- * used it for a while; the catalogue has it then. All of it belongs to the flight thread; whoever
+ * used it for a while, soon where all of them take more than page_memory; the catalogue has it then. All of it belongs to the flight thread; whoever
  * waits for a source is told by pages_source_settled.
  *
  * A page that is no listing, or a mirror that does not answer, never replaces what is known: the
@@ -59,6 +59,9 @@ bool source_check_late(struct source *source);
 enum { LATE_TIMES = 6 };
 /* Ends a fetch. */
 void source_give_up(struct source *source);
+
+/* What listings take in memory, about. */
+size_t sources_bytes(const struct engine *engine);
 
 /* pages.c: a source went idle. */
 void pages_source_settled(struct engine *engine);

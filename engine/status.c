@@ -12,6 +12,8 @@
 #include "engine/core.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
+#include "engine/slot.h"
+#include "engine/sources.h"
 
 /*
  * The flight thread writes a snapshot of everything on every tick; whoever asks for the status
@@ -144,6 +146,14 @@ static void write_mirrors(struct engine *e, struct buf *to)
     buf_putc(to, ']');
 }
 
+/* Pages ready to be sent, and the listings that pages are made of. */
+static void write_memory(struct engine *e, struct buf *to)
+{
+    json_write_name(to, "memory");
+    buf_printf(to, "{\"pages\":%zu,\"listings\":%zu,\"most\":%" PRId64 "}", e->pages->bytes,
+               sources_bytes(e), e->options.page_memory);
+}
+
 void status_tick(struct engine *e)
 {
     struct buf fresh;
@@ -151,6 +161,7 @@ void status_tick(struct engine *e)
     buf_putc(&fresh, '{'); /* the writers of members look for an opening */
     files_write_status(e, &fresh);
     write_mirrors(e, &fresh);
+    write_memory(e, &fresh);
     write_problems(e, &fresh);
     delisted_write_status(e, &fresh);
     if (fresh.error) {

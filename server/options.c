@@ -101,7 +101,11 @@ const struct option_row option_table[] = {
      "accepted.",
      false},
     {"page_memory", OPTION_SIZE, MEMBER(engine.page_memory), 1 << 20, INT64_MAX, NULL, "SIZE",
-     "memory for pages that are ready to be sent", NULL, false},
+     "memory for pages that are ready to be sent",
+     "As much again for the listings they are made of. Beyond it what was not used for longest "
+     "goes, and "
+     "comes again from the disk.",
+     false},
     {"page_refresh", OPTION_DURATION, MEMBER(engine.page_refresh_ms), 10, 7 * DAY_MS, NULL, "TIME",
      "age at which a page is asked for again: 10min",
      "Pages are built anew only if what their mirrors list has changed.", false},

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import wire
-from daemon import configuration, flat_mirror
+from daemon import configuration, flat_mirror, pypi_mirror
 from standins import flat_page
 from wheels import build
 
@@ -98,3 +98,21 @@ def test_pages_beyond_page_memory_are_built_again_from_what_is_stored(origin, se
     daemon.wait_status(evicted, what="a page that had to be built again")
     assert {name: daemon.page(name).body for name in names} == pages
     assert len(origin.asked("/pytorch-wheels/cu126/", "GET")) == 1
+
+
+def test_listings_beyond_page_memory_are_read_again_from_what_is_stored(origin, serve):
+    """Twenty projects with a page of 100 KB each: their listings go when no page waits for them any more."""
+    names = [f"project{n}" for n in range(20)]
+    for name in names:
+        links = (f'<a href="/packages/{name}-1.{n}-py3-none-any.whl">{n}</a>' for n in range(1500))
+        origin.put_page(f"/simple/{name}/", "".join(links))
+    daemon = serve(configuration(pypi=[pypi_mirror("pypi", origin.url)], page_memory="1MiB"))
+    pages = {name: daemon.page(name, "").body for name in names}
+    status = daemon.wait_status(
+        lambda now: max(now["memory"]["pages"], now["memory"]["listings"]) <= now["memory"]["most"],
+        30,
+        "no more in memory than may be",
+    )
+    assert status["memory"]["most"] == 1 << 20
+    assert {name: daemon.page(name, "").body for name in names} == pages
+    assert len(origin.asked("/simple/project0/", "GET")) == 1
