@@ -108,8 +108,14 @@ char *buf_take(struct buf *b, size_t *ret_len)
         return NULL;
     }
     char *data = b->data;
+    size_t len = b->len;
+    /* Kept for long, maybe: what doubling left over, or was reserved and not used, goes back. */
+    if (b->cap - len > len / 8 + 64) {
+        char *fit = realloc(data, len + 1);
+        data = fit ? fit : data;
+    }
     if (ret_len)
-        *ret_len = b->len;
+        *ret_len = len;
     buf_init(b, b->max);
     return data;
 }
