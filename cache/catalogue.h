@@ -189,7 +189,7 @@ struct catalogue_local {
     const char *metadata_sha256; /* NULL: it has none */
     const char *requires_python; /* or NULL */
     const char *problem;         /* what is wrong with it, for people; or NULL */
-    const char *etag;            /* ours, where it was chosen before the digest was known; or NULL */
+    const char *etag; /* ours, where it was chosen before the digest was known; or NULL */
 };
 int catalogue_put_local(struct catalogue *catalogue, const struct catalogue_local *local);
 int catalogue_drop_local(struct catalogue *catalogue, const char *origin, const char *path);

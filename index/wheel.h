@@ -53,8 +53,8 @@ enum { WHEEL_WANTS = 1 };
 int wheel_metadata(const struct wheel_parts *parts, const char *file, struct wheel_run *ret_want,
                    const char **ret_why, struct buf *ret_text);
 
-/* Whether the end of the archive is there, and fits the rest: a wheel that is being copied has none.
- * Returns like wheel_metadata. */
+/* Whether the end of the archive is there, and fits the rest: a wheel that is being copied has
+ * none. Returns like wheel_metadata. */
 int wheel_end(const struct wheel_parts *parts, struct wheel_run *ret_want, const char **ret_why);
 
 /* What the header of a METADATA document says; NULL where it is not said, or no plain text. */
