@@ -251,6 +251,13 @@ def test_an_authority_for_digests(doctor, site, wheel):
     assert "1 with digests" in report.of("mirror", "pytorch/official")[0]["text"]
 
 
+def test_a_folder_is_no_mirror(doctor, wheel):
+    lab = f'\n[origin.lab]\ndirectory = "{wheel.parent}"\nowns = ["lab"]\n'
+    report = doctor(edit=lambda text: text + lab)
+    assert report.code == WELL
+    assert not [c for c in report.checks if c["subject"].startswith("lab")]
+
+
 def test_a_clock_that_is_wrong(doctor, site):
     for path in site.paths():
         site.change(path, date="Wed, 15 Oct 2025 18:04:00 GMT")
