@@ -67,6 +67,7 @@ struct visit {
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
         int (*showing)(void *context, const struct catalogue_showing *showing);
         int (*local)(void *context, const struct catalogue_local *local);
+        int (*sighting)(void *context, const struct catalogue_sighting *sighting);
     };
     void *context;
 };
@@ -486,4 +487,37 @@ int catalogue_each_local(struct catalogue *catalogue, const char *origin,
 {
     return visit_each(catalogue, EACH_LOCAL, VALUES(sql_text(origin)), on_local,
                       &(struct visit){.local = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ sightings */
+
+int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *s)
+{
+    return sql_change(catalogue->sql, PUT_SIGHTING,
+                      VALUES(sql_text(s->origin), sql_text(s->path), sql_text(s->project),
+                             sql_integer(s->first_s), sql_integer(s->asked_s),
+                             sql_integer(s->modified_s), sql_integer(s->size)));
+}
+
+static int on_sighting(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_sighting sighting = {
+        .origin = text(row, 0),
+        .path = text(row, 1),
+        .project = text(row, 2),
+        .first_s = sql_row_integer(row, 3),
+        .asked_s = sql_row_integer(row, 4),
+        .modified_s = sql_row_integer(row, 5),
+        .size = sql_row_integer(row, 6),
+    };
+    return visit->sighting(visit->context, &sighting);
+}
+
+int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+                            void *context)
+{
+    return visit_each(catalogue, EACH_SIGHTING, VALUES(sql_text(origin), sql_text(project)),
+                      on_sighting, &(struct visit){.sighting = visit, .context = context});
 }

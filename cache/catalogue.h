@@ -196,3 +196,18 @@ int catalogue_drop_local(struct catalogue *catalogue, const char *origin, const 
 int catalogue_each_local(struct catalogue *catalogue, const char *origin,
                          int (*visit)(void *context, const struct catalogue_local *local),
                          void *context);
+
+/* ---- sightings: of a listed file, what its listing does not say ---- */
+struct catalogue_sighting {
+    const char *origin, *path;
+    const char *project; /* normalised */
+    int64_t first_s;     /* when it was listed first; the earliest that was put stays */
+    int64_t asked_s;     /* when a mirror was asked about it last; 0: never */
+    int64_t modified_s;  /* what that said; -1: nothing */
+    int64_t size;        /* likewise; where the file's row has another, that one */
+};
+int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *sighting);
+/* By path, as strcmp orders. */
+int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+                            void *context);

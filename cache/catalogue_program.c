@@ -50,6 +50,11 @@ static const char *const migrations[] = {
     "  modified_ns INTEGER NOT NULL, inode INTEGER NOT NULL, sha256 TEXT NOT NULL,"
     "  metadata_sha256 TEXT, requires_python TEXT, problem TEXT, etag TEXT,"
     "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE sighting ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, project TEXT NOT NULL, first_s INTEGER NOT NULL,"
+    "  asked_s INTEGER NOT NULL, modified_s INTEGER NOT NULL, size INTEGER NOT NULL,"
+    "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX sighting_by_project ON sighting (origin, project)",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -146,6 +151,22 @@ static const char *const statements[STATEMENTS] = {
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DROP_LOCAL] = "DELETE FROM local WHERE origin = ?1 AND path = ?2",
     [EACH_LOCAL] = "SELECT " LOCAL_COLUMNS " FROM local WHERE origin = ?1",
+
+    /* What a later answer does not say stays. */
+    [PUT_SIGHTING] =
+        "INSERT INTO sighting (origin, path, project, first_s, asked_s, modified_s, size)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        " ON CONFLICT (origin, path) DO UPDATE SET"
+        "  project = excluded.project, first_s = min(first_s, excluded.first_s),"
+        "  asked_s = max(asked_s, excluded.asked_s),"
+        "  modified_s = iif(excluded.modified_s < 0, modified_s, excluded.modified_s),"
+        "  size = iif(excluded.size < 0, size, excluded.size)",
+    /* Who fetched a file knows its size better than HEAD. */
+    [EACH_SIGHTING] = "SELECT s.origin, s.path, s.project, s.first_s, s.asked_s, s.modified_s,"
+                      " iif(s.size < 0 OR ifnull(f.size, -1) < 0, s.size, f.size) FROM sighting AS "
+                      "s INDEXED BY sighting_by_project"
+                      " LEFT JOIN file AS f ON f.origin = s.origin AND f.path = s.path"
+                      " WHERE s.origin = ?1 AND s.project = ?2 ORDER BY s.path",
 };
 
 const struct sql_program catalogue_program = {

@@ -39,6 +39,8 @@ enum statement {
     PUT_LOCAL,
     DROP_LOCAL,
     EACH_LOCAL,
+    PUT_SIGHTING,
+    EACH_SIGHTING,
     STATEMENTS
 };
 

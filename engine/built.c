@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/zstandard.h"
+#include "engine/dates.h"
 #include "engine/delisted.h"
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256 };
@@ -149,6 +150,7 @@ void build_free(struct build *b)
         free((void *)(uintptr_t)b->made[i].requires_python);
     }
     free(b->made);
+    dates_release(b);
     free(b->known);
     free(b->names);
     free(b->parts);
@@ -203,7 +205,9 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .makes_metadata = b->makes_metadata,
                                 .held = held,
                                 .held_count = b->held_count,
-                                .is_heard = b->is_heard};
+                                .is_heard = b->is_heard,
+                                .sightings = b->sightings,
+                                .sighting_count = b->sighting_count};
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
@@ -217,6 +221,9 @@ static int write_project(struct build *b, struct page *page)
     buf_init(&prefix, 4096);
     href_prefix(b, &prefix);
     int r = prefix.error ? prefix.error : merge_listings(b, &prefix);
+    b->askable = calloc(ASKABLE_MOST, sizeof(const struct merge_file *));
+    if (r == 0 && b->askable)
+        b->askable_count = dates_choose(&b->merge, ASKABLE_MOST, b->askable, &b->is_askable_worth);
     for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
         auto_buf struct buf bytes;
         buf_init(&bytes, PAGE_MAX_BYTES);
@@ -486,6 +493,7 @@ static void recall(struct build *b)
     (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest, b);
     (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
     delisted_recall(b);
+    dates_recall(b);
 }
 
 /* On the catalogue thread. */
@@ -540,15 +548,19 @@ static void remember_run(struct job *job)
     struct remember *r = container_of(job, struct remember, job);
     struct build *b = r->build;
     int error = catalogue_begin(b->engine->catalogue);
-    for (size_t i = 0; error == 0 && i < b->merge.count; i++)
-        if (b->merge.files[i].is_new || b->merge.files[i].disputed)
-            put_digest(b, &b->merge.files[i]);
+    for (size_t i = 0; error == 0 && i < b->merge.count; i++) {
+        const struct merge_file *f = &b->merge.files[i];
+        if (f->is_new || f->disputed)
+            put_digest(b, f);
+        if (dates_is_new(f))
+            dates_store(b, f);
+    }
     if (error == 0)
         delisted_store(b);
     if (error == 0)
         error = catalogue_commit(b->engine->catalogue);
     if (error)
-        log_warning("catalogue: cannot store what was listed of %s: %s", b->project,
+        log_warning("catalogue: cannot store what is known of %s: %s", b->project,
                     error_text(error));
     build_free(b);
     free(r);
@@ -560,7 +572,7 @@ void build_remember(struct build *b)
     bool news = !is_fleeting && delisted_settle(b);
     for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
-        news |= f->is_new || f->disputed;
+        news |= f->is_new || f->disputed || dates_is_new(f);
         if (f->is_new && f->sha256 && !f->disputed)
             files_learn_digest(b->engine, b->origin, f->path, f->sha256);
         auto_free char *metadata =

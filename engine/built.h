@@ -17,6 +17,7 @@ size_t built_bytes(const struct page *page);
 bool built_is_same(const struct page *a, const struct page *b);
 
 enum { BUILD_NAMES_MOST = 100000 }; /* that mirrors list, doubles included; else ERROR_TOO_BIG */
+enum { ASKABLE_MOST = 128 };        /* files of one page, in one load */
 
 enum build_kind {
     BUILD_PROJECT, /* the page of `project` */
@@ -52,7 +53,12 @@ struct build {
     size_t remembered_count;
     struct merge_made *made; /* copies */
     size_t made_count;
-    char **names; /* ascending, each once; owned */
+    struct merge_sighting *sightings; /* copies */
+    size_t sighting_count;
+    const struct merge_file **askable; /* of the merge: mirrors may be asked about them */
+    size_t askable_count;
+    bool is_askable_worth; /* ... and a page that waits for the answers says more */
+    char **names;          /* ascending, each once; owned */
     size_t name_count;
     struct build **parts; /* BUILD_PROJECT, never started; owned */
     size_t part_count;
@@ -60,5 +66,6 @@ struct build {
 
 void build_start(struct build *build); /* takes over; `done` follows */
 void build_free(struct build *build);
-/* Queues what authorities said now and had not said before. Flight thread. */
+/* Queues what authorities said now and had not said before, and which files are new to us. Flight
+ * thread. */
 void build_remember(struct build *build);

@@ -13,6 +13,7 @@
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
+ *   - dates.c, heads.c: when files were uploaded; asking mirrors about single files
  *   - delisted.c, showing.c: what is held that no mirror lists any more
  *   - roster.c: which names an origin lists, and so who owns them
  *   - directory*.c: folders of wheels
@@ -39,10 +40,12 @@
  * and the memory is not given back. */
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
+struct dates;
 struct delisted;
 struct directories;
 struct files;
 struct generation;
+struct heads;
 struct marks;
 struct metadata;
 struct pages;
@@ -73,6 +76,8 @@ struct engine {
     struct metadata *metadata;
     struct ranges *ranges;     /* flight thread */
     struct delisted *delisted; /* flight thread */
+    struct heads *heads;       /* flight thread */
+    struct dates *dates;       /* flight thread */
     struct scrub *scrub;
     struct directories *directories;
     struct pages *pages;

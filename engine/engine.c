@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/core.h"
+#include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
+#include "engine/heads.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
@@ -68,6 +70,7 @@ static void tick(struct engine *e, int64_t now_ms)
     scrub_tick(e, now_ms);
     metadata_tick(e, now_ms);
     directories_tick(e, now_ms);
+    heads_tick(e);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     rosters_tick(e, now_ms);
@@ -206,6 +209,10 @@ static int start(struct engine *e)
     if (r == 0)
         r = delisted_new(&e->delisted);
     if (r == 0)
+        r = heads_new(&e->heads);
+    if (r == 0)
+        r = dates_new(&e->dates);
+    if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
         r = rosters_new(e, &e->rosters);
@@ -277,6 +284,7 @@ static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     files_stop(call->engine);
+    heads_tick(call->engine); /* ends what waits for nobody */
     pages_stop(call->engine);
     metadata_stop(call->engine);
     directories_close(call->engine);
@@ -334,6 +342,8 @@ void engine_free(struct engine *e)
     metadata_free(e->metadata);
     ranges_free(e->ranges);
     delisted_free(e->delisted);
+    heads_free(e->heads);
+    dates_free(e->dates);
     fetcher_free(e->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->writers[i]);

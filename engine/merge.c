@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "engine/dates.h"
 
 /* Index into merge.files by path, by name and by release; freed with the building. */
 struct by_key {
@@ -105,8 +106,13 @@ static int add_file(struct building *b, char *path, const struct listed_file *l)
         free(f->path);
         free(f->href);
     }
-    *f = (struct merge_file){
-        .path = path, .href = href_of(b->input, path), .listed = l, .size = -1, .about_size = -1};
+    *f = (struct merge_file){.path = path,
+                             .href = href_of(b->input, path),
+                             .listed = l,
+                             .size = -1,
+                             .about_size = -1,
+                             .row_from_s = DATE_UNKNOWN,
+                             .row_to_s = DATE_UNKNOWN};
     size_t index = (size_t)(f - m->files);
     if (!name) {
         m->count++;
@@ -160,17 +166,16 @@ static void fill_in(struct merge_file *f, const struct listed_file *l, const cha
     note_metadata(f, l->metadata_sha256);
 }
 
-/* Never earlier than it can have been: of a clock whose zone nobody knows the latest. */
-static void note_date(const struct merge_input *in, struct merge_file *f,
-                      const struct listed_file *l, const struct mirror *mirror)
+/* Of a clock whose zone nobody knows: from the east of the world to its west. */
+static void note_date(struct merge_file *f, const struct listed_file *l,
+                      const struct mirror *mirror)
 {
-    if (l->modified == DATE_UNKNOWN || f->listing_time[0])
+    if (l->modified == DATE_UNKNOWN || f->row_to_s != DATE_UNKNOWN)
         return;
-    int64_t behind_utc_s = l->modified_utc                          ? 0
-                           : mirror->utc_offset_s == MIRROR_NO_ZONE ? 12 * 3600
-                                                                    : -mirror->utc_offset_s;
-    int64_t when = l->modified + behind_utc_s;
-    clock_rfc3339(when < in->now_s ? when : in->now_s, f->listing_time);
+    bool known = l->modified_utc || mirror->utc_offset_s != MIRROR_NO_ZONE;
+    int64_t at_s = l->modified - (known && !l->modified_utc ? mirror->utc_offset_s : 0);
+    f->row_from_s = known ? at_s : at_s - 14 * 3600;
+    f->row_to_s = known ? at_s : at_s + 12 * 3600;
 }
 
 static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
@@ -197,7 +202,7 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
     const struct mirror *m = &b->input->origin->mirrors[mirror];
     b->merge->files[known->index].mirrors |= 1u << mirror;
     fill_in(&b->merge->files[known->index], l, m->name);
-    note_date(b->input, &b->merge->files[known->index], l, m);
+    note_date(&b->merge->files[known->index], l, m);
     return 0;
 }
 
@@ -350,6 +355,8 @@ int merge_project(const struct merge_input *input, struct merge *ret)
         r = fill_in_made(&b);
     if (r == 0)
         r = level_digests(&b);
+    if (r == 0)
+        dates_fill(input, &merge);
     free_keys(&b.paths);
     free_keys(&b.names);
     free_keys(&b.releases);
@@ -377,27 +384,24 @@ void merge_release(struct merge *m)
 
 void merge_file_view(const struct merge *m, const struct merge_file *f, struct page_file *ret)
 {
-    *ret =
-        (struct page_file){.name = f->listed->name,
-                           .href = f->href,
-                           .version = f->listed->version,
-                           .sha256 = f->shows_digest ? f->sha256 : NULL,
-                           .requires_python = f->requires_python,
-                           .metadata_sha256 = f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
-                           .upload_time = f->upload_time       ? f->upload_time
-                                          : f->listing_time[0] ? f->listing_time
-                                                               : NULL,
-                           .upload_time_source = f->is_kept       ? f->kept_source
-                                                 : f->upload_time ? NULL
-                                                                  : "listing",
-                           .yanked_reason = f->yanked_reason,
-                           .size = f->size,
-                           .about_size = f->about_size,
-                           .yanked = f->yanked,
-                           .has_metadata = f->has_metadata,
-                           .is_delisted = f->is_delisted,
-                           .mirrors = f->mirrors,
-                           .mirror_names = m->mirror_names};
+    *ret = (struct page_file){
+        .name = f->listed->name,
+        .href = f->href,
+        .version = f->listed->version,
+        .sha256 = f->shows_digest ? f->sha256 : NULL,
+        .requires_python = f->requires_python,
+        .metadata_sha256 = f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
+        .upload_time = f->upload_time ? f->upload_time : f->made_time,
+        .upload_time_source =
+            f->is_kept && f->upload_time ? f->kept_source : dates_source(f->date_source),
+        .yanked_reason = f->yanked_reason,
+        .size = f->size,
+        .about_size = f->about_size,
+        .yanked = f->yanked,
+        .has_metadata = f->has_metadata,
+        .is_delisted = f->is_delisted,
+        .mirrors = f->mirrors,
+        .mirror_names = m->mirror_names};
 }
 
 void merge_files(const struct merge *m, struct page_file *ret)

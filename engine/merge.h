@@ -33,6 +33,12 @@ struct merge_held {
     bool is_delisted;                 /* it was, the last time */
 };
 
+/* Of a listed file, what its listing does not say; see cache/catalogue.h. */
+struct merge_sighting {
+    const char *path;
+    int64_t first_s, asked_s, modified_s, size;
+};
+
 struct merge_input {
     const struct origin *origin;
     const char *channel;     /* or NULL */
@@ -53,7 +59,12 @@ struct merge_input {
     size_t held_count;
     bool is_heard;    /* of every mirror it is known what it lists */
     const char *name; /* nothing but files of this name; NULL: all of the project */
+    const struct merge_sighting *sightings; /* by path */
+    size_t sighting_count;
 };
+
+enum date_source { DATE_INDEX, DATE_LISTING, DATE_LAST_MODIFIED, DATE_FIRST_SEEN };
+enum { DATE_SOURCES = DATE_FIRST_SEEN + 1 };
 
 struct merge_file {
     char *path, *href;
@@ -64,7 +75,12 @@ struct merge_file {
     bool shows_digest;                                /* its whole release has one */
     unsigned mirrors;                                 /* who lists it */
     const char *requires_python, *upload_time;
-    char listing_time[CLOCK_TEXT]; /* made of a listing's date, where nobody gives better; or "" */
+    int64_t row_from_s, row_to_s; /* its listing's date: between these; or DATE_UNKNOWN */
+    char made_time[CLOCK_TEXT];   /* where no index gives an upload_time: dates.c fills it in, */
+    enum date_source date_source; /* from there */
+    int64_t first_s;              /* when it was listed first */
+    bool is_sighted;              /* that is remembered */
+    bool lacks_date, is_askable;  /* its mirrors could be asked for a date or a size */
     int64_t size, about_size;
     bool has_metadata, metadata_disputed;
     const char *made_sha256; /* of metadata that is ours */
@@ -82,7 +98,8 @@ struct merge {
     unsigned mirrors; /* who lists anything */
     const char *bare; /* path of a wheel of which metadata might be made; or NULL */
     unsigned bare_mirrors;
-    size_t dropped; /* links to hosts that are no part of the origin */
+    size_t dropped;               /* links to hosts that are no part of the origin */
+    unsigned dates[DATE_SOURCES]; /* how many of its files have their date from where */
     const char *project_status, *project_status_reason;
     int64_t last_serial; /* the highest that a listing has, for all of its files are here; or 0 */
     const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */

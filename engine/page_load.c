@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
 #include "engine/metadata.h"
@@ -21,7 +22,6 @@ enum {
     LATEST_MS = 9000, /* a status line within ten seconds, always */
     INCOMPLETE_AGE_S = 10,
     PARTS_MOST = 1000, /* projects on a flat page */
-    RANGES_MS = 2000,  /* how long a first page waits to know whether ranges are honoured */
 };
 
 static void check(struct engine *e, struct slot *s);
@@ -84,8 +84,8 @@ static void finish_load(struct engine *e, struct slot *s)
 
 /* What the sources of a slot say together. */
 struct tally {
-    unsigned pending, late, answered, confirmed, missing_digests; /* late: nobody waits for it */
-    unsigned looped;                                              /* they ask us */
+    unsigned pending, late, answered, confirmed, missing; /* late: nobody waits for it */
+    unsigned looped;                                      /* they ask us */
     int64_t confirmed_ms;
     uint64_t version, listings_version; /* with the parts of a flat page, and without */
     char failures[512];
@@ -96,7 +96,7 @@ static void tally_part(struct tally *t, const struct slot *part)
 {
     t->version = t->version * 31 + part->built_version;
     if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
-        t->missing_digests++;
+        t->missing++;
 }
 
 static struct tally tally_sources(struct engine *e, struct slot *s)
@@ -115,7 +115,7 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
         t.version = t.version * 31 + v.version;
         if (((pending || late) && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) ||
             v.is_provisional)
-            t.missing_digests++;
+            t.missing++;
         t.looped += !pending && v.error == ERROR_LOOP;
         if (v.confirmed_ms > t.confirmed_ms)
             t.confirmed_ms = v.confirmed_ms;
@@ -125,31 +125,13 @@ static struct tally tally_sources(struct engine *e, struct slot *s)
                            pending ? s->origin->mirrors[i].name : v.failure,
                            pending ? ": no answer yet" : "");
     }
+    t.missing += s->inquiry && s->inquiry_is_worth;
     if (!s->project)
         t.version = t.version * 31 + rosters_version(e);
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);
     return t;
-}
-
-/* Whether metadata could be made of wheels of which no mirror has any is found out when there is
- * the first such wheel; true: the page is to be built again when it is known. */
-static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
-{
-    const char *path = b->merge.bare;
-    bool asked = false;
-    if (!path || !s->asked || s->published || s->origin->directory)
-        return false;
-    for (unsigned m = 0; m < s->origin->mirror_count; m++) {
-        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
-            continue;
-        ranges_ask(e, s->origin, m, path);
-        asked = true;
-    }
-    if (asked)
-        s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
-    return asked;
 }
 
 static void built(struct build *b)
@@ -164,7 +146,7 @@ static void built(struct build *b)
         slot_unref(s);
         return;
     }
-    if (asks_ranges(e, s, b)) {
+    if (page_asks(e, s, b)) {
         build_remember(b);
         s->building = false;
         s->built_version = 0;
@@ -185,6 +167,8 @@ static void built(struct build *b)
     if (b->merge.dropped)
         log_info("links elsewhere dropped origin=%s project=%s count=%zu", b->origin->name,
                  b->project, b->merge.dropped);
+    if (b->kind == BUILD_PROJECT)
+        dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
     if (b->kind == BUILD_PROJECT)
         build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
     else
@@ -308,7 +292,7 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
                                            : BUILD_LIST);
     if (!b)
         return;
-    b->incomplete = t->missing_digests > 0;
+    b->incomplete = t->missing > 0;
     b->max_age_s = e->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)
         b->max_age_s = INCOMPLETE_AGE_S;
@@ -415,18 +399,11 @@ static bool needs_build(const struct engine *e, const struct slot *s, const stru
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;
+    if (s->is_askable && s->visited && !s->has_inquired)
+        return true;
     if (!s->project && !s->flat) /* a list also shows what became known by other ways */
         return !s->published;
-    return s->page->incomplete != (t->missing_digests > 0);
-}
-
-/* A page waits for a moment while its mirrors are asked whether they honour ranges. */
-static bool awaits_ranges(const struct engine *e, const struct slot *s)
-{
-    bool asked = false;
-    for (unsigned m = 0; m < s->origin->mirror_count; m++)
-        asked |= ranges_are_asked(e, s->origin, m);
-    return asked && !s->published && clock_monotonic_ms() < s->ranges_ms;
+    return s->page->incomplete != (t->missing > 0);
 }
 
 /* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
@@ -436,9 +413,10 @@ static void check(struct engine *e, struct slot *s)
     if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
         return;
     struct tally t = tally_sources(e, s);
-    if ((!is_time(e, s, &t) && !s->published) || awaits_ranges(e, s))
+    if ((!is_time(e, s, &t) && !s->published) || page_awaits(e, s))
         return;
-    if (s->published && (t.pending || t.late)) /* the page changes once, when all have come */
+    if (s->published &&
+        (t.pending || t.late || s->inquiry)) /* the page changes once, when all have come */
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
@@ -452,7 +430,7 @@ static void check(struct engine *e, struct slot *s)
                 t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
                             : clock_monotonic_ms() + RETRY_MS);
     }
-    if (!t.pending && !t.late)
+    if (!t.pending && !t.late && !s->inquiry)
         finish_load(e, s);
 }
 
@@ -556,10 +534,14 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
     s->published = false;
     if (!s->loading) {
         s->loading = true;
+        s->has_inquired = s->inquiry != NULL;
         s->refs++;
         s->next_loading = e->pages->loading;
         e->pages->loading = s;
     }
+    if (s->visited && !s->was_visited) /* now mirrors may be asked about its files */
+        s->built_version = 0;
+    s->was_visited = s->visited;
     s->source_count = 0;
     s->awaits_owner = true;
     s->forces = force;

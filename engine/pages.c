@@ -332,6 +332,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     bool stale = false;
     s->used_ms = now_ms;
     s->asked = true;
+    bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = slot_page(s, &stale);
     bool expired = page && now_ms >= s->expires_ms;
     bool refused = expired && page->outcome != OUTCOME_OK; /* a refusal has had its time */
@@ -341,7 +342,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
         if (r == ENGINE_WAIT)
             return r;
         page = slot_page(s, &stale); /* the answer was quicker than we */
-    } else if (expired && !refused) {
+    } else if (page && !refused && (expired || (is_first && s->is_askable))) {
         post_load(e, s, false, query->via); /* in the background: the old one answers */
     }
     if (!page) {

@@ -34,6 +34,7 @@ struct look {
     char *pages[MERGE_SOURCES]; /* of mirrors whose listing is not in memory */
     struct stored stored[MERGE_SOURCES];
     struct merge merge;
+    struct merge_sighting sighting; /* of the path; where first_s is not 0 */
     struct catalogue_showing row;
     bool is_seen;
 };
@@ -106,6 +107,8 @@ static int merge(struct look *l)
                                 .now_s = clock_real_s(),
                                 .held = &held,
                                 .held_count = 1,
+                                .sightings = &l->sighting,
+                                .sighting_count = l->sighting.first_s ? 1 : 0,
                                 .name = slash ? slash + 1 : l->path};
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
         if (!l->listings[m])
@@ -158,6 +161,15 @@ static int on_showing(void *context, const struct catalogue_showing *row)
     return 0;
 }
 
+static int on_sighting(void *context, const struct catalogue_sighting *row)
+{
+    struct look *l = context;
+    if (strcmp(row->path, l->path) == 0)
+        l->sighting = (struct merge_sighting){l->path, row->first_s, row->asked_s, row->modified_s,
+                                              row->size};
+    return 0;
+}
+
 static int on_listing(void *context, const struct catalogue_listing *row)
 {
     struct stored *s = context;
@@ -178,6 +190,7 @@ static void look_run(struct job *job)
         end(l);
         return;
     }
+    (void)catalogue_each_sighting(c, l->origin->name, l->project, on_sighting, l);
     for (unsigned m = 0; m < MERGE_SOURCES; m++)
         if (l->pages[m])
             (void)catalogue_get_listing(c, l->origin->name, l->origin->mirrors[m].name, l->pages[m],

@@ -26,6 +26,8 @@ struct slot {
     _Atomic int64_t expires_ms, used_ms, forced_ms;
     _Atomic uint64_t answers; /* how often a load has come to an end */
     _Atomic bool asked;       /* by a client, not only for a digest */
+    _Atomic bool visited;     /* itself, not only as a part of a flat page */
+    _Atomic bool is_askable;  /* there are files about which mirrors may be asked */
     _Atomic bool wanted;      /* a load is posted or running */
     bool stale;               /* under the lock */
     /* flight thread: */
@@ -38,6 +40,10 @@ struct slot {
     bool is_outdated;          /* what is being built must not be shown */
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */
+    struct inquiry *inquiry;   /* mirrors are being asked about its files */
+    bool has_inquired;         /* in this load */
+    bool was_visited;          /* in an earlier one */
+    bool inquiry_is_worth;     /* the page says more with the answers */
     struct slot **parts;       /* of a flat page: those of the projects; referenced */
     size_t part_count;
     bool has_parts;         /* they were found in this load, */
@@ -72,3 +78,11 @@ void slot_want_rosters(struct engine *engine, struct slot *slot, const struct in
                        bool force, const char *via);
 bool slot_awaits_rosters(struct engine *engine, const struct slot *slot,
                          const struct index_view *view);
+
+/* ---- page_asks.c: on the flight thread */
+/* Asks mirrors for what a build found missing; true: it is to be built again with the answers,
+ * which page_awaits waits for. pages_source_settled follows each of them. */
+bool page_asks(struct engine *engine, struct slot *slot, const struct build *build);
+/* Whether a page that nobody has seen yet waits: a moment to know who honours ranges, and as long
+ * as mirrors tell about its files. */
+bool page_awaits(const struct engine *engine, const struct slot *slot);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/core.h"
+#include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
 #include "engine/slot.h"
@@ -164,6 +165,7 @@ void status_tick(struct engine *e)
     write_memory(e, &fresh);
     write_problems(e, &fresh);
     delisted_write_status(e, &fresh);
+    dates_write_status(e, &fresh);
     if (fresh.error) {
         buf_release(&fresh);
         return;

@@ -111,7 +111,7 @@ static void html_metadata(struct buf *to, const struct page_file *f)
     html_attribute(to, "data-core-metadata", value);
 }
 
-static void html_file(struct buf *to, const struct page_file *f, bool upload_times)
+static void html_file(struct buf *to, const struct page_file *f, const struct summary *s)
 {
     buf_puts(to, "    <a href=\"");
     page_escape(to, f->href);
@@ -124,9 +124,9 @@ static void html_file(struct buf *to, const struct page_file *f, bool upload_tim
         html_metadata(to, f);
     if (f->yanked)
         html_attribute(to, "data-yanked", f->yanked_reason ? f->yanked_reason : "");
-    if (f->size >= 0)
+    if (s->all_sizes)
         buf_printf(to, " data-size=\"%" PRId64 "\"", f->size);
-    if (upload_times)
+    if (s->all_upload_times)
         html_attribute(to, "data-upload-time", f->upload_time);
     if (f->is_delisted)
         html_attribute(to, "data-delisted", "true");
@@ -166,18 +166,18 @@ static void html_end(struct buf *to)
 void page_write_flat(const char *title, const struct page_file *files, size_t count, struct buf *to)
 {
     const struct page_content all = {.files = files, .file_count = count};
-    bool upload_times = summarize(&all).all_upload_times;
+    struct summary s = summarize(&all);
 
     html_begin(to, "1.0");
     html_title(to, "Links for ", title);
     for (size_t i = 0; i < count; i++)
-        html_file(to, &files[i], upload_times);
+        html_file(to, &files[i], &s);
     html_end(to);
 }
 
 static void html_project(const struct page_content *c, struct buf *to)
 {
-    bool upload_times = summarize(c).all_upload_times;
+    struct summary s = summarize(c);
 
     /* 1.4 is the version that knows the status of a project; nothing else here needs more. */
     html_begin(to, c->project_status ? "1.4" : "1.0");
@@ -187,7 +187,7 @@ static void html_project(const struct page_content *c, struct buf *to)
         html_meta(to, "pypi:project-status-reason", c->project_status_reason);
     html_title(to, "Links for ", c->project);
     for (size_t i = 0; i < c->file_count; i++)
-        html_file(to, &c->files[i], upload_times);
+        html_file(to, &c->files[i], &s);
     html_end(to);
 }
 
@@ -232,7 +232,16 @@ static void json_mirrors(struct buf *to, const struct page_file *f)
     buf_putc(to, ']');
 }
 
-static void json_file(struct buf *to, const struct page_file *f, bool upload_times)
+/* Where others have none, what is known is for people alone. */
+static void json_size(struct buf *to, const struct page_file *f, bool all_sizes)
+{
+    if (f->size < 0 && f->about_size <= 0)
+        return;
+    json_write_name(to, all_sizes ? "size" : f->size >= 0 ? "_size" : "_size-about");
+    buf_printf(to, "%" PRId64, f->size >= 0 ? f->size : f->about_size);
+}
+
+static void json_file(struct buf *to, const struct page_file *f, const struct summary *s)
 {
     json_write_comma(to);
     buf_putc(to, '{');
@@ -249,17 +258,10 @@ static void json_file(struct buf *to, const struct page_file *f, bool upload_tim
     }
     if (f->yanked)
         json_yanked(to, f->yanked_reason);
-    if (f->size >= 0) {
-        json_write_name(to, "size");
-        buf_printf(to, "%" PRId64, f->size);
-    }
-    if (f->size < 0 && f->about_size > 0) {
-        json_write_name(to, "_size-about");
-        buf_printf(to, "%" PRId64, f->about_size);
-    }
-    if (upload_times)
+    json_size(to, f, s->all_sizes);
+    if (s->all_upload_times)
         json_text(to, "upload-time", f->upload_time);
-    if (upload_times && f->upload_time_source)
+    if (s->all_upload_times && f->upload_time_source)
         json_text(to, "_upload-time-source", f->upload_time_source);
     if (f->mirror_names)
         json_mirrors(to, f);
@@ -351,7 +353,7 @@ static void json_project(const struct page_content *c, struct buf *to)
     json_write_name(to, "files");
     buf_putc(to, '[');
     for (size_t i = 0; i < c->file_count; i++)
-        json_file(to, &c->files[i], s.all_upload_times);
+        json_file(to, &c->files[i], &s);
     buf_puts(to, "]}\n");
 }
 

@@ -6,13 +6,14 @@
  * written as given, so they must be percent-encoded already. Deterministic: equal input, equal
  * bytes. Pure; any thread.
  *
- * JSON: api-version 1.1 (1.4 with a project status) only when every size is known, else 1.0; no
- * nulls; `hashes` always, `{}` when unknown; `core-metadata` only, never `dist-info-metadata`;
- * `upload-time` on every file or on none, and `_upload-time-source` where we made it ourselves;
- * `versions` in PEP 440 order, each once. HTML:
+ * JSON: `size` on every file or on none, else `_size` or `_size-about`; api-version 1.1 (1.4
+ * with a project status) only with sizes, else 1.0; no nulls; `hashes` always, `{}` when unknown;
+ * `core-metadata` only, never `dist-info-metadata`; `upload-time` on every file or on none, and
+ * `_upload-time-source` where we made it ourselves; `versions` in PEP 440 order, each once. HTML:
  * repository-version 1.0 (1.4 with a project status); `data-core-metadata` and
- * `data-dist-info-metadata` with one value; never "false"; `data-size` and, on every file or on
- * none, `data-upload-time`, which uv reads; no <base>, no navigation; the only fragment is
+ * `data-dist-info-metadata` with one value; never "false"; `data-size` and
+ * `data-upload-time`, which uv reads, each on every file or on none; no <base>, no navigation; the
+ * only fragment is
  * `#sha256=`. Both end in a newline. Invalid UTF-8 becomes U+FFFD.
  */
 #include <stdbool.h>
@@ -35,7 +36,7 @@ struct page_file {
     const char *upload_time_source; /* what we made it of; NULL: the index said so */
     const char *yanked_reason;      /* or NULL */
     int64_t size;                   /* or -1 */
-    int64_t about_size; /* where size is -1 and this above 0, JSON has it as `_size-about` */
+    int64_t about_size;             /* or -1; for people, where there is no size */
     bool yanked;
     bool has_metadata;
     bool is_delisted; /* nobody lists it any more: JSON `_delisted`, HTML data-delisted */

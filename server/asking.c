@@ -235,10 +235,16 @@ static int64_t size_of(const struct asking *a, size_t file, const char *key)
     return json_integer(json_member(a->entries[file], key));
 }
 
+static int64_t exact_size_of(const struct asking *a, size_t file)
+{
+    int64_t size = size_of(a, file, "size");
+    return size < 0 ? size_of(a, file, "_size") : size; /* where the page has not got all sizes */
+}
+
 void asking_write_size(const struct asking *a, size_t file, const char *separator, struct buf *to)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    int64_t exact = size_of(a, file, "size");
+    int64_t exact = exact_size_of(a, file);
     int64_t bytes = exact < 0 ? size_of(a, file, "_size-about") : exact;
     double amount = (double)bytes;
     size_t unit = 0;
@@ -292,7 +298,7 @@ void asking_write_file(const struct asking *a, size_t file, struct buf *to)
     write_text(to, "filename", a->files[file].name);
     if (href && url_resolve(a->page_url, href, &url) == 0)
         write_text(to, "url", url);
-    write_number(to, "size", size_of(a, file, "size"));
+    write_number(to, "size", exact_size_of(a, file));
     write_number(to, "size-about", size_of(a, file, "_size-about"));
     write_text(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
     write_text(to, "requires-python", a->files[file].requires_python);

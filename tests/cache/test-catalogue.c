@@ -680,6 +680,57 @@ static void ranges_are_the_last_answer(void **state)
     catalogue_close(c);
 }
 
+static struct catalogue_sighting sighting_of(const char *path, int64_t first_s, int64_t asked_s,
+                                             int64_t modified_s, int64_t size)
+{
+    return (struct catalogue_sighting){"pytorch", path,       "torch", first_s,
+                                       asked_s,   modified_s, size};
+}
+
+static int see_sighting(void *context, const struct catalogue_sighting *s)
+{
+    const struct catalogue_sighting **expected = context;
+    const struct catalogue_sighting *e = (*expected)++;
+    assert_string_equal(s->path, e->path);
+    assert_string_equal(s->project, "torch");
+    assert_int_equal(s->first_s, e->first_s);
+    assert_int_equal(s->asked_s, e->asked_s);
+    assert_int_equal(s->modified_s, e->modified_s);
+    assert_int_equal(s->size, e->size);
+    return 0;
+}
+
+/* The earliest sight stays, a later answer counts, and what it leaves out stays; a size that the
+ * file turned out to have goes before what was said. */
+static void sightings(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("sightings");
+    const struct catalogue_sighting put[] = {
+        sighting_of("c.whl", 10, 0, -1, -1),  sighting_of("a.whl", 20, 0, -1, -1),
+        sighting_of("a.whl", 30, 30, 5, 100), sighting_of("a.whl", 40, 40, -1, 200),
+        sighting_of("b.whl", 50, 50, 7, 100), sighting_of("b.whl", 5, 0, -1, -1),
+    };
+    const struct catalogue_sighting expected[] = {sighting_of("a.whl", 20, 40, 5, 200),
+                                                  sighting_of("b.whl", 5, 50, 7, 300),
+                                                  sighting_of("c.whl", 10, 0, -1, -1)};
+    const struct catalogue_sighting *next = expected;
+    for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
+        assert_int_equal(catalogue_put_sighting(c, &put[i]), 0);
+    struct catalogue_file file = {.origin = "pytorch", .path = "b.whl", .size = 300};
+    assert_int_equal(catalogue_put_file(c, &file), 0);
+    file = (struct catalogue_file){.origin = "pytorch", .path = "a.whl", .size = -1};
+    assert_int_equal(catalogue_put_file(c, &file), 0);
+    file = (struct catalogue_file){.origin = "pytorch", .path = "c.whl", .size = 500};
+    assert_int_equal(catalogue_put_file(c, &file), 0);
+    c = reopen(c, "sightings");
+    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", see_sighting, &next), 0);
+    assert_ptr_equal(next, expected + 3);
+    assert_int_equal(catalogue_each_sighting(c, "pytorch", "triton", see_sighting, &next), 0);
+    assert_ptr_equal(next, expected + 3);
+    catalogue_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -695,6 +746,7 @@ int main(void)
         cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(a_showing_is_the_last_but_for_its_first_time),
         cmocka_unit_test(files_in_folders_are_remembered),
+        cmocka_unit_test(sightings),
         cmocka_unit_test(several_changes_as_one),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(a_failing_disk_changes_nothing),

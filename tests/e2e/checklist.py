@@ -324,8 +324,11 @@ def json_private(_, reply):
 def sizeless(_, reply):
     page = reply.json()
     assert page["meta"]["api-version"] == "1.0"
-    assert [("size" in file) for file in page["files"]].count(False) == 1
+    assert not any("size" in file for file in page["files"]), "for all or for none"
+    assert [("_size" in file) for file in page["files"]].count(False) == 1
 
 
 def untimed(_, reply):
-    assert not [file for file in reply.json()["files"] if "upload-time" in file]
+    files = reply.json()["files"]
+    assert all("upload-time" in file for file in files), "the one that has none was seen first"
+    assert [file.get("_upload-time-source") for file in files].count("first-seen") == 1

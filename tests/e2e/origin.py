@@ -81,6 +81,7 @@ class Resource:
     framing: str = "length"  # or "chunked", or "close": no length, ended by closing
     status: Optional[int] = None  # refuse with it; `body` is the explanation
     head_status: Optional[int] = None  # the same, but HEAD alone
+    retry_after: Optional[int] = None  # said with the status
     location: Optional[str] = None  # redirect there
     ignore_range: bool = False
     refuse_range: Optional[int] = None  # a status for whoever asks for a range
@@ -88,6 +89,7 @@ class Resource:
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
     date: Optional[str] = None  # what its clock says, as an HTTP-date
+    modified: Optional[str] = LAST_MODIFIED  # None: no such header
     times: Optional[int] = None  # the trouble ends after so many requests
 
     def sound(self):
@@ -108,6 +110,14 @@ class Request:
     def is_try(self):
         return self.range == "bytes=1-1"
 
+    @property
+    def is_inquiry(self):
+        return self.method == "HEAD" and "q=0.9" in self.headers.get("accept", "")
+
+    @property
+    def is_aside(self):
+        return self.is_try or self.is_inquiry
+
 
 class Origin:
     def __init__(self, address="127.0.0.1"):
@@ -119,6 +129,7 @@ class Origin:
         self.most_at_once = {}  # path -> bodies that were sent at one time; None: of all paths
         self.requests = []
         self.tries = []  # whether it honours ranges: asked once, and no part of other stories
+        self.inquiries = []  # HEADs for what a listing does not say of a file; likewise
         self._server = ThreadingHTTPServer((address, 0), _Handler)
         self._server.daemon_threads = True
         self._server.origin = self
@@ -170,11 +181,11 @@ class Origin:
         with self._change:
             return list(self._resources)
 
-    def find(self, path, is_try=False):
+    def find(self, path, is_aside=False):
         """For the handler: the resource and how often it has been asked, this time included."""
         with self._change:
             resource = self._resources.get(path)
-            count = self._asked[path] = self._asked.get(path, 0) + (not is_try)
+            count = self._asked[path] = self._asked.get(path, 0) + (not is_aside)
         if resource and resource.times is not None and count > resource.times:
             resource = resource.sound()
         return resource, count
@@ -185,10 +196,15 @@ class Origin:
         """For the handler: something happened. Wakes wait()."""
         with self._change:
             if request:
-                (self.tries if request.is_try else self.requests).append(request)
+                self._list_for(request).append(request)
             if connection:
                 self._connections.add(connection)
             self._change.notify_all()
+
+    def _list_for(self, request):
+        if request.is_try:
+            return self.tries
+        return self.inquiries if request.is_inquiry else self.requests
 
     def begin_body(self, connection, path):
         """For the handler. Who was left by its client is not counted, even if it does not know."""
@@ -276,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._request = Request(self.command, self.path, path, headers, range=headers.get("range"))
-        resource, count = self.server.origin.find(path, self._request.is_try)
+        resource, count = self.server.origin.find(path, self._request.is_aside)
         self.server.origin.note(self._request)
         self._date = resource.date if resource else None
         if resource is None:
@@ -290,7 +306,8 @@ class _Handler(BaseHTTPRequestHandler):
         if resource.refuse_range and "range" in headers:
             return self._refuse(resource.refuse_range, b"no ranges")
         if resource.status:
-            return self._refuse(resource.status, resource.body, resource.type)
+            later = {"Retry-After": str(resource.retry_after)} if resource.retry_after else {}
+            return self._refuse(resource.status, resource.body, resource.type, **later)
         return self._serve(resource, count)
 
     def _refuse(self, status, body, type="text/plain", **headers):
@@ -312,25 +329,25 @@ class _Handler(BaseHTTPRequestHandler):
             return resource.etag(count)
         return f'"{hashlib.md5(resource.body).hexdigest()}"'
 
-    def _not_modified(self, etag):
+    def _not_modified(self, resource, etag):
         seen = self.headers.get("If-None-Match")
         if seen is not None:
             return etag in seen or seen == "*"
-        return self.headers.get("If-Modified-Since") == LAST_MODIFIED
+        return self.headers.get("If-Modified-Since") == (resource.modified or "")
 
     def _wanted(self, resource, etag):
         """The bytes to send: (first, end, partial), or None when out of range."""
         size = len(resource.body)
         text = self.headers.get("Range")
         condition = self.headers.get("If-Range")
-        if not text or resource.ignore_range or condition not in (None, etag, LAST_MODIFIED):
+        if not text or resource.ignore_range or condition not in (None, etag, resource.modified):
             return 0, size, False
         span = _one_range(text, size)
         return (*span, True) if span else None
 
     def _serve(self, resource, count):
         etag = self._etag(resource, count)
-        if self._not_modified(etag):
+        if self._not_modified(resource, etag):
             return self._refuse(304, b"", ETag=etag)
         if resource.gzip:
             resource = replace(resource, body=gzip.compress(resource.body), ignore_range=True)
@@ -351,7 +368,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _describe(self, resource, etag, length):
         self.send_header("Content-Type", resource.type)
         self.send_header("ETag", etag)
-        self.send_header("Last-Modified", LAST_MODIFIED)
+        if resource.modified:
+            self.send_header("Last-Modified", resource.modified)
         self.send_header("Age", "86400")  # as caches in front of a mirror say: not to be passed on
         if not resource.ignore_range:
             self.send_header("Accept-Ranges", "bytes")

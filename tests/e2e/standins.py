@@ -387,7 +387,8 @@ class Nginx:
         return rows
 
     def wheel_requests(self):
-        return [row for row in self.requests() if row[1].endswith(".whl")]
+        """For bytes of wheels; what a HEAD says of them costs nothing."""
+        return [r for r in self.requests() if r[1].endswith(".whl") and r[0] == "GET"]
 
     def sent_more_than_once(self):
         """Wheels of which more bytes left than they have."""

@@ -59,7 +59,7 @@ def daemon(serve, origin, second_origin, files):
     origin.put_page("/pytorch-wheels/cu126/", page)
     second_origin.put("/whl/cu126/torch/", _simple_page(files), type=wire.JSON)
     for name, body in files.items():
-        origin.put(f"/pytorch-wheels/cu126/{name}", body)
+        origin.put(f"/pytorch-wheels/cu126/{name}", body, head_status=405)  # sizes stay rounded
     mirrors = [flat_mirror("aliyun", origin.url), official_mirror("official", second_origin.url)]
     return serve(configuration(pytorch=mirrors))
 
