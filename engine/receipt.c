@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/receipt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/gzip.h"
 #include "base/log.h"
+#include "base/str.h"
 
 const char *receipt_accept(const struct mirror *mirror)
 {
@@ -83,6 +86,50 @@ bool receipt_says_missing(const struct receipt *r)
         if (*m == r->status)
             return true;
     return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
+}
+
+int receipt_take_row(void *context, const struct catalogue_listing *row)
+{
+    struct receipt *r = context;
+    r->status = row->status;
+    r->etag = str_dup(row->etag);
+    r->date = str_dup(row->last_modified);
+    r->url = str_dup(row->url);
+    r->fetched_s = row->fetched_s;
+    return row->status == 200 ? gzip_decompress(row->body, row->body_len, &r->body) : 0;
+}
+
+int receipt_take_head(void *context, const struct fetch_head *head)
+{
+    struct receipt *r = context;
+    r->status = head->status;
+    r->etag = str_dup(head->etag);
+    r->date = str_dup(head->last_modified);
+    r->url = str_dup(head->final_url);
+    r->retry_after_s = head->retry_after_s;
+    r->max_age_s = head->max_age_s;
+    (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
+    if (head->status == 508) /* it has asked us, maybe over others */
+        return ERROR_LOOP;
+    bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
+                 head->status == 404 || head->status == 410;
+    return reads ? 0 : ERROR_UPSTREAM_STATUS;
+}
+
+void receipt_read(struct receipt *r)
+{
+    if (r->error == 0 && r->status == 200) {
+        r->error = receipt_parse(r);
+        if (r->error)
+            str_copy(r->detail, sizeof(r->detail), error_text(r->error));
+        else if (!r->stored)
+            (void)gzip_compress(r->body.data, r->body.len, &r->packed);
+    } else if (r->error == 0 && r->status != 304) {
+        if (receipt_says_missing(r))
+            r->status = 404;
+        else
+            r->error = ERROR_UPSTREAM_STATUS;
+    }
 }
 
 /* ----------------------------------------------------------------- storing */

@@ -42,6 +42,13 @@ struct receipt *receipt_new(struct engine *engine, struct source *source,
                             const struct mirror *mirror, const char *page, bool is_list);
 void receipt_free(struct receipt *receipt);
 
+/* What the catalogue has stored, and what a mirror's answer says: for catalogue_get_listing and a
+ * fetch_sink, whose context is the receipt. */
+int receipt_take_row(void *receipt, const struct catalogue_listing *row);
+int receipt_take_head(void *receipt, const struct fetch_head *head);
+
+/* Reads all that has come, into error, status and what was read; packs a new body. */
+void receipt_read(struct receipt *receipt);
 /* Reads the body of a 200: listing, facts, sha256. Any error of listing_parse; ERROR_BAD_LISTING
  * also for a page that lists nothing of what was asked for. */
 int receipt_parse(struct receipt *receipt);

@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/directory.h"
@@ -198,18 +197,7 @@ static void settle_run(struct job *job);
 static void parse_run(struct job *job)
 {
     struct receipt *r = container_of(job, struct receipt, job);
-    if (r->error == 0 && r->status == 200) {
-        r->error = receipt_parse(r);
-        if (r->error)
-            str_copy(r->detail, sizeof(r->detail), error_text(r->error));
-        else if (!r->stored)
-            (void)gzip_compress(r->body.data, r->body.len, &r->packed);
-    } else if (r->error == 0 && r->status != 304) {
-        if (receipt_says_missing(r))
-            r->status = 404;
-        else
-            r->error = ERROR_UPSTREAM_STATUS;
-    }
+    receipt_read(r);
     job->run = settle_run;
     core_post(r->engine, job);
 }
@@ -430,23 +418,12 @@ static void settle_run(struct job *job)
 
 /* ----------------------------------------------------------------- loading */
 
-static int on_row(void *context, const struct catalogue_listing *row)
-{
-    struct receipt *r = context;
-    r->status = row->status;
-    r->etag = str_dup(row->etag);
-    r->date = str_dup(row->last_modified);
-    r->url = str_dup(row->url);
-    r->fetched_s = row->fetched_s;
-    return row->status == 200 ? gzip_decompress(row->body, row->body_len, &r->body) : 0;
-}
-
 static void load_run(struct job *job)
 {
     struct receipt *r = container_of(job, struct receipt, job);
     const struct source *s = r->source;
     r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, mirror_of(s)->name,
-                                     s->page, on_row, r);
+                                     s->page, receipt_take_row, r);
     if (r->error == CATALOGUE_MISSING)
         r->error = ERROR_GONE;
     job->run = parse_run;
@@ -467,23 +444,6 @@ static void start_load(struct source *s)
 
 /* ---------------------------------------------------------------- fetching */
 
-static int on_head(void *context, const struct fetch_head *head)
-{
-    struct receipt *r = context;
-    r->status = head->status;
-    r->etag = str_dup(head->etag);
-    r->date = str_dup(head->last_modified);
-    r->url = str_dup(head->final_url);
-    r->retry_after_s = head->retry_after_s;
-    r->max_age_s = head->max_age_s;
-    (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
-    if (head->status == 508) /* it has asked us, maybe over others */
-        return ERROR_LOOP;
-    bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
-                 head->status == 404 || head->status == 410;
-    return reads ? 0 : ERROR_UPSTREAM_STATUS;
-}
-
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receipt *r = context;
@@ -502,7 +462,7 @@ static void on_done(void *context, int error, const char *detail)
     lane_post(r->engine->compute, &r->job);
 }
 
-static const struct fetch_sink sink = {on_head, on_data, on_done};
+static const struct fetch_sink sink = {receipt_take_head, on_data, on_done};
 
 static void start_fetch(struct source *s)
 {
