@@ -254,16 +254,23 @@ static enum listed claim(const struct origin *origin, const char *channel, const
 int origins_owner(const struct index_view *view, const char *project, const struct lister *lister,
                   const struct origin **ret)
 {
+    const struct origin *unknown = NULL;
+
     for (size_t i = 0; i < view->count; i++) {
         enum listed listed = claim(view->origins[i], view->channel, project, lister);
-        if (listed == LISTED_NO)
-            continue;
-        *ret = view->origins[i];
-        return listed == LISTED_UNKNOWN ? ORIGINS_NO_ANSWER : 0;
+        if (listed == LISTED_YES) {
+            *ret = view->origins[i];
+            return 0;
+        }
+        if (listed == LISTED_UNKNOWN && !unknown)
+            unknown = view->origins[i];
     }
     const struct origin *last = view->count ? view->origins[view->count - 1] : NULL;
     *ret = last && origin_owns_rest(last) ? last : NULL;
-    return 0;
+    if (!unknown)
+        return 0;
+    *ret = unknown;
+    return ORIGINS_NO_ANSWER;
 }
 
 /* ------------------------------------------------------------------- URLs */

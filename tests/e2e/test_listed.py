@@ -76,11 +76,12 @@ def test_what_is_listed_is_the_origins_and_all_else_pypis(origin, second_origin,
 def test_nobody_answers_for_a_listing_that_was_never_there(origin, second_origin, serve, trouble):
     put_flat(origin, wheel("numpy"))
     origin.change("/lab/", **trouble)
-    put_pypi(second_origin, "numpy", "idna", "first-tool")
+    put_pypi(second_origin, "numpy", "idna", "first-tool", "later-tool")
     daemon = serve(
         origin_tables("first", [simple(second_origin.url, "simple")], owns=["first-*"])
+        + origin_tables("later", [simple(second_origin.url, "simple")], owns=["later-*"])
         + lab_and_pypi([flat(origin.url)], second_origin)
-        + index_table("three", "first", "lab", "pypi")
+        + index_table("three", "first", "lab", "later", "pypi")
     )
     for project in ("numpy", "idna", "nothing"):
         reply = daemon.page(project, index="three")
@@ -88,6 +89,7 @@ def test_nobody_answers_for_a_listing_that_was_never_there(origin, second_origin
         assert f"whether lab has {project} is not known yet (lab" in reply.text
     assert not second_origin.requests, "somebody else was asked"
     assert daemon.page("first-tool", index="three").status == 200, "it comes before lab"
+    assert daemon.page("later-tool", index="three").status == 200, "it has an owner by name"
     origin.change("/lab/", status=None)
     put_flat(origin, wheel("numpy"))
     wait_until(lambda: daemon.page("numpy", index="three").status == 200, 30, "lab is back")
