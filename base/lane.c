@@ -22,9 +22,11 @@ struct lane {
     pthread_t thread[];
 };
 
-static struct job *lane_next(struct lane *lane)
+/* Waits for the next job; NULL when there will be none. `done`: whether one was run before. */
+static struct job *lane_next(struct lane *lane, bool done)
 {
     pthread_mutex_lock(&lane->lock);
+    lane->depth -= done;
     while (!lane->first && !lane->stopping)
         pthread_cond_wait(&lane->work, &lane->lock);
     struct job *job = lane->first;
@@ -32,7 +34,6 @@ static struct job *lane_next(struct lane *lane)
         lane->first = job->next;
         if (!lane->first)
             lane->last = &lane->first;
-        lane->depth--;
     }
     pthread_mutex_unlock(&lane->lock);
     return job;
@@ -43,7 +44,7 @@ static void *lane_main(void *arg)
     struct lane *lane = arg;
     struct job *job;
 
-    while ((job = lane_next(lane)))
+    for (bool done = false; (job = lane_next(lane, done)); done = true)
         job->run(job);
     return NULL;
 }

@@ -31,4 +31,4 @@ void lane_post(struct lane *lane, struct job *job);
 void lane_stop(struct lane *lane);
 void lane_free(struct lane *lane); /* NULL is legal; stops first if needed */
 
-size_t lane_depth(struct lane *lane); /* jobs queued and not begun */
+size_t lane_depth(struct lane *lane); /* jobs that have not ended, running ones as well */
