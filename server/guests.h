@@ -8,9 +8,10 @@
  *     guests_new(&options, &guests);         with a thread of its own
  *     guests_admits(guests, address)         before a connection is taken
  *     guests_enter(guests, &guest, fd, address);
- *     guest_asks(&guest); guest_is_served(&guest);      for each request, when its headers are
- * there and when its answer has been sent guests_leave(guests, &guest);          before the
- * descriptor is closed guests_free(guests);                   after the last has left
+ *     guest_asks(&guest);                    for each request, when its headers are there
+ *     guest_is_served(&guest);               and when its answer has been sent
+ *     guests_leave(guests, &guest);          before the descriptor is closed
+ *     guests_free(guests);                   after the last has left
  *
  * Any thread; the calls for one guest are its worker's.
  */

@@ -127,7 +127,7 @@ class Client(threading.Thread):
     def leave(self, url, body):
         download = wire.Download(url, keep=False)
         time.sleep(self.chance.random() * 0.02)  # not waiting for anything: leaving at any moment
-        download.leave()
+        download.leave(reset=True)
 
 
 class Site:

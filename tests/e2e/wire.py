@@ -8,6 +8,8 @@ import hashlib
 import http.client
 import json
 import re
+import socket
+import struct
 import threading
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -168,13 +170,19 @@ class Download(threading.Thread):
         assert not self.is_alive(), f"still waiting with {self.held} bytes"
         return self
 
-    def leave(self):
-        """Closes the connection in the middle, as a client that is interrupted does."""
+    def leave(self, reset=False):
+        """Ends the connection in the middle, as a client that is interrupted does; with `reset` as
+        the kernel ends it for a program that goes with bytes unread."""
         with self._change:  # the daemon may have the request before we have the connection
             self._change.wait_for(lambda: self._connection or self._ended, PATIENCE_S)
         if self._connection and self._connection.sock:
+            if reset:
+                at_once = struct.pack("ii", 1, 0)
+                self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
             self._connection.sock.shutdown(2)
         self.wait_end()
+        if reset and self._connection:
+            self._connection.close()
 
 
 # ------------------------------------------------------------------ pages
