@@ -225,13 +225,15 @@ void record_seen(struct directory *d, const char *path, const struct folder_file
     if (!r && !(r = record_add(d, path, file)))
         return;
     r->round = d->round;
-    if (r->failed) {
+    bool again = is_worth_a_check(d, r, file), touched = r->file.changed_ns != file->changed_ns;
+    if (r->failed || touched) {
         pthread_mutex_lock(&d->files.lock);
         r->failed = 0;
+        r->file.changed_ns = file->changed_ns;
+        if (touched) /* nothing is read any more from what was opened before */
+            record_close(d, r);
         pthread_mutex_unlock(&d->files.lock);
     }
-    bool again = is_worth_a_check(d, r, file);
-    r->file.changed_ns = file->changed_ns;
     if (again)
         record_set_task(d, r, TASK_CHECK);
     if (r->task == TASK_SETTLE &&

@@ -400,6 +400,16 @@ static void begin(struct probe *p)
         p->stage = PROBE_DONE;
 }
 
+/* Nobody is shown the password of a mirror. */
+static void hide_credentials(char **url)
+{
+    char *shown = NULL;
+    if (*url && url_resolve(*url, *url, &shown))
+        shown = strdup("?");
+    free(*url);
+    *url = shown;
+}
+
 static void look_init(struct look *look)
 {
     pthread_condattr_t monotonic;
@@ -448,6 +458,10 @@ int engine_examine(struct engine *e, const struct examine_options *options,
     if (r == 0)
         lead(&look);
     look_release(&look);
+    for (size_t i = 0; i < x->count; i++) {
+        hide_credentials(&x->list[i].page);
+        hide_credentials(&x->list[i].file);
+    }
     if (r == 0 && *stop)
         r = ERROR_STOPPING;
     if (r)

@@ -42,8 +42,9 @@ struct examined {
     const struct origin *origin; /* good as long as the engine is */
     const struct mirror *mirror;
     const char *project;
-    char *page; /* URL of the listing; NULL: no channel is known that could be asked for */
-    char *file; /* URL of a listed wheel at this mirror; NULL: none */
+    /* URLs, without credentials: */
+    char *page; /* of the listing; NULL: no channel is known that could be asked for */
+    char *file; /* of a listed wheel at this mirror; NULL: none */
     /* ERROR_GONE: the mirror has no such page; ERROR_BAD_LISTING: that is none. */
     struct examined_step listing, head, range;
     size_t file_count, digest_count; /* of the listing; with a SHA-256 */

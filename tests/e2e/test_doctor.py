@@ -207,6 +207,15 @@ def test_a_fault_of_listings(doctor, site, trouble, state):
     assert len(site.asked(FLAT)) == 1
 
 
+@pytest.mark.parametrize("where", ("listing", "wheel"))
+def test_passwords_of_mirrors_stay_unseen(doctor, site, wheel, where):
+    site.change(FLAT if where == "listing" else FLAT + wheel.name, status=404)
+    secret = site.url.replace("http://", "http://joe:s3cr3t@")
+    report = doctor(pytorch=[flat_mirror("flat", secret)])
+    assert [c for c in report.checks if f"{site.url}{FLAT}" in c["text"]]
+    assert "s3cr3t" not in report.text
+
+
 def test_nobody_is_there(doctor):
     with Origin() as gone:
         url = gone.url
@@ -352,7 +361,7 @@ def test_a_program_that_speaks_no_http(tmp_path):
 
 
 def test_a_daemon_whose_socket_is_elsewhere(doctor, tmp_path):
-    doctor()
+    doctor(edit=lambda text: f'cache_dir = "{tmp_path}/none-yet"\n{text}')
     own = ("--config", doctor.daemon.folder / "config.toml", "--url", doctor.daemon.url)
     report = run_doctor(tmp_path / "home", *own, "--socket", tmp_path / "none")
     assert report.code == WELL and report.state("control") == "warning"
