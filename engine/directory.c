@@ -102,6 +102,15 @@ void directories_free(struct directories *all)
     free(all);
 }
 
+/* Nobody needs to be told of a folder that is no longer configured. */
+static void note_problem(struct directory *d)
+{
+    if (d->in_force && d->shown_failure[0])
+        core_problem(d->engine, "directory", d->origin, d->root, "%s", d->shown_failure);
+    else
+        core_problem_over(d->engine, "directory", d->origin, d->root);
+}
+
 int directories_set(struct engine *e, const struct origins *origins)
 {
     int r = 0;
@@ -122,6 +131,12 @@ int directories_set(struct engine *e, const struct origins *origins)
         r = directories_start_thread(e);
     directories_kick(e);
     return r;
+}
+
+void directories_note_problems(struct engine *e)
+{
+    for (struct directory *d = e->directories->list; d; d = d->next)
+        note_problem(d);
 }
 
 void directories_kick(struct engine *e)
@@ -475,15 +490,12 @@ static void news_run(struct job *job)
     struct news *n = container_of(job, struct news, job);
     struct directory *d = n->directory;
     struct engine *e = d->engine;
-    if (n->failure[0])
-        core_problem(e, "directory", d->origin, d->root, "%s", n->failure);
-    else
-        core_problem_over(e, "directory", d->origin, d->root);
     listing_ref_put(d->listing);
     d->listing = n->listing;
     d->version++;
     d->is_settled = true;
     str_copy(d->shown_failure, sizeof(d->shown_failure), n->failure);
+    note_problem(d);
     free(n);
     const struct origin *origin = origins_find(core_origins(e), d->origin);
     if (e->stopping || !origin || !origin->directory)

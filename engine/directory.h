@@ -37,6 +37,8 @@ void directories_free(struct directories *directories); /* after all lanes have 
 /* Takes up the folders of these origins and leaves others alone; starts the thread when there is
  * the first one. At start, later on the flight thread. */
 int directories_set(struct engine *engine, const struct origins *origins);
+/* After a reload: what problems say of folders is what is in force. Flight thread. */
+void directories_note_problems(struct engine *engine);
 /* Ends the thread, which may take as long as the disk takes for a few megabytes. */
 void directories_stop(struct engine *engine);
 

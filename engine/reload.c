@@ -220,6 +220,7 @@ static int reload(struct engine *e, const struct engine_options *options)
     atomic_store(&e->origins, options->origins);
     rosters_reload(e);
     pages_reload(e);
+    directories_note_problems(e);
     return 0;
 }
 

@@ -124,8 +124,9 @@ void asking_release(struct asking *a)
 static int failed(const char *url, int error)
 {
     (void)fprintf(stderr, "wheelyard: %s: %s\n", url,
-                  error == ERROR_UNREACHABLE ? "no daemon answers; is `wheelyard serve` running?"
-                                             : error_text(error));
+                  error == ERROR_UNREACHABLE   ? "no daemon answers; is `wheelyard serve` running?"
+                  : error == ERROR_BAD_REQUEST ? "not a URL such as http://wheels.lab:8503"
+                                               : error_text(error));
     return error == ERROR_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 

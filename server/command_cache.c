@@ -392,6 +392,8 @@ int command_cache(int argc, char **argv)
     for (size_t i = 0; i < ACTIONS && argc > 0; i++)
         if (strcmp(argv[0], actions[i].word) == 0)
             action = &actions[i];
+    if (!action && argc > 0)
+        (void)fprintf(stderr, "wheelyard cache: there is no command %s\n", argv[0]);
     if (!action)
         return usage(stderr, EXIT_USAGE);
     int code = parse(argc - 1, argv + 1, &c);

@@ -317,8 +317,9 @@ static void read_owns(const struct reader *in, struct origin *origin)
     const struct toml_node *owns = toml_get(in->table, "owns");
     const char *text = toml_string(owns);
     origin->owns_listed = text && strcmp(text, "listed") == 0;
-    origin->owns =
-        reader_list_of(in, origin->owns_listed ? NULL : owns, "owns", check_project_pattern);
+    if (text && !origin->owns_listed)
+        reader_complain(in, owns, "owns", "must be \"listed\", or a list of names and patterns");
+    origin->owns = reader_list_of(in, text ? NULL : owns, "owns", check_project_pattern);
     read_owns_in(in, origin);
 }
 
@@ -404,7 +405,8 @@ static const char *check_member(const struct origins *origins, const struct name
 {
     const struct origin *origin = origins_find(origins, index->origins[i]);
     if (!origin)
-        return "there is no origin of this name";
+        return "there is no origin of this name: a file that names any origin replaces the "
+               "built-in ones";
     for (size_t before = 0; before < i; before++)
         if (strcmp(index->origins[before], index->origins[i]) == 0)
             return "named twice";

@@ -30,7 +30,7 @@ static const char *remedy_of(const struct examined_step *step)
                "mirror's index or files";
     if (says(text, "certificate") || says(text, "SSL") || says(text, "TLS"))
         return "name your CA's bundle with ca_file, and look at the clock";
-    if (says(text, "proxy") || says(text, "CONNECT") || step->status == 407)
+    if (says(text, "proxy") || says(text, "CONNECT tunnel") || step->status == 407)
         return "correct proxy and no_proxy";
     if (says(text, "resolve"))
         return "look at DNS; behind a proxy set proxy";

@@ -421,6 +421,20 @@ def test_a_reload_takes_up_a_folder_and_drops_it(tmp_path, serve):
     wait_listed(daemon, wheel)
 
 
+def test_a_reload_that_corrects_the_folder_is_the_end_of_the_problem(tmp_path, serve):
+    wheel = wheels.build(folder_of(tmp_path), "lab-tools", "1.0")
+    mistyped = tmp_path / "mistyped"
+    daemon = serve(lab(mistyped))
+    daemon.wait_status(lambda s: str(mistyped) in problems(s))
+    (daemon.folder / "config.toml").write_text(lab(wheel.parent))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_status(lambda s: str(mistyped) not in problems(s))
+    wait_listed(daemon, wheel)
+    (daemon.folder / "config.toml").write_text(lab(mistyped))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_status(lambda s: str(mistyped) in problems(s))
+
+
 # ------------------------------------------------------------------ odd folders
 
 

@@ -221,6 +221,9 @@ def test_nobody_is_there(doctor):
         url = gone.url
     report = doctor(pytorch=[flat_mirror("gone", url)])
     assert report.state("mirror-listing", "pytorch/gone") == "failed"
+    (check,) = report.of("mirror-listing", "pytorch/gone")
+    assert "connect" in check["text"], check
+    assert "network" in check["remedy"], "curl's \"connect\" is no proxy's CONNECT"
 
 
 def test_a_silent_mirror_does_not_hold_up_the_others(doctor, site, wheel):

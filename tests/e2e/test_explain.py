@@ -311,7 +311,7 @@ def test_mirrors_that_do_not_answer(serve, origin, tmp_path):
         (("wheels", "torch", "--index", "../x"), "not the name of an index"),
         (("wheels", "torch", "--python", "3.13"), "unknown flag"),
         (("wheels", "torch", "--url"), "value is missing"),
-        (("wheels", "torch", "--url", "ftp://x"), "ftp://x"),
+        (("wheels", "torch", "--url", "ftp://x"), "ftp://x: not a URL"),
         (("explain", "torch"), "which Python"),
         (("explain", "torch", "--python", "three"), "three"),
         (("explain", "torch", "--python", "3.13", "--platform", "win amd64"), "not a Python"),
