@@ -23,6 +23,7 @@ struct sight {
 struct held {
     const struct entry *entry;
     struct sight *sights;
+    bool is_kept; /* a page has shown it that no listing had */
     struct held *next;
 };
 
@@ -214,7 +215,7 @@ void delisted_drop(struct engine *e, const struct entry *entry)
             continue;
         *at = h->next;
         p->count--;
-        if (is_delisted(h)) {
+        if (h->is_kept || is_delisted(h)) {
             log_info("delisted and gone path=%s/%s", entry->origin->name, entry->path);
             changed(e->delisted, p);
             pages_forget(e, entry->origin->name, name.project);
@@ -463,6 +464,18 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
     return f->is_new;
 }
 
+bool delisted_is_over(const struct build *b)
+{
+    const struct held_project *p =
+        b->held_count ? find_project(b->engine->delisted, b->origin->name, b->project) : NULL;
+    bool over = false;
+    for (size_t i = 0; p && !over && i < b->merge.count; i++)
+        over = b->merge.files[i].is_kept && !find_held(p, b->merge.files[i].path);
+    for (size_t i = 0; !over && i < b->part_count; i++)
+        over = delisted_is_over(b->parts[i]);
+    return over;
+}
+
 bool delisted_settle(struct build *b)
 {
     struct delisted *d = b->engine->delisted;
@@ -471,10 +484,13 @@ bool delisted_settle(struct build *b)
     for (size_t i = 0; p && i < b->merge.count; i++) {
         const struct merge_file *m = &b->merge.files[i];
         struct delisted_file *f = m->held ? &b->held[m->held - 1] : NULL;
-        if (!f || !settle_file(b, m, f))
+        bool is_news = f && settle_file(b, m, f);
+        struct held *h = is_news || m->is_kept ? find_held(p, m->path) : NULL;
+        if (h)
+            h->is_kept |= m->is_kept;
+        if (!is_news)
             continue;
         news = true;
-        struct held *h = find_held(p, f->path);
         if (h)
             set_sight(d, h, channel_of(b), f->row.delisted_s);
         if (m->is_kept || f->delisted_s)

@@ -13,6 +13,7 @@
  *     delisted_begin(build)    flight thread: which files of the project are held
  *     delisted_recall(build)   catalogue lane: what was seen of them
  *     merge_project            compute lane: who is on the page (engine/merge.h)
+ *     delisted_is_over(build)  flight thread: whether all of that is still here
  *     delisted_settle(build)   flight thread: what is news; delisted_store(build) writes it down
  *
  * The index of what is held, by origin and project, is kept where files come and go, so that a page
@@ -52,6 +53,8 @@ void delisted_add_names(struct build *build);
 void delisted_recall(struct build *build);
 /* What merge_project wants to know; free() it. NULL: out of memory. */
 struct merge_held *delisted_input(const struct build *build);
+/* Whether something that is on the page for its bytes alone has lost them since delisted_begin. */
+bool delisted_is_over(const struct build *build);
 /* True: delisted_store has something to write, on the catalogue lane, in a transaction of the
  * caller's. */
 bool delisted_settle(struct build *build);

@@ -138,7 +138,7 @@ static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
-    if (s->awaits_owner || s->is_outdated || b->origin != s->origin) {
+    if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
         s->building = false;
         s->built_version = 0;

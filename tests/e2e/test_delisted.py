@@ -299,6 +299,33 @@ def test_it_goes_with_its_bytes(shelf, serve):
     assert daemon.wait_status(lambda s: not s["delisted"], what="nothing is delisted")
 
 
+def test_it_goes_with_its_bytes_though_one_mirror_has_never_said_a_word(shelf, serve):
+    """So it is not known to be delisted: it is on the page for its bytes alone, unmarked."""
+    old, new = shelf.build(OLD, padding=300_000), shelf.build(NEW, padding=300_000)
+    for name in (old, new):
+        shelf.put(name)
+    shelf.list_flat(old, new)
+    shelf.origin.put_page(f"{OFFICIAL}torch/", "broken", status=500)
+    flat_one = flat_mirror("flat", shelf.origin.url)
+    broken = official_mirror("broken", shelf.origin.url)
+    daemon = serve(
+        configuration(pytorch=[flat_one, broken], page_refresh="100ms", max_size="500kB")
+    )
+    files(daemon)
+    fetch(daemon, shelf, new)
+    shelf.list_flat(old)
+    before = files(daemon)[new]["_mirrors"]
+    kept = wait_files(
+        daemon,
+        lambda f: new in f and f[new].get("_mirrors") != before,
+        "it is there for its bytes",
+    )
+    assert "_delisted" not in kept[new]
+    assert wire.ask(daemon.file_url("pytorch", f"cu126/{old}")).body == shelf.body(old)
+    daemon.wait_log(f"evicted path=pytorch/cu126/{new}")
+    wait_files(daemon, lambda f: set(f) == {old}, "it is gone from the page as well")
+
+
 def test_a_wheel_listed_again_is_as_any_other(shelf, stage, serve):
     old, new = stage
     daemon = serve(flat(shelf))
