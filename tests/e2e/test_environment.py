@@ -16,6 +16,7 @@ import pytest
 import clients
 import wire
 from daemon import (
+    PATIENCE,
     configuration,
     daemon_environment,
     flat_and_pypi,
@@ -93,15 +94,19 @@ def test_in_a_namespace_of_its_own(tmp_path):
     )
     wrap = ("unshare", "--net", "--mount", "sh", "-c")
     _needs_root((*wrap, f"{script} true"), "cannot make a network namespace")
-    tests = f'"{sys.executable}" -m pytest -q -p no:cacheprovider {HERE}/inside_namespace.py'
+    # A folder of its own: at its end pytest deletes what earlier runs have left in the common one.
+    tests = (
+        f'"{sys.executable}" -m pytest -q -p no:cacheprovider --basetemp={tmp_path}/inside '
+        f"{HERE}/inside_namespace.py"
+    )
     done = subprocess.run(
         (*wrap, f"{script} {tests}"),
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=100 * PATIENCE,
     )
-    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout
+    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 # ------------------------------------------------------------------ the way in
