@@ -168,7 +168,7 @@ class Daemon:
         if not self.url:
             self.kill()
             raise RuntimeError(f"wheelyard did not start:\n{self.log_tail()}")
-        deadline = time.monotonic() + 10 * PATIENCE
+        deadline = time.monotonic() + 30 * PATIENCE
         while self.get("/-/ready").status != 200:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"/-/ready never came:\n{self.log_tail()}")
@@ -193,7 +193,7 @@ class Daemon:
     def status(self):
         return self.get("/-/status").json()
 
-    def wait_status(self, condition, seconds=10, what="status"):
+    def wait_status(self, condition, seconds=30, what="status"):
         """Until condition(status) holds: the snapshot is up to a second old."""
         deadline = time.monotonic() + seconds * PATIENCE
         while not condition(status := self.status()):
@@ -207,7 +207,7 @@ class Daemon:
     def log(self):
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def wait_log(self, text, seconds=10):
+    def wait_log(self, text, seconds=30):
         """Until the text occurs in the log, which a thread of its own writes, after the answer that
         it tells of. Returns the log."""
         deadline = time.monotonic() + seconds * PATIENCE

@@ -14,7 +14,7 @@ from daemon import PATIENCE, binary
 LIBRARY = binary().parent / "tests/preload/libgates.so"
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=30):
     """For what tells nobody: files, /proc, the log."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not condition():

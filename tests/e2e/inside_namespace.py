@@ -54,7 +54,7 @@ def test_the_default_addresses_without_ipv6(tmp_path, fake):
         assert wire.file_names(wire.ask(f"{url}/cpu/simple/torch/")) == [NAME]
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     assert "not listening on [::1]:8503" in (tmp_path / "log").read_text()
 
 

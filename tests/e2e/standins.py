@@ -331,7 +331,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_until(condition, seconds=10.0, what="condition"):
+def wait_until(condition, seconds=30.0, what="condition"):
     """For what gives no event of its own (another process): looks again every 5 ms."""
     deadline = time.monotonic() + seconds
     while not condition():

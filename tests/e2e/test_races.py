@@ -390,7 +390,7 @@ def test_a_kept_file_shrinks_under_a_reader(start, gates, body, memory):
     if memory == "cold":
         gates.make_cold()
     with raw_client(daemon, f"/files/pytorch/cu126/{NAME}", buffer_bytes=4096) as client:
-        client.settimeout(20)  # of the minute in which the daemon would drop any idle client
+        client.settimeout(45)  # of the minute in which the daemon would drop any idle client
         head = client.recv(1024)
         os.truncate(blobs(daemon)[0], 1 << 20)
         got = (head + read_all(client)).partition(b"\r\n\r\n")[2]
