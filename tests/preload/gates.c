@@ -77,7 +77,7 @@ static void gate(const char *point)
 
 static bool is_stopped_file(const char *point, int fd)
 {
-    char name[80], link[40], path[PATH_SIZE] = "", only[256] = "";
+    char name[PATH_SIZE], link[40], path[PATH_SIZE] = "", only[256] = "";
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     if (readlink(link, path, sizeof(path) - 1) < 0)
         return false;
