@@ -40,22 +40,26 @@ static void same_file(const struct listed_file *a, const struct listed_file *b,
     require(fuzz_same(a->url, b->url) && fuzz_same(a->name, b->name));
     require(a->kind == b->kind && fuzz_same(a->project, b->project));
     require(fuzz_same(a->version, b->version) && fuzz_same(a->sha256, b->sha256));
-    require(a->size == b->size && a->yanked == b->yanked);
-    require(a->has_metadata == b->has_metadata);
+    require(a->yanked == b->yanked && a->has_metadata == b->has_metadata);
     require(fuzz_same(a->metadata_sha256, b->metadata_sha256));
     same_text(a->requires_python, b->requires_python, format);
     same_text(a->yanked_reason, b->yanked_reason, format);
 }
 
-/* Upload times stand on all files of a page or on none. */
-static void same_upload_times(const struct listing *a, const struct listing *b)
+/* Upload times stand on all files of a page or on none, and so do sizes. */
+static void same_times_and_sizes(const struct listing *a, const struct listing *b)
 {
-    bool all = true;
+    bool times = true;
+    bool sizes = true;
 
-    for (size_t i = 0; i < a->file_count; i++)
-        all = all && a->files[i].upload_time;
-    for (size_t i = 0; i < a->file_count; i++)
-        require(fuzz_same(all ? a->files[i].upload_time : NULL, b->files[i].upload_time));
+    for (size_t i = 0; i < a->file_count; i++) {
+        times = times && a->files[i].upload_time;
+        sizes = sizes && a->files[i].size >= 0;
+    }
+    for (size_t i = 0; i < a->file_count; i++) {
+        require(fuzz_same(times ? a->files[i].upload_time : NULL, b->files[i].upload_time));
+        require((sizes ? a->files[i].size : -1) == b->files[i].size);
+    }
 }
 
 static struct page_file *page_files(const struct listing *l)
@@ -105,7 +109,7 @@ static void check_project_page(const struct listing *l, const struct page_file *
     require(again->file_count == l->file_count && again->project_count == 0);
     for (size_t i = 0; i < l->file_count; i++)
         same_file(&l->files[i], &again->files[i], format);
-    same_upload_times(l, again);
+    same_times_and_sizes(l, again);
     same_text(l->project_status, again->project_status, format);
     if (l->project_status)
         same_text(l->project_status_reason, again->project_status_reason, format);
