@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/key.h"
 
 enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
 
@@ -101,24 +102,12 @@ void delisted_free(struct delisted *d)
     free(d);
 }
 
-enum { KEY_MAX_BYTES = 512 };
-
-static size_t make_key(char key[KEY_MAX_BYTES], const char *origin, const char *project)
-{
-    size_t first = strlen(origin) + 1, second = strlen(project) + 1;
-    if (first + second > KEY_MAX_BYTES)
-        return 0;
-    memcpy(key, origin, first);
-    memcpy(key + first, project, second);
-    return first + second;
-}
-
 static struct held_project *find_project(const struct delisted *d, const char *origin,
                                          const char *project)
 {
     char key[KEY_MAX_BYTES];
     struct held_project *p = NULL;
-    size_t len = make_key(key, origin, project);
+    size_t len = key_make(key, origin, project);
     if (len)
         HASH_FIND(hh, d->projects, key, len, p);
     return p;
@@ -126,17 +115,15 @@ static struct held_project *find_project(const struct delisted *d, const char *o
 
 static struct held_project *add_project(struct delisted *d, const char *origin, const char *project)
 {
-    char key[KEY_MAX_BYTES];
-    size_t len = make_key(key, origin, project);
-    struct held_project *p = len ? calloc(1, sizeof(*p)) : NULL;
+    size_t len;
+    struct held_project *p = calloc(1, sizeof(*p));
     if (!p)
         return NULL;
-    p->key = malloc(len);
+    p->key = key_new(origin, project, &len);
     if (!p->key) {
         free(p);
         return NULL;
     }
-    memcpy(p->key, key, len);
     HASH_ADD_KEYPTR(hh, d->projects, p->key, len, p);
     return p;
 }

@@ -13,6 +13,7 @@
 #include "engine/delisted.h"
 #include "engine/directory.h"
 #include "engine/flying.h"
+#include "engine/key.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/quarantine.h"
@@ -22,7 +23,6 @@
 enum {
     TOUCH_EVERY_MS = 30000,
     TOUCH_AFTER_S = 3600, /* a use is written down when the last one written is so old */
-    KEY_MAX_BYTES = 2048,
     OPEN_LEAST = 16,
     OPEN_MOST = 2048,
     DISK_ERROR_MS = 10000, /* how long a failing disk is left alone */
@@ -76,31 +76,16 @@ void files_free(struct files *files)
     free(files);
 }
 
-/* origin NUL path NUL, into `key`; its length, or 0 when it does not fit. */
-static size_t make_key(char key[KEY_MAX_BYTES], const char *origin, const char *path)
-{
-    size_t first = strlen(origin) + 1, second = strlen(path) + 1;
-    if (first + second > KEY_MAX_BYTES)
-        return 0;
-    memcpy(key, origin, first);
-    memcpy(key + first, path, second);
-    return first + second;
-}
-
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path)
 {
-    char key[KEY_MAX_BYTES];
-    size_t len = make_key(key, origin->name, path);
-    struct entry *entry = len ? calloc(1, sizeof(*entry)) : NULL;
+    struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
         return NULL;
-    entry->key = malloc(len);
+    entry->key = key_new(origin->name, path, &entry->key_len);
     if (!entry->key) {
         free(entry);
         return NULL;
     }
-    memcpy(entry->key, key, len);
-    entry->key_len = len;
     entry->path = entry->key + strlen(origin->name) + 1;
     entry->origin = origin;
     entry->size = -1;
@@ -112,7 +97,7 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
 {
     char key[KEY_MAX_BYTES];
     struct entry *entry = NULL;
-    size_t len = make_key(key, origin, path);
+    size_t len = key_make(key, origin, path);
     if (len)
         HASH_FIND(hh, files->table, key, len, entry);
     return entry;

@@ -9,11 +9,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/key.h"
 #include "engine/metadata_state.h"
 #include "engine/reading.h"
 
 enum {
-    KEY_MAX_BYTES = 2048,
     FAILED_MS = 2000,      /* how long a failure is the answer, as for any file */
     WRONG_MS = 60000,      /* ... when the wheel itself is wrong */
     WRONG_S = 24 * 3600,   /* how long that is remembered */
@@ -80,21 +80,11 @@ void metadata_free(struct metadata *all)
     free(all);
 }
 
-static size_t make_key(char key[KEY_MAX_BYTES], const char *origin, const char *path)
-{
-    size_t first = strlen(origin) + 1, second = strlen(path) + 1;
-    if (first + second > KEY_MAX_BYTES)
-        return 0;
-    memcpy(key, origin, first);
-    memcpy(key + first, path, second);
-    return first + second;
-}
-
 static struct meta *find(struct metadata *all, const char *origin, const char *path)
 {
     char key[KEY_MAX_BYTES];
     struct meta *m = NULL;
-    size_t len = make_key(key, origin, path);
+    size_t len = key_make(key, origin, path);
     if (len)
         HASH_FIND(hh, all->table, key, len, m);
     return m;
@@ -102,18 +92,14 @@ static struct meta *find(struct metadata *all, const char *origin, const char *p
 
 static struct meta *add(struct metadata *all, const char *origin, const char *path)
 {
-    char key[KEY_MAX_BYTES];
-    size_t len = make_key(key, origin, path);
-    struct meta *m = len && HASH_COUNT(all->table) < ENTRIES_MOST ? calloc(1, sizeof(*m)) : NULL;
+    struct meta *m = HASH_COUNT(all->table) < ENTRIES_MOST ? calloc(1, sizeof(*m)) : NULL;
     if (!m)
         return NULL;
-    m->key = malloc(len);
+    m->key = key_new(origin, path, &m->key_len);
     if (!m->key) {
         free(m);
         return NULL;
     }
-    memcpy(m->key, key, len);
-    m->key_len = len;
     m->id = ++all->last_id;
     HASH_ADD_KEYPTR(hh, all->table, m->key, m->key_len, m);
     return m;
