@@ -346,7 +346,7 @@ static void view_run(struct job *job)
     x->cache_dir = e->options.cache_dir;
     x->max_size = e->options.max_size;
     x->min_free = e->options.min_free;
-    x->has_room = space_could_make(e, EXAMINE_BYTES);
+    x->has_room = space_could_make(e, EXAMINE_BYTES, NULL);
     for (size_t i = 0; i < x->count; i++) {
         struct examined *to = &x->list[i];
         unsigned number = (unsigned)(to->mirror - to->origin->mirrors);

@@ -181,10 +181,11 @@ static bool has_room(struct flying *fl, int64_t size)
     if (files_disk_fails(e))
         return false;
     if (fl->interest == FILE_USE_HEAD)
-        return space_could_make(e, more);
+        return space_could_make(e, more, fl);
     if (fl->interest == FILE_USE_RANGE)
-        return space_could_make(e, more) && space_make(e, more < PART_BYTES ? more : PART_BYTES);
-    if (!fl->reserved && !space_make(e, more))
+        return space_could_make(e, more, fl) &&
+               space_make(e, more < PART_BYTES ? more : PART_BYTES, fl);
+    if (!fl->reserved && !space_make(e, more, fl))
         return false;
     fl->reserved = size;
     return true;

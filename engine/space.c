@@ -236,14 +236,14 @@ static void look_at_table(struct engine *e, struct victims *v)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
-static void look_at_flights(struct engine *e, struct victims *v)
+static void look_at_flights(struct engine *e, struct victims *v, const struct flying *newcomer)
 {
     struct flight_view view;
     for (struct flying *fl = e->files->flying; fl; fl = fl->next) {
         if (!fl->flight)
             continue;
         flight_view(fl->flight, &view);
-        if (view.parked && !view.readers)
+        if (view.parked && !view.readers && fl != newcomer)
             add(v, &(struct victim){.used_s = fl->parked_s,
                                     .used_after = fl->parked_after,
                                     .bytes = bytes_of(fl),
@@ -261,8 +261,9 @@ static int by_use(const void *a, const void *b)
     return x->used_after < y->used_after ? -1 : x->used_after > y->used_after;
 }
 
-/* What was not used for longest first; free() the list. Good until the next entry goes. */
-static struct victims list_victims(struct engine *e)
+/* What was not used for longest first, without what is the newcomer's, who may be NULL; free() the
+ * list. Good until the next entry goes. */
+static struct victims list_victims(struct engine *e, const struct flying *newcomer)
 {
     struct space *s = e->space;
     struct victims v = {0};
@@ -287,7 +288,7 @@ static struct victims list_victims(struct engine *e)
         if (held->idle && !marks_is_pinned(e, held->sha256))
             add(&v, &(struct victim){held->used_s, held->used_after, held->bytes, .blob = held});
     }
-    look_at_flights(e, &v);
+    look_at_flights(e, &v, newcomer);
     for (struct stray *stray = s->strays; stray; stray = stray->next)
         add(&v, &(struct victim){stray->used_s, 0, stray->bytes, .stray = stray});
     qsort(v.list, v.count, sizeof(*v.list), by_use);
@@ -400,24 +401,24 @@ static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wan
     return bytes;
 }
 
-bool space_make(struct engine *e, int64_t bytes)
+bool space_make(struct engine *e, int64_t bytes, const struct flying *newcomer)
 {
     unsigned count;
     int64_t wanted = shortage(e, bytes);
     if (wanted <= 0)
         return true;
-    struct victims v = list_victims(e);
+    struct victims v = list_victims(e, newcomer);
     bool fits = v.bytes >= wanted && evict_some(e, &v, wanted, &count) >= wanted;
     free(v.list);
     return fits;
 }
 
-bool space_could_make(struct engine *e, int64_t bytes)
+bool space_could_make(struct engine *e, int64_t bytes, const struct flying *newcomer)
 {
     int64_t wanted = shortage(e, bytes);
     if (wanted <= 0)
         return true;
-    struct victims v = list_victims(e);
+    struct victims v = list_victims(e, newcomer);
     free(v.list);
     return v.bytes >= wanted;
 }
@@ -426,7 +427,7 @@ void space_collect(struct engine *e, struct collection *ret)
 {
     int64_t wanted = shortage(e, 0);
     if (wanted > 0) {
-        struct victims v = list_victims(e);
+        struct victims v = list_victims(e, NULL);
         ret->evicted_bytes = evict_some(e, &v, wanted, &ret->evicted);
         free(v.list);
     }

@@ -6,7 +6,7 @@
  * them or written, whether they are being fetched or left over; and evidence (engine/compare.h).
  *
  *     space_hold(engine, sha256, bytes) ... space_drop(engine, sha256)     a path names that blob
- *     if (space_make(engine, more)) ...                                    room for a newcomer
+ *     if (space_make(engine, more, flying)) ...                            room for a newcomer
  *
  * Evidence goes first, then what nobody has used for longest: blobs, and partials that nobody
  * fetches. What is pinned stays, and what is being read or fetched. A blob is unlinked, never
@@ -20,6 +20,7 @@
 
 struct collection;
 struct engine;
+struct flying;
 struct space;
 
 int space_new(struct space **ret);
@@ -40,12 +41,12 @@ unsigned space_paths(const struct engine *engine, const char *sha256);
 /* Bytes that all of it takes, and the number of blobs. */
 int64_t space_used(struct engine *engine, unsigned *ret_blobs);
 
-/* Makes room for so many bytes more below max_size and above min_free. False: there can be none,
- * and nothing went for it. The disk has the bytes when what was posted to the cleaner lane before
- * has run there. */
-bool space_make(struct engine *engine, int64_t bytes);
-/* The same question, and nothing goes. */
-bool space_could_make(struct engine *engine, int64_t bytes);
+/* Makes room for so many bytes more below max_size and above min_free. They are for the newcomer,
+ * whose own partial does not go for it. False: there can be none, and nothing went for it. The disk
+ * has the bytes when what was posted to the cleaner lane before has run there. */
+bool space_make(struct engine *engine, int64_t bytes, const struct flying *newcomer);
+/* The same question, and nothing goes. NULL: for nobody who has anything yet. */
+bool space_could_make(struct engine *engine, int64_t bytes, const struct flying *newcomer);
 /* Evicts down to max_size and min_free now; fills in all but the orphans. */
 void space_collect(struct engine *engine, struct collection *ret);
 /* Takes a blob away under every path. ENGINE_ABSENT, ENGINE_BUSY (engine/inventory.h). */

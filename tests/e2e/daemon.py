@@ -169,10 +169,15 @@ class Daemon:
             self.kill()
             raise RuntimeError(f"wheelyard did not start:\n{self.log_tail()}")
         deadline = time.monotonic() + 30 * PATIENCE
-        while self.get("/-/ready").status != 200:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"/-/ready never came:\n{self.log_tail()}")
-            time.sleep(0.01)
+        try:
+            while self.get("/-/ready").status != 200:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"/-/ready never came:\n{self.log_tail()}")
+                time.sleep(0.01)
+        except OSError as problem:  # it listens before it says so: it has gone again
+            code = self.process.poll()
+            self.kill()
+            raise RuntimeError(f"{problem}, exit {code}:\n{self.log()}") from problem
 
     # ---------------------------------------------------------------- asking
 

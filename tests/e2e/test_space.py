@@ -10,9 +10,16 @@ import time
 import pytest
 
 import wire
-from daemon import PATIENCE, configuration, flat_mirror, pypi_mirror, run_wheelyard
+from daemon import (
+    PATIENCE,
+    configuration,
+    flat_mirror,
+    official_mirror,
+    pypi_mirror,
+    run_wheelyard,
+)
 from origin import Gate
-from standins import flat_page
+from standins import anchor, flat_page, simple_page
 from wheels import build
 
 VERSIONS = ("2.7.0+cu126", "2.8.0+cu126", "2.9.0+cu126")
@@ -335,6 +342,44 @@ def test_a_blob_goes_before_a_leftover_that_is_newer(origin, serve):
     assert _kept(daemon, bodies) == [third] and len(_partials(daemon)) == 1
     gate.open()
     _fetch(daemon, left, bodies[left], cache="partial")
+
+
+def _config_with_digests(origin, bodies, **top):
+    """A page that names digests: with one the facts of an earlier run count at once."""
+    links = [anchor(f"/pytorch-wheels/cu126/{n}", n, _digest(b)) for n, b in bodies.items()]
+    origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
+    mirror = official_mirror("m", origin.url) | {"files": f"{origin.url}/pytorch-wheels/"}
+    return configuration(pytorch=[mirror], **top)
+
+
+def _resumable(origin, serve, **top):
+    """(names, bodies, daemon): the first is kept and has been used since half of the second was
+    left; the daemon was started again, with `top`, and has been told of no file yet."""
+    (first, left), gate = _names(2), Gate(10 * MB + (64 << 10))
+    bodies = _put(origin, {name: 20 * MB for name in (first, left)}, {left: gate})
+    daemon = serve(_config_with_digests(origin, bodies))
+    daemon.page("torch")
+    _leave_behind(daemon, left)
+    daemon = serve(_config_with_digests(origin, bodies), cache_dir=daemon.cache_dir)
+    _fetch(daemon, first, bodies[first])
+    daemon.stop()
+    gate.open()
+    daemon = serve(_config_with_digests(origin, bodies, **top), cache_dir=daemon.cache_dir)
+    return (first, left), bodies, daemon
+
+
+def test_who_is_gone_on_with_does_not_go_for_itself(origin, serve):
+    """Though nothing was unused for longer, and nobody reads it yet."""
+    (first, left), bodies, daemon = _resumable(origin, serve, max_size=35 * MB)
+    _fetch(daemon, left, bodies[left], cache="partial")
+    assert _kept(daemon, bodies) == [left]
+    assert origin.body_bytes(f"/pytorch-wheels/cu126/{left}") < 22 * MB
+
+
+def test_what_is_left_of_a_file_without_room_passes_by(origin, serve):
+    (first, left), bodies, daemon = _resumable(origin, serve, max_size=19 * MB)
+    assert _ask(daemon, left, "HEAD").status == 200
+    _fetch(daemon, left, bodies[left], cache="pass")
 
 
 def test_a_parked_download_goes(half_done, origin):
