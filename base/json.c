@@ -249,6 +249,14 @@ void json_write_name(struct buf *to, const char *name)
     buf_putc(to, ':');
 }
 
+void json_write_member(struct buf *to, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    json_write_name(to, name);
+    json_write_string(to, value);
+}
+
 void json_write_comma(struct buf *to)
 {
     char last = to->len ? to->data[to->len - 1] : '[';

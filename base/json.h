@@ -37,5 +37,7 @@ void json_write_string(struct buf *to, const char *s);
 /* Appends `"name":` with a comma before it unless the last byte of `to` opens an object or array.
  */
 void json_write_name(struct buf *to, const char *name);
-/* The same for a value of an array: just the comma where one is needed. */
+/* A member whose value is a string; none for NULL. */
+void json_write_member(struct buf *to, const char *name, const char *value);
+/* As json_write_name for a value of an array: just the comma where one is needed. */
 void json_write_comma(struct buf *to);

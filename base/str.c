@@ -20,6 +20,12 @@ char *str_dup(const char *s)
     return s ? strdup(s) : NULL;
 }
 
+const char *str_last_segment(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;

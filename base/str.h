@@ -12,6 +12,9 @@ char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A fresh copy (free() it); NULL of NULL, and when out of memory. */
 char *str_dup(const char *s);
 
+/* What is behind the last slash; all of it where there is none. */
+const char *str_last_segment(const char *path);
+
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 

@@ -317,12 +317,10 @@ static void write_file(struct buf *to, const char *origin, const char *path, con
 {
     json_write_comma(to);
     buf_putc(to, '{');
-    const char *members[][2] = {
-        {"origin", origin}, {"path", path}, {"etag", etag}, {"mirrors", mirrors}};
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        json_write_name(to, members[i][0]);
-        json_write_string(to, members[i][1] ? members[i][1] : "");
-    }
+    json_write_member(to, "origin", origin);
+    json_write_member(to, "path", path);
+    json_write_member(to, "etag", etag ? etag : "");
+    json_write_member(to, "mirrors", mirrors ? mirrors : "");
     json_write_name(to, "authoritative");
     buf_puts(to, authoritative ? "true}" : "false}");
 }

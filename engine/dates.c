@@ -239,14 +239,11 @@ void dates_note(struct engine *e, const char *origin, const char *index, const c
 
 static void write_report(const struct report *r, struct buf *to)
 {
-    const char *members[][2] = {
-        {"origin", r->origin}, {"index", r->index}, {"project", r->project}};
     json_write_comma(to);
     buf_putc(to, '{');
-    for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
-        json_write_name(to, members[m][0]);
-        json_write_string(to, members[m][1]);
-    }
+    json_write_member(to, "origin", r->origin);
+    json_write_member(to, "index", r->index);
+    json_write_member(to, "project", r->project);
     json_write_name(to, "files");
     buf_putc(to, '{');
     for (int s = 0; s < DATE_SOURCES; s++) {

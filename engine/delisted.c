@@ -136,17 +136,11 @@ static struct held *find_held(const struct held_project *p, const char *path)
     return NULL;
 }
 
-static const char *last_segment(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* A file that a page can list: *ret has its project; file_name_release it. */
 static bool parse(const char *path, struct file_name *ret)
 {
     *ret = (struct file_name){0};
-    if (file_name_parse(last_segment(path), ret))
+    if (file_name_parse(str_last_segment(path), ret))
         return false;
     return ret->kind != FILE_OTHER && ret->project;
 }
@@ -304,7 +298,7 @@ static bool copy_held(const struct held *h, struct delisted_file *f)
     f->path = strdup(h->entry->path);
     if (!f->path || !parse(f->path, &f->name))
         return false;
-    f->listed = (struct listed_file){.name = (char *)(uintptr_t)last_segment(f->path),
+    f->listed = (struct listed_file){.name = (char *)(uintptr_t)str_last_segment(f->path),
                                      .kind = f->name.kind,
                                      .project = f->name.project,
                                      .version = f->name.version,
@@ -518,14 +512,11 @@ static void write_held(const struct held *h, struct buf *to)
         if (s->delisted_s && s->delisted_s < since_s)
             since_s = s->delisted_s;
     clock_rfc3339(since_s, since);
-    const char *members[][2] = {
-        {"origin", h->entry->origin->name}, {"path", h->entry->path}, {"since", since}};
     json_write_comma(to);
     buf_putc(to, '{');
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        json_write_name(to, members[i][0]);
-        json_write_string(to, members[i][1]);
-    }
+    json_write_member(to, "origin", h->entry->origin->name);
+    json_write_member(to, "path", h->entry->path);
+    json_write_member(to, "since", since);
     buf_putc(to, '}');
 }
 

@@ -217,9 +217,9 @@ struct opening {
 
 static int open_metadata(struct opening *o, int fd)
 {
-    const char *why, *slash = strrchr(o->path, '/');
+    const char *why;
     char sha256[SHA256_HEX];
-    int r = record_read_metadata(fd, o->file.size, slash ? slash + 1 : o->path, &o->text, &why);
+    int r = record_read_metadata(fd, o->file.size, str_last_segment(o->path), &o->text, &why);
     if (r == 0)
         r = sha256_of(o->text->data, o->text->len, sha256);
     if (r == 0 && strcmp(sha256, o->metadata_sha256) != 0)

@@ -123,8 +123,7 @@ static struct record *new_record(struct directory *d, const char *path)
         free(r);
         return NULL;
     }
-    const char *slash = strrchr(r->path, '/');
-    r->name = slash ? slash + 1 : r->path;
+    r->name = str_last_segment(r->path);
     r->id = ++d->last_id;
     r->round = d->round;
     r->seen_ms = d->now_ms;

@@ -565,10 +565,8 @@ void flights_write_status(struct engine *e, struct buf *to)
         flight_view(fl->flight, &view);
         json_write_comma(to);
         buf_putc(to, '{');
-        json_write_name(to, "origin");
-        json_write_string(to, fl->origin->name);
-        json_write_name(to, "path");
-        json_write_string(to, fl->entry->path);
+        json_write_member(to, "origin", fl->origin->name);
+        json_write_member(to, "path", fl->entry->path);
         json_write_name(to, "bytes");
         buf_printf(to, "%" PRId64, view.present);
         if (view.size >= 0) {

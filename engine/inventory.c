@@ -25,10 +25,8 @@ static bool is_digest_prefix(const char *sha256, const char *name)
 
 bool inventory_matches(const struct inventory_row *row, const char *name)
 {
-    if (strcmp(row->name, name) == 0)
-        return true;
-    const char *slash = strrchr(row->name, '/');
-    return (slash && strcmp(slash + 1, name) == 0) || is_digest_prefix(row->sha256, name);
+    return strcmp(row->name, name) == 0 || strcmp(str_last_segment(row->name), name) == 0 ||
+           is_digest_prefix(row->sha256, name);
 }
 
 static bool is_same_blob(const struct inventory_row *a, const struct inventory_row *b)

@@ -165,12 +165,6 @@ static void failed(struct making *m, enum outcome outcome, const char *detail)
 
 /* ---------------------------------------------------------------- reading */
 
-static const char *file_of(const struct making *m)
-{
-    const char *slash = strrchr(m->path, '/');
-    return slash ? slash + 1 : m->path;
-}
-
 static void parsed_run(struct job *job)
 {
     struct making *m = container_of(job, struct making, step);
@@ -207,12 +201,12 @@ static void parse_run(struct job *job)
     struct wheel_header header = {0};
     auto_buf struct buf text;
     buf_init(&text, WHEEL_METADATA_MAX);
-    m->error = wheel_metadata(&m->parts, file_of(m), &m->want, &m->why, &text);
+    m->error = wheel_metadata(&m->parts, str_last_segment(m->path), &m->want, &m->why, &text);
     if (m->error == 0)
         m->error = take_text(m, &text);
     if (m->error == 0)
         m->error = wheel_header_read(text.data, text.len, &header);
-    m->result.fits = wheel_header_fits(&header, file_of(m));
+    m->result.fits = wheel_header_fits(&header, str_last_segment(m->path));
     m->result.requires_python = header.requires_python;
     header.requires_python = NULL;
     wheel_header_release(&header);

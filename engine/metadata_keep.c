@@ -57,9 +57,8 @@ void metadata_keep(struct engine *e, const char *origin, const char *path,
                    const struct making_result *result, const char *problem)
 {
     struct file_name name = {0};
-    const char *slash = strrchr(path, '/');
     struct keep *k = calloc(1, sizeof(*k));
-    if (!k || file_name_parse(slash ? slash + 1 : path, &name)) {
+    if (!k || file_name_parse(str_last_segment(path), &name)) {
         free(k);
         return;
     }

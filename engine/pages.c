@@ -176,8 +176,7 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
 {
     struct index_view view;
     const struct origin *owner;
-    const char *last = strrchr(path, '/');
-    auto_free char *file = strdup(last ? last + 1 : path);
+    auto_free char *file = strdup(str_last_segment(path));
     *ret_index = index_of(core_origins(e), origin, path);
     if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
         return false;

@@ -98,7 +98,6 @@ static void parse(struct look *l, unsigned mirror)
 
 static int merge(struct look *l)
 {
-    const char *slash = strrchr(l->path, '/');
     struct merge_held held = {.path = l->path};
     struct merge_input input = {.origin = l->origin,
                                 .channel = *l->channel ? l->channel : NULL,
@@ -109,7 +108,7 @@ static int merge(struct look *l)
                                 .held_count = 1,
                                 .sightings = &l->sighting,
                                 .sighting_count = l->sighting.first_s ? 1 : 0,
-                                .name = slash ? slash + 1 : l->path};
+                                .name = str_last_segment(l->path)};
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
         if (!l->listings[m])
             parse(l, m);

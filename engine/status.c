@@ -83,18 +83,14 @@ static void write_problems(struct engine *e, struct buf *to)
     for (unsigned i = 0; i < e->problem_count; i++) {
         const struct problem *p = &e->problems[i];
         char since[CLOCK_TEXT];
-        const char *members[][2] = {{"kind", p->kind},
-                                    {"origin", p->origin},
-                                    {"path", p->path},
-                                    {"detail", p->detail},
-                                    {"since", since}};
         clock_rfc3339(p->since_s, since);
         json_write_comma(to);
         buf_putc(to, '{');
-        for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
-            json_write_name(to, members[m][0]);
-            json_write_string(to, members[m][1]);
-        }
+        json_write_member(to, "kind", p->kind);
+        json_write_member(to, "origin", p->origin);
+        json_write_member(to, "path", p->path);
+        json_write_member(to, "detail", p->detail);
+        json_write_member(to, "since", since);
         buf_putc(to, '}');
     }
     buf_putc(to, ']');
@@ -124,14 +120,10 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
         directory_view(e, origin, &folder);
     json_write_comma(to);
     buf_putc(to, '{');
-    json_write_name(to, "origin");
-    json_write_string(to, origin->name);
-    json_write_name(to, "name");
-    json_write_string(to, origin->mirrors[m].name);
-    json_write_name(to, "state");
-    json_write_string(to, folder.error ? state_text(MIRROR_OUT) : state_text(view.state));
-    json_write_name(to, "last_error");
-    json_write_string(to, origin->directory ? folder.failure : view.last_error);
+    json_write_member(to, "origin", origin->name);
+    json_write_member(to, "name", origin->mirrors[m].name);
+    json_write_member(to, "state", folder.error ? state_text(MIRROR_OUT) : state_text(view.state));
+    json_write_member(to, "last_error", origin->directory ? folder.failure : view.last_error);
     json_write_name(to, "rate_bytes_s");
     buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
 }

@@ -191,19 +191,13 @@ static void html_project(const struct page_content *c, struct buf *to)
     html_end(to);
 }
 
-static void json_text(struct buf *to, const char *name, const char *value)
-{
-    json_write_name(to, name);
-    json_write_string(to, value);
-}
-
 /* "name":{"sha256":"..."}, or {} without a digest */
 static void json_digest(struct buf *to, const char *name, const char *sha256)
 {
     json_write_name(to, name);
     buf_putc(to, '{');
     if (sha256)
-        json_text(to, "sha256", sha256);
+        json_write_member(to, "sha256", sha256);
     buf_putc(to, '}');
 }
 
@@ -211,7 +205,7 @@ static void json_yanked(struct buf *to, const char *reason)
 {
     /* An empty reason would read as "not yanked". */
     if (reason && *reason) {
-        json_text(to, "yanked", reason);
+        json_write_member(to, "yanked", reason);
     } else {
         json_write_name(to, "yanked");
         buf_puts(to, "true");
@@ -245,11 +239,11 @@ static void json_file(struct buf *to, const struct page_file *f, const struct su
 {
     json_write_comma(to);
     buf_putc(to, '{');
-    json_text(to, "filename", f->name);
-    json_text(to, "url", f->href);
+    json_write_member(to, "filename", f->name);
+    json_write_member(to, "url", f->href);
     json_digest(to, "hashes", f->sha256);
     if (f->requires_python)
-        json_text(to, "requires-python", f->requires_python);
+        json_write_member(to, "requires-python", f->requires_python);
     if (f->has_metadata && f->metadata_sha256) {
         json_digest(to, "core-metadata", f->metadata_sha256);
     } else if (f->has_metadata) {
@@ -260,9 +254,9 @@ static void json_file(struct buf *to, const struct page_file *f, const struct su
         json_yanked(to, f->yanked_reason);
     json_size(to, f, s->all_sizes);
     if (s->all_upload_times)
-        json_text(to, "upload-time", f->upload_time);
+        json_write_member(to, "upload-time", f->upload_time);
     if (s->all_upload_times && f->upload_time_source)
-        json_text(to, "_upload-time-source", f->upload_time_source);
+        json_write_member(to, "_upload-time-source", f->upload_time_source);
     if (f->mirror_names)
         json_mirrors(to, f);
     if (f->is_delisted) {
@@ -327,7 +321,7 @@ static void json_begin(struct buf *to, const char *version)
     buf_putc(to, '{');
     json_write_name(to, "meta");
     buf_putc(to, '{');
-    json_text(to, "api-version", version);
+    json_write_member(to, "api-version", version);
     buf_putc(to, '}');
 }
 
@@ -335,9 +329,9 @@ static void json_status(const struct page_content *c, struct buf *to)
 {
     json_write_name(to, "project-status");
     buf_putc(to, '{');
-    json_text(to, "status", c->project_status);
+    json_write_member(to, "status", c->project_status);
     if (c->project_status_reason)
-        json_text(to, "reason", c->project_status_reason);
+        json_write_member(to, "reason", c->project_status_reason);
     buf_putc(to, '}');
 }
 
@@ -346,7 +340,7 @@ static void json_project(const struct page_content *c, struct buf *to)
     struct summary s = summarize(c);
 
     json_begin(to, !s.all_sizes ? "1.0" : c->project_status ? "1.4" : "1.1");
-    json_text(to, "name", c->project);
+    json_write_member(to, "name", c->project);
     if (c->project_status)
         json_status(c, to);
     json_versions(c, to);
@@ -391,7 +385,7 @@ static void json_list(const char *const *projects, size_t count, struct buf *to)
     for (size_t i = 0; i < count; i++) {
         json_write_comma(to);
         buf_putc(to, '{');
-        json_text(to, "name", projects[i]);
+        json_write_member(to, "name", projects[i]);
         buf_putc(to, '}');
     }
     buf_puts(to, "]}\n");

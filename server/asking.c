@@ -274,14 +274,6 @@ bool asking_is_delisted(const struct asking *a, size_t file)
     return json_is_true(json_member(a->entries[file], "_delisted"));
 }
 
-static void write_text(struct buf *to, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    json_write_name(to, name);
-    json_write_string(to, value);
-}
-
 static void write_number(struct buf *to, const char *name, int64_t value)
 {
     if (value < 0)
@@ -296,13 +288,13 @@ void asking_write_file(const struct asking *a, size_t file, struct buf *to)
     const char *href = json_string(json_member(f, "url"));
     auto_free char *url = NULL;
 
-    write_text(to, "filename", a->files[file].name);
+    json_write_member(to, "filename", a->files[file].name);
     if (href && url_resolve(a->page_url, href, &url) == 0)
-        write_text(to, "url", url);
+        json_write_member(to, "url", url);
     write_number(to, "size", exact_size_of(a, file));
     write_number(to, "size-about", size_of(a, file, "_size-about"));
-    write_text(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
-    write_text(to, "requires-python", a->files[file].requires_python);
+    json_write_member(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
+    json_write_member(to, "requires-python", a->files[file].requires_python);
     json_write_name(to, "yanked");
     buf_puts(to, a->files[file].yanked ? "true" : "false");
     json_write_name(to, "delisted");

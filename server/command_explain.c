@@ -106,23 +106,17 @@ static void print_none(const struct explanation *e, struct buf *to)
     indent(e->others.data, "", to);
 }
 
-static void member(struct buf *to, const char *name, const char *value)
-{
-    json_write_name(to, name);
-    json_write_string(to, value);
-}
-
 static void print_json(const struct explanation *e, struct buf *to)
 {
     const struct asking *a = &e->asking;
     bool fits = e->best != CHOICE_NONE;
 
     buf_putc(to, '{');
-    member(to, "requirement", a->requirement);
-    member(to, "project", a->project);
-    member(to, "index", index_name(a));
-    member(to, "python", a->python);
-    member(to, "platform", a->platform);
+    json_write_member(to, "requirement", a->requirement);
+    json_write_member(to, "project", a->project);
+    json_write_member(to, "index", index_name(a));
+    json_write_member(to, "python", a->python);
+    json_write_member(to, "platform", a->platform);
     json_write_name(to, "fits");
     buf_puts(to, fits ? "true" : "false");
     if (fits) {
@@ -131,7 +125,7 @@ static void print_json(const struct explanation *e, struct buf *to)
         json_write_name(to, "file");
         buf_putc(to, '{');
         asking_write_file(a, e->best, to);
-        member(to, "tag", e->tag);
+        json_write_member(to, "tag", e->tag);
         buf_putc(to, '}');
     }
     json_write_name(to, fits ? "newer" : "reasons");

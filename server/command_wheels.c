@@ -218,29 +218,23 @@ static void write_matrix(struct matrix *m, struct buf *to)
     }
 }
 
-static void member(struct buf *to, const char *name, const char *value)
-{
-    json_write_name(to, name);
-    json_write_string(to, value);
-}
-
 static void write_json(const struct matrix *m, struct buf *to)
 {
     const struct asking *a = &m->asking;
 
     buf_putc(to, '{');
-    member(to, "project", a->project);
-    member(to, "index", *a->index ? a->index : "simple");
+    json_write_member(to, "project", a->project);
+    json_write_member(to, "index", *a->index ? a->index : "simple");
     if (a->refusal)
-        member(to, "detail", a->refusal);
+        json_write_member(to, "detail", a->refusal);
     json_write_name(to, "wheels");
     buf_putc(to, '[');
     for (size_t i = 0; i < m->count; i++) {
         json_write_comma(to);
         buf_putc(to, '{');
-        member(to, "version", m->cells[i].name.version);
-        member(to, "python", m->cells[i].python);
-        member(to, "platform", m->cells[i].platform);
+        json_write_member(to, "version", m->cells[i].name.version);
+        json_write_member(to, "python", m->cells[i].python);
+        json_write_member(to, "platform", m->cells[i].platform);
         asking_write_file(a, m->cells[i].file, to);
         buf_putc(to, '}');
     }

@@ -31,8 +31,7 @@ struct task {
 static void open_reply(struct buf *to, int code, const char *message)
 {
     buf_printf(to, "{\"code\":%d", code);
-    json_write_name(to, "message");
-    json_write_string(to, message);
+    json_write_member(to, "message", message);
 }
 
 void control_refuse(struct buf *to, int code, const char *message)
@@ -64,8 +63,7 @@ static void write_row(struct buf *to, const struct inventory_row *row)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!texts[i][1] || !*texts[i][1])
             continue;
-        json_write_name(to, texts[i][0]);
-        json_write_string(to, texts[i][1]);
+        json_write_member(to, texts[i][0], texts[i][1]);
     }
     if (row->size >= 0)
         write_number(to, "size", row->size);
@@ -177,11 +175,9 @@ static void do_verify(struct task *t)
     }
     int again = verdict == BLOB_GOOD ? 0 : engine_refetch(t->engine, t->row, t->stop);
     open_reply(t->reply, again ? CODE_FAILED : CODE_DONE, again ? error_text(again) : "");
-    json_write_name(t->reply, "verdict");
-    json_write_string(t->reply, verdicts[verdict]);
+    json_write_member(t->reply, "verdict", verdicts[verdict]);
     write_flag(t->reply, "repaired", verdict != BLOB_GOOD && !again);
-    json_write_name(t->reply, "name");
-    json_write_string(t->reply, t->row->name);
+    json_write_member(t->reply, "name", t->row->name);
     buf_putc(t->reply, '}');
 }
 

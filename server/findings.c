@@ -80,14 +80,6 @@ enum finding_state findings_worst(const struct findings *findings)
 
 /* --------------------------------------------------------------------- JSON */
 
-static void write_member(struct buf *to, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    json_write_name(to, name);
-    json_write_string(to, value);
-}
-
 void findings_write_json(const struct findings *findings, struct buf *to)
 {
     buf_putc(to, '[');
@@ -96,11 +88,11 @@ void findings_write_json(const struct findings *findings, struct buf *to)
 
         json_write_comma(to);
         buf_putc(to, '{');
-        write_member(to, "check", f->check);
-        write_member(to, "subject", f->subject);
-        write_member(to, "state", state_names[f->state]);
-        write_member(to, "text", f->text);
-        write_member(to, "remedy", f->remedy);
+        json_write_member(to, "check", f->check);
+        json_write_member(to, "subject", f->subject);
+        json_write_member(to, "state", state_names[f->state]);
+        json_write_member(to, "text", f->text);
+        json_write_member(to, "remedy", f->remedy);
         buf_putc(to, '}');
     }
     buf_putc(to, ']');

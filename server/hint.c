@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "index/hint.h"
 
 enum { HINT_MAX_BYTES = 2048 };
@@ -43,14 +44,13 @@ void hint_project(const struct origins *origins, const char *index, const char *
 
 void hint_file(struct engine *engine, const char *origin, const char *path, struct buf *to)
 {
-    const char *slash = strrchr(path, '/');
     struct page *page = engine_peek(engine, origin, path);
 
     if (page && page->outcome == OUTCOME_OK) {
         auto_buf struct buf hint;
 
         buf_init(&hint, HINT_MAX_BYTES);
-        hint_of_file(slash ? slash + 1 : path, page->body[PAGE_HTML][PAGE_IDENTITY].data,
+        hint_of_file(str_last_segment(path), page->body[PAGE_HTML][PAGE_IDENTITY].data,
                      page->body[PAGE_JSON][PAGE_IDENTITY].data, &hint);
         if (hint.len && !hint.error)
             buf_printf(to, "; %s", hint.data);

@@ -77,16 +77,11 @@ enum MHD_Result reply_send(struct reply *reply, struct request *request, unsigne
 static void problem_write(struct buf *to, unsigned status, const char *detail)
 {
     buf_puts(to, "{");
-    json_write_name(to, "type");
-    json_write_string(to, "about:blank");
-    json_write_name(to, "title");
-    json_write_string(to, MHD_get_reason_phrase_for(status));
+    json_write_member(to, "type", "about:blank");
+    json_write_member(to, "title", MHD_get_reason_phrase_for(status));
     json_write_name(to, "status");
     buf_printf(to, "%u", status);
-    if (detail) {
-        json_write_name(to, "detail");
-        json_write_string(to, detail);
-    }
+    json_write_member(to, "detail", detail);
     buf_puts(to, "}\n");
 }
 

@@ -89,8 +89,7 @@ static int route_whl(const struct origins *origins, struct route *route, char *c
     auto_free char *name = strndup(channel, len);
     if (!name)
         return ERROR_NO_MEMORY;
-    const char *slash = strrchr(name, '/');
-    int r = route_project(route, channel + len, slash ? slash + 1 : name, query);
+    int r = route_project(route, channel + len, str_last_segment(name), query);
     channel[len] = '\0';
     route->index = channel;
     return r;
@@ -175,10 +174,9 @@ static char *behind_any(const struct origin *origin, char *place)
 static bool is_file(const char *path)
 {
     struct file_name name;
-    const char *slash = strrchr(path, '/');
     if (str_ends(path, ".metadata"))
         return true;
-    if (file_name_parse(slash ? slash + 1 : path, &name))
+    if (file_name_parse(str_last_segment(path), &name))
         return false;
     bool is = name.kind != FILE_OTHER;
     file_name_release(&name);
@@ -207,8 +205,7 @@ static int route_site(const struct origin *origin, struct route *route, char *ta
         auto_free char *name = strndup(tail, len);
         if (!name)
             return ERROR_NO_MEMORY;
-        const char *slash = strrchr(name, '/');
-        int r = route_project(route, tail + len, slash ? slash + 1 : name, query);
+        int r = route_project(route, tail + len, str_last_segment(name), query);
         tail[len] = '\0';
         route->index = tail;
         route->official = true;

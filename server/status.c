@@ -31,8 +31,7 @@ void status_write(const struct site *site, struct buf *to)
 {
     buf_puts(to, "{");
     engine_write_status(site->engine, to);
-    json_write_name(to, "version");
-    json_write_string(to, VERSION);
+    json_write_member(to, "version", VERSION);
     json_write_name(to, "uptime_s");
     buf_printf(to, "%" PRId64, (clock_monotonic_ms() - site->started_ms) / 1000);
     buf_puts(to, "}\n");
