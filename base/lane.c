@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/lane.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 
 struct lane {
     pthread_mutex_t lock;
@@ -17,7 +15,6 @@ struct lane {
     size_t depth;
     bool stopping;
     bool joined;
-    char name[16];
     unsigned threads;
     pthread_t thread[];
 };
@@ -57,22 +54,12 @@ int lane_new(const char *name, unsigned threads, struct lane **ret_lane)
     pthread_mutex_init(&lane->lock, NULL);
     pthread_cond_init(&lane->work, NULL);
     lane->last = &lane->first;
-    strncpy(lane->name, name, sizeof(lane->name) - 1);
-
-    /* Signals belong to the main thread's sigwait. */
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = 0;
-    while (lane->threads < threads && r == 0) {
-        r = pthread_create(&lane->thread[lane->threads], NULL, lane_main, lane);
-        if (r == 0)
-            (void)pthread_setname_np(lane->thread[lane->threads++], lane->name);
-    }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r) {
-        lane_free(lane);
-        return ERROR_NO_MEMORY; /* EAGAIN: a limit on threads, or no memory for a stack */
+    for (; lane->threads < threads; lane->threads++) {
+        int r = thread_start(name, lane_main, lane, &lane->thread[lane->threads]);
+        if (r) {
+            lane_free(lane);
+            return r;
+        }
     }
     *ret_lane = lane;
     return 0;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "engine/directory_state.h"
 #include "engine/reading.h"
 #include "engine/roster.h"
@@ -79,12 +80,8 @@ int directories_new(struct engine *e, struct directories **ret)
     struct directories *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_condition_init(&all->work);
     *ret = all;
     return 0;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "engine/directory_state.h"
 
 enum {
@@ -193,10 +192,8 @@ static int64_t attend(struct directory *d)
 static void rest(struct directories *all, int64_t ms)
 {
     int64_t until_ms = clock_monotonic_ms() + ms;
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
     pthread_mutex_lock(&all->lock);
-    while (!all->stopping && !all->kicked &&
-           pthread_cond_timedwait(&all->work, &all->lock, &until) != ETIMEDOUT)
+    while (!all->stopping && !all->kicked && thread_wait_until(&all->work, &all->lock, until_ms))
         ;
     all->kicked = false;
     pthread_mutex_unlock(&all->lock);
@@ -244,18 +241,11 @@ static void *watch(void *arg)
 int directories_start_thread(struct engine *e)
 {
     struct directories *all = e->directories;
-    sigset_t every, old;
     if (all->has_thread)
         return 0;
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &old);
-    int r = pthread_create(&all->thread, NULL, watch, all);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r)
-        return error_from_errno(r);
-    (void)pthread_setname_np(all->thread, "directory");
-    all->has_thread = true;
-    return 0;
+    int r = thread_start("directory", watch, all, &all->thread);
+    all->has_thread = r == 0;
+    return r;
 }
 
 void directories_stop(struct engine *e)

@@ -2,16 +2,15 @@
 #include "engine/engine.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "engine/core.h"
 #include "engine/dates.h"
 #include "engine/delisted.h"
@@ -51,9 +50,8 @@ void core_post(struct engine *e, struct job *job)
 /* All that is queued, in order; NULL after the next tick is due. */
 static struct job *take_jobs(struct engine *e, int64_t tick_ms)
 {
-    struct timespec until = {tick_ms / 1000, tick_ms % 1000 * 1000000};
     pthread_mutex_lock(&e->lock);
-    while (!e->first && !e->quit && pthread_cond_timedwait(&e->work, &e->lock, &until) != ETIMEDOUT)
+    while (!e->first && !e->quit && thread_wait_until(&e->work, &e->lock, tick_ms))
         ;
     struct job *list = e->first;
     e->first = NULL;
@@ -98,18 +96,11 @@ static void *flight_thread(void *arg)
 
 static int start_thread(struct engine *e)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    e->has_thread = true;
-    int r = pthread_create(&e->thread, NULL, flight_thread, e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r) {
+    e->has_thread = true; /* which the thread reads first */
+    int r = thread_start("flight", flight_thread, e, &e->thread);
+    if (r)
         e->has_thread = false;
-        return error_from_errno(r);
-    }
-    (void)pthread_setname_np(e->thread, "flight");
-    return 0;
+    return r;
 }
 
 /* --------------------------------------------------------------- helpers */
@@ -248,11 +239,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->status_lock, NULL);
     waitlist_init(&e->status_waiters);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&e->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_condition_init(&e->work);
     buf_init(&e->status, 16 << 20);
     e->user_agent = strdup(options->user_agent);
     e->via = str_printf("1.1 wheelyard-%s", options->instance);

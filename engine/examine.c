@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/examine.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/url.h"
 #include "engine/core.h"
 #include "engine/receipt.h"
@@ -229,18 +229,6 @@ static void go_on(struct probe *p)
 
 /* ----------------------------------------------------------------- leading */
 
-static void wait_for_change(struct look *look)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)LOOK_MS * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&look->change, &look->lock, &until);
-}
-
 /* Whether enough has come to tell the rate. Under the lock. */
 static bool has_enough(const struct probe *p, int64_t now_ms)
 {
@@ -255,7 +243,7 @@ static struct probe *next_due(struct look *look, bool late, bool *ret_ended)
     pthread_mutex_lock(&look->lock);
     for (int turn = 0; turn < 2 && !due; turn++) {
         if (turn)
-            wait_for_change(look);
+            (void)thread_wait_until(&look->change, &look->lock, clock_monotonic_ms() + LOOK_MS);
         int64_t now_ms = clock_monotonic_ms();
         for (size_t i = 0; i < look->count && !due; i++) {
             struct probe *p = &look->probes[i];
@@ -410,16 +398,6 @@ static void hide_credentials(char **url)
     *url = shown;
 }
 
-static void look_init(struct look *look)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&look->change, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&look->lock, NULL);
-}
-
 static void look_release(struct look *look)
 {
     for (size_t i = 0; look->probes && i < look->count; i++)
@@ -449,7 +427,8 @@ int engine_examine(struct engine *e, const struct examine_options *options,
     struct look look = {.engine = e, .options = options, .stop = stop};
     if (!x)
         return ERROR_NO_MEMORY;
-    look_init(&look);
+    pthread_mutex_init(&look.lock, NULL);
+    thread_condition_init(&look.change);
     int r = prepare(&look, core_origins(e), x);
     if (r == 0)
         (void)core_call(e, view_run, &x);

@@ -11,16 +11,15 @@
 #include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "server/connection.h"
 
 enum { WAITING, ASKING, SERVED };
@@ -228,10 +227,7 @@ static void *guests_run(void *cls)
         tick_ms = TICK_MAX_MS;
     pthread_mutex_lock(&guests->lock);
     while (!guests->is_stopping) {
-        int64_t next_ms = clock_monotonic_ms() + tick_ms;
-        struct timespec until = {.tv_sec = (time_t)(next_ms / 1000),
-                                 .tv_nsec = (long)(next_ms % 1000) * 1000000};
-        (void)pthread_cond_timedwait(&guests->stopped, &guests->lock, &until);
+        (void)thread_wait_until(&guests->stopped, &guests->lock, clock_monotonic_ms() + tick_ms);
         sweep(guests, clock_monotonic_ms());
     }
     pthread_mutex_unlock(&guests->lock);
@@ -240,16 +236,12 @@ static void *guests_run(void *cls)
 
 int guests_new(const struct guests_options *options, struct guests **ret)
 {
-    pthread_condattr_t attributes;
     struct guests *guests = calloc(1, sizeof(*guests));
     if (!guests)
         return ERROR_NO_MEMORY;
     guests->options = *options;
     pthread_mutex_init(&guests->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&guests->stopped, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&guests->stopped);
     if (pthread_create(&guests->thread, NULL, guests_run, guests)) {
         pthread_cond_destroy(&guests->stopped);
         pthread_mutex_destroy(&guests->lock);

@@ -14,19 +14,18 @@
  */
 #include "server/httpd.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/lane.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "server/file_reply.h"
 #include "server/guests.h"
 #include "server/hint.h"
@@ -433,22 +432,13 @@ int httpd_reload(struct httpd *httpd, const struct origins *origins, const char 
     return room_add(httpd, &options, now->started_ms);
 }
 
-static void httpd_init(struct httpd *httpd)
-{
-    pthread_condattr_t attributes;
-    pthread_mutex_init(&httpd->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&httpd->idle, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 int httpd_start(const struct httpd_options *options, struct httpd **ret)
 {
     struct httpd *httpd = calloc(1, sizeof(*httpd));
     if (!httpd)
         return ERROR_NO_MEMORY;
-    httpd_init(httpd);
+    pthread_mutex_init(&httpd->lock, NULL);
+    thread_condition_init(&httpd->idle);
     MHD_set_panic_func(on_panic, NULL);
     engine_on_page_free(options->engine, page_reply_free_attachment);
     int r = room_add(httpd, options, clock_monotonic_ms());
@@ -504,10 +494,7 @@ bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
     bool idle;
     pthread_mutex_lock(&httpd->lock);
     while (!(idle = is_idle(httpd, now_ms - begin_ms)) && now_ms - begin_ms < timeout_ms) {
-        int64_t until_ms = now_ms + SETTLE_MS;
-        struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
-                                 .tv_nsec = (long)(until_ms % 1000) * 1000000};
-        (void)pthread_cond_timedwait(&httpd->idle, &httpd->lock, &until);
+        (void)thread_wait_until(&httpd->idle, &httpd->lock, now_ms + SETTLE_MS);
         now_ms = clock_monotonic_ms();
     }
     pthread_mutex_unlock(&httpd->lock);

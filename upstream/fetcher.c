@@ -11,8 +11,6 @@
 
 #include <curl/curl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "upstream/transfer.h"
 
 enum {
@@ -294,22 +293,6 @@ static int fill_setup(struct transfer_setup *setup, const struct fetcher_options
     return r < 0 ? r : read_ca(options->ca_file, &setup->ca);
 }
 
-/* Signals belong to the main thread's sigwait, and SIGPIPE, which curl leaves alone when told to,
- * must not end the process. */
-static int start_thread(struct fetcher *fetcher)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&fetcher->thread, NULL, fetcher_main, fetcher);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r)
-        return error_from_errno(r);
-    fetcher->has_thread = true;
-    (void)pthread_setname_np(fetcher->thread, "transfer");
-    return 0;
-}
-
 DEFINE_CLEANUP(struct fetcher, fetcher_free)
 
 int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
@@ -326,9 +309,10 @@ int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
     if (r < 0)
         return r;
     slab_pool_observe(options->pool, on_slabs, fetcher);
-    r = start_thread(fetcher);
+    r = thread_start("transfer", fetcher_main, fetcher, &fetcher->thread);
     if (r < 0)
         return r;
+    fetcher->has_thread = true;
     *ret = fetcher;
     fetcher = NULL;
     return 0;
