@@ -416,8 +416,8 @@ static const char *const shown[] = {
     "[[origin.a.mirror]]\nname = \"m\"\nparent = \"http://lan:1/x/\"\n"
     "[origin.b]\nowns = \"listed\"\n[[origin.b.mirror]]\nname = \"m\"\nparent = \"http://lan:1\"\n"
     "layout = \"flat\"\nindex = \"http://lan:1/b/flat/\"\n",
-    "[origin.lab]\ndirectory = \"/srv/wheels\"\nowns = [\"a\"]\n"
-    "[index.lab]\norigins = [\"lab\"]\n",
+    ("[origin.lab]\ndirectory = \"/srv/wheels\"\nowns = [\"a\"]\n"
+     "[index.lab]\norigins = [\"lab\"]\n"),
 };
 
 static void what_is_shown_reads_back_the_same(void **state)
