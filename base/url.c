@@ -288,6 +288,11 @@ void url_release(struct url *url)
     *url = (struct url){0};
 }
 
+bool url_is_loopback(const char *host)
+{
+    return !strcmp(host, "localhost") || str_starts(host, "127.") || !strcmp(host, "::1");
+}
+
 static bool is_standard_port(const struct url *url)
 {
     return url->port == (strcmp(url->scheme, "https") == 0 ? 443 : 80);

@@ -29,6 +29,9 @@ struct url {
 int url_parse(const char *text, struct url *ret_url);
 void url_release(struct url *url);
 
+/* This machine by a name of loopback's, as `host` has it: "localhost", 127.0.0.0/8, ::1. */
+bool url_is_loopback(const char *host);
+
 /* Resolves `reference` against the absolute URL `base` (RFC 3986 5.2), trimming surrounding white
  * space as HTML does. *ret_text has no user:password part, a lower-case host, no default port, and
  * keeps the fragment. ERROR_BAD_REQUEST when the result is not http(s): mailto:, javascript:, ...

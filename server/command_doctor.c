@@ -25,6 +25,7 @@
 #include "server/doctor_stage.h"
 #include "server/findings.h"
 #include "server/setup.h"
+#include "server/user.h"
 
 enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 enum {
@@ -242,7 +243,7 @@ static bool look_through_daemon(struct doctor *d)
 {
     struct control_client client;
     auto_buf struct buf places;
-    const char *given = d->socket ? d->socket : doctor_environment("WHEELYARD_SOCKET");
+    const char *given = d->socket ? d->socket : user_environment("WHEELYARD_SOCKET");
 
     buf_init(&places, OUTPUT_MAX_BYTES);
     if (!given && d->has_config)

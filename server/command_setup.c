@@ -19,20 +19,24 @@
 #include "base/toml.h"
 #include "base/url.h"
 #include "server/argument.h"
+#include "server/ask.h"
 #include "server/config.h"
 #include "server/edit.h"
 #include "server/setup.h"
+#include "server/user.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { FILE_MAX_BYTES = 4 << 20, BACKUPS_MAX = 100 };
+enum { FILE_MAX_BYTES = 4 << 20, BACKUPS_MAX = 100, ANSWER_S = 5 };
 
 static const char usage[] =
     "usage: wheelyard setup pip|uv|pixi|poetry|pdm [--index NAME] [--url URL] [--write]\n\n"
     "Prints the configuration that makes the client install through wheelyard, and where it "
     "goes.\n\n"
-    "  --index NAME   cu126, nightly/cu130 ...; simple is PyPI alone; default: a CUDA channel\n"
-    "  --url URL      how clients reach the daemon: http://wheels.lab:8503; default: localhost,\n"
-    "                 with the port that the configuration listens on\n"
+    "  --index NAME   cu126, nightly/cu130 ...; simple is PyPI alone; default: what --url names,\n"
+    "                 else a CUDA channel\n"
+    "  --url URL      how clients reach the daemon: http://wheels.lab:8503, or the address of an\n"
+    "                 index of it; default: localhost, with the port that the configuration\n"
+    "                 listens on\n"
     "  --write        put it there: shows the change, keeps a copy of the old file beside it.\n"
     "                 pip and uv: for this user; pixi, Poetry, PDM: in the project of this folder\n"
     "  --config FILE  wheelyard's own configuration\n\n"
@@ -45,6 +49,8 @@ struct setup {
     char *quoted;    /* the same as TOML */
     char *host;      /* without port */
     char *index_own; /* where it was not given */
+    bool has_config;
+    struct config loaded;
 };
 
 struct client {
@@ -58,11 +64,6 @@ struct client {
 
 /* ------------------------------------------------------------------- clients */
 
-static bool is_this_machine(const char *host)
-{
-    return !strcmp(host, "localhost") || str_starts(host, "127.") || !strcmp(host, "::1");
-}
-
 /* pip refuses plain http from elsewhere until it is told to trust the host. */
 static void fill_pip(const struct setup *s, const char *path, struct edit *ret)
 {
@@ -70,7 +71,7 @@ static void fill_pip(const struct setup *s, const char *path, struct edit *ret)
     *ret = (struct edit){.format = EDIT_INI,
                          .heading = "[global]",
                          .keys = {{"index-url", s->url, false}, {"trusted-host", s->host, true}},
-                         .key_count = is_this_machine(s->host) ? 1 : 2};
+                         .key_count = url_is_loopback(s->host) ? 1 : 2};
 }
 
 static void fill_uv(const struct setup *s, const char *path, struct edit *ret)
@@ -114,24 +115,20 @@ static void fill_pdm(const struct setup *s, const char *path, struct edit *ret)
 
 static char *in_config_home(const char *rest)
 {
-    const char *xdg = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
+    char *path = user_in_config_home(rest);
 
-    if (xdg && *xdg == '/')
-        return str_printf("%s/%s", xdg, rest);
-    if (home && *home)
-        return str_printf("%s/.config/%s", home, rest);
-    (void)fputs("wheelyard setup: HOME is not set\n", stderr);
-    return NULL;
+    if (!path)
+        (void)fputs("wheelyard setup: HOME is not set\n", stderr);
+    return path;
 }
 
 static char *find_pip(const struct setup *s)
 {
-    const char *named = getenv("PIP_CONFIG_FILE");
+    const char *named = user_environment("PIP_CONFIG_FILE");
 
     (void)s;
-    return named && *named && strcmp(named, "/dev/null") != 0 ? strdup(named)
-                                                              : in_config_home("pip/pip.conf");
+    return named && strcmp(named, "/dev/null") != 0 ? strdup(named)
+                                                    : in_config_home("pip/pip.conf");
 }
 
 static char *find_uv(const struct setup *s)
@@ -391,47 +388,109 @@ static int parse(int argc, char **argv, struct setup *s)
     return EXIT_DONE;
 }
 
-/* What was not given comes from wheelyard's own configuration. */
-static int complete(struct setup *s, char **ret_base)
-{
-    struct config_request request = {.file = s->config};
-    struct config config;
-    auto_buf struct buf base;
+/* ----------------------------------------------------------------- addresses */
 
-    buf_init(&base, URL_MAX_BYTES);
-    if (s->given_url)
-        buf_puts(&base, s->given_url);
-    if (!s->given_url || !s->index) {
-        int r = config_load(&request, &config);
-        if (r)
-            return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
-        if (!s->given_url)
-            setup_base(&base, config.listen[0]);
-        if (!s->index)
-            s->index = s->index_own = strdup(setup_example_index(&config.origins));
-        config_release(&config);
+/* Asks the daemon for what it sends on to the index's list, which costs nobody anything. 1: it has
+ * the index; 0: not; < 0: nobody says. */
+static int ask_index(const char *base, const char *index)
+{
+    auto_free char *target = str_printf("%s%s/simple", *index ? "/" : "", index);
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, FILE_MAX_BYTES);
+    if (!target || ask_get_within(base, target, "text/html", ANSWER_S, &status, &body))
+        return -1;
+    return status == 404 ? 0 : status < 400 ? 1 : -1;
+}
+
+/* Another machine's daemon has a configuration of its own. What ours does not know either is asked
+ * of it, and taken as it is where nobody answers: the daemon may be there tomorrow. */
+static int check_index(const struct setup *s, const char *base)
+{
+    const char *name = *s->index ? s->index : "simple";
+    struct index_view view;
+    auto_buf struct buf known;
+
+    buf_init(&known, FILE_MAX_BYTES);
+    if (s->has_config && origins_index(&s->loaded.origins, s->index, &view) == 0)
+        return EXIT_DONE;
+    int has = s->given_url ? ask_index(base, s->index) : 0;
+    if (has > 0)
+        return EXIT_DONE;
+    if (has == 0 && s->given_url) {
+        buf_printf(&known, "%s has no such index; it shows those it has to a browser", base);
+        return wrong(name, known.data);
     }
-    while (base.len && base.data[base.len - 1] == '/')
-        base.data[--base.len] = '\0';
-    *ret_base = buf_take(&base, NULL);
-    return *ret_base && s->index ? EXIT_DONE : EXIT_FAILED;
+    if (s->has_config && (has == 0 || url_is_loopback(s->host))) {
+        buf_puts(&known, "there is no such index; there are: ");
+        setup_write_indexes(&known, &s->loaded.origins);
+        return wrong(name, known.data);
+    }
+    (void)fprintf(stderr, "wheelyard setup: %s: %s does not say whether it has this index\n", name,
+                  base);
+    return EXIT_DONE;
+}
+
+/* Where nothing is wanted of a configuration, one that is wrong is none. */
+static int load(struct setup *s, bool is_needed)
+{
+    auto_free char *text = NULL;
+    size_t len = 0;
+    FILE *errors = open_memstream(&text, &len);
+    struct config_request request = {.file = s->config, .errors = errors};
+
+    if (!errors)
+        return EXIT_FAILED;
+    int r = config_load(&request, &s->loaded);
+    (void)fclose(errors);
+    s->has_config = r == 0;
+    if (r == 0 || !is_needed)
+        return EXIT_DONE;
+    (void)fputs(text ? text : "", stderr);
+    return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* What was not given comes from wheelyard's own configuration. */
+static int complete(struct setup *s, struct buf *base)
+{
+    const struct origins *known = s->has_config ? &s->loaded.origins : NULL;
+
+    if (s->given_url)
+        buf_puts(base, s->given_url);
+    else
+        setup_base(base, s->loaded.listen[0]);
+    setup_cut_index(base, known, s->index, &s->index_own);
+    if (s->index)
+        return EXIT_DONE;
+    if (!s->index_own && known)
+        s->index_own = str_dup(setup_example_index(known));
+    s->index = s->index_own;
+    if (s->index)
+        return EXIT_DONE;
+    int code = s->has_config ? EXIT_FAILED : load(s, true);
+    return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 static int resolve(struct setup *s)
 {
-    auto_free char *base = NULL;
+    auto_buf struct buf base;
     struct url url;
-    int code = complete(s, &base);
+    int code = load(s, !s->given_url);
 
+    buf_init(&base, URL_MAX_BYTES);
+    if (code == EXIT_DONE)
+        code = complete(s, &base);
     if (code != EXIT_DONE)
         return code;
-    if (strpbrk(base, "\"\\#?% ") || url_parse(base, &url))
-        return wrong(base, "not an address such as http://localhost:8503");
+    if (base.error || strpbrk(base.data, "\"\\#?% ") || url_parse(base.data, &url))
+        return wrong(s->given_url ? s->given_url : base.data,
+                     "not an address such as http://localhost:8503");
     s->host = strdup(url.host);
     url_release(&url);
-    s->url = str_printf("%s%s%s/simple", base, *s->index ? "/" : "", s->index);
+    s->url = str_printf("%s%s%s/simple", base.data, *s->index ? "/" : "", s->index);
     s->quoted = s->url ? str_printf("\"%s\"", s->url) : NULL;
-    return s->host && s->quoted ? EXIT_DONE : EXIT_FAILED;
+    return s->host && s->quoted ? check_index(s, base.data) : EXIT_FAILED;
 }
 
 int command_setup(int argc, char **argv)
@@ -451,5 +510,7 @@ int command_setup(int argc, char **argv)
     free(s.quoted);
     free(s.host);
     free(s.index_own);
+    if (s.has_config)
+        config_release(&s.loaded);
     return code;
 }

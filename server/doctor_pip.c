@@ -14,6 +14,7 @@
 #include "base/url.h"
 #include "server/doctor_stage.h"
 #include "server/ini.h"
+#include "server/user.h"
 
 enum key { INDEX_URL, EXTRA_INDEX_URL, FIND_LINKS, NO_INDEX, TRUSTED_HOST, PROXY, KEYS };
 enum rank { GLOBAL, INSTALL, ENVIRONMENT, RANKS };
@@ -69,8 +70,8 @@ static void read_file(void *context, const char *path)
 
 static void read_user_files(struct pip *pip)
 {
-    auto_free char *old = doctor_in_home(".pip/pip.conf");
-    auto_free char *usual = doctor_in_config_home("pip/pip.conf");
+    auto_free char *old = user_in_home(".pip/pip.conf");
+    auto_free char *usual = user_in_config_home("pip/pip.conf");
 
     read_file(pip, old);
     read_file(pip, usual);
@@ -78,9 +79,9 @@ static void read_user_files(struct pip *pip)
 
 static void read_site_file(struct pip *pip)
 {
-    const char *site = doctor_environment("VIRTUAL_ENV");
+    const char *site = user_environment("VIRTUAL_ENV");
 
-    site = site ? site : doctor_environment("CONDA_PREFIX");
+    site = site ? site : user_environment("CONDA_PREFIX");
     auto_free char *path = site ? str_printf("%s/pip.conf", site) : NULL;
     read_file(pip, path);
 }
@@ -92,17 +93,17 @@ static void read_environment(struct pip *pip)
 
         for (char *c = name; c && *c; c++)
             *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
-        if (name && doctor_environment(name))
-            set(pip, key_names[i], ENVIRONMENT, doctor_environment(name), name);
+        if (name && user_environment(name))
+            set(pip, key_names[i], ENVIRONMENT, user_environment(name), name);
     }
 }
 
 static void read_all(struct pip *pip)
 {
-    const char *named = doctor_environment("PIP_CONFIG_FILE");
+    const char *named = user_environment("PIP_CONFIG_FILE");
 
     if (!named || strcmp(named, "/dev/null") != 0) {
-        doctor_each_config_dir("pip/pip.conf", read_file, pip);
+        user_each_config_dir("pip/pip.conf", read_file, pip);
         read_file(pip, "/etc/pip.conf");
         if (!named || access(named, F_OK) < 0)
             read_user_files(pip);
@@ -147,7 +148,7 @@ static bool is_trusted(const struct pip *pip, const struct url *url)
     auto_free char *with_port = str_printf("%s:%d", url->host, url->port);
     char *rest = words;
 
-    if (strcmp(url->scheme, "https") == 0 || doctor_is_loopback(url->host))
+    if (strcmp(url->scheme, "https") == 0 || url_is_loopback(url->host))
         return true;
     for (char *word; rest && with_port && (word = strsep(&rest, " \t\r\n"));)
         if (!strcasecmp(word, url->host) || !strcasecmp(word, with_port))
@@ -223,7 +224,7 @@ void doctor_pip(struct doctor_stage *stage)
     read_all(&pip);
     for (int key = 0; key < KEYS; key++)
         is_configured |= get(&pip, key) != NULL;
-    if (is_configured || doctor_has_program("pip") || doctor_has_program("pip3"))
+    if (is_configured || user_has_program("pip") || user_has_program("pip3"))
         judge(&pip);
     for (int key = 0; key < KEYS; key++)
         for (int rank = 0; rank < RANKS; rank++) {

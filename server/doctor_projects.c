@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "server/doctor_stage.h"
+#include "server/user.h"
 
 enum { PIXI_FILES = 4 };
 
@@ -143,10 +144,10 @@ static void judge_mirrors(struct pixi *pixi)
 void doctor_pixi(struct doctor_stage *stage)
 {
     struct pixi pixi = {.stage = stage};
-    const char *home = doctor_environment("PIXI_HOME");
+    const char *home = user_environment("PIXI_HOME");
     char *paths[PIXI_FILES] = {
-        str_dup("/etc/pixi/config.toml"), doctor_in_config_home("pixi/config.toml"),
-        home ? str_printf("%s/config.toml", home) : doctor_in_home(".pixi/config.toml"),
+        str_dup("/etc/pixi/config.toml"), user_in_config_home("pixi/config.toml"),
+        home ? str_printf("%s/config.toml", home) : user_in_home(".pixi/config.toml"),
         str_dup(".pixi/config.toml")};
 
     for (int i = 0; i < PIXI_FILES; i++)

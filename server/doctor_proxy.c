@@ -9,13 +9,14 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "server/doctor_stage.h"
+#include "server/user.h"
 
 static const char *first_set(const char *const names[], size_t count, const char **ret_name)
 {
     for (size_t i = 0; i < count; i++)
-        if (doctor_environment(names[i])) {
+        if (user_environment(names[i])) {
             *ret_name = names[i];
-            return doctor_environment(names[i]);
+            return user_environment(names[i]);
         }
     return NULL;
 }
@@ -77,7 +78,7 @@ static bool is_local(const char *proxy)
 
     if (!address || url_parse(address, &url))
         return false;
-    bool local = doctor_is_loopback(url.host);
+    bool local = url_is_loopback(url.host);
     url_release(&url);
     return local;
 }

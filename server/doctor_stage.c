@@ -20,19 +20,22 @@ enum { HOST_NAME_BYTES = 256 };
 
 /* ------------------------------------------------------------ who we are */
 
-static void add_authority(struct doctor_stage *s, const char *host, int port)
+/* Takes the text over. */
+static void add_once(char **list, size_t *count, char *text)
 {
-    char *text = str_printf("%s:%d", host, port);
+    bool is_new = text && *count < DOCTOR_AUTHORITIES_MAX;
 
-    for (size_t i = 0; text && i < s->authority_count; i++)
-        if (strcmp(s->authorities[i], text) == 0) {
-            free(text);
-            return;
-        }
-    if (text && s->authority_count < DOCTOR_AUTHORITIES_MAX)
-        s->authorities[s->authority_count++] = text;
+    for (size_t i = 0; is_new && i < *count; i++)
+        is_new = strcmp(list[i], text) != 0;
+    if (is_new)
+        list[(*count)++] = text;
     else
         free(text);
+}
+
+static void add_authority(struct doctor_stage *s, const char *host, int port)
+{
+    add_once(s->authorities, &s->authority_count, str_printf("%s:%d", host, port));
 }
 
 static void add_loopback(struct doctor_stage *s, int port)
@@ -70,7 +73,7 @@ void doctor_stage_add_listen(struct doctor_stage *s, const char *listen, char *c
     if (config_split_listen(listen, host, &port))
         return;
     bool is_any = !*host || !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
-    if (is_any || doctor_is_loopback(host))
+    if (is_any || url_is_loopback(host))
         add_loopback(s, port);
     if (is_any)
         add_interfaces(s, port);
@@ -92,7 +95,7 @@ void doctor_stage_add_url(struct doctor_stage *s, const char *text)
     if (url_parse(text, &url))
         return;
     add_authority(s, url.host, url.port);
-    if (doctor_is_loopback(url.host))
+    if (url_is_loopback(url.host))
         add_loopback(s, url.port);
     url_release(&url);
     (void)doctor_is_ours(s, text);
@@ -101,18 +104,10 @@ void doctor_stage_add_url(struct doctor_stage *s, const char *text)
 static void add_host(struct doctor_stage *s, const struct url *url)
 {
     bool v6 = strchr(url->host, ':') != NULL;
-    char *text = str_printf("%s://%s%s%s:%d", url->scheme, v6 ? "[" : "", url->host, v6 ? "]" : "",
-                            url->port);
 
-    for (size_t i = 0; text && i < s->host_count; i++)
-        if (strcmp(s->hosts[i], text) == 0) {
-            free(text);
-            return;
-        }
-    if (text && s->host_count < DOCTOR_AUTHORITIES_MAX)
-        s->hosts[s->host_count++] = text;
-    else
-        free(text);
+    add_once(s->hosts, &s->host_count,
+             str_printf("%s://%s%s%s:%d", url->scheme, v6 ? "[" : "", url->host, v6 ? "]" : "",
+                        url->port));
 }
 
 bool doctor_is_ours(struct doctor_stage *s, const char *text)
@@ -129,67 +124,6 @@ bool doctor_is_ours(struct doctor_stage *s, const char *text)
         add_host(s, &url);
     url_release(&url);
     return found;
-}
-
-bool doctor_is_loopback(const char *host)
-{
-    return !strcmp(host, "localhost") || str_starts(host, "127.") || !strcmp(host, "::1");
-}
-
-/* ------------------------------------------------------------------- places */
-
-const char *doctor_environment(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
-char *doctor_in_home(const char *rest)
-{
-    const char *home = doctor_environment("HOME");
-
-    return home ? str_printf("%s/%s", home, rest) : NULL;
-}
-
-char *doctor_in_config_home(const char *rest)
-{
-    const char *xdg = doctor_environment("XDG_CONFIG_HOME");
-    auto_free char *below = str_printf(".config/%s", rest);
-
-    if (xdg && *xdg == '/')
-        return str_printf("%s/%s", xdg, rest);
-    return below ? doctor_in_home(below) : NULL;
-}
-
-void doctor_each_config_dir(const char *rest, void (*visit)(void *context, const char *path),
-                            void *context)
-{
-    const char *given = doctor_environment("XDG_CONFIG_DIRS");
-    auto_free char *dirs = str_dup(given ? given : "/etc/xdg");
-    char *left = dirs;
-
-    for (char *dir; left && (dir = strsep(&left, ":"));) {
-        auto_free char *path = *dir ? str_printf("%s/%s", dir, rest) : NULL;
-
-        if (path)
-            visit(context, path);
-    }
-}
-
-bool doctor_has_program(const char *name)
-{
-    const char *given = doctor_environment("PATH");
-    auto_free char *path = str_dup(given ? given : "");
-    char *rest = path;
-
-    for (char *dir; (dir = strsep(&rest, ":"));) {
-        auto_free char *file = str_printf("%s/%s", dir, name);
-
-        if (file && *dir && access(file, X_OK) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* -------------------------------------------------------------------- files */

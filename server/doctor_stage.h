@@ -42,21 +42,9 @@ void doctor_stage_add_url(struct doctor_stage *stage, const char *url);
 
 /* Whether a URL leads to us; if so it is remembered among `hosts`. */
 bool doctor_is_ours(struct doctor_stage *stage, const char *url);
-/* This machine by a name of loopback's: "localhost", 127.0.0.0/8, ::1. */
-bool doctor_is_loopback(const char *host);
 
 /* A value as it may be shown: no password in it. free() it. */
 char *doctor_shown(const char *value);
-/* getenv, but NULL for an empty value. */
-const char *doctor_environment(const char *name);
-/* A file of the user's, below $XDG_CONFIG_HOME or ~/.config; below ~. NULL without a home. */
-char *doctor_in_config_home(const char *rest);
-char *doctor_in_home(const char *rest);
-/* Calls `visit` with the path of `rest` below each of $XDG_CONFIG_DIRS, in their order. */
-void doctor_each_config_dir(const char *rest, void (*visit)(void *context, const char *path),
-                            void *context);
-bool doctor_has_program(const char *name);
-
 /* The text of a file; false when there is none. buf_init *ret for DOCTOR_FILE_MAX_BYTES. */
 bool doctor_read(const char *path, struct buf *ret);
 /* The same as TOML (toml_free it); NULL when there is none, or after a finding that it cannot be

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "server/doctor_stage.h"
+#include "server/user.h"
 
 struct uv {
     struct doctor_stage *stage;
@@ -116,7 +117,7 @@ static void take_document(struct uv *uv, const struct toml_node *table, const ch
 
 static void take_words(struct uv *uv, const char *name, const char *separators, const char *check)
 {
-    const char *value = doctor_environment(name);
+    const char *value = user_environment(name);
     auto_free char *words = str_dup(value ? value : "");
     char *rest = words;
 
@@ -136,7 +137,7 @@ static void take_environment(struct uv *uv)
     static const char *const defaults[] = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"};
 
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
-        const char *value = doctor_environment(defaults[i]);
+        const char *value = user_environment(defaults[i]);
         const char *equals = value ? strchr(value, '=') : NULL;
 
         if (value && equals && equals < strchrnul(value, '/'))
@@ -147,10 +148,10 @@ static void take_environment(struct uv *uv)
     take_words(uv, "UV_INDEX", " \t\n", "client-extra-index");
     take_words(uv, "UV_EXTRA_INDEX_URL", " \t\n", "client-extra-index");
     take_words(uv, "UV_FIND_LINKS", ",", "client-find-links");
-    if (doctor_is_yes(doctor_environment("UV_NO_INDEX")))
+    if (doctor_is_yes(user_environment("UV_NO_INDEX")))
         doctor_no_index(uv->stage, client, "UV_NO_INDEX");
-    if (doctor_environment("UV_TORCH_BACKEND"))
-        take_backend(uv, doctor_environment("UV_TORCH_BACKEND"), "UV_TORCH_BACKEND");
+    if (user_environment("UV_TORCH_BACKEND"))
+        take_backend(uv, user_environment("UV_TORCH_BACKEND"), "UV_TORCH_BACKEND");
 }
 
 /* --------------------------------------------------------------------- files */
@@ -208,17 +209,17 @@ static void take_machine_file(void *context, const char *path)
 
 static void take_files(struct uv *uv)
 {
-    const char *named = doctor_environment("UV_CONFIG_FILE");
-    auto_free char *user = doctor_in_config_home("uv/uv.toml");
+    const char *named = user_environment("UV_CONFIG_FILE");
+    auto_free char *user = user_in_config_home("uv/uv.toml");
 
     if (named)
         (void)take_file(uv, named);
-    if (named || doctor_is_yes(doctor_environment("UV_NO_CONFIG")))
+    if (named || doctor_is_yes(user_environment("UV_NO_CONFIG")))
         return;
     take_project(uv);
     if (user)
         (void)take_file(uv, user);
-    doctor_each_config_dir("uv/uv.toml", take_machine_file, uv);
+    user_each_config_dir("uv/uv.toml", take_machine_file, uv);
     take_machine_file(uv, "/etc/uv/uv.toml");
 }
 
@@ -228,7 +229,7 @@ void doctor_uv(struct doctor_stage *stage)
 
     take_environment(&uv);
     take_files(&uv);
-    if (uv.has_default || !(uv.is_configured || doctor_has_program("uv")))
+    if (uv.has_default || !(uv.is_configured || user_has_program("uv")))
         return;
     if (uv.has_ours)
         findings_add(stage->to, FINDING_WARNING, "client-index", client,

@@ -12,5 +12,17 @@ const char *setup_example_index(const struct origins *origins);
  * name where that is loopback's or any. */
 void setup_base(struct buf *to, const char *address);
 
+/* The indexes there are, as people name them: "simple, lab, cpu, cu*". */
+void setup_write_indexes(struct buf *to, const struct origins *origins);
+
+/*
+ * Takes what ends in an index's own address apart: of http://h:8503/cu126/simple/ `url` keeps
+ * http://h:8503, and *ret_index is "cu126" (free() it; "" is /simple/ itself). How much of the path
+ * is the index: as much as `given` (or NULL), or what `origins` (or NULL) know by that name, the
+ * longest first; else all of it. *ret_index is NULL where the address is none of an index.
+ */
+void setup_cut_index(struct buf *url, const struct origins *origins, const char *given,
+                     char **ret_index);
+
 /* `base` is scheme and authority, without a closing slash. */
 void setup_write(struct buf *to, const char *base, const char *index);

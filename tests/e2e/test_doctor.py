@@ -25,7 +25,7 @@ from daemon import (
     pypi_mirror,
 )
 from origin import PORTAL_PAGE, Origin
-from standins import Nginx, anchor, flat_page, simple_page, wait_until
+from standins import Nginx, anchor, flat_page, free_port, simple_page, wait_until
 from test_full_disk import disk  # noqa: F401  pylint: disable=unused-import
 from wheels import build, sha256_of
 
@@ -322,19 +322,13 @@ def test_a_daemon_that_stops_meanwhile(doctor, site):
 
 def test_no_daemon(tmp_path):
     file = tmp_path / "own.toml"
-    port = _unused()
+    port = free_port()
     file.write_text(f'listen = ["127.0.0.1:{port}"]\ncache_dir = "{tmp_path}/a/b"\nmax_size = "1MB"\n')
     report = run_doctor(tmp_path, "--config", file, "--socket", tmp_path / "none")
     assert report.code == UNREACHABLE
     assert report.state("daemon", f"http://127.0.0.1:{port}") == "failed"
     assert report.state("control") == "failed"
     assert report.state("configuration") == report.state("disk") == "ok"
-
-
-def _unused():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_port_that_another_program_has(tmp_path, origin):
@@ -422,14 +416,14 @@ def test_a_cache_in_memory(tmp_path):
     if not shm.is_dir() or "tmpfs /dev/shm " not in Path("/proc/mounts").read_text():
         pytest.skip("/dev/shm is no tmpfs here")
     file = tmp_path / "own.toml"
-    file.write_text(f'cache_dir = "{shm}"\nlisten = ["127.0.0.1:{_unused()}"]\n')
+    file.write_text(f'cache_dir = "{shm}"\nlisten = ["127.0.0.1:{free_port()}"]\n')
     report = run_doctor(tmp_path, "--config", file, "--socket", tmp_path / "none")
     assert report.state("disk-kind", str(shm)) == "warning"
 
 
 def test_a_cache_that_is_no_folder(tmp_path):
     file = tmp_path / "own.toml"
-    file.write_text(f'cache_dir = "{file}"\nlisten = ["127.0.0.1:{_unused()}"]\n')
+    file.write_text(f'cache_dir = "{file}"\nlisten = ["127.0.0.1:{free_port()}"]\n')
     report = run_doctor(tmp_path, "--config", file, "--socket", tmp_path / "none")
     assert report.state("disk", str(file)) == "failed"
 

@@ -102,6 +102,104 @@ def test_the_address_of_the_configuration(tmp_path):
     assert 'url = "http://localhost:4242/cu126/simple"' in told
 
 
+# ------------------------------------------------------------- which index
+
+SILENT = "http://0.0.0.0:9"  # refused at once, and no name of loopback's
+OWN = """\
+[origin.pytorch]
+channels = ["cpu", "cu*", "nightly/*"]
+owns = ["torch"]
+[[origin.pytorch.mirror]]
+name = "m"
+layout = "flat"
+index = "http://127.0.0.1:9/{channel}/"
+files = "http://127.0.0.1:9/"
+[origin.pypi]
+[[origin.pypi.mirror]]
+name = "m"
+layout = "simple"
+index = "http://127.0.0.1:9/{project}/"
+files = "http://127.0.0.1:9/"
+[index.lab]
+origins = ["pypi"]
+"""
+
+
+@pytest.fixture(name="own")
+def _own(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(OWN)
+    return file
+
+
+def index_url(text):
+    return re.search(r"^index-url = (\S+)$", text, re.M).group(1)
+
+
+def told_of(home, *arguments, **options):
+    """The address that pip is given."""
+    return index_url(setup(home, "pip", *arguments, **options))
+
+
+def test_an_index_that_is_not_configured(tmp_path, own):
+    said = setup(tmp_path, "pip", "--index", "nope", "--config", own, code=USAGE, url=None)
+    assert "nope: there is no such index; there are: simple, lab, cpu, cu*, nightly/*" in said
+    for index in ("lab", "cu999", "nightly/cu130"):
+        assert f"/{index}/simple" in told_of(tmp_path, "--index", index, "--config", own, url=None)
+    here = "http://localhost:9"
+    said = setup(tmp_path, "pip", "--index", "nope", "--config", own, code=USAGE, url=here)
+    assert "there are: simple, lab" in said
+
+
+def test_an_index_of_another_daemon(tmp_path, own, serve, mirrors):
+    """It has indexes of its own: it is asked for what our configuration does not know."""
+    text = all_mirrors(mirrors) + '\n[index.team]\norigins = ["pypi"]\n'
+    daemon = serve(text)
+    assert told_of(tmp_path, "--index", "team", "--config", own, url=daemon.url) == f"{daemon.url}/team/simple"
+    said = setup(tmp_path, "pip", "--index", "nope", "--config", own, code=USAGE, url=daemon.url)
+    assert f"nope: {daemon.url} has no such index" in said
+
+
+def test_another_machine_that_does_not_answer(tmp_path, own):
+    """It may be there tomorrow, so it is believed."""
+    arguments = ("setup", "pip", "--index", "team", "--config", own, "--url", SILENT)
+    done = run_wheelyard(*arguments, home=tmp_path)
+    assert done.returncode == DONE and index_url(done.stdout) == f"{SILENT}/team/simple"
+    assert "does not say whether it has this index" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "path, arguments, index",
+    [
+        ("/cu126/simple", [], "cu126"),
+        ("/cu126/simple/", [], "cu126"),
+        ("/nightly/cu130/simple", [], "nightly/cu130"),
+        ("/simple", [], ""),
+        ("/simple/", ["--index", "cpu"], "cpu"),
+        ("/cu126/simple", ["--index", "lab"], "lab"),
+        ("/cu126/simple/", ["--index", "simple"], ""),
+        ("/behind/a/proxy/cu126/simple", [], "behind/a/proxy/cu126"),
+        ("/behind/a/proxy/", ["--index", "cu126"], "behind/a/proxy/cu126"),
+        ("/behind/nightly/cu130/simple", ["--index", "lab"], "behind/lab"),
+        ("//", ["--index", "cu126"], "cu126"),
+    ],
+)
+def test_an_address_with_an_index_in_it(tmp_path, own, path, arguments, index):
+    slash = "/" if index else ""
+    told = told_of(tmp_path, *arguments, "--config", own, url=URL + path)
+    assert told == f"{URL}{slash}{index}/simple"
+
+
+def test_a_configuration_that_is_wrong_is_needed_only_for_what_is_not_said(tmp_path):
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("max_sise = '1GB'\n")
+    index = f"{SILENT}/cu126/simple"
+    assert told_of(tmp_path, "--config", wrong, url=index) == index
+    assert f"{wrong}:1: max_sise" in setup(
+        tmp_path, "pip", "--config", wrong, code=USAGE, url=SILENT
+    )
+
+
 # ------------------------------------------------------------------- written
 
 OLD_PIP = """\
@@ -211,6 +309,8 @@ def test_pixi_toml_comes_first(tmp_path):
         (("pip", "--force"), "unknown flag"),
         (("pip", "--url", 'http://x/"y'), "not an address"),
         (("pip", "--url", "localhost:8503"), "not an address"),
+        (("pip", "--url", "http:///simple/"), "not an address"),
+        (("pip", "--url", "http://"), "not an address"),
     ],
 )
 def test_usage(tmp_path, arguments, says):
