@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -43,6 +45,7 @@ enum {
     FDS_OF_OTHERS = 512, /* mirrors, blobs, the catalogue */
     NEWCOMER_MS = 250,   /* how long a stop waits for the first request of who is just in */
     SETTLE_MS = 25,      /* by then workers have put up what they were accepting */
+    KNOCK_MS = 500,
 };
 
 /* What requests go by. A reload puts a new one in front; old ones stay, for the requests that are
@@ -71,6 +74,7 @@ struct httpd {
     struct MHD_Daemon **daemons;
     size_t daemon_count;
     bool is_quiesced;
+    _Atomic int knock; /* see worker_quiesce; -1: none */
 };
 
 /* ------------------------------------------------------------------ one request */
@@ -208,10 +212,26 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
     *request_cls = NULL;
 }
 
+/* On the thread of the worker that is to listen no more. */
+static bool is_knock(struct httpd *httpd, struct MHD_Connection *mhd)
+{
+    if (connection_fd(mhd) != atomic_load(&httpd->knock))
+        return false;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_DAEMON);
+    (void)MHD_quiesce_daemon(info->daemon);
+    pthread_mutex_lock(&httpd->lock);
+    atomic_store(&httpd->knock, -1);
+    pthread_cond_broadcast(&httpd->idle);
+    pthread_mutex_unlock(&httpd->lock);
+    return true;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct httpd *httpd = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && is_knock(httpd, mhd))
+        return;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         struct newcomer *newcomer = calloc(1, sizeof(*newcomer));
         connection_tune(mhd);
@@ -437,6 +457,7 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret)
     struct httpd *httpd = calloc(1, sizeof(*httpd));
     if (!httpd)
         return ERROR_NO_MEMORY;
+    atomic_init(&httpd->knock, -1);
     pthread_mutex_init(&httpd->lock, NULL);
     thread_condition_init(&httpd->idle);
     MHD_set_panic_func(on_panic, NULL);
@@ -462,12 +483,43 @@ const char *const *httpd_addresses(const struct httpd *httpd)
 
 /* ------------------------------------------------------------------ stop */
 
+static bool knock_wait(struct httpd *httpd)
+{
+    int64_t until_ms = clock_monotonic_ms() + KNOCK_MS;
+    pthread_mutex_lock(&httpd->lock);
+    while (atomic_load(&httpd->knock) >= 0 &&
+           thread_wait_until(&httpd->idle, &httpd->lock, until_ms))
+        ;
+    bool heard = atomic_load(&httpd->knock) < 0;
+    pthread_mutex_unlock(&httpd->lock);
+    return heard;
+}
+
+/*
+ * MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set,
+ * without a lock, and whoever comes second aborts the process. So the worker does it itself, in
+ * on_connection, for a connection that nobody is behind.
+ */
+static void worker_quiesce(struct httpd *httpd, struct MHD_Daemon *daemon)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+        (void)close(pair[1]);
+        atomic_store(&httpd->knock, pair[0]);
+        if (MHD_add_connection(daemon, pair[0], &nobody, sizeof(nobody)) && knock_wait(httpd))
+            return;
+        atomic_store(&httpd->knock, -1);
+    }
+    (void)MHD_quiesce_daemon(daemon); /* all connections or descriptors in use: it accepts none */
+}
+
 void httpd_quiesce(struct httpd *httpd)
 {
     if (httpd->is_quiesced)
         return;
     for (size_t i = 0; i < httpd->daemon_count; i++)
-        (void)MHD_quiesce_daemon(httpd->daemons[i]);
+        worker_quiesce(httpd, httpd->daemons[i]);
     httpd->is_quiesced = true;
 }
 

@@ -196,6 +196,16 @@ def test_stop_while_a_client_is_being_suspended(start, gates):
     assert not client.wait_end().whole
 
 
+def test_no_worker_is_raced_for_its_listening_socket(start, gates):
+    """libmicrohttpd aborts when the worker and who stops it take it out of the epoll set at once."""
+    daemon = start()
+    gates.trace("unlisten")
+    gates.trace("unlisten-elsewhere")
+    daemon.stop()
+    assert gates.seen("unlisten by") == len(os.sched_getaffinity(0))
+    assert gates.seen("unlisten-elsewhere by") == 0
+
+
 def test_who_leaves_while_the_daemon_stops(start, gates):
     gate = Gate(500_000)
     daemon = start(gate=gate)

@@ -10,6 +10,8 @@
  *     write      a lane writes to a partial
  *     sync       a lane brings a partial to the disk, as before it is kept
  *     read       a lane reads from a blob or a partial: a cold block, or bytes to hash
+ *     unlisten   a listening socket is about to leave an epoll set, on a thread that waits on one
+ *     unlisten-elsewhere   the same on any other thread
  *
  * While <point>.trace exists, whoever comes by is noted, too, as "<point> by".
  *
@@ -24,7 +26,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -181,4 +185,26 @@ int gates_mincore(void *from, size_t len, unsigned char *ret)
     if (r == 0 && is_there("cold"))
         memset(ret, 0, (len + 4095) / 4096);
     return r;
+}
+
+static _Thread_local bool waits_here;
+
+int gates_epoll_wait(int set, struct epoll_event *ret, int most, int timeout_ms)
+    NAMED("epoll_wait");
+int gates_epoll_wait(int set, struct epoll_event *ret, int most, int timeout_ms)
+{
+    waits_here = true;
+    return (int)syscall(SYS_epoll_pwait, set, ret, most, timeout_ms, NULL, 8L);
+}
+
+int gates_epoll_ctl(int set, int what, int fd, struct epoll_event *event) NAMED("epoll_ctl");
+int gates_epoll_ctl(int set, int what, int fd, struct epoll_event *event)
+{
+    int listens = 0;
+    socklen_t len = sizeof(listens);
+    if (what == EPOLL_CTL_DEL)
+        (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+    if (listens)
+        gate(waits_here ? "unlisten" : "unlisten-elsewhere");
+    return (int)syscall(SYS_epoll_ctl, set, what, fd, event);
 }
