@@ -277,3 +277,10 @@ int folder_walk(const char *root, const struct folder_visitor *visitor, void *co
     buf_release(&w->path);
     return r;
 }
+
+const char *folder_refuses(const char *root)
+{
+    auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool may = fd >= 0 && faccessat(fd, ".", X_OK, AT_EACCESS) == 0;
+    return may ? NULL : strerror(errno);
+}

@@ -47,6 +47,9 @@ enum { FOLDER_FILES_MOST = 200000, FOLDER_FOLDERS_MOST = 50000, FOLDER_DEPTH_MOS
 int folder_walk(const char *root, const struct folder_visitor *visitor, void *context,
                 const char **ret_why);
 
+/* Why this user cannot walk the folder, for people; NULL when he can. */
+const char *folder_refuses(const char *root);
+
 /* Opens a file below `root` for reading. FOLDER_MISSING: it is not there, or lies outside.
  * ERROR_READ_ONLY: no right to read it. ERROR_IO: no regular file. */
 int folder_open(const char *root, const char *path, int *ret_fd, struct folder_file *ret);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "engine/directory_state.h"
+#include "engine/examine.h"
 #include "engine/reading.h"
 #include "engine/roster.h"
 
@@ -449,6 +450,32 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
         if (waitlist_join(&d->files, waiter, is_answered, &a) == WAIT_SUSPENDED)
             return ENGINE_WAIT;
     }
+}
+
+/* -------------------------------------------------------------- examining */
+
+static void count_record(const struct record *r, struct examined_folder *to)
+{
+    if (r->is_listed) {
+        size_t *count = r->parsed.kind == FILE_WHEEL ? &to->wheel_count : &to->other_count;
+        ++*count;
+    } else if (r->problem && !to->refused_count++) {
+        (void)snprintf(to->refused, sizeof(to->refused), "%.120s: %.120s", r->path, r->problem);
+    }
+}
+
+void directory_examine(struct engine *e, const struct origin *origin, struct examined_folder *ret)
+{
+    struct directory *d = find_directory(e, origin);
+    *ret = (struct examined_folder){.origin = origin};
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->files.lock);
+    ret->is_read = d->is_read;
+    str_copy(ret->failure, sizeof(ret->failure), d->failure);
+    for (const struct record *r = d->table; r; r = r->hh.next)
+        count_record(r, ret);
+    pthread_mutex_unlock(&d->files.lock);
 }
 
 /* -------------------------------------------------------- the flight thread */

@@ -46,6 +46,11 @@ void directories_stop(struct engine *engine);
 int directory_file(struct engine *engine, const struct origin *origin,
                    const struct file_query *query, struct waiter *waiter, struct file **ret);
 
+/* What there is to be said of an origin's folder. Any thread. */
+struct examined_folder;
+void directory_examine(struct engine *engine, const struct origin *origin,
+                       struct examined_folder *ret);
+
 /* ---- on the flight thread */
 /* What the folder lists, as a source; an origin that has none is a mistake of the caller's. */
 void directory_view(struct engine *engine, const struct origin *origin, struct source_view *ret);

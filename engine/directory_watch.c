@@ -108,7 +108,7 @@ static void look(struct directory *d)
     d->asked = false;
     int r = folder_walk(d->root, &visitor, d, &why);
     if (r)
-        (void)snprintf(failure, sizeof(failure), "directory: %.300s: %s", d->root,
+        (void)snprintf(failure, sizeof(failure), "%.300s: %s", d->root,
                        r == FOLDER_MISSING  ? why
                        : r == ERROR_TOO_BIG ? "too many files"
                                             : error_text(r));

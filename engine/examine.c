@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "base/url.h"
 #include "engine/core.h"
+#include "engine/directory.h"
 #include "engine/receipt.h"
 #include "engine/space.h"
 
@@ -346,10 +347,21 @@ static void view_run(struct job *job)
     sem_post(&call->done);
 }
 
-/* A folder is no mirror that could be asked: /-/status says how it is. */
+/* A folder is no mirror that could be asked. */
 static size_t mirrors_of(const struct origin *origin)
 {
     return origin->directory ? 0 : origin->mirror_count;
+}
+
+static int look_at_folders(struct engine *e, const struct origins *origins, struct examination *x)
+{
+    x->folders = calloc(origins->count + 1, sizeof(*x->folders));
+    if (!x->folders)
+        return ERROR_NO_MEMORY;
+    for (size_t o = 0; o < origins->count; o++)
+        if (origins->list[o].directory)
+            directory_examine(e, &origins->list[o], &x->folders[x->folder_count++]);
+    return 0;
 }
 
 static int prepare(struct look *look, const struct origins *origins, struct examination *x)
@@ -417,6 +429,7 @@ void examination_free(struct examination *x)
         free(x->list[i].file);
     }
     free(x->list);
+    free(x->folders);
     free(x);
 }
 
@@ -429,13 +442,16 @@ int engine_examine(struct engine *e, const struct examine_options *options,
         return ERROR_NO_MEMORY;
     pthread_mutex_init(&look.lock, NULL);
     thread_condition_init(&look.change);
-    int r = prepare(&look, core_origins(e), x);
+    const struct origins *origins = core_origins(e);
+    int r = prepare(&look, origins, x);
     if (r == 0)
         (void)core_call(e, view_run, &x);
     for (size_t i = 0; r == 0 && i < x->count; i++)
         begin(&look.probes[i]);
     if (r == 0)
         lead(&look);
+    if (r == 0)
+        r = look_at_folders(e, origins, x);
     look_release(&look);
     for (size_t i = 0; i < x->count; i++) {
         hide_credentials(&x->list[i].page);

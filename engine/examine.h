@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A look at every mirror, for `wheelyard doctor`: one page, and of one wheel that it lists a HEAD
- * and a range of EXAMINE_BYTES at most. Three requests each, all mirrors at once, by the transfer
- * thread with its proxy, CA and address rules. What comes is looked at and forgotten: nothing of it
- * enters pages, files or the budget.
+ * A look at every mirror and folder, for `wheelyard doctor`. Of a mirror: one page, and of one
+ * wheel that it lists a HEAD and a range of EXAMINE_BYTES at most. Three requests each, all mirrors
+ * at once, by the transfer thread with its proxy, CA and address rules. What comes is looked at and
+ * forgotten: nothing of it enters pages, files or the budget.
  *
  *     struct examination *x;
  *     r = engine_examine(engine, &options, stop, &x);         blocks: limit_ms at most, on a lane
@@ -56,9 +56,21 @@ struct examined {
     char last_error[EXAMINE_TEXT];
 };
 
+/* An origin that is a folder of wheels, as the daemon last saw it. */
+struct examined_folder {
+    const struct origin *origin;
+    bool is_read;                    /* else it still is, for the first time */
+    char failure[EXAMINE_TEXT];      /* it cannot be read: why, for people; or "" */
+    size_t wheel_count, other_count; /* that are listed */
+    size_t refused_count;            /* that are not; */
+    char refused[EXAMINE_TEXT];      /* one of them, and why */
+};
+
 struct examination {
     struct examined *list; /* in the configured order */
     size_t count;
+    struct examined_folder *folders;
+    size_t folder_count;
     /* of the daemon, as now in force */
     const char *cache_dir;
     int64_t max_size, min_free; /* bytes */

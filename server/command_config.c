@@ -43,6 +43,7 @@ int command_config(int argc, char **argv)
         return usage(stdout, EXIT_DONE);
     if (r)
         return EXIT_USAGE;
+    request.looks_at_folders = !show;
     struct config config;
     r = config_load(&request, &config);
     if (r == ERROR_CONFIG)

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/url.h"
@@ -81,6 +82,21 @@ static void take_errors(struct doctor *d, char *text)
                          "%s", line);
 }
 
+/* The daemon would look at another channel, where it has none of this name. */
+static void look_at_index(struct doctor *d)
+{
+    struct index_view view;
+    auto_buf struct buf remedy;
+
+    buf_init(&remedy, OUTPUT_MAX_BYTES);
+    if (!*d->index || origins_index(&d->config.origins, d->index, &view) == 0)
+        return;
+    buf_puts(&remedy, "name another: ");
+    setup_write_indexes(&remedy, &d->config.origins);
+    findings_add(&d->findings, FINDING_FAILED, "index", d->index, remedy.data,
+                 "there is no such index");
+}
+
 static void look_at_configuration(struct doctor *d)
 {
     char *text = NULL;
@@ -95,6 +111,7 @@ static void look_at_configuration(struct doctor *d)
     if (d->has_config) {
         findings_add(&d->findings, FINDING_OK, "configuration", "configuration", NULL, "%s",
                      d->config.file ? d->config.file : "built-in");
+        look_at_index(d);
     } else {
         take_errors(d, text);
         request = (struct config_request){.file = "/dev/null", .environment = bare_environment};
@@ -264,6 +281,30 @@ static bool look_through_daemon(struct doctor *d)
     return false;
 }
 
+/* As far as it can be told without the daemon. */
+static void look_at_folders(struct doctor *d)
+{
+    for (size_t i = 0; i < d->config.origins.count; i++) {
+        const struct origin *origin = &d->config.origins.list[i];
+        const char *why = origin->directory ? folder_refuses(origin->directory) : NULL;
+
+        if (why)
+            findings_add(&d->findings, FINDING_WARNING, "folder", origin->name,
+                         "correct directory, or mount it", "%s: %s", origin->directory, why);
+        else if (origin->directory)
+            findings_add(&d->findings, FINDING_OK, "folder", origin->name, NULL,
+                         "%s can be read by this user", origin->directory);
+    }
+}
+
+static void look_without_daemon(struct doctor *d)
+{
+    const struct engine_options *engine = &d->config.engine;
+
+    doctor_disk(engine->cache_dir, engine->max_size, engine->min_free, true, &d->findings);
+    look_at_folders(d);
+}
+
 /* ------------------------------------------------------------------ clients */
 
 /* How clients on this machine reach the daemon, without a closing slash. */
@@ -343,8 +384,7 @@ static int run(struct doctor *d)
         look_at_configuration(d);
     look_at_addresses(d);
     if (!d->is_elsewhere && !look_through_daemon(d) && d->has_config)
-        doctor_disk(d->config.engine.cache_dir, d->config.engine.max_size,
-                    d->config.engine.min_free, true, &d->findings);
+        look_without_daemon(d);
     look_at_clients(d);
     int code = findings_worst(&d->findings) == FINDING_FAILED ? EXIT_FAILED : EXIT_WELL;
     return print(d, d->reached ? code : EXIT_UNREACHABLE);

@@ -3,17 +3,21 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "base/toml.h"
 #include "server/config_origins.h"
+#include "server/doctor_disk.h"
 #include "server/options.h"
 
 enum { FILE_MAX_BYTES = 1 << 20 };
@@ -246,6 +250,67 @@ static void check_whole(struct load *load)
         config->sources[option_find("listen") - option_table] == CONFIG_BUILT_IN;
 }
 
+/* As a complaint, or only a warning. */
+static void say_cache_dir(struct load *load, const struct toml_node *file, bool is_error,
+                          const char *what)
+{
+    unsigned errors = load->report.count;
+    switch (load->config->sources[option_find("cache_dir") - option_table]) {
+    case CONFIG_FILE:
+        config_complain(&load->report, toml_get(file, "cache_dir"), "cache_dir", "%s", what);
+        break;
+    case CONFIG_ENVIRONMENT:
+        say(load, "environment: WHEELYARD_CACHE_DIR: %s", what);
+        break;
+    case CONFIG_FLAG:
+        say(load, "--cache-dir: %s", what);
+        break;
+    case CONFIG_BUILT_IN:
+    case CONFIG_DIRECTORIES:
+        say(load, "cache_dir: %s", what);
+        break;
+    }
+    if (!is_error)
+        load->report.count = errors;
+}
+
+/* Who asks may be another user than the daemon's, who has that folder already. */
+static void look_at_cache_dir(struct load *load, const struct toml_node *file)
+{
+    const char *dir = load->config->engine.cache_dir;
+    auto_free char *at = NULL;
+    struct stat st;
+    int error = dir ? doctor_disk_try(dir, &at) : 0;
+    if (!error)
+        return;
+    bool is_there = at && strcmp(at, dir) == 0;
+    bool is_others = is_there && error == EACCES && stat(at, &st) == 0 && st.st_uid != geteuid();
+    auto_free char *what =
+        is_others
+            ? str_printf("warning: %s belongs to another user; this one cannot write there", dir)
+        : is_there ? str_printf("%s cannot be written: %s", dir, strerror(error))
+                   : str_printf("%s cannot be made in %s: %s", dir, at ? at : "/", strerror(error));
+    say_cache_dir(load, file, !is_others, what ? what : strerror(error));
+}
+
+/* Folders of wheels come and go with what is mounted: a daemon starts without. */
+static void look_at_origins(struct load *load, const struct toml_node *file)
+{
+    const struct origins *origins = &load->config->origins;
+    unsigned errors = load->report.count;
+    for (size_t i = 0; i < origins->count; i++) {
+        const struct origin *origin = &origins->list[i];
+        const struct toml_node *table = toml_get(toml_get(file, "origin"), origin->name);
+        const char *why = origin->directory ? folder_refuses(origin->directory) : NULL;
+        auto_free char *key = why ? str_printf("origin.%s.directory", origin->name) : NULL;
+        if (key)
+            config_complain(&load->report, toml_get(table, "directory"), key,
+                            "warning: %s: %s; its names get a 503 until it can be read",
+                            origin->directory, why);
+    }
+    load->report.count = errors;
+}
+
 /* Lowest first, so that each place overwrites what those before it said. */
 static int load_places(struct load *load, const struct toml_node *built_in,
                        const struct toml_node *file)
@@ -294,6 +359,10 @@ static int load_all(struct load *load)
     if (r)
         return r;
     check_whole(load);
+    if (load->request->looks_at_folders) {
+        look_at_origins(load, file ? toml_root(file) : NULL);
+        look_at_cache_dir(load, file ? toml_root(file) : NULL);
+    }
     return load->report.count ? ERROR_CONFIG : 0;
 }
 

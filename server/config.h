@@ -59,6 +59,9 @@ struct config_request {
     size_t flag_count;
     const char *(*environment)(const char *name); /* NULL: getenv */
     FILE *errors;                                 /* NULL: stderr */
+    /* Also says which folders are not there. That of an origin is no error: a daemon starts, and
+     * looks again. A cache_dir that cannot be made is one. */
+    bool looks_at_folders;
 };
 
 struct config {

@@ -228,6 +228,32 @@ static void examine_digests(const struct examination *x, const struct origin *or
                      "no mirror that answered names digests");
 }
 
+/* ----------------------------------------------------------------- folders */
+
+static void examine_folder(const struct examined_folder *x, struct findings *to)
+{
+    const char *subject = x->origin->name, *place = x->origin->directory;
+
+    if (*x->failure)
+        findings_add(to, FINDING_FAILED, "folder", subject,
+                     "correct directory, mount it, or let the daemon's user read it", "%s",
+                     x->failure);
+    else if (!x->is_read)
+        findings_add(to, FINDING_OK, "folder", subject, NULL, "%s is being read for the first time",
+                     place);
+    else if (!x->wheel_count && !x->other_count)
+        findings_add(to, FINDING_WARNING, "folder", subject,
+                     "put wheels there, or correct directory", "%s: nothing to list", place);
+    else
+        findings_add(to, FINDING_OK, "folder", subject, NULL,
+                     "%zu wheels and %zu source distributions listed: %s", x->wheel_count,
+                     x->other_count, place);
+    if (x->refused_count && !*x->failure)
+        findings_add(to, FINDING_WARNING, "folder-files", subject,
+                     "correct them or take them away; problems in /-/status names them all",
+                     "%zu files are not listed; one of them: %s", x->refused_count, x->refused);
+}
+
 /* ------------------------------------------------------------------- clock */
 
 /* The mirror that agrees with us best vouches for both. */
@@ -259,5 +285,7 @@ void doctor_mirrors(const struct examination *x, struct findings *to)
         if (i + 1 == x->count || x->list[i + 1].origin != x->list[i].origin)
             examine_digests(x, x->list[i].origin, to);
     }
+    for (size_t i = 0; i < x->folder_count; i++)
+        examine_folder(&x->folders[i], to);
     examine_clock(x, to);
 }

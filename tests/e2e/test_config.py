@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration as its users meet it: messages and exit codes."""
 
+import os
+import subprocess
 import tomllib
 
 import pytest
 
-from daemon import configuration, official_mirror, run_wheelyard
+from daemon import binary, configuration, daemon_environment, official_mirror, run_wheelyard
 
 MIRROR = official_mirror("m", "http://127.0.0.1:9")
 
@@ -42,6 +44,77 @@ def test_what_is_wrong_and_where(tmp_path, text, line, key):
     expected = f"{file}:{line}: "
     (said,) = [each for each in done.stderr.splitlines() if each.startswith(expected)]
     assert key in said
+
+
+FOLDER = """\
+[origin.lab]
+owns = ["lab"]
+directory = "{}"
+[index.lab]
+origins = ["lab"]
+"""
+
+
+def test_a_folder_of_wheels_that_is_not_there(tmp_path):
+    """A daemon starts without, and looks again; so it is a warning."""
+    folder = tmp_path / "wheels"
+    file, done = check(tmp_path, FOLDER.format(folder))
+    line = f"{file}:3: origin.lab.directory: warning: {folder}: No such file or directory"
+    assert done.returncode == 0 and done.stderr.startswith(line) and done.stderr.count("\n") == 1
+    folder.write_text("a file")
+    _, done = check(tmp_path, FOLDER.format(folder))
+    assert done.returncode == 0 and "Not a directory" in done.stderr
+    folder.unlink()
+    folder.mkdir()
+    assert check(tmp_path, FOLDER.format(folder))[1].stderr == ""
+
+
+def test_a_cache_that_cannot_be_made(tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for place, says in ((taken, "cannot be written"), (taken / "cache", "cannot be made")):
+        file, done = check(tmp_path, f'\ncache_dir = "{place}"\n')
+        assert done.returncode == 2 and "Not a directory" in done.stderr
+        assert done.stderr.startswith(f"{file}:2: cache_dir: {place} {says}")
+    flag = ("--cache-dir", taken / "cache")
+    done = run_wheelyard("config", "check", "--config", file, *flag, home=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"--cache-dir: {taken}/cache cannot be made")
+    done = run_wheelyard("config", "show", "--config", file, home=tmp_path)
+    assert done.returncode == 0 and done.stderr == ""
+    _, done = check(tmp_path, f'cache_dir = "{tmp_path}/a/b/c/"\n')
+    assert (done.returncode, done.stderr) == (0, "") and not (tmp_path / "a").exists()
+
+
+WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]  # of root's
+
+
+def test_what_another_user_may(tmp_path):
+    """Who checks the configuration of a service need not be the service's user."""
+    own, closed = tmp_path / "own", tmp_path / "closed"
+    own.mkdir(0o755)
+    closed.mkdir(0o700)
+    try:
+        for folder in (own, closed):
+            os.chown(folder, 65534, 65534)
+        subprocess.run([*WITHOUT_RIGHTS, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can have folders of others")
+
+    def check_as_another(cache_dir):
+        file = tmp_path / "wheelyard.toml"
+        file.write_text(f'cache_dir = "{cache_dir}"\n' + FOLDER.format(closed))
+        done = subprocess.run(
+            [*WITHOUT_RIGHTS, binary(), "config", "check", "--config", file],
+            env=daemon_environment(tmp_path), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        folder, place = done.stderr.splitlines()
+        assert f"origin.lab.directory: warning: {closed}: Permission denied" in folder
+        return done.returncode, place
+
+    code, told = check_as_another(own)
+    assert code == 0 and "cache_dir: warning:" in told and "another user" in told
+    code, told = check_as_another(own / "new")
+    assert code == 2 and f"cannot be made in {own}: Permission denied" in told
 
 
 def test_a_file_that_is_no_toml(tmp_path):

@@ -263,11 +263,58 @@ def test_an_authority_for_digests(doctor, site, wheel):
     assert "1 with digests" in report.of("mirror", "pytorch/official")[0]["text"]
 
 
-def test_a_folder_is_no_mirror(doctor, wheel):
-    lab = f'\n[origin.lab]\ndirectory = "{wheel.parent}"\nowns = ["lab"]\n'
-    report = doctor(edit=lambda text: text + lab)
-    assert report.code == WELL
-    assert not [c for c in report.checks if c["subject"].startswith("lab")]
+def _with_folder(folder):
+    lab = f'\n[origin.lab]\ndirectory = "{folder}"\nowns = ["lab"]\n[index.lab]\norigins = ["lab"]\n'
+    return lambda text: text + lab
+
+
+def test_a_folder_of_wheels(doctor, tmp_path):
+    folder = tmp_path / "wheels"
+    build(folder, "lab", "1.0")
+    build(folder, "lab", "2.0")
+    report = doctor(edit=_with_folder(folder))
+    daemon = doctor.daemon
+    wait_until(lambda: daemon.page("lab", "lab").status == 200, 20 * PATIENCE)
+    report = doctor.again()
+    assert report.code == WELL and report.state("folder", "lab") == "ok"
+    told = report.of("folder")[0]["text"]
+    assert told == f"2 wheels and 0 source distributions listed: {folder}"
+    assert not [c for c in report.checks if c["subject"].startswith("lab/")], "it is no mirror"
+
+    (folder / "lab-3.0-py3-none-any.whl").write_bytes(b"no archive")
+    daemon.wait_status(lambda s: s["problems"])
+    report = doctor.again()
+    assert report.code == WELL and report.state("folder-files", "lab") == "warning"
+    assert "lab-3.0-py3-none-any.whl" in report.of("folder-files")[0]["text"]
+
+
+def test_a_folder_of_wheels_that_is_not_there(doctor, tmp_path):
+    folder = tmp_path / "wheels"
+    doctor(edit=_with_folder(folder))
+    doctor.daemon.wait_status(lambda s: s["problems"])
+    report = doctor.again()
+    assert (report.code, report.state("folder", "lab")) == (FAILED, "failed")
+    assert report.of("folder")[0]["text"] == f"{folder}: No such file or directory"
+    assert f"directory: {folder}: No such file" in report.of("problems")[0]["text"]
+    assert "directory: directory:" not in report.text + doctor.daemon.log()
+
+
+@pytest.mark.parametrize("made, state", [(False, "warning"), (True, "ok")])
+def test_a_folder_of_wheels_without_a_daemon(tmp_path, made, state):
+    folder = tmp_path / "wheels"
+    file = tmp_path / "own.toml"
+    text = f'listen = ["127.0.0.1:{free_port()}"]\ncache_dir = "{tmp_path}/cache"\n'
+    file.write_text(_with_folder(folder)(text))
+    if made:
+        folder.mkdir()
+    report = run_doctor(tmp_path, "--config", file, "--socket", tmp_path / "none")
+    assert report.state("folder", "lab") == state and str(folder) in report.of("folder")[0]["text"]
+
+
+def test_an_index_that_is_not_configured(doctor):
+    report = doctor("--index", "nope")
+    assert (report.code, report.state("index", "nope")) == (FAILED, "failed")
+    assert "simple" in report.of("index")[0]["remedy"]
 
 
 def test_a_clock_that_is_wrong(doctor, site):
