@@ -1,41 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a store takes of the disk and gives back, and what it puts aside. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "cache/store.h"
-#include "tests/cache/scratch.h"
-
-static struct store *open_store(const char *dir)
-{
-    struct store *store = NULL;
-    assert_int_equal(store_open(dir, &store), 0);
-    return store;
-}
-
-static void put(struct store *store, const char *text, char ret_sha256[SHA256_HEX])
-{
-    auto_free char *name = NULL;
-    auto_close int fd = -1;
-    assert_int_equal(store_begin(store, &name, &fd), 0);
-    assert_int_equal(file_write_at(fd, text, strlen(text), 0), 0);
-    assert_int_equal(sha256_of(text, strlen(text), ret_sha256), 0);
-    assert_int_equal(store_commit(store, name, fd, ret_sha256, "{}", 2), 0);
-}
+#include "tests/cache/store_stage.h"
 
 /* ------------------------------------------------------------------ reserving */
 
@@ -111,43 +80,22 @@ static void keeps_so_much_free(void **state)
 
 /* ------------------------------------------------------------------ sidecars */
 
-struct seen {
-    int blobs;
-    char sidecar[64];
-};
-
-static int see(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
-               const char *text)
-{
-    struct seen *seen = context;
-    (void)sha256;
-    (void)size;
-    (void)allocated_bytes;
-    seen->blobs++;
-    (void)snprintf(seen->sidecar, sizeof(seen->sidecar), "%s", text ? text : "none");
-    return 0;
-}
-
 static void a_sidecar_is_replaced(void **state)
 {
     (void)state;
     static char large[STORE_SIDECAR_MAX + 1];
     static const char fresh[] = "{\"pinned\":true}";
     struct store *store = open_store("sidecar");
-    struct seen seen = {0};
     char sha256[SHA256_HEX];
-    put(store, "bytes", sha256);
+    assert_int_equal(put(store, "bytes", sha256), 0);
     assert_int_equal(store_put_sidecar(store, sha256, fresh, strlen(fresh)), 0);
-    assert_int_equal(store_scan(store, see, &seen), 0);
-    assert_string_equal(seen.sidecar, fresh);
+    assert_string_equal(scan(store).sidecar, fresh);
     assert_int_equal(store_put_sidecar(store, sha256, large, sizeof(large)), ERROR_TOO_BIG);
     assert_int_equal(store_put_sidecar(store, "../lock", fresh, strlen(fresh)), STORE_MISSING);
     assert_int_equal(store_remove(store, sha256), 0);
     assert_int_equal(store_put_sidecar(store, sha256, fresh, strlen(fresh)), STORE_MISSING);
     assert_int_equal(scratch_count("sidecar/partials"), 0);
-    seen.blobs = 0;
-    assert_int_equal(store_scan(store, see, &seen), 0);
-    assert_int_equal(seen.blobs, 0);
+    assert_int_equal(scan(store).blobs, 0);
     store_close(store);
 }
 
@@ -160,7 +108,7 @@ static void the_newest_stay_in_quarantine(void **state)
     char sha256[SHA256_HEX], path[256], first[256] = "", text[8];
     for (int i = 0; i < STORE_QUARANTINE_MOST + 2; i++) {
         (void)snprintf(text, sizeof(text), "bad %d", i);
-        put(store, text, sha256);
+        assert_int_equal(put(store, text, sha256), 0);
         assert_int_equal(store_quarantine(store, sha256), 0);
         (void)snprintf(path, sizeof(path), "aside/quarantine/%s", sha256);
         assert_true(scratch_exists(path));
@@ -183,7 +131,7 @@ static void no_place_for_quarantine(void **state)
     (void)state;
     struct store *store = open_store("nowhere");
     char sha256[SHA256_HEX], path[256];
-    put(store, "bad", sha256);
+    assert_int_equal(put(store, "bad", sha256), 0);
     scratch_write("nowhere/quarantine", "a file where a directory belongs");
     assert_int_equal(store_quarantine(store, sha256), STORE_MISSING);
     (void)snprintf(path, sizeof(path), "nowhere/blobs/%.2s", sha256);
