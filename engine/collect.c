@@ -99,6 +99,8 @@ static void orphans_run(struct job *job)
     pthread_rwlock_unlock(&e->files->lock);
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
+        if (commit_is_under_way(e, found->sha256))
+            continue;
         log_warning("orphan removed sha256=%s", found->sha256);
         commit_remove_blob(e, found->sha256);
         (*s)->result->orphans++;

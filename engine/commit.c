@@ -152,6 +152,14 @@ void commit_authority(struct engine *e, const struct entry *entry)
         record_free(r);
 }
 
+bool commit_is_under_way(const struct engine *e, const char *sha256)
+{
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+        if (fl->committing && strcmp(fl->committing->blob, sha256) == 0)
+            return true;
+    return false;
+}
+
 struct removal {
     struct job job;
     struct engine *engine;

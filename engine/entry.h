@@ -114,6 +114,9 @@ void blame_put(struct engine *engine, const struct origin *origin, const char *p
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);
 bool files_disk_fails(const struct engine *engine);
+/* Whether one more path is about to have these bytes: what is taken from the store now would be
+ * taken from it as well. Flight thread. */
+bool commit_is_under_way(const struct engine *engine, const char *sha256);
 /* Unlinks a blob that no entry names any more, and its row. Any thread. */
 void commit_remove_blob(struct engine *engine, const char *sha256);
 /* Writes down beside a blob what is known of it, for when the catalogue is lost. Flight thread. */

@@ -204,7 +204,7 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
                 entry->path, entry->sha256, sha256);
     core_problem(e, "wrong-digest", entry->origin->name, entry->path,
                  "what was kept is not sha256 %s: in quarantine", sha256);
-    if (space_paths(e, entry->sha256) <= 1) {
+    if (space_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
         quarantine_put(e, entry->sha256);
     }

@@ -99,6 +99,8 @@ static void begin_flight(struct lookup *l)
     auto_free struct flight_run *present =
         l->is_found ? leftover_take(fl, &l->found, &present_count) : NULL;
     l->is_found = false;
+    fl->parked_s = clock_real_s(); /* it may be born so */
+    fl->parked_after = ++fl->engine->files->uses;
     /* Without a digest nobody is told of old bytes before a mirror has said that they are of the
      * file of today. */
     bool known = fl->row_etag && fl->row_size >= 0 && (!present || fl->sha256[0]);
@@ -495,17 +497,30 @@ void flights_forget_size(struct engine *e, const char *origin, const char *path,
     }
 }
 
+/* Whether what is on the disk can be left to a later flight: nobody reads it, and no job of this
+ * one, which would each have a reference, writes there any more. */
+static bool can_be_left(const struct flying *fl)
+{
+    struct flight_view view;
+    if (!fl->flight || fl->refs > 1)
+        return false;
+    flight_view(fl->flight, &view);
+    return view.parked && !view.readers;
+}
+
+/* A reload has brought other mirrors, and who comes next is to have those. */
+static bool is_outdated(const struct flying *fl)
+{
+    return origins_find(core_origins(fl->engine), fl->origin->name) != fl->origin;
+}
+
 /* Strangers may leave one flight behind per file that there is. The newest come first. */
-static void forget_surplus(struct engine *e)
+static void leave_parked(struct engine *e)
 {
     unsigned count = 0;
     for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
         next = fl->next;
-        if (++count <= FLIGHTS_MOST || !fl->flight)
-            continue;
-        struct flight_view view;
-        flight_view(fl->flight, &view);
-        if (view.parked)
+        if ((++count > FLIGHTS_MOST || is_outdated(fl)) && can_be_left(fl))
             flying_forget(fl, true);
     }
 }
@@ -521,7 +536,7 @@ void flights_tick(struct engine *e, int64_t now_ms)
     }
     pass_sweep(e);
     flights_retry_asks(e);
-    forget_surplus(e);
+    leave_parked(e);
     retire_failures(e, now_ms);
 }
 

@@ -200,7 +200,9 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
+    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another */
     struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
     if (!entry || entry->sha256[0] || !(entry->flying || entry->leftover))
         return ENGINE_ABSENT;
     if (entry->flying && (!entry->flying->flight || entry->flying->committing))

@@ -74,7 +74,8 @@ int engine_collect(struct engine *engine, struct collection *ret);
 
 /* Compares a blob with its digest, reading at most rate_bytes_s (0: as fast as it comes) on the
  * caller's thread. What is not right is taken away and its bytes go to quarantine. Ends early, with
- * ERROR_STOPPING, when *stop is set. */
+ * ERROR_STOPPING, when *stop is set. ENGINE_ABSENT; ENGINE_BUSY: not right, and just being kept for
+ * another path. */
 enum verdict_of_blob { BLOB_GOOD, BLOB_CORRUPT, BLOB_MISSING };
 int engine_verify(struct engine *engine, const char *sha256, int64_t rate_bytes_s,
                   const _Atomic bool *stop, enum verdict_of_blob *ret);

@@ -2,8 +2,9 @@
 /*
  * Generations of origins: those of the start, and one more with each reload. What is under way goes
  * on with the origins it began with (flights, sources and pages point into them), so none goes
- * before the end; what begins takes those in force. A mirror that is the same in the next
- * generation keeps its number in the budget, and with it its health.
+ * before the end; what begins takes those in force. A flight that nobody reads is left for one that
+ * does (leave_parked in flights.c). A mirror that is the same in the next generation keeps its
+ * number in the budget, and with it its health.
  */
 #include <stdlib.h>
 #include <string.h>

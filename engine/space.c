@@ -348,6 +348,8 @@ static bool evict_blob(struct engine *e, struct held *held)
 {
     char sha256[SHA256_HEX];
     memcpy(sha256, held->sha256, sizeof(sha256));
+    if (commit_is_under_way(e, sha256)) /* the unlink would come behind it */
+        return false;
     if (held->paths == 0)
         forget(e->space, held);
     else if (!evict_paths(e, held->first))

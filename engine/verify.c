@@ -144,7 +144,7 @@ struct cut_short {
 static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
-    if (space_paths(c->engine, c->sha256))
+    if (space_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
         take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
     free(c);
 }
@@ -169,6 +169,8 @@ static void judge_run(struct job *job)
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
         call->result = marks_verified(e, j->sha256, clock_real_s());
+    else if (commit_is_under_way(e, j->sha256)) /* it would take the bad bytes over */
+        call->result = ENGINE_BUSY;
     else
         take_away(e, j);
     sem_post(&call->done);

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import wire
-from daemon import PATIENCE, configuration, official_mirror
+from daemon import PATIENCE, configuration, official_mirror, run_wheelyard
 from gates import LIBRARY, Gates, wait_until
 from origin import Gate
 from standins import anchor, simple_page
@@ -386,6 +386,39 @@ def test_who_asks_while_the_file_is_being_kept(origin, start, gates, body, end):
         daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="it is kept")
         assert wire.ask(url_of(daemon))["X-Cache"] == "hit"
     assert origin.body_bytes(PATH) == len(body)
+
+
+@pytest.mark.parametrize("how", ["rm", "verify", "newcomer"])
+def test_the_same_bytes_are_kept_for_another_path_meanwhile(
+    origin, start, gates, body, tmp_path, how
+):
+    """What would be taken from the disk is what the other path is being given."""
+    sock = f"/tmp/wy-{os.getpid()}.sock"
+    origin.put(PATH.replace("cu126", "cu128"), body)
+    daemon = start(options={"socket": sock, "max_size": 2 * len(body) + 100_000})
+    assert wire.ask(url_of(daemon)).body == body
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="it is kept")
+    [blob] = blobs(daemon)
+    if how == "verify":
+        blob.unlink()
+    gates.close("sync")
+    assert wire.ask(url_of(daemon).replace("cu126", "cu128")).body == body
+    gates.wait_stopped("sync")
+    if how == "newcomer":
+        other = PATH.replace("1.0", "2.0")
+        origin.put(other, os.urandom(len(body)))
+        reply = wire.ask(daemon.url + other.replace("/whl/", "/files/pytorch/"))
+        assert (reply.status, reply["X-Cache"]) == (200, "pass")
+    else:
+        command = ("cache", how, f"pytorch/cu126/{NAME}", "--socket", sock)
+        refused = run_wheelyard(*command, home=tmp_path, seconds=60)
+        assert refused.returncode == 1 and "being fetched" in refused.stderr + refused.stdout
+    gates.open("sync")
+    daemon.wait_status(lambda s: not s["flights"], what="it is kept for the other")
+    assert blob.exists()
+    for channel in ("cu126", "cu128"):
+        reply = wire.ask(url_of(daemon).replace("cu126", channel))
+        assert (reply.body, reply["X-Cache"]) == (body, "hit")
 
 
 # ------------------------------------------------------------------ a file that shrinks

@@ -25,6 +25,7 @@ from daemon import (
 )
 from manager import Manager, standing_still
 from origin import Gate
+from standins import wait_until
 from test_fanout import publish
 from wheels import build
 
@@ -294,6 +295,24 @@ def test_other_mirrors(origin, second_origin, serve, manager, tmp_path):
     reply = daemon.get(f"/files/pytorch/cu126/{name.replace('+', '%2B')}")
     assert (reply.body, reply["X-Mirror"]) == (body, "second")
     assert len(origin.requests) == asked
+
+
+def test_other_mirrors_for_what_the_old_ones_left_undone(
+    origin, second_origin, serve, manager, tmp_path
+):
+    """It is gone on with: what the first brought is not fetched again."""
+    name, body = _wheel(tmp_path, origin, "2.9.0+cu126", padding=4_000_000)
+    origin.change(f"/whl/cu126/{name}", cut_after=3_000_000)
+    publish(second_origin, name, body)
+    before = configuration(pytorch=[official_mirror("first", origin.url)])
+    after = configuration(pytorch=[official_mirror("second", second_origin.url)])
+    daemon = serve(before, **manager.options())
+    assert daemon.page("torch").status == 200
+    url = daemon.file_url("pytorch", f"cu126/{name}")
+    assert wire.ask(url).cut
+    reload(daemon, manager, after)
+    wait_until(lambda: wire.ask(url).body == body, 20 * PATIENCE, "it comes from the second mirror")
+    assert second_origin.body_bytes(f"/whl/cu126/{name}") < len(body) / 2
 
 
 def test_pages_stay_when_origins_do(origin, serve, manager, tmp_path):

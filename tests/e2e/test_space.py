@@ -376,6 +376,17 @@ def test_who_is_gone_on_with_does_not_go_for_itself(origin, serve):
     assert origin.body_bytes(f"/pytorch-wheels/cu126/{left}") < 22 * MB
 
 
+def test_who_was_just_asked_for_is_not_the_oldest(origin, serve):
+    """Though nobody has come yet to go on with it."""
+    (first, left), bodies, daemon = _resumable(origin, serve, max_size=35 * MB)
+    third, body = "torch-2.9.0-py3-none-any.whl", _body(20 * MB)
+    origin.put(f"/pytorch-wheels/cu126/{third}", body)
+    assert _ask(daemon, left, "HEAD").status == 200
+    _fetch(daemon, third, body)
+    assert not _kept(daemon, bodies)
+    _fetch(daemon, left, bodies[left], cache="partial")
+
+
 def test_what_is_left_of_a_file_without_room_passes_by(origin, serve):
     (first, left), bodies, daemon = _resumable(origin, serve, max_size=19 * MB)
     assert _ask(daemon, left, "HEAD").status == 200
