@@ -97,9 +97,9 @@ struct lister {
 
 /*
  * The one origin that answers for a normalised project name: the first whose claim holds; *ret is
- * NULL when nobody's does. ORIGINS_NO_ANSWER (> 0): nobody claims the name, and the listing of *ret,
- * which the lister does not know, may have it; who takes the rest does not answer meanwhile. Without
- * a lister no listing is known.
+ * NULL when nobody's does. ORIGINS_NO_ANSWER (> 0): nobody claims the name, and the listing of
+ * *ret, which the lister does not know, may have it; who takes the rest does not answer meanwhile.
+ * Without a lister no listing is known.
  */
 enum { ORIGINS_NO_ANSWER = 1 };
 int origins_owner(const struct index_view *view, const char *project, const struct lister *lister,

@@ -3,8 +3,8 @@
 /*
  * A source: one listing page of one mirror. It is fetched (conditionally where possible), parsed on
  * the compute lane, stored in the catalogue as received, and dropped from memory when nobody has
- * used it for a while, soon where all of them take more than page_memory; the catalogue has it then.
- * All of it belongs to the flight thread; whoever waits for a source is told by
+ * used it for a while, soon where all of them take more than page_memory; the catalogue has it
+ * then. All of it belongs to the flight thread; whoever waits for a source is told by
  * pages_source_settled.
  *
  * A page that is no listing, or a mirror that does not answer, never replaces what is known: the

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "server/argument.h"
+#include "server/config.h"
 #include "server/control_client.h"
 #include "server/options.h"
 
@@ -38,11 +39,21 @@ struct command {
 static int reach(struct command *c)
 {
     auto_buf struct buf places;
+    auto_free char *errors = NULL;
+    struct config config;
     buf_init(&places, PLACES_MAX_BYTES);
-    if (control_client_open(c->socket, 0, &c->client, &places) == 0)
-        return EXIT_DONE;
-    (void)fprintf(stderr, "wheelyard: no daemon answers at %s\n", places.data);
-    return EXIT_UNREACHABLE;
+    bool has_config = !c->socket && config_load_quietly(NULL, &config, &errors) == 0;
+    const char *given = has_config ? config.socket : c->socket;
+    int r = control_client_open(given, 0, &c->client, &places);
+    if (has_config)
+        config_release(&config);
+    if (r == ERROR_READ_ONLY)
+        (void)fprintf(stderr,
+                      "wheelyard: not for this user: %s; ask as the daemon's user or root\n",
+                      places.data);
+    else if (r)
+        (void)fprintf(stderr, "wheelyard: no daemon answers at %s\n", places.data);
+    return r ? EXIT_UNREACHABLE : EXIT_DONE;
 }
 
 /* Asks, and gives the reply's code; *ret_reply (json_free it) is NULL when there was none. */
@@ -315,7 +326,7 @@ static const struct action {
     {"rm", " BLOB...", "remove blobs that are not pinned; who reads one reads on", 1, INT32_MAX,
      run_remove},
     {"pin", " BLOB...", "keep blobs from eviction and removal", 1, INT32_MAX, run_pin},
-    {"unpin", " BLOB...", "no longer", 1, INT32_MAX, run_unpin},
+    {"unpin", " BLOB...", "keep them no longer", 1, INT32_MAX, run_unpin},
     {"gc", "", "evict down to max_size and min_free now; remove orphans and quarantine", 0, 0,
      run_collect},
     {"verify", " [BLOB...]", "compare blobs with their digests; fetch again what is wrong", 0,
@@ -325,19 +336,23 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 
 static int usage(FILE *to, int code)
 {
-    (void)fputs("usage: wheelyard cache COMMAND [BLOB...] [FLAGS]\n\n", to);
+    (void)fputs("usage: wheelyard cache COMMAND [BLOB...] [FLAGS]\n\n"
+                "Asks the running daemon what it keeps, or has it changed.\n\n",
+                to);
     for (size_t i = 0; i < ACTIONS; i++) {
         char text[64];
         (void)snprintf(text, sizeof text, "%s%s", actions[i].word, actions[i].arguments);
         (void)fprintf(to, "  %-18s %s\n", text, actions[i].help);
     }
-    (void)fprintf(to,
-                  "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n\n"
-                  "  --json             the daemon's answers as they are, one JSON object a line\n"
-                  "  --rate SIZE/s      verify: how much is read per second; default %s/s\n"
-                  "  --socket PATH      the daemon's control socket\n\n"
-                  "Exit: 0 done or right, 1 not, 2 usage, 3 no daemon.\n",
-                  default_rate);
+    (void)fprintf(
+        to,
+        "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n\n"
+        "  --json             the daemon's answers as they are, one JSON object a line\n"
+        "  --rate SIZE/s      verify: how much is read per second; default %s/s\n"
+        "  --socket PATH      the daemon's control socket; default: the configuration's,\n"
+        "                     else the usual places (man wheelyard)\n\n"
+        "Exit: 0 done or right, 1 not, 2 usage, 3 no daemon.\n",
+        default_rate);
     return code;
 }
 

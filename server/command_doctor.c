@@ -38,11 +38,13 @@ enum {
 };
 
 static const char usage[] =
-    "usage: wheelyard doctor [--index NAME] [--project NAME] [--url URL] [--json] [...]\n\n"
-    "Checks configuration, daemon, mirrors, disk, clock, and the clients of this user in this\n"
-    "folder (pip, uv, pixi, Poetry, PDM), a line each: ok, warning or failed, and what to do.\n"
-    "Each mirror is asked three times: a listing, and of one wheel a HEAD and a megabyte.\n\n"
-    "  --index NAME    the channel to look at: cu126, nightly/cu130 ...; default: cu126\n"
+    "usage: wheelyard doctor [--index NAME] [--project NAME] [--url URL] [--json] [FLAGS]\n\n"
+    "Checks configuration, daemon, mirrors, folders of wheels, disk, clock, and the clients of\n"
+    "this user in this folder (pip, uv, pixi, Poetry, PDM), a line each: ok, warning or failed,\n"
+    "and what to do. Each mirror is asked three times: a listing, and of one wheel a HEAD and a\n"
+    "megabyte.\n\n"
+    "  --index NAME    the channel to look at: cu126, nightly/cu130 ...; default: cu126, if there\n"
+    "                  is one\n"
     "  --project NAME  the project to look for; default: one that the origin owns, or pip\n"
     "  --url URL       a daemon elsewhere, as clients reach it: then its address and the clients\n"
     "                  of this machine are all that is looked at\n"
@@ -99,25 +101,19 @@ static void look_at_index(struct doctor *d)
 
 static void look_at_configuration(struct doctor *d)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *errors = open_memstream(&text, &len);
-    struct config_request request = {.file = d->config_file, .errors = errors};
+    auto_free char *errors = NULL;
 
-    if (!errors)
-        return;
-    d->has_config = config_load(&request, &d->config) == 0;
-    (void)fclose(errors);
+    d->has_config = config_load_quietly(d->config_file, &d->config, &errors) == 0;
     if (d->has_config) {
         findings_add(&d->findings, FINDING_OK, "configuration", "configuration", NULL, "%s",
                      d->config.file ? d->config.file : "built-in");
         look_at_index(d);
     } else {
-        take_errors(d, text);
-        request = (struct config_request){.file = "/dev/null", .environment = bare_environment};
+        struct config_request request = {.file = "/dev/null", .environment = bare_environment};
+
+        take_errors(d, errors);
         d->has_config = config_load(&request, &d->config) == 0;
     }
-    free(text);
 }
 
 /* ------------------------------------------------------------------ address */

@@ -19,9 +19,11 @@ static const struct asking_command command = {
     .name = "explain",
     .takes_target = true,
     .usage =
-        "usage: wheelyard explain REQUIREMENT --python VERSION [--platform NAME] [--index NAME]\n\n"
+        "usage: wheelyard explain REQUIREMENT --python VERSION [--platform NAME] [--index NAME]\n"
+        "                         [FLAGS]\n\n"
         "Which file of the index an installer takes for REQUIREMENT ('torch==2.9.0'), or why none\n"
-        "fits and what would.\n\n"
+        "fits and what would. To begin with:\n\n"
+        "    wheelyard explain torch --python 3.13 --index cu126\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: simple, which is PyPI alone\n"
         "  --python VERSION   3.13; 3.13t is the build without global lock\n"
         "  --platform NAME    win_amd64, manylinux_2_28_x86_64, macosx_14_0_arm64 ...; default:\n"

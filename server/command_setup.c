@@ -40,7 +40,7 @@ static const char usage[] =
     "  --write        put it there: shows the change, keeps a copy of the old file beside it.\n"
     "                 pip and uv: for this user; pixi, Poetry, PDM: in the project of this folder\n"
     "  --config FILE  wheelyard's own configuration\n\n"
-    "Exit: 0 done, 1 not, 2 usage.\n";
+    "Exit: 0 done, 1 not, 2 usage, or there is no such index.\n";
 
 struct setup {
     const char *client, *index, *given_url, *config;
@@ -435,19 +435,13 @@ static int check_index(const struct setup *s, const char *base)
 /* Where nothing is wanted of a configuration, one that is wrong is none. */
 static int load(struct setup *s, bool is_needed)
 {
-    auto_free char *text = NULL;
-    size_t len = 0;
-    FILE *errors = open_memstream(&text, &len);
-    struct config_request request = {.file = s->config, .errors = errors};
+    auto_free char *errors = NULL;
+    int r = config_load_quietly(s->config, &s->loaded, &errors);
 
-    if (!errors)
-        return EXIT_FAILED;
-    int r = config_load(&request, &s->loaded);
-    (void)fclose(errors);
     s->has_config = r == 0;
     if (r == 0 || !is_needed)
         return EXIT_DONE;
-    (void)fputs(text ? text : "", stderr);
+    (void)fputs(errors ? errors : "", stderr);
     return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
 }
 

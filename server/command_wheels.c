@@ -15,11 +15,12 @@ enum { OUTPUT_MAX_BYTES = 64 << 20, COLUMNS_MAX = 64, CELL_MAX = 32, GAP = 2 };
 static const struct asking_command command = {
     .name = "wheels",
     .usage =
-        "usage: wheelyard wheels REQUIREMENT [--index NAME]\n\n"
+        "usage: wheelyard wheels REQUIREMENT [--index NAME] [FLAGS]\n\n"
         "The wheels of a project ('torch', 'torch>=2.8'): a line for each version and platform, a\n"
         "column for each Python, with sizes (`~` rounded, `?` not known) and the mirrors that "
         "list\n"
-        "them (`delisted`: none any more, but the daemon has it).\n\n"
+        "them (`delisted`: none any more, but the daemon has it). To begin with:\n\n"
+        "    wheelyard wheels torch --index cu126\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: simple, which is PyPI alone\n"
         "  --json             one JSON object with every wheel\n"
         "  --url URL          the daemon's address; default: what the configuration listens on\n"

@@ -380,6 +380,20 @@ int config_load(const struct config_request *request, struct config *ret)
     return 0;
 }
 
+int config_load_quietly(const char *file, struct config *ret, char **ret_errors)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *errors = open_memstream(&text, &len);
+    struct config_request request = {.file = file, .errors = errors};
+    if (!errors)
+        return ERROR_NO_MEMORY;
+    int r = config_load(&request, ret);
+    (void)fclose(errors);
+    *ret_errors = text;
+    return r;
+}
+
 void config_release(struct config *config)
 {
     for (size_t i = 0; i < option_count; i++)
@@ -511,4 +525,9 @@ void config_usage(FILE *to)
         snprintf(flag, sizeof flag, "%s %s", name, option_table[i].argument);
         fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
     }
+    fputs("\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. --max-size is max_size in "
+          "the\n"
+          "file and WHEELYARD_MAX_SIZE in the environment, and so on; `man wheelyard.conf` has "
+          "more.\n",
+          to);
 }

@@ -90,6 +90,9 @@ int config_parse_flags(int argc, char **argv, struct config_request *request);
 
 /* ERROR_CONFIG (everything wrong was reported), ERROR_NO_MEMORY. */
 int config_load(const struct config_request *request, struct config *ret);
+/* The same for commands that can go on without: what is wrong becomes a text, which may be NULL
+ * (free() it). `file` is --config, or NULL. */
+int config_load_quietly(const char *file, struct config *ret, char **ret_errors);
 void config_release(struct config *config);
 
 /* Splits an accepted `listen` value: host without brackets ("" for all addresses), port 0..65535.
@@ -103,7 +106,7 @@ int config_show(const struct config *config, FILE *to);
 /* The built-in configuration, verbatim. */
 extern const char config_default_text[];
 
-/* The flags, one line each, from the table. */
+/* The flags, one line each, from the table, and where else their values can stand. */
 void config_usage(FILE *to);
 
 /* `wheelyard config check|show [--default] [flags]`; argv[0] is "check" or "show". Gives the exit

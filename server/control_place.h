@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Where the control socket is: the same places, in the same order, for the daemon and for commands.
- * A place that was given (`--socket`, WHEELYARD_SOCKET) is the only one; else the directories of
- * systemd, of the session and of the machine. Pure but for the environment.
+ * A place that was given (`--socket`, WHEELYARD_SOCKET, the key socket) is the only one; else the
+ * directories of systemd, of the session and of the machine. Pure but for the environment.
  */
 #include <stddef.h>
 

@@ -14,17 +14,18 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "wheelyard serve [flags]         run the daemon; --help lists the flags\n"
-    "wheelyard config check [flags]  whether the configuration is right\n"
-    "wheelyard config show [--default] [flags]\n"
-    "                                the configuration in effect, or ours\n"
-    "wheelyard cache COMMAND         what is kept: ls, info, rm, pin, unpin, gc, verify\n"
-    "wheelyard wheels REQUIREMENT    which wheels there are: versions, platforms, Pythons\n"
-    "wheelyard explain REQUIREMENT   which file fits a Python and a platform, or why none\n"
-    "wheelyard setup CLIENT          the configuration of pip, uv, pixi, Poetry or PDM\n"
-    "wheelyard doctor                checks daemon, mirrors, disk and clients\n"
-    "wheelyard --version\n"
-    "wheelyard --help\n";
+    "usage: wheelyard COMMAND ...\n\n"
+    "Python package indexes over mirrors of PyTorch and PyPI, with a cache.\n\n"
+    "  serve [FLAGS]          run the daemon\n"
+    "  config check [FLAGS]   say what is wrong with the configuration\n"
+    "  config show [FLAGS]    print the configuration in force; with --default the built-in one\n"
+    "  cache COMMAND          what is kept: ls, info, rm, pin, unpin, gc, verify\n"
+    "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
+    "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
+    "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
+    "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
+    "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
+    "wheelyard --version says which one this is.\n";
 
 int main(int argc, char **argv)
 {
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;
     }
-    if (!strcmp(command, "--help")) {
+    if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h")) {
         (void)fputs(usage, stdout);
         return EXIT_SUCCESS;
     }

@@ -95,7 +95,7 @@ const struct option_row option_table[] = {
      "certificates that mirrors are checked against",
      "PEM, in addition to the certificates of the system.", true},
     {"hosts", OPTION_LIST, MEMBER(hosts), 0, LIST_MAX, check_host, "NAME",
-     "Host value accepted besides addresses and own names; may be repeated",
+     "Host accepted besides addresses and own names; may be repeated",
      "Requests under any other name are refused, because web pages must not reach the daemon under "
      "a name of theirs (DNS rebinding). Addresses, localhost and the machine's own name are always "
      "accepted.",
@@ -137,7 +137,7 @@ const struct option_row option_table[] = {
      "again.",
      false},
     {"log_level", OPTION_LEVEL, MEMBER(log_level), 0, 0, NULL, "LEVEL",
-     "error, warning, info or debug", NULL, false},
+     "how much is logged: error, warning, info or debug", NULL, false},
 };
 const size_t option_count = sizeof option_table / sizeof *option_table;
 _Static_assert(sizeof option_table / sizeof *option_table <= CONFIG_OPTIONS_MAX,

@@ -299,10 +299,16 @@ int command_serve(int argc, char **argv)
         daemon.announces = true;
     int r = config_parse_flags(argc, argv, &daemon.request);
     if (r == CONFIG_HELP) {
-        (void)puts("wheelyard serve [flags]\n\n"
-                   "  --announce  say how clients are set up, and whether mirrors answer,\n"
-                   "              though standard output is no terminal");
+        (void)puts(
+            "usage: wheelyard serve [FLAGS]\n\n"
+            "Runs the daemon in the foreground, with its log on standard error. SIGHUP reads the\n"
+            "configuration again, SIGTERM and SIGINT (ctrl-c) end it. Without file and flags it\n"
+            "listens on localhost:8503 and asks public mirrors.\n\n"
+            "  --announce                       say how clients are set up, and whether mirrors\n"
+            "                                   answer, though standard output is no terminal");
         config_usage(stdout);
+        (void)puts("\nExit: 0 ended by a signal, 1 failed (port taken, cache directory not to be "
+                   "written ...),\n2 usage or configuration.");
         return EXIT_SUCCESS;
     }
     if (r == 0)

@@ -7,13 +7,14 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
 import wire
-from daemon import PATIENCE, configuration, flat_mirror, run_wheelyard
+from daemon import PATIENCE, binary, configuration, daemon_environment, flat_mirror, run_wheelyard
 from origin import Gate
 from standins import flat_page
 from wheels import build
@@ -268,6 +269,33 @@ def test_unknown_and_ambiguous(start, cache, mirror, bodies):
 )
 def test_usage(cache, arguments):
     assert cache(*arguments).returncode == USAGE
+
+
+def test_the_socket_of_the_configuration(start, place, tmp_path):
+    """Whoever names a place for it in the file need not name it again."""
+    start()
+    home = tmp_path / "home"
+    file = home / ".config" / "wheelyard" / "wheelyard.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'socket = "{place}-not"\n')
+    done = run_wheelyard("cache", "ls", home=home)
+    assert done.returncode == UNREACHABLE and f"no daemon answers at {place}-not\n" in done.stderr
+    file.write_text(f'socket = "{place}"\n')
+    assert run_wheelyard("cache", "ls", home=home).returncode == DONE
+
+
+def test_a_socket_of_another_user(start, place, tmp_path):
+    start()
+    without_rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    try:
+        os.chown(place, 65534, 65534)
+        subprocess.run([*without_rights, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can have sockets of others")
+    command = [*without_rights, binary(), "cache", "ls", "--socket", place]
+    environment = daemon_environment(tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == UNREACHABLE and f"not for this user: {place}" in done.stderr
 
 
 # ------------------------------------------------------------------ rm, pin, gc

@@ -162,6 +162,23 @@ def test_show_reads_back_to_the_same(tmp_path):
     assert tomllib.loads(second) == tomllib.loads(first)
 
 
+COMMANDS = ["serve", "config", "cache", "wheels", "explain", "setup", "doctor"]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(tmp_path, command, flag):
+    done = run_wheelyard(command, flag, home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: wheelyard {command} ")
+    assert "\nExit: 0 " in done.stdout and "  --config " in done.stdout or command == "cache"
+    assert not [line for line in done.stdout.splitlines() if len(line) > 100]
+
+
 def test_help(tmp_path):
-    done = run_wheelyard("serve", "--help", home=tmp_path)
-    assert done.returncode == 0 and "--cache-dir" in done.stdout
+    for arguments in (["--help"], ["-h"], ["help"]):
+        done = run_wheelyard(*arguments, home=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+    done = run_wheelyard(home=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("usage: wheelyard COMMAND")
