@@ -18,7 +18,9 @@ int64_t clock_monotonic_ms(void)
 
 int64_t clock_real_s(void)
 {
-    return (int64_t)time(NULL);
+    struct timespec t; /* time() begins each second some milliseconds late */
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec;
 }
 
 void clock_rfc3339(int64_t real_s, char ret[CLOCK_TEXT])

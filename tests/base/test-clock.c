@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -81,6 +82,19 @@ static void runs_forward(void **state)
     assert_true(clock_real_s() > 1700000000);
 }
 
+/* time() is some milliseconds late in it: who was told that the next second has come, and asks,
+ * would hear of the one before. */
+static void a_second_begins_for_all_at_once(void **state)
+{
+    (void)state;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const time_t next = now.tv_sec + 1;
+    while (now.tv_sec < next)
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+    assert_true(clock_real_s() >= next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +102,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(extremes),
         cmocka_unit_test(runs_forward),
+        cmocka_unit_test(a_second_begins_for_all_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
