@@ -338,14 +338,17 @@ static void write_file(struct buf *to, const char *origin, const char *path, con
 static void write_sidecar(struct engine *e, const char *sha256, const struct record *r,
                           struct buf *to)
 {
+    int64_t size = r ? r->file.size : -1;
     buf_puts(to, "{\"files\":[");
     if (r)
         write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
     pthread_rwlock_rdlock(&e->files->lock);
     for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (strcmp(entry->sha256, sha256) == 0)
+        if (strcmp(entry->sha256, sha256) == 0) {
+            size = entry->size;
             write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
                        entry->authoritative);
+        }
     pthread_rwlock_unlock(&e->files->lock);
     for (const struct flying *fl = e->files->flying; fl; fl = fl->next) {
         const struct record *other = fl->committing; /* not in the table yet */
@@ -353,7 +356,11 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
             write_file(to, other->origin, other->path, other->etag, other->mirrors,
                        other->file.authoritative);
     }
-    buf_puts(to, marks_is_pinned(e, sha256) ? "],\"pinned\":true}\n" : "]}\n");
+    if (size >= 0)
+        buf_printf(to, "],\"size\":%" PRId64, size);
+    else
+        buf_putc(to, ']');
+    buf_puts(to, marks_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
 struct sidecar {

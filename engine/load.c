@@ -13,7 +13,8 @@
 
 /*
  * The table at start: what the catalogue says and what the disk has, put right where they differ. A
- * row without its blob is dropped; a blob without its row is adopted by what its sidecar says.
+ * row without its blob is dropped; a blob without its row is adopted by what its sidecar says. What
+ * is not as long as row or sidecar say goes to quarantine, and is fetched again.
  */
 
 enum { LEFTOVER_S = 30 * 24 * 3600 }; /* so long a partial waits to be gone on with */
@@ -22,7 +23,7 @@ struct known_blob {
     char sha256[SHA256_HEX];
     int64_t size, allocated_bytes;
     char *sidecar;
-    bool has_row, has_file;
+    bool has_row, has_file, is_damaged;
     UT_hash_handle hh;
 };
 
@@ -58,6 +59,8 @@ static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t 
         b->has_row = true;
         return 0;
     }
+    if (b)
+        b->is_damaged = true;
     void *lost = realloc(l->lost, (l->lost_count + 1) * sizeof(*l->lost));
     if (!lost)
         return ERROR_NO_MEMORY;
@@ -116,7 +119,8 @@ static int adopt_file(struct loading *l, const struct known_blob *b, const struc
     return r ? r : add_complete(l, &file);
 }
 
-/* A blob that the catalogue does not know: its sidecar says what it is. */
+/* A blob that the catalogue does not know, or knows otherwise: its sidecar says what it is. A pin
+ * stays also for what has to be fetched again. */
 static int adopt(struct loading *l, struct known_blob *b)
 {
     struct engine *e = l->engine;
@@ -124,13 +128,20 @@ static int adopt(struct loading *l, struct known_blob *b)
     if (!b->sidecar || json_parse(b->sidecar, strlen(b->sidecar), &doc))
         doc = NULL;
     const struct json *file = json_first(json_member(doc, "files"));
-    int r = file ? catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes)
-                 : ERROR_CORRUPT;
+    int64_t size = json_integer(json_member(doc, "size"));
+    b->is_damaged |= size >= 0 && size != b->size;
+    int r = file && !b->is_damaged
+                ? catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes)
+                : ERROR_CORRUPT;
     for (; r == 0 && file; file = json_next(file))
         r = adopt_file(l, b, file);
-    if (r == 0 && json_is_true(json_member(doc, "pinned")))
-        r = catalogue_put_mark(e->catalogue, b->sha256, true, 0);
+    if ((r == 0 || b->is_damaged) && json_is_true(json_member(doc, "pinned")))
+        (void)catalogue_put_mark(e->catalogue, b->sha256, true, 0);
     json_free(doc);
+    if (b->is_damaged) {
+        log_error("kept bytes are not what they were: moved to quarantine sha256=%s", b->sha256);
+        return store_quarantine(e->store, b->sha256);
+    }
     if (r != ERROR_CORRUPT)
         return r;
     log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was learned once stays: after a restart, and without network."""
 
+import os
+
 import pytest
 
 import wire
@@ -9,7 +11,7 @@ from daemon import all_mirrors, configuration, flat_and_pypi, flat_mirror, offic
 from origin import Gate
 from standins import flat_page, href_of
 from test_fanout import publish
-from wheels import build
+from wheels import build, sha256_of
 
 
 def test_restart_without_network(own_mirrors, serve, client, another):
@@ -104,6 +106,29 @@ def test_a_blob_that_was_deleted_by_hand_is_fetched_again(own_mirrors, serve, li
     again = serve(config, cache_dir=daemon.cache_dir)
     assert again.status()["cache"]["blobs"] == 0
     assert again.get(path).body == wheel.read_bytes()
+
+
+@pytest.mark.parametrize("catalogue", ["there", "lost"])
+def test_a_blob_that_was_cut_meanwhile_is_fetched_again(origin, serve, tmp_path, catalogue):
+    """And never taken for the whole file: the sidecar, too, knows how long it was."""
+    wheel = build(tmp_path / "built", "torch", "2.9.0+cu126", padding=100_000)
+    publish(origin, wheel.name, wheel.read_bytes())
+    config = configuration(pytorch=[official_mirror("m", origin.url)])
+    daemon = serve(config)
+    url = daemon.file_url("pytorch", f"cu126/{wheel.name}")
+    assert daemon.page("torch").status == 200 and wire.ask(url).body == wheel.read_bytes()
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="kept")
+    daemon.stop()
+    digest = sha256_of(wheel)
+    os.truncate(daemon.cache_dir / "blobs" / digest[:2] / digest, 50_000)
+    if catalogue == "lost":
+        for path in daemon.cache_dir.glob("catalogue.sqlite*"):
+            path.unlink()
+    again = serve(config, cache_dir=daemon.cache_dir)
+    assert again.status()["cache"]["blobs"] == 0
+    assert (daemon.cache_dir / "quarantine" / digest).stat().st_size == 50_000
+    reply = wire.ask(again.file_url("pytorch", f"cu126/{wheel.name}"))
+    assert (reply.body, reply["X-Cache"]) == (wheel.read_bytes(), "miss")
 
 
 def test_a_lost_catalogue_is_rebuilt_from_the_blobs(origin, serve, tmp_path):
