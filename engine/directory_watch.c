@@ -19,7 +19,6 @@ enum {
     TELL_MS = 1000,   /* how long news wait for what is still being read */
     CLOSE_MS = 10000, /* how often idle files are closed */
     IDLE_MS = 60000,
-    GONE_MOST = FOLDER_FILES_MOST,
 };
 
 /* ------------------------------------------------------------------ a look */
@@ -42,17 +41,25 @@ static void trouble(void *context, const char *path, const char *what)
 
 static const struct folder_visitor visitor = {wants, seen, trouble};
 
-/* A folder that is empty is one that something is to be mounted on: its files may come back. */
-static void note_gone(struct directory *d, const struct record *r)
+static void add_gone(struct directory *d, const char *path)
 {
-    if (!d->found_any || !r->is_kept)
-        return;
     char **list = realloc(d->gone, (d->gone_count + 1) * sizeof(*list));
     if (list)
         d->gone = list;
-    char *path = list ? strdup(r->path) : NULL;
-    if (path)
-        d->gone[d->gone_count++] = path;
+    char *copy = list ? strdup(path) : NULL;
+    if (copy)
+        d->gone[d->gone_count++] = copy;
+}
+
+/* What the catalogue remembers of files that went while nobody looked. */
+static void forget_known(struct directory *d)
+{
+    for (const struct known_file *k = d->known; k; k = k->hh.next)
+        if (!directory_find(d, k->path))
+            add_gone(d, k->path);
+    directory_free_known(d);
+    if (d->gone_count)
+        directory_keep(d);
 }
 
 static void drop_unseen(struct directory *d)
@@ -62,7 +69,8 @@ static void drop_unseen(struct directory *d)
     {
         if (r->round == d->round)
             continue;
-        note_gone(d, r);
+        if (d->found_any && r->is_kept)
+            add_gone(d, r->path);
         record_drop(d, r);
     }
 }
@@ -114,8 +122,9 @@ static void look(struct directory *d)
                                             : error_text(r));
     else
         drop_unseen(d);
-    if (r == 0 && d->is_read)
-        directory_free_known(d);
+    /* A folder that is empty is one that something is to be mounted on: its files may come back. */
+    if (r == 0 && d->is_read && d->found_any && d->known)
+        forget_known(d);
     set_failure(d, failure);
     plan_look(d);
 }

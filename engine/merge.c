@@ -200,9 +200,11 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
             return 0; /* listed under a better path already */
     }
     const struct mirror *m = &b->input->origin->mirrors[mirror];
-    b->merge->files[known->index].mirrors |= 1u << mirror;
-    fill_in(&b->merge->files[known->index], l, m->name);
-    note_date(&b->merge->files[known->index], l, m);
+    struct merge_file *f = &b->merge->files[known->index];
+    f->is_delisted = (!f->mirrors || f->is_delisted) && m->parent && l->is_delisted;
+    f->mirrors |= 1u << mirror;
+    fill_in(f, l, m->name);
+    note_date(f, l, m);
     return 0;
 }
 

@@ -87,8 +87,9 @@ struct merge_file {
     bool yanked;             /* one mirror's word is enough */
     const char *yanked_reason;
     size_t held;             /* 1 and more: which of merge_input.held it is */
-    bool is_kept;            /* no listing has it: it is there because we hold it, */
-    bool is_delisted;        /* and all mirrors have had their say */
+    bool is_kept;            /* no listing has it: it is there because we hold it */
+    bool is_delisted;        /* ... and all mirrors have had their say; or whoever lists it is a
+                                wheelyard that says so of itself */
     const char *kept_source; /* upload_time_source of one that is kept */
 };
 

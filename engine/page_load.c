@@ -284,6 +284,18 @@ static void begin_build(struct slot *s, struct build *b, void (*done)(struct bui
     build_start(b);
 }
 
+/* Whether a page shows what lies in a folder, which may be another tomorrow. */
+static bool shows_folder(const struct engine *e, const struct slot *s)
+{
+    struct index_view view;
+    bool shows = s->origin->directory;
+    if (s->project || origins_index(core_origins(e), s->index, &view))
+        return shows;
+    for (size_t i = 0; i < view.count; i++)
+        shows |= view.origins[i]->directory != NULL;
+    return shows;
+}
+
 static void build(struct engine *e, struct slot *s, const struct tally *t)
 {
     struct build *b = build_new(e, s,
@@ -296,7 +308,7 @@ static void build(struct engine *e, struct slot *s, const struct tally *t)
     b->max_age_s = e->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)
         b->max_age_s = INCOMPLETE_AGE_S;
-    if (s->origin->directory && b->max_age_s > DIRECTORY_AGE_S)
+    if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(e, s))
         b->max_age_s = DIRECTORY_AGE_S;
     (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
                    s->origin->name, s->project ? s->project : "",

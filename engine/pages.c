@@ -385,6 +385,19 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
 
 /* -------------------------------------------------------------------- time */
 
+/* Whether a page may show what an origin has: a project's is its owner's; a list and a flat page
+ * join all origins of the index. */
+static bool is_page_of(const struct engine *e, const struct slot *s, const char *origin)
+{
+    struct index_view view;
+    bool has = s->project && s->origin && strcmp(s->origin->name, origin) == 0;
+    if (s->project || origins_index(core_origins(e), s->index, &view))
+        return has;
+    for (size_t i = 0; i < view.count; i++)
+        has |= strcmp(view.origins[i]->name, origin) == 0;
+    return has;
+}
+
 /* Gives a page's memory back; its sources are in the catalogue. */
 static void drop_page(struct engine *e, struct slot *s)
 {
@@ -402,8 +415,7 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
 {
     pthread_rwlock_rdlock(&e->pages->lock); /* nobody else takes slots out */
     for (struct slot *s = e->pages->table; s; s = s->hh.next)
-        if (s->origin && strcmp(s->origin->name, origin) == 0 &&
-            (!s->project || strcmp(s->project, project) == 0)) {
+        if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
             s->is_outdated = s->building;
             s->published = false; /* a load that runs answers once more */
@@ -512,8 +524,7 @@ void pages_reowned(struct engine *e, const struct origin *origin)
 
 static bool is_of_folder(struct engine *e, const struct slot *s, const struct origin *origin)
 {
-    (void)e;
-    return s->origin && s->origin->directory && strcmp(s->origin->name, origin->name) == 0;
+    return is_page_of(e, s, origin->name);
 }
 
 void pages_directory_changed(struct engine *e, const struct origin *origin)

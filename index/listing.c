@@ -125,6 +125,7 @@ static int copy_attributes(const struct link *link, struct listed_file *f)
     f->about_size = link->about_size;
     f->modified = link->modified;
     f->modified_utc = link->modified_utc;
+    f->is_delisted = link->is_delisted;
     f->yanked = link->yanked;
     f->has_metadata = link->has_metadata;
     if (r == 0 && link->yanked)

@@ -47,6 +47,8 @@ struct listed_file {
                           NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
     bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
+    bool is_delisted;  /* a wheelyard says that nobody lists it any more (JSON `_delisted`,
+                          HTML data-delisted) */
 };
 
 struct listing {

@@ -103,6 +103,7 @@ static void on_anchor(struct reader *r, const xmlChar **attributes)
         .yanked_reason = attribute(attributes, "data-yanked"),
         .upload_time = attribute(attributes, "data-upload-time"),
         .size = parse_size(attribute(attributes, "data-size")),
+        .is_delisted = attribute(attributes, "data-delisted") != NULL,
     };
 
     if (!link.href)

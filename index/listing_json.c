@@ -49,6 +49,7 @@ static int read_file(struct listing_builder *b, const struct json *file)
         .size = json_integer(json_member(file, "size")),
         .about_size = -1,
         .modified = DATE_UNKNOWN,
+        .is_delisted = json_is_true(json_member(file, "_delisted")),
     };
 
     if (!link.href) {

@@ -20,6 +20,7 @@ struct link {
     bool modified_utc;
     bool yanked;
     bool has_metadata;
+    bool is_delisted;
 };
 
 struct listing_builder {

@@ -7,7 +7,8 @@ import pytest
 
 import wire
 from clients import installed
-from daemon import PATIENCE, configuration, flat_mirror, official_mirror, pypi_mirror, run_wheelyard
+from daemon import PATIENCE, configuration, flat_mirror, index_table, official_mirror
+from daemon import origin_tables, pypi_mirror, run_wheelyard
 from origin import ACCESS_DENIED, Gate
 from standins import flat_page, href_of, wait_until
 from wheels import build, metadata_of, sha256_of
@@ -299,6 +300,36 @@ def test_it_goes_with_its_bytes(shelf, serve):
     assert daemon.wait_status(lambda s: not s["delisted"], what="nothing is delisted")
 
 
+def test_it_goes_from_a_page_that_joins_origins(shelf, serve):
+    """Also when it is not the first of them that had it."""
+    first = shelf.build("1.0", "first-tool")
+    old, new = shelf.build(OLD, padding=300_000), shelf.build(NEW, padding=300_000)
+    for name in (old, new):
+        shelf.put(name, "/lab/")
+    shelf.list_flat(old, new, folder="/lab/")
+    shelf.list_flat(first, folder="/first/")
+
+    def joined(**top):
+        text = configuration(max_size="500kB", **top)
+        for name, owns in (("first", "first-*"), ("lab", "torch")):
+            base = f"{shelf.origin.url}/{name}/"
+            mirror = {"name": name, "layout": "flat", "index": base, "files": base}
+            text += origin_tables(name, [mirror], owns=[owns])
+        return text + index_table("both", "first", "lab")
+
+    daemon = serve(joined(page_refresh="100ms"))
+    files(daemon, index="both")
+    fetch(daemon, shelf, new, "", "lab")
+    shelf.list_flat(old, folder="/lab/")
+    wait_delisted(daemon, new, index="both")
+    daemon.stop()
+    again = serve(joined(), cache_dir=daemon.cache_dir)
+    assert set(wire.file_names(again.get("/both/flat/"))) == {first, old, new}
+    assert wire.ask(again.file_url("lab", old)).body == shelf.body(old)
+    again.wait_log(f"evicted path=lab/{new}")
+    assert set(wire.file_names(again.get("/both/flat/"))) == {first, old}
+
+
 def test_it_goes_with_its_bytes_though_one_mirror_has_never_said_a_word(shelf, serve):
     """So it is not known to be delisted: it is on the page for its bytes alone, unmarked."""
     old, new = shelf.build(OLD, padding=300_000), shelf.build(NEW, padding=300_000)
@@ -339,6 +370,34 @@ def test_a_wheel_listed_again_is_as_any_other(shelf, stage, serve):
     assert daemon.wait_status(lambda s: not s["delisted"], what="nothing is delisted")
     shelf.list_flat(old)
     wait_delisted(daemon, new)
+
+
+@pytest.mark.parametrize("layout", ("simple", "flat"))
+def test_below_a_parent_it_is_marked_too(shelf, stage, second_origin, serve, layout):
+    """Unless another mirror of the child's has it still."""
+    old, new = stage
+    parent = serve(flat(shelf))
+    files(parent)
+    fetch(parent, shelf, new)
+    shelf.list_flat(old)
+    wait_delisted(parent, new)
+    wait_until(
+        lambda: 'data-delisted="true"' in parent.get("/cu126/flat/").text, PATIENT_S, "the flat page"
+    )
+    above = {"name": "lan", "parent": parent.url}
+    if layout == "flat":
+        above.update(layout=layout, index=f"{parent.url}/{{channel}}/flat/")
+    child = serve(configuration(pytorch=[above]))
+    page = files(child)
+    assert page[new]["_delisted"] is True and "_delisted" not in page[old]
+    html = child.page("torch", headers={"Accept": "text/html"}).text
+    assert html.count('data-delisted="true"') == 1
+    rows = [(name, len(shelf.body(name))) for name in stage]
+    second_origin.put_page(FLAT, flat_page(FLAT, rows))
+    own = flat_mirror("own", second_origin.url)
+    for mirrors in ([above, own], [own, above]):
+        other = serve(configuration(pytorch=mirrors))
+        assert not [f for f in files(other).values() if "_delisted" in f]
 
 
 @pytest.mark.parametrize("answer", (404, 403))

@@ -5,10 +5,12 @@ import http.client
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tarfile
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +18,7 @@ import pytest
 import wheels
 import wire
 from clients import installed
-from daemon import PATIENCE, configuration, pypi_mirror, run_wheelyard
+from daemon import PATIENCE, configuration, index_table, origin_tables, pypi_mirror, run_wheelyard
 from standins import wait_until
 from wheels import sha256_of
 
@@ -233,6 +235,58 @@ def test_a_file_that_changed_meanwhile_is_read_again(tmp_path, serve):
     wait_listed(daemon, wheel)
 
 
+def test_what_went_while_nobody_looked_is_forgotten(tmp_path, serve):
+    folder = folder_of(tmp_path)
+    gone, stays = (wheels.build(folder, "lab-tools", version) for version in ("1.0", "2.0"))
+    daemon = serve(lab(folder))
+    wait_listed(daemon, gone, stays)
+    daemon.stop()
+    assert remembered(daemon) == {gone.name, stays.name}
+    gone.unlink()
+    daemon = serve(lab(folder), cache_dir=daemon.cache_dir)
+    wait_listed(daemon, stays)
+    new = wheels.build(folder, "lab-tools", "3.0")
+    wait_listed(daemon, new)  # so the folder was looked through a second time
+    daemon.stop()
+    assert remembered(daemon) == {stays.name, new.name}
+
+
+def remembered(daemon):
+    """Paths of which a stopped daemon's catalogue knows digests."""
+    with closing(sqlite3.connect(daemon.cache_dir / "catalogue.sqlite")) as catalogue:
+        return {path for (path,) in catalogue.execute("SELECT path FROM local")}
+
+
+def test_a_folder_that_is_mounted_late_is_not_read_again(tmp_path, serve):
+    """The bytes are others, the file system says that they are not: who read them would see it."""
+    folder, other = folder_of(tmp_path), tmp_path / "other"
+    wheel = wheels.build(folder, "lab-tools", "1.0")
+    config = lab(folder) + f'[origin.other]\ndirectory = "{other}"\nowns = ["other-*"]\n'
+    config += index_table("other", "other")
+    first = wheels.build(other, "other-tool", "1")
+    daemon = serve(config)
+    wait_listed(daemon, wheel)
+    before = daemon.page("lab-tools", "lab").body
+    daemon.stop()
+    times = wheel.stat()
+    with open(wheel, "r+b") as file:
+        file.write(b"XXXX")
+    os.utime(wheel, ns=(times.st_atime_ns, times.st_mtime_ns))
+    away = wheel.rename(tmp_path / wheel.name)
+    daemon = serve(config, cache_dir=daemon.cache_dir)
+    assert daemon.page("lab-tools", "lab").status == 404
+    second = wheels.build(other, "other-tool", "2")  # listed when both were looked through again
+    wanted = {first.name, second.name}
+    wait_until(
+        lambda: set(wire.file_names(daemon.page("other-tool", "other"))) == wanted,
+        20 * PATIENCE,
+        "the other folder's",
+    )
+    away.rename(wheel)
+    wait_until(lambda: wheel.name in listed(daemon, "lab-tools"), 20 * PATIENCE, "it is back")
+    assert daemon.page("lab-tools", "lab").body == before, "with the digest"
+
+
 # ------------------------------------------------------------------ changes
 
 
@@ -262,6 +316,27 @@ def test_changes_are_seen(tmp_path, serve):
     assert not wire.anchors(daemon.get("/lab/simple/"))
     assert wire.ask(file_url(daemon, first.name)).status == 404
     wait_listed(daemon, wheels.build(folder, "lab-tools", "3.0"))
+
+
+def test_joined_pages_show_what_is_new_in_a_second_folder(tmp_path, origin, serve):
+    folder = folder_of(tmp_path)
+    base = f"{origin.url}/first/"
+    origin.put_page("/first/", '<a href="first_tool-1.0-py3-none-any.whl">x</a>')
+    mirror = {"name": "m", "layout": "flat", "index": base, "files": base}
+    config = origin_tables("first", [mirror], owns=["first-*"]) + lab(folder)
+    daemon = serve(config + index_table("both", "first", "lab"))
+
+    def shown():
+        return set(wire.file_names(daemon.get("/both/flat/")))
+
+    old = wheels.build(folder, "lab-tools", "1.0")
+    wait_listed(daemon, old)
+    wait_until(lambda: old.name in shown(), what="both are joined")
+    assert len(shown()) == 2
+    assert daemon.get("/both/flat/")["Cache-Control"] == "public, max-age=5"
+    new = wheels.build(folder, "lab-tools", "2.0")
+    wait_listed(daemon, new)
+    wait_until(lambda: new.name in shown(), what="the joined page has it")
 
 
 def test_a_wheel_that_is_being_copied_is_not_listed(tmp_path, serve):
