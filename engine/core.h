@@ -130,6 +130,8 @@ void generations_free(struct engine *engine);
 /* What the transfer thread may reach; NULL-terminated; core_hosts_free it. */
 int core_allowed_hosts(const struct engine *engine, char ***ret);
 void core_hosts_free(char **hosts);
+/* Whether an origin is of the generation in force. Flight thread. */
+bool core_is_in_force(const struct engine *engine, const struct origin *origin);
 /* Number of a mirror in the budget, whatever generation the origin is of. Flight thread. */
 size_t core_mirror(const struct engine *engine, const struct origin *origin, unsigned mirror);
 unsigned core_origin_mirrors(const struct engine *engine, const struct origin *origin,

@@ -41,6 +41,11 @@ static long place_of(const struct generation *g, const struct origin *origin)
     return -1;
 }
 
+bool core_is_in_force(const struct engine *e, const struct origin *origin)
+{
+    return place_of(e->generations, origin) >= 0;
+}
+
 size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
 {
     for (const struct generation *g = e->generations; g; g = g->older) {

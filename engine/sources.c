@@ -562,7 +562,7 @@ static void probe(struct engine *e, int64_t now_ms)
         if (s->is_probe && source_check_late(s))
             source_give_up(s);
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
-            now_ms - s->used_ms >= KEEP_PROBING_MS ||
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !core_is_in_force(e, s->origin) ||
             !budget_wants_probe(e->budget, core_mirror(e, s->origin, s->mirror), now_ms))
             continue;
         start_fetch(s);

@@ -315,6 +315,23 @@ def test_other_mirrors_for_what_the_old_ones_left_undone(
     assert second_origin.body_bytes(f"/whl/cu126/{name}") < len(body) / 2
 
 
+def test_a_mirror_that_was_taken_out_is_asked_no_more(origin, second_origin, serve, manager):
+    """Another that fails as it does is: its requests are the clock."""
+    page = "/whl/cu126/torch/"
+    for where in (origin, second_origin):
+        where.put_page(page, "broken", status=503)
+    gone, stays = official_mirror("gone", origin.url), official_mirror("stays", second_origin.url)
+    daemon = serve(configuration(pytorch=[gone, stays]), **manager.options())
+    assert daemon.page("torch").status == 503
+    reload(daemon, manager, configuration(pytorch=[stays]))
+    assert daemon.page("torch").status == 503
+    so_far = len(second_origin.asked(page))
+    second_origin.wait_asked(page, so_far + 1)
+    asked = len(origin.requests)
+    second_origin.wait_asked(page, so_far + 2)
+    assert len(origin.requests) == asked
+
+
 def test_pages_stay_when_origins_do(origin, serve, manager, tmp_path):
     _wheel(tmp_path, origin, "2.9.0+cu126")
     mirrors = [official_mirror("m", origin.url)]
