@@ -16,6 +16,7 @@ enum {
     AT_ONCE = 4, /* to one mirror */
     WINDOW_MS = 600 * 1000,
     WINDOW_MOST = 600,
+    WINDOW_MORE = WINDOW_MOST / 2, /* for who goes on */
     INQUIRY_MS = 20 * 1000,
     FAILED_MS = 60 * 1000,
     REFUSED_MS = 24 * 3600 * 1000,
@@ -41,7 +42,7 @@ struct inquiry {
         unsigned mirrors;
     } * files;
     size_t count, next;
-    unsigned running;
+    unsigned running, window_most;
     int64_t began_ms, heard_ms;
     bool any;
     void (*done)(struct engine *engine, void *owner, bool any);
@@ -182,7 +183,7 @@ static void answered_run(struct job *job)
     q->target->running--;
     inquiry->running--;
     inquiry->heard_ms = clock_monotonic_ms();
-    inquiry->any |= keep;
+    inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
     if (keep) {
         job->run = keep_run;
         lane_post(e->catalogue_lane, job);
@@ -262,13 +263,13 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
 enum turn { TURN_ASKED, TURN_BUSY, TURN_NOBODY };
 
 static bool may_be_asked(const struct engine *e, const struct origin *origin, unsigned mirror,
-                         struct target *t, int64_t now_ms)
+                         struct target *t, unsigned window_most, int64_t now_ms)
 {
     if (now_ms - t->window_ms >= WINDOW_MS) {
         t->window_ms = now_ms;
         t->window_count = 0;
     }
-    return now_ms >= t->again_ms && t->window_count < WINDOW_MOST &&
+    return now_ms >= t->again_ms && t->window_count < window_most &&
            !budget_is_backing_off(e->budget, core_mirror(e, origin, mirror), now_ms);
 }
 
@@ -281,7 +282,7 @@ static enum turn ask_next(struct inquiry *q, int64_t now_ms)
         struct target *t = NULL;
         if (q->files[q->next].mirrors & (1u << m))
             t = target_get(q->engine->heads, origin->mirrors[m].files);
-        if (!t || !may_be_asked(q->engine, origin, m, t, now_ms))
+        if (!t || !may_be_asked(q->engine, origin, m, t, q->window_most, now_ms))
             continue;
         if (t->running >= (t->answers ? AT_ONCE : 1))
             turn = TURN_BUSY;
@@ -322,7 +323,8 @@ bool heads_are_coming(const struct inquiry *q, int64_t now_ms)
 }
 
 static bool is_askable(struct engine *e, const struct origin *origin,
-                       const struct heads_file *files, size_t count, int64_t now_ms)
+                       const struct heads_file *files, size_t count, unsigned window_most,
+                       int64_t now_ms)
 {
     unsigned mirrors = 0;
     for (size_t i = 0; i < count; i++)
@@ -330,23 +332,26 @@ static bool is_askable(struct engine *e, const struct origin *origin,
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         struct target *t =
             mirrors & (1u << m) ? target_get(e->heads, origin->mirrors[m].files) : NULL;
-        if (t && may_be_asked(e, origin, m, t, now_ms))
+        if (t && may_be_asked(e, origin, m, t, window_most, now_ms))
             return true;
     }
     return false;
 }
 
 struct inquiry *heads_ask(struct engine *e, const struct origin *origin, const char *project,
-                          const struct heads_file *files, size_t count,
+                          const struct heads_file *files, size_t count, bool more,
                           void (*done)(struct engine *engine, void *owner, bool any), void *owner)
 {
     int64_t now_ms = clock_monotonic_ms();
-    struct inquiry *q = is_askable(e, origin, files, count, now_ms) ? calloc(1, sizeof(*q)) : NULL;
+    unsigned window_most = more ? WINDOW_MORE : WINDOW_MOST;
+    bool can = is_askable(e, origin, files, count, window_most, now_ms);
+    struct inquiry *q = can ? calloc(1, sizeof(*q)) : NULL;
     if (!q)
         return NULL;
     q->engine = e;
     q->origin = origin;
     q->began_ms = q->heard_ms = now_ms;
+    q->window_most = window_most;
     q->done = done;
     q->owner = owner;
     q->project = strdup(project);

@@ -13,6 +13,7 @@ static void inquired(struct engine *e, void *owner, bool any)
 {
     struct slot *s = owner;
     s->inquiry = NULL;
+    s->inquires_on = any;
     if (any)
         s->built_version = 0;
     pages_source_settled(e);
@@ -23,15 +24,17 @@ static void inquired(struct engine *e, void *owner, bool any)
  * very page; true: it is to be built again with the answers. */
 static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
 {
-    if (!b->askable_count || !s->visited || s->has_inquired)
+    bool more = s->has_inquired;
+    if (!b->askable_count || !s->visited || s->inquiry || (more && !s->inquires_on))
         return false;
     s->has_inquired = true;
+    s->inquires_on = false;
     auto_free struct heads_file *files = calloc(b->askable_count, sizeof(*files));
     if (!files)
         return false;
     for (size_t i = 0; i < b->askable_count; i++)
         files[i] = (struct heads_file){b->askable[i]->path, b->askable[i]->mirrors};
-    s->inquiry = heads_ask(e, s->origin, s->project, files, b->askable_count, inquired, s);
+    s->inquiry = heads_ask(e, s->origin, s->project, files, b->askable_count, more, inquired, s);
     if (!s->inquiry)
         return false;
     s->refs++;

@@ -160,6 +160,10 @@ static void built(struct build *b)
         t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
     struct page *page = b->page;
     b->page = NULL;
+    if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
+        page->incomplete = true;
+        page->max_age_s = INCOMPLETE_AGE_S;
+    }
     if (page && page->outcome == OUTCOME_NO_PROJECT && expires_ms > now_ms + MISSING_MS)
         expires_ms = now_ms + MISSING_MS;
     if (page && page->incomplete)
@@ -547,6 +551,7 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
     if (!s->loading) {
         s->loading = true;
         s->has_inquired = s->inquiry != NULL;
+        s->inquires_on = false;
         s->refs++;
         s->next_loading = e->pages->loading;
         e->pages->loading = s;

@@ -41,7 +41,8 @@ struct slot {
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */
     struct inquiry *inquiry;   /* mirrors are being asked about its files */
-    bool has_inquired;         /* in this load */
+    bool has_inquired;         /* in this load, */
+    bool inquires_on;          /* and about further files of the page: the answers were of use */
     bool was_visited;          /* in an earlier one */
     bool inquiry_is_worth;     /* the page says more with the answers */
     struct slot **parts;       /* of a flat page: those of the projects; referenced */

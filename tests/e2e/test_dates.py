@@ -342,13 +342,31 @@ def test_a_few_at_a_time_the_newest_first_and_not_too_many(origin, serve):
     assert asked[0] == f"{FOLDER}/{names[199]}"
     assert sorted(asked[1:]) == sorted(f"{FOLDER}/{n}" for n in names[195:199])
     silent.set()
-    complete(daemon)
-    asked = {request.path for request in origin.inquiries}
-    assert asked == {f"{FOLDER}/{n}" for n in names[72:]}
+    assert set(sources(daemon).values()) == {"last-modified"}
+    asked = [request.path for request in origin.inquiries]
+    assert set(asked[:128]) == {f"{FOLDER}/{n}" for n in names[72:]} and len(asked) == 200
+
+
+def test_a_large_page_leaves_some_of_what_a_mirror_is_asked_to_others(origin, serve):
+    names = [name_of(f"1.{n}") for n in range(400)]
+    other = "torchvision-1.0+cpu-py3-none-any.whl"
+    put_bare(origin, [*names, other])
+    for name in [*names, other]:
+        origin.put(f"{FOLDER}/{name}", b"x" * 100)
+    daemon = serve(flat(origin))
     said = sources(daemon)
-    assert [said[n] for n in names] == 72 * ["first-seen"] + 128 * ["last-modified"]
+    assert [said[n] for n in names] == 100 * ["first-seen"] + 300 * ["last-modified"]
+    daemon.page("torchvision", index="cpu")
+    origin.wait(lambda: len(origin.inquiries) == 301)
     daemon.page("torch", index="cpu", headers=FRESH)
-    assert set(sources(daemon).values()) == {"last-modified"} and len(origin.inquiries) == 200
+    assert set(sources(daemon).values()) == {"last-modified"} and len(origin.inquiries) == 401
+
+
+def test_who_tells_nothing_is_not_asked_about_all(origin, serve):
+    names = [name_of(f"1.{n}") for n in range(200)]
+    put_bare(origin, names)
+    daemon = serve(flat(origin))  # which has none of them
+    assert set(sources(daemon).values()) == {"first-seen"} and len(origin.inquiries) == 128
 
 
 def test_who_is_backing_off_is_not_asked(bare, serve, tmp_path):
