@@ -136,6 +136,8 @@ bool core_is_in_force(const struct engine *engine, const struct origin *origin);
 size_t core_mirror(const struct engine *engine, const struct origin *origin, unsigned mirror);
 unsigned core_origin_mirrors(const struct engine *engine, const struct origin *origin,
                              size_t ret_numbers[]);
+/* Whether all of an origin's mirrors are: then a probe is worth the wait when there is nothing. */
+bool core_is_backing_off(const struct engine *engine, const struct origin *origin);
 /* Names of the mirrors whose bit is set, comma-separated. */
 void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size);
 /* How long a mirror may be silent at least, whatever the configuration says: a parent wheelyard

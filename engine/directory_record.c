@@ -274,18 +274,6 @@ static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *w
     return 0;
 }
 
-static int make_text(const struct buf *from, struct metadata_text **ret)
-{
-    struct metadata_text *t = malloc(sizeof(*t) + from->len);
-    if (!t)
-        return ERROR_NO_MEMORY;
-    t->refs = 1;
-    t->len = from->len;
-    memcpy(t->data, from->data, from->len);
-    *ret = t;
-    return 0;
-}
-
 int record_read_metadata(int fd, int64_t size, const char *name, struct metadata_text **ret,
                          const char **ret_why)
 {
@@ -304,7 +292,7 @@ int record_read_metadata(int fd, int64_t size, const char *name, struct metadata
     }
     *ret_why = why;
     if (r == 0)
-        r = make_text(&text, ret);
+        r = metadata_text_new(text.data, text.len, ret);
     else if (r == WHEEL_WANTS)
         r = ERROR_CORRUPT;
     else if ((r == ERROR_CORRUPT || r == ERROR_TOO_BIG) && wheel_end(&parts, &want, &why) == 0)
@@ -513,24 +501,20 @@ static int by_path(const void *a, const void *b)
 struct listing_ref *directory_listing(struct directory *d)
 {
     size_t count = 0;
-    struct listing_ref *ref = calloc(1, sizeof(*ref));
     struct listing *l = calloc(1, sizeof(*l));
     auto_free struct record **list = calloc(HASH_COUNT(d->table) + 1, sizeof(struct record *));
     for (struct record *r = list ? d->table : NULL; r; r = r->hh.next)
         if (r->is_listed)
             list[count++] = r;
-    if (ref && l && list && (l->files = calloc(count + 1, sizeof(*l->files)))) {
-        ref->refs = 1;
-        ref->listing = l;
+    if (l && list && (l->files = calloc(count + 1, sizeof(*l->files)))) {
         if (count)
             qsort(list, count, sizeof(struct record *), by_path);
         while (l->file_count < count && fill(&l->files[l->file_count], list[l->file_count]))
             l->file_count++;
         if (l->file_count == count)
-            return ref;
+            return listing_ref_new(l);
         l->file_count++; /* the one that was begun */
     }
     listing_free(l);
-    free(ref);
     return NULL;
 }

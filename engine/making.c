@@ -182,18 +182,6 @@ static void parsed_run(struct job *job)
         end(m);
 }
 
-static int take_text(struct making *m, const struct buf *text)
-{
-    struct metadata_text *t = malloc(sizeof(*t) + text->len);
-    if (!t)
-        return ERROR_NO_MEMORY;
-    t->refs = 1;
-    t->len = text->len;
-    memcpy(t->data, text->data, text->len);
-    m->result.text = t;
-    return sha256_of(t->data, t->len, m->result.sha256);
-}
-
 /* On the compute lane. */
 static void parse_run(struct job *job)
 {
@@ -203,7 +191,9 @@ static void parse_run(struct job *job)
     buf_init(&text, WHEEL_METADATA_MAX);
     m->error = wheel_metadata(&m->parts, str_last_segment(m->path), &m->want, &m->why, &text);
     if (m->error == 0)
-        m->error = take_text(m, &text);
+        m->error = metadata_text_new(text.data, text.len, &m->result.text);
+    if (m->error == 0)
+        m->error = sha256_of(text.data, text.len, m->result.sha256);
     if (m->error == 0)
         m->error = wheel_header_read(text.data, text.len, &header);
     m->result.fits = wheel_header_fits(&header, str_last_segment(m->path));

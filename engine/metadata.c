@@ -44,6 +44,18 @@ int metadata_new(struct engine *e, struct metadata **ret)
     return 0;
 }
 
+int metadata_text_new(const char *data, size_t len, struct metadata_text **ret)
+{
+    struct metadata_text *t = malloc(sizeof(*t) + len);
+    if (!t)
+        return ERROR_NO_MEMORY;
+    t->refs = 1;
+    t->len = len;
+    memcpy(t->data, data, len);
+    *ret = t;
+    return 0;
+}
+
 void metadata_text_unref(struct metadata_text *text)
 {
     if (text && --text->refs == 0)
@@ -147,14 +159,8 @@ static int on_row(void *context, const struct catalogue_metadata *row)
     str_copy(l->mirrors, sizeof(l->mirrors), row->mirrors ? row->mirrors : "");
     if (!made)
         return 0;
-    l->text = malloc(sizeof(*l->text) + row->body_len);
-    if (!l->text)
-        return ERROR_NO_MEMORY;
-    l->text->refs = 1;
-    l->text->len = row->body_len;
-    memcpy(l->text->data, row->body, row->body_len);
     str_copy(l->sha256, sizeof(l->sha256), row->sha256);
-    return 0;
+    return metadata_text_new(row->body, row->body_len, &l->text);
 }
 
 static int on_digest(void *context, const struct catalogue_digest *digest)

@@ -50,6 +50,8 @@ struct metadata_text { /* a document, shared by reference */
     size_t len;
     char data[];
 };
+/* Of a copy of these bytes. Any thread. */
+int metadata_text_new(const char *data, size_t len, struct metadata_text **ret);
 void metadata_text_unref(struct metadata_text *text); /* NULL is legal; any thread */
 
 struct making;

@@ -171,12 +171,12 @@ static void built(struct build *b)
     if (b->merge.dropped)
         log_info("links elsewhere dropped origin=%s project=%s count=%zu", b->origin->name,
                  b->project, b->merge.dropped);
-    if (b->kind == BUILD_PROJECT)
+    if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
-    if (b->kind == BUILD_PROJECT)
         build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
-    else
+    } else {
         build_free(b);
+    }
     publish(e, s, page, stale, expires_ms);
     s->building = false;
     check(e, s);
@@ -462,11 +462,8 @@ void pages_source_settled(struct engine *e)
 static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force,
                          const char *via)
 {
-    unsigned healthy = 0;
     const struct origin *origin = s->origin;
-    for (unsigned m = 0; m < origin->mirror_count; m++)
-        healthy +=
-            !budget_is_backing_off(e->budget, core_mirror(e, origin, m), clock_monotonic_ms());
+    bool alone = !s->page && core_is_backing_off(e, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         struct source *source = sources_get(e, origin, m, channel, s->project);
@@ -475,8 +472,7 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
         s->sources[s->source_count++] = source;
         /* What the roster was made of has just been asked for. */
         bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
-        /* A probe of mirrors that are all backing off is worth the wait when there is nothing. */
-        (void)source_want(source, again, healthy == 0 && !s->page, via);
+        (void)source_want(source, again, alone, via);
     }
 }
 

@@ -67,15 +67,13 @@ int receipt_parse(struct receipt *r)
     if (error)
         return error;
     error = judge_listing(r, listing);
-    r->listing = error ? NULL : calloc(1, sizeof(*r->listing));
-    if (!r->listing) {
+    if (error) {
         listing_free(listing);
-        return error ? error : ERROR_NO_MEMORY;
+        return error;
     }
     suspect_look(listing, &r->facts);
-    r->listing->refs = 1;
-    r->listing->listing = listing;
-    return 0;
+    r->listing = listing_ref_new(listing);
+    return r->listing ? 0 : ERROR_NO_MEMORY;
 }
 
 bool receipt_says_missing(const struct receipt *r)

@@ -56,6 +56,15 @@ size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned
     abort(); /* origins come from generations alone */
 }
 
+bool core_is_backing_off(const struct engine *e, const struct origin *origin)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms))
+            return false;
+    return true;
+}
+
 unsigned core_origin_mirrors(const struct engine *e, const struct origin *origin, size_t ret[])
 {
     for (unsigned m = 0; m < origin->mirror_count; m++)

@@ -349,16 +349,11 @@ void rosters_check(struct engine *e)
 
 static void want_sources(struct roster *r, bool force, const char *via)
 {
-    struct engine *e = r->engine;
-    unsigned healthy = 0;
-    for (unsigned m = 0; m < r->origin->mirror_count; m++)
-        healthy +=
-            !budget_is_backing_off(e->budget, core_mirror(e, r->origin, m), clock_monotonic_ms());
+    bool alone = !r->known && core_is_backing_off(r->engine, r->origin);
     for (unsigned m = 0; m < r->origin->mirror_count; m++) {
-        struct source *source = sources_get(e, r->origin, m, r->channel, NULL);
-        /* A probe of mirrors that are all backing off is worth the wait when there is nothing. */
+        struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
         if (source)
-            (void)source_want(source, force, healthy == 0 && !r->known, via);
+            (void)source_want(source, force, alone, via);
     }
 }
 

@@ -88,12 +88,7 @@ static void parse(struct look *l, unsigned mirror)
     if (!s->url || gzip_decompress(s->packed.data, s->packed.len, &body) ||
         listing_parse(body.data, body.len, s->url, &listing))
         return;
-    l->listings[mirror] = calloc(1, sizeof(*l->listings[mirror]));
-    if (!l->listings[mirror]) {
-        listing_free(listing);
-        return;
-    }
-    *l->listings[mirror] = (struct listing_ref){.refs = 1, .listing = listing};
+    l->listings[mirror] = listing_ref_new(listing);
 }
 
 static int merge(struct look *l)

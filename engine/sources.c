@@ -65,6 +65,16 @@ struct sources {
     int64_t swept_ms, probed_ms;
 };
 
+struct listing_ref *listing_ref_new(struct listing *listing)
+{
+    struct listing_ref *ref = calloc(1, sizeof(*ref));
+    if (ref)
+        *ref = (struct listing_ref){.refs = 1, .listing = listing};
+    else
+        listing_free(listing);
+    return ref;
+}
+
 struct listing_ref *listing_ref_get(struct listing_ref *ref)
 {
     ref->refs++;

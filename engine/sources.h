@@ -17,6 +17,8 @@ struct listing_ref {
     _Atomic int refs;
     struct listing *listing;
 };
+/* Takes over the listing; NULL when out of memory. */
+struct listing_ref *listing_ref_new(struct listing *listing);
 struct listing_ref *listing_ref_get(struct listing_ref *ref);
 void listing_ref_put(struct listing_ref *ref); /* NULL is legal */
 
