@@ -455,6 +455,8 @@ static void retire_failure(struct engine *e, struct entry *entry)
 {
     struct flying *fl = entry->flying;
     entry->is_failed = false;
+    if (!entry->board || entry->board->state != BOARD_CLOSED)
+        return; /* the last bytes came all the same: it was kept, and what is there is another's */
     if (fl && !fl->board && flying_renew_board(fl) == 0)
         return;
     if (fl || entry->sha256[0] || entry->leftover)

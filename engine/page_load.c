@@ -94,7 +94,10 @@ struct tally {
 /* A project's page as a part of a flat one. */
 static void tally_part(struct tally *t, const struct slot *part)
 {
+    struct source_view v;
     t->version = t->version * 31 + part->built_version;
+    for (unsigned i = 0; i < part->source_count; i++)
+        source_view(part->sources[i], &v); /* in use, though its own load may be over */
     if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
         t->missing++;
 }

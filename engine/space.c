@@ -285,7 +285,8 @@ static struct victims list_victims(struct engine *e, const struct flying *newcom
     look_at_table(e, &v);
     HASH_ITER(hh, s->blobs, held, next)
     {
-        if (held->idle && !marks_is_pinned(e, held->sha256))
+        if (held->idle && !marks_is_pinned(e, held->sha256) &&
+            !commit_is_under_way(e, held->sha256))
             add(&v, &(struct victim){held->used_s, held->used_after, held->bytes, .blob = held});
     }
     look_at_flights(e, &v, newcomer);

@@ -3,6 +3,7 @@
 format = "flat"."""
 
 import re
+import threading
 from urllib.parse import unquote, urljoin, urlsplit
 
 import wire
@@ -113,6 +114,27 @@ def test_digests_come_from_the_pages_of_projects(origin, second_origin, serve):
     mirrors = [flat_mirror("m1", origin.url), official_mirror("m2", second_origin.url)]
     daemon = serve(configuration(pytorch=mirrors))
     assert {name: digest for name, (_, digest) in links(daemon.get(URL)).items()} == digests
+
+
+def test_a_project_stays_while_a_list_of_names_is_late(origin, second_origin, serve):
+    """Memory is short, and the project's own page is done with: its listing is in use all the
+    same, for the flat page is made once more when the late mirror gives up."""
+    late = threading.Event()
+    for channel, project in (("cu126", "torch"), ("cu128", "torchaudio")):
+        name = f"{project}-2.9.0-py3-none-any.whl"
+        page = simple_page(project, [anchor(f"/whl/{channel}/{name}", name)])
+        origin.put_page(f"/whl/{channel}/{project}/", page + f"<!-- {'x' * (1 << 20)} -->")
+        origin.put_page(f"/whl/{channel}/", root_page([project]))
+    second_origin.put_page("/whl/cu126/", "", status=500, silent=late)
+    mirrors = [official_mirror("m1", origin.url), official_mirror("m2", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors, page_memory=1 << 20, listing_timeout="2s"))
+    whole = ["torch-2.9.0-py3-none-any.whl"]
+    wait_until(lambda: list(links(daemon.get(URL))) == whole, what="the page without the late one")
+    assert daemon.page("torchaudio", "cu128").status == 200
+    daemon.wait_status(lambda s: s["memory"]["listings"] < 2 << 20, what="who is not used goes")
+    late.set()
+    wait_until(lambda: "max-age=10" not in daemon.get(URL)["Cache-Control"], what="the last page")
+    assert list(links(daemon.get(URL))) == whole
 
 
 def test_a_new_wheel_appears(origin, serve):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the cache takes of the disk: max_size, min_free, what is reserved, and who goes for it."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -18,6 +19,7 @@ from daemon import (
     pypi_mirror,
     run_wheelyard,
 )
+from gates import Gates
 from origin import Gate
 from standins import anchor, flat_page, simple_page
 from wheels import build
@@ -120,7 +122,7 @@ def _digest(body):
     return hashlib.sha256(body).hexdigest()
 
 
-def _until(condition, what, seconds=20):
+def _until(condition, what, seconds=30):
     deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         assert time.monotonic() < deadline, what
@@ -129,8 +131,11 @@ def _until(condition, what, seconds=20):
 
 def _partials(daemon):
     """Bytes that the disk has given to each partial."""
-    paths = (daemon.cache_dir / "partials").glob("*[0-9]")
-    return sorted(path.stat().st_blocks * 512 for path in paths)
+    sizes = []
+    for path in (daemon.cache_dir / "partials").glob("*[0-9]"):
+        with contextlib.suppress(FileNotFoundError):  # it has just become a blob, or gone
+            sizes.append(path.stat().st_blocks * 512)
+    return sorted(sizes)
 
 
 def _used(daemon):
@@ -391,6 +396,32 @@ def test_what_is_left_of_a_file_without_room_passes_by(origin, serve):
     (first, left), bodies, daemon = _resumable(origin, serve, max_size=19 * MB)
     assert _ask(daemon, left, "HEAD").status == 200
     _fetch(daemon, left, bodies[left], cache="pass")
+
+
+@pytest.fixture
+def gates(serve, tmp_path):
+    """After serve, so that all are open when it stops its daemons."""
+    made = Gates(tmp_path / "gates")
+    yield made
+    made.open_all()
+
+
+def test_what_is_just_being_kept_again_makes_no_room(origin, serve, gates):
+    """It cannot go, for another path has these bytes; so nothing else goes for it either."""
+    first, other, again, large = _names(4)
+    body = _body(2 * MB)
+    bodies = _put(origin, {first: body, other: 2 * MB, again: body, large: 4 * MB})
+    daemon = serve(_config(origin, max_size=7 * MB), wrap=gates.wrap)
+    _fetch(daemon, first, body)
+    _fetch(daemon, other, bodies[other])
+    gates.close("sync")
+    assert wire.ask(_url(daemon, again)).body == body
+    gates.wait_stopped("sync")
+    reply = wire.ask(_url(daemon, large))
+    assert (reply.body == bodies[large], reply["X-Cache"]) == (True, "pass")
+    gates.open("sync")
+    daemon.wait_status(lambda s: not s["flights"], what="all are done with")
+    assert _kept(daemon, bodies) == [first, other, again]
 
 
 def test_a_parked_download_goes(half_done, origin):
