@@ -61,7 +61,7 @@ class Manager:
             "pass_fds": [opened.fileno() for opened in self.sockets],
         }
 
-    def next(self, seconds=10):
+    def next(self, seconds=30):
         """The next notice, a dict; None when there is none in that time."""
         self._notices.settimeout(seconds * PATIENCE)
         try:
@@ -70,7 +70,7 @@ class Manager:
             return None
         return dict(line.split("=", 1) for line in lines)
 
-    def wait(self, name, seconds=10):
+    def wait(self, name, seconds=30):
         """The next notice that sets `name`, pings and others before it left out."""
         deadline = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < deadline:

@@ -35,7 +35,8 @@ def test_a_second_machine_is_served_from_the_cache(own_mirrors, serve, client, a
     client.install(*arguments)
     assert_is_torch_and_all_it_needs(another(client).install(*arguments))
     assert own_mirrors.sent_more_than_once() == []
-    assert daemon.status()["cache"]["blobs"] >= len(TORCH_AND_ITS_NEEDS) + len(FROM_PYPI)
+    kept = len(TORCH_AND_ITS_NEEDS) + len(FROM_PYPI)
+    daemon.wait_status(lambda s: s["cache"]["blobs"] >= kept, what="all are kept")
 
 
 def test_plain_pypi(mirrors, serve, client):

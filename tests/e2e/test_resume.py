@@ -3,13 +3,13 @@
 where what is on the disk is not to be trusted."""
 
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import wire
 from daemon import binary, configuration, flat_mirror, official_mirror
+from gates import wait_until
 from origin import Gate
 from standins import flat_page
 from test_fanout import publish
@@ -91,13 +91,11 @@ def sealed_tables(content):
 
 
 def wait_sealed(daemon, count):
-    deadline = time.monotonic() + 20
-    while not any(
-        len(text[16:]) - text[16:].count(0) >= count
-        for _, text in sealed_tables(map_of(daemon).read_bytes())
-    ):
-        assert time.monotonic() < deadline, "it was never synced"
-        time.sleep(0.02)
+    def is_sealed():
+        tables = sealed_tables(map_of(daemon).read_bytes())
+        return any(len(text[16:]) - text[16:].count(0) >= count for _, text in tables)
+
+    wait_until(is_sealed, "it is synced")
 
 
 def rewrite_boot(path):
@@ -379,11 +377,10 @@ def test_names_are_synced_once_for_each_map(origin, serve, tmp_path):
         return [path for call, path in calls if call in ("fsync", "fdatasync", "msync") and "blobs" not in path]
 
     for count in (1, 2, 3):
-        deadline = time.monotonic() + 20
         gate.allow(count * 2 * MIB)
-        while sum(path.startswith("partials/") for path in syncs()) < count:
-            assert time.monotonic() < deadline, syncs()
-            time.sleep(0.02)
+        wait_until(
+            lambda n=count: sum(p.startswith("partials/") for p in syncs()) >= n, f"{count} syncs"
+        )
     names = [path for path in syncs() if path.startswith("partials")]
     assert names[0] == "partials" and names.count("partials") == 1
     gate.open()

@@ -49,12 +49,8 @@ def reload(daemon, manager, config):
 
 
 def logged(daemon, text):
-    """The log's lines up to the first with this text: they are written by a thread of their own."""
-    deadline = time.monotonic() + 10 * PATIENCE
-    while text not in daemon.log():
-        assert time.monotonic() < deadline, f"never logged: {text}"
-        time.sleep(0.01)
-    return daemon.log().partition(text)[0].splitlines()
+    """The log's lines up to the first with this text."""
+    return daemon.wait_log(text).partition(text)[0].splitlines()
 
 
 # ------------------------------------------------------------------ notices
