@@ -443,6 +443,7 @@ int engine_examine(struct engine *e, const struct examine_options *options,
     pthread_mutex_init(&look.lock, NULL);
     thread_condition_init(&look.change);
     const struct origins *origins = core_origins(e);
+    x->origins = origins;
     int r = prepare(&look, origins, x);
     if (r == 0)
         (void)core_call(e, view_run, &x);

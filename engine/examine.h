@@ -72,6 +72,7 @@ struct examination {
     struct examined_folder *folders;
     size_t folder_count;
     /* of the daemon, as now in force */
+    const struct origins *origins; /* good as long as the engine is */
     const char *cache_dir;
     int64_t max_size, min_free; /* bytes */
     bool has_room;              /* for something new, be it that something old goes */

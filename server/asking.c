@@ -15,6 +15,7 @@
 #include "server/argument.h"
 #include "server/ask.h"
 #include "server/config.h"
+#include "server/setup.h"
 
 static const char json_type[] = "application/vnd.pypi.simple.v1+json";
 
@@ -79,6 +80,7 @@ static int check(struct asking *a)
         return wrong(a, a->requirement, "not a requirement such as 'torch>=2.9' (without markers)");
     if (r)
         return EXIT_NO;
+    setup_take_url(&a->url, &a->index, &a->url_own, &a->index_own);
     if (*a->index && !origins_is_index_name(a->index))
         return wrong(a, a->index, "not the name of an index, such as cu126");
     set_own_platform(a);
@@ -114,6 +116,8 @@ void asking_release(struct asking *a)
     specifiers_free(a->specifiers);
     json_free(a->page);
     free(a->page_url);
+    free(a->url_own);
+    free(a->index_own);
     free(a->entries);
     free(a->files);
     free(a->refusal);

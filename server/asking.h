@@ -31,6 +31,7 @@ struct asking {
     const char *requirement, *index; /* index "" is PyPI alone */
     const char *url, *config;        /* as given, or NULL */
     const char *python;              /* or NULL */
+    char *url_own, *index_own;       /* of an address that names its index */
     char platform[TAG_MAX_BYTES + 1];
     bool as_json;
     char project[NAME_MAX_BYTES + 1];

@@ -46,8 +46,9 @@ static const char usage[] =
     "  --index NAME    the channel to look at: cu126, nightly/cu130 ...; default: cu126, if there\n"
     "                  is one\n"
     "  --project NAME  the project to look for; default: one that the origin owns, or pip\n"
-    "  --url URL       a daemon elsewhere, as clients reach it: then its address and the clients\n"
-    "                  of this machine are all that is looked at\n"
+    "  --url URL       a daemon elsewhere, as clients reach it, or an index of it: then its "
+    "address\n"
+    "                  and the clients of this machine are all that is looked at\n"
     "  --json          one JSON object: {\"code\":0,\"checks\":[...]}\n"
     "  --config FILE   wheelyard's own configuration\n"
     "  --socket PATH   the daemon's control socket\n\n"
@@ -55,6 +56,7 @@ static const char usage[] =
 
 struct doctor {
     const char *index, *project, *url, *config_file, *socket;
+    char *url_own, *index_own; /* of an address that names its index */
     bool as_json;
     bool is_elsewhere; /* the daemon is another machine's */
     bool has_config;
@@ -84,21 +86,6 @@ static void take_errors(struct doctor *d, char *text)
                          "%s", line);
 }
 
-/* The daemon would look at another channel, where it has none of this name. */
-static void look_at_index(struct doctor *d)
-{
-    struct index_view view;
-    auto_buf struct buf remedy;
-
-    buf_init(&remedy, OUTPUT_MAX_BYTES);
-    if (!*d->index || origins_index(&d->config.origins, d->index, &view) == 0)
-        return;
-    buf_puts(&remedy, "name another: ");
-    setup_write_indexes(&remedy, &d->config.origins);
-    findings_add(&d->findings, FINDING_FAILED, "index", d->index, remedy.data,
-                 "there is no such index");
-}
-
 static void look_at_configuration(struct doctor *d)
 {
     auto_free char *errors = NULL;
@@ -107,7 +94,6 @@ static void look_at_configuration(struct doctor *d)
     if (d->has_config) {
         findings_add(&d->findings, FINDING_OK, "configuration", "configuration", NULL, "%s",
                      d->config.file ? d->config.file : "built-in");
-        look_at_index(d);
     } else {
         struct config_request request = {.file = "/dev/null", .environment = bare_environment};
 
@@ -420,6 +406,7 @@ static int parse(int argc, char **argv, struct doctor *d)
     }
     if (strcmp(d->index, "simple") == 0)
         d->index = "";
+    setup_take_url(&d->url, &d->index, &d->url_own, &d->index_own);
     if (*d->index && !origins_is_index_name(d->index))
         return wrong(d->index, "not the name of an index, such as cu126");
     if (d->url && !str_starts(d->url, "http://") && !str_starts(d->url, "https://"))
@@ -435,10 +422,11 @@ int command_doctor(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_WELL;
     int code = parse(argc, argv, &d);
-    if (code)
-        return code;
     d.is_elsewhere = d.url && !d.socket;
-    code = run(&d);
+    if (code == EXIT_WELL)
+        code = run(&d);
+    free(d.url_own);
+    free(d.index_own);
     findings_release(&d.findings);
     if (d.has_config)
         config_release(&d.config);

@@ -29,7 +29,8 @@ static const struct asking_command command = {
         "  --platform NAME    win_amd64, manylinux_2_28_x86_64, macosx_14_0_arm64 ...; default:\n"
         "                     this machine's; linux_* is one with this machine's glibc\n"
         "  --json             one JSON object\n"
-        "  --url URL          the daemon's address; default: what the configuration listens on\n"
+        "  --url URL          the daemon's address, or that of the index; default: what the\n"
+        "                     configuration listens on\n"
         "  --config FILE      that configuration\n\n"
         "Exit: 0 a file fits, 1 none does, 2 usage, 3 no daemon.\n",
 };

@@ -23,7 +23,8 @@ static const struct asking_command command = {
         "    wheelyard wheels torch --index cu126\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: simple, which is PyPI alone\n"
         "  --json             one JSON object with every wheel\n"
-        "  --url URL          the daemon's address; default: what the configuration listens on\n"
+        "  --url URL          the daemon's address, or that of the index; default: what the\n"
+        "                     configuration listens on\n"
         "  --config FILE      that configuration\n\n"
         "Exit: 0 there are wheels, 1 there are none, 2 usage, 3 no daemon.\n",
 };

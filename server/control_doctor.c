@@ -8,8 +8,25 @@
 #include "server/control_request.h"
 #include "server/doctor_disk.h"
 #include "server/doctor_mirrors.h"
+#include "server/setup.h"
+
+enum { REMEDY_MAX_BYTES = 8 << 10 };
 
 DEFINE_CLEANUP(struct examination, examination_free)
+
+/* Mirrors are asked for another channel then, which nobody asked about. */
+static void judge_index(const struct examination *x, const char *index, struct findings *to)
+{
+    struct index_view view;
+    auto_buf struct buf remedy;
+
+    buf_init(&remedy, REMEDY_MAX_BYTES);
+    if (!*index || origins_index(x->origins, index, &view) == 0)
+        return;
+    buf_puts(&remedy, "name another: ");
+    setup_write_indexes(&remedy, x->origins);
+    findings_add(to, FINDING_FAILED, "index", index, remedy.data, "the daemon has no such index");
+}
 
 void control_doctor(struct engine *engine, const struct control_request *request,
                     const _Atomic bool *stop, struct buf *reply)
@@ -24,6 +41,7 @@ void control_doctor(struct engine *engine, const struct control_request *request
 
     if (r == 0) {
         doctor_disk(x->cache_dir, x->max_size, x->min_free, x->has_room, &findings);
+        judge_index(x, options.index, &findings);
         doctor_mirrors(x, &findings);
         r = findings.error;
     }

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
+#include "base/url.h"
 
 const char *setup_example_index(const struct origins *origins)
 {
@@ -82,6 +84,21 @@ void setup_cut_index(struct buf *url, const struct origins *origins, const char 
             cut(url, (size_t)(name - url->data));
     }
     *ret_index = index;
+}
+
+void setup_take_url(const char **url, const char **index, char **ret_url_own, char **ret_index_own)
+{
+    auto_buf struct buf base;
+    buf_init(&base, URL_MAX_BYTES);
+    if (!*url)
+        return;
+    buf_puts(&base, *url);
+    setup_cut_index(&base, NULL, **index ? *index : NULL, ret_index_own);
+    *ret_url_own = buf_take(&base, NULL);
+    if (*ret_url_own)
+        *url = *ret_url_own;
+    if (*ret_index_own && !**index)
+        *index = *ret_index_own;
 }
 
 void setup_write(struct buf *to, const char *base, const char *index)

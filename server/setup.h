@@ -24,5 +24,9 @@ void setup_write_indexes(struct buf *to, const struct origins *origins);
 void setup_cut_index(struct buf *url, const struct origins *origins, const char *given,
                      char **ret_index);
 
+/* The same of a command's --url (or NULL), with --index ("": not given): both become what the
+ * address says. *ret_url_own and *ret_index_own (free() them) are set where they point to them. */
+void setup_take_url(const char **url, const char **index, char **ret_url_own, char **ret_index_own);
+
 /* `base` is scheme and authority, without a closing slash. */
 void setup_write(struct buf *to, const char *base, const char *index);

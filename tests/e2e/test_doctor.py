@@ -311,6 +311,13 @@ def test_a_folder_of_wheels_without_a_daemon(tmp_path, made, state):
     assert report.state("folder", "lab") == state and str(folder) in report.of("folder")[0]["text"]
 
 
+def test_the_address_of_an_index(doctor):
+    doctor()
+    url = doctor.daemon.url
+    report = run_doctor(doctor.daemon.folder / "home", "--url", f"{url}/cu126/simple/")
+    assert report.code == WELL and report.state("daemon", url) == "ok"
+
+
 def test_an_index_that_is_not_configured(doctor):
     report = doctor("--index", "nope")
     assert (report.code, report.state("index", "nope")) == (FAILED, "failed")

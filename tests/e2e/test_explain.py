@@ -323,6 +323,12 @@ def test_usage(tmp_path, arguments, says):
     assert told.returncode == USAGE and says in told.stderr and not told.stdout
 
 
+@pytest.mark.parametrize("path", ["/cu126/simple", "/cu126/simple/"])
+def test_the_address_of_an_index(daemon, ask, tmp_path, path):
+    told = run_wheelyard("wheels", "torch", "--url", daemon.url + path, home=tmp_path)
+    assert told.returncode == YES and told.stdout == ask("wheels", "torch", "--index", "cu126")
+
+
 @pytest.mark.parametrize("command", ["wheels", "explain"])
 def test_help(tmp_path, command):
     told = run_wheelyard(command, "--help", home=tmp_path)
