@@ -525,9 +525,8 @@ void config_usage(FILE *to)
         snprintf(flag, sizeof flag, "%s %s", name, option_table[i].argument);
         fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
     }
-    fputs("\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. --max-size is max_size in "
-          "the\n"
-          "file and WHEELYARD_MAX_SIZE in the environment, and so on; `man wheelyard.conf` has "
-          "more.\n",
-          to);
+    fputs(
+        "\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. --max-size is max_size\n"
+        "in the file and WHEELYARD_MAX_SIZE in the environment, and so on: `man wheelyard.conf`.\n",
+        to);
 }
