@@ -207,6 +207,11 @@ class Daemon:
             time.sleep(0.02)
         return status
 
+    def reconfigure(self, config):
+        """SIGHUP with that configuration; does not wait for what it does."""
+        (self.folder / "config.toml").write_text(config)
+        self.process.send_signal(signal.SIGHUP)
+
     # ---------------------------------------------------------------- log and end
 
     def log(self):

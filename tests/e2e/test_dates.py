@@ -25,6 +25,13 @@ def name_of(version):
 
 
 DATES = {name_of(OLD): "2025-01-02 03:04", name_of(NEW): "2025-08-09 10:11"}
+FOLDER = "/pytorch-wheels/cpu"
+
+
+def put_rows(origin, **dates):
+    """Both releases on a flat page, with the dates of their rows."""
+    page = flat_page("cpu", [(name, 1) for name in DATES], dates={**DATES, **dates})
+    origin.put_page(f"{FOLDER}/", page)
 
 
 @pytest.fixture
@@ -32,37 +39,58 @@ def listed(origin, tmp_path):
     """Two releases on a flat page, each with the date of its row."""
     for version in (OLD, NEW):
         wheel = build(tmp_path / "built", "torch", f"{version}+cpu")
-        origin.put(f"/pytorch-wheels/cpu/{wheel.name}", wheel.read_bytes())
-    origin.put_page("/pytorch-wheels/cpu/", flat_page("cpu", [(n, 1) for n in DATES], dates=DATES))
+        origin.put(f"{FOLDER}/{wheel.name}", wheel.read_bytes())
+    put_rows(origin)
     return origin
 
 
 def files(daemon):
-    return daemon.page("torch", index="cpu", headers={"Accept": wire.JSON}).json()["files"]
+    return daemon.page("torch", index="cpu").json()["files"]
 
 
 def times(daemon):
     return {file["filename"]: file.get("upload-time") for file in files(daemon)}
 
 
+def fresh(daemon):
+    """The page from the mirrors, not from memory."""
+    headers = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
+    return daemon.page("torch", index="cpu", headers=headers)
+
+
+def html(daemon):
+    return daemon.page("torch", index="cpu", headers={"Accept": "text/html"}).text
+
+
 def mirror(origin, **more):
     return {**flat_mirror("m", origin.url), **more}
 
 
-def test_uv_excludes_what_is_newer(listed, serve, uv):
-    daemon = serve(configuration(pytorch=[mirror(listed, time_zone="+08:00")]))
+def flat(origin, zone=None, **top):
+    more = {"time_zone": zone} if zone else {}
+    return configuration(pytorch=[mirror(origin, **more)], **top)
+
+
+def assert_excludes(client, option, daemon):
+    """The newer release is too new."""
     arguments = ("--index-url", daemon.index("cpu"), "torch")
-    target = uv.install("--exclude-newer", "2025-06-01T00:00:00Z", *arguments)
+    target = client.install(option, "2025-06-01T00:00:00Z", *arguments)
     assert installed(target)["torch"] == f"{OLD}+cpu"
 
 
-def test_pip_takes_what_was_uploaded_before(listed, serve, pip):
+@pytest.fixture
+def new_pip(pip):
     if "--uploaded-prior-to" not in pip.run("install", "--help"):
         pytest.skip("this pip does not know --uploaded-prior-to")
-    daemon = serve(configuration(pytorch=[mirror(listed, time_zone="+08:00")]))
-    arguments = ("--index-url", daemon.index("cpu"), "torch")
-    target = pip.install("--uploaded-prior-to", "2025-06-01T00:00:00Z", *arguments)
-    assert installed(target)["torch"] == f"{OLD}+cpu"
+    return pip
+
+
+def test_uv_excludes_what_is_newer(listed, serve, uv):
+    assert_excludes(uv, "--exclude-newer", serve(flat(listed, "+08:00")))
+
+
+def test_pip_takes_what_was_uploaded_before(listed, serve, new_pip):
+    assert_excludes(new_pip, "--uploaded-prior-to", serve(flat(listed, "+08:00")))
 
 
 @pytest.mark.parametrize(
@@ -75,25 +103,21 @@ def test_pip_takes_what_was_uploaded_before(listed, serve, pip):
     ],
 )
 def test_the_clock_of_the_mirror(listed, serve, zone, old):
-    more = {"time_zone": zone} if zone else {}
-    daemon = serve(configuration(pytorch=[mirror(listed, **more)]))
+    daemon = serve(flat(listed, zone))
     assert times(daemon)[name_of(OLD)] == old
     assert {file["_upload-time-source"] for file in files(daemon)} == {"listing"}
 
 
 def test_html_shows_them_too(listed, serve):
-    daemon = serve(configuration(pytorch=[mirror(listed, time_zone="+00:00")]))
-    page = daemon.page("torch", index="cpu", headers={"Accept": "text/html"})
-    assert 'data-upload-time="2025-01-02T03:04:59Z"' in page.text
+    daemon = serve(flat(listed, "+00:00"))
+    assert 'data-upload-time="2025-01-02T03:04:59Z"' in html(daemon)
 
 
 @pytest.mark.parametrize("none", ["-", "1970-01-01 08:00", "2999-01-01 00:00"])
 def test_a_row_without_a_date_one_can_believe(listed, serve, none):
     """Then the mirror is asked for the file's own."""
-    dates = {**DATES, name_of(NEW): none}
-    page = flat_page("cpu", [(n, 1) for n in DATES], dates=dates)
-    listed.put_page("/pytorch-wheels/cpu/", page)
-    daemon = serve(configuration(pytorch=[mirror(listed, time_zone="+08:00")]))
+    put_rows(listed, **{name_of(NEW): none})
+    daemon = serve(flat(listed, "+08:00"))
     shown = complete(daemon).json()["files"]
     found = {f["filename"]: (f["upload-time"], f["_upload-time-source"]) for f in shown}
     assert found == {
@@ -103,10 +127,8 @@ def test_a_row_without_a_date_one_can_believe(listed, serve, none):
 
 
 def test_a_date_in_the_future_is_now_at_the_latest(listed, serve):
-    dates = {name: "2999-01-01 00:00" for name in DATES}
-    page = flat_page("cpu", [(n, 1) for n in DATES], dates=dates)
-    listed.put_page("/pytorch-wheels/cpu/", page)
-    daemon = serve(configuration(pytorch=[mirror(listed)]))
+    put_rows(listed, **{name: "2999-01-01 00:00" for name in DATES})
+    daemon = serve(flat(listed))
     assert all(said < "2998" for said in times(daemon).values())
 
 
@@ -125,10 +147,8 @@ def test_what_an_index_says_goes_before_a_listing(listed, second_origin, serve):
 
 # ------------------------------------------------------------------ without a date column
 
-FOLDER = "/pytorch-wheels/cpu"
 MODIFIED = {OLD: "Thu, 02 Jan 2025 03:04:05 GMT", NEW: "Sat, 09 Aug 2025 10:11:12 GMT"}
 SAID = {name_of(OLD): "2025-01-02T03:04:05Z", name_of(NEW): "2025-08-09T10:11:12Z"}
-FRESH = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
 
 
 def put_bare(origin, names):
@@ -174,30 +194,20 @@ def now():
     return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
 
-def flat(origin, **top):
-    return configuration(pytorch=[mirror(origin)], **top)
-
-
 def test_uv_excludes_by_what_the_mirror_says_of_the_file(bare, serve, uv):
     daemon = serve(flat(bare))
     complete(daemon)
-    arguments = ("--index-url", daemon.index("cpu"), "torch")
-    target = uv.install("--exclude-newer", "2025-06-01T00:00:00Z", *arguments)
-    assert installed(target)["torch"] == f"{OLD}+cpu"
+    assert_excludes(uv, "--exclude-newer", daemon)
 
 
-def test_pip_excludes_by_what_the_mirror_says_of_the_file(bare, serve, pip):
-    if "--uploaded-prior-to" not in pip.run("install", "--help"):
-        pytest.skip("this pip does not know --uploaded-prior-to")
+def test_pip_excludes_by_what_the_mirror_says_of_the_file(bare, serve, new_pip):
     daemon = serve(flat(bare))
     complete(daemon)
-    arguments = ("--index-url", daemon.index("cpu"), "torch")
-    target = pip.install("--uploaded-prior-to", "2025-06-01T00:00:00Z", *arguments)
-    assert installed(target)["torch"] == f"{OLD}+cpu"
+    assert_excludes(new_pip, "--uploaded-prior-to", daemon)
 
 
-def test_the_mirror_is_asked_once_for_good(bare, serve, tmp_path):
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
+def test_the_mirror_is_asked_once_for_good(bare, serve):
+    daemon = serve(flat(bare))
     page = complete(daemon)
     wire.check_json_page(page.json(), "torch")
     assert page.json()["meta"]["api-version"] == "1.1"
@@ -206,10 +216,10 @@ def test_the_mirror_is_asked_once_for_good(bare, serve, tmp_path):
         assert file["_upload-time-source"] == "last-modified"
         url = daemon.file_url("pytorch", f"cpu/{file['filename']}")
         assert file["size"] == len(wire.ask(url).body)
-    assert daemon.page("torch", index="cpu", headers=FRESH).body == page.body
+    assert fresh(daemon).body == page.body
     daemon.stop()
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
-    assert daemon.page("torch", index="cpu", headers=FRESH).body == page.body
+    daemon = serve(flat(bare), cache_dir=daemon.cache_dir)
+    assert fresh(daemon).body == page.body
     assert sorted(r.path for r in bare.inquiries) == sorted(f"{FOLDER}/{n}" for n in DATES)
 
 
@@ -218,8 +228,7 @@ def is_dated(pages):
 
 
 def test_the_status_says_where_dates_are_from(bare, serve):
-    page = flat_page("cpu", [(n, 1) for n in DATES], dates={**DATES, name_of(NEW): "-"})
-    bare.put_page(f"{FOLDER}/", page)
+    put_rows(bare, **{name_of(NEW): "-"})
     daemon = serve(flat(bare))
     complete(daemon)
     status = daemon.wait_status(lambda s: is_dated(s["upload_times"]), what="the page")
@@ -244,28 +253,28 @@ def test_a_size_that_nobody_says_takes_all_from_the_page(bare, serve):
     assert document["meta"]["api-version"] == "1.0"
     assert not any("size" in file for file in document["files"])
     assert times(daemon) == SAID
-    html = daemon.page("torch", index="cpu", headers={"Accept": "text/html"})
-    assert "data-size" not in html.text and "data-upload-time" in html.text
+    text = html(daemon)
+    assert "data-size" not in text and "data-upload-time" in text
 
 
 # ------------------------------------------------------------------ seen first
 
 
 @pytest.mark.parametrize("trouble", [{"head_status": 405}, {"head_status": 503}, {"modified": None}])
-def test_what_nobody_dates_was_uploaded_when_it_was_seen_first(bare, serve, tmp_path, trouble):
+def test_what_nobody_dates_was_uploaded_when_it_was_seen_first(bare, serve, trouble):
     change_all(bare, **trouble)
     begun = now()
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
+    daemon = serve(flat(bare))
     first = times(daemon)
     assert set(sources(daemon).values()) == {"first-seen"}
     assert all(begun <= moment(said) <= now() for said in first.values())
     daemon.stop()
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
+    daemon = serve(flat(bare), cache_dir=daemon.cache_dir)
     assert times(daemon) == first, "it is remembered"
     seen = now()
     later = name_of("2.10.0")
     put_bare(bare, [*DATES, later])
-    page = daemon.page("torch", index="cpu", headers=FRESH).json()
+    page = fresh(daemon).json()
     found = {file["filename"]: file["upload-time"] for file in page["files"]}
     assert moment(found.pop(later)) >= seen and found == first
 
@@ -297,7 +306,7 @@ def test_who_refuses_head_is_asked_once(bare, serve):
     daemon = serve(flat(bare))
     for _ in range(2):
         files(daemon)
-    daemon.page("torch", index="cpu", headers=FRESH)
+    fresh(daemon)
     assert len(bare.inquiries) == 1
     assert daemon.status()["mirrors"][0]["state"] == "ok"
 
@@ -358,7 +367,7 @@ def test_a_large_page_leaves_some_of_what_a_mirror_is_asked_to_others(origin, se
     assert [said[n] for n in names] == 100 * ["first-seen"] + 300 * ["last-modified"]
     daemon.page("torchvision", index="cpu")
     origin.wait(lambda: len(origin.inquiries) == 301)
-    daemon.page("torch", index="cpu", headers=FRESH)
+    fresh(daemon)
     assert set(sources(daemon).values()) == {"last-modified"} and len(origin.inquiries) == 401
 
 
@@ -369,17 +378,17 @@ def test_who_tells_nothing_is_not_asked_about_all(origin, serve):
     assert set(sources(daemon).values()) == {"first-seen"} and len(origin.inquiries) == 128
 
 
-def test_who_is_backing_off_is_not_asked(bare, serve, tmp_path):
+def test_who_is_backing_off_is_not_asked(bare, serve):
     change_all(bare, head_status=405)
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
+    daemon = serve(flat(bare))
     files(daemon)
     daemon.stop()
     assert len(bare.inquiries) == 1
     bare.change(f"{FOLDER}/", status=503, retry_after=60)
-    with closing(sqlite3.connect(tmp_path / "cache" / "catalogue.sqlite")) as catalogue:
+    with closing(sqlite3.connect(daemon.cache_dir / "catalogue.sqlite")) as catalogue:
         catalogue.execute("UPDATE listing SET fetched_s = 0")
         catalogue.commit()
-    daemon = serve(flat(bare), cache_dir=tmp_path / "cache")
+    daemon = serve(flat(bare), cache_dir=daemon.cache_dir)
     assert daemon.page("torch", index="cpu")["X-Cache"] == "stale"
     daemon.wait_status(lambda s: s["mirrors"][0]["state"] == "backing-off", what="back-off")
     assert len(bare.inquiries) == 1

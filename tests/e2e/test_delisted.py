@@ -15,7 +15,7 @@ from wheels import build, metadata_of, sha256_of
 
 OLD, NEW, OTHER = "2.8.0+cu126", "2.9.0+cu126", "0.24.0+cu126"
 PATIENT_S = 30 * PATIENCE
-FLAT = "/pytorch-wheels/cu126/"
+FLAT, CPU = "/pytorch-wheels/cu126/", "/pytorch-wheels/cpu/"
 OFFICIAL = "/whl/cu126/"
 
 
@@ -37,6 +37,10 @@ class Shelf:
 
     def put(self, name, folder=FLAT, **trouble):
         self.origin.put(folder + name, self.body(name), **trouble)
+
+    def put_all(self, names, folder=FLAT):
+        for name in names:
+            self.put(name, folder)
 
     def list_flat(self, *names, folder=FLAT):
         rows = [(name, len(self.body(name))) for name in names]
@@ -89,6 +93,14 @@ def fetch(daemon, shelf, name, folder="cu126/", origin="pytorch"):
     )
 
 
+def holding(serve, config, shelf, name):
+    """A daemon that has shown the page and keeps this wheel of it."""
+    daemon = serve(config)
+    files(daemon)
+    fetch(daemon, shelf, name)
+    return daemon
+
+
 def flat(shelf, **top):
     return configuration(pytorch=[flat_mirror("flat", shelf.origin.url)], page_refresh="100ms", **top)
 
@@ -102,8 +114,7 @@ def official(shelf, **top):
 def stage(shelf):
     """Two wheels on a flat page."""
     names = [shelf.build(OLD), shelf.build(NEW)]
-    for name in names:
-        shelf.put(name)
+    shelf.put_all(names)
     shelf.list_flat(*names)
     return names
 
@@ -126,8 +137,7 @@ def test_clients_install_what_was_delisted(shelf, stage, serve, client, another)
 
 def test_uv_locks_it_with_digests(shelf, serve, uv):
     old, new = shelf.build(OLD), shelf.build(NEW)
-    for name in (old, new):
-        shelf.put(name, OFFICIAL)
+    shelf.put_all((old, new), OFFICIAL)
     shelf.list_simple(old, new)
     daemon = serve(official(shelf))
     fetch(daemon, shelf, new)
@@ -146,8 +156,7 @@ def test_uv_locks_it_with_digests(shelf, serve, uv):
 
 def test_it_says_what_it_said_before(shelf, serve):
     old, new = shelf.build(OLD), shelf.build(NEW)
-    for name in (old, new):
-        shelf.put(name, OFFICIAL)
+    shelf.put_all((old, new), OFFICIAL)
     more = {new: {"yanked": "broken on Tuesdays", "requires-python": ">=3.8"}}
     shelf.list_simple(old, new, **more)
     daemon = serve(official(shelf))
@@ -170,8 +179,7 @@ def test_it_says_what_it_said_before(shelf, serve):
 def test_a_release_without_a_digest_shows_none(shelf, serve):
     """Nobody named the digest of the one that was delisted: that we computed it is no authority."""
     first, second = shelf.build(NEW), shelf.build(NEW, tags="cp313-none-any")
-    for name in (first, second):
-        shelf.put(name, OFFICIAL)
+    shelf.put_all((first, second), OFFICIAL)
     shelf.list_simple(first, second, **{first: {"hashes": {}}})
     daemon = serve(official(shelf))
     fetch(daemon, shelf, first)
@@ -199,12 +207,9 @@ def test_its_metadata_is_served(shelf, serve, kind):
     old = shelf.build(OLD)
     folder, config = (FLAT, flat(shelf)) if kind == "flat" else (OFFICIAL, official(shelf))
     put = shelf.list_flat if kind == "flat" else shelf.list_simple
-    for name in (old, new):
-        shelf.put(name, folder)
+    shelf.put_all((old, new), folder)
     put(old, new)
-    daemon = serve(config)
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, config, shelf, new)
     put(old)
     shelf.origin.remove(folder + new)
     assert wait_delisted(daemon, new)[new]["core-metadata"]
@@ -214,9 +219,7 @@ def test_its_metadata_is_served(shelf, serve, kind):
 
 def test_status_and_commands_tell(shelf, stage, serve, tmp_path):
     old, new = stage
-    daemon = serve(flat(shelf))
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, flat(shelf), shelf, new)
     assert daemon.status()["delisted"] == []
     shelf.list_flat(old)
     wait_delisted(daemon, new)
@@ -241,9 +244,7 @@ def test_status_and_commands_tell(shelf, stage, serve, tmp_path):
 
 def test_after_a_restart_without_network(shelf, stage, serve):
     old, new = stage
-    daemon = serve(flat(shelf))
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, flat(shelf), shelf, new)
     shelf.list_flat(old)
     before = wait_delisted(daemon, new)
     daemon.stop()
@@ -257,9 +258,7 @@ def test_after_a_restart_without_network(shelf, stage, serve):
 def test_delisted_while_nobody_was_looking(shelf, stage, serve):
     """The daemon was down when it went."""
     old, new = stage
-    daemon = serve(flat(shelf))
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, flat(shelf), shelf, new)
     daemon.stop()
     shelf.list_flat(old)
     again = serve(flat(shelf), cache_dir=daemon.cache_dir)
@@ -284,12 +283,9 @@ def test_delisted_while_it_is_fetched(shelf, stage, serve):
 
 def test_it_goes_with_its_bytes(shelf, serve):
     old, new = shelf.build(OLD, padding=300_000), shelf.build(NEW, padding=300_000)
-    for name in (old, new):
-        shelf.put(name)
+    shelf.put_all((old, new))
     shelf.list_flat(old, new)
-    daemon = serve(flat(shelf, max_size="500kB"))
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, flat(shelf, max_size="500kB"), shelf, new)
     shelf.list_flat(old)
     wait_delisted(daemon, new)
     before = daemon.page("torch")
@@ -333,17 +329,13 @@ def test_it_goes_from_a_page_that_joins_origins(shelf, serve):
 def test_it_goes_with_its_bytes_though_one_mirror_has_never_said_a_word(shelf, serve):
     """So it is not known to be delisted: it is on the page for its bytes alone, unmarked."""
     old, new = shelf.build(OLD, padding=300_000), shelf.build(NEW, padding=300_000)
-    for name in (old, new):
-        shelf.put(name)
+    shelf.put_all((old, new))
     shelf.list_flat(old, new)
     shelf.origin.put_page(f"{OFFICIAL}torch/", "broken", status=500)
     flat_one = flat_mirror("flat", shelf.origin.url)
     broken = official_mirror("broken", shelf.origin.url)
-    daemon = serve(
-        configuration(pytorch=[flat_one, broken], page_refresh="100ms", max_size="500kB")
-    )
-    files(daemon)
-    fetch(daemon, shelf, new)
+    config = configuration(pytorch=[flat_one, broken], page_refresh="100ms", max_size="500kB")
+    daemon = holding(serve, config, shelf, new)
     shelf.list_flat(old)
     before = files(daemon)[new]["_mirrors"]
     kept = wait_files(
@@ -376,9 +368,7 @@ def test_a_wheel_listed_again_is_as_any_other(shelf, stage, serve):
 def test_below_a_parent_it_is_marked_too(shelf, stage, second_origin, serve, layout):
     """Unless another mirror of the child's has it still."""
     old, new = stage
-    parent = serve(flat(shelf))
-    files(parent)
-    fetch(parent, shelf, new)
+    parent = holding(serve, flat(shelf), shelf, new)
     shelf.list_flat(old)
     wait_delisted(parent, new)
     wait_until(
@@ -404,14 +394,11 @@ def test_below_a_parent_it_is_marked_too(shelf, stage, second_origin, serve, lay
 def test_a_project_that_vanished_lives_on(shelf, serve, answer):
     name, unheld = shelf.build(NEW), shelf.build(OLD)
     vision = shelf.build(OTHER, "torchvision")
-    for wheel in (name, unheld, vision):
-        shelf.put(wheel, OFFICIAL)
+    shelf.put_all((name, unheld, vision), OFFICIAL)
     shelf.list_simple(name, unheld)
     shelf.list_simple(vision, project="torchvision")
     shelf.origin.put_page(OFFICIAL, '<!DOCTYPE html><a href="torch/">torch</a>')
-    daemon = serve(official(shelf))
-    files(daemon)
-    fetch(daemon, shelf, name)
+    daemon = holding(serve, official(shelf), shelf, name)
     body = ACCESS_DENIED if answer == 403 else b"no such thing"
     shelf.origin.put("/whl/cu126/torch/", body, status=answer)
     shelf.origin.put_page(OFFICIAL, '<!DOCTYPE html><a href="torchvision/">torchvision</a>')
@@ -453,9 +440,7 @@ def test_a_project_of_pypi_that_vanished(shelf, serve):
 
 def test_what_we_do_not_hold_goes(shelf, stage, serve):
     old, new = stage
-    daemon = serve(flat(shelf))
-    files(daemon)
-    fetch(daemon, shelf, old)
+    daemon = holding(serve, flat(shelf), shelf, old)
     shelf.list_flat(old)
     wait_files(daemon, lambda f: set(f) == {old}, "the other goes")
 
@@ -463,9 +448,7 @@ def test_what_we_do_not_hold_goes(shelf, stage, serve):
 def test_what_nobody_ever_listed_is_not_shown(shelf, stage, serve):
     old, new = stage
     shelf.list_flat(old)
-    daemon = serve(flat(shelf))
-    files(daemon)
-    fetch(daemon, shelf, new)
+    daemon = holding(serve, flat(shelf), shelf, new)
     shelf.list_flat(old, shelf.build("2.7.0+cu126"))
     page = wait_files(daemon, lambda f: len(f) > 1, "there is a third")
     assert new not in page
@@ -476,13 +459,13 @@ def test_channels_are_not_merged(shelf, serve):
     """The same name in two channels, with other bytes; and one that stands outside of both."""
     name, shared = shelf.build("2.9.0"), shelf.build("3.0.0", "pytorch-triton")
     keep = shelf.build("2.8.0")
-    for folder in (FLAT, "/pytorch-wheels/cpu/"):
+    for folder in (FLAT, CPU):
         shelf.list_flat(name, keep, folder=folder)
         shelf.put(name, folder)
     triton = "/pytorch-wheels/" + shared
     shelf.origin.put(triton, shelf.body(shared))
     row = f'<a href="../{shared}">{shared}</a></body>'
-    for folder in (FLAT, "/pytorch-wheels/cpu/"):
+    for folder in (FLAT, CPU):
         text = flat_page(folder, [(n, 1) for n in (name, keep)])
         shelf.origin.put_page(folder, text.replace("</body>", row if folder == FLAT else "</body>"))
     daemon = serve(flat(shelf))
@@ -490,7 +473,7 @@ def test_channels_are_not_merged(shelf, serve):
     assert set(files(daemon, "pytorch-triton")) == {shared}
     fetch(daemon, shelf, name)
     fetch(daemon, shelf, shared, "")
-    for folder in (FLAT, "/pytorch-wheels/cpu/"):
+    for folder in (FLAT, CPU):
         shelf.list_flat(keep, folder=folder)
     wait_delisted(daemon, name)
     wait_delisted(daemon, shared, project="pytorch-triton")
@@ -503,9 +486,7 @@ def test_a_name_listed_under_another_path_goes_before_what_we_hold(shelf, serve)
     shelf.put(name, OFFICIAL)
     shelf.put(name, "/whl/")
     shelf.list_simple(name, keep)
-    daemon = serve(official(shelf))
-    files(daemon)
-    fetch(daemon, shelf, name)
+    daemon = holding(serve, official(shelf), shelf, name)
     shelf.list_simple(name, keep, **{name: {"url": "/whl/" + href_of(name)}})
     page = wait_files(daemon, lambda f: "/files/pytorch/cu126/" not in f[name]["url"], "it has moved")
     assert set(page) == {name, keep} and "_delisted" not in page[name]
@@ -516,9 +497,7 @@ def test_a_project_in_quarantine_offers_nothing(shelf, serve):
     name = shelf.build(NEW)
     shelf.put(name, OFFICIAL)
     shelf.list_simple(name)
-    daemon = serve(official(shelf))
-    files(daemon)
-    fetch(daemon, shelf, name)
+    daemon = holding(serve, official(shelf), shelf, name)
     shelf.list_simple(status="quarantined")
     wait_files(daemon, lambda f: not f, "nothing is offered")
     assert daemon.status()["delisted"] == []

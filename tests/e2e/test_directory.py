@@ -4,9 +4,7 @@
 import http.client
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
 import tarfile
 import time
 import zipfile
@@ -25,10 +23,11 @@ from wheels import sha256_of
 LARGE = 32 << 20  # more than lies in sockets between daemon and client
 
 
-def folder_of(tmp_path):
-    folder = tmp_path / "srv" / "wheels"
-    folder.mkdir(parents=True)
-    return folder
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "srv" / "wheels"
+    path.mkdir(parents=True)
+    return path
 
 
 def lab(folder, pypi=None, owns=("lab-*",), **top):
@@ -55,6 +54,13 @@ def wait_listed(daemon, *paths, project="lab-tools"):
     wait_until(shown, 20 * PATIENCE, f"{', '.join(wanted)} on the page")
 
 
+def listing(serve, folder, *paths):
+    """A daemon whose page has these wheels of the folder."""
+    daemon = serve(lab(folder))
+    wait_listed(daemon, *paths)
+    return daemon
+
+
 def problems(status):
     return {p["path"]: p["detail"] for p in status["problems"]}
 
@@ -66,13 +72,11 @@ def file_url(daemon, name):
 # ------------------------------------------------------------------ what is there
 
 
-def test_a_folder_has_pages_lists_files_and_metadata(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_a_folder_has_pages_lists_files_and_metadata(folder, serve):
     one = wheels.build(folder, "lab-tools", "1.0", header="Requires-Python: >=3.8\n")
     two = wheels.build(folder / "deep er" / "x+y", "lab_tools", "1.1+cu1", says="two")
     wheels.build(folder, "stranger", "1")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, one, two)
+    daemon = listing(serve, folder, one, two)
 
     page_url = daemon.url + "/lab/simple/lab-tools/"
     page = daemon.page("lab-tools", "lab")
@@ -102,11 +106,9 @@ def test_a_folder_has_pages_lists_files_and_metadata(tmp_path, serve):
     assert not list((daemon.cache_dir / "blobs").rglob("*.json")), "a copy was kept"
 
 
-def test_files_are_served_as_other_files_are(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_files_are_served_as_other_files_are(folder, serve):
     wheel = wheels.build(folder, "lab-tools", "1.0", padding=300_000)
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     url, data = file_url(daemon, wheel.name), wheel.read_bytes()
     head = wire.ask(url, method="HEAD")
     assert head.status == 200 and int(head["Content-Length"]) == len(data) and not head.body
@@ -123,8 +125,7 @@ def test_files_are_served_as_other_files_are(tmp_path, serve):
     assert wire.ask(url, headers={"If-None-Match": head["ETag"]}).status == 304
 
 
-def test_a_name_that_the_folder_owns_is_never_looked_for_elsewhere(tmp_path, serve, mirrors):
-    folder = folder_of(tmp_path)
+def test_a_name_that_the_folder_owns_is_never_looked_for_elsewhere(folder, serve, mirrors):
     wheel = wheels.build(folder, "lab-tools", "1.0")
     wheels.build(folder, "filelock", "99.0")
     daemon = serve(lab(folder, mirrors.pypi.url))
@@ -152,8 +153,7 @@ def test_a_folder_may_own_what_lies_in_it(tmp_path, serve, mirrors):
     )
 
 
-def test_source_distributions(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_source_distributions(folder, serve):
     (folder / "pyproject.toml").write_text("[project]\nname = 'lab-tools'\nversion = '1.0'\n")
     with tarfile.open(folder / "lab_tools-1.0.tar.gz", "w:gz") as archive:
         archive.add(folder / "pyproject.toml", "lab_tools-1.0/pyproject.toml")
@@ -162,8 +162,7 @@ def test_source_distributions(tmp_path, serve):
     (folder / "lab_tools-1.1.tar.gz").write_bytes(b"no archive at all, but long enough")
     (folder / "lab_tools-1.2.zip").write_bytes(b"no archive at all")
     (folder / "notes.tar.gz").write_bytes(b"no name of a project")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, folder / "lab_tools-1.0.tar.gz", folder / "lab-tools-0.9.zip")
+    daemon = listing(serve, folder, folder / "lab_tools-1.0.tar.gz", folder / "lab-tools-0.9.zip")
     assert len(listed(daemon, "lab-tools")) == 2
     told = problems(daemon.wait_status(lambda s: len(problems(s)) >= 2))
     assert told.keys() == {"lab_tools-1.1.tar.gz", "lab_tools-1.2.zip"}
@@ -175,9 +174,8 @@ def test_source_distributions(tmp_path, serve):
 
 
 @pytest.mark.parametrize("kind", ("uv", "pip"))
-def test_installs_join_the_folder_with_pypi(tmp_path, serve, mirrors, another, kind, request):
+def test_installs_join_the_folder_with_pypi(folder, serve, mirrors, another, kind, request):
     client = request.getfixturevalue(kind)
-    folder = folder_of(tmp_path)
     base = wheels.build(folder, "lab-base", "2.0", requires=("filelock",), says="folder")
     wheel = wheels.build(folder / "a b", "lab-tools", "1.0+cu1", requires=("lab-base>=1",))
     daemon = serve(lab(folder, mirrors.pypi.url))
@@ -192,11 +190,9 @@ def test_installs_join_the_folder_with_pypi(tmp_path, serve, mirrors, another, k
         daemon = serve(lab(folder, mirrors.pypi.url), cache_dir=daemon.cache_dir)
 
 
-def test_commands_know_the_folder(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_commands_know_the_folder(tmp_path, folder, serve):
     wheel = wheels.build(folder, "lab-tools", "1.0", tags="cp313-cp313-win_amd64")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     where = ("--index", "lab", "--url", daemon.url)
     shown = run_wheelyard("wheels", "lab-tools", *where, home=tmp_path)
     assert shown.returncode == 0 and "1.0" in shown.stdout and "directory" in shown.stdout
@@ -208,12 +204,10 @@ def test_commands_know_the_folder(tmp_path, serve):
 # ------------------------------------------------------------------ what is remembered
 
 
-def test_a_restart_reads_nothing_again(tmp_path, serve):
+def test_a_restart_reads_nothing_again(folder, serve):
     """The bytes are others, the file system says that they are not: who read them would see it."""
-    folder = folder_of(tmp_path)
     wheel = wheels.build(folder, "lab-tools", "1.0")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     before = daemon.page("lab-tools", "lab").body
     daemon.stop()
     times = wheel.stat()
@@ -224,22 +218,18 @@ def test_a_restart_reads_nothing_again(tmp_path, serve):
     assert daemon.page("lab-tools", "lab").body == before, "at once, and with the digest"
 
 
-def test_a_file_that_changed_meanwhile_is_read_again(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_a_file_that_changed_meanwhile_is_read_again(folder, serve):
     wheel = wheels.build(folder, "lab-tools", "1.0")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     daemon.stop()
     wheels.build(folder, "lab-tools", "1.0", says="another")
     daemon = serve(lab(folder), cache_dir=daemon.cache_dir)
     wait_listed(daemon, wheel)
 
 
-def test_what_went_while_nobody_looked_is_forgotten(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_what_went_while_nobody_looked_is_forgotten(folder, serve):
     gone, stays = (wheels.build(folder, "lab-tools", version) for version in ("1.0", "2.0"))
-    daemon = serve(lab(folder))
-    wait_listed(daemon, gone, stays)
+    daemon = listing(serve, folder, gone, stays)
     daemon.stop()
     assert remembered(daemon) == {gone.name, stays.name}
     gone.unlink()
@@ -257,9 +247,9 @@ def remembered(daemon):
         return {path for (path,) in catalogue.execute("SELECT path FROM local")}
 
 
-def test_a_folder_that_is_mounted_late_is_not_read_again(tmp_path, serve):
+def test_a_folder_that_is_mounted_late_is_not_read_again(tmp_path, folder, serve):
     """The bytes are others, the file system says that they are not: who read them would see it."""
-    folder, other = folder_of(tmp_path), tmp_path / "other"
+    other = tmp_path / "other"
     wheel = wheels.build(folder, "lab-tools", "1.0")
     config = lab(folder) + f'[origin.other]\ndirectory = "{other}"\nowns = ["other-*"]\n'
     config += index_table("other", "other")
@@ -290,11 +280,9 @@ def test_a_folder_that_is_mounted_late_is_not_read_again(tmp_path, serve):
 # ------------------------------------------------------------------ changes
 
 
-def test_changes_are_seen(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_changes_are_seen(tmp_path, folder, serve):
     first = wheels.build(folder, "lab-tools", "1.0")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, first)
+    daemon = listing(serve, folder, first)
     etag = daemon.page("lab-tools", "lab")["ETag"]
 
     second = wheels.build(folder / "new", "lab-tools", "2.0")
@@ -318,8 +306,7 @@ def test_changes_are_seen(tmp_path, serve):
     wait_listed(daemon, wheels.build(folder, "lab-tools", "3.0"))
 
 
-def test_joined_pages_show_what_is_new_in_a_second_folder(tmp_path, origin, serve):
-    folder = folder_of(tmp_path)
+def test_joined_pages_show_what_is_new_in_a_second_folder(folder, origin, serve):
     base = f"{origin.url}/first/"
     origin.put_page("/first/", '<a href="first_tool-1.0-py3-none-any.whl">x</a>')
     mirror = {"name": "m", "layout": "flat", "index": base, "files": base}
@@ -339,8 +326,7 @@ def test_joined_pages_show_what_is_new_in_a_second_folder(tmp_path, origin, serv
     wait_until(lambda: new.name in shown(), what="the joined page has it")
 
 
-def test_a_wheel_that_is_being_copied_is_not_listed(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_a_wheel_that_is_being_copied_is_not_listed(tmp_path, folder, serve):
     whole = wheels.build(tmp_path, "lab-tools", "1.0", padding=500_000)
     data, copy = whole.read_bytes(), folder / whole.name
     daemon = serve(lab(folder))
@@ -357,9 +343,8 @@ def test_a_wheel_that_is_being_copied_is_not_listed(tmp_path, serve):
     assert copy.name not in problems(daemon.status())
 
 
-def test_a_wheel_that_is_still_written_is_not_listed(tmp_path, serve):
+def test_a_wheel_that_is_still_written_is_not_listed(folder, serve):
     """It looks whole all the time, but its time does not stand still."""
-    folder = folder_of(tmp_path)
     busy = wheels.build(folder, "lab-tools", "1.0")
     daemon = serve(lab(folder))
     calm = wheels.build(folder, "lab-calm", "1.0")
@@ -397,11 +382,9 @@ class Slow:
 
 
 @pytest.fixture
-def large(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def large(folder, serve):
     wheel = wheels.build(folder, "lab-tools", "1.0", padding=LARGE)
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     return daemon, wheel
 
 
@@ -438,12 +421,10 @@ def test_a_file_that_is_written_under_a_reader(large, how):
         assert data[start:].startswith(reader.body), "other bytes than those that it began with"
 
 
-def test_a_file_whose_rights_change_is_served_on(tmp_path, serve):
+def test_a_file_whose_rights_change_is_served_on(folder, serve):
     """Nobody may tell a change of rights from one of bytes: who reads is cut, who comes is not."""
-    folder = folder_of(tmp_path)
     wheel = wheels.build(folder, "lab-tools", "1.0", padding=300_000)
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     url, data = file_url(daemon, wheel.name), wheel.read_bytes()
     assert wire.ask(url).body == data
 
@@ -480,33 +461,28 @@ def test_a_folder_that_is_not_there(tmp_path, serve, mirrors):
     assert wire.ask(file_url(daemon, wheel.name)).body == wheel.read_bytes()
 
 
-def test_a_reload_takes_up_a_folder_and_drops_it(tmp_path, serve):
-    first, second = folder_of(tmp_path), tmp_path / "second"
-    wheel = wheels.build(first, "lab-tools", "1.0")
+def test_a_reload_takes_up_a_folder_and_drops_it(tmp_path, folder, serve):
+    second = tmp_path / "second"
+    wheel = wheels.build(folder, "lab-tools", "1.0")
     other = wheels.build(second, "lab-tools", "2.0")
-    daemon = serve(lab(first))
-    wait_listed(daemon, wheel)
-    (daemon.folder / "config.toml").write_text(lab(second))
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon = listing(serve, folder, wheel)
+    daemon.reconfigure(lab(second))
     wait_listed(daemon, other)
     assert wheel.name not in listed(daemon, "lab-tools")
     assert wire.ask(file_url(daemon, wheel.name)).status == 404
-    (daemon.folder / "config.toml").write_text(lab(first))
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.reconfigure(lab(folder))
     wait_listed(daemon, wheel)
 
 
-def test_a_reload_that_corrects_the_folder_is_the_end_of_the_problem(tmp_path, serve):
-    wheel = wheels.build(folder_of(tmp_path), "lab-tools", "1.0")
+def test_a_reload_that_corrects_the_folder_is_the_end_of_the_problem(tmp_path, folder, serve):
+    wheel = wheels.build(folder, "lab-tools", "1.0")
     mistyped = tmp_path / "mistyped"
     daemon = serve(lab(mistyped))
     daemon.wait_status(lambda s: str(mistyped) in problems(s))
-    (daemon.folder / "config.toml").write_text(lab(wheel.parent))
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.reconfigure(lab(folder))
     daemon.wait_status(lambda s: str(mistyped) not in problems(s))
     wait_listed(daemon, wheel)
-    (daemon.folder / "config.toml").write_text(lab(mistyped))
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.reconfigure(lab(mistyped))
     daemon.wait_status(lambda s: str(mistyped) in problems(s))
 
 
@@ -521,8 +497,7 @@ def test_relative_paths_are_meant_from_the_file(tmp_path, serve):
     assert f'directory = "{tmp_path}/daemon/../wheels"' in shown.stdout
 
 
-def test_odd_names_and_links(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_odd_names_and_links(tmp_path, folder, serve):
     good = wheels.build(folder / "a b%20+&#é" / "-", "lab-tools", "1.0")
     (folder / good.name).symlink_to(good)  # the same name again: listed once
     name = "lab_tools-{}-py3-none-any.whl"
@@ -547,8 +522,7 @@ def test_odd_names_and_links(tmp_path, serve):
     shutil.copy(good, folder / name.format("9").replace("tools", "other"))
     shutil.copy(good, folder / "lab_tools-1.0-nothing.whl")
 
-    daemon = serve(lab(folder))
-    wait_listed(daemon, good, linked, inside)
+    daemon = listing(serve, folder, good, linked, inside)
     last = name.format("9").replace("tools", "other")  # all before it have stood still as long
     told = problems(daemon.wait_status(lambda s: last in problems(s)))
     files = listed(daemon, "lab-tools")
@@ -567,11 +541,10 @@ def test_odd_names_and_links(tmp_path, serve):
     assert not [path for path in told if "hidden" in path or path.endswith("7-py3-none-any.whl")]
 
 
-def test_what_may_not_be_read(tmp_path, serve):
+def test_what_may_not_be_read(folder, serve):
     """The daemon is root here, so it has to give up the right to read everything."""
     if not shutil.which("setpriv") or os.getuid():
         pytest.skip("needs root and setpriv")
-    folder = folder_of(tmp_path)
     wheel = wheels.build(folder, "lab-tools", "1.0")
     closed = wheels.build(folder, "lab-tools", "2.0")
     hidden = wheels.build(folder / "closed", "lab-tools", "3.0")
@@ -592,13 +565,11 @@ def test_what_may_not_be_read(tmp_path, serve):
     wait_until(lambda: closed.name not in listed(daemon, "lab-tools"), 20, "it is closed again")
 
 
-def test_a_wheel_without_metadata_is_listed_as_it_is(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_a_wheel_without_metadata_is_listed_as_it_is(folder, serve):
     wheel = folder / "lab_tools-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("lab_tools.py", "")
-    daemon = serve(lab(folder))
-    wait_listed(daemon, wheel)
+    daemon = listing(serve, folder, wheel)
     assert "core-metadata" not in listed(daemon, "lab-tools")[wheel.name]
     reply = wire.ask(file_url(daemon, wheel.name + ".metadata"))
     assert reply.status == 404 and "METADATA" in reply.text
@@ -627,8 +598,7 @@ def thread_nice(pid, name):
     return None
 
 
-def test_ten_thousand_files(tmp_path, serve):
-    folder = folder_of(tmp_path)
+def test_ten_thousand_files(folder, serve):
     many(folder, 10_000)
     daemon = serve(lab(folder))
     pid = daemon.process.pid

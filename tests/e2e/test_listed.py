@@ -2,7 +2,6 @@
 """owns = "listed": an origin owns the names that its mirrors list; and indexes of several origins."""
 
 import re
-import signal
 import threading
 from urllib.parse import unquote, urljoin
 
@@ -280,8 +279,7 @@ def test_a_reload_brings_listed_origins(origin, second_origin, serve):
     )
     assert names(daemon, "numpy") == [wheel("numpy", "9")]
     config = lab_and_pypi([flat(origin.url)], second_origin)
-    (daemon.folder / "config.toml").write_text(config)
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.reconfigure(config)
     daemon.wait_log("configuration reloaded")
     assert names(daemon, "numpy") == [wheel("numpy")]
 

@@ -41,8 +41,7 @@ def manager(tmp_path):
 
 def reload(daemon, manager, config):
     """SIGHUP with that configuration; back when the daemon says that it is through."""
-    (daemon.folder / "config.toml").write_text(config)
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.reconfigure(config)
     notice = manager.wait("RELOADING")
     assert notice["RELOADING"] == "1" and int(notice["MONOTONIC_USEC"]) > 0
     return manager.wait("READY")

@@ -428,8 +428,7 @@ def test_a_parked_download_goes(half_done, origin):
     daemon, download, _, gate = half_done
     download.leave()
     _until(lambda: _partials(daemon) and 0 < _partials(daemon)[0] < BIG // 5, "it is parked")
-    (daemon.folder / "config.toml").write_text(_config(origin, max_size=BIG + MB))
-    daemon.process.send_signal(1)  # SIGHUP
+    daemon.reconfigure(_config(origin, max_size=BIG + MB))
     daemon.wait_status(lambda s: s["cache"]["max_bytes"] == BIG + MB)
     other = _names(2)[1]
     body = _put(origin, {other: BIG})[other]
