@@ -130,10 +130,10 @@ void generations_free(struct engine *engine);
 /* What the transfer thread may reach; NULL-terminated; core_hosts_free it. */
 int core_allowed_hosts(const struct engine *engine, char ***ret);
 void core_hosts_free(char **hosts);
-/* Whether an origin is of the generation in force. Flight thread. */
-bool core_is_in_force(const struct engine *engine, const struct origin *origin);
 /* Number of a mirror in the budget, whatever generation the origin is of. Flight thread. */
 size_t core_mirror(const struct engine *engine, const struct origin *origin, unsigned mirror);
+/* Whether the generation in force has that mirror. Flight thread. */
+bool core_has_mirror(const struct engine *engine, size_t number);
 unsigned core_origin_mirrors(const struct engine *engine, const struct origin *origin,
                              size_t ret_numbers[]);
 /* Whether all of an origin's mirrors are: then a probe is worth the wait when there is nothing. */

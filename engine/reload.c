@@ -41,11 +41,6 @@ static long place_of(const struct generation *g, const struct origin *origin)
     return -1;
 }
 
-bool core_is_in_force(const struct engine *e, const struct origin *origin)
-{
-    return place_of(e->generations, origin) >= 0;
-}
-
 size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
 {
     for (const struct generation *g = e->generations; g; g = g->older) {
@@ -54,6 +49,16 @@ size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned
             return g->numbers[g->first[place] + mirror];
     }
     abort(); /* origins come from generations alone */
+}
+
+bool core_has_mirror(const struct engine *e, size_t number)
+{
+    const struct generation *g = e->generations;
+    for (size_t o = 0, n = 0; o < g->origins->count; o++)
+        for (size_t m = 0; m < g->origins->list[o].mirror_count; m++)
+            if (g->numbers[n++] == number)
+                return true;
+    return false;
 }
 
 bool core_is_backing_off(const struct engine *e, const struct origin *origin)

@@ -571,9 +571,10 @@ static void probe(struct engine *e, int64_t now_ms)
     {
         if (s->is_probe && source_check_late(s))
             source_give_up(s);
+        size_t number = core_mirror(e, s->origin, s->mirror);
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
-            now_ms - s->used_ms >= KEEP_PROBING_MS || !core_is_in_force(e, s->origin) ||
-            !budget_wants_probe(e->budget, core_mirror(e, s->origin, s->mirror), now_ms))
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !core_has_mirror(e, number) ||
+            !budget_wants_probe(e->budget, number, now_ms))
             continue;
         start_fetch(s);
         s->is_probe = true;
