@@ -264,6 +264,8 @@ static void fetch(struct pass *p)
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
     p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
+    if (p->closed) /* since it was looked at: pass_close knew of no transfer */
+        fetcher_cancel(p->engine->fetcher, p->fetch);
     pthread_mutex_unlock(&p->list.lock);
 }
 
@@ -272,8 +274,6 @@ static void begin_run(struct job *job)
     struct pass *p = container_of(job, struct pass, begin);
     size_t numbers[FLIGHT_MIRRORS];
     unsigned count = core_origin_mirrors(p->engine, p->origin, numbers);
-    if (!p->is_listed)
-        enlist(p);
     pthread_mutex_lock(&p->list.lock);
     bool closed = p->closed;
     pthread_mutex_unlock(&p->list.lock);
@@ -294,6 +294,8 @@ static void begin_run(struct job *job)
         finish(p, false);
         return;
     }
+    if (!p->is_listed) /* behind the stop, when several threads may be here, nobody is */
+        enlist(p);
     p->tried |= 1u << p->mirror;
     fetch(p);
 }

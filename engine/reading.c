@@ -349,8 +349,10 @@ static int reopen(struct file *f, struct waiter *waiter)
     struct board *old = f->board;
     f->board = again->board;
     f->blob = again->blob;
+    f->text = again->text;
     again->board = old;
     again->blob = NULL;
+    again->text = NULL;
     file_close(again);
     f->reader = 0;
     return file_select(f, f->from, f->to, query.use);

