@@ -422,6 +422,10 @@ static void store_run(struct job *job)
 
 void commit_start(struct flying *fl, const struct flight_command *command)
 {
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    if (view.ended) /* there was no room, and nobody would know of it */
+        return;
     struct commit *c = calloc(1, sizeof(*c));
     struct record *r = record_new(fl);
     if (!c || !r) {

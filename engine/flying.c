@@ -515,7 +515,7 @@ static void on_end(struct flying *fl, bool keep)
     else if (!entry->sha256[0] && !entry->is_failed)
         files_drop(e, entry);
     /* Last, so that whoever is woken does not find this flight again. */
-    if (board && view.verified)
+    if (board && view.verified && board->state != BOARD_OPENING)
         board_release(board, INT64_MAX, view.size);
     else if (board && board->state != BOARD_CLOSED)
         board_close(board, BOARD_ASK_AGAIN, OUTCOME_OK, "");

@@ -397,6 +397,23 @@ def test_who_asks_while_the_file_is_being_kept(origin, start, gates, body, end):
     assert origin.body_bytes(PATH) == len(body)
 
 
+def test_what_was_whole_at_a_kill_is_not_kept_without_room(start, serve, gates, body):
+    """No digest is known, so that nobody hears of its length before all of it is checked."""
+    daemon = start(named=None)
+    gates.close("sync")
+    assert wire.ask(url_of(daemon)).body == body
+    gates.wait_stopped("sync")
+    daemon.kill()
+    gates.open("sync")
+    config = f'max_size = "{len(body) // 2}"\n' + (daemon.folder / "config.toml").read_text()
+    daemon = serve(config, cache_dir=daemon.cache_dir)
+    assert partials(daemon), "it is left over"
+    reply = wire.ask(url_of(daemon))
+    assert (reply.body, reply["X-Cache"]) == (body, "pass")
+    daemon.stop()
+    assert not blobs(daemon) and not partials(daemon)
+
+
 @pytest.mark.parametrize("how", ["rm", "verify", "newcomer"])
 def test_the_same_bytes_are_kept_for_another_path_meanwhile(
     origin, start, gates, body, tmp_path, how
