@@ -317,7 +317,7 @@ def test_who_is_silent_delays_a_page_for_a_moment(bare, serve):
     daemon = serve(flat(bare, stall_timeout="60s"))
     begun = time.monotonic()
     before = daemon.page("torch", index="cpu")
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 30
     assert "max-age=10" in before["Cache-Control"].split(", ")
     assert len(bare.inquiries) == 1, "the first one alone"
     silent.set()

@@ -182,10 +182,10 @@ def test_a_promise_is_kept_when_ranges_fail_later(origin, serve, uv, torch, six,
 
 def test_a_mirror_that_does_not_answer_delays_a_page_for_a_moment(origin, serve, torch):
     put_flat(origin, torch, silent=threading.Event())
-    daemon = serve(flat(origin))
+    daemon = serve(flat(origin, stall_timeout="60s"))
     begun = time.monotonic()
     assert "core-metadata" not in page_file(daemon, torch)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 def test_requires_python_of_wheels_that_are_known(origin, serve, tmp_path):
