@@ -35,6 +35,24 @@ int file_make_directory(const char *path, mode_t mode)
     return S_ISDIR(st.st_mode) ? 0 : ERROR_IO;
 }
 
+int file_may_make(const char *directory, char **ret_at)
+{
+    char *at = str_dup(directory);
+    struct stat st;
+    char *slash;
+
+    *ret_at = at;
+    while (at && stat(at, &st) < 0) {
+        slash = strrchr(at, '/');
+        if ((errno != ENOENT && errno != ENOTDIR) || !slash || !strcmp(at, "/"))
+            return errno;
+        slash[slash == at] = '\0';
+    }
+    if (!at)
+        return ENOMEM;
+    return !S_ISDIR(st.st_mode) ? ENOTDIR : access(at, W_OK | X_OK) < 0 ? errno : 0;
+}
+
 int file_write_at(int fd, const void *data, size_t len, int64_t offset)
 {
     const char *from = data;

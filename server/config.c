@@ -17,7 +17,6 @@
 #include "base/str.h"
 #include "base/toml.h"
 #include "server/config_origins.h"
-#include "server/doctor_disk.h"
 #include "server/options.h"
 
 enum { FILE_MAX_BYTES = 1 << 20 };
@@ -280,7 +279,7 @@ static void look_at_cache_dir(struct load *load, const struct toml_node *file)
     const char *dir = load->config->engine.cache_dir;
     auto_free char *at = NULL;
     struct stat st;
-    int error = dir ? doctor_disk_try(dir, &at) : 0;
+    int error = dir ? file_may_make(dir, &at) : 0;
     if (!error)
         return;
     bool is_there = at && strcmp(at, dir) == 0;

@@ -143,30 +143,12 @@ static void refused(const char *dir, int error, struct findings *to)
                  strerrordesc_np(error));
 }
 
-int doctor_disk_try(const char *dir, char **ret_at)
-{
-    char *at = str_dup(dir);
-    struct stat st;
-    char *slash;
-
-    *ret_at = at;
-    while (at && stat(at, &st) < 0) {
-        slash = strrchr(at, '/');
-        if ((errno != ENOENT && errno != ENOTDIR) || !slash || !strcmp(at, "/"))
-            return errno;
-        slash[slash == at] = '\0';
-    }
-    if (!at)
-        return ENOMEM;
-    return !S_ISDIR(st.st_mode) ? ENOTDIR : access(at, W_OK | X_OK) < 0 ? errno : 0;
-}
-
 /* A start would make the folder, if its next parent that is there can be written. */
 static void missing(const char *dir, struct findings *to)
 {
     auto_free char *parent = NULL;
 
-    if (doctor_disk_try(dir, &parent) == 0)
+    if (file_may_make(dir, &parent) == 0)
         findings_add(to, FINDING_OK, check_name, dir, NULL,
                      "not there yet: the first start makes it");
     else

@@ -10,11 +10,6 @@
 
 #include "server/findings.h"
 
-/* Whether this user can put files into `dir`, which is made first where it is not there: 0, or the
- * errno that says why not. *ret_at (free() it) is the folder that it is up to: `dir`, or the next
- * one above it that is there; NULL when out of memory. */
-int doctor_disk_try(const char *dir, char **ret_at);
-
 /* Sizes are the configuration's, in bytes. has_room: below min_free, old wheels can make room. */
 void doctor_disk(const char *cache_dir, int64_t max_size, int64_t min_free, bool has_room,
                  struct findings *to);

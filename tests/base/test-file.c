@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -51,6 +52,28 @@ static void makes_directories(void **state)
     assert_int_equal(file_replace("a/file", "x", 1), 0);
     assert_int_equal(file_make_directory("a/file", 0755), ERROR_IO);
     assert_int_equal(file_make_directory("a/file/d", 0755), ERROR_IO);
+}
+
+static void says_how_far_a_directory_is(void **state)
+{
+    static const struct {
+        const char *directory, *at;
+        int error;
+    } table[] = {
+        {"there", "there", 0},
+        {"there/not/yet", "there", 0},
+        {"there/file", "there/file", ENOTDIR},
+        {"there/file/d", "there/file", ENOTDIR},
+    };
+    (void)state;
+    assert_int_equal(file_make_directory("there", 0755), 0);
+    assert_int_equal(file_replace("there/file", "x", 1), 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        auto_free char *at = NULL;
+        assert_int_equal(file_may_make(table[i].directory, &at), table[i].error);
+        assert_string_equal(at, table[i].at);
+    }
+    assert_int_equal(access("there/not", F_OK), -1); /* nothing was made */
 }
 
 static void replaces_and_reads(void **state)
@@ -115,7 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_directories),   cmocka_unit_test(replaces_and_reads),
         cmocka_unit_test(large_and_sparse),    cmocka_unit_test(a_failed_replace_leaves_nothing),
-        cmocka_unit_test(a_full_disk_says_so),
+        cmocka_unit_test(a_full_disk_says_so), cmocka_unit_test(says_how_far_a_directory_is),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }
