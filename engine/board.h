@@ -33,6 +33,8 @@ struct partial {
     bool unsure;            /* more was written than `written` says: there was no memory */
     struct extents sent[FLIGHT_MIRRORS]; /* of these, who sent which since the start */
     struct saved *saved;                 /* the map beside it (engine/saved.h), or NULL */
+    bool lost; /* cleaner's lane: a sync failed, which the kernel says once; what was written may
+                * read well now and be gone later */
 };
 
 /* Takes over fd and name, also on failure. */

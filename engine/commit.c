@@ -401,7 +401,7 @@ static void store_run(struct job *job)
     struct engine *e = c->flying->engine;
     struct record *r = c->record;
     struct stat st;
-    c->error = c->sidecar.error;
+    c->error = c->partial->lost ? ERROR_IO : c->sidecar.error;
     /* A mirror may have sent more than there is; what is past the end was never given to a reader.
      */
     if (c->error == 0 && ftruncate(c->partial->fd, (off_t)r->file.size) < 0)
@@ -422,10 +422,10 @@ static void store_run(struct job *job)
 
 void commit_start(struct flying *fl, const struct flight_command *command)
 {
-    struct flight_view view;
-    flight_view(fl->flight, &view);
-    if (view.ended) /* there was no room, and nobody would know of it */
+    if (fl->no_room) { /* which was found out just now: it was whole before its size was told */
+        flight_on_committed(fl->flight, ERROR_NO_SPACE);
         return;
+    }
     struct commit *c = calloc(1, sizeof(*c));
     struct record *r = record_new(fl);
     if (!c || !r) {

@@ -431,12 +431,7 @@ void flight_on_committed(struct flight *f, int error)
 
 void flight_on_disk_error(struct flight *f, int error)
 {
-    if (f->phase == ENDED)
-        return;
-    bool committing = f->phase == COMMITTING; /* then readers have what they need */
-    if (committing)
-        end(f, false);
-    else
+    if (f->phase != ENDED && f->phase != COMMITTING) /* the commit tells how it went itself */
         give_up(f, error);
 }
 

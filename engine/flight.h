@@ -190,7 +190,8 @@ void flight_on_digest(struct flight *flight, const char *sha256);
 void flight_on_committed(struct flight *flight, int error);
 /* An error of the sync is told by flight_on_disk_error instead. */
 void flight_on_synced(struct flight *flight);
-/* The disk failed under a write or a reservation. */
+/* The disk failed under a write, a sync or a reservation. While it is committing, that says how it
+ * went. */
 void flight_on_disk_error(struct flight *flight, int error);
 
 /* ---- time. Called four times a second; decides hedging, moving away from a slow mirror, syncing,

@@ -260,7 +260,7 @@ static int sync_data(void *context)
         saved->broken |= store_sync_names(s->flying->engine->store) != 0;
     saved->named = true;
     if (fdatasync(s->partial->fd) < 0) {
-        saved->broken = true;
+        saved->broken = s->partial->lost = true;
         s->error = ERROR_IO;
     }
     return saved->broken ? ERROR_IO : 0;

@@ -61,6 +61,10 @@ class Gates:
             lambda: self.seen(point) >= self._before[point] + count, f"{count} stopped at {point}"
         )
 
+    def fail_sync(self):
+        """The next one."""
+        (self._folder / "sync.fails").touch()
+
     def make_cold(self):
         """From now on no byte on disk is in memory."""
         (self._folder / "cold").touch()

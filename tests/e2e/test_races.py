@@ -414,6 +414,26 @@ def test_what_was_whole_at_a_kill_is_not_kept_without_room(start, serve, gates, 
     assert not blobs(daemon) and not partials(daemon)
 
 
+def test_a_sync_fails_while_the_file_is_about_to_be_kept(origin, start, gates, body):
+    """Only that sync is told: the next one, before the file is kept, would find nothing wrong. The
+    client has all of it, so that the file is on its way to be kept."""
+    gate = Gate(len(body) // 2)
+    daemon = start(gate=gate)
+    gates.close("sync")
+    gates.fail_sync()
+    download = wire.Download(url_of(daemon))
+    gates.wait_stopped("sync")
+    gate.open()
+    assert download.wait_end().body == body
+    gates.open("sync")
+    daemon.wait_status(lambda s: not s["flights"], what="it is over")
+    assert "cannot keep" in daemon.log() and not blobs(daemon) and not partials(daemon)
+    assert wire.ask(url_of(daemon)).body == body
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="it is kept")
+    assert wire.ask(url_of(daemon))["X-Cache"] == "hit"
+    assert origin.body_bytes(PATH) == 2 * len(body)
+
+
 @pytest.mark.parametrize("how", ["rm", "verify", "newcomer"])
 def test_the_same_bytes_are_kept_for_another_path_meanwhile(
     origin, start, gates, body, tmp_path, how

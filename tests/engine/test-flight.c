@@ -239,6 +239,23 @@ static void disk_error(void **state)
     close_flight();
 }
 
+/* Readers have what they need; whether it is kept the commit says. */
+static void disk_error_while_committing(void **state)
+{
+    (void)state;
+    open_flight(1, -1, right);
+    begin(0, MIB);
+    bytes(0, 0, MIB);
+    expect("release:983040 hash[0,1048576)");
+    flight_on_hashed(f, MIB, right);
+    expect("release:all commit!");
+    flight_on_disk_error(f, ERROR_IO);
+    expect("");
+    flight_on_committed(f, ERROR_IO);
+    expect("end");
+    close_flight();
+}
+
 static void unread_and_nearly_done(void **state)
 {
     (void)state;
@@ -328,6 +345,7 @@ int main(void)
         cmocka_unit_test(empty_lie),
         cmocka_unit_test(gone_everywhere),
         cmocka_unit_test(disk_error),
+        cmocka_unit_test(disk_error_while_committing),
         cmocka_unit_test(unread_and_nearly_done),
         cmocka_unit_test(unread_and_far_from_done),
         cmocka_unit_test(synced_every_two_seconds),

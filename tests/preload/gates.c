@@ -16,6 +16,8 @@
  * While <point>.trace exists, whoever comes by is noted, too, as "<point> by".
  *
  * <point>.only holds a text: only files whose path contains it are stopped at write, sync and read.
+ * The next sync of such a file fails when <WHEELYARD_GATES>/sync.fails is there, which goes: a kernel,
+ * too, says once that it lost what was written.
  * While <WHEELYARD_GATES>/cold exists nothing is in memory: reads that may not wait get EAGAIN.
  */
 #include <dlfcn.h>
@@ -48,6 +50,14 @@ static bool is_there(const char *name)
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     return folder && access(path, F_OK) == 0;
+}
+
+/* Whether it was there. */
+static bool take(const char *name)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return folder && unlink(path) == 0;
 }
 
 /* Directly to the kernel: `write` may be wrapped by another preloaded library. */
@@ -146,6 +156,10 @@ int gates_fdatasync(int fd) NAMED("fdatasync");
 int gates_fdatasync(int fd)
 {
     gate_file("sync", fd);
+    if (is_stopped_file("sync", fd) && take("sync.fails")) {
+        errno = EIO;
+        return -1;
+    }
     return (int)syscall(SYS_fdatasync, fd);
 }
 
