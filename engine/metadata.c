@@ -218,6 +218,9 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
     return false;
 }
 
+static void post_look(struct engine *e, const struct origin *origin, const char *path,
+                      struct meta *m);
+
 /* On the flight thread. */
 static void looked_run(struct job *job)
 {
@@ -227,7 +230,10 @@ static void looked_run(struct job *job)
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, l->origin->name, l->path);
     bool mine = m && (uint64_t)m->id == l->id && m->stage == META_LOOKING;
-    bool make = mine && judge(all, m, l);
+    bool again = mine && m->refuted && !e->stopping;
+    if (again)
+        post_look(e, l->origin, l->path, m);
+    bool make = mine && !again && judge(all, m, l);
     bool flagged = mine && m->stage == META_MADE && l->problem[0];
     pthread_mutex_unlock(&all->waiters.lock);
     if (flagged)
@@ -236,7 +242,7 @@ static void looked_run(struct job *job)
         struct making_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
         metadata_made(e, l->origin, l->path, l->id, &none);
     }
-    if (mine && !make)
+    if (mine && !make && !again)
         wake(all, (int64_t)l->id);
     look_free(l);
 }
@@ -267,6 +273,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
                        .id = (uint64_t)m->id,
                        .asked_mirrors = m->asked_mirrors};
     m->stage = META_LOOKING;
+    m->refuted = false;
     m->began_ms = clock_monotonic_ms();
     lane_post(e->catalogue_lane, &l->job);
 }
@@ -448,10 +455,10 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
     bool mine = m && (uint64_t)m->id == id && m->stage == META_MAKING;
-    bool again = mine && m->refuted;
+    bool refuted = mine && m->refuted;
+    bool again = refuted && !e->stopping;
     if (again) {
-        m->refuted = false;
-        post_look(e, origin, path, m);
+        post_look(e, origin, path, m); /* behind metadata_forget's own job, on that lane */
     } else if (mine) {
         problem = settle(all, m, result);
         made = m->stage == META_MADE;
@@ -459,7 +466,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     pthread_mutex_unlock(&all->waiters.lock);
     if (problem[0])
         flag(e, origin->name, path, problem);
-    if (made || (mine && !again && result->is_wrong)) {
+    if (!refuted && (made || (mine && result->is_wrong))) {
         metadata_keep(e, origin->name, path, result, problem);
         metadata_changed(e);
     }
@@ -481,7 +488,7 @@ void metadata_forget(struct engine *e, const char *origin, const char *path)
     if (m && is_settled(m))
         drop(all, m);
     else if (m)
-        m->refuted = m->stage == META_MAKING;
+        m->refuted = true;
     pthread_mutex_unlock(&all->waiters.lock);
     metadata_keep(e, origin, path, NULL, "");
     metadata_changed(e);

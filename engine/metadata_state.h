@@ -13,7 +13,7 @@ struct meta {
     int64_t id; /* never given twice; what its waiters want */
     enum metadata_stage stage;
     bool asked_mirrors; /* for a .metadata of theirs, in vain */
-    bool refuted;       /* the wheel's bytes were wrong while it was being made */
+    bool refuted;       /* the wheel was another while it was looked up or made: to be done again */
     struct metadata_text *text;
     char sha256[SHA256_HEX];    /* of the text */
     char authority[SHA256_HEX]; /* what an authority says it is, or "" */
