@@ -42,11 +42,26 @@ static int set_platform(struct asking *a, const char *text)
     return ASKING_GO;
 }
 
+/* Without those of the target, where the command takes none. */
+static const char *const flags[] = {"--json",   "--index",    "--url", "--config",
+                                    "--python", "--platform", NULL};
+enum { COMMON_FLAGS = 4 };
+
+static int refuse_flag(const struct asking *a, const char *argument)
+{
+    const char *common[COMMON_FLAGS + 1] = {NULL};
+
+    for (size_t i = 0; i < COMMON_FLAGS; i++)
+        common[i] = flags[i];
+    argument_refuse(a->command->name, argument, a->command->takes_target ? flags : common);
+    return EXIT_USAGE;
+}
+
 static int set_flag(struct asking *a, int argc, char **argv, int *i)
 {
     const char *value;
 
-    if (strcmp(argv[*i], "--json") == 0)
+    if (argument_is(argv[*i], "--json"))
         a->as_json = true;
     else if ((value = argument_value(argc, argv, i, "--index")))
         a->index = strcmp(value, "simple") == 0 ? "" : value;
@@ -59,7 +74,7 @@ static int set_flag(struct asking *a, int argc, char **argv, int *i)
     else if (a->command->takes_target && (value = argument_value(argc, argv, i, "--platform")))
         return set_platform(a, value);
     else
-        return wrong(a, argv[*i], "unknown flag, or its value is missing");
+        return refuse_flag(a, argv[*i]);
     return ASKING_GO;
 }
 

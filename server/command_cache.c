@@ -374,6 +374,7 @@ static int set_rate(struct command *c, char *text)
 /* Flags stand anywhere, blobs are kept in front of argv; after `--` all are blobs. */
 static int parse(int argc, char **argv, struct command *c)
 {
+    static const char *const flags[] = {"--json", "--socket", "--rate", NULL};
     bool only_blobs = false;
     c->blobs = argv;
     for (int i = 0; i < argc; i++) {
@@ -382,7 +383,7 @@ static int parse(int argc, char **argv, struct command *c)
             argv[c->blob_count++] = argv[i];
         } else if (strcmp(argv[i], "--") == 0) {
             only_blobs = true;
-        } else if (strcmp(argv[i], "--json") == 0) {
+        } else if (argument_is(argv[i], "--json")) {
             c->as_json = true;
         } else if ((value = argument_value(argc, argv, &i, "--socket"))) {
             c->socket = value;
@@ -391,10 +392,20 @@ static int parse(int argc, char **argv, struct command *c)
             if (r)
                 return r;
         } else {
-            return wrong(argv[i], "unknown flag, or its value is missing");
+            argument_refuse("cache", argv[i], flags);
+            return EXIT_USAGE;
         }
     }
     return EXIT_DONE;
+}
+
+static void refuse_command(const char *word)
+{
+    const char *words[ACTIONS + 1] = {NULL};
+
+    for (size_t i = 0; i < ACTIONS; i++)
+        words[i] = actions[i].word;
+    argument_refuse_word("cache", "command", word, words);
 }
 
 int command_cache(int argc, char **argv)
@@ -408,7 +419,7 @@ int command_cache(int argc, char **argv)
         if (strcmp(argv[0], actions[i].word) == 0)
             action = &actions[i];
     if (!action && argc > 0)
-        (void)fprintf(stderr, "wheelyard cache: there is no command %s\n", argv[0]);
+        refuse_command(argv[0]);
     if (!action)
         return usage(stderr, EXIT_USAGE);
     int code = parse(argc - 1, argv + 1, &c);

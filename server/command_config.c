@@ -4,16 +4,18 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "server/argument.h"
 #include "server/config.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int usage(FILE *to, int code)
 {
-    fputs("usage: wheelyard config check [FLAGS]\n"
-          "       wheelyard config show [--default] [FLAGS]\n\n"
+    fputs("usage: wheelyard config check [FILE] [FLAGS]\n"
+          "       wheelyard config show [--default] [FILE] [FLAGS]\n\n"
           "check  reads the configuration and says everything that is wrong with it, a line each:\n"
-          "       file:line: key: what; warns of folders of wheels that cannot be read\n"
+          "       file:line: key: what; warns of folders of wheels that cannot be read.\n"
+          "       FILE is the same as --config FILE\n"
           "show   prints what is in force, as a file that can be read back, and where each value\n"
           "       came from; --default prints the built-in file, to start from\n\n",
           to);
@@ -30,16 +32,20 @@ static int finish(int r)
 
 int command_config(int argc, char **argv)
 {
+    static const char *const commands[] = {"check", "show", NULL};
     const char *command = argc > 0 ? argv[0] : "";
     bool show = strcmp(command, "show") == 0;
     if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
         return usage(stdout, EXIT_DONE);
-    if (!show && strcmp(command, "check") != 0)
+    if (!show && strcmp(command, "check") != 0) {
+        if (*command)
+            argument_refuse_word("config", "command", command, commands);
         return usage(stderr, EXIT_USAGE);
+    }
     if (show && argc == 2 && strcmp(argv[1], "--default") == 0)
         return finish(fputs(config_default_text, stdout) < 0);
 
-    struct config_request request = {0};
+    struct config_request request = {.takes_file = true};
     int r = config_parse_flags(argc - 1, argv + 1, &request);
     if (r == CONFIG_HELP)
         return usage(stdout, EXIT_DONE);

@@ -390,19 +390,23 @@ static int parse(int argc, char **argv, struct doctor *d)
                  {"--config", &d->config_file},
                  {"--socket", &d->socket}};
     enum { FLAGS = sizeof flags / sizeof *flags };
+    static const char *const names[] = {"--json",   "--index",  "--project", "--url",
+                                        "--config", "--socket", NULL};
 
     for (int i = 0; i < argc; i++) {
         const char *value = NULL;
 
-        if (strcmp(argv[i], "--json") == 0) {
+        if (argument_is(argv[i], "--json")) {
             d->as_json = true;
             continue;
         }
         for (size_t f = 0; f < FLAGS && !value; f++)
             if ((value = argument_value(argc, argv, &i, flags[f].name)))
                 *flags[f].to = value;
-        if (!value)
-            return wrong(argv[i], "unknown flag, or its value is missing");
+        if (!value) {
+            argument_refuse("doctor", argv[i], names);
+            return EXIT_USAGE;
+        }
     }
     if (strcmp(d->index, "simple") == 0)
         d->index = "";

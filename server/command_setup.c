@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "base/str.h"
 #include "base/toml.h"
 #include "base/url.h"
@@ -167,9 +168,11 @@ static const struct client clients[] = {
      true},
 };
 
+enum { CLIENTS = sizeof clients / sizeof *clients };
+
 static const struct client *find_client(const char *name)
 {
-    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+    for (size_t i = 0; i < CLIENTS; i++)
         if (name && strcmp(clients[i].name, name) == 0)
             return &clients[i];
     return NULL;
@@ -361,12 +364,35 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
+static int refuse_flag(const char *argument)
+{
+    static const char *const flags[] = {"--write", "--index", "--url", "--config", NULL};
+
+    argument_refuse("setup", argument, flags);
+    return EXIT_USAGE;
+}
+
+static int refuse_client(const char *client)
+{
+    struct near near = {.typed = client ? client : ""};
+    auto_buf struct buf what;
+
+    buf_init(&what, FILE_MAX_BYTES);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        near_offer(&near, clients[i].name);
+        buf_printf(&what, "%s%s", !i ? "" : i + 1 < CLIENTS ? ", " : " or ", clients[i].name);
+    }
+    if (near.best)
+        buf_printf(&what, "; did you mean %s?", near.best);
+    return wrong(client ? client : "which client?", what.data);
+}
+
 static int parse(int argc, char **argv, struct setup *s)
 {
     for (int i = 0; i < argc; i++) {
         const char *value;
 
-        if (strcmp(argv[i], "--write") == 0)
+        if (argument_is(argv[i], "--write"))
             s->write = true;
         else if ((value = argument_value(argc, argv, &i, "--index")))
             s->index = strcmp(value, "simple") == 0 ? "" : value;
@@ -375,14 +401,14 @@ static int parse(int argc, char **argv, struct setup *s)
         else if ((value = argument_value(argc, argv, &i, "--config")))
             s->config = value;
         else if (argv[i][0] == '-')
-            return wrong(argv[i], "unknown flag, or its value is missing");
+            return refuse_flag(argv[i]);
         else if (s->client)
             return wrong(argv[i], "one client at a time");
         else
             s->client = argv[i];
     }
     if (!find_client(s->client))
-        return wrong(s->client ? s->client : "which client?", "pip, uv, pixi, poetry or pdm");
+        return refuse_client(s->client);
     if (s->index && *s->index && !origins_is_index_name(s->index))
         return wrong(s->index, "not the name of an index, such as cu126");
     return EXIT_DONE;

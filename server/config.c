@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/near.h"
 #include "base/str.h"
 #include "base/toml.h"
 #include "server/config_origins.h"
@@ -68,6 +69,16 @@ static int parse(struct load *load, const char *text, size_t len, struct toml_do
     return r;
 }
 
+static void refuse_key(struct load *load, const struct toml_node *node, const char *key)
+{
+    struct near near = {.typed = key};
+    near_offer(&near, "origin");
+    near_offer(&near, "index");
+    for (size_t i = 0; i < option_count; i++)
+        near_offer(&near, option_table[i].key);
+    config_complain_unknown(&load->report, node, key, near.best);
+}
+
 /* Options of a document; keys that are neither options nor the tables of origins are wrong. */
 static int read_options(struct load *load, const struct toml_node *root, enum config_source source)
 {
@@ -77,7 +88,7 @@ static int read_options(struct load *load, const struct toml_node *root, enum co
         const struct option_row *option = option_find(key);
         if (!option) {
             if (strcmp(key, "origin") != 0 && strcmp(key, "index") != 0)
-                config_complain(&load->report, node, key, "unknown key");
+                refuse_key(load, node, key);
             continue;
         }
         int r = option_set_node(option, node, load->config, &why);
@@ -410,16 +421,40 @@ static int refuse(const struct config_request *request, const char *flag, const 
     return ERROR_CONFIG;
 }
 
-/* `--max-size=5GB` names an option whose key is max_size. */
+/* `--max-size=5GB` names an option whose key is max_size; `--max_size` is meant for the same. */
 static const struct option_row *find_flag(const char *flag, size_t len)
 {
     for (size_t i = 0; i < option_count; i++) {
-        char name[64];
-        flag_name(option_table[i].key, name, sizeof name);
-        if (strlen(name) == len && strncmp(name, flag, len) == 0)
+        const char *key = option_table[i].key;
+        if (len != strlen("--") + strlen(key) || !str_starts(flag, "--"))
+            continue;
+        const char *typed = flag + strlen("--");
+        while (*key && (*typed == *key || (*typed == '-' && *key == '_'))) {
+            typed++;
+            key++;
+        }
+        if (!*key)
             return &option_table[i];
     }
     return NULL;
+}
+
+/* What is no flag may still be meant for one. */
+static int refuse_argument(const struct config_request *request, const char *argument, size_t len)
+{
+    char typed[64], names[CONFIG_OPTIONS_MAX][64];
+    struct near near = {.typed = typed};
+    snprintf(typed, sizeof typed, "%.*s", (int)len, argument);
+    near_offer(&near, "--config");
+    for (size_t i = 0; i < option_count; i++) {
+        flag_name(option_table[i].key, names[i], sizeof names[i]);
+        near_offer(&near, names[i]);
+    }
+    const char *best = *argument == '-' ? near.best : NULL;
+    auto_free char *what =
+        str_printf("%s%s%s%s", *argument == '-' ? "unknown flag" : "unexpected argument",
+                   best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
+    return refuse(request, argument, what ? what : "unknown flag");
 }
 
 int config_parse_flags(int argc, char **argv, struct config_request *request)
@@ -429,10 +464,14 @@ int config_parse_flags(int argc, char **argv, struct config_request *request)
         if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0)
             return CONFIG_HELP;
         size_t len = strcspn(flag, "=");
+        if (request->takes_file && !request->file && flag[0] != '-') {
+            request->file = flag;
+            continue;
+        }
         bool is_file = len == strlen("--config") && str_starts(flag, "--config");
         const struct option_row *option = find_flag(flag, len);
         if (!option && !is_file)
-            return refuse(request, flag, flag[0] == '-' ? "unknown flag" : "unexpected argument");
+            return refuse_argument(request, flag, len);
         const char *value = flag[len] ? flag + len + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value)
             return refuse(request, flag, "needs a value");

@@ -62,6 +62,7 @@ struct config_request {
     /* Also says which folders are not there. That of an origin is no error: a daemon starts, and
      * looks again. A cache_dir that cannot be made is one. */
     bool looks_at_folders;
+    bool takes_file; /* an argument that is no flag is the file, as after --config */
 };
 
 struct config {
@@ -82,8 +83,8 @@ struct config {
 
 /*
  * Reads `--key value`, `--key=value` and `--config FILE` from argv[0] to argv[argc - 1] (no program
- * or command name). CONFIG_HELP (> 0) at --help. ERROR_CONFIG after saying what is wrong: unknown
- * flag, missing value, anything that is no flag.
+ * or command name). `--max_size` is `--max-size`. CONFIG_HELP (> 0) at --help. ERROR_CONFIG after
+ * saying what is wrong: unknown flag, missing value, anything that is no flag.
  */
 enum { CONFIG_HELP = 1 };
 int config_parse_flags(int argc, char **argv, struct config_request *request);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/near.h"
 
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
                      const char *format, ...)
@@ -19,11 +20,25 @@ void config_complain(struct config_report *report, const struct toml_node *node,
     report->count++;
 }
 
+void config_complain_unknown(struct config_report *report, const struct toml_node *node,
+                             const char *key, const char *meant)
+{
+    config_complain(report, node, key, "unknown key%s%s%s", meant ? "; did you mean " : "",
+                    meant ? meant : "", meant ? "?" : "");
+}
+
+/* "origin.pytorch.owns"; of the table itself without a name. */
+static void reader_path(const struct reader *in, const char *name, char ret[2 * READER_PATH_SIZE])
+{
+    snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path, name ? "." : "",
+             name ? name : "");
+}
+
 void reader_complain(const struct reader *in, const struct toml_node *node, const char *name,
                      const char *what)
 {
     char key[2 * READER_PATH_SIZE];
-    snprintf(key, sizeof key, "%s%s%s", in->path, name ? "." : "", name ? name : "");
+    reader_path(in, name, key);
     config_complain(in->report, node ? node : in->table, key, "%s", what);
 }
 
@@ -72,8 +87,12 @@ void reader_refuse_unknown(const struct reader *in, const char *const *known)
     const struct toml_node *node;
     const char *name;
     for (size_t i = 0; (node = toml_at(in->table, i, &name)); i++)
-        if (!is_known(name, known))
-            reader_complain(in, node, name, "unknown key");
+        if (!is_known(name, known)) {
+            char key[2 * READER_PATH_SIZE];
+            reader_path(in, name, key);
+            config_complain_unknown(in->report, node ? node : in->table, key,
+                                    near_find(name, known));
+        }
 }
 
 char *reader_text(const struct reader *in, const char *name, bool required, text_check *check)

@@ -24,6 +24,10 @@ struct config_report {
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* The same of a key that nobody knows; `meant` is what it may be meant for, or NULL. */
+void config_complain_unknown(struct config_report *report, const struct toml_node *node,
+                             const char *key, const char *meant);
+
 /* One table being read. A failed allocation sticks in *error and leaves gaps behind it. */
 enum { READER_PATH_SIZE = 256 };
 struct reader {

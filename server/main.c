@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/argument.h"
 #include "server/command_cache.h"
 #include "server/command_doctor.h"
 #include "server/command_explain.h"
@@ -17,7 +18,7 @@ static const char usage[] =
     "usage: wheelyard COMMAND ...\n\n"
     "Python package indexes over mirrors of PyTorch and PyPI, with a cache.\n\n"
     "  serve [FLAGS]          run the daemon\n"
-    "  config check [FLAGS]   say what is wrong with the configuration\n"
+    "  config check [FILE]    say what is wrong with the configuration\n"
     "  config show [FLAGS]    print the configuration in force; with --default the built-in one\n"
     "  cache COMMAND          what is kept: ls, info, rm, pin, unpin, gc, verify\n"
     "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
@@ -26,6 +27,9 @@ static const char usage[] =
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
+
+static const char *const commands[] = {"serve",   "config", "cache",  "wheels",
+                                       "explain", "setup",  "doctor", NULL};
 
 int main(int argc, char **argv)
 {
@@ -53,7 +57,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (*command)
-        (void)fprintf(stderr, "wheelyard: there is no command %s\n", command);
+        argument_refuse_word("", "command", command, commands);
     (void)fputs(usage, stderr);
     return EXIT_USAGE;
 }

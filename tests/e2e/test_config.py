@@ -137,6 +137,76 @@ def test_wrong_usage(tmp_path, arguments):
     assert run_wheelyard(*arguments, home=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("max_sise = '1GB'", "max_size"),
+        ("max-size = '1GB'", "max_size"),
+        ("page_refersh = '1h'", "page_refresh"),
+        ("[orign.x]", "origin"),
+        ("[origin.x]\nchanels = []", "channels"),
+        ("[[origin.x.mirror]]\nlayuot = 'flat'", "layout"),
+        ("[index.x]\norigin = []", "origins"),
+        ("flavour = 'sweet'", None),
+    ],
+)
+def test_what_an_unknown_key_is_meant_for(tmp_path, typed, meant):
+    _, done = check(tmp_path, typed + "\n")
+    (said,) = [line for line in done.stderr.splitlines() if "unknown key" in line]
+    assert said.endswith(f"did you mean {meant}?" if meant else "unknown key")
+
+
+COMMANDS = [
+    (("sevre",), "serve"),
+    (("cahce", "ls"), "cache"),
+    (("config", "chekc"), "check"),
+    (("cache", "verfiy"), "verify"),
+    (("cache", "ls", "--jsn"), "--json"),
+    (("serve", "--max-sise", "1GB"), "--max-size"),
+    (("serve", "--max_sise=1GB"), "--max-size"),
+    (("config", "check", "--conifg=x"), "--config"),
+    (("setup", "pip", "--wirte"), "--write"),
+    (("setup", "pixy"), "pixi"),
+    (("doctor", "--projetc", "torch"), "--project"),
+    (("wheels", "torch", "--indx", "cpu"), "--index"),
+    (("explain", "torch", "--pyton=3.12"), "--python"),
+]
+
+
+@pytest.mark.parametrize("arguments, meant", COMMANDS)
+def test_what_an_unknown_argument_is_meant_for(tmp_path, arguments, meant):
+    done = run_wheelyard(*arguments, home=tmp_path)
+    assert done.returncode == 2 and f"did you mean {meant}?" in done.stderr
+
+
+def test_a_flag_without_a_value_is_not_an_unknown_one(tmp_path):
+    for arguments in (("setup", "pip", "--index"), ("cache", "ls", "--rate"), ("doctor", "--url")):
+        done = run_wheelyard(*arguments, home=tmp_path)
+        assert done.returncode == 2 and "its value is missing" in done.stderr
+    assert "takes no value" in run_wheelyard("doctor", "--json=1", home=tmp_path).stderr
+
+
+def test_flags_are_understood_as_the_keys_are_written(tmp_path):
+    shown = run_wheelyard("config", "show", "--max_size", "3GB", "--page_refresh=2h", home=tmp_path)
+    options = tomllib.loads(shown.stdout)
+    assert (options["max_size"], options["page_refresh"]) == ("3GB", "2h")
+
+
+def test_the_file_to_check_needs_no_flag(tmp_path):
+    file = tmp_path / "wheelyard.toml"
+    file.write_text("max_sise = '1GB'\n")
+    done = run_wheelyard("config", "check", file, home=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"{file}:1: max_sise")
+    file.write_text("max_size = '3GB'\n")
+    assert run_wheelyard("config", "check", "--min-free", "1GB", file, home=tmp_path).returncode == 0
+    shown = run_wheelyard("config", "show", file, home=tmp_path).stdout
+    assert tomllib.loads(shown)["max_size"] == "3GB"
+    done = run_wheelyard("config", "check", file, file, home=tmp_path)
+    assert done.returncode == 2 and "unexpected argument" in done.stderr
+    done = run_wheelyard("serve", file, home=tmp_path)
+    assert done.returncode == 2 and "unexpected argument" in done.stderr
+
+
 def test_a_file_that_is_not_there(tmp_path):
     done = run_wheelyard("serve", "--config", tmp_path / "nothing", home=tmp_path)
     assert done.returncode == 2 and "nothing" in done.stderr

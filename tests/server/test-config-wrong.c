@@ -23,7 +23,7 @@
 static const struct {
     const char *text, *complaint; /* the complaint without `file:` */
 } wrong_files[] = {
-    {"max_sizes = \"1GB\"\n", "1: max_sizes: unknown key\n"},
+    {"max_sizes = \"1GB\"\n", "1: max_sizes: unknown key; did you mean max_size?\n"},
     {"\n\nmax_size = true\n", "3: max_size: not a size such as"},
     {"max_size = \"200 gigabytes\"\n", "1: max_size: not a size"},
     {"max_size = -1\n", "1: max_size: must not be negative\n"},
@@ -172,7 +172,7 @@ static void everything_wrong_is_reported_at_once(void **state)
     assert_int_equal(stage_load(&request, &config, &errors), ERROR_CONFIG);
     print_message("%s", errors);
     static const char *const parts[] = {
-        ":2: workerz: unknown key\n",
+        ":2: workerz: unknown key; did you mean workers?\n",
         ":3: min_free: not a size",
         "environment: WHEELYARD_PAGE_REFRESH: not a duration",
         "--workers: not a whole number\n",
@@ -214,8 +214,8 @@ static void wrong_flags_are_refused(void **state)
     static const struct {
         const char *flag, *complaint;
     } cases[] = {
-        {"--max-sizes=1", "--max-sizes=1: unknown flag\n"},
-        {"--max_size=1", "--max_size=1: unknown flag\n"},
+        {"--max-sizes=1", "--max-sizes=1: unknown flag; did you mean --max-size?\n"},
+        {"--max+size=1", "--max+size=1: unknown flag; did you mean --max-size?\n"},
         {"--max-size", "--max-size: needs a value\n"},
         {"--config", "--config: needs a value\n"},
         {"serve", "serve: unexpected argument\n"},
