@@ -12,9 +12,9 @@
 /*
  * Life of a flight:
  *
- *     FILLING   --last byte present, hashed, agreed-->  COMMITTING  --committed-->  ENDED
+ *     FILLING   --last byte present, hashed, judged good-->  COMMITTING  --committed-->  ENDED
  *        |  ^
- *        |  +-- wrong digest: FLIGHT_CUT, begins anew, from another mirror or from one alone
+ *        |  +-- judged bad: FLIGHT_CUT, begins anew, from another mirror or from one alone
  *        |  +-- reader comes --+
  *        +-- nobody reads, much is missing, or no mirror left --> PARKED (in ENDED when it holds
  * nothing)
@@ -74,13 +74,12 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->connections = options->connections ? options->connections : 1;
     f->blamed = options->blamed;
     f->size = options->size;
-    f->first_size = options->sha256 ? -1 : options->size; /* the digest tells who is right */
+    f->first_size = options->is_vouched ? -1 : options->size; /* the claim tells who is right */
     f->has_length = options->size >= 0;
     f->known = options->is_known;
     f->idle_since_ms = -1;
     f->now_ms = options->now_ms;
-    if (options->sha256)
-        str_copy(f->sha256, sizeof(f->sha256), options->sha256);
+    f->vouched = options->is_vouched;
     if (options->present_count && resume(f, options)) {
         flight_free(f);
         return ERROR_NO_MEMORY;
@@ -210,7 +209,7 @@ static void forget_bytes(struct flight *f)
     extents_release(&f->present);
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
-    f->hashing = f->resumed = f->unsynced = f->has_strong = f->reserved = false;
+    f->hashing = f->judging = f->resumed = f->unsynced = f->has_strong = f->reserved = false;
     f->plain = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
@@ -271,7 +270,7 @@ static bool awaits_end(const struct flight *f)
         const struct slot *s = &f->slot[i];
         any |= s->state == SLOT_RUNNING && s->accepted && s->endless;
     }
-    return any && !f->sha256[0] && flight_is_whole(f);
+    return any && !f->vouched && flight_is_whole(f);
 }
 
 void flight_hash_more(struct flight *f)
@@ -335,25 +334,22 @@ static void give_up(struct flight *f, int error)
     end(f, false);
 }
 
-static void blame_senders(struct flight *f)
+/* The bytes are not the file's. Their sender, where it is known, is not asked for it again. */
+static void reject(struct flight *f, enum flight_verdict verdict, const char *detail)
 {
+    int error = verdict == FLIGHT_WRONG ? ERROR_DIGEST_MISMATCH : ERROR_UPSTREAM_BROKEN;
     unsigned senders = flight_suspects(f);
-    if (f->resumed || flight_has_old_size(f)) { /* disk and length are as suspect as any mirror */
-        flight_start_over(f, ERROR_DIGEST_MISMATCH);
+    bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */
+    bool mixed = is_mixed(f); /* nobody knows who. Next time from one alone, and then it shows */
+    flight_start_over(f, error);
+    f->alone |= mixed && !innocent;
+    if (mixed || innocent)
         return;
-    }
-    if (is_mixed(f)) { /* nobody knows who. Next time from one alone, and then it shows */
-        flight_start_over(f, ERROR_DIGEST_MISMATCH);
-        f->alone = true;
-        return;
-    }
-    flight_start_over(f, ERROR_DIGEST_MISMATCH);
+    flight_note_failure(f, error, detail);
     f->blamed |= senders;
-    for (unsigned m = 0; m < f->mirrors; m++)
-        if (senders & (1u << m)) {
+    for (unsigned m = 0; m < f->mirrors && verdict == FLIGHT_WRONG; m++)
+        if (senders & (1u << m))
             flight_emit(f, FLIGHT_BLAME)->mirror = m;
-            flight_note_failure(f, ERROR_DIGEST_MISMATCH, "wrong digest");
-        }
 }
 
 /* Who reads a part leaves the file sparse; for who reads all of it the disk is to be there. */
@@ -374,19 +370,24 @@ void flight_tell_size(struct flight *f)
     reserve(f);
 }
 
+/* All is there and hashed: whether it is right is the owner's to say. */
 static void conclude(struct flight *f)
 {
-    if (f->sha256[0] && strcmp(f->sha256, f->computed) != 0) {
-        blame_senders(f);
-        return;
-    }
+    f->judging = true;
+    struct flight_command *c = flight_emit(f, FLIGHT_JUDGE);
+    c->judgement = ++f->judgement;
+    str_copy(c->sha256, sizeof(c->sha256), f->computed);
+}
+
+static void accept(struct flight *f, bool agreed)
+{
     f->verified = true;
     flight_tell_size(f);
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         if (f->slot[i].at < (f->slot[i].to >= 0 ? f->slot[i].to : f->size))
             flight_stop_slot(f, &f->slot[i]); /* others end by themselves: connections live on */
     flight_release(f);
-    if (!f->sha256[0] && !f->has_length) { /* nothing vouches for it: served, not kept */
+    if (!agreed && !f->has_length) { /* no length vouches for it either: served, not kept */
         end(f, false);
         return;
     }
@@ -396,7 +397,20 @@ static void conclude(struct flight *f)
     f->phase = COMMITTING;
     struct flight_command *c = flight_emit(f, FLIGHT_COMMIT);
     str_copy(c->sha256, sizeof(c->sha256), f->computed);
-    c->authoritative = f->sha256[0] != '\0';
+    c->authoritative = agreed;
+}
+
+void flight_on_judged(struct flight *f, uint64_t judgement, enum flight_verdict verdict,
+                      const char *detail)
+{
+    if (!f->judging || judgement != f->judgement || f->phase == ENDED)
+        return;
+    f->judging = false;
+    if (verdict == FLIGHT_AGREED || verdict == FLIGHT_SOUND)
+        accept(f, verdict == FLIGHT_AGREED);
+    else
+        reject(f, verdict, detail);
+    flight_plan(f);
 }
 
 void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
@@ -414,11 +428,11 @@ void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
     flight_plan(f);
 }
 
-void flight_on_digest(struct flight *f, const char *sha256)
+void flight_on_vouched(struct flight *f)
 {
-    if (f->phase == ENDED || f->phase == COMMITTING || f->sha256[0])
+    if (f->phase == ENDED || f->phase == COMMITTING || f->vouched)
         return;
-    str_copy(f->sha256, sizeof(f->sha256), sha256);
+    f->vouched = true;
     f->first_size = -1;
 }
 

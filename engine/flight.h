@@ -18,12 +18,13 @@
  *
  * What it promises (the simulator checks each after every step):
  *  - FLIGHT_RELEASE never lets a whole-file reader at the last 64 KiB (of a smaller file: at the
- * last byte) before length and digest, those of them that are known, agree;
- *  - FLIGHT_COMMIT comes only after the whole file was hashed and every known one of length and
- * digest agrees;
- *  - after a wrong digest FLIGHT_CUT comes before anything else. Bytes of one mirror alone: it is
- * blamed. Of several: the file is fetched from one alone, and when that one is right, what it sent
- * is compared with what was there (FLIGHT_COMPARE): the owner blames who differs, and nobody else;
+ * last byte) before the length, when it is known, agrees and the owner has judged the bytes good;
+ *  - FLIGHT_COMMIT comes only after the whole file was hashed and judged good (FLIGHT_JUDGE);
+ *  - after another verdict FLIGHT_CUT comes before anything else, and nothing is kept. Wrong bytes
+ * (FLIGHT_WRONG) of one mirror alone: it is blamed. Of several: the file is fetched from one alone,
+ * and when that one is right, what it sent is compared with what was there (FLIGHT_COMPARE): the
+ * owner blames who differs, and nobody else. After unsound bytes (FLIGHT_UNSOUND) their senders are
+ * asked no more by this flight, and nobody is blamed;
  *  - no byte is asked for twice that is present, but for what a stopped transfer had under way;
  *  - every reader is answered: bytes, FLIGHT_CUT or FLIGHT_FAIL; once no mirror is left, no reader
  * waits on;
@@ -54,10 +55,10 @@ struct flight_run {
 struct flight_options {
     unsigned mirrors;     /* how many the origin has */
     unsigned blamed;      /* bit set: mirrors that sent wrong bytes for this file before */
-    int64_t size;         /* what an authority or an earlier answer said; -1 unknown. Under a digest
-                             it stands until the mirrors or the digest contradict it */
+    int64_t size;         /* what an authority or an earlier answer said; -1 unknown. Under a claim
+                             it stands until the mirrors or the claim contradict it */
     bool is_known;        /* readers can be answered without asking a mirror first */
-    const char *sha256;   /* what an authority says, or NULL */
+    bool is_vouched;      /* somebody claims a digest, which one is the owner's to know */
     int64_t now_ms;       /* the clock of flight_on_tick at birth */
     unsigned connections; /* transfers of this file at once per mirror, at least 1 */
     /* What an earlier run of the daemon left on disk: born parked, and resumed by the first reader.
@@ -101,10 +102,13 @@ enum flight_command_type {
                        and when the daemon stops */
     FLIGHT_HASH, /* from, to: hash these bytes next; from = 0 begins anew; to = size ends the digest
                     (from = to when nothing but the end is missing) */
-    FLIGHT_CUT,  /* readers that have not got everything are cut now, bytes are forgotten: a new
-                    partial file begins; error; compare: the old file, and who sent which bytes of
-                    it, is kept for FLIGHT_COMPARE (the newest such file alone), at most until
-                    FLIGHT_PARK or FLIGHT_END */
+    FLIGHT_JUDGE, /* judgement, sha256 (of the bytes), size: the file is whole. Are these the right
+                     bytes? Answer by flight_on_judged, whenever that is known. FLIGHT_CUT and
+                     FLIGHT_END withdraw it */
+    FLIGHT_CUT,   /* readers that have not got everything are cut now, bytes are forgotten: a new
+                     partial file begins; error; compare: the old file, and who sent which bytes of
+                     it, is kept for FLIGHT_COMPARE (the newest such file alone), at most until
+                     FLIGHT_PARK or FLIGHT_END */
     FLIGHT_COMPARE, /* size: the file is right now. Whose bytes in the kept file differ from it is
                        to be blamed, whenever that is found out: nothing waits for it */
     FLIGHT_BLAME,   /* mirror: it sent wrong bytes */
@@ -125,6 +129,7 @@ struct flight_command {
     unsigned excluded; /* bit set of mirrors */
     enum flight_rank rank;
     uint64_t transfer;
+    uint64_t judgement;
     int64_t from, to;
     int64_t size, rate;
     bool head;   /* ask HEAD */
@@ -185,8 +190,19 @@ bool flight_on_yield(struct flight *flight, uint64_t transfer);
 /* ---- disk and digests */
 /* Bytes [0, to) are hashed; when `to` is the whole file, sha256 is its digest, else NULL. */
 void flight_on_hashed(struct flight *flight, int64_t to, const char *sha256);
-/* An authority names the digest (again); one that contradicts an earlier one is ignored. */
-void flight_on_digest(struct flight *flight, const char *sha256);
+/* Somebody claims a digest now. */
+void flight_on_vouched(struct flight *flight);
+
+enum flight_verdict {
+    FLIGHT_AGREED,  /* a claim agrees */
+    FLIGHT_SOUND,   /* nobody claims a digest, and the bytes vouch for themselves */
+    FLIGHT_WRONG,   /* they contradict a claim */
+    FLIGHT_UNSOUND, /* nobody claims a digest, and this is no file of the kind its name says */
+};
+/* Answer to the FLIGHT_JUDGE of that number; an answer to an earlier one is ignored. detail: for
+ * people, of the last two verdicts. */
+void flight_on_judged(struct flight *flight, uint64_t judgement, enum flight_verdict verdict,
+                      const char *detail);
 void flight_on_committed(struct flight *flight, int error);
 /* An error of the sync is told by flight_on_disk_error instead. */
 void flight_on_synced(struct flight *flight);

@@ -230,7 +230,7 @@ static bool is_read_whole(const struct flight *f)
 /* Whether it would be found out that mirrors have different files. */
 static bool is_provable(const struct flight *f)
 {
-    return f->sha256[0] || f->has_strong;
+    return f->vouched || f->has_strong;
 }
 
 static bool has_several(const struct flight *f)
@@ -460,6 +460,16 @@ static void renew_asks(struct flight *f)
     }
 }
 
+static void drop_asks(struct flight *f)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        if (f->slot[i].state != SLOT_ASKED)
+            continue;
+        f->slot[i].state = SLOT_IDLE;
+        flight_emit(f, FLIGHT_DROP)->slot = i;
+    }
+}
+
 /* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
  * no others are missing. */
 bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
@@ -555,8 +565,12 @@ void flight_plan(struct flight *f)
         return;
     flight_release(f);
     flight_hash_more(f);
-    if (flight_is_whole(f) || f->phase != FILLING)
+    if (f->phase != FILLING)
         return;
+    if (flight_is_whole(f)) {
+        drop_asks(f); /* what was asked for came another way */
+        return;
+    }
     renew_asks(f);
     plan_front(f);
     plan_waiting(f);

@@ -106,7 +106,9 @@ struct flight {
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;     /* first_size: a promise of before the flight; -1 none */
     bool confirmed, contradicted; /* what mirrors said of it in this attempt */
-    char sha256[SHA256_HEX];      /* of an authority; "" unknown */
+    bool vouched;                 /* somebody claims a digest */
+    bool judging;                 /* the owner judges the whole file */
+    uint64_t judgement;           /* the last one's number */
     char computed[SHA256_HEX];    /* of the bytes; "" not yet */
     struct extents present;
     int64_t prefix, hashed, released;

@@ -89,7 +89,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     c->head = s->head && !s->by_byte;
     c->from = s->from;
     c->to = s->by_byte ? 1 : s->to;
-    c->resume = f->present.count > 0 && !f->sha256[0];
+    c->resume = f->present.count > 0 && !f->vouched;
     flight_plan(f);
 }
 
@@ -121,7 +121,7 @@ static bool is_other_file(const struct flight *f, const struct slot *s,
         return true;
     bool matters = !s->head || s->by_byte ||
                    (f->resumed && !f->known); /* nobody has looked since the restart */
-    return has_begun(f, s) && matters && !f->sha256[0] && !a->same_validator;
+    return has_begun(f, s) && matters && !f->vouched && !a->same_validator;
 }
 
 /* A range from the first byte on that does not say how long the file is, or that it is empty, or
@@ -163,7 +163,7 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         return ERROR_UPSTREAM_BROKEN;
     }
     unsigned others = ~(f->blamed | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
-    if (!s->head && !a->is_framed && !f->sha256[0] && others)
+    if (!s->head && !a->is_framed && !f->vouched && others)
         return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
     return 0;
 }
@@ -250,7 +250,7 @@ static void limit_others(struct flight *f, const struct slot *s)
 static bool must_be_plain(const struct flight *f, const struct slot *s,
                           const struct flight_answer *a)
 {
-    return s->bounded && a->status == 206 && a->total > s->to && !f->sha256[0] && !a->has_strong &&
+    return s->bounded && a->status == 206 && a->total > s->to && !f->vouched && !a->has_strong &&
            !has_begun(f, s);
 }
 
@@ -288,7 +288,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         s->to = -1; /* it was asked for more than there is */
     if (f->first_size < 0 && a->total >= 0)
         f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
-    if (f->size != 0 || !f->sha256[0]) /* of nothing, nothing can be held back: it waits */
+    if (f->size != 0)                  /* of nothing, nothing can be held back: it waits */
         flight_tell_size(f);
     limit_others(f, s);
     if (a->status == 416 || (s->by_byte && a->status == 200))
@@ -340,7 +340,7 @@ static void on_excess(struct flight *f, struct slot *s)
         f->others |= 1u << s->mirror;
     flight_stop_slot(f, s);
     flight_note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
-    if (f->sha256[0])
+    if (f->vouched)
         return;
     unsigned dead = f->dead;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
@@ -389,7 +389,7 @@ static void note_help(struct flight *f, const struct slot *s, bool failed)
 /* The end of a body whose length nobody announced. */
 static void conclude_length(struct flight *f, const struct slot *s)
 {
-    if (s->is_framed || f->sha256[0]) {
+    if (s->is_framed || f->vouched) {
         f->size = f->prefix;
         f->sized_by = 1u << s->mirror;
         return;

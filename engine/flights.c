@@ -111,7 +111,7 @@ static void begin_flight(struct lookup *l)
                                      .now_ms = clock_monotonic_ms(),
                                      .connections =
                                          (unsigned)fl->engine->options.connections_per_file,
-                                     .sha256 = fl->sha256[0] ? fl->sha256 : NULL,
+                                     .is_vouched = fl->sha256[0] != 0,
                                      .present = present,
                                      .present_count = present_count};
     if (flight_new(&options, &fl->flight))
@@ -359,7 +359,7 @@ void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha
         return;
     str_copy(fl->sha256, sizeof(fl->sha256), sha256);
     if (fl->flight) {
-        flight_on_digest(fl->flight, sha256);
+        flight_on_vouched(fl->flight);
         flying_drain(fl);
     }
 }

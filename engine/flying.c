@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/compare.h"
+#include "engine/judge.h"
 #include "engine/metadata.h"
 #include "engine/reserve.h"
 #include "engine/saved.h"
@@ -566,6 +567,9 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_HASH:
             on_hash(fl, &c);
+            break;
+        case FLIGHT_JUDGE:
+            judge_start(fl, &c);
             break;
         case FLIGHT_CUT:
             forget_asks(fl);

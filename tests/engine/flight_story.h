@@ -11,6 +11,7 @@
  *
  *     cut,kept        to compare; commit! authoritative; reserve when tells_reserve is set
  *     fail:-11        fail:-11,doubted: the length is; end, end,kept: the bytes are worth keeping
+ *     judge           is answered by `claim` at once and not told of, unless tells_judge is set
  *     stop,why        of a mirror at fault
  */
 #include <setjmp.h>
@@ -32,13 +33,21 @@ static const char wrong[] __attribute__((unused)) =
     "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static struct flight *f;
+static const char *claim;             /* the digest that somebody claims, or NULL */
 static bool bounded;                  /* its first transfer: somebody else could go on behind it */
 static uint64_t number[FLIGHT_SLOTS]; /* of each slot's last transfer */
+
+/* From now on that is claimed; whether anything is. */
+static inline bool claims(const char *sha256)
+{
+    claim = sha256;
+    return sha256;
+}
 
 static inline void open_flight(unsigned mirrors, int64_t size, const char *sha256)
 {
     struct flight_options o = {
-        .mirrors = mirrors, .size = size, .sha256 = sha256, .connections = 1};
+        .mirrors = mirrors, .size = size, .is_vouched = claims(sha256), .connections = 1};
     bounded = mirrors > 1;
     assert_int_equal(flight_new(&o, &f), 0);
 }
@@ -47,7 +56,7 @@ static inline void open_flight(unsigned mirrors, int64_t size, const char *sha25
 static inline void open_wide(unsigned mirrors, unsigned connections)
 {
     struct flight_options o = {
-        .mirrors = mirrors, .size = -1, .sha256 = right, .connections = connections};
+        .mirrors = mirrors, .size = -1, .is_vouched = claims(right), .connections = connections};
     bounded = mirrors > 1 || connections > 1;
     assert_int_equal(flight_new(&o, &f), 0);
 }
@@ -55,8 +64,9 @@ static inline void open_wide(unsigned mirrors, unsigned connections)
 static inline void render(const struct flight_command *c, char *to, size_t size)
 {
     static const char *const plain[] = {
-        [FLIGHT_STOP] = "stop", [FLIGHT_CUT] = "cut", [FLIGHT_RESERVE] = "reserve",
-        [FLIGHT_PARK] = "park", [FLIGHT_END] = "end", [FLIGHT_SYNC] = "sync"};
+        [FLIGHT_STOP] = "stop",  [FLIGHT_CUT] = "cut", [FLIGHT_RESERVE] = "reserve",
+        [FLIGHT_PARK] = "park",  [FLIGHT_END] = "end", [FLIGHT_SYNC] = "sync",
+        [FLIGHT_JUDGE] = "judge"};
     long long from = (long long)c->from, end = (long long)c->to;
     if (c->type == FLIGHT_STOP && c->error)
         (void)snprintf(to, size, "stop,%s", c->detail);
@@ -101,6 +111,24 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
 /* Every whole-file reader brings one: only stories of it tell of it. */
 static bool tells_reserve;
 
+/* Whether stories tell of FLIGHT_JUDGE and give the verdict themselves. */
+static bool tells_judge;
+static uint64_t judgement; /* the last one's number */
+
+static inline void judged(enum flight_verdict verdict)
+{
+    flight_on_judged(f, judgement, verdict, "as judged");
+}
+
+static inline void judge_by_claim(const struct flight_command *c)
+{
+    judgement = c->judgement;
+    if (!tells_judge)
+        judged(!claim                          ? FLIGHT_SOUND
+               : strcmp(claim, c->sha256) == 0 ? FLIGHT_AGREED
+                                               : FLIGHT_WRONG);
+}
+
 /* The commands since the last time, in order. */
 static inline void expect(const char *text)
 {
@@ -108,6 +136,10 @@ static inline void expect(const char *text)
     struct flight_command c;
     while (flight_next(f, &c)) {
         size_t len = strlen(got);
+        if (c.type == FLIGHT_JUDGE)
+            judge_by_claim(&c);
+        if (c.type == FLIGHT_JUDGE && !tells_judge)
+            continue;
         if (c.type == FLIGHT_RESERVE && !tells_reserve)
             continue;
         if (len)

@@ -92,13 +92,13 @@ static void nothing_to_compare(void **state)
     struct flight_run runs[] = {{0, 400, 0}, {400, 1000, 1}};
     struct flight_options o = {.mirrors = 2,
                                .size = 1000,
-                               .sha256 = right,
+                               .is_vouched = claims(right),
                                .connections = 1,
                                .present = runs,
                                .present_count = 2};
     assert_int_equal(flight_new(&o, &f), 0);
     expect("hash[0,1000)");
-    hashed(wrong, "cut");
+    hashed(wrong, "release:999 cut");
     stop("fail:-17 end");
 }
 

@@ -24,7 +24,8 @@ static void contradiction(void **state)
 static void wrong_length_under_a_digest(void **state)
 {
     (void)state;
-    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .sha256 = right};
+    struct flight_options o = {
+        .mirrors = 1, .size = 1000, .is_known = true, .is_vouched = claims(right)};
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
@@ -48,7 +49,8 @@ static void wrong_length_under_a_digest(void **state)
 static void wrong_length_and_nobody_says(void **state)
 {
     (void)state;
-    struct flight_options o = {.mirrors = 1, .size = 1000, .is_known = true, .sha256 = right};
+    struct flight_options o = {
+        .mirrors = 1, .size = 1000, .is_known = true, .is_vouched = claims(right)};
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");
@@ -77,7 +79,8 @@ static void wrong_length_and_nobody_says(void **state)
 static void wrong_length_told_late(void **state)
 {
     (void)state;
-    struct flight_options o = {.mirrors = 1, .size = 9000, .is_known = true, .sha256 = right};
+    struct flight_options o = {
+        .mirrors = 1, .size = 9000, .is_known = true, .is_vouched = claims(right)};
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("ask0-0");

@@ -41,8 +41,11 @@ static void not_for_who_reads_a_part(void **state)
 static void of_a_known_size_at_once(void **state)
 {
     (void)state;
-    struct flight_options o = {
-        .mirrors = 1, .size = 9 * MIB, .is_known = true, .sha256 = right, .connections = 1};
+    struct flight_options o = {.mirrors = 1,
+                               .size = 9 * MIB,
+                               .is_known = true,
+                               .is_vouched = claims(right),
+                               .connections = 1};
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("reserve ask0-0");

@@ -9,7 +9,7 @@ static void resume(unsigned mirrors, const char *sha256)
     struct flight_options o = {.mirrors = mirrors,
                                .size = 4 * MIB,
                                .is_known = sha256,
-                               .sha256 = sha256,
+                               .is_vouched = claims(sha256),
                                .present = runs,
                                .present_count = 2};
     assert_int_equal(flight_new(&o, &f), 0);
@@ -137,13 +137,13 @@ static void resumed_whole(void **state)
     struct flight_options o = {.mirrors = 1,
                                .size = 1000,
                                .is_known = true,
-                               .sha256 = right,
+                               .is_vouched = claims(right),
                                .present = &run,
                                .present_count = 1};
     assert_int_equal(flight_new(&o, &f), 0);
     expect("hash[0,1000)");
     flight_on_hashed(f, 1000, right);
-    expect("release:all commit!");
+    expect("release:999 release:all commit!");
     flight_on_committed(f, 0);
     expect("end");
     close_flight();

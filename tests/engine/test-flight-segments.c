@@ -295,8 +295,11 @@ static void pass(int64_t ms, const int64_t *rates, unsigned slot, int64_t *at, i
 
 static void open_paced(unsigned mirrors)
 {
-    struct flight_options o = {
-        .mirrors = mirrors, .size = -1, .sha256 = right, .connections = 1, .now_ms = 5000};
+    struct flight_options o = {.mirrors = mirrors,
+                               .size = -1,
+                               .is_vouched = claims(right),
+                               .connections = 1,
+                               .now_ms = 5000};
     assert_int_equal(flight_new(&o, &f), 0);
     clock_ms = 5000;
     bounded = mirrors > 1;

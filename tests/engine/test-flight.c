@@ -84,7 +84,7 @@ static void head_refused_of_an_empty_file(void **state)
     mirror(0, 0);
     expect("get0:0[0,1)");
     assert_int_equal(answer(0, 416, 0, 0), 0);
-    expect("known:0 stop hash[0,0)");
+    expect("stop hash[0,0)");
     flight_on_stop(f);
     expect("fail:-17 end");
     close_flight();

@@ -104,7 +104,7 @@ static int64_t below(const struct extents *set, int64_t size)
 static bool is_busy(const struct world *w, int file)
 {
     const struct blob *b = &w->blob[file];
-    if (b->hashing || b->committing)
+    if (b->hashing || b->judging || b->committing)
         return true;
     for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
         if (b->ask[s].waiting)

@@ -131,6 +131,18 @@ void content_digest(const struct content *c, int file, int64_t size, char ret[SH
     version_digest(file, mixed || at < size ? 77777 + mixed : version, size, ret);
 }
 
+bool content_is_odd(const struct content *c, int64_t size)
+{
+    int64_t at = 0;
+    for (size_t i = 0; i < c->count && at < size; i++) {
+        if (c->list[i].from != at || c->list[i].version < 0 ||
+            c->list[i].version != c->list[0].version)
+            return true;
+        at = c->list[i].to;
+    }
+    return at < size;
+}
+
 bool content_is_of_one_answer(const struct content *c)
 {
     for (size_t i = 1; i < c->count; i++) {

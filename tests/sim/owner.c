@@ -17,7 +17,8 @@ void owner_forget_partial(struct blob *b)
     content_clear(&b->content);
     b->partial++;
     b->released = b->hashed = 0;
-    b->hashing = b->has_base = b->reserved = false;
+    b->verdict = FLIGHT_UNSOUND;
+    b->judging = b->hashing = b->has_base = b->reserved = false;
     b->base_validator = 0;
     b->unsynced_ms = -1;
     b->dropped = 0;
@@ -46,7 +47,7 @@ void owner_open(struct world *w, int file)
                                .size = size,
                                .connections = b->connections,
                                .is_known = b->born_known,
-                               .sha256 = b->digest_known ? b->digest : NULL,
+                               .is_vouched = b->digest_known,
                                .present = present,
                                .present_count = present_count};
     b->flights++;
@@ -63,7 +64,7 @@ void owner_open(struct world *w, int file)
     free(present);
     TRACE(w, "file %d flight %llu: size %lld of %lld, digest %s", file,
           (unsigned long long)b->flights, (long long)o.size, (long long)w->size[file],
-          o.sha256 ? "known" : "unknown");
+          o.is_vouched ? "known" : "unknown");
 }
 
 static void close_flight(struct world *w, int file, bool keep)
@@ -246,6 +247,9 @@ static void on_release(struct world *w, int file, const struct flight_command *c
         char digest[SHA256_HEX];
         content_digest(&b->content, file, c->size, digest);
         b->verified = true;
+        if (!b->judging || (b->verdict != FLIGHT_AGREED && b->verdict != FLIGHT_SOUND))
+            world_fault(w, "file %d: verified before it was judged good", file);
+        b->judging = false;
         if (extents_end(&b->reported, 0) < c->size || b->hashed < c->size)
             world_fault(w, "file %d: verified before all was there and hashed", file);
         if (b->digest_known && strcmp(digest, b->digest) != 0)
@@ -280,6 +284,51 @@ static void on_hash(struct world *w, int file, const struct flight_command *c)
     e->flight = b->flights;
 }
 
+/* Reading the disk takes moments, asking an authority's page again seconds. */
+static void on_judge(struct world *w, int file, const struct flight_command *c)
+{
+    struct blob *b = &w->blob[file];
+    char digest[SHA256_HEX];
+    TRACE(w, "file %d judge %llu", file, (unsigned long long)c->judgement);
+    content_digest(&b->content, file, c->size, digest);
+    if (b->judging || b->verified || b->hashing || b->hashed < c->size ||
+        extents_end(&b->reported, 0) < c->size || strcmp(c->sha256, digest) != 0)
+        world_fault(w, "file %d: is to be judged%s", file,
+                    b->judging ? " again" : ", and is not whole and hashed");
+    b->judging = true;
+    uint64_t most_us = world_chance(w, 80) ? 5000 : 10000000;
+    struct event *e = world_post(w, EVENT_JUDGED, 1 + (int64_t)world_random(w, most_us));
+    e->file = file;
+    e->number = c->judgement;
+    e->to = c->size;
+    e->flight = b->flights;
+}
+
+/* By what is claimed when the verdict falls. Of a spoilt file that nobody vouches for, its
+ * structure shows it only where the wrong byte lies in it. */
+static enum flight_verdict verdict_of(struct world *w, int file, int64_t size)
+{
+    struct blob *b = &w->blob[file];
+    char digest[SHA256_HEX];
+    content_digest(&b->content, file, size, digest);
+    if (b->digest_known)
+        return strcmp(digest, b->digest) == 0 ? FLIGHT_AGREED : FLIGHT_WRONG;
+    return content_is_odd(&b->content, size) && world_chance(w, 50) ? FLIGHT_UNSOUND : FLIGHT_SOUND;
+}
+
+/* Also of a file that was cut meanwhile, of which the flight wants to hear nothing. */
+void owner_on_judged(struct world *w, const struct event *e)
+{
+    struct blob *b = &w->blob[e->file];
+    if (!b->flight || b->flights != e->flight)
+        return;
+    static const char *const text[] = {"agreed", "sound", "wrong", "unsound"};
+    b->verdict = verdict_of(w, e->file, e->to);
+    TRACE(w, "file %d judged %llu: %s", e->file, (unsigned long long)e->number, text[b->verdict]);
+    flight_on_judged(b->flight, e->number, b->verdict, text[b->verdict]);
+    owner_drain(w, e->file);
+}
+
 static bool has_several(const struct content *c)
 {
     unsigned mirrors = 0;
@@ -308,6 +357,8 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
 static void blame(struct world *w, int file, unsigned mirror)
 {
     TRACE(w, "file %d blames mirror %u", file, mirror);
+    if (!w->blob[file].digest_known)
+        world_fault(w, "file %d: mirror %u is blamed, and nobody claims anything", file, mirror);
     if (w->mirror[mirror].honest)
         world_fault(w, "file %d: honest mirror %u is blamed", file, mirror);
     w->blob[file].blamed |= 1u << mirror;
@@ -435,6 +486,9 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         break;
     case FLIGHT_HASH:
         on_hash(w, file, c);
+        break;
+    case FLIGHT_JUDGE:
+        on_judge(w, file, c);
         break;
     case FLIGHT_CUT:
         on_cut(w, file, c);

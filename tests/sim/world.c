@@ -180,7 +180,7 @@ static void on_digest(struct world *w)
             continue;
         TRACE(w, "file %d digest known", f);
         b->digest_known = true;
-        flight_on_digest(b->flight, b->digest);
+        flight_on_vouched(b->flight);
         owner_drain(w, f);
     }
 }
@@ -253,6 +253,9 @@ static void dispatch(struct world *w, const struct event *e)
         break;
     case EVENT_HASHED:
         owner_on_hashed(w, e);
+        break;
+    case EVENT_JUDGED:
+        owner_on_judged(w, e);
         break;
     case EVENT_COMMITTED:
         owner_on_committed(w, e);

@@ -59,6 +59,8 @@ const struct piece *content_at(const struct content *c, int64_t at);
 /* The digest of [0, size): RIGHT's when every byte is of that version, and so on. */
 void content_digest(const struct content *c, int file, int64_t size, char ret[SHA256_HEX]);
 void version_digest(int file, int version, int64_t size, char ret[SHA256_HEX]);
+/* Whether it is no whole file of one version: something is spoilt, missing or of another. */
+bool content_is_odd(const struct content *c, int64_t size);
 /* Whether all bytes came under one strong validator, or in one transfer. */
 bool content_is_of_one_answer(const struct content *c);
 
@@ -166,8 +168,9 @@ struct blob {
     bool known, verified, parked, ignored_range[MIRRORS];
     int64_t known_size, size, released;
     int64_t hashed;
-    bool hashing, committing, kept, digest_known;
-    int64_t told_size; /* by an authority or an accepted answer */
+    bool hashing, judging, committing, kept, digest_known;
+    enum flight_verdict verdict; /* the last one on the bytes that are there */
+    int64_t told_size;           /* by an authority or an accepted answer */
     char digest[SHA256_HEX];
     int base_validator; /* of the bytes there */
     unsigned base_mirror;
@@ -189,6 +192,7 @@ enum event_type {
     EVENT_TRANSFER,
     EVENT_WRITTEN,
     EVENT_HASHED,
+    EVENT_JUDGED,
     EVENT_COMMITTED,
     EVENT_ANSWER_ASK,
     EVENT_SYNC_COPY, /* on the writer's lane */
@@ -270,6 +274,7 @@ void owner_retry_asks(struct world *w);
 void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);
+void owner_on_judged(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
 void owner_forget_partial(struct blob *b);
 void owner_on_answer_ask(struct world *w, const struct event *e);
