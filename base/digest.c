@@ -2,48 +2,119 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
 
-/* struct sha256 is libcrypto's context under our name. */
-static EVP_MD_CTX *ctx_of(struct sha256 *s)
+static const struct {
+    const char *name;
+    size_t hex_length;
+    const EVP_MD *(*type)(void);
+} table[DIGEST_ALGORITHMS] = {
+    [DIGEST_SHA256] = {"sha256", 64, EVP_sha256},
+    [DIGEST_SHA512] = {"sha512", 128, EVP_sha512},
+    [DIGEST_SHA384] = {"sha384", 96, EVP_sha384},
+    [DIGEST_BLAKE2B] = {"blake2b", 128, EVP_blake2b512},
+    [DIGEST_SHA224] = {"sha224", 56, EVP_sha224},
+    [DIGEST_SHA1] = {"sha1", 40, EVP_sha1},
+    [DIGEST_MD5] = {"md5", 32, EVP_md5},
+};
+
+const char *digest_name(enum digest_algorithm algorithm)
 {
-    return (EVP_MD_CTX *)(void *)s;
+    return table[algorithm].name;
+}
+
+bool digest_find(const char *name, size_t len, enum digest_algorithm *ret)
+{
+    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
+        if (strlen(table[a].name) == len && memcmp(table[a].name, name, len) == 0) {
+            *ret = (enum digest_algorithm)a;
+            return true;
+        }
+    return false;
+}
+
+size_t digest_hex_length(enum digest_algorithm algorithm)
+{
+    return table[algorithm].hex_length;
+}
+
+/* struct digest is libcrypto's context under our name. */
+static EVP_MD_CTX *ctx_of(struct digest *d)
+{
+    return (EVP_MD_CTX *)(void *)d;
+}
+
+int digest_new(enum digest_algorithm algorithm, struct digest **ret)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (!ctx || EVP_DigestInit_ex(ctx, table[algorithm].type(), NULL) != 1) {
+        EVP_MD_CTX_free(ctx);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = (struct digest *)(void *)ctx;
+    return 0;
+}
+
+void digest_free(struct digest *d)
+{
+    EVP_MD_CTX_free(ctx_of(d));
+}
+
+int digest_add(struct digest *d, const void *data, size_t len)
+{
+    return EVP_DigestUpdate(ctx_of(d), data, len) == 1 ? 0 : ERROR_NO_MEMORY;
+}
+
+int digest_finish(struct digest *d, char ret_hex[DIGEST_HEX])
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_DigestFinal_ex(ctx_of(d), bytes, &len) != 1 || 2 * len >= DIGEST_HEX)
+        return ERROR_NO_MEMORY;
+    str_hex(ret_hex, bytes, len);
+    return 0;
+}
+
+/* ----------------------------------------------------------------- SHA-256 */
+
+/* A struct sha256 is a struct digest of that algorithm. */
+static struct digest *as_digest(struct sha256 *s)
+{
+    return (struct digest *)(void *)s;
 }
 
 DEFINE_CLEANUP(struct sha256, sha256_free)
 
 int sha256_new(struct sha256 **ret)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-        EVP_MD_CTX_free(ctx);
-        return ERROR_NO_MEMORY;
-    }
-    *ret = (struct sha256 *)(void *)ctx;
-    return 0;
+    struct digest *d;
+    int r = digest_new(DIGEST_SHA256, &d);
+    if (r == 0)
+        *ret = (struct sha256 *)(void *)d;
+    return r;
 }
 
 void sha256_free(struct sha256 *s)
 {
-    EVP_MD_CTX_free(ctx_of(s));
+    digest_free(as_digest(s));
 }
 
 int sha256_add(struct sha256 *s, const void *data, size_t len)
 {
-    return EVP_DigestUpdate(ctx_of(s), data, len) == 1 ? 0 : ERROR_NO_MEMORY;
+    return digest_add(as_digest(s), data, len);
 }
 
 int sha256_finish(struct sha256 *s, char ret_hex[SHA256_HEX])
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_DigestFinal_ex(ctx_of(s), bytes, &len) != 1 || len != 32)
-        return ERROR_NO_MEMORY;
-    str_hex(ret_hex, bytes, len);
-    return 0;
+    char hex[DIGEST_HEX];
+    int r = digest_finish(as_digest(s), hex);
+    if (r == 0)
+        memcpy(ret_hex, hex, SHA256_HEX);
+    return r;
 }
 
 int sha256_of(const void *data, size_t len, char ret_hex[SHA256_HEX])

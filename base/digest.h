@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * SHA-256 (FIPS 180-4) by libcrypto. A digest in progress belongs to one thread at a time.
+ * Digests by libcrypto: SHA-256 (FIPS 180-4), by which this program names what it keeps, and the
+ * other algorithms by which an index may name a file. A digest in progress belongs to one thread
+ * at a time.
+ *
+ *     digest_new(DIGEST_SHA512, &d);
+ *     digest_add(d, block, len) ...
+ *     digest_finish(d, hex);          // then only digest_free
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,3 +24,30 @@ int sha256_finish(struct sha256 *s, char ret_hex[SHA256_HEX]); /* then only sha2
 
 /* All at once; for short strings (keys, ETags). */
 int sha256_of(const void *data, size_t len, char ret_hex[SHA256_HEX]);
+
+/* The one that a client is told first comes first; those from DIGEST_WEAK on can be forged. */
+enum digest_algorithm {
+    DIGEST_SHA256,
+    DIGEST_SHA512,
+    DIGEST_SHA384,
+    DIGEST_BLAKE2B,
+    DIGEST_SHA224,
+    DIGEST_SHA1,
+    DIGEST_MD5,
+    DIGEST_WEAK = DIGEST_SHA1,
+};
+enum { DIGEST_ALGORITHMS = DIGEST_MD5 + 1, DIGEST_HEX = 129 }; /* the longest, and a NUL */
+
+/* As Python's hashlib and the simple API spell it. */
+const char *digest_name(enum digest_algorithm algorithm);
+/* False for a name that is none of these. */
+bool digest_find(const char *name, size_t len, enum digest_algorithm *ret);
+/* Digits of its hex form. */
+size_t digest_hex_length(enum digest_algorithm algorithm);
+
+struct digest;
+
+int digest_new(enum digest_algorithm algorithm, struct digest **ret); /* ERROR_NO_MEMORY */
+void digest_free(struct digest *d);
+int digest_add(struct digest *d, const void *data, size_t len);
+int digest_finish(struct digest *d, char ret_hex[DIGEST_HEX]);
