@@ -2,14 +2,13 @@
 #include "index/wheel.h"
 
 #include <string.h>
-#include <strings.h>
 #include <zip.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "index/name.h"
-#include "index/version.h"
+#include "index/wheel_private.h"
 
 /*
  * Finding the member is our own, because libzip reads the whole list of members first, which is
@@ -21,11 +20,8 @@ enum {
     END_BYTES = 22,      /* end of central directory */
     LOCATOR_BYTES = 20,  /* zip64: where the record is */
     RECORD_BYTES = 56,   /* zip64: end of central directory */
-    ENTRY_BYTES = 46,    /* in the directory, before name, extra field and comment */
-    LOCAL_BYTES = 30,    /* before the member, as above */
     COMMENT_MAX = 65535, /* of the archive */
     LOCAL_SLACK = 512,   /* extra field before the member, of which the directory says nothing */
-    FLAGS_ENCRYPTED = 1 | 1 << 6 | 1 << 13,
     FLAG_UTF8 = 1 << 11,
     VERSION_NEEDED = 20,
 };
@@ -33,7 +29,6 @@ enum {
 static const char end_signature[] = "PK\5\6", locator_signature[] = "PK\6\7",
                   record_signature[] = "PK\6\6", entry_signature[] = "PK\1\2",
                   local_signature[] = "PK\3\4";
-static const char member_suffix[] = ".dist-info/METADATA";
 
 struct reading {
     const struct wheel_parts *parts;
@@ -42,22 +37,9 @@ struct reading {
     const char *why;
 };
 
-struct directory {
-    int64_t from, to;
-    uint64_t count;
-};
-
-struct member {
-    const char *name; /* into a part */
-    size_t name_len;
-    uint64_t packed, size, local; /* local: offset of its header */
-    uint32_t crc;
-    unsigned flags, method;
-};
-
 /* ---------------------------------------------------------------- bytes */
 
-static uint64_t number(const char *at, unsigned bytes)
+uint64_t zip_number(const char *at, unsigned bytes)
 {
     uint64_t n = 0;
     while (bytes--)
@@ -68,6 +50,16 @@ static uint64_t number(const char *at, unsigned bytes)
 static bool is_signature(const char *at, const char *signature)
 {
     return memcmp(at, signature, 4) == 0;
+}
+
+bool zip_is_entry(const char *at)
+{
+    return is_signature(at, entry_signature);
+}
+
+bool zip_is_local(const char *at)
+{
+    return is_signature(at, local_signature);
 }
 
 static int refuse(struct reading *r, int error, const char *why)
@@ -94,7 +86,7 @@ static int64_t find_end_in(const char *tail, int64_t len)
 {
     for (int64_t i = len - END_BYTES; i >= 0; i--)
         if (is_signature(tail + i, end_signature) &&
-            (int64_t)number(tail + i + 20, 2) == len - i - END_BYTES)
+            (int64_t)zip_number(tail + i + 20, 2) == len - i - END_BYTES)
             return i;
     return -1;
 }
@@ -122,38 +114,61 @@ static int find_end(struct reading *r, int64_t *ret)
     return refuse(r, ERROR_CORRUPT, missing);
 }
 
-static bool fits(uint64_t from, uint64_t size, int64_t to)
+/* The directory ends at `to`, as it says `size` bytes behind its own beginning, and that `from`
+ * bytes behind the archive's: what is left lies before the archive. */
+static bool place(uint64_t from, uint64_t size, int64_t to, struct zip_directory *ret)
 {
-    return from <= (uint64_t)to && size == (uint64_t)to - from;
+    if (size > (uint64_t)to || from > (uint64_t)to - size)
+        return false;
+    ret->from = to - (int64_t)size;
+    ret->to = to;
+    ret->prefix = ret->from - (int64_t)from;
+    return true;
+}
+
+/* Offset of zip64's record: where the locator says, or right before it, as where something was put
+ * in front of the archive. -1: none. */
+static int find_record(struct reading *r, int64_t locator_at, int64_t *ret)
+{
+    *ret = -1;
+    const char *locator = at(r, locator_at, LOCATOR_BYTES);
+    if (!locator)
+        return WHEEL_WANTS;
+    uint64_t said = zip_number(locator + 8, 8);
+    if (!is_signature(locator, locator_signature) || said > (uint64_t)(locator_at - RECORD_BYTES))
+        return 0;
+    int64_t places[] = {(int64_t)said, locator_at - RECORD_BYTES};
+    for (unsigned i = 0; i < 2 && *ret < 0; i++) {
+        const char *record = at(r, places[i], RECORD_BYTES);
+        if (!record)
+            return WHEEL_WANTS;
+        if (is_signature(record, record_signature))
+            *ret = places[i];
+    }
+    return 0;
 }
 
 /* The record of zip64 before the end, where there is one. */
-static int read_record(struct reading *r, int64_t end, struct directory *ret, bool *ret_found)
+static int read_record(struct reading *r, int64_t end, struct zip_directory *ret, bool *ret_found)
 {
+    int64_t where = -1;
     *ret_found = false;
     if (end < LOCATOR_BYTES + RECORD_BYTES)
         return 0;
-    const char *locator = at(r, end - LOCATOR_BYTES, LOCATOR_BYTES);
-    if (!locator)
-        return WHEEL_WANTS;
-    uint64_t where = number(locator + 8, 8);
-    if (!is_signature(locator, locator_signature) ||
-        where > (uint64_t)(end - LOCATOR_BYTES - RECORD_BYTES))
-        return 0;
-    const char *record = at(r, (int64_t)where, RECORD_BYTES);
+    int error = find_record(r, end - LOCATOR_BYTES, &where);
+    if (error || where < 0)
+        return error;
+    const char *record = at(r, where, RECORD_BYTES);
     if (!record)
         return WHEEL_WANTS;
-    if (!is_signature(record, record_signature))
-        return 0;
-    uint64_t from = number(record + 48, 8);
-    if (!fits(from, number(record + 40, 8), (int64_t)where))
+    if (!place(zip_number(record + 48, 8), zip_number(record + 40, 8), where, ret))
         return refuse(r, ERROR_CORRUPT, "the zip64 record contradicts itself");
-    *ret = (struct directory){(int64_t)from, (int64_t)where, number(record + 32, 8)};
+    ret->count = zip_number(record + 32, 8);
     *ret_found = true;
     return 0;
 }
 
-static int find_directory(struct reading *r, struct directory *ret)
+static int find_directory(struct reading *r, struct zip_directory *ret)
 {
     int64_t end;
     bool found;
@@ -165,24 +180,35 @@ static int find_directory(struct reading *r, struct directory *ret)
     const char *record = at(r, end, END_BYTES);
     if (!record)
         return WHEEL_WANTS;
-    uint64_t from = number(record + 16, 4);
-    if (number(record + 4, 4) != 0 || number(record + 8, 2) != number(record + 10, 2) ||
-        !fits(from, number(record + 12, 4), end))
+    if (zip_number(record + 4, 4) != 0 || zip_number(record + 8, 2) != zip_number(record + 10, 2) ||
+        !place(zip_number(record + 16, 4), zip_number(record + 12, 4), end, ret))
         return refuse(r, ERROR_CORRUPT, "the end of the archive contradicts itself");
-    *ret = (struct directory){(int64_t)from, end, number(record + 10, 2)};
+    ret->count = zip_number(record + 10, 2);
     return 0;
+}
+
+int zip_find_directory(const struct wheel_parts *parts, struct zip_directory *ret,
+                       struct wheel_run *ret_want, const char **ret_why)
+{
+    struct reading r = {.parts = parts, .project = "", .why = ""};
+    int error = find_directory(&r, ret);
+    if (error == WHEEL_WANTS)
+        *ret_want = r.want;
+    else if (error)
+        *ret_why = r.why;
+    return error;
 }
 
 /* ------------------------------------------------------- the list of members */
 
-static int64_t entry_bytes(const char *entry)
+int64_t zip_entry_bytes(const char *entry)
 {
-    return ENTRY_BYTES +
-           (int64_t)(number(entry + 28, 2) + number(entry + 30, 2) + number(entry + 32, 2));
+    return ZIP_ENTRY_BYTES + (int64_t)(zip_number(entry + 28, 2) + zip_number(entry + 30, 2) +
+                                       zip_number(entry + 32, 2));
 }
 
 /* What is there of the list without a gap before its end. */
-static const char *known_end(struct reading *r, const struct directory *d, int64_t *ret_len)
+static const char *known_end(struct reading *r, const struct zip_directory *d, int64_t *ret_len)
 {
     const char *best = NULL;
     *ret_len = -1;
@@ -206,10 +232,10 @@ static int first_entry(const char *list, int64_t len, int64_t *ret)
         return ERROR_NO_MEMORY;
     leads[len] = 1;
     *ret = len;
-    for (int64_t i = len - ENTRY_BYTES; i >= 0; i--) {
+    for (int64_t i = len - ZIP_ENTRY_BYTES; i >= 0; i--) {
         if (!is_signature(list + i, entry_signature))
             continue;
-        int64_t next = i + entry_bytes(list + i);
+        int64_t next = i + zip_entry_bytes(list + i);
         if (next > len || !leads[next])
             continue;
         leads[i] = 1;
@@ -219,21 +245,21 @@ static int first_entry(const char *list, int64_t len, int64_t *ret)
 }
 
 /* The field of zip64 that stands for what 32 bits cannot say; in this order, those alone. */
-static bool read_wide(struct member *m, const char *extra, size_t len)
+static bool read_wide(struct zip_member *m, const char *extra, size_t len)
 {
     uint64_t *wide[] = {&m->size, &m->packed, &m->local};
     while (len >= 4) {
-        size_t field = (size_t)number(extra + 2, 2);
+        size_t field = (size_t)zip_number(extra + 2, 2);
         if (field > len - 4)
             return false;
-        if (number(extra, 2) == 1) {
+        if (zip_number(extra, 2) == 1) {
             const char *from = extra + 4;
             for (unsigned i = 0; i < 3; i++) {
                 if (*wide[i] != UINT32_MAX)
                     continue;
                 if (field < 8)
                     return false;
-                *wide[i] = number(from, 8);
+                *wide[i] = zip_number(from, 8);
                 from += 8;
                 field -= 8;
             }
@@ -245,36 +271,42 @@ static bool read_wide(struct member *m, const char *extra, size_t len)
     return true;
 }
 
-static bool read_entry(const char *entry, struct member *ret)
+bool zip_read_entry(const char *entry, struct zip_member *ret)
 {
-    size_t name_len = (size_t)number(entry + 28, 2);
-    *ret = (struct member){.name = entry + ENTRY_BYTES,
-                           .name_len = name_len,
-                           .packed = number(entry + 20, 4),
-                           .size = number(entry + 24, 4),
-                           .local = number(entry + 42, 4),
-                           .crc = (uint32_t)number(entry + 16, 4),
-                           .flags = (unsigned)number(entry + 8, 2),
-                           .method = (unsigned)number(entry + 10, 2)};
-    return read_wide(ret, entry + ENTRY_BYTES + name_len, (size_t)number(entry + 30, 2));
+    size_t name_len = (size_t)zip_number(entry + 28, 2);
+    *ret = (struct zip_member){.name = entry + ZIP_ENTRY_BYTES,
+                               .name_len = name_len,
+                               .packed = zip_number(entry + 20, 4),
+                               .size = zip_number(entry + 24, 4),
+                               .local = zip_number(entry + 42, 4),
+                               .crc = (uint32_t)zip_number(entry + 16, 4),
+                               .flags = (unsigned)zip_number(entry + 8, 2),
+                               .method = (unsigned)zip_number(entry + 10, 2)};
+    return read_wide(ret, entry + ZIP_ENTRY_BYTES + name_len, (size_t)zip_number(entry + 30, 2));
 }
 
-/* `<anything>.dist-info/METADATA` at the top. */
-static bool is_metadata(const char *entry)
+bool zip_is_dist_info(const char *name, size_t len, const char *file)
 {
-    size_t len = (size_t)number(entry + 28, 2), suffix = sizeof(member_suffix) - 1;
-    const char *name = entry + ENTRY_BYTES;
-    return len > suffix && memcmp(name + len - suffix, member_suffix, suffix) == 0 &&
-           !memchr(name, '/', len - sizeof("/METADATA") + 1);
+    static const char folder[] = ".dist-info/";
+    size_t file_len = strlen(file), end = sizeof(folder) - 1 + file_len;
+    return len > end && memcmp(name + len - file_len, file, file_len) == 0 &&
+           memcmp(name + len - end, folder, sizeof(folder) - 1) == 0 &&
+           !memchr(name, '/', len - file_len - 1);
 }
 
-static bool is_of_project(const struct reading *r, const char *entry)
+bool zip_is_of_project(const char *name, size_t len, const char *project)
 {
-    char project[NAME_MAX_BYTES + 1];
-    const char *name = entry + ENTRY_BYTES;
-    const char *dash = memchr(name, '-', (size_t)number(entry + 28, 2));
+    char normalized[NAME_MAX_BYTES + 1];
+    const char *dash = memchr(name, '-', len);
     auto_free char *text = dash ? strndup(name, (size_t)(dash - name)) : NULL;
-    return text && name_normalize(text, project) == 0 && strcmp(project, r->project) == 0;
+    return text && name_normalize(text, normalized) == 0 && strcmp(normalized, project) == 0;
+}
+
+bool zip_is_inside(const struct zip_directory *d, const struct zip_member *m)
+{
+    uint64_t room = (uint64_t)(d->from - d->prefix);
+    return m->packed < room && m->local < room &&
+           room - m->local >= ZIP_LOCAL_BYTES + m->name_len + m->packed;
 }
 
 struct search {
@@ -285,16 +317,18 @@ struct search {
 
 static void search_list(const struct reading *r, const char *list, int64_t len, struct search *s)
 {
-    for (int64_t i = 0; i < len; i += entry_bytes(list + i), s->count++) {
-        if (!is_metadata(list + i))
+    for (int64_t i = 0; i < len; i += zip_entry_bytes(list + i), s->count++) {
+        const char *name = list + i + ZIP_ENTRY_BYTES;
+        size_t name_len = (size_t)zip_number(list + i + 28, 2);
+        if (!zip_is_dist_info(name, name_len, "METADATA"))
             continue;
-        bool own = is_of_project(r, list + i);
+        bool own = zip_is_of_project(name, name_len, r->project);
         *(own ? &s->own : &s->other) = list + i;
         ++*(own ? &s->own_count : &s->other_count);
     }
 }
 
-static int want_whole(struct reading *r, const struct directory *d)
+static int want_whole(struct reading *r, const struct zip_directory *d)
 {
     if (d->to - d->from > WHEEL_DIRECTORY_MAX)
         return refuse(r, ERROR_TOO_BIG, "the list of the archive's members is too long");
@@ -302,7 +336,7 @@ static int want_whole(struct reading *r, const struct directory *d)
     return WHEEL_WANTS;
 }
 
-static int find_member(struct reading *r, const struct directory *d, struct member *ret)
+static int find_member(struct reading *r, const struct zip_directory *d, struct zip_member *ret)
 {
     int64_t len, first;
     struct search s = {0};
@@ -322,43 +356,43 @@ static int find_member(struct reading *r, const struct directory *d, struct memb
     const char *entry = s.own ? s.own : s.other;
     if (!entry)
         return refuse(r, ERROR_CORRUPT, "the wheel has no METADATA");
-    if (!read_entry(entry, ret))
+    if (!zip_read_entry(entry, ret))
         return refuse(r, ERROR_CORRUPT, "the entry of METADATA is damaged");
     return 0;
 }
 
 /* ---------------------------------------------------------------- the member */
 
-static int check_member(struct reading *r, const struct directory *d, const struct member *m)
+static int check_member(struct reading *r, const struct zip_directory *d,
+                        const struct zip_member *m)
 {
-    uint64_t before = (uint64_t)d->from;
-    if (m->flags & FLAGS_ENCRYPTED)
+    if (m->flags & ZIP_FLAGS_ENCRYPTED)
         return refuse(r, ERROR_CORRUPT, "METADATA is encrypted");
     if (m->size > WHEEL_METADATA_MAX || m->packed > WHEEL_METADATA_MAX)
         return refuse(r, ERROR_TOO_BIG, "METADATA is too long");
     if (!m->size)
         return refuse(r, ERROR_CORRUPT, "METADATA is empty");
-    if (m->local >= before || before - m->local < LOCAL_BYTES + m->name_len + m->packed)
+    if (!zip_is_inside(d, m))
         return refuse(r, ERROR_CORRUPT, "METADATA lies outside of the archive");
     return 0;
 }
 
 /* Its packed bytes, behind a header that must be of the same name. */
-static int find_data(struct reading *r, const struct directory *d, const struct member *m,
+static int find_data(struct reading *r, const struct zip_directory *d, const struct zip_member *m,
                      const char **ret)
 {
-    int64_t from = (int64_t)m->local;
-    int64_t head = LOCAL_BYTES + (int64_t)m->name_len;
+    int64_t from = d->prefix + (int64_t)m->local;
+    int64_t head = ZIP_LOCAL_BYTES + (int64_t)m->name_len;
     const char *local = at(r, from, head);
     if (!local) {
         int64_t to = from + head + LOCAL_SLACK + (int64_t)m->packed;
         r->want.to = to < d->from ? to : d->from;
         return WHEEL_WANTS;
     }
-    if (!is_signature(local, local_signature) || number(local + 26, 2) != m->name_len ||
-        memcmp(local + LOCAL_BYTES, m->name, m->name_len) != 0)
+    if (!is_signature(local, local_signature) || zip_number(local + 26, 2) != m->name_len ||
+        memcmp(local + ZIP_LOCAL_BYTES, m->name, m->name_len) != 0)
         return refuse(r, ERROR_CORRUPT, "METADATA is not where the list of members says");
-    int64_t before = head + (int64_t)number(local + 28, 2);
+    int64_t before = head + (int64_t)zip_number(local + 28, 2);
     if (d->from - from < before + (int64_t)m->packed)
         return refuse(r, ERROR_CORRUPT, "METADATA lies outside of the archive");
     const char *whole = at(r, from, before + (int64_t)m->packed);
@@ -377,7 +411,7 @@ static void put(struct buf *to, uint64_t n, unsigned bytes)
 }
 
 /* What the local header and the entry have in common, from "version needed" to the lengths. */
-static void put_facts(struct buf *to, const struct member *m)
+static void put_facts(struct buf *to, const struct zip_member *m)
 {
     put(to, VERSION_NEEDED, 2);
     put(to, m->flags & FLAG_UTF8, 2);
@@ -391,7 +425,7 @@ static void put_facts(struct buf *to, const struct member *m)
     put(to, 0, 2);
 }
 
-static void write_archive(const struct member *m, const char *data, struct buf *to)
+static void write_archive(const struct zip_member *m, const char *data, struct buf *to)
 {
     buf_add(to, local_signature, 4);
     put_facts(to, m);
@@ -414,7 +448,8 @@ static void write_archive(const struct member *m, const char *data, struct buf *
 }
 
 /* All of it and not a byte more; behind the last one libzip compares the CRC. */
-static int read_member(struct reading *r, zip_t *archive, const struct member *m, struct buf *to)
+static int read_member(struct reading *r, zip_t *archive, const struct zip_member *m,
+                       struct buf *to)
 {
     static const char damaged[] = "METADATA cannot be unpacked";
     char more;
@@ -433,7 +468,7 @@ static int read_member(struct reading *r, zip_t *archive, const struct member *m
     return 0;
 }
 
-static int unpack(struct reading *r, const struct member *m, const char *data, struct buf *to)
+static int unpack(struct reading *r, const struct zip_member *m, const char *data, struct buf *to)
 {
     auto_buf struct buf bytes;
     buf_init(&bytes, WHEEL_METADATA_MAX + 4096);
@@ -455,8 +490,8 @@ static int unpack(struct reading *r, const struct member *m, const char *data, s
 
 static int read_wheel(struct reading *r, struct buf *to)
 {
-    struct directory directory;
-    struct member member;
+    struct zip_directory directory;
+    struct zip_member member;
     const char *data;
     int error = find_directory(r, &directory);
     if (error == 0)
@@ -487,79 +522,6 @@ int wheel_metadata(const struct wheel_parts *parts, const char *file, struct whe
 
 int wheel_end(const struct wheel_parts *parts, struct wheel_run *ret_want, const char **ret_why)
 {
-    struct reading r = {.parts = parts, .project = "", .why = ""};
-    struct directory directory;
-    int error = find_directory(&r, &directory);
-    if (error == WHEEL_WANTS)
-        *ret_want = r.want;
-    else if (error)
-        *ret_why = r.why;
-    return error;
-}
-
-/* ------------------------------------------------------------------ header */
-
-static const char *line_end(const char *at, const char *end)
-{
-    const char *feed = memchr(at, '\n', (size_t)(end - at));
-    return feed ? feed : end;
-}
-
-/* The value without blanks around it; NULL when it is none that a page should show. */
-static char *plain_value(const char *from, const char *to)
-{
-    while (from < to && (*from == ' ' || *from == '\t'))
-        from++;
-    while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\r'))
-        to--;
-    for (const char *c = from; c < to; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            return NULL;
-    return from < to && to - from <= NAME_MAX_BYTES ? strndup(from, (size_t)(to - from)) : NULL;
-}
-
-int wheel_header_read(const char *text, size_t len, struct wheel_header *ret)
-{
-    struct wheel_header header = {0};
-    struct {
-        const char *name;
-        char **value;
-    } fields[] = {{"name", &header.name},
-                  {"version", &header.version},
-                  {"requires-python", &header.requires_python}};
-    const char *end = text + len;
-    for (const char *at = text, *next; at < end; at = next) {
-        const char *to = line_end(at, end), *colon = memchr(at, ':', (size_t)(to - at));
-        next = to < end ? to + 1 : end;
-        if (to == at || (to == at + 1 && *at == '\r'))
-            break; /* the description follows */
-        for (size_t i = 0; colon && i < sizeof(fields) / sizeof(fields[0]); i++)
-            if (!*fields[i].value && strlen(fields[i].name) == (size_t)(colon - at) &&
-                strncasecmp(at, fields[i].name, (size_t)(colon - at)) == 0)
-                *fields[i].value = plain_value(colon + 1, to);
-    }
-    *ret = header;
-    return 0;
-}
-
-void wheel_header_release(struct wheel_header *header)
-{
-    free(header->name);
-    free(header->version);
-    free(header->requires_python);
-    *header = (struct wheel_header){0};
-}
-
-bool wheel_header_fits(const struct wheel_header *header, const char *file)
-{
-    char project[NAME_MAX_BYTES + 1], version[NAME_MAX_BYTES + 1];
-    struct file_name name = {0};
-    if (file_name_parse(file, &name))
-        return true;
-    bool fits = name.project && name.version && header->name && header->version &&
-                name_normalize(header->name, project) == 0 && strcmp(project, name.project) == 0 &&
-                version_normalize(header->version, version) == 0 &&
-                strcmp(version, name.version) == 0;
-    file_name_release(&name);
-    return fits;
+    struct zip_directory directory;
+    return zip_find_directory(parts, &directory, ret_want, ret_why);
 }

@@ -11,7 +11,8 @@
  * Each want asks for bytes that no single part has; WHEEL_ROUNDS_MOST is enough for every archive,
  * and WHEEL_PARTS_MOST for the parts. The list of an archive's members is looked through from its
  * end: of a large one the last few hundred entries are enough, for that is where builders put
- * dist-info. Zip64, stored and deflated members; the CRC is checked.
+ * dist-info. Zip64, stored and deflated members; the CRC is checked. Bytes before the archive are
+ * legal.
  *
  * Wheels come from strangers: bounds are the constants below; beside its parts no reading takes
  * more than a byte for each of the list's, and METADATA itself. Pure; any thread.
@@ -59,10 +60,16 @@ int wheel_end(const struct wheel_parts *parts, struct wheel_run *ret_want, const
 
 /* What the header of a METADATA document says; NULL where it is not said, or no plain text. */
 struct wheel_header {
-    char *name, *version, *requires_python;
+    char *metadata_version, *name, *version, *requires_python;
 };
 /* 0 or ERROR_NO_MEMORY, for whatever bytes. */
 int wheel_header_read(const char *text, size_t len, struct wheel_header *ret);
 void wheel_header_release(struct wheel_header *header);
-/* Whether name and version are those of the wheel's file name, as installers compare them. */
+/* Whether name and version are those of the wheel's file name, as installers compare them. A file
+ * name that tells no project is everybody's. */
+enum wheel_fit { WHEEL_FITS, WHEEL_OTHER_VERSION, WHEEL_OTHER_PROJECT };
+enum wheel_fit wheel_header_compare(const struct wheel_header *header, const char *file);
 bool wheel_header_fits(const struct wheel_header *header, const char *file);
+/* Whether a document is METADATA: it begins with a header line, and says Metadata-Version, Name and
+ * Version. `header` is what wheel_header_read found in it. */
+bool wheel_is_metadata(const char *text, size_t len, const struct wheel_header *header);

@@ -5,6 +5,7 @@ They are the small ones of tests/data/fuzz/ and, where the saved pages are there
 page's head and a few of its rows, because a fuzzer gets further with many short inputs than with few
 long ones."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -12,6 +13,7 @@ import json
 import pathlib
 import re
 import sys
+import tarfile
 import zipfile
 from urllib.parse import quote
 
@@ -130,6 +132,64 @@ def wheel_seeds():
     yield "wheel", b"\x40" + end + b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18)
 
 
+def recorded(packing):
+    """A wheel whose RECORD has digests, one of each kind."""
+    file = io.BytesIO()
+    members = {
+        "torch/__init__.py": b"x = 1",
+        "torch/a,b.py": b"y" * 50,
+        "torch-2.9.0+cu126.dist-info/METADATA": b"Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0+cu126\n",
+    }
+    record = ""
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for (name, data), kind in zip(members.items(), ("sha256", "sha384", "sha512")):
+            archive.writestr(name, data)
+            digest = base64.urlsafe_b64encode(hashlib.new(kind, data).digest()).decode().rstrip("=")
+            record += f'"{name}",{kind}={digest},{len(data)}\n'
+        record += "torch-2.9.0+cu126.dist-info/RECORD,,\n"
+        archive.writestr("torch-2.9.0+cu126.dist-info/RECORD", record)
+    return file.getvalue()
+
+
+def sdist(mode):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        info = tarfile.TarInfo("torch-2.9.0/PKG-INFO")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"Name:"))
+    return file.getvalue()
+
+
+# What a size of the end record, of a directory entry or of RECORD's may claim.
+LIES = (0, 1, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF)
+
+
+def lying(archive):
+    """The archive with a size or an offset that lies: of the end record, or of an entry."""
+    end = archive.rindex(b"PK\5\6")
+    entry = archive.index(b"PK\1\2")
+    for place in (end + 10, end + 12, end + 16, end + 20, entry + 20, entry + 24, entry + 28, entry + 42):
+        for lie in LIES:
+            spoilt = bytearray(archive)
+            spoilt[place : place + 2] = (lie & 0xFFFF).to_bytes(2, "little")
+            if lie > 0xFFFF:
+                spoilt[place : place + 4] = lie.to_bytes(4, "little")
+            yield bytes(spoilt[: len(archive)])
+
+
+def archive_seeds():
+    """Two bytes in front: which file name, and at which read the disk fails."""
+    for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        whole = recorded(packing)
+        yield "archive", b"\0\0" + whole
+        yield "archive", b"\0\3#!/bin/sh\n" + whole
+        yield "archive", b"\0\0" + whole[: len(whole) // 2]
+        yield from (("archive", b"\0\0" + spoilt) for spoilt in lying(whole))
+    yield "archive", b"\0\0" + wheel(zipfile.ZIP_DEFLATED, zip64=True)
+    for number, mode in ((1, "w:gz"), (2, "w:xz"), (3, "w:bz2"), (4, "w")):
+        yield "archive", bytes([number, 2]) + sdist(mode)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
@@ -139,6 +199,7 @@ def main():
         *format_seeds(),
         *control_seeds(),
         *wheel_seeds(),
+        *archive_seeds(),
     ):
         write(folder, name, content)
     if not data.is_dir():

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The inside of archive.h, shared by archive.c (zip and the verdict), archive_stream.c (tar and how
+ * it is packed) and archive_record.c (RECORD), and seen by nobody else.
+ */
+#include "index/archive.h"
+#include "index/wheel_private.h"
+
+/* Says why and returns ARCHIVE_REFUSED, which ends a check; the verdict then stands. */
+enum { ARCHIVE_REFUSED = 1 };
+int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- archive.c: the directory, one entry after the other, read in blocks */
+struct archive_walk {
+    const struct archive_source *source;
+    struct zip_directory directory;
+    int64_t at; /* of the next entry */
+    char *block;
+    int64_t block_from;
+    size_t block_len;
+};
+/* 0; what is wrong with the end of the archive is refused. */
+int archive_walk_begin(const struct archive_source *source, struct archive_walk *ret,
+                       struct archive_verdict *verdict);
+/* The next member, whose name is good until the next call; ARCHIVE_WALK_END after the last. */
+enum { ARCHIVE_WALK_END = 2 };
+int archive_walk_next(struct archive_walk *walk, struct zip_member *ret,
+                      struct archive_verdict *verdict);
+void archive_walk_release(struct archive_walk *walk);
+
+/* ---- archive_stream.c: 0 or ARCHIVE_REFUSED, or an error */
+int archive_tar(const struct archive_source *source, struct archive_verdict *verdict);
+int archive_gzip(const struct archive_source *source, struct archive_verdict *verdict);
+int archive_xz(const struct archive_source *source, struct archive_verdict *verdict);
+int archive_bzip2(const struct archive_source *source, struct archive_verdict *verdict);

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/unpack.h"
+#include "index/archive_private.h"
+
+enum {
+    TAR_BLOCK = 512,
+    TAR_SUM = 148, /* in the header of a member: its checksum, in octal */
+    TAR_SUM_BYTES = 8,
+    IN_BYTES = 64 << 10,
+    OUT_BYTES = 128 << 10,
+    XZ_HEADER = 12,
+    XZ_FOOTER = 12,
+    BZIP2_LEAST = 14,    /* of an empty one */
+    BZIP2_END_BITS = 80, /* end mark and CRC, before up to seven bits of padding */
+};
+
+DEFINE_CLEANUP(struct unpack, unpack_free)
+
+/* ------------------------------------------------------------------- tar */
+
+static bool is_tar_header(const unsigned char *block)
+{
+    unsigned sum = 0, said = 0;
+    for (unsigned i = 0; i < TAR_BLOCK; i++)
+        sum += i >= TAR_SUM && i < TAR_SUM + TAR_SUM_BYTES ? ' ' : block[i];
+    unsigned digits = 0;
+    for (unsigned i = TAR_SUM; i < TAR_SUM + TAR_SUM_BYTES; i++) {
+        if (block[i] >= '0' && block[i] <= '7') {
+            said = said * 8 + (block[i] - '0');
+            digits++;
+        } else if (digits || block[i] != ' ') {
+            break;
+        }
+    }
+    return digits && said == sum;
+}
+
+/* The first 512 bytes; shorter: there are no more. */
+static int check_tar(const char *data, size_t len, struct archive_verdict *verdict)
+{
+    if (len < TAR_BLOCK || !is_tar_header((const unsigned char *)data))
+        return archive_refuse(verdict, "no tar archive begins there");
+    return 0;
+}
+
+int archive_tar(const struct archive_source *source, struct archive_verdict *verdict)
+{
+    char block[TAR_BLOCK];
+    if (source->size < 2 * TAR_BLOCK || source->size % TAR_BLOCK)
+        return archive_refuse(verdict, "no whole tar archive, by its length");
+    int r = source->read(source->userdata, 0, block, TAR_BLOCK);
+    return r ? r : check_tar(block, TAR_BLOCK, verdict);
+}
+
+/* ------------------------------------------------------------------ gzip */
+
+struct stream {
+    struct unpack *unpack;
+    char *in, *out;
+    char first[TAR_BLOCK];
+    size_t first_len;
+    int64_t unpacked;
+    bool over; /* a member has ended, and no other began */
+};
+
+/* What is after a member: another one, or what gzip passes over. */
+static bool begin_member(struct stream *s, const char **at, size_t *len)
+{
+    if (!s->over)
+        return true;
+    if (*len < 2 || memcmp(*at, "\x1f\x8b", 2) != 0)
+        return false;
+    unpack_again(s->unpack);
+    s->over = false;
+    return true;
+}
+
+static int unpack_block(struct stream *s, const char *at, size_t len,
+                        struct archive_verdict *verdict)
+{
+    bool full = true;
+    while ((len || full) && begin_member(s, &at, &len)) {
+        size_t n;
+        int r = unpack_step(s->unpack, &at, &len, s->out, OUT_BYTES, &n);
+        if (r == ERROR_CORRUPT)
+            return archive_refuse(verdict, "the gzip stream is damaged");
+        if (r < 0)
+            return r;
+        size_t more = TAR_BLOCK - s->first_len < n ? TAR_BLOCK - s->first_len : n;
+        memcpy(s->first + s->first_len, s->out, more);
+        s->first_len += more;
+        s->unpacked += (int64_t)n;
+        if (s->unpacked > ARCHIVE_STREAM_MAX)
+            return archive_refuse(verdict, "it unpacks to more than %d GiB",
+                                  (int)(ARCHIVE_STREAM_MAX >> 30));
+        full = n == OUT_BYTES;
+        s->over = r == UNPACK_END;
+    }
+    return 0;
+}
+
+static int unpack_all(const struct archive_source *source, struct stream *s,
+                      struct archive_verdict *verdict)
+{
+    for (int64_t at = 0; at < source->size;) {
+        int64_t left = source->size - at;
+        size_t len = left < IN_BYTES ? (size_t)left : IN_BYTES;
+        int r = source->read(source->userdata, at, s->in, len);
+        if (r == 0)
+            r = unpack_block(s, s->in, len, verdict);
+        if (r)
+            return r;
+        at += (int64_t)len;
+    }
+    if (!s->over)
+        return archive_refuse(verdict, "the gzip stream has no end: a part of one");
+    return check_tar(s->first, s->first_len, verdict);
+}
+
+int archive_gzip(const struct archive_source *source, struct archive_verdict *verdict)
+{
+    AUTO(unpack_free) struct unpack *unpack = NULL;
+    auto_free char *in = malloc(IN_BYTES), *out = malloc(OUT_BYTES);
+    int r = in && out ? unpack_new(UNPACK_GZIP, &unpack) : ERROR_NO_MEMORY;
+    if (r)
+        return r;
+    struct stream s = {.unpack = unpack, .in = in, .out = out};
+    return unpack_all(source, &s, verdict);
+}
+
+/* -------------------------------------------------------------- xz, bzip2 */
+
+/* Header and footer have their own CRC and must be of the same kind; the footer says how long the
+ * index before it is. A stream may be followed by zeros, in fours. */
+int archive_xz(const struct archive_source *source, struct archive_verdict *verdict)
+{
+    static const char broken[] = "the xz stream has no end: a part of one";
+    char head[XZ_HEADER], foot[XZ_FOOTER];
+    int64_t end = source->size;
+    int r = 0;
+    for (unsigned i = 0; i < 64 && r == 0 && end >= XZ_HEADER + XZ_FOOTER; i++, end -= 4) {
+        r = source->read(source->userdata, end - XZ_FOOTER, foot, XZ_FOOTER);
+        if (r == 0 && memcmp(foot + XZ_FOOTER - 4, "\0\0\0\0", 4) != 0)
+            break;
+    }
+    if (r || end < XZ_HEADER + XZ_FOOTER)
+        return r ? r : archive_refuse(verdict, broken);
+    if ((r = source->read(source->userdata, 0, head, XZ_HEADER)))
+        return r;
+    if (memcmp(head,
+               "\xfd"
+               "7zXZ",
+               6) != 0 ||
+        crc32_add(0, head + 6, 2) != zip_number(head + 8, 4))
+        return archive_refuse(verdict, "no xz stream");
+    uint64_t index = (zip_number(foot + 4, 4) + 1) * 4;
+    if (memcmp(foot + 10, "YZ", 2) != 0 || memcmp(foot + 8, head + 6, 2) != 0 ||
+        crc32_add(0, foot + 4, 6) != zip_number(foot, 4) ||
+        index > (uint64_t)(end - XZ_HEADER - XZ_FOOTER))
+        return archive_refuse(verdict, broken);
+    return 0;
+}
+
+/* The stream ends in a mark of 48 bits and a CRC, at any bit. */
+int archive_bzip2(const struct archive_source *source, struct archive_verdict *verdict)
+{
+    char head[4];
+    unsigned char tail[BZIP2_LEAST];
+    if (source->size < BZIP2_LEAST)
+        return archive_refuse(verdict, "no bzip2 stream");
+    int r = source->read(source->userdata, 0, head, sizeof(head));
+    if (r == 0)
+        r = source->read(source->userdata, source->size - BZIP2_LEAST, tail, BZIP2_LEAST);
+    if (r)
+        return r;
+    if (memcmp(head, "BZh", 3) != 0 || head[3] < '1' || head[3] > '9')
+        return archive_refuse(verdict, "no bzip2 stream");
+    for (unsigned padding = 0; padding < 8; padding++) {
+        uint64_t mark = 0;
+        unsigned from = 8 * BZIP2_LEAST - padding - BZIP2_END_BITS;
+        for (unsigned bit = from; bit < from + 48; bit++)
+            mark = mark << 1 | (tail[bit / 8] >> (7 - bit % 8) & 1);
+        if (mark == 0x177245385090)
+            return 0;
+    }
+    return archive_refuse(verdict, "the bzip2 stream has no end: a part of one");
+}
