@@ -26,7 +26,7 @@ test:
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build
 	@$(MESON) test -C $(BUILD) --timeout-multiplier 4 --print-errorlogs; unit=$$?; \
-	.venv/bin/python -m pytest tests/e2e -q; e2e=$$?; \
+	tests/e2e/run; e2e=$$?; \
 	SEED=1 tests/fuzz/run 20; fuzz=$$?; \
 	[ $$unit -eq 0 ] && unit=passed || unit=FAILED; [ $$e2e -eq 0 ] && e2e=passed || e2e=FAILED; \
 	[ $$fuzz -eq 0 ] && fuzz=passed || fuzz=FAILED; \

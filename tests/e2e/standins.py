@@ -6,9 +6,11 @@ official   /whl/<channel>/<project>/             simple index, digests, .metadat
 pypi       /simple/<project>/ and /packages/...  what bandersnatch writes
 """
 
+import contextlib
 import hashlib
 import html
 import os
+import random
 import re
 import shutil
 import socket
@@ -326,9 +328,14 @@ S3_MANNERS = "error_page 404 =403 /denied.xml; location = /denied.xml { internal
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a program that is about to listen. It is none of those that the kernel gives to
+    connections, so that no test that runs beside this one is given it meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10_000, max(first, 20_000))
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition, seconds=30.0, what="condition"):

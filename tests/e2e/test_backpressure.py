@@ -27,6 +27,7 @@ DOWNLOAD_MOST = 12 * MIB
 # Slabs, and what kernels hold of two transfers.
 UNDER_WAY_MOST = 32 * MIB
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.concurrent,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not LIBRARY.exists(), reason=f"{LIBRARY} is built with the daemon"),

@@ -8,6 +8,7 @@ docs/FAULTS.md is the table of it.
 """
 
 import itertools
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pytest
 import daemon as daemons
 import wire
 from origin import ACCESS_DENIED, PORTAL_PAGE, Gate, Origin
-from standins import anchor, flat_page, free_port, simple_page, wait_until
+from standins import anchor, flat_page, simple_page, wait_until
 from wheels import build, sha256_of
 
 NAME = "torch-1.0-py3-none-any.whl"
@@ -150,7 +151,8 @@ def _with_errors(faults, said):
 
 FILE_FAULTS = _with_errors(_file_faults(), SAID_OF_FILES)
 PAGE_FAULTS = _with_errors(_page_faults(), SAID_OF_PAGES)
-DEAD_PORT = free_port()
+DEAD = socket.socket()
+DEAD.bind(("127.0.0.1", 0))  # taken, and nobody listens
 
 
 def _names(faults):
@@ -177,7 +179,7 @@ class Stage:
 
     def __init__(self, folder, wheel):
         self.body = wheel
-        self.dead = f"http://127.0.0.1:{DEAD_PORT}"
+        self.dead = f"http://127.0.0.1:{DEAD.getsockname()[1]}"
         self.mirrors = [Origin() for _ in range(3)]
         cells = [("file", f) for f in _names(FILE_FAULTS)] + [("page", f) for f in _names(PAGE_FAULTS)]
         self.cells = {c: Cell(*c, origin=f"o{n}") for n, c in enumerate(cells)}

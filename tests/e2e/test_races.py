@@ -275,6 +275,7 @@ def leave(client, how):
     client.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ["closed", "reset", "with-a-request-sent-ahead"])
 @pytest.mark.parametrize("waits", WAITS)
 def test_a_departure_is_noticed_within_two_seconds(origin, start, waits, how):
@@ -312,6 +313,7 @@ def cpu_s(daemon):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.alone
 def test_who_waits_costs_no_time(start):
     """An answer of "nothing yet" without suspending would be asked for again at once, for ever."""
     gate = Gate(500_000)

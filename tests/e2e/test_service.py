@@ -71,6 +71,7 @@ def test_not_ready_when_the_start_fails(mirrors, serve, manager, tmp_path):
     assert said is None or "READY" not in said
 
 
+@pytest.mark.alone
 def test_pings_come_at_the_rate_that_is_asked_for(mirrors, serve, manager):
     serve(flat_and_pypi(mirrors), **manager.options())
     manager.wait("READY")
@@ -93,6 +94,7 @@ def test_no_pings_when_nobody_asks(mirrors, serve, tmp_path):
     assert ["READY" in said[0], "STOPPING" in said[-1], len(said)] == [True, True, 2]
 
 
+@pytest.mark.alone
 def test_no_pings_while_the_flight_thread_hangs(mirrors, serve, manager):
     daemon = serve(flat_and_pypi(mirrors), **manager.options())
     manager.wait("WATCHDOG")
@@ -404,6 +406,7 @@ def installed(tmp_path_factory):
     return folder / "usr"
 
 
+@pytest.mark.alone  # it builds where the program under test stands
 def test_what_is_installed(installed, tmp_path):
     doc = installed / "share/doc/wheelyard"
     assert "Apache License" in (doc / "LICENSE").read_text()
@@ -423,6 +426,7 @@ def _quiet(*command, **environment):
     return done.stdout
 
 
+@pytest.mark.alone  # it builds where the program under test stands
 @pytest.mark.parametrize("page", ["man1/wheelyard.1", "man5/wheelyard.conf.5"])
 def test_manual_pages(installed, page):
     path = installed / "share/man" / page
@@ -436,6 +440,7 @@ def test_manual_pages(installed, page):
         assert (flag if "man1" in page else f"{key} (") in text
 
 
+@pytest.mark.alone  # it builds where the program under test stands
 def test_units(installed, tmp_path):
     """systemd-analyze wants the program and the manual pages that they name to be there."""
     environment = {"MANPATH": str(installed / "share/man"), "XDG_RUNTIME_DIR": str(tmp_path)}

@@ -8,6 +8,8 @@ The bytes are the same on every run.
 """
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -29,18 +31,36 @@ CHUNK = 1 << 20
 # ------------------------------------------------------------------ wheels from PyPI
 
 
+@contextlib.contextmanager
+def locked(path):
+    """Holds a lock file: test processes that run side by side make a shared thing one at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, so also with a killed process
+        yield
+
+
+@contextlib.contextmanager
+def _made_once(folder, wanted):
+    """Yields whether the folder must be made, under its lock; `wanted` is the text whose change makes
+    that true again."""
+    marker = folder / ".complete"
+    with locked(CACHE / f"{folder.name}.lock"):
+        is_there = marker.exists() and marker.read_text() == wanted
+        yield not is_there
+        if not is_there:
+            marker.write_text(wanted)
+
+
 def _pip_download(folder, wanted, *what):
     """Asks PyPI, through whatever index this machine's pip is configured for; `wanted` is the text
     whose change makes it ask again."""
-    marker = folder / ".complete"
-    wanted += sys.version
-    if marker.exists() and marker.read_text() == wanted:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
-    environment = {k: v for k, v in os.environ.items() if k != "PIP_FIND_LINKS"}
-    subprocess.run([*command, "--dest", folder, *what], check=True, env=environment)
-    marker.write_text(wanted)
+    with _made_once(folder, wanted + sys.version) as is_missing:
+        if is_missing:
+            folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
+            environment = {k: v for k, v in os.environ.items() if k != "PIP_FIND_LINKS"}
+            subprocess.run([*command, "--dest", folder, *what], check=True, env=environment)
 
 
 def fetch_real():
@@ -61,13 +81,12 @@ def fetch_pip(version=""):
 def fetch_program(project, wanted=""):
     """A Python program of PyPI's in an environment of its own: the path to run it by."""
     folder = CACHE / re.sub("[^a-z0-9.]+", "-", f"{project}{wanted}").strip("-.")
-    marker = folder / ".complete"
-    if not marker.exists() or marker.read_text() != sys.version:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        command = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check"]
-        install = ["install", "--quiet", "--only-binary=:all:", f"{project}{wanted}"]
-        subprocess.run([*command, *install], check=True)
-        marker.write_text(sys.version)
+    with _made_once(folder, sys.version) as is_missing:
+        if is_missing:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            command = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check"]
+            install = ["install", "--quiet", "--only-binary=:all:", f"{project}{wanted}"]
+            subprocess.run([*command, *install], check=True)
     return folder / "bin" / project
 
 
