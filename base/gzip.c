@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "base/error.h"
@@ -88,4 +89,20 @@ int gzip_decompress(const void *data, size_t len, struct buf *to)
     int r = pump(&z, inflate, data, len, to);
     (void)inflateEnd(&z);
     return finish(to, before, r);
+}
+
+int gzip_unpack(struct buf *body)
+{
+    struct buf plain;
+    if (body->len < 3 || memcmp(body->data, "\x1f\x8b\x08", 3) != 0)
+        return 0;
+    buf_init(&plain, body->max);
+    int r = gzip_decompress(body->data, body->len, &plain);
+    if (r) {
+        buf_release(&plain);
+        return r;
+    }
+    buf_release(body);
+    *body = plain;
+    return 0;
 }

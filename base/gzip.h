@@ -13,3 +13,7 @@ int gzip_compress(const void *data, size_t len, struct buf *to);
 /* Appends what one gzip member holds. ERROR_CORRUPT for anything else, also for bytes after the
  * member; ERROR_TOO_BIG by the buffer's maximum. */
 int gzip_decompress(const void *data, size_t len, struct buf *to);
+
+/* Replaces bytes that begin as a gzip member does by what it holds; others stay as they are. The
+ * bytes decide, not a label on them. Errors as above: the buffer is unchanged. */
+int gzip_unpack(struct buf *body);

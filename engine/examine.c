@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/gzip.h"
 #include "base/str.h"
 #include "base/thread.h"
 #include "base/url.h"
@@ -184,6 +185,7 @@ static void take_files(struct examined *to, const struct listing *l)
 
 static int judge_listing(struct probe *p)
 {
+    (void)gzip_unpack(&p->page->body); /* that of a 403 is looked at, as well */
     if (p->page->status != 200)
         return receipt_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
     int r = receipt_parse(p->page);

@@ -91,6 +91,18 @@ static void write_run(struct job *job)
 
 /* ---------------------------------------------------- on the transfer thread */
 
+static bool sends(int status)
+{
+    return status == 200 || status == 206;
+}
+
+static void pass_on_answer(struct feed *t)
+{
+    t->awaits_bytes = false;
+    t->answered = true;
+    core_post(t->engine, &t->answer);
+}
+
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct feed *t = context;
@@ -102,15 +114,38 @@ static int on_head(void *context, const struct fetch_head *head)
     t->etag = str_dup(head->etag);
     t->date = str_dup(head->last_modified);
     t->retry_after_s = head->retry_after_s;
-    t->answered = true;
-    core_post(t->engine, &t->answer);
+    t->awaits_bytes = head->is_labelled && !t->is_gzip && sends(head->status);
+    if (t->head && t->awaits_bytes)
+        t->facts.total = -1; /* of the coded body, perhaps */
+    if (t->head || !t->awaits_bytes)
+        pass_on_answer(t);
     return 0;
+}
+
+/* The label alone proves nothing. With it, bytes that begin as gzip does, under a name that does
+ * not end so, were coded on the way: no byte of them is one of the file, and nor is the length. */
+static bool is_coded(const struct slab *slab, int64_t offset)
+{
+    return offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f && slab->data[1] == 0x8b;
+}
+
+/* Whether the bytes are to be taken; the first of them decide about the answer. */
+static bool takes(struct feed *t, const struct slab *slab, int64_t offset)
+{
+    if (t->awaits_bytes && is_coded(slab, offset)) {
+        t->is_coded = true;
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+    } else if (t->awaits_bytes) {
+        pass_on_answer(t);
+    }
+    t->awaits_bytes = false;
+    return !t->is_coded;
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct feed *t = context;
-    struct held *h = calloc(1, sizeof(*h));
+    struct held *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
     if (!h || !t->partial) {
         slab_put(slab);
         free(h);
@@ -157,8 +192,10 @@ static void post_done(struct feed *t)
 static void on_done(void *context, int error, const char *detail)
 {
     struct feed *t = context;
-    t->error = error;
-    t->detail = strdup(detail);
+    t->error = t->is_coded ? ERROR_UPSTREAM_BROKEN : error;
+    t->detail = strdup(t->is_coded ? "a coded body" : detail);
+    if (t->awaits_bytes && !error)
+        pass_on_answer(t);
     pthread_mutex_lock(&t->lock);
     t->ended = true;
     bool post = !t->answered || t->verdict != VERDICT_NONE;
@@ -224,8 +261,7 @@ static int judge(struct feed *t)
     if (fl->over || t->stopped)
         return ERROR_STOPPING;
     t->facts.status = plain_status(mirror_of(t, fl->origin), t->facts.status);
-    if ((t->facts.status == 200 || t->facts.status == 206) &&
-        is_same(fl->wrong_under[t->mirror], validator_of(t))) {
+    if (sends(t->facts.status) && is_same(fl->wrong_under[t->mirror], validator_of(t))) {
         t->was_wrong = true;
         flight_on_still_wrong(fl->flight, t->mirror);
         return ERROR_UPSTREAM_BROKEN;
@@ -402,6 +438,7 @@ static void fetch(struct feed *t)
     if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
         str_starts(fl->validator_etag, "\""))
         request.if_range = fl->validator_etag;
+    t->is_gzip = str_ends(fl->entry->path, "gz");
     t->started_ms = clock_monotonic_ms();
     t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
 }

@@ -35,6 +35,8 @@ enum {
     SYNC_MS = 2000, /* what a power cut may take */
     ROUNDS_WITHOUT_PROGRESS = 3,
     PROGRESS_BYTES = 1 << 20,
+    PIECE_LEAST_BYTES =
+        64 << 10,         /* of a range that a mirror cuts short; else it is asked for all */
     SKIP_BYTES = 1 << 20, /* what is present ahead and shorter is passed over, not skipped */
     QUEUE_MOST =
         64, /* commands one event can give, with room to spare; the owner drains after each */
@@ -61,6 +63,8 @@ struct slot {
     bool by_byte; /* asked by a range of one byte, of a mirror that refuses HEAD */
     bool full;    /* from 0, of a mirror that knows no ranges */
     bool is_framed;
+    bool partial;  /* it is a 206, which may end sooner than asked for */
+    bool measured; /* ... and says how long the whole is */
     bool endless;  /* it told no length, and sends to the end */
     bool accepted; /* its body may come */
     bool bounded;  /* the run was cut to a segment's length */

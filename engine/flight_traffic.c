@@ -158,7 +158,9 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     f->confirmed |= a->total >= 0 && a->total == f->size;
     if (a->status == 416) /* what was asked for begins at the end: that is the size */
         return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
-    if (s->from != a->from) { /* a range was ignored */
+    /* Where no length is known, the end of a 206 tells nothing: it may end sooner than the file. */
+    bool is_vague = !s->head && a->status == 206 && a->total < 0 && f->size < 0 && s->to < 0;
+    if (s->from != a->from || is_vague) { /* a range was ignored */
         f->no_ranges |= bit;
         return ERROR_UPSTREAM_BROKEN;
     }
@@ -273,6 +275,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         s->to = -1;
     }
     s->is_framed = a->is_framed;
+    s->partial = a->status == 206;
+    s->measured = s->partial && a->total >= 0;
     s->endless = a->total < 0 && s->to < 0;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
@@ -397,6 +401,12 @@ static void conclude_length(struct flight *f, const struct slot *s)
     flight_fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
 }
 
+/* A mirror may send less of a range than was asked for, and says so; not as little as it likes. */
+static bool is_piece(const struct slot *s)
+{
+    return s->partial && s->at - s->from >= PIECE_LEAST_BYTES;
+}
+
 void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status, const char *detail)
 {
     struct slot *s = slot_of(f, transfer);
@@ -419,10 +429,15 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
     } else if (!error && !s->head) {
         struct extent run;
         bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
+        if (is_short && is_piece(s)) { /* the rest is asked for, of it as well */
+            flight_plan(f);
+            return;
+        }
         note_help(f, s, is_short);
         if (is_short) {
-            s->tried |= bit;                          /* ended well, but short */
-            bool shorter = s->to < 0 && s->is_framed; /* its file, than what was told */
+            s->tried |= bit; /* ended well, but short */
+            f->no_ranges |= s->measured ? bit : 0;
+            bool shorter = s->to < 0 && s->is_framed && !s->measured; /* its file, than was told */
             if (shorter && f->first_size < 0)
                 f->others |= bit;
             f->contradicted |= shorter && f->first_size >= 0;

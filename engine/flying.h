@@ -92,6 +92,9 @@ struct feed {
     char *etag, *date, *detail;
     int error, retry_after_s;
     bool answered;
+    bool is_gzip;      /* by its name: it begins as gzip does, whatever a label says */
+    bool awaits_bytes; /* the first of them tell whether its label is true */
+    bool is_coded;     /* it is */
     _Atomic int64_t bytes;
     _Atomic int64_t limit; /* nothing behind it is wanted */
     /* both, under the lock: */

@@ -14,7 +14,11 @@
 #include "engine/entry.h"
 #include "engine/flight.h"
 
-enum { QUEUE_MOST = 4 * SLAB_BYTES, QUEUE_RESUME = 2 * SLAB_BYTES };
+enum {
+    QUEUE_MOST = 4 * SLAB_BYTES,
+    QUEUE_RESUME = 2 * SLAB_BYTES,
+    PIECE_LEAST_BYTES = 64 << 10, /* of a range that a mirror cuts short */
+};
 
 /*
  * Threads: the flight thread chooses mirrors and starts transfers; the transfer thread hands slabs
@@ -48,8 +52,12 @@ struct pass {
     unsigned mirror;
     bool mixed; /* not all bytes are this mirror's */
     /* Transfer thread while one runs, then flight thread: */
-    bool contradicted, confirmed; /* what mirrors said of `size` */
-    bool is_other, is_endless;    /* this one: it has another size, it told none */
+    bool contradicted, confirmed;        /* what mirrors said of `size` */
+    bool is_other, is_endless;           /* this one: it has another size, it told none */
+    bool is_part, is_labelled, is_coded; /* a 206; coded it says, and is */
+    char *etag;                          /* a strong one of the body that came, or NULL */
+    int64_t piece_from;                  /* where its body begins */
+    bool goes_on;                        /* ... behind a piece of the same mirror */
     int64_t started_ms;
     int error; /* transfer thread, then flight thread */
     char detail[FLIGHT_DETAIL];
@@ -77,6 +85,7 @@ static void pass_unref(struct pass *p)
     partial_unref(p->prefix);
     free(p->path);
     free(p->via);
+    free(p->etag);
     free(p);
 }
 
@@ -170,13 +179,23 @@ static int on_head(void *context, const struct fetch_head *head)
     if (!sends)
         return ERROR_UPSTREAM_STATUS;
     p->is_endless = head->total < 0;
+    p->is_part = head->status == 206;
+    p->is_labelled = head->is_labelled && !str_ends(p->path, "gz");
+    const char *strong = head->etag && *head->etag == '"' ? head->etag : NULL;
+    bool is_same = p->etag && strong && strcmp(p->etag, strong) == 0;
+    if (p->goes_on && !p->sha256[0] && !is_same)
+        return ERROR_UPSTREAM_BROKEN;
+    free(p->etag);
+    p->etag = str_dup(strong);
     return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct pass *p = context;
-    struct arrival *a = calloc(1, sizeof(*a));
+    p->is_coded |= p->is_labelled && offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f &&
+                   slab->data[1] == 0x8b; /* see feed.c */
+    struct arrival *a = p->is_coded ? NULL : calloc(1, sizeof(*a));
     if (!a) {
         slab_put(slab);
         return;
@@ -198,8 +217,8 @@ static void ended_behind_arrivals(struct job *job)
 static void on_done(void *context, int error, const char *detail)
 {
     struct pass *p = context;
-    p->error = error;
-    str_copy(p->detail, sizeof(p->detail), detail);
+    p->error = p->is_coded && !error ? ERROR_UPSTREAM_BROKEN : error;
+    str_copy(p->detail, sizeof(p->detail), p->is_coded ? "a coded body" : detail);
     p->ended.run = ended_behind_arrivals;
     lane_post(p->engine->writers[0], &p->ended);
 }
@@ -260,7 +279,8 @@ static void fetch(struct pass *p)
                                     .patience_ms = core_patience_ms(&p->origin->mirrors[p->mirror]),
                                     .share = (uintptr_t)p};
     p->started_ms = clock_monotonic_ms();
-    p->is_other = p->is_endless = false;
+    p->is_other = p->is_endless = p->is_part = p->is_coded = false;
+    p->piece_from = p->arrived;
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
     p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
@@ -294,6 +314,7 @@ static void begin_run(struct job *job)
         finish(p, false);
         return;
     }
+    p->goes_on = false;
     if (!p->is_listed) /* behind the stop, when several threads may be here, nobody is */
         enlist(p);
     p->tried |= 1u << p->mirror;
@@ -321,13 +342,13 @@ static void on_lie(struct pass *p)
     blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256, NULL);
 }
 
-/* A body that told no length, and ended before the file does. */
+/* A body that ended well, and before what was asked for does. */
 static bool is_short(struct pass *p)
 {
     pthread_mutex_lock(&p->list.lock);
     bool dropped = p->closed || p->starved; /* by us */
     pthread_mutex_unlock(&p->list.lock);
-    return p->is_endless && !dropped && p->to < INT64_MAX && p->arrived < p->to;
+    return (p->is_endless || p->is_part) && !dropped && p->to < INT64_MAX && p->arrived < p->to;
 }
 
 static void ended_run(struct job *job)
@@ -336,6 +357,11 @@ static void ended_run(struct job *job)
     size_t number = core_mirror(p->engine, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
     if (p->error == 0 && is_short(p)) {
+        p->goes_on = p->is_part && p->arrived - p->piece_from >= PIECE_LEAST_BYTES;
+        if (p->goes_on && !p->engine->stopping) {
+            fetch(p);
+            return;
+        }
         p->error = ERROR_UPSTREAM_BROKEN;
         str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
     }

@@ -61,11 +61,13 @@ static int judge_listing(const struct receipt *r, const struct listing *l)
 int receipt_parse(struct receipt *r)
 {
     struct listing *listing = NULL;
-    int error = sha256_of(r->body.data, r->body.len, r->sha256);
+    int error = gzip_unpack(&r->body);
+    if (error == 0)
+        error = sha256_of(r->body.data, r->body.len, r->sha256);
     if (error == 0)
         error = listing_parse(r->body.data, r->body.len, r->url ? r->url : r->page, &listing);
     if (error)
-        return error;
+        return error == ERROR_CORRUPT ? ERROR_BAD_LISTING : error;
     error = judge_listing(r, listing);
     if (error) {
         listing_free(listing);
@@ -123,6 +125,7 @@ void receipt_read(struct receipt *r)
         else if (!r->stored)
             (void)gzip_compress(r->body.data, r->body.len, &r->packed);
     } else if (r->error == 0 && r->status != 304) {
+        (void)gzip_unpack(&r->body);
         if (receipt_says_missing(r))
             r->status = 404;
         else

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/date.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/clock.h"
 
 /* `0` stands for a digit, `A` for the first letter of a month's name; the rest for itself. */
 static const struct form {
@@ -10,9 +14,8 @@ static const struct form {
     int year, month, day, time; /* where they begin */
     bool utc;
 } forms[] = {
-    {"0000-00-00 00:00", 0, 5, 8, 11, false},
-    {"00-Aaa-0000 00:00", 7, 3, 0, 12, false},
-    {"0000-Aaa-00 00:00", 0, 5, 9, 12, false},
+    {"0000-00-00 00:00", 0, 5, 8, 11, false},        {"0000-00-00T00:00", 0, 5, 8, 11, false},
+    {"00-Aaa-0000 00:00", 7, 3, 0, 12, false},       {"0000-Aaa-00 00:00", 0, 5, 9, 12, false},
     {"00 Aaa 0000 00:00:00 GMT", 7, 3, 0, 12, true},
 };
 
@@ -57,24 +60,69 @@ static int month_of(const char *text)
     return -1;
 }
 
-static int64_t read_form(const struct form *form, const char *text, size_t len)
+/* "Z", "UTC", "GMT", "+08:00" or "+0800" behind a time, perhaps after one blank: where its clock
+ * hangs. */
+static bool read_zone(const char *text, size_t len, int *ret_offset_s)
+{
+    if (len && *text == ' ')
+        text++, len--;
+    bool is_zulu = len && (*text | 0x20) == 'z' && (len == 1 || !isalnum((unsigned char)text[1]));
+    if (is_zulu || (len >= 3 && (!strncmp(text, "UTC", 3) || !strncmp(text, "GMT", 3)))) {
+        *ret_offset_s = 0;
+        return true;
+    }
+    bool has_colon = len >= 6 && text[3] == ':';
+    const char *minutes = text + (has_colon ? 4 : 3);
+    if (len < (has_colon ? 6 : 5) || (*text != '+' && *text != '-') || !is_digit(text[1]) ||
+        !is_digit(text[2]) || !is_digit(minutes[0]) || !is_digit(minutes[1]))
+        return false;
+    int offset_s = number(text + 1, 2) * 3600 + number(minutes, 2) * 60;
+    if (number(text + 1, 2) > 14 || number(minutes, 2) > 59)
+        return false;
+    *ret_offset_s = *text == '-' ? -offset_s : offset_s;
+    return true;
+}
+
+/* What stands behind hh:mm: seconds, a fraction, a zone. */
+struct rest {
+    int seconds; /* -1: none */
+    bool has_zone;
+    int offset_s;
+};
+
+static struct rest read_rest(const char *text, size_t len)
+{
+    struct rest rest = {.seconds = -1};
+    if (len >= 3 && text[0] == ':' && is_digit(text[1]) && is_digit(text[2])) {
+        rest.seconds = number(text + 1, 2);
+        text += 3, len -= 3;
+        if (len >= 2 && (*text == '.' || *text == ',') && is_digit(text[1]))
+            for (text++, len--; len && is_digit(*text); text++)
+                len--;
+    }
+    rest.has_zone = read_zone(text, len, &rest.offset_s);
+    return rest;
+}
+
+static int64_t read_form(const struct form *form, const char *text, size_t len, bool *ret_utc)
 {
     const char *time = text + form->time;
-    bool has_second =
-        len - (size_t)form->time >= 8 && time[5] == ':' && is_digit(time[6]) && is_digit(time[7]);
+    struct rest rest = read_rest(time + 5, len - (size_t)form->time - 5);
     struct tm tm = {
         .tm_year = number(text + form->year, 4) - 1900,
         .tm_mon = month_of(text + form->month),
         .tm_mday = number(text + form->day, 2),
         .tm_hour = number(time, 2),
         .tm_min = number(time + 3, 2),
-        .tm_sec = has_second ? number(time + 6, 2) : 59,
+        .tm_sec = rest.seconds < 0 ? 59 : rest.seconds,
     };
     struct tm same = tm;
     if (tm.tm_year < 70 || tm.tm_mon < 0 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
         return DATE_UNKNOWN;
     int64_t seconds = timegm(&same);
-    return same.tm_mday == tm.tm_mday && same.tm_mon == tm.tm_mon ? seconds : DATE_UNKNOWN;
+    *ret_utc = form->utc || rest.has_zone;
+    return same.tm_mday == tm.tm_mday && same.tm_mon == tm.tm_mon ? seconds - rest.offset_s
+                                                                  : DATE_UNKNOWN;
 }
 
 int64_t date_find(const char *text, size_t len, bool *ret_utc)
@@ -83,10 +131,48 @@ int64_t date_find(const char *text, size_t len, bool *ret_utc)
         if (!is_digit(text[i]) || (i > 0 && is_digit(text[i - 1])))
             continue;
         for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++)
-            if (fits(&forms[f], text + i, len - i)) {
-                *ret_utc = forms[f].utc;
-                return read_form(&forms[f], text + i, len - i);
-            }
+            if (fits(&forms[f], text + i, len - i))
+                return read_form(&forms[f], text + i, len - i, ret_utc);
     }
     return DATE_UNKNOWN;
+}
+
+/* The fraction of a second with its point, of six digits at most; "" without one. */
+static void copy_fraction(const char *at, char ret[8])
+{
+    size_t digits = *at == '.' ? strspn(at + 1, "0123456789") : 0;
+    size_t len = digits ? 1 + (digits < 6 ? digits : 6) : 0;
+    memcpy(ret, at, len);
+    ret[len] = '\0';
+}
+
+bool date_upload_time(const char *text, char ret[DATE_TEXT])
+{
+    static const struct form form = {"0000-00-00 00:00:00", 0, 5, 8, 11, false};
+    char copy[64], fraction[8];
+    size_t len = strlen(text);
+    int offset_s;
+    if (len < strlen(form.text) || len >= sizeof(copy))
+        return false;
+    memcpy(copy, text, len + 1);
+    if (copy[10] == 'T' || copy[10] == 't')
+        copy[10] = ' ';
+    if (!fits(&form, copy, len))
+        return false;
+    const char *behind = copy + strlen(form.text);
+    const char *zone = behind + (*behind == '.' ? 1 + strspn(behind + 1, "0123456789") : 0);
+    bool is_zulu = (*zone | 0x20) == 'z' && !zone[1];
+    bool has_offset = strlen(zone) == strlen("+00:00") && zone[3] == ':' &&
+                      read_zone(zone, strlen(zone), &offset_s);
+    bool utc;
+    int64_t seconds = read_form(&form, copy, len, &utc);
+    if ((!is_zulu && !has_offset) || (*behind == '.' && !isdigit((unsigned char)behind[1])) ||
+        seconds < 0)
+        return false;
+    char moment[CLOCK_TEXT];
+    clock_rfc3339(seconds, moment);
+    moment[strcspn(moment, "Z")] = '\0';
+    copy_fraction(behind, fraction);
+    (void)snprintf(ret, DATE_TEXT, "%s%sZ", moment, fraction);
+    return true;
 }

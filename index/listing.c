@@ -77,25 +77,6 @@ static bool fragment_sha256(const char *fragment, char ret[SHA256_HEX])
     return false;
 }
 
-/* yyyy-mm-ddThh:mm:ss[.ffffff]Z; a pattern letter 0 stands for a digit. */
-static bool upload_time_is_valid(const char *text)
-{
-    static const char form[] = "0000-00-00T00:00:00";
-    const char *p = text;
-
-    for (size_t i = 0; form[i]; i++, p++)
-        if (form[i] == '0' ? *p < '0' || *p > '9' : *p != form[i])
-            return false;
-    if (*p == '.') {
-        size_t digits = strspn(p + 1, "0123456789");
-
-        if (digits < 1 || digits > 6)
-            return false;
-        p += 1 + digits;
-    }
-    return strcmp(p, "Z") == 0;
-}
-
 /* A copy of an optional string; empty ones count as absent. */
 static int copy_text(const char *text, char **ret)
 {
@@ -119,6 +100,7 @@ static int copy_sha256(const char *text, char **ret)
 
 static int copy_attributes(const struct link *link, struct listed_file *f)
 {
+    char time[DATE_TEXT];
     int r = copy_text(link->requires_python, &f->requires_python);
 
     f->size = link->size;
@@ -132,8 +114,8 @@ static int copy_attributes(const struct link *link, struct listed_file *f)
         r = copy_text(link->yanked_reason, &f->yanked_reason);
     if (r == 0 && link->has_metadata)
         r = copy_sha256(link->metadata_sha256, &f->metadata_sha256);
-    if (r == 0 && link->upload_time && upload_time_is_valid(link->upload_time))
-        r = copy_text(link->upload_time, &f->upload_time);
+    if (r == 0 && link->upload_time && date_upload_time(link->upload_time, time))
+        r = copy_text(time, &f->upload_time);
     if (r == 0 && !f->sha256)
         r = copy_sha256(link->sha256, &f->sha256);
     return r;

@@ -43,8 +43,7 @@ struct listed_file {
     char *metadata_sha256; /* NULL where not given */
     int64_t size;          /* bytes, exact (JSON `size`, data-size); -1 where not given */
     int64_t about_size;    /* as the row of a directory listing rounds it, to be shown; or -1 */
-    char *upload_time; /* as written, if it has PEP 700's form (yyyy-mm-ddThh:mm:ss[.ffffff]Z); or
-                          NULL */
+    char *upload_time;     /* in PEP 700's form (see date_upload_time); or NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
     bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
     bool is_delisted;  /* a wheelyard says that nobody lists it any more (JSON `_delisted`,

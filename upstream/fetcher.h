@@ -24,8 +24,9 @@
  * address unless exactly that host and port, as the URL has it, is in `allowed`, or the connection
  * is to the proxy; 198.18.0.0/15 counts as public (fake-IP DNS of local proxies).
  *
- * A body that ends early, one that is longer than its Content-Range, a coded body that was not
- * asked for, and a body over max_bytes end in an error, after the bytes that came before. Bytes
+ * A body that ends early, one that is longer than its Content-Range, and a body over max_bytes end
+ * in an error, after the bytes that came before. The body arrives as it was sent, whatever
+ * Content-Encoding says: some servers derive that label from a file's name. Bytes
  * behind an announced Content-Length are no part of the body: they are never delivered, and their
  * connection is not used again. HTTP/1.1 only: multiplexing gains nothing for bulk, and a paused
  * HTTP/2 stream goes on filling memory.
@@ -58,14 +59,14 @@ struct fetcher_options {
 struct fetch_request {
     const char *url;    /* copied, like every string here */
     bool head;          /* HEAD */
-    bool is_page;       /* small: total time limit, compressed transfer allowed and undone */
+    bool is_page;       /* small: total time limit; it may come as gzip, which the sink undoes */
     int64_t from, to;   /* byte range, both inclusive; from = -1: none; to = -1: to the end */
     const char *accept; /* or NULL */
     const char *if_none_match;     /* or NULL */
     const char *if_modified_since; /* or NULL */
     const char *if_range;          /* strong ETag as received, or NULL */
     const char *via;               /* value of Via, or NULL */
-    int64_t max_bytes;             /* of the decoded body; beyond: ERROR_TOO_BIG */
+    int64_t max_bytes;             /* of the body; beyond: ERROR_TOO_BIG */
     uint64_t share;                /* of the pool's slabs (base/slab.h) */
     int patience_ms; /* stall_timeout and page_timeout are at least so long; 0 for most */
 };
@@ -78,6 +79,7 @@ struct fetch_head {
     int64_t total;
     int64_t from;     /* first byte of this body in the file: 0, or a 206's Content-Range start */
     bool ranges;      /* Accept-Ranges: bytes, or a 206 */
+    bool is_labelled; /* Content-Encoding names a coding: it may be true of the body, or not */
     bool is_framed;   /* the end of the body can be told from a cut: a length, or chunked coding */
     const char *etag; /* as received, or NULL */
     const char *last_modified; /* or NULL */
@@ -92,8 +94,9 @@ struct fetch_head {
 
 struct fetch_sink {
     /* 0 to take the body; < 0 ends the transfer with that error. Not called when no header section
-     * came. A 206 whose Content-Range does not match what was asked ends in ERROR_UPSTREAM_BROKEN
-     * before it. */
+     * came. A 206 that begins elsewhere or goes beyond what was asked ends in ERROR_UPSTREAM_BROKEN
+     * before it; one that ends sooner is announced as it is. A 206 to a request without Range is
+     * shown as a 200 when it holds all. */
     int (*on_head)(void *context, const struct fetch_head *head);
     /* The sink owns the slab and must slab_put it. `offset` is the place in the file of its first
      * byte. */

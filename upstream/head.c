@@ -69,7 +69,7 @@ static int read_length(CURL *easy, struct head_reply *reply)
     return 0;
 }
 
-static int read_framing(CURL *easy, const struct head_question *question, struct head_reply *reply)
+static int read_framing(CURL *easy, struct head_reply *reply)
 {
     struct fetch_head *head = &reply->head;
     int r = read_length(easy, reply);
@@ -81,13 +81,8 @@ static int read_framing(CURL *easy, const struct head_question *question, struct
     head->is_framed = head->length >= 0 || coding;
     if (coding)
         head->length = -1;
-
     const char *content = head_value(easy, "Content-Encoding");
-    bool is_coded = content && *content && strcasecmp(content, "identity") != 0;
-    if (is_coded && !question->is_page)
-        return broken(reply, "coded body that was not asked for");
-    if (is_coded) /* counted before decoding: nothing that the sink could use */
-        head->length = -1;
+    head->is_labelled = content && *content && strcasecmp(content, "identity") != 0;
     return 0;
 }
 
@@ -121,25 +116,26 @@ static bool parse_content_range(const char *text, int64_t *ret_from, int64_t *re
     return true;
 }
 
-/* A 206 must hold exactly what was asked, as far as the file goes: these bytes will be written at
- * the place it names. */
+/* A 206 must begin where it was asked to, for its bytes will be written at the place it names. It
+ * may end sooner (RFC 9110, 15.3.7). A request without Range asks for everything from the first
+ * byte on: a page must be whole then, and a file must have a length that tells what is missing. */
 static int read_partial(const char *range, const struct head_question *question,
                         struct head_reply *reply)
 {
     struct fetch_head *head = &reply->head;
     int64_t from, to, total;
 
-    if (question->from < 0)
-        return broken(reply, "206 to a request without Range");
+    bool is_plain = question->from < 0;
     if (!parse_content_range(range, &from, &to, &total) || from < 0)
         return broken(reply, "206 without a usable Content-Range");
-    if (from != question->from || (total >= 0 && to >= total))
+    if (from != (is_plain ? 0 : question->from) || (total >= 0 && to >= total) ||
+        (question->to >= 0 && to > question->to))
         return broken(reply, "Content-Range that was not asked for");
-    int64_t last = question->to;
-    if (total >= 0 && (last < 0 || last >= total))
-        last = total - 1;
-    if (last >= 0 && (total >= 0 ? to != last : to > last)) /* else it may end sooner */
-        return broken(reply, "Content-Range that was not asked for");
+    bool is_whole = from == 0 && to + 1 == total;
+    if (is_plain && (question->is_page ? !is_whole : total < 0))
+        return broken(reply, "206 to a request without Range");
+    if (is_plain && is_whole)
+        head->status = 200;
     if (head->length >= 0 && head->length != to - from + 1)
         return broken(reply, "Content-Length and Content-Range disagree");
     head->from = from;
@@ -230,7 +226,7 @@ int head_read(CURL *easy, const struct head_question *question, struct head_repl
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     reply->head = (struct fetch_head){.status = (int)status, .length = -1, .total = -1};
-    int r = read_framing(easy, question, reply);
+    int r = read_framing(easy, reply);
     if (r == 0)
         r = read_place(easy, question, reply);
     if (r == 0)

@@ -19,7 +19,7 @@ struct head_reply {
 
 struct head_question {
     bool head;
-    bool is_page;     /* content codings are undone */
+    bool is_page;     /* a part of it is of no use */
     int64_t from, to; /* as in struct fetch_request */
 };
 

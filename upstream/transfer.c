@@ -232,18 +232,12 @@ static int add_range(struct transfer *t)
     return add_header(t, "Range", text);
 }
 
-/* Absent Accept-Encoding would allow every coding. */
-static bool may_be_coded(const struct transfer *t)
-{
-    return t->request.is_page && t->request.from < 0;
-}
-
 static int add_headers(struct transfer *t)
 {
     const struct fetch_request *q = &t->request;
     int r = add_header(t, "Accept", q->accept);
-    if (r == 0 && !may_be_coded(t))
-        r = add_header(t, "Accept-Encoding", "identity");
+    if (r == 0) /* without it every coding would be allowed */
+        r = add_header(t, "Accept-Encoding", q->is_page ? "gzip" : "identity");
     if (r == 0)
         r = add_header(t, "If-None-Match", q->if_none_match);
     if (r == 0)
@@ -300,8 +294,6 @@ static void set_behaviour(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, t->setup->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(easy, CURLOPT_NOBODY, t->request.head ? 1L : 0L);
-    if (may_be_coded(t))
-        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     /* The environment was read in upstream/proxy.c; curl must not look again. */
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }

@@ -25,6 +25,23 @@ static void reads_what_others_wrote(void **state)
     assert_string_equal(b.data, "wheelyard\n");
 }
 
+static void unpacks_what_is_packed_and_nothing_else(void **state)
+{
+    (void)state;
+    auto_buf struct buf b;
+    buf_init(&b, 100);
+    buf_add(&b, foreign, sizeof(foreign));
+    assert_int_equal(gzip_unpack(&b), 0);
+    assert_string_equal(b.data, "wheelyard\n");
+    assert_int_equal(b.max, 100);
+    assert_int_equal(gzip_unpack(&b), 0);
+    assert_string_equal(b.data, "wheelyard\n");
+    buf_clear(&b);
+    buf_add(&b, foreign, sizeof(foreign) - 1);
+    assert_int_equal(gzip_unpack(&b), ERROR_CORRUPT);
+    assert_int_equal(b.len, sizeof(foreign) - 1);
+}
+
 static void fill(struct buf *b, size_t len)
 {
     uint32_t seed = 1;
@@ -116,8 +133,11 @@ static void broken_members_are_corrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_others_wrote),      cmocka_unit_test(round_trips),
-        cmocka_unit_test(equal_bytes_give_equal_bytes), cmocka_unit_test(a_bomb_is_too_big),
+        cmocka_unit_test(reads_what_others_wrote),
+        cmocka_unit_test(unpacks_what_is_packed_and_nothing_else),
+        cmocka_unit_test(round_trips),
+        cmocka_unit_test(equal_bytes_give_equal_bytes),
+        cmocka_unit_test(a_bomb_is_too_big),
         cmocka_unit_test(broken_members_are_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

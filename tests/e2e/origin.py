@@ -86,6 +86,10 @@ class Resource:
     ignore_range: bool = False
     refuse_range: Optional[int] = None  # a status for whoever asks for a range
     gzip: bool = False
+    label: Optional[str] = None  # a Content-Encoding that nothing was done for
+    piece: Optional[int] = None  # of a range it sends no more at once
+    part_of_all: bool = False  # 206 also to whoever asks for no range
+    html_only: Optional[int] = None  # a status for whoever would rather have JSON
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
     date: Optional[str] = None  # what its clock says, as an HTTP-date
@@ -308,6 +312,8 @@ class _Handler(BaseHTTPRequestHandler):
         if resource.status:
             later = {"Retry-After": str(resource.retry_after)} if resource.retry_after else {}
             return self._refuse(resource.status, resource.body, resource.type, **later)
+        if resource.html_only and "json" in headers.get("accept", ""):
+            return self._refuse(resource.html_only, b"not in this form")
         return self._serve(resource, count)
 
     def _refuse(self, status, body, type="text/plain", **headers):
@@ -341,8 +347,10 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.headers.get("Range")
         condition = self.headers.get("If-Range")
         if not text or resource.ignore_range or condition not in (None, etag, resource.modified):
-            return 0, size, False
+            return 0, size, resource.part_of_all
         span = _one_range(text, size)
+        if span and resource.piece:
+            span = (span[0], min(span[1], span[0] + resource.piece))
         return (*span, True) if span else None
 
     def _serve(self, resource, count):
@@ -375,6 +383,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         if resource.gzip:
             self.send_header("Content-Encoding", "gzip")
+        elif resource.label:
+            self.send_header("Content-Encoding", resource.label)
         if resource.framing == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
         elif resource.framing == "close":

@@ -75,6 +75,37 @@ static void wrong_length_and_nobody_says(void **state)
     close_flight();
 }
 
+/* A mirror may send less of a range than was asked for, and says so: the rest is asked of it. */
+static void pieces(void **state)
+{
+    (void)state;
+    open_flight(1, 3 * MIB, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 206, 3 * MIB, 0), 0);
+    expect("known:3145728");
+    bytes(0, 0, MIB);
+    expect("release:1048576 hash[0,1048576)");
+    ended(0, 0, 206);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1048576,-1)");
+    assert_int_equal(answer(0, 206, 3 * MIB, MIB), 0);
+    bytes(0, MIB, MIB + 1000); /* as little as that is no help */
+    expect("release:1049576");
+    ended(0, 0, 206);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-0"); /* all of it, then */
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    flight_on_stop(f);
+    expect("stop fail:-17 sync end,kept");
+    close_flight();
+}
+
 /* It sent bytes before it said how many there are: it may begin anew, all alone. */
 static void wrong_length_told_late(void **state)
 {
@@ -297,6 +328,7 @@ int main(void)
         cmocka_unit_test(contradiction),
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
+        cmocka_unit_test(pieces),
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
         cmocka_unit_test(wrong_length_without_digest),

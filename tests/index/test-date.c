@@ -23,6 +23,16 @@ static const struct {
     {"2026-Nov-23 01:16:57</td>", "2026-11-23T01:16:57Z", false},
     {"2026-11-23 01:16:57.000", "2026-11-23T01:16:57Z", false},
     {"Mon, 23 Nov 2026 01:16:57 GMT", "2026-11-23T01:16:57Z", true},
+    {"<relative-time datetime=\"2025-08-14T21:30:00Z\">", "2025-08-14T21:30:00Z", true},
+    {"2025-08-14T21:30", "2025-08-14T21:30:59Z", false},
+    {"2025-08-14T21:30:05.123456789", "2025-08-14T21:30:05Z", false},
+    {"2025-08-14T21:30:05.5+08:00<", "2025-08-14T13:30:05Z", true},
+    {"2025-08-14 21:30:05 -0130", "2025-08-14T23:00:05Z", true},
+    {"2025-08-14 21:30:05 +0000 UTC", "2025-08-14T21:30:05Z", true},
+    {"2025-08-14 21:30 UTC", "2025-08-14T21:30:59Z", true},
+    {"2025-08-14T21:30:05+99:00", "2025-08-14T21:30:05Z", false},
+    {"2025-08-14 21:30:05 Zip", "2025-08-14T21:30:05Z", false},
+    {"2025-08-14 21:30:05 -", "2025-08-14T21:30:05Z", false},
     {"118M 2024-02-29 23:59", "2024-02-29T23:59:59Z", false},
     {"2026-11-23", NULL, false},
     {"2026-11-23 1:16", NULL, false},
@@ -49,6 +59,44 @@ static void dates_are_found(void **state)
             clock_rfc3339(seconds, text);
         if (strcmp(text, dates[i].date ? dates[i].date : "") != 0 || utc != dates[i].utc)
             fail_msg("%s: %s", dates[i].text, text);
+    }
+}
+
+static const struct {
+    const char *text, *normal; /* NULL: none */
+} upload_times[] = {
+    {"2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"},
+    {"2024-01-02T00:00:00.1Z", "2024-01-02T00:00:00.1Z"},
+    {"2024-01-04T00:00:00.123456Z", "2024-01-04T00:00:00.123456Z"},
+    {"2024-02-01T00:00:00+00:00", "2024-02-01T00:00:00Z"},
+    {"2024-02-02T00:00:00.1234567Z", "2024-02-02T00:00:00.123456Z"},
+    {"2024-02-04T08:00:00+08:00", "2024-02-04T00:00:00Z"},
+    {"2024-12-31T20:00:00.123456789-05:00", "2025-01-01T01:00:00.123456Z"},
+    {"2024-01-01t00:00:00z", "2024-01-01T00:00:00Z"},
+    {"2024-01-01 00:00:00Z", "2024-01-01T00:00:00Z"},
+    {"2024-01-01T00:00:00", NULL},
+    {"2024-01-01T00:00Z", NULL},
+    {"2024-01-01T00:00:00.Z", NULL},
+    {"2024-01-01T00:00:00 Z", NULL},
+    {"2024-01-01T00:00:00+0800", NULL},
+    {"2024-01-01T00:00:00+24:00", NULL},
+    {"2024-01-01T00:00:00Z ", NULL},
+    {"2024-01-01T00:00:00Zulu", NULL},
+    {"2024-02-30T00:00:00Z", NULL},
+    {"2024-01-01", NULL},
+    {"", NULL},
+    {"2024-01-01T00:00:00.1111111111111111111111111111111111111111111111111111111111Z", NULL},
+};
+
+static void upload_times_have_one_spelling(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(upload_times) / sizeof(upload_times[0]); i++) {
+        const char *normal = upload_times[i].normal;
+        char text[DATE_TEXT] = "";
+        if (date_upload_time(upload_times[i].text, text) != (normal != NULL) ||
+            strcmp(text, normal ? normal : "") != 0)
+            fail_msg("%s: %s", upload_times[i].text, text);
     }
 }
 
@@ -102,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_are_found),
+        cmocka_unit_test(upload_times_have_one_spelling),
         cmocka_unit_test(rows_have_their_dates),
     };
     listing_global_init();

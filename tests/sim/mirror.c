@@ -66,6 +66,8 @@ void mirror_make(struct world *w, unsigned index)
     m->refuses_head = world_chance(w, 15);
     m->ignores_ranges = world_chance(w, 15);
     m->unframed = !m->honest && world_chance(w, 15);
+    if (world_chance(w, 15)) /* of a range it sends no more at once */
+        m->piece = (m->honest ? 64 << 10 : 1) + (int64_t)world_random(w, 2 << 20);
     make_copies(w, index);
     mirror_change(w, index);
 }
@@ -274,7 +276,9 @@ static void answer(struct world *w, struct transfer *t)
     t->answered = true;
     struct flight_answer a = make_answer(w, t);
     bool bad = a.status != 200 && a.status != 206;
-    if (a.status == 200 && (t->from > 0 || t->to >= 0))
+    bool is_vague =
+        !t->head && a.status == 206 && a.total < 0 && t->to < 0; /* its end would tell nothing */
+    if ((a.status == 200 && (t->from > 0 || t->to >= 0)) || is_vague)
         b->ignored_range[t->mirror] = true;
     if (bad && a.status != 416 && world_chance(w, 50)) {
         close_transfer(w, t, error_of_status(a.status), a.status);
@@ -301,6 +305,12 @@ static void answer(struct world *w, struct transfer *t)
     t->begun = true;
     t->at = a.from;
     t->end = a.status == 206 && t->to >= 0 ? min64(t->to, t->copy.size) : t->copy.size;
+    t->is_piece = a.status == 206 && w->mirror[t->mirror].piece &&
+                  t->end - t->at > w->mirror[t->mirror].piece;
+    if (t->is_piece)
+        t->end = t->at + w->mirror[t->mirror].piece;
+    t->is_part = a.status == 206;
+    t->is_measured = t->is_part && a.total >= 0;
     if (a.status == 200 && t->to >= 0 && t->to < t->end && !w->mirror[t->mirror].ignores_ranges)
         t->end = t->copy.size;
     if (a.is_framed && a.status == 200 && t->copy.told >= 0)
@@ -350,11 +360,14 @@ static void send(struct world *w, struct transfer *t)
         t->fate = FATE_SILENT;
         post_step(w, t, 5000000);
     } else if (fails) {
-        close_transfer(w, t, w->mirror[t->mirror].unframed ? 0 : ERROR_UPSTREAM_BROKEN, 200);
+        bool unframed = w->mirror[t->mirror].unframed && !t->is_part; /* a 206 tells its end */
+        close_transfer(w, t, unframed ? 0 : ERROR_UPSTREAM_BROKEN, 200);
     } else if (t->limit && t->at >= t->limit) { /* cut there by the owner */
         close_transfer(w, t, ERROR_STOPPING, 200);
     } else if (t->at >= t->end) {
-        bool cut = is_short && (t->to < 0 || t->to > t->copy.size);
+        bool cut = is_short && !t->is_piece && (t->to < 0 || t->to > t->copy.size);
+        if (t->is_measured && !cut && t->sent < 64 << 10) /* pieces so small are no help */
+            w->blob[t->file].ignored_range[t->mirror] = true;
         close_transfer(w, t, cut ? ERROR_UPSTREAM_BROKEN : 0, 200);
     } else {
         post_step(w, t, (to - from) * 1000 / w->mirror[t->mirror].rate + 1);

@@ -80,6 +80,7 @@ struct mirror {
     bool down;                 /* refuses connections */
     unsigned trouble;          /* percent of transfers that go wrong */
     unsigned latency_ms, rate; /* rate: bytes a millisecond */
+    int64_t piece;             /* of a range it sends no more at once; 0: all */
     struct copy copy[FILES];
 };
 
@@ -96,9 +97,11 @@ struct transfer {
     bool head, resume; /* as asked */
     int64_t from, to;
     enum fate fate;
-    int64_t fate_at; /* position */
-    int64_t at, end; /* bytes to send */
-    int64_t limit;   /* 0: none */
+    int64_t fate_at;           /* position */
+    int64_t at, end;           /* bytes to send */
+    int64_t limit;             /* 0: none */
+    bool is_piece;             /* it ends before what was asked for */
+    bool is_part, is_measured; /* a 206, which says how long the whole is */
     struct copy copy;
     unsigned writes; /* under way */
     int error, status;

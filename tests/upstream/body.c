@@ -50,6 +50,12 @@ static const struct {
      "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 3-7/26\r\n\r\ndefgh", true},
     {"/range-short", "HTTP/1.1 206 P\r\nContent-Length: 2\r\nContent-Range: bytes 2-3/26\r\n\r\ncd",
      true},
+    {"/from-zero-whole",
+     "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/5\r\n\r\nabcde", true},
+    {"/from-zero-part",
+     "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/26\r\n\r\nabcde", true},
+    {"/from-zero-unknown-total",
+     "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/*\r\n\r\nabcde", true},
     {"/range-other-length",
      "HTTP/1.1 206 P\r\nContent-Length: 4\r\nContent-Range: bytes 2-6/26\r\n\r\ncdef", true},
     {"/range-multipart",
@@ -270,11 +276,56 @@ static void test_range_that_lies(void **state)
     (void)state;
     assert_range_refused("/range-small-total", 2, 6);
     assert_range_refused("/range-other-start", 2, 6);
-    assert_range_refused("/range-short", 2, 6);
     assert_range_refused("/range-other-length", 2, 6);
     assert_range_refused("/range-multipart", 2, 6);
-    assert_range_refused("/range", 2, -1);  /* open, but does not reach the total */
-    assert_range_refused("/range", -1, -1); /* nobody asked for a range */
+    assert_range_refused("/range", 2, 5);   /* goes beyond */
+    assert_range_refused("/range", -1, -1); /* nobody asked for a range, and the beginning lacks */
+    assert_range_refused("/from-zero-unknown-total", -1, -1);
+}
+
+/* A server may send less than was asked for, and says so. */
+static void test_range_that_ends_sooner(void **state)
+{
+    (void)state;
+    struct result r;
+    assert_int_equal(get_range("/range-short", 2, 6, &r), 0);
+    assert_int_equal(r.head.status, 206);
+    assert_int_equal(r.head.total, 26);
+    assert_int_equal(r.head.length, 2);
+    assert_body(&r, "cd");
+    result_release(&r);
+
+    assert_int_equal(get_range("/range", 2, -1, &r), 0);
+    assert_body(&r, "cdefg");
+    result_release(&r);
+}
+
+static void test_range_that_nobody_asked_for(void **state)
+{
+    (void)state;
+    struct result r;
+    struct fetch_request q = lab_request(lab, "/from-zero-whole");
+    assert_int_equal(lab_run(lab, &q, &r), 0);
+    assert_int_equal(r.head.status, 200);
+    assert_int_equal(r.head.total, 5);
+    assert_body(&r, "abcde");
+    result_release(&r);
+
+    q.is_page = true;
+    assert_int_equal(lab_run(lab, &q, &r), 0);
+    assert_int_equal(r.head.status, 200);
+    assert_body(&r, "abcde");
+    result_release(&r);
+
+    q.url = lab_url(lab, "/from-zero-part"); /* of a page that is nothing, of a file a beginning */
+    assert_int_equal(lab_run(lab, &q, &r), ERROR_UPSTREAM_BROKEN);
+    result_release(&r);
+    q.is_page = false;
+    assert_int_equal(lab_run(lab, &q, &r), 0);
+    assert_int_equal(r.head.status, 206);
+    assert_int_equal(r.head.total, 26);
+    assert_body(&r, "abcde");
+    result_release(&r);
 }
 
 static void test_range_body_must_fit(void **state)
@@ -372,15 +423,16 @@ static void test_coded_wheel(void **state)
 {
     (void)state;
     struct result r;
-    assert_int_equal(get("/coded", &r), ERROR_UPSTREAM_BROKEN);
-    assert_string_equal(r.detail, "HTTP 200: coded body that was not asked for");
-    assert_int_equal(r.body.len, 0);
+    assert_int_equal(get("/coded", &r), 0); /* a label, which some derive from a file's name */
+    assert_body(&r, "abc");
+    assert_int_equal(r.head.total, 3);
     result_release(&r);
     assert_int_equal(get("/coded-transfer", &r), ERROR_UPSTREAM_BROKEN);
     assert_int_equal(r.body.len, 0);
     result_release(&r);
 }
 
+/* It arrives as it was sent; whoever reads it unpacks it. */
 static void test_coded_page(void **state)
 {
     (void)state;
@@ -388,46 +440,13 @@ static void test_coded_page(void **state)
     struct fetch_request q = lab_request(lab, "/zeros");
     q.is_page = true;
     assert_int_equal(lab_run(lab, &q, &r), 0);
-    assert_int_equal(r.body.len, 10 << 20);
-    assert_int_equal(r.head.length, -1);
-    for (size_t i = 0; i < r.body.len; i += 4096)
-        assert_int_equal(r.body.data[i], 0);
+    assert_int_equal(r.head.length, r.body.len);
+    assert_int_equal(r.body.data[0], 0x1f);
     result_release(&r);
 
     q.url = lab_url(lab, "/echo");
     assert_int_equal(lab_run(lab, &q, &r), 0);
-    assert_non_null(strstr(r.body.data, "\r\nAccept-Encoding: gzip, deflate\r\n"));
-    result_release(&r);
-}
-
-/* curl keeps what it has decoded while we are paused, and must give it back whole and in order. */
-static void test_coded_page_waits_for_slabs(void **state)
-{
-    (void)state;
-    struct result r;
-    struct fetch_request q = lab_request(lab, "/zeros");
-    q.is_page = true;
-    result_init(&r);
-    r.keeps_slabs = true;
-    lab_start(lab, &q, &r);
-    gate_wait(&r.datas, SLABS);
-    assert_int_equal(gate_count(&r.done), 0);
-    r.keeps_slabs = false;
-    result_drop_slabs(&r);
-    assert_int_equal(result_wait(&r), 0);
-    assert_int_equal(r.body.len, 10 << 20);
-    result_release(&r);
-}
-
-static void test_bomb(void **state)
-{
-    (void)state;
-    struct result r;
-    struct fetch_request q = lab_request(lab, "/zeros");
-    q.is_page = true;
-    q.max_bytes = 1 << 20;
-    assert_int_equal(lab_run(lab, &q, &r), ERROR_TOO_BIG);
-    assert_true(r.body.len <= 1 << 20);
+    assert_non_null(strstr(r.body.data, "\r\nAccept-Encoding: gzip\r\n"));
     result_release(&r);
 }
 
@@ -574,6 +593,8 @@ int main(void)
         cmocka_unit_test(test_request_cannot_be_split),
         cmocka_unit_test(test_range),
         cmocka_unit_test(test_range_that_lies),
+        cmocka_unit_test(test_range_that_ends_sooner),
+        cmocka_unit_test(test_range_that_nobody_asked_for),
         cmocka_unit_test(test_range_body_must_fit),
         cmocka_unit_test(test_range_ignored),
         cmocka_unit_test(test_range_past_end),
@@ -582,8 +603,6 @@ int main(void)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_coded_wheel),
         cmocka_unit_test(test_coded_page),
-        cmocka_unit_test(test_coded_page_waits_for_slabs),
-        cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_too_big),
         cmocka_unit_test(test_other_statuses),
         cmocka_unit_test(test_connections_are_kept),
