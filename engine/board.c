@@ -136,6 +136,16 @@ void board_close(struct board *b, enum board_state state, enum outcome outcome, 
     waitlist_close(&b->waiters);
 }
 
+void board_note(struct board *b, unsigned silent, const char *detail)
+{
+    pthread_mutex_lock(&b->waiters.lock);
+    if (b->state != BOARD_CLOSED) {
+        b->silent = silent;
+        str_copy(b->detail, sizeof(b->detail), detail);
+    }
+    pthread_mutex_unlock(&b->waiters.lock);
+}
+
 int64_t board_available(struct board *b, int64_t offset, bool whole)
 {
     int64_t limit = whole ? b->limit : INT64_MAX, end = b->prefix;

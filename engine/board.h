@@ -73,8 +73,9 @@ struct board {
     struct flying *flying;             /* the flight thread's; NULL when it is over */
     struct waitlist waiters;
     struct extents present; /* under waiters.lock */
-    enum outcome outcome;   /* of BOARD_CLOSED; under waiters.lock, as is detail */
-    char detail[512];
+    enum outcome outcome;   /* of BOARD_CLOSED; under waiters.lock, as are the next two */
+    char detail[512];       /* why it was closed, or what has failed so far */
+    unsigned silent;        /* mirrors that were asked and have sent nothing yet */
     int64_t closed_ms;
 };
 
@@ -88,6 +89,9 @@ void board_release(struct board *board, int64_t limit, int64_t size);
 void board_know(struct board *board, int64_t size);
 void board_close(struct board *board, enum board_state state, enum outcome outcome,
                  const char *detail);
+
+/* What somebody is told whose time is over: which mirrors were asked in vain, and how. */
+void board_note(struct board *board, unsigned silent, const char *detail);
 
 /* How many bytes a reader may take at `offset`; whole readers are held back, others are not. */
 int64_t board_available(struct board *board, int64_t offset, bool whole);

@@ -123,6 +123,10 @@ void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *at
 
 /* ------------------------------------------------------------------ files */
 
+enum {
+    FILE_DETAIL = 512,          /* room for a file's detail */
+    FILE_STATUS_LINE_MS = 9000, /* how long a status line may take; clients give up after ten */
+};
 enum file_state { FILE_HIT, FILE_PARTIAL, FILE_MISS, FILE_PASS };
 enum file_use {
     FILE_USE_HEAD,
@@ -149,7 +153,8 @@ struct file_facts {
     enum file_state state;
 };
 
-/* 0: *ret is open (file_close it) and its facts are known. ENGINE_WAIT. ERROR_NO_MEMORY. */
+/* 0: *ret is open (file_close it) and its facts are known. ENGINE_WAIT. ERROR_NO_MEMORY. When the
+ * waiter's time is over (`until_ms`) it is refused: OUTCOME_SILENT names the silent mirrors. */
 int engine_file(struct engine *engine, const struct file_query *query, struct waiter *waiter,
                 struct file **ret);
 const struct file_facts *file_facts(const struct file *file);
@@ -159,6 +164,13 @@ void file_mirrors(struct file *file, char *ret, size_t size);
 /* Says which bytes will be read, [from, to), before the first file_read; to = -1 when the size is
  * unknown. */
 int file_select(struct file *file, int64_t from, int64_t to, enum file_use use);
+/* Waits until there is something to send of what was selected, so that the status line is true; of
+ * a whole file that is held back to its last byte (64 KiB and less) until it is verified. After the
+ * waiter's time only until a mirror has sent a first byte. 0: look at the outcome again.
+ * ENGINE_WAIT: ask again when resumed. FILE_CHANGED: close it, and ask engine_file anew. < 0: an
+ * error. For a caller that has sent nothing yet. */
+enum { FILE_CHANGED = 2 };
+int file_begin(struct file *file, struct waiter *waiter);
 /* The bytes of a complete blob that is in memory, as one read-only mapping that lives until
  * file_close; NULL otherwise. */
 const void *file_mapping(struct file *file);

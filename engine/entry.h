@@ -128,6 +128,9 @@ void commit_authority(struct engine *engine, const struct entry *entry);
 /* Under the write lock; NULL when out of memory. And under either: NULL when there is none. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
 struct entry *files_find(struct files *files, const char *origin, const char *path);
+/* Whether this is the board that newcomers find; one that was cut is not: its flight goes on under
+ * another. Any thread. */
+bool files_has_board(struct files *files, const char *path, const struct board *board);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
 /* The same, unless somebody is about to open it: then false, and nothing happens. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -341,7 +342,10 @@ static int from_board(struct engine *e, struct board *board, int state,
         facts.state = FILE_HIT;
     if (passing || board->unkept)
         facts.state = FILE_PASS;
-    facts.immutable = board->authoritative && query->use == FILE_USE_WHOLE;
+    /* A whole file is checked before its last byte; of a part or HEAD nothing is, unless it is
+     * done. */
+    bool checked = query->use == FILE_USE_WHOLE || board->limit == INT64_MAX;
+    facts.immutable = board->authoritative && checked;
     if (closed && !passing) {
         facts.outcome = board->outcome;
         facts.detail = board->detail;
@@ -349,35 +353,13 @@ static int from_board(struct engine *e, struct board *board, int state,
     return reading_new(e, &facts, NULL, board, NULL, query, ret);
 }
 
-/* A board that was cut is no longer in the table: its flight goes on under another. */
-static bool is_current(struct files *files, const struct file_query *query,
-                       const struct board *board)
+bool files_has_board(struct files *files, const char *path, const struct board *board)
 {
     pthread_rwlock_rdlock(&files->lock);
-    struct entry *entry = files_find(files, query->origin, query->path);
+    struct entry *entry = files_find(files, board->origin->name, path);
     bool current = entry && entry->board == board;
     pthread_rwlock_unlock(&files->lock);
     return current;
-}
-
-/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
-enum { ENGINE_AGAIN = 100 };
-static int follow(struct engine *e, struct found *found, const struct file_query *query,
-                  struct waiter *waiter, struct file **ret)
-{
-    struct board *board = found->board;
-    int state = board->state;
-    if (state == BOARD_OPENING) {
-        if (!found->fresh && !post_open(e, NULL, board, query))
-            return ERROR_NO_MEMORY;
-        waiter->want = 0;
-        return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
-                   ? ENGINE_WAIT
-                   : ENGINE_AGAIN;
-    }
-    if (state == BOARD_ASK_AGAIN || (state == BOARD_CLOSED && !is_current(e->files, query, board)))
-        return ENGINE_AGAIN;
-    return from_board(e, board, state, query, ret);
 }
 
 static int refuse(struct engine *e, enum outcome outcome, const char *detail,
@@ -387,12 +369,56 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail,
     return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
 }
 
+/* Nobody has said yet what file this is. */
+static int refuse_late(struct engine *e, struct board *board, const struct file_query *query,
+                       struct file **ret)
+{
+    char detail[FILE_DETAIL];
+    enum outcome outcome = reading_say_late(board, detail, sizeof(detail));
+    return refuse(e, outcome, detail, query, ret);
+}
+
+/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
+enum { ENGINE_AGAIN = 100 };
+static int follow(struct engine *e, struct found *found, const struct file_query *query,
+                  struct waiter *waiter, struct file **ret)
+{
+    struct board *board = found->board;
+    int state = board->state;
+    if (state == BOARD_OPENING && waiter_is_late(waiter))
+        return refuse_late(e, board, query, ret);
+    if (state == BOARD_OPENING) {
+        if (!found->fresh && !post_open(e, NULL, board, query))
+            return ERROR_NO_MEMORY;
+        waiter->want = 0;
+        return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
+                   ? ENGINE_WAIT
+                   : ENGINE_AGAIN;
+    }
+    if (state == BOARD_ASK_AGAIN ||
+        (state == BOARD_CLOSED && !files_has_board(e->files, query->path, board)))
+        return ENGINE_AGAIN;
+    return from_board(e, board, state, query, ret);
+}
+
+static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
+{
+    const struct origins *origins = core_origins(e);
+    char detail[FILE_DETAIL];
+    int len =
+        snprintf(detail, sizeof(detail), "there is no origin %.100s; there are", query->origin);
+    for (size_t i = 0; i < origins->count && (size_t)len < sizeof(detail); i++)
+        len += snprintf(detail + len, sizeof(detail) - (size_t)len, "%s %s", i ? "," : "",
+                        origins->list[i].name);
+    return refuse(e, OUTCOME_NO_FILE, detail, query, ret);
+}
+
 static int open_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
                      struct file **ret)
 {
     const struct origin *origin = origins_find(core_origins(e), query->origin);
     if (!origin)
-        return refuse(e, OUTCOME_NO_FILE, "no such origin", query, ret);
+        return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
         return refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
     struct file_query again = *query;
@@ -430,6 +456,7 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
 int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
                 struct file **ret)
 {
+    *ret = NULL;
     const struct origin *origin = origins_find(core_origins(e), query->origin);
     if (origin && origin->directory)
         return directory_file(e, origin, query, waiter, ret);
@@ -441,6 +468,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         if (r || !metadata_missed(e, query, file_facts(*ret)))
             return r;
         file_close(*ret);
+        *ret = NULL;
     }
     return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
 }

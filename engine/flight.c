@@ -560,3 +560,8 @@ void flight_view(const struct flight *f, struct flight_view *ret)
     for (struct reader *r = f->readers; r; r = r->next)
         ret->readers++;
 }
+
+const char *flight_detail(const struct flight *f)
+{
+    return f->detail;
+}

@@ -226,3 +226,5 @@ struct flight_view {
     bool verified, parked, ended;
 };
 void flight_view(const struct flight *flight, struct flight_view *ret);
+/* Which mirrors have failed so far, and how; "" none. */
+const char *flight_detail(const struct flight *flight);

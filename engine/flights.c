@@ -441,10 +441,24 @@ static void tick_one(struct flying *fl, int64_t now_ms)
     flying_drain(fl);
 }
 
-/* While they are suspended nobody else notices that they have left. */
+/* Mirrors that were asked and have not sent a byte. */
+static unsigned silent_mirrors(const struct flying *fl)
+{
+    unsigned silent = 0;
+    for (const struct feed *t = fl->feeds; t; t = t->next)
+        if (!t->stopped && t->bytes == 0)
+            silent |= 1u << t->mirror;
+    return silent;
+}
+
+/* While they are suspended nobody else notices that they have left, or that their time is over. */
 static void sweep(struct flying *fl, int64_t now_ms)
 {
-    if (!fl->over && fl->board && now_ms - fl->swept_ms >= SWEEP_MS) {
+    if (fl->over || !fl->board)
+        return;
+    board_note(fl->board, silent_mirrors(fl), fl->flight ? flight_detail(fl->flight) : "");
+    waitlist_expire(&fl->board->waiters, now_ms);
+    if (now_ms - fl->swept_ms >= SWEEP_MS) {
         fl->swept_ms = now_ms;
         (void)waitlist_sweep(&fl->board->waiters);
     }

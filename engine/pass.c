@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pass.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ struct pass {
     int64_t queued, arrived; /* bytes in the queue; offset behind its last */
     int64_t at;              /* offset the reader is at */
     bool paused, closed, done, failed;
+    unsigned asked;               /* the mirror that is asked now */
+    char failures[FLIGHT_DETAIL]; /* of those before it: which, and how */
 };
 
 static void pass_unref(struct pass *p)
@@ -251,8 +254,20 @@ static void delist(struct pass *p)
 
 void pass_sweep(struct engine *e)
 {
-    for (struct pass *p = e->files->passes; p; p = p->next)
+    for (struct pass *p = e->files->passes; p; p = p->next) {
+        waitlist_expire(&p->list, clock_monotonic_ms());
         (void)waitlist_sweep(&p->list);
+    }
+}
+
+/* For who has had nothing yet and is told why. */
+static void note_failure(struct pass *p, const char *what)
+{
+    pthread_mutex_lock(&p->list.lock);
+    size_t len = strlen(p->failures);
+    (void)snprintf(p->failures + len, sizeof(p->failures) - len, "%s%s: %s", len ? "; " : "",
+                   p->origin->mirrors[p->mirror].name, what);
+    pthread_mutex_unlock(&p->list.lock);
 }
 
 static void finish(struct pass *p, bool good)
@@ -283,6 +298,7 @@ static void fetch(struct pass *p)
     p->piece_from = p->arrived;
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
+    p->asked = p->mirror;
     p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
     if (p->closed) /* since it was looked at: pass_close knew of no transfer */
         fetcher_cancel(p->engine->fetcher, p->fetch);
@@ -371,6 +387,8 @@ static void ended_run(struct job *job)
                          now_ms);
         if (!right && p->sha && (p->arrived == p->to || p->size < 0))
             on_lie(p);
+        if (!right)
+            note_failure(p, error_text(p->sha ? ERROR_DIGEST_MISMATCH : ERROR_UPSTREAM_BROKEN));
         finish(p, right);
         return;
     }
@@ -378,6 +396,7 @@ static void ended_run(struct job *job)
         str_copy(p->detail, sizeof(p->detail), "another size than was told before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
+    note_failure(p, p->detail);
     log_info("transfer failed mirror=%s path=%s error=\"%s\" kept=no",
              p->origin->mirrors[p->mirror].name, p->path, p->detail);
     p->mixed |= p->arrived > 0;
@@ -495,6 +514,40 @@ static int64_t take_some(struct pass *p, int64_t offset, void *data, size_t size
         n = ERROR_STOPPING;
     pthread_mutex_unlock(&p->list.lock);
     return n;
+}
+
+/* A file that is held back to its last byte is worth a moment more, as in reading.c. */
+static bool can_begin(void *arg)
+{
+    struct pass *p = arg;
+    return has_news(p) &&
+           (p->done || p->failed || !p->whole || p->size < 0 || p->size > FLIGHT_HOLD_BACK);
+}
+
+/* Under the lock. */
+static int say_why(struct pass *p, bool late, char *ret_detail, size_t size)
+{
+    const char *and = p->failures[0] ? "; " : "";
+    if (late)
+        (void)snprintf(ret_detail, size, "%s: no byte in %d s%s%s",
+                       p->origin->mirrors[p->asked].name, FILE_STATUS_LINE_MS / 1000, and,
+                       p->failures);
+    else
+        str_copy(ret_detail, size, and[0] ? p->failures : "no mirror left");
+    return late ? ERROR_TIMEOUT : ERROR_UPSTREAM_BROKEN;
+}
+
+int pass_begin(struct pass *p, struct waiter *waiter, char *ret_detail, size_t size)
+{
+    bool late = waiter_is_late(waiter);
+    waiter->want = 0;
+    if (!late && waitlist_join(&p->list, waiter, can_begin, p) == WAIT_SUSPENDED)
+        return ENGINE_WAIT;
+    pthread_mutex_lock(&p->list.lock);
+    bool fails = p->failed || (late && !p->done && p->arrived <= p->from);
+    int r = fails ? say_why(p, !p->failed, ret_detail, size) : 0;
+    pthread_mutex_unlock(&p->list.lock);
+    return r;
 }
 
 int64_t pass_read(struct pass *p, int64_t offset, void *data, size_t size, struct waiter *waiter)

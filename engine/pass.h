@@ -26,9 +26,12 @@ struct pass_options {
 
 /* Begins at once. Any thread. */
 int pass_open(struct engine *engine, const struct pass_options *options, struct pass **ret);
+/* As file_begin: 0, ENGINE_WAIT, or an error that `ret_detail` explains. */
+int pass_begin(struct pass *pass, struct waiter *waiter, char *ret_detail, size_t size);
 /* As file_read; offsets must follow each other. */
 int64_t pass_read(struct pass *pass, int64_t offset, void *data, size_t size,
                   struct waiter *waiter);
 void pass_close(struct pass *pass); /* NULL is legal */
-/* Resumes suspended readers whose clients have left. Flight thread, four times a second. */
+/* Resumes suspended readers whose clients have left or whose time is over. Flight thread, four
+ * times a second. */
 void pass_sweep(struct engine *engine);

@@ -2,6 +2,7 @@
 #include "engine/reading.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -31,7 +32,7 @@ struct file {
     _Atomic int refs; /* the client's, and a cold read's */
     struct engine *engine;
     struct file_facts facts;
-    char etag[96], detail[512], mirrors[256];
+    char etag[96], detail[FILE_DETAIL], mirrors[256];
     char *path, *via;
     struct blob *blob;
     struct board *board;
@@ -327,6 +328,109 @@ static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t si
             return 0;
     }
 }
+
+/* --------------------------------------------------------------- beginning */
+
+/* A file that is held back to its last byte is worth a moment more: then it is right, or refused.
+ */
+static bool is_short_whole(const struct board *b, bool whole)
+{
+    return whole && b->size >= 0 && b->size <= FLIGHT_HOLD_BACK;
+}
+
+static bool can_begin(void *arg)
+{
+    const struct position *p = arg;
+    const struct board *b = p->board;
+    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN)
+        return true;
+    return is_short_whole(b, p->whole) ? b->limit == INT64_MAX : has_bytes(arg);
+}
+
+static bool can_begin_now(struct board *b, struct position *position)
+{
+    pthread_mutex_lock(&b->waiters.lock);
+    bool can = can_begin(position);
+    pthread_mutex_unlock(&b->waiters.lock);
+    return can;
+}
+
+enum outcome reading_say_late(struct board *b, char *ret_detail, size_t size)
+{
+    char names[256];
+    pthread_mutex_lock(&b->waiters.lock);
+    core_mirror_names(b->origin, b->silent, names, sizeof(names));
+    const char *and = b->detail[0] ? "; " : "";
+    if (names[0])
+        (void)snprintf(ret_detail, size, "%s: no byte in %d s%s%s", names,
+                       FILE_STATUS_LINE_MS / 1000, and, b->detail);
+    else
+        (void)snprintf(ret_detail, size, "no connection to a mirror is free%s%s", and, b->detail);
+    pthread_mutex_unlock(&b->waiters.lock);
+    return names[0] ? OUTCOME_SILENT : OUTCOME_UNAVAILABLE;
+}
+
+static bool has_first_byte(struct board *b, int64_t offset)
+{
+    pthread_mutex_lock(&b->waiters.lock);
+    bool has = extents_end(&b->present, offset) > offset;
+    pthread_mutex_unlock(&b->waiters.lock);
+    return has;
+}
+
+static int begin_pass(struct file *f, struct waiter *waiter)
+{
+    int r = pass_begin(f->pass, waiter, f->detail, sizeof(f->detail));
+    if (r < 0)
+        f->facts.outcome = r == ERROR_TIMEOUT ? OUTCOME_SILENT : OUTCOME_BROKEN;
+    return r < 0 ? 0 : r;
+}
+
+/* Nothing comes. METADATA can be made of its wheel then. */
+static int begin_in_vain(struct file *f, enum outcome outcome)
+{
+    struct file_query query = {.origin = f->board->origin->name, .path = f->path};
+    f->facts.outcome = outcome;
+    return metadata_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
+}
+
+static int begin_board(struct file *f, struct waiter *waiter)
+{
+    struct board *b = f->board;
+    struct position position = {b, f->from, f->whole};
+    if (!can_begin_now(b, &position)) {
+        bool late = waiter_is_late(waiter);
+        if (late && has_first_byte(b, f->from))
+            return 0;
+        if (late)
+            return begin_in_vain(f, reading_say_late(b, f->detail, sizeof(f->detail)));
+        waiter->want = f->from;
+        if (waitlist_join(&b->waiters, waiter, can_begin, &position) == WAIT_SUSPENDED)
+            return ENGINE_WAIT;
+    }
+    if (b->state == BOARD_ASK_AGAIN)
+        return FILE_CHANGED;
+    if (b->state != BOARD_CLOSED)
+        return 0;
+    if (b->wants_pass) {
+        int r = open_pass(f, f->from);
+        return r ? r : begin_pass(f, waiter);
+    }
+    if (!files_has_board(f->engine->files, f->path, b))
+        return FILE_CHANGED; /* cut, or tried again meanwhile: nothing was sent that it matters to
+                              */
+    str_copy(f->detail, sizeof(f->detail), b->detail);
+    return begin_in_vain(f, b->outcome);
+}
+
+int file_begin(struct file *f, struct waiter *waiter)
+{
+    if (f->pass)
+        return begin_pass(f, waiter);
+    return f->board && !f->blob && !f->text ? begin_board(f, waiter) : 0;
+}
+
+/* ---------------------------------------------------------- the file moved */
 
 /* The flight ended between this client's question and its first read: it finds the file where it is
  * now. 0: done; ENGINE_WAIT: suspended; < 0: it is not the same file any more. */

@@ -13,3 +13,7 @@ struct metadata_text;
 int reading_new_text(struct engine *engine, const struct file_facts *facts,
                      struct metadata_text *text, const char *mirrors,
                      const struct file_query *query, struct file **ret);
+
+/* Somebody's time is over, and this is the answer: which mirrors are silent, and how others failed.
+ * OUTCOME_UNAVAILABLE: nobody could be asked yet. */
+enum outcome reading_say_late(struct board *board, char *ret_detail, size_t size);

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
+
 void waitlist_init(struct waitlist *list)
 {
     *list = (struct waitlist){0};
@@ -80,6 +82,22 @@ unsigned waitlist_sweep(struct waitlist *list)
     }
     pthread_mutex_unlock(&list->lock);
     return count;
+}
+
+void waitlist_expire(struct waitlist *list, int64_t now_ms)
+{
+    pthread_mutex_lock(&list->lock);
+    for (struct waiter *w = list->first, *next; w; w = next) {
+        next = w->next;
+        if (w->until_ms && now_ms >= w->until_ms)
+            wake_one(list, w);
+    }
+    pthread_mutex_unlock(&list->lock);
+}
+
+bool waiter_is_late(const struct waiter *waiter)
+{
+    return waiter->until_ms && clock_monotonic_ms() >= waiter->until_ms;
 }
 
 void waitlist_close(struct waitlist *list)

@@ -24,8 +24,9 @@ struct waiter_class {
 
 struct waiter {
     const struct waiter_class *class;
-    int64_t want;               /* what it waits for: a position in a file; 0 otherwise */
-    bool gone;                  /* set before resume when is_gone said so */
+    int64_t want;     /* what it waits for: a position in a file; 0 otherwise */
+    int64_t until_ms; /* clock_monotonic_ms by which it is resumed in any case; 0: never */
+    bool gone;        /* set before resume when is_gone said so */
     struct waiter *prev, *next; /* the list's */
 };
 
@@ -48,5 +49,9 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
 void waitlist_wake(struct waitlist *list, int64_t from, int64_t to);
 /* Resumes those whose client has left; returns how many. */
 unsigned waitlist_sweep(struct waitlist *list);
+/* Resumes those whose time is over. */
+void waitlist_expire(struct waitlist *list, int64_t now_ms);
+/* Whether the waiter's time is over: then it must not wait again. */
+bool waiter_is_late(const struct waiter *waiter);
 /* Resumes all, and lets nobody join again. */
 void waitlist_close(struct waitlist *list);

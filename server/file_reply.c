@@ -13,7 +13,7 @@
 /* MHD holds one block per reply: larger ones would save some CPU per byte, but then each of
  * thousands of slow readers costs as much. */
 enum { FILE_BLOCK_BYTES = 64 << 10, MIRRORS_SIZE = 256 };
-enum { DETAIL_MAX_BYTES = 4096 };
+enum { DETAIL_MAX_BYTES = 4096, TRIES_MOST = 8 };
 
 static const char *state_name(enum file_state state)
 {
@@ -91,19 +91,15 @@ static struct reply body_of(struct request *request)
         MHD_create_response_from_callback(length, FILE_BLOCK_BYTES, body_read, request, NULL), 0};
 }
 
-static enum MHD_Result send_body(struct request *request, bool is_range, enum file_use use)
+static enum MHD_Result send_body(struct request *request)
 {
-    int64_t size = file_facts(request->file)->size;
-    int r = file_select(request->file, request->from, request->to, use);
-    if (r < 0)
-        return reply_problem(request, reply_status_of_error(r), error_text(r));
     struct reply reply = body_of(request);
     add_facts(&reply, request);
-    if (!is_range)
+    if (!request->is_range)
         return reply_send(&reply, request, MHD_HTTP_OK);
     char range[80];
     (void)snprintf(range, sizeof(range), "bytes %" PRId64 "-%" PRId64 "/%" PRId64, request->from,
-                   request->to - 1, size);
+                   request->to - 1, file_facts(request->file)->size);
     reply_header(&reply, "Content-Range", range);
     return reply_send(&reply, request, MHD_HTTP_PARTIAL_CONTENT);
 }
@@ -136,38 +132,56 @@ static enum file_use use_of(const struct request *request, struct range range)
     return bounded ? FILE_USE_RANGE : FILE_USE_WHOLE;
 }
 
-static enum MHD_Result send_file(struct request *request, struct range range)
+static enum MHD_Result send_refusal(struct request *request)
 {
     const struct file_facts *facts = file_facts(request->file);
-    if (negotiate_none_match(request->headers[HEADER_IF_NONE_MATCH], facts->etag))
-        return send_promise(request, MHD_HTTP_NOT_MODIFIED);
-    if (request->is_head)
-        return send_promise(request, MHD_HTTP_OK);
-    request->from = 0;
-    request->to = facts->size;
-    if (range.kind == RANGE_NONE || facts->size < 0 ||
-        !negotiate_if_range(request->headers[HEADER_IF_RANGE], facts->etag))
-        return send_body(request, false, FILE_USE_WHOLE);
-    if (range_resolve(range, facts->size, &request->from, &request->to))
-        return send_unsatisfiable(request, facts->size);
-    return send_body(request, true, use_of(request, range));
-}
-
-static enum MHD_Result send_refusal(struct request *request, const struct file_facts *facts)
-{
     auto_buf struct buf detail;
     buf_init(&detail, DETAIL_MAX_BYTES);
     buf_puts(&detail, facts->detail ? facts->detail : "");
+    request->cache = NULL;
     if (facts->outcome == OUTCOME_NO_FILE)
         hint_file(request->site->engine, request->route.origin, request->route.path, &detail);
     return reply_problem(request, reply_status_of_outcome(facts->outcome), detail.data);
 }
 
-enum MHD_Result file_reply_send(struct request *request)
+static enum MHD_Result send_error(struct request *request, int error)
+{
+    return reply_problem(request, reply_status_of_error(error), error_text(error));
+}
+
+/* What a file that is open is asked for: REPLIED, when no byte of it is wanted, else 0 or an error.
+ */
+enum { REPLIED = 10 };
+static int choose(struct request *request, struct range range, enum MHD_Result *ret)
+{
+    const struct file_facts *facts = file_facts(request->file);
+    *ret = MHD_YES;
+    if (facts->outcome != OUTCOME_OK)
+        *ret = send_refusal(request);
+    else if (negotiate_none_match(request->headers[HEADER_IF_NONE_MATCH], facts->etag))
+        *ret = send_promise(request, MHD_HTTP_NOT_MODIFIED);
+    else if (request->is_head)
+        *ret = send_promise(request, MHD_HTTP_OK);
+    else {
+        request->from = 0;
+        request->to = facts->size;
+        request->is_range = range.kind != RANGE_NONE && facts->size >= 0 &&
+                            negotiate_if_range(request->headers[HEADER_IF_RANGE], facts->etag);
+        if (request->is_range && range_resolve(range, facts->size, &request->from, &request->to)) {
+            *ret = send_unsatisfiable(request, facts->size);
+            return REPLIED;
+        }
+        return file_select(request->file, request->from, request->to,
+                           request->is_range ? use_of(request, range) : FILE_USE_WHOLE);
+    }
+    return REPLIED;
+}
+
+/* Opens the file, and begins with what is wanted of it. */
+static int open_file(struct request *request, enum MHD_Result *ret)
 {
     /* A range is defined for GET alone. */
-    const char *header = request->is_head ? NULL : request->headers[HEADER_RANGE];
-    struct range range = range_parse(header);
+    struct range range = range_parse(request->is_head ? NULL : request->headers[HEADER_RANGE]);
     struct file_query query = {
         .origin = request->route.origin,
         .path = request->route.path,
@@ -176,16 +190,40 @@ enum MHD_Result file_reply_send(struct request *request)
         .via = request->headers[HEADER_VIA],
     };
     int r = engine_file(request->site->engine, &query, &request->connection.waiter, &request->file);
-    if (r == ENGINE_WAIT) {
-        request->has_waited = true;
-        return MHD_YES;
-    }
     if (r)
-        return reply_problem(request, reply_status_of_error(r), error_text(r));
-    const struct file_facts *facts = file_facts(request->file);
-    request->cache = state_name(facts->state);
-    if (facts->outcome == OUTCOME_OK)
-        return send_file(request, range);
-    request->cache = NULL;
-    return send_refusal(request, facts);
+        return r;
+    if (!request->cache) /* else it is the same request still, whatever became of the file */
+        request->cache = state_name(file_facts(request->file)->state);
+    return choose(request, range, ret);
+}
+
+/* The status says what is: it goes out when there is something to send, or nothing to be had. */
+enum MHD_Result file_reply_send(struct request *request)
+{
+    struct waiter *waiter = &request->connection.waiter;
+    enum MHD_Result sent = MHD_YES;
+    int r = FILE_CHANGED;
+    waiter->until_ms = request->started_ms + FILE_STATUS_LINE_MS;
+    for (int tries = 0; r == FILE_CHANGED && tries < TRIES_MOST; tries++) {
+        r = request->file ? 0 : open_file(request, &sent);
+        if (r == 0)
+            r = file_begin(request->file, waiter);
+        else if (r == REPLIED)
+            return sent;
+        if (r == FILE_CHANGED) {
+            file_close(request->file);
+            request->file = NULL;
+        }
+    }
+    request->has_waited |= r == ENGINE_WAIT;
+    if (r == ENGINE_WAIT)
+        return MHD_YES;
+    waiter->until_ms = 0; /* a body may take its time */
+    if (r == FILE_CHANGED)
+        return reply_problem(request, MHD_HTTP_BAD_GATEWAY, "the file keeps changing");
+    if (r)
+        return send_error(request, r);
+    if (file_facts(request->file)->outcome != OUTCOME_OK)
+        return send_refusal(request);
+    return send_body(request);
 }

@@ -196,17 +196,40 @@ int negotiate_page(const char *accept, const char *format, enum page_type *ret)
     return memo.result;
 }
 
-bool negotiate_problem(const char *accept)
+/* NULL-terminated rows: what each form is named by. */
+static const char *const problem_names[][8] = {
+    [PROBLEM_JSON] = {"application/problem+json", "application/json", "application/*",
+                      "application/vnd.pypi.simple.v1+json",
+                      "application/vnd.pypi.simple.latest+json", "*/*", "*"},
+    [PROBLEM_HTML] = {"text/html", "application/xhtml+xml", "application/vnd.pypi.simple.v1+html",
+                      "application/vnd.pypi.simple.latest+html"},
+    [PROBLEM_TEXT] = {"text/plain", "text/*"},
+};
+enum { PROBLEM_TYPES = sizeof(problem_names) / sizeof(problem_names[0]) };
+
+static int problem_of(const struct element *e)
 {
-    static const char *const json[] = {"application/problem+json", "application/json",
-                                       "application/vnd.pypi.simple.v1+json",
-                                       "application/vnd.pypi.simple.latest+json"};
+    for (int type = 0; type < PROBLEM_TYPES; type++)
+        for (const char *const *name = problem_names[type]; *name; name++)
+            if (element_is(e, *name))
+                return type;
+    return -1;
+}
+
+/* The highest q decides, and among equals what stands first. */
+enum problem_type negotiate_problem(const char *accept)
+{
+    enum problem_type best = PROBLEM_JSON;
+    int most = 0;
     struct element e;
-    while (accept && element_next(&accept, &e))
-        for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++)
-            if (e.q > 0 && element_is(&e, json[i]))
-                return true;
-    return false;
+    while (accept && element_next(&accept, &e)) {
+        int type = problem_of(&e);
+        if (type >= 0 && e.q > most) {
+            best = (enum problem_type)type;
+            most = e.q;
+        }
+    }
+    return best;
 }
 
 /* The q of a coding by one of its names; -1: not named. */

@@ -27,8 +27,13 @@ const char *negotiate_content_type(enum page_type type);
 enum { NEGOTIATE_NOTHING = 1 };
 int negotiate_page(const char *accept, const char *format, enum page_type *ret);
 
-/* Whether an error may be sent as application/problem+json: some JSON type is named. */
-bool negotiate_problem(const char *accept);
+/*
+ * How an error is told: installers that accept anything, say nothing, or name a JSON type show the
+ * detail of application/problem+json; HTML and plain text are for clients that name them before any
+ * JSON.
+ */
+enum problem_type { PROBLEM_JSON, PROBLEM_HTML, PROBLEM_TEXT };
+enum problem_type negotiate_problem(const char *accept);
 
 /* Among equal q zstd goes before gzip: smaller, and quicker to unpack; but only who names it gets
  * it: `*` is older than zstd is common. */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "index/page.h"
 #include "server/negotiate.h"
 
 enum { PROBLEM_MAX_BYTES = 16 << 10 };
@@ -81,25 +82,49 @@ static void problem_write(struct buf *to, unsigned status, const char *detail)
     json_write_member(to, "title", MHD_get_reason_phrase_for(status));
     json_write_name(to, "status");
     buf_printf(to, "%u", status);
-    json_write_member(to, "detail", detail);
+    if (detail && *detail)
+        json_write_member(to, "detail", detail);
     buf_puts(to, "}\n");
 }
 
+static void problem_write_text(struct buf *to, unsigned status, const char *detail)
+{
+    buf_printf(to, "%u %s%s%s\n", status, MHD_get_reason_phrase_for(status), detail ? ": " : "",
+               detail ? detail : "");
+}
+
+static void problem_write_html(struct buf *to, unsigned status, const char *detail)
+{
+    const char *title = MHD_get_reason_phrase_for(status);
+    buf_printf(to,
+               "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+               "<title>%u %s</title>\n</head>\n<body>\n<h1>%u %s</h1>\n<p>",
+               status, title, status, title);
+    page_escape(to, detail ? detail : "");
+    buf_puts(to, "</p>\n</body>\n</html>\n");
+}
+
+static const struct {
+    void (*write)(struct buf *to, unsigned status, const char *detail);
+    const char *content_type;
+} problem_forms[] = {
+    [PROBLEM_JSON] = {problem_write, "application/problem+json"},
+    [PROBLEM_HTML] = {problem_write_html, "text/html; charset=utf-8"},
+    [PROBLEM_TEXT] = {problem_write_text, "text/plain; charset=utf-8"},
+};
+
 struct reply reply_of_problem(const struct request *request, unsigned status, const char *detail)
 {
-    bool json = negotiate_problem(request->headers[HEADER_ACCEPT]);
+    enum problem_type type = negotiate_problem(request->headers[HEADER_ACCEPT]);
     auto_buf struct buf text;
     buf_init(&text, PROBLEM_MAX_BYTES);
-    if (json)
-        problem_write(&text, status, detail);
-    else
-        buf_printf(&text, "%u %s%s%s\n", status, MHD_get_reason_phrase_for(status),
-                   detail ? ": " : "", detail ? detail : "");
-    if (text.error) /* a detail out of all bounds: the status must do */
+    problem_forms[type].write(&text, status, detail);
+    if (text.error) { /* a detail out of all bounds: the status must do */
         buf_clear(&text);
+        problem_forms[type].write(&text, status, NULL);
+    }
     struct reply reply = reply_of_text(text.data, text.len);
-    reply_header(&reply, "Content-Type",
-                 json && text.len ? "application/problem+json" : "text/plain; charset=utf-8");
+    reply_header(&reply, "Content-Type", problem_forms[type].content_type);
     reply_header(&reply, "Cache-Control", "no-store");
     reply_header(&reply, "Vary", "Accept, Accept-Encoding");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)

@@ -34,8 +34,8 @@ enum MHD_Result reply_send(struct reply *reply, struct request *request, unsigne
 enum MHD_Result reply_send_shared(const struct reply *reply, struct request *request,
                                   unsigned status);
 
-/* A short text, or problem+json where the client reads JSON. detail NULL: the status says it all.
- * The reply may be given more headers before it is sent. */
+/* An error, in the form that the client shows (negotiate_problem). detail NULL: the status says it
+ * all. The reply may be given more headers before it is sent. */
 struct reply reply_of_problem(const struct request *request, unsigned status, const char *detail);
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *detail);
 

@@ -57,6 +57,7 @@ struct request {
     char *joined[HEADERS];
     struct page *page;
     struct file *file;
+    bool is_range;  /* a part of the file goes out */
     bool is_mapped; /* its bytes go out of the mapping of a file */
     int64_t from;   /* what of the file goes out */
     int64_t to;     /* -1: to its end, wherever that is */

@@ -324,7 +324,14 @@ def errors():
     ]:
         more = {"Retry-After": re.compile("[0-9]+") if status == 503 else None}
         yield Row("M", f"{target} is {status}", target, to_json, status, json_type | more, problem)
-        yield Row("M", f"{target} is {status}, as text", target, {}, status, {"Content-Type": TEXT})
+        for accept, shown in (
+            ({}, "application/problem+json"),
+            ({"Accept": "*/*"}, "application/problem+json"),
+            ({"Accept": "text/plain, */*;q=0.1"}, TEXT),
+            ({"Accept": "text/html, */*;q=0.1"}, "text/html; charset=utf-8"),
+        ):
+            what = f"{target} is {status} for {accept}"
+            yield Row("M", what, target, accept, status, {"Content-Type": shown})
         length = {"Content-Length": ANY}
         yield Row(
             "M",

@@ -329,12 +329,13 @@ def test_one_address_per_page(daemon, asked, leads_to):
     ],
 )
 def test_unknown_things_are_404(daemon, path):
-    plain = daemon.get(path)
+    plain = daemon.get(path, {"Accept": "text/plain, */*;q=0.1"})
     assert plain.status == 404 and plain["Content-Type"].startswith("text/plain")
-    reply = daemon.get(path, {"Accept": f"{wire.JSON}, */*;q=0.1"})
-    assert reply.status == 404
-    assert reply["Content-Type"].startswith("application/problem+json")
-    assert reply.json()["status"] == 404
+    for accept in ({}, {"Accept": "*/*"}, {"Accept": f"{wire.JSON}, */*;q=0.1"}):
+        reply = daemon.get(path, accept)
+        assert reply.status == 404
+        assert reply["Content-Type"].startswith("application/problem+json")
+        assert reply.json()["status"] == 404
 
 
 def test_no_mirror_and_nothing_stored(own_mirrors, serve):

@@ -82,9 +82,13 @@ static void check_problem(const char *list)
 {
     auto_free char *other = respelled(list);
 
-    require(negotiate_problem(other) == negotiate_problem(list));
-    if (negotiate_problem(list))
-        require(strcasestr(list, "json") != NULL);
+    enum problem_type type = negotiate_problem(list);
+
+    require(negotiate_problem(other) == type);
+    if (type == PROBLEM_HTML)
+        require(strcasestr(list, "html") != NULL);
+    if (type == PROBLEM_TEXT)
+        require(strcasestr(list, "text/") != NULL);
 }
 
 static void check_host(const char *host)

@@ -362,6 +362,12 @@ int file_select(struct file *file, int64_t from, int64_t to, enum file_use use)
     return 0;
 }
 
+int file_begin(struct file *file, struct waiter *waiter)
+{
+    (void)file, (void)waiter;
+    return 0;
+}
+
 bool file_is_short(const struct file *file)
 {
     (void)file;

@@ -59,7 +59,15 @@ static void pages_are_refused_in_words(void **state)
     wire_release(&a);
 
     a = wire_get(f->address, "/simple/nosuch/", "");
+    ASSERT_HEAD(&a, 404, "Content-Type: application/problem+json");
+    wire_release(&a);
+
+    a = wire_get(f->address, "/simple/nosuch/", "Accept: text/plain, */*;q=0.1\r\n");
     ASSERT_HEAD(&a, 404, "Content-Type: text/plain; charset=utf-8");
+    wire_release(&a);
+
+    a = wire_get(f->address, "/simple/no<such/", "Accept: text/html, */*;q=0.8\r\n");
+    ASSERT_HEAD(&a, 404, "Content-Type: text/html; charset=utf-8");
     wire_release(&a);
 
     a = wire_get(f->address, "/simple/torch/", "Accept: image/png\r\n");

@@ -128,15 +128,31 @@ static void codings_are_negotiated(void **state)
             fail_msg("%s", codings[i].accept);
 }
 
-static void problems_go_to_readers_of_json(void **state)
+static void problems_are_told_as_clients_show_them(void **state)
 {
+    static const struct {
+        const char *accept;
+        enum problem_type type;
+    } rows[] = {
+        {NULL, PROBLEM_JSON},
+        {"", PROBLEM_JSON},
+        {"*/*", PROBLEM_JSON}, /* uv and pip for files, curl */
+        {JSON ", text/html;q=0.1", PROBLEM_JSON},
+        {"application/json", PROBLEM_JSON},
+        {"text/html, application/problem+json;q=0.1", PROBLEM_HTML},
+        {"application/json;q=0", PROBLEM_JSON}, /* nothing else is named either */
+        {"text/html, */*", PROBLEM_HTML},
+        {"text/html;q=0.9, */*", PROBLEM_JSON},
+        {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", PROBLEM_HTML},
+        {"text/plain", PROBLEM_TEXT},
+        {"text/*;q=0.5, text/plain;q=0.5", PROBLEM_TEXT},
+        {"image/png", PROBLEM_JSON},
+        {"text/html;q=0, text/plain;q=0.1", PROBLEM_TEXT},
+    };
     (void)state;
-    assert_true(negotiate_problem(JSON ", text/html;q=0.1"));
-    assert_true(negotiate_problem("application/json"));
-    assert_true(negotiate_problem("text/html, application/problem+json;q=0.1"));
-    assert_false(negotiate_problem("application/json;q=0"));
-    assert_false(negotiate_problem("text/html, */*"));
-    assert_false(negotiate_problem(NULL));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (negotiate_problem(rows[i].accept) != rows[i].type)
+            fail_msg("%s", rows[i].accept ? rows[i].accept : "nothing");
 }
 
 static void entity_tags_are_compared(void **state)
@@ -296,7 +312,7 @@ int main(void)
         cmocka_unit_test(pages_are_negotiated),
         cmocka_unit_test(content_types_are_spelled_exactly),
         cmocka_unit_test(codings_are_negotiated),
-        cmocka_unit_test(problems_go_to_readers_of_json),
+        cmocka_unit_test(problems_are_told_as_clients_show_them),
         cmocka_unit_test(entity_tags_are_compared),
         cmocka_unit_test(ranges_are_read_and_fitted),
         cmocka_unit_test(only_our_hosts_are_ours),
