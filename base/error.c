@@ -11,9 +11,9 @@ const char *error_text(int error)
     case ERROR_IO:
         return "input/output error";
     case ERROR_NO_SPACE:
-        return "no space left";
+        return "no space left on the disk";
     case ERROR_READ_ONLY:
-        return "cache directory is read-only";
+        return "read-only file system";
     case ERROR_CORRUPT:
         return "stored data is corrupt";
     case ERROR_DIGEST_MISMATCH:
@@ -44,8 +44,19 @@ const char *error_text(int error)
         return "in use by another process";
     case ERROR_LOOP:
         return "request loop";
+    case ERROR_DENIED:
+        return "permission denied";
+    case ERROR_MAX_SIZE:
+        return "no room below max_size";
+    case ERROR_MIN_FREE:
+        return "no room above min_free";
     }
     return error ? "unknown error" : "success";
+}
+
+bool error_is_space(int error)
+{
+    return error == ERROR_NO_SPACE || error == ERROR_MAX_SIZE || error == ERROR_MIN_FREE;
 }
 
 int error_from_errno(int errnum)
@@ -59,9 +70,10 @@ int error_from_errno(int errnum)
     case EDQUOT:
         return ERROR_NO_SPACE;
     case EROFS:
+        return ERROR_READ_ONLY;
     case EACCES:
     case EPERM:
-        return ERROR_READ_ONLY;
+        return ERROR_DENIED;
     case EADDRINUSE:
     case EWOULDBLOCK:
         return ERROR_IN_USE;

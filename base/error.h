@@ -10,12 +10,13 @@
  * Outputs come last, are named ret_*, and are untouched on failure. Foreign codes (errno, CURLcode,
  * SQLite) become ours in the module where they arise. Any thread may call what is here.
  */
+#include <stdbool.h>
 
 enum error {
     ERROR_NO_MEMORY = -1,        /* an allocation failed */
     ERROR_IO = -2,               /* the disk failed, or a file is not as we left it */
-    ERROR_NO_SPACE = -3,         /* disk full, quota used up, or below min_free */
-    ERROR_READ_ONLY = -4,        /* the cache directory cannot be written */
+    ERROR_NO_SPACE = -3,         /* disk full, or quota used up */
+    ERROR_READ_ONLY = -4,        /* a file system or a database that nobody may write */
     ERROR_CORRUPT = -5,          /* stored bytes or rows contradict themselves */
     ERROR_DIGEST_MISMATCH = -6,  /* bytes are not those the authority names */
     ERROR_TOO_BIG = -7,          /* a limit on size or count was passed */
@@ -32,10 +33,16 @@ enum error {
     ERROR_STOPPING = -17,          /* the daemon is stopping */
     ERROR_IN_USE = -18,            /* another process holds the port or the cache directory */
     ERROR_LOOP = -19,              /* the request came from ourselves */
+    ERROR_DENIED = -20,            /* the system does not permit it to this user */
+    ERROR_MAX_SIZE = -21,          /* the cache would grow above max_size, and nothing may go */
+    ERROR_MIN_FREE = -22,          /* less than min_free would stay free, and nothing may go */
 };
 
 /* A short text in lower case without a full stop, for log lines and replies; never NULL. */
 const char *error_text(int error);
+
+/* Whether it says that there is no room: NO_SPACE, MAX_SIZE, MIN_FREE. */
+bool error_is_space(int error);
 
 /* The error for an errno value (positive). */
 int error_from_errno(int errnum);

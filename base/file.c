@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+
+enum { NAME_BYTES = 256 };
 
 int file_make_directory(const char *path, mode_t mode)
 {
@@ -51,6 +55,38 @@ int file_may_make(const char *directory, char **ret_at)
     if (!at)
         return ENOMEM;
     return !S_ISDIR(st.st_mode) ? ENOTDIR : access(at, W_OK | X_OK) < 0 ? errno : 0;
+}
+
+static void name_user(uid_t uid, char *ret, size_t size)
+{
+    char room[4096];
+    struct passwd entry, *found = NULL;
+
+    if (getpwuid_r(uid, &entry, room, sizeof room, &found) == 0 && found)
+        (void)snprintf(ret, size, "%s", found->pw_name);
+    else
+        (void)snprintf(ret, size, "%ju", (uintmax_t)uid);
+}
+
+char *file_refusal(const char *directory)
+{
+    char owner[NAME_BYTES] = "?", user[NAME_BYTES];
+    auto_free char *at = NULL;
+    struct stat st;
+    int error = file_may_make(directory, &at);
+
+    if (!error || !at)
+        return NULL;
+    bool is_there = strcmp(at, directory) == 0;
+    auto_free char *where =
+        is_there ? str_dup(at) : str_printf("%s cannot be made in %s", directory, at);
+    if (!where || (error != EACCES && error != EPERM))
+        return where ? str_printf("%s: %s", where, strerrordesc_np(error)) : NULL;
+    if (stat(at, &st) == 0)
+        name_user(st.st_uid, owner, sizeof owner);
+    name_user(geteuid(), user, sizeof user);
+    return str_printf("%s%s belongs to %s: user %s may not write there", where,
+                      is_there ? "" : ", which", owner, user);
 }
 
 int file_write_at(int fd, const void *data, size_t len, int64_t offset)

@@ -13,10 +13,14 @@
 /* mkdir -p; existing directories are fine. */
 int file_make_directory(const char *path, mode_t mode);
 
-/* Whether this user can put files into the directory, an absolute path, which is made first where it
- * is not there: 0, or the errno that says why not. *ret_at (free() it) is the directory that it is
- * up to: this one, or the next one above it that is there; NULL when out of memory. */
+/* Whether this user can put files into the directory, an absolute path, which is made first where
+ * it is not there: 0, or the errno that says why not. *ret_at (free() it) is the directory that it
+ * is up to: this one, or the next one above it that is there; NULL when out of memory. */
 int file_may_make(const char *directory, char **ret_at);
+
+/* The same as half a sentence for people (free() it): "/run/wheelyard cannot be made in /run, which
+ * belongs to root: user joe may not write there". NULL when nothing is against it, or no memory. */
+char *file_refusal(const char *directory);
 
 /* All `len` bytes or an error; EINTR and short counts are handled. */
 int file_write_at(int fd, const void *data, size_t len, int64_t offset);

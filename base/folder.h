@@ -51,5 +51,5 @@ int folder_walk(const char *root, const struct folder_visitor *visitor, void *co
 const char *folder_refuses(const char *root);
 
 /* Opens a file below `root` for reading. FOLDER_MISSING: it is not there, or lies outside.
- * ERROR_READ_ONLY: no right to read it. ERROR_IO: no regular file. */
+ * ERROR_DENIED: no right to read it. ERROR_IO: no regular file. */
 int folder_open(const char *root, const char *path, int *ret_fd, struct folder_file *ret);

@@ -59,9 +59,10 @@ static int error_of(sqlite3 *db, int code)
     case SQLITE_FULL:
         return ERROR_NO_SPACE;
     case SQLITE_READONLY:
+        return ERROR_READ_ONLY;
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return ERROR_READ_ONLY;
+        return ERROR_DENIED;
     case SQLITE_CANTOPEN: {
         int errnum = sqlite3_system_errno(db);
         return errnum ? error_from_errno(errnum) : ERROR_IO;

@@ -267,7 +267,7 @@ int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free)
     /* Asked first, because a failing fallocate may keep what it got before it failed. */
     int64_t free_bytes = store_free_bytes(store);
     if (free_bytes >= 0 && missing > 0 && missing > free_bytes - keep_free)
-        return ERROR_NO_SPACE;
+        return missing > free_bytes ? ERROR_NO_SPACE : ERROR_MIN_FREE;
     return allocate(fd, size);
 }
 

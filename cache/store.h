@@ -28,17 +28,19 @@ struct store;
 enum { STORE_MISSING = 1 };
 
 /* Takes the lock and makes the directories. ERROR_IN_USE when another process or another store of
- * this one has it, ERROR_READ_ONLY when it cannot be written. Partials of an earlier run
- * that have no map beside them are removed; names of new ones are above those that stay. */
+ * this one has it, ERROR_READ_ONLY or ERROR_DENIED when it cannot be written. Partials of an
+ * earlier run that have no map beside them are removed; names of new ones are above those that
+ * stay. */
 int store_open(const char *dir, struct store **ret);
 void store_close(struct store *store); /* fds that were handed out stay good; NULL is legal */
 
 /* A fresh partial, open for reading and writing; the caller closes ret_fd. `ret_name` (free() it)
  * names it for the calls below. */
 int store_begin(struct store *store, char **ret_name, int *ret_fd);
-/* Reserves disk for bytes [0, size), so that a full disk is known early: ERROR_NO_SPACE, also when
- * less than `keep_free` bytes would stay free. The file's size stays what it is, and writes go on
- * beside it. Where the file system cannot reserve, what is free now is all that is asked. */
+/* Reserves disk for bytes [0, size), so that a full disk is known early: ERROR_NO_SPACE, and
+ * ERROR_MIN_FREE when less than `keep_free` bytes would stay free. The file's size stays what it
+ * is, and writes go on beside it. Where the file system cannot reserve, what is free now is all
+ * that is asked. */
 int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free);
 /* The commit above. `name` is spent whatever comes of it: after a failure neither partial nor
  * sidecar is left, while `fd` goes on reading. A blob of that digest and size that exists already

@@ -382,7 +382,7 @@ void record_check(struct directory *d, struct record *r)
     if (fd >= 0)
         (void)close(fd);
     if (error < 0) {
-        finding.problem = error == ERROR_READ_ONLY ? "no right to read it" : error_text(error);
+        finding.problem = error == ERROR_DENIED ? "no right to read it" : error_text(error);
         finding.is_refused = true;
     }
     if (moved) { /* the next look says what it is now */

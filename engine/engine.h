@@ -45,7 +45,8 @@ struct engine_options {
     int scrub_after_ms;       /* how long a blob that was compared with its digest is left alone */
 };
 
-/* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY: it cannot be written. */
+/* ERROR_IN_USE: another daemon has the cache directory. ERROR_READ_ONLY,
+ * ERROR_DENIED: it cannot be written. */
 int engine_open(const struct engine_options *options, struct engine **ret);
 /*
  * Takes over other origins, and max_size, min_free, page_memory, page_refresh_ms,

@@ -570,7 +570,7 @@ void files_write_status(struct engine *e, struct buf *to)
         bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
     const char *state = full ? "full" : "ok";
     if (files_disk_fails(e))
-        state = e->files->disk_error == ERROR_NO_SPACE ? "full" : "read-only";
+        state = error_is_space(e->files->disk_error) ? "full" : "read-only";
     json_write_name(to, "cache");
     buf_printf(to,
                "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64

@@ -192,6 +192,14 @@ static bool has_room(struct flying *fl, int64_t size)
     return true;
 }
 
+/* Why there is none. */
+static int refusal(const struct flying *fl, int64_t size)
+{
+    if (files_disk_fails(fl->engine))
+        return fl->engine->files->disk_error;
+    return space_refusal(fl->engine, size - extents_total(&fl->present));
+}
+
 /* In time for who reads all of it: what was promised is asked of the disk. */
 static void on_reserve(struct flying *fl, int64_t size)
 {
@@ -201,7 +209,7 @@ static void on_reserve(struct flying *fl, int64_t size)
         return;
     }
     fl->no_room = true;
-    flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+    flight_on_disk_error(fl->flight, refusal(fl, size));
 }
 
 static void on_park(struct flying *fl)
@@ -224,7 +232,7 @@ static void on_known(struct flying *fl, int64_t size)
     commit_facts(fl); /* also of what passes by: the next flight must say the same */
     fl->no_room = size < 0 ? fl->facts_only : size > 0 && !has_room(fl, size);
     if (fl->no_room) {
-        flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+        flight_on_disk_error(fl->flight, size < 0 ? ERROR_NO_SPACE : refusal(fl, size));
         return;
     }
     fl->facts_only = false;
@@ -239,7 +247,7 @@ void flying_know_from_row(struct flying *fl)
     fl->board->size = fl->row_size;
     fl->no_room = fl->row_size > 0 && !has_room(fl, fl->row_size);
     if (fl->no_room)
-        flight_on_disk_error(fl->flight, ERROR_NO_SPACE);
+        flight_on_disk_error(fl->flight, refusal(fl, fl->row_size));
     else
         board_know(fl->board, fl->row_size);
 }
@@ -436,7 +444,8 @@ static void on_blame(struct flying *fl, unsigned mirror)
 
 static bool is_disk_error(int error)
 {
-    return error == ERROR_NO_SPACE || error == ERROR_IO || error == ERROR_READ_ONLY;
+    return error_is_space(error) || error == ERROR_IO || error == ERROR_READ_ONLY ||
+           error == ERROR_DENIED;
 }
 
 static void on_fail(struct flying *fl, const struct flight_command *c)

@@ -56,7 +56,7 @@ static void conclude(struct flying *fl, const struct reservation *r)
     } else if (fl->reserved && !is_whole(fl)) {
         log_info("no room path=%s/%s bytes=%" PRId64 " error=\"%s\"", fl->origin->name,
                  fl->entry->path, r->size, error_text(r->error));
-        fl->no_room = r->error == ERROR_NO_SPACE;
+        fl->no_room = error_is_space(r->error);
         flight_on_disk_error(fl->flight, r->error);
         flying_drain(fl);
     }

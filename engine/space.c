@@ -165,11 +165,17 @@ int64_t space_used(struct engine *e, unsigned *ret_blobs)
     return bytes;
 }
 
+/* Bytes by which so many more would be above max_size. */
+static int64_t excess(struct engine *e, int64_t more)
+{
+    unsigned blobs;
+    return space_used(e, &blobs) + more - e->options.max_size;
+}
+
 /* Bytes that must go before so many more fit; <= 0: none. */
 static int64_t shortage(struct engine *e, int64_t more)
 {
-    unsigned blobs;
-    int64_t over = space_used(e, &blobs) + more - e->options.max_size;
+    int64_t over = excess(e, more);
     int64_t free_bytes = store_free_bytes(e->store);
     if (free_bytes < 0)
         return over;
@@ -424,6 +430,12 @@ bool space_could_make(struct engine *e, int64_t bytes, const struct flying *newc
     struct victims v = list_victims(e, newcomer);
     free(v.list);
     return v.bytes >= wanted;
+}
+
+/* The limit that asks for more to go. */
+int space_refusal(struct engine *e, int64_t bytes)
+{
+    return excess(e, bytes) >= shortage(e, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
 }
 
 void space_collect(struct engine *e, struct collection *ret)

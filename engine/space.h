@@ -47,6 +47,8 @@ int64_t space_used(struct engine *engine, unsigned *ret_blobs);
 bool space_make(struct engine *engine, int64_t bytes, const struct flying *newcomer);
 /* The same question, and nothing goes. NULL: for nobody who has anything yet. */
 bool space_could_make(struct engine *engine, int64_t bytes, const struct flying *newcomer);
+/* Which limit has no room for so many bytes more: ERROR_MAX_SIZE or ERROR_MIN_FREE. */
+int space_refusal(struct engine *engine, int64_t bytes);
 /* Evicts down to max_size and min_free now; fills in all but the orphans. */
 void space_collect(struct engine *engine, struct collection *ret);
 /* Takes a blob away under every path. ENGINE_ABSENT, ENGINE_BUSY (engine/inventory.h). */

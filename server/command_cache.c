@@ -47,7 +47,7 @@ static int reach(struct command *c)
     int r = control_client_open(given, 0, &c->client, &places);
     if (has_config)
         config_release(&config);
-    if (r == ERROR_READ_ONLY)
+    if (r == ERROR_DENIED)
         (void)fprintf(stderr,
                       "wheelyard: not for this user: %s; ask as the daemon's user or root\n",
                       places.data);

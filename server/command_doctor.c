@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/port.h"
 #include "base/str.h"
 #include "base/url.h"
 #include "server/argument.h"
@@ -22,7 +23,6 @@
 #include "server/config.h"
 #include "server/control_client.h"
 #include "server/doctor_disk.h"
-#include "server/doctor_port.h"
 #include "server/doctor_stage.h"
 #include "server/findings.h"
 #include "server/setup.h"
@@ -121,7 +121,7 @@ static void taken(struct doctor *d, const char *url, const char *what)
     struct url parts;
 
     if (!d->is_elsewhere && url_parse(url, &parts) == 0) {
-        doctor_port_holder(parts.port, holder, sizeof holder);
+        port_holder(parts.port, holder, sizeof holder);
         url_release(&parts);
     }
     if (str_starts(holder, "wheelyard,"))
@@ -132,6 +132,26 @@ static void taken(struct doctor *d, const char *url, const char *what)
                      "stop that program, or set listen to another port",
                      "the port is taken by another program%s%s%s: %s", *holder ? " (" : "", holder,
                      *holder ? ")" : "", what);
+}
+
+/* Full up to its own limit, or for want of disk. */
+static void look_at_state(struct doctor *d, const char *state, const struct json *cache)
+{
+    int64_t limit = json_integer(json_member(cache, "max_bytes"));
+    char size[FINDINGS_SIZE_TEXT];
+
+    findings_size(limit, size);
+    if (strcmp(state, "full") != 0)
+        findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
+                     "see the daemon's log for what its disk refuses", "it is %s", state);
+    else if (json_integer(json_member(cache, "bytes")) >= limit)
+        findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
+                     "raise max_size, if its disk has room",
+                     "it holds max_size (%s): what is new takes the place of something old", size);
+    else
+        findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
+                     "make room on its disk, or lower min_free",
+                     "its disk is full, or has less free than min_free");
 }
 
 static void look_at_problems(struct doctor *d, const char *url, const struct json *status)
@@ -146,8 +166,7 @@ static void look_at_problems(struct doctor *d, const char *url, const struct jso
     for (const struct json *p = first; p; p = json_next(p))
         count++;
     if (state && strcmp(state, "ok") != 0)
-        findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
-                     "make room on its disk, and see the daemon's log", "it is %s", state);
+        look_at_state(d, state, json_member(status, "cache"));
     if (count)
         findings_add(&d->findings, FINDING_WARNING, "problems", "problems", remedy,
                      "%u noted by the daemon, the last: %s: %s", count, kind ? kind : "?",
@@ -255,11 +274,11 @@ static bool look_through_daemon(struct doctor *d)
     }
     findings_add(&d->findings, d->reached ? FINDING_WARNING : FINDING_FAILED, "control",
                  "control socket",
-                 r == ERROR_READ_ONLY ? "ask again as root, or as the daemon's user"
-                 : d->reached         ? "name it with --socket"
-                                      : "start the daemon, or name its socket with --socket",
+                 r == ERROR_DENIED ? "ask again as root, or as the daemon's user"
+                 : d->reached      ? "name it with --socket"
+                                   : "start the daemon, or name its socket with --socket",
                  "%s at %s: mirrors cannot be looked at",
-                 r == ERROR_READ_ONLY ? "not for this user" : "no daemon", places.data);
+                 r == ERROR_DENIED ? "not for this user" : "no daemon", places.data);
     return false;
 }
 

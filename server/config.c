@@ -108,8 +108,7 @@ static int read_file(struct load *load, const char *path, struct buf *text)
     buf_clear(text);
     int r = file_read_all(path, text);
     if (r < 0)
-        say(load, "%s: cannot be read: %s", path,
-            r == ERROR_READ_ONLY ? "permission denied" : error_text(r));
+        say(load, "%s: cannot be read: %s", path, error_text(r));
     if (r)
         return r < 0 ? ERROR_CONFIG : r;
     load->config->file = strdup(path);

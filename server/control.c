@@ -308,6 +308,21 @@ static const char *environment(const char *name)
     return getenv(name);
 }
 
+static void say_no_socket(const char *path, int error, bool is_last)
+{
+    auto_free char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    auto_free char *refusal =
+        folder && *folder && error == ERROR_DENIED ? file_refusal(folder) : NULL;
+    const char *why = refusal                  ? refusal
+                      : error == ERROR_IN_USE  ? "another daemon listens there, or it is no socket"
+                      : error == ERROR_TOO_BIG ? "the path is longer than one of a socket may be"
+                                               : error_text(error);
+    log_warning("no control socket at %s: %s%s", path, why,
+                is_last ? "; commands such as wheelyard cache do not reach this daemon until the "
+                          "key socket names a path that this user can write"
+                        : "");
+}
+
 /* The first place that is possible; where another daemon listens none is looked for. */
 static int open_socket(struct control *c, const char *given)
 {
@@ -318,7 +333,7 @@ static int open_socket(struct control *c, const char *given)
         if (r && r != ERROR_IN_USE) {
             r = bind_at(places[i], &c->listener);
             if (r)
-                log_warning("no control socket at %s: %s", places[i], error_text(r));
+                say_no_socket(places[i], r, i + 1 == count || r == ERROR_IN_USE);
             else
                 c->path = str_dup(places[i]);
         }

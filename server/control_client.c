@@ -27,7 +27,7 @@ static int connect_to(const char *path, int *ret_fd)
     if (fd < 0)
         return ERROR_UNREACHABLE;
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return errno == EACCES || errno == EPERM ? ERROR_READ_ONLY : ERROR_UNREACHABLE;
+        return errno == EACCES || errno == EPERM ? ERROR_DENIED : ERROR_UNREACHABLE;
     *ret_fd = fd;
     fd = -1;
     return 0;

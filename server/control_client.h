@@ -20,7 +20,7 @@ struct control_client {
 };
 
 /* `given` is --socket, or NULL for the environment's and the usual places. timeout_s: how long a
- * reply may take; 0: as long as it does. ERROR_UNREACHABLE: nobody listens there; ERROR_READ_ONLY:
+ * reply may take; 0: as long as it does. ERROR_UNREACHABLE: nobody listens there; ERROR_DENIED:
  * somebody does, for another user. On failure `ret_places` (buf_init it) has the places, with ", "
  * between them. */
 int control_client_open(const char *given, int timeout_s, struct control_client *ret,

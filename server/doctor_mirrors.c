@@ -31,7 +31,7 @@ static const char *remedy_of(const struct examined_step *step)
     if (says(text, "certificate") || says(text, "SSL") || says(text, "TLS"))
         return "name your CA's bundle with ca_file, and look at the clock";
     if (says(text, "proxy") || says(text, "CONNECT tunnel") || step->status == 407)
-        return "correct proxy and no_proxy";
+        return "start the proxy, or correct proxy (https_proxy, http_proxy) and no_proxy";
     if (says(text, "resolve"))
         return "look at DNS; behind a proxy set proxy";
     if (step->status == 401 || step->status == 403)

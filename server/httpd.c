@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/lane.h"
 #include "base/log.h"
+#include "base/port.h"
 #include "base/thread.h"
 #include "server/file_reply.h"
 #include "server/guests.h"
@@ -36,7 +37,7 @@
 #include "server/page_reply.h"
 #include "server/status.h"
 
-enum { DETAIL_MAX_BYTES = 4096 };
+enum { DETAIL_MAX_BYTES = 4096, HOLDER_BYTES = 400, WHY_BYTES = 1024 };
 enum {
     POOL_BYTES = 8 << 10, /* zeroed by MHD after each request, so no larger than headers need */
     IDLE_TIMEOUT_S = 60,
@@ -362,6 +363,28 @@ static void listeners_add(struct httpd *httpd, size_t count)
         httpd->addresses[httpd->listener_count] = httpd->listeners[httpd->listener_count].address;
 }
 
+/* What is wrong, and what to do. */
+static void explain_listen(int error, int port, char ret[WHY_BYTES])
+{
+    char holder[HOLDER_BYTES] = "";
+    if (error == ERROR_IN_USE) {
+        port_holder(port, holder, sizeof(holder));
+        (void)snprintf(ret, WHY_BYTES,
+                       "another process has the port%s%s%s; stop it, or set listen to another port",
+                       *holder ? " (" : "", holder, *holder ? ")" : "");
+    } else if (error == ERROR_DENIED) {
+        (void)snprintf(ret, WHY_BYTES,
+                       "this user may not open port %d: those below 1024 take root or the "
+                       "capability CAP_NET_BIND_SERVICE; set listen to a higher one, or have "
+                       "systemd open it (wheelyard.socket)",
+                       port);
+    } else {
+        (void)snprintf(ret, WHY_BYTES, "%s",
+                       error == ERROR_UNREACHABLE ? "no such address on this machine"
+                                                  : error_text(error));
+    }
+}
+
 static int address_open(struct httpd *httpd, const struct httpd_options *options,
                         const struct httpd_listen *listen)
 {
@@ -376,11 +399,10 @@ static int address_open(struct httpd *httpd, const struct httpd_options *options
         return 0;
     }
     if (r) {
+        char why[WHY_BYTES];
+        explain_listen(r, listen->port, why);
         log_error("cannot listen on %s%s%s:%d: %s", bracketed ? "[" : "", listen->host,
-                  bracketed ? "]" : "", listen->port,
-                  r == ERROR_IN_USE        ? "another process has the port"
-                  : r == ERROR_UNREACHABLE ? "no such address on this machine"
-                                           : error_text(r));
+                  bracketed ? "]" : "", listen->port, why);
         return r;
     }
     listeners_add(httpd, opened);

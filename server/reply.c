@@ -188,6 +188,8 @@ unsigned reply_status_of_error(int error)
     case ERROR_TIMEOUT:
         return MHD_HTTP_GATEWAY_TIMEOUT;
     case ERROR_NO_SPACE:
+    case ERROR_MAX_SIZE:
+    case ERROR_MIN_FREE:
         return MHD_HTTP_INSUFFICIENT_STORAGE;
     case ERROR_NO_MEMORY:
     case ERROR_STOPPING:
@@ -196,6 +198,7 @@ unsigned reply_status_of_error(int error)
         return MHD_HTTP_LOOP_DETECTED;
     case ERROR_IO:
     case ERROR_READ_ONLY:
+    case ERROR_DENIED:
     case ERROR_CORRUPT:
     case ERROR_TOO_BIG:
     case ERROR_CONFIG:

@@ -20,8 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "server/activation.h"
 #include "server/announce.h"
@@ -95,6 +97,21 @@ static int make_instance(char ret[2 * INSTANCE_BYTES + 1])
 
 /* ------------------------------------------------------------------ start */
 
+static void say_cache_dir_failed(const char *dir, int error)
+{
+    auto_free char *refusal = error == ERROR_DENIED ? file_refusal(dir) : NULL;
+    if (refusal)
+        log_error("cannot open cache directory %s: %s; give it to this user, or set cache_dir to "
+                  "another one",
+                  dir, refusal);
+    else if (error == ERROR_DENIED)
+        log_error("cannot open cache directory %s: a file in it belongs to another user; give all "
+                  "of it to this one (chown -R), or set cache_dir to another one",
+                  dir);
+    else
+        log_error("cannot open cache directory %s: %s", dir, error_text(error));
+}
+
 static int start_engine(struct daemon *daemon)
 {
     struct engine_options options = daemon->config.engine;
@@ -105,7 +122,7 @@ static int start_engine(struct daemon *daemon)
     if (r == ERROR_IN_USE)
         log_error("cache directory %s is in use by another daemon", options.cache_dir);
     else if (r)
-        log_error("cannot open cache directory %s: %s", options.cache_dir, error_text(r));
+        say_cache_dir_failed(options.cache_dir, r);
     return r;
 }
 

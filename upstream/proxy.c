@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 struct proxy_rules {
     char *http; /* or NULL */
@@ -132,4 +133,15 @@ const char *proxy_for(const struct proxy_rules *rules, bool is_https, const char
 {
     const char *proxy = is_https ? rules->https : rules->http;
     return proxy && !is_excepted(rules, host) ? proxy : NULL;
+}
+
+void proxy_name(const char *proxy, char ret[PROXY_NAME_BYTES])
+{
+    const char *scheme = strstr(proxy, "://");
+    const char *host = scheme ? scheme + strlen("://") : proxy;
+    const char *credentials = strrchr(host, '@');
+    if (credentials)
+        host = credentials + 1;
+    str_copy(ret, PROXY_NAME_BYTES, host);
+    ret[strcspn(ret, "/?#")] = '\0';
 }

@@ -20,6 +20,10 @@ int proxy_rules_new(const char *proxy, const char *no_proxy, struct proxy_rules 
 void proxy_rules_free(struct proxy_rules *rules);
 DEFINE_CLEANUP(struct proxy_rules, proxy_rules_free)
 
+/* "127.0.0.1:7890" of a proxy's URL, for people: without scheme and credentials. */
+enum { PROXY_NAME_BYTES = 300 };
+void proxy_name(const char *proxy, char ret[PROXY_NAME_BYTES]);
+
 /* The proxy's URL, perhaps with credentials, or NULL to connect directly. `host` in canonical
  * spelling (upstream/address.h). */
 const char *proxy_for(const struct proxy_rules *rules, bool is_https, const char *host);

@@ -7,6 +7,7 @@
 #include "upstream/transfer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -375,6 +376,21 @@ static const char *words_of_curl(const struct transfer *t, CURLcode code)
     return is_usable ? t->curl_text : curl_easy_strerror(code);
 }
 
+/* The proxy is named: what is wrong there is no fault of the mirror's. */
+static int fail_at_proxy(struct transfer *t, int error, CURLcode code)
+{
+    const char *proxy = proxy_for(t->setup->proxies, t->target.is_https, t->target.host);
+    char name[PROXY_NAME_BYTES];
+    long os_error = 0;
+    proxy_name(proxy ? proxy : "", name);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
+    if (code == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED)
+        return transfer_fail(t, error, "proxy %s refused the connection", name);
+    if (code == CURLE_COULDNT_RESOLVE_PROXY)
+        return transfer_fail(t, error, "proxy %s: its name cannot be resolved", name);
+    return transfer_fail(t, error, "through proxy %s: %s", name, words_of_curl(t, code));
+}
+
 int transfer_hop_ended(struct transfer *t, CURLcode code)
 {
     if (t->error)
@@ -385,7 +401,9 @@ int transfer_hop_ended(struct transfer *t, CURLcode code)
         int error = error_from_curl(t, code);
         if (error == ERROR_FORBIDDEN_ADDRESS)
             return transfer_fail(t, error, "the name leads to an address that is not allowed");
-        return transfer_fail(t, error, "%s", words_of_curl(t, code));
+        return t->is_proxied && !t->is_connected
+                   ? fail_at_proxy(t, error, code)
+                   : transfer_fail(t, error, "%s", words_of_curl(t, code));
     }
     if (!t->has_head)
         return transfer_fail(t, ERROR_UPSTREAM_BROKEN, "no header section");

@@ -69,7 +69,7 @@ static void keeps_so_much_free(void **state)
     auto_free char *name = NULL;
     auto_close int fd = -1;
     assert_int_equal(store_begin(store, &name, &fd), 0);
-    assert_int_equal(store_reserve(store, fd, 8 * MIB, 10 * MIB), ERROR_NO_SPACE);
+    assert_int_equal(store_reserve(store, fd, 8 * MIB, 10 * MIB), ERROR_MIN_FREE);
     assert_int_equal(allocated(fd), 0);
     assert_int_equal(store_reserve(store, fd, 8 * MIB, 4 * MIB), 0);
     assert_int_equal(allocated(fd), 8 * MIB);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/doctor_port.h"
+#include "base/port.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -79,7 +79,7 @@ static void name_of(const char *pid, char *ret, size_t size)
     (void)snprintf(ret, size, "%s, pid %s", name, pid);
 }
 
-void doctor_port_holder(int port, char *ret, size_t size)
+void port_holder(int port, char *ret, size_t size)
 {
     struct inodes inodes = {.count = 0};
     bool found = false;
