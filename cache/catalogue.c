@@ -58,7 +58,7 @@ struct visit {
     union {
         int (*file)(void *context, const struct catalogue_file *file);
         int (*blob)(void *context, const char *sha256, int64_t size, int64_t allocated_bytes);
-        int (*digest)(void *context, const struct catalogue_digest *digest);
+        int (*claim)(void *context, const struct catalogue_claim *claim);
         int (*listing)(void *context, const struct catalogue_listing *listing);
         int (*blame)(void *context, const char *origin, const char *path, const char *mirror,
                      const char *validator, int64_t when_s);
@@ -190,47 +190,48 @@ int catalogue_each_blob(struct catalogue *catalogue,
                       &(struct visit){.blob = visit, .context = context});
 }
 
-/* ------------------------------------------------------------------ digests */
+/* ------------------------------------------------------------------ claims */
 
-int catalogue_put_digest(struct catalogue *catalogue, const struct catalogue_digest *digest)
+int catalogue_put_claim(struct catalogue *catalogue, const struct catalogue_claim *c)
 {
-    return sql_change(catalogue->sql, PUT_DIGEST,
-                      VALUES(sql_text(digest->origin), sql_text(digest->path),
-                             sql_text(digest->project), sql_text(digest->sha256),
-                             sql_text(digest->metadata_sha256), sql_text(digest->authority),
-                             sql_integer(digest->disputed)));
+    return sql_change(catalogue->sql, PUT_CLAIM,
+                      VALUES(sql_text(c->origin), sql_text(c->path), sql_text(c->mirror),
+                             sql_text(c->project), sql_text(c->channel), sql_text(c->digests),
+                             sql_text(c->metadata), sql_integer(c->said_s),
+                             sql_integer(c->is_withdrawn)));
 }
 
-static int on_digest(void *context, const struct sql_row *row)
+static int on_claim(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;
-    const char *metadata_sha256 = sql_row_text(row, 4);
-    const struct catalogue_digest digest = {
+    const struct catalogue_claim claim = {
         .origin = text(row, 0),
         .path = text(row, 1),
-        .project = text(row, 2),
-        .sha256 = sql_row_text(row, 3),
-        .metadata_sha256 = metadata_sha256 && *metadata_sha256 ? metadata_sha256 : NULL,
-        .authority = text(row, 5),
-        .disputed = sql_row_integer(row, 6) != 0,
+        .mirror = text(row, 2),
+        .project = text(row, 3),
+        .channel = text(row, 4),
+        .digests = sql_row_text(row, 5),
+        .metadata = sql_row_text(row, 6),
+        .said_s = sql_row_integer(row, 7),
+        .is_withdrawn = sql_row_integer(row, 8) != 0,
     };
-    return visit->digest(visit->context, &digest);
+    return visit->claim(visit->context, &claim);
 }
 
-int catalogue_each_digest(struct catalogue *catalogue, const char *origin, const char *project,
-                          int (*visit)(void *context, const struct catalogue_digest *digest),
-                          void *context)
-{
-    return visit_each(catalogue, EACH_DIGEST, VALUES(sql_text(origin), sql_text(project)),
-                      on_digest, &(struct visit){.digest = visit, .context = context});
-}
-
-int catalogue_get_digest(struct catalogue *catalogue, const char *origin, const char *path,
-                         int (*visit)(void *context, const struct catalogue_digest *digest),
+int catalogue_each_claim(struct catalogue *catalogue, const char *origin, const char *project,
+                         int (*visit)(void *context, const struct catalogue_claim *claim),
                          void *context)
 {
-    return visit_one(catalogue, GET_DIGEST, VALUES(sql_text(origin), sql_text(path)), on_digest,
-                     &(struct visit){.digest = visit, .context = context});
+    return visit_each(catalogue, EACH_CLAIM, VALUES(sql_text(origin), sql_text(project)), on_claim,
+                      &(struct visit){.claim = visit, .context = context});
+}
+
+int catalogue_each_claim_of(struct catalogue *catalogue, const char *origin, const char *path,
+                            int (*visit)(void *context, const struct catalogue_claim *claim),
+                            void *context)
+{
+    return visit_each(catalogue, EACH_CLAIM_OF, VALUES(sql_text(origin), sql_text(path)), on_claim,
+                      &(struct visit){.claim = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ listings */

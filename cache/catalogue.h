@@ -70,26 +70,28 @@ int catalogue_each_blob(struct catalogue *catalogue,
                                      int64_t allocated_bytes),
                         void *context);
 
-/* ---- digests: what authorities ever said of a path; remembered for good ---- */
-struct catalogue_digest {
+/* ---- claims: what a mirror's pages say of the digests of a file; one row per file and mirror, the
+ * last word ---- */
+struct catalogue_claim {
     const char *origin, *path;
-    const char *project;         /* normalised */
-    const char *sha256;          /* or NULL: not said */
-    const char *metadata_sha256; /* or NULL */
-    const char *authority;       /* mirror name */
-    bool disputed;               /* two authorities disagree: publish neither */
+    const char *mirror;   /* name */
+    const char *project;  /* normalised */
+    const char *channel;  /* whose page it was (a scope of lists; "" where there is none) */
+    const char *digests;  /* of the file; or NULL: not said */
+    const char *metadata; /* of its metadata; or NULL */
+    int64_t said_s;       /* when that page was last read, as far as it was worth writing down */
+    bool is_withdrawn;    /* a later page of that mirror does not say it any more */
 };
-/* A sha256 that contradicts a stored one of another authority or day marks the row disputed for
- * good and keeps the first; NULL takes nothing away. A metadata_sha256 that contradicts is no
- * reason to doubt the file: the row forgets it for good (NULL), so that neither is published. */
-int catalogue_put_digest(struct catalogue *catalogue, const struct catalogue_digest *digest);
-int catalogue_each_digest(struct catalogue *catalogue, const char *origin, const char *project,
-                          int (*visit)(void *context, const struct catalogue_digest *digest),
-                          void *context);
-/* CATALOGUE_MISSING when there is none. */
-int catalogue_get_digest(struct catalogue *catalogue, const char *origin, const char *path,
-                         int (*visit)(void *context, const struct catalogue_digest *digest),
+/* The whole row is replaced. */
+int catalogue_put_claim(struct catalogue *catalogue, const struct catalogue_claim *claim);
+/* Of a project: by path and mirror, as strcmp orders. */
+int catalogue_each_claim(struct catalogue *catalogue, const char *origin, const char *project,
+                         int (*visit)(void *context, const struct catalogue_claim *claim),
                          void *context);
+/* Of one file. */
+int catalogue_each_claim_of(struct catalogue *catalogue, const char *origin, const char *path,
+                            int (*visit)(void *context, const struct catalogue_claim *claim),
+                            void *context);
 
 /* ---- listings: the last good page of a mirror, as received ---- */
 struct catalogue_listing {

@@ -6,7 +6,6 @@
 /*
  * Never edit a step that was released; append one. Keys are what the headers' functions take.
  * Tables are clustered on their key (WITHOUT ROWID) but for listings, whose bodies are megabytes.
- * metadata_sha256 = '' stands for "contradicted, do not ask again".
  */
 static const char *const migrations[] = {
     "CREATE TABLE file ("
@@ -55,6 +54,19 @@ static const char *const migrations[] = {
     "  asked_s INTEGER NOT NULL, modified_s INTEGER NOT NULL, size INTEGER NOT NULL,"
     "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX sighting_by_project ON sighting (origin, project)",
+    /* What was remembered for good counts from now on as long as nobody says anything else. Of two
+     * that contradicted each other only the first is known: it is no better than the other. */
+    "CREATE TABLE claim ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, project TEXT NOT NULL,"
+    "  channel TEXT NOT NULL, digests TEXT, metadata TEXT, said_s INTEGER NOT NULL,"
+    "  is_withdrawn INTEGER NOT NULL, PRIMARY KEY (origin, path, mirror)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX claim_by_project ON claim (origin, project);"
+    "INSERT INTO claim"
+    " SELECT origin, path, authority, project, '', iif(disputed, NULL, 'sha256=' || sha256),"
+    "  iif(metadata_sha256 <> '', 'sha256=' || metadata_sha256, NULL), 0, 1 FROM digest"
+    " WHERE path NOT LIKE '%.metadata'"
+    "  AND ((sha256 IS NOT NULL AND NOT disputed) OR ifnull(metadata_sha256, '') <> '');"
+    "DROP TABLE digest",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -68,7 +80,8 @@ static const char *const migrations[] = {
 #define LOCAL_COLUMNS                                                                              \
     "origin, path, size, modified_ns, inode, sha256, metadata_sha256, requires_python, problem,"   \
     " etag"
-#define DIGEST_COLUMNS "origin, path, project, sha256, metadata_sha256, authority, disputed"
+#define CLAIM_COLUMNS                                                                              \
+    "origin, path, mirror, project, channel, digests, metadata, said_s, is_withdrawn"
 
 #define SHOWING_COLUMNS                                                                            \
     "origin, project, path, channel, requires_python, upload_time, upload_time_source, yanked,"    \
@@ -88,25 +101,12 @@ static const char *const statements[STATEMENTS] = {
     [FORGET_BLOB] = "UPDATE file SET blob = NULL WHERE blob = ?1",
     [EACH_BLOB] = "SELECT sha256, size, allocated_bytes FROM blob",
 
-    /* The WHERE at the end: a page says the same every ten minutes, which is no reason to write. */
-    [PUT_DIGEST] =
-        "INSERT INTO digest (" DIGEST_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-        " ON CONFLICT (origin, path) DO UPDATE SET"
-        "  project = excluded.project,"
-        "  disputed = disputed OR excluded.disputed OR ifnull(sha256 <> excluded.sha256, 0),"
-        "  authority = iif(sha256 IS NULL AND excluded.sha256 IS NOT NULL,"
-        "                  excluded.authority, authority),"
-        "  sha256 = ifnull(sha256, excluded.sha256),"
-        "  metadata_sha256 = iif(metadata_sha256 <> excluded.metadata_sha256, '',"
-        "                        ifnull(metadata_sha256, excluded.metadata_sha256))"
-        " WHERE project <> excluded.project OR excluded.disputed > disputed"
-        "  OR (excluded.sha256 IS NOT NULL AND excluded.sha256 IS NOT sha256)"
-        "  OR (excluded.metadata_sha256 IS NOT NULL"
-        "      AND excluded.metadata_sha256 IS NOT metadata_sha256)",
+    [PUT_CLAIM] = "INSERT OR REPLACE INTO claim (" CLAIM_COLUMNS ")"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     /* Left to itself SQLite reads all of the origin's: without statistics it takes them for few. */
-    [EACH_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest INDEXED BY digest_by_project"
-                    " WHERE origin = ?1 AND project = ?2",
-    [GET_DIGEST] = "SELECT " DIGEST_COLUMNS " FROM digest WHERE origin = ?1 AND path = ?2",
+    [EACH_CLAIM] = "SELECT " CLAIM_COLUMNS " FROM claim INDEXED BY claim_by_project"
+                   " WHERE origin = ?1 AND project = ?2 ORDER BY path, mirror",
+    [EACH_CLAIM_OF] = "SELECT " CLAIM_COLUMNS " FROM claim WHERE origin = ?1 AND path = ?2",
 
     [PUT_LISTING] = "INSERT OR REPLACE INTO listing"
                     " (origin, mirror, page, url, etag, last_modified, status, fetched_s, body)"

@@ -134,10 +134,7 @@ void build_free(struct build *b)
     for (size_t i = 0; i < b->known_count; i++)
         free(b->known[i]);
     for (size_t i = 0; i < b->remembered_count; i++) {
-        free((void *)(uintptr_t)b->remembered[i].path);
-        free((void *)(uintptr_t)b->remembered[i].sha256);
-        free((void *)(uintptr_t)b->remembered[i].metadata_sha256);
-        free((void *)(uintptr_t)b->remembered[i].authority);
+        free((void *)(uintptr_t)b->remembered[i].path); /* the others are behind it */
     }
     for (size_t i = 0; i < b->name_count; i++)
         free(b->names[i]);
@@ -146,7 +143,7 @@ void build_free(struct build *b)
     free(b->remembered);
     for (size_t i = 0; i < b->made_count; i++) {
         free((void *)(uintptr_t)b->made[i].path);
-        free((void *)(uintptr_t)b->made[i].sha256);
+        free((void *)(uintptr_t)b->made[i].digests);
         free((void *)(uintptr_t)b->made[i].requires_python);
     }
     free(b->made);
@@ -182,22 +179,15 @@ static void href_prefix(const struct build *b, struct buf *to)
 
 static int merge_listings(struct build *b, const struct buf *prefix)
 {
-    auto_free struct merge_digest *remembered =
-        calloc(b->remembered_count + 1, sizeof(*remembered));
     auto_free struct merge_held *held = delisted_input(b);
-    if (!remembered || !held)
+    if (!held)
         return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < b->remembered_count; i++) {
-        const struct catalogue_digest *d = &b->remembered[i];
-        remembered[i] = (struct merge_digest){d->path, d->sha256, d->metadata_sha256, d->authority,
-                                              d->disputed};
-    }
     struct merge_input input = {.origin = b->origin,
                                 .channel = b->channel,
                                 .project = b->project,
                                 .href_prefix = prefix->data,
                                 .source_count = b->count,
-                                .remembered = remembered,
+                                .remembered = b->remembered,
                                 .remembered_count = b->remembered_count,
                                 .now_s = clock_real_s(),
                                 .made = b->made,
@@ -211,6 +201,7 @@ static int merge_listings(struct build *b, const struct buf *prefix)
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
+        input.sources[i].said_s = b->said_s[i];
     }
     return merge_project(&input, &b->merge);
 }
@@ -447,24 +438,42 @@ static void build_run(struct job *job)
     core_post(b->engine, job);
 }
 
-static int on_digest(void *context, const struct catalogue_digest *d)
+/* Copies a text behind the last one; NULL of NULL. */
+static const char *put_text(char **at, const char *text)
+{
+    const char *copy = text ? *at : NULL;
+    if (text)
+        *at = stpcpy(*at, text) + 1;
+    return copy;
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static int on_claim(void *context, const struct catalogue_claim *c)
 {
     struct build *b = context;
     if ((b->remembered_count & (b->remembered_count + 1)) == 0) { /* 0, 1, 3, 7: double */
         size_t room = 2 * (b->remembered_count + 1);
-        struct catalogue_digest *list = realloc(b->remembered, room * sizeof(*list));
+        struct merge_claim *list = realloc(b->remembered, room * sizeof(*list));
         if (!list)
             return ERROR_NO_MEMORY;
         b->remembered = list;
     }
-    struct catalogue_digest *to = &b->remembered[b->remembered_count];
-    *to = (struct catalogue_digest){.path = str_dup(d->path),
-                                    .sha256 = str_dup(d->sha256),
-                                    .metadata_sha256 = str_dup(d->metadata_sha256),
-                                    .authority = str_dup(d->authority),
-                                    .disputed = d->disputed};
-    if (!to->path)
+    struct merge_claim *to = &b->remembered[b->remembered_count];
+    char *at = malloc(text_size(c->path) + text_size(c->mirror) + text_size(c->channel) +
+                      text_size(c->digests) + text_size(c->metadata));
+    if (!at)
         return ERROR_NO_MEMORY;
+    to->path = put_text(&at, c->path);
+    to->mirror = put_text(&at, c->mirror);
+    to->channel = put_text(&at, c->channel);
+    to->digests = put_text(&at, c->digests);
+    to->metadata = put_text(&at, c->metadata);
+    to->said_s = c->said_s;
+    to->is_withdrawn = c->is_withdrawn;
     b->remembered_count++;
     return 0;
 }
@@ -479,7 +488,9 @@ static int on_made(void *context, const struct catalogue_metadata *m)
         b->made = list;
     }
     struct merge_made *to = &b->made[b->made_count];
-    *to = (struct merge_made){str_dup(m->path), str_dup(m->sha256), str_dup(m->requires_python)};
+    *to =
+        (struct merge_made){str_dup(m->path), m->sha256 ? str_printf("sha256=%s", m->sha256) : NULL,
+                            str_dup(m->requires_python)};
     if (!to->path)
         return ERROR_NO_MEMORY;
     b->made_count++;
@@ -490,7 +501,7 @@ static void recall(struct build *b)
 {
     if (!b->project || b->origin->directory) /* what a folder holds may be other files tomorrow */
         return;
-    (void)catalogue_each_digest(b->engine->catalogue, b->origin->name, b->project, on_digest, b);
+    (void)catalogue_each_claim(b->engine->catalogue, b->origin->name, b->project, on_claim, b);
     (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
     delisted_recall(b);
     dates_recall(b);
@@ -511,85 +522,4 @@ void build_start(struct build *b)
 {
     b->job.run = recall_run;
     lane_post(b->engine->catalogue_lane, &b->job);
-}
-
-/* --------------------------------------------------------------- remember */
-
-struct remember {
-    struct job job;
-    struct build *build; /* owned: its strings are what is written */
-};
-
-static void put_digest(struct build *b, const struct merge_file *f)
-{
-    struct catalogue_digest d = {.origin = b->origin->name,
-                                 .path = f->path,
-                                 .project = b->project,
-                                 .sha256 = f->sha256,
-                                 .metadata_sha256 = f->metadata_sha256,
-                                 .authority = f->authority ? f->authority : "",
-                                 .disputed = f->disputed};
-    (void)catalogue_put_digest(b->engine->catalogue, &d);
-    if (!f->metadata_sha256)
-        return;
-    /* The metadata is a file of its own to whoever fetches it. */
-    auto_free char *path = str_printf("%s.metadata", f->path);
-    struct catalogue_digest m = {.origin = d.origin,
-                                 .path = path,
-                                 .project = b->project,
-                                 .sha256 = f->metadata_sha256,
-                                 .authority = d.authority};
-    if (path)
-        (void)catalogue_put_digest(b->engine->catalogue, &m);
-}
-
-static void remember_run(struct job *job)
-{
-    struct remember *r = container_of(job, struct remember, job);
-    struct build *b = r->build;
-    int error = catalogue_begin(b->engine->catalogue);
-    for (size_t i = 0; error == 0 && i < b->merge.count; i++) {
-        const struct merge_file *f = &b->merge.files[i];
-        if (f->is_new || f->disputed)
-            put_digest(b, f);
-        if (dates_is_new(f))
-            dates_store(b, f);
-    }
-    if (error == 0)
-        delisted_store(b);
-    if (error == 0)
-        error = catalogue_commit(b->engine->catalogue);
-    if (error)
-        log_warning("catalogue: cannot store what is known of %s: %s", b->project,
-                    error_text(error));
-    build_free(b);
-    free(r);
-}
-
-void build_remember(struct build *b)
-{
-    bool is_fleeting = b->origin->directory != NULL; /* the disk says it again */
-    bool news = !is_fleeting && delisted_settle(b);
-    for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
-        const struct merge_file *f = &b->merge.files[i];
-        news |= f->is_new || f->disputed || dates_is_new(f);
-        if (f->is_new && f->sha256 && !f->disputed)
-            files_learn_digest(b->engine, b->origin, f->path, f->sha256);
-        auto_free char *metadata =
-            f->is_new && f->metadata_sha256 ? str_printf("%s.metadata", f->path) : NULL;
-        if (metadata)
-            files_learn_digest(b->engine, b->origin, metadata, f->metadata_sha256);
-        if (f->disputed && !f->was_disputed)
-            log_warning("digest disputed path=%s/%s", b->origin->name, f->path);
-        if (f->disputed)
-            core_problem(b->engine, "digest-disputed", b->origin->name, f->path,
-                         "two authorities name different digests");
-    }
-    struct remember *r = news ? calloc(1, sizeof(*r)) : NULL;
-    if (!r) {
-        build_free(b);
-        return;
-    }
-    *r = (struct remember){{remember_run, NULL}, b};
-    lane_post(b->engine->catalogue_lane, &r->job);
 }

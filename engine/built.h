@@ -36,6 +36,7 @@ struct build {
     char *index, *channel, *project;
     struct listing_ref *listings[MERGE_SOURCES];
     unsigned mirrors[MERGE_SOURCES];
+    int64_t said_s[MERGE_SOURCES]; /* when the mirror last said so */
     unsigned count;
     bool official; /* hrefs of the origin's canonical site */
     bool incomplete, makes_metadata;
@@ -49,7 +50,7 @@ struct build {
     /* results */
     struct page *page;
     struct merge merge;
-    struct catalogue_digest *remembered; /* copies */
+    struct merge_claim *remembered; /* copies */
     size_t remembered_count;
     struct merge_made *made; /* copies */
     size_t made_count;
@@ -66,6 +67,6 @@ struct build {
 
 void build_start(struct build *build); /* takes over; `done` follows */
 void build_free(struct build *build);
-/* Queues what authorities said now and had not said before, and which files are new to us. Flight
+/* Queues what mirrors say now and did not say before, and which files are new to us. Flight
  * thread. */
 void build_remember(struct build *build);

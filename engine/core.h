@@ -184,7 +184,8 @@ void sources_tick(struct engine *engine, int64_t now_ms);
 
 /* ---- status.c: the snapshot, and problems: what an administrator should know; newest first,
  * bounded; flight thread */
-void core_problem(struct engine *engine, const char *kind, const char *origin, const char *path,
+/* Whether it was not there before. */
+bool core_problem(struct engine *engine, const char *kind, const char *origin, const char *path,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* It is not so any more. */
 void core_problem_over(struct engine *engine, const char *kind, const char *origin,

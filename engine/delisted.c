@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/delisted.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ struct delisted_file {
     char *path;
     struct file_name name;
     struct listed_file listed;
-    char sha256[SHA256_HEX];
+    char digests[sizeof("sha256=") + SHA256_HEX]; /* "": no claim agrees with what we hold */
     /* of its showing in the channel: */
     bool is_seen;
     char *requires_python, *upload_time, *upload_time_source, *yanked_reason;
@@ -306,7 +307,7 @@ static bool copy_held(const struct held *h, struct delisted_file *f)
                                      .about_size = -1,
                                      .modified = DATE_UNKNOWN};
     if (h->entry->authoritative)
-        memcpy(f->sha256, h->entry->sha256, sizeof(f->sha256));
+        (void)snprintf(f->digests, sizeof(f->digests), "sha256=%s", h->entry->sha256);
     return true;
 }
 
@@ -385,8 +386,8 @@ void delisted_recall(struct build *b)
         return;
     qsort(b->held, b->held_count, sizeof(*b->held), by_path);
     for (size_t i = 0; i < b->held_count; i++) /* from here on they keep their places */
-        if (b->held[i].sha256[0])
-            b->held[i].listed.sha256 = b->held[i].sha256;
+        if (b->held[i].digests[0])
+            b->held[i].listed.digests = b->held[i].digests;
     (void)catalogue_each_showing(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
 }
 

@@ -474,6 +474,11 @@ void record_hash_step(struct directory *d)
 
 /* ------------------------------------------------------------------ listing */
 
+static char *text_of(const char *sha256)
+{
+    return sha256[0] ? str_printf("sha256=%s", sha256) : NULL;
+}
+
 static bool fill(struct listed_file *to, const struct record *r)
 {
     *to = (struct listed_file){.url = strdup(r->path),
@@ -481,11 +486,10 @@ static bool fill(struct listed_file *to, const struct record *r)
                                .kind = r->parsed.kind,
                                .project = str_dup(r->parsed.project),
                                .version = str_dup(r->parsed.version),
-                               .sha256 = r->sha256[0] ? strdup(r->sha256) : NULL,
+                               .digests = text_of(r->sha256),
                                .requires_python = str_dup(r->requires_python),
                                .has_metadata = r->metadata_sha256[0] != '\0',
-                               .metadata_sha256 =
-                                   r->metadata_sha256[0] ? strdup(r->metadata_sha256) : NULL,
+                               .metadata_digests = text_of(r->metadata_sha256),
                                .size = r->file.size,
                                .about_size = -1,
                                .modified = r->file.modified_ns / 1000000000,

@@ -172,7 +172,7 @@ static void take_files(struct examined *to, const struct listing *l)
         const struct listed_file *f = &l->files[i];
         bool is_it = f->kind == FILE_WHEEL && strcmp(f->project, to->project) == 0;
         auto_free char *path = NULL;
-        to->digest_count += f->sha256 != NULL;
+        to->digest_count += f->digests != NULL;
         if (origin_map_url(to->origin, f->url, &path)) {
             to->elsewhere_count++;
         } else if (!to->file || (is_it && !found)) {

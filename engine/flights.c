@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/claim_set.h"
 #include "engine/delisted.h"
 #include "engine/flying.h"
 #include "engine/pass.h"
@@ -56,13 +57,16 @@ static int on_file_row(void *context, const struct catalogue_file *file)
     return 0;
 }
 
-static int on_digest_row(void *context, const struct catalogue_digest *digest)
+/* What mirrors claim of it. */
+static void look_at_claims(struct lookup *l)
 {
-    struct lookup *l = context;
-    if (digest->sha256)
-        str_copy(l->sha256, sizeof(l->sha256), digest->sha256);
-    l->disputed = digest->disputed;
-    return 0;
+    struct claim_set *set =
+        claim_set_load(l->flying->engine->catalogue, l->flying->origin, l->path);
+    if (!set)
+        return;
+    (void)digests_sha256(set->choice.agreed, l->sha256);
+    l->disputed = set->choice.is_disputed;
+    claim_set_free(set);
 }
 
 static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
@@ -162,7 +166,7 @@ static void lookup_run(struct job *job)
     l->sha256[0] = '\0';
     l->now_s = clock_real_s();
     (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
-    (void)catalogue_get_digest(e->catalogue, l->origin, l->path, on_digest_row, l);
+    look_at_claims(l);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
     l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
     if (l->leftover && !l->is_found)

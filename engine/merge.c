@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/dates.h"
+#include "engine/merge_claims.h"
 
 /* Index into merge.files by path, by name and by release; freed with the building. */
 struct by_key {
@@ -23,6 +24,7 @@ struct building {
     const struct merge_input *input;
     struct merge *merge;
     size_t room;
+    struct saying saying;
     struct by_key *paths, *names, *releases, *remembered, *made;
 };
 
@@ -122,32 +124,9 @@ static int add_file(struct building *b, char *path, const struct listed_file *l)
     return f->href && add_key(&b->paths, path, index) ? 0 : ERROR_NO_MEMORY;
 }
 
-static void note_digest(struct merge_file *f, const char **known, const char *said)
+static int fill_in(struct building *b, struct merge_file *f, const struct listed_file *l,
+                   unsigned mirror)
 {
-    if (!said)
-        return;
-    if (!*known)
-        *known = said;
-    else if (strcmp(*known, said) != 0)
-        f->disputed = true;
-}
-
-/* Where they contradict each other nobody knows which one will be served. */
-static void note_metadata(struct merge_file *f, const char *said)
-{
-    if (said && f->metadata_sha256 && strcmp(said, f->metadata_sha256) != 0)
-        f->metadata_disputed = true;
-    if (f->metadata_disputed)
-        f->metadata_sha256 = NULL;
-    else if (!f->metadata_sha256)
-        f->metadata_sha256 = said;
-}
-
-static void fill_in(struct merge_file *f, const struct listed_file *l, const char *mirror_name)
-{
-    if (l->sha256 && !f->authority)
-        f->authority = mirror_name;
-    note_digest(f, &f->sha256, l->sha256);
     if (!f->requires_python)
         f->requires_python = l->requires_python;
     if (!f->upload_time)
@@ -160,10 +139,8 @@ static void fill_in(struct merge_file *f, const struct listed_file *l, const cha
         f->yanked = true;
         f->yanked_reason = l->yanked_reason;
     }
-    if (!l->has_metadata)
-        return;
-    f->has_metadata = true;
-    note_metadata(f, l->metadata_sha256);
+    f->has_metadata |= l->has_metadata;
+    return saying_note(&b->saying, f, mirror, l);
 }
 
 /* Of a clock whose zone nobody knows: from the east of the world to its west. */
@@ -203,9 +180,8 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
     struct merge_file *f = &b->merge->files[known->index];
     f->is_delisted = (!f->mirrors || f->is_delisted) && m->parent && l->is_delisted;
     f->mirrors |= 1u << mirror;
-    fill_in(f, l, m->name);
     note_date(f, l, m);
-    return 0;
+    return fill_in(b, f, l, mirror);
 }
 
 static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
@@ -259,39 +235,36 @@ static int take_held(struct building *b)
         f->is_kept = true;
         f->is_delisted = h->is_delisted || in->is_heard;
         f->kept_source = h->upload_time_source;
-        fill_in(f, h->listed, NULL);
+        r = fill_in(b, f, h->listed, SAYING_NO_MIRROR);
+        if (r)
+            return r;
     }
     return 0;
 }
 
-/* What authorities said earlier counts as if they said it now. */
-static int recall(struct building *b)
+static long first_row(void *context, const char *path)
+{
+    const struct building *b = context;
+    const struct by_key *k = find_key(b->remembered, path);
+    return k ? (long)k->index : -1;
+}
+
+/* Which digests are believed, of what mirrors say now and what they said earlier. */
+static int settle_digests(struct building *b)
 {
     const struct merge_input *in = b->input;
-    for (size_t i = 0; i < in->remembered_count; i++)
-        if (!add_key(&b->remembered, in->remembered[i].path, i))
-            return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < b->merge->count; i++) {
-        struct merge_file *f = &b->merge->files[i];
-        struct by_key *k = find_key(b->remembered, f->path);
-        const struct merge_digest *d = k ? &in->remembered[k->index] : NULL;
-        f->is_new = !f->is_kept && ((f->sha256 && (!d || !d->sha256)) ||
-                                    (f->metadata_sha256 && (!d || !d->metadata_sha256)));
-        if (!d)
+    for (size_t i = 0; i < in->remembered_count; i++) {
+        const char *path = in->remembered[i].path;
+        if (i && strcmp(path, in->remembered[i - 1].path) == 0)
             continue;
-        if (!f->authority)
-            f->authority = d->authority;
-        note_digest(f, &f->sha256, d->sha256);
-        f->was_disputed = d->disputed;
-        f->disputed |= d->disputed;
-        if (f->has_metadata)
-            note_metadata(f, d->metadata_sha256);
+        if (!add_key(&b->remembered, path, i))
+            return ERROR_NO_MEMORY;
     }
-    return 0;
+    return saying_settle(&b->saying, first_row, b);
 }
 
 /* What no mirror says is filled in from the wheels themselves. Metadata is promised where it can be
- * made; under an authority's digest where there is one, for ours is compared with that. */
+ * made; under the digest that is believed where there is one, for ours is compared with that. */
 static int fill_in_made(struct building *b)
 {
     const struct merge_input *in = b->input;
@@ -302,9 +275,9 @@ static int fill_in_made(struct building *b)
         struct merge_file *f = &b->merge->files[i];
         struct by_key *k = find_key(b->made, f->path);
         const struct merge_made *made = k ? &in->made[k->index] : NULL;
-        if (made && made->sha256 && !f->requires_python)
+        if (made && made->digests && !f->requires_python)
             f->requires_python = made->requires_python;
-        bool can = made ? made->sha256 != NULL : in->makes_metadata || f->is_kept;
+        bool can = made ? made->digests != NULL : in->makes_metadata || f->is_kept;
         if (f->has_metadata || f->listed->kind != FILE_WHEEL)
             continue;
         if (!made && !can && !b->merge->bare) {
@@ -314,10 +287,9 @@ static int fill_in_made(struct building *b)
         if (!can)
             continue;
         f->has_metadata = true;
-        struct by_key *d = find_key(b->remembered, f->path);
-        f->made_sha256 = d ? in->remembered[d->index].metadata_sha256 : NULL;
-        if (!f->made_sha256 && made)
-            f->made_sha256 = made->sha256;
+        f->made_metadata = f->said_metadata;
+        if (!f->made_metadata && made)
+            f->made_metadata = made->digests;
     }
     return 0;
 }
@@ -327,7 +299,7 @@ static const char *release_of(const struct merge_file *f)
     return f->listed->version ? f->listed->version : "";
 }
 
-/* SHA-256 for all files of a release or for none. */
+/* Digests for all files of a release or for none. */
 static int level_digests(struct building *b)
 {
     struct merge *m = b->merge;
@@ -335,7 +307,7 @@ static int level_digests(struct building *b)
         struct by_key *k = find_key(b->releases, release_of(&m->files[i]));
         if (!k && !(k = add_key(&b->releases, release_of(&m->files[i]), i)))
             return ERROR_NO_MEMORY;
-        k->flag |= !m->files[i].sha256 || m->files[i].disputed;
+        k->flag |= !m->files[i].digests;
     }
     for (size_t i = 0; i < m->count; i++)
         m->files[i].shows_digest = !find_key(b->releases, release_of(&m->files[i]))->flag;
@@ -347,12 +319,13 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     struct merge merge = {0};
     struct building b = {.input = input, .merge = &merge};
     int r = 0;
+    saying_begin(&b.saying, input, &merge);
     for (unsigned i = 0; r == 0 && i < input->source_count; i++)
         r = take_source(&b, input->sources[i].listing, input->sources[i].mirror);
     if (r == 0)
         r = take_held(&b);
     if (r == 0)
-        r = recall(&b);
+        r = settle_digests(&b);
     if (r == 0)
         r = fill_in_made(&b);
     if (r == 0)
@@ -364,6 +337,7 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     free_keys(&b.releases);
     free_keys(&b.remembered);
     free_keys(&b.made);
+    saying_release(&b.saying);
     if (r) {
         merge_release(&merge);
         return r;
@@ -380,6 +354,10 @@ void merge_release(struct merge *m)
         free(m->files[i].path);
         free(m->files[i].href);
     }
+    for (size_t i = 0; i < m->text_count; i++)
+        free(m->texts[i]);
+    free(m->texts);
+    free(m->news);
     free(m->files);
     *m = (struct merge){0};
 }
@@ -390,9 +368,9 @@ void merge_file_view(const struct merge *m, const struct merge_file *f, struct p
         .name = f->listed->name,
         .href = f->href,
         .version = f->listed->version,
-        .sha256 = f->shows_digest ? f->sha256 : NULL,
+        .digests = f->shows_digest ? f->digests : NULL,
         .requires_python = f->requires_python,
-        .metadata_sha256 = f->made_sha256 ? f->made_sha256 : f->metadata_sha256,
+        .metadata_digests = f->made_metadata ? f->made_metadata : f->said_metadata,
         .upload_time = f->upload_time ? f->upload_time : f->made_time,
         .upload_time_source =
             f->is_kept && f->upload_time ? f->kept_source : dates_source(f->date_source),

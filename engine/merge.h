@@ -13,15 +13,26 @@
 
 enum { MERGE_SOURCES = 16 };
 
-/* A digest that an authority gave, now or earlier. */
-struct merge_digest {
-    const char *path, *sha256, *metadata_sha256, *authority; /* hex or NULL */
-    bool disputed;
+/* What a mirror's page said of a file, as it is remembered; see cache/catalogue.h. */
+struct merge_claim {
+    const char *path, *mirror, *channel;
+    const char *digests, *metadata; /* or NULL */
+    int64_t said_s;
+    bool is_withdrawn;
 };
 
-/* What was read out of a wheel; sha256 NULL: it cannot be. */
+/* What is to be remembered from now on of a file (its place in merge.files); `channel` is the
+ * page's. */
+struct merge_news {
+    size_t file;
+    const char *mirror, *digests, *metadata;
+    int64_t said_s;
+    bool is_withdrawn;
+};
+
+/* What was read out of a wheel; digests NULL: it cannot be. */
 struct merge_made {
-    const char *path, *sha256, *requires_python;
+    const char *path, *digests, *requires_python;
 };
 
 /* A file that we hold, of this project. When a listing has had it in this channel (`listed`: what
@@ -47,9 +58,10 @@ struct merge_input {
     struct {
         const struct listing *listing;
         unsigned mirror;
+        int64_t said_s;       /* when the mirror last said so */
     } sources[MERGE_SOURCES]; /* in the origin's order */
     unsigned source_count;
-    const struct merge_digest *remembered;
+    const struct merge_claim *remembered; /* by path */
     size_t remembered_count;
     int64_t now_s; /* since 1970: no date of a listing is believed to be later */
     const struct merge_made *made;
@@ -69,11 +81,13 @@ enum { DATE_SOURCES = DATE_FIRST_SEEN + 1 };
 struct merge_file {
     char *path, *href;
     const struct listed_file *listed; /* the first source's; lives as long as its listing */
-    const char *sha256, *metadata_sha256, *authority; /* said now, or remembered; undisputed */
-    bool disputed, is_new;                            /* is_new: the digest was not remembered */
-    bool was_disputed;                                /* ... but that it is disputed was */
-    bool shows_digest;                                /* its whole release has one */
-    unsigned mirrors;                                 /* who lists it */
+    size_t said;                      /* merge_claims.c: what sources say of it */
+    const char *digests;              /* those that are believed (engine/claims.h), or NULL */
+    bool is_disputed;                 /* that is why there are none */
+    const char *dispute;              /* who contradicts whom, for people; NULL: nobody does */
+    bool learns, learns_metadata;     /* what is believed is not what was before */
+    bool shows_digest;                /* its whole release has one */
+    unsigned mirrors;                 /* who lists it */
     const char *requires_python, *upload_time;
     int64_t row_from_s, row_to_s; /* its listing's date: between these; or DATE_UNKNOWN */
     char made_time[CLOCK_TEXT];   /* where no index gives an upload_time: dates.c fills it in, */
@@ -82,9 +96,10 @@ struct merge_file {
     bool is_sighted;              /* that is remembered */
     bool lacks_date, is_askable;  /* its mirrors could be asked for a date or a size */
     int64_t size, about_size;
-    bool has_metadata, metadata_disputed;
-    const char *made_sha256; /* of metadata that is ours */
-    bool yanked;             /* one mirror's word is enough */
+    bool has_metadata;
+    const char *said_metadata; /* digests of it that are believed, or NULL */
+    const char *made_metadata; /* of metadata that is ours */
+    bool yanked;               /* one mirror's word is enough */
     const char *yanked_reason;
     size_t held;             /* 1 and more: which of merge_input.held it is */
     bool is_kept;            /* no listing has it: it is there because we hold it */
@@ -104,6 +119,10 @@ struct merge {
     const char *project_status, *project_status_reason;
     int64_t last_serial; /* the highest that a listing has, for all of its files are here; or 0 */
     const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */
+    struct merge_news *news;
+    size_t news_count;
+    char **texts; /* that others point to */
+    size_t text_count;
 };
 
 int merge_project(const struct merge_input *input, struct merge *ret);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/claim_set.h"
 #include "engine/key.h"
 #include "engine/metadata_state.h"
 #include "engine/reading.h"
@@ -163,14 +164,6 @@ static int on_row(void *context, const struct catalogue_metadata *row)
     return metadata_text_new(row->body, row->body_len, &l->text);
 }
 
-static int on_digest(void *context, const struct catalogue_digest *digest)
-{
-    struct look *l = context;
-    str_copy(l->authority, sizeof(l->authority),
-             digest->metadata_sha256 ? digest->metadata_sha256 : "");
-    return 0;
-}
-
 /* Mirrors that are asked for a .metadata before a wheel is opened for it: where its digest is
  * known somebody has it, and lists of projects come from those who make them. */
 static bool is_elsewhere(const struct look *l)
@@ -247,13 +240,22 @@ static void looked_run(struct job *job)
     look_free(l);
 }
 
+static void look_at_claims(struct look *l)
+{
+    auto_free char *path = str_printf("%s.metadata", l->path);
+    struct claim_set *set = path ? claim_set_load(l->engine->catalogue, l->origin, path) : NULL;
+    if (set)
+        (void)digests_sha256(set->choice.agreed, l->authority);
+    claim_set_free(set);
+}
+
 /* On the catalogue lane. */
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     l->now_s = clock_real_s();
     (void)catalogue_get_metadata(l->engine->catalogue, l->origin->name, l->path, on_row, l);
-    (void)catalogue_get_digest(l->engine->catalogue, l->origin->name, l->path, on_digest, l);
+    look_at_claims(l);
     job->run = looked_run;
     core_post(l->engine, job);
 }

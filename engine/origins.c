@@ -317,6 +317,37 @@ int origin_map_url(const struct origin *origin, const char *url, char **ret_path
     return 0;
 }
 
+/* Whether `url` lies under one of the addresses of the site itself. */
+static bool is_of_site(const struct origin *origin, const char *url)
+{
+    if ((origin->canonical && str_starts(url, origin->canonical)) ||
+        (origin->pages && str_starts(url, origin->pages)))
+        return true;
+    for (char *const *alias = origin->aliases; *alias; alias++)
+        if (str_starts(url, *alias))
+            return true;
+    return false;
+}
+
+/* Scheme, host and port: what stands before the path. */
+static size_t authority_length(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/") : 0;
+}
+
+bool origin_is_site(const struct origin *origin, size_t mirror)
+{
+    const struct mirror *m = &origin->mirrors[mirror];
+    if (origin->directory || m->parent)
+        return false;
+    if (is_of_site(origin, m->index))
+        return true;
+    size_t len = authority_length(m->files);
+    return len && is_of_site(origin, m->files) && authority_length(m->index) == len &&
+           strncmp(m->index, m->files, len) == 0;
+}
+
 /* Fills the template; what stands in braces and is not given is left as it is. */
 char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project)
 {

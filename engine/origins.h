@@ -114,6 +114,10 @@ bool origin_owns_rest(const struct origin *origin);
  * when none fits. What lists a folder has paths for URLs, which stay as they are. */
 int origin_map_url(const struct origin *origin, const char *url, char **ret_path);
 
+/* Whether a mirror's pages are those of the canonical site: its `index` lies under the origin's
+ * `canonical`, `pages` or one of its aliases, or is of the host whose files do. */
+bool origin_is_site(const struct origin *origin, size_t mirror);
+
 /* The mirror's URL of a page (project is ignored by LAYOUT_FLAT) and of a file; NULL when out of
  * memory. */
 char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project);

@@ -237,7 +237,10 @@ static void add_listings(const struct slot *s, struct build *b)
             b->is_heard = false;
         if (v.status != 200 || !v.listing)
             continue;
+        int64_t age_ms = clock_monotonic_ms() - v.confirmed_ms;
+        int64_t said_s = clock_real_s() - (age_ms > 0 ? age_ms / 1000 : 0);
         b->mirrors[b->count] = i;
+        b->said_s[b->count] = said_s > 0 ? said_s : 0; /* never confirmed: nobody's word of today */
         b->listings[b->count++] = listing_ref_get(v.listing);
     }
 }

@@ -24,7 +24,7 @@
 enum { PROBLEMS_MOST = 64 };
 
 struct problem {
-    char kind[32], origin[64], path[512], detail[256];
+    char kind[32], origin[64], path[512], detail[512];
     int64_t since_s;
 };
 
@@ -49,13 +49,14 @@ void core_problem_over(struct engine *e, const char *kind, const char *origin, c
     memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
 }
 
-void core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
+bool core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
                   const char *format, ...)
 {
     if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
-        return;
+        return false;
     struct problem *p = find_problem(e, kind, origin, path);
-    if (!p) {
+    bool is_new = !p;
+    if (is_new) {
         if (e->problem_count < PROBLEMS_MOST)
             e->problem_count++;
         memmove(e->problems + 1, e->problems, (e->problem_count - 1) * sizeof(*e->problems));
@@ -69,6 +70,7 @@ void core_problem(struct engine *e, const char *kind, const char *origin, const 
     va_start(args, format);
     (void)vsnprintf(p->detail, sizeof(p->detail), format, args);
     va_end(args);
+    return is_new;
 }
 
 void problems_free(struct engine *e)

@@ -18,7 +18,7 @@ void suspect_look(const struct listing *l, struct suspect_facts *ret)
 {
     struct suspect_facts facts = {.count = l->file_count, .is_cut = l->is_cut};
     for (size_t i = 0; i < l->file_count; i++)
-        facts.set += hash_link(l->files[i].url, l->files[i].sha256);
+        facts.set += hash_link(l->files[i].url, l->files[i].digests);
     for (size_t i = 0; i < l->project_count; i++)
         facts.set += hash_link(l->projects[i], NULL);
     if (!l->file_count)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
@@ -20,10 +19,10 @@ static void file_release(struct listed_file *f)
     free(f->name);
     free(f->project);
     free(f->version);
-    free(f->sha256);
+    free(f->digests);
     free(f->requires_python);
     free(f->yanked_reason);
-    free(f->metadata_sha256);
+    free(f->metadata_digests);
     free(f->upload_time);
 }
 
@@ -42,39 +41,20 @@ void listing_free(struct listing *listing)
     free(listing);
 }
 
-bool link_normalize_sha256(const char *text, char ret[SHA256_HEX])
-{
-    size_t i;
-
-    for (i = 0; i < SHA256_HEX - 1 && text[i]; i++) {
-        char c = text[i];
-
-        ret[i] = (c >= 'A' && c <= 'F') ? (char)(c + ('a' - 'A')) : c;
-    }
-    ret[i] = '\0';
-    return text[i] == '\0' && str_is_sha256(ret);
-}
-
 void link_set_metadata(struct link *link, const char *text)
 {
     link->has_metadata = strcmp(text, "false") != 0;
-    link->metadata_sha256 = str_starts(text, "sha256=") ? text + strlen("sha256=") : NULL;
+    digests_add_text(&link->metadata, text, '&');
 }
 
-/* The sha256 among `k=v&k=v`, which may be percent-encoded as a whole. */
-static bool fragment_sha256(const char *fragment, char ret[SHA256_HEX])
+/* Those among `k=v&k=v`, which may be percent-encoded as a whole. */
+static void add_fragment(struct digests *to, const char *fragment)
 {
     auto_buf struct buf b;
-    char *rest;
 
     buf_init(&b, URL_MAX_BYTES);
-    if (url_decode(fragment, strlen(fragment), &b) < 0)
-        return false;
-    rest = b.data;
-    for (char *part; (part = strsep(&rest, "&"));)
-        if (str_starts(part, "sha256=") && link_normalize_sha256(part + strlen("sha256="), ret))
-            return true;
-    return false;
+    if (url_decode(fragment, strlen(fragment), &b) == 0)
+        digests_add_text(to, b.data, '&');
 }
 
 /* A copy of an optional string; empty ones count as absent. */
@@ -91,11 +71,12 @@ static int copy_text(const char *text, char **ret)
     return 0;
 }
 
-static int copy_sha256(const char *text, char **ret)
+static int copy_digests(const struct digests *digests, char **ret)
 {
-    char hex[SHA256_HEX];
+    char text[DIGESTS_TEXT];
 
-    return text && link_normalize_sha256(text, hex) ? copy_text(hex, ret) : 0;
+    digests_write(digests, text);
+    return copy_text(text, ret);
 }
 
 static int copy_attributes(const struct link *link, struct listed_file *f)
@@ -113,11 +94,9 @@ static int copy_attributes(const struct link *link, struct listed_file *f)
     if (r == 0 && link->yanked)
         r = copy_text(link->yanked_reason, &f->yanked_reason);
     if (r == 0 && link->has_metadata)
-        r = copy_sha256(link->metadata_sha256, &f->metadata_sha256);
+        r = copy_digests(&link->metadata, &f->metadata_digests);
     if (r == 0 && link->upload_time && date_upload_time(link->upload_time, time))
         r = copy_text(time, &f->upload_time);
-    if (r == 0 && !f->sha256)
-        r = copy_sha256(link->sha256, &f->sha256);
     return r;
 }
 
@@ -157,16 +136,17 @@ static int grow(void **array, size_t count, size_t *room, size_t element)
 static int fill_file(const struct link *link, char *url, const char *name, struct listed_file *f)
 {
     char *fragment = strchr(url, '#');
-    char sha256[SHA256_HEX];
+    struct digests digests = link->digests;
     int r = copy_text(name, &f->name);
 
     if (fragment) {
         *fragment = '\0';
-        if (r == 0 && fragment_sha256(fragment + 1, sha256))
-            r = copy_text(sha256, &f->sha256);
+        add_fragment(&digests, fragment + 1);
     }
     if (r == 0)
         r = copy_text(url, &f->url);
+    if (r == 0)
+        r = copy_digests(&digests, &f->digests);
     return r == 0 ? copy_attributes(link, f) : r;
 }
 

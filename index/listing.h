@@ -7,7 +7,7 @@
  *
  * Rules: the file's name is the last path segment of the *href*, percent-decoded, never the anchor
  * text; hrefs are resolved against the page's URL or its first <base href>; links that are neither
- * wheel nor sdist by name are skipped without a word; hash fragments other than sha256 are dropped.
+ * wheel nor sdist by name are skipped without a word; digests are in the form of index/digests.h.
  *
  * Bounds: LISTING_MAX_BYTES of page, 64 KiB in one tag, 300,000 links (anchors of any kind),
  * attributes by their square; beyond: ERROR_TOO_BIG, after a second or two of work at most. NUL
@@ -35,15 +35,15 @@ struct listed_file {
     enum file_kind kind;   /* never FILE_OTHER */
     char *project;         /* normalised, from the name */
     char *version;         /* normalised; NULL where the name has none */
-    char *sha256;          /* 64 hex digits, or NULL */
+    char *digests;         /* or NULL */
     char *requires_python; /* decoded (">=3.9"), or NULL */
     bool yanked;
     char *yanked_reason; /* NULL where there is none; verbatim */
     bool has_metadata;   /* PEP 658 / 714: core-metadata, else dist-info-metadata, is not "false" */
-    char *metadata_sha256; /* NULL where not given */
-    int64_t size;          /* bytes, exact (JSON `size`, data-size); -1 where not given */
-    int64_t about_size;    /* as the row of a directory listing rounds it, to be shown; or -1 */
-    char *upload_time;     /* in PEP 700's form (see date_upload_time); or NULL */
+    char *metadata_digests; /* NULL where not given */
+    int64_t size;           /* bytes, exact (JSON `size`, data-size); -1 where not given */
+    int64_t about_size;     /* as the row of a directory listing rounds it, to be shown; or -1 */
+    char *upload_time;      /* in PEP 700's form (see date_upload_time); or NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
     bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
     bool is_delisted;  /* a wheelyard says that nobody lists it any more (JSON `_delisted`,

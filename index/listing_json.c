@@ -19,6 +19,20 @@ static const char *text_member(const struct json *object, const char *name)
     return text && utf8_is_valid(text, strlen(text)) ? text : NULL;
 }
 
+static void read_digests(const struct json *hashes, struct digests *to)
+{
+    const struct json *hash = json_is_object(hashes) ? json_first(hashes) : NULL;
+
+    for (; hash; hash = json_next(hash)) {
+        const char *name = json_name(hash);
+        const char *hex = json_string(hash);
+        enum digest_algorithm algorithm;
+
+        if (name && hex && digest_find(name, strlen(name), &algorithm))
+            (void)digests_add(to, algorithm, hex);
+    }
+}
+
 static void read_metadata(const struct json *file, struct link *link)
 {
     static const char *const names[] = {"core-metadata", "dist-info-metadata",
@@ -28,7 +42,7 @@ static void read_metadata(const struct json *file, struct link *link)
     for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !value; i++)
         value = json_member(file, names[i]);
     link->has_metadata = json_is_true(value) || json_is_object(value);
-    link->metadata_sha256 = text_member(value, "sha256");
+    read_digests(value, &link->metadata);
 }
 
 static void read_yanked(const struct json *file, struct link *link)
@@ -43,7 +57,6 @@ static int read_file(struct listing_builder *b, const struct json *file)
 {
     struct link link = {
         .href = text_member(file, "url"),
-        .sha256 = text_member(json_member(file, "hashes"), "sha256"),
         .requires_python = text_member(file, "requires-python"),
         .upload_time = text_member(file, "upload-time"),
         .size = json_integer(json_member(file, "size")),
@@ -56,6 +69,7 @@ static int read_file(struct listing_builder *b, const struct json *file)
         b->listing->skipped++;
         return 0;
     }
+    read_digests(json_member(file, "hashes"), &link.digests);
     read_metadata(file, &link);
     read_yanked(file, &link);
     return builder_add_link(b, &link);

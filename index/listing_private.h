@@ -4,16 +4,16 @@
  * Between listing.c and its two readers: a reader finds links, the builder makes files of them.
  * Errors of the builder end the reading; a link that is no file of ours is no error.
  */
+#include "index/digests.h"
 #include "index/listing.h"
 
 /* A link as a page writes it. Strings are borrowed; NULL where the page says nothing. */
 struct link {
     const char *href; /* entities decoded, escapes as written */
-    const char *sha256;
     const char *requires_python;
     const char *yanked_reason;
-    const char *metadata_sha256;
     const char *upload_time;
+    struct digests digests, metadata;
     int64_t size; /* or -1 */
     int64_t about_size;
     int64_t modified; /* or DATE_UNKNOWN */
@@ -43,8 +43,6 @@ int builder_set_status_reason(struct listing_builder *b, const char *reason);
 
 /* "true", "", "sha256=<hex>" or "false", as an attribute; fills the two fields of the link. */
 void link_set_metadata(struct link *link, const char *text);
-/* A hash in the form this program keeps: 64 lower-case digits, or false. */
-bool link_normalize_sha256(const char *text, char ret[65]);
 
 /* Each is given the whole page; ERROR_BAD_LISTING when it is not of that kind. */
 int listing_read_html(struct listing_builder *b, const char *page, size_t len);

@@ -9,7 +9,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "base/utf8.h"
+#include "index/digests.h"
 #include "index/version.h"
 
 /* What holds for a page as a whole because it must hold for every file of it. */
@@ -102,10 +104,10 @@ static void html_attribute(struct buf *to, const char *name, const char *value)
 
 static void html_metadata(struct buf *to, const struct page_file *f)
 {
-    char value[128] = "true";
+    char value[DIGESTS_TEXT] = "true";
 
-    if (f->metadata_sha256)
-        (void)snprintf(value, sizeof(value), "sha256=%s", f->metadata_sha256);
+    if (f->metadata_digests)
+        str_copy(value, strcspn(f->metadata_digests, " ") + 1, f->metadata_digests);
     /* pip 22.3 to 23.1 know the older name only. */
     html_attribute(to, "data-dist-info-metadata", value);
     html_attribute(to, "data-core-metadata", value);
@@ -115,8 +117,10 @@ static void html_file(struct buf *to, const struct page_file *f, const struct su
 {
     buf_puts(to, "    <a href=\"");
     page_escape(to, f->href);
-    if (f->sha256)
-        buf_printf(to, "#sha256=%s", f->sha256);
+    if (f->digests) {
+        buf_putc(to, '#');
+        buf_add(to, f->digests, strcspn(f->digests, " "));
+    }
     buf_putc(to, '"');
     if (f->requires_python)
         html_attribute(to, "data-requires-python", f->requires_python);
@@ -191,13 +195,23 @@ static void html_project(const struct page_content *c, struct buf *to)
     html_end(to);
 }
 
-/* "name":{"sha256":"..."}, or {} without a digest */
-static void json_digest(struct buf *to, const char *name, const char *sha256)
+/* "name":{"sha256":"...","sha512":"..."}, or {} without a digest */
+static void json_digests(struct buf *to, const char *name, const char *digests)
 {
     json_write_name(to, name);
     buf_putc(to, '{');
-    if (sha256)
-        json_write_member(to, "sha256", sha256);
+    for (const char *at = digests; at && *at;) {
+        size_t name_length = strcspn(at, "=");
+        size_t length = strcspn(at, " ");
+
+        json_write_comma(to);
+        buf_putc(to, '"');
+        buf_add(to, at, name_length);
+        buf_puts(to, "\":\"");
+        buf_add(to, at + name_length + 1, length - name_length - 1);
+        buf_putc(to, '"');
+        at += length + (at[length] == ' ');
+    }
     buf_putc(to, '}');
 }
 
@@ -241,11 +255,11 @@ static void json_file(struct buf *to, const struct page_file *f, const struct su
     buf_putc(to, '{');
     json_write_member(to, "filename", f->name);
     json_write_member(to, "url", f->href);
-    json_digest(to, "hashes", f->sha256);
+    json_digests(to, "hashes", f->digests);
     if (f->requires_python)
         json_write_member(to, "requires-python", f->requires_python);
-    if (f->has_metadata && f->metadata_sha256) {
-        json_digest(to, "core-metadata", f->metadata_sha256);
+    if (f->has_metadata && f->metadata_digests) {
+        json_digests(to, "core-metadata", f->metadata_digests);
     } else if (f->has_metadata) {
         json_write_name(to, "core-metadata");
         buf_puts(to, "true");

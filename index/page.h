@@ -13,8 +13,8 @@
  * repository-version 1.0 (1.4 with a project status); `data-core-metadata` and
  * `data-dist-info-metadata` with one value; never "false"; `data-size` and
  * `data-upload-time`, which uv reads, each on every file or on none; no <base>, no navigation; the
- * only fragment is
- * `#sha256=`. Both end in a newline. Invalid UTF-8 becomes U+FFFD.
+ * only fragment is the first of its digests (`#sha256=`, where it has that; JSON has all of them).
+ * Both end in a newline. Invalid UTF-8 becomes U+FFFD.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,9 +29,9 @@ struct page_file {
     const char *name;               /* file name */
     const char *href;               /* relative or absolute, percent-encoded, no fragment */
     const char *version;            /* normalised, or NULL */
-    const char *sha256;             /* or NULL */
+    const char *digests;            /* as index/digests.h has them, or NULL */
     const char *requires_python;    /* or NULL */
-    const char *metadata_sha256;    /* or NULL: `true` when has_metadata */
+    const char *metadata_digests;   /* or NULL: `true` when has_metadata */
     const char *upload_time;        /* or NULL: then no file shows one */
     const char *upload_time_source; /* what we made it of; NULL: the index said so */
     const char *yanked_reason;      /* or NULL */

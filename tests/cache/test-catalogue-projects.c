@@ -2,93 +2,45 @@
 /* What is known of a project's files: said, made, shown, seen. */
 #include "tests/cache/catalogue_stage.h"
 
-static int see_digest(void *context, const struct catalogue_digest *digest)
+static int see_claim(void *context, const struct catalogue_claim *claim)
 {
-    const struct catalogue_digest *expected = context;
-    assert_string_equal(digest->origin, expected->origin);
-    assert_string_equal(digest->path, expected->path);
-    assert_string_equal(digest->project, expected->project);
-    assert_same(digest->sha256, expected->sha256);
-    assert_same(digest->metadata_sha256, expected->metadata_sha256);
-    assert_string_equal(digest->authority, expected->authority);
-    assert_int_equal(digest->disputed, expected->disputed);
+    const struct catalogue_claim **expected = context;
+    const struct catalogue_claim *e = (*expected)++;
+    assert_string_equal(claim->origin, e->origin);
+    assert_string_equal(claim->path, e->path);
+    assert_string_equal(claim->mirror, e->mirror);
+    assert_string_equal(claim->project, e->project);
+    assert_string_equal(claim->channel, e->channel);
+    assert_same(claim->digests, e->digests);
+    assert_same(claim->metadata, e->metadata);
+    assert_int_equal(claim->said_s, e->said_s);
+    assert_int_equal(claim->is_withdrawn, e->is_withdrawn);
     return 0;
 }
 
-static int count_digest(void *context, const struct catalogue_digest *digest)
-{
-    (void)digest;
-    ++*(int *)context;
-    return 0;
-}
-
-struct saying {
-    const char *authority, *sha256, *metadata_sha256;
-    bool disputed;
-};
-
-static const struct {
-    const char *name;
-    struct saying first, second, result;
-} stories[] = {
-    {"agree", {"a", AAA, BBB, 0}, {"b", AAA, BBB, 0}, {"a", AAA, BBB, 0}},
-    {"contradict", {"a", AAA, NULL, 0}, {"b", BBB, NULL, 0}, {"a", AAA, NULL, 1}},
-    {"contradict itself", {"a", AAA, NULL, 0}, {"a", BBB, NULL, 0}, {"a", AAA, NULL, 1}},
-    {"forget", {"a", AAA, BBB, 0}, {"a", NULL, NULL, 0}, {"a", AAA, BBB, 0}},
-    {"learn", {"a", NULL, NULL, 0}, {"b", AAA, BBB, 0}, {"b", AAA, BBB, 0}},
-    {"add metadata", {"a", AAA, NULL, 0}, {"b", AAA, BBB, 0}, {"a", AAA, BBB, 0}},
-    {"metadata alone", {"a", NULL, BBB, 0}, {"b", AAA, NULL, 0}, {"b", AAA, BBB, 0}},
-    {"metadata contradict", {"a", AAA, AAA, 0}, {"b", AAA, BBB, 0}, {"a", AAA, NULL, 0}},
-    {"told it is disputed", {"a", AAA, NULL, 0}, {"b", AAA, NULL, 1}, {"a", AAA, NULL, 1}},
-    {"never undisputed", {"a", AAA, NULL, 1}, {"a", AAA, NULL, 0}, {"a", AAA, NULL, 1}},
-};
-
-static struct catalogue_digest digest_of(const char *path, const struct saying *s)
-{
-    return (struct catalogue_digest){"pytorch",          path,         "torch",    s->sha256,
-                                     s->metadata_sha256, s->authority, s->disputed};
-}
-
-static void digests(void **state)
+/* The last word of each mirror is what is kept; by path and mirror. */
+static void claims(void **state)
 {
     (void)state;
-    struct catalogue *c = open_catalogue("digests");
-    size_t n = sizeof(stories) / sizeof(stories[0]);
-    int count = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct catalogue_digest first = digest_of(stories[i].name, &stories[i].first);
-        struct catalogue_digest second = digest_of(stories[i].name, &stories[i].second);
-        assert_int_equal(catalogue_put_digest(c, &first), 0);
-        assert_int_equal(catalogue_put_digest(c, &second), 0);
-        assert_int_equal(catalogue_put_digest(c, &second), 0); /* the next day the same */
-    }
-    c = reopen(c, "digests");
-    for (size_t i = 0; i < n; i++) {
-        struct catalogue_digest result = digest_of(stories[i].name, &stories[i].result);
-        print_message("  %s\n", stories[i].name);
-        assert_int_equal(catalogue_get_digest(c, "pytorch", stories[i].name, see_digest, &result),
-                         0);
-    }
-    assert_int_equal(catalogue_get_digest(c, "pypi", "agree", see_digest, NULL), CATALOGUE_MISSING);
-    assert_int_equal(catalogue_each_digest(c, "pytorch", "torch", count_digest, &count), 0);
-    assert_int_equal(count, n);
-    assert_int_equal(catalogue_each_digest(c, "pypi", "torch", count_digest, &count), 0);
-    assert_int_equal(count, n);
-    catalogue_close(c);
-}
-
-/* Metadata digests that once contradicted each other stay unknown, whoever is heard again. */
-static void contradicted_metadata_stays_away(void **state)
-{
-    (void)state;
-    struct catalogue *c = open_catalogue("metadata");
-    static const char *const said[] = {AAA, BBB, AAA, AAA};
-    for (size_t i = 0; i < 4; i++) {
-        struct catalogue_digest d = {"o", "p", "torch", AAA, said[i], "a", false};
-        assert_int_equal(catalogue_put_digest(c, &d), 0);
-    }
-    struct catalogue_digest result = {"o", "p", "torch", AAA, NULL, "a", false};
-    assert_int_equal(catalogue_get_digest(c, "o", "p", see_digest, &result), 0);
+    const struct catalogue_claim put[] = {
+        {"o", "b.whl", "nju", "torch", "cu126", "sha256=" AAA, NULL, 5, false},
+        {"o", "b.whl", "a", "torch", "cu126", "md5=x", "sha256=" BBB, 7, false},
+        {"o", "a.whl", "nju", "torch", "", NULL, "sha256=" AAA, 7, false},
+        {"o", "b.whl", "nju", "torch", "cpu", "sha256=" BBB, NULL, 9, true},
+        {"o", "c.whl", "nju", "vision", "", "sha256=" AAA, NULL, 7, false},
+    };
+    const struct catalogue_claim expected[] = {put[2], put[1], put[3]}, *next = expected;
+    struct catalogue *c = open_catalogue("claims");
+    for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
+        assert_int_equal(catalogue_put_claim(c, &put[i]), 0);
+    c = reopen(c, "claims");
+    assert_int_equal(catalogue_each_claim(c, "o", "torch", see_claim, &next), 0);
+    assert_ptr_equal(next, expected + 3);
+    next = expected + 1;
+    assert_int_equal(catalogue_each_claim_of(c, "o", "b.whl", see_claim, &next), 0);
+    assert_ptr_equal(next, expected + 3);
+    assert_int_equal(catalogue_each_claim(c, "p", "torch", see_claim, NULL), 0);
+    assert_int_equal(catalogue_each_claim_of(c, "o", "d.whl", see_claim, NULL), 0);
     catalogue_close(c);
 }
 
@@ -274,8 +226,7 @@ static void sightings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests),
-        cmocka_unit_test(contradicted_metadata_stays_away),
+        cmocka_unit_test(claims),
         cmocka_unit_test(metadata_of_the_file_of_today),
         cmocka_unit_test(a_showing_is_the_last_but_for_its_first_time),
         cmocka_unit_test(sightings),

@@ -24,6 +24,7 @@
 #include "base/str.h"
 #include "engine/merge.h"
 
+#define SHA(digest) "sha256=" digest
 #define D1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define D2 "2222222222222222222222222222222222222222222222222222222222222222"
 
@@ -85,6 +86,7 @@ static inline void add_bytes(struct stage *s, unsigned mirror, const char *url, 
     assert_int_equal(listing_parse(page, len, url, &s->listings[i]), 0);
     s->input.sources[i].listing = s->listings[i];
     s->input.sources[i].mirror = mirror;
+    s->input.sources[i].said_s = s->input.now_s;
 }
 
 /* A page of links: "href" or "href attributes". */
@@ -108,7 +110,7 @@ static inline void stage_merge(struct stage *s)
 }
 
 /* Of an earlier run; `known` must outlive the merge. */
-static inline void remember(struct stage *s, const struct merge_digest *known)
+static inline void remember(struct stage *s, const struct merge_claim *known)
 {
     s->input.remembered = known;
     s->input.remembered_count = 1;

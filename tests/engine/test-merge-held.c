@@ -8,14 +8,14 @@ struct kept {
     struct merge_held held;
 };
 
-static void keep(struct stage *s, struct kept *k, const char *path, const char *sha256, bool seen)
+static void keep(struct stage *s, struct kept *k, const char *path, const char *digests, bool seen)
 {
     *k =
         (struct kept){.listed = {.name = strrchr(path, '/') ? strrchr(path, '/') + 1 : (char *)path,
                                  .kind = FILE_WHEEL,
                                  .project = "torch",
                                  .version = "2.0",
-                                 .sha256 = (char *)sha256,
+                                 .digests = (char *)digests,
                                  .size = 5,
                                  .about_size = -1,
                                  .modified = DATE_UNKNOWN}};
@@ -32,18 +32,18 @@ static void test_what_we_hold_stays(void **state)
     (void)state;
     auto_stage struct stage s = stage_of("torch");
     add_page(&s, OFFICIAL, LINKS("cu126/torch-2.0-cp311-none-any.whl#sha256=" D1));
-    keep(&s, &k, WHEEL("cu126/torch-2.0"), D2, true);
+    keep(&s, &k, WHEEL("cu126/torch-2.0"), SHA(D2), true);
     stage_merge(&s);
     assert_int_equal(s.merge.count, 2);
     merge_file_view(&s.merge, &s.merge.files[1], &f);
     assert_true(f.is_delisted);
-    assert_string_equal(f.sha256, D2);
+    assert_string_equal(f.digests, SHA(D2));
     assert_int_equal(f.size, 5);
     assert_int_equal(f.mirrors, 0);
     assert_true(f.has_metadata); /* its bytes are here */
     assert_string_equal(f.href, "../../../files/pytorch/" WHEEL("cu126/torch-2.0"));
     assert_int_equal(s.merge.files[1].held, 1);
-    assert_false(s.merge.files[1].is_new);
+    assert_false(s.merge.files[1].learns);
 }
 
 static void test_without_its_digest_the_release_shows_none(void **state)
@@ -64,12 +64,12 @@ static void test_what_is_listed_is_not_delisted(void **state)
     (void)state;
     auto_stage struct stage s = stage_of("torch");
     add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
-    keep(&s, &k, WHEEL("cu126/torch-2.0"), D2, true);
+    keep(&s, &k, WHEEL("cu126/torch-2.0"), SHA(D2), true);
     stage_merge(&s);
     assert_int_equal(s.merge.count, 1);
     assert_int_equal(s.merge.files[0].held, 1);
     assert_false(s.merge.files[0].is_kept);
-    assert_null(s.merge.files[0].sha256);
+    assert_null(s.merge.files[0].digests);
 }
 
 /* A name stands once: what is listed goes before what we hold. Nor is shown what was never seen. */
@@ -93,7 +93,7 @@ static void test_nothing_is_called_delisted_before_all_have_spoken(void **state)
         struct kept k;
         (void)state;
         auto_stage struct stage s = stage_of("torch");
-        keep(&s, &k, WHEEL("cu126/torch-2.0"), D2, true);
+        keep(&s, &k, WHEEL("cu126/torch-2.0"), SHA(D2), true);
         s.input.is_heard = false;
         k.held.is_delisted = before;
         stage_merge(&s);

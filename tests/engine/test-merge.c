@@ -20,8 +20,7 @@ static void test_union_by_path(void **state)
     const struct merge_file *f = file_at(&s, WHEEL("cu126/torch-2.1+cu126"));
     assert_non_null(f);
     assert_int_equal(f->mirrors, 3);
-    assert_string_equal(f->sha256, D1);
-    assert_string_equal(f->authority, "official");
+    assert_string_equal(f->digests, SHA(D1));
     assert_string_equal(f->href, "../../../files/pytorch/" WHEEL("cu126/torch-2.1%2Bcu126"));
 }
 
@@ -71,15 +70,19 @@ static void test_digests_for_all_of_a_release_or_for_none(void **state)
     const struct merge_file *half = file_at(&s, WHEEL("cu126/torch-2.0"));
     const struct merge_file *whole = file_at(&s, WHEEL("cu126/torch-2.1"));
     assert_false(half->shows_digest);
-    assert_string_equal(half->sha256, D1); /* not shown, but known */
-    assert_true(half->is_new);
+    assert_string_equal(half->digests, SHA(D1)); /* not shown, but known */
+    assert_true(half->learns);
+    assert_int_equal(s.merge.news_count, 2);
+    assert_string_equal(s.merge.news[0].mirror, "official");
     assert_true(whole->shows_digest);
 }
 
 static void test_a_remembered_digest_completes_a_release(void **state)
 {
-    struct merge_digest known = {
-        .path = "cu126/torch-2.0-cp311-none-any.whl", .sha256 = D2, .authority = "official"};
+    struct merge_claim known = {.path = "cu126/torch-2.0-cp311-none-any.whl",
+                                .mirror = "nju",
+                                .channel = "cu126",
+                                .digests = SHA(D2)};
     (void)state;
     auto_stage struct stage s = stage_of("torch");
     remember(&s, &known);
@@ -88,32 +91,8 @@ static void test_a_remembered_digest_completes_a_release(void **state)
     stage_merge(&s);
     const struct merge_file *f = file_at(&s, known.path);
     assert_true(f->shows_digest);
-    assert_false(f->is_new);
-    assert_string_equal(f->sha256, D2);
-}
-
-static void test_authorities_that_disagree(void **state)
-{
-    (void)state;
-    auto_stage struct stage s = stage_of("torch");
-    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1));
-    add_page(&s, NJU, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D2));
-    stage_merge(&s);
-    assert_true(s.merge.files[0].disputed);
-    assert_false(s.merge.files[0].shows_digest);
-}
-
-static void test_what_was_remembered_counts_in_a_dispute(void **state)
-{
-    struct merge_digest known = {
-        .path = WHEEL("cu126/torch-2.0"), .sha256 = D2, .authority = "official"};
-    (void)state;
-    auto_stage struct stage s = stage_of("torch");
-    remember(&s, &known);
-    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") "#sha256=" D1));
-    stage_merge(&s);
-    assert_true(s.merge.files[0].disputed);
-    assert_false(s.merge.files[0].shows_digest);
+    assert_false(f->learns);
+    assert_string_equal(f->digests, SHA(D2));
 }
 
 static void test_one_name_alone(void **state)
@@ -190,8 +169,9 @@ static void test_metadata_hash_of_a_later_mirror(void **state)
     add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") CORE(D1)));
     stage_merge(&s);
     assert_true(s.merge.files[0].has_metadata);
-    assert_string_equal(s.merge.files[0].metadata_sha256, D1);
-    assert_true(s.merge.files[0].is_new); /* to be remembered, without a digest of the file */
+    assert_string_equal(s.merge.files[0].said_metadata, SHA(D1));
+    assert_true(s.merge.files[0].learns_metadata); /* without a digest of the file */
+    assert_int_equal(s.merge.news_count, 1);
 }
 
 static void test_metadata_hashes_that_disagree(void **state)
@@ -199,11 +179,10 @@ static void test_metadata_hashes_that_disagree(void **state)
     (void)state;
     auto_stage struct stage s = stage_of("torch");
     add_page(&s, FLAT, LINKS(WHEEL("cu126/torch-2.0") CORE(D1)));
-    add_page(&s, OFFICIAL, LINKS(WHEEL("cu126/torch-2.0") CORE(D2)));
     add_page(&s, NJU, LINKS(WHEEL("cu126/torch-2.0") CORE(D2)));
     stage_merge(&s);
     assert_true(s.merge.files[0].has_metadata);
-    assert_null(s.merge.files[0].metadata_sha256);
+    assert_null(s.merge.files[0].said_metadata);
 }
 
 static void test_metadata_is_promised_where_it_can_be_made(void **state)
@@ -222,7 +201,7 @@ static void test_metadata_is_promised_where_it_can_be_made(void **state)
     stage_merge(&read);
     assert_page(&read, "\"core-metadata\":true", NULL);
     assert_null(read.merge.bare);
-    assert_false(read.merge.files[0].is_new); /* no authority has said anything */
+    assert_int_equal(read.merge.news_count, 0); /* nobody has said anything */
 }
 
 static struct stage stage_with(const struct merge_made *made)
@@ -239,15 +218,16 @@ static struct stage stage_with(const struct merge_made *made)
 static void test_what_was_made_of_a_wheel(void **state)
 {
     static const char path[] = WHEEL("cu126/torch-2.0");
-    const struct merge_made made = {path, D1, ">=3.10"}, unreadable = {path, NULL, ">=3.10"};
-    const struct merge_digest said = {.path = path, .metadata_sha256 = D2, .authority = "nju"};
+    const struct merge_made made = {path, SHA(D1), ">=3.10"}, unreadable = {path, NULL, ">=3.10"};
+    const struct merge_claim said = {
+        .path = path, .mirror = "nju", .channel = "", .metadata = SHA(D2)};
     (void)state;
     auto_stage struct stage alone = stage_with(&made);
     stage_merge(&alone);
     assert_string_equal(alone.merge.files[0].path, path);
     assert_page(&alone, "\"core-metadata\":{\"sha256\":\"" D1 "\"}", NULL);
     assert_page(&alone, "\"requires-python\":\">=3.10\"", NULL);
-    assert_null(alone.merge.files[0].metadata_sha256); /* to be remembered as an authority's */
+    assert_null(alone.merge.files[0].said_metadata);
 
     auto_stage struct stage vouched = stage_with(&made);
     remember(&vouched, &said);
@@ -301,10 +281,10 @@ static void test_real_mirrors_agree(void **state)
             const struct merge_file *said = &alone.merge.files[i];
             const struct merge_file *f = file_at(&all, said->path);
             assert_non_null(f);
-            assert_false(f->disputed);
-            assert_true(!said->sha256 == !f->sha256);
-            if (f->sha256)
-                assert_string_equal(f->sha256, said->sha256);
+            assert_null(f->dispute);
+            assert_true(!said->digests == !f->digests);
+            if (f->digests)
+                assert_string_equal(f->digests, said->digests);
         }
         assert_int_equal(all.merge.count, alone.merge.count);
     }
@@ -319,8 +299,6 @@ int main(void)
         cmocka_unit_test(test_the_channels_own_folder_wins),
         cmocka_unit_test(test_digests_for_all_of_a_release_or_for_none),
         cmocka_unit_test(test_a_remembered_digest_completes_a_release),
-        cmocka_unit_test(test_authorities_that_disagree),
-        cmocka_unit_test(test_what_was_remembered_counts_in_a_dispute),
         cmocka_unit_test(test_one_name_alone),
         cmocka_unit_test(test_links_elsewhere_are_dropped),
         cmocka_unit_test(test_a_project_without_files_is_one),

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "data.h"
+#include "index/digests.h"
 #include "index/listing.h"
 
 static const char *const not_exact[] = {NULL};
@@ -71,8 +72,8 @@ static char *yanked_text(const struct listed_file *f)
 
 static char *metadata_text(const struct listed_file *f)
 {
-    if (f->metadata_sha256)
-        return str_printf("sha256=%s", f->metadata_sha256);
+    if (f->metadata_digests)
+        return strdup(f->metadata_digests);
     return strdup(f->has_metadata ? "true" : "");
 }
 
@@ -81,9 +82,17 @@ static const char *difference(const struct listed_file *f, char *const *row)
 {
     auto_free char *yanked = yanked_text(f);
     auto_free char *metadata = metadata_text(f);
+    char sha256[SHA256_HEX] = "";
+    (void)digests_sha256(f->digests, sha256);
     const char *const texts[ROW_FIELDS] = {
-        f->project, or_empty(f->version), kind_text(f->kind),           f->name,
-        f->url,     or_empty(f->sha256),  or_empty(f->requires_python), yanked,
+        f->project,
+        or_empty(f->version),
+        kind_text(f->kind),
+        f->name,
+        f->url,
+        sha256,
+        or_empty(f->requires_python),
+        yanked,
         metadata,
     };
     static const char *const names[ROW_FIELDS] = {

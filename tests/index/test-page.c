@@ -32,9 +32,9 @@ static const struct page_file known[] = {
         .name = "torch-2.10.0+cu126-cp312-cp312-win_amd64.whl",
         .href = "../../../files/pytorch/cu126/torch-2.10.0%2Bcu126-cp312-cp312-win_amd64.whl",
         .version = "2.10.0+cu126",
-        .sha256 = DIGEST_A,
+        .digests = "sha256=" DIGEST_A,
         .requires_python = ">=3.9,<4",
-        .metadata_sha256 = DIGEST_B,
+        .metadata_digests = "sha256=" DIGEST_B,
         .upload_time = "2026-01-21T16:20:57Z",
         .size = INT64_C(2770884935),
         .has_metadata = true,
@@ -195,12 +195,12 @@ static void same_file(const struct listed_file *a, const struct listed_file *b)
     assert_int_equal(a->kind, b->kind);
     assert_string_equal(a->project, b->project);
     same_text(a->version, b->version);
-    same_text(a->sha256, b->sha256);
+    same_text(a->digests, b->digests);
     same_text(a->requires_python, b->requires_python);
     assert_int_equal(a->yanked, b->yanked);
     same_text(a->yanked_reason, b->yanked_reason);
     assert_int_equal(a->has_metadata, b->has_metadata);
-    same_text(a->metadata_sha256, b->metadata_sha256);
+    same_text(a->metadata_digests, b->metadata_digests);
     assert_true(a->size == b->size);
     same_text(a->upload_time, b->upload_time);
 }
@@ -211,9 +211,9 @@ static struct page_file as_page_file(const struct listed_file *f)
         .name = f->name,
         .href = f->url,
         .version = f->version,
-        .sha256 = f->sha256,
+        .digests = f->digests,
         .requires_python = f->requires_python,
-        .metadata_sha256 = f->metadata_sha256,
+        .metadata_digests = f->metadata_digests,
         .upload_time = f->upload_time,
         .yanked_reason = f->yanked_reason,
         .size = f->size,

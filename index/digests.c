@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/digests.h"
+
+#include <string.h>
+
+/* The digits in lower case, if they are as many as the algorithm has. */
+static bool normalize(enum digest_algorithm algorithm, const char *text, size_t len,
+                      char ret[DIGEST_HEX])
+{
+    if (len != digest_hex_length(algorithm))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (c >= 'A' && c <= 'F')
+            c = (char)(c + ('a' - 'A'));
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+            return false;
+        ret[i] = c;
+    }
+    ret[len] = '\0';
+    return true;
+}
+
+static bool add(struct digests *d, enum digest_algorithm algorithm, const char *text, size_t len)
+{
+    char hex[DIGEST_HEX];
+    size_t at = 0;
+
+    if (!normalize(algorithm, text, len, hex))
+        return false;
+    for (; at < d->count; at++) {
+        int order = (int)d->list[at].algorithm - (int)algorithm;
+
+        if (order == 0)
+            order = strcmp(d->list[at].hex, hex);
+        if (order == 0)
+            return true;
+        if (order > 0)
+            break;
+    }
+    if (d->count == DIGESTS_MOST)
+        return true;
+    memmove(&d->list[at + 1], &d->list[at], (d->count - at) * sizeof(d->list[0]));
+    d->list[at].algorithm = algorithm;
+    memcpy(d->list[at].hex, hex, len + 1);
+    d->count++;
+    return true;
+}
+
+bool digests_add(struct digests *d, enum digest_algorithm algorithm, const char *hex)
+{
+    return add(d, algorithm, hex, strlen(hex));
+}
+
+static void add_part(struct digests *d, const char *part, size_t len)
+{
+    const char *sign = memchr(part, '=', len);
+    enum digest_algorithm algorithm;
+
+    if (sign && digest_find(part, (size_t)(sign - part), &algorithm))
+        (void)add(d, algorithm, sign + 1, len - (size_t)(sign + 1 - part));
+}
+
+void digests_add_text(struct digests *d, const char *text, char separator)
+{
+    while (text) {
+        const char *next = strchr(text, separator);
+
+        add_part(d, text, next ? (size_t)(next - text) : strlen(text));
+        text = next ? next + 1 : NULL;
+    }
+}
+
+void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
+{
+    bool has_strong = d->count && d->list[0].algorithm < DIGEST_WEAK;
+    char *at = ret;
+
+    *at = '\0';
+    for (size_t i = 0; i < d->count; i++) {
+        if (has_strong && d->list[i].algorithm >= DIGEST_WEAK)
+            break; /* they are behind all others */
+        if (i)
+            *at++ = ' ';
+        at = stpcpy(at, digest_name(d->list[i].algorithm));
+        *at++ = '=';
+        at = stpcpy(at, d->list[i].hex);
+    }
+}
+
+bool digests_sha256(const char *text, char ret[SHA256_HEX])
+{
+    static const char name[] = "sha256=";
+
+    if (!text || strncmp(text, name, sizeof(name) - 1) != 0)
+        return false;
+    text += sizeof(name) - 1;
+    if (strlen(text) < SHA256_HEX - 1 ||
+        strncmp(text + SHA256_HEX - 1, " sha256=", strlen(" sha256=")) == 0)
+        return false;
+    memcpy(ret, text, SHA256_HEX - 1);
+    ret[SHA256_HEX - 1] = '\0';
+    return true;
+}
+
+bool digests_are_ambiguous(const char *text)
+{
+    const char *last = text;
+
+    for (const char *next; (next = strchr(last, ' ')); last = next + 1) {
+        size_t len = strcspn(last, "=") + 1;
+
+        if (strncmp(last, next + 1, len) == 0)
+            return true;
+    }
+    return false;
+}
