@@ -18,10 +18,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/lane.h"
 
 enum { LINE_MAX_BYTES = 8192, QUEUE_MAX_LINES = 8192, QUEUE_MAX_BYTES = 8 << 20 };
 enum { GATHER_MS = 10, KEEP_BYTES = 64 << 10 };
+enum { REPEATS = 64, REPEAT_MAX_BYTES = 512, REPEAT_MS = 60 * 1000 };
 
 static _Atomic int level_most = LOG_LEVEL_INFO;
 
@@ -37,6 +39,8 @@ static struct {
     struct lane *lane; /* log_start's and log_stop's alone */
     struct job job;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+
+static void repeats_end(int64_t before_ms);
 
 static pthread_once_t prefix_once = PTHREAD_ONCE_INIT;
 static bool has_prefix;
@@ -143,6 +147,7 @@ int log_start(void)
 
 void log_stop(void)
 {
+    repeats_end(INT64_MAX);
     if (!queue.lane)
         return;
     pthread_mutex_lock(&queue.lock);
@@ -188,17 +193,18 @@ static void queue_add(enum log_level level, const char *text, size_t len)
         pthread_cond_signal(&queue.work);
 }
 
-void log_line(enum log_level level, const char *format, ...)
+static bool is_wanted(enum log_level level)
 {
-    if ((int)level > atomic_load_explicit(&level_most, memory_order_relaxed))
-        return;
+    return (int)level <= atomic_load_explicit(&level_most, memory_order_relaxed);
+}
+
+__attribute__((format(printf, 2, 0))) static void line_write(enum log_level level,
+                                                             const char *format, va_list args)
+{
     char text[LINE_MAX_BYTES];
     size_t len = prefix_put(level, text, sizeof(text));
     size_t room = sizeof(text) - len - 1; /* the last byte is the line's end */
-    va_list args;
-    va_start(args, format);
     int n = vsnprintf(text + len, room, format, args);
-    va_end(args);
     if (n < 0)
         return;
     len += (size_t)n < room ? (size_t)n : room - 1;
@@ -212,4 +218,96 @@ void log_line(enum log_level level, const char *format, ...)
     pthread_mutex_unlock(&queue.lock);
     if (!queued)
         text_write(text, len);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    va_list args;
+    if (!is_wanted(level))
+        return;
+    va_start(args, format);
+    line_write(level, format, args);
+    va_end(args);
+}
+
+/* ------------------------------------------------------------------ repetitions */
+
+/* A line that was written, and how often it has come since then. */
+struct repeat {
+    char text[REPEAT_MAX_BYTES]; /* "": the place is free */
+    enum log_level level;
+    unsigned count;
+    int64_t since_ms;
+};
+
+static pthread_mutex_t repeat_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct repeat repeats[REPEATS];
+
+static void repeat_end(struct repeat *r)
+{
+    if (r->text[0] && r->count)
+        log_line(r->level, "%s (repeated %u times)", r->text, r->count);
+    r->text[0] = '\0';
+    r->count = 0;
+}
+
+/* The line's place: its own, a free one, or that of the oldest, which ends. */
+static struct repeat *repeat_find(const char *text)
+{
+    struct repeat *oldest = &repeats[0];
+    for (struct repeat *r = repeats; r < repeats + REPEATS; r++) {
+        if (strcmp(r->text, text) == 0)
+            return r;
+        if (!r->text[0] || (oldest->text[0] && r->since_ms < oldest->since_ms))
+            oldest = r;
+    }
+    repeat_end(oldest);
+    return oldest;
+}
+
+/* Whether it is to be written; else it is counted. */
+static bool repeat_take(enum log_level level, const char *text)
+{
+    pthread_mutex_lock(&repeat_lock);
+    struct repeat *r = repeat_find(text);
+    bool is_first = !r->text[0];
+    if (is_first) {
+        memcpy(r->text, text, strlen(text) + 1);
+        r->level = level;
+        r->since_ms = clock_monotonic_ms();
+    } else {
+        r->count++;
+    }
+    pthread_mutex_unlock(&repeat_lock);
+    return is_first;
+}
+
+/* Those that are older than that. */
+static void repeats_end(int64_t before_ms)
+{
+    pthread_mutex_lock(&repeat_lock);
+    for (struct repeat *r = repeats; r < repeats + REPEATS; r++)
+        if (r->text[0] && r->since_ms <= before_ms)
+            repeat_end(r);
+    pthread_mutex_unlock(&repeat_lock);
+}
+
+void log_settle(void)
+{
+    repeats_end(clock_monotonic_ms() - REPEAT_MS);
+}
+
+void log_repeated(enum log_level level, const char *format, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list args;
+    if (!is_wanted(level))
+        return;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (n <= 0)
+        return;
+    if (n >= REPEAT_MAX_BYTES || repeat_take(level, text))
+        log_line(level, "%s", text);
 }

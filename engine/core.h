@@ -165,6 +165,8 @@ void pages_want_digest(struct engine *engine, const struct origin *origin, const
 /* Pages of that project, and those that join it with others, are made anew when they are asked for.
  */
 void pages_forget(struct engine *engine, const char *origin, const char *project);
+/* The same, but they stay until then: what is held may add to them. */
+void pages_outdate(struct engine *engine, const char *origin, const char *project);
 /* Channels ("": none) whose pages may list a path: the one whose folder it is in, else those where
  * the project has been asked for. free() each. */
 enum { DELISTED_CHANNELS = 8 };

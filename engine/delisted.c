@@ -249,6 +249,7 @@ void delisted_note(struct engine *e, const char *origin, const char *project, co
         return;
     set_sight(e->delisted, h, channel, delisted_s);
     changed(e->delisted, p);
+    pages_outdate(e, origin, project);
 }
 
 static int on_showing(void *context, const struct catalogue_showing *s)

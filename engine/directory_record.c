@@ -69,7 +69,8 @@ static void set_problem(struct directory *d, struct record *r, const char *probl
     free(r->problem);
     r->problem = str_dup(problem);
     if (problem)
-        log_info("folder file=%s/%s problem=\"%s\"", d->origin, r->path, problem);
+        log_repeated(LOG_LEVEL_INFO, "folder file=%s/%s problem=\"%s\"", d->origin, r->path,
+                     problem);
     post_flag(d, r->path, problem);
 }
 

@@ -84,7 +84,7 @@ static void set_failure(struct directory *d, const char *failure)
     if (same)
         return;
     if (failure[0]) {
-        log_warning("folder origin=%s problem=\"%s\"", d->origin, failure);
+        log_repeated(LOG_LEVEL_WARNING, "folder origin=%s problem=\"%s\"", d->origin, failure);
         directory_tell(d, NULL, failure);
     }
     d->is_dirty = true; /* it is told of when it is back */

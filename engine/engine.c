@@ -72,6 +72,7 @@ static void tick(struct engine *e, int64_t now_ms)
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     rosters_tick(e, now_ms);
+    log_settle();
     status_tick(e);
 }
 
@@ -148,7 +149,7 @@ static int start_fetcher(struct engine *e)
         .pool = e->slabs,
         .connect_timeout_ms = e->options.connect_timeout_ms,
         .stall_timeout_ms = e->options.stall_timeout_ms,
-        .page_timeout_ms = LATE_TIMES * e->options.listing_timeout_ms,
+        .page_timeout_ms = SOURCE_MOST_MS,
     };
     r = fetcher_new(&options, &e->fetcher);
     core_hosts_free(allowed);

@@ -36,7 +36,7 @@ struct engine_options {
     int64_t max_size;       /* bytes */
     int64_t min_free;       /* bytes */
     int64_t page_memory;    /* bytes of built pages kept */
-    int listing_timeout_ms; /* whole request of a page; also how long a first publication waits */
+    int listing_timeout_ms; /* how long a first publication waits for further mirrors */
     int page_refresh_ms;
     int connect_timeout_ms;
     int stall_timeout_ms;
@@ -66,7 +66,8 @@ enum outcome {
     OUTCOME_NO_INDEX,    /* 404 */
     OUTCOME_NO_PROJECT,  /* 404 */
     OUTCOME_NO_FILE,     /* 404: every mirror that answered says it is gone */
-    OUTCOME_UNAVAILABLE, /* 503: no mirror answered for a page, nothing stored */
+    OUTCOME_UNAVAILABLE, /* 503: no mirror answered for a page, nothing stored; or it is on its way
+                          */
     OUTCOME_BROKEN,      /* 502: mirrors failed */
     OUTCOME_SILENT,      /* 504: mirrors were silent */
     OUTCOME_LOOP,        /* 508 */
@@ -94,6 +95,7 @@ struct page {
     const char *mirrors; /* names of who listed it, comma-separated; "" when none */
     int64_t born_ms;     /* clock_monotonic_ms when last confirmed by a mirror */
     int max_age_s;       /* for Cache-Control */
+    int retry_after_s;   /* of a refusal: when it is worth to ask again; or 0 */
     bool incomplete;     /* a mirror that names digests has not answered yet */
     int64_t last_serial; /* of PyPI, when a mirror told; else 0 */
     struct page_body body[PAGE_FORMATS][PAGE_CODINGS];
@@ -108,11 +110,13 @@ struct page_query {
     const char *via;     /* the client's Via, or NULL */
 };
 
+/* MISS: a mirror has confirmed it for this very request. STALE: older than page_refresh, and no
+ * mirror has confirmed it. */
 enum page_state { PAGE_HIT, PAGE_MISS, PAGE_STALE };
 
-/* 0: *ret_page is a reference of the caller's; *ret_state says how it came. ENGINE_WAIT.
- * ERROR_NO_MEMORY. `waited`: the caller has waited for this very answer before (then it is
- * PAGE_MISS, not PAGE_HIT). */
+/* 0: *ret_page is a reference of the caller's; *ret_state says how it came. ENGINE_WAIT: for at
+ * most twelve seconds. ERROR_NO_MEMORY. `waited`: the waiter has waited for this very answer
+ * before. */
 int engine_page(struct engine *engine, const struct page_query *query, struct waiter *waiter,
                 bool waited, struct page **ret_page, enum page_state *ret_state);
 /* The page that would list a file, as it is in memory: a reference of the caller's, or NULL. Asks

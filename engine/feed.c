@@ -381,8 +381,8 @@ static void unlink_feed(struct flying *fl, struct feed *t)
 
 static void log_failure(const struct flying *fl, const struct feed *t, const char *what)
 {
-    log_info("transfer failed mirror=%s path=%s/%s error=\"%s\"", mirror_of(t, fl->origin)->name,
-             fl->origin->name, fl->entry->path, what);
+    log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s/%s error=\"%s\"",
+                 mirror_of(t, fl->origin)->name, fl->origin->name, fl->entry->path, what);
 }
 
 static void tell_flight(struct flying *fl, struct feed *t, int error, const char *what)

@@ -19,8 +19,10 @@ enum {
     MISSING_MS = 60000, /* how long "no such project" stands */
     RETRY_MS = 5000,    /* how soon mirrors are asked again after all have failed */
     UNAVAILABLE_MS = 1000,
-    LATEST_MS = 9000, /* a status line within ten seconds, always */
-    INCOMPLETE_AGE_S = 10,
+    LATEST_MS = PAGE_FIRST_MS - 1000, /* a first page with what there is */
+    REFUSED_MS = 10 * 1000, /* a refusal that took long stands longer: a client tries six times */
+    LONG_MS = 2000,
+    PARTS_WAIT_MS = 9000,
     PARTS_MOST = 1000, /* projects on a flat page */
 };
 
@@ -53,6 +55,7 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
     s->published = true;
+    s->wanted = false; /* what is late may take minutes; the others are asked again meanwhile */
     page_unref(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
 }
@@ -82,61 +85,6 @@ static void finish_load(struct engine *e, struct slot *s)
     slot_unref(s);
 }
 
-/* What the sources of a slot say together. */
-struct tally {
-    unsigned pending, late, answered, confirmed, missing; /* late: nobody waits for it */
-    unsigned looped;                                      /* they ask us */
-    int64_t confirmed_ms;
-    uint64_t version, listings_version; /* with the parts of a flat page, and without */
-    char failures[512];
-};
-
-/* A project's page as a part of a flat one. */
-static void tally_part(struct tally *t, const struct slot *part)
-{
-    struct source_view v;
-    t->version = t->version * 31 + part->built_version;
-    for (unsigned i = 0; i < part->source_count; i++)
-        source_view(part->sources[i], &v); /* in use, though its own load may be over */
-    if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
-        t->missing++;
-}
-
-static struct tally tally_sources(struct engine *e, struct slot *s)
-{
-    struct tally t = {.confirmed_ms = INT64_MIN / 2};
-    int64_t now_ms = clock_monotonic_ms();
-    for (unsigned i = 0; i < s->source_count; i++) {
-        struct source_view v;
-        bool late = source_check_late(s->sources[i]);
-        source_view(s->sources[i], &v);
-        bool pending = v.state != SOURCE_IDLE && !late;
-        t.pending += pending;
-        t.late += late;
-        t.answered += v.status == 404 || (v.status == 200 && v.listing);
-        t.confirmed += now_ms - v.confirmed_ms < e->options.page_refresh_ms;
-        t.version = t.version * 31 + v.version;
-        if (((pending || late) && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) ||
-            v.is_provisional)
-            t.missing++;
-        t.looped += !pending && v.error == ERROR_LOOP;
-        if (v.confirmed_ms > t.confirmed_ms)
-            t.confirmed_ms = v.confirmed_ms;
-        size_t len = strlen(t.failures);
-        if (pending || v.error)
-            (void)snprintf(t.failures + len, sizeof(t.failures) - len, "%s%s%s", len ? "; " : "",
-                           pending ? s->origin->mirrors[i].name : v.failure,
-                           pending ? ": no answer yet" : "");
-    }
-    t.missing += s->inquiry && s->inquiry_is_worth;
-    if (!s->project)
-        t.version = t.version * 31 + rosters_version(e);
-    t.listings_version = t.version;
-    for (size_t i = 0; i < s->part_count; i++)
-        tally_part(&t, s->parts[i]);
-    return t;
-}
-
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
@@ -156,24 +104,25 @@ static void built(struct build *b)
         slot_unref(s);
         return;
     }
-    struct tally t = tally_sources(e, s);
+    struct page_tally t = page_tally(e, s);
     int64_t now_ms = clock_monotonic_ms();
     bool stale = s->source_count && !t.confirmed;
     int64_t expires_ms =
         t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
+    bool runs = t.pending || t.late || s->inquiry; /* their end sets another time */
     struct page *page = b->page;
     b->page = NULL;
     if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
         page->incomplete = true;
-        page->max_age_s = INCOMPLETE_AGE_S;
+        page->max_age_s = PAGE_INCOMPLETE_AGE_S;
     }
     if (page && page->outcome == OUTCOME_NO_PROJECT && expires_ms > now_ms + MISSING_MS)
         expires_ms = now_ms + MISSING_MS;
-    if (page && page->incomplete)
-        expires_ms = now_ms + INCOMPLETE_AGE_S * 1000;
+    if (page && page->incomplete && !runs)
+        expires_ms = now_ms + PAGE_INCOMPLETE_AGE_S * 1000;
     if (b->merge.dropped)
-        log_info("links elsewhere dropped origin=%s project=%s count=%zu", b->origin->name,
-                 b->project, b->merge.dropped);
+        log_repeated(LOG_LEVEL_INFO, "links elsewhere dropped origin=%s project=%s count=%zu",
+                     b->origin->name, b->project, b->merge.dropped);
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
         build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
@@ -187,103 +136,6 @@ static void built(struct build *b)
     pages_source_settled(e); /* a flat page may wait for this one */
 }
 
-/* Names that the index can answer for without asking anybody: pages of the last origin we have. */
-static void add_known(struct engine *e, struct slot *s, struct build *b)
-{
-    struct slot *other;
-    struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
-        return;
-    pthread_rwlock_rdlock(&e->pages->lock);
-    b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
-    for (other = b->known ? e->pages->table : NULL; other; other = other->hh.next) {
-        if (!other->project || !other->page || other->page->outcome != OUTCOME_OK ||
-            other->origin != view.origins[view.count - 1])
-            continue;
-        b->known[b->known_count] = strdup(other->project);
-        b->known_count += b->known[b->known_count] != NULL;
-    }
-    pthread_rwlock_unlock(&e->pages->lock);
-}
-
-/* Names of the further origins of the index. */
-static void add_listed(struct engine *e, const struct slot *s, struct build *b)
-{
-    struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
-        return;
-    for (size_t i = 1; i < view.count; i++) {
-        size_t kept = b->known_count, count = kept;
-        if (roster_names(e, view.origins[i], view.channel, &b->known, &count))
-            log_warning("names of %s left out: no memory", view.origins[i]->name);
-        for (size_t n = kept; n < count; n++) {
-            const struct origin *owner = NULL;
-            if (roster_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
-                b->known[kept++] = b->known[n];
-            else
-                free(b->known[n]);
-        }
-        b->known_count = kept;
-    }
-}
-
-static void add_listings(const struct slot *s, struct build *b)
-{
-    b->is_heard = true;
-    for (unsigned i = 0; i < s->source_count; i++) {
-        struct source_view v;
-        source_view(s->sources[i], &v);
-        if (!v.status || (v.status == 200 && !v.listing) || v.error == ERROR_BAD_LISTING)
-            b->is_heard = false;
-        if (v.status != 200 || !v.listing)
-            continue;
-        int64_t age_ms = clock_monotonic_ms() - v.confirmed_ms;
-        int64_t said_s = clock_real_s() - (age_ms > 0 ? age_ms / 1000 : 0);
-        b->mirrors[b->count] = i;
-        b->said_s[b->count] = said_s > 0 ? said_s : 0; /* never confirmed: nobody's word of today */
-        b->listings[b->count++] = listing_ref_get(v.listing);
-    }
-}
-
-static struct build *build_new(struct engine *e, const struct slot *s, enum build_kind kind)
-{
-    struct index_view view;
-    struct build *b = calloc(1, sizeof(*b));
-    if (!b || origins_index(core_origins(e), s->index, &view)) {
-        free(b);
-        return NULL;
-    }
-    b->kind = kind;
-    b->official = s->official;
-    b->engine = e;
-    b->origin = s->origin;
-    b->index = strdup(s->index);
-    b->channel = view.channel ? strdup(s->index) : NULL;
-    b->project = str_dup(s->project);
-    b->makes_metadata = ranges_are_honoured(e, s->origin);
-    add_listings(s, b);
-    delisted_begin(b);
-    return b;
-}
-
-static void add_parts(struct engine *e, const struct slot *s, struct build *b)
-{
-    struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
-        return;
-    b->parts = calloc(s->part_count + 1, sizeof(struct build *));
-    for (size_t i = 0; b->parts && i < s->part_count; i++) {
-        const struct slot *part = s->parts[i];
-        bool is_now = false; /* else a reload came between */
-        for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
-            is_now |= view.origins[n] == part->origin;
-        if (!is_now)
-            continue;
-        b->parts[b->part_count] = build_new(e, part, BUILD_PROJECT);
-        b->part_count += b->parts[b->part_count] != NULL;
-    }
-}
-
 static void begin_build(struct slot *s, struct build *b, void (*done)(struct build *))
 {
     b->owner = s;
@@ -292,50 +144,6 @@ static void begin_build(struct slot *s, struct build *b, void (*done)(struct bui
     s->is_outdated = false;
     s->refs++;
     build_start(b);
-}
-
-/* Whether a page shows what lies in a folder, which may be another tomorrow. */
-static bool shows_folder(const struct engine *e, const struct slot *s)
-{
-    struct index_view view;
-    bool shows = s->origin->directory;
-    if (s->project || origins_index(core_origins(e), s->index, &view))
-        return shows;
-    for (size_t i = 0; i < view.count; i++)
-        shows |= view.origins[i]->directory != NULL;
-    return shows;
-}
-
-static void build(struct engine *e, struct slot *s, const struct tally *t)
-{
-    struct build *b = build_new(e, s,
-                                s->project ? BUILD_PROJECT
-                                : s->flat  ? BUILD_FLAT
-                                           : BUILD_LIST);
-    if (!b)
-        return;
-    b->incomplete = t->missing > 0;
-    b->max_age_s = e->options.page_refresh_ms / 1000;
-    if (b->incomplete || !t->confirmed)
-        b->max_age_s = INCOMPLETE_AGE_S;
-    if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(e, s))
-        b->max_age_s = DIRECTORY_AGE_S;
-    (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
-                   s->origin->name, s->project ? s->project : "",
-                   t->failures[0] ? " (no answer from: " : "", t->failures,
-                   t->failures[0] ? ")" : "");
-    if (b->kind == BUILD_LIST) {
-        add_known(e, s, b);
-        add_listed(e, s, b);
-        if (!origin_owns_rest(b->origin) || b->channel)
-            delisted_add_names(b);
-    }
-    if (b->kind == BUILD_FLAT)
-        add_parts(e, s, b);
-    s->built_version = t->version + 1;
-    s->built_metadata = metadata_version(e);
-    s->built_held = delisted_version(e, s->origin, s->project);
-    begin_build(s, b, built);
 }
 
 /* ------------------------------------------------------------------ parts */
@@ -373,49 +181,62 @@ static void named(struct build *b)
 }
 
 /* Whether the pages of a flat page's projects are there, or have had their time. */
-static bool has_parts(struct engine *e, struct slot *s, const struct tally *t)
+static bool has_parts(struct engine *e, struct slot *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
-        struct build *b = build_new(e, s, BUILD_NAMES);
+        struct build *b = page_build_new(e, s, BUILD_NAMES);
         s->parts_version = t->listings_version;
         if (b) {
-            delisted_add_names(b);
-            add_listed(e, s, b);
+            page_add_names(e, s, b);
             begin_build(s, b, named);
         }
         return false;
     }
     for (size_t i = 0; i < s->part_count; i++)
         if (s->parts[i]->loading && !s->parts[i]->published)
-            return clock_monotonic_ms() - s->began_ms >= LATEST_MS;
+            return clock_monotonic_ms() - s->began_ms >= PARTS_WAIT_MS;
     return true;
 }
 
-static bool is_time(const struct engine *e, const struct slot *s, const struct tally *t)
+static bool is_time(const struct engine *e, const struct slot *s, const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
-    if (!t->pending)
-        return true;
-    return waited_ms >= (t->answered ? e->options.listing_timeout_ms : LATEST_MS);
+    int most_ms = e->options.listing_timeout_ms;
+    if (!t->answered && s->source_count) /* as long as somebody still may */
+        return !t->pending && !t->late;
+    return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
+}
+
+static bool has_page(const struct slot *s)
+{
+    return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
+}
+
+static void refuse(struct engine *e, struct slot *s, const struct page_tally *t)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    enum outcome outcome = OUTCOME_UNAVAILABLE;
+    if (t->looped == s->source_count)
+        outcome = OUTCOME_LOOP;
+    else if (t->silent == s->source_count)
+        outcome = OUTCOME_SILENT;
+    bool soon = now_ms - s->began_ms < LONG_MS || t->retry_after_s;
+    struct page *page = built_refusal(e, outcome, t->failures);
+    if (page)
+        page->retry_after_s = t->retry_after_s;
+    publish(e, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
 }
 
 /* No mirror has ever answered, now or before. */
-static void refuse_all(struct engine *e, struct slot *s, const struct tally *t)
+static void refuse_all(struct engine *e, struct slot *s, const struct page_tally *t)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    for (unsigned i = 0; i < s->source_count; i++)
-        if (source_check_late(s->sources[i])) /* another try may do better */
-            source_give_up(s->sources[i]);
-    if (s->page) /* what is there stays */
-        confirm(e, s, true, now_ms + RETRY_MS);
+    if (has_page(s)) /* what is there stays */
+        confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
     else
-        publish(e, s,
-                built_refusal(e, t->looped == s->source_count ? OUTCOME_LOOP : OUTCOME_UNAVAILABLE,
-                              t->failures),
-                true, now_ms + UNAVAILABLE_MS);
+        refuse(e, s, t);
 }
 
-static bool needs_build(const struct engine *e, const struct slot *s, const struct tally *t)
+static bool needs_build(const struct engine *e, const struct slot *s, const struct page_tally *t)
 {
     if (!s->page || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
@@ -434,26 +255,50 @@ static void check(struct engine *e, struct slot *s)
 {
     if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
         return;
-    struct tally t = tally_sources(e, s);
+    struct page_tally t = page_tally(e, s);
     if ((!is_time(e, s, &t) && !s->published) || page_awaits(e, s))
         return;
-    if (s->published &&
-        (t.pending || t.late || s->inquiry)) /* the page changes once, when all have come */
+    bool runs = t.pending || t.late;
+    bool has_news = t.answered && s->built_version != t.version + 1 && !s->flat;
+    if (s->published && (s->inquiry || (runs && !has_news)))
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
     } else if (s->flat && !has_parts(e, s, &t)) {
         return;
     } else if (needs_build(e, s, &t)) {
-        build(e, s, &t);
+        struct build *b = page_build(e, s, &t);
+        if (b)
+            begin_build(s, b, built);
         return;
     } else {
         confirm(e, s, !t.confirmed,
                 t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
                             : clock_monotonic_ms() + RETRY_MS);
     }
-    if (!t.pending && !t.late && !s->inquiry)
+    if (!runs && !s->inquiry)
         finish_load(e, s);
+}
+
+/* Their page is on its way, or its refresh takes long. Where all mirrors are silent, newcomers are
+ * told so at once, for a while. */
+void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
+{
+    if (!waitlist_has(&s->waiters, 0, now_ms + 1))
+        return;
+    if (s->page && s->page->outcome == OUTCOME_OK) {
+        s->hasty_until_ms = now_ms + RETRY_MS;
+    } else {
+        struct page_tally t = page_tally(e, s);
+        if (s->source_count && !t.answered && !t.moving && !s->awaits_owner) {
+            refuse(e, s, &t);
+            return;
+        }
+        pthread_mutex_lock(&s->waiters.lock);
+        str_copy(s->progress, sizeof(s->progress), t.failures);
+        pthread_mutex_unlock(&s->waiters.lock);
+    }
+    waitlist_wake(&s->waiters, 0, now_ms + 1);
 }
 
 void pages_source_settled(struct engine *e)
@@ -518,8 +363,9 @@ static bool settle_owner(struct engine *e, struct slot *s)
         refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
-    int64_t limit_ms = s->project ? LATEST_MS : e->options.listing_timeout_ms;
-    if (clock_monotonic_ms() - s->began_ms < limit_ms && slot_awaits_rosters(e, s, &view))
+    /* A list does without names that are late; who owns a project must be known. */
+    bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
+    if (waits && slot_awaits_rosters(e, s, &view))
         return false;
     if (!s->project) {
         origin = view.origins[0];

@@ -122,131 +122,12 @@ struct slot *pages_slot(struct pages *p, const struct page_query *query)
     return s;
 }
 
-static struct page *slot_page(struct slot *s, bool *ret_stale)
+struct page *slot_page(struct slot *s, bool *ret_stale)
 {
     pthread_mutex_lock(&s->waiters.lock);
     struct page *page = s->page ? built_ref(s->page) : NULL;
     *ret_stale = s->stale;
     pthread_mutex_unlock(&s->waiters.lock);
-    return page;
-}
-
-/* -------------------------------------------------------- asked for a digest */
-
-static void post_load(struct engine *e, struct slot *s, bool force, const char *via);
-
-/* An index whose pages list what an origin without channels has: the one of everything, or the
- * first that names it. */
-static const char *index_with(const struct origins *origins, const struct origin *origin)
-{
-    struct index_view view;
-    if (origins_index(origins, "", &view) == 0 && view.origins[0] == origin)
-        return "";
-    for (size_t i = 0; i < origins->index_count; i++)
-        for (char *const *name = origins->indexes[i].origins; *name; name++)
-            if (strcmp(*name, origin->name) == 0)
-                return origins->indexes[i].name;
-    return NULL;
-}
-
-/* The channel whose folder a path is in ("" where the origin has none); NULL: in no channel's. */
-static char *channel_of(const struct origin *origin, const char *path)
-{
-    if (!origin->channels[0])
-        return strdup("");
-    for (const char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
-        char *channel = strndup(path, (size_t)(end - path));
-        if (!channel || origin_has_channel(origin, channel))
-            return channel;
-        free(channel);
-    }
-    return NULL;
-}
-
-/* The index whose pages list a path; NULL: none. */
-static char *index_of(const struct origins *origins, const struct origin *origin, const char *path)
-{
-    return origin->channels[0] ? channel_of(origin, path) : str_dup(index_with(origins, origin));
-}
-
-/* Which page lists a path. False: none. *ret_index and ret_name (file_name_release it) hold the
- * query's strings. */
-static bool page_of(struct engine *e, const struct origin *origin, const char *path,
-                    char **ret_index, struct file_name *ret_name, struct page_query *ret)
-{
-    struct index_view view;
-    const struct origin *owner;
-    auto_free char *file = strdup(str_last_segment(path));
-    *ret_index = index_of(core_origins(e), origin, path);
-    if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
-        return false;
-    if (str_ends(file, ".metadata"))
-        file[strlen(file) - strlen(".metadata")] = '\0';
-    if (file_name_parse(file, ret_name) || !ret_name->project)
-        return false;
-    if (roster_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
-        return false; /* where it is not known, loading the page will tell */
-    *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
-    return true;
-}
-
-void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
-{
-    struct page_query query;
-    struct file_name name = {0};
-    auto_free char *index = NULL;
-    if (page_of(e, origin, path, &index, &name, &query)) {
-        struct slot *s = pages_slot(e->pages, &query);
-        if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
-            post_load(e, s, false, NULL);
-        if (s)
-            slot_unref(s);
-    }
-    file_name_release(&name);
-}
-
-static bool is_among(char *const *list, size_t count, const char *text)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i], text) == 0)
-            return true;
-    return false;
-}
-
-size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
-                      const char *project, char *ret[DELISTED_CHANNELS])
-{
-    size_t count = 0;
-    ret[0] = channel_of(origin, path);
-    if (ret[0])
-        return 1;
-    pthread_rwlock_rdlock(&e->pages->lock);
-    for (const struct slot *s = e->pages->table; s && count < DELISTED_CHANNELS; s = s->hh.next) {
-        if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
-            !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
-            continue;
-        ret[count] = strdup(s->index);
-        count += ret[count] != NULL;
-    }
-    pthread_rwlock_unlock(&e->pages->lock);
-    return count;
-}
-
-struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
-{
-    const struct origin *origin = origins_find(core_origins(e), origin_name);
-    struct page_query query;
-    struct file_name name = {0};
-    struct page *page = NULL;
-    auto_free char *index = NULL;
-    if (!e->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
-        bool stale;
-        struct slot *s = pages_slot(e->pages, &query);
-        page = s ? slot_page(s, &stale) : NULL;
-        if (s)
-            slot_unref(s);
-    }
-    file_name_release(&name);
     return page;
 }
 
@@ -269,7 +150,7 @@ static void load_run(struct job *job)
     free(l);
 }
 
-static void post_load(struct engine *e, struct slot *s, bool force, const char *via)
+void slot_post_load(struct engine *e, struct slot *s, bool force, const char *via)
 {
     if (atomic_exchange(&s->wanted, true) && !force)
         return;
@@ -283,6 +164,14 @@ static void post_load(struct engine *e, struct slot *s, bool force, const char *
     core_post(e, &l->job);
 }
 
+/* What a request that finds no page that will do waits for. */
+enum need {
+    NEED_NOTHING,
+    NEED_PAGE,    /* the first one */
+    NEED_ANSWER,  /* of all mirrors, now */
+    NEED_REFRESH, /* a newer one, for a moment */
+};
+
 struct awaited {
     struct slot *slot;
     uint64_t answers;
@@ -295,13 +184,13 @@ static bool is_answered(void *arg)
     return a->any ? a->slot->page != NULL : a->slot->answers != a->answers;
 }
 
-/* Suspends until the slot has an answer (any = false: a new one). */
-static int await(struct engine *e, struct slot *s, bool force, const char *via,
+/* Suspends until the slot has what is needed, or until waiter->want, which page_answer_waiters
+ * looks at. */
+static int await(struct engine *e, struct slot *s, enum need need, const char *via,
                  struct waiter *waiter)
 {
-    struct awaited a = {s, s->answers, !force};
-    post_load(e, s, force, via);
-    waiter->want = 0;
+    struct awaited a = {s, s->answers, need == NEED_PAGE};
+    slot_post_load(e, s, need == NEED_ANSWER, via);
     return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
 }
 
@@ -324,6 +213,32 @@ static bool may_force(struct slot *s, bool asked, int64_t now_ms)
            atomic_compare_exchange_strong(&s->forced_ms, &last_ms, now_ms);
 }
 
+static enum need need_of(struct slot *s, const struct page *page, bool refresh, int64_t now_ms)
+{
+    if (!page)
+        return NEED_PAGE;
+    bool expired = now_ms >= s->expires_ms;
+    if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
+        || may_force(s, refresh, now_ms))
+        return NEED_ANSWER;
+    return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
+}
+
+/* It has waited long enough, and there is nothing to give: how far the page has come. */
+static int refuse_for_now(struct engine *e, struct slot *s, struct page **ret,
+                          enum page_state *ret_state)
+{
+    char detail[sizeof(s->progress) + 64];
+    pthread_mutex_lock(&s->waiters.lock);
+    (void)snprintf(detail, sizeof(detail), "the page is on its way, ask again%s%s%s",
+                   s->progress[0] ? " (" : "", s->progress, s->progress[0] ? ")" : "");
+    pthread_mutex_unlock(&s->waiters.lock);
+    int r = refuse(e, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
+    if (r == 0)
+        (*ret)->retry_after_s = 1;
+    return r;
+}
+
 static int answer(struct engine *e, struct slot *s, const struct page_query *query,
                   struct waiter *waiter, bool waited, struct page **ret, enum page_state *ret_state)
 {
@@ -333,26 +248,31 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     s->asked = true;
     bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = slot_page(s, &stale);
-    bool expired = page && now_ms >= s->expires_ms;
-    bool refused = expired && page->outcome != OUTCOME_OK; /* a refusal has had its time */
-    if (page && !waited && (may_force(s, query->refresh, now_ms) || refused)) {
-        int r = await(e, s, true, query->via, waiter);
+    enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
+    if (need)
+        waiter->want = now_ms + (need == NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
+    bool over = waited && now_ms >= waiter->want;
+    if (waited && !page && !over) /* it has just been dropped again */
+        need = NEED_PAGE;
+    if (need) {
         page_unref(page);
-        if (r == ENGINE_WAIT)
-            return r;
-        page = slot_page(s, &stale); /* the answer was quicker than we */
-    } else if (page && !refused && (expired || (is_first && s->is_askable))) {
-        post_load(e, s, false, query->via); /* in the background: the old one answers */
-    }
-    if (!page) {
-        if (await(e, s, false, query->via, waiter) == ENGINE_WAIT)
+        if (await(e, s, need, query->via, waiter) == ENGINE_WAIT)
             return ENGINE_WAIT;
-        page = slot_page(s, &stale);
+        waited = true;
+        page = slot_page(s, &stale); /* the answer was quicker than we */
+    }
+    bool expired = page && now_ms >= s->expires_ms;
+    if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
+        page_unref(page);
+        return refuse_for_now(e, s, ret, ret_state);
     }
     if (!page)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
+    if (!waited && (expired || (is_first && s->is_askable)))
+        slot_post_load(e, s, false, query->via); /* in the background: the old one answers */
     *ret = page;
-    *ret_state = stale ? PAGE_STALE : waited ? PAGE_MISS : PAGE_HIT;
+    bool renewed = waited && !over && s->renewed;
+    *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;
     return 0;
 }
 
@@ -420,6 +340,19 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
             s->is_outdated = s->building;
             s->published = false; /* a load that runs answers once more */
         }
+    pthread_rwlock_unlock(&e->pages->lock);
+}
+
+void pages_outdate(struct engine *e, const char *origin, const char *project)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (!e->pages) /* at start */
+        return;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+        if (s->page && s->page->outcome == OUTCOME_OK && s->expires_ms > now_ms &&
+            is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
+            s->expires_ms = now_ms;
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
@@ -537,6 +470,8 @@ void pages_tick(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
     pages_source_settled(e);
+    for (struct slot *s = p->loading; s; s = s->next_loading)
+        page_answer_waiters(e, s, now_ms);
     if (now_ms - p->swept_ms < SWEEP_MS)
         return;
     p->swept_ms = now_ms;

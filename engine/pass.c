@@ -397,8 +397,8 @@ static void ended_run(struct job *job)
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
     note_failure(p, p->detail);
-    log_info("transfer failed mirror=%s path=%s error=\"%s\" kept=no",
-             p->origin->mirrors[p->mirror].name, p->path, p->detail);
+    log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s error=\"%s\" kept=no",
+                 p->origin->mirrors[p->mirror].name, p->path, p->detail);
     p->mixed |= p->arrived > 0;
     begin_run(&p->begin);
 }

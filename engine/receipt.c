@@ -31,7 +31,8 @@ struct receipt *receipt_new(struct engine *e, struct source *source, const struc
     r->page = page;
     r->is_list = is_list;
     r->retry_after_s = r->max_age_s = -1;
-    r->started_ms = clock_monotonic_ms();
+    r->heard_ms = r->started_ms = clock_monotonic_ms();
+    r->length = -1;
     buf_init(&r->body, LISTING_MAX_BYTES);
     buf_init(&r->packed, LISTING_MAX_BYTES);
     return r;
@@ -108,12 +109,24 @@ int receipt_take_head(void *context, const struct fetch_head *head)
     r->url = str_dup(head->final_url);
     r->retry_after_s = head->retry_after_s;
     r->max_age_s = head->max_age_s;
+    r->length = head->length;
+    r->heard_ms = clock_monotonic_ms();
     (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
     if (head->status == 508) /* it has asked us, maybe over others */
         return ERROR_LOOP;
     bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
                  head->status == 404 || head->status == 410;
     return reads ? 0 : ERROR_UPSTREAM_STATUS;
+}
+
+void receipt_take_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct receipt *r = context;
+    (void)offset;
+    buf_add(&r->body, slab->data, slab->len);
+    r->received += (int64_t)slab->len;
+    r->heard_ms = clock_monotonic_ms();
+    slab_put(slab);
 }
 
 void receipt_read(struct receipt *r)

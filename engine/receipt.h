@@ -25,6 +25,8 @@ struct receipt {
     char *etag, *date, *url;
     char detail[RECEIPT_DETAIL_BYTES];
     struct buf body;
+    _Atomic int64_t received, length; /* so far, any thread; length -1: not known */
+    _Atomic int64_t heard_ms;         /* when a byte came last, or when it was asked for */
     int64_t started_ms;
     int64_t fetched_s;
     /* what was read */
@@ -46,6 +48,8 @@ void receipt_free(struct receipt *receipt);
  * fetch_sink, whose context is the receipt. */
 int receipt_take_row(void *receipt, const struct catalogue_listing *row);
 int receipt_take_head(void *receipt, const struct fetch_head *head);
+/* The body of what a mirror answers; takes over the slab. */
+void receipt_take_data(void *receipt, struct slab *slab, int64_t offset);
 
 /* Reads all that has come, into error, status and what was read; packs a new body. */
 void receipt_read(struct receipt *receipt);

@@ -239,7 +239,8 @@ static void settle(struct roster *r, bool pending)
 
 /* What the mirrors' pages say together. */
 struct tally {
-    unsigned pending, late, answered; /* late: nobody waits for it */
+    unsigned pending, late, answered; /* late: those that have something else wait no longer */
+    unsigned moving;                  /* of the late ones, those that send bytes */
     uint64_t version;
 };
 
@@ -248,6 +249,14 @@ static void note_failure(struct roster *r, const char *mirror, const char *what)
     size_t len = strlen(r->failures);
     (void)snprintf(r->failures + len, sizeof(r->failures) - len, "%s%s%s%s", len ? "; " : "",
                    mirror ? mirror : "", mirror ? ": " : "", what);
+}
+
+static void note_progress(struct roster *r, const struct source *source)
+{
+    size_t len = strlen(r->failures);
+    if (len)
+        (void)snprintf(r->failures + len, sizeof(r->failures) - len, "; ");
+    source_write_progress(source, r->failures, sizeof(r->failures));
 }
 
 static void tally_source(struct roster *r, unsigned m, struct build *b, struct tally *t)
@@ -261,10 +270,11 @@ static void tally_source(struct roster *r, unsigned m, struct build *b, struct t
     bool lists = v.status == 200 && v.listing;
     t->pending += v.state != SOURCE_IDLE && !late;
     t->late += late;
+    t->moving += late && !v.is_silent;
     t->answered += lists || (v.status == 404 && r->channel);
     t->version = t->version * 31 + v.version + 1;
-    if (v.state != SOURCE_IDLE && !late)
-        note_failure(r, r->origin->mirrors[m].name, "no answer yet");
+    if (v.state != SOURCE_IDLE && !v.is_silent)
+        note_progress(r, source);
     else if (v.error)
         note_failure(r, NULL, v.failure);
     else if (v.status == 404)
@@ -327,6 +337,8 @@ static void check(struct roster *r)
     int64_t waited_ms = clock_monotonic_ms() - r->began_ms;
     if (t.pending && waited_ms < (t.answered ? r->engine->options.listing_timeout_ms : LATEST_MS))
         return;
+    if (!t.answered && !r->known && t.moving)
+        return; /* it comes slowly, and nobody knows anything else */
     if (!t.answered || (r->known && r->version == t.version)) {
         settle(r, t.pending + t.late > 0);
         return;

@@ -6,8 +6,10 @@
  *
  *     engine_page --no page, or old--> load: sources are made ready --> build --> publish, wake
  *
- * A load publishes when every mirror has answered or was given up; after listing_timeout with what
- * there is, and then once more when the late ones have come.
+ * A load publishes when every mirror has answered or failed; after listing_timeout with what there
+ * is, and then once more for each late mirror that has come. It goes on however long that takes,
+ * also when nobody waits any more: a client waits for PAGE_FIRST_MS, is told how far the page has
+ * come, and finds it at its next try.
  */
 /* pages.c has the table and answers requests (any thread); page_load.c loads (flight thread). */
 #include <uthash.h>
@@ -24,12 +26,15 @@ struct slot {
     struct waitlist waiters; /* its lock guards `page` as well */
     struct page *page;
     _Atomic int64_t expires_ms, used_ms, forced_ms;
-    _Atomic uint64_t answers; /* how often a load has come to an end */
-    _Atomic bool asked;       /* by a client, not only for a digest */
-    _Atomic bool visited;     /* itself, not only as a part of a flat page */
-    _Atomic bool is_askable;  /* there are files about which mirrors may be asked */
-    _Atomic bool wanted;      /* a load is posted or running */
-    bool stale;               /* under the lock */
+    _Atomic uint64_t answers;       /* how often a load has come to an end */
+    _Atomic bool asked;             /* by a client, not only for a digest */
+    _Atomic bool visited;           /* itself, not only as a part of a flat page */
+    _Atomic bool is_askable;        /* there are files about which mirrors may be asked */
+    _Atomic bool wanted;            /* a load is posted or running */
+    _Atomic int64_t hasty_until_ms; /* a refresh was waited for in vain: until then nobody does */
+    bool stale;                     /* under the lock */
+    char progress[256];   /* likewise: what a client is told that has waited long enough */
+    _Atomic bool renewed; /* a mirror has confirmed it since its load began */
     /* flight thread: */
     struct source *sources[MERGE_SOURCES];
     unsigned source_count;
@@ -68,10 +73,45 @@ struct slot *pages_slot(struct pages *pages, const struct page_query *query);
 void slot_unref(struct slot *slot);
 void slot_drop_parts(struct slot *slot);
 extern const char slot_no_owner[]; /* what a refusal says */
+/* The page as it is now, a reference, or NULL. Any thread. */
+struct page *slot_page(struct slot *slot, bool *ret_stale);
+/* Has the flight thread load it. Any thread. */
+void slot_post_load(struct engine *engine, struct slot *slot, bool force, const char *via);
 
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
 void page_load(struct engine *engine, struct slot *slot, bool force, const char *via);
+
+/* Answers the clients whose time is over while their page is on its way. */
+void page_answer_waiters(struct engine *engine, struct slot *slot, int64_t now_ms);
+
+enum {
+    PAGE_FIRST_MS = 12 * 1000,   /* a client waits so long for a page: pip gives up after 15 s */
+    PAGE_REFRESH_WAIT_MS = 1000, /* and so long for a newer one */
+    PAGE_INCOMPLETE_AGE_S = 10,
+    PAGE_SOON_S = 2, /* a mirror's Retry-After of no more is passed on */
+};
+
+/* ---- page_tally.c: on the flight thread */
+struct page_tally {
+    unsigned pending, late; /* fetches that are waited for, and that are not but go on */
+    unsigned answered, confirmed, missing;
+    unsigned looped;   /* they ask us */
+    unsigned silent;   /* no byte came for long */
+    unsigned moving;   /* fetches that are not silent */
+    int retry_after_s; /* when a mirror wants to be asked again, soon; or 0 */
+    int64_t confirmed_ms;
+    uint64_t version, listings_version; /* with the parts of a flat page, and without */
+    char failures[512];
+};
+struct page_tally page_tally(struct engine *engine, struct slot *slot);
+
+/* ---- page_build.c: on the flight thread */
+/* A build of the slot's page, or of something else that its listings tell; NULL: out of memory. */
+struct build *page_build(struct engine *engine, struct slot *slot, const struct page_tally *tally);
+struct build *page_build_new(struct engine *engine, const struct slot *slot, enum build_kind kind);
+/* Names that the index has besides those that the build's listings tell. */
+void page_add_names(struct engine *engine, const struct slot *slot, struct build *build);
 
 /* ---- page_owner.c: on the flight thread */
 /* Asks for the rosters that decide which origin answers; whether one of them is being loaded. */

@@ -32,14 +32,17 @@ struct source;
 
 struct source_view {
     enum source_state state;
-    bool is_late; /* fetching, and nobody is to wait for it any more */
-    int status;   /* 200: it is a listing; 404: the mirror has no such page; 0: nothing is known */
+    bool is_late;             /* fetching, for longer than others wait for it */
+    bool is_silent;           /* ... and no byte has come: that counts as a failure */
+    int64_t received, length; /* of the page that is being fetched; length -1: not known */
+    int status; /* 200: it is a listing; 404: the mirror has no such page; 0: nothing is known */
     struct listing_ref *listing; /* of a 200 that is in memory; a borrowed reference */
     int64_t confirmed_ms; /* when the mirror last said so (monotonic; of an earlier run: below 0 is
                              fine) */
     bool is_provisional;  /* its mirror, a wheelyard, will have more to say of it soon */
     uint64_t version;     /* grows with every change of content */
     int error;            /* of the last attempt; 0 when it succeeded or there was none */
+    int retry_after_s;    /* what the mirror asked for with it, or -1 */
     const char *failure;  /* "aliyun: HTTP 503" */
 };
 
@@ -55,13 +58,17 @@ struct listing_ref *sources_peek(struct engine *engine, const struct origin *ori
  * waited for. */
 bool source_want(struct source *source, bool force, bool alone, const char *via);
 void source_view(struct source *source, struct source_view *ret);
-/* Whether a fetch has taken longer than listing_timeout. Then it counts as a failure of the mirror,
- * but goes on for a while (LATE_TIMES as long), for whoever has made do without it. To be called on
- * the tick by who waits for it. */
+/* Whether a fetch has taken longer than listing_timeout, so that those who have something without
+ * it wait no longer. It goes on: a slow mirror is not a dead one. Where no byte came for all that
+ * time it counts as a failure of the mirror. To be called on the tick by who waits for it. */
 bool source_check_late(struct source *source);
-enum { LATE_TIMES = 6 };
-/* Ends a fetch. */
-void source_give_up(struct source *source);
+/* Appends "aliyun: 1000 of 2000 bytes" of a fetch that is under way, or "aliyun: no answer yet". */
+void source_write_progress(const struct source *source, char *to, size_t size);
+
+enum {
+    SOURCE_MOST_MS = 10 * 60 * 1000, /* a page may take so long as long as bytes come */
+    SOURCE_ANSWER_MS = 45 * 1000,    /* and so long until the first */
+};
 
 /* What listings take in memory, about. */
 size_t sources_bytes(const struct engine *engine);

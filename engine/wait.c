@@ -68,6 +68,16 @@ void waitlist_wake(struct waitlist *list, int64_t from, int64_t to)
     pthread_mutex_unlock(&list->lock);
 }
 
+bool waitlist_has(struct waitlist *list, int64_t from, int64_t to)
+{
+    bool has = false;
+    pthread_mutex_lock(&list->lock);
+    for (const struct waiter *w = list->first; w && !has; w = w->next)
+        has = w->want >= from && w->want < to;
+    pthread_mutex_unlock(&list->lock);
+    return has;
+}
+
 unsigned waitlist_sweep(struct waitlist *list)
 {
     unsigned count = 0;

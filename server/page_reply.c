@@ -11,7 +11,7 @@
 #include "server/hint.h"
 #include "server/negotiate.h"
 
-enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096 };
+enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096, STALE_AGE_S = 5 };
 
 static const char vary[] = "Accept, Accept-Encoding";
 
@@ -58,7 +58,10 @@ static struct reply variant_build(const struct variant *v)
 {
     char life[48], serial[24] = "";
     struct reply reply = reply_of_bytes(v->body->data, v->body->len);
-    (void)snprintf(life, sizeof(life), "public, max-age=%d", v->page->max_age_s);
+    int max_age_s = v->page->max_age_s;
+    if (v->state == PAGE_STALE && max_age_s > STALE_AGE_S)
+        max_age_s = STALE_AGE_S;
+    (void)snprintf(life, sizeof(life), "public, max-age=%d", max_age_s);
     reply_header(&reply, "Content-Type", negotiate_content_type(v->type));
     reply_header(&reply, "Content-Encoding", negotiate_coding_name(v->coding));
     reply_header(&reply, "ETag", v->etag);
@@ -107,6 +110,7 @@ static enum MHD_Result send_variant(const struct variant *v, struct request *req
 
 static enum MHD_Result send_refusal(struct request *request, const struct page *page)
 {
+    char seconds[16] = "";
     unsigned status = reply_status_of_outcome(page->outcome);
     auto_buf struct buf detail;
     buf_init(&detail, DETAIL_MAX_BYTES);
@@ -115,6 +119,9 @@ static enum MHD_Result send_refusal(struct request *request, const struct page *
         hint_project(request->site->origins, request->route.index, request->route.project, &detail);
     struct reply reply = reply_of_problem(request, status, detail.data);
     reply_header(&reply, "X-Mirror", page->mirrors);
+    if (page->retry_after_s)
+        (void)snprintf(seconds, sizeof(seconds), "%d", page->retry_after_s);
+    reply_header(&reply, "Retry-After", seconds);
     return reply_send(&reply, request, status);
 }
 

@@ -127,8 +127,6 @@ struct reply reply_of_problem(const struct request *request, unsigned status, co
     reply_header(&reply, "Content-Type", problem_forms[type].content_type);
     reply_header(&reply, "Cache-Control", "no-store");
     reply_header(&reply, "Vary", "Accept, Accept-Encoding");
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        reply_header(&reply, "Retry-After", "10");
     return reply;
 }
 

@@ -53,7 +53,7 @@ struct fetcher_options {
     struct slab_pool *pool; /* the fetcher becomes its observer */
     int connect_timeout_ms; /* DNS + TCP + TLS */
     int stall_timeout_ms;   /* no byte for so long (while not paused by us): ERROR_TIMEOUT */
-    int page_timeout_ms;    /* whole request, where request.is_page */
+    int page_timeout_ms;    /* whole request, where request.is_page, however many bytes come */
 };
 
 struct fetch_request {
@@ -68,6 +68,7 @@ struct fetch_request {
     const char *via;               /* value of Via, or NULL */
     int64_t max_bytes;             /* of the body; beyond: ERROR_TOO_BIG */
     uint64_t share;                /* of the pool's slabs (base/slab.h) */
+    int answer_ms;   /* the header section may take so long where stall_timeout is shorter; or 0 */
     int patience_ms; /* stall_timeout and page_timeout are at least so long; 0 for most */
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The life of a hop: connecting (curl's connect timeout) -> waiting for the header section (one
- * stall timeout in all) -> body (a stall timeout between any two pieces, not counting the time that
- * we keep it paused) -> ended. A redirect ends its hop after a short body and begins the next.
+ * stall timeout in all, or the request's answer_ms) -> body (a stall timeout between any two
+ * pieces, not counting the time that we keep it paused) -> ended. A redirect ends its hop after a
+ * short body and begins the next.
  */
 #include "upstream/transfer.h"
 
@@ -369,9 +370,14 @@ static int error_from_curl(const struct transfer *t, CURLcode code)
     return t->was_refused ? ERROR_FORBIDDEN_ADDRESS : ERROR_UNREACHABLE;
 }
 
-/* curl's own words say most, but where they quote a URL they may quote a password. */
-static const char *words_of_curl(const struct transfer *t, CURLcode code)
+/* curl's own words say most, but where they quote a URL they may quote a password. How many
+ * milliseconds it took makes each time another text of the same failure. */
+static const char *words_of_curl(struct transfer *t, CURLcode code)
 {
+    char *after = strstr(t->curl_text, " after ");
+    char *ms = after ? strstr(after, " ms: ") : NULL;
+    if (ms)
+        memmove(after, ms + strlen(" ms"), strlen(ms + strlen(" ms")) + 1);
     bool is_usable = t->curl_text[0] && !strchr(t->curl_text, '@');
     return is_usable ? t->curl_text : curl_easy_strerror(code);
 }
@@ -447,6 +453,8 @@ int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
     if (!t->is_connected || t->is_starved)
         return 0;
     int silence_ms = at_least(t->setup->stall_timeout_ms, t);
+    if (!t->has_head && silence_ms < t->request.answer_ms)
+        silence_ms = t->request.answer_ms;
     int64_t stalled_ms = t->activity_ms + silence_ms;
     if (now_ms >= stalled_ms)
         return transfer_fail(t, ERROR_TIMEOUT, "no byte for %d ms", silence_ms);

@@ -211,6 +211,41 @@ static void what_does_not_fit_is_counted(void **state)
 
 #define captured_test(f) cmocka_unit_test_setup_teardown(f, capture, release)
 
+static void a_line_that_comes_again_is_counted(void **state)
+{
+    struct captured *captured = *state;
+    start_reading(captured);
+    assert_int_equal(log_start(), 0);
+    for (int i = 0; i < 15; i++)
+        log_repeated(LOG_LEVEL_INFO, "dead mirror=%s", "m1");
+    log_repeated(LOG_LEVEL_INFO, "dead mirror=%s", "m2");
+    log_settle(); /* their minute is not over */
+    log_stop();
+    const char *text = end_of_log(captured);
+    assert_string_equal(text,
+                        "dead mirror=m1\ndead mirror=m2\ndead mirror=m1 (repeated 14 times)\n");
+}
+
+static void more_lines_than_are_remembered_lose_none(void **state)
+{
+    struct captured *captured = *state;
+    enum { LINES = 200 };
+    start_reading(captured);
+    assert_int_equal(log_start(), 0);
+    for (int i = 0; i < LINES; i++)
+        for (int n = 0; n < 2; n++)
+            log_repeated(LOG_LEVEL_INFO, "line %d.", i);
+    log_stop();
+    const char *text = end_of_log(captured);
+    for (int i = 0; i < LINES; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof(line), "line %d.\n", i);
+        assert_non_null(strstr(text, line));
+        (void)snprintf(line, sizeof(line), "line %d. (repeated 1 times)\n", i);
+        assert_non_null(strstr(text, line));
+    }
+}
+
 int main(void)
 {
     (void)unsetenv("JOURNAL_STREAM");
@@ -222,6 +257,8 @@ int main(void)
         captured_test(the_caller_writes_before_start_and_after_stop),
         captured_test(a_line_is_written_while_the_log_runs),
         captured_test(what_does_not_fit_is_counted),
+        captured_test(a_line_that_comes_again_is_counted),
+        captured_test(more_lines_than_are_remembered_lose_none),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

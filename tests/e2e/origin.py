@@ -17,6 +17,7 @@ import hashlib
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Callable, Optional
@@ -92,6 +93,7 @@ class Resource:
     html_only: Optional[int] = None  # a status for whoever would rather have JSON
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
+    latency: float = 0  # seconds before each answer: a line that is long
     date: Optional[str] = None  # what its clock says, as an HTTP-date
     modified: Optional[str] = LAST_MODIFIED  # None: no such header
     times: Optional[int] = None  # the trouble ends after so many requests
@@ -303,6 +305,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, b"no such thing here")
         if resource.silent:
             resource.silent.wait(PATIENCE_S)
+        if resource.latency:
+            time.sleep(resource.latency)
         if resource.location:
             return self._refuse(302, b"", Location=resource.location)
         if resource.head_status and self.command == "HEAD":

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/source_state.h"
+
+enum { PARENT_PAGE_MS = 13 * 1000 }; /* it answers after twelve seconds */
+
+/* ----------------------------------------------------------------- parsing */
+
+static struct receipt *make_receipt(struct source *s)
+{
+    return receipt_new(s->engine, s, source_mirror(s), s->page, s->is_list);
+}
+
+static void settle_run(struct job *job);
+
+/* On the compute lane. */
+static void parse_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    receipt_read(r);
+    job->run = settle_run;
+    core_post(r->engine, job);
+}
+
+/* ---------------------------------------------------------------- settling */
+
+static void replace(char **to, char **from)
+{
+    free(*to);
+    *to = *from;
+    *from = NULL;
+}
+
+/* Whether the answer must not replace what is known; puts it where an administrator finds it. */
+static bool is_doubtful(struct source *s, const struct receipt *r)
+{
+    const struct suspect_facts *good = s->is_good ? &s->facts : NULL;
+    if (!suspect_holds(&s->suspect, good, &r->facts, clock_monotonic_ms()))
+        return false;
+    const char *name = source_mirror(s)->name;
+    s->error = ERROR_BAD_LISTING;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu where it listed %zu%s", name,
+                   r->facts.count, good ? good->count : 0,
+                   r->facts.is_cut ? ", and ends in the middle" : "");
+    log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
+    core_problem(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+                 good ? "what was known stays" : "shown until there is better");
+    return true;
+}
+
+void source_set_listing(struct source *s, struct listing_ref *listing, size_t bytes)
+{
+    s->engine->sources->bytes += bytes - s->listing_bytes;
+    s->listing_bytes = bytes;
+    listing_ref_put(s->listing);
+    s->listing = listing;
+}
+
+static void take_content(struct source *s, struct receipt *r)
+{
+    if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
+        s->version = ++s->engine->sources->last_version;
+    memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
+    s->status = r->status;
+    source_set_listing(s, r->listing, r->listing ? r->body.len : 0);
+    r->listing = NULL;
+}
+
+static void fail(struct source *s, int error, const char *detail, int retry_after_s)
+{
+    struct engine *e = s->engine;
+    const char *name = source_mirror(s)->name;
+    s->error = error;
+    s->retry_after_s = retry_after_s;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
+    log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
+                 detail);
+    if (error == ERROR_LOOP) /* it is well, and only cannot help whoever it asks itself */
+        return;
+    budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
+                       clock_monotonic_ms());
+}
+
+static void note_failure(struct source *s, const struct receipt *r)
+{
+    struct engine *e = s->engine;
+    const char *name = source_mirror(s)->name;
+    if (r->error == ERROR_STOPPING)
+        return;
+    if (r->error == ERROR_BAD_LISTING)
+        core_problem(e, "bad-listing", s->origin->name, s->page,
+                     "%s answered with a page that lists nothing", name);
+    if (!s->is_silent) /* else that counts already */
+        fail(s, r->error, r->detail, r->retry_after_s);
+}
+
+/* A parent answers a page that takes long after twelve seconds. */
+static int limit_ms(const struct source *s)
+{
+    int patience_ms = source_mirror(s)->parent ? PARENT_PAGE_MS : 0;
+    int limit_ms = s->engine->options.listing_timeout_ms;
+    return limit_ms > patience_ms ? limit_ms : patience_ms;
+}
+
+/* Slow is not dead: as long as bytes come the mirror is well. */
+static void check_silent(struct source *s, int64_t now_ms)
+{
+    char detail[64];
+    int most_ms = limit_ms(s);
+    if (s->is_silent || !s->fetched || s->fetched->received ||
+        now_ms - s->fetched->heard_ms < most_ms)
+        return;
+    (void)snprintf(detail, sizeof(detail), "no byte for %d ms", most_ms);
+    s->is_silent = true;
+    fail(s, ERROR_TIMEOUT, detail, -1);
+}
+
+bool source_check_late(struct source *s)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->state != SOURCE_FETCHING)
+        return false;
+    s->is_late |= now_ms - s->fetch_ms >= limit_ms(s);
+    if (s->is_late)
+        check_silent(s, now_ms);
+    return s->is_late;
+}
+
+void source_write_progress(const struct source *s, char *to, size_t size)
+{
+    size_t len = strlen(to);
+    const char *name = source_mirror(s)->name;
+    int64_t received = s->fetched ? s->fetched->received : 0;
+    int64_t length = s->fetched ? s->fetched->length : -1;
+    if (!received)
+        (void)snprintf(to + len, size - len, "%s: no answer yet", name);
+    else if (length < 0)
+        (void)snprintf(to + len, size - len, "%s: %" PRId64 " bytes so far", name, received);
+    else
+        (void)snprintf(to + len, size - len, "%s: %" PRId64 " of %" PRId64 " bytes", name, received,
+                       length);
+}
+
+/* Asks the mirror, unless it is backing off and another may answer. */
+void source_try_fetch(struct source *s, bool alone)
+{
+    struct engine *e = s->engine;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {
+        source_fetch(s);
+        return;
+    }
+    struct budget_view view;
+    budget_view(e->budget, number, now_ms, &view);
+    s->error = ERROR_UNREACHABLE;
+    s->retry_after_s = -1;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
+                   source_mirror(s)->name, view.last_error);
+}
+
+static void go_idle(struct source *s)
+{
+    s->state = SOURCE_IDLE;
+    s->is_late = s->is_silent = false;
+    if (s->fetch_next) {
+        s->fetch_next = false;
+        source_try_fetch(s, s->fetch_alone);
+    }
+    if (s->state == SOURCE_IDLE)
+        pages_source_settled(s->engine);
+}
+
+static void settle_stored(struct source *s, struct receipt *r)
+{
+    s->has_row = r->error != ERROR_GONE;
+    if (r->error == 0 && (r->status == 200 || r->status == 404)) {
+        take_content(s, r);
+        s->is_good = s->status == 200;
+        s->facts = r->facts;
+        replace(&s->etag, &r->etag);
+        replace(&s->date, &r->date);
+        replace(&s->url, &r->url);
+        int64_t age_ms = (clock_real_s() - r->fetched_s) * 1000;
+        int64_t then_ms = clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
+        if (then_ms > s->confirmed_ms)
+            s->confirmed_ms = then_ms;
+    } else {
+        s->status = 0; /* nothing stored, or nothing usable: ask without validators */
+        s->is_good = false;
+    }
+    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
+    s->fetch_next |= !fresh || s->status == 0;
+    receipt_free(r);
+    go_idle(s);
+}
+
+/* A parent says by a short life that its own page will have more to say. */
+static void note_life(struct source *s, const struct receipt *r)
+{
+    int64_t life_ms = (int64_t)r->max_age_s * 1000;
+    bool shorter =
+        source_mirror(s)->parent && life_ms > 0 && life_ms < s->engine->options.page_refresh_ms;
+    s->life_ms = shorter ? life_ms : 0;
+}
+
+static void settle_fetched(struct source *s, struct receipt *r)
+{
+    struct engine *e = s->engine;
+    s->fetched = NULL;
+    if (r->error) {
+        note_failure(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    s->error = 0;
+    s->retry_after_s = -1;
+    s->failure[0] = '\0';
+    budget_page_succeeded(e->budget, core_mirror(e, s->origin, s->mirror));
+    if (r->status != 304 && is_doubtful(s, r)) {
+        if (!s->is_good) /* better than nothing, and not to be kept */
+            take_content(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    s->confirmed_ms = clock_monotonic_ms();
+    note_life(s, r);
+    if (r->status == 304) {
+        s->suspect = (struct suspect){0};
+        receipt_keep(r, s->origin->name, true);
+        s->state = SOURCE_IDLE;
+        if (s->status == 200 && !s->listing)
+            source_load(s);
+        if (s->state == SOURCE_IDLE)
+            go_idle(s);
+        return;
+    }
+    take_content(s, r);
+    s->is_good = s->status == 200;
+    s->facts = r->facts;
+    free(s->etag);
+    free(s->date);
+    free(s->url);
+    s->etag = str_dup(r->etag);
+    s->date = str_dup(r->date);
+    s->url = str_dup(r->url);
+    if (s->status == 200 || s->has_row) {
+        s->has_row = true;
+        receipt_keep(r, s->origin->name, false);
+    } else {
+        receipt_free(r); /* that a page was never there need not be remembered for good */
+    }
+    go_idle(s);
+}
+
+static void settle_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    if (r->stored)
+        settle_stored(r->source, r);
+    else
+        settle_fetched(r->source, r);
+}
+
+/* ----------------------------------------------------------------- loading */
+
+static void load_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    const struct source *s = r->source;
+    r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, source_mirror(s)->name,
+                                     s->page, receipt_take_row, r);
+    if (r->error == CATALOGUE_MISSING)
+        r->error = ERROR_GONE;
+    job->run = parse_run;
+    lane_post(r->engine->compute, job);
+}
+
+void source_load(struct source *s)
+{
+    struct receipt *r = make_receipt(s);
+    if (!r)
+        return;
+    s->state = SOURCE_LOADING;
+    s->asked_catalogue = true;
+    r->stored = true;
+    r->job.run = load_run;
+    lane_post(s->engine->catalogue_lane, &r->job);
+}
+
+/* ---------------------------------------------------------------- fetching */
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct receipt *r = context;
+    r->error = error ? error : r->body.error;
+    if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
+        str_copy(r->detail, sizeof(r->detail), detail);
+    r->job.run = parse_run;
+    lane_post(r->engine->compute, &r->job);
+}
+
+static const struct fetch_sink sink = {receipt_take_head, receipt_take_data, on_done};
+
+void source_fetch(struct source *s)
+{
+    struct receipt *r = make_receipt(s);
+    if (!r)
+        return;
+    auto_free char *via = core_via(s->engine, s->via);
+    bool conditional = s->is_good && s->status == 200;
+    struct fetch_request request = {.url = s->page,
+                                    .is_page = true,
+                                    .from = -1,
+                                    .to = -1,
+                                    .accept = receipt_accept(source_mirror(s)),
+                                    .if_none_match = conditional ? s->etag : NULL,
+                                    .if_modified_since = conditional ? s->date : NULL,
+                                    .via = via ? via : s->engine->via,
+                                    .max_bytes = LISTING_MAX_BYTES,
+                                    .answer_ms = SOURCE_ANSWER_MS,
+                                    .patience_ms = core_patience_ms(source_mirror(s)),
+                                    .share = (uintptr_t)s};
+    s->state = SOURCE_FETCHING;
+    s->fetched = r;
+    s->is_probe = false;
+    s->fetch_ms = clock_monotonic_ms();
+    (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The inside of a source, shared by sources.c (table, what is wanted, time) and source_fetch.c
+ * (from the catalogue and the mirror to what a listing says). Flight thread. */
+#include <uthash.h>
+
+#include "engine/receipt.h"
+#include "engine/sources.h"
+
+struct source {
+    struct engine *engine;
+    const struct origin *origin;
+    unsigned mirror;
+    bool is_list; /* a list of projects */
+    char *page;   /* URL: the key, with origin (one generation's) and mirror in front */
+    char *key;
+    enum source_state state;
+    bool asked_catalogue, fetch_next;
+    bool fetch_alone;        /* ... even if the mirror is backing off */
+    bool has_row;            /* the catalogue knows the page */
+    int64_t fetch_ms;        /* when it began */
+    struct receipt *fetched; /* what comes of it; while SOURCE_FETCHING */
+    bool is_late;            /* others wait for it no longer */
+    bool is_silent;          /* it has not begun to answer, or has stopped: a failure */
+    bool is_probe;           /* nobody asked for it */
+    int status;
+    struct listing_ref *listing;
+    size_t listing_bytes; /* of the page it was read from: about as many as it takes in memory */
+    char *etag, *date, *url;
+    char *via; /* of the request that asked last, or NULL */
+    char body_sha256[SHA256_HEX];
+    int64_t confirmed_ms, used_ms;
+    int64_t life_ms; /* shorter than page_refresh, as its mirror says; or 0 */
+    uint64_t version;
+    int error, retry_after_s;
+    char failure[RECEIPT_DETAIL_BYTES];
+    struct suspect_facts facts; /* of the last good listing */
+    bool is_good;               /* there is one: it is stored, and not easily replaced */
+    struct suspect suspect;
+    UT_hash_handle hh;
+};
+
+struct sources {
+    struct source *table;
+    uint64_t last_version; /* never given twice, also when a source comes back */
+    size_t bytes;          /* of listings in memory */
+    int64_t swept_ms, probed_ms;
+};
+
+const struct mirror *source_mirror(const struct source *source);
+
+/* ---- source_fetch.c */
+/* Loads what is stored, then goes on as fetch_next says. */
+void source_load(struct source *source);
+void source_fetch(struct source *source);
+/* Asks the mirror, unless it is backing off and another may answer. */
+void source_try_fetch(struct source *source, bool alone);
+void source_set_listing(struct source *source, struct listing_ref *listing, size_t bytes);
