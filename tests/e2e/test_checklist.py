@@ -322,7 +322,7 @@ def errors():
         ("/nothing/simple/x/", 404),
         (f"{TORCH}?format=x", 406),
     ]:
-        more = {"Retry-After": re.compile("[0-9]+") if status == 503 else None}
+        more = {"Retry-After": None}  # nothing is under way
         yield Row("M", f"{target} is {status}", target, to_json, status, json_type | more, problem)
         for accept, shown in (
             ({}, "application/problem+json"),
@@ -503,7 +503,7 @@ def test_s_the_burst_of_a_resolver(stage):
 def test_s_silence_ends_before_clients_give_up(stage):
     """pip, Poetry and PDM wait for 15 s."""
     status, seconds = stage.silent.result(60)
-    assert status == 503 and seconds < 15 * PATIENCE
+    assert status == 504 and seconds < 15 * PATIENCE
 
 
 def test_m_links_lead_to_files(stage):

@@ -336,8 +336,8 @@ def test_it_goes_with_its_bytes_though_one_mirror_has_never_said_a_word(shelf, s
     broken = official_mirror("broken", shelf.origin.url)
     config = configuration(pytorch=[flat_one, broken], page_refresh="100ms", max_size="500kB")
     daemon = holding(serve, config, shelf, new)
-    shelf.list_flat(old)
     before = files(daemon)[new]["_mirrors"]
+    shelf.list_flat(old)
     kept = wait_files(
         daemon,
         lambda f: new in f and f[new].get("_mirrors") != before,
