@@ -96,7 +96,7 @@ def test_pages_beyond_page_memory_are_built_again_from_what_is_stored(origin, se
     pages = {name: daemon.page(name).body for name in names}
     assert all(len(body) > 300_000 for body in pages.values())
 
-    daemon.wait_status(lambda s: 0 < s["memory"]["pages"] < 1 << 20, what="one of them goes")
+    daemon.wait_status(lambda s: s["memory"]["pages"] < 1 << 20, what="one of them goes")
     assert {name: daemon.page(name).body for name in names} == pages
     assert len(origin.asked("/pytorch-wheels/cu126/", "GET")) == 1
 
