@@ -284,7 +284,7 @@ static void check(struct engine *e, struct slot *s)
  * told so at once, for a while. */
 void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
 {
-    if (!waitlist_has(&s->waiters, 0, now_ms + 1))
+    if (!waitlist_is_due(&s->waiters, now_ms))
         return;
     if (s->page && s->page->outcome == OUTCOME_OK) {
         s->hasty_until_ms = now_ms + RETRY_MS;
@@ -298,7 +298,7 @@ void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
         str_copy(s->progress, sizeof(s->progress), t.failures);
         pthread_mutex_unlock(&s->waiters.lock);
     }
-    waitlist_wake(&s->waiters, 0, now_ms + 1);
+    waitlist_expire(&s->waiters, now_ms);
 }
 
 void pages_source_settled(struct engine *e)

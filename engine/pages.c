@@ -184,7 +184,7 @@ static bool is_answered(void *arg)
     return a->any ? a->slot->page != NULL : a->slot->answers != a->answers;
 }
 
-/* Suspends until the slot has what is needed, or until waiter->want, which page_answer_waiters
+/* Suspends until the slot has what is needed, or until waiter->until_ms, which page_answer_waiters
  * looks at. */
 static int await(struct engine *e, struct slot *s, enum need need, const char *via,
                  struct waiter *waiter)
@@ -250,8 +250,8 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     struct page *page = slot_page(s, &stale);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
     if (need)
-        waiter->want = now_ms + (need == NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
-    bool over = waited && now_ms >= waiter->want;
+        waiter->until_ms = now_ms + (need == NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
+    bool over = waited && waiter_is_late(waiter);
     if (waited && !page && !over) /* it has just been dropped again */
         need = NEED_PAGE;
     if (need) {

@@ -68,16 +68,6 @@ void waitlist_wake(struct waitlist *list, int64_t from, int64_t to)
     pthread_mutex_unlock(&list->lock);
 }
 
-bool waitlist_has(struct waitlist *list, int64_t from, int64_t to)
-{
-    bool has = false;
-    pthread_mutex_lock(&list->lock);
-    for (const struct waiter *w = list->first; w && !has; w = w->next)
-        has = w->want >= from && w->want < to;
-    pthread_mutex_unlock(&list->lock);
-    return has;
-}
-
 unsigned waitlist_sweep(struct waitlist *list)
 {
     unsigned count = 0;
@@ -94,12 +84,27 @@ unsigned waitlist_sweep(struct waitlist *list)
     return count;
 }
 
+static bool is_over(const struct waiter *waiter, int64_t now_ms)
+{
+    return waiter->until_ms && now_ms >= waiter->until_ms;
+}
+
+bool waitlist_is_due(struct waitlist *list, int64_t now_ms)
+{
+    bool is_due = false;
+    pthread_mutex_lock(&list->lock);
+    for (const struct waiter *w = list->first; w && !is_due; w = w->next)
+        is_due = is_over(w, now_ms);
+    pthread_mutex_unlock(&list->lock);
+    return is_due;
+}
+
 void waitlist_expire(struct waitlist *list, int64_t now_ms)
 {
     pthread_mutex_lock(&list->lock);
     for (struct waiter *w = list->first, *next; w; w = next) {
         next = w->next;
-        if (w->until_ms && now_ms >= w->until_ms)
+        if (is_over(w, now_ms))
             wake_one(list, w);
     }
     pthread_mutex_unlock(&list->lock);
@@ -107,7 +112,7 @@ void waitlist_expire(struct waitlist *list, int64_t now_ms)
 
 bool waiter_is_late(const struct waiter *waiter)
 {
-    return waiter->until_ms && clock_monotonic_ms() >= waiter->until_ms;
+    return is_over(waiter, clock_monotonic_ms());
 }
 
 void waitlist_close(struct waitlist *list)

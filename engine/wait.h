@@ -47,11 +47,10 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
 
 /* Resumes every waiter whose `want` lies in [from, to); [0, INT64_MAX) is everybody. */
 void waitlist_wake(struct waitlist *list, int64_t from, int64_t to);
-/* Whether there is one. */
-bool waitlist_has(struct waitlist *list, int64_t from, int64_t to);
 /* Resumes those whose client has left; returns how many. */
 unsigned waitlist_sweep(struct waitlist *list);
-/* Resumes those whose time is over. */
+/* Whether there is one whose time is over, and to resume all of those. */
+bool waitlist_is_due(struct waitlist *list, int64_t now_ms);
 void waitlist_expire(struct waitlist *list, int64_t now_ms);
 /* Whether the waiter's time is over: then it must not wait again. */
 bool waiter_is_late(const struct waiter *waiter);
