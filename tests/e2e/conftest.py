@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage: wheels, mirrors, clients and the daemon, each torn down and looked at afterwards."""
 
+import os
+import pickle
+
 import pytest
 
 import clients
@@ -20,6 +23,23 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         for daemon in getattr(item, "daemons", []):
             report.sections.append((f"log of {daemon.folder.name}", daemon.log_tail(60)))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """shared(name, make): what make() returned, made once for all workers of this run. It is pickled."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+
+    def once(name, make):
+        place = folder / f"{name}.pickle"
+        with wheels.locked(folder / f"{name}.lock"):
+            if not place.exists():
+                place.write_bytes(pickle.dumps(make()))
+        return pickle.loads(place.read_bytes())
+
+    return once
 
 
 @pytest.fixture(scope="session")

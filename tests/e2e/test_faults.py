@@ -231,10 +231,6 @@ class Stage:
         except Exception as error:  # pylint: disable=broad-except
             cell.error = error
 
-    def mirror_status(self, cell, name):
-        found = (m for m in self.status["mirrors"] if m["origin"] == cell.origin)
-        return next(m for m in found if m["name"] == name)
-
     def close(self):
         try:
             self.daemon.stop()
@@ -243,13 +239,32 @@ class Stage:
                 mirror.close()
 
 
+@dataclass
+class Outcome:
+    """What was seen on the stage."""
+
+    body: bytes
+    cells: dict
+    status: dict
+    log: str
+
+    def mirror_status(self, cell, name):
+        found = (m for m in self.status["mirrors"] if m["origin"] == cell.origin)
+        return next(m for m in found if m["name"] == name)
+
+
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faults")
-    wheel = build(folder / "wheel", "torch", "1.0", padding=BODY).read_bytes()
-    running = Stage(folder / "daemon", wheel)
-    yield running
-    running.close()
+def stage(tmp_path_factory, shared):
+    """The most expensive thing of all tests: played once, whatever workers look at it."""
+
+    def play():
+        folder = tmp_path_factory.mktemp("faults")
+        wheel = build(folder / "wheel", "torch", "1.0", padding=BODY).read_bytes()
+        running = Stage(folder / "daemon", wheel)
+        running.close()
+        return Outcome(running.body, running.cells, running.status, running.log)
+
+    return shared("faults", play)
 
 
 def _cell(stage, kind, *faults):

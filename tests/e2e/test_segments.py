@@ -18,6 +18,7 @@ NAME = "torch-2.9.0+cu126-py3-none-any.whl"
 PATH = f"/whl/cu126/{NAME}"
 HEDGE_S = 1  # without an answer for so long another mirror is asked, too
 PACE = 20 * MIB  # of an origin's connection, whose kernel then holds little that counts as sent
+pytestmark = pytest.mark.alone  # who is slow and who is fast is measured by the daemon itself
 
 
 @pytest.fixture(scope="module")
