@@ -46,6 +46,8 @@ const char *error_text(int error)
         return "request loop";
     case ERROR_DENIED:
         return "permission denied";
+    case ERROR_NOT_FILE:
+        return "not a regular file";
     case ERROR_MAX_SIZE:
         return "no room below max_size";
     case ERROR_MIN_FREE:

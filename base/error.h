@@ -35,6 +35,7 @@ enum error {
     ERROR_LOOP = -19,              /* the request came from ourselves */
     ERROR_DENIED = -20,            /* the system does not permit it to this user */
     ERROR_MAX_SIZE = -21,          /* the cache would grow above max_size, and nothing may go */
+    ERROR_NOT_FILE = -23,          /* a directory, pipe or device stands where a file should */
     ERROR_MIN_FREE = -22,          /* less than min_free would stay free, and nothing may go */
 };
 

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/place.h"
 #include "base/str.h"
 
 enum { NAME_BYTES = 256 };
@@ -121,11 +123,8 @@ int file_read_at(int fd, void *data, size_t len, int64_t offset)
     return 0;
 }
 
-int file_read_all(const char *path, struct buf *b)
+int file_read_to_end(int fd, struct buf *b)
 {
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? FILE_MISSING : error_from_errno(errno);
     for (;;) {
         size_t room = b->max - b->len;
         /* One byte more than fits tells "too big" from "exactly full". */
@@ -147,6 +146,26 @@ int file_read_all(const char *path, struct buf *b)
     }
 }
 
+static bool is_null_device(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+int file_read_all(const char *path, struct buf *b)
+{
+    struct stat st;
+    auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT  ? FILE_MISSING
+               : errno == ENXIO ? ERROR_NOT_FILE
+                                : error_from_errno(errno);
+    if (fstat(fd, &st) < 0)
+        return error_from_errno(errno);
+    if (!S_ISREG(st.st_mode) && !is_null_device(&st))
+        return ERROR_NOT_FILE;
+    return file_read_to_end(fd, b);
+}
+
 int file_sync_directory(const char *path)
 {
     auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -155,33 +174,13 @@ int file_sync_directory(const char *path)
     return 0;
 }
 
-static int write_synced(const char *path, const void *data, size_t len)
-{
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return error_from_errno(errno);
-    int r = file_write_at(fd, data, len, 0);
-    if (r)
-        return r;
-    return fdatasync(fd) < 0 ? error_from_errno(errno) : 0;
-}
-
 int file_replace(const char *path, const void *data, size_t len)
 {
-    auto_free char *beside = str_printf("%s.new", path);
-    auto_free char *directory = strdup(path);
-    if (!beside || !directory)
-        return ERROR_NO_MEMORY;
-    int r = write_synced(beside, data, len);
-    if (r == 0 && rename(beside, path) < 0)
-        r = error_from_errno(errno);
-    if (r) {
-        (void)unlink(beside);
+    struct place place;
+    int r = place_open(path, &place);
+    if (r)
         return r;
-    }
-    char *slash = strrchr(directory, '/');
-    if (!slash)
-        return file_sync_directory(".");
-    slash[slash == directory] = '\0';
-    return file_sync_directory(directory);
+    r = place_replace(&place, data, len);
+    place_close(&place);
+    return r;
 }

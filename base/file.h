@@ -27,11 +27,14 @@ int file_write_at(int fd, const void *data, size_t len, int64_t offset);
 int file_read_at(int fd, void *data, size_t len, int64_t offset); /* ERROR_IO when the file ends */
 
 /* Reads the file to its end; ERROR_TOO_BIG when it does not fit the buffer's maximum.
- * Returns FILE_MISSING (> 0) when there is no such file. */
+ * Returns FILE_MISSING (> 0) when there is no such file. ERROR_NOT_FILE for a directory, a pipe or
+ * a device, without waiting for anybody there; /dev/null alone is an empty file. */
 enum { FILE_MISSING = 1 };
 int file_read_all(const char *path, struct buf *b);
+/* The same of a descriptor, from where it stands. */
+int file_read_to_end(int fd, struct buf *b);
 
-/* Replaces `path` by `data`: writes beside it, fdatasync, rename, fsync of the directory. */
+/* Replaces `path` by `data`, as base/place.h does. */
 int file_replace(const char *path, const void *data, size_t len);
 
 int file_sync_directory(const char *path);

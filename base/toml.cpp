@@ -7,6 +7,7 @@
 extern "C" {
 #include "base/toml.h"
 #include "base/error.h"
+#include "base/toml_bounds.h"
 }
 
 #include <algorithm>
@@ -108,6 +109,9 @@ int report(std::string_view message, int line, char **ret_message, int *ret_line
 int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
                char **ret_message, int *ret_line)
 {
+    int bad_line = 0;
+    if (const char *what = toml_check_bounds(text, len, &bad_line))
+        return report(what, bad_line, ret_message, ret_line);
     try {
         auto document = std::make_unique<struct toml_document>();
         document->root = copy_node(toml::parse(std::string_view(text, len)), 0);

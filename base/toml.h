@@ -21,8 +21,8 @@ enum toml_type {
     TOML_OTHER, /* floats and dates: nothing of ours takes them */
 };
 
-/* On ERROR_CONFIG, *ret_message (free() it) and *ret_line say what is wrong; else both are
- * untouched. */
+/* Texts beyond the bounds of base/toml_bounds.h are refused. On ERROR_CONFIG, *ret_message (free()
+ * it) and *ret_line say what is wrong; else both are untouched. */
 int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
                char **ret_message, int *ret_line);
 void toml_free(struct toml_document *document);

@@ -23,6 +23,7 @@
 #include "server/config.h"
 #include "server/control_client.h"
 #include "server/doctor_disk.h"
+#include "server/doctor_problems.h"
 #include "server/doctor_stage.h"
 #include "server/findings.h"
 #include "server/setup.h"
@@ -156,21 +157,12 @@ static void look_at_state(struct doctor *d, const char *state, const struct json
 
 static void look_at_problems(struct doctor *d, const char *url, const struct json *status)
 {
-    const struct json *first = json_first(json_member(status, "problems"));
-    const char *state = json_string(json_member(json_member(status, "cache"), "state"));
-    auto_free char *remedy = str_printf("see problems in %s/-/status", url);
-    const char *kind = json_string(json_member(first, "kind"));
-    const char *detail = json_string(json_member(first, "detail"));
-    unsigned count = 0;
+    const struct json *cache = json_member(status, "cache");
+    const char *state = json_string(json_member(cache, "state"));
 
-    for (const struct json *p = first; p; p = json_next(p))
-        count++;
     if (state && strcmp(state, "ok") != 0)
-        look_at_state(d, state, json_member(status, "cache"));
-    if (count)
-        findings_add(&d->findings, FINDING_WARNING, "problems", "problems", remedy,
-                     "%u noted by the daemon, the last: %s: %s", count, kind ? kind : "?",
-                     detail ? detail : "");
+        look_at_state(d, state, cache);
+    doctor_problems(json_member(status, "problems"), url, &d->findings);
 }
 
 /* True when it is a wheelyard that answered. */

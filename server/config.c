@@ -43,11 +43,12 @@ static void say(struct load *load, const char *format, ...) __attribute__((forma
 static void say(struct load *load, const char *format, ...)
 {
     va_list args;
+    if (!config_report_count(&load->report))
+        return;
     va_start(args, format);
     vfprintf(load->report.to, format, args);
     va_end(args);
     fputc('\n', load->report.to);
-    load->report.count++;
 }
 
 static void note_source(struct load *load, const struct option_row *option,
@@ -372,6 +373,10 @@ static int load_all(struct load *load)
         look_at_origins(load, file ? toml_root(file) : NULL);
         look_at_cache_dir(load, file ? toml_root(file) : NULL);
     }
+    if (load->report.count > REPORT_LINES_MAX)
+        fprintf(load->report.to, "%s: %u more of them\n",
+                load->report.file ? load->report.file : "built-in",
+                load->report.count - REPORT_LINES_MAX);
     return load->report.count ? ERROR_CONFIG : 0;
 }
 

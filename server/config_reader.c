@@ -8,16 +8,22 @@
 #include "base/error.h"
 #include "base/near.h"
 
+bool config_report_count(struct config_report *report)
+{
+    return report->count++ < REPORT_LINES_MAX;
+}
+
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
                      const char *format, ...)
 {
     va_list args;
+    if (!config_report_count(report))
+        return;
     va_start(args, format);
     fprintf(report->to, "%s:%d: %s: ", report->file, toml_line(node), key);
     vfprintf(report->to, format, args);
     fputc('\n', report->to);
     va_end(args);
-    report->count++;
 }
 
 void config_complain_unknown(struct config_report *report, const struct toml_node *node,

@@ -20,6 +20,10 @@ struct config_report {
     unsigned count;
 };
 
+/* Whether one more is still told, of REPORT_LINES_MAX; counts it. */
+enum { REPORT_LINES_MAX = 100 };
+bool config_report_count(struct config_report *report);
+
 /* One line, `file:line: key: what is wrong`, with the line of `node`. */
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));

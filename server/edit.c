@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { CONTEXT_LINES = 3 };
-
 /* A cursor over lines; begins as {0}, at the start of a file or behind a heading. */
 struct line {
     const char *text;
@@ -295,99 +293,170 @@ void edit_apply(const struct edit *edit, const char *old, struct buf *to)
     edit_write(edit, to);
 }
 
-/* --------------------------------------------------------------------- diff */
+/* --------------------------------------------------------------- taking out */
 
-static size_t count_lines(const char *text, size_t len)
+char *edit_value(const struct edit *edit, const char *text, size_t key)
 {
-    size_t lines = 0;
-
-    for (size_t i = 0; i < len; i++)
-        lines += text[i] == '\n' || i + 1 == len;
-    return lines;
-}
-
-/* Bytes of whole lines that both begin with. */
-static size_t common_start(const char *a, const char *b)
-{
-    size_t same = 0;
-
-    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
-        if (a[i] == '\n')
-            same = i + 1;
-    return same;
-}
-
-/* Bytes of whole lines that both end with, beyond the first `start`. */
-static size_t common_end(const char *a, const char *b, size_t start)
-{
-    size_t a_len = strlen(a);
-    size_t b_len = strlen(b);
-    size_t same = 0;
-
-    for (size_t i = 1; i <= a_len - start && i <= b_len - start && a[a_len - i] == b[b_len - i];
-         i++)
-        if (i == a_len - start || i == b_len - start || a[a_len - i - 1] == '\n')
-            same = i;
-    /* Where one begins here the other must begin a line, too. */
-    if (same && ((a_len - same > start && a[a_len - same - 1] != '\n') ||
-                 (b_len - same > start && b[b_len - same - 1] != '\n')))
-        return 0;
-    return same;
-}
-
-static void write_lines(const char *before, const char *text, size_t len, struct buf *to)
-{
-    const char *end = text + len;
+    struct section section = find_section(edit, text);
     struct line line = {0};
 
-    while (text < end && next_line(&text, &line)) {
-        buf_puts(to, before);
-        buf_add(to, line.text, line.len);
-        if (line.text[line.len - 1] != '\n')
-            buf_puts(to, "\n\\ No newline at end of file\n");
+    for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);) {
+        const char *value = value_in(&line, edit->keys[key].name);
+        const char *end = line_end(&line);
+
+        if (!value)
+            continue;
+        const char *closing = *value == '"' || *value == '\''
+                                  ? memchr(value + 1, *value, (size_t)(end - value - 1))
+                                  : NULL;
+        if (closing)
+            return strndup(value, (size_t)(closing + 1 - value));
+        while (end > value && is_blank(end[-1]))
+            end--;
+        return strndup(value, (size_t)(end - value));
     }
+    return NULL;
 }
 
-/* Where the last CONTEXT_LINES of the first `len` bytes begin. */
-static size_t context_start(const char *text, size_t len)
+/* How long the option is that begins with the line: as far as its value goes on. */
+static size_t option_length(const struct edit *edit, struct line line, const char *end)
 {
-    size_t lines = 0;
+    const char *begin = line.text, *p = line_end(&line);
+    size_t len = line.len;
 
-    for (; len; len--)
-        if (text[len - 1] == '\n' && lines++ == CONTEXT_LINES)
-            break;
+    while (p < end && next_of(edit, &p, &line) && (line.goes_on || says_nothing(&line)))
+        if (line.goes_on)
+            len = (size_t)(line_end(&line) - begin);
     return len;
 }
 
-static size_t context_length(const char *text)
+/* The line of `section` that sets the key, and the length of the option; 0 when there is none. */
+static size_t find_key(const struct edit *edit, struct section section, const struct edit_key *key,
+                       struct line *ret)
 {
-    const char *p = text;
     struct line line = {0};
 
-    for (int i = 0; i < CONTEXT_LINES && next_line(&p, &line); i++)
-        ;
-    return (size_t)(p - text);
+    for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);)
+        if (value_in(&line, key->name)) {
+            *ret = line;
+            return option_length(edit, line, section.end);
+        }
+    return 0;
 }
 
-void edit_diff(const char *path, const char *old, const char *new, struct buf *to)
-{
-    size_t start = common_start(old, new);
-    size_t end = common_end(old, new, start);
-    size_t removed = strlen(old) - start - end;
-    size_t added = strlen(new) - start - end;
-    size_t before = context_start(old, start);
-    size_t after = context_length(old + start + removed);
-    size_t shown =
-        count_lines(old + before, start - before) + count_lines(old + start + removed, after);
+/* An undoing on its way through the section. */
+struct undoing {
+    const struct edit *edit;
+    struct section section, before; /* before: or nothing */
+    const struct edit_key *key;     /* of the option that lines go on with */
+    bool drops;                     /* that option has gone */
+    size_t kept_options;
+    struct buf *to;
+};
 
-    if (!removed && !added)
+/* More of an option's value: of a list our word goes, where it stands alone. */
+static void undo_value(struct undoing *u, const struct line *line)
+{
+    const struct edit_key *key = u->key;
+    size_t len = key ? strlen(key->value) : 0;
+    const char *word = first_word(line);
+    bool is_ours = key && key->is_list && strncmp(word, key->value, len) == 0 &&
+                   behind_blanks(word + len, line_end(line)) == line_end(line);
+    struct line old = {0};
+
+    if (is_ours && find_key(u->edit, u->before, key, &old) && has_word(u->edit, old, key))
+        is_ours = false; /* it was there before */
+    if (!u->drops && !is_ours)
+        buf_add(u->to, line->text, line->len);
+}
+
+static void undo_option(struct undoing *u, const struct line *line)
+{
+    struct line old = {0};
+    const struct edit_key *key = u->key = key_in(u->edit, line);
+    bool is_ours = key && has_value(u->edit, line, key);
+    size_t old_len = is_ours ? find_key(u->edit, u->before, key, &old) : 0;
+    bool has_more = option_length(u->edit, *line, u->section.end) > line->len;
+
+    u->drops = is_ours && !old_len && !has_more;
+    if (u->drops)
         return;
-    buf_printf(to, "--- %s\n+++ %s\n", path, path);
-    buf_printf(to, "@@ -%zu,%zu +%zu,%zu @@\n", count_lines(old, before) + (*old != '\0'),
-               shown + count_lines(old + start, removed), count_lines(old, before) + 1,
-               shown + count_lines(new + start, added));
-    write_lines(" ", old + before, start - before, to);
-    write_lines("-", old + start, removed, to);
-    write_lines("+", new + start, added, to);
-    write_lines(" ", old + start + removed, after, to);
+    u->kept_options++;
+    if (old_len)
+        buf_add(u->to, old.text, old_len);
+    else if (is_ours) /* of a list: the rest of it stays */
+        buf_printf(u->to, "%s =\n", key->name);
+    else
+        buf_add(u->to, line->text, line->len);
+}
+
+/* What is left of the section; the heading is written by who asks. */
+static void undo_section(struct undoing *u)
+{
+    struct line line = {0};
+
+    for (const char *p = u->section.start; p < u->section.end && next_of(u->edit, &p, &line);) {
+        if (line.goes_on)
+            undo_value(u, &line);
+        else if (says_nothing(&line))
+            buf_add(u->to, line.text, line.len);
+        else
+            undo_option(u, &line);
+    }
+}
+
+/* Where the heading before `start` begins, and the empty line that edit_apply puts before it. */
+static const char *heading_start(const char *text, const char *start, bool with_blank)
+{
+    const char *p = start;
+
+    while (p > text && p[-1] == '\n')
+        p--;
+    while (p > text && p[-1] != '\n')
+        p--;
+    if (with_blank && p - text >= 2 && p[-1] == '\n' && p[-2] == '\n')
+        p--;
+    return p;
+}
+
+static bool was_applied_to(const struct edit *edit, const char *before, const char *text)
+{
+    auto_buf struct buf applied;
+
+    buf_init(&applied, strlen(text) + 1);
+    edit_apply(edit, before, &applied);
+    return !applied.error && strcmp(applied.data, text) == 0;
+}
+
+int edit_undo(const struct edit *edit, const char *text, const char *before, struct buf *to)
+{
+    bool is_list = strncmp(edit->heading, "[[", 2) == 0;
+    struct section section = find_section(edit, text);
+    auto_buf struct buf rest;
+
+    buf_init(&rest, strlen(text) + (before ? strlen(before) : 0) + 1);
+    if (was_applied_to(edit, before ? before : "", text)) {
+        buf_puts(to, before ? before : "");
+        return to->error;
+    }
+    if (!section.start) {
+        buf_puts(to, text);
+        return to->error;
+    }
+    struct undoing u = {.edit = edit, .section = section, .to = &rest};
+    if (before)
+        u.before = find_section(edit, before);
+    undo_section(&u);
+    if (rest.error)
+        return rest.error;
+    if (is_list && u.kept_options && !u.before.start)
+        return EDIT_MIXED;
+    const char *end = rest.data + rest.len;
+    bool has_comments = !is_list && behind_blanks(rest.data, end) < end;
+    bool heading_stays = u.kept_options || u.before.start || has_comments;
+    const char *head = heading_stays ? section.start : heading_start(text, section.start, true);
+    buf_add(to, text, (size_t)(head - text));
+    buf_puts(to, rest.data);
+    buf_puts(to, section.end);
+    return to->error;
 }

@@ -34,6 +34,19 @@ struct edit {
  * the heading, and a section that is not there behind everything. Errors are the buffer's. */
 void edit_apply(const struct edit *edit, const char *old, struct buf *to);
 
+/* The value of the edit's key of that number in the section that edit_apply would change, as it is
+ * written in its line, without a comment behind it (free() it). NULL: there is none. */
+char *edit_value(const struct edit *edit, const char *text, size_t key);
+
+/*
+ * Takes out what edit_apply has put into `text`. `before` is what the file was then, or NULL: the
+ * result is `before` itself where nothing else has changed since; else each line of ours becomes
+ * what stood there before, or goes, and with the last one the heading. EDIT_MIXED (> 0): the
+ * section has other keys in it now, and makes no sense without ours. Errors are the buffer's.
+ */
+enum { EDIT_MIXED = 1 };
+int edit_undo(const struct edit *edit, const char *text, const char *before, struct buf *to);
+
 /* The section alone, for who copies it. */
 void edit_write(const struct edit *edit, struct buf *to);
 

@@ -195,6 +195,7 @@ unsigned reply_status_of_error(int error)
     case ERROR_LOOP:
         return MHD_HTTP_LOOP_DETECTED;
     case ERROR_IO:
+    case ERROR_NOT_FILE:
     case ERROR_READ_ONLY:
     case ERROR_DENIED:
     case ERROR_CORRUPT:

@@ -101,7 +101,8 @@ static void a_failed_replace_leaves_nothing(void **state)
     (void)state;
     assert_int_equal(file_replace("missing/f", "x", 1), ERROR_IO);
     assert_int_equal(file_make_directory("taken/full", 0755), 0);
-    assert_int_equal(file_replace("taken", "x", 1), ERROR_IO); /* a directory cannot be replaced */
+    assert_int_equal(file_replace("taken", "x", 1),
+                     ERROR_NOT_FILE); /* a directory cannot be replaced */
     assert_int_equal(access("taken.new", F_OK), -1);
     assert_int_equal(access("taken/full", F_OK), 0);
 }

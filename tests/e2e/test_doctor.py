@@ -295,7 +295,9 @@ def test_a_folder_of_wheels_that_is_not_there(doctor, tmp_path):
     report = doctor.again()
     assert (report.code, report.state("folder", "lab")) == (FAILED, "failed")
     assert report.of("folder")[0]["text"] == f"{folder}: No such file or directory"
-    assert f"directory: {folder}: No such file" in report.of("problems")[0]["text"]
+    (problem,) = report.of("problems", "lab")
+    assert problem["text"] == f"directory: {folder}: {folder}: No such file or directory"
+    assert "mount it" in problem["remedy"]
     assert "directory: directory:" not in report.text + doctor.daemon.log()
 
 

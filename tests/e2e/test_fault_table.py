@@ -3,11 +3,13 @@
 
 import importlib
 import re
+import sys
 
 import pytest
 
 from daemon import ROOT
 
+sys.path.append(str(ROOT / "tests" / "e2e" / "hostile"))
 TEXT = (ROOT / "docs" / "FAULTS.md").read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`(test_\w+)\.py::(\w+)(?:\[([^\]`]+)\])?`", TEXT)))
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "| test |" not in line]

@@ -4,12 +4,13 @@
 import configparser
 import random
 import re
+import subprocess
 import tomllib
 
 import pytest
 
-from clients import installed
-from daemon import all_mirrors, run_wheelyard
+from clients import REQUIRES_PYTHON, installed
+from daemon import all_mirrors, binary, daemon_environment, run_wheelyard
 
 DONE, FAILED, USAGE = 0, 1, 2
 URL = "http://wheels.lab:8503"
@@ -74,7 +75,7 @@ def test_pip_reads_what_is_printed(mirrors, serve, pip):
 
 def test_printed_for_each_client(tmp_path):
     index = f"{URL}/cu126/simple"
-    told = {c: setup(tmp_path, c, "--index=cu126") for c in ("pip", "uv", "pixi", "poetry", "pdm")}
+    told = {c: setup(tmp_path, c, "--index=cu126") for c in ("pip", "uv", "pixi", "poetry", "pdm", "pipenv")}
     assert all(VERIFY in text for text in told.values())
     assert all(place in told["pip"] for place in ("pip.conf", "pip.ini", "Application Support"))
     options = configparser.ConfigParser()
@@ -85,6 +86,9 @@ def test_printed_for_each_client(tmp_path):
     assert pixi["pypi-options"]["index-url"] == index
     assert poetry["tool"]["poetry"]["source"][0]["url"] == index
     assert pdm["tool"]["pdm"]["source"][0] == {"name": "pypi", "url": index, "verify_ssl": False}
+    pipenv = tomllib.loads(told["pipenv"])
+    assert pipenv["source"] == [{"name": "pypi", "url": index, "verify_ssl": False}]
+    assert "PIPENV_PYPI_MIRROR" in told["pipenv"]
 
 
 def test_this_machine_needs_no_trust(tmp_path):
@@ -298,10 +302,169 @@ def test_pixi_toml_comes_first(tmp_path):
     assert (tmp_path / "pyproject.toml").read_text() == PROJECT
 
 
+def test_pixi_is_shown_the_table_of_the_file_that_is_there(tmp_path):
+    """In a pyproject.toml pixi passes [pypi-options] over, and goes to the public index."""
+    own = {"index-url": f"{URL}/cu126/simple"}
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    told = setup(tmp_path, "pixi", "--index", "cu126")
+    assert tomllib.loads(told) == {"tool": {"pixi": {"pypi-options": own}}}
+    (tmp_path / "pixi.toml").write_text("[workspace]\n")
+    assert tomllib.loads(setup(tmp_path, "pixi", "--index", "cu126")) == {"pypi-options": own}
+    (tmp_path / "pixi.toml").unlink()
+    (tmp_path / "pyproject.toml").write_text(PROJECT + '[pypi-options]\nindex-url = "http://x"\n')
+    assert "pixi does not read [pypi-options] in a pyproject.toml" in _write(tmp_path, "pixi")
+
+
+def test_pipenv(tmp_path):
+    file = tmp_path / "Pipfile"
+    assert "no Pipfile" in _write(tmp_path, "pipenv", code=FAILED)
+    old = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = true\nname = "pypi"\n\n[packages]\ntorch = "*"\n'
+    file.write_text(old)
+    _write(tmp_path, "pipenv")
+    written = tomllib.loads(file.read_text())
+    assert written["source"] == [{"name": "pypi", "url": f"{URL}/cu126/simple", "verify_ssl": False}]
+    assert written["packages"] == {"torch": "*"}
+
+
+def test_uv_for_all_projects_or_for_one(tmp_path):
+    """What is set for this user gets into every lock from then on, so that is said."""
+    told = _write(tmp_path, "uv")
+    assert "uv.lock of every project" in told and "--project" in told
+    assert "uv.lock of every project" in setup(tmp_path, "uv", "--index", "cu126")
+    (tmp_path / ".config" / "uv" / "uv.toml").unlink()
+    why = setup(tmp_path, "uv", "--index", "cu126", "--write", "--project", code=FAILED)
+    assert "no pyproject.toml and no uv.toml" in why
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    told = setup(tmp_path, "uv", "--index", "cu126", "--write", "--project")
+    assert "every project" not in told
+    (index,) = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["uv"]["index"]
+    assert index == {"name": "wheelyard", "url": f"{URL}/cu126/simple", "default": True}
+    assert not (tmp_path / ".config" / "uv" / "uv.toml").exists()
+    (tmp_path / "uv.toml").write_text("")  # beside it uv reads nothing of a pyproject.toml
+    setup(tmp_path, "uv", "--index", "cu130", "--write", "--project")
+    (index,) = tomllib.loads((tmp_path / "uv.toml").read_text())["index"]
+    assert index["url"] == f"{URL}/cu130/simple"
+
+
+def test_uv_reads_what_is_written_into_a_project(mirrors, serve, uv):
+    daemon = serve(all_mirrors(mirrors))
+    (uv.home / "pyproject.toml").write_text(
+        PROJECT + f'requires-python = "{REQUIRES_PYTHON}"\ndependencies = ["torch"]\n'
+    )
+    setup(uv.home, "uv", "--index", "cu126", "--write", "--project", url=daemon.url)
+    uv.run("lock")
+    assert f"{daemon.url}/cu126/simple" in (uv.home / "uv.lock").read_text()
+
+
+def test_pip_beside_another_index_is_warned_of(tmp_path):
+    file = tmp_path / ".config" / "pip" / "pip.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[install]\nextra-index-url = https://joe:s3cr3t@old.example/simple\n")
+    environment = daemon_environment(tmp_path)
+    del environment["PIP_CONFIG_FILE"]
+    command = [binary(), "setup", "pip", "--index", "cu126", "--url", URL]
+    for more in (["--write"], ["--write"], []):
+        told = subprocess.run(
+            command + more, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        (line,) = [line for line in told.splitlines() if "extra-index-url" in line and line[0] == "#"]
+        assert "old.example" in line and str(file) in line and "either index" in line
+        assert "s3cr3t" not in line
+
+
+# -------------------------------------------------------------------- undone
+
+BEFORE = {
+    "pip": (".config/pip/pip.conf", OLD_PIP),
+    "uv": (".config/uv/uv.toml", '# mine\n[pip]\nstrict = true\n\n[[index]]\nname = "lab"\nurl = "https://lab.example/"\n'),
+    "pixi": ("pixi.toml", '[pypi-options]\nindex-url = "https://old.example/simple" # why\n\n[tasks]\n'),
+    "poetry": ("pyproject.toml", PROJECT),
+    "pdm": ("pyproject.toml", PROJECT + '[[tool.pdm.source]]\nname = "pypi"\nurl = "https://x.example/simple"\n'),
+    "pipenv": ("Pipfile", '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = true\nname = "pypi"\n\n[packages]\n'),
+}  # fmt: skip
+
+
+def _undo(home, client, **options):
+    return setup(home, client, "--undo", **options)
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\n\n", "no line feed at the end"])
+@pytest.mark.parametrize("client", BEFORE)
+def test_undo_leaves_what_was_there_before(tmp_path, client, ending):
+    name, old = BEFORE[client]
+    old += f"# {ending}" if ending.startswith("no") else ending
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(old)
+    for index in ("cu126", "cu130"):  # twice: back to what the first found
+        setup(tmp_path, client, "--index", index, "--write")
+    assert file.read_text() != old
+    told = _undo(tmp_path, client)
+    assert file.read_text() == old and "@@" in told
+    assert "nothing to undo" in _undo(tmp_path, client, code=FAILED)
+    assert file.read_text() == old
+
+
+@pytest.mark.parametrize("client", BEFORE)
+def test_undo_leaves_what_was_changed_since(tmp_path, client):
+    name, old = BEFORE[client]
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(old)
+    _write(tmp_path, client)
+    more = "\n[added]\nsince = 1\n"
+    file.write_text(file.read_text() + more)
+    _undo(tmp_path, client)
+    kept = file.read_text()
+    assert URL not in kept and "wheels.lab" not in kept and kept.endswith(more)
+    if client == "pip":
+        assert _options(kept) == _options(old + more)
+    else:
+        assert tomllib.loads(kept) == tomllib.loads(old + more)
+    wrong = "".join(line for line in kept.splitlines(True) if line.strip())
+    assert wrong == "".join(line for line in (old + more).splitlines(True) if line.strip())
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_undo_takes_away_a_file_that_setup_made(tmp_path, client):
+    file = tmp_path / BEFORE[client][0]
+    _write(tmp_path, client)
+    assert file.exists()
+    assert "removed" in _undo(tmp_path, client)
+    assert not file.exists() and not list(file.parent.iterdir())
+    assert "nothing to undo" in _undo(tmp_path, client, code=FAILED)
+
+
+def test_undo_knows_its_own(tmp_path):
+    file = tmp_path / ".config" / "pip" / "pip.conf"
+    file.parent.mkdir(parents=True)
+    for url in ("https://pypi.example/simple", f"{URL}.example/cu126/simple", f"{URL}/else"):
+        file.write_text(f"[global]\nindex-url = {url}\n")
+        assert "names no index of" in _undo(tmp_path, "pip", code=FAILED)
+        assert url in file.read_text()
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    _write(tmp_path, "poetry")
+    mixed = (tmp_path / "pyproject.toml").read_text() + 'mine = "too"\n'
+    (tmp_path / "pyproject.toml").write_text(mixed)
+    assert "by hand" in _undo(tmp_path, "poetry", code=FAILED)
+    assert (tmp_path / "pyproject.toml").read_text() == mixed
+
+
+def test_undo_of_the_hosts_that_pip_trusts(tmp_path):
+    """Of a list our word goes, and the rest of it stays."""
+    file = tmp_path / ".config" / "pip" / "pip.conf"
+    _write(tmp_path, "pip")
+    file.write_text(file.read_text() + "    more.lab\n")
+    _undo(tmp_path, "pip")
+    assert _options(file.read_text()) == {("global", "trusted-host"): "\nmore.lab"}
+
+
 @pytest.mark.parametrize(
     "arguments, says",
     [
         ((), "which client"),
+        (("pip", "--undo", "--write"), "not together"),
+        (("pip", "--project"), "no configuration of a project"),
         (("conda",), "pip, uv, pixi"),
         (("pip", "uv"), "one client"),
         (("pip", "--index", "a b"), "not the name of an index"),

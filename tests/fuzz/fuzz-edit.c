@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Any text as somebody's configuration file: a change made twice is made once, nothing else is
- * lost, and the diff accounts for every line. */
+ * lost, the diff accounts for every line, and what was changed is undone to the byte. */
 #include "base/buf.h"
 #include "fuzz.h"
 #include "server/edit.h"
@@ -58,11 +58,37 @@ static void check(const struct edit *edit, const char *old)
             count_lines(once.data) - count_lines(old));
 }
 
+static void check_undo(const struct edit *edit, const char *old)
+{
+    auto_buf struct buf changed;
+    auto_buf struct buf undone;
+    auto_buf struct buf without;
+
+    buf_init(&changed, MAX_BYTES);
+    buf_init(&undone, MAX_BYTES);
+    buf_init(&without, MAX_BYTES);
+    edit_apply(edit, old, &changed);
+    require(edit_undo(edit, changed.data, old, &undone) == 0);
+    require(strcmp(undone.data, old) == 0);
+    /* With nothing known of before, our lines go, or it says that they cannot. */
+    int r = edit_undo(edit, changed.data, NULL, &without);
+    require(r == 0 || r == EDIT_MIXED);
+    require(without.len <= changed.len);
+    for (size_t key = 0; key < edit->key_count; key++) {
+        char *value = edit_value(edit, changed.data, key);
+
+        require(value != NULL);
+        free(value);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     auto_free char *text = fuzz_text(data, size);
 
     check(&ini, text);
     check(&toml, text);
+    check_undo(&ini, text);
+    check_undo(&toml, text);
     return 0;
 }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/toml_bounds.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum bracket { HEADING, ARRAY, INLINE };
+
+struct scan {
+    const char *at, *end;
+    int line;
+    size_t depth, parts, tables;
+    enum bracket open[TOML_DEPTH_MAX + 1]; /* the first `depth` of them */
+    bool in_value;                         /* no key: dots mean nothing */
+};
+
+static void skip_comment(struct scan *s)
+{
+    while (s->at < s->end && *s->at != '\n')
+        s->at++;
+}
+
+static bool begins_with(const struct scan *s, const char *mark, size_t len)
+{
+    return (size_t)(s->end - s->at) >= len && memcmp(s->at, mark, len) == 0;
+}
+
+/* Three quotes open a text of several lines. Up to two quotes may stand right before the three that
+ * close it. */
+static void skip_string(struct scan *s)
+{
+    char quote = *s->at;
+    const char marks[3] = {quote, quote, quote};
+    bool is_long = begins_with(s, marks, sizeof marks);
+
+    s->at += is_long ? sizeof marks : 1;
+    while (s->at < s->end) {
+        if (*s->at == '\\' && quote == '"') {
+            s->at++;
+            if (s->at < s->end && *s->at != '\n')
+                s->at++;
+            continue;
+        }
+        if (!is_long && (*s->at == quote || *s->at == '\n'))
+            break;
+        if (is_long && begins_with(s, marks, sizeof marks))
+            break;
+        s->line += *s->at == '\n';
+        s->at++;
+    }
+    if (!is_long && s->at < s->end && *s->at == quote)
+        s->at++;
+    while (is_long && s->at < s->end && *s->at == quote)
+        s->at++;
+}
+
+static void end_of_line(struct scan *s)
+{
+    s->line++;
+    s->parts = 0;
+    if (!s->depth)
+        s->in_value = false;
+}
+
+static enum bracket innermost(const struct scan *s)
+{
+    return s->depth ? s->open[s->depth - 1] : INLINE; /* keys stand at the top, too */
+}
+
+static void open_bracket(struct scan *s, char c)
+{
+    enum bracket kind = c == '{' ? INLINE : s->in_value ? ARRAY : HEADING;
+    bool is_second = kind == HEADING && s->depth && innermost(s) == HEADING; /* of "[[" */
+
+    s->tables += kind != ARRAY && !is_second;
+    s->parts = 0;
+    s->in_value = kind == ARRAY;
+    s->open[s->depth++] = kind; /* one too many ends the scan */
+}
+
+/* Anything that is no string and no comment. */
+static void take(struct scan *s, char c)
+{
+    if (c == '\n') {
+        end_of_line(s);
+    } else if (c == '[' || c == '{') {
+        open_bracket(s, c);
+    } else if (c == ']' || c == '}') {
+        s->depth -= s->depth > 0;
+        s->in_value = true; /* a comma follows, or the end */
+    } else if (c == '=') {
+        s->in_value = true;
+        s->parts = 0;
+    } else if (c == ',') {
+        s->in_value = innermost(s) == ARRAY;
+        s->parts = 0;
+    } else if (c == '.' && !s->in_value) {
+        s->parts++;
+        s->tables++;
+    }
+}
+
+const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
+{
+    struct scan s = {.at = text, .end = text + len, .line = 1};
+
+    while (s.at < s.end) {
+        if (*s.at == '#')
+            skip_comment(&s);
+        else if (*s.at == '"' || *s.at == '\'')
+            skip_string(&s);
+        else
+            take(&s, *s.at++);
+        const char *what = s.depth > TOML_DEPTH_MAX     ? "nested too deeply"
+                           : s.parts >= TOML_PARTS_MAX  ? "a key of too many parts"
+                           : s.tables > TOML_TABLES_MAX ? "too many tables and dotted keys"
+                                                        : NULL;
+        if (what) {
+            *ret_line = s.line;
+            return what;
+        }
+    }
+    return NULL;
+}
