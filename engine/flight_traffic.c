@@ -252,7 +252,8 @@ static void limit_others(struct flight *f, const struct slot *s)
 static bool must_be_plain(const struct flight *f, const struct slot *s,
                           const struct flight_answer *a)
 {
-    return s->bounded && a->status == 206 && a->total > s->to && !f->vouched && !a->has_strong &&
+    int64_t total = a->total >= 0 ? a->total : f->size;
+    return s->bounded && a->status == 206 && total > s->to && !f->vouched && !a->has_strong &&
            !has_begun(f, s);
 }
 

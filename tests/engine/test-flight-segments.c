@@ -136,6 +136,27 @@ static void segments_need_proof(void **state)
     }
 }
 
+/* The length is of long ago, and the one mirror that answers tells neither it nor a validator: what
+ * would come behind a first segment could not be held to it. */
+static void segments_need_proof_also_of_a_known_length(void **state)
+{
+    (void)state;
+    open_flight(2, 16 * MIB, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,4194304)");
+    struct flight_answer a = {206, -1, 0, true, true, true, false};
+    assert_int_equal(answer_full(0, a), ERROR_STOPPING);
+    expect("stop ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    a.status = 200;
+    assert_int_equal(answer_full(0, a), 0);
+    expect("known:16777216");
+    stop("stop fail:-17 end");
+}
+
 /* Who answers 200 to a range, or speaks of another length, has no part in it. */
 static void unfit_for_segments(void **state)
 {
@@ -399,6 +420,7 @@ int main(void)
         cmocka_unit_test(segments_of_one_mirror),
         cmocka_unit_test(small_files_come_in_one),
         cmocka_unit_test(segments_need_proof),
+        cmocka_unit_test(segments_need_proof_also_of_a_known_length),
         cmocka_unit_test(unfit_for_segments),
         cmocka_unit_test(wanted_ahead_of_the_front),
         cmocka_unit_test(open_end_ahead_of_the_front),
