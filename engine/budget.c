@@ -16,8 +16,10 @@ enum {
     RATE_MS = 5 * 60 * 1000,    /* how long a measured rate says anything */
     RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
     SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
-    LIES_MOST = 3,
+    LIES_MOST = 3,              /* files */
     LIE_MS = 3600 * 1000,
+    OUT_FIRST_MS = 120 * 1000,
+    OUT_MOST_MS = 3600 * 1000,
     ERROR_BYTES = 160,
 };
 
@@ -31,9 +33,13 @@ struct health {
     bool is_outrun;
     int64_t outrun_ms; /* when */
     bool has_lied;     /* the next success may be that very transfer */
-    int64_t lies_ms[LIES_MOST];
-    int64_t rate;    /* bytes a second, a moving average */
-    int64_t rate_ms; /* last measured */
+    struct {
+        uint64_t file;
+        int64_t ms;
+    } lie[LIES_MOST];   /* the newest first */
+    unsigned times_out; /* since a file of its was confirmed */
+    int64_t rate;       /* bytes a second, a moving average */
+    int64_t rate_ms;    /* last measured */
     char last_error[ERROR_BYTES];
 };
 
@@ -43,6 +49,12 @@ struct budget {
     uint64_t random;
     struct health mirror[];
 };
+
+static void forget_lies(struct health *h)
+{
+    for (unsigned k = 0; k < LIES_MOST; k++)
+        h->lie[k].ms = -LIE_MS;
+}
 
 int budget_grow(struct budget **budget, size_t mirrors)
 {
@@ -54,8 +66,7 @@ int budget_grow(struct budget **budget, size_t mirrors)
     b->count = mirrors;
     for (size_t i = had; i < mirrors; i++) {
         b->mirror[i] = (struct health){0};
-        for (unsigned k = 0; k < LIES_MOST; k++)
-            b->mirror[i].lies_ms[k] = -LIE_MS;
+        forget_lies(&b->mirror[i]);
     }
     return 0;
 }
@@ -134,6 +145,8 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
          y_off = budget_is_backing_off(b, than, now_ms);
     if (x_off != y_off)
         return y_off;
+    if ((x->out_ms > now_ms) != (y->out_ms > now_ms))
+        return y->out_ms > now_ms;
     if (x_off)
         return x->until_ms < y->until_ms;
     if (failures_of(x, now_ms) != failures_of(y, now_ms))
@@ -152,7 +165,7 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
     bool busy = false, later = false;
     for (unsigned i = 0; i < count; i++) {
         const struct health *h = &b->mirror[mirrors[i]];
-        if ((excluded & (1u << i)) || h->out_ms > now_ms)
+        if (excluded & (1u << i))
             continue;
         bool off = budget_is_backing_off(b, mirrors[i], now_ms);
         if (off && (rank == FLIGHT_RANK_AHEAD || h->tried_ms > now_ms - PROBE_MS)) {
@@ -254,16 +267,43 @@ void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t ra
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
-void budget_lied(struct budget *b, size_t mirror, int64_t now_ms)
+/* The place of that file's lie, or of the one that is forgotten for it. */
+static unsigned place_of(const struct health *h, uint64_t file)
+{
+    unsigned i = 0;
+    while (i < LIES_MOST - 1 && h->lie[i].file != file)
+        i++;
+    return i;
+}
+
+static void put_out(struct health *h, int64_t now_ms)
+{
+    int64_t wait_ms = OUT_FIRST_MS;
+    for (unsigned i = 0; i < h->times_out && wait_ms < OUT_MOST_MS; i++)
+        wait_ms *= 2;
+    h->times_out++;
+    h->out_ms = now_ms + (wait_ms < OUT_MOST_MS ? wait_ms : OUT_MOST_MS);
+}
+
+void budget_lied(struct budget *b, size_t mirror, uint64_t file, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
-    for (unsigned i = LIES_MOST - 1; i > 0; i--)
-        h->lies_ms[i] = h->lies_ms[i - 1];
-    h->lies_ms[0] = now_ms;
-    if (now_ms - h->lies_ms[LIES_MOST - 1] < LIE_MS)
-        h->out_ms = now_ms + LIE_MS;
+    for (unsigned i = place_of(h, file); i > 0; i--)
+        h->lie[i] = h->lie[i - 1];
+    h->lie[0].file = file;
+    h->lie[0].ms = now_ms;
+    if (h->out_ms <= now_ms && now_ms - h->lie[LIES_MOST - 1].ms < LIE_MS)
+        put_out(h, now_ms);
     h->has_lied = h->is_of_file = true;
     str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
+}
+
+void budget_vouched(struct budget *b, size_t mirror)
+{
+    struct health *h = &b->mirror[mirror];
+    h->out_ms = 0;
+    h->times_out = 0;
+    forget_lies(h);
 }
 
 static bool is_slow(const struct budget *b, const struct health *h, int64_t now_ms)

@@ -5,13 +5,13 @@
  * and says which mirror is asked next. Pure like engine/flight.h: no thread, clock or socket; the
  * flight thread owns it. Mirrors are numbered as the owner likes, below the count given at birth.
  *
- * Order of choice: mirrors that are not backing off before those that are; then fewer recent
- * failures; then those that were not outrun in the last half minute; then the higher measured rate
- * (a mirror never measured counts as good); then the configured order. Failures are forgiven when
- * nobody has tried for half a minute, so that a mirror that has recovered is found out. A mirror
- * that is backing off is asked all the same when no other is left and its last try is a second ago:
- * a client that waits may probe. Back-off doubles from half a second to thirty, with jitter, and
- * ends with the first success.
+ * Order of choice: mirrors that are not backing off before those that are, and those before one
+ * that is out for what it sent (budget_lied); then fewer recent failures; then those that were not
+ * outrun in the last half minute; then the higher measured rate (a mirror never measured counts as
+ * good); then the configured order. Failures are forgiven when nobody has tried for half a minute,
+ * so that a mirror that has recovered is found out. A mirror that is backing off is asked all the
+ * same when no other is left and its last try is a second ago: a client that waits may probe.
+ * Back-off doubles from half a second to thirty, with jitter, and ends with the first success.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,8 +67,13 @@ void budget_outrun(struct budget *budget, size_t mirror, const char *what, int64
                    int64_t now_ms);
 /* Bytes a second, as measured in the last five minutes; 0: not measured, or not to be asked now. */
 int64_t budget_rate(const struct budget *budget, size_t mirror, int64_t now_ms);
-/* Wrong bytes under a known digest: three in an hour put the mirror out for an hour. */
-void budget_lied(struct budget *budget, size_t mirror, int64_t now_ms);
+/* Its bytes of that file (any number that tells files apart) are not those that a claim confirms.
+ * Of three files in an hour: the mirror is out, for two minutes at first, twice as long each time,
+ * an hour at most; after that, one more file is enough. Who is out is asked when no other is left,
+ * and one file of confirmed bytes ends it. */
+void budget_lied(struct budget *budget, size_t mirror, uint64_t file, int64_t now_ms);
+/* A claim confirms bytes of this mirror. */
+void budget_vouched(struct budget *budget, size_t mirror);
 
 /* The same of listings. That a mirror has pages says nothing of its files: only a file ends the
  * back-off that files began, anything ends one that pages began. */

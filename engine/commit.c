@@ -192,50 +192,6 @@ void commit_remove_blob(struct engine *e, const char *sha256)
     lane_post(e->cleaner, &r->job);
 }
 
-/* --------------------------------------------------------------- blame */
-
-struct blame {
-    struct job job;
-    struct engine *engine;
-    const char *origin, *mirror;
-    char *path, *validator;
-};
-
-static void blame_run(struct job *job)
-{
-    struct blame *b = container_of(job, struct blame, job);
-    int error = catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror,
-                                    b->validator, clock_real_s());
-    if (error)
-        log_warning("catalogue: cannot store blame of %s for %s/%s: %s", b->mirror, b->origin,
-                    b->path, error_text(error));
-    free(b->path);
-    free(b->validator);
-    free(b);
-}
-
-void blame_put(struct engine *e, const struct origin *origin, const char *path, unsigned mirror,
-               const char *sha256, const char *validator)
-{
-    core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than sha256 %s",
-                 origin->mirrors[mirror].name, sha256);
-    budget_lied(e->budget, core_mirror(e, origin, mirror), clock_monotonic_ms());
-    struct blame *b = calloc(1, sizeof(*b));
-    char *copy = strdup(path);
-    if (!b || !copy) {
-        free(b);
-        free(copy);
-        return;
-    }
-    *b = (struct blame){.job.run = blame_run,
-                        .engine = e,
-                        .origin = origin->name,
-                        .mirror = origin->mirrors[mirror].name,
-                        .path = copy,
-                        .validator = str_dup(validator)};
-    lane_post(e->catalogue_lane, &b->job);
-}
-
 /* --------------------------------------------------------------- commit */
 
 struct commit {

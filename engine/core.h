@@ -84,6 +84,7 @@ struct engine {
     struct rosters *rosters;
     struct sources *sources;                 /* flight thread */
     struct budget *budget;                   /* flight thread */
+    struct refusals *refusals;               /* flight thread */
     _Atomic(const struct origins *) origins; /* in force */
     struct generation *generations;          /* these and those before; flight thread */
     size_t mirror_count;                     /* of all of them, in the budget */

@@ -19,6 +19,7 @@
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/ranges.h"
+#include "engine/refusals.h"
 #include "engine/roster.h"
 #include "engine/sources.h"
 #include "engine/space.h"
@@ -191,6 +192,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = files_new(e, &e->files);
     if (r == 0)
+        r = refusals_new(&e->refusals);
+    if (r == 0)
         r = marks_new(&e->marks);
     if (r == 0)
         r = space_new(&e->space);
@@ -325,6 +328,7 @@ void engine_free(struct engine *e)
     directories_free(e->directories);
     sources_free(e->sources);
     files_free(e->files);
+    refusals_free(e->refusals);
     marks_free(e->marks);
     space_free(e->space);
     metadata_free(e->metadata);

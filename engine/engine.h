@@ -145,6 +145,7 @@ struct file_query {
     enum file_use use;
     bool waited; /* this very request was suspended for the answer: FILE_MISS, not FILE_PARTIAL */
     const char *via; /* or NULL */
+    bool refresh;    /* the client said no-cache: what was refused before is asked for again */
 };
 
 struct file; /* a handle on one file; belongs to one connection at a time */

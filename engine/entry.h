@@ -63,8 +63,7 @@ struct files {
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
     unsigned writer_turn;
-    struct pass *passes;    /* of which a source may still bring something */
-    int64_t evidence_bytes; /* see engine/compare.h */
+    struct pass *passes; /* of which a source may still bring something */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */
     int64_t disk_error_ms;
@@ -91,7 +90,8 @@ void blob_unref(struct blob *blob);
 
 /* ---- flights.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
-void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via);
+void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
+                  bool refresh);
 void flights_interest(struct engine *engine, struct board *board, enum file_use use);
 void flights_reader(struct engine *engine, struct board *board, uint64_t reader, enum file_use use,
                     int64_t from, int64_t to);
@@ -105,11 +105,6 @@ void flights_learn_digest(struct engine *engine, struct entry *entry, const char
 void flights_forget_size(struct engine *engine, const char *origin, const char *path, int64_t size);
 unsigned flights_count(const struct engine *engine);
 void flights_write_status(struct engine *engine, struct buf *to);
-
-/* A mirror sent other bytes for a file than those of that digest: tells it as a problem, and
- * remembers it, until the mirror's validator is another (NULL: unknown). Flight thread. */
-void blame_put(struct engine *engine, const struct origin *origin, const char *path,
-               unsigned mirror, const char *sha256, const char *validator);
 
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);

@@ -354,7 +354,7 @@ static const char *verdict_text(const struct feed *t)
     if (t->says_empty)
         return "an empty body";
     if (t->was_wrong)
-        return "the file that was wrong before";
+        return t->flying->why_refused;
     return t->verdict_error == ERROR_UPSTREAM_BROKEN
                ? "another file than the first answer's, or no range"
                : "";

@@ -19,6 +19,7 @@
 #include "engine/metadata.h"
 #include "engine/quarantine.h"
 #include "engine/reading.h"
+#include "engine/refusals.h"
 #include "engine/verify.h"
 
 enum {
@@ -216,6 +217,7 @@ void files_learn_digest(struct engine *e, const struct origin *origin, const cha
                         const char *sha256)
 {
     metadata_learn_digest(e, origin->name, path, sha256);
+    refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
     pthread_rwlock_unlock(&e->files->lock);
@@ -239,6 +241,7 @@ struct open_job {
     struct board *board; /* of an entry that is being opened already */
     enum file_use use;
     char *via;
+    bool refresh;
 };
 
 static void open_job_run(struct job *job)
@@ -247,7 +250,7 @@ static void open_job_run(struct job *job)
     if (o->entry && o->engine->stopping)
         board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
     else if (o->entry)
-        flights_open(o->engine, o->entry, o->use, o->via);
+        flights_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
         flights_interest(o->engine, o->board, o->use);
     board_unref(o->board);
@@ -266,7 +269,8 @@ static bool post_open(struct engine *e, struct entry *entry, struct board *board
                            .entry = entry,
                            .board = board_ref(board),
                            .use = query->use,
-                           .via = str_dup(query->via)};
+                           .via = str_dup(query->via),
+                           .refresh = query->refresh};
     core_post(e, &o->job);
     return true;
 }

@@ -73,6 +73,7 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->mirrors = options->mirrors;
     f->connections = options->connections ? options->connections : 1;
     f->blamed = options->blamed;
+    f->refused = options->refused;
     f->size = options->size;
     f->first_size = options->is_vouched ? -1 : options->size; /* the claim tells who is right */
     f->has_length = options->size >= 0;
@@ -219,9 +220,12 @@ static void park(struct flight *f)
 {
     stop_all(f);
     begin_attempt(f);
-    f->go_on = f->was_whole = f->reserved = f->evidence = false;
-    if (f->prefix == 0 && f->present.count == 0) {
-        end(f, false);
+    f->go_on = f->was_whole = f->reserved = false;
+    bool any = f->present.count > 0;
+    if (!any || f->refused) { /* who comes next may ask again whom this flight would not */
+        if (any && has_news(f) && !f->syncing)
+            sync_now(f);
+        end(f, any && f->size >= 0 && !f->alone);
         return;
     }
     f->phase = PARKED;
@@ -237,6 +241,7 @@ void flight_fail(struct flight *f, int error, const char *detail)
     bool doubted = f->contradicted && !f->confirmed;
     c->error = error;
     c->doubted = doubted;
+    c->refusals = f->refused;
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
     stop_all(f);
@@ -298,8 +303,6 @@ void flight_start_over(struct flight *f, int error)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_CUT);
     c->error = error;
-    c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);
-    f->evidence |= c->compare;
     stop_all(f);
     forget_readers(f);
     forget_bytes(f);
@@ -315,6 +318,11 @@ void flight_start_over(struct flight *f, int error)
 bool flight_has_old_size(const struct flight *f)
 {
     return f->size >= 0 && f->first_size < 0 && !f->sized_by;
+}
+
+unsigned flight_barred(const struct flight *f)
+{
+    return f->blamed | f->refused;
 }
 
 /* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
@@ -334,6 +342,17 @@ static void give_up(struct flight *f, int error)
     end(f, false);
 }
 
+static void refuse(struct flight *f, unsigned mirror, int error, const char *sha256,
+                   const char *detail)
+{
+    struct flight_command *c = flight_emit(f, FLIGHT_REFUSE);
+    c->mirror = mirror;
+    c->error = error;
+    str_copy(c->sha256, sizeof(c->sha256), sha256);
+    str_copy(c->detail, sizeof(c->detail), detail);
+    f->refused |= 1u << mirror;
+}
+
 /* The bytes are not the file's. Their sender, where it is known, is not asked for it again. */
 static void reject(struct flight *f, enum flight_verdict verdict, const char *detail)
 {
@@ -341,15 +360,20 @@ static void reject(struct flight *f, enum flight_verdict verdict, const char *de
     unsigned senders = flight_suspects(f);
     bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */
     bool mixed = is_mixed(f); /* nobody knows who. Next time from one alone, and then it shows */
+    char sha256[SHA256_HEX];
+    memcpy(sha256, f->computed, sizeof(sha256));
     flight_start_over(f, error);
     f->alone |= mixed && !innocent;
     if (mixed || innocent)
         return;
     flight_note_failure(f, error, detail);
-    f->blamed |= senders;
-    for (unsigned m = 0; m < f->mirrors && verdict == FLIGHT_WRONG; m++)
+    for (unsigned m = 0; m < f->mirrors; m++)
         if (senders & (1u << m))
-            flight_emit(f, FLIGHT_BLAME)->mirror = m;
+            refuse(f, m, error, sha256, detail);
+    if (!senders) { /* nothing, as was promised before: nobody could do better */
+        f->contradicted = true;
+        flight_fail(f, error, detail);
+    }
 }
 
 /* Who reads a part leaves the file sparse; for who reads all of it the disk is to be there. */
@@ -391,9 +415,6 @@ static void accept(struct flight *f, bool agreed)
         end(f, false);
         return;
     }
-    if (f->evidence)
-        (void)flight_emit(f, FLIGHT_COMPARE);
-    f->evidence = false;
     f->phase = COMMITTING;
     struct flight_command *c = flight_emit(f, FLIGHT_COMMIT);
     str_copy(c->sha256, sizeof(c->sha256), f->computed);

@@ -20,11 +20,10 @@
  *  - FLIGHT_RELEASE never lets a whole-file reader at the last 64 KiB (of a smaller file: at the
  * last byte) before the length, when it is known, agrees and the owner has judged the bytes good;
  *  - FLIGHT_COMMIT comes only after the whole file was hashed and judged good (FLIGHT_JUDGE);
- *  - after another verdict FLIGHT_CUT comes before anything else, and nothing is kept. Wrong bytes
- * (FLIGHT_WRONG) of one mirror alone: it is blamed. Of several: the file is fetched from one alone,
- * and when that one is right, what it sent is compared with what was there (FLIGHT_COMPARE): the
- * owner blames who differs, and nobody else. After unsound bytes (FLIGHT_UNSOUND) their senders are
- * asked no more by this flight, and nobody is blamed;
+ *  - after another verdict FLIGHT_CUT comes before anything else, and nothing is kept. Bytes of one
+ * mirror alone: FLIGHT_REFUSE tells whose they were and what, and this flight asks it no more.
+ * Bytes of several: the file is fetched from one alone, and then it shows. Whom that makes a liar
+ * is the owner's to say, when it knows what is right;
  *  - no byte is asked for twice that is present, but for what a stopped transfer had under way;
  *  - every reader is answered: bytes, FLIGHT_CUT or FLIGHT_FAIL; once no mirror is left, no reader
  * waits on;
@@ -54,7 +53,9 @@ struct flight_run {
 /* What is known before the first transfer. */
 struct flight_options {
     unsigned mirrors;     /* how many the origin has */
-    unsigned blamed;      /* bit set: mirrors that sent wrong bytes for this file before */
+    unsigned blamed;      /* bit set: sent wrong bytes of this file before; asked when no other is
+                             left */
+    unsigned refused;     /* bit set: not to be asked */
     int64_t size;         /* what an authority or an earlier answer said; -1 unknown. Under a claim
                              it stands until the mirrors or the claim contradict it */
     bool is_known;        /* readers can be answered without asking a mirror first */
@@ -102,24 +103,23 @@ enum flight_command_type {
                        and when the daemon stops */
     FLIGHT_HASH, /* from, to: hash these bytes next; from = 0 begins anew; to = size ends the digest
                     (from = to when nothing but the end is missing) */
-    FLIGHT_JUDGE, /* judgement, sha256 (of the bytes), size: the file is whole. Are these the right
-                     bytes? Answer by flight_on_judged, whenever that is known. FLIGHT_CUT and
-                     FLIGHT_END withdraw it */
-    FLIGHT_CUT,   /* readers that have not got everything are cut now, bytes are forgotten: a new
-                     partial file begins; error; compare: the old file, and who sent which bytes of
-                     it, is kept for FLIGHT_COMPARE (the newest such file alone), at most until
-                     FLIGHT_PARK or FLIGHT_END */
-    FLIGHT_COMPARE, /* size: the file is right now. Whose bytes in the kept file differ from it is
-                       to be blamed, whenever that is found out: nothing waits for it */
-    FLIGHT_BLAME,   /* mirror: it sent wrong bytes */
-    FLIGHT_COMMIT,  /* sha256, authoritative: keep it; answer by flight_on_committed */
-    FLIGHT_FAIL, /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
-                    unless FLIGHT_END follows; doubted: mirrors contradict the length of before the
-                    flight, and none confirms it: to be forgotten */
-    FLIGHT_PARK, /* nobody reads: give reserved space back; the next reader resumes, or late bytes
-                    that complete the file (then FLIGHT_HASH and what follows) */
-    FLIGHT_END,  /* nothing more will come; transfers not stopped by then end by themselves; keep:
-                    what is on disk may be resumed by a later flight, else it is removed */
+    FLIGHT_JUDGE,  /* judgement, sha256 (of the bytes), size: the file is whole. Are these the right
+                      bytes? Answer by flight_on_judged, whenever that is known. FLIGHT_CUT and
+                      FLIGHT_END withdraw it */
+    FLIGHT_CUT,    /* readers that have not got everything are cut now, bytes are forgotten: a new
+                      partial file begins; error */
+    FLIGHT_REFUSE, /* mirror, sha256, error, detail: its copy, of which every byte is its own, was
+                      judged FLIGHT_WRONG (ERROR_DIGEST_MISMATCH) or FLIGHT_UNSOUND
+                      (ERROR_UPSTREAM_BROKEN) */
+    FLIGHT_COMMIT, /* sha256, authoritative: keep it; answer by flight_on_committed */
+    FLIGHT_FAIL,   /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
+                      unless FLIGHT_END follows; doubted: mirrors contradict the length of before the
+                      flight, and none confirms it: to be forgotten; refusals: a copy was refused, so
+                      there is more to say than that no mirror is left */
+    FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes, or late bytes
+                      that complete the file (then FLIGHT_HASH and what follows) */
+    FLIGHT_END,    /* nothing more will come; transfers not stopped by then end by themselves; keep:
+                      what is on disk may be resumed by a later flight, else it is removed */
 };
 
 struct flight_command {
@@ -135,7 +135,7 @@ struct flight_command {
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;
-    bool compare, keep, doubted;
+    bool keep, doubted, refusals;
     int error;
     char sha256[SHA256_HEX];
     char detail[FLIGHT_DETAIL];
@@ -172,8 +172,8 @@ struct flight_answer {
 /* 0: the body may come. < 0: the owner ends the transfer with that error; flight_on_ended follows.
  */
 int flight_on_answer(struct flight *flight, uint64_t transfer, const struct flight_answer *answer);
-/* A mirror that sent wrong bytes long ago has that file still, as its answer shows, which is told
- * of no further: it is asked no more. */
+/* A mirror that sent wrong bytes a moment ago has that file still, as its answer shows, which is
+ * told of no further: this flight asks it no more. */
 void flight_on_still_wrong(struct flight *flight, unsigned mirror);
 /* Bytes of a transfer are on disk that were not there before. The owner drops bytes that are
  * already written: no byte is ever written twice into one partial file. Bytes of a

@@ -105,7 +105,7 @@ static unsigned laggards(const struct flight *f)
     unsigned set = 0;
     int64_t best = 0;
     for (unsigned m = 0; m < f->mirrors; m++)
-        if (f->rate[m] > best && !((f->blamed | f->dead) & (1u << m)))
+        if (f->rate[m] > best && !((flight_barred(f) | f->dead) & (1u << m)))
             best = f->rate[m];
     for (unsigned m = 0; m < f->mirrors; m++)
         if (f->rate[m] > 0 && f->rate[m] < best / PACE_SHARE)
@@ -116,7 +116,8 @@ static unsigned laggards(const struct flight *f)
 /* Mirrors that may not be asked for this run, whatever else is under way. */
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
-    unsigned set = f->blamed | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
+    unsigned set =
+        flight_barred(f) | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
     if (s->rival && s->bounded)
         set |= f->unsized;
     if (s->rank == FLIGHT_RANK_AHEAD)
@@ -235,7 +236,7 @@ static bool is_provable(const struct flight *f)
 
 static bool has_several(const struct flight *f)
 {
-    unsigned usable = ~(f->blamed | f->dead) & ((1u << f->mirrors) - 1);
+    unsigned usable = ~(flight_barred(f) | f->dead) & ((1u << f->mirrors) - 1);
     return (usable & ~f->no_ranges) && (f->connections > 1 || (usable & (usable - 1)));
 }
 

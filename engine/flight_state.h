@@ -83,7 +83,8 @@ struct reader {
 struct flight {
     enum phase phase;
     unsigned mirrors;
-    unsigned blamed;    /* sent wrong bytes: not to be asked for this file again */
+    unsigned blamed;    /* sent wrong bytes before: asked when no other is left */
+    unsigned refused;   /* sent bad bytes to this flight, or still have them: not asked again */
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
     unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
@@ -106,7 +107,6 @@ struct flight {
                          disk may have spoilt them since */
     bool unsynced, syncing;
     bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
-    bool evidence; /* what several sent is kept, to be compared with the right file */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
     int64_t size, first_size;     /* first_size: a promise of before the flight; -1 none */
     bool confirmed, contradicted; /* what mirrors said of it in this attempt */
@@ -138,6 +138,8 @@ void flight_hash_more(struct flight *f);
 void flight_tell_size(struct flight *f);
 /* Whether the length is of before this flight, and no mirror has said it since. */
 bool flight_has_old_size(const struct flight *f);
+/* Mirrors that are not asked, or not yet: for what they sent. */
+unsigned flight_barred(const struct flight *f);
 /* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
 unsigned flight_suspects(const struct flight *f);
 /* Forgets the bytes and begins anew; readers are cut before anybody is told anything else. */

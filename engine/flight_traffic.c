@@ -28,10 +28,20 @@ static bool try_others(struct flight *f)
     unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
     unsigned dead = (f->dead & ~f->others) | mine;
-    if (!(mine || old) || !(others & ~f->blamed & ~mine))
+    if (!(mine || old) || !(others & ~flight_barred(f) & ~mine))
         return false;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
     f->dead = dead;
+    return true;
+}
+
+/* No other is left: who was wrong before may have put its file right. */
+static bool try_blamed(struct flight *f, struct slot *s)
+{
+    if (!(f->blamed & ~f->refused & ~f->dead))
+        return false;
+    f->blamed = 0;
+    s->full = false;
     return true;
 }
 
@@ -47,10 +57,10 @@ static void no_mirror(struct flight *f, unsigned i)
     } else if (i != FRONT) {
         f->no_wanted = true;
     } else if (!s->full && (s->from > 0 || s->to >= 0) &&
-               (f->no_ranges & ~f->dead & ~f->blamed & all)) {
+               (f->no_ranges & ~f->dead & ~flight_barred(f) & all)) {
         s->full = true;
         s->tried = 0;
-    } else if (!another_round(f, s) && !try_others(f)) {
+    } else if (!another_round(f, s) && !try_others(f) && !try_blamed(f, s)) {
         char detail[FLIGHT_DETAIL];
         str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
         flight_fail(f, flight_failure(f), detail);
@@ -164,7 +174,7 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         f->no_ranges |= bit;
         return ERROR_UPSTREAM_BROKEN;
     }
-    unsigned others = ~(f->blamed | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
+    unsigned others = ~(flight_barred(f) | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
     if (!s->head && !a->is_framed && !f->vouched && others)
         return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
     return 0;
@@ -304,7 +314,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
 
 void flight_on_still_wrong(struct flight *f, unsigned mirror)
 {
-    f->blamed |= 1u << mirror;
+    f->refused |= 1u << mirror;
 }
 
 /* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind

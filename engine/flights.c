@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/blame.h"
 #include "engine/claim_set.h"
 #include "engine/delisted.h"
 #include "engine/flying.h"
@@ -21,10 +22,9 @@
  */
 
 enum {
-    SWEEP_MS = 1000,  /* how often departed clients are looked for */
-    FAILED_MS = 1000, /* how long a failure is the answer for newcomers, too */
-    BLAME_S = 3600,   /* how long a mirror is not asked for a file of which it sent wrong bytes */
-    BLAME_MOST_S = 30 * 24 * 3600, /* how long what it sends must be called something else then */
+    SWEEP_MS = 1000,          /* how often departed clients are looked for */
+    FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
+    BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
     FLIGHTS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };
 
@@ -46,7 +46,6 @@ struct lookup {
     char *etag;
     bool disputed;
     unsigned blamed;
-    char *wrong_under[FLIGHT_MIRRORS];
 };
 
 static int on_file_row(void *context, const struct catalogue_file *file)
@@ -73,17 +72,12 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
                         const char *validator, int64_t when_s)
 {
     struct lookup *l = context;
-    int64_t age_s = l->now_s - when_s;
-    if (age_s > BLAME_MOST_S || strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
+    (void)validator;
+    if (l->now_s - when_s > BLAME_S || strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
         return 0;
-    for (unsigned m = 0; m < l->mirrors->mirror_count; m++) {
-        if (strcmp(l->mirrors->mirrors[m].name, mirror) != 0)
-            continue;
-        if (age_s <= BLAME_S)
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
+        if (strcmp(l->mirrors->mirrors[m].name, mirror) == 0)
             l->blamed |= 1u << m;
-        else if (!l->wrong_under[m]) /* it may have put its file right */
-            l->wrong_under[m] = str_dup(validator);
-    }
     return 0;
 }
 
@@ -94,8 +88,6 @@ static void begin_flight(struct lookup *l)
     fl->row_etag = l->etag;
     l->etag = NULL;
     fl->blamed = l->blamed;
-    memcpy(fl->wrong_under, l->wrong_under, sizeof(fl->wrong_under));
-    memset(l->wrong_under, 0, sizeof(l->wrong_under));
     fl->disputed = l->disputed;
     if (!fl->sha256[0]) /* else an authority spoke meanwhile */
         memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
@@ -109,7 +101,6 @@ static void begin_flight(struct lookup *l)
      * file of today. */
     bool known = fl->row_etag && fl->row_size >= 0 && (!present || fl->sha256[0]);
     struct flight_options options = {.mirrors = (unsigned)fl->origin->mirror_count,
-                                     .blamed = l->blamed,
                                      .size = fl->row_size,
                                      .is_known = known,
                                      .now_ms = clock_monotonic_ms(),
@@ -118,6 +109,7 @@ static void begin_flight(struct lookup *l)
                                      .is_vouched = fl->sha256[0] != 0,
                                      .present = present,
                                      .present_count = present_count};
+    blame_recall(fl, &options);
     if (flight_new(&options, &fl->flight))
         abort(); /* without it nobody would ever answer the readers */
     if (known) {
@@ -143,8 +135,6 @@ static void lookup_free(struct lookup *l)
     free(l->path);
     free(l->etag);
     free(l->leftover);
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
-        free(l->wrong_under[m]);
     if (l->is_found)
         leftover_release(&l->found);
     free(l);
@@ -284,7 +274,8 @@ static struct lane *choose_writer(struct engine *e)
     return best;
 }
 
-void flights_open(struct engine *e, struct entry *entry, enum file_use use, const char *via)
+void flights_open(struct engine *e, struct entry *entry, enum file_use use, const char *via,
+                  bool refresh)
 {
     struct flying *fl = calloc(1, sizeof(*fl));
     if (!fl)
@@ -296,6 +287,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
     fl->writer = choose_writer(e);
     fl->interest = use;
     fl->via = str_dup(via);
+    fl->refresh = refresh;
     fl->board = board_ref(entry->board);
     fl->board->flying = fl;
     entry->flying = fl;

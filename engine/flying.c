@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/compare.h"
+#include "engine/blame.h"
 #include "engine/judge.h"
 #include "engine/metadata.h"
 #include "engine/reserve.h"
@@ -49,6 +49,7 @@ void flying_unref(struct flying *fl)
     partial_unref(fl->partial);
     board_unref(fl->board);
     free(fl->via);
+    free(fl->why_refused);
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         free(fl->sent_under[m]);
         free(fl->wrong_under[m]);
@@ -90,9 +91,7 @@ static void fill_board(const struct flying *fl, struct board *board)
     board->authoritative = fl->sha256[0] && !fl->disputed;
     memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
     memcpy(board->etag, fl->etag, sizeof(board->etag));
-    board->blamed = fl->blamed;
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
-        board->blamed |= fl->wrong_under[m] ? 1u << m : 0; /* who asks there looks at no ETag */
+    board->blamed = blame_bars(fl);
 }
 
 /* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
@@ -432,32 +431,29 @@ static void on_cut(struct flying *fl, int error)
     board_unref(old);
 }
 
-static void on_blame(struct flying *fl, unsigned mirror)
-{
-    const struct entry *entry = fl->entry;
-    const char *name = fl->origin->mirrors[mirror].name;
-    log_warning("wrong digest mirror=%s path=%s/%s expected=%s", name, entry->origin->name,
-                entry->path, fl->sha256);
-    fl->blamed |= 1u << mirror;
-    blame_put(fl->engine, fl->origin, entry->path, mirror, fl->sha256, fl->sent_under[mirror]);
-}
-
 static bool is_disk_error(int error)
 {
     return error_is_space(error) || error == ERROR_IO || error == ERROR_READ_ONLY ||
            error == ERROR_DENIED;
 }
 
+/* Why an earlier flight failed, where that is why this one does. */
+static const char *detail_of(const struct flying *fl, const struct flight_command *c)
+{
+    return c->refusals && fl->why_refused ? fl->why_refused : c->detail;
+}
+
 static void on_fail(struct flying *fl, const struct flight_command *c)
 {
     struct board *board = fl->board;
+    blame_failed(fl, c);
     if (!board)
         return;
     bool disk = is_disk_error(c->error);
     bool usual = c->error == ERROR_STOPPING || c->error == ERROR_GONE || fl->no_room;
     log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
-             fl->origin->name, fl->entry->path, error_text(c->error), c->detail);
+             fl->origin->name, fl->entry->path, error_text(c->error), detail_of(fl, c));
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
     bool again = disk && board->state == BOARD_OPENING && !board->etag[0] && !fl->facts_only;
     board->wants_pass = disk && board->etag[0];
@@ -472,7 +468,7 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     forget_interest(fl);
     if (again)
         return; /* the end, which follows, says so */
-    board_close(board, BOARD_CLOSED, outcome_of(c->error), c->detail);
+    board_close(board, BOARD_CLOSED, outcome_of(c->error), detail_of(fl, c));
     files_note_failure(fl->engine, fl->entry);
     release_board(fl);
 }
@@ -504,7 +500,6 @@ static void on_end(struct flying *fl, bool keep)
     flight_view(fl->flight, &view);
     feed_stop_all(fl);
     abandon_hasher(fl);
-    (void)compare_forget(fl);
     /* Nobody may write behind what is being given back, but by this flight. */
     if (keep && fl->has_map && (!fl->giving_back || e->stopping))
         leave_partial(fl);
@@ -582,17 +577,13 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_CUT:
             forget_asks(fl);
-            if (c.compare)
-                compare_keep(fl);
             on_cut(fl, c.error);
             break;
-        case FLIGHT_COMPARE:
-            compare_start(fl, c.size);
-            break;
-        case FLIGHT_BLAME:
-            on_blame(fl, c.mirror);
+        case FLIGHT_REFUSE:
+            blame_refuse(fl, &c);
             break;
         case FLIGHT_COMMIT:
+            blame_settle(fl, &c);
             commit_start(fl, &c);
             break;
         case FLIGHT_FAIL:
@@ -600,7 +591,6 @@ void flying_drain(struct flying *fl)
             break;
         case FLIGHT_PARK:
             on_park(fl);
-            (void)compare_forget(fl);
             break;
         case FLIGHT_END:
             on_end(fl, c.keep);

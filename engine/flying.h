@@ -9,7 +9,6 @@
 #include "engine/entry.h"
 #include "engine/flight.h"
 
-struct comparison;
 struct hasher;
 struct record;
 
@@ -21,9 +20,7 @@ struct flying {
     struct board *board;         /* NULL between a failure and the next reader */
     struct lane *writer;         /* that writes the partial */
     struct partial *partial;
-    struct extents present;      /* what is written in it */
-    struct comparison *evidence; /* see engine/compare.h; or NULL */
-    int64_t evidence_bytes;
+    struct extents present;    /* what is written in it */
     struct hasher *hasher;     /* bytes [0, hashed) */
     struct hasher *hasher_out; /* while a job adds to it */
     struct feed *feeds;
@@ -47,9 +44,12 @@ struct flying {
     enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
     char *via;
-    unsigned blamed; /* mirrors that sent wrong bytes */
-    /* ETag, or date, of each mirror's last body; and of one that was wrong an hour ago or longer:
-     * such a mirror is believed again when it calls its file something else. */
+    unsigned blamed;   /* mirrors that sent bad bytes before, or to this flight: engine/blame.h */
+    unsigned barred;   /* of these, those of whom the same would be fetched again too early */
+    char *why_refused; /* by an earlier flight, while it is too early; or NULL */
+    bool refresh;      /* the client wants no refusal of before */
+    /* ETag, or date, of each mirror's last body; and of one that was bad a moment ago: until the
+     * file may be asked for again, such a mirror has to call its file something else. */
     char *sent_under[FLIGHT_MIRRORS], *wrong_under[FLIGHT_MIRRORS];
     char *name_validator; /* of the first accepted answer: goes into our ETag */
     /* of the bytes in the partial (engine/flight.h, same_validator): */

@@ -25,3 +25,12 @@ char *key_new(const char *first, const char *second, size_t *ret_len)
     *ret_len = len;
     return fresh;
 }
+
+/* FNV-1a */
+uint64_t key_hash(const char *key, size_t len)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)key[i]) * 0x100000001b3u;
+    return h;
+}

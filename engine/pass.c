@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/blame.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
 
@@ -355,7 +356,7 @@ static void on_lie(struct pass *p)
                 p->path, p->sha256);
     if (p->mixed)
         return;
-    blame_put(p->engine, p->origin, p->path, p->mirror, p->sha256, NULL);
+    blame_pass(p->engine, p->origin, p->path, p->mirror, p->sha256);
 }
 
 /* A body that ended well, and before what was asked for does. */

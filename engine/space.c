@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/compare.h"
 #include "engine/flying.h"
 #include "engine/inventory.h"
 #include "engine/marks.h"
@@ -151,7 +150,7 @@ static int64_t bytes_of(const struct flying *fl)
 
 int64_t space_used(struct engine *e, unsigned *ret_blobs)
 {
-    int64_t bytes = e->space->blob_bytes + compare_bytes(e);
+    int64_t bytes = e->space->blob_bytes;
     for (const struct stray *stray = e->space->strays; stray; stray = stray->next)
         bytes += stray->bytes;
     for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
@@ -196,7 +195,6 @@ struct victim {
     struct held *blob;
     struct entry *leftover;
     struct flying *parked;
-    struct flying *comparing; /* its evidence: see engine/compare.h */
     struct stray *stray;
 };
 
@@ -254,8 +252,6 @@ static void look_at_flights(struct engine *e, struct victims *v, const struct fl
                                     .used_after = fl->parked_after,
                                     .bytes = bytes_of(fl),
                                     .parked = fl});
-        else if (fl->evidence)
-            add(v, &(struct victim){.used_s = -1, .bytes = fl->evidence_bytes, .comparing = fl});
     }
 }
 
@@ -381,8 +377,6 @@ static bool evict(struct engine *e, const struct victim *v)
     const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
     if (v->blob)
         return evict_blob(e, v->blob);
-    if (v->comparing)
-        return compare_forget(v->comparing);
     if (entry)
         log_info("evicted path=%s/%s partial bytes=%" PRId64, entry->origin->name, entry->path,
                  v->bytes);

@@ -3,7 +3,7 @@
 /*
  * Space: what the cache takes of the disk, and who goes when more is needed. Counted in blocks, as
  * the disk counts: blobs once, however many paths name them, and partials by what is reserved for
- * them or written, whether they are being fetched or left over; and evidence (engine/compare.h).
+ * them or written, whether they are being fetched or left over.
  *
  *     space_hold(engine, sha256, bytes) ... space_drop(engine, sha256)     a path names that blob
  *     if (space_make(engine, more, flying)) ...                            room for a newcomer

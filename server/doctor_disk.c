@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
 
 enum { TRIAL_BYTES = 1 << 20, BLOCK_BYTES = 512 };

@@ -188,6 +188,7 @@ static int open_file(struct request *request, enum MHD_Result *ret)
         .use = use_of(request, range),
         .waited = request->has_waited,
         .via = request->headers[HEADER_VIA],
+        .refresh = request_wants_refresh(request),
     };
     int r = engine_file(request->site->engine, &query, &request->connection.waiter, &request->file);
     if (r)

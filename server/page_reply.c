@@ -125,13 +125,6 @@ static enum MHD_Result send_refusal(struct request *request, const struct page *
     return reply_send(&reply, request, status);
 }
 
-/* `no-cache` asks for a look at the mirrors; `max-age=0`, which old pips send always, does not. */
-static bool wants_refresh(const struct request *request)
-{
-    const char *control = request->headers[HEADER_CACHE_CONTROL];
-    return control && strcasestr(control, "no-cache");
-}
-
 enum MHD_Result page_reply_send(struct request *request)
 {
     struct variant v;
@@ -146,7 +139,7 @@ enum MHD_Result page_reply_send(struct request *request)
         .project = request->route.project,
         .flat = request->route.flat,
         .official = request->route.official,
-        .refresh = wants_refresh(request),
+        .refresh = request_wants_refresh(request),
         .via = request->headers[HEADER_VIA],
     };
     int r = engine_page(request->site->engine, &query, &request->connection.waiter,

@@ -31,6 +31,12 @@ struct request *request_new(struct site *site, struct MHD_Connection *mhd, const
     return request;
 }
 
+bool request_wants_refresh(const struct request *request)
+{
+    const char *control = request->headers[HEADER_CACHE_CONTROL];
+    return control && strcasestr(control, "no-cache");
+}
+
 void request_free(struct request *request, bool is_complete)
 {
     if (!request)

@@ -77,6 +77,9 @@ struct request *request_new(struct site *site, struct MHD_Connection *mhd, const
 unsigned request_check(struct request *request, const char *method, const char *version,
                        const char **ret_why);
 
+/* `no-cache` asks for a look at the mirrors; `max-age=0`, which old pips send always, does not. */
+bool request_wants_refresh(const struct request *request);
+
 /* `is_complete`: everything that was promised has been sent. Writes the access line; NULL is legal.
  */
 void request_free(struct request *request, bool is_complete);

@@ -7,9 +7,9 @@
  *     ask0-2          slot 0 asks for a mirror, the bits of 2 excluded; behind it ? when it goes on
  *                     for nobody who waits, + for a segment ahead; drop0: not any more; limit:9
  *     get0:1[5,9)     slot 0 starts a transfer from mirror 1; head0:1 by HEAD; ~ behind: resume
- *     stop known:9 release:8 hash[0,9) compare:9 blame:1 commit sync park reserve
+ *     stop known:9 release:8 hash[0,9) refuse:1 commit sync park reserve
  *
- *     cut,kept        to compare; commit! authoritative; reserve when tells_reserve is set
+ *     cut commit      commit! authoritative; reserve when tells_reserve is set
  *     fail:-11        fail:-11,doubted: the length is; end, end,kept: the bytes are worth keeping
  *     judge           is answered by `claim` at once and not told of, unless tells_judge is set
  *     stop,why        of a mirror at fault
@@ -92,16 +92,13 @@ static inline void render(const struct flight_command *c, char *to, size_t size)
         (void)snprintf(to, size, "release:%lld", end);
     else if (c->type == FLIGHT_HASH)
         (void)snprintf(to, size, "hash[%lld,%lld)", from, end);
-    else if (c->type == FLIGHT_BLAME)
-        (void)snprintf(to, size, "blame:%u", c->mirror);
+    else if (c->type == FLIGHT_REFUSE)
+        (void)snprintf(to, size, "refuse:%u%s", c->mirror,
+                       c->error == ERROR_DIGEST_MISMATCH ? "" : ",unsound");
     else if (c->type == FLIGHT_COMMIT)
         (void)snprintf(to, size, "commit%s", c->authoritative ? "!" : "");
     else if (c->type == FLIGHT_FAIL)
         (void)snprintf(to, size, "fail:%d%s", c->error, c->doubted ? ",doubted" : "");
-    else if (c->type == FLIGHT_CUT && c->compare)
-        (void)snprintf(to, size, "cut,kept");
-    else if (c->type == FLIGHT_COMPARE)
-        (void)snprintf(to, size, "compare:%lld", (long long)c->size);
     else if (c->type == FLIGHT_END && c->keep)
         (void)snprintf(to, size, "end,kept");
     else

@@ -129,7 +129,7 @@ static void the_transfer_of_a_lie_is_no_success(void **state)
     (void)state;
     struct budget *b = make(1);
     struct budget_view v;
-    budget_lied(b, 0, 10000);
+    budget_lied(b, 0, 1, 10000);
     budget_succeeded(b, 0, 0, 0, 10000);
     budget_page_succeeded(b, 0);
     budget_view(b, 0, 10000, &v);
@@ -227,22 +227,55 @@ static void connections_are_limited(void **state)
     budget_free(b);
 }
 
+/* Three files, not three times the same: that is two minutes out, and one more file four. */
 static void three_lies_in_an_hour(void **state)
 {
     (void)state;
     struct budget *b = make(11);
     struct budget_view v;
-    budget_lied(b, 0, 1000);
-    budget_lied(b, 0, 2000);
-    assert_int_equal(pick(b, 6, 2000), 0);
-    budget_lied(b, 0, 1000 + HOUR_MS); /* the first is an hour ago */
-    assert_int_equal(pick(b, 6, 1000 + HOUR_MS), 0);
-    budget_lied(b, 0, 1500 + HOUR_MS);
-    assert_int_equal(pick(b, 6, 5000 + HOUR_MS), -BUDGET_NONE);
-    budget_view(b, 0, 5000 + HOUR_MS, &v);
+    for (int64_t at = 1000; at < 9000; at += 1000)
+        budget_lied(b, 0, 1, at);
+    budget_lied(b, 0, 2, 1000 + HOUR_MS);
+    assert_int_equal(pick(b, 0, 2000 + HOUR_MS), 0);
+    budget_lied(b, 0, 3, 10000 + HOUR_MS); /* the first is an hour ago */
+    assert_int_equal(pick(b, 0, 20000 + HOUR_MS), 0);
+    budget_lied(b, 0, 4, 20000 + HOUR_MS);
+    budget_view(b, 0, 20000 + HOUR_MS, &v);
     assert_int_equal(v.state, MIRROR_OUT);
     assert_string_equal(v.last_error, "wrong digest");
-    assert_int_equal(pick(b, 6, 1500 + 2 * HOUR_MS), 0);
+    assert_int_equal(pick(b, 0, 139999 + HOUR_MS), 1);
+    budget_view(b, 0, 140000 + HOUR_MS, &v);
+    assert_int_equal(v.state, MIRROR_OK);
+    assert_int_equal(pick(b, 0, 140000 + HOUR_MS), 0);
+    budget_lied(b, 0, 5, 150000 + HOUR_MS);
+    budget_view(b, 0, 150000 + 239999 + HOUR_MS, &v);
+    assert_int_equal(v.state, MIRROR_OUT);
+    budget_view(b, 0, 150000 + 240000 + HOUR_MS, &v);
+    assert_int_equal(v.state, MIRROR_OK);
+    budget_free(b);
+}
+
+/* Whose bytes are confirmed is back, and nothing is held against it any more. */
+static void a_confirmed_file_ends_it(void **state)
+{
+    (void)state;
+    struct budget *b = make(11);
+    struct budget_view v;
+    for (uint64_t file = 1; file <= 3; file++)
+        budget_lied(b, 0, file, 1000);
+    /* Others come first, and it is asked when none is left: once a second. */
+    assert_int_equal(pick(b, 0, 5000), 1);
+    assert_int_equal(pick(b, 6, 5000), 0);
+    assert_int_equal(pick(b, 6, 5500), -BUDGET_BUSY);
+    budget_succeeded(b, 0, 0, 0, 5600); /* a transfer alone confirms nothing */
+    budget_view(b, 0, 5600, &v);
+    assert_int_equal(v.state, MIRROR_OUT);
+    budget_vouched(b, 0);
+    budget_view(b, 0, 5600, &v);
+    assert_int_equal(v.state, MIRROR_OK);
+    budget_lied(b, 0, 4, 6000);
+    budget_lied(b, 0, 5, 6000);
+    assert_int_equal(pick(b, 0, 6000), 0);
     budget_free(b);
 }
 
@@ -284,6 +317,7 @@ int main(void)
         cmocka_unit_test(failures_together_count_once),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(three_lies_in_an_hour),
+        cmocka_unit_test(a_confirmed_file_ends_it),
         cmocka_unit_test(newcomers_join_and_limits_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

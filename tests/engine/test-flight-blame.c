@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whose bytes made the digest wrong: of several mirrors, the file is fetched from one alone and
- * what was there before is compared with it. */
+/* Whose bytes made the digest wrong: of several mirrors, the file is fetched from one alone, and
+ * only a copy of which every byte is a mirror's own is held against it. */
 #include "tests/engine/flight_story.h"
 
 /* Both mirrors sent a part, and all of it is there. */
@@ -45,34 +45,34 @@ static void end_committed(void)
     close_flight();
 }
 
-/* The one that is asked alone is right: now it can be seen who was not. */
+/* The one that is asked alone is right: nobody else is accused. */
 static void one_alone_is_right(void **state)
 {
     (void)state;
     for (unsigned which = 0; which < 2; which++) {
         begin_mixed();
-        hashed(wrong, "cut,kept ask0-0");
+        hashed(wrong, "cut ask0-0");
         fetch_alone(which);
-        hashed(right, "release:all compare:1000 commit!");
+        hashed(right, "release:all commit!");
         end_committed();
     }
 }
 
-/* It is wrong: there is no doubt about it, and what was kept may tell of the other, too. */
+/* It is wrong: there is no doubt about it, and the other has its try. */
 static void one_alone_is_wrong(void **state)
 {
     (void)state;
     begin_mixed();
-    hashed(wrong, "cut,kept ask0-0");
+    hashed(wrong, "cut ask0-0");
     fetch_alone(0);
-    hashed(wrong, "cut blame:0 ask0-1");
+    hashed(wrong, "cut refuse:0 ask0-1");
     fetch_alone(1);
-    hashed(right, "release:all compare:1000 commit!");
+    hashed(right, "release:all commit!");
     end_committed();
 }
 
-/* What one alone sent, or the disk may have spoilt, is no case for a comparison. */
-static void nothing_to_compare(void **state)
+/* What one alone sent is its own; what the disk may have spoilt is nobody's. */
+static void of_one_or_of_the_disk(void **state)
 {
     (void)state;
     open_flight(2, -1, right);
@@ -84,7 +84,7 @@ static void nothing_to_compare(void **state)
     bytes(0, 0, 1000);
     ended(0, 0, 200);
     expect("known:1000 release:999 hash[0,1000)");
-    hashed(wrong, "cut blame:0 ask0-1");
+    hashed(wrong, "cut refuse:0 ask0-1");
     fetch_alone(1);
     hashed(right, "release:all commit!");
     end_committed();
@@ -102,9 +102,8 @@ static void nothing_to_compare(void **state)
     stop("fail:-17 end");
 }
 
-/* Nobody comes for the file any more: what was kept is given up, and later there is nothing to
- * compare with. */
-static void parked_without_it(void **state)
+/* Nobody comes for the file any more: who comes later goes on with the one that is asked alone. */
+static void parked_alone(void **state)
 {
     (void)state;
     open_flight(2, 1000, right);
@@ -122,7 +121,7 @@ static void parked_without_it(void **state)
     bytes(0, 500, 1000);
     ended(0, 0, 206);
     expect("release:999 hash[0,1000)");
-    hashed(wrong, "cut,kept");
+    hashed(wrong, "cut");
     flight_on_reader(f, 2, FLIGHT_RANGE, 0, 1000);
     expect("ask0-0");
     mirror(0, 0);
@@ -151,7 +150,7 @@ static void one_alone_breaks_off(void **state)
 {
     (void)state;
     begin_mixed();
-    hashed(wrong, "cut,kept ask0-0");
+    hashed(wrong, "cut ask0-0");
     mirror(0, 0);
     expect("get0:0[0,-1)");
     assert_int_equal(answer(0, 200, 1000, 0), 0);
@@ -169,13 +168,13 @@ static void one_alone_breaks_off(void **state)
     expect("known:1000 release:999 hash[0,1000)");
     ended(0, 0, 200);
     flight_on_hashed(f, 1000, wrong);
-    expect("cut blame:1 ask0-2");
+    expect("cut refuse:1 ask0-2");
     flight_on_stop(f);
     expect("fail:-17 end");
     close_flight();
 }
 
-/* What it sent long ago was wrong, and it calls its file the same today. */
+/* What it sent a moment ago was wrong, and it calls its file the same now. */
 static void wrong_before(void **state)
 {
     (void)state;
@@ -192,12 +191,66 @@ static void wrong_before(void **state)
     end_committed();
 }
 
+/* Whose file was wrong before is asked for it when no other mirror has it, and once it is: its file
+ * may be right by now. */
+static void blamed_before(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 3,
+                               .size = -1,
+                               .is_vouched = claims(right),
+                               .connections = 1,
+                               .blamed = 1,
+                               .refused = 4};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-5");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 404, -1, 0), ERROR_GONE);
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-7");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-6");
+    fetch_alone(0);
+    hashed(wrong, "cut refuse:0 ask0-5");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    assert_int_equal(answer(0, 404, -1, 0), ERROR_GONE);
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-7");
+    struct flight_command c;
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    assert_true(flight_next(f, &c));
+    assert_int_equal(c.type, FLIGHT_FAIL);
+    assert_true(c.refusals);
+    expect("end");
+    close_flight();
+}
+
+/* Alone, and nobody else: it is asked although it was wrong before. */
+static void a_sole_mirror_blamed_before(void **state)
+{
+    (void)state;
+    struct flight_options o = {
+        .mirrors = 1, .size = -1, .is_vouched = claims(right), .connections = 1, .blamed = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-1");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-0");
+    fetch_alone(0);
+    hashed(right, "release:all commit!");
+    end_committed();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_alone_is_right),   cmocka_unit_test(one_alone_is_wrong),
-        cmocka_unit_test(one_alone_breaks_off), cmocka_unit_test(nothing_to_compare),
-        cmocka_unit_test(parked_without_it),    cmocka_unit_test(wrong_before),
+        cmocka_unit_test(one_alone_breaks_off), cmocka_unit_test(of_one_or_of_the_disk),
+        cmocka_unit_test(parked_alone),         cmocka_unit_test(wrong_before),
+        cmocka_unit_test(blamed_before),        cmocka_unit_test(a_sole_mirror_blamed_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static void unsound(void **state)
     (void)state;
     begin_whole(2, NULL);
     judged(FLIGHT_UNSOUND);
-    expect("cut ask0-1");
+    expect("cut refuse:0,unsound ask0-1");
     flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1); /* who was cut comes again */
     mirror(0, 1);
     expect("get0:1[0,-1)");
@@ -74,7 +74,7 @@ static void unsound(void **state)
     flight_on_hashed(f, 900, wrong);
     expect("judge");
     judged(FLIGHT_UNSOUND);
-    expect("cut ask0-3");
+    expect("cut refuse:1,unsound ask0-3");
     struct flight_command c;
     flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
     assert_true(flight_next(f, &c));
@@ -120,7 +120,7 @@ static void unsound_of_several(void **state)
     flight_on_hashed(f, 1000, wrong);
     expect("judge");
     judged(FLIGHT_UNSOUND);
-    expect("cut ask0-1");
+    expect("cut refuse:0,unsound ask0-1");
     stop("fail:-17 end");
 }
 

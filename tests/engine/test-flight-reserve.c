@@ -90,7 +90,7 @@ static void again_after_a_cut(void **state)
     bytes(0, 0, 2000);
     expect("release:1999 hash[0,2000)");
     flight_on_hashed(f, 2000, wrong);
-    expect("cut stop blame:0 ask0-1");
+    expect("cut stop refuse:0 ask0-1");
     mirror(0, 1);
     expect("get0:1[0,-1)");
     assert_int_equal(answer(0, 200, 2000, 0), 0);

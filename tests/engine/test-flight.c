@@ -179,7 +179,7 @@ static void wrong_digest(void **state)
     expect("release:999 hash[0,1000)");
     uint64_t old = number[0];
     flight_on_hashed(f, 1000, wrong);
-    expect("cut blame:0 ask0-1");
+    expect("cut refuse:0 ask0-1");
     flight_on_bytes(f, old, 0, 1000); /* of the forgotten partial: not ours any more */
     expect("");
     mirror(0, 1);
@@ -207,7 +207,7 @@ static void empty_lie(void **state)
     assert_int_equal(answer(0, 200, 0, 0), 0);
     expect("hash[0,0)"); /* nobody is told of an empty file before it is verified */
     flight_on_hashed(f, 0, wrong);
-    expect("cut stop blame:0 ask0-1");
+    expect("cut stop refuse:0 ask0-1");
     flight_on_stop(f);
     expect("fail:-17 end");
     close_flight();

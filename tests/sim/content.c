@@ -80,21 +80,6 @@ bool content_is_sound(const struct content *c, int64_t from, int64_t to)
     return true;
 }
 
-unsigned content_compare(const struct content *c, const struct content *right, int64_t size)
-{
-    unsigned differ = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        const struct piece *p = &c->list[i], *r;
-        int64_t to = p->to < size ? p->to : size;
-        for (int64_t at = p->from; at < to; at = r ? r->to : to) {
-            r = content_at(right, at);
-            if (r && r->version != p->version)
-                differ |= 1u << p->mirror;
-        }
-    }
-    return differ;
-}
-
 const struct piece *content_at(const struct content *c, int64_t at)
 {
     size_t i = find(c, at);

@@ -16,7 +16,7 @@ import time
 
 BASE = ["base/str.c", "base/error.c", "base/clock.c"]
 MODEL = [f"tests/sim/{name}.c" for name in ("checks", "content", "crash", "disk", "mirror", "owner", "readers", "simulate", "world")]
-FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "cache/map.c"]
+FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "cache/map.c"]
 BOARD = ["engine/board.c", "engine/wait.c"]
 # program: what is mutated, what else it is made of
 PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", *MODEL, *BASE]),
@@ -39,16 +39,17 @@ MUTANTS = [
     ("commit what is no such file", "if (verdict == FLIGHT_AGREED || verdict == FLIGHT_SOUND)", "if (verdict != FLIGHT_WRONG)"),
     ("keep what nothing vouches for", "if (!agreed && !f->has_length) { /* no length vouches for it either: served, not kept */",
      "if (0) {"),
-    ("blame nobody", "f->blamed |= senders;", "senders = 0;"),
-    ("blame one of several", "bool mixed = is_mixed(f); /* nobody knows who. Next time from one alone, and then it shows */",
+    ("ask again who was refused", "f->refused |= 1u << mirror;\n}\n\n/* The bytes are not", "}\n\n/* The bytes are not"),
+    ("refuse one of several", "bool mixed = is_mixed(f); /* nobody knows who. Next time from one alone, and then it shows */",
      "bool mixed = false;"),
-    ("blame for what is no such file", "for (unsigned m = 0; m < f->mirrors && verdict == FLIGHT_WRONG; m++)", "for (unsigned m = 0; m < f->mirrors; m++)"),
-    ("keep nothing to compare", "c->compare = error == ERROR_DIGEST_MISMATCH && is_mixed(f);", "c->compare = false;"),
-    ("forget to compare", "(void)flight_emit(f, FLIGHT_COMPARE);", ";"),
-    ("blame a mirror for the disk", "bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */",
+    ("mix again after a mixture", "f->alone |= mixed && !innocent;", ";"),
+    ("refuse a mirror for the disk", "bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */",
      "bool innocent = flight_has_old_size(f);"),
-    ("blame a mirror for a length of long ago", "bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */",
+    ("refuse a mirror for a length of long ago", "bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */",
      "bool innocent = f->resumed;"),
+    ("never ask again who was wrong once", "if (!(f->blamed & ~f->refused & ~f->dead))", "if (1)"),
+    ("blame whose bytes were right", "if (has(r, m) && strcmp(r->copy[m].sha256, sha256) != 0)", "if (has(r, m))"),
+    ("wait an hour for who may be right by then", "WAIT_MOST_MS = 60000,", "WAIT_MOST_MS = 3600000,"),
     # sameness
     ("mix two files", "return has_begun(f, s) && matters && !f->vouched && !a->same_validator;", "return false;"),
     # coalescing

@@ -25,13 +25,48 @@ void owner_forget_partial(struct blob *b)
     b->transfers = b->fulls = 0;
 }
 
+/* An index may name the digest of a file that no mirror has. */
+void owner_claim(struct world *w, int file)
+{
+    version_digest(file, w->claim_wrong[file] ? NOBODYS : RIGHT, w->size[file],
+                   w->blob[file].digest);
+}
+
+static const char *path_of(int file)
+{
+    static const char *const path[FILES] = {"0", "1", "2", "3"};
+    return path[file];
+}
+
+/* The index is put right. Whoever reads its page forgets what was refused; it may be read later. */
+void owner_correct(struct world *w, int file)
+{
+    TRACE(w, "file %d claim corrected", file);
+    w->claim_wrong[file] = false;
+    owner_claim(w, file);
+    if (world_chance(w, 50))
+        refusals_forget(w->refusals, "sim", path_of(file));
+}
+
+/* While it is too early to fetch the same again, an answer would have to speak of another file;
+ * there are mirrors whose answers say nothing of it: they are not asked. */
+static void recall(struct world *w, int file, struct flight_options *o)
+{
+    struct refused_file known;
+    w->blob[file].refused = 0;
+    if (!refusals_find(w->refusals, "sim", path_of(file), world_now_ms(w), &known))
+        return;
+    o->blamed = known.mirrors;
+    if (known.waits)
+        o->refused = w->blob[file].refused = known.mirrors;
+}
+
 void owner_open(struct world *w, int file)
 {
     struct blob *b = &w->blob[file];
     if (b->flight)
         return;
     owner_forget_partial(b);
-    content_clear(&b->compared);
     size_t present_count = 0;
     struct flight_run *present = disk_resume(w, file, &present_count);
     int64_t size = present ? b->size : b->row_size;
@@ -41,15 +76,15 @@ void owner_open(struct world *w, int file)
     b->promised_size = present ? -1 : size;
     b->born_known = size >= 0 && (present ? b->digest_known : b->row_known || world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
-    version_digest(file, RIGHT, w->size[file], b->digest);
+    owner_claim(w, file);
     struct flight_options o = {.mirrors = w->mirrors,
-                               .blamed = b->blamed,
                                .size = size,
                                .connections = b->connections,
                                .is_known = b->born_known,
                                .is_vouched = b->digest_known,
                                .present = present,
                                .present_count = present_count};
+    recall(w, file, &o);
     b->flights++;
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
@@ -101,8 +136,9 @@ void owner_release(struct world *w)
         flight_free(b->flight);
         owner_forget_partial(b);
         disk_release(&b->left);
-        content_clear(&b->compared);
+        content_clear(&b->cut);
     }
+    refusals_free(w->refusals);
     budget_free(w->budget);
 }
 
@@ -205,8 +241,8 @@ static void on_start(struct world *w, int file, const struct flight_command *c)
     TRACE(w, "file %d transfer %llu slot %u mirror %u [%lld, %lld)%s%s", file,
           (unsigned long long)c->transfer, c->slot, c->mirror, (long long)c->from, (long long)c->to,
           c->head ? " HEAD" : "", c->resume ? " resume" : "");
-    if (c->mirror >= w->mirrors || (b->blamed & (1u << c->mirror)))
-        world_fault(w, "file %d: mirror %u is asked, which was blamed", file, c->mirror);
+    if (c->mirror >= w->mirrors || (b->refused & (1u << c->mirror)))
+        world_fault(w, "file %d: mirror %u is asked, whose file was refused", file, c->mirror);
     if (transfer_find(w, file, b->flights, c->transfer))
         world_fault(w, "file %d: transfer number given twice", file);
     owner_check_start(w, file, c);
@@ -323,18 +359,10 @@ void owner_on_judged(struct world *w, const struct event *e)
     if (!b->flight || b->flights != e->flight)
         return;
     static const char *const text[] = {"agreed", "sound", "wrong", "unsound"};
-    b->verdict = verdict_of(w, e->file, e->to);
+    b->verdict = b->last_verdict = verdict_of(w, e->file, e->to);
     TRACE(w, "file %d judged %llu: %s", e->file, (unsigned long long)e->number, text[b->verdict]);
     flight_on_judged(b->flight, e->number, b->verdict, text[b->verdict]);
     owner_drain(w, e->file);
-}
-
-static bool has_several(const struct content *c)
-{
-    unsigned mirrors = 0;
-    for (size_t i = 0; i < c->count; i++)
-        mirrors |= 1u << c->list[i].mirror;
-    return mirrors & (mirrors - 1);
 }
 
 static void on_cut(struct world *w, int file, const struct flight_command *c)
@@ -342,11 +370,8 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     TRACE(w, "file %d CUT %s", file, error_text(c->error));
     readers_dismiss(w, file, "cut");
     struct blob *b = &w->blob[file];
-    if (c->error == ERROR_DIGEST_MISMATCH && !b->resumed && !c->compare && has_several(&b->content))
-        world_fault(w, "file %d: several sent wrong bytes, and nothing is kept to find out who",
-                    file);
-    if (c->compare)
-        content_copy(&b->content, &b->compared);
+    content_copy(&b->content, &b->cut);
+    b->cut_resumed = b->resumed;
     owner_forget_partial(b);
     b->known = b->parked = false;
     b->told_size = b->promised_size;
@@ -354,15 +379,42 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     b->cut_since_known = true;
 }
 
-static void blame(struct world *w, int file, unsigned mirror)
+/* Every byte was that mirror's own, and no disk or length of long ago had a part in it. */
+static void on_refuse(struct world *w, int file, const struct flight_command *c)
 {
-    TRACE(w, "file %d blames mirror %u", file, mirror);
-    if (!w->blob[file].digest_known)
-        world_fault(w, "file %d: mirror %u is blamed, and nobody claims anything", file, mirror);
-    if (w->mirror[mirror].honest)
-        world_fault(w, "file %d: honest mirror %u is blamed", file, mirror);
-    w->blob[file].blamed |= 1u << mirror;
-    budget_lied(w->budget, mirror, world_now_ms(w));
+    struct blob *b = &w->blob[file];
+    bool wrong = c->error == ERROR_DIGEST_MISMATCH;
+    TRACE(w, "file %d refuses mirror %u", file, c->mirror);
+    for (size_t i = 0; i < b->cut.count; i++)
+        if (b->cut.list[i].mirror != c->mirror)
+            world_fault(w, "file %d: mirror %u is refused for bytes of mirror %u", file, c->mirror,
+                        b->cut.list[i].mirror);
+    if (b->last_verdict != (wrong ? FLIGHT_WRONG : FLIGHT_UNSOUND) || b->cut_resumed)
+        world_fault(w, "file %d: mirror %u is refused, and that was not the verdict", file,
+                    c->mirror);
+    if (w->mirror[c->mirror].honest && !(wrong && w->claim_wrong[file]))
+        world_fault(w, "file %d: honest mirror %u is refused", file, c->mirror);
+    b->refused |= 1u << c->mirror;
+    refusals_note(w->refusals, "sim", path_of(file), c->mirror, c->sha256, NULL, c->detail,
+                  world_now_ms(w));
+}
+
+/* What is right is known: who sent something else is blamed. */
+static void settle(struct world *w, int file, const struct flight_command *c)
+{
+    unsigned differ = refusals_settle(w->refusals, "sim", path_of(file), c->sha256);
+    struct flight_view v;
+    flight_view(w->blob[file].flight, &v);
+    for (unsigned m = 0; m < w->mirrors && c->authoritative; m++) {
+        if (v.senders & (1u << m)) {
+            budget_vouched(w->budget, m);
+        } else if (differ & (1u << m)) {
+            TRACE(w, "file %d blames mirror %u", file, m);
+            if (w->mirror[m].honest)
+                world_fault(w, "file %d: honest mirror %u is blamed", file, m);
+            budget_lied(w->budget, m, (uint64_t)file + 1, world_now_ms(w));
+        }
+    }
 }
 
 static void on_commit(struct world *w, int file, const struct flight_command *c)
@@ -380,8 +432,7 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
         world_fault(w, "file %d: commit with neither length nor digest", file);
     if (length_known && b->told_size != c->size && !b->digest_known)
         world_fault(w, "file %d: commit of another length than announced", file);
-    if (b->compared.count)
-        world_fault(w, "file %d: commit, and nobody looked whose bytes were wrong before", file);
+    settle(w, file, c);
     b->committing = true;
     struct event *e = world_post(w, EVENT_COMMITTED, (int64_t)world_random(w, 100000));
     e->file = file;
@@ -393,8 +444,10 @@ static void on_fail(struct world *w, int file, const struct flight_command *c)
     struct blob *b = &w->blob[file];
     TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
     if (w->well_ms && world_now_ms(w) > w->well_ms && w->mirrors == 1 && w->mirror[0].honest &&
-        b->digest_known && !w->stopping)
+        b->digest_known && !w->stopping && !c->refusals)
         world_fault(w, "file %d: failed, and the only mirror is well", file);
+    if (c->refusals)
+        refusals_failed(w->refusals, "sim", path_of(file), world_now_ms(w));
     if (c->doubted) {
         b->row_size = -1;
         b->row_known = false;
@@ -409,7 +462,6 @@ static void on_park(struct world *w, int file)
     TRACE(w, "file %d parked", file);
     b->parked = true;
     b->reserved = false;
-    content_clear(&b->compared);
     memset(b->ask, 0, sizeof(b->ask));
     for (int i = 0; i < READERS; i++)
         if (w->reader[i].used && w->reader[i].file == file && !b->verified)
@@ -430,20 +482,6 @@ static void on_reserve(struct world *w, int file, const struct flight_command *c
     b->reserved = true;
     if (disk_fails(w))
         flight_on_disk_error(b->flight, ERROR_NO_SPACE);
-}
-
-/* What it finds out, whenever that is, is the owner's to tell: the flight may be over by then. */
-static void on_compare(struct world *w, int file, const struct flight_command *c)
-{
-    struct blob *b = &w->blob[file];
-    TRACE(w, "file %d compares", file);
-    if (!b->verified || !b->compared.count)
-        world_fault(w, "file %d: compares%s", file, b->verified ? ", with what?" : " too early");
-    unsigned differ = content_compare(&b->compared, &b->content, c->size);
-    content_clear(&b->compared);
-    for (unsigned m = 0; m < w->mirrors; m++)
-        if (differ & (1u << m))
-            blame(w, file, m);
 }
 
 static void execute(struct world *w, int file, const struct flight_command *c)
@@ -478,9 +516,6 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     case FLIGHT_RESERVE:
         on_reserve(w, file, c);
         break;
-    case FLIGHT_COMPARE:
-        on_compare(w, file, c);
-        break;
     case FLIGHT_SYNC:
         disk_on_sync(w, file);
         break;
@@ -493,8 +528,8 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     case FLIGHT_CUT:
         on_cut(w, file, c);
         break;
-    case FLIGHT_BLAME:
-        blame(w, file, c->mirror);
+    case FLIGHT_REFUSE:
+        on_refuse(w, file, c);
         break;
     case FLIGHT_COMMIT:
         on_commit(w, file, c);

@@ -103,8 +103,8 @@ static bool next_event(struct world *w, struct event *ret)
 
 static bool is_work(enum event_type type)
 {
-    return type != EVENT_ARRIVE && type != EVENT_DIGEST && type != EVENT_MIRROR &&
-           type != EVENT_TICK && type != EVENT_STOP && type != EVENT_CRASH;
+    return type != EVENT_ARRIVE && type != EVENT_DIGEST && type != EVENT_CORRECT &&
+           type != EVENT_MIRROR && type != EVENT_TICK && type != EVENT_STOP && type != EVENT_CRASH;
 }
 
 void world_forget_work(struct world *w)
@@ -144,6 +144,9 @@ static void prepare(struct world *w)
         w->has_digest[f] = world_chance(w, 65);
         w->has_size[f] = world_chance(w, 40);
         w->blob[f].row_size = w->has_size[f] ? w->size[f] : -1;
+        w->claim_wrong[f] = w->has_digest[f] && world_chance(w, 20);
+        if (w->claim_wrong[f])
+            world_post(w, EVENT_CORRECT, (int64_t)world_random(w, BUSY_US))->file = f;
     }
     for (unsigned m = 0; m < w->mirrors; m++) {
         mirror_make(w, m);
@@ -170,6 +173,8 @@ static void prepare(struct world *w)
             (int)world_random(w, CRASH_RESTART + 1);
     if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
         world_fault(w, "budget_new failed");
+    if (refusals_new(&w->refusals))
+        world_fault(w, "refusals_new failed");
 }
 
 static void on_digest(struct world *w)
@@ -180,6 +185,7 @@ static void on_digest(struct world *w)
             continue;
         TRACE(w, "file %d digest known", f);
         b->digest_known = true;
+        owner_claim(w, f);
         flight_on_vouched(b->flight);
         owner_drain(w, f);
     }
@@ -275,6 +281,9 @@ static void dispatch(struct world *w, const struct event *e)
         break;
     case EVENT_DIGEST:
         on_digest(w);
+        break;
+    case EVENT_CORRECT:
+        owner_correct(w, e->file);
         break;
     case EVENT_MIRROR:
         if (w->calm)

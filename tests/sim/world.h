@@ -17,6 +17,7 @@
 #include "engine/budget.h"
 #include "engine/extents.h"
 #include "engine/flight.h"
+#include "engine/refusals.h"
 
 enum {
     MIRRORS = 4, /* at most */
@@ -24,9 +25,10 @@ enum {
     READERS = 48, /* at once */
     TRANSFERS = 128,
     EVENTS = 4096,
-    RIGHT = 1,  /* version: what the authority's digest names */
-    WRONG = -1, /* a spoiled byte */
-    LOST = -2,  /* never reached the disk, or decayed on it */
+    RIGHT = 1,   /* version: what the authority's digest names */
+    WRONG = -1,  /* a spoiled byte */
+    NOBODYS = 9, /* what an index claims that is wrong */
+    LOST = -2,   /* never reached the disk, or decayed on it */
     FAULT_TEXT = 400,
 };
 
@@ -52,8 +54,6 @@ void content_copy(const struct content *from, struct content *to);
 void content_add_part(struct content *c, const struct content *from, int64_t low, int64_t high);
 /* Whether every byte of [from, to) is there, and as it was written. */
 bool content_is_sound(const struct content *c, int64_t from, int64_t to);
-/* Bit set of the mirrors whose bytes are not what `right` has in their place. */
-unsigned content_compare(const struct content *c, const struct content *right, int64_t size);
 /* The piece that holds byte `at`, or NULL. */
 const struct piece *content_at(const struct content *c, int64_t at);
 /* The digest of [0, size): RIGHT's when every byte is of that version, and so on. */
@@ -152,9 +152,8 @@ struct disk {
 };
 
 struct blob {
-    struct disk disk;        /* of the present flight; id 0: none */
-    struct disk left;        /* of an earlier one, to be resumed */
-    struct content compared; /* kept for FLIGHT_COMPARE */
+    struct disk disk; /* of the present flight; id 0: none */
+    struct disk left; /* of an earlier one, to be resumed */
     bool reserved, syncing;
     bool resumed; /* its bytes are of an earlier run */
     /* What the catalogue remembers of the file: what clients were told. */
@@ -172,8 +171,10 @@ struct blob {
     int64_t known_size, size, released;
     int64_t hashed;
     bool hashing, judging, committing, kept, digest_known;
-    enum flight_verdict verdict; /* the last one on the bytes that are there */
-    int64_t told_size;           /* by an authority or an accepted answer */
+    enum flight_verdict verdict, last_verdict; /* on the bytes that are there; on any */
+    struct content cut;                        /* the bytes that were cut last */
+    bool cut_resumed;                          /* some were of an earlier run */
+    int64_t told_size;                         /* by an authority or an accepted answer */
     char digest[SHA256_HEX];
     int base_validator; /* of the bytes there */
     unsigned base_mirror;
@@ -182,7 +183,7 @@ struct blob {
     unsigned transfers, fulls;
     unsigned connections; /* per mirror, as the flight was told */
     int64_t dropped;
-    unsigned blamed; /* remembered from flight to flight */
+    unsigned refused; /* by this flight: not to be asked again */
     bool cut_since_known, born_known;
     int64_t idle_ms; /* since when nobody reads, -1 */
 };
@@ -201,6 +202,7 @@ enum event_type {
     EVENT_SYNC_COPY, /* on the writer's lane */
     EVENT_SYNC_END,  /* the data are synced, then the map */
     EVENT_DIGEST,
+    EVENT_CORRECT,
     EVENT_MIRROR,
     EVENT_TICK,
     EVENT_STOP,
@@ -232,11 +234,13 @@ struct world {
     struct event heap[EVENTS];
     size_t events;
     struct budget *budget;
+    struct refusals *refusals;
     unsigned mirrors;
     struct mirror mirror[MIRRORS];
     int files;
     int64_t size[FILES];
     bool has_digest[FILES], has_size[FILES];
+    bool claim_wrong[FILES]; /* until it is corrected */
     struct blob blob[FILES];
     struct transfer transfer[TRANSFERS];
     struct reader reader[READERS];
@@ -274,6 +278,8 @@ void world_trace(struct world *w, const char *format, ...) __attribute__((format
 
 void owner_drain(struct world *w, int file);
 void owner_retry_asks(struct world *w);
+void owner_claim(struct world *w, int file); /* what is claimed of it now */
+void owner_correct(struct world *w, int file);
 void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);

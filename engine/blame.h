@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Whose bytes were bad, and what follows from it. A copy that was judged bad is remembered
+ * (engine/refusals.h), so that its mirror is asked for this file after all others, and the file not
+ * too often; blame is for a mirror whose bytes differ from those that a claim confirms: a row of
+ * the catalogue, and a lie in the budget, which takes three files of to put a mirror out.
+ *
+ *     blame_recall(flying, options)        before the flight is born
+ *     blame_refuse(flying, command)        as FLIGHT_REFUSE says
+ *     blame_failed(flying, command)        a copy was bad, and no mirror had a good one
+ * (FLIGHT_FAIL) blame_settle(flying, command)        FLIGHT_COMMIT: now it is known who was right
+ *
+ * Flight thread.
+ */
+#include <stdbool.h>
+
+struct engine;
+struct flight_command;
+struct flight_options;
+struct flying;
+struct origin;
+
+/* Fills in who is asked last, and who not at all. */
+void blame_recall(struct flying *flying, struct flight_options *options);
+void blame_refuse(struct flying *flying, const struct flight_command *command);
+void blame_failed(struct flying *flying, const struct flight_command *command);
+void blame_settle(struct flying *flying, const struct flight_command *command);
+/* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
+unsigned blame_bars(const struct flying *flying);
+/* The same of a file that passes by: no flight sees its bytes. */
+void blame_pass(struct engine *engine, const struct origin *origin, const char *path,
+                unsigned mirror, const char *sha256);
