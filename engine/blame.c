@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/blame.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/str.h"
 #include "engine/flying.h"
 #include "engine/key.h"
+#include "engine/portal.h"
 #include "engine/refusals.h"
 
 /* ------------------------------------------------------------- the catalogue */
@@ -82,18 +84,49 @@ unsigned blame_bars(const struct flying *fl)
     return (fl->blamed & all) == all ? fl->barred : fl->blamed;
 }
 
+/* Where a captive portal answers, no mirror has sent anything. */
+static bool is_portal(struct flying *fl, const struct flight_command *c)
+{
+    struct engine *e = fl->engine;
+    const char *stranger = fl->stranger[c->mirror];
+    const char *name = fl->origin->mirrors[c->mirror].name;
+    if (!(fl->web_pages & (1u << c->mirror)) || fl->judged_size > PORTAL_PAGE_BYTES ||
+        !portal_note(e->portal, key_hash(fl->entry->key, fl->entry->key_len), c->sha256, stranger,
+                     clock_monotonic_ms()))
+        return false;
+    refusals_forget_bytes(e->refusals, c->sha256);
+    free(fl->why_portal);
+    fl->why_portal =
+        str_printf("captive portal: a web page of %" PRId64 " bytes came in place of %s's file%s%s",
+                   fl->judged_size, name, stranger ? ", from " : "", stranger ? stranger : "");
+    const char *why = fl->why_portal ? fl->why_portal : "captive portal";
+    log_warning("%s path=%s/%s", why, fl->origin->name, fl->entry->path);
+    core_problem(e, "captive-portal", "", "", "%s", why);
+    return true;
+}
+
+static void portal_is_over(struct engine *e)
+{
+    if (!portal_over(e->portal))
+        return;
+    log_info("the captive portal is gone");
+    core_problem_over(e, "captive-portal", "", "");
+}
+
 void blame_refuse(struct flying *fl, const struct flight_command *c)
 {
     const char *origin = fl->origin->name, *path = fl->entry->path;
     const char *name = fl->origin->mirrors[c->mirror].name;
-    bool wrong = c->error == ERROR_DIGEST_MISMATCH;
-    log_warning("%s mirror=%s path=%s/%s detail=\"%s\"", wrong ? "wrong digest" : "unsound file",
-                name, origin, path, c->detail);
-    core_problem(fl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s sent %s", name,
-                 c->detail);
+    bool wrong = c->error == ERROR_DIGEST_MISMATCH, web = fl->web_pages & (1u << c->mirror);
+    if (is_portal(fl, c))
+        return;
+    log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
+                name, origin, path, c->detail, web ? " (a web page)" : "");
+    core_problem(fl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s: %s%s", name,
+                 web ? "a web page; " : "", c->detail);
     fl->blamed |= 1u << c->mirror;
     fl->barred |= 1u << c->mirror;
-    refusals_note(fl->engine->refusals, origin, path, c->mirror, c->sha256,
+    refusals_note(fl->engine->refusals, origin, path, c->mirror, c->sha256, web,
                   fl->sent_under[c->mirror], c->detail, clock_monotonic_ms());
 }
 
@@ -111,7 +144,7 @@ void blame_failed(struct flying *fl, const struct flight_command *c)
         !known.agreeing)
         return;
     core_mirror_names(fl->origin, known.agreeing, names, sizeof(names));
-    core_problem(fl->engine, "doubtful-digest", origin, path, "%s sent the same: %s", names,
+    core_problem(fl->engine, "doubtful-digest", origin, path, "%s sent the same; %s", names,
                  known.detail);
 }
 
@@ -133,6 +166,7 @@ void blame_settle(struct flying *fl, const struct flight_command *c)
     struct flight_view view;
     char *validator[FLIGHT_MIRRORS] = {0};
     unsigned differ = 0;
+    portal_is_over(e);
     if (refusals_find(e->refusals, origin, path, clock_monotonic_ms(), &known)) {
         for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
             validator[m] = str_dup(known.validator[m]);
@@ -157,6 +191,6 @@ void blame_pass(struct engine *e, const struct origin *origin, const char *path,
     int64_t now_ms = clock_monotonic_ms();
     core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than sha256 %s", name,
                  sha256);
-    refusals_note(e->refusals, origin->name, path, mirror, "", NULL, "wrong digest", now_ms);
+    refusals_note(e->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest", now_ms);
     refusals_failed(e->refusals, origin->name, path, now_ms);
 }

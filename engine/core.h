@@ -85,6 +85,7 @@ struct engine {
     struct sources *sources;                 /* flight thread */
     struct budget *budget;                   /* flight thread */
     struct refusals *refusals;               /* flight thread */
+    struct portal *portal;                   /* flight thread */
     _Atomic(const struct origins *) origins; /* in force */
     struct generation *generations;          /* these and those before; flight thread */
     size_t mirror_count;                     /* of all of them, in the budget */

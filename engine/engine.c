@@ -18,6 +18,7 @@
 #include "engine/heads.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
+#include "engine/portal.h"
 #include "engine/ranges.h"
 #include "engine/refusals.h"
 #include "engine/roster.h"
@@ -194,6 +195,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = refusals_new(&e->refusals);
     if (r == 0)
+        r = portal_new(&e->portal);
+    if (r == 0)
         r = marks_new(&e->marks);
     if (r == 0)
         r = space_new(&e->space);
@@ -329,6 +332,7 @@ void engine_free(struct engine *e)
     sources_free(e->sources);
     files_free(e->files);
     refusals_free(e->refusals);
+    portal_free(e->portal);
     marks_free(e->marks);
     space_free(e->space);
     metadata_free(e->metadata);

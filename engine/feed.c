@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/portal.h"
 #include "engine/reserve.h"
 #include "engine/saved.h"
 
@@ -114,6 +115,9 @@ static int on_head(void *context, const struct fetch_head *head)
     t->etag = str_dup(head->etag);
     t->date = str_dup(head->last_modified);
     t->retry_after_s = head->retry_after_s;
+    t->is_web_page = portal_is_web_page(head->content_type);
+    if (t->is_web_page)
+        t->stranger = portal_stranger(core_origins(t->engine), head->final_url);
     t->awaits_bytes = head->is_labelled && !t->is_gzip && sends(head->status);
     if (t->head && t->awaits_bytes)
         t->facts.total = -1; /* of the coded body, perhaps */
@@ -282,6 +286,10 @@ static int judge(struct feed *t)
     if (!t->head) {
         free(fl->sent_under[t->mirror]);
         fl->sent_under[t->mirror] = str_dup(validator_of(t));
+        fl->web_pages &= ~(1u << t->mirror);
+        fl->web_pages |= t->is_web_page ? 1u << t->mirror : 0;
+        free(fl->stranger[t->mirror]);
+        fl->stranger[t->mirror] = str_dup(t->stranger);
     }
     if (!t->head && (!fl->has_validator || !t->facts.same_validator))
         keep_base(fl, t);
@@ -367,6 +375,7 @@ static void feed_free(struct feed *t)
     free(t->etag);
     free(t->date);
     free(t->detail);
+    free(t->stranger);
     free(t);
 }
 

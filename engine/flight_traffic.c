@@ -174,7 +174,7 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         f->no_ranges |= bit;
         return ERROR_UPSTREAM_BROKEN;
     }
-    unsigned others = ~(flight_barred(f) | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
+    unsigned others = ~(f->refused | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
     if (!s->head && !a->is_framed && !f->vouched && others)
         return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
     return 0;

@@ -50,9 +50,11 @@ void flying_unref(struct flying *fl)
     board_unref(fl->board);
     free(fl->via);
     free(fl->why_refused);
+    free(fl->why_portal);
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         free(fl->sent_under[m]);
         free(fl->wrong_under[m]);
+        free(fl->stranger[m]);
     }
     free(fl->name_validator);
     free(fl->validator_etag);
@@ -440,6 +442,8 @@ static bool is_disk_error(int error)
 /* Why an earlier flight failed, where that is why this one does. */
 static const char *detail_of(const struct flying *fl, const struct flight_command *c)
 {
+    if (c->refusals && fl->why_portal)
+        return fl->why_portal;
     return c->refusals && fl->why_refused ? fl->why_refused : c->detail;
 }
 

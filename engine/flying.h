@@ -51,6 +51,12 @@ struct flying {
     /* ETag, or date, of each mirror's last body; and of one that was bad a moment ago: until the
      * file may be asked for again, such a mirror has to call its file something else. */
     char *sent_under[FLIGHT_MIRRORS], *wrong_under[FLIGHT_MIRRORS];
+    /* Of each mirror's last body: it is a web page; and it came from this host, which is no
+     * mirror's. */
+    unsigned web_pages;
+    char *stranger[FLIGHT_MIRRORS];
+    int64_t judged_size;
+    char *why_portal;     /* it was a captive portal that answered; or NULL */
     char *name_validator; /* of the first accepted answer: goes into our ETag */
     /* of the bytes in the partial (engine/flight.h, same_validator): */
     bool has_validator;
@@ -90,6 +96,8 @@ struct feed {
     /* transfer thread until on_done, then the flight thread: */
     struct flight_answer facts;
     char *etag, *date, *detail;
+    char *stranger; /* see struct flying */
+    bool is_web_page;
     int error, retry_after_s;
     bool answered;
     bool is_gzip;      /* by its name: it begins as gzip does, whatever a label says */

@@ -79,6 +79,7 @@ void judge_start(struct flying *fl, const struct flight_command *c)
                             .number = c->judgement,
                             .size = c->size};
     memcpy(j->sha256, c->sha256, sizeof(j->sha256));
+    fl->judged_size = c->size;
     flying_ref(fl);
     by_claims(j);
 }

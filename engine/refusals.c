@@ -22,6 +22,7 @@ enum {
 
 struct copy {
     char sha256[SHA256_HEX];
+    bool is_web_page;
     char *validator;
 };
 
@@ -94,7 +95,8 @@ static struct refusal *add(struct refusals *all, const char *origin, const char 
 }
 
 void refusals_note(struct refusals *all, const char *origin, const char *path, unsigned mirror,
-                   const char *sha256, const char *validator, const char *detail, int64_t now_ms)
+                   const char *sha256, bool is_web_page, const char *validator, const char *detail,
+                   int64_t now_ms)
 {
     struct refusal *r = find(all, origin, path);
     if (r) { /* the newest again */
@@ -111,6 +113,7 @@ void refusals_note(struct refusals *all, const char *origin, const char *path, u
     r->noted_ms = now_ms;
     str_copy(r->detail, sizeof(r->detail), detail);
     str_copy(c->sha256, sizeof(c->sha256), sha256);
+    c->is_web_page = is_web_page;
     free(c->validator);
     c->validator = str_dup(validator);
 }
@@ -130,7 +133,8 @@ void refusals_failed(struct refusals *all, const char *origin, const char *path,
 
 static bool has(const struct refusal *r, unsigned mirror)
 {
-    return (r->mirrors & (1u << mirror)) && r->copy[mirror].sha256[0];
+    const struct copy *c = &r->copy[mirror];
+    return (r->mirrors & (1u << mirror)) && c->sha256[0] && !c->is_web_page;
 }
 
 /* Mirrors that sent the same bytes, where several did. */
@@ -162,8 +166,11 @@ bool refusals_find(struct refusals *all, const char *origin, const char *path, i
                                  .agreeing = agreeing(r),
                                  .waits = now_ms < r->until_ms,
                                  .detail = r->detail};
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         ret->validator[m] = r->copy[m].validator;
+        if (r->copy[m].is_web_page && !ret->waits) /* a portal's, maybe: it leaves nothing behind */
+            ret->mirrors &= ~(1u << m);
+    }
     return true;
 }
 

@@ -29,7 +29,8 @@ struct refusals;
 
 /* What is known of a file; strings live until the next call. */
 struct refused_file {
-    unsigned mirrors;                      /* bit set: their last copies were bad */
+    unsigned mirrors;                      /* bit set: their last copies were bad; a web page is
+                                              one only while the file waits */
     unsigned agreeing;                     /* of these, those that sent the same, if several did */
     bool waits;                            /* it is too early to fetch the same again */
     const char *validator[FLIGHT_MIRRORS]; /* of each bad copy, or NULL */
@@ -40,9 +41,11 @@ int refusals_new(struct refusals **ret);
 void refusals_free(struct refusals *refusals);
 void refusals_clear(struct refusals *refusals);
 
-/* sha256: of the bytes; "" unknown. validator: what the mirror calls them, or NULL. */
+/* sha256: of the bytes; "" unknown. validator: what the mirror calls them, or NULL. What is a web
+ * page is no copy that anybody could be blamed for. */
 void refusals_note(struct refusals *refusals, const char *origin, const char *path, unsigned mirror,
-                   const char *sha256, const char *validator, const char *detail, int64_t now_ms);
+                   const char *sha256, bool is_web_page, const char *validator, const char *detail,
+                   int64_t now_ms);
 /* Nothing when no copy was noted. */
 void refusals_failed(struct refusals *refusals, const char *origin, const char *path,
                      int64_t now_ms);

@@ -147,7 +147,7 @@ def test_a_copy_that_differs_from_what_is_confirmed_is_blamed(origin, second_ori
     assert daemon.page("torch").status == 200
     assert is_right(ask(daemon, first), small[first])
     wait_until(lambda: blamed(daemon) == ["m0"], what="it is blamed")
-    assert [t.split()[0] for t in told(daemon)] == ["m0"] and states(daemon)["m0"] == "ok"
+    assert [t.split(":")[0] for t in told(daemon)] == ["m0"] and states(daemon)["m0"] == "ok"
 
     # Afterwards it is asked for this file last, and nobody has to be told: it may be right by then.
     daemon.stop()
@@ -193,7 +193,7 @@ def test_wrong_digests_of_an_index_put_no_sound_mirror_out(origin, second_origin
         assert reply.status == 502
         assert sha256_of(small[name]) in reply.text and sha256_of(claimed[name]) in reply.text
     daemon.wait_status(lambda _: len(told(daemon, "doubtful-digest")) == 3, what="problems say so")
-    assert all(detail.startswith("m0,m1 sent the same: ") for detail in told(daemon, "doubtful-digest"))
+    assert all(detail.startswith("m0,m1 sent the same; ") for detail in told(daemon, "doubtful-digest"))
     for name in names[3:]:
         assert is_right(ask(daemon, name), small[name])
     assert not blamed(daemon) and set(states(daemon).values()) == {"ok"}

@@ -20,7 +20,7 @@ static struct refused_file known;
 
 static void note(unsigned mirror, const char *sha256, const char *validator)
 {
-    refusals_note(all, O, mirror, sha256, validator, sha256, 1000);
+    refusals_note(all, O, mirror, sha256, false, validator, sha256, 1000);
 }
 
 static bool find(int64_t now_ms)
@@ -50,7 +50,7 @@ static void waits_longer_each_time(void **state)
     refusals_failed(all, O, now_ms); /* for other reasons */
     assert_false(find(now_ms));
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-        refusals_note(all, O, 1, A, "\"v1\"", "bad", now_ms);
+        refusals_note(all, O, 1, A, false, "\"v1\"", "bad", now_ms);
         assert_true(find(now_ms));
         assert_false(known.waits);
         refusals_failed(all, O, now_ms);
@@ -72,6 +72,10 @@ static void whose_bytes_differ_is_blamed(void **state)
     note(0, B, NULL);
     note(2, A, NULL);
     note(3, "", NULL); /* nobody knows what it sent */
+    refusals_note(all, O, 4, B, true, NULL, "a web page", 1000);
+    refusals_note(all, O, 5, B, true, NULL, "a web page", 1000);
+    assert_true(find(1000));
+    assert_int_equal(known.agreeing, 0);
     assert_int_equal(refusals_settle(all, O, A), 1);
     assert_false(find(1000));
 }
@@ -97,8 +101,8 @@ static void forgotten(void **state)
 {
     (void)state;
     note(0, A, NULL);
-    refusals_note(all, "cu126", "other.whl", 1, A, NULL, "", 1000);
-    refusals_note(all, "cu126", "other.whl", 2, B, NULL, "", 1000);
+    refusals_note(all, "cu126", "other.whl", 1, A, false, NULL, "", 1000);
+    refusals_note(all, "cu126", "other.whl", 2, B, false, NULL, "", 1000);
     refusals_forget_bytes(all, A); /* a portal's page */
     assert_false(find(1000));
     assert_true(refusals_find(all, "cu126", "other.whl", 1000, &known));
@@ -115,7 +119,7 @@ static void bounded(void **state)
     note(0, A, NULL);
     for (int i = 0; i < 3 * REFUSALS_MOST; i++) {
         (void)snprintf(path, sizeof(path), "%d.whl", i);
-        refusals_note(all, "cu126", path, 0, A, NULL, "", 1000);
+        refusals_note(all, "cu126", path, 0, A, false, NULL, "", 1000);
         if (i % 100 == 0)
             note(0, A, NULL);
     }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "tests/sim/world.h"
 
-enum { CHUNK = 256 << 10 };
+enum { CHUNK = 256 << 10, PORTAL_BYTES = 2000 };
 
 static int64_t min64(int64_t a, int64_t b)
 {
@@ -79,7 +79,7 @@ void mirror_change(struct world *w, unsigned index)
     m->down = world_chance(w, 20);
     m->trouble = world_chance(w, 40) ? 0 : (unsigned)world_random(w, 90);
     m->latency_ms = 1 + (unsigned)world_random(w, 200);
-    m->rate = 100 + (unsigned)world_random(w, 20000);
+    m->rate = world_chance(w, 10) ? 30 : 100 + (unsigned)world_random(w, 20000);
     if (!m->honest && world_chance(w, 30))
         make_copies(w, index);
 }
@@ -155,6 +155,9 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
                            .copy = w->mirror[c->mirror].copy[file],
                            .started_ms = world_now_ms(w),
                            .serial = ++w->last_serial};
+    if (w->portal)
+        t->copy = (struct copy){PORTAL, PORTAL_BYTES, -1, PORTAL_BYTES, 0};
+    b->portal_seen |= w->portal;
     draw_fate(w, t, &w->mirror[c->mirror]);
     budget_begin(w->budget, c->mirror);
     b->transfers++;
@@ -237,7 +240,8 @@ static struct flight_answer make_answer(struct world *w, struct transfer *t)
         a.status = 404;
     else if (t->head && m->refuses_head)
         a.status = 405;
-    else if (ranged && !m->ignores_ranges && !(t->resume && b->has_base && !same))
+    else if (ranged && !m->ignores_ranges && c->version != PORTAL &&
+             !(t->resume && b->has_base && !same))
         a.status = t->from >= c->size ? 416 : 206;
     if (a.status == 416)
         a.total = c->size;
@@ -311,7 +315,8 @@ static void answer(struct world *w, struct transfer *t)
         t->end = t->at + w->mirror[t->mirror].piece;
     t->is_part = a.status == 206;
     t->is_measured = t->is_part && a.total >= 0;
-    if (a.status == 200 && t->to >= 0 && t->to < t->end && !w->mirror[t->mirror].ignores_ranges)
+    if (a.status == 200 && t->to >= 0 && t->to < t->end && !w->mirror[t->mirror].ignores_ranges &&
+        t->copy.version != PORTAL)
         t->end = t->copy.size;
     if (a.is_framed && a.status == 200 && t->copy.told >= 0)
         t->end = min64(t->end, t->copy.told);
@@ -347,6 +352,7 @@ static void send(struct world *w, struct transfer *t)
     int64_t most = 1 + (int64_t)world_random(w, CHUNK);
     if (world_chance(w, 50))
         most = CHUNK;
+    most = min64(most, (int64_t)w->mirror[t->mirror].rate * 500); /* at least twice a second */
     int64_t to = min64(t->at + most, t->end);
     bool fails = (t->fate == FATE_CUT || t->fate == FATE_STALL) && to > t->fate_at;
     if (fails)

@@ -49,7 +49,7 @@ MUTANTS = [
      "bool innocent = f->resumed;"),
     ("never ask again who was wrong once", "if (!(f->blamed & ~f->refused & ~f->dead))", "if (1)"),
     ("blame whose bytes were right", "if (has(r, m) && strcmp(r->copy[m].sha256, sha256) != 0)", "if (has(r, m))"),
-    ("wait an hour for who may be right by then", "WAIT_MOST_MS = 60000,", "WAIT_MOST_MS = 3600000,"),
+    ("wait an hour for who may be right by then", "r->until_ms = now_ms + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);", "r->until_ms = now_ms + 3600000;"),
     # sameness
     ("mix two files", "return has_begun(f, s) && matters && !f->vouched && !a->same_validator;", "return false;"),
     # coalescing

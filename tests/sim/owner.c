@@ -349,6 +349,9 @@ static enum flight_verdict verdict_of(struct world *w, int file, int64_t size)
     content_digest(&b->content, file, size, digest);
     if (b->digest_known)
         return strcmp(digest, b->digest) == 0 ? FLIGHT_AGREED : FLIGHT_WRONG;
+    const struct piece *first = content_at(&b->content, 0);
+    if (first && first->version == PORTAL)
+        return FLIGHT_UNSOUND;
     return content_is_odd(&b->content, size) && world_chance(w, 50) ? FLIGHT_UNSOUND : FLIGHT_SOUND;
 }
 
@@ -392,10 +395,16 @@ static void on_refuse(struct world *w, int file, const struct flight_command *c)
     if (b->last_verdict != (wrong ? FLIGHT_WRONG : FLIGHT_UNSOUND) || b->cut_resumed)
         world_fault(w, "file %d: mirror %u is refused, and that was not the verdict", file,
                     c->mirror);
-    if (w->mirror[c->mirror].honest && !(wrong && w->claim_wrong[file]))
+    bool portal = b->cut.count && b->cut.list[0].version == PORTAL;
+    if (w->mirror[c->mirror].honest && !(wrong && w->claim_wrong[file]) && !b->portal_seen)
         world_fault(w, "file %d: honest mirror %u is refused", file, c->mirror);
     b->refused |= 1u << c->mirror;
-    refusals_note(w->refusals, "sim", path_of(file), c->mirror, c->sha256, NULL, c->detail,
+    if (portal &&
+        (w->portal_files |= 1u << file) != 1u << file) { /* the second: it is recognised */
+        refusals_forget_bytes(w->refusals, c->sha256);
+        return;
+    }
+    refusals_note(w->refusals, "sim", path_of(file), c->mirror, c->sha256, portal, NULL, c->detail,
                   world_now_ms(w));
 }
 
@@ -410,7 +419,7 @@ static void settle(struct world *w, int file, const struct flight_command *c)
             budget_vouched(w->budget, m);
         } else if (differ & (1u << m)) {
             TRACE(w, "file %d blames mirror %u", file, m);
-            if (w->mirror[m].honest)
+            if (w->mirror[m].honest && !w->blob[file].portal_seen)
                 world_fault(w, "file %d: honest mirror %u is blamed", file, m);
             budget_lied(w->budget, m, (uint64_t)file + 1, world_now_ms(w));
         }

@@ -104,7 +104,8 @@ static bool next_event(struct world *w, struct event *ret)
 static bool is_work(enum event_type type)
 {
     return type != EVENT_ARRIVE && type != EVENT_DIGEST && type != EVENT_CORRECT &&
-           type != EVENT_MIRROR && type != EVENT_TICK && type != EVENT_STOP && type != EVENT_CRASH;
+           type != EVENT_PORTAL && type != EVENT_MIRROR && type != EVENT_TICK &&
+           type != EVENT_STOP && type != EVENT_CRASH;
 }
 
 void world_forget_work(struct world *w)
@@ -152,6 +153,11 @@ static void prepare(struct world *w)
         mirror_make(w, m);
         w->hopeful |= w->mirror[m].honest;
         world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = (int)m;
+    }
+    if (world_chance(w, 15)) {
+        int64_t at = (int64_t)world_random(w, BUSY_US / 2);
+        world_post(w, EVENT_PORTAL, at)->index = 1;
+        world_post(w, EVENT_PORTAL, at + (int64_t)world_random(w, BUSY_US / 2))->index = 0;
     }
     unsigned readers = 1 + (unsigned)world_random(w, 30);
     for (unsigned i = 0; i < readers; i++) {
@@ -290,6 +296,11 @@ static void dispatch(struct world *w, const struct event *e)
             break;
         mirror_change(w, (unsigned)e->index);
         world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = e->index;
+        break;
+    case EVENT_PORTAL:
+        w->portal = e->index && !w->calm;
+        w->portal_files = 0;
+        TRACE(w, "portal %s", w->portal ? "comes" : "goes");
         break;
     case EVENT_TICK:
         on_tick(w);

@@ -27,6 +27,7 @@ enum {
     EVENTS = 4096,
     RIGHT = 1,   /* version: what the authority's digest names */
     WRONG = -1,  /* a spoiled byte */
+    PORTAL = 8,  /* a captive portal's page */
     NOBODYS = 9, /* what an index claims that is wrong */
     LOST = -2,   /* never reached the disk, or decayed on it */
     FAULT_TEXT = 400,
@@ -184,6 +185,7 @@ struct blob {
     unsigned connections; /* per mirror, as the flight was told */
     int64_t dropped;
     unsigned refused; /* by this flight: not to be asked again */
+    bool portal_seen; /* it answered for this file once, maybe with a length alone */
     bool cut_since_known, born_known;
     int64_t idle_ms; /* since when nobody reads, -1 */
 };
@@ -204,6 +206,7 @@ enum event_type {
     EVENT_DIGEST,
     EVENT_CORRECT,
     EVENT_MIRROR,
+    EVENT_PORTAL,
     EVENT_TICK,
     EVENT_STOP,
     EVENT_CRASH,
@@ -248,6 +251,8 @@ struct world {
     unsigned disk_trouble; /* in ten thousand writes */
     bool calm;             /* the quiet end: what is good stays good */
     int64_t well_ms;       /* from then on a good mirror answers at once; 0: not yet */
+    bool portal;           /* answers in the name of every mirror */
+    unsigned portal_files; /* bit set: its page came in place of these */
     bool hopeful;          /* one honest mirror at least */
     bool stopping;
     bool restarting;  /* just now: stopped flights leave their partials */

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A captive portal comes and goes: it is named, nobody is blamed for it, and when it is gone everything
+comes at once."""
+
+import pytest
+
+import wire
+from daemon import configuration, official_mirror
+from standins import anchor, href_of, simple_page, wait_until
+from wheels import build, sha256_of
+
+PORTAL = b"<html><title>Log in</title>" + b"Campus network: please log in. " * 100 + b"</html>"
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    versions = [f"2.9.{n}+cu126" for n in range(4)]
+    return {f"torch-{v}-py3-none-any.whl": build(folder, "torch", v).read_bytes() for v in versions}
+
+
+def publish(origins, wheels):
+    rows = [anchor(f"/whl/cu126/{href_of(n)}", n, sha256_of(body)) for n, body in wheels.items()]
+    for origin in origins:
+        origin.put_page("/whl/cu126/torch/", simple_page("torch", rows))
+        put_wheels(origin, wheels)
+
+
+def put_wheels(origin, wheels):
+    for name, body in wheels.items():
+        origin.put(f"/whl/cu126/{name}", body)
+
+
+def put_portal(origin, wheels):
+    for name in wheels:
+        origin.put(f"/whl/cu126/{name}", PORTAL, type="text/html; charset=utf-8")
+
+
+def ask(daemon, name):
+    return wire.ask_until_whole(daemon.file_url("pytorch", f"cu126/{name}"))[-1]
+
+
+def portals(daemon):
+    return [p["detail"] for p in daemon.status()["problems"] if p["kind"] == "captive-portal"]
+
+
+def states(daemon):
+    return {m["state"] for m in daemon.status()["mirrors"]}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_portal_leaves_nothing_behind(origin, second_origin, serve, wheels, count):
+    origins = [origin, second_origin][:count]
+    names = list(wheels)
+    publish(origins, wheels)
+    mirrors = [official_mirror(f"m{n}", o.url) for n, o in enumerate(origins)]
+    daemon = serve(configuration(pytorch=mirrors))
+    assert daemon.page("torch").status == 200
+    for o in origins:
+        put_portal(o, wheels)
+    assert ask(daemon, names[0]).status == 502  # a web page: that much is known
+    for name in names[1:3]:
+        reply = ask(daemon, name)
+        assert reply.status == 502 and "captive portal: a web page of " in reply.text
+    assert len(portals(daemon)) == 1
+    for o in origins:
+        put_wheels(o, wheels)
+    for name in reversed(names):  # the first may have waited two seconds
+        wait_until(lambda n=name: ask(daemon, n).body == wheels[n], seconds=5, what=name)
+    assert not portals(daemon) and states(daemon) == {"ok"}
+    assert "blamed" not in daemon.log()
+
+
+def test_a_web_page_in_place_of_one_file_is_no_lie_and_no_portal(origin, second_origin, serve, wheels):
+    """Three files of the first mirror, each with an error page of its own: the other has them all."""
+    origins = [origin, second_origin]
+    publish(origins, wheels)
+    for number, name in enumerate(wheels):
+        origin.put(f"/whl/cu126/{name}", PORTAL + b"%d" % number, type="text/html")
+    daemon = serve(configuration(pytorch=[official_mirror(f"m{n}", o.url) for n, o in enumerate(origins)]))
+    assert daemon.page("torch").status == 200
+    for name, body in wheels.items():
+        wait_until(lambda n=name, b=body: ask(daemon, n).body == b, what=name)
+    assert not portals(daemon) and "blamed" not in daemon.log()
+    assert states(daemon) == {"ok"}
