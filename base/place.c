@@ -160,16 +160,19 @@ static int write_new(const struct place *place, const char *name, const void *da
     return r;
 }
 
+/* "pyproject.toml.bak3", behind `before`, which is its folder or nothing. */
+static char *copy_name(const char *before, const char *suffix, int number)
+{
+    return number > 1 ? str_printf("%s%s%d", before, suffix, number)
+                      : str_printf("%s%s", before, suffix);
+}
+
 int place_copy(const struct place *place, const char *suffix, const void *data, size_t len,
                char **ret_path)
 {
     for (int i = 1; i < PLACE_COPIES_MAX; i++) {
-        char number[16] = "";
-
-        if (i > 1)
-            (void)snprintf(number, sizeof number, "%d", i);
-        auto_free char *name = str_printf("%s%s%s", place->name, suffix, number);
-        auto_free char *path = str_printf("%s%s%s", place->path, suffix, number);
+        auto_free char *name = copy_name(place->name, suffix, i);
+        auto_free char *path = copy_name(place->path, suffix, i);
         if (!name || !path)
             return ERROR_NO_MEMORY;
         int r = write_new(place, name, data, len);
@@ -182,6 +185,36 @@ int place_copy(const struct place *place, const char *suffix, const void *data, 
         return r;
     }
     return ERROR_TOO_BIG;
+}
+
+int place_read_copy(const struct place *place, const char *suffix, int number, struct buf *to,
+                    char **ret_path)
+{
+    struct stat st;
+    auto_free char *name = copy_name(place->name, suffix, number);
+    auto_free char *path = copy_name(place->path, suffix, number);
+
+    if (!name || !path)
+        return ERROR_NO_MEMORY;
+    auto_close int fd = openat(place->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? FILE_MISSING : error_from_errno(errno);
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return ERROR_NOT_FILE;
+    int r = file_read_to_end(fd, to);
+    if (r == 0) {
+        *ret_path = path;
+        path = NULL;
+    }
+    return r;
+}
+
+void place_remove_copy(const struct place *place, const char *suffix, int number)
+{
+    auto_free char *name = copy_name(place->name, suffix, number);
+
+    if (name)
+        (void)unlinkat(place->folder, name, 0);
 }
 
 /* ".pyproject.toml.9f86d081884c7d65" */

@@ -49,6 +49,11 @@ enum { PLACE_COPIES_MAX = 100 };
 int place_copy(const struct place *place, const char *suffix, const void *data, size_t len,
                char **ret_path);
 
+/* The copy of that number, from 1; no link is followed. FILE_MISSING: there is none. */
+int place_read_copy(const struct place *place, const char *suffix, int number, struct buf *to,
+                    char **ret_path);
+void place_remove_copy(const struct place *place, const char *suffix, int number);
+
 /* ERROR_IO when the file is not the one that was opened any more. A file that is new is readable
  * for all, less the umask. ERROR_DENIED: its owner cannot be kept. */
 int place_replace(struct place *place, const void *data, size_t len);

@@ -84,7 +84,7 @@ static int take_lock(const char *dir, int *ret_fd)
     auto_free char *path = str_printf("%s/lock", dir);
     if (!path)
         return ERROR_NO_MEMORY;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_from_errno(errno);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -321,7 +321,8 @@ int store_begin_map(struct store *store, const char *name, int64_t size, int *re
     char map[NAME_MAX_BYTES];
     if (!map_name(name, map))
         return ERROR_TOO_BIG;
-    auto_close int fd = openat(store->partials, map, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    auto_close int fd =
+        openat(store->partials, map, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_from_errno(errno);
     int r = promise(fd, size);
@@ -401,7 +402,7 @@ static int make_fan_out(struct store *store, const char *directory)
 static int write_sidecar(struct store *store, const char *name, const char *text, size_t len)
 {
     auto_close int fd =
-        openat(store->partials, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        openat(store->partials, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_from_errno(errno);
     int r = file_write_at(fd, text, len, 0);

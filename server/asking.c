@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/terminal.h"
 #include "base/url.h"
 #include "engine/origins.h"
 #include "server/argument.h"
@@ -348,8 +349,6 @@ int asking_print(struct buf *text, int code)
         (void)fprintf(stderr, "wheelyard: %s\n", error_text(text->error));
         return EXIT_NO;
     }
-    for (size_t i = 0; i < text->len; i++)
-        if (((unsigned char)text->data[i] < ' ' && text->data[i] != '\n') || text->data[i] == 0x7f)
-            text->data[i] = '?';
+    terminal_clean(text->data, text->len);
     return fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) ? EXIT_NO : code;
 }

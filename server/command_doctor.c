@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/port.h"
 #include "base/str.h"
+#include "base/terminal.h"
 #include "base/url.h"
 #include "server/argument.h"
 #include "server/ask.h"
@@ -346,7 +347,6 @@ static void look_at_clients(struct doctor *d)
 
 /* ---------------------------------------------------------------- the whole */
 
-/* Control bytes, which a mirror or a file may have put in, become `?`: a terminal obeys them. */
 static int print(struct doctor *d, int code)
 {
     auto_buf struct buf text;
@@ -364,9 +364,7 @@ static int print(struct doctor *d, int code)
                       error_text(text.error ? text.error : d->findings.error));
         return EXIT_FAILED;
     }
-    for (size_t i = 0; i < text.len; i++)
-        if (((unsigned char)text.data[i] < ' ' && text.data[i] != '\n') || text.data[i] == 0x7f)
-            text.data[i] = '?';
+    terminal_clean(text.data, text.len);
     return fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout) ? EXIT_FAILED
                                                                                 : code;
 }

@@ -43,12 +43,9 @@ static void say(struct load *load, const char *format, ...) __attribute__((forma
 static void say(struct load *load, const char *format, ...)
 {
     va_list args;
-    if (!config_report_count(&load->report))
-        return;
     va_start(args, format);
-    vfprintf(load->report.to, format, args);
+    config_report_line(&load->report, format, args);
     va_end(args);
-    fputc('\n', load->report.to);
 }
 
 static void note_source(struct load *load, const struct option_row *option,

@@ -5,25 +5,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/near.h"
+#include "base/terminal.h"
 
-bool config_report_count(struct config_report *report)
+enum { LINE_MAX_BYTES = 2 << 20 };
+
+void config_report_line(struct config_report *report, const char *format, va_list args)
 {
-    return report->count++ < REPORT_LINES_MAX;
+    struct buf line;
+    if (report->count++ >= REPORT_LINES_MAX)
+        return;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_vprintf(&line, format, args);
+    terminal_clean(line.data, line.len);
+    fprintf(report->to, "%s\n", line.data);
+    buf_release(&line);
+}
+
+static void report_printf(struct config_report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void report_printf(struct config_report *report, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    config_report_line(report, format, args);
+    va_end(args);
 }
 
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,
                      const char *format, ...)
 {
+    auto_free char *what = NULL;
     va_list args;
-    if (!config_report_count(report))
-        return;
     va_start(args, format);
-    fprintf(report->to, "%s:%d: %s: ", report->file, toml_line(node), key);
-    vfprintf(report->to, format, args);
-    fputc('\n', report->to);
+    int len = vasprintf(&what, format, args);
     va_end(args);
+    report_printf(report, "%s:%d: %s: %s", report->file, toml_line(node), key,
+                  len < 0 ? "wrong" : what);
 }
 
 void config_complain_unknown(struct config_report *report, const struct toml_node *node,

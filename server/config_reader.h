@@ -8,6 +8,7 @@
  *     char *name = reader_text(&in, "name", true, check_name);
  *     ... error, report->count ...
  */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -20,9 +21,11 @@ struct config_report {
     unsigned count;
 };
 
-/* Whether one more is still told, of REPORT_LINES_MAX; counts it. */
+/* One line, fit for a terminal whatever stands in the file; no more than REPORT_LINES_MAX are told,
+ * and all are counted. */
 enum { REPORT_LINES_MAX = 100 };
-bool config_report_count(struct config_report *report);
+void config_report_line(struct config_report *report, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* One line, `file:line: key: what is wrong`, with the line of `node`. */
 void config_complain(struct config_report *report, const struct toml_node *node, const char *key,

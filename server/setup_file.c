@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/place.h"
 #include "base/str.h"
+#include "base/terminal.h"
 #include "base/toml.h"
 #include "base/url.h"
 #include "server/doctor_stage.h"
@@ -33,6 +34,7 @@ static int failed(const char *path, const char *why)
 
 static int print(const struct buf *text)
 {
+    terminal_clean(text->data, text->len);
     bool failed = text->error || fputs(text->data, stdout) < 0 || fflush(stdout);
     return failed ? EXIT_FAILED : EXIT_DONE;
 }
@@ -306,20 +308,19 @@ static char *written_url(const struct setup_client *client, const struct setup_g
     return NULL;
 }
 
-/* The newest copy that is none of ours; false when there is none. */
-static bool find_before(const struct setup_client *client, const struct setup_goal *goal,
-                        const struct place *place, const char *base, struct buf *ret,
-                        char **ret_path)
+/* The number of the newest copy that is none of ours, and what it says; 0 when there is none. */
+static int find_before(const struct setup_client *client, const struct setup_goal *goal,
+                       const struct place *place, const char *base, struct buf *ret,
+                       char **ret_path)
 {
-    bool found = false;
+    int found = 0;
 
     for (int i = 1; i < PLACE_COPIES_MAX; i++) {
-        auto_free char *path = i == 1 ? str_printf("%s%s", place->path, copy_suffix)
-                                      : str_printf("%s%s%d", place->path, copy_suffix, i);
+        auto_free char *path = NULL;
         auto_buf struct buf text;
 
         buf_init(&text, FILE_MAX_BYTES);
-        int r = path ? file_read_all(path, &text) : FILE_MISSING;
+        int r = place_read_copy(place, copy_suffix, i, &text, &path);
         if (r == FILE_MISSING)
             break;
         auto_free char *url =
@@ -331,9 +332,9 @@ static bool find_before(const struct setup_client *client, const struct setup_go
         free(*ret_path);
         *ret_path = path;
         path = NULL;
-        found = true;
+        found = i;
     }
-    return found && !ret->error;
+    return ret->error ? 0 : found;
 }
 
 static int take_out(const struct setup_client *client, const struct setup_goal *goal,
@@ -350,7 +351,8 @@ static int take_out(const struct setup_client *client, const struct setup_goal *
     buf_init(&new, 2 * FILE_MAX_BYTES);
     buf_init(&told, 4 * FILE_MAX_BYTES);
     buf_init(&remarks, FILE_MAX_BYTES);
-    bool has_before = find_before(client, goal, place, base, &before, &copy);
+    int number = find_before(client, goal, place, base, &before, &copy);
+    bool has_before = number > 0;
     client->fill(goal, place->path, &edit);
     int r = edit_undo(&edit, text->data, has_before ? before.data : NULL, &new);
     if (r == EDIT_MIXED)
@@ -366,8 +368,10 @@ static int take_out(const struct setup_client *client, const struct setup_goal *
         return failed(place->path, error_text(r));
     if (!new.len && !has_before)
         buf_printf(&told, "# %s had nothing else in it, and is removed\n", place->path);
-    if (is_restored && unlink(copy) == 0)
+    if (is_restored) {
+        place_remove_copy(place, copy_suffix, number);
         buf_printf(&told, "# it is what it was: %s is removed\n", copy);
+    }
     return print(&told);
 }
 

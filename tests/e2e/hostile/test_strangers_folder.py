@@ -253,3 +253,24 @@ def test_a_configuration_that_is_no_file(folder, kind):
     for command in (("config", "check"), ("serve", "--config")):
         done = run(folder, *command, file)
         assert done.returncode == USAGE and f"{file}: cannot be read: not a regular file" in done.stderr
+
+
+ESCAPES = "\x1b[2J\x1b]0;title\x07 \x9b31m \u202eevil\u2066 \x7f"
+MARKS = "title \x9b31m \u202eevil\u2066 \u200f"  # which TOML allows
+
+
+def test_nothing_of_it_gets_to_the_terminal_as_a_command(folder):
+    """Escapes and marks of direction that stand in a file that is shown, or complained of."""
+    file = folder / "pyproject.toml"
+    file.write_text(PROJECT + f"\n# {MARKS}\n")
+    pip = folder.parent / "home" / ".config" / "pip" / "pip.conf"
+    pip.parent.mkdir(parents=True)
+    pip.write_text(f"[global]\n# {ESCAPES}\n")
+    escaped = ESCAPES.encode("unicode_escape").decode().replace("\\x", "\\u00")
+    (folder / "wheelyard.toml").write_text(f'"{escaped}" = 1\n[origin."{escaped}"]\n')
+    write = ("setup", "pip", "--index", "cu126", "--url", URL, "--write")
+    for done in (setup(folder, "poetry"), run(folder, *write), run(folder, "config", "check", "wheelyard.toml")):
+        said = done.stdout + done.stderr
+        assert "title" in said, done
+        assert not [c for c in said if c != "\n" and not c.isprintable()], said
+    assert MARKS in file.read_text() and ESCAPES in pip.read_text()
