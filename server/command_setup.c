@@ -12,13 +12,13 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "server/argument.h"
-#include "server/ask.h"
 #include "server/config.h"
 #include "server/setup.h"
 #include "server/setup_file.h"
+#include "server/setup_index.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { TEXT_MAX_BYTES = 4 << 20, ANSWER_S = 5 };
+enum { TEXT_MAX_BYTES = 4 << 20 };
 
 static const char usage[] =
     "usage: wheelyard setup pip|uv|pixi|poetry|pdm|pipenv [--index NAME] [--url URL] [--write]\n"
@@ -125,42 +125,31 @@ static int parse(int argc, char **argv, struct setup *s)
 
 /* ----------------------------------------------------------------- addresses */
 
-/* Asks the daemon for what it sends on to the index's list, which costs nobody anything. 1: it has
- * the index; 0: not; < 0: nobody says. */
-static int ask_index(const char *base, const char *index)
-{
-    auto_free char *target = str_printf("%s%s/simple", *index ? "/" : "", index);
-    auto_buf struct buf body;
-    int status = 0;
-
-    buf_init(&body, TEXT_MAX_BYTES);
-    if (!target || ask_get_within(base, target, "text/html", ANSWER_S, &status, &body))
-        return -1;
-    return status == 404 ? 0 : status < 400 ? 1 : -1;
-}
-
-/* Another machine's daemon has a configuration of its own. What ours does not know either is asked
- * of it, and taken as it is where nobody answers: the daemon may be there tomorrow. */
+/* The daemon that runs knows best: a pattern of the configuration allows more than mirrors have.
+ * Where none answers, the configuration here is asked; another machine's daemon has one of its own,
+ * and may be there tomorrow. */
 static int check_index(const struct setup *s, const char *base)
 {
     const char *name = *s->index ? s->index : "simple";
     struct index_view view;
-    auto_buf struct buf known;
+    auto_buf struct buf told;
 
-    buf_init(&known, TEXT_MAX_BYTES);
-    if (s->has_config && origins_index(&s->loaded.origins, s->index, &view) == 0)
-        return EXIT_DONE;
-    int has = s->given_url ? ask_index(base, s->index) : 0;
+    buf_init(&told, TEXT_MAX_BYTES);
+    int has = setup_ask_index(base, s->index, &told);
     if (has > 0)
         return EXIT_DONE;
-    if (has == 0 && s->given_url) {
-        buf_printf(&known, "%s has no such index; it shows those it has to a browser", base);
-        return wrong(name, known.data);
+    if (has == 0) {
+        auto_free char *what =
+            str_printf("%s has no such index%s%s", base, told.len ? "; " : "", told.data);
+        return wrong(name, what ? what : "there is no such index");
     }
-    if (s->has_config && (has == 0 || url_is_loopback(s->host))) {
-        buf_puts(&known, "there is no such index; there are: ");
-        setup_write_indexes(&known, &s->loaded.origins);
-        return wrong(name, known.data);
+    if (s->has_config && origins_index(&s->loaded.origins, s->index, &view) == 0)
+        return EXIT_DONE;
+    if (s->has_config && (!s->given_url || url_is_loopback(s->host))) {
+        buf_clear(&told);
+        buf_puts(&told, "there is no such index; there are: ");
+        setup_write_indexes(&told, &s->loaded.origins);
+        return wrong(name, told.data);
     }
     (void)fprintf(stderr, "wheelyard setup: %s: %s does not say whether it has this index\n", name,
                   base);
