@@ -63,6 +63,7 @@ struct visit {
         int (*blame)(void *context, const char *origin, const char *path, const char *mirror,
                      const char *validator, int64_t when_s);
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
+        int (*evidence)(void *context, const char *sha256, int level, const char *why);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
         int (*showing)(void *context, const struct catalogue_showing *showing);
@@ -165,6 +166,8 @@ int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256)
         r = sql_change(catalogue->sql, DROP_BLOB, VALUES(sql_text(sha256)));
     if (r == 0)
         r = sql_change(catalogue->sql, DROP_MARK, VALUES(sql_text(sha256)));
+    if (r == 0)
+        r = sql_change(catalogue->sql, DROP_EVIDENCE, VALUES(sql_text(sha256)));
     if (!own)
         return r;
     if (r) {
@@ -330,6 +333,32 @@ int catalogue_each_mark(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_MARK, NULL, on_mark,
                       &(struct visit){.mark = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ evidence */
+
+int catalogue_put_evidence(struct catalogue *catalogue, const char *sha256, int level, bool stays,
+                           const char *why)
+{
+    return sql_change(
+        catalogue->sql, PUT_EVIDENCE,
+        VALUES(sql_text(sha256), sql_integer(level), sql_integer(stays), sql_text(why)));
+}
+
+static int on_evidence(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->evidence(visit->context, text(row, 0), (int)sql_row_integer(row, 1),
+                           sql_row_text(row, 2));
+}
+
+int catalogue_each_evidence(struct catalogue *catalogue,
+                            int (*visit)(void *context, const char *sha256, int level,
+                                         const char *why),
+                            void *context)
+{
+    return visit_each(catalogue, EACH_EVIDENCE, NULL, on_evidence,
+                      &(struct visit){.evidence = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ metadata */

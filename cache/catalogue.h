@@ -63,7 +63,7 @@ int catalogue_touch(struct catalogue *catalogue, const char *origin, const char 
 int catalogue_put_blob(struct catalogue *catalogue, const char *sha256, int64_t size,
                        int64_t allocated_bytes);
 /* Removes the row and takes the blob out of every file that named it; its mark goes unless it is a
- * pin. */
+ * pin, and its evidence unless that is to stay. */
 int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256);
 int catalogue_each_blob(struct catalogue *catalogue,
                         int (*visit)(void *context, const char *sha256, int64_t size,
@@ -131,6 +131,15 @@ int catalogue_each_mark(struct catalogue *catalogue,
                         int (*visit)(void *context, const char *sha256, bool pinned,
                                      int64_t verified_s),
                         void *context);
+
+/* ---- evidence: what the bytes of a blob say of themselves, as a level of the caller's; `stays`:
+ * it outlives the blob, so that the same bytes are known when they come again ---- */
+int catalogue_put_evidence(struct catalogue *catalogue, const char *sha256, int level, bool stays,
+                           const char *why); /* why: or NULL */
+int catalogue_each_evidence(struct catalogue *catalogue,
+                            int (*visit)(void *context, const char *sha256, int level,
+                                         const char *why),
+                            void *context);
 
 /* ---- metadata: documents made from files that we were asked about ---- */
 struct catalogue_metadata {

@@ -67,6 +67,9 @@ static const char *const migrations[] = {
     " WHERE path NOT LIKE '%.metadata'"
     "  AND ((sha256 IS NOT NULL AND NOT disputed) OR ifnull(metadata_sha256, '') <> '');"
     "DROP TABLE digest",
+    "CREATE TABLE evidence ("
+    "  sha256 TEXT NOT NULL PRIMARY KEY, level INTEGER NOT NULL, stays INTEGER NOT NULL,"
+    "  why TEXT) STRICT, WITHOUT ROWID",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -123,6 +126,11 @@ static const char *const statements[STATEMENTS] = {
     [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",
     [DROP_MARK] = "DELETE FROM mark WHERE sha256 = ?1 AND NOT pinned",
     [EACH_MARK] = "SELECT sha256, pinned, verified_s FROM mark",
+
+    [PUT_EVIDENCE] =
+        "INSERT OR REPLACE INTO evidence (sha256, level, stays, why) VALUES (?1, ?2, ?3, ?4)",
+    [DROP_EVIDENCE] = "DELETE FROM evidence WHERE sha256 = ?1 AND NOT stays",
+    [EACH_EVIDENCE] = "SELECT sha256, level, why FROM evidence",
 
     [PUT_METADATA] = "INSERT OR REPLACE INTO metadata (" METADATA_COLUMNS ", body)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -12,9 +12,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/delisted.h"
+#include "engine/evidence.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
+#include "engine/renew.h"
 
 /*
  * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
@@ -134,6 +136,7 @@ void commit_authority(struct engine *e, const struct entry *entry)
     r->path = strdup(entry->path);
     r->etag = str_dup(entry->etag);
     r->mirrors = str_dup(entry->mirrors);
+    r->validator = str_dup(entry->validator);
     memcpy(r->blob, entry->sha256, sizeof(r->blob));
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,
@@ -142,6 +145,7 @@ void commit_authority(struct engine *e, const struct entry *entry)
                                       .blob = r->blob[0] ? r->blob : NULL,
                                       .authoritative = entry->authoritative,
                                       .mirrors = r->mirrors,
+                                      .validator = r->validator,
                                       .last_used_s = entry->used_s};
     r->job.run = record_facts_run;
     if (r->blob[0])
@@ -204,6 +208,46 @@ struct commit {
     int error;
 };
 
+/* The entry has the file now. */
+static void fill_entry(struct commit *c)
+{
+    struct engine *e = c->flying->engine;
+    struct entry *entry = c->flying->entry;
+    struct record *r = c->record;
+    memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
+    (void)space_hold(e, r->blob, r->allocated_bytes);
+    entry->size = r->file.size;
+    entry->authoritative = r->file.authoritative;
+    entry->used_s = entry->written_s = r->file.last_used_s;
+    entry->used_after = ++e->files->uses;
+    free(entry->etag);
+    free(entry->mirrors);
+    free(entry->validator);
+    entry->etag = r->etag;
+    entry->mirrors = r->mirrors;
+    entry->validator = r->validator;
+    r->etag = r->mirrors = r->validator = NULL;
+    entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
+    files_set_blob(e, entry, c->blob);
+    c->blob = NULL;
+    delisted_hold(e, entry);
+    if (!entry->authoritative)
+        evidence_kept(e, entry->sha256, (enum evidence)c->flying->evidence_level);
+    log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
+             r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
+}
+
+static void keep(struct commit *c)
+{
+    struct flying *fl = c->flying;
+    if (!fl->entry->is_renewal) {
+        fill_entry(c);
+        return;
+    }
+    renew_kept(fl->engine, fl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
+    c->blob = NULL;
+}
+
 static void kept_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
@@ -211,35 +255,20 @@ static void kept_run(struct job *job)
     struct record *r = c->record;
     fl->committing = NULL;
     if (!fl->over) {
-        struct entry *entry = fl->entry;
+        const struct origin *origin = fl->entry->origin;
+        bool renewed = fl->entry->is_renewal;
         if (c->error == 0) {
             fl->committed = true;
-            memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
-            (void)space_hold(fl->engine, r->blob, r->allocated_bytes);
-            entry->size = r->file.size;
-            entry->authoritative = r->file.authoritative;
-            entry->used_s = entry->written_s = r->file.last_used_s;
-            entry->used_after = ++fl->engine->files->uses;
-            free(entry->etag);
-            free(entry->mirrors);
-            entry->etag = r->etag;
-            entry->mirrors = r->mirrors;
-            r->etag = r->mirrors = NULL;
-            files_set_blob(fl->engine, entry, c->blob);
-            c->blob = NULL;
-            delisted_hold(fl->engine, entry);
-            log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
-                     r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
+            keep(c);
         } else {
             log_warning("cannot keep path=%s/%s error=\"%s\"", r->origin, r->path,
                         error_text(c->error));
             core_problem(fl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
         }
-        const struct origin *origin = entry->origin;
         flight_on_committed(fl->flight, c->error);
         flying_drain(fl);
         blobs_close_idle(fl->engine);
-        if (c->error == 0 && !r->file.authoritative && fl->sha256[0] && !fl->disputed)
+        if (c->error == 0 && !r->file.authoritative && fl->sha256[0] && !fl->disputed && !renewed)
             files_learn_digest(fl->engine, origin, r->path, fl->sha256); /* it came meanwhile */
     }
     blob_unref(c->blob);
@@ -376,6 +405,29 @@ static void store_run(struct job *job)
         lane_post(e->catalogue_lane, job);
 }
 
+/* What the first of the senders called it, to be compared with one day; and bytes that replace
+ * others have another ETag, whatever the mirrors call them. */
+static int name_bytes(struct flying *fl, struct record *r)
+{
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        if ((view.senders & (1u << m)) && fl->sent_under[m]) {
+            free(r->validator);
+            r->validator = strdup(fl->sent_under[m]);
+            break;
+        }
+    if (fl->entry->is_renewal) {
+        free(r->etag);
+        r->etag = str_printf("\"sha256-%s\"", r->blob);
+        if (!r->etag)
+            return ERROR_NO_MEMORY;
+    }
+    r->file.validator = r->validator;
+    r->file.etag = r->etag;
+    return 0;
+}
+
 void commit_start(struct flying *fl, const struct flight_command *command)
 {
     if (fl->no_room) { /* which was found out just now: it was whole before its size was told */
@@ -395,6 +447,12 @@ void commit_start(struct flying *fl, const struct flight_command *command)
     r->file.blob = r->blob;
     r->file.size = command->size;
     r->file.authoritative = command->authoritative && !fl->disputed;
+    if (name_bytes(fl, r)) {
+        record_free(r);
+        free(c);
+        flight_on_committed(fl->flight, ERROR_NO_MEMORY);
+        return;
+    }
     *c = (struct commit){
         .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
     buf_init(&c->sidecar, STORE_SIDECAR_MAX);

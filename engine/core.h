@@ -12,6 +12,8 @@
  *   - metadata.c, making.c, ranges.c: .metadata made from wheels; who honours ranges
  *   - marks.c, inventory.c, collect.c: pins; what is kept, for whoever looks after it
  *   - verify.c, quarantine.c: whether it is still what it was, and where it goes if not
+ *   - renew.c: whether what nobody vouches for is still what its mirror has
+ *   - soundness.c, evidence.c: what bytes say of themselves where no authority names their digest
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
  *   - dates.c, heads.c: when files were uploaded; asking mirrors about single files
  *   - delisted.c, showing.c: what is held that no mirror lists any more
@@ -43,6 +45,7 @@ enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 struct dates;
 struct delisted;
 struct directories;
+struct evidences;
 struct files;
 struct generation;
 struct heads;
@@ -50,6 +53,7 @@ struct marks;
 struct metadata;
 struct pages;
 struct ranges;
+struct renewals;
 struct rosters;
 struct scrub;
 struct sources;
@@ -71,8 +75,10 @@ struct engine {
     struct catalogue *catalogue; /* on the catalogue lane only */
 
     struct files *files;
-    struct marks *marks; /* flight thread */
-    struct space *space; /* flight thread */
+    struct marks *marks;         /* flight thread */
+    struct evidences *evidences; /* flight thread */
+    struct renewals *renewals;   /* flight thread */
+    struct space *space;         /* flight thread */
     struct metadata *metadata;
     struct ranges *ranges;     /* flight thread */
     struct delisted *delisted; /* flight thread */

@@ -15,12 +15,14 @@
 #include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
+#include "engine/evidence.h"
 #include "engine/heads.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 #include "engine/portal.h"
 #include "engine/ranges.h"
 #include "engine/refusals.h"
+#include "engine/renew.h"
 #include "engine/roster.h"
 #include "engine/sources.h"
 #include "engine/space.h"
@@ -68,6 +70,8 @@ static void tick(struct engine *e, int64_t now_ms)
 {
     files_tick(e, now_ms);
     scrub_tick(e, now_ms);
+    evidence_tick(e, now_ms);
+    renew_tick(e);
     metadata_tick(e, now_ms);
     directories_tick(e, now_ms);
     heads_tick(e);
@@ -199,6 +203,10 @@ static int start(struct engine *e)
     if (r == 0)
         r = marks_new(&e->marks);
     if (r == 0)
+        r = evidence_new(e, &e->evidences);
+    if (r == 0)
+        r = renew_new(&e->renewals);
+    if (r == 0)
         r = space_new(&e->space);
     if (r == 0)
         r = metadata_new(e, &e->metadata);
@@ -222,6 +230,8 @@ static int start(struct engine *e)
         r = delisted_load(e);
     if (r == 0)
         r = marks_load(e);
+    if (r == 0)
+        r = evidence_load(e);
     if (r == 0)
         r = scrub_new(e, &e->scrub);
     if (r == 0)
@@ -307,6 +317,7 @@ void engine_stop(struct engine *e)
         (void)core_call(e, stop_run, NULL);
     directories_stop(e);
     scrub_stop(e->scrub); /* it is a client: before what it asks */
+    evidence_stop(e->evidences);
     if (e->fetcher)
         fetcher_stop(e->fetcher);
     struct lane *lanes[] = {e->writers[0], e->writers[1], e->compute,
@@ -334,6 +345,8 @@ void engine_free(struct engine *e)
     refusals_free(e->refusals);
     portal_free(e->portal);
     marks_free(e->marks);
+    evidence_free(e->evidences);
+    renew_free(e->renewals);
     space_free(e->space);
     metadata_free(e->metadata);
     ranges_free(e->ranges);

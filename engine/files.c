@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
+#include "engine/evidence.h"
 #include "engine/flying.h"
 #include "engine/key.h"
 #include "engine/marks.h"
@@ -20,6 +21,7 @@
 #include "engine/quarantine.h"
 #include "engine/reading.h"
 #include "engine/refusals.h"
+#include "engine/renew.h"
 #include "engine/verify.h"
 
 enum {
@@ -60,6 +62,7 @@ static void entry_free(struct entry *entry)
     free(entry->key);
     free(entry->etag);
     free(entry->mirrors);
+    free(entry->validator);
     free(entry->leftover);
     free(entry);
 }
@@ -109,6 +112,8 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
 static void forget_entry(struct engine *e, struct entry *entry)
 {
     e->files->open_count -= entry->blob != NULL;
+    if (entry->is_renewal)
+        renew_gone(e, entry);
     if (entry->sha256[0]) {
         space_drop(e, entry->sha256);
         delisted_drop(e, entry);
@@ -208,6 +213,7 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
                  "what was kept is not sha256 %s: in quarantine", sha256);
     if (space_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
+        evidence_forget(e, entry->sha256);
         quarantine_put(e, entry->sha256);
     }
     files_forget_blob(e, entry);
@@ -280,13 +286,15 @@ struct found {
     struct blob *blob;
     struct board *board;
     bool fresh;
+    bool look_due;              /* see engine/renew.h */
     char cut_short[SHA256_HEX]; /* the blob is; "": it is not */
     struct file_facts facts;
     char etag[96], mirrors[256];
 };
 
-static void look(struct files *files, const struct file_query *query, struct found *ret)
+static void look(struct engine *e, const struct file_query *query, struct found *ret)
 {
+    struct files *files = e->files;
     pthread_rwlock_rdlock(&files->lock);
     struct entry *entry = files_find(files, query->origin, query->path);
     if (entry && entry->blob) {
@@ -299,6 +307,7 @@ static void look(struct files *files, const struct file_query *query, struct fou
         str_copy(ret->mirrors, sizeof(ret->mirrors), entry->mirrors ? entry->mirrors : "");
         entry->used_s = clock_real_s();
         entry->used_after = ++files->uses;
+        ret->look_due = renew_is_due(e, entry);
     } else if (entry && entry->board) {
         ret->board = board_ref(entry->board);
     }
@@ -430,7 +439,9 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
         struct found found = {0};
         if (e->stopping)
             return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
-        look(e->files, query, &found);
+        look(e, query, &found);
+        if (found.look_due)
+            renew_look(e, query->origin, query->path);
         int r = 0;
         if (!found.blob && !found.board)
             r = begin(e, origin, query, &found);

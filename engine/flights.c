@@ -37,7 +37,7 @@ struct lookup {
     struct blob *blob; /* of a file we hold */
     char *leftover;    /* name of a partial of this file, or NULL */
     struct leftover found;
-    bool is_found;
+    bool is_found, is_renewal;
     int error;
     const struct origin *mirrors;
     /* what the catalogue says: */
@@ -155,7 +155,8 @@ static void lookup_run(struct job *job)
     l->size = -1;
     l->sha256[0] = '\0';
     l->now_s = clock_real_s();
-    (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
+    if (!l->is_renewal) /* what was told is told of the old bytes */
+        (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
     look_at_claims(l);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
     l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
@@ -302,6 +303,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
         l->job.run = open_run;
         lane_post(e->reader, &l->job);
     } else {
+        l->is_renewal = entry->is_renewal;
         l->leftover = entry->leftover;
         entry->leftover = NULL;
         l->job.run = lookup_run;

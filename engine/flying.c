@@ -230,7 +230,8 @@ static void on_known(struct flying *fl, int64_t size)
     fill_board(fl, board);
     board->size = size;
     board->unkept = size < 0 && !fl->sha256[0];
-    commit_facts(fl); /* also of what passes by: the next flight must say the same */
+    if (!fl->entry->is_renewal)
+        commit_facts(fl); /* also of what passes by: the next flight must say the same */
     fl->no_room = size < 0 ? fl->facts_only : size > 0 && !has_room(fl, size);
     if (fl->no_room) {
         flight_on_disk_error(fl->flight, size < 0 ? ERROR_NO_SPACE : refusal(fl, size));
@@ -413,7 +414,8 @@ static void on_cut(struct flying *fl, int error)
 {
     log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->entry->path,
                 error_text(error));
-    metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
+    if (!fl->entry->is_renewal)
+        metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
     abandon_hasher(fl);
     drop_partial(fl, true);
     fl->has_validator = false;

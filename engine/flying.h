@@ -33,6 +33,7 @@ struct flying {
     unsigned giving_back;         /* jobs that do */
     int64_t parked_s; /* since when nobody uses it, real time, and the order in a second */
     uint64_t parked_after;
+    int evidence_level;              /* of the bytes that were judged: see engine/evidence.h */
     const struct record *committing; /* what commit.c is about to keep, or NULL */
     char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
     bool disputed; /* authorities disagree: the digest is not published, but still checked */

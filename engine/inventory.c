@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/evidence.h"
 #include "engine/flying.h"
 #include "engine/marks.h"
 
@@ -67,6 +68,7 @@ void inventory_free(struct inventory *inventory)
         free(inventory->rows[i].name);
         free(inventory->rows[i].etag);
         free(inventory->rows[i].mirrors);
+        free(inventory->rows[i].level_why);
     }
     free(inventory->rows);
     free(inventory);
@@ -102,6 +104,9 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
     row->pinned = marks_is_pinned(e, entry->sha256);
     row->verified_s = marks_verified_s(e, entry->sha256);
     row->authoritative = entry->authoritative;
+    const char *why;
+    row->level = evidence_level(e, entry, &why);
+    row->level_why = strdup(why);
     row->etag = str_dup(entry->etag);
     row->mirrors = str_dup(entry->mirrors);
     return 0;
@@ -132,6 +137,8 @@ static int fill(struct engine *e, struct inventory *inventory)
     if (!inventory->rows)
         return ERROR_NO_MEMORY;
     for (struct entry *entry = e->files->table; entry && r == 0; entry = entry->hh.next) {
+        if (entry->is_renewal)
+            continue; /* what it will replace has its row */
         if (entry->sha256[0])
             r = add_complete(e, inventory, entry);
         else if (entry->flying ? entry->flying->flight != NULL : entry->leftover != NULL)

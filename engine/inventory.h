@@ -32,6 +32,8 @@ struct inventory_row {
     int64_t verified_s;      /* last comparison with its digest; 0 none since it was kept */
     bool pinned;
     bool authoritative; /* an authority names the digest */
+    const char *level;  /* engine/evidence.h; "" not looked at yet */
+    char *level_why;    /* or "" */
     unsigned readers;   /* of a file being fetched */
 };
 
@@ -79,6 +81,11 @@ int engine_collect(struct engine *engine, struct collection *ret);
 enum verdict_of_blob { BLOB_GOOD, BLOB_CORRUPT, BLOB_MISSING };
 int engine_verify(struct engine *engine, const char *sha256, int64_t rate_bytes_s,
                   const _Atomic bool *stop, enum verdict_of_blob *ret);
+/* Has a blob of which no authority names the digest say what it can of itself (engine/evidence.h),
+ * likewise; sound: nothing is wrong with it, else it has been taken away. free() ret_why. */
+int engine_check_evidence(struct engine *engine, const struct inventory_row *row,
+                          int64_t rate_bytes_s, const _Atomic bool *stop, bool *ret_sound,
+                          char **ret_why);
 /* Fetches a file as a client would, and waits until it is kept or passed. `name` is origin/path as
  * in a row. */
 int engine_refetch(struct engine *engine, const struct inventory_row *row,

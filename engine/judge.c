@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "engine/flying.h"
+#include "engine/soundness.h"
 
 /*
- * Life of a judgement: judge_start -> by_claims -> tell -> freed. The verdict is told as a job of
- * its own, never from within judge_start: the flight's commands are being carried out there.
+ * Life of a judgement: judge_start -> by_claims [-> by_structure] -> tell -> freed. The verdict is
+ * told as a job of its own, never from within judge_start: the flight's commands are being carried
+ * out there.
  */
 struct judgement {
     struct job job;
@@ -20,7 +22,8 @@ struct judgement {
     int64_t size;
     char sha256[SHA256_HEX]; /* of the bytes */
     enum flight_verdict verdict;
-    int error; /* < 0: the disk does not let us see; then there is no verdict */
+    int error;         /* < 0: the disk does not let us see; then there is no verdict */
+    char senders[128]; /* mirrors' names, of the bytes */
     char detail[FLIGHT_DETAIL];
 };
 
@@ -49,6 +52,56 @@ static void tell(struct judgement *j)
     core_post(j->flying->engine, &j->job);
 }
 
+static void by_claims(struct judgement *j);
+
+/* ---------------------------------------------------------------- structure */
+
+/* Nobody vouches for them: what was promised of the file is not the file's, either. Log and problem
+ * are blame.c's. */
+static void refuse_unsound(struct judgement *j, const struct soundness *s)
+{
+    struct flying *fl = j->flying;
+    j->verdict = FLIGHT_UNSOUND;
+    (void)snprintf(j->detail, sizeof(j->detail), "%.60s sent no sound file: %.150s", j->senders,
+                   s->why);
+    if (!fl->entry->is_renewal)
+        commit_forget_promise(fl->engine, fl->origin->name, fl->entry->path);
+}
+
+static void judged_by_structure(void *owner, int error, const struct soundness *s)
+{
+    struct judgement *j = owner;
+    struct flying *fl = j->flying;
+    if (fl->sha256[0]) { /* somebody has claimed one meanwhile */
+        by_claims(j);
+        return;
+    }
+    j->error = error;
+    j->verdict = FLIGHT_SOUND;
+    if (error == 0 && !fl->over) {
+        fl->evidence_level = s->evidence;
+        if (!s->sound)
+            refuse_unsound(j, s);
+        else if (s->other_version)
+            core_problem(fl->engine, "other-version", fl->origin->name, fl->entry->path,
+                         "METADATA names another version than the file name");
+    }
+    tell(j);
+}
+
+/* Nobody claims a digest: the bytes speak for themselves. */
+static void by_structure(struct judgement *j)
+{
+    struct flying *fl = j->flying;
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    core_mirror_names(fl->origin, view.senders, j->senders, sizeof(j->senders));
+    j->error = soundness_ask(fl->engine, j->partial, j->size, fl->entry->path, j->sha256,
+                             judged_by_structure, j);
+    if (j->error)
+        tell(j);
+}
+
 /* ------------------------------------------------------------------- claims */
 
 /* What is claimed of the file decides, where anything is. */
@@ -56,8 +109,10 @@ static void by_claims(struct judgement *j)
 {
     const struct flying *fl = j->flying;
     if (!fl->sha256[0]) {
-        j->verdict = FLIGHT_SOUND;
-    } else if (strcmp(fl->sha256, j->sha256) == 0) {
+        by_structure(j);
+        return;
+    }
+    if (strcmp(fl->sha256, j->sha256) == 0) {
         j->verdict = FLIGHT_AGREED;
     } else {
         j->verdict = FLIGHT_WRONG;

@@ -5,7 +5,8 @@
  *
  *     judge_start(flying, command)     the flight is whole and hashed
  *       by_claims                      what is claimed of the file, against its digest: known at
- * once tell                           flight_on_judged, then flying_drain
+ * once by_structure                   nothing is claimed: what the bytes are (engine/soundness.h)
+ *     tell                             flight_on_judged, then flying_drain
  *
  * A step that takes time (a read of the disk, a page that is asked for again) is a job, or a
  * callback, that goes on with the same judgement and ends in tell. Meanwhile readers come and go,

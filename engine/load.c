@@ -92,6 +92,7 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     entry->authoritative = file->authoritative;
     entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);
     entry->mirrors = str_dup(file->mirrors);
+    entry->validator = str_dup(file->validator);
     entry->used_s = entry->written_s = file->last_used_s;
     return entry->etag ? 0 : ERROR_NO_MEMORY;
 }

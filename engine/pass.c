@@ -15,6 +15,7 @@
 #include "engine/blame.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
+#include "engine/pass_tail.h"
 
 enum {
     QUEUE_MOST = 4 * SLAB_BYTES,
@@ -47,6 +48,8 @@ struct pass {
     struct partial *prefix; /* bytes [0, from), to be hashed first */
     int64_t skip;           /* bytes below are hashed and dropped: nobody wants them */
     struct job begin, ended;
+    struct tail *tail;          /* writer lane; of a file that nobody vouches for, else NULL */
+    struct soundness soundness; /* of it */
     bool starved; /* writer lane: no memory for a chunk, so what comes behind is useless */
     struct pass *prev, *next; /* in files->passes; flight thread, as are these: */
     bool is_listed;
@@ -86,6 +89,7 @@ static void pass_unref(struct pass *p)
     }
     waitlist_release(&p->list);
     sha256_free(p->sha);
+    tail_free(p->tail);
     partial_unref(p->prefix);
     free(p->path);
     free(p->via);
@@ -147,6 +151,7 @@ static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
         return;
     if (p->sha && sha256_add(p->sha, slab->data, slab->len))
         p->starved = true;
+    tail_add(p->tail, slab->data, slab->len, offset);
     if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
         p->starved = true;
     if (p->starved) { /* nothing fits behind this: the end comes short and fails */
@@ -214,6 +219,9 @@ static void ended_run(struct job *job);
 static void ended_behind_arrivals(struct job *job)
 {
     struct pass *p = container_of(job, struct pass, ended);
+    p->soundness.sound = true;
+    if (p->tail && p->error == 0)
+        tail_judge(p->tail, p->path, &p->soundness);
     job->run = ended_run;
     core_post(p->engine, job);
 }
@@ -344,7 +352,7 @@ static bool is_right(struct pass *p)
     if (p->arrived != p->to && p->to < INT64_MAX)
         return false;
     if (!p->sha)
-        return true;
+        return p->soundness.sound;
     return sha256_finish(p->sha, hex) == 0 && strcmp(hex, p->sha256) == 0;
 }
 
@@ -357,6 +365,14 @@ static void on_lie(struct pass *p)
     if (p->mixed)
         return;
     blame_pass(p->engine, p->origin, p->path, p->mirror, p->sha256);
+}
+
+static void on_unsound(struct pass *p)
+{
+    const char *name = p->origin->mirrors[p->mirror].name;
+    log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
+    core_problem(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
+    commit_forget_promise(p->engine, p->origin->name, p->path);
 }
 
 /* A body that ended well, and before what was asked for does. */
@@ -386,6 +402,8 @@ static void ended_run(struct job *job)
         bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
                          now_ms);
+        if (!p->soundness.sound && !p->sha)
+            on_unsound(p);
         if (!right && p->sha && (p->arrived == p->to || p->size < 0))
             on_lie(p);
         if (!right)
@@ -453,6 +471,8 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->last = &p->first;
     p->begin.run = begin_run;
     waitlist_init(&p->list);
+    if (p->whole && !checks && (p->from == 0 || options->prefix))
+        p->tail = tail_new(p->from); /* without one it is not judged */
     if (!p->path || (checks && sha256_new(&p->sha))) {
         p->refs = 1;
         pass_unref(p);

@@ -5,7 +5,9 @@
  * stored: the disk is full, or min_free is reached. Bytes go by in order; the transfer is paused
  * while the reader is slow. What a client may rely on holds here too: the last 64 KiB of a whole
  * file wait for length and digest, and another mirror takes over in mid-file where the digest is
- * known.
+ * known. Where nobody names one, the last 2 MiB are kept to be judged (engine/soundness.h): of a
+ * wheel they have its list of members and METADATA as a rule. What these bytes do not tell, an
+ * sdist longer than that for one, is believed.
  */
 #include "engine/board.h"
 #include "engine/core.h"

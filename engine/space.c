@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/evidence.h"
 #include "engine/flying.h"
 #include "engine/inventory.h"
 #include "engine/marks.h"
@@ -359,6 +360,7 @@ static bool evict_blob(struct engine *e, struct held *held)
         return false;
     commit_remove_blob(e, sha256);
     marks_forget(e, sha256);
+    evidence_forget(e, sha256);
     return true;
 }
 

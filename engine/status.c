@@ -13,6 +13,7 @@
 #include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
+#include "engine/evidence.h"
 #include "engine/slot.h"
 #include "engine/sources.h"
 
@@ -155,6 +156,7 @@ void status_tick(struct engine *e)
     buf_init(&fresh, e->status.max);
     buf_putc(&fresh, '{'); /* the writers of members look for an opening */
     files_write_status(e, &fresh);
+    evidence_write_status(e, &fresh);
     write_mirrors(e, &fresh);
     write_memory(e, &fresh);
     write_problems(e, &fresh);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/entry.h"
+#include "engine/evidence.h"
 #include "engine/inventory.h"
 #include "engine/marks.h"
 #include "engine/quarantine.h"
@@ -132,6 +133,7 @@ static void take_away(struct engine *e, const struct judgement *j)
         files_forget_blob(e, entry);
     }
     marks_forget(e, j->sha256);
+    evidence_forget(e, j->sha256);
     quarantine_put(e, j->sha256);
 }
 

@@ -274,20 +274,17 @@ const char *archive_describe(const char *data, size_t len)
 }
 
 /* Says what came where it is something else from the first byte on. */
-static int describe(const struct archive_source *source, const char *expected,
-                    struct archive_verdict *verdict)
+static void describe(const struct archive_source *source, const char *expected,
+                     struct archive_verdict *verdict)
 {
     char data[BEGINNING], why[ARCHIVE_WHY_BYTES];
     size_t len = source->size < BEGINNING ? (size_t)source->size : BEGINNING;
     int r = len ? source->read(source->userdata, 0, data, len) : 0;
-    if (r)
-        return r;
-    const char *is = archive_describe(data, len);
+    const char *is = r ? expected : archive_describe(data, len); /* it stands without that */
     if (strcmp(is, expected) == 0)
-        return 0;
+        return;
     str_copy(why, sizeof(why), verdict->why);
     (void)archive_refuse(verdict, "what came is %s: %s", is, why);
-    return 0;
 }
 
 /* ------------------------------------------------------------------- verdict */
@@ -351,7 +348,7 @@ int archive_structure(const struct archive_source *source, const char *file,
     enum kind kind = kind_of(file);
     int r = check(source, file, kind, &verdict);
     if (r == ARCHIVE_REFUSED && kind != KIND_OTHER)
-        r = describe(source, expected_of[kind], &verdict);
+        describe(source, expected_of[kind], &verdict);
     else if (r == 0)
         verdict.level = ARCHIVE_STRUCTURE;
     if (r < 0)

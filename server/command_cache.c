@@ -87,6 +87,19 @@ static void print_size(int64_t bytes)
     (void)printf(unit ? "%6.1f %-3s" : "%6.0f %-3s", amount, units[unit]);
 }
 
+static const char *text_of(const struct json *object, const char *name)
+{
+    const char *text = json_string(json_member(object, name));
+    return text ? text : "";
+}
+
+/* By what the bytes are known to be the right ones. */
+static const char *level_of(const struct json *blob)
+{
+    const char *level = text_of(blob, "level");
+    return *level ? level : "unchecked";
+}
+
 static void print_flags(const struct json *blob)
 {
     char flags[64] = "";
@@ -95,18 +108,10 @@ static void print_flags(const struct json *blob)
     if (!json_is_true(json_member(blob, "complete")))
         (void)snprintf(flags, sizeof flags, "partial,%d%%",
                        size > 0 ? (int)((double)present * 100 / (double)size) : 0);
-    else if (json_is_true(json_member(blob, "pinned")))
-        str_copy(flags, sizeof flags,
-                 json_is_true(json_member(blob, "unverified")) ? "pinned,unverified" : "pinned");
-    else if (json_is_true(json_member(blob, "unverified")))
-        str_copy(flags, sizeof flags, "unverified");
-    (void)printf("%-17s", *flags ? flags : "-");
-}
-
-static const char *text_of(const struct json *object, const char *name)
-{
-    const char *text = json_string(json_member(object, name));
-    return text ? text : "";
+    else
+        (void)snprintf(flags, sizeof flags, "%s%s",
+                       json_is_true(json_member(blob, "pinned")) ? "pinned," : "", level_of(blob));
+    (void)printf("%-17s", flags);
 }
 
 static const char *time_of(const struct json *blob, const char *name, char to[CLOCK_TEXT])
@@ -144,6 +149,25 @@ static void print_rows(const struct json *reply)
     (void)printf("  %u %s\n", count, count == 1 ? "file" : "files");
 }
 
+static void print_evidence(const struct json *blob)
+{
+    static const struct {
+        const char *level, *means;
+    } table[] = {
+        {"authority", "an authority names the digest"},
+        {"record", "every file in it agrees with its RECORD; no authority names the digest"},
+        {"structure", "whole by its structure; no authority names the digest"},
+        {"none", "nobody vouches for it"},
+        {"unchecked", "not looked at yet; no authority names the digest"}};
+    const char *level = level_of(blob), *means = "";
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].level, level) == 0)
+            means = table[i].means;
+    (void)printf("sha256    %s\nlevel     %s (%s)\n", text_of(blob, "sha256"), level, means);
+    if (*text_of(blob, "level_why"))
+        (void)printf("          %s\n", text_of(blob, "level_why"));
+}
+
 static void print_info(const struct json *reply)
 {
     const struct json *blob = json_first(json_member(reply, "blobs"));
@@ -152,10 +176,7 @@ static void print_info(const struct json *reply)
     for (const struct json *path = blob; path; path = json_next(path))
         (void)printf("path      %s\n", text_of(path, "name"));
     if (complete)
-        (void)printf("sha256    %s (%s)\n", text_of(blob, "sha256"),
-                     json_is_true(json_member(blob, "unverified"))
-                         ? "unverified: no authority names it"
-                         : "named by an authority");
+        print_evidence(blob);
     int64_t size = json_integer(json_member(blob, "size"));
     if (size >= 0)
         (void)printf("size      %" PRId64 "\n", size);
@@ -216,8 +237,12 @@ static void print_collection(const struct json *reply)
 
 static void print_verdict(const struct json *reply)
 {
-    (void)printf("%-8s %s%s\n", text_of(reply, "verdict"), text_of(reply, "name"),
+    const char *level = text_of(reply, "level"), *why = text_of(reply, "why");
+    (void)printf("%-8s %-10s %s%s\n", text_of(reply, "verdict"), *level ? level : "-",
+                 text_of(reply, "name"),
                  json_is_true(json_member(reply, "repaired")) ? " (fetched again)" : "");
+    if (*why)
+        (void)printf("         %s\n", why);
     (void)fflush(stdout);
 }
 

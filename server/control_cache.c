@@ -54,10 +54,9 @@ static void write_flag(struct buf *to, const char *name, bool value)
 
 static void write_row(struct buf *to, const struct inventory_row *row)
 {
-    const char *texts[][2] = {{"name", row->name},
-                              {"sha256", row->sha256},
-                              {"etag", row->etag},
-                              {"mirrors", row->mirrors}};
+    const char *texts[][2] = {{"name", row->name},   {"sha256", row->sha256},
+                              {"etag", row->etag},   {"mirrors", row->mirrors},
+                              {"level", row->level}, {"level_why", row->level_why}};
     json_write_comma(to);
     buf_putc(to, '{');
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -161,24 +160,55 @@ static void do_collect(struct task *t)
 
 static const char *const verdicts[] = {"good", "corrupt", "missing"};
 
+/* What nobody vouches for says what it can of itself. */
+static int check_evidence(struct task *t, bool *ret_sound, char **ret_why)
+{
+    *ret_sound = true;
+    *ret_why = NULL;
+    if (t->row->authoritative)
+        return 0;
+    return engine_check_evidence(t->engine, t->row, t->rate_bytes_s, t->stop, ret_sound, ret_why);
+}
+
+/* The row as it is now. */
+static void write_level(struct task *t)
+{
+    AUTO(inventory_free) struct inventory *inventory = NULL;
+    const struct inventory_row *row;
+    if (engine_inventory(t->engine, &inventory) || inventory_find(inventory, t->row->name, &row))
+        return;
+    json_write_member(t->reply, "level", row->level);
+}
+
+static void reply_verdict(struct task *t, const char *verdict, bool good, const char *why)
+{
+    int again = good ? 0 : engine_refetch(t->engine, t->row, t->stop);
+    open_reply(t->reply, again ? CODE_FAILED : CODE_DONE, again ? error_text(again) : "");
+    json_write_member(t->reply, "verdict", verdict);
+    write_flag(t->reply, "repaired", !good && !again);
+    json_write_member(t->reply, "name", t->row->name);
+    write_level(t);
+    if (why && *why)
+        json_write_member(t->reply, "why", why);
+    buf_putc(t->reply, '}');
+}
+
 static void do_verify(struct task *t)
 {
     enum verdict_of_blob verdict = BLOB_GOOD;
+    auto_free char *why = NULL;
+    bool sound = true;
     if (!t->row->sha256[0]) {
         refuse_with(t, "not complete");
         return;
     }
     int r = engine_verify(t->engine, t->row->sha256, t->rate_bytes_s, t->stop, &verdict);
-    if (r) {
+    if (r == 0 && verdict == BLOB_GOOD)
+        r = check_evidence(t, &sound, &why);
+    if (r)
         reply_result(t, r, "");
-        return;
-    }
-    int again = verdict == BLOB_GOOD ? 0 : engine_refetch(t->engine, t->row, t->stop);
-    open_reply(t->reply, again ? CODE_FAILED : CODE_DONE, again ? error_text(again) : "");
-    json_write_member(t->reply, "verdict", verdicts[verdict]);
-    write_flag(t->reply, "repaired", verdict != BLOB_GOOD && !again);
-    json_write_member(t->reply, "name", t->row->name);
-    buf_putc(t->reply, '}');
+    else
+        reply_verdict(t, sound ? verdicts[verdict] : "unsound", verdict == BLOB_GOOD && sound, why);
 }
 
 static const struct action {

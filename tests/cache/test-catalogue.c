@@ -273,6 +273,42 @@ static void a_pin_outlives_its_blob(void **state)
     catalogue_close(c);
 }
 
+/* ------------------------------------------------------------------ evidence */
+
+struct evidence {
+    int rows, levels;
+};
+
+static int see_evidence(void *context, const char *sha256, int level, const char *why)
+{
+    struct evidence *seen = context;
+    assert_same(why, strcmp(sha256, "a") == 0 ? NULL : "damaged");
+    seen->rows++;
+    seen->levels += level;
+    return 0;
+}
+
+static void what_was_refuted_outlives_its_blob(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("evidence");
+    struct evidence seen = {0};
+    assert_int_equal(catalogue_put_evidence(c, "a", 2, false, NULL), 0);
+    assert_int_equal(catalogue_put_evidence(c, "b", 2, false, NULL), 0);
+    assert_int_equal(catalogue_put_evidence(c, "b", 6, true, "damaged"), 0);
+    c = reopen(c, "evidence");
+    assert_int_equal(catalogue_each_evidence(c, see_evidence, &seen), 0);
+    assert_int_equal(seen.rows, 2);
+    assert_int_equal(seen.levels, 8);
+    assert_int_equal(catalogue_drop_blob(c, "a"), 0);
+    assert_int_equal(catalogue_drop_blob(c, "b"), 0);
+    seen = (struct evidence){0};
+    assert_int_equal(catalogue_each_evidence(c, see_evidence, &seen), 0);
+    assert_int_equal(seen.rows, 1);
+    assert_int_equal(seen.levels, 6);
+    catalogue_close(c);
+}
+
 /* ------------------------------------------------------------------ failures */
 
 static void several_changes_as_one(void **state)
@@ -421,6 +457,7 @@ int main(void)
         cmocka_unit_test(listings),
         cmocka_unit_test(blame),
         cmocka_unit_test(a_pin_outlives_its_blob),
+        cmocka_unit_test(what_was_refuted_outlives_its_blob),
         cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(files_in_folders_are_remembered),
         cmocka_unit_test(several_changes_as_one),

@@ -11,7 +11,7 @@ from daemon import PYPI, PYTORCH, all_mirrors, configuration, flat_mirror, offic
 from daemon import origin_tables, pypi_mirror, run_wheelyard
 from origin import Gate
 from standins import anchor, flat_page, free_port, simple_page, wait_until
-from wheels import sha256_of
+from wheels import sha256_of, sound
 
 TORCH = "/pytorch-wheels/cu126/"
 NAME = "torch-9.0+cu126-py3-none-any.whl"
@@ -107,7 +107,7 @@ def test_both_say_where_bytes_came_from(mirrors, serve, library):
 
 def test_a_file_that_grows_in_the_parent_grows_in_the_child(origin, serve):
     """Nobody waits for the whole of it: not the parent, not the child."""
-    body, gate = bytes(range(256)) * 20000, Gate(2_000_000)
+    body, gate = sound(NAME, 5_120_000), Gate(2_000_000)
     put_torch(origin, body, gate=gate)
     parent = serve(configuration(pytorch=[flat_mirror("flat", origin.url)]))
     child = serve(below(parent.url))
@@ -140,7 +140,7 @@ def test_a_child_serves_what_it_has_while_its_parent_is_down(mirrors, serve, lib
 def test_what_a_parent_will_say_soon_is_asked_for_again(origin, second_origin, serve):
     """Its page is there before one of its mirrors has answered; the child does not keep that for
     ten minutes."""
-    put_torch(origin, b"x" * 1000)
+    put_torch(origin, sound(NAME))
     late = Gate()
     link = anchor(f"/whl/cu126/{NAME.replace('+', '%2B')}", NAME, "1" * 64)
     second_origin.put_page("/whl/cu126/torch/", simple_page("torch", [link]), gate=late)
@@ -162,7 +162,7 @@ def test_a_parents_index_of_an_own_origin(origin, second_origin, serve):
     """Which page of the parent has a folder's wheels has to be said: its flat page."""
     name = "lab_tool-1.0-py3-none-any.whl"
     origin.put_page("/lab/", f'<a href="{name}">x</a>')
-    origin.put(f"/lab/{name}", b"lab's bytes")
+    origin.put(f"/lab/{name}", sound(name))
     flat = {"name": "m", "layout": "flat", "index": f"{origin.url}/lab/"}
     parent = serve(
         origin_tables("lab", [{**flat, "files": f"{origin.url}/lab/"}], owns="listed")
@@ -176,7 +176,7 @@ def test_a_parents_index_of_an_own_origin(origin, second_origin, serve):
     )
     page = child.page("lab-tool", index="all")
     (url,) = wire.file_urls(f"{child.index('all')}/lab-tool/", page).values()
-    assert wire.ask(url).body == b"lab's bytes"
+    assert wire.ask(url).body == sound(name)
     assert child.page("numpy", index="all").status == 404, "the child asks PyPI's mirror"
     assert second_origin.asked("/simple/numpy/")
 
@@ -228,7 +228,7 @@ def test_a_crowd_at_a_ring_makes_no_storm(serve):
 
 def test_two_that_ask_each_other_serve_what_either_can_get(origin, second_origin, serve):
     """Peers, each with a mirror of its own besides: a circle is no trouble for either."""
-    put_torch(second_origin, b"bytes of the other's mirror" * 1000)
+    put_torch(second_origin, sound(NAME, 30_000, "of the other's mirror"))
     ports = [free_port(), free_port()]
     urls = [f"http://127.0.0.1:{port}" for port in ports]
 
@@ -240,7 +240,7 @@ def test_two_that_ask_each_other_serve_what_either_can_get(origin, second_origin
     first, second = peer(0, origin), peer(1, second_origin)
     page = first.page("torch")
     assert page.status == 200 and wire.file_names(page) == [NAME]
-    assert wire.ask(file_of(first)).body == b"bytes of the other's mirror" * 1000
+    assert wire.ask(file_of(first)).body == sound(NAME, 30_000, "of the other's mirror")
     assert wire.ask(file_of(second)).status == 200
     states = {m["name"]: m["state"] for m in second.status()["mirrors"] if m["origin"] == "pytorch"}
     assert states["lan"] == "ok"

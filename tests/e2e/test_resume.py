@@ -2,7 +2,6 @@
 """A download goes on where it stopped: after a kill, after a stop, from another mirror; and not
 where what is on the disk is not to be trusted."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +12,7 @@ from gates import wait_until
 from origin import Gate
 from standins import flat_page
 from test_fanout import publish
+from wheels import sound
 
 FAULTS = binary().parent / "tests/preload/libfaults.so"
 SIZE = 30_000_000
@@ -25,8 +25,9 @@ NAME = "torch-2.9.0+cu126-cp312-cp312-manylinux_2_28_x86_64.whl"
 FLAT = f"/pytorch-wheels/cu126/{NAME}"
 
 
-def noise(seed):
-    return random.Random(seed).randbytes(SIZE)
+def noise(seed, size=SIZE, name=NAME):
+    """A wheel of bytes that do not compress."""
+    return sound(name, size, seed)
 
 
 def put_flat(origin, body, **trouble):
@@ -167,9 +168,9 @@ def test_what_was_left_gives_way_to_what_is_wanted(origin, serve):
     daemon = serve(config)
     stop_at_half(daemon, gate)
     other = NAME.replace("2.9.0", "2.9.1")
-    origin.put(f"/pytorch-wheels/cu126/{other}", noise(2))
+    origin.put(f"/pytorch-wheels/cu126/{other}", noise(2, name=other))
     again = serve(f"max_size = {SIZE + MIB}\n{config}", cache_dir=daemon.cache_dir)
-    assert wire.ask(again.file_url("pytorch", f"cu126/{other}")).body == noise(2)
+    assert wire.ask(again.file_url("pytorch", f"cu126/{other}")).body == noise(2, name=other)
     wait_kept(again)
 
 
@@ -236,7 +237,7 @@ def test_another_version_meanwhile_starts_over(origin, serve, size):
     download.wait_held(HALF)
     daemon.kill()
     gate.open()
-    body = random.Random(2).randbytes(size)
+    body = noise(2, size)
     put_flat(origin, body)
     again = serve(flat_config(origin), cache_dir=daemon.cache_dir)
     reply = fetch(again)

@@ -22,7 +22,7 @@ from daemon import (
 from gates import Gates
 from origin import Gate
 from standins import anchor, flat_page, simple_page
-from wheels import build
+from wheels import build, sound
 
 VERSIONS = ("2.7.0+cu126", "2.8.0+cu126", "2.9.0+cu126")
 
@@ -94,7 +94,7 @@ DAY_S = 24 * 3600
 
 def _put(origin, bodies, gates=None):
     """bodies: name -> bytes or a size; each size has bytes of its own."""
-    bodies = {n: b if isinstance(b, bytes) else _body(b) for n, b in bodies.items()}
+    bodies = {n: b if isinstance(b, bytes) else _body(n, b) for n, b in bodies.items()}
     links = [(n, len(b)) for n, b in bodies.items()]
     origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", links))
     for name, body in bodies.items():
@@ -102,8 +102,8 @@ def _put(origin, bodies, gates=None):
     return bodies
 
 
-def _body(size):
-    return os.urandom(64) + bytes(size - 64)
+def _body(name, size):
+    return sound(name, size, os.urandom(8).hex())
 
 
 def _config(origin, **top):
@@ -384,7 +384,8 @@ def test_who_is_gone_on_with_does_not_go_for_itself(origin, serve):
 def test_who_was_just_asked_for_is_not_the_oldest(origin, serve):
     """Though nobody has come yet to go on with it."""
     (first, left), bodies, daemon = _resumable(origin, serve, max_size=35 * MB)
-    third, body = "torch-2.9.0-py3-none-any.whl", _body(20 * MB)
+    third = "torch-2.9.0-py3-none-any.whl"
+    body = _body(third, 20 * MB)
     origin.put(f"/pytorch-wheels/cu126/{third}", body)
     assert _ask(daemon, left, "HEAD").status == 200
     _fetch(daemon, third, body)
@@ -409,7 +410,7 @@ def gates(serve, tmp_path):
 def test_what_is_just_being_kept_again_makes_no_room(origin, serve, gates):
     """It cannot go, for another path has these bytes; so nothing else goes for it either."""
     first, other, again, large = _names(4)
-    body = _body(2 * MB)
+    body = _body(first, 2 * MB)
     bodies = _put(origin, {first: body, other: 2 * MB, again: body, large: 4 * MB})
     daemon = serve(_config(origin, max_size=7 * MB), wrap=gates.wrap)
     _fetch(daemon, first, body)
@@ -477,7 +478,8 @@ def test_what_belongs_to_an_origin_that_is_gone_makes_room(leftover, origin, ser
     daemon = serve(_config(origin), cache_dir=folder)
     _fetch(daemon, second, bodies[second])
     daemon.stop()
-    path, body = "/packages/numpy-2.0-py3-none-any.whl", _body(20 * MB)
+    name = "numpy-2.0-py3-none-any.whl"
+    path, body = f"/packages/{name}", _body(name, 20 * MB)
     origin.put(path, body)
     config = configuration(pypi=[pypi_mirror("p", origin.url)], max_size=30 * MB)
     daemon = serve(config, cache_dir=folder)

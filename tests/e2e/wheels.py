@@ -11,6 +11,7 @@ import base64
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import re
 import random
@@ -141,6 +142,31 @@ def build(folder, project, version, tags="py3-none-any", requires=(), padding=0,
         record += f"{stem}.dist-info/RECORD,,\n"
         _add(archive, f"{stem}.dist-info/RECORD", [record.encode()])
     return path
+
+
+def sound(name, size=0, seed="", padding=None):
+    """The bytes of a whole wheel of that file name, of exactly `size` where that is enough for one,
+    with its RECORD. Two seeds are two wheels. `padding` replaces the bytes that fill it."""
+    project, version = name.split("-")[:2]
+    info = f"{project}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+
+    def pack(filling):
+        packed = io.BytesIO()
+        members = {f"{project}/filling.bin": filling, f"{info}/METADATA": metadata.encode()}
+        members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        members[f"{project}/__init__.py"] = f"SEED = {seed!r}\n".encode()
+        record = ""
+        with zipfile.ZipFile(packed, "w") as archive:
+            for member, data in members.items():
+                record += _add(archive, member, [data]).rsplit(",", 1)[0] + ",\n"  # no sizes
+            _add(archive, f"{info}/RECORD", [f"{record}{info}/RECORD,,\n".encode()])
+        return packed.getvalue()
+
+    if padding is None:
+        room = max(0, size - len(pack(b"")))
+        padding = random.Random(f"{name} {seed}").randbytes(room)
+    return pack(padding)
 
 
 TORCH_REQUIRES = (
