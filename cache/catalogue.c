@@ -66,6 +66,7 @@ struct visit {
         int (*evidence)(void *context, const char *sha256, int level, const char *why);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
+        int (*channel)(void *context, const char *origin, const char *name, int64_t listed_s);
         int (*showing)(void *context, const struct catalogue_showing *showing);
         int (*local)(void *context, const struct catalogue_local *local);
         int (*sighting)(void *context, const struct catalogue_sighting *sighting);
@@ -434,6 +435,30 @@ int catalogue_each_ranges(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_RANGES, NULL, on_ranges,
                       &(struct visit){.ranges = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ channels */
+
+int catalogue_put_channel(struct catalogue *catalogue, const char *origin, const char *name,
+                          int64_t listed_s)
+{
+    return sql_change(catalogue->sql, PUT_CHANNEL,
+                      VALUES(sql_text(origin), sql_text(name), sql_integer(listed_s)));
+}
+
+static int on_channel(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->channel(visit->context, text(row, 0), text(row, 1), sql_row_integer(row, 2));
+}
+
+int catalogue_each_channel(struct catalogue *catalogue,
+                           int (*visit)(void *context, const char *origin, const char *name,
+                                        int64_t listed_s),
+                           void *context)
+{
+    return visit_each(catalogue, EACH_CHANNEL, NULL, on_channel,
+                      &(struct visit){.channel = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ showings */

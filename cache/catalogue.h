@@ -173,6 +173,14 @@ int catalogue_each_ranges(struct catalogue *catalogue,
                                        int64_t when_s),
                           void *context);
 
+/* ---- channels: names of lists below which something was listed once ---- */
+int catalogue_put_channel(struct catalogue *catalogue, const char *origin, const char *name,
+                          int64_t listed_s);
+int catalogue_each_channel(struct catalogue *catalogue,
+                           int (*visit)(void *context, const char *origin, const char *name,
+                                        int64_t listed_s),
+                           void *context);
+
 /* ---- showings: what listings said of files that we hold, the last time they did; one row per
  * file and channel (a scope of lists; "" where there is none) ---- */
 struct catalogue_showing {

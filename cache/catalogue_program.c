@@ -70,6 +70,9 @@ static const char *const migrations[] = {
     "CREATE TABLE evidence ("
     "  sha256 TEXT NOT NULL PRIMARY KEY, level INTEGER NOT NULL, stays INTEGER NOT NULL,"
     "  why TEXT) STRICT, WITHOUT ROWID",
+    "CREATE TABLE channel ("
+    "  origin TEXT NOT NULL, name TEXT NOT NULL, listed_s INTEGER NOT NULL,"
+    "  PRIMARY KEY (origin, name)) STRICT, WITHOUT ROWID",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -142,6 +145,9 @@ static const char *const statements[STATEMENTS] = {
 
     [PUT_RANGES] = "INSERT OR REPLACE INTO ranges (files, honoured, when_s) VALUES (?1, ?2, ?3)",
     [EACH_RANGES] = "SELECT files, honoured, when_s FROM ranges",
+
+    [PUT_CHANNEL] = "INSERT OR REPLACE INTO channel (origin, name, listed_s) VALUES (?1, ?2, ?3)",
+    [EACH_CHANNEL] = "SELECT origin, name, listed_s FROM channel",
 
     [PUT_SHOWING] = "INSERT INTO showing (" SHOWING_COLUMNS ")"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"

@@ -44,6 +44,8 @@ enum statement {
     EACH_LOCAL,
     PUT_SIGHTING,
     EACH_SIGHTING,
+    PUT_CHANNEL,
+    EACH_CHANNEL,
     STATEMENTS
 };
 

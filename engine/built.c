@@ -18,11 +18,13 @@
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256 };
 
+enum { BUILT_DETAIL = 1024 };
+
 struct built_page {
     struct page page;
     _Atomic int refs;
     struct engine *engine;
-    char detail[512];
+    char detail[BUILT_DETAIL];
     char mirrors[MIRROR_NAMES_BYTES];
 };
 

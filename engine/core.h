@@ -88,6 +88,7 @@ struct engine {
     struct directories *directories;
     struct pages *pages;
     struct rosters *rosters;
+    struct channels *channels;
     struct sources *sources;                 /* flight thread */
     struct budget *budget;                   /* flight thread */
     struct refusals *refusals;               /* flight thread */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
+#include "engine/channels.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -79,6 +80,7 @@ static void tick(struct engine *e, int64_t now_ms)
     sources_tick(e, now_ms);
     rosters_tick(e, now_ms);
     log_settle();
+    channels_tick(e, now_ms);
     status_tick(e);
 }
 
@@ -223,6 +225,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = rosters_new(e, &e->rosters);
     if (r == 0)
+        r = channels_new(e, &e->channels);
+    if (r == 0)
         r = pages_new(e, &e->pages);
     if (r == 0)
         r = files_load(e);
@@ -290,6 +294,7 @@ static void stop_run(struct job *job)
     files_stop(call->engine);
     heads_tick(call->engine); /* ends what waits for nobody */
     pages_stop(call->engine);
+    channels_stop(call->engine);
     metadata_stop(call->engine);
     directories_close(call->engine);
     waitlist_close(&call->engine->status_waiters);
@@ -339,6 +344,7 @@ void engine_free(struct engine *e)
     scrub_free(e->scrub);
     pages_free(e->pages);
     rosters_free(e->rosters);
+    channels_free(e->channels);
     directories_free(e->directories);
     sources_free(e->sources);
     files_free(e->files);

@@ -63,7 +63,7 @@ enum { ENGINE_WAIT = 1 };
 
 enum outcome {
     OUTCOME_OK,
-    OUTCOME_NO_INDEX,    /* 404 */
+    OUTCOME_NO_INDEX,    /* 400: no such index or channel */
     OUTCOME_NO_PROJECT,  /* 404 */
     OUTCOME_NO_FILE,     /* 404: every mirror that answered says it is gone */
     OUTCOME_UNAVAILABLE, /* 503: no mirror answered for a page, nothing stored; or it is on its way
@@ -125,6 +125,15 @@ struct page *engine_peek(struct engine *engine, const char *origin, const char *
 void page_unref(struct page *page);
 /* Called with an attachment when its page goes; set once, before the first engine_page. */
 void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *attachment));
+
+/* ---------------------------------------------------------------- indexes */
+
+/* Appends which indexes and channels there are, and which of them was meant by `typed`: "; did you
+ * mean cu126? there are simple, cpu, cu126". Of channels those that a mirror has listed; before
+ * there is one the patterns of the configuration. Any thread. */
+void engine_say_indexes(struct engine *engine, const char *typed, struct buf *to);
+/* Appends the channels that mirrors have listed, as JSON objects between commas. Any thread. */
+void engine_write_channels(struct engine *engine, struct buf *to);
 
 /* ------------------------------------------------------------------ files */
 

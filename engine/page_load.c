@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/channels.h"
 #include "engine/dates.h"
 #include "engine/delisted.h"
 #include "engine/directory.h"
@@ -35,10 +36,19 @@ static void set_life(struct slot *s, bool stale, int64_t expires_ms)
     s->expires_ms = expires_ms;
 }
 
+/* A page that a mirror lists shows that its channel is there. */
+static void note_channel(struct engine *e, const struct slot *s, const struct page *page)
+{
+    if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
+        origin_has_channel(s->origin, s->index))
+        channels_listed(e, s->origin, s->index);
+}
+
 /* Answers whoever waits; page NULL: with what is there. */
 static void publish(struct engine *e, struct slot *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
+    note_channel(e, s, page);
     pthread_mutex_lock(&s->waiters.lock);
     struct page *old = s->page;
     if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
@@ -304,6 +314,7 @@ void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
 void pages_source_settled(struct engine *e)
 {
     rosters_check(e);
+    channels_check(e);
     for (struct slot *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         check(e, s);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/channels.h"
 #include "engine/roster.h"
 #include "engine/slot.h"
 #include "index/name.h"
@@ -276,6 +277,28 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     return 0;
 }
 
+/* A name that a pattern allows, and that no mirror has. */
+static int refuse_channel(struct engine *e, const char *name, const struct origin *origin,
+                          struct page **ret, enum page_state *ret_state)
+{
+    auto_buf struct buf detail;
+    buf_init(&detail, 4096);
+    buf_printf(&detail, "there is no index %s: no mirror of %s has such a channel", name,
+               origin->name);
+    engine_say_indexes(e, name, &detail);
+    return refuse(e, OUTCOME_NO_INDEX, detail.error ? "no such index" : detail.data, ret,
+                  ret_state);
+}
+
+/* Whether the index is there at all: 0 yes or nobody can say, ENGINE_WAIT, or NO_CHANNEL. */
+enum { NO_CHANNEL = 100 };
+static int look_at_channel(struct engine *e, const struct index_view *view, struct waiter *waiter)
+{
+    enum channel_state state;
+    int r = channels_look(e, view->origins[0], view->channel, waiter, &state);
+    return r ? r : state == CHANNEL_MISSING ? NO_CHANNEL : 0;
+}
+
 int engine_page(struct engine *e, const struct page_query *query, struct waiter *waiter,
                 bool waited, struct page **ret, enum page_state *ret_state)
 {
@@ -295,12 +318,24 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
         return refuse(e, OUTCOME_NO_PROJECT, slot_no_owner, ret, ret_state);
     if (query->official && owner && !owner->canonical)
         return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
+    bool own = owner && owner == view.origins[0]; /* its page says more than a probe does */
+    int r = view.channel && !own ? look_at_channel(e, &view, waiter) : 0;
+    if (r == ENGINE_WAIT)
+        return r;
+    if (r == NO_CHANNEL)
+        return refuse_channel(e, query->index, view.origins[0], ret, ret_state);
     struct slot *s = pages_slot(e->pages, query);
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
-    int r = answer(e, s, query, waiter, waited, ret, ret_state);
+    bool for_page = waited && waiter->until_ms; /* and not for the channel */
+    r = answer(e, s, query, waiter, for_page, ret, ret_state);
     slot_unref(s);
-    return r;
+    if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)
+        return r;
+    r = look_at_channel(e, &view, waiter);
+    if (r)
+        page_unref(*ret);
+    return r == NO_CHANNEL ? refuse_channel(e, query->index, owner, ret, ret_state) : r;
 }
 
 /* -------------------------------------------------------------------- time */

@@ -216,6 +216,10 @@ static int take_refusal(struct asking *a, int status)
 {
     const char *detail = json_string(json_member(a->page, "detail"));
 
+    if (status == 400 && detail) { /* no such index, and which there are */
+        (void)fprintf(stderr, "wheelyard %s: %s\n", a->command->name, detail);
+        return EXIT_USAGE;
+    }
     if (status != 404) {
         (void)fprintf(stderr, "wheelyard: the daemon says %d: %s\n", status,
                       detail ? detail : "nothing more");
@@ -225,23 +229,25 @@ static int take_refusal(struct asking *a, int status)
     return a->refusal ? take_files(a) : EXIT_NO;
 }
 
+int asking_ask(struct asking *a, const char *target, int *ret_status, struct buf *body)
+{
+    if (!a->url)
+        return ask_configured(a, target, ret_status, body);
+    int r = ask_at(a, a->url, target, ret_status, body);
+    return r ? failed(a->url, r) : ASKING_GO;
+}
+
 int asking_fetch(struct asking *a)
 {
     auto_free char *target =
         str_printf("%s%s/simple/%s/", *a->index ? "/" : "", a->index, a->project);
     auto_buf struct buf body;
     int status = 0;
-    int code = ASKING_GO;
 
     buf_init(&body, ASK_MAX_BYTES);
     if (!target)
         return EXIT_NO;
-    if (a->url) {
-        int r = ask_at(a, a->url, target, &status, &body);
-        code = r ? failed(a->url, r) : ASKING_GO;
-    } else {
-        code = ask_configured(a, target, &status, &body);
-    }
+    int code = asking_ask(a, target, &status, &body);
     if (code != ASKING_GO)
         return code;
     if (json_parse(body.data, body.len, &a->page) && status == 200)

@@ -47,6 +47,9 @@ struct asking {
 
 int asking_parse(int argc, char **argv, const struct asking_command *command, struct asking *ret);
 int asking_fetch(struct asking *asking);
+/* One GET, from `url` or else from each address that `config` listens on until one answers: sets
+ * page_url. The exit code; what went wrong is said. */
+int asking_ask(struct asking *asking, const char *target, int *ret_status, struct buf *body);
 void asking_release(struct asking *asking);
 
 /* Name, address, size, digest, mirrors and so on of a file, as members of an open JSON object. */

@@ -8,16 +8,6 @@
 
 enum { HINT_MAX_BYTES = 2048 };
 
-void hint_indexes(const struct origins *origins, struct buf *to)
-{
-    buf_puts(to, "; there are simple");
-    for (size_t i = 0; i < origins->index_count; i++)
-        buf_printf(to, ", %s", origins->indexes[i].name);
-    for (size_t i = 0; i < origins->count; i++)
-        for (char **channel = origins->list[i].channels; *channel; channel++)
-            buf_printf(to, ", %s", *channel);
-}
-
 /* Names that the configuration spells out; a pattern is none. */
 static const char *near_name(const struct index_view *view, const char *project)
 {

@@ -7,8 +7,6 @@
 #include "base/buf.h"
 #include "engine/engine.h"
 
-/* The indexes there are. */
-void hint_indexes(const struct origins *origins, struct buf *to);
 /* A project that is spelled nearly like it, or that the channel's name may be wrong. */
 void hint_project(const struct origins *origins, const char *index, const char *project,
                   struct buf *to);

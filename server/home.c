@@ -63,7 +63,9 @@ static void write_indexes(struct buf *to, const struct origins *origins)
     for (size_t i = 0; i < origins->count; i++)
         for (char **channel = origins->list[i].channels; *channel; channel++)
             write_index(to, *channel, origins->list[i].name);
-    buf_puts(to, "</ul>\n");
+    buf_puts(to, "</ul>\n<p>The channels that mirrors have, of those that a pattern allows: <a "
+                 "href=\"-/indexes\">indexes</a>. An address without <code>simple/</code>, such as "
+                 "<code>/cu126/</code>, leads to the one with it.</p>\n");
 }
 
 static void write_cell(struct buf *to, const struct json *row, const char *name)

@@ -31,8 +31,8 @@
 #include "base/thread.h"
 #include "server/file_reply.h"
 #include "server/guests.h"
-#include "server/hint.h"
 #include "server/home.h"
+#include "server/indexes.h"
 #include "server/listener.h"
 #include "server/page_reply.h"
 #include "server/status.h"
@@ -80,14 +80,15 @@ struct httpd {
 
 /* ------------------------------------------------------------------ one request */
 
-static enum MHD_Result none_send(struct request *request)
+/* Not a 404: clients go on to the next index then, or say nothing of what we say. */
+static enum MHD_Result no_index_send(struct request *request)
 {
     auto_buf struct buf detail;
     buf_init(&detail, DETAIL_MAX_BYTES);
-    buf_puts(&detail, request->route.why);
-    if (request->route.wants_index)
-        hint_indexes(request->site->origins, &detail);
-    return reply_problem(request, MHD_HTTP_NOT_FOUND, detail.data);
+    buf_printf(&detail, "there is no index %s", request->route.index);
+    engine_say_indexes(request->site->engine, request->route.index, &detail);
+    return reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                         detail.error ? request->route.why : detail.data);
 }
 
 static enum MHD_Result moved_send(struct request *request)
@@ -115,8 +116,12 @@ static enum MHD_Result route_send(struct request *request)
         return status_send(request);
     case ROUTE_MOVED:
         return moved_send(request);
+    case ROUTE_INDEXES:
+        return indexes_send(request);
+    case ROUTE_NO_INDEX:
+        return no_index_send(request);
     case ROUTE_NONE:
-        return none_send(request);
+        return reply_problem(request, MHD_HTTP_NOT_FOUND, request->route.why);
     case ROUTE_MALFORMED:
         return reply_problem(request, MHD_HTTP_BAD_REQUEST, request->route.why);
     case ROUTE_TOO_LONG:

@@ -8,6 +8,7 @@
 #include "server/command_cache.h"
 #include "server/command_doctor.h"
 #include "server/command_explain.h"
+#include "server/command_indexes.h"
 #include "server/command_setup.h"
 #include "server/config.h"
 #include "server/serve.h"
@@ -21,6 +22,7 @@ static const char usage[] =
     "  config check [FILE]    say what is wrong with the configuration\n"
     "  config show [FLAGS]    print the configuration in force; with --default the built-in one\n"
     "  cache COMMAND          what is kept: ls, info, rm, pin, unpin, gc, verify\n"
+    "  indexes                which indexes and channels there are\n"
     "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
     "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
     "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
@@ -28,8 +30,8 @@ static const char usage[] =
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
 
-static const char *const commands[] = {"serve",   "config", "cache",  "wheels",
-                                       "explain", "setup",  "doctor", NULL};
+static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
+                                       "indexes", "setup",  "doctor", NULL};
 
 int main(int argc, char **argv)
 {
@@ -44,6 +46,8 @@ int main(int argc, char **argv)
         return command_wheels(argc - 2, argv + 2);
     if (!strcmp(command, "explain"))
         return command_explain(argc - 2, argv + 2);
+    if (!strcmp(command, "indexes"))
+        return command_indexes(argc - 2, argv + 2);
     if (!strcmp(command, "setup"))
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))

@@ -152,10 +152,11 @@ unsigned reply_status_of_outcome(enum outcome outcome)
     switch (outcome) {
     case OUTCOME_OK:
         return MHD_HTTP_OK;
-    case OUTCOME_NO_INDEX:
     case OUTCOME_NO_PROJECT:
     case OUTCOME_NO_FILE:
         return MHD_HTTP_NOT_FOUND;
+    case OUTCOME_NO_INDEX: /* clients say nothing of a 404's text */
+        return MHD_HTTP_BAD_REQUEST;
     case OUTCOME_BROKEN:
         return MHD_HTTP_BAD_GATEWAY;
     case OUTCOME_UNAVAILABLE:

@@ -22,10 +22,13 @@ static int route_none(struct route *route, const char *why)
     return 0;
 }
 
-static int route_no_index(struct route *route, const char *why)
+/* `index` is what stands where an index was expected. */
+static int route_no_index(struct route *route, const char *index)
 {
-    route->wants_index = true;
-    return route_none(route, why);
+    route->kind = ROUTE_NO_INDEX;
+    route->index = index;
+    route->why = "there is no such index";
+    return 0;
 }
 
 static int route_malformed(struct route *route, const char *why)
@@ -84,8 +87,10 @@ static int route_whl(const struct origins *origins, struct route *route, char *c
                      const char *query)
 {
     size_t len = origins_index_length(origins, channel);
-    if (!len)
-        return route_no_index(route, "there is no such channel");
+    if (!len) {
+        channel[strcspn(channel, "/")] = '\0';
+        return route_no_index(route, channel);
+    }
     auto_free char *name = strndup(channel, len);
     if (!name)
         return ERROR_NO_MEMORY;
@@ -105,6 +110,43 @@ static bool route_segment(char *text, const char *segment, char **ret_tail)
     return true;
 }
 
+/* No index has that name. What asks for a page of one is told which there are. */
+static int route_unknown(struct route *route, char *path)
+{
+    static const char *const words[] = {"/simple", "/flat"};
+    char *tail;
+    for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            if (route_segment(slash, words[i], &tail)) {
+                *slash = '\0';
+                return route_no_index(route, path);
+            }
+    return route_none(route, no_such_path);
+}
+
+/* What is asked of an index without the word that says how is meant below simple/: "" or "/" or
+ * "/{project}" or "/{project}/", of which `name` is the index's last segment. */
+static int route_bare(struct route *route, char *rest, const char *name, const char *query)
+{
+    char normal[NAME_MAX_BYTES + 1];
+    auto_free char *target = NULL;
+    char *project = *rest ? rest + 1 : rest;
+    char *end = strchrnul(project, '/');
+    bool slashed = *end == '/';
+    if ((slashed && end[1]) || (*project && (*end = '\0', name_normalize(project, normal))))
+        return route_none(route,
+                          "an index has its project pages below simple/, and one page of all "
+                          "its wheels at flat/");
+    if (!*rest)
+        target = str_printf("%s/simple", name);
+    else if (!*project)
+        target = str_dup("simple");
+    else
+        target = str_printf("simple/%s", normal);
+    return target ? route_moved(route, slashed && *project ? "../" : "", target, query)
+                  : ERROR_NO_MEMORY;
+}
+
 static int route_index(const struct origins *origins, struct route *route, char *index,
                        const char *query)
 {
@@ -115,7 +157,7 @@ static int route_index(const struct origins *origins, struct route *route, char 
     }
     size_t len = origins_index_length(origins, index);
     if (!len)
-        return route_no_index(route, "there is no such index");
+        return route_unknown(route, index);
     char *rest = index + len;
     if (route_segment(rest, "/simple", &tail)) {
         int r = route_project(route, tail, "simple", query);
@@ -136,9 +178,8 @@ static int route_index(const struct origins *origins, struct route *route, char 
                                 .text = route->text};
         return 0;
     }
-    return route_none(
-        route,
-        "an index has its project pages below simple/, and one page of all its wheels at flat/");
+    auto_free char *name = strndup(index, len);
+    return name ? route_bare(route, rest, str_last_segment(name), query) : ERROR_NO_MEMORY;
 }
 
 static int route_file(struct route *route, char *origin)
@@ -244,7 +285,10 @@ static int route_own(struct route *route, const char *name)
     static const struct {
         const char *name;
         enum route_kind kind;
-    } own[] = {{"health", ROUTE_HEALTH}, {"ready", ROUTE_READY}, {"status", ROUTE_STATUS}};
+    } own[] = {{"health", ROUTE_HEALTH},
+               {"ready", ROUTE_READY},
+               {"status", ROUTE_STATUS},
+               {"indexes", ROUTE_INDEXES}};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (!strcmp(name, own[i].name)) {
             route->kind = own[i].kind;

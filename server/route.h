@@ -20,6 +20,8 @@ enum route_kind {
     ROUTE_HEALTH,    /* /-/health */
     ROUTE_READY,     /* /-/ready */
     ROUTE_STATUS,    /* /-/status */
+    ROUTE_INDEXES,   /* /-/indexes */
+    ROUTE_NO_INDEX,  /* 400: a page of an index (`index`) that is not there; why */
     ROUTE_MOVED,     /* 301 to location */
     ROUTE_NONE,      /* 404; why */
     ROUTE_MALFORMED, /* 400; why */
@@ -37,7 +39,6 @@ struct route {
     const char *origin;
     const char *path;
     const char *why;  /* static text, for people */
-    bool wants_index; /* ROUTE_NONE for want of an index or channel of that name */
     char *location;   /* relative to the target, so that it holds behind a proxy with a prefix */
     char *format;     /* the value of ?format=, or NULL */
     char *text;

@@ -448,6 +448,28 @@ static void ranges_are_the_last_answer(void **state)
     catalogue_close(c);
 }
 
+static int see_channel(void *context, const char *origin, const char *name, int64_t listed_s)
+{
+    assert_string_equal(origin, "pytorch");
+    assert_string_equal(name, "nightly/cu130");
+    assert_int_equal(listed_s, 2);
+    ++*(int *)context;
+    return 0;
+}
+
+static void channels_are_remembered_with_the_last_date(void **state)
+{
+    (void)state;
+    int count = 0;
+    struct catalogue *c = open_catalogue("channels");
+    assert_int_equal(catalogue_put_channel(c, "pytorch", "nightly/cu130", 1), 0);
+    assert_int_equal(catalogue_put_channel(c, "pytorch", "nightly/cu130", 2), 0);
+    c = reopen(c, "channels");
+    assert_int_equal(catalogue_each_channel(c, see_channel, &count), 0);
+    assert_int_equal(count, 1);
+    catalogue_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test(blame),
         cmocka_unit_test(a_pin_outlives_its_blob),
         cmocka_unit_test(what_was_refuted_outlives_its_blob),
+        cmocka_unit_test(channels_are_remembered_with_the_last_date),
         cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(files_in_folders_are_remembered),
         cmocka_unit_test(several_changes_as_one),

@@ -104,8 +104,13 @@ def urls():
     yield Row("M", "+ is no space", name.format("%20"), {}, 404)
     yield Row("M", "no query is needed, one does no harm", "{kept}?x=y", {}, 200, {}, whole)
     yield Row("M", ".metadata beside the file", "{kept}.metadata", {}, 200, {}, of_metadata)
-    for unknown in ("/cu126/simple/nothing/", "/simple/nothing/", "/nothing/simple/x/", "/whl/no/"):
-        yield Row("M", f"{unknown} is unknown", unknown, {}, 404)
+    for unknown, status in (
+        ("/cu126/simple/nothing/", 404),
+        ("/simple/nothing/", 404),
+        ("/nothing/simple/x/", 400),
+        ("/whl/no/", 400),
+    ):
+        yield Row("M", f"{unknown} is unknown", unknown, {}, status)
     for index, names in (("/cu126/simple/", ("torch", "torchvision")), ("/simple/", ("widgets",))):
         for accept, type, rule in ((JSON, JSON, listing), ("*/*", HTML, html_listing)):
             given = {"Content-Type": type}
@@ -319,7 +324,7 @@ def errors():
         ("/trouble/simple/down/", 503),
         ("/trouble/simple/portal/", 503),
         ("/files/pytorch/cu126/torch-9.0-py3-none-any.whl", 404),
-        ("/nothing/simple/x/", 404),
+        ("/nothing/simple/x/", 400),
         (f"{TORCH}?format=x", 406),
     ]:
         more = {"Retry-After": None}  # nothing is under way

@@ -320,8 +320,6 @@ def test_one_address_per_page(daemon, asked, leads_to):
     [
         "/cu126/simple/no-such-project/",
         "/simple/no-such-project/",
-        "/no-such-index/simple/torch/",
-        "/whl/no-such-channel/torch/",
         "/files/no-such-origin/x.whl",
         "/files/pytorch/cu126/no-such-1.0-py3-none-any.whl",
         "/no/such/thing",

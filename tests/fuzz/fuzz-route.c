@@ -89,8 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct route route;
 
     require(route_parse(&fake_origins, target, &route) == 0);
-    if (route.kind == ROUTE_NONE || route.kind == ROUTE_MALFORMED)
+    if (route.kind == ROUTE_NONE || route.kind == ROUTE_MALFORMED || route.kind == ROUTE_NO_INDEX)
         require(route.why != NULL);
+    require(route.kind != ROUTE_NO_INDEX || route.index);
     if (route.kind != ROUTE_MALFORMED && route.kind != ROUTE_TOO_LONG)
         check_accepted(target);
     if (route.kind == ROUTE_FILE)

@@ -25,6 +25,7 @@ static const struct row rows[] = {
     {"/-/health", ROUTE_HEALTH, NULL, NULL},
     {"/-/ready", ROUTE_READY, NULL, NULL},
     {"/-/status", ROUTE_STATUS, NULL, NULL},
+    {"/-/indexes", ROUTE_INDEXES, NULL, NULL},
     {"/-/metrics", ROUTE_NONE, NULL, NULL},
     {"/-/", ROUTE_NONE, NULL, NULL},
     {"/-", ROUTE_NONE, NULL, NULL},
@@ -80,12 +81,25 @@ static const struct row rows[] = {
     {"/files/pytorch/a%5cb", ROUTE_NONE, NULL, NULL},
     {"/files/pytorch/%ff", ROUTE_NONE, NULL, NULL},
 
-    {"/nosuch/simple/torch/", ROUTE_NONE, NULL, NULL},
-    {"/cu126/", ROUTE_NONE, NULL, NULL},
-    {"/cu126", ROUTE_NONE, NULL, NULL},
-    {"/cu126/simplex/", ROUTE_NONE, NULL, NULL},
+    {"/nosuch/simple/torch/", ROUTE_NO_INDEX, "nosuch", NULL},
+    {"/nosuch/simple", ROUTE_NO_INDEX, "nosuch", NULL},
+    {"/no/such/flat/", ROUTE_NO_INDEX, "no/such", NULL},
+    {"/whl/torch/", ROUTE_NO_INDEX, "torch", NULL},
+    {"/whl/gpu/torch/", ROUTE_NO_INDEX, "gpu", NULL},
+    {"/nosuch/", ROUTE_NONE, NULL, NULL},
+    {"/nosuch/simplex/", ROUTE_NONE, NULL, NULL},
+    {"/favicon.ico", ROUTE_NONE, NULL, NULL},
+
+    {"/cu126/", ROUTE_MOVED, "simple/", NULL},
+    {"/cu126", ROUTE_MOVED, "cu126/simple/", NULL},
+    {"/nightly/cu130?format=y", ROUTE_MOVED, "cu130/simple/?format=y", NULL},
+    {"/lab/", ROUTE_MOVED, "simple/", NULL},
+    {"/cu126/torch", ROUTE_MOVED, "simple/torch/", NULL},
+    {"/cu126/Torch/", ROUTE_MOVED, "../simple/torch/", NULL},
+    {"/cu126/simplex/", ROUTE_MOVED, "../simple/simplex/", NULL},
+    {"/cu126/torch/x", ROUTE_NONE, NULL, NULL},
+    {"/cu126/to+rch/", ROUTE_NONE, NULL, NULL},
     {"/cu126/flat/x", ROUTE_NONE, NULL, NULL},
-    {"/cu126/flatter/", ROUTE_NONE, NULL, NULL},
     {"/flat/", ROUTE_NONE, NULL, NULL},
     {"/mirror/pypi.org/", ROUTE_NONE, NULL, NULL},
     {"/mirror/pypi.org/pypi/torch/json", ROUTE_NONE, NULL, NULL},
@@ -102,7 +116,6 @@ static const struct row rows[] = {
     {"/cu126/simple/-torch/", ROUTE_NONE, NULL, NULL},
     {"/cu126/simple/to+rch/", ROUTE_NONE, NULL, NULL},
     {"/simple/%C3%A4/", ROUTE_NONE, NULL, NULL},
-    {"/whl/torch/", ROUTE_NONE, NULL, NULL},
     {"//evil.example/simple/", ROUTE_NONE, NULL, NULL},
 
     {"", ROUTE_MALFORMED, NULL, NULL},
@@ -130,6 +143,7 @@ static const char *first_of(const struct route *route)
 {
     switch (route->kind) {
     case ROUTE_PAGE:
+    case ROUTE_NO_INDEX:
         return route->index;
     case ROUTE_FILE:
         return route->origin;
