@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/merge.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -184,6 +185,25 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
     return fill_in(b, f, l, mirror);
 }
 
+/* Whether a file is of the project that its page is of. What the name of an old sdist says is
+ * ambiguous, so it need only begin like the project. */
+static bool is_of_project(const struct listed_file *l, const char *project)
+{
+    const char *name = l->name;
+    if (strcmp(l->project, project) == 0)
+        return true;
+    if (l->kind != FILE_SDIST)
+        return false;
+    for (; *project; project++, name++) {
+        bool separates = *name == '-' || *name == '_' || *name == '.';
+        if (*project != (separates ? '-' : tolower((unsigned char)*name)))
+            return false;
+        while (separates && strchr("-_.", name[1]) && name[1])
+            name++;
+    }
+    return *name == '-';
+}
+
 static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
 {
     bool flat = b->input->origin->mirrors[mirror].layout != LAYOUT_SIMPLE;
@@ -198,8 +218,10 @@ static int take_source(struct building *b, const struct listing *listing, unsign
     }
     for (size_t i = 0; i < listing->file_count; i++) {
         const struct listed_file *l = &listing->files[i];
-        if ((flat && strcmp(l->project, b->input->project) != 0) ||
-            (b->input->name && strcmp(l->name, b->input->name) != 0))
+        bool own =
+            flat ? strcmp(l->project, b->input->project) == 0 : is_of_project(l, b->input->project);
+        m->foreign += !own && !flat;
+        if (!own || (b->input->name && strcmp(l->name, b->input->name) != 0))
             continue;
         m->mirrors |= 1u << mirror;
         int r = take_link(b, l, mirror);

@@ -133,6 +133,16 @@ static void built(struct build *b)
     if (b->merge.dropped)
         log_repeated(LOG_LEVEL_INFO, "links elsewhere dropped origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.dropped);
+    if (b->merge.foreign) {
+        log_repeated(LOG_LEVEL_WARNING,
+                     "files of other projects left out origin=%s project=%s count=%zu",
+                     b->origin->name, b->project, b->merge.foreign);
+        (void)core_problem(e, "foreign-files", b->origin->name, b->project,
+                           "%zu files of other projects on its page are left out",
+                           b->merge.foreign);
+    } else if (b->kind == BUILD_PROJECT) {
+        core_problem_over(e, "foreign-files", b->origin->name, b->project);
+    }
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
         build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */

@@ -87,8 +87,10 @@ static struct reply body_of(struct request *request)
     if (request->is_mapped)
         return reply_of_bytes(mapping + request->from, (size_t)(request->to - request->from));
     uint64_t length = request->to < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)(request->to - request->from);
-    return (struct reply){
+    struct reply reply = {
         MHD_create_response_from_callback(length, FILE_BLOCK_BYTES, body_read, request, NULL), 0};
+    reply_guard(&reply);
+    return reply;
 }
 
 static enum MHD_Result send_body(struct request *request)

@@ -130,6 +130,16 @@ static enum MHD_Result route_send(struct request *request)
     return MHD_NO;
 }
 
+/* Nobody can tell a client that sends no more from one that has left, and a transfer is not to run
+ * for the second: the first has an answer, and a clean end. */
+static enum MHD_Result left_send(struct request *request)
+{
+    struct reply reply = reply_of_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                          "the client has closed its end before this was there");
+    reply_header(&reply, "Connection", "close");
+    return reply_send(&reply, request, MHD_HTTP_SERVICE_UNAVAILABLE);
+}
+
 static enum MHD_Result refuse_send(struct request *request, unsigned status, const char *why)
 {
     struct reply reply = reply_of_problem(request, status, why);
@@ -178,8 +188,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return MHD_YES;
     }
     /* Answered already: a daemon that is being stopped accepts a response and drops it. */
-    if (request->connection.waiter.gone || request->status)
+    if (request->status)
         return MHD_NO;
+    if (request->connection.waiter
+            .gone) /* it may still read: of what it closed only one end shows */
+        return left_send(request);
     enum MHD_Result r = route_send(request);
     if (request->is_mapped)
         guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_cut_short, request->file);

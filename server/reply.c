@@ -15,21 +15,27 @@ static struct MHD_Response *response_of(const void *data, size_t len,
     return MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, mode);
 }
 
-struct reply reply_of_bytes(const void *data, size_t len)
-{
-    return (struct reply){response_of(data, len, MHD_RESPMEM_PERSISTENT), (int64_t)len};
-}
-
-struct reply reply_of_text(const char *text, size_t len)
-{
-    return (struct reply){response_of(text, len, MHD_RESPMEM_MUST_COPY), (int64_t)len};
-}
-
 static void reply_fail(struct reply *reply)
 {
     if (reply->response)
         MHD_destroy_response(reply->response);
     reply->response = NULL;
+}
+
+static struct reply guarded(struct reply reply)
+{
+    reply_guard(&reply);
+    return reply;
+}
+
+struct reply reply_of_bytes(const void *data, size_t len)
+{
+    return guarded((struct reply){response_of(data, len, MHD_RESPMEM_PERSISTENT), (int64_t)len});
+}
+
+struct reply reply_of_text(const char *text, size_t len)
+{
+    return guarded((struct reply){response_of(text, len, MHD_RESPMEM_MUST_COPY), (int64_t)len});
 }
 
 static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
@@ -48,7 +54,23 @@ struct reply reply_of_promise(int64_t size)
         MHD_set_response_options(reply.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) !=
             MHD_YES)
         reply_fail(&reply);
-    return reply;
+    return guarded(reply);
+}
+
+/* The one style sheet is that of `/`: by its digest (server/home.c, test_browsers.py). */
+static const char policy[] =
+    "default-src 'none'; style-src 'sha256-nu4ufZ6SbrPK5R9RKFqqS+hv8MoIX/ImMYKUEhkTd04='; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+void reply_guard(struct reply *reply)
+{
+    reply_header(reply, "X-Content-Type-Options", "nosniff");
+    reply_header(reply, "Content-Security-Policy", policy);
+}
+
+void reply_guard_own(struct reply *reply)
+{
+    reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
 void reply_header(struct reply *reply, const char *name, const char *value)
@@ -124,6 +146,7 @@ struct reply reply_of_problem(const struct request *request, unsigned status, co
         problem_forms[type].write(&text, status, NULL);
     }
     struct reply reply = reply_of_text(text.data, text.len);
+    reply_guard_own(&reply);
     reply_header(&reply, "Content-Type", problem_forms[type].content_type);
     reply_header(&reply, "Cache-Control", "no-store");
     reply_header(&reply, "Vary", "Accept, Accept-Encoding");
@@ -142,6 +165,7 @@ enum MHD_Result reply_buffer(struct request *request, const char *content_type,
     if (body->error)
         return reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR, error_text(body->error));
     struct reply reply = reply_of_text(body->data, body->len);
+    reply_guard_own(&reply);
     reply_header(&reply, "Content-Type", content_type);
     reply_header(&reply, "Cache-Control", "no-store");
     return reply_send(&reply, request, MHD_HTTP_OK);

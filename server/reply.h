@@ -26,6 +26,12 @@ struct reply reply_of_text(const char *text, size_t len);  /* copied */
 /* The headers of a body that is not sent: HEAD, 304. size < 0: unknown. */
 struct reply reply_of_promise(int64_t size);
 
+/* What every reply says to browsers: they are to guess no type, run nothing, and show it in no
+ * frame. Those above have it. */
+void reply_guard(struct reply *reply);
+/* And that other sites' pages may not load it: not for pages and files, which installers take. */
+void reply_guard_own(struct reply *reply);
+
 /* A NULL or empty value adds nothing (MHD refuses empty ones). */
 void reply_header(struct reply *reply, const char *name, const char *value);
 

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "server/access.h"
 #include "server/intact.h"
+#include "server/via.h"
 
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
 {
@@ -75,6 +76,9 @@ static const struct {
     [HEADER_IF_RANGE] = {"If-Range", REPEAT_VOIDS},
     [HEADER_RANGE] = {"Range", REPEAT_VOIDS},
     [HEADER_VIA] = {"Via", REPEAT_JOINS},
+    [HEADER_ORIGIN] = {"Origin", REPEAT_REFUSES},
+    [HEADER_SEC_FETCH_SITE] = {"Sec-Fetch-Site", REPEAT_REFUSES},
+    [HEADER_SEC_FETCH_MODE] = {"Sec-Fetch-Mode", REPEAT_REFUSES},
     [HEADER_CONTENT_LENGTH] = {"Content-Length", REPEAT_REFUSES},
     [HEADER_TRANSFER_ENCODING] = {"Transfer-Encoding", REPEAT_REFUSES},
 };
@@ -190,13 +194,67 @@ static unsigned host_refusal(const struct request *request, const char *version,
     }
 }
 
-static bool is_looping(const struct request *request)
+/* What the client wrote as Via goes no further: see server/via.h. */
+static unsigned via_refusal(struct request *request, const char **ret_why)
 {
-    const char *via = request->headers[HEADER_VIA];
-    if (!via || !request->site->instance)
-        return false;
-    auto_free char *own = str_printf("wheelyard-%s", request->site->instance);
-    return own && strcasestr(via, own);
+    const char *written = request->headers[HEADER_VIA];
+    char *clean = written ? via_clean(written) : NULL;
+    free(request->joined[HEADER_VIA]);
+    request->headers[HEADER_VIA] = request->joined[HEADER_VIA] = clean;
+    switch (via_judge(clean, request->site->instance ? request->site->instance : "none")) {
+    case VIA_LOOPS:
+        return refuse(MHD_HTTP_LOOP_DETECTED, "this request came from ourselves", ret_why);
+    case VIA_TOO_LONG:
+        return refuse(MHD_HTTP_LOOP_DETECTED, "this request came over too many wheelyards",
+                      ret_why);
+    case VIA_GOES_ON:
+        break;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ browsers */
+
+static bool is_word(const char *value, const char *word)
+{
+    return value && !strcasecmp(value, word);
+}
+
+/* Whether `origin` is http(s)://<the Host that was asked>. */
+static bool is_own_origin(const struct request *request, const char *origin)
+{
+    const char *site = strstr(origin, "://");
+    const char *host = request->headers[HEADER_HOST];
+    return site && host && !strcasecmp(site + strlen("://"), host);
+}
+
+/*
+ * A page of somebody else's in a user's browser, which reaches what this user reaches: it must not
+ * have us fetch anything, fill the cache, or find out what is in it. Installers send none of these
+ * headers. A site that shares our registrable name is another program all the same (of localhost
+ * every port is), but its links may be followed.
+ */
+static bool is_foreign(const struct request *request)
+{
+    const char *site = request->headers[HEADER_SEC_FETCH_SITE];
+    const char *mode = request->headers[HEADER_SEC_FETCH_MODE];
+    const char *origin = request->headers[HEADER_ORIGIN];
+    if (is_word(site, "cross-site") || (is_word(site, "same-site") && !is_word(mode, "navigate")))
+        return true;
+    return origin && !is_word(site, "same-origin") && !is_own_origin(request, origin);
+}
+
+static unsigned browser_refusal(const struct request *request, const char **ret_why)
+{
+    enum route_kind kind = request->route.kind;
+    bool fetches = kind == ROUTE_PAGE || kind == ROUTE_FILE;
+    if (!fetches || !is_foreign(request))
+        return 0;
+    return refuse(
+        MHD_HTTP_FORBIDDEN,
+        "a browser asks for another site's page, which may not have anything fetched here; "
+        "open the address itself",
+        ret_why);
 }
 
 unsigned request_check(struct request *request, const char *method, const char *version,
@@ -221,7 +279,6 @@ unsigned request_check(struct request *request, const char *method, const char *
         return refuse(MHD_HTTP_URI_TOO_LONG, "the request line is over 4 KiB", ret_why);
     if (request->route.kind == ROUTE_MALFORMED)
         return refuse(MHD_HTTP_BAD_REQUEST, request->route.why, ret_why);
-    if (is_looping(request))
-        return refuse(MHD_HTTP_LOOP_DETECTED, "this request came from ourselves", ret_why);
-    return 0;
+    status = via_refusal(request, ret_why);
+    return status ? status : browser_refusal(request, ret_why);
 }

@@ -37,7 +37,10 @@ enum header {
     HEADER_IF_NONE_MATCH,
     HEADER_IF_RANGE,
     HEADER_RANGE,
-    HEADER_VIA,
+    HEADER_VIA, /* from request_check on what via_clean leaves of it */
+    HEADER_ORIGIN,
+    HEADER_SEC_FETCH_SITE,
+    HEADER_SEC_FETCH_MODE,
     HEADER_CONTENT_LENGTH,
     HEADER_TRANSFER_ENCODING,
     HEADERS

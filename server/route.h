@@ -38,9 +38,9 @@ struct route {
     bool official; /* ROUTE_PAGE: with links to the public site, which the path named */
     const char *origin;
     const char *path;
-    const char *why;  /* static text, for people */
-    char *location;   /* relative to the target, so that it holds behind a proxy with a prefix */
-    char *format;     /* the value of ?format=, or NULL */
+    const char *why; /* static text, for people */
+    char *location;  /* relative to the target, so that it holds behind a proxy with a prefix */
+    char *format;    /* the value of ?format=, or NULL */
     char *text;
 };
 

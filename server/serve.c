@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,10 +113,38 @@ static void say_cache_dir_failed(const char *dir, int error)
         log_error("cannot open cache directory %s: %s", dir, error_text(error));
 }
 
+/*
+ * Why the cache may not lie there, as half a sentence; NULL: it may. Who can put files into it
+ * decides what everybody installs; a link leads where somebody else wants it to, later too. One of
+ * root's is believed by who is not root: systemd makes such a one for DynamicUser=.
+ */
+static const char *cache_dir_refusal(const char *dir)
+{
+    auto_free char *path = str_dup(dir);
+    size_t len = path ? strlen(path) : 0;
+    struct stat st;
+    while (len > 1 && path[len - 1] == '/') /* else the link would be followed */
+        path[--len] = '\0';
+    if (!path || lstat(path, &st) < 0)
+        return NULL; /* it is made, or engine_open says what is wrong */
+    if (S_ISLNK(st.st_mode) && (st.st_uid != 0 || geteuid() == 0))
+        return "it is a link; set cache_dir to the folder that it leads to";
+    if (stat(path, &st) == 0 && (st.st_mode & S_IWOTH))
+        return "every user of this machine may write there; take that right away (chmod o-w), or "
+               "set cache_dir to another one";
+    return NULL;
+}
+
 static int start_engine(struct daemon *daemon)
 {
     struct engine_options options = daemon->config.engine;
     daemon->origins = options.origins = &daemon->config.origins;
+    const char *refusal = cache_dir_refusal(options.cache_dir);
+    if (refusal) {
+        log_error("cannot use cache directory %s: %s", options.cache_dir, refusal);
+        return ERROR_CONFIG;
+    }
+    (void)umask(077); /* what is kept is ours to show: by HTTP, not to who has the disk */
     options.user_agent = "wheelyard/" VERSION;
     options.instance = daemon->instance;
     int r = engine_open(&options, &daemon->engine);

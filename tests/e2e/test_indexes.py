@@ -98,7 +98,7 @@ def test_while_no_mirror_answers_no_channel_is_said_to_be_missing(origin, serve,
         origin.put_page(path, how.pop("served", b"").decode() or "x", **how)
     daemon = serve(config)
     assert daemon.page("six").status == 200
-    assert daemon.page("torch").status == 503
+    assert daemon.page("torch").status in (503, 504)
 
 
 def test_a_channel_is_remembered_over_restarts_and_without_a_mirror(own_mirrors, serve, tmp_path):

@@ -376,10 +376,10 @@ def test_the_chain_of_hops_goes_on_to_the_mirror(origin, serve):
     name = "torch-1.0-py3-none-any.whl"
     origin.put_page("/whl/cpu/torch/", simple_page("torch", [anchor(f"/whl/cpu/{name}", name)]))
     daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
-    headers = {"Accept": wire.JSON, "Via": "1.1 wheelyard-first"}
+    headers = {"Accept": wire.JSON, "Via": "1.1 some.proxy (squid/5), 1.1 wheelyard-0123456789abcdef (x), bad("}
     assert daemon.page("torch", index="cpu", headers=headers).status == 200
     (request,) = origin.asked("/whl/cpu/torch/", "GET")
     first, own = request.headers["via"].split(", ")
-    assert first == "1.1 wheelyard-first" and own.startswith("1.1 wheelyard-")
+    assert first == "1.1 wheelyard-0123456789abcdef" and own.startswith("1.1 wheelyard-")
     looped = daemon.page("torch", index="cpu", headers={"Accept": wire.JSON, "Via": own})
     assert looped.status == 508
