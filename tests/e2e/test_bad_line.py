@@ -71,11 +71,11 @@ def side_by_side(direct, through):
         return [each.result() for each in pair]
 
 
-def assert_no_worse(direct, through):
+def assert_no_worse(direct, through, may_cost_s=MORE_S):
     if direct.succeeded:
         assert through.succeeded, through.said
         more = through.seconds - direct.seconds
-        assert more < MORE_S, f"{through.seconds:.1f} s, and {direct.seconds:.1f} s without us"
+        assert more < may_cost_s, f"{through.seconds:.1f} s, and {direct.seconds:.1f} s without us"
 
 
 # What is not there yet, and what is seen of it.
@@ -87,9 +87,6 @@ NOT_YET_CLAIMS = pytest.mark.xfail(
 )
 NOT_YET_EVIDENCE = pytest.mark.xfail(
     strict=True, reason="bytes that nobody vouches for are kept without a look"
-)
-NOT_YET_AGAIN = pytest.mark.xfail(
-    strict=True, reason="a file that failed is not asked for again while its mirror backs off"
 )
 
 
@@ -408,7 +405,7 @@ def test_a_listing_that_is_ahead_of_its_files(origin, serve, new, tmp_path):
             lambda: install(alone, *find_links(own)), again_for_two_seconds
         )
         assert direct.succeeded, direct.said
-        assert_no_worse(direct, through)
+        assert_no_worse(direct, through, MORE_S + AGAIN_S * PATIENCE)
         assert origin_of(through.target, "torch") == "right"
 
 
@@ -431,7 +428,6 @@ def test_a_file_that_is_ahead_of_its_listing(origin, serve, new, tmp_path):
         assert origin_of(through.target, "torch") == "right"
 
 
-@NOT_YET_AGAIN
 def test_an_index_that_is_ahead_of_its_files(origin, serve, new, tmp_path):
     """The index names the digest of a rebuilt wheel while the old bytes are still sent."""
     old, wheel = rebuilt(tmp_path, "old"), rebuilt(tmp_path, "right")
