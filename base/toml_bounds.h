@@ -11,7 +11,7 @@
 enum {
     TOML_DEPTH_MAX = 64,     /* brackets and braces in each other */
     TOML_PARTS_MAX = 32,     /* of one dotted key or heading */
-    TOML_TABLES_MAX = 10000, /* headings, dots in keys, and inline tables, in all */
+    TOML_TABLES_MAX = 20000, /* headings, dots in keys, and inline tables, in all */
 };
 
 /* NULL: within; else what is too much, and *ret_line where. */
