@@ -114,6 +114,12 @@ struct engine {
     void (*free_attachment)(void *attachment);
 };
 
+/* For whom a mirror is asked; NULL wherever nobody has asked for it. */
+struct asker {
+    const char *via;
+    uint64_t client; /* see struct page_query */
+};
+
 /* Runs the job on the flight thread. Any thread; never blocks. After engine_stop has joined the
  * thread, jobs run on the caller's. */
 void core_post(struct engine *engine, struct job *job);

@@ -108,6 +108,7 @@ struct page_query {
     bool official;       /* hrefs lead to the public site, not to us */
     bool refresh;        /* the client said no-cache */
     const char *via;     /* the client's Via, or NULL */
+    uint64_t client;     /* whoever has the same shares turns at mirrors; 0: nobody */
 };
 
 /* MISS: a mirror has confirmed it for this very request. STALE: older than page_refresh, and no

@@ -331,10 +331,10 @@ void pages_source_settled(struct engine *e)
     }
 }
 
-static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force,
-                         const char *via)
+static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force)
 {
     const struct origin *origin = s->origin;
+    const struct asker by = {s->via, s->client};
     bool alone = !s->page && core_is_backing_off(e, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
@@ -344,7 +344,7 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
         s->sources[s->source_count++] = source;
         /* What the roster was made of has just been asked for. */
         bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
-        (void)source_want(source, again, alone, via);
+        (void)source_want(source, again, alone, &by);
     }
 }
 
@@ -402,11 +402,11 @@ static bool settle_owner(struct engine *e, struct slot *s)
     s->origin = origin;
     /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
     if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
-        want_sources(e, s, view.channel, s->forces, s->via);
+        want_sources(e, s, view.channel, s->forces);
     return true;
 }
 
-void page_load(struct engine *e, struct slot *s, bool force, const char *via)
+void page_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
 {
     struct index_view view;
     if (e->stopping) {
@@ -432,9 +432,10 @@ void page_load(struct engine *e, struct slot *s, bool force, const char *via)
     s->awaits_owner = true;
     s->forces = force;
     free(s->via);
-    s->via = str_dup(via);
+    s->via = str_dup(by ? by->via : NULL);
+    s->client = by ? by->client : 0;
     if (origins_index(core_origins(e), s->index, &view) == 0)
-        slot_want_rosters(e, s, &view, force, via);
+        slot_want_rosters(e, s, &view, force, by);
     if (settle_owner(e, s))
         check(e, s);
 }

@@ -33,11 +33,11 @@ bool slot_awaits_rosters(struct engine *e, const struct slot *s, const struct in
 }
 
 void slot_want_rosters(struct engine *e, struct slot *s, const struct index_view *view, bool force,
-                       const char *via)
+                       const struct asker *by)
 {
     for (size_t i = 0; i < view->count; i++) {
         if (needs_roster(s, view, i))
-            (void)roster_want(e, view->origins[i], view->channel, force, via);
+            (void)roster_want(e, view->origins[i], view->channel, force, by);
         if (is_owner(e, s, view->origins[i], view->channel))
             return;
     }

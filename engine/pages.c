@@ -140,18 +140,20 @@ struct load_job {
     struct slot *slot;
     bool force;
     char *via;
+    uint64_t client;
 };
 
 static void load_run(struct job *job)
 {
     struct load_job *l = container_of(job, struct load_job, job);
-    page_load(l->engine, l->slot, l->force, l->via);
+    const struct asker by = {l->via, l->client};
+    page_load(l->engine, l->slot, l->force, &by);
     slot_unref(l->slot);
     free(l->via);
     free(l);
 }
 
-void slot_post_load(struct engine *e, struct slot *s, bool force, const char *via)
+void slot_post_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
 {
     if (atomic_exchange(&s->wanted, true) && !force)
         return;
@@ -161,7 +163,8 @@ void slot_post_load(struct engine *e, struct slot *s, bool force, const char *vi
         return;
     }
     s->refs++;
-    *l = (struct load_job){{load_run, NULL}, e, s, force, str_dup(via)};
+    *l = (struct load_job){{load_run, NULL},   e, s, force, str_dup(by ? by->via : NULL),
+                           by ? by->client : 0};
     core_post(e, &l->job);
 }
 
@@ -187,11 +190,11 @@ static bool is_answered(void *arg)
 
 /* Suspends until the slot has what is needed, or until waiter->until_ms, which page_answer_waiters
  * looks at. */
-static int await(struct engine *e, struct slot *s, enum need need, const char *via,
+static int await(struct engine *e, struct slot *s, enum need need, const struct asker *by,
                  struct waiter *waiter)
 {
     struct awaited a = {s, s->answers, need == NEED_PAGE};
-    slot_post_load(e, s, need == NEED_ANSWER, via);
+    slot_post_load(e, s, need == NEED_ANSWER, by);
     return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
 }
 
@@ -245,6 +248,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
 {
     int64_t now_ms = clock_monotonic_ms();
     bool stale = false;
+    const struct asker by = {query->via, query->client};
     s->used_ms = now_ms;
     s->asked = true;
     bool is_first = !atomic_exchange(&s->visited, true);
@@ -257,7 +261,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
         need = NEED_PAGE;
     if (need) {
         page_unref(page);
-        if (await(e, s, need, query->via, waiter) == ENGINE_WAIT)
+        if (await(e, s, need, &by, waiter) == ENGINE_WAIT)
             return ENGINE_WAIT;
         waited = true;
         page = slot_page(s, &stale); /* the answer was quicker than we */
@@ -270,7 +274,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     if (!page)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (!waited && (expired || (is_first && s->is_askable)))
-        slot_post_load(e, s, false, query->via); /* in the background: the old one answers */
+        slot_post_load(e, s, false, &by); /* in the background: the old one answers */
     *ret = page;
     bool renewed = waited && !over && s->renewed;
     *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;

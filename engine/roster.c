@@ -359,18 +359,18 @@ void rosters_check(struct engine *e)
             check(r);
 }
 
-static void want_sources(struct roster *r, bool force, const char *via)
+static void want_sources(struct roster *r, bool force, const struct asker *by)
 {
     bool alone = !r->known && core_is_backing_off(r->engine, r->origin);
     for (unsigned m = 0; m < r->origin->mirror_count; m++) {
         struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
         if (source)
-            (void)source_want(source, force, alone, via);
+            (void)source_want(source, force, alone, by);
     }
 }
 
 bool roster_want(struct engine *e, const struct origin *origin, const char *channel, bool force,
-                 const char *via)
+                 const struct asker *by)
 {
     struct roster *r = find(e->rosters, origin, channel);
     if (!r)
@@ -386,7 +386,7 @@ bool roster_want(struct engine *e, const struct origin *origin, const char *chan
     r->has_failed = false;
     r->loading = true;
     r->began_ms = now_ms;
-    want_sources(r, force, via);
+    want_sources(r, force, by);
     if (!r->building)
         check(r);
     return roster_is_pending(e, origin, channel);

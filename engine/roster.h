@@ -27,7 +27,7 @@ int roster_owner(struct engine *engine, const struct index_view *view, const cha
 /* Makes it ready: loads what is stored, asks the mirrors when that is older than page_refresh, or
  * `force`. True when there is something to wait for: it is not known, or forced. */
 bool roster_want(struct engine *engine, const struct origin *origin, const char *channel,
-                 bool force, const char *via);
+                 bool force, const struct asker *by);
 /* Whether it is loading and has neither become known nor failed. */
 bool roster_is_pending(struct engine *engine, const struct origin *origin, const char *channel);
 /* Why it is not known, for people: "lab: HTTP 503"; "" while nobody has tried. */

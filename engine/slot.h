@@ -45,12 +45,13 @@ struct slot {
     bool is_outdated;          /* what is being built must not be shown */
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */
-    struct inquiry *inquiry;   /* mirrors are being asked about its files */
-    bool has_inquired;         /* in this load, */
-    bool inquires_on;          /* and about further files of the page: the answers were of use */
-    bool was_visited;          /* in an earlier one */
-    bool inquiry_is_worth;     /* the page says more with the answers */
-    struct slot **parts;       /* of a flat page: those of the projects; referenced */
+    uint64_t client;
+    struct inquiry *inquiry; /* mirrors are being asked about its files */
+    bool has_inquired;       /* in this load, */
+    bool inquires_on;        /* and about further files of the page: the answers were of use */
+    bool was_visited;        /* in an earlier one */
+    bool inquiry_is_worth;   /* the page says more with the answers */
+    struct slot **parts;     /* of a flat page: those of the projects; referenced */
     size_t part_count;
     bool has_parts;         /* they were found in this load, */
     uint64_t parts_version; /* in these listings */
@@ -76,11 +77,11 @@ extern const char slot_no_owner[]; /* what a refusal says */
 /* The page as it is now, a reference, or NULL. Any thread. */
 struct page *slot_page(struct slot *slot, bool *ret_stale);
 /* Has the flight thread load it. Any thread. */
-void slot_post_load(struct engine *engine, struct slot *slot, bool force, const char *via);
+void slot_post_load(struct engine *engine, struct slot *slot, bool force, const struct asker *by);
 
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
-void page_load(struct engine *engine, struct slot *slot, bool force, const char *via);
+void page_load(struct engine *engine, struct slot *slot, bool force, const struct asker *by);
 
 /* Answers the clients whose time is over while their page is on its way. */
 void page_answer_waiters(struct engine *engine, struct slot *slot, int64_t now_ms);
@@ -116,7 +117,7 @@ void page_add_names(struct engine *engine, const struct slot *slot, struct build
 /* ---- page_owner.c: on the flight thread */
 /* Asks for the rosters that decide which origin answers; whether one of them is being loaded. */
 void slot_want_rosters(struct engine *engine, struct slot *slot, const struct index_view *view,
-                       bool force, const char *via);
+                       bool force, const struct asker *by);
 bool slot_awaits_rosters(struct engine *engine, const struct slot *slot,
                          const struct index_view *view);
 

@@ -111,11 +111,27 @@ static int limit_ms(const struct source *s)
     return limit_ms > patience_ms ? limit_ms : patience_ms;
 }
 
+/* A place at a mirror that gives no sign of life is waited for in vain. */
+static void note_backing_off(struct source *s, int64_t now_ms)
+{
+    struct budget_view view;
+    size_t number = core_mirror(s->engine, s->origin, s->mirror);
+    if (!budget_is_backing_off(s->engine->budget, number, now_ms))
+        return;
+    budget_view(s->engine->budget, number, now_ms, &view);
+    s->is_silent = true;
+    s->error = ERROR_TIMEOUT;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.160s", source_mirror(s)->name,
+                   view.last_error);
+}
+
 /* Slow is not dead: as long as bytes come the mirror is well. */
 static void check_silent(struct source *s, int64_t now_ms)
 {
     char detail[64];
     int most_ms = limit_ms(s);
+    if (s->turn.waits)
+        note_backing_off(s, now_ms);
     if (s->is_silent || !s->fetched || s->fetched->received ||
         now_ms - s->fetched->heard_ms < most_ms)
         return;
@@ -141,7 +157,9 @@ void source_write_progress(const struct source *s, char *to, size_t size)
     const char *name = source_mirror(s)->name;
     int64_t received = s->fetched ? s->fetched->received : 0;
     int64_t length = s->fetched ? s->fetched->length : -1;
-    if (!received)
+    if (s->turn.waits)
+        (void)snprintf(to + len, size - len, "%s: waits for its turn", name);
+    else if (!received)
         (void)snprintf(to + len, size - len, "%s: no answer yet", name);
     else if (length < 0)
         (void)snprintf(to + len, size - len, "%s: %" PRId64 " bytes so far", name, received);
@@ -213,10 +231,23 @@ static void note_life(struct source *s, const struct receipt *r)
     s->life_ms = shorter ? life_ms : 0;
 }
 
+static void begin_fetch(struct source *s);
+
+/* The place goes to another page. */
+static void end_turn(struct source *s)
+{
+    struct turns *turns = s->turns;
+    struct turn *next;
+    turns_end(turns, &s->turn);
+    while ((next = turns_next(turns, (unsigned)s->engine->options.connections_per_mirror)))
+        begin_fetch(container_of(next, struct source, turn));
+}
+
 static void settle_fetched(struct source *s, struct receipt *r)
 {
     struct engine *e = s->engine;
     s->fetched = NULL;
+    end_turn(s);
     if (r->error) {
         note_failure(s, r);
         receipt_free(r);
@@ -313,11 +344,14 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {receipt_take_head, receipt_take_data, on_done};
 
-void source_fetch(struct source *s)
+static void begin_fetch(struct source *s)
 {
     struct receipt *r = make_receipt(s);
-    if (!r)
+    if (!r) {
+        turns_end(s->turns, &s->turn);
+        s->state = SOURCE_IDLE;
         return;
+    }
     auto_free char *via = core_via(s->engine, s->via);
     bool conditional = s->is_good && s->status == 200;
     struct fetch_request request = {.url = s->page,
@@ -332,9 +366,26 @@ void source_fetch(struct source *s)
                                     .answer_ms = SOURCE_ANSWER_MS,
                                     .patience_ms = core_patience_ms(source_mirror(s)),
                                     .share = (uintptr_t)s};
-    s->state = SOURCE_FETCHING;
     s->fetched = r;
-    s->is_probe = false;
+    s->is_silent = false;
     s->fetch_ms = clock_monotonic_ms();
     (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+}
+
+void source_fetch(struct source *s)
+{
+    unsigned most = (unsigned)s->engine->options.connections_per_mirror;
+    s->turns = source_turns(s->engine, core_mirror(s->engine, s->origin, s->mirror));
+    int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;
+    if (r == TURN_REFUSED) {
+        s->error = ERROR_UNREACHABLE;
+        (void)snprintf(s->failure, sizeof(s->failure), "%s: too many pages wait for one client",
+                       source_mirror(s)->name);
+        return;
+    }
+    s->state = SOURCE_FETCHING;
+    s->is_probe = false;
+    s->fetch_ms = clock_monotonic_ms();
+    if (r == TURN_NOW)
+        begin_fetch(s);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/receipt.h"
 #include "engine/sources.h"
+#include "engine/turns.h"
 
 struct source {
     struct engine *engine;
@@ -18,7 +19,9 @@ struct source {
     bool asked_catalogue, fetch_next;
     bool fetch_alone;        /* ... even if the mirror is backing off */
     bool has_row;            /* the catalogue knows the page */
-    int64_t fetch_ms;        /* when it began */
+    int64_t fetch_ms;        /* when it began, or began to wait for its turn */
+    struct turn turn;        /* at the mirror */
+    struct turns *turns;     /* which it is of */
     struct receipt *fetched; /* what comes of it; while SOURCE_FETCHING */
     bool is_late;            /* others wait for it no longer */
     bool is_silent;          /* it has not begun to answer, or has stopped: a failure */
@@ -28,6 +31,7 @@ struct source {
     size_t listing_bytes; /* of the page it was read from: about as many as it takes in memory */
     char *etag, *date, *url;
     char *via; /* of the request that asked last, or NULL */
+    uint64_t client;
     char body_sha256[SHA256_HEX];
     int64_t confirmed_ms, used_ms;
     int64_t life_ms; /* shorter than page_refresh, as its mirror says; or 0 */
@@ -45,6 +49,8 @@ struct sources {
     uint64_t last_version; /* never given twice, also when a source comes back */
     size_t bytes;          /* of listings in memory */
     int64_t swept_ms, probed_ms;
+    struct turns **turns; /* by the mirror's number */
+    size_t turn_count;
 };
 
 const struct mirror *source_mirror(const struct source *source);
@@ -52,7 +58,9 @@ const struct mirror *source_mirror(const struct source *source);
 /* ---- source_fetch.c */
 /* Loads what is stored, then goes on as fetch_next says. */
 void source_load(struct source *source);
+/* Asks the mirror when it is its turn. */
 void source_fetch(struct source *source);
+struct turns *source_turns(struct engine *engine, size_t mirror); /* NULL: out of memory */
 /* Asks the mirror, unless it is backing off and another may answer. */
 void source_try_fetch(struct source *source, bool alone);
 void source_set_listing(struct source *source, struct listing_ref *listing, size_t bytes);

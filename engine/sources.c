@@ -62,6 +62,8 @@ int sources_new(struct engine *e, struct sources **ret)
 
 static void source_free(struct source *s)
 {
+    if (s->turns)
+        turns_end(s->turns, &s->turn);
     listing_ref_put(s->listing);
     free(s->page);
     free(s->key);
@@ -82,7 +84,26 @@ void sources_free(struct sources *sources)
         HASH_DEL(sources->table, s);
         source_free(s);
     }
+    for (size_t i = 0; i < sources->turn_count; i++)
+        turns_free(sources->turns[i]);
+    free(sources->turns);
     free(sources);
+}
+
+struct turns *source_turns(struct engine *e, size_t mirror)
+{
+    struct sources *all = e->sources;
+    if (mirror >= all->turn_count) {
+        struct turns **more = realloc(all->turns, (mirror + 1) * sizeof(struct turns *));
+        if (!more)
+            return NULL;
+        while (all->turn_count <= mirror)
+            more[all->turn_count++] = NULL;
+        all->turns = more;
+    }
+    if (!all->turns[mirror])
+        all->turns[mirror] = turns_new();
+    return all->turns[mirror];
 }
 
 /* A mirror's list of projects stands where its project pages do, one level up. */
@@ -156,7 +177,7 @@ void source_view(struct source *s, struct source_view *ret)
                                 .failure = s->failure};
 }
 
-bool source_want(struct source *s, bool force, bool alone, const char *via)
+bool source_want(struct source *s, bool force, bool alone, const struct asker *by)
 {
     struct engine *e = s->engine;
     int64_t now_ms = clock_monotonic_ms();
@@ -170,12 +191,15 @@ bool source_want(struct source *s, bool force, bool alone, const char *via)
     }
     if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
         free(s->via);
-        s->via = str_dup(via);
+        s->via = str_dup(by ? by->via : NULL);
+        s->client = by ? by->client : 0;
     }
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
         s->fetch_alone |= alone;
         s->is_probe = false;
+        if (s->turn.waits && by)
+            turns_join(s->turns, &s->turn, by->client);
         return true;
     }
     if (!s->asked_catalogue || (s->status == 200 && !s->listing)) {

@@ -56,7 +56,7 @@ struct listing_ref *sources_peek(struct engine *engine, const struct origin *ori
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than page_refresh or
  * `force`. A mirror that is backing off is not asked unless `alone`. False when nothing is to be
  * waited for. */
-bool source_want(struct source *source, bool force, bool alone, const char *via);
+bool source_want(struct source *source, bool force, bool alone, const struct asker *by);
 void source_view(struct source *source, struct source_view *ret);
 /* Whether a fetch has taken longer than listing_timeout, so that those who have something without
  * it wait no longer. It goes on: a slow mirror is not a dead one. Where no byte came for all that

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/lane.h"
@@ -75,6 +76,35 @@ bool connection_address_is_loopback(const struct sockaddr *address)
         return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
     }
     return false;
+}
+
+bool connection_key(const struct sockaddr *address, struct in6_addr *ret)
+{
+    struct in6_addr key = {0};
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)address;
+        key.s6_addr[10] = key.s6_addr[11] = 0xff;
+        memcpy(&key.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)address;
+        bool is_whole =
+            connection_address_is_loopback(address) || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+        memcpy(&key, &in6->sin6_addr, is_whole ? sizeof(key) : sizeof(key) / 2);
+    } else {
+        return false;
+    }
+    *ret = key;
+    return true;
+}
+
+uint64_t connection_client_id(const struct connection *connection)
+{
+    const struct sockaddr *address = connection_address(connection->mhd);
+    struct in6_addr key;
+    uint64_t id = 0xcbf29ce484222325ull; /* FNV-1a */
+    for (size_t i = 0; address && connection_key(address, &key) && i < sizeof(key); i++)
+        id = (id ^ key.s6_addr[i]) * 0x100000001b3ull;
+    return id ? id : 1;
 }
 
 void connection_tune(struct MHD_Connection *mhd)

@@ -6,6 +6,7 @@
  * MHD's own lock below the list's. All but the waiter's own functions: on the connection's worker.
  */
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -30,6 +31,12 @@ bool connection_address_is_loopback(const struct sockaddr *address);
 /* Called once for each connection that arrives: bounds what a bulk client on loopback can have in
  * flight, so that its worker goes round to the others. */
 void connection_tune(struct MHD_Connection *mhd);
+
+/* Who is behind an address: IPv4 mapped, of IPv6 the first half, which one machine may have for
+ * itself. False where it is neither. */
+bool connection_key(const struct sockaddr *address, struct in6_addr *ret);
+/* The same as a number, never 0. */
+uint64_t connection_client_id(const struct connection *connection);
 
 void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE]);
 

@@ -56,31 +56,12 @@ unsigned guests_share(unsigned connections, bool is_loopback)
 
 /* ------------------------------------------------------------------ addresses */
 
-static bool address_key(const struct sockaddr *address, struct in6_addr *ret)
-{
-    struct in6_addr key = {0};
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        key.s6_addr[10] = key.s6_addr[11] = 0xff;
-        memcpy(&key.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-        bool is_whole =
-            connection_address_is_loopback(address) || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        memcpy(&key, &in6->sin6_addr, is_whole ? sizeof(key) : sizeof(key) / 2);
-    } else {
-        return false;
-    }
-    *ret = key;
-    return true;
-}
-
 /* Under the lock, as what follows. NULL where there is none, or no memory for one. */
 static struct guest_address *address_find(struct guests *guests, const struct sockaddr *address)
 {
     struct in6_addr key;
     struct guest_address *found = NULL;
-    if (address && address_key(address, &key))
+    if (address && connection_key(address, &key))
         HASH_FIND(hh, guests->addresses, &key, sizeof(key), found);
     return found;
 }
@@ -88,7 +69,7 @@ static struct guest_address *address_find(struct guests *guests, const struct so
 static struct guest_address *address_add(struct guests *guests, const struct sockaddr *address)
 {
     struct guest_address *new = calloc(1, sizeof(*new));
-    if (!new || !address_key(address, &new->key)) {
+    if (!new || !connection_key(address, &new->key)) {
         free(new);
         return NULL;
     }
