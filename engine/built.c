@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "base/zstandard.h"
 #include "engine/dates.h"
 #include "engine/delisted.h"
+#include "engine/slot.h"
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256 };
 
@@ -23,6 +25,9 @@ enum { BUILT_DETAIL = 1024 };
 struct built_page {
     struct page page;
     _Atomic int refs;
+    _Atomic bool is_unwanted;
+    bool is_orphan; /* under the orphans' lock, as the list */
+    struct built_page *prev, *next;
     struct engine *engine;
     char detail[BUILT_DETAIL];
     char mirrors[MIRROR_NAMES_BYTES];
@@ -59,11 +64,62 @@ struct page *built_ref(struct page *page)
     return page;
 }
 
+/* Nobody has it any more. */
+static void adopt(struct built_page *b)
+{
+    struct pages *p = b->engine->pages;
+    if (!p) /* at the end */
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    if (b->is_orphan) {
+        DL_DELETE(p->orphans, b);
+        p->orphan_bytes -= built_bytes(&b->page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+}
+
+void built_leave(struct page *page)
+{
+    struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
+    struct pages *p = b ? b->engine->pages : NULL;
+    if (!b)
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    if (b->refs > 1 && !b->is_orphan) {
+        b->is_orphan = true;
+        DL_APPEND(p->orphans, b);
+        p->orphan_bytes += built_bytes(page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+    page_unref(page);
+}
+
+void built_judge_orphans(struct engine *e, size_t most)
+{
+    struct pages *p = e->pages;
+    struct built_page *b;
+    if (p->orphan_bytes <= most)
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    size_t bytes = p->orphan_bytes;
+    for (b = p->orphans; b && bytes > most; b = b->next) {
+        b->is_unwanted = true;
+        bytes -= built_bytes(&b->page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+}
+
+bool page_is_unwanted(const struct page *page)
+{
+    return container_of(page, const struct built_page, page)->is_unwanted;
+}
+
 void page_unref(struct page *page)
 {
     struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
     if (!b || --b->refs > 0)
         return;
+    adopt(b);
     for (int f = 0; f < PAGE_FORMATS; f++)
         for (int c = 0; c < PAGE_CODINGS; c++) {
             struct page_body *body = &page->body[f][c];
@@ -170,10 +226,7 @@ static void href_prefix(const struct build *b, struct buf *to)
         buf_puts(to, b->origin->canonical ? b->origin->canonical : "");
         return;
     }
-    if (b->index[0])
-        depth++;
-    for (const char *s = b->index; *s; s++)
-        depth += *s == '/';
+    depth += b->up;
     while (depth--)
         buf_puts(to, "../");
     buf_printf(to, "files/%s/", b->origin->name);
@@ -420,7 +473,7 @@ static void build_run(struct job *job)
     struct build *b = container_of(job, struct build, job);
     struct built_page *built = page_new(b->engine);
     if (built) {
-        int r = write_page(b, &built->page);
+        int r = b->engine->stopping ? ERROR_STOPPING : write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
             b->merge.mirrors |= 1u << b->mirrors[i];
         name_mirrors(b, built->mirrors, sizeof(built->mirrors));

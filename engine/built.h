@@ -6,12 +6,18 @@
  */
 #include "engine/merge.h"
 #include "engine/sources.h"
+#include "engine/turns.h"
 
 struct built_page; /* a page with its reference count and memory */
 
 /* A page that refuses; NULL when out of memory. */
 struct page *built_refusal(struct engine *engine, enum outcome outcome, const char *detail);
 struct page *built_ref(struct page *page);
+/* Gives back a slot's reference; NULL is legal. As long as replies have the page, clients that do
+ * not read, it counts as an orphan. */
+void built_leave(struct page *page);
+/* Orphans beyond so many bytes become unwanted, the oldest first. */
+void built_judge_orphans(struct engine *engine, size_t most);
 size_t built_bytes(const struct page *page);
 /* Whether two pages say the same in every form. */
 bool built_is_same(const struct page *a, const struct page *b);
@@ -28,6 +34,7 @@ enum build_kind {
 
 struct build {
     struct job job;
+    struct turn turn; /* its owner's */
     enum build_kind kind;
     struct engine *engine;
     void *owner;                       /* the slot; back on the flight thread */
@@ -39,6 +46,7 @@ struct build {
     int64_t said_s[MERGE_SOURCES]; /* when the mirror last said so */
     unsigned count;
     bool official; /* hrefs of the origin's canonical site */
+    unsigned up;   /* how many folders deeper than /simple/ the page stands */
     bool incomplete, makes_metadata;
     int max_age_s;
     struct delisted_file *held; /* see engine/delisted.h */

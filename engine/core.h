@@ -108,8 +108,11 @@ struct engine {
     pthread_mutex_t status_lock;
     struct buf status; /* JSON members */
     struct waitlist status_waiters;
-    _Atomic uint64_t status_count; /* snapshots taken */
-    struct problem *problems;      /* flight thread */
+    _Atomic uint64_t status_count;              /* snapshots taken */
+    _Atomic bool is_short;                      /* of memory: see memory.h */
+    _Atomic int64_t memory_used, fetched_bytes; /* of pages that are being fetched */
+    int64_t trimmed_ms;
+    struct problem *problems; /* flight thread */
     unsigned problem_count;
     void (*free_attachment)(void *attachment);
 };

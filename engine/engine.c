@@ -19,6 +19,7 @@
 #include "engine/evidence.h"
 #include "engine/heads.h"
 #include "engine/marks.h"
+#include "engine/memory.h"
 #include "engine/metadata.h"
 #include "engine/portal.h"
 #include "engine/ranges.h"
@@ -79,6 +80,7 @@ static void tick(struct engine *e, int64_t now_ms)
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     rosters_tick(e, now_ms);
+    memory_tick(e, now_ms);
     log_settle();
     channels_tick(e, now_ms);
     status_tick(e);

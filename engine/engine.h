@@ -36,6 +36,7 @@ struct engine_options {
     int64_t max_size;       /* bytes */
     int64_t min_free;       /* bytes */
     int64_t page_memory;    /* bytes of built pages kept */
+    int64_t max_memory;     /* bytes the process may have for itself, all in all */
     int listing_timeout_ms; /* how long a first publication waits for further mirrors */
     int page_refresh_ms;
     int connect_timeout_ms;
@@ -49,7 +50,7 @@ struct engine_options {
  * ERROR_DENIED: it cannot be written. */
 int engine_open(const struct engine_options *options, struct engine **ret);
 /*
- * Takes over other origins, and max_size, min_free, page_memory, page_refresh_ms,
+ * Takes over other origins, and max_size, min_free, page_memory, max_memory, page_refresh_ms,
  * connections_per_mirror and connections_per_file; the other options need a new engine. What begins
  * from now on goes by them; flights go on with the mirrors they began with, so the old origins must
  * outlive the engine, too. The very same origins again leave pages alone. Blocks until the flight
@@ -102,13 +103,14 @@ struct page {
 };
 
 struct page_query {
-    const char *index;   /* "" is /simple/ */
-    const char *project; /* normalised; NULL asks for the project list */
-    bool flat;           /* project NULL: asks for the flat page, which is HTML alone */
-    bool official;       /* hrefs lead to the public site, not to us */
-    bool refresh;        /* the client said no-cache */
-    const char *via;     /* the client's Via, or NULL */
-    uint64_t client;     /* whoever has the same shares turns at mirrors; 0: nobody */
+    const char *index;     /* "" is /simple/ */
+    const char *project;   /* normalised; NULL asks for the project list */
+    bool flat;             /* project NULL: asks for the flat page, which is HTML alone */
+    bool official;         /* hrefs lead to the public site, not to us */
+    bool refresh;          /* the client said no-cache */
+    const char *via;       /* the client's Via, or NULL */
+    const char *seen_from; /* an index from whose pages the links are seen; NULL: `index` */
+    uint64_t client;       /* whoever has the same shares turns at mirrors; 0: nobody */
 };
 
 /* MISS: a mirror has confirmed it for this very request. STALE: older than page_refresh, and no
@@ -124,6 +126,9 @@ int engine_page(struct engine *engine, const struct page_query *query, struct wa
  * nobody and never waits. */
 struct page *engine_peek(struct engine *engine, const char *origin, const char *path);
 void page_unref(struct page *page);
+/* Whether whoever still sends it should give it up: it is out of date, and there are too many of
+ * its kind. Any thread. */
+bool page_is_unwanted(const struct page *page);
 /* Called with an attachment when its page goes; set once, before the first engine_page. */
 void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *attachment));
 

@@ -6,9 +6,9 @@
  *
  *     heads_ask(e, ...) --> a few requests at a time --> done(owner)
  *
- * A mirror is asked four at a time, the first of all alone, and 600 times in ten minutes, of which an
- * inquiry that goes on where another one of its page ended leaves half to other pages; not when it is
- * backing off, for a day when it refuses HEAD, for a minute when it failed. What came of HEAD
+ * A mirror is asked four at a time, the first of all alone, and 600 times in ten minutes, of which
+ * an inquiry that goes on where another one of its page ended leaves half to other pages; not when
+ * it is backing off, for a day when it refuses HEAD, for a minute when it failed. What came of HEAD
  * says nothing of its health as a source of files. An inquiry ends when all are asked, or after
  * twenty seconds. Flight thread.
  */

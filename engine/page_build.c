@@ -83,6 +83,7 @@ struct build *page_build_new(struct engine *e, const struct slot *s, enum build_
     }
     b->kind = kind;
     b->official = s->official;
+    b->up = s->up;
     b->engine = e;
     b->origin = s->origin;
     b->index = strdup(s->index);

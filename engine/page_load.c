@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,12 @@ enum {
     LONG_MS = 2000,
     PARTS_WAIT_MS = 9000,
     PARTS_MOST = 1000, /* projects on a flat page */
+    BUILDS_MOST = 2,   /* as many as the compute lane has threads */
 };
 
 static void check(struct engine *e, struct slot *s);
 static bool settle_owner(struct engine *e, struct slot *s);
+static void end_build(struct build *b);
 
 static void set_life(struct slot *s, bool stale, int64_t expires_ms)
 {
@@ -66,7 +69,7 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
     pthread_mutex_unlock(&s->waiters.lock);
     s->published = true;
     s->wanted = false; /* what is late may take minutes; the others are asked again meanwhile */
-    page_unref(old);
+    built_leave(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
 }
 
@@ -99,6 +102,7 @@ static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
+    end_build(b);
     if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
         s->building = false;
@@ -156,14 +160,47 @@ static void built(struct build *b)
     pages_source_settled(e); /* a flat page may wait for this one */
 }
 
+/* Of builds few are on the lane at a time: the others wait here, where clients take turns and a
+ * stop need not wait for them. */
+static void next_builds(struct engine *e)
+{
+    struct turn *next;
+    while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST)))
+        build_start(container_of(next, struct build, turn));
+}
+
+static void end_build(struct build *b)
+{
+    turns_end(b->engine->pages->builds, &b->turn);
+    next_builds(b->engine);
+}
+
+void page_builds_drop(struct pages *p)
+{
+    struct turn *next;
+    while (p->builds && (next = turns_next(p->builds, UINT_MAX / 2))) {
+        struct build *b = container_of(next, struct build, turn);
+        struct slot *s = b->owner;
+        turns_end(p->builds, next);
+        build_free(b);
+        slot_unref(s);
+    }
+    turns_free(p->builds);
+}
+
 static void begin_build(struct slot *s, struct build *b, void (*done)(struct build *))
 {
+    struct turns *turns = b->engine->pages->builds;
     b->owner = s;
     b->done = done;
     s->building = true;
     s->is_outdated = false;
     s->refs++;
-    build_start(b);
+    int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
+    if (r == TURN_REFUSED)
+        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* behind everybody */
+    if (r != TURN_WAITS)
+        build_start(b);
 }
 
 /* ------------------------------------------------------------------ parts */
@@ -173,6 +210,7 @@ static void named(struct build *b)
 {
     struct engine *e = b->engine;
     struct slot *s = b->owner;
+    end_build(b);
     s->building = false;
     slot_drop_parts(s);
     if (s->awaits_owner) {

@@ -124,3 +124,16 @@ struct page *engine_peek(struct engine *e, const char *origin_name, const char *
     file_name_release(&name);
     return page;
 }
+
+void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
+{
+    struct index_view view;
+    const struct origin *there = NULL;
+    const char *index =
+        owner->channels[0] || query->official ? NULL : index_with(core_origins(e), owner);
+    if (!index || origins_index(core_origins(e), index, &view) ||
+        roster_owner(e, &view, query->project, &there) || there != owner)
+        return;
+    query->seen_from = query->index;
+    query->index = index;
+}

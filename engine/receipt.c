@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
+enum { FETCHED_SHARE = 4 }; /* of max_memory: pages on their way */
+
 const char *receipt_accept(const struct mirror *mirror)
 {
     return mirror->layout == LAYOUT_FLAT ? "text/html, application/json;q=0.5"
@@ -40,6 +42,7 @@ struct receipt *receipt_new(struct engine *e, struct source *source, const struc
 
 void receipt_free(struct receipt *r)
 {
+    r->engine->fetched_bytes -= r->counted;
     listing_ref_put(r->listing);
     buf_release(&r->body);
     buf_release(&r->packed);
@@ -123,6 +126,11 @@ void receipt_take_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receipt *r = context;
     (void)offset;
+    int64_t most = r->engine->options.max_memory / FETCHED_SHARE;
+    int64_t fetched = r->engine->fetched_bytes += (int64_t)slab->len;
+    r->counted += (int64_t)slab->len;
+    if (fetched > most && !r->body.error)
+        r->body.error = ERROR_NO_MEMORY; /* other pages that come at the same time have it */
     buf_add(&r->body, slab->data, slab->len);
     r->received += (int64_t)slab->len;
     r->heard_ms = clock_monotonic_ms();
@@ -131,6 +139,8 @@ void receipt_take_data(void *context, struct slab *slab, int64_t offset)
 
 void receipt_read(struct receipt *r)
 {
+    if (r->engine->stopping) /* nobody will read it */
+        r->error = ERROR_STOPPING;
     if (r->error == 0 && r->status == 200) {
         r->error = receipt_parse(r);
         if (r->error)

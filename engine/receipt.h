@@ -26,6 +26,7 @@ struct receipt {
     char detail[RECEIPT_DETAIL_BYTES];
     struct buf body;
     _Atomic int64_t received, length; /* so far, any thread; length -1: not known */
+    int64_t counted;                  /* in the engine's fetched_bytes */
     _Atomic int64_t heard_ms;         /* when a byte came last, or when it was asked for */
     int64_t started_ms;
     int64_t fetched_s;

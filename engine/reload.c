@@ -201,6 +201,7 @@ static void take_options(struct engine *e, const struct engine_options *options)
     e->options.max_size = options->max_size;
     e->options.min_free = options->min_free;
     e->options.page_memory = options->page_memory;
+    e->options.max_memory = options->max_memory;
     e->options.page_refresh_ms = options->page_refresh_ms;
     e->options.scrub_after_ms = options->scrub_after_ms;
     e->options.connections_per_mirror = options->connections_per_mirror;

@@ -20,6 +20,7 @@
 struct slot {
     char *key;
     char *index, *project; /* project NULL: the list, or */
+    unsigned up;           /* how many folders deeper than /simple/ its pages stand */
     bool flat;             /* all projects of the first origin on one page */
     bool official;         /* hrefs as the public site has them */
     _Atomic int refs;
@@ -63,8 +64,12 @@ struct pages {
     pthread_rwlock_t lock;
     struct slot *table;
     struct slot *loading; /* flight thread */
+    pthread_mutex_t orphan_lock;
+    struct built_page *orphans; /* no slot has them any more, but replies do; oldest first */
+    _Atomic size_t orphan_bytes;
     int64_t swept_ms;
-    size_t bytes; /* flight thread */
+    struct turns *builds; /* those that wait for the compute lane; flight thread */
+    _Atomic size_t bytes;
 };
 
 /* ---- pages.c */
@@ -72,7 +77,12 @@ struct pages {
  * memory or when strangers have asked for too many names. */
 struct slot *pages_slot(struct pages *pages, const struct page_query *query);
 void slot_unref(struct slot *slot);
+/* A project of an origin without channels has the same page below every index: the query asks for
+ * the one that all of them share whose links are as deep. */
+void pages_share(struct engine *engine, const struct origin *owner, struct page_query *query);
 void slot_drop_parts(struct slot *slot);
+/* Least recently used pages go until there are so many bytes of them. Flight thread. */
+void pages_evict(struct engine *engine, size_t most);
 extern const char slot_no_owner[]; /* what a refusal says */
 /* The page as it is now, a reference, or NULL. Any thread. */
 struct page *slot_page(struct slot *slot, bool *ret_stale);
@@ -83,6 +93,8 @@ void slot_post_load(struct engine *engine, struct slot *slot, bool force, const 
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
 void page_load(struct engine *engine, struct slot *slot, bool force, const struct asker *by);
 
+/* At the end: what waits to be built is given up. */
+void page_builds_drop(struct pages *pages);
 /* Answers the clients whose time is over while their page is on its way. */
 void page_answer_waiters(struct engine *engine, struct slot *slot, int64_t now_ms);
 

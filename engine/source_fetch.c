@@ -337,7 +337,7 @@ static void on_done(void *context, int error, const char *detail)
     struct receipt *r = context;
     r->error = error ? error : r->body.error;
     if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
-        str_copy(r->detail, sizeof(r->detail), detail);
+        str_copy(r->detail, sizeof(r->detail), error ? detail : error_text(r->error));
     r->job.run = parse_run;
     lane_post(r->engine->compute, &r->job);
 }

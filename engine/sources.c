@@ -16,6 +16,7 @@ enum {
     KEEP_SOURCE_MS = 3600 * 1000,
     KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
     KEEP_CROWDED_MS = 2000,      /* beyond page_memory; who waits for others uses his every tick */
+    SOURCES_MANY = 8192,         /* beyond: what mirrors do not have goes as soon */
     SWEEP_MS = 5000,
     SWEEP_CROWDED_MS = 1000,
     PROBE_EVERY_MS = 1000,
@@ -223,18 +224,21 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
 
 static bool is_crowded(const struct engine *e)
 {
-    return e->sources->bytes > (size_t)e->options.page_memory;
+    return e->sources->bytes > (size_t)e->options.page_memory ||
+           e->memory_used > e->options.max_memory / 2;
 }
 
 static void sweep(struct engine *e, int64_t now_ms)
 {
     struct source *s, *next;
     int64_t keep_ms = is_crowded(e) ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
+    bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
+    int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
     HASH_ITER(hh, e->sources->table, s, next)
     {
         int64_t idle_ms = now_ms - s->used_ms;
         bool is_good = s->status == 200;
-        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? keep_ms : KEEP_MISSING_MS))
+        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? keep_ms : missing_ms))
             continue;
         source_set_listing(s, NULL, 0);
         if (is_good && idle_ms < KEEP_SOURCE_MS)
@@ -269,10 +273,18 @@ void sources_tick(struct engine *e, int64_t now_ms)
         e->sources->probed_ms = now_ms;
         probe(e, now_ms);
     }
-    if (now_ms - e->sources->swept_ms >= (is_crowded(e) ? SWEEP_CROWDED_MS : SWEEP_MS)) {
+    if (now_ms - e->sources->swept_ms >=
+        (is_crowded(e) || HASH_COUNT(e->sources->table) > SOURCES_MANY ? SWEEP_CROWDED_MS
+                                                                       : SWEEP_MS)) {
         e->sources->swept_ms = now_ms;
         sweep(e, now_ms);
     }
+}
+
+void sources_shrink(struct engine *e)
+{
+    e->sources->swept_ms = clock_monotonic_ms();
+    sweep(e, e->sources->swept_ms);
 }
 
 size_t sources_bytes(const struct engine *e)

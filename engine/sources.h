@@ -70,6 +70,8 @@ enum {
     SOURCE_ANSWER_MS = 45 * 1000,    /* and so long until the first */
 };
 
+/* Gives back all listings that nobody is using. */
+void sources_shrink(struct engine *engine);
 /* What listings take in memory, about. */
 size_t sources_bytes(const struct engine *engine);
 

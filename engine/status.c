@@ -146,8 +146,11 @@ static void write_mirrors(struct engine *e, struct buf *to)
 static void write_memory(struct engine *e, struct buf *to)
 {
     json_write_name(to, "memory");
-    buf_printf(to, "{\"pages\":%zu,\"listings\":%zu,\"most\":%" PRId64 "}", e->pages->bytes,
-               sources_bytes(e), e->options.page_memory);
+    buf_printf(to,
+               "{\"pages\":%zu,\"unread\":%zu,\"listings\":%zu,\"most\":%" PRId64
+               ",\"used\":%" PRId64 ",\"max\":%" PRId64 "}",
+               e->pages->bytes, e->pages->orphan_bytes, sources_bytes(e), e->options.page_memory,
+               e->memory_used, e->options.max_memory);
 }
 
 void status_tick(struct engine *e)

@@ -41,12 +41,13 @@ enum { DETAIL_MAX_BYTES = 4096, HOLDER_BYTES = 400, WHY_BYTES = 1024 };
 enum {
     POOL_BYTES = 8 << 10, /* zeroed by MHD after each request, so no larger than headers need */
     IDLE_TIMEOUT_S = 60,
-    CONNECTIONS_MIN = 64, /* per worker */
-    CONNECTIONS_MAX = 16384,
-    FDS_OF_OTHERS = 512, /* mirrors, blobs, the catalogue */
-    NEWCOMER_MS = 250,   /* how long a stop waits for the first request of who is just in */
-    SETTLE_MS = 25,      /* by then workers have put up what they were accepting */
+    CONNECTIONS_MIN = 64,   /* per worker */
+    CONNECTIONS_MAX = 8192, /* in all: each takes some 10 KiB of max_memory */
+    FDS_OF_OTHERS = 512,    /* mirrors, blobs, the catalogue */
+    NEWCOMER_MS = 250,      /* how long a stop waits for the first request of who is just in */
+    SETTLE_MS = 25,         /* by then workers have put up what they were accepting */
     KNOCK_MS = 500,
+    PAGE_WATCHED_BYTES = 16 << 10, /* a socket takes less at once */
 };
 
 /* What requests go by. A reload puts a new one in front; old ones stay, for the requests that are
@@ -162,6 +163,12 @@ static bool is_cut_short(void *file)
     return file_is_short(file);
 }
 
+/* A client that does not read holds a page that nobody else has any more. */
+static bool is_unwanted(void *page)
+{
+    return page_is_unwanted(page);
+}
+
 /*
  * Called when the headers are there, when the request is, and again after each resume. A response
  * queued at the first call makes MHD drop the connection after it: wanted where a request is
@@ -196,6 +203,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     enum MHD_Result r = route_send(request);
     if (request->is_mapped)
         guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_cut_short, request->file);
+    else if (request->page && request->bytes >= PAGE_WATCHED_BYTES)
+        guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_unwanted, request->page);
     return r;
 }
 
@@ -307,10 +316,10 @@ static unsigned connection_limit(size_t workers)
 {
     struct rlimit limit;
     uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) ? 1024 : limit.rlim_cur;
-    uint64_t each = fds > FDS_OF_OTHERS ? (fds - FDS_OF_OTHERS) / workers : 0;
-    if (each < CONNECTIONS_MIN)
-        return CONNECTIONS_MIN;
-    return each > CONNECTIONS_MAX ? CONNECTIONS_MAX : (unsigned)each;
+    uint64_t all = fds > FDS_OF_OTHERS ? fds - FDS_OF_OTHERS : 0;
+    if (all > CONNECTIONS_MAX)
+        all = CONNECTIONS_MAX;
+    return all / workers < CONNECTIONS_MIN ? CONNECTIONS_MIN : (unsigned)(all / workers);
 }
 
 static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned limit)

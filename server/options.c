@@ -106,6 +106,13 @@ const struct option_row option_table[] = {
      "goes, and "
      "comes again from the disk.",
      false},
+    {"max_memory", OPTION_SIZE, MEMBER(engine.max_memory), 64 << 20, INT64_MAX, NULL, "SIZE",
+     "memory that the daemon may take, all in all",
+     "Pages, listings, what is on its way and what clients do not read; files that are sent do not "
+     "count, they are in the system's page cache. Near it pages and listings go, then pages that "
+     "are "
+     "not in memory are refused for a while with a 503.",
+     false},
     {"page_refresh", OPTION_DURATION, MEMBER(engine.page_refresh_ms), 10, 7 * DAY_MS, NULL, "TIME",
      "age at which a page is asked for again: 10min",
      "Pages are built anew only if what their mirrors list has changed.", false},

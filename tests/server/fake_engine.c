@@ -260,6 +260,12 @@ struct page *engine_peek(struct engine *engine, const char *origin, const char *
     return NULL;
 }
 
+bool page_is_unwanted(const struct page *page)
+{
+    (void)page;
+    return false;
+}
+
 void page_unref(struct page *page)
 {
     if (!page)
