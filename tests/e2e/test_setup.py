@@ -164,6 +164,17 @@ def test_an_index_of_another_daemon(tmp_path, own, serve, mirrors):
     assert f"nope: {daemon.url} has no such index" in said
 
 
+def test_a_channel_that_a_pattern_allows_and_no_mirror_has(tmp_path, serve, mirrors):
+    """The daemon that runs is asked: cu* allows cuda126, which no mirror has."""
+    daemon = serve(all_mirrors(mirrors))
+    assert told_of(tmp_path, "--index", "cu126", url=daemon.url) == f"{daemon.url}/cu126/simple"
+    said = setup(tmp_path, "pip", "--index", "cuda126", code=USAGE, url=daemon.url)
+    assert f"cuda126: {daemon.url} has no such index; did you mean cu126?" in said
+    assert "There are: simple, cu126" in said
+    said = setup(tmp_path, "pip", "--index", "simpel", code=USAGE, url=daemon.url)
+    assert "did you mean simple?" in said
+
+
 def test_another_machine_that_does_not_answer(tmp_path, own):
     """It may be there tomorrow, so it is believed."""
     arguments = ("setup", "pip", "--index", "team", "--config", own, "--url", SILENT)
