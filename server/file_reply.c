@@ -143,7 +143,11 @@ static enum MHD_Result send_refusal(struct request *request)
     request->cache = NULL;
     if (facts->outcome == OUTCOME_NO_FILE)
         hint_file(request->site->engine, request->route.origin, request->route.path, &detail);
-    return reply_problem(request, reply_status_of_outcome(facts->outcome), detail.data);
+    unsigned status = reply_status_of_outcome(facts->outcome);
+    struct reply reply = reply_of_problem(request, status, detail.data);
+    /* Where something is under way. Of all else pip would sleep for what it says, five times. */
+    reply_header(&reply, "Retry-After", facts->outcome == OUTCOME_UNAVAILABLE ? "1" : NULL);
+    return reply_send(&reply, request, status);
 }
 
 static enum MHD_Result send_error(struct request *request, int error)

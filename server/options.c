@@ -72,7 +72,8 @@ const struct option_row option_table[] = {
     {"cache_dir", OPTION_PATH, MEMBER(engine.cache_dir), 0, 0, check_path, "DIR",
      "where wheels and their catalogue are kept",
      "Not set: the directory that systemd names in CACHE_DIRECTORY, for root /var/cache/wheelyard, "
-     "else $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon per directory.",
+     "else $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon per directory, "
+     "which is no link, and not to be written by everybody.",
      true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
      "most that the cache may hold: 200GB, 150GiB",

@@ -385,9 +385,17 @@ def test_a_page_is_refreshed_in_the_background(origin, serve, body):
     wait_until(lambda: newer in wire.file_names(daemon.page("torch")), what="the new page")
 
 
+def put_other_project(origin):
+    """The channel is there, for a mirror lists something in it."""
+    link = anchor("/whl/cu126/torchaudio-1.0-py3-none-any.whl", "torchaudio-1.0-py3-none-any.whl")
+    origin.put_page("/whl/cu126/torchaudio/", simple_page("torchaudio", [link]))
+
+
 def test_s3s_403_means_no_such_project(origin, serve):
     origin.put("/whl/cu126/torch/", scripted.ACCESS_DENIED, status=403, type="application/xml")
+    put_other_project(origin)
     daemon = serve(configuration(pytorch=[official_mirror("s3", origin.url)]))
+    assert daemon.page("torchaudio").status == 200
     assert daemon.page("torch").status == 404
 
 
@@ -399,8 +407,10 @@ def test_any_other_403_is_a_failing_mirror(origin, serve):
 
 def test_a_403_that_is_configured_to_mean_missing(origin, serve):
     origin.put("/whl/cu126/torch/", b"<html>blocked</html>", status=403, type="text/html")
+    put_other_project(origin)
     mirror = official_mirror("official", origin.url, missing=[403, 404])
     daemon = serve(configuration(pytorch=[mirror]))
+    assert daemon.page("torchaudio").status == 200
     assert daemon.page("torch").status == 404
 
 

@@ -520,8 +520,8 @@ def test_m_links_lead_to_files(stage):
             assert wire.ask(f"{url}.metadata").status == 200
 
 
-def test_m_wrong_bytes_end_in_a_cut(stage):
+def test_m_wrong_bytes_end_in_a_cut_or_before_a_status_line(stage):
     target, wheel = stage.fill("{wrong}")
     reply = stage.ask(target)
-    assert (reply.status, reply.cut) == (200, True)
-    assert len(reply.body) < wheel.stat().st_size
+    assert (reply.status, reply.cut) in ((200, True), (502, False))
+    assert reply.status == 502 or len(reply.body) < wheel.stat().st_size

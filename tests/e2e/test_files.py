@@ -225,8 +225,8 @@ def test_who_asks_the_mirror_is_us(origin, daemon):
 
 
 def test_our_own_request_coming_back_is_a_loop(origin, daemon):
-    daemon.get(URL, {"Via": "1.1 somebody"})
+    daemon.get(URL, {"Via": "1.1 somebody, 1.1 wheelyard-0123456789abcdef"})
     via = origin.asked(PATH)[-1].headers["via"]
-    assert via.startswith("1.1 somebody")
+    assert via.startswith("1.1 wheelyard-0123456789abcdef, 1.1 wheelyard-")  # and nobody else
     assert daemon.get("/cu126/simple/torch/", {"Via": via}).status == 508
     assert daemon.get(URL, {"Via": via}).status == 508

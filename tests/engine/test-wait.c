@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "engine/wait.h"
 
 enum { THREADS = 4, STEPS = 2000 };
@@ -249,12 +250,39 @@ static void closing_leaves_nobody(void **state)
     waitlist_release(&race.list);
 }
 
+static void resumes_whose_time_is_over(void **state)
+{
+    (void)state;
+    struct waitlist list;
+    struct client c[3];
+    int64_t now_ms = clock_monotonic_ms();
+    waitlist_init(&list);
+    for (int i = 0; i < 3; i++)
+        client_init(&c[i], 10 * i);
+    c[0].waiter.until_ms = now_ms - 1;
+    c[1].waiter.until_ms = now_ms + 60000; /* and c[2] has no limit */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(waitlist_join(&list, &c[i].waiter, no, NULL), WAIT_SUSPENDED);
+    waitlist_expire(&list, now_ms);
+    waitlist_expire(&list, now_ms);
+    assert_int_equal(c[0].resumes, 1);
+    assert_int_equal(c[1].resumes + c[2].resumes, 0);
+    assert_true(waiter_is_late(&c[0].waiter));
+    assert_false(waiter_is_late(&c[1].waiter));
+    assert_false(waiter_is_late(&c[2].waiter));
+    waitlist_expire(&list, now_ms + 60000);
+    assert_int_equal(c[1].resumes, 1);
+    assert_int_equal(c[2].resumes, 0);
+    waitlist_close(&list);
+    waitlist_release(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wakes_whom_it_concerns),  cmocka_unit_test(sweeps_those_who_left),
-        cmocka_unit_test(loses_no_wake_up),        cmocka_unit_test(closing_leaves_nobody),
-        cmocka_unit_test(nobody_comes_in_between),
+        cmocka_unit_test(wakes_whom_it_concerns), cmocka_unit_test(resumes_whose_time_is_over),
+        cmocka_unit_test(sweeps_those_who_left),  cmocka_unit_test(loses_no_wake_up),
+        cmocka_unit_test(closing_leaves_nobody),  cmocka_unit_test(nobody_comes_in_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
