@@ -56,9 +56,10 @@ enum board_state {
 struct board {
     _Atomic int refs;
     _Atomic int state;
-    _Atomic int64_t size;   /* -1 unknown */
-    _Atomic int64_t prefix; /* contiguous bytes from 0 */
-    _Atomic int64_t limit;  /* whole-file readers may read below it */
+    _Atomic int64_t size;    /* -1 unknown */
+    _Atomic int64_t read_ms; /* when somebody last read */
+    _Atomic int64_t prefix;  /* contiguous bytes from 0 */
+    _Atomic int64_t limit;   /* whole-file readers may read below it */
     _Atomic unsigned senders;
     _Atomic bool has_bytes;  /* some are there by now */
     _Atomic bool wants_pass; /* closed for want of disk: readers go on by themselves */

@@ -24,9 +24,10 @@ enum {
 };
 
 struct health {
-    unsigned failures; /* in a row */
-    bool is_of_file;   /* one of them */
-    unsigned connections;
+    unsigned failures;    /* in a row */
+    bool is_of_file;      /* one of them */
+    unsigned connections; /* all, and those for bulk */
+    unsigned bulk;
     int64_t until_ms; /* backing off until then */
     int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
     int64_t out_ms;   /* out until then */
@@ -158,8 +159,19 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
     return x_rate > 0 && y_rate > 0 && x_rate > 2 * y_rate;
 }
 
+static bool has_place(const struct budget *b, const struct health *h, enum budget_need need)
+{
+    unsigned own = b->connections > 1 ? (b->connections + 3) / 4 : 0; /* of what is brief */
+    if (need == BUDGET_FREE)
+        return true;
+    if (need == BUDGET_BULK)
+        return h->connections < b->connections && h->bulk + own < b->connections;
+    return h->connections < b->connections ||
+           (h->connections - h->bulk < own && h->connections < 2 * b->connections);
+}
+
 int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
-                bool counted, enum flight_rank rank, int64_t now_ms, unsigned *ret)
+                enum budget_need need, enum flight_rank rank, int64_t now_ms, unsigned *ret)
 {
     int best = -1;
     bool busy = false, later = false;
@@ -172,7 +184,7 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
             later = true;
             continue;
         }
-        if (counted && h->connections >= b->connections) {
+        if (!has_place(b, h, need)) {
             busy |= !off;
             later |= off;
             continue;
@@ -189,14 +201,21 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
     return 0;
 }
 
-void budget_begin(struct budget *b, size_t mirror)
+void budget_begin(struct budget *b, size_t mirror, enum budget_need need)
 {
-    b->mirror[mirror].connections++;
+    b->mirror[mirror].connections += need != BUDGET_FREE;
+    b->mirror[mirror].bulk += need == BUDGET_BULK;
 }
 
-void budget_end(struct budget *b, size_t mirror)
+void budget_end(struct budget *b, size_t mirror, enum budget_need need)
 {
-    b->mirror[mirror].connections--;
+    b->mirror[mirror].connections -= need != BUDGET_FREE;
+    b->mirror[mirror].bulk -= need == BUDGET_BULK;
+}
+
+void budget_lengthen(struct budget *b, size_t mirror)
+{
+    b->mirror[mirror].bulk++;
 }
 
 static void forget_failures(struct health *h)

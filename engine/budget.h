@@ -30,6 +30,15 @@ struct budget_view {
     unsigned connections;
 };
 
+/* What a connection is wanted for. A quarter of a mirror's connections (of one alone: none) is for
+ * what is brief. Where that place is taken by what was brief and goes on, and cannot be stopped,
+ * there is another for a moment; never more than twice as many as a mirror may have. */
+enum budget_need {
+    BUDGET_FREE,  /* a request so small that it takes no connection */
+    BUDGET_BRIEF, /* a file's first bytes, a small file, the end of one: over in a moment */
+    BUDGET_BULK,
+};
+
 /* `connections`: at most so many file transfers at once per mirror. `seed` makes the jitter. */
 int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret);
 void budget_free(struct budget *budget);
@@ -42,17 +51,19 @@ void budget_set_connections(struct budget *budget, unsigned connections);
  * Chooses among `count` mirrors, those whose bit is set in `excluded` left out; *ret is an index
  * into `mirrors`. BUDGET_NONE: nobody is left; BUDGET_BUSY: somebody is, but all its connections
  * are in use, or it failed less than a second ago: ask again after the next budget_end and at the
- * next tick. `counted` is false for small requests, which need no connection. rank: who only asks
+ * next tick. rank: who only asks
  * ahead is not sent to a mirror that is backing off, for it can wait (BUDGET_BUSY); that others
  * wait more urgently is for the owner to see, who knows them.
  */
 enum { BUDGET_NONE = 1, BUDGET_BUSY = 2 };
 int budget_pick(struct budget *budget, const size_t *mirrors, unsigned count, unsigned excluded,
-                bool counted, enum flight_rank rank, int64_t now_ms, unsigned *ret);
+                enum budget_need need, enum flight_rank rank, int64_t now_ms, unsigned *ret);
 
-/* Around each counted transfer. */
-void budget_begin(struct budget *budget, size_t mirror);
-void budget_end(struct budget *budget, size_t mirror);
+/* Around each transfer that takes a connection. */
+void budget_begin(struct budget *budget, size_t mirror, enum budget_need need);
+void budget_end(struct budget *budget, size_t mirror, enum budget_need need);
+/* What was brief goes on and on: from now on it is bulk. */
+void budget_lengthen(struct budget *budget, size_t mirror);
 
 /* What came of a request for a file. bytes / ms = 0: nothing to learn about rate. */
 void budget_succeeded(struct budget *budget, size_t mirror, int64_t bytes, int64_t ms,

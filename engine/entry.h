@@ -67,6 +67,10 @@ struct files {
     struct flying *flying; /* flight thread, as are these: */
     struct entry *failed;
     unsigned writer_turn;
+    struct engine *engine;
+    struct job retry; /* see engine/sharing.c */
+    bool retry_posted;
+    uint64_t asks;       /* so many came */
     struct pass *passes; /* of which a source may still bring something */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */

@@ -24,6 +24,8 @@
  *     writer lane       what nobody wrote yet is written, and reported to the flight thread
  *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
  */
+enum { RATE_LEAST_BYTES = 1 << 20 };
+
 struct held {
     struct job job;
     struct feed *feed;
@@ -343,8 +345,9 @@ static void account(struct feed *t, int error, const char *detail)
     struct budget *budget = t->engine->budget;
     size_t mirror = t->counted_mirror;
     int64_t now_ms = clock_monotonic_ms();
-    if (t->counted)
-        budget_end(budget, mirror);
+    budget_end(budget, mirror, t->need);
+    if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it was there */
+        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     if (error == ERROR_STOPPING)
         return;
     if (error == 0 || error == ERROR_GONE)
@@ -524,9 +527,11 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->answer.run = answer_run;
     t->done.run = done_behind_writes;
     t->held_last = &t->held;
-    t->counted = !c->head && flying_is_counted(fl);
-    if (t->counted)
-        budget_begin(e->budget, t->counted_mirror);
+    t->need = c->head || !flying_is_counted(fl) ? BUDGET_FREE
+              : fl->brief[c->slot]              ? BUDGET_BRIEF
+                                                : BUDGET_BULK;
+    t->rank = fl->rank[c->slot];
+    budget_begin(e->budget, t->counted_mirror, t->need);
     t->next = fl->feeds;
     fl->feeds = t;
     flying_ref(fl);

@@ -45,10 +45,10 @@ static size_t open_most(void)
 
 int files_new(struct engine *e, struct files **ret)
 {
-    (void)e;
     struct files *files = calloc(1, sizeof(*files));
     if (!files)
         return ERROR_NO_MEMORY;
+    files->engine = e;
     pthread_rwlock_init(&files->lock, NULL);
     files->open_most = open_most();
     *ret = files;

@@ -519,6 +519,7 @@ static void forgive_pause(struct flight *f, int64_t now_ms)
         f->slot[i].begun_ms += pause_ms;
         f->slot[i].heard_ms += pause_ms;
         f->slot[i].window_ms += pause_ms;
+        f->slot[i].long_ms += pause_ms;
     }
 }
 
@@ -530,6 +531,7 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
         f->rate[m] = rates ? rates[m] : 0;
     if (f->shy && now_ms - f->shy_since_ms >= SHY_MS)
         f->shy = 0;
+    flight_leave_trickle(f);
     flight_hedge(f);
     sync_when_due(f);
     if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */

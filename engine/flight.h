@@ -82,9 +82,9 @@ enum flight_rank {
 };
 
 enum flight_command_type {
-    FLIGHT_ASK,   /* slot, rank: choose a mirror not in `excluded`; answer by flight_on_mirror. A
-                     later one of the same slot replaces it; FLIGHT_CUT, _PARK, _END and
-                     FLIGHT_DROP withdraw it */
+    FLIGHT_ASK, /* slot, rank, brief: choose a mirror not in `excluded`; answer by flight_on_mirror.
+                   A later one of the same slot replaces it; FLIGHT_CUT, _PARK, _END and FLIGHT_DROP
+                   withdraw it */
     FLIGHT_DROP,  /* slot: its FLIGHT_ASK is void, nothing is left to fetch there */
     FLIGHT_START, /* slot, transfer, mirror, head, from, to (-1: to the end), resume */
     FLIGHT_STOP,  /* transfer; error, detail, rate (bytes a second, 0 not measured): another mirror
@@ -135,6 +135,7 @@ struct flight_command {
     bool head;   /* ask HEAD */
     bool resume; /* the mirror must be held to the validator of its earlier answer (If-Range) */
     bool authoritative;
+    bool brief; /* a file's first bytes, or few: it will be over in a moment */
     bool keep, doubted, refusals;
     int error;
     char sha256[SHA256_HEX];
@@ -183,8 +184,10 @@ void flight_on_bytes(struct flight *flight, uint64_t transfer, int64_t from, int
 void flight_on_ended(struct flight *flight, uint64_t transfer, int error, int status,
                      const char *detail);
 
-/* The connection is needed for a FLIGHT_RANK_WAITING elsewhere: the transfer is stopped if it is
- * FLIGHT_RANK_AHEAD still; false: it is not. */
+/* The connection is needed elsewhere: the transfer is stopped if it has brought something, and
+ * another one can go on behind it later; false: it is not. The flight asks again at once, and
+ * waits.
+ */
 bool flight_on_yield(struct flight *flight, uint64_t transfer);
 
 /* ---- disk and digests */

@@ -160,7 +160,7 @@ static bool is_waited_for(const struct flight *f, const struct slot *s)
     return false;
 }
 
-static bool may_yield(const struct flight *f, const struct slot *s)
+bool flight_may_yield(const struct flight *f, const struct slot *s)
 {
     return s->state == SLOT_RUNNING && s->rank == FLIGHT_RANK_AHEAD && !is_waited_for(f, s);
 }
@@ -171,13 +171,24 @@ static bool yield_furthest(struct flight *f, const struct slot *for_whom)
     struct slot *furthest = NULL;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         struct slot *s = &f->slot[i];
-        if (may_yield(f, s) && !(unfit(f, for_whom) & (1u << s->mirror)) &&
+        if (flight_may_yield(f, s) && !(unfit(f, for_whom) & (1u << s->mirror)) &&
             (!furthest || s->from > furthest->from))
             furthest = s;
     }
     if (furthest)
         flight_stop_slot(f, furthest);
     return furthest;
+}
+
+/* A newcomer's first bytes, a small file, the end of one: over in a moment. */
+static bool is_brief(const struct flight *f, const struct slot *s)
+{
+    bool any = f->present.count;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        any |= f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
+    int64_t end = s->to >= 0 ? s->to : f->size;
+    return s->rank != FLIGHT_RANK_AHEAD &&
+           (s->head || !any || (end >= 0 && end - s->from <= SMALL_BYTES));
 }
 
 static void emit_ask(struct flight *f, struct slot *s)
@@ -187,6 +198,7 @@ static void emit_ask(struct flight *f, struct slot *s)
     c->slot = (unsigned)(s - f->slot);
     c->excluded = s->excluded;
     c->rank = s->rank;
+    c->brief = is_brief(f, s);
 }
 
 /* false: every mirror that could do it has its share; the plan comes back when one has ended. */
@@ -229,7 +241,7 @@ static bool is_read_whole(const struct flight *f)
 }
 
 /* Whether it would be found out that mirrors have different files. */
-static bool is_provable(const struct flight *f)
+bool flight_is_provable(const struct flight *f)
 {
     return f->vouched || f->has_strong;
 }
@@ -242,7 +254,7 @@ static bool has_several(const struct flight *f)
 
 static bool is_segmented(const struct flight *f)
 {
-    return f->known && f->size >= SEGMENTED_BYTES && has_several(f) && is_provable(f) &&
+    return f->known && f->size >= SEGMENTED_BYTES && has_several(f) && flight_is_provable(f) &&
            !is_front_alone(f);
 }
 
@@ -261,7 +273,8 @@ static bool is_bounded(const struct flight *f, const struct slot *s, unsigned mi
     bool ranged = s->rank == FLIGHT_RANK_WAITING && s != &f->slot[FRONT] && !s->of_whole;
     bool large = f->size < 0 ? s->from == 0 : f->size >= SEGMENTED_BYTES;
     return large && !ranged && !f->plain && has_several(f) && !is_front_alone(f) &&
-           (is_provable(f) || is_first(f)) && !((f->no_ranges | f->unsized) & (1u << mirror));
+           (flight_is_provable(f) || is_first(f)) &&
+           !((f->no_ranges | f->unsized) & (1u << mirror));
 }
 
 static int64_t segment_bytes(const struct flight *f, unsigned mirror)
@@ -407,7 +420,7 @@ static unsigned faster(const struct flight *f, const struct slot *s)
     bool stalled = flight_is_stalled(f, s);
     int64_t mine = stalled ? 0 : s->pace;
     unsigned set = 0;
-    if (mine < 0 || f->size < 0 || !is_provable(f))
+    if (mine < 0 || f->size < 0 || !flight_is_provable(f))
         return 0;
     for (unsigned m = 0; m < f->mirrors; m++) {
         int64_t pace = known_pace(f, m);
@@ -528,7 +541,7 @@ bool flight_races(const struct slot *hedge, const struct slot *with)
     return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
 }
 
-static bool is_racing(const struct flight *f, const struct slot *s)
+bool flight_is_racing(const struct flight *f, const struct slot *s)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         const struct slot *o = &f->slot[i];
@@ -554,8 +567,8 @@ void flight_hedge(struct flight *f)
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         const struct slot *s = &f->slot[i];
         bool waited = s->head ? !f->known && f->readers : is_waited_for(f, s);
-        if (s->state == SLOT_RUNNING && !s->full && !s->by_byte && waited && !is_racing(f, s) &&
-            ~not_better(f, s))
+        if (s->state == SLOT_RUNNING && !s->full && !s->by_byte && waited &&
+            !flight_is_racing(f, s) && ~not_better(f, s))
             hedge(f, s, not_better(f, s));
     }
 }
@@ -576,17 +589,4 @@ void flight_plan(struct flight *f)
     plan_front(f);
     plan_waiting(f);
     plan_ahead(f);
-}
-
-bool flight_on_yield(struct flight *f, uint64_t transfer)
-{
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-        struct slot *s = &f->slot[i];
-        if (s->state != SLOT_RUNNING || s->transfer != transfer || !may_yield(f, s))
-            continue;
-        flight_stop_slot(f, s);
-        flight_plan(f); /* the rest is asked for again, behind who waits */
-        return true;
-    }
-    return false;
 }

@@ -24,7 +24,9 @@ enum {
     HEDGE_MS = 1000,         /* without an answer somebody else is asked, too */
     PACE_MS = 3000, /* over so long a transfer's pace is measured; without a byte it stalls */
     PACE_LEAST_BYTES = 16 << 10, /* a second: slower, whoever is not known to be as slow is asked */
-    PACE_SHARE = 4,        /* slow: below a quarter of what another mirror is known to bring */
+    PACE_SHARE = 4,     /* slow: below a quarter of what another mirror is known to bring */
+    TRICKLE_MS = 30000, /* over so long, less than so much a second is no transfer */
+    TRICKLE_BYTES = 1 << 10,
     LEFT_MS = 30000,       /* so long the pace at which a mirror was left is what is known of it */
     HEDGE_AGAIN_MS = 2000, /* when there was nobody to ask beside */
     SHY_MS = 10000,        /* so long a mirror that failed ahead is not asked ahead */
@@ -53,6 +55,7 @@ struct slot {
     uint64_t rival;    /* a hedge: the slow transfer that was asked for the same run; else 0 */
     int64_t begun_ms, heard_ms;      /* asked; last brought something */
     int64_t window_ms, window_bytes; /* brought since then */
+    int64_t long_ms, long_bytes;     /* the same of a window of half a minute */
     int64_t pace;                    /* bytes a second in the window before; -1: none yet */
     enum flight_rank rank;
     uint64_t transfer;
@@ -160,7 +163,15 @@ unsigned flight_excluded(const struct flight *f, const struct slot *s);
 bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror);
 /* Asks somebody else, too, where a reader waits and no answer comes, or little. */
 void flight_hedge(struct flight *f);
+/* Whether it would be found out that mirrors have different files. */
+bool flight_is_provable(const struct flight *f);
+/* Whether a segment ahead, where nobody stands. */
+bool flight_may_yield(const struct flight *f, const struct slot *s);
+/* Whether two slots are asked for its run. */
+bool flight_is_racing(const struct flight *f, const struct slot *s);
 /* Whether the slot was asked beside the other one. */
 bool flight_races(const struct slot *hedge, const struct slot *with);
+/* Leaves a mirror that trickles, where nobody can be raced, for one that has not been tried. */
+void flight_leave_trickle(struct flight *f);
 /* No byte for so long that its pace is nothing. */
 bool flight_is_stalled(const struct flight *f, const struct slot *s);

@@ -210,6 +210,43 @@ static void stop_outrun(struct flight *f, struct slot *s)
     flight_stop_slot(f, s);
 }
 
+static bool has_trickled(const struct flight *f, struct slot *s)
+{
+    if (s->state != SLOT_RUNNING || !s->accepted || f->now_ms - s->long_ms < TRICKLE_MS)
+        return false;
+    int64_t rate = s->long_bytes * 1000 / (f->now_ms - s->long_ms);
+    s->long_ms = f->now_ms;
+    s->long_bytes = 0;
+    return rate < TRICKLE_BYTES;
+}
+
+/* Where another mirror's answer could not be held to this one's, or the length is not known, nobody
+ * is raced. With a claim another goes on behind it, else it begins anew: its readers, who have had
+ * next to nothing, are cut. */
+void flight_leave_trickle(struct flight *f)
+{
+    unsigned all = (1u << f->mirrors) - 1;
+    for (unsigned i = 0; i < FLIGHT_SLOTS && f->phase == FILLING && !flight_is_whole(f); i++) {
+        struct slot *s = &f->slot[i];
+        unsigned bit = 1u << s->mirror;
+        bool raced = flight_is_provable(f) && f->size >= 0;
+        if (!has_trickled(f, s) || raced || !(all & ~(f->refused | f->dead | s->tried | bit)))
+            continue;
+        stop_outrun(f, s);
+        s->tried |= bit;
+        flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
+        if (f->vouched) {
+            flight_plan(f);
+            continue;
+        }
+        unsigned dead = f->dead | bit;
+        flight_start_over(f, ERROR_TIMEOUT);
+        f->dead = dead;
+        flight_plan(f);
+        return;
+    }
+}
+
 /* The first answer for a run that two were asked for: the other one is not needed. Where that was
  * the front, its duty goes over. */
 static struct slot *win(struct flight *f, struct slot *s)
@@ -291,8 +328,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     s->endless = a->total < 0 && s->to < 0;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
-    s->heard_ms = s->window_ms = f->now_ms;
-    s->window_bytes = 0;
+    s->heard_ms = s->window_ms = s->long_ms = f->now_ms;
+    s->window_bytes = s->long_bytes = 0;
     if (s->accepted && (!has_begun(f, s) || !a->same_validator))
         f->has_strong = a->has_strong;
     if (f->size < 0 && a->total >= 0) {
@@ -382,6 +419,7 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         s->at = to > s->at ? to : s->at; /* disk lanes may overtake each other */
         s->heard_ms = f->now_ms;
         s->window_bytes += to - from;
+        s->long_bytes += to - from;
     }
     if (s && excess)
         on_excess(f, s);
@@ -455,4 +493,29 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
         }
     }
     flight_plan(f);
+}
+
+/* ------------------------------------------------------------------- yielding */
+
+/* Whether a later transfer can go on where this one stops. */
+static bool can_go_on(const struct flight *f, const struct slot *s)
+{
+    int64_t end = s->to >= 0 ? s->to : f->size >= 0 ? f->size : INT64_MAX;
+    return s->accepted && !s->head && !s->full && s->at > s->from &&
+           end - s->at > FLIGHT_HOLD_BACK && flight_is_provable(f) && !f->plain &&
+           !(f->no_ranges & (1u << s->mirror)) && !flight_is_racing(f, s);
+}
+
+bool flight_on_yield(struct flight *f, uint64_t transfer)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS && f->phase == FILLING; i++) {
+        struct slot *s = &f->slot[i];
+        if (s->state != SLOT_RUNNING || s->transfer != transfer ||
+            (!flight_may_yield(f, s) && !can_go_on(f, s)))
+            continue;
+        flight_stop_slot(f, s);
+        flight_plan(f); /* the rest is asked for again, behind who waits */
+        return true;
+    }
+    return false;
 }

@@ -364,68 +364,6 @@ void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha
 
 /* ---------------------------------------------------------------- time */
 
-bool flights_somebody_waits(const struct engine *e)
-{
-    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
-        for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-            if (fl->asking[i] && fl->rank[i] != FLIGHT_RANK_AHEAD)
-                return true;
-    return false;
-}
-
-static bool is_among(size_t mirror, const size_t *mirrors, unsigned count, unsigned excluded)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (mirrors[i] == mirror && !(excluded & (1u << i)))
-            return true;
-    return false;
-}
-
-/* One at a time: what was stopped gives its connection back when it has ended. */
-void flights_yield_one(struct engine *e, const size_t *mirrors, unsigned count, unsigned excluded)
-{
-    for (struct flying *fl = e->files->flying; fl; fl = fl->next)
-        for (const struct feed *t = fl->feeds; t; t = t->next)
-            if (t->stopped && t->counted && is_among(t->counted_mirror, mirrors, count, excluded))
-                return;
-    for (struct flying *fl = e->files->flying; fl; fl = fl->next)
-        for (const struct feed *t = fl->feeds; t; t = t->next)
-            if (t->counted && is_among(t->counted_mirror, mirrors, count, excluded) &&
-                flight_on_yield(fl->flight, t->number)) {
-                flying_drain(fl);
-                return;
-            }
-}
-
-static void retry_asks(struct flying *fl, enum flight_rank rank)
-{
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-        if (!fl->asking[i] || fl->rank[i] != rank || fl->over)
-            continue;
-        struct flight_command ask = {
-            .type = FLIGHT_ASK, .slot = i, .excluded = fl->excluded[i], .rank = rank};
-        flying_ask(fl, &ask);
-        flying_drain(fl);
-    }
-}
-
-static void retry_rank(struct engine *e, enum flight_rank rank)
-{
-    for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
-        flying_ref(fl); /* it may end meanwhile, and its neighbour with it */
-        retry_asks(fl, rank);
-        next = fl->over ? e->files->flying : fl->next;
-        flying_unref(fl);
-    }
-}
-
-void flights_retry_asks(struct engine *e)
-{
-    retry_rank(e, FLIGHT_RANK_WAITING);
-    retry_rank(e, FLIGHT_RANK_FRONT);
-    retry_rank(e, FLIGHT_RANK_AHEAD);
-}
-
 static void tick_one(struct flying *fl, int64_t now_ms)
 {
     if (!fl->flight)

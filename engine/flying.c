@@ -254,39 +254,6 @@ void flying_know_from_row(struct flying *fl)
         board_know(fl->board, fl->row_size);
 }
 
-void flying_ask(struct flying *fl, const struct flight_command *c)
-{
-    size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers), mirror;
-    bool gives_way = c->rank == FLIGHT_RANK_AHEAD && flights_somebody_waits(fl->engine);
-    int r = gives_way ? BUDGET_BUSY
-                      : budget_pick(fl->engine->budget, numbers, count, c->excluded,
-                                    flying_is_counted(fl), c->rank, clock_monotonic_ms(), &mirror);
-    fl->asking[c->slot] = r == BUDGET_BUSY;
-    fl->excluded[c->slot] = c->excluded;
-    fl->rank[c->slot] = c->rank;
-    if (r == BUDGET_BUSY && c->rank == FLIGHT_RANK_WAITING)
-        flights_yield_one(fl->engine, numbers, count, c->excluded);
-    if (r == BUDGET_BUSY)
-        return;
-    if (r == 0) {
-        flight_on_mirror(fl->flight, c->slot, mirror, 0, NULL);
-        return;
-    }
-    char detail[FLIGHT_DETAIL] = "";
-    for (unsigned m = 0; m < count; m++) {
-        struct budget_view view;
-        if (c->excluded & (1u << m))
-            continue;
-        budget_view(fl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
-        size_t len = strlen(detail);
-        (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
-                       len ? "; " : "", fl->origin->mirrors[m].name, view.last_error);
-    }
-    flight_on_mirror(fl->flight, c->slot, FLIGHT_NO_MIRROR, detail[0] ? ERROR_UPSTREAM_BROKEN : 0,
-                     detail);
-}
-
 struct hash_job {
     struct job job;
     struct flying *flying;

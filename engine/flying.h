@@ -6,6 +6,7 @@
  * the flight thread, but for what struct feed marks otherwise.
  */
 #include "base/digest.h"
+#include "engine/budget.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
 
@@ -41,6 +42,8 @@ struct flying {
     uint64_t last_interest;
     uint64_t first_interest;
     bool asking[FLIGHT_SLOTS]; /* every connection is busy: ask again */
+    bool brief[FLIGHT_SLOTS];
+    int64_t asking_ms[FLIGHT_SLOTS]; /* since when */
     unsigned excluded[FLIGHT_SLOTS];
     enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX];
@@ -85,8 +88,9 @@ struct feed {
     uint64_t number, fetch;
     unsigned mirror;
     size_t counted_mirror; /* its number in the budget */
-    bool counted;          /* holds one of the mirror's connections */
-    bool stopped;
+    enum budget_need need; /* what it holds of the mirror's connections */
+    enum flight_rank rank;
+    bool stopped, yielded, holds_on; /* the last: it may not be stopped, as was found just now */
     bool head, says_empty, was_wrong;
     int verdict_error;
     int64_t from, to;
@@ -139,8 +143,13 @@ void flying_know_from_row(struct flying *flying);
 int flying_renew_board(struct flying *flying);
 /* Puts up a flight's first board. */
 void flying_put_board(struct flying *flying, struct board *board);
-/* Asks the budget for a mirror, as FLIGHT_ASK says. */
+/* Asks the budget for a mirror, as FLIGHT_ASK says: at once, or in its turn. */
 void flying_ask(struct flying *flying, const struct flight_command *command);
+/* Asks for a slot that waits; stays waiting when nothing is to be had. may: false: others that are
+ * before it wait on. */
+void flying_ask_again(struct flying *flying, unsigned slot, bool may);
+/* Whether its readers do not read just now, or there are none. */
+bool flying_is_unread(const struct flying *flying, int64_t now_ms);
 /* Registers somebody who waits for size and ETag. */
 void flying_add_interest(struct flying *flying, enum file_use use);
 /* Ends a flight that nobody reads and that only waits for somebody to resume it; keep: what is on
@@ -148,13 +157,11 @@ void flying_add_interest(struct flying *flying, enum file_use use);
 void flying_forget(struct flying *flying, bool keep);
 /* Unlinks a partial, on the lane that may wait for the disk; takes over the name. */
 void flying_discard(struct engine *engine, char *name);
-/* Whether any flight waits for a connection that outranks a segment ahead. */
-bool flights_somebody_waits(const struct engine *engine);
-/* Stops a segment ahead on one of these mirrors (numbers of the budget), for a reader that waits.
- */
-void flights_yield_one(struct engine *engine, const size_t *mirrors, unsigned count,
-                       unsigned excluded);
 /* Small files need no connection of their own. */
 bool flying_is_counted(const struct flying *flying);
-/* A connection came free: those that were told to wait ask again, the most urgent first. */
+/* ---- sharing.c: a connection came free, or time went by: those that wait ask again, each in its
+ * turn, and what has had a connection for long gives it to who waits still. */
 void flights_retry_asks(struct engine *engine);
+/* The same, soon: from where a flight's commands are carried out. */
+void flights_retry_soon(struct engine *engine);
+bool flights_somebody_waits(const struct engine *engine);

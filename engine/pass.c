@@ -324,7 +324,7 @@ static void begin_run(struct job *job)
     pthread_mutex_unlock(&p->list.lock);
     bool may = !closed && !p->engine->stopping &&
                (p->arrived == p->first_at || p->sha256[0]); /* go on only under a digest */
-    int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, false,
+    int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, BUDGET_FREE,
                               FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
     for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)

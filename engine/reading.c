@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/metadata.h"
@@ -483,6 +484,8 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
         most = f->to - offset;
     if (most <= 0)
         return FILE_END;
+    if (f->board)
+        f->board->read_ms = clock_monotonic_ms();
     while (f->board && f->board->state == BOARD_ASK_AGAIN) {
         if (waiter->gone)
             return ERROR_STOPPING;

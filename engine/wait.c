@@ -68,6 +68,14 @@ void waitlist_wake(struct waitlist *list, int64_t from, int64_t to)
     pthread_mutex_unlock(&list->lock);
 }
 
+bool waitlist_has_any(struct waitlist *list)
+{
+    pthread_mutex_lock(&list->lock);
+    bool any = list->first;
+    pthread_mutex_unlock(&list->lock);
+    return any;
+}
+
 unsigned waitlist_sweep(struct waitlist *list)
 {
     unsigned count = 0;

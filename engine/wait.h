@@ -47,6 +47,8 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
 
 /* Resumes every waiter whose `want` lies in [from, to); [0, INT64_MAX) is everybody. */
 void waitlist_wake(struct waitlist *list, int64_t from, int64_t to);
+/* Whether anybody waits. */
+bool waitlist_has_any(struct waitlist *list);
 /* Resumes those whose client has left; returns how many. */
 unsigned waitlist_sweep(struct waitlist *list);
 /* Whether there is one whose time is over, and to resume all of those. */

@@ -22,7 +22,8 @@ static struct budget *make(uint64_t seed)
 static int pick(struct budget *b, unsigned excluded, int64_t now_ms)
 {
     unsigned choice = 99;
-    int r = budget_pick(b, all, COUNT, excluded, true, FLIGHT_RANK_WAITING, now_ms, &choice);
+    int r =
+        budget_pick(b, all, COUNT, excluded, BUDGET_BRIEF, FLIGHT_RANK_WAITING, now_ms, &choice);
     assert_true(r == 0 || choice == 99); /* untouched */
     return r ? -r : (int)choice;
 }
@@ -212,18 +213,19 @@ static void connections_are_limited(void **state)
     (void)state;
     struct budget *b = make(9);
     unsigned choice;
-    budget_begin(b, 0);
-    budget_begin(b, 0);
+    budget_begin(b, 0, BUDGET_BRIEF);
+    budget_begin(b, 0, BUDGET_BRIEF);
     assert_int_equal(pick(b, 0, 1000), 1);
     assert_int_equal(pick(b, 6, 1000), -BUDGET_BUSY);
-    assert_int_equal(budget_pick(b, all, COUNT, 6, false, FLIGHT_RANK_WAITING, 1000, &choice), 0);
+    assert_int_equal(budget_pick(b, all, COUNT, 6, BUDGET_FREE, FLIGHT_RANK_WAITING, 1000, &choice),
+                     0);
     budget_failed(b, 1, "reset", -1, 1000);
     assert_int_equal(pick(b, 4, 5000), 1); /* no longer backing off */
     budget_failed(b, 1, "reset", 20, 5000);
     assert_int_equal(pick(b, 4, 7000), -BUDGET_BUSY); /* the good one is worth the wait */
-    budget_end(b, 0);
+    budget_end(b, 0, BUDGET_BRIEF);
     assert_int_equal(pick(b, 4, 7000), 0);
-    budget_end(b, 0);
+    budget_end(b, 0, BUDGET_BRIEF);
     budget_free(b);
 }
 
@@ -292,13 +294,16 @@ static void newcomers_join_and_limits_change(void **state)
     assert_string_equal(v.last_error, "reset");
     budget_view(b, COUNT, 10000, &v);
     assert_string_equal(v.last_error, "");
-    assert_int_equal(budget_pick(b, mirrors, 2, 0, true, FLIGHT_RANK_WAITING, 10000, &choice), 0);
+    assert_int_equal(
+        budget_pick(b, mirrors, 2, 0, BUDGET_BRIEF, FLIGHT_RANK_WAITING, 10000, &choice), 0);
     assert_int_equal(choice, 1);
-    budget_begin(b, COUNT);
-    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, FLIGHT_RANK_WAITING, 10000, &choice), 0);
+    budget_begin(b, COUNT, BUDGET_BRIEF);
+    assert_int_equal(
+        budget_pick(b, mirrors, 2, 1, BUDGET_BRIEF, FLIGHT_RANK_WAITING, 10000, &choice), 0);
     budget_set_connections(b, 1);
-    assert_int_equal(budget_pick(b, mirrors, 2, 1, true, FLIGHT_RANK_WAITING, 10000, &choice),
-                     BUDGET_BUSY);
+    assert_int_equal(
+        budget_pick(b, mirrors, 2, 1, BUDGET_BRIEF, FLIGHT_RANK_WAITING, 10000, &choice),
+        BUDGET_BUSY);
     budget_free(b);
 }
 

@@ -5,6 +5,8 @@
 enum {
     WASTE_EACH = 3 << 20, /* bytes that may come in vain per transfer */
     SYNC_MS = 2000,
+    OVERTAKEN_MS = 1,
+    STARVED_MS = 3000,
 };
 
 /* ------------------------------------------------------------------ what is asked */
@@ -89,6 +91,60 @@ void owner_check_start(struct world *w, int file, const struct flight_command *c
 {
     check_company(w, file, c);
     check_present(w, file, c);
+}
+
+/* --------------------------------------------------------------- who is asked */
+
+static bool is_before(const struct precedence *a, const struct precedence *b)
+{
+    if (a->brief != b->brief)
+        return a->brief;
+    if (a->rank != b->rank && !a->brief)
+        return a->rank < b->rank;
+    return a->since_ms < b->since_ms;
+}
+
+/* Nobody who may have this connection was to have it before, and waits. */
+void owner_check_turn(struct world *w, int file, unsigned slot, unsigned mirror)
+{
+    const struct precedence *mine = &w->blob[file].ask[slot].turn;
+    for (int f = 0; f < w->files; f++)
+        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++) {
+            const struct ask *other = &w->blob[f].ask[s];
+            bool fits = !(other->excluded & (1u << mirror)) && (other->turn.brief || !mine->brief);
+            if (other->waiting && fits && (f != file || s != slot) &&
+                world_now_ms(w) - other->turn.since_ms > OVERTAKEN_MS &&
+                !budget_is_backing_off(w->budget, mirror, world_now_ms(w)) &&
+                is_before(&other->turn, mine))
+                world_fault(w, "file %d slot %u: overtaken by file %d slot %u at mirror %u", f, s,
+                            file, slot, mirror);
+        }
+}
+
+/* What is brief waits no longer than a bulk transfer has its turn. */
+static void check_starving(struct world *w, int file, unsigned slot)
+{
+    const struct ask *ask = &w->blob[file].ask[slot];
+    int64_t waited_ms = world_now_ms(w) - ask->turn.since_ms;
+    unsigned bulk[MIRRORS] = {0};
+    if (!ask->waiting || waited_ms < STARVED_MS || w->calm)
+        return;
+    for (int i = 0; i < TRANSFERS; i++)
+        if (w->transfer[i].used && w->transfer[i].need != BUDGET_FREE)
+            bulk[w->transfer[i].mirror] += 1 + (w->transfer[i].turn.brief ? 1000 : 0);
+    for (unsigned m = 0; m < w->mirrors; m++)
+        if (!(ask->excluded & (1u << m)) && ask->turn.brief && w->connections > 1 &&
+            bulk[m] >= w->connections && bulk[m] < 2 * w->connections &&
+            !budget_is_backing_off(w->budget, m, world_now_ms(w)))
+            world_fault(w, "file %d slot %u: brief, and waits for bulk since %lld ms", file, slot,
+                        (long long)waited_ms);
+}
+
+void owner_check_turns(struct world *w)
+{
+    for (int f = 0; f < w->files; f++)
+        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
+            check_starving(w, f, s);
 }
 
 /* --------------------------------------------------------- after each step */

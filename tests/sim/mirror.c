@@ -159,7 +159,10 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
         t->copy = (struct copy){PORTAL, PORTAL_BYTES, -1, PORTAL_BYTES, 0};
     b->portal_seen |= w->portal;
     draw_fate(w, t, &w->mirror[c->mirror]);
-    budget_begin(w->budget, c->mirror);
+    struct precedence *turn = &b->ask[c->slot].turn;
+    t->turn = (struct precedence){turn->rank, turn->brief, false, world_now_ms(w)};
+    t->need = c->head ? BUDGET_FREE : turn->brief ? BUDGET_BRIEF : BUDGET_BULK;
+    budget_begin(w->budget, c->mirror, t->need);
     b->transfers++;
     int64_t wait_us = (int64_t)w->mirror[c->mirror].latency_ms * 1000;
     post_step(w, t, t->fate == FATE_SILENT ? 5000000 + wait_us : wait_us);
@@ -210,7 +213,7 @@ void transfer_settle(struct world *w, struct transfer *t)
     struct transfer end = *t;
     t->used = false;
     struct blob *b = &w->blob[end.file];
-    budget_end(w->budget, end.mirror);
+    budget_end(w->budget, end.mirror, end.need);
     tell_budget(w, &end);
     TRACE(w, "file %d transfer %llu mirror %u over: %s%s", end.file, (unsigned long long)end.number,
           end.mirror, error_text(end.error), end.stopped ? " (stopped)" : "");

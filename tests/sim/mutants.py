@@ -15,8 +15,8 @@ import tempfile
 import time
 
 BASE = ["base/str.c", "base/error.c", "base/clock.c"]
-MODEL = [f"tests/sim/{name}.c" for name in ("checks", "content", "crash", "disk", "mirror", "owner", "readers", "simulate", "world")]
-FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "cache/map.c"]
+MODEL = [f"tests/sim/{name}.c" for name in ("checks", "content", "crash", "disk", "mirror", "owner", "readers", "sharing", "simulate", "world")]
+FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "engine/precedence.c", "cache/map.c"]
 BOARD = ["engine/board.c", "engine/wait.c"]
 # program: what is mutated, what else it is made of
 PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", *MODEL, *BASE]),
@@ -56,7 +56,7 @@ MUTANTS = [
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
     ("ask for what is under way", "covered = o->from <= ret->from && ret->from < end;", "covered = false;"),
     ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
-    ("hedge again and again", "waited && !is_racing(f, s) &&", "waited && (1 || is_racing(f, s)) &&"),
+    ("hedge again and again", "!flight_is_racing(f, s) && ~not_better(f, s))", "~not_better(f, s))"),
     ("more connections than allowed", "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] >= f->connections)",
      "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] > f->connections)"),
     # nobody is forgotten
@@ -68,6 +68,11 @@ MUTANTS = [
     ("a sole mirror has no second chance", "return busy || later ? BUDGET_BUSY : BUDGET_NONE;",
      "return BUDGET_NONE;"),
     ("believe a length of long ago", "f->first_size = -1;\n    f->phase", "f->phase"),
+    # everybody has a turn
+    ("no place for what is brief", "(h->connections - h->bulk < own && h->connections < 2 * b->connections);", "0;"),
+    ("serve who came last", "return a->since_ms < b->since_ms ? -1 : a->since_ms > b->since_ms;",
+     "return a->since_ms > b->since_ms ? -1 : a->since_ms < b->since_ms;"),
+    ("bulk before what is brief", "return -1;\n    return t->unread", "return FLIGHT_RANK_AHEAD;\n    return t->unread"),
     # the end
     ("never park", "else if (now_ms - f->idle_since_ms >= GRACE_MS)", "else if (0)"),
     ("reserve again and again", "f->reserved = true;", ";"),

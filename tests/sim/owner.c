@@ -144,97 +144,6 @@ void owner_release(struct world *w)
 
 /* ------------------------------------------------------ commands, checked */
 
-static bool somebody_waits(const struct world *w)
-{
-    for (int f = 0; f < w->files; f++)
-        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
-            if (w->blob[f].ask[s].waiting && w->blob[f].ask[s].rank != FLIGHT_RANK_AHEAD)
-                return true;
-    return false;
-}
-
-/* A reader waits: a segment ahead gives its connection. */
-static void yield_one(struct world *w, unsigned excluded)
-{
-    for (int i = 0; i < TRANSFERS; i++) {
-        struct transfer *t = &w->transfer[i];
-        struct blob *b = &w->blob[t->file];
-        if (!t->used || t->stopped || (excluded & (1u << t->mirror)) || !b->flight ||
-            b->flights != t->flight || !flight_on_yield(b->flight, t->number))
-            continue;
-        TRACE(w, "file %d transfer %llu yields", t->file, (unsigned long long)t->number);
-        owner_drain(w, t->file);
-        return;
-    }
-}
-
-static void choose_mirror(struct world *w, int file, unsigned slot)
-{
-    struct blob *b = &w->blob[file];
-    size_t mirrors[MIRRORS];
-    unsigned choice = 0;
-    for (unsigned i = 0; i < w->mirrors; i++)
-        mirrors[i] = i;
-    struct ask *ask = &b->ask[slot];
-    ask->waiting = false;
-    int r = ask->rank == FLIGHT_RANK_AHEAD && somebody_waits(w)
-                ? BUDGET_BUSY
-                : budget_pick(w->budget, mirrors, w->mirrors, ask->excluded, true, ask->rank,
-                              world_now_ms(w), &choice);
-    ask->waiting = r == BUDGET_BUSY;
-    TRACE(w, "file %d slot %u asks without %x: %s %u", file, slot, b->ask[slot].excluded,
-          r == BUDGET_BUSY ? "busy"
-          : r              ? "none"
-                           : "mirror",
-          choice);
-    if (r == BUDGET_BUSY && ask->rank == FLIGHT_RANK_WAITING)
-        yield_one(w, ask->excluded);
-    else if (r != BUDGET_BUSY)
-        flight_on_mirror(b->flight, slot, r ? FLIGHT_NO_MIRROR : choice, 0, "");
-}
-
-static void on_ask(struct world *w, int file, const struct flight_command *c)
-{
-    struct blob *b = &w->blob[file];
-    if (c->slot >= FLIGHT_SLOTS || b->parked)
-        world_fault(w, "file %d: an ask of slot %u%s", file, c->slot, b->parked ? ", parked" : "");
-    b->ask[c->slot] = (struct ask){true, c->rank, c->excluded};
-    if (world_chance(w, 80)) {
-        choose_mirror(w, file, c->slot);
-        return;
-    }
-    struct event *e = world_post(w, EVENT_ANSWER_ASK, (int64_t)world_random(w, 50000));
-    e->file = file;
-    e->index = (int)c->slot;
-    e->flight = b->flights;
-}
-
-void owner_on_answer_ask(struct world *w, const struct event *e)
-{
-    struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight || !b->ask[e->index].waiting)
-        return;
-    choose_mirror(w, e->file, (unsigned)e->index);
-    owner_drain(w, e->file);
-}
-
-static void retry_rank(struct world *w, enum flight_rank rank)
-{
-    for (int f = 0; f < w->files; f++)
-        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
-            if (w->blob[f].ask[s].waiting && w->blob[f].ask[s].rank == rank) {
-                choose_mirror(w, f, s);
-                owner_drain(w, f);
-            }
-}
-
-void owner_retry_asks(struct world *w)
-{
-    retry_rank(w, FLIGHT_RANK_WAITING);
-    retry_rank(w, FLIGHT_RANK_FRONT);
-    retry_rank(w, FLIGHT_RANK_AHEAD);
-}
-
 static void on_start(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
@@ -499,7 +408,7 @@ static void execute(struct world *w, int file, const struct flight_command *c)
     b->size = c->size;
     switch (c->type) {
     case FLIGHT_ASK:
-        on_ask(w, file, c);
+        owner_ask(w, file, c);
         break;
     case FLIGHT_START:
         on_start(w, file, c);

@@ -112,6 +112,7 @@ void world_forget_work(struct world *w)
 {
     size_t count = w->events;
     w->events = 0;
+    w->turns_due = false;
     for (size_t i = 0; i < count; i++) {
         struct event e = w->heap[i];
         if (is_work(e.type))
@@ -177,7 +178,8 @@ static void prepare(struct world *w)
     for (unsigned i = w->crashes ? 1 + (unsigned)world_random(w, 5) : 0; i; i--)
         world_post(w, EVENT_CRASH, (int64_t)world_random(w, BUSY_US))->index =
             (int)world_random(w, CRASH_RESTART + 1);
-    if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
+    w->connections = 1 + (unsigned)world_random(w, 4);
+    if (budget_new(w->mirrors, w->connections, w->random, &w->budget))
         world_fault(w, "budget_new failed");
     if (refusals_new(&w->refusals))
         world_fault(w, "refusals_new failed");
@@ -228,6 +230,7 @@ static void on_tick(struct world *w)
 {
     tell_time(w);
     owner_retry_asks(w);
+    owner_check_turns(w);
     for (int f = 0; f < w->files; f++)
         readers_wake(w, f); /* those whose time to leave has come */
     bool idle = w->calm;
@@ -272,8 +275,9 @@ static void dispatch(struct world *w, const struct event *e)
     case EVENT_COMMITTED:
         owner_on_committed(w, e);
         break;
-    case EVENT_ANSWER_ASK:
-        owner_on_answer_ask(w, e);
+    case EVENT_TURNS:
+        w->turns_due = false;
+        owner_retry_asks(w);
         break;
     case EVENT_SYNC_COPY:
         disk_on_sync_copy(w, e);

@@ -17,6 +17,7 @@
 #include "engine/budget.h"
 #include "engine/extents.h"
 #include "engine/flight.h"
+#include "engine/precedence.h"
 #include "engine/refusals.h"
 
 enum {
@@ -92,6 +93,8 @@ struct transfer {
     bool over; /* the connection is closed */
     int file;
     unsigned slot, mirror;
+    struct precedence turn;
+    enum budget_need need;
     uint64_t number;   /* the flight's */
     uint64_t flight;   /* which flight of the file, see struct blob */
     uint64_t partial;  /* which partial its bytes go to */
@@ -131,7 +134,7 @@ struct reader {
 
 struct ask {
     bool waiting;
-    enum flight_rank rank;
+    struct precedence turn;
     unsigned excluded;
 };
 
@@ -200,7 +203,7 @@ enum event_type {
     EVENT_HASHED,
     EVENT_JUDGED,
     EVENT_COMMITTED,
-    EVENT_ANSWER_ASK,
+    EVENT_TURNS,
     EVENT_SYNC_COPY, /* on the writer's lane */
     EVENT_SYNC_END,  /* the data are synced, then the map */
     EVENT_DIGEST,
@@ -237,6 +240,7 @@ struct world {
     struct event heap[EVENTS];
     size_t events;
     struct budget *budget;
+    unsigned connections; /* of each mirror */
     struct refusals *refusals;
     unsigned mirrors;
     struct mirror mirror[MIRRORS];
@@ -259,6 +263,8 @@ struct world {
     bool crashes;     /* at any time until the quiet end */
     bool has_boot_id; /* the kernel says which boot it is */
     bool tells_rates;
+    uint64_t asks;  /* so many came */
+    bool turns_due; /* an EVENT_TURNS is under way */
     bool crash_now; /* in the middle of a sync */
     unsigned boot, restarts;
     uint64_t last_disk;
@@ -282,6 +288,7 @@ void world_trace(struct world *w, const char *format, ...) __attribute__((format
 #define TRACE(w, ...) ((w)->trace ? world_trace((w), __VA_ARGS__) : (void)0)
 
 void owner_drain(struct world *w, int file);
+void owner_ask(struct world *w, int file, const struct flight_command *c);
 void owner_retry_asks(struct world *w);
 void owner_claim(struct world *w, int file); /* what is claimed of it now */
 void owner_correct(struct world *w, int file);
@@ -291,7 +298,8 @@ void owner_on_hashed(struct world *w, const struct event *e);
 void owner_on_judged(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
 void owner_forget_partial(struct blob *b);
-void owner_on_answer_ask(struct world *w, const struct event *e);
+void owner_check_turn(struct world *w, int file, unsigned slot, unsigned mirror);
+void owner_check_turns(struct world *w); /* after each tick */
 void owner_check_start(struct world *w, int file, const struct flight_command *c);
 void owner_check(struct world *w, int file);      /* after each step */
 void owner_check_sync(struct world *w, int file); /* after each tick */
