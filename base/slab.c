@@ -56,23 +56,27 @@ void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *contex
 }
 
 /* Asked once for 256 KiB: walking a hundred slabs costs nothing beside copying one. */
-static bool has_its_share(const struct slab_pool *pool, uint64_t share)
+static bool has_its_share(const struct slab_pool *pool, uint64_t share, uint64_t group)
 {
-    unsigned held = 0;
-    for (unsigned i = 0; share && i < pool->count; i++)
-        held += pool->slabs[i].is_taken && pool->slabs[i].share == share;
-    return share && held >= pool->free_count;
+    unsigned of_share = 0, of_group = 0;
+    for (unsigned i = 0; i < pool->count; i++) {
+        const struct slab *slab = &pool->slabs[i];
+        of_share += slab->is_taken && slab->share == share;
+        of_group += slab->is_taken && slab->group == group;
+    }
+    return (share && of_share >= pool->free_count) || (group && of_group >= pool->free_count);
 }
 
-struct slab *slab_get(struct slab_pool *pool, uint64_t share)
+struct slab *slab_get(struct slab_pool *pool, uint64_t share, uint64_t group)
 {
     pthread_mutex_lock(&pool->lock);
-    struct slab *slab = has_its_share(pool, share) ? NULL : pool->free;
+    struct slab *slab = has_its_share(pool, share, group) ? NULL : pool->free;
     if (slab) {
         pool->free = slab->next;
         pool->free_count--;
         slab->is_taken = true;
         slab->share = share;
+        slab->group = group;
     } else {
         pool->starved = true;
     }
@@ -99,4 +103,12 @@ void slab_put(struct slab *slab)
     pthread_mutex_unlock(&pool->lock);
     if (tell)
         pool->on_available(pool->context);
+}
+
+unsigned slab_pool_taken(struct slab_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    unsigned taken = pool->count - pool->free_count;
+    pthread_mutex_unlock(&pool->lock);
+    return taken;
 }

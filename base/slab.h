@@ -6,9 +6,9 @@
  * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
  * it) so that the transfer can go on. Any thread.
  *
- * Fair: what has the same `share` may together hold as many slabs as are free (alone: half of all).
- * So one whose bytes are stored slowly leaves some for the others, and what holds none gets one
- * while there is any. Share 0 has no such limit.
+ * Fair: what has the same `share` (a file) may together hold as many slabs as are free (alone: half
+ * of all), and so may what has the same `group` (a mirror). So one whose bytes are stored slowly
+ * leaves some for the others, and what holds none gets one while there is any. 0 has no such limit.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct slab {
     struct slab_pool *pool;
     struct slab *next; /* the owner's */
     bool is_taken;     /* the pool's, as is this: */
-    uint64_t share;
+    uint64_t share, group;
 };
 
 int slab_pool_new(unsigned count, struct slab_pool **ret_pool);
@@ -33,6 +33,8 @@ void slab_pool_free(struct slab_pool *pool); /* every slab must be back; NULL is
 /* At most one observer; set before the first slab_get. */
 void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *context), void *context);
 
-/* NULL when there is none for this share; len is 0. */
-struct slab *slab_get(struct slab_pool *pool, uint64_t share);
+/* NULL when there is none for this share or group; len is 0. */
+struct slab *slab_get(struct slab_pool *pool, uint64_t share, uint64_t group);
 void slab_put(struct slab *slab); /* NULL is legal */
+/* How many are not back. */
+unsigned slab_pool_taken(struct slab_pool *pool);

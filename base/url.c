@@ -442,40 +442,62 @@ static bool same_place(const struct url *a, const struct url *b)
            (a->port == b->port || (is_standard_port(a) && is_standard_port(b)));
 }
 
-static int decode_below(const struct url *prefix, const struct url *url, char **ret_path)
+int url_prefix_init(const char *text, struct url_prefix *ret)
 {
-    auto_buf struct buf top;
     auto_buf struct buf path;
-    int r;
-
-    buf_init(&top, URL_MAX_BYTES);
+    struct url url = {0};
     buf_init(&path, URL_MAX_BYTES);
-    r = url_decode(prefix->path, strlen(prefix->path), &top);
+    int r = url_parse(text, &url);
     if (r == 0)
-        r = url_decode(url->path, strlen(url->path), &path);
-    if (r < 0)
+        r = url_decode(url.path, strlen(url.path), &path);
+    if (r < 0) {
+        url_release(&url);
         return r;
-    if (!str_starts(path.data, top.data))
+    }
+    *ret = (struct url_prefix){.url = url};
+    ret->path = buf_take(&path, &ret->len);
+    return 0;
+}
+
+void url_prefix_release(struct url_prefix *prefix)
+{
+    url_release(&prefix->url);
+    free(prefix->path);
+    *prefix = (struct url_prefix){.len = 0};
+}
+
+int url_prefix_rest(const struct url_prefix *prefix, const struct url *url, const char *path,
+                    const char **ret_rest)
+{
+    if (!same_place(&prefix->url, url) || !str_starts(path, prefix->path))
         return URL_ELSEWHERE;
     /* An escaped slash would make two resources one key. */
-    if (strcasestr(url->path, "%2f") || !url_key_is_valid(path.data + top.len))
+    if (strcasestr(url->path, "%2f") || !url_key_is_valid(path + prefix->len))
         return ERROR_BAD_REQUEST;
-    *ret_path = strdup(path.data + top.len);
-    return *ret_path ? 0 : ERROR_NO_MEMORY;
+    *ret_rest = path + prefix->len;
+    return 0;
 }
 
 int url_below(const char *prefix, const char *text, char **ret_path)
 {
+    struct url_prefix top = {.len = 0};
     struct url below = {0};
-    struct url top = {0};
-    int r = url_parse(prefix, &top);
-
+    auto_buf struct buf path;
+    const char *rest;
+    buf_init(&path, URL_MAX_BYTES);
+    int r = url_prefix_init(prefix, &top);
     if (r == 0)
         r = url_parse(text, &below);
+    if (r == 0 && !same_place(&top.url, &below))
+        r = URL_ELSEWHERE;
     if (r == 0)
-        r = same_place(&top, &below) ? decode_below(&top, &below, ret_path) : URL_ELSEWHERE;
+        r = url_decode(below.path, strlen(below.path), &path);
+    if (r == 0)
+        r = url_prefix_rest(&top, &below, path.data, &rest);
+    if (r == 0 && !(*ret_path = strdup(rest)))
+        r = ERROR_NO_MEMORY;
     url_release(&below);
-    url_release(&top);
+    url_prefix_release(&top);
     return r;
 }
 

@@ -56,6 +56,18 @@ void url_encode_path(struct buf *to, const char *path);
 enum { URL_ELSEWHERE = 1 };
 int url_below(const char *prefix, const char *text, char **ret_path);
 
+/* The same for one prefix and many URLs: each is parsed once. `path` is the URL's, decoded; the
+ * rest points into it. */
+struct url_prefix {
+    struct url url;
+    char *path; /* decoded */
+    size_t len; /* of path */
+};
+int url_prefix_init(const char *text, struct url_prefix *ret);
+void url_prefix_release(struct url_prefix *prefix);
+int url_prefix_rest(const struct url_prefix *prefix, const struct url *url, const char *path,
+                    const char **ret_rest);
+
 /* A key: not empty, valid UTF-8, at most 1,024 bytes, no control byte, no backslash, no empty, "."
  * or ".." segment, no leading or trailing slash. */
 bool url_key_is_valid(const char *path);

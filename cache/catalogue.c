@@ -65,6 +65,7 @@ struct visit {
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
         int (*evidence)(void *context, const char *sha256, int level, const char *why);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
+        int (*place)(void *context, const struct catalogue_place *place);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
         int (*channel)(void *context, const char *origin, const char *name, int64_t listed_s);
         int (*showing)(void *context, const struct catalogue_showing *showing);
@@ -410,6 +411,41 @@ int catalogue_each_metadata(struct catalogue *catalogue, const char *origin, con
 int catalogue_drop_metadata(struct catalogue *catalogue, const char *origin, const char *path)
 {
     return sql_change(catalogue->sql, DROP_METADATA, VALUES(sql_text(origin), sql_text(path)));
+}
+
+/* ------------------------------------------------------------------ places */
+
+int catalogue_put_place(struct catalogue *catalogue, const struct catalogue_place *p)
+{
+    return sql_change(catalogue->sql, PUT_PLACE,
+                      VALUES(sql_text(p->origin), sql_text(p->path), sql_text(p->mirror),
+                             sql_text(p->page), sql_text(p->url)));
+}
+
+int catalogue_drop_places(struct catalogue *catalogue, const char *origin, const char *mirror,
+                          const char *page)
+{
+    return sql_change(catalogue->sql, DROP_PLACES,
+                      VALUES(sql_text(origin), sql_text(mirror), sql_text(page)));
+}
+
+static int on_place(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_place place = {.origin = text(row, 0),
+                                          .path = text(row, 1),
+                                          .mirror = text(row, 2),
+                                          .page = text(row, 3),
+                                          .url = text(row, 4)};
+    return visit->place(visit->context, &place);
+}
+
+int catalogue_each_place(struct catalogue *catalogue, const char *origin, const char *path,
+                         int (*visit)(void *context, const struct catalogue_place *place),
+                         void *context)
+{
+    return visit_each(catalogue, EACH_PLACE, VALUES(sql_text(origin), sql_text(path)), on_place,
+                      &(struct visit){.place = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ ranges */

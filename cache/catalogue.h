@@ -165,6 +165,21 @@ int catalogue_each_metadata(struct catalogue *catalogue, const char *origin, con
                             void *context);
 int catalogue_drop_metadata(struct catalogue *catalogue, const char *origin, const char *path);
 
+/* ---- places: where a mirror has a file that is not where its path says, by its stored page ----
+ */
+struct catalogue_place {
+    const char *origin, *path, *mirror;
+    const char *page; /* which says so */
+    const char *url;
+};
+int catalogue_put_place(struct catalogue *catalogue, const struct catalogue_place *place);
+int catalogue_drop_places(struct catalogue *catalogue, const char *origin, const char *mirror,
+                          const char *page);
+/* Of one file, at all mirrors. */
+int catalogue_each_place(struct catalogue *catalogue, const char *origin, const char *path,
+                         int (*visit)(void *context, const struct catalogue_place *place),
+                         void *context);
+
 /* ---- ranges: whether who serves these files (a URL prefix) honours them ---- */
 int catalogue_put_ranges(struct catalogue *catalogue, const char *files, bool honoured,
                          int64_t when_s);

@@ -73,6 +73,10 @@ static const char *const migrations[] = {
     "CREATE TABLE channel ("
     "  origin TEXT NOT NULL, name TEXT NOT NULL, listed_s INTEGER NOT NULL,"
     "  PRIMARY KEY (origin, name)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE place ("
+    "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, page TEXT NOT NULL,"
+    "  url TEXT NOT NULL, PRIMARY KEY (origin, path, mirror)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX place_by_page ON place (origin, mirror, page)",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -142,6 +146,12 @@ static const char *const statements[STATEMENTS] = {
     [EACH_METADATA] = "SELECT " METADATA_COLUMNS ", x'' FROM metadata AS m"
                       " WHERE origin = ?1 AND project = ?2" OF_TODAY,
     [DROP_METADATA] = "DELETE FROM metadata WHERE origin = ?1 AND path = ?2",
+
+    [PUT_PLACE] = "INSERT OR REPLACE INTO place (origin, path, mirror, page, url)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [DROP_PLACES] = "DELETE FROM place WHERE origin = ?1 AND mirror = ?2 AND page = ?3",
+    [EACH_PLACE] = "SELECT origin, path, mirror, page, url FROM place"
+                   " WHERE origin = ?1 AND path = ?2",
 
     [PUT_RANGES] = "INSERT OR REPLACE INTO ranges (files, honoured, when_s) VALUES (?1, ?2, ?3)",
     [EACH_RANGES] = "SELECT files, honoured, when_s FROM ranges",

@@ -324,22 +324,15 @@ static int add_projects(struct build *b, struct names *n, const struct listing *
     return r;
 }
 
-/* A file elsewhere makes no name of this origin's. */
 static int add_files(struct build *b, struct names *n, const struct listing *l)
 {
     const char *last = "";
     for (size_t i = 0; i < l->file_count; i++) {
-        auto_free char *path = NULL;
         const struct listed_file *file = &l->files[i];
         if (!file->project || strcmp(file->project, last) == 0)
             continue;
-        int r = origin_map_url(b->origin, file->url, &path);
-        if (r == ERROR_NO_MEMORY)
-            return r;
-        if (r)
-            continue;
         last = file->project;
-        r = add_owned(b, n, last);
+        int r = add_owned(b, n, last);
         if (r)
             return r;
     }

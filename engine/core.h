@@ -90,6 +90,7 @@ struct engine {
     struct rosters *rosters;
     struct channels *channels;
     struct sources *sources;                 /* flight thread */
+    struct remembered_links *links;          /* flight thread */
     struct budget *budget;                   /* flight thread */
     struct refusals *refusals;               /* flight thread */
     struct portal *portal;                   /* flight thread */

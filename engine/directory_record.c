@@ -483,6 +483,7 @@ static char *text_of(const char *sha256)
 static bool fill(struct listed_file *to, const struct record *r)
 {
     *to = (struct listed_file){.url = strdup(r->path),
+                               .path = strdup(r->path),
                                .name = strdup(r->name),
                                .kind = r->parsed.kind,
                                .project = str_dup(r->parsed.project),
@@ -495,7 +496,7 @@ static bool fill(struct listed_file *to, const struct record *r)
                                .about_size = -1,
                                .modified = r->file.modified_ns / 1000000000,
                                .modified_utc = true};
-    return to->url && to->name && to->project;
+    return to->url && to->path && to->name && to->project;
 }
 
 static int by_path(const void *a, const void *b)

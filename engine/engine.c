@@ -18,6 +18,7 @@
 #include "engine/directory.h"
 #include "engine/evidence.h"
 #include "engine/heads.h"
+#include "engine/links.h"
 #include "engine/marks.h"
 #include "engine/memory.h"
 #include "engine/metadata.h"
@@ -338,6 +339,18 @@ void engine_stop(struct engine *e)
     }
 }
 
+/* Whoever keeps one for ever takes it from all transfers. Sanitized and debug builds stop there. */
+static void check_slabs(struct slab_pool *pool)
+{
+    unsigned taken = pool ? slab_pool_taken(pool) : 0;
+    if (!taken)
+        return;
+    log_error("%u slabs of received bytes were not given back", taken);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+    abort();
+#endif
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -349,6 +362,7 @@ void engine_free(struct engine *e)
     channels_free(e->channels);
     directories_free(e->directories);
     sources_free(e->sources);
+    remembered_links_free(e->links);
     files_free(e->files);
     refusals_free(e->refusals);
     portal_free(e->portal);
@@ -370,6 +384,7 @@ void engine_free(struct engine *e)
     lane_free(e->cleaner); /* last: handles close there */
     catalogue_close(e->catalogue);
     store_close(e->store);
+    check_slabs(e->slabs);
     slab_pool_free(e->slabs);
     budget_free(e->budget);
     buf_release(&e->status);

@@ -152,6 +152,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
         .to = stage == PROBE_RANGE ? EXAMINE_BYTES : -1,
         .accept = page ? receipt_accept(p->to->mirror) : NULL,
         .via = p->look->engine->via,
+        .redirects = mirror_redirects(p->to->mirror),
         .max_bytes = page ? LISTING_MAX_BYTES : INT64_MAX,
         .share = (uintptr_t)p,
     };
@@ -167,17 +168,13 @@ static void start(struct probe *p, enum stage stage, const char *url)
 static void take_files(struct examined *to, const struct listing *l)
 {
     bool found = false;
-    to->file_count = l->file_count;
     for (size_t i = l->file_count; i-- > 0;) {
         const struct listed_file *f = &l->files[i];
         bool is_it = f->kind == FILE_WHEEL && strcmp(f->project, to->project) == 0;
-        auto_free char *path = NULL;
         to->digest_count += f->digests != NULL;
-        if (origin_map_url(to->origin, f->url, &path)) {
-            to->elsewhere_count++;
-        } else if (!to->file || (is_it && !found)) {
+        if (!to->file || (is_it && !found)) {
             free(to->file);
-            to->file = mirror_file_url(to->mirror, path);
+            to->file = f->place ? strdup(f->place) : mirror_file_url(to->mirror, f->path);
             found = is_it;
         }
     }
@@ -189,9 +186,12 @@ static int judge_listing(struct probe *p)
     if (p->page->status != 200)
         return receipt_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
     int r = receipt_parse(p->page);
+    p->to->elsewhere_count = p->page->elsewhere;
+    p->to->file_count = p->page->elsewhere + p->page->counted;
+    str_copy(p->to->elsewhere_hosts, sizeof(p->to->elsewhere_hosts), p->page->hosts);
     if (r == 0)
         take_files(p->to, p->page->listing->listing);
-    return r;
+    return p->page->is_lost ? 0 : r; /* what was lost says why */
 }
 
 static void end_listing(struct probe *p)
@@ -395,7 +395,7 @@ static void begin(struct probe *p)
     if (p->channel)
         to->page = mirror_page_url(to->mirror, p->channel, to->project);
     if (to->page)
-        p->page = receipt_new(p->look->engine, NULL, to->mirror, to->page, false);
+        p->page = receipt_new(p->look->engine, NULL, to->origin, to->mirror, to->page, false);
     if (p->page)
         start(p, PROBE_LISTING, to->page);
     else

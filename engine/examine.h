@@ -47,10 +47,11 @@ struct examined {
     char *file; /* of a listed wheel at this mirror; NULL: none */
     /* ERROR_GONE: the mirror has no such page; ERROR_BAD_LISTING: that is none. */
     struct examined_step listing, head, range;
-    size_t file_count, digest_count; /* of the listing; with a SHA-256 */
-    size_t elsewhere_count;          /* files that lie nowhere in the origin */
-    int64_t rate_bytes_s;            /* of the range; -1: too little came to tell */
-    int64_t skew_s;                  /* its clock less ours */
+    size_t file_count, digest_count;    /* of the listing; with a SHA-256 */
+    size_t elsewhere_count;             /* files that lie nowhere in the origin; */
+    char elsewhere_hosts[EXAMINE_TEXT]; /* where: "https://h/", ... quoted */
+    int64_t rate_bytes_s;               /* of the range; -1: too little came to tell */
+    int64_t skew_s;                     /* its clock less ours */
     bool has_clock;
     bool is_out; /* for wrong bytes: nobody is sent there */
     char last_error[EXAMINE_TEXT];

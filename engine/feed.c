@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/links.h"
 #include "engine/portal.h"
 #include "engine/reserve.h"
 #include "engine/saved.h"
@@ -177,12 +178,10 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
         fetcher_cancel(t->engine->fetcher, t->fetch);
 }
 
-static void done_run(struct job *job);
-
 static void done_behind_writes(struct job *job)
 {
     struct feed *t = container_of(job, struct feed, done);
-    job->run = done_run;
+    job->run = feed_done;
     core_post(t->engine, job);
 }
 
@@ -272,6 +271,8 @@ static int judge(struct feed *t)
         flight_on_still_wrong(fl->flight, t->mirror);
         return ERROR_UPSTREAM_BROKEN;
     }
+    if (feed_asks_page(t))
+        return ERROR_STOPPING;
     t->facts.same_validator = has_same_validator(fl, t);
     t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
     if (t->facts.status == 200 && t->facts.total == 0 && !fl->sha256[0]) {
@@ -348,7 +349,7 @@ static void account(struct feed *t, int error, const char *detail)
     budget_end(budget, mirror, t->need);
     if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it was there */
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
-    if (error == ERROR_STOPPING)
+    if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* which is not the mirror's */
         return;
     if (error == 0 || error == ERROR_GONE)
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
@@ -373,12 +374,18 @@ static const char *verdict_text(const struct feed *t)
 
 static void feed_free(struct feed *t)
 {
+    for (struct held *h = t->held, *next; h; h = next) { /* an answer never came to judge them by */
+        next = h->next;
+        slab_put(h->slab);
+        free(h);
+    }
     partial_unref(t->partial);
     pthread_mutex_destroy(&t->lock);
     free(t->etag);
     free(t->date);
     free(t->detail);
     free(t->stranger);
+    free(t->url);
     free(t);
 }
 
@@ -405,18 +412,22 @@ static void tell_flight(struct flying *fl, struct feed *t, int error, const char
     flight_on_ended(fl->flight, t->number, error, t->facts.status, detail ? detail : what);
 }
 
-static void done_run(struct job *job)
+void feed_done(struct job *job)
 {
     struct feed *t = container_of(job, struct feed, done);
     struct engine *e = t->engine;
     struct flying *fl = t->flying;
+    if (feed_awaits_page(t))
+        return;
     int error = t->verdict_error ? t->verdict_error : t->error;
     const char *what = t->detail ? t->detail : error_text(error);
-    char status[32];
+    char status[FLIGHT_DETAIL];
     if (!t->says_empty &&
         (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
          t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
+        if (t->verdict_error != ERROR_LOOP)
+            links_add_trouble(e, fl->origin, t->mirror, fl->entry->path, status, sizeof(status));
         what = status;
     } else if (t->verdict_error) {
         what = verdict_text(t);
@@ -433,20 +444,23 @@ static void done_run(struct job *job)
 
 /* ------------------------------------------------------------------ begin */
 
-static void fetch(struct feed *t)
+void feed_fetch(struct feed *t)
 {
     struct flying *fl = t->flying;
     const struct origin *origin = fl->origin;
-    auto_free char *url = mirror_file_url(mirror_of(t, origin), fl->entry->path);
+    free(t->url);
+    t->url = links_file_url(t->engine, origin, t->mirror, fl->entry->path);
     auto_free char *via = core_via(t->engine, fl->via);
-    struct fetch_request request = {.url = url ? url : "",
+    struct fetch_request request = {.url = t->url ? t->url : "",
                                     .head = t->head,
                                     .from = t->from > 0 || t->to >= 0 ? t->from : -1,
                                     .to = t->to >= 0 ? t->to - 1 : -1,
                                     .via = via,
                                     .max_bytes = INT64_MAX,
+                                    .redirects = mirror_redirects(mirror_of(t, origin)),
                                     .patience_ms = core_patience_ms(mirror_of(t, origin)),
-                                    .share = (uintptr_t)fl};
+                                    .share = (uintptr_t)fl,
+                                    .mirror = (uintptr_t)mirror_of(t, origin)};
     if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
         str_starts(fl->validator_etag, "\""))
         request.if_range = fl->validator_etag;
@@ -490,11 +504,11 @@ static void begun_run(struct job *job)
     }
     if (fl->over || t->stopped || error) {
         t->error = ERROR_STOPPING;
-        done_run(&t->done);
+        feed_done(&t->done);
         return;
     }
     t->partial = partial_ref(t->flying->partial);
-    fetch(t);
+    feed_fetch(t);
 }
 
 static void begin_run(struct job *job)
@@ -503,6 +517,17 @@ static void begin_run(struct job *job)
     b->error = store_begin(b->feed->engine->store, &b->name, &b->fd);
     job->run = begun_run;
     core_post(b->feed->engine, job);
+}
+
+void feed_reset(struct feed *t)
+{
+    t->answer.run = answer_run;
+    t->done.run = done_behind_writes;
+    t->held_last = &t->held;
+    t->retry_after_s = -1;
+    t->verdict = VERDICT_NONE;
+    t->verdict_error = t->error = 0;
+    t->answered = t->ended = false;
 }
 
 void feed_start(struct flying *fl, const struct flight_command *c)
@@ -522,11 +547,8 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->from = c->from;
     t->to = c->to;
     t->resume = c->resume;
-    t->retry_after_s = -1;
     t->limit = INT64_MAX;
-    t->answer.run = answer_run;
-    t->done.run = done_behind_writes;
-    t->held_last = &t->held;
+    feed_reset(t);
     t->need = c->head || !flying_is_counted(fl) ? BUDGET_FREE
               : fl->brief[c->slot]              ? BUDGET_BRIEF
                                                 : BUDGET_BULK;
@@ -538,7 +560,7 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     if (t->head || fl->partial || fl->facts_only) {
         t->partial = fl->partial ? partial_ref(fl->partial) : NULL;
         free(b);
-        fetch(t);
+        feed_fetch(t);
         return;
     }
     *b = (struct begin){.job.run = begin_run, .feed = t, .fd = -1};
@@ -550,6 +572,7 @@ static void stop_one(struct feed *t)
     t->stopped = true;
     if (t->fetch)
         fetcher_cancel(t->engine->fetcher, t->fetch);
+    feed_stop_waiting(t);
 }
 
 /* It lost to another mirror: that it was stopped would tell nobody why. */

@@ -13,6 +13,7 @@
 #include "engine/claim_set.h"
 #include "engine/delisted.h"
 #include "engine/flying.h"
+#include "engine/links.h"
 #include "engine/pass.h"
 #include "engine/saved.h"
 
@@ -34,6 +35,7 @@ struct lookup {
     struct job job;
     struct flying *flying;
     char *origin, *path;
+    char *file;        /* the path, of `.metadata` its wheel's */
     struct blob *blob; /* of a file we hold */
     char *leftover;    /* name of a partial of this file, or NULL */
     struct leftover found;
@@ -46,6 +48,7 @@ struct lookup {
     char *etag;
     bool disputed;
     unsigned blamed;
+    char *places[FLIGHT_MIRRORS]; /* where the mirrors have it, when that is not by its path */
 };
 
 static int on_file_row(void *context, const struct catalogue_file *file)
@@ -81,8 +84,26 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
     return 0;
 }
 
+static int on_place_row(void *context, const struct catalogue_place *place)
+{
+    struct lookup *l = context;
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
+        if (!l->places[m] && strcmp(l->mirrors->mirrors[m].name, place->mirror) == 0)
+            l->places[m] = str_dup(place->url);
+    return 0;
+}
+
+static void remember_places(const struct lookup *l)
+{
+    for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
+        if (l->places[m])
+            links_remember(l->flying->engine, l->origin, l->mirrors->mirrors[m].name, l->file,
+                           l->places[m]);
+}
+
 static void begin_flight(struct lookup *l)
 {
+    remember_places(l);
     struct flying *fl = l->flying;
     fl->row_size = l->size;
     fl->row_etag = l->etag;
@@ -133,8 +154,11 @@ static void lookup_free(struct lookup *l)
     flying_unref(l->flying);
     free(l->origin);
     free(l->path);
+    free(l->file);
     free(l->etag);
     free(l->leftover);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        free(l->places[m]);
     if (l->is_found)
         leftover_release(&l->found);
     free(l);
@@ -159,6 +183,7 @@ static void lookup_run(struct job *job)
         (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
     look_at_claims(l);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
+    (void)catalogue_each_place(e->catalogue, l->origin, l->file, on_place_row, l);
     l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
     if (l->leftover && !l->is_found)
         store_discard(e->store, l->leftover);
@@ -256,7 +281,8 @@ static struct lookup *lookup_new(struct flying *fl)
     l->mirrors = fl->origin;
     l->origin = strdup(fl->origin->name);
     l->path = strdup(fl->entry->path);
-    if (!l->origin || !l->path)
+    l->file = links_file_of(fl->entry->path);
+    if (!l->origin || !l->path || !l->file)
         abort();
     flying_ref(fl);
     return l;
@@ -482,6 +508,7 @@ void flights_tick(struct engine *e, int64_t now_ms)
     for (struct flying *fl = e->files->flying, *next; fl; fl = next) {
         flying_ref(fl); /* its end, or room made for it, may end its neighbour */
         tick_one(fl, now_ms);
+        feed_look_at_pages(fl, now_ms);
         sweep(fl, now_ms);
         next = fl->over ? e->files->flying : fl->next;
         flying_unref(fl);

@@ -96,6 +96,11 @@ struct feed {
     int64_t from, to;
     bool resume;
     int64_t started_ms;
+    char *url;        /* that was asked for */
+    bool asked_page;  /* whose links may name another; once */
+    bool awaits_page; /* and the transfer is over, or about to be, */
+    bool is_waiting;  /* ... over, since */
+    int64_t waits_since_ms;
     struct job answer, done;
     struct feed *next;
     /* transfer thread until on_done, then the flight thread: */
@@ -122,6 +127,16 @@ void feed_start(struct flying *flying, const struct flight_command *command);
 /* As FLIGHT_STOP says; what is said of its mirror is logged and told to the budget. */
 void feed_stop(struct flying *flying, const struct flight_command *command);
 void feed_limit(struct flying *flying, uint64_t number, int64_t to);
+/* Between feed.c and feed_page.c: begins a transfer, again when it was reset; ends it. */
+void feed_fetch(struct feed *feed);
+void feed_reset(struct feed *feed);
+void feed_done(struct job *job);
+/* A mirror has refused the file where it was asked for: whether its page is read first. */
+bool feed_asks_page(struct feed *feed);
+bool feed_awaits_page(struct feed *feed);
+void feed_stop_waiting(struct feed *feed);
+/* On each tick: those whose page is there are asked for again, or end as they would have. */
+void feed_look_at_pages(struct flying *flying, int64_t now_ms);
 /* The flight is over: stops all and forgets them. */
 void feed_stop_all(struct flying *flying);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/links.h"
 
 enum {
     AT_ONCE = 4, /* to one mirror */
@@ -231,7 +232,7 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
 {
     struct engine *e = inquiry->engine;
     const struct mirror *at = &inquiry->origin->mirrors[mirror];
-    auto_free char *url = mirror_file_url(at, path);
+    auto_free char *url = links_file_url(e, inquiry->origin, mirror, path);
     struct question *q = calloc(1, sizeof(*q));
     if (!q || !url || !(q->path = strdup(path)) || !(q->project = strdup(inquiry->project))) {
         if (q)
@@ -255,6 +256,7 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
                                           .to = -1,
                                           .accept = "application/octet-stream, */*;q=0.9",
                                           .via = e->via,
+                                          .redirects = mirror_redirects(at),
                                           .max_bytes = 1};
     (void)fetcher_start(e->fetcher, &request, &sink, q);
     return true;

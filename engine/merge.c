@@ -158,12 +158,10 @@ static void note_date(struct merge_file *f, const struct listed_file *l,
 
 static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
 {
-    char *path = NULL;
-    int r = origin_map_url(b->input->origin, l->url, &path);
-    if (r) {
-        b->merge->dropped++;
-        return r == ERROR_NO_MEMORY ? r : 0;
-    }
+    char *path = strdup(l->path);
+    int r = path ? 0 : ERROR_NO_MEMORY;
+    if (r)
+        return r;
     struct by_key *known = find_key(b->paths, path);
     if (known) {
         free(path);

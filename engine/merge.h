@@ -115,7 +115,6 @@ struct merge {
     const char *bare; /* path of a wheel of which metadata might be made; or NULL */
     unsigned bare_mirrors;
     size_t foreign;               /* files of other projects, on this one's pages */
-    size_t dropped;               /* links to hosts that are no part of the origin */
     unsigned dates[DATE_SOURCES]; /* how many of its files have their date from where */
     const char *project_status, *project_status_reason;
     int64_t last_serial; /* the highest that a listing has, for all of its files are here; or 0 */

@@ -40,6 +40,8 @@ static void release_origin(struct origin *origin)
         free(origin->mirrors[i].files);
         free(origin->mirrors[i].missing);
         free(origin->mirrors[i].parent);
+        release_strings(origin->mirrors[i].links);
+        release_strings(origin->mirrors[i].redirects);
     }
     free(origin->mirrors);
 }
@@ -236,6 +238,15 @@ bool origin_owns(const struct origin *origin, const char *channel, const char *p
     return false;
 }
 
+bool origin_may_own(const struct origin *origin, const char *project)
+{
+    bool owns =
+        origin->owns_listed || origin_owns_rest(origin) || matches_any(origin->owns, project);
+    for (size_t i = 0; !owns && i < origin->owns_in_count; i++)
+        owns = matches_any(origin->owns_in[i].projects, project);
+    return owns;
+}
+
 bool origin_owns_rest(const struct origin *origin)
 {
     return !origin->owns[0] && !origin->owns_in_count && !origin->owns_listed;
@@ -274,48 +285,6 @@ int origins_owner(const struct index_view *view, const char *project, const stru
 }
 
 /* ------------------------------------------------------------------- URLs */
-
-struct mapping {
-    const char *url;
-    size_t longest; /* length of the prefix that gave `path` */
-    char *path;
-    int outcome; /* while there is no path */
-};
-
-/* Tries one prefix; a longer one that fits replaces what a shorter one gave. */
-static void try_prefix(struct mapping *mapping, const char *prefix)
-{
-    if (strlen(prefix) <= mapping->longest)
-        return;
-    char *path = NULL;
-    int r = url_below(prefix, mapping->url, &path);
-    if (r < 0)
-        mapping->outcome = r;
-    if (r)
-        return;
-    free(mapping->path);
-    mapping->path = path;
-    mapping->longest = strlen(prefix);
-}
-
-int origin_map_url(const struct origin *origin, const char *url, char **ret_path)
-{
-    struct mapping mapping = {.url = url, .outcome = URL_ELSEWHERE};
-    if (origin->directory) {
-        *ret_path = strdup(url);
-        return *ret_path ? 0 : ERROR_NO_MEMORY;
-    }
-    if (origin->canonical)
-        try_prefix(&mapping, origin->canonical);
-    for (char *const *alias = origin->aliases; *alias; alias++)
-        try_prefix(&mapping, *alias);
-    for (size_t i = 0; i < origin->mirror_count; i++)
-        try_prefix(&mapping, origin->mirrors[i].files);
-    if (!mapping.path)
-        return mapping.outcome;
-    *ret_path = mapping.path;
-    return 0;
-}
 
 /* Whether `url` lies under one of the addresses of the site itself. */
 static bool is_of_site(const struct origin *origin, const char *url)

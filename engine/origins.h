@@ -17,7 +17,10 @@ struct mirror {
     char *files;  /* URL prefix of files, ends in '/'; of LAYOUT_DIRECTORY both are its path */
     int *missing; /* statuses that mean "no such project" besides 404 and 410; 0-terminated, or NULL
                    */
-    char *parent; /* URL of the wheelyard that it is, without a slash at its end; or NULL */
+    char **links; /* further URL prefixes of the same files, which it is asked for there; or NULL,
+                     as is the next */
+    char **redirects; /* "host:port" that are not public and that it may redirect to */
+    char *parent;     /* URL of the wheelyard that it is, without a slash at its end; or NULL */
     int utc_offset_s; /* of the clock that dates its listings; MIRROR_NO_ZONE: nobody knows */
 };
 enum { MIRROR_NO_ZONE = 1 };
@@ -106,13 +109,10 @@ int origins_owner(const struct index_view *view, const char *project, const stru
                   const struct origin **ret);
 /* Whether the origin's claim on the name is by pattern; `channel` may be NULL. */
 bool origin_owns(const struct origin *origin, const char *channel, const char *project);
+/* The same for any channel; true where a list or the rest decides. */
+bool origin_may_own(const struct origin *origin, const char *project);
 /* Whether it claims no name of its own, and so answers for all that is left. */
 bool origin_owns_rest(const struct origin *origin);
-
-/* Maps an absolute URL to a file of this origin: *ret_path is the decoded key (free() it).
- * Tries every mirror's `files`, canonical and aliases, the longest prefix first. URL_ELSEWHERE (1)
- * when none fits. What lists a folder has paths for URLs, which stay as they are. */
-int origin_map_url(const struct origin *origin, const char *url, char **ret_path);
 
 /* Whether a mirror's pages are those of the canonical site: its `index` lies under the origin's
  * `canonical`, `pages` or one of its aliases, or is of the host whose files do. */
@@ -122,3 +122,9 @@ bool origin_is_site(const struct origin *origin, size_t mirror);
  * memory. */
 char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project);
 char *mirror_file_url(const struct mirror *mirror, const char *path);
+
+/* As a request wants them. */
+static inline const char *const *mirror_redirects(const struct mirror *mirror)
+{
+    return (const char *const *)mirror->redirects;
+}

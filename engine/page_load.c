@@ -134,9 +134,6 @@ static void built(struct build *b)
         expires_ms = now_ms + MISSING_MS;
     if (page && page->incomplete && !runs)
         expires_ms = now_ms + PAGE_INCOMPLETE_AGE_S * 1000;
-    if (b->merge.dropped)
-        log_repeated(LOG_LEVEL_INFO, "links elsewhere dropped origin=%s project=%s count=%zu",
-                     b->origin->name, b->project, b->merge.dropped);
     if (b->merge.foreign) {
         log_repeated(LOG_LEVEL_WARNING,
                      "files of other projects left out origin=%s project=%s count=%zu",

@@ -15,6 +15,7 @@
 #include "engine/blame.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
+#include "engine/links.h"
 #include "engine/pass_tail.h"
 
 enum {
@@ -292,7 +293,7 @@ static void finish(struct pass *p, bool good)
 
 static void fetch(struct pass *p)
 {
-    auto_free char *url = mirror_file_url(&p->origin->mirrors[p->mirror], p->path);
+    auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
     auto_free char *via = core_via(p->engine, p->via);
     bool part = p->arrived > 0 || (!p->sha && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",
@@ -300,8 +301,10 @@ static void fetch(struct pass *p)
                                     .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
                                     .via = via,
                                     .max_bytes = INT64_MAX,
+                                    .redirects = mirror_redirects(&p->origin->mirrors[p->mirror]),
                                     .patience_ms = core_patience_ms(&p->origin->mirrors[p->mirror]),
-                                    .share = (uintptr_t)p};
+                                    .share = (uintptr_t)p,
+                                    .mirror = (uintptr_t)&p->origin->mirrors[p->mirror]};
     p->started_ms = clock_monotonic_ms();
     p->is_other = p->is_endless = p->is_part = p->is_coded = false;
     p->piece_from = p->arrived;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/links.h"
 #include "engine/metadata.h"
 #include "engine/sources.h"
 
@@ -185,7 +186,7 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, const char *path)
 {
     const struct mirror *at = &origin->mirrors[mirror];
-    auto_free char *url = mirror_file_url(at, path);
+    auto_free char *url = links_file_url(e, origin, mirror, path);
     struct known *k = get(e->ranges, at->files);
     struct question *q = calloc(1, sizeof(*q));
     if (!url || !k || !q) {
@@ -195,6 +196,11 @@ void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, 
     *q = (struct question){.engine = e, .known = k, .mirror = at->name};
     k->asked = true;
     /* Asked for as wheels are: no page, so no coding. */
-    struct fetch_request request = {.url = url, .from = 1, .to = 1, .via = e->via, .max_bytes = 1};
+    struct fetch_request request = {.url = url,
+                                    .from = 1,
+                                    .to = 1,
+                                    .via = e->via,
+                                    .redirects = mirror_redirects(at),
+                                    .max_bytes = 1};
     (void)fetcher_start(e->fetcher, &request, &sink, q);
 }

@@ -10,6 +10,9 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/links.h"
+
+const char receipt_html[] = "text/html, */*;q=0.1";
 
 enum { FETCHED_SHARE = 4 }; /* of max_memory: pages on their way */
 
@@ -21,14 +24,15 @@ const char *receipt_accept(const struct mirror *mirror)
                                            "text/html;q=0.1";
 }
 
-struct receipt *receipt_new(struct engine *e, struct source *source, const struct mirror *mirror,
-                            const char *page, bool is_list)
+struct receipt *receipt_new(struct engine *e, struct source *source, const struct origin *origin,
+                            const struct mirror *mirror, const char *page, bool is_list)
 {
     struct receipt *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
     r->engine = e;
     r->source = source;
+    r->origin = origin;
     r->mirror = mirror;
     r->page = page;
     r->is_list = is_list;
@@ -49,7 +53,53 @@ void receipt_free(struct receipt *r)
     free(r->etag);
     free(r->date);
     free(r->url);
+    for (size_t i = 0; i < r->place_count; i++) {
+        free(r->places[i].path);
+        free(r->places[i].url);
+    }
+    free(r->places);
     free(r);
+}
+
+/* What is to be found again after a restart, before the page is read. */
+static int collect_places(struct receipt *r, const struct listing *l)
+{
+    if (!l->has_places || r->stored)
+        return 0;
+    r->places = calloc(l->file_count, sizeof(*r->places));
+    if (!r->places)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < l->file_count; i++) {
+        struct link_place *p = &r->places[r->place_count];
+        if (!l->files[i].place)
+            continue;
+        *p = (struct link_place){strdup(l->files[i].path), strdup(l->files[i].place)};
+        r->place_count++;
+        if (!p->path || !p->url)
+            return ERROR_NO_MEMORY;
+    }
+    return 0;
+}
+
+/* Which of its links are the origin's; what of them is lost. */
+static int settle_links(struct receipt *r, struct listing *l)
+{
+    unsigned mirror = (unsigned)(r->mirror - r->origin->mirrors);
+    int error = links_settle(r->origin, mirror, r->page, r->url ? r->url : r->page, l);
+    if (error)
+        return error;
+    r->elsewhere = l->elsewhere;
+    r->counted = l->counted;
+    str_copy(r->hosts, sizeof(r->hosts), l->elsewhere_hosts ? l->elsewhere_hosts : "");
+    r->is_lost = links_are_lost(l, r->had);
+    if (r->is_lost) {
+        links_complain(l, r->detail, sizeof(r->detail));
+        return ERROR_BAD_LISTING;
+    }
+    if (l->elsewhere && !r->stored)
+        log_info("links elsewhere dropped url=%s count=%zu of=%zu hosts=%s", r->page, l->elsewhere,
+                 l->elsewhere + l->counted, r->hosts);
+    return collect_places(r, l);
 }
 
 /* A 200 is not a listing: portals and blank pages say 200, too. */
@@ -72,7 +122,10 @@ int receipt_parse(struct receipt *r)
         error = listing_parse(r->body.data, r->body.len, r->url ? r->url : r->page, &listing);
     if (error)
         return error == ERROR_CORRUPT ? ERROR_BAD_LISTING : error;
-    error = judge_listing(r, listing);
+    if (!r->is_list)
+        error = settle_links(r, listing);
+    if (error == 0)
+        error = judge_listing(r, listing);
     if (error) {
         listing_free(listing);
         return error;
@@ -143,7 +196,7 @@ void receipt_read(struct receipt *r)
         r->error = ERROR_STOPPING;
     if (r->error == 0 && r->status == 200) {
         r->error = receipt_parse(r);
-        if (r->error)
+        if (r->error && !r->is_lost)
             str_copy(r->detail, sizeof(r->detail), error_text(r->error));
         else if (!r->stored)
             (void)gzip_compress(r->body.data, r->body.len, &r->packed);
@@ -166,6 +219,27 @@ struct store_job {
     char *page;
 };
 
+/* The page, and where it says that files are; those of the page before go. */
+static int put_listing(const struct receipt *r, const struct catalogue_listing *row)
+{
+    struct catalogue *c = r->engine->catalogue;
+    int error = catalogue_begin(c);
+    if (error == 0)
+        error = catalogue_put_listing(c, row);
+    if (error == 0)
+        error = catalogue_drop_places(c, row->origin, row->mirror, row->page);
+    for (size_t i = 0; error == 0 && i < r->place_count; i++)
+        error = catalogue_put_place(c, &(struct catalogue_place){.origin = row->origin,
+                                                                 .path = r->places[i].path,
+                                                                 .mirror = row->mirror,
+                                                                 .page = row->page,
+                                                                 .url = r->places[i].url});
+    if (error == 0)
+        return catalogue_commit(c);
+    catalogue_rollback(c);
+    return error;
+}
+
 static void store_run(struct job *job)
 {
     struct store_job *j = container_of(job, struct store_job, job);
@@ -183,7 +257,7 @@ static void store_run(struct job *job)
                                     .body_len = r->packed.len};
     int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
                                                             row.mirror, j->page, now_s)
-                                : catalogue_put_listing(r->engine->catalogue, &row);
+                                : put_listing(r, &row);
     if (error < 0)
         log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
     free(j->page);

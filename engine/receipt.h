@@ -12,14 +12,22 @@
 
 enum { RECEIPT_DETAIL_BYTES = 256 };
 
+/* Where a mirror has a file that is not where its path says. */
+struct link_place {
+    char *path, *url;
+};
+
 struct receipt {
     struct job job;
     struct engine *engine;
     struct source *source;
+    const struct origin *origin;
     const struct mirror *mirror;
+    size_t had;       /* files of the last good page; 0 */
     const char *page; /* the source's */
     bool is_list;     /* a list of projects */
     bool stored;      /* came from the catalogue */
+    bool is_html;     /* was asked for as such: as JSON it is refused */
     /* what the mirror said */
     int status, error, retry_after_s, max_age_s;
     char *etag, *date, *url;
@@ -32,17 +40,24 @@ struct receipt {
     int64_t fetched_s;
     /* what was read */
     struct listing_ref *listing;
+    bool is_lost; /* so many links lead out of the origin that it is no page; `detail` says where */
+    size_t elsewhere, counted; /* links that do, and that do not */
+    char hosts[RECEIPT_DETAIL_BYTES];
+    struct link_place *places; /* files that are not asked for by their path */
+    size_t place_count;
     struct suspect_facts facts;
     char sha256[SHA256_HEX];
     struct buf packed; /* the body, gzip */
 };
 
-/* What a mirror's pages are asked for as: the value of Accept. */
+/* What a mirror's pages are asked for as: the value of Accept; and where JSON is refused. */
+extern const char receipt_html[];
 const char *receipt_accept(const struct mirror *mirror);
 
 /* NULL when out of memory. `page` must live as long as the receipt; `source` is for who made it. */
 struct receipt *receipt_new(struct engine *engine, struct source *source,
-                            const struct mirror *mirror, const char *page, bool is_list);
+                            const struct origin *origin, const struct mirror *mirror,
+                            const char *page, bool is_list);
 void receipt_free(struct receipt *receipt);
 
 /* What the catalogue has stored, and what a mirror's answer says: for catalogue_get_listing and a
@@ -55,7 +70,7 @@ void receipt_take_data(void *receipt, struct slab *slab, int64_t offset);
 /* Reads all that has come, into error, status and what was read; packs a new body. */
 void receipt_read(struct receipt *receipt);
 /* Reads the body of a 200: listing, facts, sha256. Any error of listing_parse; ERROR_BAD_LISTING
- * also for a page that lists nothing of what was asked for. */
+ * also for a page that lists nothing of what was asked for, or has lost its links (is_lost). */
 int receipt_parse(struct receipt *receipt);
 /* Whether another status than 200 means that the mirror has no such page. */
 bool receipt_says_missing(const struct receipt *receipt);

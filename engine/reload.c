@@ -163,25 +163,42 @@ static char *host_of(const char *text)
     return host;
 }
 
+static int add_host(const char *url, char ***list, size_t *count)
+{
+    char **longer = realloc(*list, (*count + 2) * sizeof(**list));
+    if (!longer)
+        return ERROR_NO_MEMORY;
+    *list = longer;
+    longer[*count] = host_of(url);
+    *count += longer[*count] != NULL;
+    longer[*count] = NULL;
+    return 0;
+}
+
+static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
+{
+    int r = add_host(mirror->files, list, count);
+    if (r == 0)
+        r = add_host(mirror->index, list, count);
+    for (char *const *link = mirror->links; r == 0 && link && *link; link++)
+        r = add_host(*link, list, count);
+    return r;
+}
+
 /* Hosts that were configured may be loopback or private; nothing else may. Those of former
  * generations stay: flights that began with them go on. */
 int core_allowed_hosts(const struct engine *e, char ***ret)
 {
-    size_t count = 0, n = 0;
-    for (const struct generation *g = e->generations; g; g = g->older)
-        for (size_t o = 0; o < g->origins->count; o++)
-            count += 2 * g->origins->list[o].mirror_count;
-    char **list = calloc(count + 1, sizeof(*list));
-    if (!list)
-        return ERROR_NO_MEMORY;
+    char **list = NULL;
+    size_t count = 0;
     for (const struct generation *g = e->generations; g; g = g->older)
         for (size_t o = 0; o < g->origins->count; o++) {
             const struct origin *origin = &g->origins->list[o];
-            for (size_t m = 0; m < 2 * origin->mirror_count; m++) {
-                const struct mirror *mirror = &origin->mirrors[m / 2];
-                list[n] = host_of(m % 2 ? mirror->index : mirror->files);
-                n += list[n] != NULL;
-            }
+            for (size_t m = 0; m < origin->mirror_count; m++)
+                if (add_hosts(&origin->mirrors[m], &list, &count)) {
+                    core_hosts_free(list);
+                    return ERROR_NO_MEMORY;
+                }
         }
     *ret = list;
     return 0;

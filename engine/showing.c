@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/delisted.h"
+#include "engine/links.h"
 
 /*
  * What the listings say of one file that is being fetched, written down now: when the page is made
@@ -88,6 +89,10 @@ static void parse(struct look *l, unsigned mirror)
     if (!s->url || gzip_decompress(s->packed.data, s->packed.len, &body) ||
         listing_parse(body.data, body.len, s->url, &listing))
         return;
+    if (links_settle(l->origin, mirror, l->pages[mirror], s->url, listing)) {
+        listing_free(listing);
+        return;
+    }
     l->listings[mirror] = listing_ref_new(listing);
 }
 

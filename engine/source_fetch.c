@@ -17,7 +17,10 @@ enum { PARENT_PAGE_MS = 13 * 1000 }; /* it answers after twelve seconds */
 
 static struct receipt *make_receipt(struct source *s)
 {
-    return receipt_new(s->engine, s, source_mirror(s), s->page, s->is_list);
+    struct receipt *r = receipt_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
+    if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
+        r->had = s->facts.count;
+    return r;
 }
 
 static void settle_run(struct job *job);
@@ -48,6 +51,7 @@ static bool is_doubtful(struct source *s, const struct receipt *r)
         return false;
     const char *name = source_mirror(s)->name;
     s->error = ERROR_BAD_LISTING;
+    s->has_lost_links = false;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu where it listed %zu%s", name,
                    r->facts.count, good ? good->count : 0,
                    r->facts.is_cut ? ", and ends in the middle" : "");
@@ -75,16 +79,18 @@ static void take_content(struct source *s, struct receipt *r)
     r->listing = NULL;
 }
 
-static void fail(struct source *s, int error, const char *detail, int retry_after_s)
+/* `is_well`: the mirror is, and only this page is of no use. */
+static void fail(struct source *s, int error, const char *detail, int retry_after_s, bool is_well)
 {
     struct engine *e = s->engine;
     const char *name = source_mirror(s)->name;
     s->error = error;
+    s->has_lost_links = is_well;
     s->retry_after_s = retry_after_s;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
                  detail);
-    if (error == ERROR_LOOP) /* it is well, and only cannot help whoever it asks itself */
+    if (is_well || error == ERROR_LOOP) /* it cannot help whoever it asks itself */
         return;
     budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
                        clock_monotonic_ms());
@@ -96,11 +102,13 @@ static void note_failure(struct source *s, const struct receipt *r)
     const char *name = source_mirror(s)->name;
     if (r->error == ERROR_STOPPING)
         return;
-    if (r->error == ERROR_BAD_LISTING)
+    if (r->is_lost)
+        core_problem(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
+    else if (r->error == ERROR_BAD_LISTING)
         core_problem(e, "bad-listing", s->origin->name, s->page,
                      "%s answered with a page that lists nothing", name);
     if (!s->is_silent) /* else that counts already */
-        fail(s, r->error, r->detail, r->retry_after_s);
+        fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
 }
 
 /* A parent answers a page that takes long after twelve seconds. */
@@ -137,7 +145,7 @@ static void check_silent(struct source *s, int64_t now_ms)
         return;
     (void)snprintf(detail, sizeof(detail), "no byte for %d ms", most_ms);
     s->is_silent = true;
-    fail(s, ERROR_TIMEOUT, detail, -1);
+    fail(s, ERROR_TIMEOUT, detail, -1, false);
 }
 
 bool source_check_late(struct source *s)
@@ -181,6 +189,7 @@ void source_try_fetch(struct source *s, bool alone)
     struct budget_view view;
     budget_view(e->budget, number, now_ms, &view);
     s->error = ERROR_UNREACHABLE;
+    s->has_lost_links = false;
     s->retry_after_s = -1;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
                    source_mirror(s)->name, view.last_error);
@@ -243,11 +252,38 @@ static void end_turn(struct source *s)
         begin_fetch(container_of(next, struct source, turn));
 }
 
+/* Some that have HTML answer who would rather have JSON with an error: they are asked once more
+ * before that counts. What it said to HTML is not to be said again. */
+static bool asks_otherwise(struct source *s, const struct receipt *r)
+{
+    static const int about_form[] = {400, 403, 405, 406, 415, 500, 501};
+    bool is_refused = false;
+    for (size_t i = 0; i < sizeof(about_form) / sizeof(about_form[0]); i++)
+        is_refused |= r->status == about_form[i];
+    if (r->error != ERROR_UPSTREAM_STATUS || r->is_html || !is_refused ||
+        source_mirror(s)->layout != LAYOUT_SIMPLE)
+        return false;
+    s->wants_html = true;
+    return true;
+}
+
 static void settle_fetched(struct source *s, struct receipt *r)
 {
     struct engine *e = s->engine;
     s->fetched = NULL;
     end_turn(s);
+    if (asks_otherwise(s, r)) {
+        receipt_free(r);
+        s->state = SOURCE_IDLE;
+        source_fetch(s);
+        if (s->state == SOURCE_IDLE)
+            go_idle(s);
+        return;
+    }
+    if (r->is_html && r->error)
+        s->wants_html = false;
+    else if (r->is_html)
+        sources_note_html(s);
     if (r->error) {
         note_failure(s, r);
         receipt_free(r);
@@ -255,8 +291,10 @@ static void settle_fetched(struct source *s, struct receipt *r)
         return;
     }
     s->error = 0;
+    s->has_lost_links = false;
     s->retry_after_s = -1;
     s->failure[0] = '\0';
+    core_problem_over(e, "links-elsewhere", s->origin->name, s->page);
     budget_page_succeeded(e->budget, core_mirror(e, s->origin, s->mirror));
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, and not to be kept */
@@ -354,18 +392,22 @@ static void begin_fetch(struct source *s)
     }
     auto_free char *via = core_via(s->engine, s->via);
     bool conditional = s->is_good && s->status == 200;
+    r->is_html = s->wants_html || sources_has_html_only(s);
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
                                     .from = -1,
                                     .to = -1,
-                                    .accept = receipt_accept(source_mirror(s)),
+                                    .accept = r->is_html ? receipt_html
+                                                         : receipt_accept(source_mirror(s)),
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,
+                                    .redirects = mirror_redirects(source_mirror(s)),
                                     .max_bytes = LISTING_MAX_BYTES,
                                     .answer_ms = SOURCE_ANSWER_MS,
                                     .patience_ms = core_patience_ms(source_mirror(s)),
-                                    .share = (uintptr_t)s};
+                                    .share = (uintptr_t)s,
+                                    .mirror = (uintptr_t)source_mirror(s)};
     s->fetched = r;
     s->is_silent = false;
     s->fetch_ms = clock_monotonic_ms();

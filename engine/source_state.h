@@ -17,6 +17,7 @@ struct source {
     char *key;
     enum source_state state;
     bool asked_catalogue, fetch_next;
+    bool wants_html;         /* JSON was refused */
     bool fetch_alone;        /* ... even if the mirror is backing off */
     bool has_row;            /* the catalogue knows the page */
     int64_t fetch_ms;        /* when it began, or began to wait for its turn */
@@ -34,9 +35,11 @@ struct source {
     uint64_t client;
     char body_sha256[SHA256_HEX];
     int64_t confirmed_ms, used_ms;
-    int64_t life_ms; /* shorter than page_refresh, as its mirror says; or 0 */
+    int64_t links_ms; /* when it was asked for its links alone; 0 never */
+    int64_t life_ms;  /* shorter than page_refresh, as its mirror says; or 0 */
     uint64_t version;
     int error, retry_after_s;
+    bool has_lost_links; /* that is what `failure` says, behind the mirror's name */
     char failure[RECEIPT_DETAIL_BYTES];
     struct suspect_facts facts; /* of the last good listing */
     bool is_good;               /* there is one: it is stored, and not easily replaced */
@@ -51,9 +54,13 @@ struct sources {
     int64_t swept_ms, probed_ms;
     struct turns **turns; /* by the mirror's number */
     size_t turn_count;
+    struct html_only *html_only; /* mirrors that refuse JSON, by their template */
 };
 
 const struct mirror *source_mirror(const struct source *source);
+/* Its mirror has HTML and refuses JSON: pages of it are asked for so from now on. */
+void sources_note_html(struct source *source);
+bool sources_has_html_only(const struct source *source);
 
 /* ---- source_fetch.c */
 /* Loads what is stored, then goes on as fetch_next says. */

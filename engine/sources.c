@@ -19,9 +19,50 @@ enum {
     SOURCES_MANY = 8192,         /* beyond: what mirrors do not have goes as soon */
     SWEEP_MS = 5000,
     SWEEP_CROWDED_MS = 1000,
+    LINKS_AGAIN_MS = 30 * 1000, /* files that are refused do not make it be asked sooner */
     PROBE_EVERY_MS = 1000,
     KEEP_PROBING_MS = 600 * 1000,
 };
+
+/* A mirror is known by the template of its pages. */
+struct html_only {
+    char *index;
+    UT_hash_handle hh;
+};
+
+static struct html_only *find_html_only(const struct source *s)
+{
+    struct html_only *h;
+    HASH_FIND_STR(s->engine->sources->html_only, source_mirror(s)->index, h);
+    return h;
+}
+
+bool sources_has_html_only(const struct source *s)
+{
+    return find_html_only(s) != NULL;
+}
+
+void sources_note_html(struct source *s)
+{
+    struct sources *all = s->engine->sources;
+    struct html_only *h = find_html_only(s) ? NULL : calloc(1, sizeof(*h));
+    if (!h || !(h->index = strdup(source_mirror(s)->index))) {
+        free(h);
+        return;
+    }
+    HASH_ADD_KEYPTR(hh, all->html_only, h->index, strlen(h->index), h);
+}
+
+static void free_html_only(struct sources *sources)
+{
+    struct html_only *h, *next;
+    HASH_ITER(hh, sources->html_only, h, next)
+    {
+        HASH_DEL(sources->html_only, h);
+        free(h->index);
+        free(h);
+    }
+}
 
 struct listing_ref *listing_ref_new(struct listing *listing)
 {
@@ -88,6 +129,7 @@ void sources_free(struct sources *sources)
     for (size_t i = 0; i < sources->turn_count; i++)
         turns_free(sources->turns[i]);
     free(sources->turns);
+    free_html_only(sources);
     free(sources);
 }
 
@@ -107,26 +149,46 @@ struct turns *source_turns(struct engine *e, size_t mirror)
     return all->turns[mirror];
 }
 
-/* A mirror's list of projects stands where its project pages do, one level up. */
+/* A mirror's list of projects is the page of an empty project: one level up, under the name that
+ * follows the project in the template (".../{project}/index.html"), if any does. */
 static char *page_url(const struct mirror *mirror, const char *channel, const char *project)
 {
     static const char any[] = "any-project";
     char *url = mirror_page_url(mirror, channel, project ? project : any);
     char *at = url && !project ? strstr(url, any) : NULL;
-    if (at)
+    if (!at)
+        return url;
+    const char *rest = at + strlen(any);
+    if (*rest == '/')
+        memmove(at, rest + 1, strlen(rest)); /* with its NUL */
+    else
         *at = '\0';
     return url;
 }
 
-struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
-                                 const char *channel, const char *project)
+static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
+                                  const char *channel, const char *project)
 {
     auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
     auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
     struct source *s = NULL;
     if (key)
         HASH_FIND_STR(e->sources->table, key, s);
+    return s;
+}
+
+struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
+                                 const char *channel, const char *project)
+{
+    struct source *s = find_source(e, origin, mirror, channel, project);
     return s && s->listing ? listing_ref_get(s->listing) : NULL;
+}
+
+const char *sources_lost_links(struct engine *e, const struct origin *origin, unsigned mirror,
+                               const char *channel, const char *project)
+{
+    const struct source *s = find_source(e, origin, mirror, channel, project);
+    return s && s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
 }
 
 struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
@@ -218,6 +280,17 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
         return false;
     source_try_fetch(s, alone);
     return s->state != SOURCE_IDLE;
+}
+
+bool source_want_links(struct source *s)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->state == SOURCE_FETCHING)
+        return true;
+    if (s->links_ms && now_ms - s->links_ms < LINKS_AGAIN_MS)
+        return s->state != SOURCE_IDLE;
+    s->links_ms = now_ms;
+    return source_want(s, true, false, NULL);
 }
 
 /* -------------------------------------------------------------------- tick */

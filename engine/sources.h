@@ -53,10 +53,15 @@ struct source *sources_get(struct engine *engine, const struct origin *origin, u
 /* What such a page lists, where that is in memory now: a reference; or NULL. */
 struct listing_ref *sources_peek(struct engine *engine, const struct origin *origin,
                                  unsigned mirror, const char *channel, const char *project);
+/* What is wrong with such a page that has lost its links, as the last answer had it; or NULL. */
+const char *sources_lost_links(struct engine *engine, const struct origin *origin, unsigned mirror,
+                               const char *channel, const char *project);
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than page_refresh or
  * `force`. A mirror that is backing off is not asked unless `alone`. False when nothing is to be
  * waited for. */
 bool source_want(struct source *source, bool force, bool alone, const struct asker *by);
+/* The same for its links alone, at once; once in a while. */
+bool source_want_links(struct source *source);
 void source_view(struct source *source, struct source_view *ret);
 /* Whether a fetch has taken longer than listing_timeout, so that those who have something without
  * it wait no longer. It goes on: a slow mirror is not a dead one. Where no byte came for all that

@@ -17,8 +17,11 @@ static uint64_t hash_link(const char *url, const char *sha256)
 void suspect_look(const struct listing *l, struct suspect_facts *ret)
 {
     struct suspect_facts facts = {.count = l->file_count, .is_cut = l->is_cut};
-    for (size_t i = 0; i < l->file_count; i++)
-        facts.set += hash_link(l->files[i].url, l->files[i].digests);
+    for (size_t i = 0; i < l->file_count; i++) {
+        /* A signature in the query is another one each time. */
+        const char *link = l->files[i].path ? l->files[i].path : l->files[i].url;
+        facts.set += hash_link(link, l->files[i].digests);
+    }
     for (size_t i = 0; i < l->project_count; i++)
         facts.set += hash_link(l->projects[i], NULL);
     if (!l->file_count)

@@ -24,6 +24,8 @@ static void file_release(struct listed_file *f)
     free(f->yanked_reason);
     free(f->metadata_digests);
     free(f->upload_time);
+    free(f->path);
+    free(f->place);
 }
 
 void listing_free(struct listing *listing)
@@ -38,7 +40,21 @@ void listing_free(struct listing *listing)
     free(listing->projects);
     free(listing->project_status);
     free(listing->project_status_reason);
+    free(listing->elsewhere_hosts);
     free(listing);
+}
+
+void listing_drop_unsettled(struct listing *listing)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < listing->file_count; i++) {
+        if (listing->files[i].path)
+            listing->files[kept++] = listing->files[i];
+        else
+            file_release(&listing->files[i]);
+    }
+    listing->file_count = kept;
 }
 
 void link_set_metadata(struct link *link, const char *text)
@@ -210,6 +226,17 @@ static int add_directory(struct listing_builder *b, const char *url)
     return url_decode(segment, len, &name) < 0 ? 0 : builder_add_project(b, name.data);
 }
 
+/* A tree for a store without directory indexes: "demo/index.html" stands for "demo/". */
+static void cut_index(char *url, struct buf *name)
+{
+    if (strcmp(name->data, "index.html") != 0 && strcmp(name->data, "index.htm") != 0)
+        return;
+    char *end = url + strcspn(url, "?#");
+    char *slash = memrchr(url, '/', (size_t)(end - url));
+    slash[1] = '\0';
+    buf_clear(name);
+}
+
 int builder_count_link(struct listing_builder *b)
 {
     return ++b->links > LISTING_MAX_LINKS ? ERROR_TOO_BIG : 0;
@@ -229,6 +256,7 @@ int builder_add_link(struct listing_builder *b, const struct link *link)
         b->listing->skipped++;
     if (r < 0)
         return r == ERROR_NO_MEMORY ? r : 0;
+    cut_index(url, &name);
     return name.len ? add_file(b, link, url, name.data) : add_directory(b, url);
 }
 

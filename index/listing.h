@@ -46,14 +46,17 @@ struct listed_file {
     char *upload_time;      /* in PEP 700's form (see date_upload_time); or NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
     bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
-    bool is_delisted;  /* a wheelyard says that nobody lists it any more (JSON `_delisted`,
-                          HTML data-delisted) */
+    char *path, *place; /* which file of an origin that is, and where it is asked for: filled in by
+                           whoever knows origins (engine/links.h); NULL from listing_parse */
+    bool is_delisted;   /* a wheelyard says that nobody lists it any more (JSON `_delisted`,
+                           HTML data-delisted) */
 };
 
 struct listing {
     struct listed_file *files; /* in page order, duplicates kept */
     size_t file_count;
-    char **projects; /* names of a project list: hrefs that end in a slash and go one level down,
+    char **projects; /* names of a project list: hrefs that end in a slash (or in /index.html) and
+                        go one level down,
                         or JSON `projects`; as written, in page order, if they are names at all */
     size_t project_count;
     char *project_status;        /* PEP 792 status, or NULL */
@@ -62,8 +65,12 @@ struct listing {
                             0 where not given */
     size_t skipped;      /* file-like links that could not be read, and what a page left unclosed: a
                             comment, script or tag at its end may have swallowed links */
-    bool is_cut;    /* ends inside of a comment, script or tag, or before the </body> or </html> of
-                       what it opened: the rest was lost on the way */
+    bool is_cut; /* ends inside of a comment, script or tag, or before the </body> or </html> of
+                    what it opened: the rest was lost on the way */
+    /* filled in with the files' paths: */
+    size_t counted, elsewhere; /* links that count to the origin's files, and such as do not */
+    char *elsewhere_hosts;     /* where those lead: "https://h/", ... quoted; or NULL */
+    bool has_places;           /* of any file */
     bool is_simple; /* says so itself: JSON with `files`/`projects`, or a pypi:repository-version
                        meta */
 };
@@ -76,6 +83,8 @@ void listing_global_init(void); /* once, before threads */
  * files: what that means is the caller's judgement. */
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret);
 void listing_free(struct listing *listing);
+/* Files that were given no path go. */
+void listing_drop_unsettled(struct listing *listing);
 
 /* Whether the bytes are S3's `AccessDenied` error document: "no such project" of the official site.
  */

@@ -66,6 +66,20 @@ static const char *check_prefix(const char *text)
     return why;
 }
 
+/* A host and a port, as the refusal of a redirect names them. */
+static const char *check_place(const char *text)
+{
+    static const char why[] = "not a host and port such as \"store.lab:9000\" or \"[fd00::1]:443\"";
+    const char *colon = strrchr(text, ':');
+    auto_free char *as_url = str_printf("http://%s/", text);
+    struct url url;
+    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        strpbrk(text, "/?#@") || !as_url || url_parse(as_url, &url))
+        return why;
+    url_release(&url);
+    return NULL;
+}
+
 /* ------------------------------------------------------------------ mirrors */
 
 static void read_layout(const struct reader *in, struct mirror *mirror)
@@ -194,8 +208,8 @@ static void read_place(const struct reader *in, const char *name, text_check *ch
 
 static void read_mirror(const struct reader *in, const struct origin *origin, struct mirror *mirror)
 {
-    static const char *const known[] = {"name",    "layout",    "index",  "files",
-                                        "missing", "time_zone", "parent", NULL};
+    static const char *const known[] = {"name",      "layout", "index", "files",     "missing",
+                                        "time_zone", "parent", "links", "redirects", NULL};
     if (!reader_is_table(in))
         return;
     reader_refuse_unknown(in, known);
@@ -204,6 +218,8 @@ static void read_mirror(const struct reader *in, const struct origin *origin, st
     read_layout(in, mirror);
     read_place(in, "files", check_prefix, &mirror->files);
     read_place(in, "index", NULL, &mirror->index);
+    mirror->links = reader_list(in, "links", check_prefix);
+    mirror->redirects = reader_list(in, "redirects", check_place);
     read_missing(in, mirror);
     read_zone(in, mirror);
     bool has_channels = origin->channels && origin->channels[0];

@@ -15,7 +15,7 @@ static void write_text(struct buf *to, const char *key, const char *text)
 
 static void write_list(struct buf *to, const char *key, char *const *list)
 {
-    if (!list[0])
+    if (!list || !list[0])
         return;
     buf_printf(to, "%s = ", key);
     option_write_list(to, list);
@@ -30,6 +30,8 @@ static void write_mirror(struct buf *to, const struct origin *origin, const stru
     write_text(to, "parent", mirror->parent);
     write_text(to, "index", mirror->index);
     write_text(to, "files", mirror->files);
+    write_list(to, "links", mirror->links);
+    write_list(to, "redirects", mirror->redirects);
     if (mirror->utc_offset_s != MIRROR_NO_ZONE) {
         int minutes = abs(mirror->utc_offset_s) / 60;
         buf_printf(to, "time_zone = \"%c%02d:%02d\"\n", mirror->utc_offset_s < 0 ? '-' : '+',

@@ -198,9 +198,10 @@ static void examine_mirror(const struct examined *x, struct findings *to)
     summarise(x, subject, to);
     if (x->elsewhere_count)
         findings_add(to, FINDING_WARNING, "mirror-links", subject,
-                     "correct the mirror's files, or add the links' prefix to the origin's aliases",
-                     "%zu of its %zu links lead to places outside the origin: %s",
-                     x->elsewhere_count, x->file_count, x->page);
+                     "correct the mirror's `files`; or, where the same files lie there, add such a "
+                     "prefix to the mirror's `links`",
+                     "%zu of its %zu links lead to %s, outside the origin: %s", x->elsewhere_count,
+                     x->file_count, x->elsewhere_hosts, x->page);
     if (x->file)
         examine_file(x, subject, to);
     else if (!x->elsewhere_count)

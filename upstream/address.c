@@ -148,6 +148,26 @@ bool address_host_is_special(const char *host)
     return special;
 }
 
+bool address_name_is_local(const char *host)
+{
+    /* RFC 6762 (also its appendix G), 8375, ICANN's .internal, and what is in use all the same. */
+    static const char *const domains[] = {".local", ".internal", ".intranet",  ".private",
+                                          ".corp",  ".home",     ".lan",       ".localdomain",
+                                          ".lab",   ".test",     ".home.arpa", NULL};
+    auto_free char *name = trimmed_host(host);
+    if (!name)
+        return true;
+    struct addrinfo *literal = parse_literal(name);
+    if (literal) {
+        freeaddrinfo(literal);
+        return false;
+    }
+    bool local = !strchr(name, '.');
+    for (const char *const *domain = domains; !local && *domain; domain++)
+        local = str_ends(name, *domain);
+    return local;
+}
+
 static int entry_parse(const char *text, struct address_entry *ret)
 {
     const char *colon = strrchr(text, ':');

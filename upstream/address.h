@@ -32,6 +32,10 @@ bool address_is_special(const struct sockaddr *address);
  * names are judged at the socket, when their address is known. */
 bool address_host_is_special(const char *host);
 
+/* A name that only a local network knows: without a dot, or of a domain that no public resolver
+ * has (.local, .internal, .lan, .home.arpa and their like). False for addresses. */
+bool address_name_is_local(const char *host);
+
 /* A host in the one spelling in which two are compared: lower case, without brackets, final dot and
  * zone, addresses as inet_ntop writes them. NULL when out of memory; free() it. */
 char *address_canonical_host(const char *host);

@@ -22,7 +22,9 @@
  * `allowed`), credentials of a URL stay with its scheme, host and port, and neither a URL, a
  * redirect nor a DNS answer may lead to a loopback, private, link-local or otherwise special
  * address unless exactly that host and port, as the URL has it, is in `allowed`, or the connection
- * is to the proxy; 198.18.0.0/15 counts as public (fake-IP DNS of local proxies).
+ * is to the proxy; a redirect also where `redirects` of the request says so. Behind a proxy, which
+ * resolves names unseen, redirects to names of local networks are refused alike. 198.18.0.0/15
+ * counts as public (fake-IP DNS of local proxies).
  *
  * A body that ends early, one that is longer than its Content-Range, and a body over max_bytes end
  * in an error, after the bytes that came before. The body arrives as it was sent, whatever
@@ -67,7 +69,11 @@ struct fetch_request {
     const char *if_range;          /* strong ETag as received, or NULL */
     const char *via;               /* value of Via, or NULL */
     int64_t max_bytes;             /* of the body; beyond: ERROR_TOO_BIG */
-    uint64_t share;                /* of the pool's slabs (base/slab.h) */
+    uint64_t share;                /* of the pool's slabs (base/slab.h), */
+    uint64_t mirror;               /* ... and whose group it is in there; 0: nobody's */
+    /* "host:port" that are not public and that this request may be redirected to; NULL-terminated,
+     * or NULL. Not copied: it lives as long as the fetcher. */
+    const char *const *redirects;
     int answer_ms;   /* the header section may take so long where stall_timeout is shorter; or 0 */
     int patience_ms; /* stall_timeout and page_timeout are at least so long; 0 for most */
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upstream/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,10 +53,24 @@ static int target_read(struct target *target, int malformed)
     return target->host ? 0 : ERROR_NO_MEMORY;
 }
 
+bool target_is_allowed(const struct target *target, const struct address_rules *rules)
+{
+    return address_is_allowed(rules, target->host, target->port) ||
+           (target->more && address_is_allowed(target->more, target->host, target->port));
+}
+
 static bool target_may_be_asked(const struct target *target, const struct address_rules *rules)
 {
-    return !address_host_is_special(target->host) ||
-           address_is_allowed(rules, target->host, target->port);
+    return !address_host_is_special(target->host) || target_is_allowed(target, rules);
+}
+
+void target_place(const struct target *target, char ret[TARGET_PLACE])
+{
+    bool is_v6 = strchr(target->host, ':');
+    int len = snprintf(ret, TARGET_PLACE, "%s%s%s:%d", is_v6 ? "[" : "", target->host,
+                       is_v6 ? "]" : "", target->port);
+    if (len >= TARGET_PLACE)
+        ret[0] = '\0';
 }
 
 int target_init(const char *text, const struct address_rules *rules, struct target *ret_target)
@@ -99,10 +114,13 @@ static int settle_credentials(const struct target *old, struct target *new)
     return r < 0 ? r : copy_part(old->url, new->url, CURLUPART_PASSWORD);
 }
 
-int target_follow(struct target *target, const char *location, const struct address_rules *rules)
+int target_follow(struct target *target, const char *location, const struct address_rules *rules,
+                  char ret_place[TARGET_PLACE])
 {
-    __attribute__((cleanup(target_release))) struct target new = {.url = curl_url_dup(target->url)};
+    __attribute__((cleanup(target_release))) struct target new = {.url = curl_url_dup(target->url),
+                                                                  .more = target->more};
 
+    ret_place[0] = '\0';
     if (!new.url)
         return ERROR_NO_MEMORY;
     /* Servers do write spaces and raw UTF-8 into Location. */
@@ -115,9 +133,10 @@ int target_follow(struct target *target, const char *location, const struct addr
     if (r < 0)
         return r;
     bool downgrade = target->is_https && !new.is_https;
-    if (!target_may_be_asked(&new, rules) ||
-        (downgrade && !address_is_allowed(rules, new.host, new.port)))
+    if (!target_may_be_asked(&new, rules) || (downgrade && !target_is_allowed(&new, rules))) {
+        target_place(&new, ret_place);
         return ERROR_FORBIDDEN_ADDRESS;
+    }
 
     struct target old = *target;
     *target = new;
@@ -128,7 +147,7 @@ int target_follow(struct target *target, const char *location, const struct addr
 bool target_may_reach(const struct target *target, const struct address_rules *rules,
                       const struct sockaddr *address)
 {
-    return !address_is_special(address) || address_is_allowed(rules, target->host, target->port);
+    return !address_is_special(address) || target_is_allowed(target, rules);
 }
 
 char *target_text(const struct target *target)

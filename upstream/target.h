@@ -15,6 +15,8 @@ struct target {
     char *host; /* canonical, see upstream/address.h */
     int port;
     bool is_https;
+    const struct address_rules *more; /* also allowed, once it was redirected; or NULL. The owner's,
+                                         who sets it */
 };
 
 /* ERROR_BAD_REQUEST when it is no URL, ERROR_FORBIDDEN_ADDRESS when it is not http(s) or names an
@@ -25,8 +27,16 @@ void target_release(struct target *target); /* a zeroed one is legal */
 /* Resolves a Location against the target and moves it there. Credentials stay for the same scheme,
  * host and port alone, and never come from the Location. Unchanged on failure:
  * ERROR_UPSTREAM_BROKEN for nonsense, ERROR_FORBIDDEN_ADDRESS for a place where it may not lead or
- * the step from https to an http host that was not configured. */
-int target_follow(struct target *target, const char *location, const struct address_rules *rules);
+ * the step from https to an http host that was not configured: then ret_place says "host:port", ""
+ * when it has none. */
+enum { TARGET_PLACE = 128 };
+int target_follow(struct target *target, const char *location, const struct address_rules *rules,
+                  char ret_place[TARGET_PLACE]);
+
+/* "host:port" as the configuration has it. */
+void target_place(const struct target *target, char ret[TARGET_PLACE]);
+/* Exactly this host and port may be anywhere. */
+bool target_is_allowed(const struct target *target, const struct address_rules *rules);
 
 /* May a connection for this target be made to that address? */
 bool target_may_reach(const struct target *target, const struct address_rules *rules,

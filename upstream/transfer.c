@@ -24,6 +24,9 @@ enum {
     GATHER_MS = 20,
     DISCARD_MAX_BYTES = 64 << 10, /* of a redirect's body; a new connection is cheaper than more */
     RECEIVE_BYTES = 256 << 10,
+    INTERIM_MOST = 16,            /* 1xx: curl keeps the headers of all of them */
+    HEADER_MAX_BYTES = 256 << 10, /* of all header sections of a hop, trailers included */
+    STARVED_MS = 60 * 1000,       /* without a slab: whoever has them all does not give them back */
 };
 static_assert(CURL_MAX_WRITE_SIZE < SLAB_BYTES, "a piece must fit what is left plus one slab");
 
@@ -67,7 +70,8 @@ static void append(struct transfer *t, const char *data, size_t len)
 
 static struct slab *next_slab(struct transfer *t)
 {
-    return atomic_load(&t->held) ? NULL : slab_get(t->setup->pool, t->request.share);
+    return atomic_load(&t->held) ? NULL
+                                 : slab_get(t->setup->pool, t->request.share, t->request.mirror);
 }
 
 /* curl takes all of a piece back or nothing: make sure of the room before a byte is copied. */
@@ -79,8 +83,11 @@ static size_t gather(struct transfer *t, const char *data, size_t len)
     if (len > room && !(spare = next_slab(t))) {
         hand_over(t); /* whoever holds the pool's slabs may be waiting for these bytes */
         t->is_starved = true;
+        if (!t->starved_ms && !atomic_load(&t->held))
+            t->starved_ms = t->activity_ms;
         return CURL_WRITEFUNC_PAUSE;
     }
+    t->starved_ms = 0;
     size_t first = len < room ? len : room;
     if (first > 0)
         append(t, data, first);
@@ -105,6 +112,12 @@ static int check_size(struct transfer *t, size_t more)
     return 0;
 }
 
+static size_t refuse_bytes(struct transfer *t)
+{
+    (void)transfer_fail(t, ERROR_UPSTREAM_BROKEN, "bytes before the header section of an answer");
+    return CURL_WRITEFUNC_ERROR;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
@@ -112,6 +125,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 
     if (t->error || atomic_load(&t->cancelled))
         return CURL_WRITEFUNC_ERROR;
+    if (!t->has_head) /* behind a 101 there is no answer any more, and nobody has asked for one */
+        return refuse_bytes(t);
     t->activity_ms = clock_monotonic_ms();
     if (t->location) {
         t->discarded += (int64_t)len;
@@ -162,8 +177,15 @@ static int headers_complete(struct transfer *t)
 {
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status < 200 || t->has_head)
+    if (t->has_head)
         return 0;
+    if (status == 101)
+        return transfer_fail(t, ERROR_UPSTREAM_BROKEN, "HTTP 101, which nobody asked for");
+    if (status < 200)
+        return ++t->interim <= INTERIM_MOST
+                   ? 0
+                   : transfer_fail(t, ERROR_UPSTREAM_BROKEN, "more than %d interim answers",
+                                   INTERIM_MOST);
     t->has_head = true;
     t->activity_ms = clock_monotonic_ms();
     const char *location = is_redirect(status) ? head_value(t->easy, "Location") : NULL;
@@ -178,6 +200,12 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 
     if (t->error || atomic_load(&t->cancelled))
         return CURL_WRITEFUNC_ERROR;
+    t->header_bytes += len;
+    if (t->header_bytes > HEADER_MAX_BYTES) {
+        (void)transfer_fail(t, ERROR_UPSTREAM_BROKEN, "a header section of more than %d bytes",
+                            HEADER_MAX_BYTES);
+        return CURL_WRITEFUNC_ERROR;
+    }
     return is_empty && headers_complete(t) < 0 ? CURL_WRITEFUNC_ERROR : len;
 }
 
@@ -309,6 +337,8 @@ static int begin_hop(struct transfer *t)
                   curl_easy_setopt(t->easy, CURLOPT_PROXY, proxy ? proxy : "") == CURLE_OK;
     t->is_proxied = proxy != NULL;
     t->was_refused = t->is_connected = t->has_head = false;
+    t->interim = 0;
+    t->header_bytes = 0;
     t->discarded = 0;
     t->curl_text[0] = '\0';
     if (!is_set || curl_multi_add_handle(t->setup->multi, t->easy) != CURLM_OK)
@@ -330,6 +360,9 @@ int transfer_start(struct transfer *t, const struct transfer_setup *setup)
     int r = target_init(t->request.url, setup->rules, &t->target);
     if (r == ERROR_FORBIDDEN_ADDRESS)
         return transfer_fail(t, r, "the URL leads where it may not lead");
+    if (r == 0 && t->request.redirects)
+        r = address_rules_new(t->request.redirects, &t->more);
+    t->target.more = t->more;
     if (r == 0)
         r = add_headers(t);
     if (r < 0)
@@ -343,6 +376,22 @@ int transfer_start(struct transfer *t, const struct transfer_setup *setup)
     return begin_hop(t);
 }
 
+/* Says what would allow it, where there is a way. */
+static int refuse_place(struct transfer *t, const char *place)
+{
+    return transfer_fail(t, ERROR_FORBIDDEN_ADDRESS,
+                         "redirected to %s, which is not public (redirects = [\"%s\"] of the "
+                         "mirror allows it)",
+                         place, place);
+}
+
+/* A proxy resolves names, and nobody sees to what: those of a local network are judged as such. */
+static bool is_hidden(const struct transfer *t)
+{
+    return proxy_for(t->setup->proxies, t->target.is_https, t->target.host) &&
+           address_name_is_local(t->target.host) && !target_is_allowed(&t->target, t->setup->rules);
+}
+
 static int follow(struct transfer *t)
 {
     auto_free char *location = t->location;
@@ -350,11 +399,18 @@ static int follow(struct transfer *t)
     if (t->redirects++ == MAX_REDIRECTS)
         return transfer_fail(t, ERROR_UPSTREAM_BROKEN, "more than %d redirects", MAX_REDIRECTS);
     curl_multi_remove_handle(t->setup->multi, t->easy);
-    int r = target_follow(&t->target, location, t->setup->rules);
+    char place[TARGET_PLACE];
+    int r = target_follow(&t->target, location, t->setup->rules, place);
+    if (r == ERROR_FORBIDDEN_ADDRESS && *place)
+        return refuse_place(t, place);
     if (r == ERROR_FORBIDDEN_ADDRESS)
         return transfer_fail(t, r, "a redirect leads where it may not lead");
     if (r < 0)
         return transfer_fail(t, r, "unusable redirect");
+    if (is_hidden(t)) {
+        target_place(&t->target, place);
+        return refuse_place(t, place);
+    }
     r = begin_hop(t);
     return r < 0 ? r : TRANSFER_GOES_ON;
 }
@@ -405,6 +461,10 @@ int transfer_hop_ended(struct transfer *t, CURLcode code)
         return follow(t);
     if (code != CURLE_OK) {
         int error = error_from_curl(t, code);
+        char place[TARGET_PLACE];
+        target_place(&t->target, place);
+        if (error == ERROR_FORBIDDEN_ADDRESS && t->redirects && *place)
+            return refuse_place(t, place);
         if (error == ERROR_FORBIDDEN_ADDRESS)
             return transfer_fail(t, error, "the name leads to an address that is not allowed");
         return t->is_proxied && !t->is_connected
@@ -438,6 +498,19 @@ static void lower(int64_t *wake_ms, int64_t at_ms)
         *wake_ms = at_ms;
 }
 
+/* Paused by the sink it may be for as long as that likes. */
+static int check_starved(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
+{
+    if (atomic_load(&t->held))
+        t->starved_ms = 0;
+    if (!t->starved_ms)
+        return 0;
+    if (now_ms >= t->starved_ms + STARVED_MS)
+        return transfer_fail(t, ERROR_NO_MEMORY, "no room to receive into for %d ms", STARVED_MS);
+    lower(wake_ms, t->starved_ms + STARVED_MS);
+    return 0;
+}
+
 int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 {
     /* Somebody waits for the first ones; those that follow cost less together. */
@@ -450,7 +523,9 @@ int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
         return transfer_fail(t, ERROR_TIMEOUT, "not complete after %d ms",
                              at_least(t->setup->page_timeout_ms, t));
     lower(wake_ms, t->deadline_ms);
-    if (!t->is_connected || t->is_starved)
+    if (t->is_starved)
+        return check_starved(t, now_ms, wake_ms);
+    if (!t->is_connected)
         return 0;
     int silence_ms = at_least(t->setup->stall_timeout_ms, t);
     if (!t->has_head && silence_ms < t->request.answer_ms)
@@ -536,6 +611,7 @@ void transfer_free(struct transfer *t)
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
     target_release(&t->target);
+    address_rules_free(t->more);
     head_release(&t->reply);
     free(t->location);
     free(t->strings);

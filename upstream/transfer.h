@@ -65,11 +65,14 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers;
     struct target target;
+    struct address_rules *more; /* of request.redirects, or NULL */
     int redirects;
     bool is_proxied;
     bool was_refused;    /* an address was, at the socket */
     bool is_connected;   /* and the request is about to be sent */
     bool has_head;       /* of a final response */
+    int interim;         /* responses before it */
+    size_t header_bytes; /* of all of them */
     char *location;      /* this response is a redirect: follow it when its body is through */
     int64_t discarded;   /* bytes of a redirect's body */
     int64_t activity_ms; /* last sign of life that counts against stalling */
@@ -80,7 +83,8 @@ struct transfer {
     int64_t received; /* bytes taken from curl */
     struct slab *slab;
     int64_t slab_since_ms;
-    bool is_starved; /* curl is paused, by want of a slab or by the sink */
+    bool is_starved;    /* curl is paused, by want of a slab or by the sink */
+    int64_t starved_ms; /* since; by want of a slab */
 };
 
 int transfer_new(const struct fetch_request *request, const struct fetch_sink *sink, void *context,

@@ -19,7 +19,7 @@ static void tell(void *context)
 static void fill_and_drain(struct slab_pool *pool, struct slab *taken[COUNT])
 {
     for (int i = 0; i < COUNT; i++) {
-        taken[i] = slab_get(pool, 0);
+        taken[i] = slab_get(pool, 0, 0);
         assert_non_null(taken[i]);
         assert_int_equal(taken[i]->len, 0);
         memset(taken[i]->data, i, SLAB_BYTES);
@@ -34,7 +34,7 @@ static void blocks_are_distinct_and_finite(void **state)
     struct slab *taken[COUNT];
     assert_int_equal(slab_pool_new(COUNT, &pool), 0);
     fill_and_drain(pool, taken);
-    assert_null(slab_get(pool, 0));
+    assert_null(slab_get(pool, 0, 0));
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(taken[i]->data[0], i);
         assert_int_equal(taken[i]->data[SLAB_BYTES - 1], i);
@@ -59,9 +59,9 @@ static void tells_once_after_a_refusal(void **state)
     fill_and_drain(pool, taken);
     slab_put(taken[0]);
     assert_int_equal(told, 0); /* nobody was refused */
-    taken[0] = slab_get(pool, 0);
-    assert_null(slab_get(pool, 0));
-    assert_null(slab_get(pool, 0));
+    taken[0] = slab_get(pool, 0, 0);
+    assert_null(slab_get(pool, 0, 0));
+    assert_null(slab_get(pool, 0, 0));
     slab_put(taken[0]);
     slab_put(taken[1]);
     assert_int_equal(told, 1);
@@ -78,20 +78,41 @@ static void a_share_leaves_some_for_others(void **state)
     assert_int_equal(slab_pool_new(8, &pool), 0);
     slab_pool_observe(pool, tell, &told);
     for (int i = 0; i < 4; i++)
-        assert_non_null(taken[i] = slab_get(pool, 1));
-    assert_null(slab_get(pool, 1)); /* as many as are free */
+        assert_non_null(taken[i] = slab_get(pool, 1, 0));
+    assert_null(slab_get(pool, 1, 0)); /* as many as are free */
     for (int i = 4; i < 6; i++)
-        assert_non_null(taken[i] = slab_get(pool, 2));
-    assert_null(slab_get(pool, 2));
+        assert_non_null(taken[i] = slab_get(pool, 2, 0));
+    assert_null(slab_get(pool, 2, 0));
     slab_put(taken[0]); /* the refused are told, and who holds less may go on */
     assert_int_equal(told, 1);
-    assert_null(slab_get(pool, 1));
-    assert_non_null(taken[0] = slab_get(pool, 2));
+    assert_null(slab_get(pool, 1, 0));
+    assert_non_null(taken[0] = slab_get(pool, 2, 0));
     for (unsigned i = 6; i < 8; i++) /* the last one is had by who has none */
-        assert_non_null(taken[i] = slab_get(pool, i));
-    assert_null(slab_get(pool, 8));
+        assert_non_null(taken[i] = slab_get(pool, i, 0));
+    assert_null(slab_get(pool, 8, 0));
     for (int i = 0; i < 8; i++)
         slab_put(taken[i]);
+    slab_pool_free(pool);
+}
+
+/* Many files of one mirror leave as much to the others as one file does. */
+static void a_mirror_has_its_share_too(void **state)
+{
+    struct slab_pool *pool;
+    struct slab *taken[8] = {NULL};
+    (void)state;
+    assert_int_equal(slab_pool_new(8, &pool), 0);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_non_null(taken[i] = slab_get(pool, 1 + i, 7));
+    assert_null(slab_get(pool, 9, 7));
+    assert_non_null(taken[4] = slab_get(pool, 10, 8));
+    assert_non_null(taken[5] = slab_get(pool, 11, 8));
+    assert_null(slab_get(pool, 12, 8));
+    assert_non_null(taken[6] = slab_get(pool, 13, 9));
+    assert_int_equal(slab_pool_taken(pool), 7);
+    for (unsigned i = 0; i < 8; i++)
+        slab_put(taken[i]);
+    assert_int_equal(slab_pool_taken(pool), 0);
     slab_pool_free(pool);
 }
 
@@ -99,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_distinct_and_finite),
+        cmocka_unit_test(a_mirror_has_its_share_too),
         cmocka_unit_test(a_share_leaves_some_for_others),
         cmocka_unit_test(tells_once_after_a_refusal),
     };

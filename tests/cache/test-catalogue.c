@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "base/error.h"
@@ -426,6 +427,44 @@ static void files_in_folders_are_remembered(void **state)
     catalogue_close(c);
 }
 
+struct seen_place {
+    int count;
+    char url[64];
+};
+
+static int see_place(void *context, const struct catalogue_place *place)
+{
+    struct seen_place *seen = context;
+    assert_string_equal(place->path, "a/x.whl");
+    (void)snprintf(seen->url, sizeof(seen->url), "%s %s", place->mirror, place->url);
+    seen->count++;
+    return 0;
+}
+
+/* A page's places go with the page, and only they do. */
+static void places_are_those_of_the_newest_page(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue("places");
+    struct catalogue_place one = {"pypi", "a/x.whl", "m", "http://m/p/", "http://m/a/x.whl?1"};
+    struct catalogue_place other = {"pypi", "a/x.whl", "n", "http://n/p/", "http://n/a/x.whl?2"};
+    assert_int_equal(catalogue_put_place(c, &one), 0);
+    assert_int_equal(catalogue_put_place(c, &other), 0);
+    c = reopen(c, "places");
+    struct seen_place seen = {0};
+    assert_int_equal(catalogue_each_place(c, "pypi", "a/x.whl", see_place, &seen), 0);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(catalogue_drop_places(c, "pypi", "m", "http://m/p/"), 0);
+    assert_int_equal(catalogue_drop_places(c, "pypi", "m", "http://m/never/"), 0);
+    seen = (struct seen_place){0};
+    assert_int_equal(catalogue_each_place(c, "pypi", "a/x.whl", see_place, &seen), 0);
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.url, "n http://n/a/x.whl?2");
+    assert_int_equal(catalogue_each_place(c, "pypi", "a/y.whl", see_place, &seen), 0);
+    assert_int_equal(seen.count, 1);
+    catalogue_close(c);
+}
+
 static int see_ranges(void *context, const char *files, bool honoured, int64_t when_s)
 {
     assert_string_equal(files, "https://mirror.example/whl/");
@@ -481,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_pin_outlives_its_blob),
         cmocka_unit_test(what_was_refuted_outlives_its_blob),
         cmocka_unit_test(channels_are_remembered_with_the_last_date),
+        cmocka_unit_test(places_are_those_of_the_newest_page),
         cmocka_unit_test(ranges_are_the_last_answer),
         cmocka_unit_test(files_in_folders_are_remembered),
         cmocka_unit_test(several_changes_as_one),

@@ -91,6 +91,8 @@ class Resource:
     piece: Optional[int] = None  # of a range it sends no more at once
     part_of_all: bool = False  # 206 also to whoever asks for no range
     html_only: Optional[int] = None  # a status for whoever would rather have JSON
+    query: Optional[str] = None  # 403 without it, or, when it is there, what stands in
+    otherwise: Optional[bytes] = None  # ... this
     silent: Optional[threading.Event] = None  # no answer until it is set
     pace: Optional[int] = None  # bytes a second and connection, by the kernel
     latency: float = 0  # seconds before each answer: a line that is long
@@ -316,6 +318,10 @@ class _Handler(BaseHTTPRequestHandler):
         if resource.status:
             later = {"Retry-After": str(resource.retry_after)} if resource.retry_after else {}
             return self._refuse(resource.status, resource.body, resource.type, **later)
+        if resource.query is not None and urlsplit(self.path).query != resource.query:
+            if resource.otherwise is None:
+                return self._refuse(403, b"no signature, or an old one")
+            resource = replace(resource, body=resource.otherwise)
         if resource.html_only and "json" in headers.get("accept", ""):
             return self._refuse(resource.html_only, b"not in this form")
         return self._serve(resource, count)

@@ -22,6 +22,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "engine/links.h"
 #include "engine/merge.h"
 
 #define SHA(digest) "sha256=" digest
@@ -84,6 +85,7 @@ static inline void add_bytes(struct stage *s, unsigned mirror, const char *url, 
 {
     unsigned i = s->input.source_count++;
     assert_int_equal(listing_parse(page, len, url, &s->listings[i]), 0);
+    assert_int_equal(links_settle(&origin, mirror, url, url, s->listings[i]), 0);
     s->input.sources[i].listing = s->listings[i];
     s->input.sources[i].mirror = mirror;
     s->input.sources[i].said_s = s->input.now_s;

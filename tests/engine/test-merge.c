@@ -114,7 +114,8 @@ static void test_links_elsewhere_are_dropped(void **state)
              LINKS("https://evil.example/whl/" WHEEL("cu126/torch-2.0"),
                    "https://download-r2.pytorch.org/whl/" WHEEL("cu126/torch-2.1")));
     stage_merge(&s);
-    assert_int_equal(s.merge.dropped, 1);
+    assert_int_equal(s.listings[0]->elsewhere, 1);
+    assert_string_equal(s.listings[0]->elsewhere_hosts, "\"https://evil.example/\"");
     assert_int_equal(s.merge.count, 1);
     assert_string_equal(s.merge.files[0].path, WHEEL("cu126/torch-2.1"));
 }
@@ -276,7 +277,8 @@ static void test_real_mirrors_agree(void **state)
         assert_true(add_real(&all, NJU, nju_url, nju));
         stage_merge(&all);
         assert_int_equal(all.merge.mirrors, 7);
-        assert_int_equal(all.merge.dropped, 0);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(all.listings[i]->elsewhere, 0);
         for (size_t i = 0; i < alone.merge.count; i++) {
             const struct merge_file *said = &alone.merge.files[i];
             const struct merge_file *f = file_at(&all, said->path);

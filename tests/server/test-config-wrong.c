@@ -110,6 +110,18 @@ static const struct {
     {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
              "time_zone = \"+15:00\"\n",
      "8: origin.a.mirror.m.time_zone: must be an offset from UTC"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "links = [\"http://y\"]\n",
+     "8: origin.a.mirror.m.links: \"http://y\": must end in '/'"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "redirects = [\"store.lab\"]\n",
+     "8: origin.a.mirror.m.redirects: \"store.lab\": not a host and port"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "redirects = [\"http://store.lab:9000\"]\n",
+     "8: origin.a.mirror.m.redirects: \"http://store.lab:9000\": not a host and port"},
+    {PYTORCH "layout = \"flat\"\nindex = \"http://x/{channel}/\"\nfiles = \"http://x/\"\n"
+             "redirects = \"store.lab:9000\"\n",
+     "8: origin.a.mirror.m.redirects: must be a list"},
     {"[origin.a]\n" MIRROR("origin.a") MIRROR("origin.a"),
      "8: origin.a.mirror.m.name: another mirror has this name\n"},
     {"[origin.a]\nmirror = [1]\n", "2: origin.a.mirror.?: must be a table\n"},

@@ -410,7 +410,8 @@ static const char *const shown[] = {
     "}\n"
     "aliases = [\"http://h/\"]\n[[origin.\"a.b\".mirror]]\nname = \"m\"\nlayout = \"flat\"\n"
     "index = \"http://x/{channel}/\"\nfiles = \"http://x/\"\nmissing = [404, 403]\n"
-    "time_zone = \"-03:30\"\n"
+    "time_zone = \"-03:30\"\nlinks = [\"https://archive.test/\", \"http://h/x/\"]\n"
+    "redirects = [\"store.lab:9000\", \"[fd00::1]:443\"]\n"
     "[origin.pypi]\n" MIRROR("origin.pypi") "[index.\"x/y\"]\norigins = [\"a.b\", \"pypi\"]\n",
     "[origin.a]\nchannels = [\"cu*\"]\nowns = \"listed\"\n"
     "[[origin.a.mirror]]\nname = \"m\"\nparent = \"http://lan:1/x/\"\n"

@@ -23,6 +23,12 @@ static bool serve(struct peer *p)
                     "Content-Length: 0\r\n\r\n");
         return true;
     }
+    const char *to = strstr(p->path, "/to/");
+    if (to) {
+        peer_say(p, "HTTP/1.1 302 Moved\r\nLocation: http://%s/\r\nContent-Length: 0\r\n\r\n",
+                 to + strlen("/to/"));
+        return true;
+    }
     if (str_ends(p->path, "/moved")) {
         peer_say(p, "HTTP/1.1 302 Moved\r\nLocation: http://second.invalid/y\r\n"
                     "Content-Length: 0\r\n\r\n");
@@ -141,6 +147,35 @@ static void test_literals_are_refused(void **state)
     lab_free(lab);
 }
 
+/* Nobody sees to what a proxy resolves a name of its own network. */
+static void test_local_names_are_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"printer", "nas.local",   "vault.internal", "ci.corp.",
+                                        "box.lan", "x.home.arpa", "a.localhost"};
+    struct lab *lab = proxied_lab(false, "", NOBODY);
+    struct result r;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char url[128], place[64];
+        const char *redirects[] = {place, NULL};
+        snprintf(url, sizeof(url), "http://mirror.invalid/to/%s", names[i]);
+        int before = server_requests(lab->server);
+        assert_int_equal(get(lab, url, &r), ERROR_FORBIDDEN_ADDRESS);
+        assert_non_null(strstr(r.detail, "redirects = ["));
+        assert_int_equal(server_requests(lab->server), before + 1);
+        result_release(&r);
+
+        snprintf(place, sizeof(place), "%s:80", names[i]);
+        struct fetch_request q = lab_request(lab, "/");
+        q.url = url;
+        q.redirects = redirects;
+        assert_int_equal(lab_run(lab, &q, &r), 0);
+        assert_int_equal(server_requests(lab->server), before + 3);
+        result_release(&r);
+    }
+    lab_free(lab);
+}
+
 static void test_tunnel_refused(void **state)
 {
     (void)state;
@@ -169,9 +204,13 @@ static void test_bad_proxy_keeps_its_password(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_option),      cmocka_unit_test(test_by_environment),
-        cmocka_unit_test(test_no_proxy),       cmocka_unit_test(test_literals_are_refused),
-        cmocka_unit_test(test_tunnel_refused), cmocka_unit_test(test_bad_proxy_keeps_its_password),
+        cmocka_unit_test(test_by_option),
+        cmocka_unit_test(test_by_environment),
+        cmocka_unit_test(test_no_proxy),
+        cmocka_unit_test(test_literals_are_refused),
+        cmocka_unit_test(test_local_names_are_refused),
+        cmocka_unit_test(test_tunnel_refused),
+        cmocka_unit_test(test_bad_proxy_keeps_its_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,30 @@ static void test_where_it_may_not_lead(void **state)
     result_release(&r);
 }
 
+/* The message says what would allow it; and that does, for this request alone. */
+static void test_where_a_request_may_be_led(void **state)
+{
+    (void)state;
+    struct result r;
+    char place[32], says[64];
+    const char *redirects[] = {place, NULL};
+    snprintf(place, sizeof(place), "127.0.0.1:%d", server_port(forbidden));
+    snprintf(says, sizeof(says), "redirects = [\"%s\"]", place);
+    assert_int_equal(get("/forbidden", &r), ERROR_FORBIDDEN_ADDRESS);
+    assert_non_null(strstr(r.detail, says));
+    result_release(&r);
+
+    struct fetch_request q = lab_request(lab, "/forbidden");
+    int before = server_requests(forbidden);
+    q.redirects = redirects;
+    assert_int_equal(lab_run(lab, &q, &r), 0);
+    assert_int_equal(server_requests(forbidden), before + 1);
+    result_release(&r);
+    q.url = lab_url(lab, "/to-private");
+    assert_int_equal(lab_run(lab, &q, &r), ERROR_FORBIDDEN_ADDRESS);
+    result_release(&r);
+}
+
 static void test_credentials_stay(void **state)
 {
     (void)state;
@@ -232,8 +256,9 @@ static void test_allowed_anew(void **state)
     assert_int_equal(get("/forbidden", &r), ERROR_FORBIDDEN_ADDRESS);
     result_release(&r);
     assert_int_equal(fetcher_allow(lab->fetcher, list), 0);
+    int before = server_requests(forbidden);
     assert_int_equal(get("/forbidden", &r), 0);
-    assert_int_equal(server_requests(forbidden), 1);
+    assert_int_equal(server_requests(forbidden), before + 1);
     result_release(&r);
     assert_int_equal(get("/elsewhere", &r), ERROR_FORBIDDEN_ADDRESS); /* not in the new list */
     result_release(&r);
@@ -242,9 +267,13 @@ static void test_allowed_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_followed),         cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_without_location), cmocka_unit_test(test_where_it_may_not_lead),
-        cmocka_unit_test(test_credentials_stay), cmocka_unit_test(test_head),
+        cmocka_unit_test(test_followed),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_without_location),
+        cmocka_unit_test(test_where_it_may_not_lead),
+        cmocka_unit_test(test_where_a_request_may_be_led),
+        cmocka_unit_test(test_credentials_stay),
+        cmocka_unit_test(test_head),
         cmocka_unit_test(test_allowed_anew), /* last: the list stays */
     };
     return cmocka_run_group_tests(tests, setup, teardown);

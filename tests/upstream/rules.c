@@ -201,7 +201,8 @@ static int follow(const char *from, const char *location, const char *end)
     struct target target = {0};
     assert_int_equal(address_rules_new(list, &rules), 0);
     assert_int_equal(target_init(from, rules, &target), 0);
-    int r = target_follow(&target, location, rules);
+    char place[TARGET_PLACE];
+    int r = target_follow(&target, location, rules, place);
     char *text = target_text(&target);
     assert_string_equal(text, end);
     free(text);
@@ -233,7 +234,8 @@ static char *user_after(const char *from, const char *location)
     char *user = NULL;
     assert_int_equal(address_rules_new(NULL, &rules), 0);
     assert_int_equal(target_init(from, rules, &target), 0);
-    assert_int_equal(target_follow(&target, location, rules), 0);
+    char place[TARGET_PLACE];
+    assert_int_equal(target_follow(&target, location, rules, place), 0);
     if (curl_url_get(target.url, CURLUPART_USER, &user, 0) != CURLUE_OK)
         user = NULL;
     target_release(&target);
