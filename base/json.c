@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/terminal.h"
 #include "base/utf8.h"
 
 enum { MAX_DEPTH = 100 };
@@ -209,12 +210,21 @@ static void write_escaped(struct buf *to, unsigned char c)
     }
 }
 
+/* Of two or three bytes in UTF-8. */
+static void write_code_point(struct buf *to, const unsigned char *s, size_t len)
+{
+    unsigned point = len == 2 ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu)
+                              : (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+
+    buf_printf(to, "\\u%04x", point);
+}
+
 /* How many bytes from here on are written as they are: of most strings, all. */
 static size_t plain_length(const char *s)
 {
     size_t n = 0;
 
-    while ((unsigned char)s[n] >= ' ' && (unsigned char)s[n] < 0x80 && s[n] != '"' && s[n] != '\\')
+    while ((unsigned char)s[n] >= ' ' && (unsigned char)s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
         n++;
     return n;
 }
@@ -235,6 +245,8 @@ void json_write_string(struct buf *to, const char *s)
             buf_puts(to, "\xEF\xBF\xBD");
         else if (n == 1)
             write_escaped(to, (unsigned char)s[i]);
+        else if (terminal_harmful(s + i, n)) /* to be read by people, too */
+            write_code_point(to, (const unsigned char *)s + i, n);
         else
             buf_add(to, s + i, n);
         i += n ? n : 1;

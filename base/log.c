@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/lane.h"
+#include "base/terminal.h"
 
 enum { LINE_MAX_BYTES = 8192, QUEUE_MAX_LINES = 8192, QUEUE_MAX_BYTES = 8 << 20 };
 enum { GATHER_MS = 10, KEEP_BYTES = 64 << 10 };
@@ -170,8 +171,9 @@ void log_set_level(enum log_level most)
 static void line_sanitize(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        if ((unsigned char)text[i] < 0x20)
             text[i] = '?';
+    terminal_clean(text, len);
 }
 
 /* The log thread is woken by the first line; then it gathers, unless there is reason to hurry. */

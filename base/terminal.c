@@ -10,8 +10,10 @@ static bool is_control(unsigned char c)
 }
 
 /* U+0080 to U+009F; U+061C; U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069. Bytes of it. */
-static size_t length_of_harmful(const unsigned char *s, size_t left)
+size_t terminal_harmful(const char *text, size_t left)
 {
+    const unsigned char *s = (const unsigned char *)text;
+
     if (left >= 2 && s[0] == 0xc2 && s[1] < 0xa0)
         return 2;
     if (left >= 2 && s[0] == 0xd8 && s[1] == 0x9c)
@@ -26,7 +28,7 @@ static size_t length_of_harmful(const unsigned char *s, size_t left)
 void terminal_clean(char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        size_t harmful = length_of_harmful((unsigned char *)text + i, len - i);
+        size_t harmful = terminal_harmful(text + i, len - i);
 
         if (!harmful && is_control((unsigned char)text[i]))
             harmful = 1;

@@ -7,3 +7,7 @@
  * direction of writing becomes '?': a terminal obeys the first, and the second make text look like
  * another one. */
 void terminal_clean(char *text, size_t len);
+
+/* How many bytes of the character there are one of a control character beyond ASCII, or of one that
+ * turns the direction of writing; 0: it is none. */
+size_t terminal_harmful(const char *text, size_t len);

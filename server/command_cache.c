@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/terminal.h"
 #include "server/argument.h"
 #include "server/config.h"
 #include "server/control_client.h"
@@ -87,10 +88,17 @@ static void print_size(int64_t bytes)
     (void)printf(unit ? "%6.1f %-3s" : "%6.0f %-3s", amount, units[unit]);
 }
 
+/* A mirror's words go to a terminal. A few of them live at a time. */
 static const char *text_of(const struct json *object, const char *name)
 {
+    static char shown[8][2048];
+    static unsigned turn;
     const char *text = json_string(json_member(object, name));
-    return text ? text : "";
+    char *to = shown[turn++ % (sizeof(shown) / sizeof(shown[0]))];
+
+    str_copy(to, sizeof(shown[0]), text ? text : "");
+    terminal_clean(to, strlen(to));
+    return to;
 }
 
 /* By what the bytes are known to be the right ones. */

@@ -144,8 +144,35 @@ static void test_writes(void **state)
         buf_printf(&b, "%d", i);
     }
     buf_puts(&b, "]}");
-    assert_string_equal(b.data, "{\"a\":\"\\\"\\\\/\\u0008\\n\\r\\t\\u001f\x7f\xC3\xA9\xEF\xBF\xBD"
-                                "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD|\",\"b\":[0,1]}");
+    assert_string_equal(b.data,
+                        "{\"a\":\"\\\"\\\\/\\u0008\\n\\r\\t\\u001f\\u007f\xC3\xA9\xEF\xBF\xBD"
+                        "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD|\",\"b\":[0,1]}");
+}
+
+/* What a terminal obeys, or reads from right to left, is escaped, and stays what it is. */
+static void test_writes_for_people(void **state)
+{
+    static const struct {
+        const char *text, *written;
+    } cases[] = {
+        {"\xC2\x9b" "31m", "\"\\u009b31m\""},
+        {"a\u202eb", "\"a\\u202eb\""},
+        {"\u2066\u2069", "\"\\u2066\\u2069\""},
+        {"\u200f", "\"\\u200f\""},
+        {"\u061c", "\"\\u061c\""},
+        {"\u00a0\u2013\u4e2d", "\"\u00a0\u2013\u4e2d\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        auto_buf struct buf b;
+        struct json *read = NULL;
+        buf_init(&b, 1000);
+        json_write_string(&b, cases[i].text);
+        assert_string_equal(b.data, cases[i].written);
+        assert_int_equal(json_parse(b.data, b.len, &read), 0);
+        assert_string_equal(json_string(read), cases[i].text);
+        json_free(read);
+    }
 }
 
 static void test_utf8(void **state)
@@ -193,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_number_of_values),
         cmocka_unit_test(test_nul_in_strings),
         cmocka_unit_test(test_writes),
+        cmocka_unit_test(test_writes_for_people),
         cmocka_unit_test(test_utf8),
     };
 
