@@ -78,9 +78,11 @@ void links_remember(struct engine *e, const char *origin, const char *mirror, co
         drop(&e->links, e->links);
 }
 
-/* What a listing says of a path. False: it does not list it. */
+/* What a listing says of a path. False: it does not list it. Most need no look at each file. */
 static bool look_in(const struct listing *l, const char *path, char **ret_place)
 {
+    if (!l->has_places)
+        return true;
     const char *name = str_last_segment(path);
     for (size_t i = 0; i < l->file_count; i++) {
         const struct listed_file *f = &l->files[i];

@@ -155,7 +155,9 @@ static void test_writes_for_people(void **state)
     static const struct {
         const char *text, *written;
     } cases[] = {
-        {"\xC2\x9b" "31m", "\"\\u009b31m\""},
+        {"\xC2\x9b"
+         "31m",
+         "\"\\u009b31m\""},
         {"a\u202eb", "\"a\\u202eb\""},
         {"\u2066\u2069", "\"\\u2066\\u2069\""},
         {"\u200f", "\"\\u200f\""},
