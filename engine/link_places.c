@@ -179,7 +179,8 @@ static bool is_refusal(int status)
 static bool may_have_moved(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *file, const struct listing_ref *listing)
 {
-    return origin->mirrors[mirror].links || (listing && listing->listing->has_places) ||
+    char *const *prefixes = origin->mirrors[mirror].links;
+    return (prefixes && *prefixes) || (listing && listing->listing->has_places) ||
            find(e, origin->name, origin->mirrors[mirror].name, file);
 }
 
