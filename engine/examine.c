@@ -187,7 +187,7 @@ static int judge_listing(struct probe *p)
         return receipt_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
     int r = receipt_parse(p->page);
     p->to->elsewhere_count = p->page->elsewhere;
-    p->to->file_count = p->page->elsewhere + p->page->counted;
+    p->to->file_count = p->page->elsewhere + p->page->near;
     str_copy(p->to->elsewhere_hosts, sizeof(p->to->elsewhere_hosts), p->page->hosts);
     if (r == 0)
         take_files(p->to, p->page->listing->listing);

@@ -89,7 +89,7 @@ static int settle_links(struct receipt *r, struct listing *l)
     if (error)
         return error;
     r->elsewhere = l->elsewhere;
-    r->counted = l->counted;
+    r->near = l->counted;
     str_copy(r->hosts, sizeof(r->hosts), l->elsewhere_hosts ? l->elsewhere_hosts : "");
     r->is_lost = links_are_lost(l, r->had);
     if (r->is_lost) {

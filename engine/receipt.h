@@ -41,7 +41,7 @@ struct receipt {
     /* what was read */
     struct listing_ref *listing;
     bool is_lost; /* so many links lead out of the origin that it is no page; `detail` says where */
-    size_t elsewhere, counted; /* links that do, and that do not */
+    size_t elsewhere, near; /* links that do, and that do not */
     char hosts[RECEIPT_DETAIL_BYTES];
     struct link_place *places; /* files that are not asked for by their path */
     size_t place_count;
