@@ -68,7 +68,9 @@ def _file_faults():
         "refused": Fault(None),
         "silent": Fault(lambda _: {"silent": threading.Event()}, alone=(502, 504)),
         "dead-redirect": Fault(lambda _: {"location": "DEAD"}),
-        "portal": Fault(lambda _: {"served": PORTAL_PAGE, "type": "text/html"}, cuts=True),
+        "portal": Fault(  # no mirror's fault
+            lambda _: {"served": PORTAL_PAGE, "type": "text/html"}, cuts=True, error=None
+        ),
         "empty": Fault(lambda _: {"served": b""}, cuts=True),
         "gzip": Fault(lambda _: {"gzip": True}, cuts=True),
         # Where the length stands in Content-Range, too, a lie is found out sooner.
@@ -137,7 +139,7 @@ SAID = {
 }
 SAID_OF_FILES = SAID | {"range-too": "disagree", "range-closed": "shorter than announced"}
 SAID_OF_FILES |= {"403": "HTTP 403", "silent": "no byte for", "stalled": "no byte for"}
-SAID_OF_FILES |= dict.fromkeys(("portal", "empty", "closed", "wrong"), "wrong digest")
+SAID_OF_FILES |= dict.fromkeys(("empty", "closed", "wrong"), "wrong digest")
 SAID_OF_PAGES = SAID | dict.fromkeys(("silent", "stalled"), "no byte for")
 SAID_OF_PAGES |= dict.fromkeys(("portal", "blank", "no-byte", "injected", "200"), "not a listing")
 
@@ -215,7 +217,9 @@ class Stage:
         if fault is None:
             return
         at, body = (file_at, self.body) if cell.kind == "file" else (page_at, page)
-        trouble = {"type": "text/html", **fault.trouble(body)}
+        trouble = fault.trouble(body)
+        if cell.kind == "page" or "status" in trouble:
+            trouble.setdefault("type", "text/html")
         if trouble.get("location") == "DEAD":
             trouble["location"] = self.dead + at
         mirror.put(at, trouble.pop("served", body), **trouble)
