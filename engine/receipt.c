@@ -180,7 +180,8 @@ void receipt_take_data(void *context, struct slab *slab, int64_t offset)
     struct receipt *r = context;
     (void)offset;
     int64_t most = r->engine->options.max_memory / FETCHED_SHARE;
-    int64_t fetched = r->engine->fetched_bytes += (int64_t)slab->len;
+    int64_t len = (int64_t)slab->len;
+    int64_t fetched = atomic_fetch_add(&r->engine->fetched_bytes, len) + len; /* clang 14 */
     r->counted += (int64_t)slab->len;
     if (fetched > most && !r->body.error)
         r->body.error = ERROR_NO_MEMORY; /* other pages that come at the same time have it */
