@@ -196,7 +196,14 @@ static void parse_run(struct job *job)
         m->error = sha256_of(text.data, text.len, m->result.sha256);
     if (m->error == 0)
         m->error = wheel_header_read(text.data, text.len, &header);
-    m->result.fits = wheel_header_fits(&header, str_last_segment(m->path));
+    enum wheel_fit fit = wheel_header_compare(&header, str_last_segment(m->path));
+    if (m->error == 0 && fit == WHEEL_OTHER_PROJECT) {
+        m->error = ERROR_CORRUPT;
+        m->why = "METADATA of the wheel is of another project";
+        metadata_text_unref(m->result.text);
+        m->result.text = NULL;
+    }
+    m->result.fits = fit == WHEEL_FITS;
     m->result.requires_python = header.requires_python;
     header.requires_python = NULL;
     wheel_header_release(&header);

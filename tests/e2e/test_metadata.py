@@ -234,8 +234,23 @@ def test_what_an_authority_contradicts_is_not_served(origin, second_origin, serv
 # ------------------------------------------------------------------ wheels that are wrong
 
 
-def test_metadata_of_another_project_is_served_and_flagged(origin, serve, uv, tmp_path):
-    inside = build(tmp_path / "a", "torchvision", "2.9.0+cu126", TAGS)
+@pytest.mark.parametrize("padding", [0, 3 << 20], ids=["small", "read by its end"])
+def test_metadata_of_another_project_is_refused(origin, serve, uv, tmp_path, padding):
+    inside = build(tmp_path / "a", "torchvision", "2.9.0+cu126", TAGS, padding=padding)
+    wheel = inside.rename(tmp_path / f"torch-2.9.0+cu126-{TAGS}.whl")
+    put_flat(origin, wheel)
+    daemon = serve(flat(origin))
+    reply = daemon.get(url_of(wheel))
+    assert reply.status == 502 and "another project" in reply.text
+    wait_until(
+        lambda: any("another project" in p["detail"] for p in daemon.status()["problems"]),
+        what="it is said",
+    )
+    uv.install("--index-url", daemon.index("cu126"), "torch", fails=True)
+
+
+def test_metadata_of_another_version_is_served_and_flagged(origin, serve, tmp_path):
+    inside = build(tmp_path / "a", "torch", "2.8.0+cu126", TAGS, padding=3 << 20)
     wheel = inside.rename(tmp_path / f"torch-2.9.0+cu126-{TAGS}.whl")
     put_flat(origin, wheel)
     daemon = serve(flat(origin))
@@ -243,12 +258,11 @@ def test_metadata_of_another_project_is_served_and_flagged(origin, serve, uv, tm
     (problem,) = [p for p in daemon.status()["problems"] if p["kind"] == "metadata"]
     assert "Name or Version" in problem["detail"]
     wait_until(lambda: "metadata flagged" in daemon.log(), what="the log tells")
-    uv.install("--index-url", daemon.index("cu126"), "torch", fails=True)
 
 
 def test_a_wheel_that_is_no_archive(origin, serve, torch, tmp_path):
     broken = tmp_path / f"torch-2.8.0+cu126-{TAGS}.whl"
-    broken.write_bytes(b"<html>" + bytes(200_000))
+    broken.write_bytes(b"<html>" + bytes(2_000_000))  # its end alone is read
     put_flat(origin, torch, broken)
     daemon = serve(flat(origin))
     assert page_file(daemon, broken)["core-metadata"] is True
