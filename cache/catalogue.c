@@ -296,6 +296,11 @@ int catalogue_put_blame(struct catalogue *catalogue, const char *origin, const c
                              sql_text(validator), sql_integer(when_s)));
 }
 
+int catalogue_drop_blame(struct catalogue *catalogue, const char *origin, const char *path)
+{
+    return sql_change(catalogue->sql, DROP_BLAME, VALUES(sql_text(origin), sql_text(path)));
+}
+
 static int on_blame(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;

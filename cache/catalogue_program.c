@@ -128,6 +128,7 @@ static const char *const statements[STATEMENTS] = {
 
     [PUT_BLAME] = "INSERT OR REPLACE INTO blame (origin, path, mirror, validator, when_s)"
                   " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [DROP_BLAME] = "DELETE FROM blame WHERE origin = ?1 AND path = ?2",
     [EACH_BLAME] = "SELECT origin, path, mirror, validator, when_s FROM blame",
 
     [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",

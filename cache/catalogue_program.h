@@ -23,6 +23,7 @@ enum statement {
     CONFIRM_LISTING,
     GET_LISTING,
     PUT_BLAME,
+    DROP_BLAME,
     EACH_BLAME,
     PUT_MARK,
     DROP_MARK,

@@ -139,7 +139,7 @@ void blame_failed(struct flying *fl, const struct flight_command *c)
     if (!c->refusals)
         return;
     refusals_failed(fl->engine->refusals, origin, path, clock_monotonic_ms());
-    if (!fl->sha256[0] ||
+    if (!claim_set_counts(fl->claims) ||
         !refusals_find(fl->engine->refusals, origin, path, clock_monotonic_ms(), &known) ||
         !known.agreeing)
         return;
@@ -185,12 +185,12 @@ void blame_settle(struct flying *fl, const struct flight_command *c)
 }
 
 void blame_pass(struct engine *e, const struct origin *origin, const char *path, unsigned mirror,
-                const char *sha256)
+                const char *expected)
 {
     const char *name = origin->mirrors[mirror].name;
     int64_t now_ms = clock_monotonic_ms();
-    core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than sha256 %s", name,
-                 sha256);
+    core_problem(e, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s", name,
+                 str_is_sha256(expected) ? "sha256 " : "", expected);
     refusals_note(e->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest", now_ms);
     refusals_failed(e->refusals, origin->name, path, now_ms);
 }

@@ -28,6 +28,7 @@ void blame_failed(struct flying *flying, const struct flight_command *command);
 void blame_settle(struct flying *flying, const struct flight_command *command);
 /* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
 unsigned blame_bars(const struct flying *flying);
-/* The same of a file that passes by: no flight sees its bytes. */
+/* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,
+ * or what index/digests.h writes. */
 void blame_pass(struct engine *engine, const struct origin *origin, const char *path,
-                unsigned mirror, const char *sha256);
+                unsigned mirror, const char *expected);

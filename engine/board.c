@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/claim_set.h"
 #include "engine/saved.h"
 
 static void partial_close(struct job *job)
@@ -93,6 +94,7 @@ void board_unref(struct board *b)
     partial_unref(b->partial);
     extents_release(&b->present);
     waitlist_release(&b->waiters);
+    claim_set_unref(b->claims);
     free(b);
 }
 

@@ -63,11 +63,12 @@ struct board {
     _Atomic unsigned senders;
     _Atomic bool has_bytes;  /* some are there by now */
     _Atomic bool wants_pass; /* closed for want of disk: readers go on by themselves */
-    bool authoritative;  /* an authority names the digest; set before BOARD_KNOWN, as are these: */
+    bool authoritative;  /* mirrors agree on its digest; set before BOARD_KNOWN, as are these: */
     bool had_bytes;      /* some were there when this board was put up */
     unsigned blamed;     /* mirrors that sent wrong bytes for this file */
     _Atomic bool unkept; /* neither length nor digest: passed through */
-    char sha256[SHA256_HEX]; /* of an authority, or "" */
+    struct claim_set *claims; /* of the file, or NULL; and when they were looked up: */
+    uint64_t claims_version;
     char etag[96];
     const struct origin *origin;
     _Atomic(struct partial *) partial; /* NULL until the first transfer; set once */

@@ -14,7 +14,6 @@
 #include "engine/built.h"
 #include "engine/dates.h"
 #include "engine/delisted.h"
-#include "index/digests.h"
 
 struct remember {
     struct job job;
@@ -43,6 +42,10 @@ static void remember_run(struct job *job)
     for (size_t i = 0; error == 0 && i < b->merge.news_count; i++)
         put_claim(b, &b->merge.news[i]);
     for (size_t i = 0; error == 0 && i < b->merge.count; i++)
+        if (b->merge.files[i].corrects) /* by other claims nobody may have been wrong */
+            (void)catalogue_drop_blame(b->engine->catalogue, b->origin->name,
+                                       b->merge.files[i].path);
+    for (size_t i = 0; error == 0 && i < b->merge.count; i++)
         if (dates_is_new(&b->merge.files[i]))
             dates_store(b, &b->merge.files[i]);
     if (error == 0)
@@ -59,13 +62,13 @@ static void remember_run(struct job *job)
 /* What is believed of a file has changed: what is under way or kept is compared with it. */
 static void learn(struct build *b, const struct merge_file *f)
 {
-    auto_free char *metadata =
-        f->learns_metadata && f->said_metadata ? str_printf("%s.metadata", f->path) : NULL;
-    char sha256[SHA256_HEX];
-    if (f->learns && digests_sha256(f->digests, sha256))
-        files_learn_digest(b->engine, b->origin, f->path, sha256);
-    if (metadata && digests_sha256(f->said_metadata, sha256))
-        files_learn_digest(b->engine, b->origin, metadata, sha256);
+    auto_free char *metadata = f->learns_metadata ? str_printf("%s.metadata", f->path) : NULL;
+    if (f->corrects)
+        core_problem_over(b->engine, "wrong-digest", b->origin->name, f->path);
+    if (f->learns)
+        files_learn_claims(b->engine, b->origin, f->path, f->digests);
+    if (metadata)
+        files_learn_claims(b->engine, b->origin, metadata, f->said_metadata);
 }
 
 /* A dispute is a problem as long as it goes on. */
@@ -83,6 +86,8 @@ void build_remember(struct build *b)
 {
     bool is_fleeting = b->origin->directory != NULL; /* the disk says it again */
     bool news = !is_fleeting && (delisted_settle(b) || b->merge.news_count);
+    if (b->merge.news_count && !is_fleeting)
+        b->engine->claims_version++;
     for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
         news |= dates_is_new(f);

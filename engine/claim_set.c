@@ -44,24 +44,48 @@ struct claim_set *claim_set_load(struct catalogue *catalogue, const struct origi
         free(l.set);
         return NULL;
     }
+    l.set->refs = 1;
     l.is_metadata = str_ends(path, suffix);
     if (l.is_metadata)
         file[strlen(file) - strlen(suffix)] = '\0';
     if (catalogue_each_claim_of(catalogue, origin->name, file, on_row, &l) == ERROR_NO_MEMORY) {
-        claim_set_free(l.set);
+        claim_set_unref(l.set);
         return NULL;
     }
     claims_choose(l.set->list, l.set->count, clock_real_s(), &l.set->choice);
     return l.set;
 }
 
-void claim_set_free(struct claim_set *set)
+bool claim_set_counts(const struct claim_set *set)
 {
-    if (!set)
-        return;
-    for (size_t i = 0; i < set->count; i++) {
-        free((void *)(uintptr_t)set->list[i].digests);
-        free((void *)(uintptr_t)set->list[i].mirror);
-    }
-    free(set);
+    return set && set->choice.counting;
+}
+
+bool claim_set_agrees(const struct claim_set *set)
+{
+    return set && set->choice.agreed;
+}
+
+uint32_t claim_set_algorithms(const struct claim_set *set)
+{
+    return set ? claims_algorithms(set->list, set->count, &set->choice) : 0;
+}
+
+void claim_set_describe(const struct claim_set *set, char *ret, size_t size)
+{
+    str_copy(ret, size, "");
+    if (set)
+        claims_describe(set->list, set->count, &set->choice, clock_real_s(), ret, size);
+}
+
+enum claims_verdict claim_set_judge(const struct claim_set *set, const struct digests *found)
+{
+    uint32_t has = 0;
+    if (!claim_set_counts(set))
+        return CLAIMS_NONE;
+    if (claims_accept(set->list, set->count, &set->choice, found))
+        return set->choice.is_disputed ? CLAIMS_DISPUTED : CLAIMS_AGREE;
+    for (size_t i = 0; i < found->count; i++)
+        has |= 1u << found->list[i].algorithm;
+    return claim_set_algorithms(set) & ~has ? CLAIMS_UNKNOWN : CLAIMS_REFUSE;
 }

@@ -65,7 +65,7 @@ static struct record *record_new(struct flying *fl)
                                       .path = r->path,
                                       .size = view.size,
                                       .etag = r->etag,
-                                      .authoritative = fl->sha256[0] && !fl->disputed,
+                                      .authoritative = flying_is_vouched(fl),
                                       .mirrors = r->mirrors,
                                       .validator = r->validator,
                                       .last_used_s = clock_real_s()};
@@ -268,8 +268,8 @@ static void kept_run(struct job *job)
         flight_on_committed(fl->flight, c->error);
         flying_drain(fl);
         blobs_close_idle(fl->engine);
-        if (c->error == 0 && !r->file.authoritative && fl->sha256[0] && !fl->disputed && !renewed)
-            files_learn_digest(fl->engine, origin, r->path, fl->sha256); /* it came meanwhile */
+        if (c->error == 0 && fl->learned && !renewed) /* behind the judgement, it may be */
+            files_learn_claims(fl->engine, origin, r->path, fl->learned[0] ? fl->learned : NULL);
     }
     blob_unref(c->blob);
     buf_release(&c->sidecar);
@@ -405,6 +405,14 @@ static void store_run(struct job *job)
         lane_post(e->catalogue_lane, job);
 }
 
+/* It was promised under a digest that has been corrected since. */
+static bool is_of_other_bytes(const struct record *r)
+{
+    static const char prefix[] = "\"sha256-";
+    return r->etag && str_starts(r->etag, prefix) &&
+           strncmp(r->etag + strlen(prefix), r->blob, strlen(r->blob)) != 0;
+}
+
 /* What the first of the senders called it, to be compared with one day; and bytes that replace
  * others have another ETag, whatever the mirrors call them. */
 static int name_bytes(struct flying *fl, struct record *r)
@@ -417,7 +425,7 @@ static int name_bytes(struct flying *fl, struct record *r)
             r->validator = strdup(fl->sent_under[m]);
             break;
         }
-    if (fl->entry->is_renewal) {
+    if (fl->entry->is_renewal || is_of_other_bytes(r)) {
         free(r->etag);
         r->etag = str_printf("\"sha256-%s\"", r->blob);
         if (!r->etag)
@@ -446,7 +454,7 @@ void commit_start(struct flying *fl, const struct flight_command *command)
     memcpy(r->blob, command->sha256, sizeof(r->blob));
     r->file.blob = r->blob;
     r->file.size = command->size;
-    r->file.authoritative = command->authoritative && !fl->disputed;
+    r->file.authoritative = command->authoritative && flying_is_vouched(fl);
     if (name_bytes(fl, r)) {
         record_free(r);
         free(c);

@@ -61,7 +61,8 @@ struct space;
 
 struct engine {
     struct engine_options options;
-    char *user_agent, *via; /* via: our own Via entry */
+    char *user_agent, *via;  /* via: our own Via entry */
+    uint64_t claims_version; /* grows when a page says something else; flight thread */
 
     struct slab_pool *slabs;
     struct fetcher *fetcher;
@@ -171,9 +172,11 @@ void files_free(struct files *files);
 int files_load(struct engine *engine); /* at start, before threads: from catalogue and store */
 void files_tick(struct engine *engine, int64_t now_ms);
 void files_stop(struct engine *engine); /* ends every flight */
-/* An authority names the digest of a path: flights under way learn it. */
-void files_learn_digest(struct engine *engine, const struct origin *origin, const char *path,
-                        const char *sha256);
+/* What is believed of a file is something else than before: flights under way learn it, what is
+ * kept is compared. `agreed`: as index/digests.h has it; NULL: mirrors contradict each other, or
+ * nobody says anything any more. */
+void files_learn_claims(struct engine *engine, const struct origin *origin, const char *path,
+                        const char *agreed);
 void files_write_status(struct engine *engine, struct buf *to);
 
 /* ---- pages.c and sources.c */
@@ -181,6 +184,11 @@ int pages_new(struct engine *engine, struct pages **ret);
 void pages_free(struct pages *pages);
 /* Nobody has said what the digest of this file is: its project's page is asked for. */
 void pages_want_digest(struct engine *engine, const struct origin *origin, const char *path);
+/* Bytes of a file contradict what its page says of them: it is asked for again, once in a while.
+ * True: `done` follows, on the flight thread, when that has ended; false: it was asked a moment
+ * ago, or there is no such page, and `done` never comes. */
+bool pages_recheck(struct engine *engine, const struct origin *origin, const char *path,
+                   void (*done)(void *context), void *context);
 /* Pages of that project, and those that join it with others, are made anew when they are asked for.
  */
 void pages_forget(struct engine *engine, const char *origin, const char *project);

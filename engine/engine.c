@@ -260,6 +260,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     listing_global_init();
     e->options = *options;
     e->last = &e->first;
+    e->claims_version = 1; /* 0: never looked up */
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->status_lock, NULL);
     waitlist_init(&e->status_waiters);

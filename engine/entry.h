@@ -106,7 +106,7 @@ void flights_reader(struct engine *engine, struct board *board, uint64_t reader,
 void flights_reader_left(struct engine *engine, struct board *board, uint64_t reader);
 void flights_tick(struct engine *engine, int64_t now_ms);
 void flights_stop(struct engine *engine);
-void flights_learn_digest(struct engine *engine, struct entry *entry, const char *sha256);
+void flights_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
 /* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
  * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
  */
@@ -147,5 +147,10 @@ void files_drop_leftover(struct engine *engine, struct entry *entry);
 /* The entry holds no blob any more: the next who asks has it fetched. Its file is the caller's to
  * remove. */
 void files_forget_blob(struct engine *engine, struct entry *entry);
+/* What is held is not what is claimed of it now: nobody gets it any more, and its bytes go into
+ * quarantine. `expected`: a SHA-256, or what index/digests.h writes. */
+void files_refute(struct engine *engine, struct entry *entry, const char *expected);
+/* Whether what is held is what mirrors agree on; writes it down. */
+void files_set_authority(struct engine *engine, struct entry *entry, bool authoritative);
 /* The entry's board has failed: it answers newcomers for a second, then it is retired. */
 void files_note_failure(struct engine *engine, struct entry *entry);

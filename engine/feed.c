@@ -275,7 +275,7 @@ static int judge(struct feed *t)
         return ERROR_STOPPING;
     t->facts.same_validator = has_same_validator(fl, t);
     t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
-    if (t->facts.status == 200 && t->facts.total == 0 && !fl->sha256[0]) {
+    if (t->facts.status == 200 && t->facts.total == 0 && !claim_set_counts(fl->claims)) {
         /* No wheel is empty, nor its metadata; some answer HEAD so and mean nothing by it. */
         t->says_empty = true;
         t->facts.status = t->head ? 405 : 200;

@@ -23,6 +23,7 @@
 #include "engine/refusals.h"
 #include "engine/renew.h"
 #include "engine/verify.h"
+#include "index/digests.h"
 
 enum {
     TOUCH_EVERY_MS = 30000,
@@ -204,13 +205,13 @@ void files_forget_blob(struct engine *e, struct entry *entry)
     entry->etag = NULL;
 }
 
-/* What we hold without a digest is not what an authority now names: nobody gets it any more. */
-static void refute(struct engine *e, struct entry *entry, const char *sha256)
+void files_refute(struct engine *e, struct entry *entry, const char *expected)
 {
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
-                entry->path, entry->sha256, sha256);
+                entry->path, entry->sha256, expected);
     core_problem(e, "wrong-digest", entry->origin->name, entry->path,
-                 "what was kept is not sha256 %s: in quarantine", sha256);
+                 "what was kept is not %s%s: in quarantine",
+                 str_is_sha256(expected) ? "sha256 " : "", expected);
     if (space_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
         evidence_forget(e, entry->sha256);
@@ -219,23 +220,43 @@ static void refute(struct engine *e, struct entry *entry, const char *sha256)
     files_forget_blob(e, entry);
 }
 
-void files_learn_digest(struct engine *e, const struct origin *origin, const char *path,
-                        const char *sha256)
+void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)
 {
-    metadata_learn_digest(e, origin->name, path, sha256);
+    if (entry->authoritative == authoritative)
+        return;
+    entry->authoritative = authoritative;
+    commit_authority(e, entry);
+}
+
+/* What is kept is compared with what is claimed now, not trusted: by SHA-256 at once, else before
+ * the next who asks gets any of it (flights.c). */
+static void learn_of_kept(struct engine *e, struct entry *entry, const char *agreed)
+{
+    char sha256[SHA256_HEX];
+    if (!digests_sha256(agreed, sha256) || strchr(agreed, ' ')) {
+        files_set_authority(e, entry, false);
+        if (entry->blob)
+            files_set_blob(e, entry, NULL);
+    } else if (strcmp(entry->sha256, sha256) == 0) {
+        files_set_authority(e, entry, true);
+    } else {
+        files_refute(e, entry, sha256);
+        commit_authority(e, entry);
+    }
+}
+
+void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
+                        const char *agreed)
+{
+    metadata_learn_claims(e, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
     pthread_rwlock_unlock(&e->files->lock);
     if (entry && entry->flying)
-        flights_learn_digest(e, entry, sha256);
-    if (!entry || !entry->sha256[0] || entry->authoritative)
-        return;
-    if (strcmp(entry->sha256, sha256) == 0)
-        entry->authoritative = true;
-    else
-        refute(e, entry, sha256);
-    commit_authority(e, entry);
+        flights_learn_claims(e, entry, agreed);
+    if (entry && entry->sha256[0])
+        learn_of_kept(e, entry, agreed);
 }
 
 /* ------------------------------------------------------------------- open */

@@ -41,7 +41,7 @@ enum {
     FLIGHT_MIRRORS = 16,
     FLIGHT_SLOTS = 8, /* transfers of one flight at once, over all mirrors */
     FLIGHT_HOLD_BACK = 64 << 10,
-    FLIGHT_DETAIL = 256,
+    FLIGHT_DETAIL = 512,
 };
 
 /* Bytes and the mirror that sent them; FLIGHT_NO_MIRROR: one that is not configured any more. */

@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/blame.h"
-#include "engine/claim_set.h"
 #include "engine/delisted.h"
 #include "engine/flying.h"
+#include "engine/kept_check.h"
 #include "engine/links.h"
 #include "engine/pass.h"
 #include "engine/saved.h"
@@ -43,10 +43,11 @@ struct lookup {
     int error;
     const struct origin *mirrors;
     /* what the catalogue says: */
-    char sha256[SHA256_HEX];
+    char sha256[SHA256_HEX]; /* of the blob */
     int64_t size, now_s;
     char *etag;
-    bool disputed;
+    struct claim_set *claims;
+    uint64_t claims_version;
     unsigned blamed;
     char *places[FLIGHT_MIRRORS]; /* where the mirrors have it, when that is not by its path */
 };
@@ -57,18 +58,6 @@ static int on_file_row(void *context, const struct catalogue_file *file)
     l->size = file->size;
     l->etag = str_dup(file->etag);
     return 0;
-}
-
-/* What mirrors claim of it. */
-static void look_at_claims(struct lookup *l)
-{
-    struct claim_set *set =
-        claim_set_load(l->flying->engine->catalogue, l->flying->origin, l->path);
-    if (!set)
-        return;
-    (void)digests_sha256(set->choice.agreed, l->sha256);
-    l->disputed = set->choice.is_disputed;
-    claim_set_free(set);
 }
 
 static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
@@ -109,9 +98,10 @@ static void begin_flight(struct lookup *l)
     fl->row_etag = l->etag;
     l->etag = NULL;
     fl->blamed = l->blamed;
-    fl->disputed = l->disputed;
-    if (!fl->sha256[0]) /* else an authority spoke meanwhile */
-        memcpy(fl->sha256, l->sha256, sizeof(fl->sha256));
+    flying_set_claims(fl, l->claims, l->claims_version);
+    if (fl->learned) /* a page spoke meanwhile */
+        flying_take_learned(fl);
+    flying_forget_old_promise(fl);
     size_t present_count = 0;
     auto_free struct flight_run *present =
         l->is_found ? leftover_take(fl, &l->found, &present_count) : NULL;
@@ -120,14 +110,15 @@ static void begin_flight(struct lookup *l)
     fl->parked_after = ++fl->engine->files->uses;
     /* Without a digest nobody is told of old bytes before a mirror has said that they are of the
      * file of today. */
-    bool known = fl->row_etag && fl->row_size >= 0 && (!present || fl->sha256[0]);
+    bool vouched = claim_set_counts(fl->claims) || (fl->learned && fl->learned[0]);
+    bool known = fl->row_etag && fl->row_size >= 0 && (!present || vouched);
     struct flight_options options = {.mirrors = (unsigned)fl->origin->mirror_count,
                                      .size = fl->row_size,
                                      .is_known = known,
                                      .now_ms = clock_monotonic_ms(),
                                      .connections =
                                          (unsigned)fl->engine->options.connections_per_file,
-                                     .is_vouched = fl->sha256[0] != 0,
+                                     .is_vouched = vouched,
                                      .present = present,
                                      .present_count = present_count};
     blame_recall(fl, &options);
@@ -142,7 +133,7 @@ static void begin_flight(struct lookup *l)
                          (free_bytes >= 0 && free_bytes < fl->engine->options.min_free);
         flying_add_interest(fl, fl->interest);
     }
-    if (!fl->sha256[0])
+    if (!vouched)
         pages_want_digest(fl->engine, fl->origin, fl->entry->path);
     delisted_look(fl->engine, fl->origin, fl->entry->path);
     flying_drain(fl);
@@ -151,6 +142,7 @@ static void begin_flight(struct lookup *l)
 static void lookup_free(struct lookup *l)
 {
     blob_unref(l->blob);
+    claim_set_unref(l->claims);
     flying_unref(l->flying);
     free(l->origin);
     free(l->path);
@@ -177,11 +169,10 @@ static void lookup_run(struct job *job)
     struct lookup *l = container_of(job, struct lookup, job);
     struct engine *e = l->flying->engine;
     l->size = -1;
-    l->sha256[0] = '\0';
     l->now_s = clock_real_s();
     if (!l->is_renewal) /* what was told is told of the old bytes */
         (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
-    look_at_claims(l);
+    l->claims = claim_set_load(e->catalogue, l->flying->origin, l->path);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
     (void)catalogue_each_place(e->catalogue, l->origin, l->file, on_place_row, l);
     l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
@@ -249,9 +240,9 @@ static bool is_lost(const struct lookup *l)
            (l->blob && l->blob->size != entry->size);
 }
 
-static void opened_run(struct job *job)
+/* It was opened, compared, or found to be wrong: the end of opening. */
+static void settle_opened(struct lookup *l)
 {
-    struct lookup *l = container_of(job, struct lookup, job);
     struct flying *fl = l->flying;
     if (!fl->over && is_lost(l)) {
         blob_is_missing(l);
@@ -262,6 +253,51 @@ static void opened_run(struct job *job)
     else if (!fl->over)
         hand_over(fl, l);
     lookup_free(l);
+}
+
+/* What was kept without a claim, or under another, is fetched again when it is not what is claimed
+ * now. */
+static void refute_kept(struct lookup *l, const struct claim_set *set)
+{
+    struct flying *fl = l->flying;
+    char expected[256];
+    claim_set_describe(set, expected, sizeof(expected));
+    blob_unref(l->blob);
+    l->blob = NULL;
+    files_refute(fl->engine, fl->entry, expected);
+    l->job.run = lookup_run;
+    lane_post(fl->engine->catalogue_lane, &l->job);
+}
+
+static void compared(void *context, int error, enum claims_verdict verdict,
+                     const struct claim_set *set)
+{
+    struct lookup *l = context;
+    struct flying *fl = l->flying;
+    bool is_held = !fl->over && !is_lost(l);
+    l->error = error;
+    if (is_held && error == 0 && verdict == CLAIMS_REFUSE) {
+        refute_kept(l, set);
+        return;
+    }
+    if (is_held && error == 0)
+        files_set_authority(fl->engine, fl->entry, verdict == CLAIMS_AGREE);
+    settle_opened(l);
+}
+
+/* No claim has agreed so far with what is kept: it is compared with what is claimed now. */
+static bool begin_comparing(struct lookup *l)
+{
+    struct flying *fl = l->flying;
+    return !fl->over && !l->error && !is_lost(l) && !fl->entry->authoritative &&
+           kept_check_start(fl->engine, fl->origin, fl->entry, l->blob, compared, l);
+}
+
+static void opened_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    if (!begin_comparing(l))
+        settle_opened(l);
 }
 
 static void open_run(struct job *job)
@@ -279,6 +315,7 @@ static struct lookup *lookup_new(struct flying *fl)
         abort();
     l->flying = fl;
     l->mirrors = fl->origin;
+    l->claims_version = fl->engine->claims_version;
     l->origin = strdup(fl->origin->name);
     l->path = strdup(fl->entry->path);
     l->file = links_file_of(fl->entry->path);
@@ -375,17 +412,19 @@ void flights_reader_left(struct engine *e, struct board *board, uint64_t reader)
     flying_drain(fl);
 }
 
-void flights_learn_digest(struct engine *e, struct entry *entry, const char *sha256)
+void flights_learn_claims(struct engine *e, struct entry *entry, const char *agreed)
 {
     (void)e;
     struct flying *fl = entry->flying;
-    if (!fl || fl->sha256[0] || fl->committed)
+    if (!fl || fl->committed)
         return;
-    str_copy(fl->sha256, sizeof(fl->sha256), sha256);
-    if (fl->flight) {
-        flight_on_vouched(fl->flight);
-        flying_drain(fl);
-    }
+    free(fl->learned);
+    fl->learned = strdup(agreed ? agreed : "");
+    if (!fl->learned || !fl->flight)
+        return;
+    flying_take_learned(fl);
+    flight_on_vouched(fl->flight);
+    flying_drain(fl);
 }
 
 /* ---------------------------------------------------------------- time */

@@ -19,7 +19,6 @@
 #include "engine/saved.h"
 
 enum {
-    HASH_BLOCK = 256 << 10,
     PART_BYTES = 1 << 20, /* room that is made for who reads a part */
 };
 
@@ -32,22 +31,17 @@ void flying_ref(struct flying *fl)
     fl->refs++;
 }
 
-static void hasher_free(struct hasher *h)
-{
-    if (h)
-        sha256_free(h->sha);
-    free(h);
-}
-
 void flying_unref(struct flying *fl)
 {
     if (--fl->refs > 0)
         return;
-    hasher_free(fl->hasher);
+    hashing_abandon(fl);
     flight_free(fl->flight);
     extents_release(&fl->present);
     partial_unref(fl->partial);
     board_unref(fl->board);
+    claim_set_unref(fl->claims);
+    free(fl->learned);
     free(fl->via);
     free(fl->why_refused);
     free(fl->why_portal);
@@ -90,8 +84,11 @@ static void release_board(struct flying *fl)
 /* What a board says of the file as such. */
 static void fill_board(const struct flying *fl, struct board *board)
 {
-    board->authoritative = fl->sha256[0] && !fl->disputed;
-    memcpy(board->sha256, fl->sha256, sizeof(board->sha256));
+    board->authoritative = flying_is_vouched(fl);
+    if (!board->claims) {
+        board->claims = claim_set_ref(fl->claims);
+        board->claims_version = fl->claims_version;
+    }
     memcpy(board->etag, fl->etag, sizeof(board->etag));
     board->blamed = blame_bars(fl);
 }
@@ -143,7 +140,7 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
         str_copy(ret, ret_size, fl->row_etag);
         return;
     }
-    if (fl->sha256[0] && !fl->disputed) {
+    if (fl->sha256[0]) {
         (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
         return;
     }
@@ -229,7 +226,7 @@ static void on_known(struct flying *fl, int64_t size)
     choose_etag(fl, size, fl->etag, sizeof(fl->etag));
     fill_board(fl, board);
     board->size = size;
-    board->unkept = size < 0 && !fl->sha256[0];
+    board->unkept = size < 0 && !claim_set_counts(fl->claims);
     if (!fl->entry->is_renewal)
         commit_facts(fl); /* also of what passes by: the next flight must say the same */
     fl->no_room = size < 0 ? fl->facts_only : size > 0 && !has_room(fl, size);
@@ -252,93 +249,6 @@ void flying_know_from_row(struct flying *fl)
         flight_on_disk_error(fl->flight, refusal(fl, fl->row_size));
     else
         board_know(fl->board, fl->row_size);
-}
-
-struct hash_job {
-    struct job job;
-    struct flying *flying;
-    struct partial *partial;
-    struct hasher *hasher;
-    int64_t from, to, size;
-    int error;
-    char sha256[SHA256_HEX];
-};
-
-static void hashed_run(struct job *job)
-{
-    struct hash_job *h = container_of(job, struct hash_job, job);
-    struct flying *fl = h->flying;
-    if (h->hasher->abandoned || fl->over) {
-        hasher_free(h->hasher);
-    } else {
-        fl->hasher = h->hasher;
-        fl->hasher_out = NULL;
-        if (h->error)
-            flight_on_disk_error(fl->flight, h->error);
-        else
-            flight_on_hashed(fl->flight, h->to, h->sha256[0] ? h->sha256 : NULL);
-        flying_drain(fl);
-    }
-    partial_unref(h->partial);
-    flying_unref(fl);
-    free(h);
-}
-
-static void hash_run(struct job *job)
-{
-    struct hash_job *h = container_of(job, struct hash_job, job);
-    auto_free char *block = malloc(HASH_BLOCK);
-    int r = block ? 0 : ERROR_NO_MEMORY;
-    for (int64_t at = h->from; r == 0 && at < h->to;) {
-        size_t len = h->to - at < HASH_BLOCK ? (size_t)(h->to - at) : HASH_BLOCK;
-        r = file_read_at(h->partial->fd, block, len, at);
-        if (r == 0)
-            r = sha256_add(h->hasher->sha, block, len);
-        at += (int64_t)len;
-    }
-    if (r == 0 && h->to == h->size)
-        r = sha256_finish(h->hasher->sha, h->sha256);
-    h->error = r;
-    job->run = hashed_run;
-    core_post(h->flying->engine, job);
-}
-
-static void abandon_hasher(struct flying *fl)
-{
-    if (fl->hasher_out)
-        fl->hasher_out->abandoned = true;
-    fl->hasher_out = NULL;
-    hasher_free(fl->hasher);
-    fl->hasher = NULL;
-}
-
-static void on_hash(struct flying *fl, const struct flight_command *c)
-{
-    struct hash_job *h = calloc(1, sizeof(*h));
-    if (c->from == 0 || !fl->hasher) {
-        abandon_hasher(fl);
-        fl->hasher = calloc(1, sizeof(*fl->hasher));
-        if (fl->hasher && sha256_new(&fl->hasher->sha)) {
-            free(fl->hasher);
-            fl->hasher = NULL;
-        }
-    }
-    if (!h || !fl->hasher || !fl->partial) {
-        free(h);
-        flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
-        return;
-    }
-    *h = (struct hash_job){.job.run = hash_run,
-                           .flying = fl,
-                           .partial = partial_ref(fl->partial),
-                           .hasher = fl->hasher,
-                           .from = c->from,
-                           .to = c->to,
-                           .size = c->size};
-    fl->hasher_out = fl->hasher;
-    fl->hasher = NULL;
-    flying_ref(fl);
-    lane_post(fl->engine->compute, &h->job);
 }
 
 struct discard {
@@ -383,11 +293,12 @@ static void on_cut(struct flying *fl, int error)
                 error_text(error));
     if (!fl->entry->is_renewal)
         metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
-    abandon_hasher(fl);
+    hashing_abandon(fl);
     drop_partial(fl, true);
     fl->has_validator = false;
     fl->etag[0] = '\0';
-    if (!fl->sha256[0]) { /* another version of the file has another ETag, also at the same size */
+    if (!claim_set_counts(
+            fl->claims)) { /* another version of the file has another ETag, also at the same size */
         free(fl->row_etag);
         free(fl->name_validator);
         fl->row_etag = fl->name_validator = NULL;
@@ -472,7 +383,7 @@ static void on_end(struct flying *fl, bool keep)
     struct flight_view view;
     flight_view(fl->flight, &view);
     feed_stop_all(fl);
-    abandon_hasher(fl);
+    hashing_abandon(fl);
     /* Nobody may write behind what is being given back, but by this flight. */
     if (keep && fl->has_map && (!fl->giving_back || e->stopping))
         leave_partial(fl);
@@ -543,7 +454,7 @@ void flying_drain(struct flying *fl)
             saved_sync(fl);
             break;
         case FLIGHT_HASH:
-            on_hash(fl, &c);
+            hashing_start(fl, &c);
             break;
         case FLIGHT_JUDGE:
             judge_start(fl, &c);

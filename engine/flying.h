@@ -7,6 +7,7 @@
  */
 #include "base/digest.h"
 #include "engine/budget.h"
+#include "engine/claim_set.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
 
@@ -36,9 +37,12 @@ struct flying {
     uint64_t parked_after;
     int evidence_level;              /* of the bytes that were judged: see engine/evidence.h */
     const struct record *committing; /* what commit.c is about to keep, or NULL */
-    char etag[96]; /* chosen at the first answer, or of the catalogue; "" not yet */
-    bool disputed; /* authorities disagree: the digest is not published, but still checked */
-    enum file_use interest; /* the most that was asked for before the flight began */
+    char etag[96];            /* chosen at the first answer, or of the catalogue; "" not yet */
+    struct claim_set *claims; /* what is claimed of the file, as far as was looked; or NULL */
+    uint64_t claims_version;  /* of the engine, when that was looked up */
+    char *learned;            /* what is believed since then: files_learn_claims; "": nothing */
+    struct digests found;     /* of all bytes, by further algorithms that are claimed */
+    enum file_use interest;   /* the most that was asked for before the flight began */
     uint64_t last_interest;
     uint64_t first_interest;
     bool asking[FLIGHT_SLOTS]; /* every connection is busy: ask again */
@@ -46,7 +50,7 @@ struct flying {
     int64_t asking_ms[FLIGHT_SLOTS]; /* since when */
     unsigned excluded[FLIGHT_SLOTS];
     enum flight_rank rank[FLIGHT_SLOTS];
-    char sha256[SHA256_HEX];
+    char sha256[SHA256_HEX]; /* that is believed; "": none, or by other algorithms alone */
     char *via;
     unsigned blamed;   /* mirrors that sent bad bytes before, or to this flight: engine/blame.h */
     unsigned barred;   /* of these, those of whom the same would be fetched again too early */
@@ -76,6 +80,7 @@ struct flying {
 /* What a hash job adds to; goes with the job while one runs. */
 struct hasher {
     struct sha256 *sha;
+    struct digest *others[DIGEST_ALGORITHMS]; /* NULL: not claimed */
     bool abandoned;
 };
 
@@ -151,6 +156,17 @@ void commit_start(struct flying *flying, const struct flight_command *command);
 void commit_facts(struct flying *flying);
 /* Forgets them: the mirrors have another file by that name now. */
 void commit_forget_facts(struct flying *flying);
+/* Whether mirrors agree on what its digest is, by any algorithm. */
+bool flying_is_vouched(const struct flying *flying);
+/* Takes a reference to what is claimed of the file, and what follows from it. */
+void flying_set_claims(struct flying *flying, struct claim_set *set, uint64_t version);
+/* Takes `learned` for what is believed, until the claims are looked up again. */
+void flying_take_learned(struct flying *flying);
+/* Forgets size and ETag of the catalogue where they were promised under another digest. */
+void flying_forget_old_promise(struct flying *flying);
+/* ---- hashing.c: as FLIGHT_HASH says; and forgets what was hashed. */
+void hashing_start(struct flying *flying, const struct flight_command *command);
+void hashing_abandon(struct flying *flying);
 /* Answers whom the catalogue's size and ETag are enough for, or, when there is no room, lets the
  * file pass by. */
 void flying_know_from_row(struct flying *flying);

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/claim_check.h"
 #include "engine/flying.h"
+#include "engine/rehash.h"
 #include "engine/soundness.h"
 
 /*
- * Life of a judgement: judge_start -> by_claims [-> by_structure] -> tell -> freed. The verdict is
- * told as a job of its own, never from within judge_start: the flight's commands are being carried
- * out there.
+ * Life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed -> once more]
+ * [-> by_structure] -> tell -> freed. The verdict is told as a job of its own, never from within
+ * judge_start: the flight's commands are being carried out there.
  */
 struct judgement {
     struct job job;
@@ -21,6 +23,7 @@ struct judgement {
     uint64_t number;
     int64_t size;
     char sha256[SHA256_HEX]; /* of the bytes */
+    struct claim_check check;
     enum flight_verdict verdict;
     int error;         /* < 0: the disk does not let us see; then there is no verdict */
     char senders[128]; /* mirrors' names, of the bytes */
@@ -34,12 +37,14 @@ static void told_run(struct job *job)
     struct judgement *j = container_of(job, struct judgement, job);
     struct flying *fl = j->flying;
     if (!fl->over) {
+        flying_set_claims(fl, j->check.set, j->check.version);
         if (j->error)
             flight_on_disk_error(fl->flight, j->error);
         else
             flight_on_judged(fl->flight, j->number, j->verdict, j->detail);
         flying_drain(fl);
     }
+    claim_check_release(&j->check);
     partial_unref(j->partial);
     flying_unref(fl);
     free(j);
@@ -51,8 +56,6 @@ static void tell(struct judgement *j)
     j->job.run = told_run;
     core_post(j->flying->engine, &j->job);
 }
-
-static void by_claims(struct judgement *j);
 
 /* ---------------------------------------------------------------- structure */
 
@@ -72,12 +75,13 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
 {
     struct judgement *j = owner;
     struct flying *fl = j->flying;
-    if (fl->sha256[0]) { /* somebody has claimed one meanwhile */
-        by_claims(j);
+    bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
+    if (!is_claimed && j->check.version != fl->engine->claims_version && !fl->engine->stopping) {
+        claim_check_start(&j->check); /* somebody may have claimed one meanwhile */
         return;
     }
     j->error = error;
-    j->verdict = FLIGHT_SOUND;
+    j->verdict = is_claimed ? FLIGHT_AGREED : FLIGHT_SOUND;
     if (error == 0 && !fl->over) {
         fl->evidence_level = s->evidence;
         if (!s->sound)
@@ -89,7 +93,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
     tell(j);
 }
 
-/* Nobody claims a digest: the bytes speak for themselves. */
+/* Nobody claims a digest, or those who do contradict each other: the bytes speak for themselves. */
 static void by_structure(struct judgement *j)
 {
     struct flying *fl = j->flying;
@@ -104,20 +108,50 @@ static void by_structure(struct judgement *j)
 
 /* ------------------------------------------------------------------- claims */
 
-/* What is claimed of the file decides, where anything is. */
-static void by_claims(struct judgement *j)
+/* Bytes of which a page claims more than they were hashed for on the way. */
+static void on_rehashed(void *context, int error, const struct digests *found)
 {
-    const struct flying *fl = j->flying;
-    if (!fl->sha256[0]) {
-        by_structure(j);
+    struct judgement *j = context;
+    j->error = error;
+    if (error) {
+        tell(j);
         return;
     }
-    if (strcmp(fl->sha256, j->sha256) == 0) {
+    for (size_t i = 0; i < found->count; i++)
+        (void)digests_add(&j->check.found, found->list[i].algorithm, found->list[i].hex);
+    claim_check_start(&j->check);
+}
+
+static void hash_more(struct judgement *j)
+{
+    uint32_t missing = claim_set_algorithms(j->check.set);
+    for (size_t i = 0; i < j->check.found.count; i++)
+        missing &= ~(1u << j->check.found.list[i].algorithm);
+    j->error = rehash_start(j->flying->engine, j->partial ? j->partial->fd : -1, j->size, missing,
+                            on_rehashed, j);
+    if (j->error)
+        tell(j);
+}
+
+/* What is claimed of the file decides, where anything is. */
+static void by_claims(struct claim_check *check)
+{
+    struct judgement *j = check->context;
+    switch (check->verdict) {
+    case CLAIMS_UNKNOWN:
+        hash_more(j);
+        return;
+    case CLAIMS_NONE:
+    case CLAIMS_DISPUTED:
+        by_structure(j);
+        return;
+    case CLAIMS_AGREE:
         j->verdict = FLIGHT_AGREED;
-    } else {
+        break;
+    case CLAIMS_REFUSE:
         j->verdict = FLIGHT_WRONG;
-        (void)snprintf(j->detail, sizeof(j->detail), "wrong digest: sha256 %s instead of %s",
-                       j->sha256, fl->sha256);
+        claim_check_describe(check, j->detail, sizeof(j->detail));
+        break;
     }
     tell(j);
 }
@@ -125,16 +159,22 @@ static void by_claims(struct judgement *j)
 void judge_start(struct flying *fl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
-    if (!j) {
+    if (!j || !claim_check_init(&j->check, fl->engine, fl->origin, fl->entry->path, fl->claims,
+                                fl->claims_version)) {
+        free(j);
         flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
         return;
     }
-    *j = (struct judgement){.flying = fl,
-                            .partial = fl->partial ? partial_ref(fl->partial) : NULL,
-                            .number = c->judgement,
-                            .size = c->size};
+    j->flying = fl;
+    j->partial = fl->partial ? partial_ref(fl->partial) : NULL;
+    j->number = c->judgement;
+    j->size = c->size;
     memcpy(j->sha256, c->sha256, sizeof(j->sha256));
+    j->check.found = fl->found;
+    (void)digests_add(&j->check.found, DIGEST_SHA256, c->sha256);
+    j->check.done = by_claims;
+    j->check.context = j;
     fl->judged_size = c->size;
     flying_ref(fl);
-    by_claims(j);
+    claim_check_start(&j->check);
 }

@@ -85,7 +85,8 @@ struct merge_file {
     const char *digests;              /* those that are believed (engine/claims.h), or NULL */
     bool is_disputed;                 /* that is why there are none */
     const char *dispute;              /* who contradicts whom, for people; NULL: nobody does */
-    bool learns, learns_metadata;     /* what is believed is not what was before */
+    bool learns, learns_metadata;     /* what is believed is not what was before; */
+    bool corrects;                    /* ... and of the file something was believed */
     bool shows_digest;                /* its whole release has one */
     unsigned mirrors;                 /* who lists it */
     const char *requires_python, *upload_time;

@@ -235,21 +235,23 @@ static int believe(struct saying *s, const struct claims_choice *choice, const c
 }
 
 static bool is_other(const struct claim *before, size_t count, int64_t now_s,
-                     const struct claims_choice *after)
+                     const struct claims_choice *after, bool *ret_was_said)
 {
     struct claims_choice choice;
     claims_choose(before, count, now_s, &choice);
+    *ret_was_said = choice.rank != CLAIM_NONE;
     return choice.is_disputed != after->is_disputed || !is_text(choice.agreed, after->agreed);
 }
 
 static int settle_metadata(struct saying *s, struct merge_file *f, const struct gathered *g)
 {
     struct claims_choice choice;
+    bool was_said;
     if (!g->has_metadata)
         return 0;
     claims_choose(g->metadata, g->count, s->input->now_s, &choice);
-    f->learns_metadata =
-        g->has_changed && is_other(g->metadata_before, g->before_count, s->input->now_s, &choice);
+    f->learns_metadata = g->has_changed && is_other(g->metadata_before, g->before_count,
+                                                    s->input->now_s, &choice, &was_said);
     return believe(s, &choice, &f->said_metadata);
 }
 
@@ -266,7 +268,10 @@ static int settle(struct saying *s, struct merge_file *f, long first)
         return r;
     claims_choose(g.claims, g.count, s->input->now_s, &choice);
     f->is_disputed = choice.is_disputed;
-    f->learns = g.has_changed && is_other(g.before, g.before_count, s->input->now_s, &choice);
+    bool was_said = false;
+    f->learns =
+        g.has_changed && is_other(g.before, g.before_count, s->input->now_s, &choice, &was_said);
+    f->corrects = f->learns && was_said;
     if (choice.is_disputed || choice.is_opposed) {
         char detail[DETAIL_BYTES];
         claims_describe(g.claims, g.count, &choice, s->input->now_s, detail, sizeof(detail));

@@ -77,6 +77,7 @@ static void drop(struct metadata *all, struct meta *m)
     HASH_DEL(all->table, m);
     set_text(all, m, NULL);
     free(m->key);
+    free(m->authority);
     free(m);
 }
 
@@ -139,13 +140,15 @@ struct look {
     bool asked_mirrors;
     int64_t now_s;
     struct metadata_text *text;
-    char sha256[SHA256_HEX], authority[SHA256_HEX];
+    char sha256[SHA256_HEX];
+    char *authority;
     char mirrors[256], problem[512];
 };
 
 static void look_free(struct look *l)
 {
     metadata_text_unref(l->text);
+    free(l->authority);
     free(l->path);
     free(l);
 }
@@ -171,7 +174,7 @@ static bool is_elsewhere(const struct look *l)
     bool flat = false;
     for (size_t i = 0; i < l->origin->mirror_count; i++)
         flat |= l->origin->mirrors[i].layout == LAYOUT_FLAT;
-    return !l->asked_mirrors && (l->authority[0] || !flat);
+    return !l->asked_mirrors && (l->authority || !flat);
 }
 
 static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
@@ -188,12 +191,27 @@ static void fill(struct meta *m, enum outcome outcome, const char *detail, int64
     m->until_ms = clock_monotonic_ms() + life_ms;
 }
 
+/* Whether a text is what is claimed of it; one that cannot be hashed is not. */
+static bool agrees(const char *authority, const struct metadata_text *text)
+{
+    const struct claim claim = {.digests = authority};
+    struct digests found = {.count = 0};
+    uint32_t all = (1u << DIGEST_ALGORITHMS) - 1;
+    return !authority || (digests_add_bytes(&found, all, text->data, text->len) == 0 &&
+                          claim_matches(&claim, &found));
+}
+
+static void set_authority(struct meta *m, const char *authority)
+{
+    free(m->authority);
+    m->authority = str_dup(authority);
+}
+
 /* What the catalogue said decides what becomes of the entry; true: it is to be made. */
 static bool judge(struct metadata *all, struct meta *m, struct look *l)
 {
-    bool agrees = !l->authority[0] || strcmp(l->authority, l->sha256) == 0;
-    memcpy(m->authority, l->authority, sizeof(m->authority));
-    if (l->text && agrees) {
+    set_authority(m, l->authority);
+    if (l->text && agrees(l->authority, l->text)) {
         m->stage = META_MADE;
         memcpy(m->sha256, l->sha256, sizeof(m->sha256));
         str_copy(m->mirrors, sizeof(m->mirrors), l->mirrors);
@@ -245,8 +263,8 @@ static void look_at_claims(struct look *l)
     auto_free char *path = str_printf("%s.metadata", l->path);
     struct claim_set *set = path ? claim_set_load(l->engine->catalogue, l->origin, path) : NULL;
     if (set)
-        (void)digests_sha256(set->choice.agreed, l->authority);
-    claim_set_free(set);
+        l->authority = str_dup(set->choice.agreed);
+    claim_set_unref(set);
 }
 
 /* On the catalogue lane. */
@@ -342,7 +360,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
         ret->stage = m->stage;
         ret->id = m->id;
         ret->outcome = m->outcome;
-        ret->immutable = m->authority[0] != '\0';
+        ret->immutable = m->authority != NULL;
         /* Woken, and it is not there yet: the time is over. */
         ret->overdue = query->waited && waiter->want == m->id && !is_settled(m);
         str_copy(ret->detail, sizeof(ret->detail), m->detail);
@@ -435,7 +453,7 @@ static const char *settle(struct metadata *all, struct meta *m, struct making_re
         fill(m, result->outcome, result->detail, wrong ? WRONG_MS : FAILED_MS);
         return wrong ? result->detail : "";
     }
-    if (m->authority[0] && strcmp(m->authority, result->sha256) != 0) {
+    if (!agrees(m->authority, result->text)) {
         problem = "the wheel's METADATA is not what an authority names";
         fill(m, OUTCOME_BROKEN, problem, FAILED_MS);
         return problem;
@@ -496,8 +514,8 @@ void metadata_forget(struct engine *e, const char *origin, const char *path)
     metadata_changed(e);
 }
 
-void metadata_learn_digest(struct engine *e, const char *origin, const char *path,
-                           const char *sha256)
+void metadata_learn_claims(struct engine *e, const char *origin, const char *path,
+                           const char *agreed)
 {
     struct metadata *all = e->metadata;
     auto_free char *wheel = wheel_of(path);
@@ -505,9 +523,9 @@ void metadata_learn_digest(struct engine *e, const char *origin, const char *pat
         return;
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin, wheel);
-    bool refuted = m && m->stage == META_MADE && strcmp(m->sha256, sha256) != 0;
+    bool refuted = m && m->stage == META_MADE && !agrees(agreed, m->text);
     if (m)
-        str_copy(m->authority, sizeof(m->authority), sha256);
+        set_authority(m, agreed);
     if (refuted) /* what the catalogue has is compared when it is read */
         drop(all, m);
     pthread_mutex_unlock(&all->waiters.lock);

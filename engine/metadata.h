@@ -35,9 +35,9 @@ bool metadata_missed(struct engine *engine, const struct file_query *query,
 /* ---- on the flight thread */
 /* The wheel is not what it was. */
 void metadata_forget(struct engine *engine, const char *origin, const char *path);
-/* An authority names the digest of `<wheel>.metadata`. */
-void metadata_learn_digest(struct engine *engine, const char *origin, const char *path,
-                           const char *sha256);
+/* What is believed of `<wheel>.metadata` is something else than before: see files_learn_claims. */
+void metadata_learn_claims(struct engine *engine, const char *origin, const char *path,
+                           const char *agreed);
 /* Grows when a page might say something else because of what was made, or of engine/ranges.h. */
 uint64_t metadata_version(const struct engine *engine);
 void metadata_changed(struct engine *engine);

@@ -15,8 +15,8 @@ struct meta {
     bool asked_mirrors; /* for a .metadata of theirs, in vain */
     bool refuted;       /* the wheel was another while it was looked up or made: to be done again */
     struct metadata_text *text;
-    char sha256[SHA256_HEX];    /* of the text */
-    char authority[SHA256_HEX]; /* what an authority says it is, or "" */
+    char sha256[SHA256_HEX]; /* of the text */
+    char *authority;         /* digests that are claimed of it (index/digests.h), or NULL */
     char mirrors[256];
     enum outcome outcome;
     char detail[512];

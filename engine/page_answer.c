@@ -56,10 +56,10 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail, st
 }
 
 /* A no-cache is honoured once in a while; the first load does not count. */
-static bool may_force(struct slot *s, bool asked, int64_t now_ms)
+bool slot_may_force(struct slot *s, int64_t now_ms)
 {
     int64_t last_ms = s->forced_ms;
-    return asked && now_ms - last_ms >= FORCE_EVERY_MS &&
+    return now_ms - last_ms >= FORCE_EVERY_MS &&
            atomic_compare_exchange_strong(&s->forced_ms, &last_ms, now_ms);
 }
 
@@ -69,7 +69,7 @@ static enum need need_of(struct slot *s, const struct page *page, bool refresh, 
         return NEED_PAGE;
     bool expired = now_ms >= s->expires_ms;
     if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
-        || may_force(s, refresh, now_ms))
+        || (refresh && slot_may_force(s, now_ms)))
         return NEED_ANSWER;
     return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
 }

@@ -65,19 +65,26 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
     return true;
 }
 
-void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+struct slot *pages_slot_of(struct engine *e, const struct origin *origin, const char *path)
 {
     struct page_query query;
     struct file_name name = {0};
+    struct slot *s = NULL;
     auto_free char *index = NULL;
-    if (page_of(e, origin, path, &index, &name, &query)) {
-        struct slot *s = pages_slot(e->pages, &query);
-        if (s && (!s->page || clock_monotonic_ms() >= s->expires_ms))
-            slot_post_load(e, s, false, NULL);
-        if (s)
-            slot_unref(s);
-    }
+    if (page_of(e, origin, path, &index, &name, &query))
+        s = pages_slot(e->pages, &query);
     file_name_release(&name);
+    return s;
+}
+
+void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct slot *s = pages_slot_of(e, origin, path);
+    if (!s)
+        return;
+    if (!s->page || clock_monotonic_ms() >= s->expires_ms)
+        slot_post_load(e, s, false, NULL);
+    slot_unref(s);
 }
 
 static bool is_among(char *const *list, size_t count, const char *text)

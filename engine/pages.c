@@ -396,6 +396,7 @@ void pages_tick(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
     pages_source_settled(e);
+    page_rechecks_tick(e, now_ms);
     for (struct slot *s = p->loading; s; s = s->next_loading)
         page_answer_waiters(e, s, now_ms);
     if (now_ms - p->swept_ms < SWEEP_MS)
@@ -411,6 +412,7 @@ void pages_tick(struct engine *e, int64_t now_ms)
 
 void pages_stop(struct engine *e)
 {
+    page_rechecks_tick(e, clock_monotonic_ms());
     pthread_rwlock_rdlock(&e->pages->lock);
     for (struct slot *s = e->pages->table; s; s = s->hh.next)
         waitlist_close(&s->waiters);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/blame.h"
+#include "engine/claim_check.h"
 #include "engine/entry.h"
 #include "engine/flight.h"
 #include "engine/links.h"
@@ -41,13 +42,14 @@ struct pass {
     struct engine *engine;
     const struct origin *origin;
     char *path, *via;
-    char sha256[SHA256_HEX];
     int64_t size, from, to;
     int64_t first_at; /* `arrived` of the beginning */
     bool whole;
-    struct sha256 *sha;     /* writer lane; NULL when nothing is to be checked */
-    struct partial *prefix; /* bytes [0, from), to be hashed first */
-    int64_t skip;           /* bytes below are hashed and dropped: nobody wants them */
+    bool checks; /* against what is claimed of the file: */
+    struct claim_check check;
+    struct digest *digests[DIGEST_ALGORITHMS]; /* writer lane; NULL: not claimed */
+    struct partial *prefix;                    /* bytes [0, from), to be hashed first */
+    int64_t skip; /* bytes below are hashed and dropped: nobody wants them */
     struct job begin, ended;
     struct tail *tail;          /* writer lane; of a file that nobody vouches for, else NULL */
     struct soundness soundness; /* of it */
@@ -89,7 +91,9 @@ static void pass_unref(struct pass *p)
         free(chunk);
     }
     waitlist_release(&p->list);
-    sha256_free(p->sha);
+    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
+        digest_free(p->digests[a]);
+    claim_check_release(&p->check);
     tail_free(p->tail);
     partial_unref(p->prefix);
     free(p->path);
@@ -140,6 +144,15 @@ static struct chunk *chunk_new(const void *data, size_t len)
     return chunk;
 }
 
+static int hash(struct pass *p, const void *data, size_t len)
+{
+    int r = 0;
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
+        if (p->digests[a])
+            r = digest_add(p->digests[a], data, len);
+    return r;
+}
+
 static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
 {
     int64_t end = offset + (int64_t)slab->len;
@@ -150,7 +163,7 @@ static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
     pthread_mutex_unlock(&p->list.lock);
     if (!wanted)
         return;
-    if (p->sha && sha256_add(p->sha, slab->data, slab->len))
+    if (hash(p, slab->data, slab->len))
         p->starved = true;
     tail_add(p->tail, slab->data, slab->len, offset);
     if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
@@ -193,7 +206,7 @@ static int on_head(void *context, const struct fetch_head *head)
     p->is_labelled = head->is_labelled && !str_ends(p->path, "gz");
     const char *strong = head->etag && *head->etag == '"' ? head->etag : NULL;
     bool is_same = p->etag && strong && strcmp(p->etag, strong) == 0;
-    if (p->goes_on && !p->sha256[0] && !is_same)
+    if (p->goes_on && !claim_set_counts(p->check.set) && !is_same)
         return ERROR_UPSTREAM_BROKEN;
     free(p->etag);
     p->etag = str_dup(strong);
@@ -295,7 +308,7 @@ static void fetch(struct pass *p)
 {
     auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
     auto_free char *via = core_via(p->engine, p->via);
-    bool part = p->arrived > 0 || (!p->sha && p->to < p->size);
+    bool part = p->arrived > 0 || (!p->checks && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",
                                     .from = part ? p->arrived : -1,
                                     .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
@@ -326,7 +339,8 @@ static void begin_run(struct job *job)
     bool closed = p->closed;
     pthread_mutex_unlock(&p->list.lock);
     bool may = !closed && !p->engine->stopping &&
-               (p->arrived == p->first_at || p->sha256[0]); /* go on only under a digest */
+               (p->arrived == p->first_at ||
+                claim_set_counts(p->check.set)); /* go on only under a claim */
     int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, BUDGET_FREE,
                               FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
@@ -337,7 +351,7 @@ static void begin_run(struct job *job)
         }
     if (r) {
         /* A digest tells who was right; without one, nobody may have said the same. */
-        if (may && p->contradicted && (!p->confirmed || p->sha256[0]))
+        if (may && p->contradicted && (!p->confirmed || claim_set_counts(p->check.set)))
             flights_forget_size(p->engine, p->origin->name, p->path, p->size);
         finish(p, false);
         return;
@@ -349,25 +363,55 @@ static void begin_run(struct job *job)
     fetch(p);
 }
 
-static bool is_right(struct pass *p)
+static bool is_whole(const struct pass *p)
 {
-    char hex[SHA256_HEX];
-    if (p->arrived != p->to && p->to < INT64_MAX)
-        return false;
-    if (!p->sha)
-        return p->soundness.sound;
-    return sha256_finish(p->sha, hex) == 0 && strcmp(hex, p->sha256) == 0;
+    return p->arrived == p->to || p->to == INT64_MAX;
+}
+
+static int find_digests(struct pass *p)
+{
+    int r = 0;
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
+        char hex[DIGEST_HEX];
+        if (!p->digests[a])
+            continue;
+        r = digest_finish(p->digests[a], hex);
+        if (r == 0)
+            (void)digests_add(&p->check.found, (enum digest_algorithm)a, hex);
+    }
+    return r;
 }
 
 /* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
 static void on_lie(struct pass *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
+    char sha256[SHA256_HEX] = "";
+    const char *expected = p->check.set->choice.agreed;
+    if (digests_sha256(expected, sha256))
+        expected = sha256;
+    if (!expected)
+        expected = "one of several";
     log_warning("wrong digest mirror=%s path=%s/%s expected=%s kept=no", name, p->origin->name,
-                p->path, p->sha256);
+                p->path, expected);
     if (p->mixed)
         return;
-    blame_pass(p->engine, p->origin, p->path, p->mirror, p->sha256);
+    blame_pass(p->engine, p->origin, p->path, p->mirror, expected);
+}
+
+/* Of what is claimed by algorithms that were not asked for in time nothing can be said: the bytes
+ * have gone by. The reader is cut, and comes again. */
+static void on_compared(struct claim_check *check)
+{
+    struct pass *p = check->context;
+    bool right = check->verdict != CLAIMS_REFUSE && check->verdict != CLAIMS_UNKNOWN;
+    char detail[FLIGHT_DETAIL];
+    claim_check_describe(check, detail, sizeof(detail));
+    if (check->verdict == CLAIMS_REFUSE)
+        on_lie(p);
+    if (!right)
+        note_failure(p, detail);
+    finish(p, right);
 }
 
 static void on_unsound(struct pass *p)
@@ -376,6 +420,26 @@ static void on_unsound(struct pass *p)
     log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
     core_problem(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
     commit_forget_promise(p->engine, p->origin->name, p->path);
+}
+
+static void conclude(struct pass *p)
+{
+    int error = is_whole(p) ? 0 : ERROR_UPSTREAM_BROKEN;
+    if (error == 0 && p->checks)
+        error = find_digests(p);
+    if (!p->checks && !p->soundness.sound) {
+        on_unsound(p);
+        error = ERROR_UPSTREAM_BROKEN;
+    }
+    if (error)
+        note_failure(p, error_text(error));
+    if (error || !p->checks) {
+        finish(p, error == 0);
+        return;
+    }
+    p->check.done = on_compared;
+    p->check.context = p;
+    claim_check_start(&p->check);
 }
 
 /* A body that ended well, and before what was asked for does. */
@@ -402,16 +466,9 @@ static void ended_run(struct job *job)
         str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
     }
     if (p->error == 0) {
-        bool right = is_right(p);
         budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
                          now_ms);
-        if (!p->soundness.sound && !p->sha)
-            on_unsound(p);
-        if (!right && p->sha && (p->arrived == p->to || p->size < 0))
-            on_lie(p);
-        if (!right)
-            note_failure(p, error_text(p->sha ? ERROR_DIGEST_MISMATCH : ERROR_UPSTREAM_BROKEN));
-        finish(p, right);
+        conclude(p);
         return;
     }
     if (p->is_other && p->error != ERROR_STOPPING) /* the size may come from one that lies */
@@ -435,7 +492,7 @@ static void hash_prefix_run(struct job *job)
         size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
         r = file_read_at(p->prefix->fd, block, len, at);
         if (r == 0)
-            r = sha256_add(p->sha, block, len);
+            r = hash(p, block, len);
         at += (int64_t)len;
     }
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
@@ -454,7 +511,6 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->origin = options->origin;
     p->path = strdup(options->path);
     p->via = str_dup(options->via);
-    str_copy(p->sha256, sizeof(p->sha256), options->sha256);
     p->size = options->size;
     p->from = p->at = p->arrived = options->from;
     p->to = options->to < 0 ? options->size : options->to;
@@ -463,10 +519,11 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->tried = options->blamed;
     p->mixed = options->prefix != NULL;
     p->whole = options->whole;
-    bool checks = p->whole && p->sha256[0];
-    if (checks && p->from > 0 && options->prefix)
+    uint32_t claimed = p->whole ? claim_set_algorithms(options->claims) : 0;
+    p->checks = claimed != 0;
+    if (p->checks && p->from > 0 && options->prefix)
         p->prefix = partial_ref(options->prefix);
-    else if (checks) {
+    else if (p->checks) {
         p->skip = p->from;
         p->arrived = 0;
     }
@@ -474,9 +531,16 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
     p->last = &p->first;
     p->begin.run = begin_run;
     waitlist_init(&p->list);
-    if (p->whole && !checks && (p->from == 0 || options->prefix))
+    if (p->whole && !p->checks && (p->from == 0 || options->prefix))
         p->tail = tail_new(p->from); /* without one it is not judged */
-    if (!p->path || (checks && sha256_new(&p->sha))) {
+    int r = p->path && claim_check_init(&p->check, e, p->origin, p->path, options->claims,
+                                        options->claims_version)
+                ? 0
+                : ERROR_NO_MEMORY;
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
+        if (claimed & (1u << a))
+            r = digest_new((enum digest_algorithm)a, &p->digests[a]);
+    if (r) {
         p->refs = 1;
         pass_unref(p);
         return ERROR_NO_MEMORY;

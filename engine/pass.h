@@ -17,8 +17,9 @@ struct pass;
 struct pass_options {
     const struct origin *origin;
     const char *path;
-    const char *via;        /* or NULL */
-    const char *sha256;     /* of the whole file, or "" */
+    const char *via;          /* or NULL */
+    struct claim_set *claims; /* of the file, or NULL; and when they were looked up: */
+    uint64_t claims_version;
     int64_t size;           /* -1 unknown: as much as comes */
     int64_t from, to;       /* what is wanted, half open */
     struct partial *prefix; /* holds bytes [0, from), or NULL */

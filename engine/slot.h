@@ -63,7 +63,8 @@ struct slot {
 struct pages {
     pthread_rwlock_t lock;
     struct slot *table;
-    struct slot *loading; /* flight thread */
+    struct slot *loading;     /* flight thread */
+    struct recheck *rechecks; /* flight thread: page_recheck.c */
     pthread_mutex_t orphan_lock;
     struct built_page *orphans; /* no slot has them any more, but replies do; oldest first */
     _Atomic size_t orphan_bytes;
@@ -76,6 +77,11 @@ struct pages {
 /* The slot of a page, made when it is asked for the first time; a reference. NULL when out of
  * memory or when strangers have asked for too many names. */
 struct slot *pages_slot(struct pages *pages, const struct page_query *query);
+/* The slot of the page that lists a path, likewise; NULL also when there is no such page. */
+struct slot *pages_slot_of(struct engine *engine, const struct origin *origin, const char *path);
+/* Whether the page may be asked for in spite of what there is, and then it counts as having been.
+ */
+bool slot_may_force(struct slot *slot, int64_t now_ms);
 void slot_unref(struct slot *slot);
 /* A project of an origin without channels has the same page below every index: the query asks for
  * the one that all of them share whose links are as deep. */
@@ -125,6 +131,9 @@ struct build *page_build(struct engine *engine, struct slot *slot, const struct 
 struct build *page_build_new(struct engine *engine, const struct slot *slot, enum build_kind kind);
 /* Names that the index has besides those that the build's listings tell. */
 void page_add_names(struct engine *engine, const struct slot *slot, struct build *build);
+
+/* ---- page_recheck.c: on the flight thread */
+void page_rechecks_tick(struct engine *engine, int64_t now_ms);
 
 /* ---- page_owner.c: on the flight thread */
 /* Asks for the rosters that decide which origin answers; whether one of them is being loaded. */

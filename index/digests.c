@@ -89,6 +89,28 @@ void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
     }
 }
 
+int digests_add_bytes(struct digests *d, uint32_t algorithms, const void *data, size_t len)
+{
+    int r = 0;
+
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
+        struct digest *digest = NULL;
+        char hex[DIGEST_HEX];
+
+        if (!(algorithms & (1u << a)))
+            continue;
+        r = digest_new((enum digest_algorithm)a, &digest);
+        if (r == 0)
+            r = digest_add(digest, data, len);
+        if (r == 0)
+            r = digest_finish(digest, hex);
+        if (r == 0)
+            (void)digests_add(d, (enum digest_algorithm)a, hex);
+        digest_free(digest);
+    }
+    return r;
+}
+
 bool digests_sha256(const char *text, char ret[SHA256_HEX])
 {
     static const char name[] = "sha256=";

@@ -10,6 +10,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/digest.h"
 
@@ -33,6 +34,9 @@ bool digests_add(struct digests *digests, enum digest_algorithm algorithm, const
 void digests_add_text(struct digests *digests, const char *text, char separator);
 /* The text; "" when there is none. */
 void digests_write(const struct digests *digests, char ret[DIGESTS_TEXT]);
+
+/* Adds those of some bytes: bit i of `algorithms` is enum digest_algorithm i. ERROR_NO_MEMORY. */
+int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *data, size_t len);
 
 /* Of a text (or NULL): its only SHA-256; false when it has none, or several. */
 bool digests_sha256(const char *text, char ret[SHA256_HEX]);

@@ -8,8 +8,10 @@ import json
 import pytest
 
 import wire
-from daemon import configuration, pypi_mirror
-from standins import simple_page
+from clients import Pip, Uv, installed, pip_wheel
+from daemon import binary, configuration, origin_tables, pypi_mirror
+from origin import Gate
+from standins import simple_page, wait_until
 from wheels import build
 
 NAME = "demo-1.0-py3-none-any.whl"
@@ -46,12 +48,13 @@ def put_json(origin, hashes, **more):
 
 
 def one_mirror(origin, **top):
+    """Pages are refreshed each second: a client's no-cache counts once in 30."""
+    top = {"page_refresh": "1s", **top}
     return configuration(pypi=[pypi_mirror("m", origin.url)], **top)
 
 
-def shown(daemon, refresh=False):
-    headers = {"Accept": wire.JSON, **({"Cache-Control": "no-cache"} if refresh else {})}
-    (file,) = daemon.page("demo", index="", headers=headers).json()["files"]
+def shown(daemon):
+    (file,) = daemon.page("demo", index="").json()["files"]
     return file["hashes"]
 
 
@@ -88,3 +91,349 @@ def test_one_link_with_two_digests_shows_none(origin, serve, body):
     assert shown(daemon) == {}
     problem = daemon.wait_status(lambda s: s["problems"], what="a problem")["problems"][0]
     assert problem["kind"] == "digest-disputed" and "0" * 64 in problem["detail"]
+
+
+# ------------------------------------------------------------------ checked at download
+
+
+def file_url(daemon):
+    return daemon.file_url("pypi", f"packages/{NAME}")
+
+
+def get(daemon):
+    """As installers do: after a cut it is asked for again."""
+    return wire.ask_until_whole(file_url(daemon))[-1]
+
+
+def is_whole(reply):
+    return reply.status == 200 and not reply.cut
+
+
+def wait_refused(daemon):
+    """The reply that says why; nobody gets all of the file meanwhile."""
+    replies = []
+
+    def says_so():
+        replies.append(wire.ask(file_url(daemon)))
+        assert not is_whole(replies[-1])
+        return replies[-1].status == 502
+
+    wait_until(says_so, what="a refusal")
+    return replies[-1].text
+
+
+def wait_right(daemon, body):
+    """The file is served sooner or later, and nobody gets all of another one meanwhile."""
+    replies = []
+
+    def comes():
+        replies.append(wire.ask(file_url(daemon)))
+        assert replies[-1].body == body or not is_whole(replies[-1])
+        return is_whole(replies[-1])
+
+    wait_until(comes, what="the file")
+    return replies[-1]
+
+
+def wait_kept(daemon):
+    daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"], what="it is kept")
+
+
+def problems(status, kind):
+    return [problem for problem in status["problems"] if problem["kind"] == kind]
+
+
+def wait_dispute(daemon):
+    """Of this one file; its detail."""
+    status = daemon.wait_status(lambda s: problems(s, "digest-disputed"), what="a dispute")
+    (problem,) = problems(status, "digest-disputed")
+    assert problem["path"] == f"packages/{NAME}"
+    return problem["detail"]
+
+
+def wait_no_dispute(daemon):
+    wait_until(
+        lambda: shown(daemon) and not problems(daemon.status(), "digest-disputed"),
+        what="the dispute is over",
+    )
+
+
+def client_of(kind, folder):
+    return Uv(folder) if kind == "uv" else Pip(folder, pip_wheel("newest"))
+
+
+@pytest.mark.parametrize("kind", ["uv", "pip"])
+@pytest.mark.parametrize("algorithm, form", [("sha512", "html"), ("sha384", "json"), ("md5", "html")])
+def test_spoilt_bytes_under_another_algorithm_are_refused(
+    origin, second_origin, serve, body, tmp_path, algorithm, form, kind
+):
+    value = digest(algorithm, body)
+    for mirror in (origin, second_origin):
+        if form == "html":
+            put_html(mirror, f"{algorithm}={value}")
+        else:
+            put_json(mirror, {algorithm: value})
+    origin.put(PATH, wrong(body))
+    second_origin.put(PATH, body)
+    spoilt = serve(one_mirror(origin))
+    what = ("--index-url", f"{spoilt.url}/simple", "demo")
+    client_of(kind, tmp_path / "spoilt").install(*what, fails=True)
+    assert spoilt.status()["cache"]["blobs"] == 0
+    sound = serve(one_mirror(second_origin))
+    what = ("--index-url", f"{sound.url}/simple", "demo")
+    assert installed(client_of(kind, tmp_path / "sound").install(*what)) == {"demo": "1.0"}
+    wait_kept(sound)
+    assert "immutable" in wire.ask(file_url(sound))["Cache-Control"]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "md5"])
+def test_a_refusal_names_both_digests(origin, serve, body, algorithm):
+    put_html(origin, f"{algorithm}={digest(algorithm, body)}")
+    origin.put(PATH, wrong(body))
+    daemon = serve(one_mirror(origin))
+    assert shown(daemon) == {algorithm: digest(algorithm, body)}
+    text = wait_refused(daemon)
+    assert digest(algorithm, body) in text and digest(algorithm, wrong(body)) in text
+    assert "m: " in text and " said 20" in text
+
+
+def test_bytes_of_an_algorithm_that_is_named_only_now(origin, serve, body):
+    """A lock file goes straight to the wheel; its page says while it comes what it should be."""
+    gate = Gate(100_000)
+    put_html(origin, f"sha512={digest('sha512', body)}")
+    origin.put(PATH, wrong(body), gate=gate)
+    daemon = serve(one_mirror(origin))
+    download = wire.Download(file_url(daemon))
+    download.wait_answer()
+    assert shown(daemon) == {"sha512": digest("sha512", body)}
+    gate.open()
+    assert not download.wait_end().whole
+    assert daemon.status()["cache"]["blobs"] == 0
+
+
+# ------------------------------------------------------------------ an index that is corrected
+
+
+def test_an_index_that_is_corrected_is_believed_at_its_refresh(origin, serve, body):
+    put_html(origin, f"sha256={'0' * 64}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin))
+    assert shown(daemon) == {"sha256": "0" * 64}
+    wait_refused(daemon)
+    right = {"sha256": digest("sha256", body)}
+    put_html(origin, f"sha256={right['sha256']}")
+    wait_until(lambda: shown(daemon) == right, what="the corrected page")
+    reply = wait_right(daemon, body)
+    assert reply["ETag"] == f'"sha256-{right["sha256"]}"'
+    wait_no_dispute(daemon)
+
+
+def test_an_index_that_is_corrected_while_we_were_away(origin, serve, body):
+    put_html(origin, f"sha512={'0' * 128}")
+    origin.put(PATH, body)
+    config = one_mirror(origin)
+    daemon = serve(config)
+    assert shown(daemon) == {"sha512": "0" * 128}
+    wait_refused(daemon)
+    daemon.stop()
+    right = {"sha512": digest("sha512", body)}
+    put_html(origin, f"sha512={right['sha512']}")
+    daemon = serve(config, cache_dir=daemon.cache_dir)
+    wait_until(lambda: shown(daemon) == right, what="the corrected page")
+    wait_right(daemon, body)
+
+
+def test_a_mismatch_asks_the_page_again_before_anybody_is_blamed(origin, serve, body):
+    """The index was corrected a moment ago, and our page of it is not ten minutes old."""
+    put_html(origin, f"sha256={'0' * 64}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin, page_refresh="10min"))
+    assert shown(daemon) == {"sha256": "0" * 64}
+    put_html(origin, f"sha256={digest('sha256', body)}")
+    reply = wire.ask(file_url(daemon))
+    assert is_whole(reply) and reply.body == body
+    assert origin.asked(PAGE) and len(origin.asked(PATH, "GET")) == 1
+    assert not problems(daemon.status(), "wrong-digest")
+    assert "wrong digest" not in daemon.log()
+
+
+def test_a_page_is_asked_again_once_in_a_while(origin, serve, body):
+    put_html(origin, f"sha256={'0' * 64}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin, page_refresh="10min"))
+    shown(daemon)
+    for _ in range(2):
+        wait_refused(daemon)
+    assert len(origin.asked(PAGE)) == 2
+
+
+# ------------------------------------------------------------------ what was kept
+
+
+def test_what_was_kept_stays_under_a_corrected_algorithm(origin, serve, body):
+    """The same bytes under another claim: nothing is fetched again."""
+    put_html(origin, f"sha256={digest('sha256', body)}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin))
+    shown(daemon)
+    assert get(daemon).body == body
+    wait_kept(daemon)
+    put_html(origin, f"sha512={digest('sha512', body)}")
+    now = {"sha512": digest("sha512", body)}
+    wait_until(lambda: shown(daemon) == now, what="the other claim")
+    reply = wire.ask(file_url(daemon))
+    assert (reply["X-Cache"], reply.body) == ("hit", body) and "immutable" in reply["Cache-Control"]
+    assert len(origin.asked(PATH, "GET")) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "md5"])
+def test_what_was_kept_under_a_claim_that_is_corrected_is_fetched_again(
+    origin, serve, body, algorithm
+):
+    old, new = wrong(body), body
+    put_html(origin, f"{algorithm}={digest(algorithm, old)}")
+    origin.put(PATH, old)
+    config = one_mirror(origin)
+    daemon = serve(config)
+    shown(daemon)
+    assert get(daemon).body == old
+    wait_kept(daemon)
+    put_html(origin, f"{algorithm}={digest(algorithm, new)}")
+    origin.put(PATH, new)
+    now = {algorithm: digest(algorithm, new)}
+    wait_until(lambda: shown(daemon) == now, what="the corrected claim")
+    assert wait_right(daemon, new).body == new
+    wait_kept(daemon)
+    daemon.stop()
+    again = wire.ask(file_url(serve(config, cache_dir=daemon.cache_dir)))
+    assert (again["X-Cache"], again.body) == ("hit", new)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-restart"])
+@pytest.mark.parametrize("kept", ["right", "wrong"])
+def test_what_was_kept_without_a_claim_is_compared_when_one_comes(
+    origin, serve, body, kept, restart
+):
+    put_html(origin, "")
+    origin.put(PATH, body if kept == "right" else wrong(body))
+    config = one_mirror(origin)
+    daemon = serve(config)
+    assert shown(daemon) == {}
+    assert get(daemon).status == 200
+    wait_kept(daemon)
+    put_html(origin, f"sha512={digest('sha512', body)}")
+    origin.put(PATH, body)
+    if restart:
+        daemon.stop()
+        daemon = serve(config, cache_dir=daemon.cache_dir)
+    wait_until(lambda: shown(daemon), what="the claim")
+    reply = wait_right(daemon, body)
+    assert reply["X-Cache"] == ("hit" if kept == "right" else "miss")
+    assert len(origin.asked(PATH, "GET")) == (1 if kept == "right" else 2)
+
+
+# ------------------------------------------------------------------ site and mirrors
+
+
+def site_and(mirror, site, **top):
+    """The mirror comes first: it would be asked first."""
+    mirrors = [pypi_mirror("mirror", mirror.url), pypi_mirror("site", site.url)]
+    text = "".join(f'{key} = "{value}"\n' for key, value in top.items())
+    return text + origin_tables("pypi", mirrors, canonical=f"{site.url}/")
+
+
+def test_a_stale_mirror_cannot_vouch_for_its_own_bytes(origin, second_origin, serve, body):
+    site, stale = origin, second_origin
+    put_html(site, f"sha256={digest('sha256', body)}")
+    put_html(stale, f"sha256={digest('sha256', wrong(body))}")
+    site.put(PATH, body)
+    stale.put(PATH, wrong(body))
+    daemon = serve(site_and(stale, site, page_refresh="1s"))
+    assert shown(daemon) == {"sha256": digest("sha256", body)}
+    assert wait_right(daemon, body).body == body
+    detail = wait_dispute(daemon)
+    assert f"site: sha256={digest('sha256', body)} said 20" in detail
+    assert f"mirror: sha256={digest('sha256', wrong(body))} said 20" in detail
+    put_html(stale, f"sha256={digest('sha256', body)}")  # it has caught up
+    wait_no_dispute(daemon)
+
+
+def test_mirrors_that_disagree_while_the_site_is_silent(origin, second_origin, serve, body):
+    """No digest is shown, either's bytes are taken, and bytes that nobody names are not."""
+    put_html(origin, f"sha256={digest('sha256', body)}")
+    put_html(second_origin, f"sha256={'0' * 64}")
+    origin.put(PATH, wrong(body))
+    second_origin.put(PATH, wrong(body))
+    mirrors = [pypi_mirror("a", origin.url), pypi_mirror("b", second_origin.url)]
+    daemon = serve(configuration(pypi=mirrors, page_refresh="1s"))
+    assert shown(daemon) == {}
+    detail = wait_dispute(daemon)
+    assert f"a: sha256={digest('sha256', body)}" in detail and f"b: sha256={'0' * 64}" in detail
+    wait_refused(daemon)
+    daemon.stop()
+    for mirror in (origin, second_origin):
+        mirror.put(PATH, body)
+    daemon = serve(configuration(pypi=mirrors, page_refresh="1s"))
+    assert shown(daemon) == {}
+    reply = wait_right(daemon, body)
+    assert "immutable" not in reply["Cache-Control"]
+    wait_kept(daemon)
+    put_html(second_origin, f"sha256={digest('sha256', body)}")
+    right = {"sha256": digest("sha256", body)}
+    wait_until(lambda: shown(daemon) == right, what="they agree")
+    wait_no_dispute(daemon)
+    reply = wire.ask(file_url(daemon))
+    assert reply["X-Cache"] == "hit" and "immutable" in reply["Cache-Control"]
+
+
+def test_bytes_of_either_digest_of_one_link_are_taken(origin, serve, body):
+    put_html(origin, f"sha256={'0' * 64}", f"sha256={digest('sha256', body)}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin))
+    assert shown(daemon) == {}
+    assert is_whole(get(daemon))
+    wait_kept(daemon)
+
+
+# ------------------------------------------------------------------ metadata
+
+METADATA = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+
+
+@pytest.mark.parametrize("spoilt", [False, True], ids=["right", "spoilt"])
+def test_metadata_under_another_algorithm(origin, serve, body, spoilt):
+    digest_of_it = digest("sha512", METADATA)
+    put_html(origin, "", more=f' data-core-metadata="sha512={digest_of_it}"')
+    origin.put(PATH, body)
+    origin.put(f"{PATH}.metadata", METADATA + b"Summary: x\n" if spoilt else METADATA)
+    daemon = serve(one_mirror(origin))
+    page = daemon.page("demo", index="").json()
+    assert page["files"][0]["core-metadata"] == {"sha512": digest_of_it}
+    replies = wire.ask_until_whole(file_url(daemon) + ".metadata")
+    assert replies[0].body == METADATA or not is_whole(replies[0])
+    assert replies[-1].body == METADATA  # at last made of the wheel, where it says the same
+    assert spoilt or "immutable" in replies[0]["Cache-Control"]
+
+
+# ------------------------------------------------------------------ nothing can be kept
+
+FAULTS = binary().parent / "tests/preload/libfaults.so"
+
+
+@pytest.mark.parametrize("spoilt", [False, True], ids=["right", "spoilt"])
+def test_what_passes_by_is_checked_by_other_algorithms(origin, serve, tmp_path, body, spoilt):
+    put_html(origin, f"sha512={digest('sha512', body)}")
+    origin.put(PATH, wrong(body) if spoilt else body)
+    cache = tmp_path / "full"
+    (cache / "partials").mkdir(parents=True)
+    settings = {"DIR": cache.resolve(), "ONLY": "/partials/", "STEP": 1, "MODE": "enospc-on"}
+    settings = [f"WHEELYARD_FAULT_{key}={value}" for key, value in settings.items()]
+    wrap = ("env", f"LD_PRELOAD={FAULTS}", *settings)
+    daemon = serve(one_mirror(origin, min_free=0), cache_dir=cache, wrap=wrap)
+    shown(daemon)
+    replies = wire.ask_until_whole(file_url(daemon))
+    if spoilt:
+        assert not any(is_whole(reply) for reply in replies)
+        daemon.wait_log("wrong digest")
+    else:
+        assert (replies[-1]["X-Cache"], replies[-1].body) == ("pass", body)

@@ -43,6 +43,7 @@ static void test_a_mirror_against_the_site(void **state)
     assert_string_equal(f->dispute, "official: " SHA(D1) " said 1972-09-27T00:00:00Z; nju: " SHA(
                                         D2) " said 1972-09-27T00:00:00Z");
     assert_int_equal(s.merge.news_count, 2); /* both words are remembered */
+    assert_true(f->learns && !f->corrects);
 }
 
 /* Nobody of the site says anything: of two words neither is shown. */
@@ -104,7 +105,7 @@ static void test_a_corrected_page(void **state)
     add_page(&s, OFFICIAL, LINKS(NAME "#sha256=" D1));
     stage_merge(&s);
     assert_string_equal(s.merge.files[0].digests, SHA(D1));
-    assert_true(s.merge.files[0].learns);
+    assert_true(s.merge.files[0].learns && s.merge.files[0].corrects);
     assert_int_equal(s.merge.news_count, 2);
     assert_string_equal(s.merge.news[0].mirror, "official");
     assert_string_equal(s.merge.news[0].digests, SHA(D1));
