@@ -149,7 +149,7 @@ def test_a_digest_learnt_later_makes_it_immutable_for_good(origin, serve, body):
     first = wire.ask(wheel_url(daemon))
     assert "immutable" not in first["Cache-Control"]
     wait_kept(daemon)
-    assert daemon.page("torch").status == 404
+    assert daemon.page("torch").status == 400  # no mirror has listed anything in that channel
     put_page(origin, sha256_of(body))
     headers = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
     assert daemon.page("torch", headers=headers).status == 200
@@ -169,7 +169,7 @@ def test_what_was_kept_without_a_digest_and_is_wrong_is_forgotten(origin, serve,
     first = wire.ask(wheel_url(daemon))
     assert first.body == wrong(body)
     wait_kept(daemon)
-    assert daemon.page("torch").status == 404
+    assert daemon.page("torch").status == 400  # no mirror has listed anything in that channel
     origin.put(PATH, body)
     put_page(origin, sha256_of(body))
     headers = {"Accept": wire.JSON, "Cache-Control": "no-cache"}
@@ -184,9 +184,9 @@ def test_what_was_kept_without_a_digest_and_is_wrong_is_forgotten(origin, serve,
     assert wire.ask(wheel_url(again)).body == body
 
 
-def test_a_file_that_changed_its_length_is_found_again(origin, serve, body):
+def test_a_file_that_changed_its_length_is_found_again(origin, serve, body, tmp_path):
     """Nobody names a digest, and what was remembered of the file is of another one."""
-    longer = body + b"more"
+    longer = build(tmp_path / "longer", "torch", "2.9.0+cu126", padding=500_000).read_bytes()
     path = f"/pytorch-wheels/cu126/{NAME}"
     origin.put_page("/pytorch-wheels/cu126/", flat_page("cu126", [(NAME, len(body))]))
     origin.put(path, body)
