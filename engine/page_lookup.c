@@ -132,13 +132,24 @@ struct page *engine_peek(struct engine *e, const char *origin_name, const char *
     return page;
 }
 
+/* Whether a listing may say tomorrow that somebody else owns names of that index: then its own
+ * pages look at that listing again. */
+static bool hangs_on_names(const struct index_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->origins[i]->owns_listed)
+            return true;
+    return false;
+}
+
 void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
 {
-    struct index_view view;
+    const struct origins *origins = core_origins(e);
+    struct index_view own, view;
     const struct origin *there = NULL;
-    const char *index =
-        owner->channels[0] || query->official ? NULL : index_with(core_origins(e), owner);
-    if (!index || origins_index(core_origins(e), index, &view) ||
+    const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);
+    if (!index || origins_index(origins, query->index, &own) || hangs_on_names(&own) ||
+        origins_index(origins, index, &view) || hangs_on_names(&view) ||
         roster_owner(e, &view, query->project, &there) || there != owner)
         return;
     query->seen_from = query->index;
