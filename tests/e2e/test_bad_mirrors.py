@@ -301,13 +301,12 @@ def test_a_redirect_to_a_loopback_port_nobody_configured_is_refused(
 
 def test_a_link_to_a_loopback_port_nobody_configured_is_dropped(origin, second_origin, serve, body):
     second_origin.put(PATH, body)
-    links = [
-        anchor(f"{second_origin.url}{PATH}", NAME),
-        anchor("/whl/cu126/torch-1.0-py3-none-any.whl", "torch-1.0-py3-none-any.whl"),
-    ]
+    names = [f"torch-1.{n}-py3-none-any.whl" for n in range(2)]  # were it one, half would be lost
+    links = [anchor(f"{second_origin.url}{PATH}", NAME)]
+    links += [anchor(f"/whl/cu126/{name}", name) for name in names]
     origin.put_page("/whl/cu126/torch/", simple_page("torch", links))
     daemon = serve(configuration(pytorch=[official_mirror("m1", origin.url)]))
-    assert wire.file_names(daemon.page("torch")) == ["torch-1.0-py3-none-any.whl"]
+    assert wire.file_names(daemon.page("torch")) == names
 
 
 # ------------------------------------------------------------------ pages

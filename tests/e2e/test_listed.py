@@ -77,8 +77,8 @@ def test_nobody_answers_for_a_listing_that_was_never_there(origin, second_origin
     origin.change("/lab/", **trouble)
     put_pypi(second_origin, "numpy", "idna", "first-tool", "later-tool")
     daemon = serve(
-        origin_tables("first", [simple(second_origin.url, "simple")], owns=["first-*"])
-        + origin_tables("later", [simple(second_origin.url, "simple")], owns=["later-*"])
+        origin_tables("first", [pypi_mirror("simple", second_origin.url)], owns=["first-*"])
+        + origin_tables("later", [pypi_mirror("simple", second_origin.url)], owns=["later-*"])
         + lab_and_pypi([flat(origin.url)], second_origin)
         + index_table("three", "first", "lab", "later", "pypi")
     )
@@ -187,7 +187,8 @@ def test_one_of_several_mirrors_is_enough(origin, second_origin, serve):
 
 def test_a_link_elsewhere_makes_no_name(origin, second_origin, serve):
     elsewhere = "https://elsewhere.example/" + wheel("numpy")
-    page = f'<a href="{elsewhere}">x</a><a href="{wheel("lab_tool")}">x</a><a href="idna/">x</a>'
+    own = "".join(f'<a href="{wheel("lab_tool", v)}">x</a>' for v in ("1.0", "2.0"))
+    page = f'<a href="{elsewhere}">x</a>{own}<a href="idna/">x</a>'  # were it half, it were no page
     origin.put_page("/lab/", page)
     put_pypi(second_origin, "numpy", "idna")
     daemon = serve(lab_and_pypi([flat(origin.url)], second_origin))
