@@ -64,7 +64,10 @@ static bool has_its_share(const struct slab_pool *pool, uint64_t share, uint64_t
         of_share += slab->is_taken && slab->share == share;
         of_group += slab->is_taken && slab->group == group;
     }
-    return (share && of_share >= pool->free_count) || (group && of_group >= pool->free_count);
+    unsigned free_count = pool->free_count;
+    if (group && of_group >= free_count)
+        return true;
+    return share && of_share >= free_count - (group ? of_group : 0);
 }
 
 struct slab *slab_get(struct slab_pool *pool, uint64_t share, uint64_t group)

@@ -6,9 +6,10 @@
  * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
  * it) so that the transfer can go on. Any thread.
  *
- * Fair: what has the same `share` (a file) may together hold as many slabs as are free (alone: half
- * of all), and so may what has the same `group` (a mirror). So one whose bytes are stored slowly
- * leaves some for the others, and what holds none gets one while there is any. 0 has no such limit.
+ * Fair: what has the same `group` (a mirror) may together hold as many slabs as are free (alone:
+ * half of all). What has the same `share` (a file) may hold as many as its group may still take
+ * (alone: a third of all). So a file whose bytes are stored slowly leaves some for the pages and
+ * other files of its mirror, and a mirror leaves some for the others. 0 has no such limit.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -116,11 +116,31 @@ static void a_mirror_has_its_share_too(void **state)
     slab_pool_free(pool);
 }
 
+/* A file that is stored slowly does not use up its mirror's part: a page of that mirror comes. */
+static void a_file_leaves_some_to_its_mirror(void **state)
+{
+    struct slab_pool *pool;
+    struct slab *taken[12] = {NULL};
+    unsigned count = 0;
+    (void)state;
+    assert_int_equal(slab_pool_new(12, &pool), 0);
+    while ((taken[count] = slab_get(pool, 1, 7)))
+        count++;
+    assert_int_equal(count, 4);
+    assert_non_null(taken[count++] = slab_get(pool, 0, 7)); /* a page */
+    assert_non_null(taken[count++] = slab_get(pool, 2, 7)); /* another file */
+    assert_null(slab_get(pool, 1, 7));
+    for (unsigned i = 0; i < count; i++)
+        slab_put(taken[i]);
+    slab_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_distinct_and_finite),
         cmocka_unit_test(a_mirror_has_its_share_too),
+        cmocka_unit_test(a_file_leaves_some_to_its_mirror),
         cmocka_unit_test(a_share_leaves_some_for_others),
         cmocka_unit_test(tells_once_after_a_refusal),
     };
