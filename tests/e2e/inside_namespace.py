@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import wheels
 import wire
 from daemon import binary, configuration, daemon_environment, official_mirror
 from origin import Origin
@@ -20,7 +21,7 @@ def fake():
     """A mirror that the local proxy's fake DNS leads to."""
     with Origin("198.18.0.1") as origin:
         origin.put_page("/whl/cpu/torch/", simple_page("torch", [anchor(f"/whl/cpu/{NAME}", NAME)]))
-        origin.put(f"/whl/cpu/{NAME}", b"wheel")
+        origin.put(f"/whl/cpu/{NAME}", wheels.sound(NAME))
         yield origin
 
 
@@ -28,7 +29,7 @@ def test_fake_ip_dns(serve, fake):
     """Clash and its like answer every name with an address of 198.18.0.0/15."""
     daemon = serve(configuration(pytorch=[official_mirror("m", f"http://fake.lab:{fake.port}")]))
     assert wire.file_names(daemon.page("torch", index="cpu")) == [NAME]
-    assert wire.ask(daemon.file_url("pytorch", f"cpu/{NAME}")).body == b"wheel"
+    assert wire.ask(daemon.file_url("pytorch", f"cpu/{NAME}")).body == wheels.sound(NAME)
 
 
 def test_a_name_with_an_address_that_cannot_be_reached(serve, fake):

@@ -173,7 +173,7 @@ def _restrictions(scenario):
 
 
 class Uv:
-    REFUSAL = re.compile("No solution found when resolving dependencies")
+    REFUSAL = re.compile("No solution found when resolving dependencies|no mirror of flat has such")
 
     @staticmethod
     def can_say(_):

@@ -51,6 +51,8 @@ def install(client, *what):
         return Run(None, time.monotonic() - begun, str(failure))
 
 
+pytestmark = pytest.mark.alone  # seconds are compared
+
 @pytest.fixture(name="new", params=("uv", "pip"))
 def new_client(request, tmp_path):
     """new(name): the installer on an empty machine of that name."""

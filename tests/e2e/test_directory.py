@@ -440,7 +440,7 @@ def test_a_folder_that_is_not_there(tmp_path, serve, mirrors):
     folder = tmp_path / "mounted" / "wheels"
     daemon = serve(lab(folder, mirrors.pypi.url))
     reply = daemon.page("lab-tools", "lab")
-    assert reply.status == 503 and reply["Retry-After"] and str(folder) in reply.text
+    assert reply.status == 503 and str(folder) in reply.text
     reply = wire.ask(file_url(daemon, "lab_tools-1.0-py3-none-any.whl"))
     assert reply.status == 503 and "No such file or directory" in reply.text
     assert daemon.page("filelock", "lab").status == 200

@@ -251,7 +251,8 @@ def test_a_misspelled_project_is_told_apart(daemon):
 
 def test_an_unknown_index_names_the_known(daemon):
     for path in ("/nope/simple/torch/", "/whl/nope/torch/"):
-        assert "cu*, rocm*" in _detail(daemon.get(path, wire.UV_PAGE))
+        reply = daemon.get(path, wire.UV_PAGE)
+        assert reply.status == 400 and "cu*, rocm*" in reply.json()["detail"], path
 
 
 def test_a_file_that_is_not_there(daemon):

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 
+import wheels
 import wire
 from clients import Pip, Uv, installed, origin_of, pip_wheel
 from daemon import ROOT, configuration, flat_and_pypi, index_table, origin_tables, pypi_mirror
@@ -197,7 +198,7 @@ def test_a_link_elsewhere_makes_no_name(origin, second_origin, serve):
 
 
 def test_a_channel_that_an_origin_does_not_have_lists_nothing(origin, second_origin, serve):
-    """Unlike elsewhere a 404 is an answer: no origin has all channels that a pattern allows."""
+    """No origin has all channels that a pattern allows: one that none has is no index."""
     base = f"{origin.url}/lab/"
     mirror = {"name": "m", "layout": "flat", "index": base + "{channel}.html", "files": base}
     origin.put_page("/lab/cu126.html", f'<a href="any/{wheel("numpy")}">x</a>')
@@ -207,7 +208,8 @@ def test_a_channel_that_an_origin_does_not_have_lists_nothing(origin, second_ori
         + configuration(pypi=[pypi_mirror("tuna", second_origin.url)])
     )
     assert names(daemon, "numpy", "cu126") == [wheel("numpy")]
-    assert names(daemon, "numpy", "cu128") == [wheel("numpy", "9")]
+    reply = daemon.page("numpy", index="cu128")
+    assert reply.status == 400 and "did you mean cu126" in reply.text
 
 
 def two_labs(origin, pypi):
@@ -231,7 +233,8 @@ def put_two_labs(origin):
     put_flat(origin, wheel("shared", "3"), wheel("numpy", "3"), folder="three")
     for folder, name in (("one", "one_tool"), ("two", "two_tool"), ("three", "shared")):
         version = "3" if name == "shared" else "1.0"
-        origin.put(f"/{folder}/{wheel(name, version)}", f"bytes of {folder}".encode())
+        file = wheel(name, version)
+        origin.put(f"/{folder}/{file}", wheels.sound(file, seed=folder))
 
 
 def test_an_index_of_several_origins_asks_them_in_its_order(origin, second_origin, serve):
@@ -258,7 +261,7 @@ def test_lists_and_flat_pages_have_all_origins_but_the_last(origin, second_origi
     urls = {unquote(h.split("/")[-1]): urljoin(f"{daemon.url}/turned/flat/", h) for h in hrefs}
     assert set(urls) == {wheel("shared", "3"), wheel("numpy", "3"), wheel("two_tool"), wheel("one_tool")}
     for name, folder in (("one_tool", "one"), ("two_tool", "two")):
-        assert wire.ask(urls[wheel(name)]).body == f"bytes of {folder}".encode()
+        assert wire.ask(urls[wheel(name)]).body == wheels.sound(wheel(name), seed=folder)
 
 
 def test_a_list_that_names_a_hundred_thousand_is_too_long(origin, second_origin, serve):

@@ -176,7 +176,8 @@ def test_project_lists(daemon):
 
 def test_what_has_no_file_of_ours_is_no_project(origin, serve):
     """On a flat page: folders, and files of sites that are not this origin's."""
-    names = ("torch-1.0-py3-none-any.whl", "https://no.example/torchvision-1.0.zip")
+    names = ("torch-1.0-py3-none-any.whl", "torch-1.1-py3-none-any.whl")
+    names += ("https://no.example/torchvision-1.0.zip",)
     page = flat_page("cpu", [(name, 1) for name in names], plus=True)
     page = page.replace("<tbody>", '<tbody><tr><td><a href="torchaudio/">torchaudio/</a></td></tr>')
     origin.put_page("/pytorch-wheels/cpu/", page)

@@ -347,7 +347,7 @@ def test_other_owners_and_channels(mirrors, serve, manager):
     fewer = flat_and_pypi(mirrors).replace('"cu*", ', "").replace('"torch", ', "")
     for _ in range(2):
         reload(daemon, manager, fewer)
-        assert daemon.page("torch").status == 404
+        assert daemon.page("torch").status == 400
         reply = daemon.page("torch", index="cpu")
         assert reply.status == 404 or reply["X-Mirror"] == "tuna", "pypi answers for it now"
         reload(daemon, manager, flat_and_pypi(mirrors))

@@ -66,6 +66,7 @@ def test_a_listing_that_takes_longer_than_a_client_waits_is_installed_from(
     assert len(origin.asked(FLAT_PAGE)) == 1, "it was never begun anew"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("trouble", ["silent", "refused"])
 def test_pip_ends_soon_where_nothing_can_be_had(origin, serve, pip, trouble):
     put_page = {"silent": {"silent": threading.Event()}, "refused": {}}[trouble]
@@ -223,7 +224,7 @@ def test_a_page_that_no_mirror_could_refresh_is_no_miss(origin, serve, wheel):
     assert daemon.page("torch")["X-Cache"] == "miss"
     origin.change(PAGE, status=500)
     reply = daemon.page("torch", headers={"Accept": wire.JSON, "Cache-Control": "no-cache"})
-    assert reply["X-Cache"] in ("hit", "stale") and len(origin.asked(PAGE)) == 2
+    assert reply["X-Cache"] in ("hit", "stale") and len(origin.asked(PAGE)) >= 2
 
 
 @pytest.mark.parametrize("what", ["page", "file"])

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import wheels
 import wire
 from daemon import configuration, daemon_environment, official_mirror
 from standins import Nginx, S3_MANNERS, anchor, simple_page
@@ -16,7 +17,7 @@ NAME = "torch-1.0-py3-none-any.whl"
 def behind_a_proxy(proxy):
     """The scripted origin as an HTTP proxy: it is asked for whole URLs and looks at their paths."""
     proxy.put_page("/whl/cpu/torch/", simple_page("torch", [anchor(f"/whl/cpu/{NAME}", NAME)]))
-    proxy.put(f"/whl/cpu/{NAME}", b"wheel")
+    proxy.put(f"/whl/cpu/{NAME}", wheels.sound(NAME))
 
 
 def test_a_configured_proxy_is_used(origin, serve):
@@ -24,7 +25,7 @@ def test_a_configured_proxy_is_used(origin, serve):
     mirrors = [official_mirror("far", "http://mirror.example")]
     daemon = serve(configuration(pytorch=mirrors, proxy=origin.url))
     assert wire.file_names(daemon.page("torch", index="cpu")) == [NAME]
-    assert wire.ask(daemon.file_url("pytorch", f"cpu/{NAME}")).body == b"wheel"
+    assert wire.ask(daemon.file_url("pytorch", f"cpu/{NAME}")).body == wheels.sound(NAME)
     targets = {request.target for request in origin.requests}
     assert f"http://mirror.example/whl/cpu/{NAME}" in targets
 
