@@ -26,10 +26,11 @@ def pypi(origin):
 
 def put_project(origin, project, files, **trouble):
     """A page as PyPI's: files of that project."""
+    stem = project.replace("-", "_")
     entries = [
         {
-            "filename": f"{project}-{n}.0-py3-none-any.whl",
-            "url": f"/packages/{n:04x}/{project}-{n}.0-py3-none-any.whl",
+            "filename": f"{stem}-{n}.0-py3-none-any.whl",
+            "url": f"/packages/{n:04x}/{stem}-{n}.0-py3-none-any.whl",
             "hashes": {"sha256": f"{n:064x}"},
             "requires-python": ">=3.8",
             "size": 1000 + n,
