@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage of test_checklist.py, and what its rows ask of a body: functions of stage and reply."""
 
+import gzip
 import json
 import re
 import threading
@@ -139,7 +140,8 @@ class Stage:
         put("/trouble/down/", b"no", status=500)
         self.origin.put_page("/trouble/portal/", PORTAL_PAGE.decode())
         put("/packages/widgets-variants.json", b'{"variants": {}}' * 100)
-        put("/packages/chunked-1.0.tar.gz", b"x" * 1000, framing="chunked", ignore_range=True)
+        sdist = gzip.compress(bytes(10240))  # an empty archive
+        put("/packages/chunked-1.0.tar.gz", sdist, framing="chunked", ignore_range=True)
 
     def _warm(self):
         for target in (TORCH, WIDGETS, "/cu126/simple/", "/simple/", "/cu126/flat/", *TWINS):
