@@ -43,6 +43,8 @@ def put_project(origin, project, files, **trouble):
 
 
 def serve_pypi(serve, origin, **top):
+    if is_sanitized():
+        top.setdefault("max_memory", "8GB")  # what a sanitizer takes for itself counts
     return serve(
         configuration(
             pytorch=[flat_mirror("flat", origin.url)], pypi=[pypi_mirror("pypi", origin.url)], **top
