@@ -85,6 +85,7 @@ def _keep(daemon, name, count):
 def _keep_all(daemon, bodies):
     for count, name in enumerate(bodies, 1):
         assert _keep(daemon, name, count).body == bodies[name]
+    daemon.wait_status(lambda s: s["evidence"]["record"] == len(bodies), what="all are checked")
 
 
 def _sha256(body):
