@@ -419,7 +419,8 @@ static int error_from_curl(const struct transfer *t, CURLcode code)
 {
     if (code == CURLE_OPERATION_TIMEDOUT)
         return ERROR_TIMEOUT;
-    if (code == CURLE_OUT_OF_MEMORY)
+    /* So curl also says that a header line is longer than it takes. */
+    if (code == CURLE_OUT_OF_MEMORY && (!t->is_connected || t->has_head))
         return ERROR_NO_MEMORY;
     if (t->is_connected)
         return ERROR_UPSTREAM_BROKEN;
