@@ -16,9 +16,9 @@
  * While <point>.trace exists, whoever comes by is noted, too, as "<point> by".
  *
  * <point>.only holds a text: only files whose path contains it are stopped at write, sync and read.
- * The next sync of such a file fails when <WHEELYARD_GATES>/sync.fails is there, which goes: a kernel,
- * too, says once that it lost what was written.
- * While <WHEELYARD_GATES>/cold exists nothing is in memory: reads that may not wait get EAGAIN.
+ * The next sync of such a file fails when <WHEELYARD_GATES>/sync.fails is there, which goes: a
+ * kernel, too, says once that it lost what was written. While <WHEELYARD_GATES>/cold exists nothing
+ * is in memory: reads that may not wait get EAGAIN.
  */
 #include <dlfcn.h>
 #include <errno.h>
