@@ -180,7 +180,8 @@ void flight_on_still_wrong(struct flight *flight, unsigned mirror);
  * already written: no byte is ever written twice into one partial file. Bytes of a
  * stopped transfer may still come, and count; after FLIGHT_CUT none of the old partial may. */
 void flight_on_bytes(struct flight *flight, uint64_t transfer, int64_t from, int64_t to);
-/* A transfer is over, and flight_on_bytes for all its bytes has come. status: HTTP status or 0. */
+/* A transfer is over, and flight_on_bytes for all its bytes has come, also for those that were
+ * dropped because another transfer had brought them. status: HTTP status or 0. */
 void flight_on_ended(struct flight *flight, uint64_t transfer, int error, int status,
                      const char *detail);
 

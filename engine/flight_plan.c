@@ -513,6 +513,18 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     return true;
 }
 
+/* Whether somebody is asked already beside another transfer that stands at the same byte. */
+static bool is_hedged(const struct flight *f, int64_t at)
+{
+    bool any = false;
+    for (unsigned i = FRONT + 1; i < FLIGHT_SLOTS; i++) {
+        const struct slot *h = &f->slot[i];
+        any |= h->state != SLOT_IDLE && h->rival && !h->head && h->from <= at &&
+               (h->to < 0 || at < h->to);
+    }
+    return any;
+}
+
 /* A slow transfer's run is asked of another as well, and goes on until that one answers: who does
  * first has it. */
 static void hedge(struct flight *f, const struct slot *s, unsigned beside)
@@ -520,7 +532,8 @@ static void hedge(struct flight *f, const struct slot *s, unsigned beside)
     struct slot *h = idle_helper(f);
     struct extent run = {s->from, s->to};
     int64_t end = s->to >= 0 ? s->to : end_of(f);
-    if (!h || (!s->head && !extents_missing(&f->present, s->from, end, &run)))
+    if (!h ||
+        (!s->head && (!extents_missing(&f->present, s->from, end, &run) || is_hedged(f, run.from))))
         return;
     h->head = s->head;
     h->from = h->at = run.from;
@@ -534,21 +547,6 @@ static void hedge(struct flight *f, const struct slot *s, unsigned beside)
         return;
     h->state = SLOT_ASKED;
     emit_ask(f, h);
-}
-
-bool flight_races(const struct slot *hedge, const struct slot *with)
-{
-    return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
-}
-
-bool flight_is_racing(const struct flight *f, const struct slot *s)
-{
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-        const struct slot *o = &f->slot[i];
-        if (flight_races(s, o) || (o->state != SLOT_IDLE && flight_races(o, s)))
-            return true;
-    }
-    return false;
 }
 
 /* Mirrors that need not be asked beside this transfer: all, when it does well enough. */

@@ -167,11 +167,13 @@ void flight_hedge(struct flight *f);
 bool flight_is_provable(const struct flight *f);
 /* Whether a segment ahead, where nobody stands. */
 bool flight_may_yield(const struct flight *f, const struct slot *s);
+/* No byte for so long that its pace is nothing. */
+bool flight_is_stalled(const struct flight *f, const struct slot *s);
+
+/* ---- flight_traffic.c */
 /* Whether two slots are asked for its run. */
 bool flight_is_racing(const struct flight *f, const struct slot *s);
 /* Whether the slot was asked beside the other one. */
 bool flight_races(const struct slot *hedge, const struct slot *with);
 /* Leaves a mirror that trickles, where nobody can be raced, for one that has not been tried. */
 void flight_leave_trickle(struct flight *f);
-/* No byte for so long that its pace is nothing. */
-bool flight_is_stalled(const struct flight *f, const struct slot *s);

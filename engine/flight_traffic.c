@@ -180,6 +180,21 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     return 0;
 }
 
+bool flight_races(const struct slot *hedge, const struct slot *with)
+{
+    return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
+}
+
+bool flight_is_racing(const struct flight *f, const struct slot *s)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (flight_races(s, o) || (o->state != SLOT_IDLE && flight_races(o, s)))
+            return true;
+    }
+    return false;
+}
+
 /* Why a transfer has lost to another; false: it was not given the time to win. */
 static bool is_outrun(const struct flight *f, const struct slot *s, char *ret, size_t size)
 {

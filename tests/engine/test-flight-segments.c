@@ -357,6 +357,43 @@ static void stalled(void **state)
     }
 }
 
+/* Two stand at the same byte, for one of them sends on behind what it was asked for: somebody else
+ * is asked once, not once beside each. */
+static void two_stalled_at_one_byte(void **state)
+{
+    (void)state;
+    int64_t at = 0;
+    clock_ms = 0;
+    open_wide(4, 1);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    flight_on_reader(f, 2, FLIGHT_RANGE, 1, 2);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    assert_int_equal(answer(0, 200, 2, 0), 0);
+    expect("known:2 ask1-0");
+    mirror(1, 1);
+    expect("get1:1[1,2)");
+    assert_int_equal(answer(1, 206, 2, 1), 0);
+    ended(0, 0, 200);
+    expect("ask0-2");
+    mirror(0, 2);
+    expect("get0:2[0,1)");
+    flight_on_reader(f, 3, FLIGHT_WHOLE, 0, -1);
+    assert_int_equal(answer(0, 200, 2, 0), 0);
+    bytes(0, 0, 1);
+    expect("release:1");
+    pass(3250, NULL, 0, &at, 0);
+    expect("sync ask2-6");
+    mirror(2, 3);
+    expect("get2:3[1,-1)");
+    assert_int_equal(answer(2, 206, 2, 1), 0);
+    expect("stop,no byte for 3250 ms");
+    bytes(2, 1, 2);
+    expect("stop hash[0,2)");
+    stop("stop fail:-17 sync end,kept");
+}
+
 /* Far below what another mirror is known to bring; a mirror that is not so much faster, or of which
  * nothing is known, would be no gain. */
 static void slow(void **state)
@@ -464,6 +501,7 @@ int main(void)
         cmocka_unit_test(range_of_a_small_file),
         cmocka_unit_test(hedge),
         cmocka_unit_test(stalled),
+        cmocka_unit_test(two_stalled_at_one_byte),
         cmocka_unit_test(slow),
         cmocka_unit_test(all_are_slow),
         cmocka_unit_test(no_segment_for_the_slow),
