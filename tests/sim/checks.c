@@ -33,7 +33,7 @@ static bool is_hedge(struct world *w, int file, const struct flight_command *c)
 {
     const struct blob *b = &w->blob[file];
     unsigned silent = 0, slow = 0;
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         const struct transfer *t = &w->transfer[i];
         if (!is_company(w, file, t))
             continue;
@@ -56,7 +56,7 @@ static void check_company(struct world *w, int file, const struct flight_command
     const struct blob *b = &w->blob[file];
     bool hedge = is_hedge(w, file, c);
     unsigned count = 0;
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         const struct transfer *t = &w->transfer[i];
         if (!is_company(w, file, t))
             continue;
@@ -129,7 +129,7 @@ static void check_starving(struct world *w, int file, unsigned slot)
     unsigned bulk[MIRRORS] = {0};
     if (!ask->waiting || waited_ms < STARVED_MS || w->calm)
         return;
-    for (int i = 0; i < TRANSFERS; i++)
+    for (int i = 0; i < w->transfers; i++)
         if (w->transfer[i].used && w->transfer[i].need != BUDGET_FREE)
             bulk[w->transfer[i].mirror] += 1 + (w->transfer[i].turn.brief ? 1000 : 0);
     for (unsigned m = 0; m < w->mirrors; m++)
@@ -165,7 +165,7 @@ static bool is_busy(const struct world *w, int file)
     for (unsigned s = 0; s < FLIGHT_SLOTS; s++)
         if (b->ask[s].waiting)
             return true;
-    for (int i = 0; i < TRANSFERS; i++)
+    for (int i = 0; i < w->transfers; i++)
         if (w->transfer[i].used && w->transfer[i].file == file &&
             w->transfer[i].flight == b->flights)
             return true;
@@ -196,7 +196,7 @@ void owner_check(struct world *w, int file)
         world_fault(w, "file %d: the flight counts %lld bytes, the disk has %lld", file,
                     (long long)v.present, (long long)below(&b->reported, v.size));
     bool waits = false;
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < w->readers; i++) {
         const struct reader *r = &w->reader[i];
         waits |= r->used && r->file == file && !r->stepping;
     }

@@ -47,8 +47,9 @@ static void forget_flight(struct world *w, int file)
 
 static void restart(struct world *w)
 {
-    for (int i = 0; i < TRANSFERS; i++)
+    for (int i = 0; i < w->transfers; i++)
         w->transfer[i].used = false;
+    w->ends = 0;
     world_forget_work(w);
     budget_free(w->budget);
     w->budget = NULL;

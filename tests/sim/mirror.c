@@ -101,7 +101,7 @@ void mirror_calm(struct world *w, unsigned index)
 
 struct transfer *transfer_find(struct world *w, int file, uint64_t flight, uint64_t number)
 {
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
         if (t->used && t->file == file && t->flight == flight && t->number == number)
             return t;
@@ -139,6 +139,7 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
         world_fault(w, "more than %d transfers at once", TRANSFERS);
         return;
     }
+    w->transfers = i < w->transfers ? w->transfers : i + 1;
     struct blob *b = &w->blob[file];
     struct transfer *t = &w->transfer[i];
     *t = (struct transfer){.used = true,
@@ -206,9 +207,27 @@ static void tell_budget(struct world *w, const struct transfer *t)
         budget_failed(w->budget, t->mirror, error_text(t->error), -1, world_now_ms(w));
 }
 
+/* Whether bytes of it are on their way to the disk that others have brought. A partial has one
+ * writer, and an end is behind all that was given to it before. */
+static bool is_behind(const struct world *w, const struct transfer *t)
+{
+    for (size_t i = 0; t->has_dropped && i < w->events; i++) {
+        const struct event *e = &w->heap[i];
+        if (e->type == EVENT_WRITTEN && e->file == t->file && e->flight == t->flight &&
+            e->partial == t->partial && e->from < t->at && e->to > t->at - t->sent)
+            return true;
+    }
+    return false;
+}
+
 void transfer_settle(struct world *w, struct transfer *t)
 {
     if (!t->used || !t->over || t->writes)
+        return;
+    bool behind = is_behind(w, t);
+    w->ends += behind - t->behind;
+    t->behind = behind;
+    if (behind)
         return;
     struct transfer end = *t;
     t->used = false;
@@ -221,6 +240,13 @@ void transfer_settle(struct world *w, struct transfer *t)
         flight_on_ended(b->flight, end.number, end.error, end.status, error_text(end.error));
         owner_drain(w, end.file);
     }
+}
+
+void transfer_settle_all(struct world *w, int file)
+{
+    for (int i = 0; i < w->transfers && w->ends; i++)
+        if (w->transfer[i].used && w->transfer[i].behind && w->transfer[i].file == file)
+            transfer_settle(w, &w->transfer[i]);
 }
 
 /* What the mirror answers to a request that reached it. */
@@ -348,6 +374,7 @@ static void write_bytes(struct world *w, struct transfer *t, int64_t from, int64
         t->writes++;
     }
     b->dropped += to - from - fresh;
+    t->has_dropped |= fresh < to - from;
 }
 
 static void send(struct world *w, struct transfer *t)

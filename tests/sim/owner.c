@@ -108,7 +108,7 @@ static void close_flight(struct world *w, int file, bool keep)
     struct flight_command c;
     if (flight_next(b->flight, &c))
         world_fault(w, "file %d: a command after FLIGHT_END", file);
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
         struct extent run;
         if (t->used && t->file == file && t->flight == b->flights && !t->over && t->begun &&
@@ -175,7 +175,7 @@ static void on_known(struct world *w, int file, const struct flight_command *c)
 static bool more_comes(const struct world *w, int file, int64_t size)
 {
     bool any = false;
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         const struct transfer *t = &w->transfer[i];
         any |= t->used && t->file == file && t->flight == w->blob[file].flights && t->begun &&
                !t->over && t->to < 0 && t->copy.told < 0 && t->end > size;
@@ -381,7 +381,7 @@ static void on_park(struct world *w, int file)
     b->parked = true;
     b->reserved = false;
     memset(b->ask, 0, sizeof(b->ask));
-    for (int i = 0; i < READERS; i++)
+    for (int i = 0; i < w->readers; i++)
         if (w->reader[i].used && w->reader[i].file == file && !b->verified)
             world_fault(w, "file %d: parked while reader %llu waits", file,
                         (unsigned long long)w->reader[i].id);
@@ -523,6 +523,7 @@ void owner_on_written(struct world *w, const struct event *e)
         owner_drain(w, e->file);
     }
     transfer_settle(w, t);
+    transfer_settle_all(w, e->file);
 }
 
 void owner_on_hashed(struct world *w, const struct event *e)

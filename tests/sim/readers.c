@@ -10,6 +10,7 @@ static struct reader *fresh(struct world *w, int file, enum flight_use use)
         struct reader *r = &w->reader[i];
         if (r->used)
             continue;
+        w->readers = i < w->readers ? w->readers : i + 1;
         *r = (struct reader){.used = true, .id = ++w->last_reader, .file = file, .use = use};
         r->leaves_ms = -1;
         r->pause_ms = 1 + (unsigned)world_random(w, world_chance(w, 20) ? 2000 : 30);
@@ -43,7 +44,7 @@ static bool blob_is_read(const struct world *w, const struct reader *newcomer)
         return false;
     if (b->kept)
         return true;
-    for (int i = 0; i < READERS; i++)
+    for (int i = 0; i < w->readers; i++)
         if (w->reader[i].used && &w->reader[i] != newcomer && w->reader[i].file == newcomer->file)
             return true;
     return false;
@@ -137,7 +138,7 @@ static bool can_read(const struct world *w, const struct reader *r)
 
 void readers_wake(struct world *w, int file)
 {
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < w->readers; i++) {
         struct reader *r = &w->reader[i];
         if (r->used && r->file == file && !r->stepping && can_read(w, r))
             step_later(w, r);
@@ -146,7 +147,7 @@ void readers_wake(struct world *w, int file)
 
 void readers_dismiss(struct world *w, int file, const char *why)
 {
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < w->readers; i++) {
         struct reader *r = &w->reader[i];
         if (!r->used || r->file != file)
             continue;

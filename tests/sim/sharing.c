@@ -26,7 +26,7 @@ static void make_way(struct world *w, int file, unsigned slot)
     bool held[TRANSFERS] = {false};
     for (struct transfer *best;;) {
         best = NULL;
-        for (int i = 0; i < TRANSFERS; i++) {
+        for (int i = 0; i < w->transfers; i++) {
             struct transfer *t = &w->transfer[i];
             if (!is_candidate(w, ask, t))
                 continue;
@@ -115,7 +115,7 @@ static bool is_waiting(const struct world *w, const struct asking *a)
 
 static void lengthen(struct world *w)
 {
-    for (int i = 0; i < TRANSFERS; i++) {
+    for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
         if (!t->used || t->need != BUDGET_BRIEF || world_now_ms(w) - t->started_ms < 1000)
             continue;

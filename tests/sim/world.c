@@ -234,7 +234,7 @@ static void on_tick(struct world *w)
     for (int f = 0; f < w->files; f++)
         readers_wake(w, f); /* those whose time to leave has come */
     bool idle = w->calm;
-    for (int i = 0; i < READERS && idle; i++)
+    for (int i = 0; i < w->readers && idle; i++)
         idle = !w->reader[i].used;
     world_post(w, EVENT_TICK, idle ? 60 * TICK_US : TICK_US);
 }
@@ -355,7 +355,7 @@ static void begin_calm(struct world *w)
 /* Nobody waits on, and who had patience and an honest mirror was served. */
 static void check_readers(struct world *w)
 {
-    for (int i = 0; i < READERS; i++)
+    for (int i = 0; i < w->readers; i++)
         if (w->reader[i].used && !w->reader[i].stepping && !w->reader[i].final)
             world_fault(w, "file %d: reader %" PRIu64 " waits for ever", w->reader[i].file,
                         w->reader[i].id);

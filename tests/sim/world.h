@@ -90,7 +90,8 @@ enum fate { FATE_GOOD, FATE_REFUSED, FATE_SILENT, FATE_STATUS, FATE_CUT, FATE_ST
 
 struct transfer {
     bool used, answered, stopped, refused, begun;
-    bool over; /* the connection is closed */
+    bool over;   /* the connection is closed */
+    bool behind; /* ... and its end is counted in world.ends */
     int file;
     unsigned slot, mirror;
     struct precedence turn;
@@ -107,7 +108,8 @@ struct transfer {
     bool is_piece;             /* it ends before what was asked for */
     bool is_part, is_measured; /* a 206, which says how long the whole is */
     struct copy copy;
-    unsigned writes; /* under way */
+    unsigned writes;  /* under way */
+    bool has_dropped; /* bytes that another one had brought, maybe not to the disk yet */
     int error, status;
     int64_t started_ms, sent;
     uint64_t serial; /* events for an earlier use of this place are void */
@@ -251,6 +253,7 @@ struct world {
     struct blob blob[FILES];
     struct transfer transfer[TRANSFERS];
     struct reader reader[READERS];
+    int transfers, readers; /* places that have been used: the first ones */
     uint64_t last_reader, last_serial;
     unsigned disk_trouble; /* in ten thousand writes */
     bool calm;             /* the quiet end: what is good stays good */
@@ -264,6 +267,7 @@ struct world {
     bool has_boot_id; /* the kernel says which boot it is */
     bool tells_rates;
     uint64_t asks;  /* so many came */
+    unsigned ends;  /* transfers whose end waits for writes of others */
     bool turns_due; /* an EVENT_TURNS is under way */
     bool crash_now; /* in the middle of a sync */
     unsigned boot, restarts;
@@ -332,6 +336,7 @@ void transfer_stop(struct world *w, int file, uint64_t number);
 void transfer_limit(struct world *w, int file, uint64_t number, int64_t to);
 void transfer_step(struct world *w, struct transfer *t);
 void transfer_settle(struct world *w, struct transfer *t); /* tells its end once writes are done */
+void transfer_settle_all(struct world *w, int file);       /* those that waited for others' */
 struct transfer *transfer_find(struct world *w, int file, uint64_t flight, uint64_t number);
 
 void readers_arrive(struct world *w, int file);
