@@ -62,8 +62,9 @@ int catalogue_touch(struct catalogue *catalogue, const char *origin, const char 
 /* ---- blobs: bytes we hold ---- */
 int catalogue_put_blob(struct catalogue *catalogue, const char *sha256, int64_t size,
                        int64_t allocated_bytes);
-/* Removes the row and takes the blob out of every file that named it; its mark goes unless it is a
- * pin, and its evidence unless that is to stay. */
+/* Removes the row and takes the blob out of every file that named it, and the ETag out of those
+ * that no authority vouches for: what is fetched next may be other bytes. Its mark goes unless it
+ * is a pin, and its evidence unless that is to stay. */
 int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256);
 int catalogue_each_blob(struct catalogue *catalogue,
                         int (*visit)(void *context, const char *sha256, int64_t size,

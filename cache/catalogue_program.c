@@ -108,7 +108,8 @@ static const char *const statements[STATEMENTS] = {
 
     [PUT_BLOB] = "INSERT OR REPLACE INTO blob (sha256, size, allocated_bytes) VALUES (?1, ?2, ?3)",
     [DROP_BLOB] = "DELETE FROM blob WHERE sha256 = ?1",
-    [FORGET_BLOB] = "UPDATE file SET blob = NULL WHERE blob = ?1",
+    [FORGET_BLOB] = "UPDATE file SET blob = NULL, etag = CASE WHEN authoritative THEN etag END "
+                    "WHERE blob = ?1",
     [EACH_BLOB] = "SELECT sha256, size, allocated_bytes FROM blob",
 
     [PUT_CLAIM] = "INSERT OR REPLACE INTO claim (" CLAIM_COLUMNS ")"

@@ -328,7 +328,7 @@ static void look(struct engine *e, const struct file_query *query, struct found 
         str_copy(ret->mirrors, sizeof(ret->mirrors), entry->mirrors ? entry->mirrors : "");
         entry->used_s = clock_real_s();
         entry->used_after = ++files->uses;
-        ret->look_due = renew_is_due(e, entry);
+        ret->look_due = renew_is_due(e, entry, query->refresh);
     } else if (entry && entry->board) {
         ret->board = board_ref(entry->board);
     }
@@ -462,7 +462,7 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
             return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, query, &found);
         if (found.look_due)
-            renew_look(e, query->origin, query->path);
+            renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
         if (!found.blob && !found.board)
             r = begin(e, origin, query, &found);

@@ -55,6 +55,9 @@ struct lookup {
 static int on_file_row(void *context, const struct catalogue_file *file)
 {
     struct lookup *l = context;
+    bool is_gone = file->blob && !file->authoritative; /* or about to be: see drop_blob */
+    if (!file->etag || is_gone) /* nobody knows whether the bytes that come next are the same */
+        return 0;
     l->size = file->size;
     l->etag = str_dup(file->etag);
     return 0;

@@ -144,8 +144,10 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
         (void)snprintf(ret, ret_size, "\"sha256-%s\"", fl->sha256);
         return;
     }
+    char now[48]; /* where the mirror has no name for its bytes, the next may be others */
+    (void)snprintf(now, sizeof(now), "%" PRId64 " %" PRId64, clock_real_s(), clock_monotonic_ms());
     auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->entry->path,
-                                      size, fl->name_validator ? fl->name_validator : "");
+                                      size, fl->name_validator ? fl->name_validator : now);
     char hex[SHA256_HEX];
     if (!seed || sha256_of(seed, strlen(seed), hex))
         return;

@@ -48,6 +48,8 @@ void receipt_free(struct receipt *r)
 {
     r->engine->fetched_bytes -= r->counted;
     listing_ref_put(r->listing);
+    listing_ref_put(r->before);
+    changes_release(&r->changes);
     buf_release(&r->body);
     buf_release(&r->packed);
     free(r->etag);
@@ -132,6 +134,8 @@ int receipt_parse(struct receipt *r)
     }
     suspect_look(listing, &r->facts);
     r->listing = listing_ref_new(listing);
+    if (r->listing && r->before) /* without memory a later look finds it */
+        (void)changes_find(r->before->listing, listing, &r->changes);
     return r->listing ? 0 : ERROR_NO_MEMORY;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/core.h"
 #include "engine/sources.h"
 #include "engine/suspect.h"
+#include "index/changes.h"
 
 enum { RECEIPT_DETAIL_BYTES = 256 };
 
@@ -23,11 +24,12 @@ struct receipt {
     struct source *source;
     const struct origin *origin;
     const struct mirror *mirror;
-    size_t had;       /* files of the last good page; 0 */
-    const char *page; /* the source's */
-    bool is_list;     /* a list of projects */
-    bool stored;      /* came from the catalogue */
-    bool is_html;     /* was asked for as such: as JSON it is refused */
+    size_t had;                 /* files of the last good page; 0 */
+    struct listing_ref *before; /* what the page said before, or NULL */
+    const char *page;           /* the source's */
+    bool is_list;               /* a list of projects */
+    bool stored;                /* came from the catalogue */
+    bool is_html;               /* was asked for as such: as JSON it is refused */
     /* what the mirror said */
     int status, error, retry_after_s, max_age_s;
     char *etag, *date, *url;
@@ -40,6 +42,7 @@ struct receipt {
     int64_t fetched_s;
     /* what was read */
     struct listing_ref *listing;
+    struct changes changes; /* since `before`; of `listing` */
     bool is_lost; /* so many links lead out of the origin that it is no page; `detail` says where */
     size_t elsewhere, near; /* links that do, and that do not */
     char hosts[RECEIPT_DETAIL_BYTES];

@@ -15,12 +15,14 @@
 #include "engine/evidence.h"
 #include "engine/flying.h"
 #include "engine/key.h"
+#include "engine/links.h"
 #include "engine/marks.h"
 #include "engine/metadata.h"
 
 enum {
     LOOKS_MOST = 32,          /* HEADs under way */
     RENEWALS_MOST = 4,        /* flights */
+    FORCE_EVERY_S = 30,       /* no-cache: at most so often per file */
     LATER = 4,                /* so many times later after a fetch in vain ... */
     LATEST_S = 7 * 24 * 3600, /* ... and never later than this */
 };
@@ -75,10 +77,14 @@ static int64_t interval_s(const struct engine *e)
     return (e->options.page_refresh_ms + 999) / 1000;
 }
 
-bool renew_is_due(struct engine *e, struct entry *entry)
+bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
 {
-    int64_t now_s = clock_real_s(), due_s = entry->look_again_s;
-    if (entry->authoritative || now_s < due_s)
+    int64_t now_s = clock_real_s(), due_s = entry->look_again_s, last_s = entry->forced_s;
+    if (entry->authoritative)
+        return false;
+    if (forced && now_s - last_s >= FORCE_EVERY_S)
+        return atomic_compare_exchange_strong(&entry->forced_s, &last_s, now_s);
+    if (now_s < due_s)
         return false;
     return atomic_compare_exchange_strong(&entry->look_again_s, &due_s, now_s + interval_s(e));
 }
@@ -285,6 +291,7 @@ struct look {
     unsigned mirror;
     char *path;
     bool is_sender; /* the mirror that sent what is held */
+    bool is_row;    /* its page has another row of the file */
     int status;
     int64_t size;
     char *etag, *date;
@@ -296,6 +303,11 @@ static void look_free(struct look *l)
     free(l->etag);
     free(l->date);
     free(l);
+}
+
+static bool is_etag(const char *validator)
+{
+    return *validator == '"' || str_starts(validator, "W/");
 }
 
 static const char *strong_part(const char *etag)
@@ -313,10 +325,26 @@ static bool is_another(const struct look *l, const struct entry *entry)
         return true;
     if (!held || !l->is_sender)
         return false;
-    bool is_etag = *held == '"' || str_starts(held, "W/");
-    if (is_etag)
+    if (is_etag(held))
         return l->etag && strcmp(strong_part(held), strong_part(l->etag)) != 0;
     return l->date && strcmp(held, l->date) != 0;
+}
+
+/* Whether an answer tells nothing of the bytes but that the file is there. */
+static bool is_silent(const struct look *l, const struct entry *entry)
+{
+    static const int refusals[] = {400, 403, 405, 501};
+    const char *held = entry->validator;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (l->status == refusals[i])
+            return true;
+    return l->status == 200 && (!held || !(is_etag(held) ? l->etag : l->date));
+}
+
+/* What another row says counts where nothing else is said, of the mirror that sent the bytes. */
+static bool is_to_be_fetched(const struct look *l, const struct entry *entry)
+{
+    return is_another(l, entry) || (l->is_row && l->is_sender && is_silent(l, entry));
 }
 
 static void looked_run(struct job *job)
@@ -326,7 +354,7 @@ static void looked_run(struct job *job)
     struct entry *entry = find(e, l->origin->name, l->path);
     e->renewals->looks--;
     if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
-        is_another(l, entry) && !marks_is_pinned(e, entry->sha256)) {
+        is_to_be_fetched(l, entry) && !marks_is_pinned(e, entry->sha256)) {
         log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
                  l->path, l->origin->mirrors[l->mirror].name);
         begin(e, entry);
@@ -362,49 +390,65 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* The first of the senders that is configured still and healthy, else any that is. */
-static bool choose(struct engine *e, const struct entry *entry, const struct origin *origin,
-                   struct look *l)
+/* Whether this mirror is the first that sent what is held. */
+static bool has_sent(const struct entry *entry, const struct mirror *mirror)
+{
+    size_t len = entry->mirrors ? strcspn(entry->mirrors, ",") : 0;
+    return len && strlen(mirror->name) == len && strncmp(mirror->name, entry->mirrors, len) == 0;
+}
+
+/* The first of the senders that is configured still and healthy, else any that is. -1: none. */
+static int choose(struct engine *e, const struct entry *entry, const struct origin *origin)
 {
     int64_t now_ms = clock_monotonic_ms();
-    size_t len = entry->mirrors ? strcspn(entry->mirrors, ",") : 0;
-    bool found = false;
+    int found = -1;
     for (unsigned m = 0; m < origin->mirror_count; m++) {
-        const char *name = origin->mirrors[m].name;
-        bool sender = len && strlen(name) == len && strncmp(name, entry->mirrors, len) == 0;
-        if (budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms) ||
-            (found && !sender))
-            continue;
-        l->mirror = m;
-        l->is_sender = sender;
-        found = true;
+        bool sender = has_sent(entry, &origin->mirrors[m]);
+        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms) &&
+            (found < 0 || sender))
+            found = (int)m;
     }
     return found;
 }
 
-static void look(struct engine *e, const char *origin_name, const char *path)
+static struct look *look_new(struct engine *e, const struct entry *entry,
+                             const struct origin *origin, unsigned mirror)
 {
-    struct entry *entry = find(e, origin_name, path);
-    const struct origin *origin = origins_find(core_origins(e), origin_name);
-    if (!entry || !entry->sha256[0] || !origin || e->stopping || e->renewals->looks >= LOOKS_MOST)
-        return;
-    struct look *l = calloc(1, sizeof(*l));
-    if (!l || !(l->path = strdup(path)) || !choose(e, entry, origin, l)) {
-        if (l)
-            look_free(l);
-        return;
+    struct look *l = e->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
+    if (!l)
+        return NULL;
+    l->path = strdup(entry->path);
+    if (!l->path) {
+        free(l);
+        return NULL;
     }
     l->engine = e;
     l->origin = origin;
+    l->mirror = mirror;
+    l->is_sender = has_sent(entry, &origin->mirrors[mirror]);
     l->size = -1;
-    auto_free char *url = mirror_file_url(&origin->mirrors[l->mirror], path);
+    return l;
+}
+
+/* Takes over. */
+static void ask(struct look *l, bool forced)
+{
+    struct engine *e = l->engine;
+    auto_free char *url = links_file_url(e, l->origin, l->mirror, l->path);
     if (!url) {
         look_free(l);
         return;
     }
     e->renewals->looks++;
-    const struct fetch_request request = {
-        .url = url, .head = true, .from = -1, .to = -1, .via = e->via, .max_bytes = 1};
+    const struct fetch_request request = {.url = url,
+                                          .head = true,
+                                          .from = -1,
+                                          .to = -1,
+                                          .via = e->via,
+                                          .no_cache = forced,
+                                          .redirects =
+                                              mirror_redirects(&l->origin->mirrors[l->mirror]),
+                                          .max_bytes = 1};
     (void)fetcher_start(e->fetcher, &request, &sink, l);
 }
 
@@ -413,28 +457,57 @@ struct look_job {
     struct job job;
     struct engine *engine;
     char *origin, *path;
+    bool forced;
 };
 
 static void look_job_run(struct job *job)
 {
-    struct look_job *l = container_of(job, struct look_job, job);
-    look(l->engine, l->origin, l->path);
-    free(l->origin);
-    free(l->path);
-    free(l);
+    struct look_job *j = container_of(job, struct look_job, job);
+    struct engine *e = j->engine;
+    struct entry *entry = find(e, j->origin, j->path);
+    const struct origin *origin = origins_find(core_origins(e), j->origin);
+    int mirror =
+        entry && origin && entry->sha256[0] && !e->stopping ? choose(e, entry, origin) : -1;
+    struct look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
+    if (l)
+        ask(l, j->forced);
+    free(j->origin);
+    free(j->path);
+    free(j);
 }
 
-void renew_look(struct engine *e, const char *origin, const char *path)
+void renew_look(struct engine *e, const char *origin, const char *path, bool forced)
 {
-    struct look_job *l = calloc(1, sizeof(*l));
-    if (!l)
+    struct look_job *j = calloc(1, sizeof(*j));
+    if (!j)
         return; /* after the next interval */
-    *l = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path)};
-    if (l->origin && l->path) {
-        core_post(e, &l->job);
+    *j = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path), forced};
+    if (j->origin && j->path) {
+        core_post(e, &j->job);
         return;
     }
-    free(l->origin);
-    free(l->path);
-    free(l);
+    free(j->origin);
+    free(j->path);
+    free(j);
+}
+
+void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
+                        const char *const *paths, size_t count)
+{
+    if (e->stopping || origins_find(core_origins(e), origin->name) != origin)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        struct entry *entry = find(e, origin->name, paths[i]);
+        if (!entry || !entry->sha256[0] || entry->authoritative)
+            continue;
+        log_info("another row of a file path=%s/%s mirror=%s", origin->name, entry->path,
+                 origin->mirrors[mirror].name);
+        struct look *l = look_new(e, entry, origin, mirror);
+        if (l) {
+            l->is_row = true;
+            ask(l, false);
+        } else {
+            entry->look_again_s = 0; /* when it is used next */
+        }
+    }
 }

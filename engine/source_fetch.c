@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/renew.h"
 #include "engine/source_state.h"
 
 enum { PARENT_PAGE_MS = 13 * 1000 }; /* it answers after twelve seconds */
@@ -20,6 +21,8 @@ static struct receipt *make_receipt(struct source *s)
     struct receipt *r = receipt_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
     if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
         r->had = s->facts.count;
+    if (r && s->listing && !s->is_list)
+        r->before = listing_ref_get(s->listing);
     return r;
 }
 
@@ -315,6 +318,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
             go_idle(s);
         return;
     }
+    renew_rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
     take_content(s, r);
     s->is_good = s->status == 200;
     s->facts = r->facts;
@@ -402,6 +406,7 @@ static void begin_fetch(struct source *s)
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,
+                                    .no_cache = s->is_forced,
                                     .redirects = mirror_redirects(source_mirror(s)),
                                     .max_bytes = LISTING_MAX_BYTES,
                                     .answer_ms = SOURCE_ANSWER_MS,

@@ -19,6 +19,7 @@ struct source {
     bool asked_catalogue, fetch_next;
     bool wants_html;         /* JSON was refused */
     bool fetch_alone;        /* ... even if the mirror is backing off */
+    bool is_forced;          /* the next fetch is to go past caches on the way */
     bool has_row;            /* the catalogue knows the page */
     int64_t fetch_ms;        /* when it began, or began to wait for its turn */
     struct turn turn;        /* at the mirror */

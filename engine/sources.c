@@ -256,9 +256,11 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
         free(s->via);
         s->via = str_dup(by ? by->via : NULL);
         s->client = by ? by->client : 0;
+        s->is_forced = force;
     }
     if (s->state != SOURCE_IDLE) {
         s->fetch_next |= force && s->state == SOURCE_LOADING;
+        s->is_forced |= force;
         s->fetch_alone |= alone;
         s->is_probe = false;
         if (s->turn.waits && by)
@@ -335,6 +337,7 @@ static void probe(struct engine *e, int64_t now_ms)
             now_ms - s->used_ms >= KEEP_PROBING_MS || !core_has_mirror(e, number) ||
             !budget_wants_probe(e->budget, number, now_ms))
             continue;
+        s->is_forced = false;
         source_fetch(s);
         s->is_probe = true;
     }

@@ -68,6 +68,7 @@ struct fetch_request {
     const char *if_modified_since; /* or NULL */
     const char *if_range;          /* strong ETag as received, or NULL */
     const char *via;               /* value of Via, or NULL */
+    bool no_cache;                 /* caches on the way are to ask again: Cache-Control: no-cache */
     int64_t max_bytes;             /* of the body; beyond: ERROR_TOO_BIG */
     uint64_t share;                /* of the pool's slabs (base/slab.h), */
     uint64_t mirror;               /* ... and whose group it is in there; 0: nobody's */

@@ -276,6 +276,8 @@ static int add_headers(struct transfer *t)
         r = add_header(t, "If-Range", q->if_range);
     if (r == 0)
         r = add_header(t, "Via", q->via);
+    if (r == 0)
+        r = add_header(t, "Cache-Control", q->no_cache ? "no-cache" : NULL);
     return r < 0 ? r : add_range(t);
 }
 

@@ -75,7 +75,7 @@ class Resource:
 
     body: bytes
     type: str = "application/octet-stream"
-    etag: Optional[Callable[[int], str]] = None  # number of the request, from 1 -> ETag
+    etag: Optional[Callable[[int], str]] = None  # number of the request, from 1 -> ETag, None: none
     gate: Optional[Gate] = None
     cut_after: Optional[int] = None  # no response goes beyond this offset: it is cut there
     length: Optional[int] = None  # the Content-Length that is claimed
@@ -348,7 +348,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _not_modified(self, resource, etag):
         seen = self.headers.get("If-None-Match")
         if seen is not None:
-            return etag in seen or seen == "*"
+            return seen == "*" or bool(etag) and etag in seen
         return self.headers.get("If-Modified-Since") == (resource.modified or "")
 
     def _wanted(self, resource, etag):
@@ -356,7 +356,7 @@ class _Handler(BaseHTTPRequestHandler):
         size = len(resource.body)
         text = self.headers.get("Range")
         condition = self.headers.get("If-Range")
-        if not text or resource.ignore_range or condition not in (None, etag, resource.modified):
+        if not text or resource.ignore_range or (condition and condition not in (etag, resource.modified)):
             return 0, size, resource.part_of_all
         span = _one_range(text, size)
         if span and resource.piece:
@@ -385,7 +385,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _describe(self, resource, etag, length):
         self.send_header("Content-Type", resource.type)
-        self.send_header("ETag", etag)
+        if etag:
+            self.send_header("ETag", etag)
         if resource.modified:
             self.send_header("Last-Modified", resource.modified)
         self.send_header("Age", "86400")  # as caches in front of a mirror say: not to be passed on

@@ -253,6 +253,8 @@ def test_a_mismatch_asks_the_page_again_before_anybody_is_blamed(origin, serve, 
     reply = wire.ask(file_url(daemon))
     assert is_whole(reply) and reply.body == body
     assert origin.asked(PAGE) and len(origin.asked(PATH, "GET")) == 1
+    caches = [request.headers.get("cache-control") for request in origin.asked(PAGE)]
+    assert caches == [None, "no-cache"], "a cache on the way may have the page of before"
     assert not problems(daemon.status(), "wrong-digest")
     assert "wrong digest" not in daemon.log()
 

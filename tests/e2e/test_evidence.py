@@ -446,6 +446,102 @@ def test_what_nobody_vouches_for_is_fetched_again_when_it_changes(origin, stage,
     assert is_whole(s.ask(), other)
 
 
+def page_with(origin, size, date="2025-10-15 18:04"):
+    origin.put_page(f"{FOLDER}/", flat_page("cu126", [(NAME, size)], dates={NAME: date}))
+
+
+def wait_taken_over(s, body):
+    """The file is not asked for meanwhile: only its page is."""
+    wait_until(
+        lambda: s.daemon.page("torch") and {row["sha256"] for row in s.rows()} == {sha256_of(body)},
+        what="the new bytes",
+    )
+    assert is_whole(s.ask(), body)
+
+
+@pytest.mark.parametrize("kind", ("size", "date", "date, and HEAD is refused"))
+def test_another_row_on_its_page_has_a_file_looked_at_though_nobody_uses_it(origin, stage, kind):
+    put(origin, RIGHT)
+    s = stage(origin, **REFRESH)
+    assert s.daemon.page("torch").status == 200
+    first = s.ask()
+    s.wait_kept()
+    other = sound(NAME, 2 * SIZE if kind == "size" else SIZE, "another")
+    origin.put(f"{FOLDER}/{NAME}", other, head_status=405 if "HEAD" in kind else None)
+    page_with(origin, len(other), "2025-10-15 18:04" if kind == "size" else "2025-11-20 09:00")
+    wait_taken_over(s, other)
+    assert s.ask()["ETag"] != first["ETag"]
+
+
+def test_another_row_is_seen_after_a_restart(origin, stage):
+    put(origin, RIGHT)
+    s = stage(origin, **REFRESH)
+    assert s.daemon.page("torch").status == 200
+    s.ask()
+    s.wait_kept()
+    other = sound(NAME, SIZE, "another")
+    origin.put(f"{FOLDER}/{NAME}", other)
+    page_with(origin, len(other), "2025-11-20 09:00")
+    s.restart()
+    wait_taken_over(s, other)
+
+
+def test_another_row_of_the_same_file_is_no_reason_to_fetch_it(origin, stage):
+    """The page was written anew, and HEAD says what it said before."""
+    put(origin, RIGHT)
+    s = stage(origin, **REFRESH)
+    assert s.daemon.page("torch").status == 200
+    s.ask()
+    s.wait_kept()
+    bodies = len(origin.asked(f"{FOLDER}/{NAME}", "GET"))
+    page_with(origin, SIZE, "2025-11-20 09:00")
+    wait_until(
+        lambda: s.daemon.page("torch") and "another row of a file" in s.daemon.log(),
+        what="the row is seen",
+    )
+    wait_until(lambda: origin.asked(f"{FOLDER}/{NAME}", "HEAD"), what="HEAD")
+    assert is_whole(s.ask(), RIGHT)
+    assert len(origin.asked(f"{FOLDER}/{NAME}", "GET")) == bodies
+
+
+def test_a_client_that_says_no_cache_has_it_compared_at_once(origin, stage):
+    put(origin, RIGHT)
+    s = stage(origin)
+    s.ask()
+    s.wait_kept()
+    other = sound(NAME, SIZE, "another")
+    put(origin, other)
+    assert is_whole(s.ask(), RIGHT)
+    assert not origin.asked(f"{FOLDER}/{NAME}", "HEAD"), "it is not due"
+    assert is_whole(s.ask(**{"Cache-Control": "no-cache"}), RIGHT), "the old bytes serve meanwhile"
+    wait_until(
+        lambda: {row["sha256"] for row in s.rows()} == {sha256_of(other)}, what="the new bytes"
+    )
+    assert is_whole(s.ask(), other)
+    [head] = origin.asked(f"{FOLDER}/{NAME}", "HEAD")
+    assert head.headers["cache-control"] == "no-cache", "a cache on the way is to ask the mirror"
+    s.ask(**{"Cache-Control": "no-cache"})
+    assert len(origin.asked(f"{FOLDER}/{NAME}", "HEAD")) == 1, "once in thirty seconds"
+
+
+@pytest.mark.parametrize("names", ("ETag and date", "neither"))
+def test_what_was_evicted_and_is_another_now_has_another_etag(origin, stage, names):
+    says = {} if "ETag" in names else dict(etag=lambda n: None, modified=None)
+    put(origin, RIGHT, **says)
+    s = stage(origin)
+    first = s.ask()
+    s.wait_kept()
+    other = sound(NAME, SIZE, "another")
+    assert len(other) == len(RIGHT)
+    s.cache("rm", f"pytorch/cu126/{NAME}")
+    s.wait_kept(0)
+    put(origin, other, **says)
+    second = s.ask()
+    assert is_whole(second, other) and second["ETag"] != first["ETag"]
+    mixed = s.ask(Range="bytes=100-", **{"If-Range": first["ETag"]})
+    assert is_whole(mixed, other), "a client that resumes what it had of the old bytes begins anew"
+
+
 def test_what_replaces_it_must_be_sound(origin, stage):
     put(origin, RIGHT)
     s = stage(origin, **REFRESH)

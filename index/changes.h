@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What changed between two readings of one page: the files whose row has another size or date now.
+ * A size or date that one of the two does not say has not changed; a file that only one of them
+ * lists has not changed either. Files are compared by path (engine/links.h); of a file that a page
+ * lists twice, the first row counts.
+ *
+ *     changes_find(before, after, &c) --> c.paths[0 .. c.count) --> changes_release(&c)
+ *
+ * Pure; any thread. The paths are `after`'s, and live as long as that.
+ */
+#include <stddef.h>
+
+struct listing;
+
+struct changes {
+    const char **paths; /* ascending */
+    size_t count;
+};
+
+/* ERROR_NO_MEMORY. */
+int changes_find(const struct listing *before, const struct listing *after, struct changes *ret);
+void changes_release(struct changes *changes);
