@@ -465,10 +465,11 @@ static void conclude_length(struct flight *f, const struct slot *s)
     flight_fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
 }
 
-/* A mirror may send less of a range than was asked for, and says so; not as little as it likes. */
-static bool is_piece(const struct slot *s)
+/* A mirror may send less of a range than was asked for, and says so; not as little as it likes.
+ * Some of it may have come by a transfer that was stopped before. */
+static bool is_piece(const struct slot *s, int64_t first_missing)
 {
-    return s->partial && s->at - s->from >= PIECE_LEAST_BYTES;
+    return s->partial && first_missing - s->from >= PIECE_LEAST_BYTES;
 }
 
 void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status, const char *detail)
@@ -493,7 +494,7 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
     } else if (!error && !s->head) {
         struct extent run;
         bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
-        if (is_short && is_piece(s)) { /* the rest is asked for, of it as well */
+        if (is_short && is_piece(s, run.from)) { /* the rest is asked for, of it as well */
             flight_plan(f);
             return;
         }

@@ -106,6 +106,37 @@ static void pieces(void **state)
     close_flight();
 }
 
+/* What it sends has come meanwhile by the transfer that was stopped for another file's sake: it was
+ * a piece all the same. */
+static void piece_that_was_there(void **state)
+{
+    (void)state;
+    open_flight(1, 3 * MIB, right);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    uint64_t first = number[0];
+    assert_int_equal(answer(0, 206, 3 * MIB, 0), 0);
+    expect("known:3145728");
+    bytes(0, 0, 1000);
+    expect("release:1000");
+    assert_true(flight_on_yield(f, first));
+    expect("stop ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1000,-1)");
+    flight_on_bytes(f, first, 1000, MIB);
+    expect("release:1048576 hash[0,1048576)");
+    assert_int_equal(answer(0, 206, 3 * MIB, 1000), 0);
+    ended(0, 0, 206);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1048576,-1)");
+    flight_on_stop(f);
+    expect("stop fail:-17 sync end,kept");
+    close_flight();
+}
+
 /* It sent bytes before it said how many there are: it may begin anew, all alone. */
 static void wrong_length_told_late(void **state)
 {
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
         cmocka_unit_test(pieces),
+        cmocka_unit_test(piece_that_was_there),
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
         cmocka_unit_test(wrong_length_without_digest),

@@ -188,6 +188,7 @@ void disk_on_sync_copy(struct world *w, const struct event *e)
     end->file = e->file;
     end->serial = e->serial;
     end->flight = e->flight;
+    end->number = d->sync;
 }
 
 struct sync {
@@ -253,6 +254,8 @@ void disk_on_sync_end(struct world *w, const struct event *e)
 {
     struct blob *b = &w->blob[e->file];
     struct disk *d = disk_of(w, e);
+    if (d && d->sync != e->number)
+        d = NULL;
     int error = d ? seal(w, d) : 0;
     if (d)
         d->syncing = false;
@@ -445,9 +448,21 @@ static void go_on(struct world *w, int file, const struct map_opened *o)
           (long long)extents_total(&b->reported));
 }
 
+/* A sync that is under way may seal more than a map without a boot has just told of: bytes that are
+ * there, and that nobody counts. The model has no place for these, so it ends now. */
+static void end_sync(struct world *w, struct disk *d)
+{
+    if (!d->syncing || w->has_boot_id)
+        return;
+    (void)seal(w, d);
+    d->syncing = false;
+    d->sync++;
+}
+
 struct flight_run *disk_resume(struct world *w, int file, size_t *ret_count)
 {
     struct blob *b = &w->blob[file];
+    end_sync(w, &b->left);
     struct flight_run *runs = NULL;
     struct map_opened o = {0};
     char boot[MAP_BOOT_ID];

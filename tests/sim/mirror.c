@@ -233,6 +233,7 @@ void transfer_settle(struct world *w, struct transfer *t)
     t->used = false;
     struct blob *b = &w->blob[end.file];
     budget_end(w->budget, end.mirror, end.need);
+    w->freed++;
     tell_budget(w, &end);
     TRACE(w, "file %d transfer %llu mirror %u over: %s%s", end.file, (unsigned long long)end.number,
           end.mirror, error_text(end.error), end.stopped ? " (stopped)" : "");

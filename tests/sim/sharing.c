@@ -136,9 +136,10 @@ void owner_retry_asks(struct world *w)
             if (w->blob[f].ask[s].waiting)
                 list[count++] = (struct asking){f, s, w->blob[f].ask[s].turn};
     qsort(list, count, sizeof(list[0]), by_turn);
-    uint64_t asks =
-        w->asks; /* who has come since may be before those that are left: the next round */
-    for (size_t i = 0; i < count && w->asks == asks && !w->fault[0]; i++) {
+    /* Who has come since, and what a transfer has left that was stopped here, belong to the next
+     * round: those that were asked before may be first. */
+    uint64_t asks = w->asks, freed = w->freed;
+    for (size_t i = 0; i < count && w->asks == asks && w->freed == freed && !w->fault[0]; i++) {
         if (!is_waiting(w, &list[i]))
             continue;
         bool ahead = list[i].turn.rank == FLIGHT_RANK_AHEAD;
@@ -146,7 +147,7 @@ void owner_retry_asks(struct world *w)
         owner_drain(w, list[i].file);
         waits |= is_waiting(w, &list[i]);
     }
-    if (w->asks != asks)
+    if (w->asks != asks || w->freed != freed)
         retry_soon(w, 1);
     for (size_t i = 0; i < count && !w->fault[0]; i++)
         if (is_waiting(w, &list[i]))

@@ -151,6 +151,7 @@ struct disk {
     int64_t size;
     /* a sync under way: */
     bool syncing;
+    uint64_t sync; /* its number; the ends of earlier ones are void */
     void *copy;
     struct content at_copy;
     struct extents safe; /* sealed: what a power cut may not take */
@@ -267,6 +268,7 @@ struct world {
     bool has_boot_id; /* the kernel says which boot it is */
     bool tells_rates;
     uint64_t asks;  /* so many came */
+    uint64_t freed; /* so many transfers have ended */
     unsigned ends;  /* transfers whose end waits for writes of others */
     bool turns_due; /* an EVENT_TURNS is under way */
     bool crash_now; /* in the middle of a sync */
