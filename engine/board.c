@@ -56,11 +56,26 @@ void partial_unref(struct partial *p)
         lane_post(p->cleaner, &p->close);
 }
 
+static void leave_run(struct job *job)
+{
+    struct partial *p = container_of(job, struct partial, leave);
+    pthread_mutex_lock(&p->lock);
+    p->is_left = true;
+    pthread_mutex_unlock(&p->lock);
+    partial_unref(p);
+}
+
+void partial_leave(struct partial *p)
+{
+    p->leave.run = leave_run;
+    lane_post(p->writer, &partial_ref(p)->leave);
+}
+
 bool partial_claim(struct partial *p, int64_t from, int64_t to, struct extent *ret)
 {
     struct extent run;
     pthread_mutex_lock(&p->lock);
-    bool found = extents_missing(&p->claimed, from, to, &run) &&
+    bool found = !p->is_left && extents_missing(&p->claimed, from, to, &run) &&
                  extents_add(&p->claimed, run.from, run.to) == 0;
     pthread_mutex_unlock(&p->lock);
     if (found)

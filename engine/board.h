@@ -26,8 +26,9 @@ struct partial {
     char *name;           /* in the store */
     struct lane *writer;  /* the one disk lane that writes it: completions keep their order */
     struct lane *cleaner; /* where it is closed: freeing gigabytes takes its time */
-    struct job close;
+    struct job close, leave;
     pthread_mutex_t lock;
+    bool is_left; /* nothing can be claimed any more */
     struct extents claimed;
     struct extents written; /* writer lane, as is: */
     bool unsure;            /* more was written than `written` says: there was no memory */
@@ -42,6 +43,9 @@ int partial_new(int fd, char *name, struct lane *writer, struct lane *cleaner,
                 struct partial **ret);
 struct partial *partial_ref(struct partial *partial);
 void partial_unref(struct partial *partial);
+/* Its flight ends, and another one may go on with the file, behind its writer's queue: nothing that
+ * transfers bring to that from now on is written. Once. */
+void partial_leave(struct partial *partial);
 /* The first run within [from, to) that nobody has written or claimed, now claimed; false when there
  * is none. ERROR_NO_MEMORY counts as none. */
 bool partial_claim(struct partial *partial, int64_t from, int64_t to, struct extent *ret);

@@ -54,6 +54,7 @@ struct entry {
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
     char *leftover;                          /* the partial's name, or NULL */
+    struct lane *leftover_writer;            /* may have some of it to write yet; or NULL */
     int64_t leftover_bytes, leftover_s;      /* on the disk; since when, real time */
     int64_t leftover_size, leftover_present; /* of the whole file; of it */
     struct entry *next_path;                 /* space.c: of the same blob, while it looks */

@@ -185,6 +185,14 @@ static void lookup_run(struct job *job)
     core_post(e, job);
 }
 
+/* On the lane that wrote a leftover: what an earlier flight had under way is on the disk. */
+static void behind_writes_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    job->run = lookup_run;
+    lane_post(l->flying->engine->catalogue_lane, job);
+}
+
 /* The blob's row without its file: it has to be fetched again. */
 static void blob_is_missing(struct lookup *l)
 {
@@ -372,8 +380,9 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
         l->is_renewal = entry->is_renewal;
         l->leftover = entry->leftover;
         entry->leftover = NULL;
-        l->job.run = lookup_run;
-        lane_post(e->catalogue_lane, &l->job);
+        bool is_written = !l->leftover || !entry->leftover_writer;
+        l->job.run = is_written ? lookup_run : behind_writes_run;
+        lane_post(is_written ? e->catalogue_lane : entry->leftover_writer, &l->job);
     }
 }
 

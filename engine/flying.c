@@ -372,7 +372,10 @@ static void leave_partial(struct flying *fl)
     entry->leftover_bytes = view.present + map_size(view.size);
     entry->leftover_s = clock_real_s();
     entry->used_after = ++fl->engine->files->uses;
+    entry->leftover_writer = fl->partial->writer;
     reserve_give_back(fl);
+    if (!fl->engine->stopping) /* else what is in the queue comes into the last sync */
+        partial_leave(fl->partial);
     drop_partial(fl, !entry->leftover);
 }
 

@@ -198,6 +198,24 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
+/* A flight ends, and leaves its bytes to another: what its transfers bring afterwards would go over
+ * what that one writes. */
+static void test_a_left_partial_is_not_written(void **state)
+{
+    struct extent run;
+    struct lane *lane;
+    struct partial *partial;
+    (void)state;
+    assert_int_equal(lane_new("test", 1, &lane), 0);
+    assert_int_equal(partial_new(-1, strdup("name"), lane, lane, &partial), 0);
+    assert_true(partial_claim(partial, 0, STEP, &run));
+    partial_leave(partial);
+    lane_stop(lane);
+    assert_false(partial_claim(partial, STEP, SIZE, &run));
+    partial_unref(partial);
+    lane_free(lane);
+}
+
 static void test_no_byte_is_claimed_twice(void **state)
 {
     struct writer writers[4] = {0};
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_whole_readers_are_held_back),
         cmocka_unit_test(test_bytes_ahead_of_the_front_are_bytes_all_the_same),
         cmocka_unit_test(test_no_byte_is_claimed_twice),
+        cmocka_unit_test(test_a_left_partial_is_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
