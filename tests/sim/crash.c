@@ -67,8 +67,10 @@ void crash(struct world *w, enum crash kind)
     w->restarts++;
     if (kind == CRASH_RESTART)
         stop_flights(w);
-    for (int f = 0; f < w->files; f++)
+    for (int f = 0; f < w->files; f++) {
         forget_flight(w, f);
+        w->blob[f].left.syncing = w->blob[f].left.is_copied = false;
+    }
     if (kind == CRASH_POWER) {
         w->boot++;
         for (int f = 0; f < w->files; f++)

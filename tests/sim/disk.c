@@ -172,6 +172,7 @@ static void take_copy(struct world *w, struct disk *d, const struct content *con
 {
     (void)w;
     map_seal_begin(d->map, d->copy);
+    d->is_copied = true;
     content_copy(content, &d->at_copy);
 }
 
@@ -258,7 +259,7 @@ void disk_on_sync_end(struct world *w, const struct event *e)
         d = NULL;
     int error = d ? seal(w, d) : 0;
     if (d)
-        d->syncing = false;
+        d->syncing = d->is_copied = false;
     TRACE(w, "file %d sync of partial %llu: %s", e->file, (unsigned long long)e->serial,
           w->crash_now ? "cut short" : error_text(error));
     if (w->crash_now || !b->flight || b->flights != e->flight)
@@ -452,10 +453,10 @@ static void go_on(struct world *w, int file, const struct map_opened *o)
  * there, and that nobody counts. The model has no place for these, so it ends now. */
 static void end_sync(struct world *w, struct disk *d)
 {
-    if (!d->syncing || w->has_boot_id)
+    if (!d->is_copied || w->has_boot_id)
         return;
     (void)seal(w, d);
-    d->syncing = false;
+    d->syncing = d->is_copied = false;
     d->sync++;
 }
 

@@ -150,7 +150,7 @@ struct disk {
     size_t map_len;
     int64_t size;
     /* a sync under way: */
-    bool syncing;
+    bool syncing, is_copied;
     uint64_t sync; /* its number; the ends of earlier ones are void */
     void *copy;
     struct content at_copy;
