@@ -122,8 +122,8 @@ void blame_refuse(struct flying *fl, const struct flight_command *c)
         return;
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
-    core_problem(fl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s: %s%s", name,
-                 web ? "a web page; " : "", c->detail);
+    core_problem(fl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
+                 web ? "a web page; " : "", c->detail); /* which names the mirror */
     fl->blamed |= 1u << c->mirror;
     fl->barred |= 1u << c->mirror;
     refusals_note(fl->engine->refusals, origin, path, c->mirror, c->sha256, web,

@@ -79,7 +79,7 @@ void claim_check_start(struct claim_check *c)
     compare(c);
 }
 
-void claim_check_describe(const struct claim_check *c, char *ret, size_t size)
+void claim_check_describe(const struct claim_check *c, const char *senders, char *ret, size_t size)
 {
     char found[DIGESTS_TEXT], claimed[512];
     struct digests compared = {.count = 0};
@@ -89,5 +89,6 @@ void claim_check_describe(const struct claim_check *c, char *ret, size_t size)
             (void)digests_add(&compared, c->found.list[i].algorithm, c->found.list[i].hex);
     digests_write(&compared, found);
     claim_set_describe(c->set, claimed, sizeof(claimed));
-    (void)snprintf(ret, size, "wrong digest: %s, claimed is %s", found, claimed);
+    (void)snprintf(ret, size, "wrong digest: %.60s sent %s; claimed is %s", senders, found,
+                   claimed);
 }

@@ -39,4 +39,5 @@ bool claim_check_init(struct claim_check *check, struct engine *engine, const st
 void claim_check_start(struct claim_check *check);
 void claim_check_release(struct claim_check *check);
 /* What was found, and what is claimed by whom and since when, for people. */
-void claim_check_describe(const struct claim_check *check, char *ret, size_t size);
+void claim_check_describe(const struct claim_check *check, const char *senders, char *ret,
+                          size_t size);

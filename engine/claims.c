@@ -12,7 +12,7 @@ static bool says(const struct claim *c)
     return c->digests && *c->digests;
 }
 
-static bool is_current(const struct claim *c, int64_t now_s)
+bool claim_is_current(const struct claim *c, int64_t now_s)
 {
     return !c->is_remembered && now_s - c->said_s <= CLAIM_CURRENT_S;
 }
@@ -24,7 +24,7 @@ static int weigh(const struct claim *c, int64_t now_s)
 {
     if (!says(c))
         return SAYS_NOTHING;
-    if (is_current(c, now_s))
+    if (claim_is_current(c, now_s))
         return c->is_site ? SITE_SAYS : MIRROR_SAYS;
     return c->is_site ? SITE_SAID : MIRROR_SAID;
 }
@@ -197,7 +197,8 @@ void claims_describe(const struct claim *claims, size_t count, const struct clai
     for (size_t i = 0; i < count && i < CLAIMS_MOST; i++) {
         const struct claim *c = &claims[i];
         bool counts = choice->counting & (1u << i);
-        if (!counts && !(says(c) && is_current(c, now_s) && is_opposed(claims, count, choice, c)))
+        if (!counts &&
+            !(says(c) && claim_is_current(c, now_s) && is_opposed(claims, count, choice, c)))
             continue;
         char when[CLOCK_TEXT] = "before";
         if (c->said_s > 0)

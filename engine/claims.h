@@ -46,6 +46,9 @@ struct claims_choice {
     char text[DIGESTS_TEXT]; /* what several say together */
 };
 
+/* Whether its page was read in the last CLAIM_CURRENT_S and says so still. */
+bool claim_is_current(const struct claim *claim, int64_t now_s);
+
 /* The choice lives where it was made: do not copy it. */
 void claims_choose(const struct claim *claims, size_t count, int64_t now_s,
                    struct claims_choice *ret);

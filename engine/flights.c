@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/blame.h"
+#include "engine/claim_answer.h"
 #include "engine/delisted.h"
 #include "engine/flying.h"
 #include "engine/kept_check.h"
@@ -622,6 +623,8 @@ void flights_write_status(struct engine *e, struct buf *to)
         buf_printf(to, "%u", view.readers);
         json_write_name(to, "mirrors");
         write_names(fl->origin, view.senders, to);
+        if (claim_set_counts(fl->claims))
+            claim_set_write(fl->claims, to);
         buf_putc(to, '}');
     }
 }

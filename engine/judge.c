@@ -97,9 +97,6 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
 static void by_structure(struct judgement *j)
 {
     struct flying *fl = j->flying;
-    struct flight_view view;
-    flight_view(fl->flight, &view);
-    core_mirror_names(fl->origin, view.senders, j->senders, sizeof(j->senders));
     j->error = soundness_ask(fl->engine, j->partial, j->size, fl->entry->path, j->sha256,
                              judged_by_structure, j);
     if (j->error)
@@ -150,7 +147,7 @@ static void by_claims(struct claim_check *check)
         break;
     case CLAIMS_REFUSE:
         j->verdict = FLIGHT_WRONG;
-        claim_check_describe(check, j->detail, sizeof(j->detail));
+        claim_check_describe(check, j->senders, j->detail, sizeof(j->detail));
         break;
     }
     tell(j);
@@ -175,6 +172,9 @@ void judge_start(struct flying *fl, const struct flight_command *c)
     j->check.done = by_claims;
     j->check.context = j;
     fl->judged_size = c->size;
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    core_mirror_names(fl->origin, view.senders, j->senders, sizeof(j->senders));
     flying_ref(fl);
     claim_check_start(&j->check);
 }

@@ -406,7 +406,7 @@ static void on_compared(struct claim_check *check)
     struct pass *p = check->context;
     bool right = check->verdict != CLAIMS_REFUSE && check->verdict != CLAIMS_UNKNOWN;
     char detail[FLIGHT_DETAIL];
-    claim_check_describe(check, detail, sizeof(detail));
+    claim_check_describe(check, p->origin->mirrors[p->mirror].name, detail, sizeof(detail));
     if (check->verdict == CLAIMS_REFUSE)
         on_lie(p);
     if (!right)

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/terminal.h"
 #include "server/argument.h"
+#include "server/claim_lines.h"
 #include "server/config.h"
 #include "server/control_client.h"
 #include "server/options.h"
@@ -176,6 +177,24 @@ static void print_evidence(const struct json *blob)
         (void)printf("          %s\n", text_of(blob, "level_why"));
 }
 
+/* Of each path of the blob: they may be claimed by different mirrors. */
+static void print_claims(const struct json *blob)
+{
+    enum { CLAIMS_BYTES = 64 << 10 };
+    const char *name = "claims";
+    for (; blob; blob = json_next(blob)) {
+        auto_buf struct buf text;
+        buf_init(&text, CLAIMS_BYTES);
+        claim_lines_write(blob, &text);
+        terminal_clean(text.data, text.len);
+        for (const char *line = text.data; line && *line; name = "") {
+            size_t len = strcspn(line, "\n");
+            (void)printf("%-9s %.*s\n", name, (int)len, line);
+            line += len + (line[len] == '\n');
+        }
+    }
+}
+
 static void print_info(const struct json *reply)
 {
     const struct json *blob = json_first(json_member(reply, "blobs"));
@@ -198,6 +217,7 @@ static void print_info(const struct json *reply)
         (void)printf("mirrors   %s\n", text_of(blob, "mirrors"));
     if (*text_of(blob, "etag"))
         (void)printf("etag      %s\n", text_of(blob, "etag"));
+    print_claims(blob);
 }
 
 /* What went wrong; with the rows that a name may have meant. */

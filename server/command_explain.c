@@ -10,8 +10,11 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/str.h"
 #include "base/url.h"
+#include "server/ask.h"
 #include "server/asking.h"
+#include "server/claim_lines.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20 };
 
@@ -72,6 +75,7 @@ struct explanation {
     struct choice *choice; /* NULL: there is no such page */
     size_t best;
     char tag[3 * (TAG_MAX_BYTES + 1)];
+    struct json *claims;        /* of the best file; NULL: the daemon does not say */
     struct buf reasons, others; /* lines; reasons: of the newer ones where a file fits */
 };
 
@@ -96,6 +100,9 @@ static void print_file(const struct explanation *e, struct buf *to)
         line(to, "yanked", "yes, and taken only because it is pinned");
     if (href && url_resolve(a->page_url, href, &url) == 0)
         line(to, "url", url);
+    buf_clear(&text);
+    claim_lines_write(e->claims, &text);
+    indent(text.data, "claim    ", to);
     indent(e->reasons.data, "newer: ", to);
 }
 
@@ -129,6 +136,7 @@ static void print_json(const struct explanation *e, struct buf *to)
         buf_putc(to, '{');
         asking_write_file(a, e->best, to);
         json_write_member(to, "tag", e->tag);
+        claim_lines_copy(e->claims, to);
         buf_putc(to, '}');
     }
     json_write_name(to, fits ? "newer" : "reasons");
@@ -162,6 +170,34 @@ static int judge(struct explanation *e, const struct tags *tags)
     return e->reasons.error;
 }
 
+/* By the address of the file: ".../files/pytorch/cu126/x.whl". Without an answer nothing is said.
+ */
+static void ask_claims(struct explanation *e)
+{
+    static const char folder[] = "/files/";
+    struct asking *a = &e->asking;
+    const char *href = json_string(json_member(a->entries[e->best], "url"));
+    auto_free char *url = NULL, *page_url = NULL, *target = NULL;
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, ASK_MAX_BYTES);
+    if (!href || url_resolve(a->page_url, href, &url))
+        return;
+    const char *file = strstr(url, folder);
+    if (!file)
+        return;
+    target = str_printf("/-/claims/%.*s", (int)strcspn(file + strlen(folder), "?#"),
+                        file + strlen(folder));
+    page_url = a->page_url;
+    a->page_url = NULL;
+    if (target && asking_ask(a, target, &status, &body) == ASKING_GO && status == 200)
+        (void)json_parse(body.data, body.len, &e->claims);
+    free(a->page_url);
+    a->page_url = page_url;
+    page_url = NULL;
+}
+
 static int explain(struct explanation *e, const struct tags *tags)
 {
     auto_buf struct buf text;
@@ -174,6 +210,8 @@ static int explain(struct explanation *e, const struct tags *tags)
         (void)fprintf(stderr, "wheelyard: %s\n", error_text(r));
         return EXIT_NO;
     }
+    if (e->best != CHOICE_NONE)
+        ask_claims(e);
     if (e->asking.as_json)
         print_json(e, &text);
     else if (e->best == CHOICE_NONE)
@@ -216,6 +254,7 @@ int command_explain(int argc, char **argv)
     buf_release(&e.reasons);
     buf_release(&e.others);
     choice_free(e.choice);
+    json_free(e.claims);
     asking_release(&e.asking);
     return code;
 }

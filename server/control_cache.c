@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "engine/claim_answer.h"
 #include "engine/inventory.h"
 #include "server/control_request.h"
 
@@ -52,7 +53,20 @@ static void write_flag(struct buf *to, const char *name, bool value)
     buf_puts(to, value ? "true" : "false");
 }
 
-static void write_row(struct buf *to, const struct inventory_row *row)
+/* What mirrors claim of it; of a stray nobody does. */
+static void write_claims(struct buf *to, struct engine *engine, const struct inventory_row *row)
+{
+    struct claim_answer *answer = NULL;
+    auto_free char *origin = strndup(row->name, row->origin_len);
+    if (!origin || claim_answer_new(engine, origin, row->name + row->origin_len + 1, &answer))
+        return;
+    claim_answer_block(answer);
+    claim_answer_write(answer, to);
+    claim_answer_free(answer);
+}
+
+/* engine: NULL where nobody wants to know what is claimed of it. */
+static void write_row(struct buf *to, const struct inventory_row *row, struct engine *engine)
 {
     const char *texts[][2] = {{"name", row->name},   {"sha256", row->sha256},
                               {"etag", row->etag},   {"mirrors", row->mirrors},
@@ -74,17 +88,20 @@ static void write_row(struct buf *to, const struct inventory_row *row)
     write_flag(to, "unverified", row->sha256[0] && !row->authoritative);
     if (!row->sha256[0])
         write_number(to, "readers", row->readers);
+    if (engine)
+        write_claims(to, engine, row);
     buf_putc(to, '}');
 }
 
 /* Those that `name` may mean; NULL: all. */
-static void write_rows(struct buf *to, const struct inventory *inventory, const char *name)
+static void write_rows(struct buf *to, const struct inventory *inventory, const char *name,
+                       struct engine *engine)
 {
     json_write_name(to, "blobs");
     buf_putc(to, '[');
     for (size_t i = 0; i < inventory->count; i++)
         if (!name || inventory_matches(&inventory->rows[i], name))
-            write_row(to, &inventory->rows[i]);
+            write_row(to, &inventory->rows[i], engine);
     buf_putc(to, ']');
 }
 
@@ -93,7 +110,7 @@ static void write_rows(struct buf *to, const struct inventory *inventory, const 
 static void do_list(struct task *t)
 {
     open_reply(t->reply, CODE_DONE, "");
-    write_rows(t->reply, t->inventory, NULL);
+    write_rows(t->reply, t->inventory, NULL, NULL);
     buf_putc(t->reply, '}');
 }
 
@@ -101,7 +118,8 @@ static void do_list(struct task *t)
 static void do_find(struct task *t)
 {
     open_reply(t->reply, CODE_DONE, "");
-    write_rows(t->reply, t->inventory, t->row->sha256[0] ? t->row->sha256 : t->row->name);
+    write_rows(t->reply, t->inventory, t->row->sha256[0] ? t->row->sha256 : t->row->name,
+               t->engine);
     buf_putc(t->reply, '}');
 }
 
@@ -230,7 +248,7 @@ static int find_blob(struct task *t)
         r == INVENTORY_NONE ? "%s: nothing in the cache is called so" : "%s: several are called so",
         t->blob);
     open_reply(t->reply, CODE_FAILED, message ? message : "");
-    write_rows(t->reply, t->inventory, t->blob);
+    write_rows(t->reply, t->inventory, t->blob, NULL);
     buf_putc(t->reply, '}');
     return r;
 }

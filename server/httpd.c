@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/port.h"
 #include "base/thread.h"
+#include "server/claims.h"
 #include "server/file_reply.h"
 #include "server/guests.h"
 #include "server/home.h"
@@ -119,6 +120,8 @@ static enum MHD_Result route_send(struct request *request)
         return moved_send(request);
     case ROUTE_INDEXES:
         return indexes_send(request);
+    case ROUTE_CLAIMS:
+        return claims_send(request);
     case ROUTE_NO_INDEX:
         return no_index_send(request);
     case ROUTE_NONE:

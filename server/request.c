@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "engine/claim_answer.h"
 #include "server/access.h"
 #include "server/intact.h"
 #include "server/via.h"
@@ -46,6 +47,7 @@ void request_free(struct request *request, bool is_complete)
     access_log(request, is_complete);
     if (request->file)
         file_close(request->file);
+    claim_answer_free(request->claims);
     if (request->page)
         page_unref(request->page);
     for (size_t i = 0; i < HEADERS; i++)

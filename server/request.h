@@ -60,6 +60,7 @@ struct request {
     char *joined[HEADERS];
     struct page *page;
     struct file *file;
+    struct claim_answer *claims;
     bool is_range;  /* a part of the file goes out */
     bool is_mapped; /* its bytes go out of the mapping of a file */
     int64_t from;   /* what of the file goes out */

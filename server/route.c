@@ -280,7 +280,7 @@ static int route_mirror(const struct origins *origins, struct route *route, char
     return route_none(route, "no origin has this site; / lists the origins");
 }
 
-static int route_own(struct route *route, const char *name)
+static int route_own(struct route *route, char *name)
 {
     static const struct {
         const char *name;
@@ -294,6 +294,13 @@ static int route_own(struct route *route, const char *name)
             route->kind = own[i].kind;
             return 0;
         }
+    char *tail;
+    if (route_segment(name, "claims", &tail) && *tail) {
+        int r = route_file(route, tail + 1);
+        if (route->kind == ROUTE_FILE)
+            route->kind = ROUTE_CLAIMS;
+        return r;
+    }
     if (!strcmp(name, "metrics"))
         return route_none(route, "metrics are not served by this version");
     return route_none(route, no_such_path);

@@ -21,6 +21,7 @@ enum route_kind {
     ROUTE_READY,     /* /-/ready */
     ROUTE_STATUS,    /* /-/status */
     ROUTE_INDEXES,   /* /-/indexes */
+    ROUTE_CLAIMS,    /* /-/claims/{origin}/{path} */
     ROUTE_NO_INDEX,  /* 400: a page of an index (`index`) that is not there; why */
     ROUTE_MOVED,     /* 301 to location */
     ROUTE_NONE,      /* 404; why */

@@ -4,12 +4,15 @@ pages that are corrected, a stale mirror against the site, mirrors that disagree
 
 import hashlib
 import json
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
 import wire
 from clients import Pip, Uv, installed, pip_wheel
-from daemon import binary, configuration, origin_tables, pypi_mirror
+from daemon import binary, configuration, origin_tables, pypi_mirror, run_wheelyard
 from origin import Gate
 from standins import simple_page, wait_until
 from wheels import build
@@ -440,3 +443,93 @@ def test_what_passes_by_is_checked_by_other_algorithms(origin, serve, tmp_path, 
         daemon.wait_log("wrong digest")
     else:
         assert (replies[-1]["X-Cache"], replies[-1].body) == ("pass", body)
+
+# ------------------------------------------------------------------ shown
+
+
+def claims_of(daemon):
+    return daemon.get(f"/-/claims/pypi/packages/{NAME}").json()
+
+
+def test_claims_are_shown(origin, second_origin, serve, body):
+    """Who says what, since when, and what of it is believed: the site against a stale mirror."""
+    site, stale = origin, second_origin
+    put_html(site, f"sha256={digest('sha256', body)}")
+    put_html(stale, f"sha256={'0' * 64}&sha512={digest('sha512', body)}")
+    daemon = serve(site_and(stale, site, page_refresh="1s"))
+    wait_until(lambda: shown(daemon) and len(claims_of(daemon)["claims"]) == 3, what="the claims")
+    answer = claims_of(daemon)
+    assert answer["believed"] == f"sha256={digest('sha256', body)}"
+    assert answer["rank"] == "site" and answer["disputed"] is False
+    rows = {(c["mirror"], c["algorithm"]): c for c in answer["claims"]}
+    right, wrong_one = rows["site", "sha256"], rows["mirror", "sha256"]
+    assert right["value"] == digest("sha256", body) and wrong_one["value"] == "0" * 64
+    assert rows["mirror", "sha512"]["value"] == digest("sha512", body)
+    assert right["counts"] and right["site"] and not wrong_one["counts"] and not wrong_one["site"]
+    assert right["conflict"] and wrong_one["conflict"]
+    assert all(c["state"] == "current" and c["said"].startswith("20") for c in answer["claims"])
+    put_html(stale, "")  # it does not say so any more
+    wait_until(
+        lambda: shown(daemon) and "remembered" in {c["state"] for c in claims_of(daemon)["claims"]},
+        what="the claim is remembered",
+    )
+    rows = {(c["mirror"], c["algorithm"]): c for c in claims_of(daemon)["claims"]}
+    assert rows["mirror", "sha256"]["state"] == "remembered"
+    assert not rows["site", "sha256"]["conflict"]
+
+
+def test_claims_of_what_nobody_knows_are_none(origin, serve):
+    daemon = serve(one_mirror(origin))
+    answer = claims_of(daemon)
+    assert answer["claims"] == [] and answer["rank"] == "none" and "believed" not in answer
+    reply = daemon.get("/-/claims/nowhere/x.whl")
+    assert reply.status == 404 and "no such origin" in reply.text
+
+
+def test_status_says_what_a_download_is_compared_with(origin, serve, body):
+    gate = Gate(100_000)
+    put_html(origin, f"sha512={digest('sha512', body)}")
+    origin.put(PATH, body, gate=gate)
+    daemon = serve(one_mirror(origin))
+    shown(daemon)
+    download = wire.Download(file_url(daemon))
+    download.wait_answer()
+    [flight] = daemon.wait_status(lambda s: s["flights"], what="a flight")["flights"]
+    [claim] = flight["claims"]
+    assert claim["mirror"] == "m" and claim["value"] == digest("sha512", body)
+    gate.open()
+    assert download.wait_end().whole
+
+
+def test_info_and_explain_show_claims(origin, serve, body, tmp_path):
+    place = Path(tempfile.mkdtemp(prefix="wy"))
+    put_html(origin, f"sha256={digest('sha256', body)}")
+    origin.put(PATH, body)
+    daemon = serve(one_mirror(origin, socket=str(place / "s")))
+    shown(daemon)
+    assert get(daemon).body == body
+    wait_kept(daemon)
+    result = run_wheelyard("cache", "info", NAME, "--socket", str(place / "s"), home=tmp_path)
+    said = f"m: sha256={digest('sha256', body)} said 20"
+    assert f"claims    {said}" in result.stdout and "(current, believed)" in result.stdout
+    explain = ("explain", "demo", "--python", "3.13", "--url", daemon.url)
+    result = run_wheelyard(*explain, home=tmp_path)
+    assert f"claim    {said}" in result.stdout, result.stdout + result.stderr
+    result = run_wheelyard(*explain, "--json", home=tmp_path)
+    [claim] = json.loads(result.stdout)["file"]["claims"]
+    assert claim["mirror"] == "m" and claim["state"] == "current" and claim["counts"]
+    shutil.rmtree(place)
+
+
+def test_a_refusal_names_who_sent_and_who_claims(origin, second_origin, serve, body):
+    site, mirror = origin, second_origin
+    put_html(site, f"sha256={digest('sha256', body)}")
+    put_html(mirror, "")
+    mirror.put(PATH, wrong(body))
+    daemon = serve(site_and(mirror, site))
+    assert shown(daemon)
+    text = wait_refused(daemon)
+    assert f"mirror sent sha256={digest('sha256', wrong(body))}" in text
+    assert f"claimed is site: sha256={digest('sha256', body)} said 20" in text
+    [problem] = problems(daemon.status(), "wrong-digest")
+    assert problem["detail"].count("mirror") == 1, problem["detail"]

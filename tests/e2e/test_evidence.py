@@ -550,7 +550,8 @@ def test_what_replaces_it_must_be_sound(origin, stage):
     put(origin, PORTAL_PAGE, type="text/html")
     wait_until(lambda: s.ask() and "unsound file" in s.daemon.log(), what="the portal is refused")
     assert is_whole(s.ask(), RIGHT)
-    assert s.problems("unsound")
+    [problem] = s.problems("unsound")
+    assert problem["detail"].count("m0") == 1, problem["detail"]
     s.restart()
     assert is_whole(s.ask(), RIGHT)
 
