@@ -91,10 +91,23 @@ int gzip_decompress(const void *data, size_t len, struct buf *to)
     return finish(to, before, r);
 }
 
+bool gzip_is_packed(const void *data, size_t len)
+{
+    return len >= 3 && memcmp(data, "\x1f\x8b\x08", 3) == 0;
+}
+
+size_t gzip_plain_bytes(const void *data, size_t len)
+{
+    const unsigned char *end = (const unsigned char *)data + len;
+    if (len < 18)
+        return 0;
+    return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+}
+
 int gzip_unpack(struct buf *body)
 {
     struct buf plain;
-    if (body->len < 3 || memcmp(body->data, "\x1f\x8b\x08", 3) != 0)
+    if (!gzip_is_packed(body->data, body->len))
         return 0;
     buf_init(&plain, body->max);
     int r = gzip_decompress(body->data, body->len, &plain);

@@ -10,7 +10,8 @@
 #include "base/terminal.h"
 #include "base/utf8.h"
 
-enum { MAX_DEPTH = 100 };
+/* A value is one node of cJSON; its name and its text are allocated apart. */
+enum { MAX_DEPTH = 100, NODE_BYTES = sizeof(cJSON) + 16, TEXT_BYTES = 32 };
 static const double MAX_INTEGER = 9007199254740992.0; /* 2^53 */
 
 /* What one pass over the text finds out before cJSON spends memory and stack on it. */
@@ -90,6 +91,14 @@ static bool only_space(const char *text, size_t len)
         if (!strchr(" \t\r\n", text[i]) || text[i] == '\0')
             return false;
     return true;
+}
+
+size_t json_need(const char *text, size_t len)
+{
+    struct survey found;
+
+    survey(text, len, &found);
+    return found.values * (NODE_BYTES + 2 * TEXT_BYTES) + (found.has_nul ? 2 : 1) * len;
 }
 
 int json_parse(const char *text, size_t len, struct json **ret_document)

@@ -18,6 +18,8 @@ enum { JSON_MAX_VALUES = 4000000 }; /* a document of "[0,0,..." costs 40 times i
 /* ERROR_BAD_LISTING when it is not JSON, is nested deeper than 100, or something follows the value;
  * ERROR_TOO_BIG past JSON_MAX_VALUES. A NUL in a string reads as U+0001. */
 int json_parse(const char *text, size_t len, struct json **ret_document);
+/* How many bytes of memory the document takes at most while it is read. */
+size_t json_need(const char *text, size_t len);
 void json_free(struct json *document);
 
 /* Each is NULL, 0 or false for a NULL or a value of another type. */

@@ -18,7 +18,7 @@
 #include "engine/delisted.h"
 #include "engine/slot.h"
 
-enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256 };
+enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256, BUILD_TIMES = 3 };
 
 enum { BUILT_DETAIL = 1024 };
 
@@ -187,6 +187,7 @@ void build_free(struct build *b)
 {
     if (!b)
         return;
+    memory_give(b->engine, &b->claim);
     for (unsigned i = 0; i < b->count; i++)
         listing_ref_put(b->listings[i]);
     for (size_t i = 0; i < b->known_count; i++)
@@ -466,7 +467,9 @@ static void build_run(struct job *job)
     struct build *b = container_of(job, struct build, job);
     struct built_page *built = page_new(b->engine);
     if (built) {
-        int r = b->engine->stopping ? ERROR_STOPPING : write_page(b, &built->page);
+        int r = b->engine->stopping ? ERROR_STOPPING
+                : b->has_no_memory  ? ERROR_NO_MEMORY
+                                    : write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
             b->merge.mirrors |= 1u << b->mirrors[i];
         name_mirrors(b, built->mirrors, sizeof(built->mirrors));
@@ -555,10 +558,30 @@ static void recall(struct build *b)
     dates_recall(b);
 }
 
+/* What is merged, what the catalogue says of it, and the page in its forms: each about as much as
+ * the listings themselves. */
+static size_t bytes_needed(const struct build *b)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < b->count; i++)
+        bytes += BUILD_TIMES * b->listings[i]->listing->bytes;
+    for (size_t i = 0; i < b->part_count; i++)
+        bytes += bytes_needed(b->parts[i]);
+    return bytes;
+}
+
 /* On the catalogue thread. */
 static void recall_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
+    int got = memory_take(b->engine, &b->claim, bytes_needed(b), b->engine->catalogue_lane, job);
+    if (got == MEMORY_WAITS)
+        return;
+    b->has_no_memory = got == MEMORY_REFUSED;
+    if (b->has_no_memory) {
+        build_run(job);
+        return;
+    }
     recall(b);
     for (size_t i = 0; i < b->part_count; i++)
         recall(b->parts[i]);

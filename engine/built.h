@@ -4,6 +4,7 @@
  * Building pages: from listings to the bytes of every form, with what was learned on the way.
  * build_run's work is pure CPU (compute lane) between two visits to the catalogue thread.
  */
+#include "engine/memory.h"
 #include "engine/merge.h"
 #include "engine/sources.h"
 #include "engine/turns.h"
@@ -35,6 +36,7 @@ enum build_kind {
 struct build {
     struct job job;
     struct turn turn; /* its owner's */
+    struct memory_claim claim;
     enum build_kind kind;
     struct engine *engine;
     void *owner;                       /* the slot; back on the flight thread */
@@ -47,7 +49,7 @@ struct build {
     unsigned count;
     bool official; /* hrefs of the origin's canonical site */
     unsigned up;   /* how many folders deeper than /simple/ the page stands */
-    bool incomplete, makes_metadata;
+    bool incomplete, makes_metadata, has_no_memory;
     int max_age_s;
     struct delisted_file *held; /* see engine/delisted.h */
     size_t held_count;

@@ -17,6 +17,7 @@
  *   - pages.c, sources.c, built.c, merge.c: the table of pages, a mirror's page, building ours
  *   - dates.c, heads.c: when files were uploaded; asking mirrors about single files
  *   - delisted.c, showing.c: what is held that no mirror lists any more
+ *   - memory.c: who may take how much memory, before it is taken
  *   - roster.c: which names an origin lists, and so who owns them
  *   - directory*.c: folders of wheels
  *   - status.c: /-/status; examine.c: a look at every mirror, beside all that
@@ -50,6 +51,7 @@ struct files;
 struct generation;
 struct heads;
 struct marks;
+struct memory;
 struct metadata;
 struct pages;
 struct ranges;
@@ -113,7 +115,7 @@ struct engine {
     _Atomic uint64_t status_count;              /* snapshots taken */
     _Atomic bool is_short;                      /* of memory: see memory.h */
     _Atomic int64_t memory_used, fetched_bytes; /* of pages that are being fetched */
-    int64_t trimmed_ms;
+    struct memory *memory;
     struct problem *problems; /* flight thread */
     unsigned problem_count;
     void (*free_attachment)(void *attachment);

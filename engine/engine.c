@@ -198,6 +198,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = slab_pool_new(SLABS, &e->slabs);
     if (r == 0)
+        r = memory_new(e, &e->memory);
+    if (r == 0)
         r = start_lanes(e);
     if (r == 0)
         r = files_new(e, &e->files);
@@ -258,6 +260,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     if (!e)
         return ERROR_NO_MEMORY;
     listing_global_init();
+    memory_prepare();
     e->options = *options;
     e->last = &e->first;
     e->claims_version = 1; /* 0: never looked up */
@@ -383,6 +386,7 @@ void engine_free(struct engine *e)
     lane_free(e->compute);
     lane_free(e->catalogue_lane);
     lane_free(e->cleaner); /* last: handles close there */
+    memory_free(e->memory);
     catalogue_close(e->catalogue);
     store_close(e->store);
     check_slabs(e->slabs);

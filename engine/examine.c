@@ -182,10 +182,10 @@ static void take_files(struct examined *to, const struct listing *l)
 
 static int judge_listing(struct probe *p)
 {
-    (void)gzip_unpack(&p->page->body); /* that of a 403 is looked at, as well */
+    int r = gzip_unpack(&p->page->body); /* that of a 403 is looked at, as well */
     if (p->page->status != 200)
         return receipt_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
-    int r = receipt_parse(p->page);
+    r = r ? ERROR_BAD_LISTING : receipt_parse(p->page);
     p->to->elsewhere_count = p->page->elsewhere;
     p->to->file_count = p->page->elsewhere + p->page->near;
     str_copy(p->to->elsewhere_hosts, sizeof(p->to->elsewhere_hosts), p->page->hosts);

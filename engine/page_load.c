@@ -98,6 +98,24 @@ static void finish_load(struct engine *e, struct slot *s)
     slot_unref(s);
 }
 
+static bool has_page(const struct slot *s)
+{
+    return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
+}
+
+/* A build has failed, for want of memory: what is there stays, and the next load builds again. */
+static struct page *keep_old(struct slot *s, struct page *page, bool *stale, int64_t *expires_ms)
+{
+    *stale = true;
+    *expires_ms = clock_monotonic_ms() + (has_page(s) ? RETRY_MS : UNAVAILABLE_MS);
+    if (page)
+        page->retry_after_s = 1;
+    if (!has_page(s))
+        return page;
+    page_unref(page);
+    return NULL;
+}
+
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
@@ -126,6 +144,9 @@ static void built(struct build *b)
     bool runs = t.pending || t.late || s->inquiry; /* their end sets another time */
     struct page *page = b->page;
     b->page = NULL;
+    s->has_failed = !page || page->outcome == OUTCOME_UNAVAILABLE;
+    if (s->has_failed)
+        page = keep_old(s, page, &stale, &expires_ms);
     if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
         page->incomplete = true;
         page->max_age_s = PAGE_INCOMPLETE_AGE_S;
@@ -262,11 +283,6 @@ static bool is_time(const struct engine *e, const struct slot *s, const struct p
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
 }
 
-static bool has_page(const struct slot *s)
-{
-    return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
-}
-
 static void refuse(struct engine *e, struct slot *s, const struct page_tally *t)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -293,7 +309,7 @@ static void refuse_all(struct engine *e, struct slot *s, const struct page_tally
 
 static bool needs_build(const struct engine *e, const struct slot *s, const struct page_tally *t)
 {
-    if (!s->page || s->built_version != t->version + 1 ||
+    if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;

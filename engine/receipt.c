@@ -14,7 +14,7 @@
 
 const char receipt_html[] = "text/html, */*;q=0.1";
 
-enum { FETCHED_SHARE = 4 }; /* of max_memory: pages on their way */
+enum { UNPACKED_TIMES = 1032 }; /* as much as deflate can make of a byte */
 
 const char *receipt_accept(const struct mirror *mirror)
 {
@@ -47,6 +47,7 @@ struct receipt *receipt_new(struct engine *e, struct source *source, const struc
 void receipt_free(struct receipt *r)
 {
     r->engine->fetched_bytes -= r->counted;
+    memory_give(r->engine, &r->claim);
     listing_ref_put(r->listing);
     listing_ref_put(r->before);
     changes_release(&r->changes);
@@ -117,9 +118,7 @@ static int judge_listing(const struct receipt *r, const struct listing *l)
 int receipt_parse(struct receipt *r)
 {
     struct listing *listing = NULL;
-    int error = gzip_unpack(&r->body);
-    if (error == 0)
-        error = sha256_of(r->body.data, r->body.len, r->sha256);
+    int error = sha256_of(r->body.data, r->body.len, r->sha256);
     if (error == 0)
         error = listing_parse(r->body.data, r->body.len, r->url ? r->url : r->page, &listing);
     if (error)
@@ -157,7 +156,9 @@ int receipt_take_row(void *context, const struct catalogue_listing *row)
     r->date = str_dup(row->last_modified);
     r->url = str_dup(row->url);
     r->fetched_s = row->fetched_s;
-    return row->status == 200 ? gzip_decompress(row->body, row->body_len, &r->body) : 0;
+    if (row->status == 200)
+        buf_add(&r->body, row->body, row->body_len);
+    return r->body.error;
 }
 
 int receipt_take_head(void *context, const struct fetch_head *head)
@@ -183,11 +184,10 @@ void receipt_take_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receipt *r = context;
     (void)offset;
-    int64_t most = r->engine->options.max_memory / FETCHED_SHARE;
-    int64_t len = (int64_t)slab->len;
+    int64_t len = r->body.error ? 0 : (int64_t)slab->len;
     int64_t fetched = atomic_fetch_add(&r->engine->fetched_bytes, len) + len; /* clang 14 */
-    r->counted += (int64_t)slab->len;
-    if (fetched > most && !r->body.error)
+    r->counted += len;
+    if (fetched > memory_most_received(r->engine) && !r->body.error)
         r->body.error = ERROR_NO_MEMORY; /* other pages that come at the same time have it */
     buf_add(&r->body, slab->data, slab->len);
     r->received += (int64_t)slab->len;
@@ -195,23 +195,61 @@ void receipt_take_data(void *context, struct slab *slab, int64_t offset)
     slab_put(slab);
 }
 
-void receipt_read(struct receipt *r)
+/* MEMORY_WAITS, or what is to become of the receipt's error. */
+static int unpack(struct receipt *r)
+{
+    size_t most = r->body.len < LISTING_MAX_BYTES / UNPACKED_TIMES ? r->body.len * UNPACKED_TIMES
+                                                                   : LISTING_MAX_BYTES;
+    int got = gzip_is_packed(r->body.data, r->body.len)
+                  ? memory_take(r->engine, &r->claim, most, r->engine->compute, &r->job)
+                  : MEMORY_TAKEN;
+    if (got == MEMORY_WAITS)
+        return got;
+    r->is_unpacked = true;
+    r->error = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : gzip_unpack(&r->body);
+    if (r->status != 200) /* what it says of a 404 is not needed */
+        r->error = 0;
+    else if (r->error == ERROR_CORRUPT)
+        r->error = ERROR_BAD_LISTING;
+    memory_give(r->engine, &r->claim); /* what it takes now is there to be seen */
+    return got;
+}
+
+static int read_listing(struct receipt *r)
+{
+    size_t most = listing_need(r->body.data, r->body.len, r->url ? r->url : r->page);
+    int got = memory_take(r->engine, &r->claim, most, r->engine->compute, &r->job);
+    if (got == MEMORY_WAITS)
+        return got;
+    r->error = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : receipt_parse(r);
+    if (r->error == 0 && !r->stored)
+        (void)gzip_compress(r->body.data, r->body.len, &r->packed);
+    if (r->error && !r->is_lost)
+        str_copy(r->detail, sizeof(r->detail), error_text(r->error));
+    if (r->error == ERROR_NO_MEMORY)
+        (void)snprintf(r->detail, sizeof(r->detail),
+                       "to read its page takes %zu MB, which max_memory has no room for",
+                       most / 1000000);
+    buf_release(&r->body);
+    memory_give(r->engine, &r->claim);
+    return got;
+}
+
+bool receipt_read(struct receipt *r)
 {
     if (r->engine->stopping) /* nobody will read it */
         r->error = ERROR_STOPPING;
-    if (r->error == 0 && r->status == 200) {
-        r->error = receipt_parse(r);
-        if (r->error && !r->is_lost)
-            str_copy(r->detail, sizeof(r->detail), error_text(r->error));
-        else if (!r->stored)
-            (void)gzip_compress(r->body.data, r->body.len, &r->packed);
-    } else if (r->error == 0 && r->status != 304) {
-        (void)gzip_unpack(&r->body);
-        if (receipt_says_missing(r))
-            r->status = 404;
-        else
-            r->error = ERROR_UPSTREAM_STATUS;
-    }
+    if (r->error || r->status == 304)
+        return true;
+    if (!r->is_unpacked && unpack(r) == MEMORY_WAITS)
+        return false;
+    if (r->error == 0 && r->status == 200)
+        return read_listing(r) != MEMORY_WAITS;
+    if (r->error == 0 && receipt_says_missing(r))
+        r->status = 404;
+    else if (r->error == 0)
+        r->error = ERROR_UPSTREAM_STATUS;
+    return true;
 }
 
 /* ----------------------------------------------------------------- storing */

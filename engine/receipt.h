@@ -6,7 +6,7 @@
  */
 #include "base/buf.h"
 #include "base/digest.h"
-#include "engine/core.h"
+#include "engine/memory.h"
 #include "engine/sources.h"
 #include "engine/suspect.h"
 #include "index/changes.h"
@@ -34,7 +34,9 @@ struct receipt {
     int status, error, retry_after_s, max_age_s;
     char *etag, *date, *url;
     char detail[RECEIPT_DETAIL_BYTES];
-    struct buf body;
+    struct buf body; /* of the catalogue: packed */
+    struct memory_claim claim;
+    bool is_unpacked;
     _Atomic int64_t received, length; /* so far, any thread; length -1: not known */
     int64_t counted;                  /* in the engine's fetched_bytes */
     _Atomic int64_t heard_ms;         /* when a byte came last, or when it was asked for */
@@ -70,11 +72,13 @@ int receipt_take_head(void *receipt, const struct fetch_head *head);
 /* The body of what a mirror answers; takes over the slab. */
 void receipt_take_data(void *receipt, struct slab *slab, int64_t offset);
 
-/* Reads all that has come, into error, status and what was read; packs a new body. */
-void receipt_read(struct receipt *receipt);
+/* Reads all that has come, into error, status and what was read; packs a new body, and drops the
+ * body itself. On the compute lane, as `job`; false: it waits for memory, and the job is posted
+ * again. */
+bool receipt_read(struct receipt *receipt);
 /* Reads the body of a 200: listing, facts, sha256. Any error of listing_parse; ERROR_BAD_LISTING
  * also for a page that lists nothing of what was asked for, or has lost its links (is_lost). */
-int receipt_parse(struct receipt *receipt);
+int receipt_parse(struct receipt *receipt); /* its body is unpacked */
 /* Whether another status than 200 means that the mirror has no such page. */
 bool receipt_says_missing(const struct receipt *receipt);
 /* Stores what was fetched, or only that the mirror confirms it; takes over and frees. `origin` is

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "engine/delisted.h"
 #include "engine/links.h"
+#include "engine/memory.h"
 
 /*
  * What the listings say of one file that is being fetched, written down now: when the page is made
@@ -19,6 +20,8 @@
  *       | no: pages as they are stored, where they are not in memory
  *     compute lane: parsed, and merged as for a page --> catalogue lane: stored --> flight thread
  */
+
+enum { READ_TIMES = 8 }; /* of a page's bytes */
 
 /* A page as the catalogue has it. It waits for its turn packed: many may wait. */
 struct stored {
@@ -34,6 +37,8 @@ struct look {
     struct listing_ref *listings[MERGE_SOURCES];
     char *pages[MERGE_SOURCES]; /* of mirrors whose listing is not in memory */
     struct stored stored[MERGE_SOURCES];
+    struct memory_claim claim;
+    bool is_due; /* its claim is for what it reads, and not only for what it waits with */
     struct merge merge;
     struct merge_sighting sighting; /* of the path; where first_s is not 0 */
     struct catalogue_showing row;
@@ -42,6 +47,7 @@ struct look {
 
 static void look_free(struct look *l)
 {
+    memory_give(l->engine, &l->claim);
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
         listing_ref_put(l->listings[m]);
         buf_release(&l->stored[m].packed);
@@ -120,11 +126,28 @@ static int merge(struct look *l)
     return merge_project(&input, &l->merge);
 }
 
+/* What a page takes that is read again, and what is made of all of them. */
+static size_t bytes_needed(const struct look *l)
+{
+    size_t bytes = 0;
+    for (unsigned m = 0; m < MERGE_SOURCES; m++) {
+        size_t plain = gzip_plain_bytes(l->stored[m].packed.data, l->stored[m].packed.len);
+        bytes += l->listings[m] ? l->listings[m]->listing->bytes : READ_TIMES * plain;
+    }
+    return bytes;
+}
+
 /* On the compute lane. */
 static void merge_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    int r = merge(l);
+    if (!l->is_due)
+        memory_give(l->engine, &l->claim);
+    l->is_due = true;
+    int got = memory_take(l->engine, &l->claim, bytes_needed(l), l->engine->compute, job);
+    if (got == MEMORY_WAITS)
+        return;
+    int r = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : merge(l);
     for (size_t i = 0; r == 0 && i < l->merge.count; i++) {
         struct page_file f;
         if (!l->merge.files[i].held)
@@ -184,6 +207,13 @@ static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     struct catalogue *c = l->engine->catalogue;
+    int got = memory_take(l->engine, &l->claim, MEMORY_SMALL_BYTES, l->engine->catalogue_lane, job);
+    if (got == MEMORY_WAITS)
+        return;
+    if (got == MEMORY_REFUSED) {
+        end(l);
+        return;
+    }
     (void)catalogue_each_showing(c, l->origin->name, l->project, on_showing, l);
     if (l->is_seen) {
         end(l);

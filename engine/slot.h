@@ -43,6 +43,7 @@ struct slot {
     uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
+    bool has_failed;           /* the last build */
     bool is_outdated;          /* what is being built must not be shown */
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */

@@ -12,7 +12,10 @@
 #include "engine/renew.h"
 #include "engine/source_state.h"
 
-enum { PARENT_PAGE_MS = 13 * 1000 }; /* it answers after twelve seconds */
+enum {
+    PARENT_PAGE_MS = 13 * 1000, /* it answers after twelve seconds */
+    LOADS_MOST = 4,             /* what is stored is read, packed, before it waits to be parsed */
+};
 
 /* ----------------------------------------------------------------- parsing */
 
@@ -32,7 +35,8 @@ static void settle_run(struct job *job);
 static void parse_run(struct job *job)
 {
     struct receipt *r = container_of(job, struct receipt, job);
-    receipt_read(r);
+    if (!receipt_read(r))
+        return;
     job->run = settle_run;
     core_post(r->engine, job);
 }
@@ -78,7 +82,7 @@ static void take_content(struct source *s, struct receipt *r)
         s->version = ++s->engine->sources->last_version;
     memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
     s->status = r->status;
-    source_set_listing(s, r->listing, r->listing ? r->body.len : 0);
+    source_set_listing(s, r->listing, r->listing ? r->listing->listing->bytes : 0);
     r->listing = NULL;
 }
 
@@ -93,7 +97,9 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
                  detail);
-    if (is_well || error == ERROR_LOOP) /* it cannot help whoever it asks itself */
+    /* It cannot help whoever it asks itself; what we have no room for says nothing of other pages.
+     */
+    if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
     budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
                        clock_monotonic_ms());
@@ -210,8 +216,20 @@ static void go_idle(struct source *s)
         pages_source_settled(s->engine);
 }
 
+static void begin_load(struct source *s);
+
+static void end_load(struct source *s)
+{
+    struct turns *loads = s->engine->sources->loads;
+    struct turn *next;
+    turns_end(loads, &s->turn);
+    while ((next = turns_next(loads, LOADS_MOST)))
+        begin_load(container_of(next, struct source, turn));
+}
+
 static void settle_stored(struct source *s, struct receipt *r)
 {
+    end_load(s);
     s->has_row = r->error != ERROR_GONE;
     if (r->error == 0 && (r->status == 200 || r->status == 404)) {
         take_content(s, r);
@@ -360,16 +378,31 @@ static void load_run(struct job *job)
     lane_post(r->engine->compute, job);
 }
 
-void source_load(struct source *s)
+static void begin_load(struct source *s)
 {
     struct receipt *r = make_receipt(s);
-    if (!r)
+    if (!r) {
+        turns_end(s->turns, &s->turn);
+        s->state = SOURCE_IDLE;
         return;
-    s->state = SOURCE_LOADING;
-    s->asked_catalogue = true;
+    }
     r->stored = true;
     r->job.run = load_run;
     lane_post(s->engine->catalogue_lane, &r->job);
+}
+
+void source_load(struct source *s)
+{
+    s->turns = s->engine->sources->loads;
+    int r = turns_take(s->turns, &s->turn, s->client, LOADS_MOST);
+    if (r == TURN_REFUSED)
+        r = turns_take(s->turns, &s->turn, 0, LOADS_MOST); /* behind everybody */
+    if (r == TURN_REFUSED)
+        return;
+    s->state = SOURCE_LOADING;
+    s->asked_catalogue = true;
+    if (r == TURN_NOW)
+        begin_load(s);
 }
 
 /* ---------------------------------------------------------------- fetching */

@@ -30,7 +30,7 @@ struct source {
     bool is_probe;           /* nobody asked for it */
     int status;
     struct listing_ref *listing;
-    size_t listing_bytes; /* of the page it was read from: about as many as it takes in memory */
+    size_t listing_bytes;
     char *etag, *date, *url;
     char *via; /* of the request that asked last, or NULL */
     uint64_t client;
@@ -55,6 +55,7 @@ struct sources {
     int64_t swept_ms, probed_ms;
     struct turns **turns; /* by the mirror's number */
     size_t turn_count;
+    struct turns *loads;         /* from the catalogue */
     struct html_only *html_only; /* mirrors that refuse JSON, by their template */
 };
 

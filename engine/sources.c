@@ -98,8 +98,13 @@ const struct mirror *source_mirror(const struct source *s)
 int sources_new(struct engine *e, struct sources **ret)
 {
     (void)e;
-    *ret = calloc(1, sizeof(**ret));
-    return *ret ? 0 : ERROR_NO_MEMORY;
+    struct sources *all = calloc(1, sizeof(*all));
+    if (!all || !(all->loads = turns_new())) {
+        free(all);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = all;
+    return 0;
 }
 
 static void source_free(struct source *s)
@@ -129,6 +134,7 @@ void sources_free(struct sources *sources)
     for (size_t i = 0; i < sources->turn_count; i++)
         turns_free(sources->turns[i]);
     free(sources->turns);
+    turns_free(sources->loads);
     free_html_only(sources);
     free(sources);
 }
@@ -303,10 +309,10 @@ static bool is_crowded(const struct engine *e)
            e->memory_used > e->options.max_memory / 2;
 }
 
-static void sweep(struct engine *e, int64_t now_ms)
+static void sweep(struct engine *e, int64_t now_ms, bool crowded)
 {
     struct source *s, *next;
-    int64_t keep_ms = is_crowded(e) ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
+    int64_t keep_ms = crowded ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
     bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
     int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
     HASH_ITER(hh, e->sources->table, s, next)
@@ -353,14 +359,14 @@ void sources_tick(struct engine *e, int64_t now_ms)
         (is_crowded(e) || HASH_COUNT(e->sources->table) > SOURCES_MANY ? SWEEP_CROWDED_MS
                                                                        : SWEEP_MS)) {
         e->sources->swept_ms = now_ms;
-        sweep(e, now_ms);
+        sweep(e, now_ms, is_crowded(e));
     }
 }
 
 void sources_shrink(struct engine *e)
 {
     e->sources->swept_ms = clock_monotonic_ms();
-    sweep(e, e->sources->swept_ms);
+    sweep(e, e->sources->swept_ms, true);
 }
 
 size_t sources_bytes(const struct engine *e)

@@ -6,12 +6,17 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "base/url.h"
 #include "base/utf8.h"
 #include "index/listing_private.h"
 
 DEFINE_CLEANUP(struct listing, listing_free)
+
+/* What a file takes besides the text that the page has of it: itself, and what malloc adds to each
+ * of its strings. */
+enum { LINK_BYTES = sizeof(struct listed_file) + 11 * 24, LISTING_LEAST_BYTES = 4096 };
 
 static void file_release(struct listed_file *f)
 {
@@ -166,6 +171,26 @@ static int fill_file(const struct link *link, char *url, const char *name, struc
     return r == 0 ? copy_attributes(link, f) : r;
 }
 
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 24 : 0;
+}
+
+/* The URL counts twice: a path will be made of it. */
+static size_t file_bytes(const struct listed_file *f)
+{
+    return sizeof(*f) + 2 * text_bytes(f->url) + text_bytes(f->name) + text_bytes(f->project) +
+           text_bytes(f->version) + text_bytes(f->digests) + text_bytes(f->requires_python) +
+           text_bytes(f->yanked_reason) + text_bytes(f->metadata_digests) +
+           text_bytes(f->upload_time);
+}
+
+static int take_room(struct listing_builder *b, size_t bytes)
+{
+    b->listing->bytes += bytes;
+    return b->listing->bytes > b->room ? ERROR_TOO_BIG : 0;
+}
+
 static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
 {
     struct listing *l = b->listing;
@@ -179,6 +204,8 @@ static int add_file(struct listing_builder *b, const struct link *link, char *ur
     f.project = parsed.project;
     f.version = parsed.version;
     r = fill_file(link, url, name, &f);
+    if (r == 0)
+        r = take_room(b, file_bytes(&f));
     if (r == 0)
         r = grow((void **)&l->files, l->file_count, &b->file_room, sizeof(*l->files));
     if (r < 0) {
@@ -198,7 +225,9 @@ int builder_add_project(struct listing_builder *b, const char *name)
 
     if (name_normalize(name, normal) < 0)
         return 0;
-    r = grow((void **)&l->projects, l->project_count, &b->project_room, sizeof(*l->projects));
+    r = take_room(b, sizeof(*l->projects) + text_bytes(name));
+    if (r == 0)
+        r = grow((void **)&l->projects, l->project_count, &b->project_room, sizeof(*l->projects));
     if (r < 0)
         return r;
     copy = strdup(name);
@@ -320,6 +349,41 @@ static const char *skip_blank(const char *page, const char *end)
     return page;
 }
 
+static bool is_json(const char *page, const char *end)
+{
+    return page < end && (*page == '{' || *page == '[');
+}
+
+/* How many links there may be, at most: objects of JSON, <a> of HTML. */
+static size_t count_links(const char *page, const char *end)
+{
+    bool json = is_json(page, end);
+    size_t count = 0;
+
+    while (page < end && (page = memchr(page, json ? '{' : '<', (size_t)(end - page)))) {
+        page++;
+        count += json || (page < end && (*page == 'a' || *page == 'A'));
+    }
+    return count < LISTING_MAX_LINKS ? count : LISTING_MAX_LINKS;
+}
+
+/* Each link has its own text, a path is made of it, and the page's address may stand in front of
+ * both. */
+static size_t room_of(const char *page, const char *end, const char *url)
+{
+    return LISTING_LEAST_BYTES + 2 * (size_t)(end - page) +
+           count_links(page, end) * (LINK_BYTES + 2 * strlen(url));
+}
+
+size_t listing_need(const char *page, size_t len, const char *url)
+{
+    const char *end = page + len;
+
+    page = skip_blank(page, end);
+    return room_of(page, end, url) +
+           (is_json(page, end) ? json_need(page, (size_t)(end - page)) : 0);
+}
+
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret)
 {
     AUTO(listing_free) struct listing *l = NULL;
@@ -338,7 +402,9 @@ int listing_parse(const char *page, size_t len, const char *url, struct listing 
         return r;
     r = builder_set_base(&b, "");
     page = skip_blank(page, end);
-    if (r == 0 && page < end && (*page == '{' || *page == '['))
+    b.room = room_of(page, end, url);
+    l->bytes = sizeof(*l);
+    if (r == 0 && is_json(page, end))
         r = listing_read_json(&b, page, (size_t)(end - page));
     else if (r == 0)
         r = listing_read_html(&b, page, (size_t)(end - page));

@@ -10,8 +10,9 @@
  * wheel nor sdist by name are skipped without a word; digests are in the form of index/digests.h.
  *
  * Bounds: LISTING_MAX_BYTES of page, 64 KiB in one tag, 300,000 links (anchors of any kind),
- * attributes by their square; beyond: ERROR_TOO_BIG, after a second or two of work at most. NUL
- * bytes and invalid UTF-8 cost at most the links they stand in.
+ * attributes by their square; beyond: ERROR_TOO_BIG, after a second or two of work at most. Memory:
+ * listing_need, which the page's links decide; a base of many bytes is not repeated for each of
+ * them. NUL bytes and invalid UTF-8 cost at most the links they stand in.
  *
  *     struct listing *l;
  *     r = listing_parse(page, len, url, &l);      // compute lane: megabytes take tens of ms
@@ -63,6 +64,7 @@ struct listing {
     char *project_status_reason; /* or NULL */
     int64_t last_serial; /* of PyPI, as JSON (`_last-serial`) or a comment (<!--SERIAL n-->) has it;
                             0 where not given */
+    size_t bytes;        /* of memory: about as many as it takes, with paths */
     size_t skipped;      /* file-like links that could not be read, and what a page left unclosed: a
                             comment, script or tag at its end may have swallowed links */
     bool is_cut; /* ends inside of a comment, script or tag, or before the </body> or </html> of
@@ -83,6 +85,9 @@ void listing_global_init(void); /* once, before threads */
  * files: what that means is the caller's judgement. */
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret);
 void listing_free(struct listing *listing);
+/* How many bytes of memory listing_parse takes at most, with the listing and the paths of its
+ * files, and without the page itself. A pass over the page. */
+size_t listing_need(const char *page, size_t len, const char *url);
 /* Files that were given no path go. */
 void listing_drop_unsettled(struct listing *listing);
 

@@ -30,6 +30,7 @@ struct listing_builder {
     size_t file_room;
     size_t project_room;
     size_t links; /* seen so far */
+    size_t room;  /* bytes that the listing may take */
 };
 
 /* Before each link, however little becomes of it: this bounds the work. ERROR_TOO_BIG. */

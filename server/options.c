@@ -109,10 +109,13 @@ const struct option_row option_table[] = {
      false},
     {"max_memory", OPTION_SIZE, MEMBER(engine.max_memory), 64 << 20, INT64_MAX, NULL, "SIZE",
      "memory that the daemon may take, all in all",
-     "Pages, listings, what is on its way and what clients do not read; files that are sent do not "
-     "count, they are in the system's page cache. Near it pages and listings go, then pages that "
-     "are "
-     "not in memory are refused for a while with a 503.",
+     "What the process has for itself: pages and listings (page_memory for each), pages that are "
+     "being received (a quarter at most), what it takes to read and build pages, replies that "
+     "clients do not read, 10 MiB to receive files into, and 10 KiB for each connection. Files "
+     "that "
+     "are sent do not count, they are in the system's page cache. Work on a page begins when there "
+     "is room for it; a page too large for that is a 503 that says so. Near the limit pages and "
+     "listings go, then pages that are not in memory are refused for a while with a 503.",
      false},
     {"page_refresh", OPTION_DURATION, MEMBER(engine.page_refresh_ms), 10, 7 * DAY_MS, NULL, "TIME",
      "age at which a page is asked for again: 10min",

@@ -409,6 +409,61 @@ static void test_s3_denial(void **state)
     assert_false(listing_is_s3_denial("<?xml", 5));
 }
 
+static size_t need_of(const struct buf *page)
+{
+    return listing_need(page->data, page->len, url);
+}
+
+/* What is foreseen is enough, and not many times as much as needed. */
+static void expect_foreseen(struct buf *page, size_t files)
+{
+    struct listing *l = NULL;
+
+    assert_int_equal(parse(page, &l), 0);
+    assert_int_equal(l->file_count, files);
+    assert_true(l->bytes <= need_of(page));
+    assert_true(l->bytes > need_of(page) / 10);
+    listing_free(l);
+    buf_release(page);
+}
+
+static void test_what_reading_takes_is_foreseen(void **state)
+{
+    enum { FILES = 1000 };
+    struct buf page;
+
+    (void)state;
+    begin(&page);
+    for (int i = 0; i < FILES; i++)
+        buf_printf(&page, "<a href=\"a-%d-py3-none-any.whl#sha256=%064x\" data-yanked=\"w\">\n", i,
+                   i);
+    expect_foreseen(&page, FILES);
+    buf_init(&page, 1 << 20);
+    buf_puts(&page, "{\"files\":[");
+    for (int i = 0; i < FILES; i++)
+        buf_printf(&page, "%s{\"url\":\"a-%d-py3-none-any.whl\"}", i ? "," : "", i);
+    buf_puts(&page, "]}");
+    expect_foreseen(&page, FILES);
+}
+
+/* Each link repeats the base. */
+static void test_a_long_base_of_many_links(void **state)
+{
+    struct buf page;
+
+    (void)state;
+    begin(&page);
+    buf_puts(&page, "<base href=\"/");
+    for (int i = 0; i < 7000; i++)
+        buf_putc(&page, 'b');
+    buf_puts(&page, "/\">");
+    for (int i = 0; i < 1000; i++)
+        buf_puts(&page, good);
+    assert_true(need_of(&page) < 2 << 20);
+    expect_error(&page, ERROR_TOO_BIG);
+    buf_release(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_links_at_their_limit),
         cmocka_unit_test(test_anchors_without_links),
         cmocka_unit_test(test_json_bounds),
+        cmocka_unit_test(test_what_reading_takes_is_foreseen),
+        cmocka_unit_test(test_a_long_base_of_many_links),
         cmocka_unit_test(test_bad_bytes_cost_their_link),
         cmocka_unit_test(test_bad_bytes_in_texts_cost_nothing),
         cmocka_unit_test(test_unclosed),
