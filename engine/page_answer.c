@@ -105,6 +105,8 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     bool stale = false;
     const struct asker by = {query->via, query->client};
     s->used_ms = now_ms;
+    if (!waited)
+        s->is_left = false;
     s->asked = true;
     bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = slot_page(s, &stale);

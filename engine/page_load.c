@@ -26,7 +26,9 @@ enum {
     LONG_MS = 2000,
     PARTS_WAIT_MS = 9000,
     PARTS_MOST = 1000, /* projects on a flat page */
-    BUILDS_MOST = 2,   /* as many as the compute lane has threads */
+    LEFT_MS = 500,
+    UNWANTED_MS = 5000, /* a client that was told to come again does so within a second or two */
+    BUILDS_MOST = 2,    /* as many as the compute lane has threads */
 };
 
 static void check(struct engine *e, struct slot *s);
@@ -183,8 +185,11 @@ static void built(struct build *b)
 static void next_builds(struct engine *e)
 {
     struct turn *next;
-    while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST)))
-        build_start(container_of(next, struct build, turn));
+    while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
+        struct build *b = container_of(next, struct build, turn);
+        ((struct slot *)b->owner)->waiting = NULL;
+        build_start(b);
+    }
 }
 
 static void end_build(struct build *b)
@@ -217,8 +222,47 @@ static void begin_build(struct slot *s, struct build *b, void (*done)(struct bui
     int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
     if (r == TURN_REFUSED)
         r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* behind everybody */
-    if (r != TURN_WAITS)
+    if (r == TURN_WAITS)
+        s->waiting = b;
+    else
         build_start(b);
+}
+
+/* Nobody has the slot but the table, its load and its build; a client came for it, has got no page,
+ * and has left or did not come again. */
+static bool is_unwanted(struct slot *s, int64_t now_ms)
+{
+    return s->waiting && s->refs <= 3 && !s->page && s->visited &&
+           now_ms - s->used_ms >= (s->is_left ? LEFT_MS : UNWANTED_MS) &&
+           !waitlist_has_any(&s->waiters);
+}
+
+/* Its load ends without an answer; the next who asks begins another. */
+static void drop_build(struct engine *e, struct slot *s, int64_t used_ms)
+{
+    struct build *b = s->waiting;
+    s->waiting = NULL;
+    turns_end(e->pages->builds, &b->turn);
+    build_free(b);
+    s->building = false;
+    s->built_version = 0;
+    e->pages->dropped++;
+    finish_load(e, s);
+    if (s->used_ms != used_ms ||
+        waitlist_has_any(&s->waiters)) /* somebody has come who still saw it being loaded */
+        slot_post_load(e, s, false, NULL);
+    slot_unref(s);
+}
+
+void page_builds_sweep(struct engine *e, int64_t now_ms)
+{
+    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+        next = s->next_loading;
+        int64_t used_ms = s->used_ms;
+        if (is_unwanted(s, now_ms))
+            drop_build(e, s, used_ms);
+    }
+    next_builds(e);
 }
 
 /* ------------------------------------------------------------------ parts */

@@ -82,7 +82,8 @@ void pages_want_digest(struct engine *e, const struct origin *origin, const char
     struct slot *s = pages_slot_of(e, origin, path);
     if (!s)
         return;
-    if (!s->page || clock_monotonic_ms() >= s->expires_ms)
+    s->used_ms = clock_monotonic_ms();
+    if (!s->page || s->used_ms >= s->expires_ms)
         slot_post_load(e, s, false, NULL);
     slot_unref(s);
 }

@@ -404,7 +404,9 @@ void pages_tick(struct engine *e, int64_t now_ms)
     p->swept_ms = now_ms;
     built_judge_orphans(e, (size_t)e->options.page_memory / 4);
     for (struct slot *s = p->loading; s; s = s->next_loading)
-        (void)waitlist_sweep(&s->waiters);
+        if (waitlist_sweep(&s->waiters))
+            s->is_left = true;
+    page_builds_sweep(e, now_ms);
     if (p->bytes > (size_t)e->options.page_memory) /* down to nine tenths, so that it is rare */
         pages_evict(e, (size_t)e->options.page_memory / 10 * 9);
     forget_idle_slots(e, now_ms);

@@ -9,7 +9,8 @@
  * A load publishes when every mirror has answered or failed; after listing_timeout with what there
  * is, and then once more for each late mirror that has come. It goes on however long that takes,
  * also when nobody waits any more: a client waits for PAGE_FIRST_MS, is told how far the page has
- * come, and finds it at its next try.
+ * come, and finds it at its next try. Only what is still waiting to be built, and was not asked for
+ * again, is given up: listings are kept, so the next who asks has it built.
  */
 /* pages.c has the table and answers requests (any thread); page_load.c loads (flight thread). */
 #include <uthash.h>
@@ -31,6 +32,7 @@ struct slot {
     _Atomic bool asked;             /* by a client, not only for a digest */
     _Atomic bool visited;           /* itself, not only as a part of a flat page */
     _Atomic bool is_askable;        /* there are files about which mirrors may be asked */
+    _Atomic bool is_left;           /* who waited has hung up, and nobody has come since */
     _Atomic bool wanted;            /* a load is posted or running */
     _Atomic int64_t hasty_until_ms; /* a refresh was waited for in vain: until then nobody does */
     bool stale;                     /* under the lock */
@@ -44,6 +46,7 @@ struct slot {
     int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
     bool has_failed;           /* the last build */
+    struct build *waiting;     /* the build that waits for its turn, or NULL */
     bool is_outdated;          /* what is being built must not be shown */
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */
@@ -71,6 +74,7 @@ struct pages {
     _Atomic size_t orphan_bytes;
     int64_t swept_ms;
     struct turns *builds; /* those that wait for the compute lane; flight thread */
+    uint64_t dropped;     /* builds that nobody waited for any more; flight thread */
     _Atomic size_t bytes;
 };
 
@@ -100,6 +104,8 @@ void slot_post_load(struct engine *engine, struct slot *slot, bool force, const 
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
 void page_load(struct engine *engine, struct slot *slot, bool force, const struct asker *by);
 
+/* Gives up what waits to be built and nobody waits for any more. */
+void page_builds_sweep(struct engine *engine, int64_t now_ms);
 /* At the end: what waits to be built is given up. */
 void page_builds_drop(struct pages *pages);
 /* Answers the clients whose time is over while their page is on its way. */

@@ -112,6 +112,26 @@ def test_a_thousand_pages_of_one_client_leave_a_place_for_another(pypi, serve):
     assert pypi.most_at_once[None] <= 2 * PLACES
 
 
+@pytest.mark.alone
+def test_builds_that_nobody_waits_for_are_dropped(pypi, serve):
+    """A client asks for many large pages and leaves; what was not begun by then is not built, and is
+    when somebody comes for it."""
+    for n in range(60):
+        put_project(pypi, f"big-{n}", 6000)
+    daemon = serve_pypi(serve, pypi, page_memory="1GB", max_memory="8GB", connections_per_mirror=16)
+    plugs = [connect(daemon) for _ in range(60)]
+    for n, plug in enumerate(plugs):
+        plug.sendall(request_for(daemon, f"/simple/big-{n}/"))
+    daemon.wait_status(lambda s: s["memory"]["builds_waiting"] > 0, 60, "builds wait")
+    for plug in plugs:
+        plug.close()
+    daemon.wait_status(lambda s: s["memory"]["builds_dropped"] > 0, 60, "they are dropped")
+    daemon.wait_status(lambda s: s["memory"]["builds_waiting"] == 0, 60, "all of them")
+    for n in (0, 58, 59):
+        status, body, _ = ask(daemon, f"/simple/big-{n}/")
+        assert (status, len(json.loads(body)["files"])) == (200, 6000)
+
+
 def test_one_client_has_no_more_fetches_than_places(pypi, serve):
     silent = threading.Event()
     for n in range(40):
