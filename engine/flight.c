@@ -149,8 +149,10 @@ bool flight_is_whole(const struct flight *f)
 
 void flight_stop_slot(struct flight *f, struct slot *s)
 {
-    if (s->state == SLOT_RUNNING)
+    if (s->state == SLOT_RUNNING) {
         flight_emit(f, FLIGHT_STOP)->transfer = s->transfer;
+        f->late |= s->accepted;
+    }
     s->state = SLOT_IDLE;
 }
 
@@ -211,7 +213,7 @@ static void forget_bytes(struct flight *f)
     f->prefix = f->hashed = f->released = 0;
     f->senders = f->sized_by = 0;
     f->hashing = f->judging = f->resumed = f->unsynced = f->has_strong = f->reserved = false;
-    f->plain = false;
+    f->plain = f->late = false;
     f->computed[0] = '\0';
     f->last_forgotten = f->last_transfer;
 }

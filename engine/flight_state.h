@@ -108,6 +108,7 @@ struct flight {
     bool reads_ahead; /* somebody reads whole from behind the beginning */
     bool resumed;     /* bytes of an earlier run of the daemon are present: whoever sent them, the
                          disk may have spoilt them since */
+    bool late;        /* a transfer was stopped whose bytes may be under way to the disk */
     bool unsynced, syncing;
     bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;

@@ -114,7 +114,7 @@ static struct slot *slot_of(struct flight *f, uint64_t transfer)
 /* Whether bytes are here or on their way, besides those of this slot. */
 static bool has_begun(const struct flight *f, const struct slot *s)
 {
-    bool begun = f->present.count;
+    bool begun = f->present.count || f->late;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         begun |= &f->slot[i] != s && f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
     return begun;
@@ -220,6 +220,7 @@ static void stop_outrun(struct flight *f, struct slot *s)
         f->left |= 1u << s->mirror;
         f->left_ms[s->mirror] = f->now_ms;
         f->left_rate[s->mirror] = left_rate;
+        f->late |= s->accepted;
         s->state = SLOT_IDLE;
     }
     flight_stop_slot(f, s);
@@ -358,8 +359,10 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     if (f->size != 0)                  /* of nothing, nothing can be held back: it waits */
         flight_tell_size(f);
     limit_others(f, s);
-    if (a->status == 416 || (s->by_byte && a->status == 200))
-        flight_stop_slot(f, s); /* nothing, or the whole file, is on its way */
+    if (a->status == 416 || (s->by_byte && a->status == 200)) {
+        s->accepted = false; /* nothing, or the whole file, is on its way, and not wanted */
+        flight_stop_slot(f, s);
+    }
     flight_plan(f);
     return 0;
 }

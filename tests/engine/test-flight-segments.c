@@ -136,6 +136,44 @@ static void segments_need_proof(void **state)
     }
 }
 
+/* A transfer gives its connection away before its first bytes are on the disk. They may come yet:
+ * what another mirror has under another validator is another file. */
+static void late_bytes_are_of_their_file(void **state)
+{
+    (void)state;
+    struct flight_answer strong = {200, 64 * MIB, 0, true, true, true, true};
+    open_flight(3, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_HEAD, 0, 0);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("head0:0");
+    ended(0, ERROR_UPSTREAM_STATUS, 405);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,1)");
+    assert_int_equal(answer_full(0, strong), 0);
+    expect("known:67108864 stop");
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0 ask1-0+");
+    mirror(0, 1);
+    expect("get0:1[0,8388608) ask1-2+");
+    mirror(1, 0);
+    expect("get1:0[8388608,16777216) ask2-3+");
+    mirror(2, 2);
+    expect("get2:2[16777216,25165824)");
+    strong.status = 206;
+    strong.same_validator = false;
+    strong.from = 16 * MIB;
+    assert_int_equal(answer_full(2, strong), 0);
+    strong.from = 0;
+    assert_int_equal(answer_full(0, strong), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    expect("stop ask0-3 ask2-3+");
+    strong.from = 8 * MIB;
+    assert_int_equal(answer_full(1, strong), ERROR_UPSTREAM_BROKEN);
+    stop("stop fail:-17 end");
+}
+
 /* The length is of long ago, and the one mirror that answers tells neither it nor a validator: what
  * would come behind a first segment could not be held to it. */
 static void segments_need_proof_also_of_a_known_length(void **state)
@@ -491,6 +529,7 @@ int main(void)
         cmocka_unit_test(segments_of_one_mirror),
         cmocka_unit_test(small_files_come_in_one),
         cmocka_unit_test(segments_need_proof),
+        cmocka_unit_test(late_bytes_are_of_their_file),
         cmocka_unit_test(segments_need_proof_also_of_a_known_length),
         cmocka_unit_test(unfit_for_segments),
         cmocka_unit_test(wanted_ahead_of_the_front),
