@@ -453,10 +453,14 @@ void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
 
 void flight_on_vouched(struct flight *f)
 {
-    if (f->phase == ENDED || f->phase == COMMITTING || f->vouched)
+    if (f->phase == ENDED || f->phase == COMMITTING)
         return;
+    f->blamed |= f->refused; /* who was wrong by the old word may be right: after all others */
+    f->refused = 0;
+    if (!f->vouched)
+        f->first_size = -1;
     f->vouched = true;
-    f->first_size = -1;
+    flight_plan(f);
 }
 
 void flight_on_committed(struct flight *f, int error)

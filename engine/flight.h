@@ -194,7 +194,7 @@ bool flight_on_yield(struct flight *flight, uint64_t transfer);
 /* ---- disk and digests */
 /* Bytes [0, to) are hashed; when `to` is the whole file, sha256 is its digest, else NULL. */
 void flight_on_hashed(struct flight *flight, int64_t to, const char *sha256);
-/* Somebody claims a digest now. */
+/* Somebody claims a digest now, or another one than before: who was refused may be asked again. */
 void flight_on_vouched(struct flight *flight);
 
 enum flight_verdict {

@@ -436,6 +436,11 @@ void flights_learn_claims(struct engine *e, struct entry *entry, const char *agr
     if (!fl->learned || !fl->flight)
         return;
     flying_take_learned(fl);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
+        free(fl->wrong_under[m]);
+        fl->wrong_under[m] = NULL;
+    }
+    fl->barred = 0;
     flight_on_vouched(fl->flight);
     flying_drain(fl);
 }

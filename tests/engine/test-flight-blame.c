@@ -244,13 +244,43 @@ static void a_sole_mirror_blamed_before(void **state)
     end_committed();
 }
 
+/* The index is corrected while the file is fetched: the mirror whose bytes were refused by the old
+ * word is asked again, when no other is left. */
+static void right_by_the_new_word(void **state)
+{
+    (void)state;
+    open_flight(2, -1, wrong);
+    begin(0, 1000);
+    bytes(0, 0, 1000);
+    ended(0, 0, 206);
+    expect("release:999 hash[0,1000)");
+    hashed(right, "cut refuse:0 ask0-1");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    (void)claims(right);
+    flight_on_vouched(f);
+    expect("");
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-3");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-2");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    stop("stop fail:-17 end");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_alone_is_right),   cmocka_unit_test(one_alone_is_wrong),
-        cmocka_unit_test(one_alone_breaks_off), cmocka_unit_test(of_one_or_of_the_disk),
-        cmocka_unit_test(parked_alone),         cmocka_unit_test(wrong_before),
-        cmocka_unit_test(blamed_before),        cmocka_unit_test(a_sole_mirror_blamed_before),
+        cmocka_unit_test(right_by_the_new_word),
+        cmocka_unit_test(one_alone_is_right),
+        cmocka_unit_test(one_alone_is_wrong),
+        cmocka_unit_test(one_alone_breaks_off),
+        cmocka_unit_test(of_one_or_of_the_disk),
+        cmocka_unit_test(parked_alone),
+        cmocka_unit_test(wrong_before),
+        cmocka_unit_test(blamed_before),
+        cmocka_unit_test(a_sole_mirror_blamed_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
