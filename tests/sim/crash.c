@@ -41,6 +41,7 @@ static void forget_flight(struct world *w, int file)
     b->flight = NULL;
     b->committing = false;
     b->verified &= b->kept;
+    claims_compare_kept(w, file);
     if (!b->kept)
         owner_forget_partial(b);
 }
@@ -53,6 +54,7 @@ static void restart(struct world *w)
     world_forget_work(w);
     budget_free(w->budget);
     w->budget = NULL;
+    memset(w->lies, 0, sizeof(w->lies));
     if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
         world_fault(w, "budget_new failed");
     for (unsigned m = 0; m < w->mirrors; m++)

@@ -45,7 +45,7 @@ static void spoil_copy(struct world *w, struct copy *c, int64_t size)
 
 static void make_copies(struct world *w, unsigned index)
 {
-    struct mirror *m = &w->mirror[index];
+    struct server *m = &w->mirror[index];
     for (int f = 0; f < w->files; f++) {
         int64_t size = w->size[f];
         struct copy *c = &m->copy[f];
@@ -61,8 +61,8 @@ static void make_copies(struct world *w, unsigned index)
 
 void mirror_make(struct world *w, unsigned index)
 {
-    struct mirror *m = &w->mirror[index];
-    *m = (struct mirror){.honest = world_chance(w, 50)};
+    struct server *m = &w->mirror[index];
+    *m = (struct server){.honest = world_chance(w, 50)};
     m->refuses_head = world_chance(w, 15);
     m->ignores_ranges = world_chance(w, 15);
     m->unframed = !m->honest && world_chance(w, 15);
@@ -75,7 +75,7 @@ void mirror_make(struct world *w, unsigned index)
 /* Trouble comes and goes; the copies of an honest mirror stay. */
 void mirror_change(struct world *w, unsigned index)
 {
-    struct mirror *m = &w->mirror[index];
+    struct server *m = &w->mirror[index];
     m->down = world_chance(w, 20);
     m->trouble = world_chance(w, 40) ? 0 : (unsigned)world_random(w, 90);
     m->latency_ms = 1 + (unsigned)world_random(w, 200);
@@ -87,7 +87,7 @@ void mirror_change(struct world *w, unsigned index)
 /* In the quiet end honest mirrors work; the others lie on or are down. */
 void mirror_calm(struct world *w, unsigned index)
 {
-    struct mirror *m = &w->mirror[index];
+    struct server *m = &w->mirror[index];
     m->rate = 2000 + (unsigned)world_random(w, 20000);
     if (m->honest) {
         m->down = false;
@@ -116,7 +116,7 @@ static void post_step(struct world *w, struct transfer *t, int64_t after_us)
     e->serial = t->serial;
 }
 
-static void draw_fate(struct world *w, struct transfer *t, const struct mirror *m)
+static void draw_fate(struct world *w, struct transfer *t, const struct server *m)
 {
     t->fate = FATE_GOOD;
     if (m->down)
@@ -156,9 +156,10 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
                            .copy = w->mirror[c->mirror].copy[file],
                            .started_ms = world_now_ms(w),
                            .serial = ++w->last_serial};
-    if (w->portal)
+    if (world_chance(w, w->portal_percent))
         t->copy = (struct copy){PORTAL, PORTAL_BYTES, -1, PORTAL_BYTES, 0};
-    b->portal_seen |= w->portal;
+    t->portal_kind = w->portal_kind;
+    b->portal_seen |= t->copy.version == PORTAL && t->portal_kind != PORTAL_PLAIN;
     draw_fate(w, t, &w->mirror[c->mirror]);
     struct precedence *turn = &b->ask[c->slot].turn;
     t->turn = (struct precedence){turn->rank, turn->brief, false, world_now_ms(w)};
@@ -253,7 +254,7 @@ void transfer_settle_all(struct world *w, int file)
 /* What the mirror answers to a request that reached it. */
 static struct flight_answer make_answer(struct world *w, struct transfer *t)
 {
-    const struct mirror *m = &w->mirror[t->mirror];
+    const struct server *m = &w->mirror[t->mirror];
     const struct blob *b = &w->blob[t->file];
     const struct copy *c = &t->copy;
     bool ranged = !t->head && (t->from > 0 || t->to >= 0);
@@ -304,10 +305,24 @@ static void remember_answer(struct world *w, struct transfer *t, const struct fl
     disk_rebase(w, t->file);
 }
 
+/* A web page, by its label and its first bytes: the flight hears of a failure, and nobody else. */
+static void refuse_page(struct world *w, struct transfer *t)
+{
+    t->refused = true;
+    if (!t->head)
+        (void)judge_web_page(w, t->file);
+    close_transfer(w, t, t->head ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN,
+                   t->head ? 405 : 200);
+}
+
 static void answer(struct world *w, struct transfer *t)
 {
     struct blob *b = &w->blob[t->file];
     t->answered = true;
+    if (t->copy.version == PORTAL && t->portal_kind == PORTAL_PLAIN && t->fate != FATE_STATUS) {
+        refuse_page(w, t);
+        return;
+    }
     struct flight_answer a = make_answer(w, t);
     bool bad = a.status != 200 && a.status != 206;
     bool is_vague =
@@ -324,6 +339,8 @@ static void answer(struct world *w, struct transfer *t)
           a.is_framed ? "" : " unframed", a.same_validator ? "" : " other validator",
           error_text(r));
     t->refused = r && (!bad || (a.status == 416 && t->from == 0 && t->to >= 0));
+    if (r == 0 && t->copy.version != PORTAL)
+        judge_no_page(w);
     if (r == 0 && !t->stopped)
         remember_answer(w, t, &a);
     uint64_t serial = t->serial;

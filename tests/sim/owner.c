@@ -25,36 +25,13 @@ void owner_forget_partial(struct blob *b)
     b->transfers = b->fulls = 0;
 }
 
-/* An index may name the digest of a file that no mirror has. */
-void owner_claim(struct world *w, int file)
-{
-    version_digest(file, w->claim_wrong[file] ? NOBODYS : RIGHT, w->size[file],
-                   w->blob[file].digest);
-}
-
-static const char *path_of(int file)
-{
-    static const char *const path[FILES] = {"0", "1", "2", "3"};
-    return path[file];
-}
-
-/* The index is put right. Whoever reads its page forgets what was refused; it may be read later. */
-void owner_correct(struct world *w, int file)
-{
-    TRACE(w, "file %d claim corrected", file);
-    w->claim_wrong[file] = false;
-    owner_claim(w, file);
-    if (world_chance(w, 50))
-        refusals_forget(w->refusals, "sim", path_of(file));
-}
-
 /* While it is too early to fetch the same again, an answer would have to speak of another file;
  * there are mirrors whose answers say nothing of it: they are not asked. */
 static void recall(struct world *w, int file, struct flight_options *o)
 {
     struct refused_file known;
     w->blob[file].refused = 0;
-    if (!refusals_find(w->refusals, "sim", path_of(file), world_now_ms(w), &known))
+    if (!refusals_find(w->refusals, "sim", w->name[file], world_now_ms(w), &known))
         return;
     o->blamed = known.mirrors;
     if (known.waits)
@@ -67,16 +44,19 @@ void owner_open(struct world *w, int file)
     if (b->flight)
         return;
     owner_forget_partial(b);
+    for (unsigned s = 0; s < SPEAKERS; s++)
+        if (world_chance(w, s == SITE ? 80 : 40))
+            claims_read(w, file, s);
+    claims_forget_old_promise(w, file);
     size_t present_count = 0;
     struct flight_run *present = disk_resume(w, file, &present_count);
     int64_t size = present ? b->size : b->row_size;
     /* The catalogue does not forget one: bytes were mixed and lengths believed under it. */
-    b->digest_known |= w->has_digest[file] && world_chance(w, 80);
+    b->digest_known = claims_any(w, file);
     b->resumed = present;
     b->promised_size = present ? -1 : size;
     b->born_known = size >= 0 && (present ? b->digest_known : b->row_known || world_chance(w, 50));
     b->connections = 1 + (unsigned)world_random(w, 3);
-    owner_claim(w, file);
     struct flight_options o = {.mirrors = w->mirrors,
                                .size = size,
                                .connections = b->connections,
@@ -89,6 +69,8 @@ void owner_open(struct world *w, int file)
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
     o.now_ms = world_now_ms(w);
+    b->vouched_version = 0;
+    memset(b->sent, 0, sizeof(b->sent));
     b->kept = b->verified = b->parked = b->committing = b->cut_since_known = false;
     b->idle_ms = -1;
     memset(b->ask, 0, sizeof(b->ask));
@@ -139,6 +121,7 @@ void owner_release(struct world *w)
         content_clear(&b->cut);
     }
     refusals_free(w->refusals);
+    portal_free(w->portal);
     budget_free(w->budget);
 }
 
@@ -169,6 +152,7 @@ static void on_known(struct world *w, int file, const struct flight_command *c)
     b->known = true;
     b->known_size = b->row_size = c->size;
     b->row_known = c->size >= 0;
+    claims_promise(w, file);
 }
 
 /* Of a body whose length nobody told. */
@@ -195,9 +179,10 @@ static void on_release(struct world *w, int file, const struct flight_command *c
         if (!b->judging || (b->verdict != FLIGHT_AGREED && b->verdict != FLIGHT_SOUND))
             world_fault(w, "file %d: verified before it was judged good", file);
         b->judging = false;
+        b->vouched_version = b->digest_known && c->size ? content_at(&b->content, 0)->version : 0;
         if (extents_end(&b->reported, 0) < c->size || b->hashed < c->size)
             world_fault(w, "file %d: verified before all was there and hashed", file);
-        if (b->digest_known && strcmp(digest, b->digest) != 0)
+        if (!claims_allow(w, file, digest))
             world_fault(w, "file %d: verified with a wrong digest", file);
         if (!b->digest_known && !content_is_of_one_answer(&b->content))
             world_fault(w, "file %d: bytes of several answers mixed without a digest", file);
@@ -229,54 +214,6 @@ static void on_hash(struct world *w, int file, const struct flight_command *c)
     e->flight = b->flights;
 }
 
-/* Reading the disk takes moments, asking an authority's page again seconds. */
-static void on_judge(struct world *w, int file, const struct flight_command *c)
-{
-    struct blob *b = &w->blob[file];
-    char digest[SHA256_HEX];
-    TRACE(w, "file %d judge %llu", file, (unsigned long long)c->judgement);
-    content_digest(&b->content, file, c->size, digest);
-    if (b->judging || b->verified || b->hashing || b->hashed < c->size ||
-        extents_end(&b->reported, 0) < c->size || strcmp(c->sha256, digest) != 0)
-        world_fault(w, "file %d: is to be judged%s", file,
-                    b->judging ? " again" : ", and is not whole and hashed");
-    b->judging = true;
-    uint64_t most_us = world_chance(w, 80) ? 5000 : 10000000;
-    struct event *e = world_post(w, EVENT_JUDGED, 1 + (int64_t)world_random(w, most_us));
-    e->file = file;
-    e->number = c->judgement;
-    e->to = c->size;
-    e->flight = b->flights;
-}
-
-/* By what is claimed when the verdict falls. Of a spoilt file that nobody vouches for, its
- * structure shows it only where the wrong byte lies in it. */
-static enum flight_verdict verdict_of(struct world *w, int file, int64_t size)
-{
-    struct blob *b = &w->blob[file];
-    char digest[SHA256_HEX];
-    content_digest(&b->content, file, size, digest);
-    if (b->digest_known)
-        return strcmp(digest, b->digest) == 0 ? FLIGHT_AGREED : FLIGHT_WRONG;
-    const struct piece *first = content_at(&b->content, 0);
-    if (first && first->version == PORTAL)
-        return FLIGHT_UNSOUND;
-    return content_is_odd(&b->content, size) && world_chance(w, 50) ? FLIGHT_UNSOUND : FLIGHT_SOUND;
-}
-
-/* Also of a file that was cut meanwhile, of which the flight wants to hear nothing. */
-void owner_on_judged(struct world *w, const struct event *e)
-{
-    struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight)
-        return;
-    static const char *const text[] = {"agreed", "sound", "wrong", "unsound"};
-    b->verdict = b->last_verdict = verdict_of(w, e->file, e->to);
-    TRACE(w, "file %d judged %llu: %s", e->file, (unsigned long long)e->number, text[b->verdict]);
-    flight_on_judged(b->flight, e->number, b->verdict, text[b->verdict]);
-    owner_drain(w, e->file);
-}
-
 static void on_cut(struct world *w, int file, const struct flight_command *c)
 {
     TRACE(w, "file %d CUT %s", file, error_text(c->error));
@@ -291,50 +228,6 @@ static void on_cut(struct world *w, int file, const struct flight_command *c)
     b->cut_since_known = true;
 }
 
-/* Every byte was that mirror's own, and no disk or length of long ago had a part in it. */
-static void on_refuse(struct world *w, int file, const struct flight_command *c)
-{
-    struct blob *b = &w->blob[file];
-    bool wrong = c->error == ERROR_DIGEST_MISMATCH;
-    TRACE(w, "file %d refuses mirror %u", file, c->mirror);
-    for (size_t i = 0; i < b->cut.count; i++)
-        if (b->cut.list[i].mirror != c->mirror)
-            world_fault(w, "file %d: mirror %u is refused for bytes of mirror %u", file, c->mirror,
-                        b->cut.list[i].mirror);
-    if (b->last_verdict != (wrong ? FLIGHT_WRONG : FLIGHT_UNSOUND) || b->cut_resumed)
-        world_fault(w, "file %d: mirror %u is refused, and that was not the verdict", file,
-                    c->mirror);
-    bool portal = b->cut.count && b->cut.list[0].version == PORTAL;
-    if (w->mirror[c->mirror].honest && !(wrong && w->claim_wrong[file]) && !b->portal_seen)
-        world_fault(w, "file %d: honest mirror %u is refused", file, c->mirror);
-    b->refused |= 1u << c->mirror;
-    if (portal &&
-        (w->portal_files |= 1u << file) != 1u << file) { /* the second: it is recognised */
-        refusals_forget_bytes(w->refusals, c->sha256);
-        return;
-    }
-    refusals_note(w->refusals, "sim", path_of(file), c->mirror, c->sha256, portal, NULL, c->detail,
-                  world_now_ms(w));
-}
-
-/* What is right is known: who sent something else is blamed. */
-static void settle(struct world *w, int file, const struct flight_command *c)
-{
-    unsigned differ = refusals_settle(w->refusals, "sim", path_of(file), c->sha256);
-    struct flight_view v;
-    flight_view(w->blob[file].flight, &v);
-    for (unsigned m = 0; m < w->mirrors && c->authoritative; m++) {
-        if (v.senders & (1u << m)) {
-            budget_vouched(w->budget, m);
-        } else if (differ & (1u << m)) {
-            TRACE(w, "file %d blames mirror %u", file, m);
-            if (w->mirror[m].honest && !w->blob[file].portal_seen)
-                world_fault(w, "file %d: honest mirror %u is blamed", file, m);
-            budget_lied(w->budget, m, (uint64_t)file + 1, world_now_ms(w));
-        }
-    }
-}
-
 static void on_commit(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
@@ -344,13 +237,13 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
     bool length_known = b->told_size >= 0;
     if (strcmp(c->sha256, digest) != 0 || extents_end(&b->reported, 0) < c->size)
         world_fault(w, "file %d: commit of other bytes than are there", file);
-    if (c->authoritative != b->digest_known || (b->digest_known && strcmp(digest, b->digest) != 0))
+    if (c->authoritative != b->digest_known || !claims_allow(w, file, digest))
         world_fault(w, "file %d: commit against the known digest", file);
     if (!b->digest_known && !length_known)
         world_fault(w, "file %d: commit with neither length nor digest", file);
     if (length_known && b->told_size != c->size && !b->digest_known)
         world_fault(w, "file %d: commit of another length than announced", file);
-    settle(w, file, c);
+    judge_settle(w, file, c);
     b->committing = true;
     struct event *e = world_post(w, EVENT_COMMITTED, (int64_t)world_random(w, 100000));
     e->file = file;
@@ -362,10 +255,9 @@ static void on_fail(struct world *w, int file, const struct flight_command *c)
     struct blob *b = &w->blob[file];
     TRACE(w, "file %d FAIL %s: %s", file, error_text(c->error), c->detail);
     if (w->well_ms && world_now_ms(w) > w->well_ms && w->mirrors == 1 && w->mirror[0].honest &&
-        b->digest_known && !w->stopping && !c->refusals)
+        w->good[file] && b->digest_known && !w->stopping && !c->refusals)
         world_fault(w, "file %d: failed, and the only mirror is well", file);
-    if (c->refusals)
-        refusals_failed(w->refusals, "sim", path_of(file), world_now_ms(w));
+    judge_failed(w, file, c);
     if (c->doubted) {
         b->row_size = -1;
         b->row_known = false;
@@ -441,13 +333,13 @@ static void execute(struct world *w, int file, const struct flight_command *c)
         on_hash(w, file, c);
         break;
     case FLIGHT_JUDGE:
-        on_judge(w, file, c);
+        judge_begin(w, file, c);
         break;
     case FLIGHT_CUT:
         on_cut(w, file, c);
         break;
     case FLIGHT_REFUSE:
-        on_refuse(w, file, c);
+        judge_refuse(w, file, c);
         break;
     case FLIGHT_COMMIT:
         on_commit(w, file, c);
@@ -549,4 +441,5 @@ void owner_on_committed(struct world *w, const struct event *e)
     owner_drain(w, e->file);
     if (b->flight)
         world_fault(w, "file %d: committed, but no end", e->file);
+    claims_compare_kept(w, e->file); /* a page may have spoken meanwhile */
 }

@@ -50,9 +50,20 @@ static bool blob_is_read(const struct world *w, const struct reader *newcomer)
     return false;
 }
 
+/* What is kept is served only under what is claimed today. */
+static void check_kept(struct world *w, int file)
+{
+    const struct blob *b = &w->blob[file];
+    char digest[SHA256_HEX];
+    content_digest(&b->content, file, b->size, digest);
+    if (b->kept && !claims_allow(w, file, digest))
+        world_fault(w, "file %d: it is kept, and not what is claimed", file);
+}
+
 static void join(struct world *w, struct reader *r, enum flight_use use)
 {
     if (blob_is_read(w, r)) {
+        check_kept(w, r->file);
         w->blob[r->file].kept = false; /* evicted after that */
         return;
     }
@@ -155,7 +166,7 @@ void readers_dismiss(struct world *w, int file, const char *why)
         r->used = false;
         if (!r->final)
             continue;
-        if (r->tries > TRIES && w->hopeful)
+        if (r->tries > TRIES && w->good[file])
             world_fault(w, "file %d: an honest mirror, and %u times in vain", file, r->tries);
         /* As installers do: soon at first; later than failures are remembered in the end. */
         struct event *e =
@@ -182,7 +193,7 @@ static void read_some(struct world *w, struct reader *r, int64_t end)
             world_fault(w, "file %d: reader reads a hole at %lld", r->file, (long long)r->at);
             return;
         }
-        r->wrong_seen |= p->version != RIGHT;
+        r->version = !r->version || r->version == p->version ? p->version : WRONG;
         r->at = p->to < limit ? p->to : limit;
     }
 }
@@ -190,7 +201,8 @@ static void read_some(struct world *w, struct reader *r, int64_t end)
 static void finish(struct world *w, struct reader *r)
 {
     const struct blob *b = &w->blob[r->file];
-    if (r->use == FLIGHT_WHOLE && r->wrong_seen && b->digest_known)
+    if (r->use == FLIGHT_WHOLE && r->version && b->vouched_version &&
+        r->version != b->vouched_version)
         world_fault(w, "file %d: reader %llu ends complete with a wrong byte", r->file,
                     (unsigned long long)r->id);
     if (r->final) {

@@ -136,6 +136,19 @@ static int64_t draw_size(struct world *w)
     return (int64_t)world_random(w, world_chance(w, 85) ? 24 << 20 : 120 << 20);
 }
 
+static void prepare_portal(struct world *w)
+{
+    if (portal_new(&w->portal))
+        world_fault(w, "portal_new failed");
+    if (!world_chance(w, 15))
+        return;
+    int64_t at = (int64_t)world_random(w, BUSY_US / 2);
+    struct event *e = world_post(w, EVENT_PORTAL, at);
+    e->index = world_chance(w, 50) ? 100 : 1 + (int)world_random(w, 100);
+    e->number = world_random(w, PORTAL_KINDS);
+    world_post(w, EVENT_PORTAL, at + (int64_t)world_random(w, BUSY_US / 2))->index = 0;
+}
+
 static void prepare(struct world *w)
 {
     w->mirrors = 1 + (unsigned)world_random(w, MIRRORS);
@@ -146,20 +159,15 @@ static void prepare(struct world *w)
         w->has_digest[f] = world_chance(w, 65);
         w->has_size[f] = world_chance(w, 40);
         w->blob[f].row_size = w->has_size[f] ? w->size[f] : -1;
-        w->claim_wrong[f] = w->has_digest[f] && world_chance(w, 20);
-        if (w->claim_wrong[f])
-            world_post(w, EVENT_CORRECT, (int64_t)world_random(w, BUSY_US))->file = f;
+        w->name[f][0] = (char)('0' + f);
     }
     for (unsigned m = 0; m < w->mirrors; m++) {
         mirror_make(w, m);
         w->hopeful |= w->mirror[m].honest;
         world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = (int)m;
     }
-    if (world_chance(w, 15)) {
-        int64_t at = (int64_t)world_random(w, BUSY_US / 2);
-        world_post(w, EVENT_PORTAL, at)->index = 1;
-        world_post(w, EVENT_PORTAL, at + (int64_t)world_random(w, BUSY_US / 2))->index = 0;
-    }
+    claims_prepare(w);
+    prepare_portal(w);
     unsigned readers = 1 + (unsigned)world_random(w, 30);
     for (unsigned i = 0; i < readers; i++) {
         int64_t at = world_chance(w, 30) ? 0 : (int64_t)world_random(w, BUSY_US);
@@ -167,8 +175,6 @@ static void prepare(struct world *w)
         e->file = (int)world_random(w, (uint64_t)w->files);
         e->index = -1;
     }
-    if (world_chance(w, 50))
-        world_post(w, EVENT_DIGEST, (int64_t)world_random(w, BUSY_US));
     if (world_chance(w, 15))
         world_post(w, EVENT_STOP, (int64_t)world_random(w, BUSY_US));
     world_post(w, EVENT_TICK, TICK_US);
@@ -183,20 +189,6 @@ static void prepare(struct world *w)
         world_fault(w, "budget_new failed");
     if (refusals_new(&w->refusals))
         world_fault(w, "refusals_new failed");
-}
-
-static void on_digest(struct world *w)
-{
-    for (int f = 0; f < w->files; f++) {
-        struct blob *b = &w->blob[f];
-        if (!b->flight || !w->has_digest[f] || b->verified)
-            continue;
-        TRACE(w, "file %d digest known", f);
-        b->digest_known = true;
-        owner_claim(w, f);
-        flight_on_vouched(b->flight);
-        owner_drain(w, f);
-    }
 }
 
 static void on_stop(struct world *w)
@@ -270,7 +262,7 @@ static void dispatch(struct world *w, const struct event *e)
         owner_on_hashed(w, e);
         break;
     case EVENT_JUDGED:
-        owner_on_judged(w, e);
+        judge_end(w, e);
         break;
     case EVENT_COMMITTED:
         owner_on_committed(w, e);
@@ -290,10 +282,10 @@ static void dispatch(struct world *w, const struct event *e)
             crash(w, (enum crash)e->index);
         break;
     case EVENT_DIGEST:
-        on_digest(w);
+        claims_read(w, e->file, (unsigned)e->index);
         break;
     case EVENT_CORRECT:
-        owner_correct(w, e->file);
+        claims_correct(w, e->file, (unsigned)e->index);
         break;
     case EVENT_MIRROR:
         if (w->calm)
@@ -302,9 +294,10 @@ static void dispatch(struct world *w, const struct event *e)
         world_post(w, EVENT_MIRROR, (int64_t)world_random(w, 20000000))->index = e->index;
         break;
     case EVENT_PORTAL:
-        w->portal = e->index && !w->calm;
-        w->portal_files = 0;
-        TRACE(w, "portal %s", w->portal ? "comes" : "goes");
+        w->portal_percent = w->calm ? 0 : (unsigned)e->index;
+        w->portal_kind = (enum portal_kind)e->number;
+        w->portal_host = e->index && world_chance(w, 10) ? "portal.example" : NULL;
+        TRACE(w, "portal %s", w->portal_percent ? "comes" : "goes");
         break;
     case EVENT_TICK:
         on_tick(w);
@@ -340,6 +333,10 @@ static void begin_calm(struct world *w)
     for (unsigned m = 0; m < w->mirrors; m++)
         mirror_calm(w, m);
     for (int f = 0; f < w->files; f++) {
+        w->page[f][SITE].version = w->has_digest[f] ? RIGHT : 0;
+        w->page[f][SITE].size = w->size[f];
+        claims_read_all(w, f);
+        w->good[f] = w->hopeful && claims_allow_right(w, f);
         struct event *e = world_post(w, EVENT_ARRIVE, 1);
         e->file = f;
         e->index = 0;
@@ -359,8 +356,8 @@ static void check_readers(struct world *w)
         if (w->reader[i].used && !w->reader[i].stepping && !w->reader[i].final)
             world_fault(w, "file %d: reader %" PRIu64 " waits for ever", w->reader[i].file,
                         w->reader[i].id);
-    for (int f = 0; f < w->files && w->hopeful && !w->stopping; f++)
-        if (!w->served[f])
+    for (int f = 0; f < w->files && !w->stopping; f++)
+        if (w->good[f] && !w->served[f])
             world_fault(w, "file %d: an honest mirror, and a patient reader was not served", f);
 }
 

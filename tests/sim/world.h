@@ -17,13 +17,16 @@
 #include "engine/budget.h"
 #include "engine/extents.h"
 #include "engine/flight.h"
+#include "engine/portal.h"
 #include "engine/precedence.h"
 #include "engine/refusals.h"
 
 enum {
     MIRRORS = 4, /* at most */
     FILES = 4,
-    READERS = 48, /* at once */
+    READERS = 48,   /* at once */
+    SITE = MIRRORS, /* who speaks of files: the canonical site, and below it the mirrors */
+    SPEAKERS,
     TRANSFERS = 128,
     EVENTS = 4096,
     RIGHT = 1,   /* version: what the authority's digest names */
@@ -66,6 +69,16 @@ bool content_is_odd(const struct content *c, int64_t size);
 /* Whether all bytes came under one strong validator, or in one transfer. */
 bool content_is_of_one_answer(const struct content *c);
 
+/* -------------------------------------------------------- what is claimed */
+
+struct word {
+    int version; /* that is claimed; 0: nothing */
+    int64_t size, said_s;
+    bool withdrawn; /* the page says it no more */
+};
+
+enum claimed { CLAIMED_NOTHING, CLAIMED, CLAIMED_BY_SOME, CLAIMED_OTHERWISE };
+
 /* -------------------------------------------------------------- mirrors */
 
 struct copy {       /* what a mirror has of one file */
@@ -76,7 +89,7 @@ struct copy {       /* what a mirror has of one file */
     int validator;  /* 0: none */
 };
 
-struct mirror {
+struct server {
     bool honest; /* never sends a wrong byte, never lies about length */
     bool refuses_head, ignores_ranges, unframed;
     bool down;                 /* refuses connections */
@@ -85,6 +98,10 @@ struct mirror {
     int64_t piece;             /* of a range it sends no more at once; 0: all */
     struct copy copy[FILES];
 };
+
+/* How a captive portal's page comes: with a label and a beginning by which it is refused at once,
+ * with the label alone, or as bytes like others. */
+enum portal_kind { PORTAL_PLAIN, PORTAL_LABELLED, PORTAL_BARE, PORTAL_KINDS };
 
 enum fate { FATE_GOOD, FATE_REFUSED, FATE_SILENT, FATE_STATUS, FATE_CUT, FATE_STALL };
 
@@ -102,7 +119,8 @@ struct transfer {
     bool head, resume; /* as asked */
     int64_t from, to;
     enum fate fate;
-    int64_t fate_at;           /* position */
+    int64_t fate_at; /* position */
+    enum portal_kind portal_kind;
     int64_t at, end;           /* bytes to send */
     int64_t limit;             /* 0: none */
     bool is_piece;             /* it ends before what was asked for */
@@ -129,7 +147,7 @@ struct reader {
     unsigned pause_ms, piece; /* reads so much, so often */
     int64_t leaves_ms;        /* -1: stays */
     bool stepping;            /* an event for it is under way */
-    bool wrong_seen;
+    int version;              /* of the bytes it has read; WRONG: of several */
 };
 
 /* ---------------------------------------------- the owner's side of a file */
@@ -164,8 +182,9 @@ struct blob {
     bool reserved, syncing;
     bool resumed; /* its bytes are of an earlier run */
     /* What the catalogue remembers of the file: what clients were told. */
-    int64_t row_size; /* -1 */
-    bool row_known;   /* a mirror said it; else an authority */
+    int64_t row_size;           /* -1 */
+    bool row_known;             /* a mirror said it; else an authority */
+    char row_under[SHA256_HEX]; /* what was believed then */
     int64_t promised_size;
     int64_t unsynced_ms; /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
@@ -182,8 +201,10 @@ struct blob {
     struct content cut;                        /* the bytes that were cut last */
     bool cut_resumed;                          /* some were of an earlier run */
     int64_t told_size;                         /* by an authority or an accepted answer */
-    char digest[SHA256_HEX];
-    int base_validator; /* of the bytes there */
+    int vouched_version;            /* of the verified bytes, when somebody claims it; else 0 */
+    bool right_allowed;             /* by what was claimed at the last verdict */
+    char sent[MIRRORS][SHA256_HEX]; /* noted of whom this flight refused */
+    int base_validator;             /* of the bytes there */
     unsigned base_mirror;
     bool has_base;
     struct ask ask[FLIGHT_SLOTS];
@@ -246,20 +267,28 @@ struct world {
     unsigned connections; /* of each mirror */
     struct refusals *refusals;
     unsigned mirrors;
-    struct mirror mirror[MIRRORS];
+    struct server mirror[MIRRORS];
     int files;
     int64_t size[FILES];
     bool has_digest[FILES], has_size[FILES];
-    bool claim_wrong[FILES]; /* until it is corrected */
+    char name[FILES][2];
+    struct word page[FILES][SPEAKERS], said[FILES][SPEAKERS]; /* today, and when it was read */
+    int64_t rechecked_ms[FILES];
+    bool good[FILES]; /* an honest mirror, and what is claimed allows its bytes; when all is calm */
+    unsigned lies[MIRRORS]; /* files that a mirror was blamed for, bit set */
     struct blob blob[FILES];
     struct transfer transfer[TRANSFERS];
     struct reader reader[READERS];
     int transfers, readers; /* places that have been used: the first ones */
     uint64_t last_reader, last_serial;
-    unsigned disk_trouble; /* in ten thousand writes */
-    bool calm;             /* the quiet end: what is good stays good */
-    int64_t well_ms;       /* from then on a good mirror answers at once; 0: not yet */
-    bool portal;           /* answers in the name of every mirror */
+    unsigned disk_trouble;   /* in ten thousand writes */
+    bool calm;               /* the quiet end: what is good stays good */
+    int64_t well_ms;         /* from then on a good mirror answers at once; 0: not yet */
+    unsigned portal_percent; /* of requests that a captive portal answers, for every mirror */
+    enum portal_kind portal_kind;
+    const char *portal_host;
+    struct portal *portal; /* what is known of it */
+    bool portal_open;
     unsigned portal_files; /* bit set: its page came in place of these */
     bool hopeful;          /* one honest mirror at least */
     bool stopping;
@@ -296,12 +325,9 @@ void world_trace(struct world *w, const char *format, ...) __attribute__((format
 void owner_drain(struct world *w, int file);
 void owner_ask(struct world *w, int file, const struct flight_command *c);
 void owner_retry_asks(struct world *w);
-void owner_claim(struct world *w, int file); /* what is claimed of it now */
-void owner_correct(struct world *w, int file);
 void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);
-void owner_on_judged(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);
 void owner_forget_partial(struct blob *b);
 void owner_check_turn(struct world *w, int file, unsigned slot, unsigned mirror);
@@ -326,6 +352,30 @@ void disk_finish_sync(struct world *w, struct disk *d); /* the daemon stops behi
 bool disk_fails(struct world *w);
 /* What was left, and is as the file is known to be: fills the blob. Release the runs by free(). */
 struct flight_run *disk_resume(struct world *w, int file, size_t *ret_count);
+
+/* ---- judge.c: verdicts, and what follows from them. */
+void judge_begin(struct world *w, int file, const struct flight_command *c);
+void judge_end(struct world *w, const struct event *e);
+void judge_refuse(struct world *w, int file, const struct flight_command *c);
+void judge_failed(struct world *w, int file, const struct flight_command *c);
+void judge_settle(struct world *w, int file, const struct flight_command *c);
+/* A page came in the place of a file: whether it is known to be a portal's. */
+bool judge_web_page(struct world *w, int file);
+void judge_no_page(struct world *w);
+
+/* ---- claims.c */
+void claims_prepare(struct world *w);
+void claims_correct(struct world *w, int file, unsigned speaker);
+void claims_read(struct world *w, int file, unsigned speaker);
+void claims_read_all(struct world *w, int file);
+void claims_compare_kept(struct world *w, int file);
+bool claims_recheck(struct world *w, int file);
+bool claims_any(const struct world *w, int file);
+bool claims_allow(const struct world *w, int file, const char sha256[SHA256_HEX]);
+bool claims_allow_right(const struct world *w, int file);
+enum claimed claims_judge(struct world *w, int file, const char sha256[SHA256_HEX]);
+void claims_promise(struct world *w, int file); /* clients were told a length */
+void claims_forget_old_promise(struct world *w, int file);
 
 /* ---- crash.c */
 void crash(struct world *w, enum crash kind);
