@@ -525,19 +525,19 @@ static void forgive_pause(struct flight *f, int64_t now_ms)
         f->slot[i].begun_ms += pause_ms;
         f->slot[i].heard_ms += pause_ms;
         f->slot[i].window_ms += pause_ms;
-        f->slot[i].long_ms += pause_ms;
     }
 }
 
 void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
+    int64_t passed_ms = now_ms - f->now_ms;
     forgive_pause(f, now_ms);
     f->now_ms = now_ms;
     for (unsigned m = 0; m < f->mirrors; m++)
         f->rate[m] = rates ? rates[m] : 0;
     if (f->shy && now_ms - f->shy_since_ms >= SHY_MS)
         f->shy = 0;
-    flight_leave_trickle(f);
+    flight_leave_trickle(f, passed_ms < TICK_MOST_MS ? passed_ms : TICK_MOST_MS);
     flight_hedge(f);
     sync_when_due(f);
     if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */

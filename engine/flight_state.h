@@ -27,6 +27,7 @@ enum {
     PACE_SHARE = 4,     /* slow: below a quarter of what another mirror is known to bring */
     TRICKLE_MS = 30000, /* over so long, less than so much a second is no transfer */
     TRICKLE_BYTES = 1 << 10,
+    TRICKLES_MOST = 2,     /* so often, where others are raced, or were tried before */
     LEFT_MS = 30000,       /* so long the pace at which a mirror was left is what is known of it */
     HEDGE_AGAIN_MS = 2000, /* when there was nobody to ask beside */
     SHY_MS = 10000,        /* so long a mirror that failed ahead is not asked ahead */
@@ -55,7 +56,6 @@ struct slot {
     uint64_t rival;    /* a hedge: the slow transfer that was asked for the same run; else 0 */
     int64_t begun_ms, heard_ms;      /* asked; last brought something */
     int64_t window_ms, window_bytes; /* brought since then */
-    int64_t long_ms, long_bytes;     /* the same of a window of half a minute */
     int64_t pace;                    /* bytes a second in the window before; -1: none yet */
     enum flight_rank rank;
     uint64_t transfer;
@@ -74,6 +74,12 @@ struct slot {
     bool refused;  /* the mirror would not give the beginning as a range */
     bool limited;  /* `to` was drawn in: more than that was asked for */
     bool of_whole; /* a whole-file reader waits for it, far ahead of the front */
+};
+
+/* What a mirror brought while its transfers ran, over one window after the other. */
+struct trickle {
+    int64_t ms, all_ms, bytes; /* all: of each transfer, together */
+    unsigned times;            /* so many windows in which next to nothing came */
 };
 
 struct reader {
@@ -101,6 +107,7 @@ struct flight {
     int64_t rate[FLIGHT_MIRRORS];      /* bytes a second, of all files; 0 not measured */
     int64_t left_rate[FLIGHT_MIRRORS]; /* at which a slow transfer was left */
     int64_t left_ms[FLIGHT_MIRRORS];
+    struct trickle trickle[FLIGHT_MIRRORS];
     unsigned left;
     int64_t hedge_after_ms;
     bool plain;      /* later answers could not be held to the first one: one transfer brings all */
@@ -176,5 +183,5 @@ bool flight_is_stalled(const struct flight *f, const struct slot *s);
 bool flight_is_racing(const struct flight *f, const struct slot *s);
 /* Whether the slot was asked beside the other one. */
 bool flight_races(const struct slot *hedge, const struct slot *with);
-/* Leaves a mirror that trickles, where nobody can be raced, for one that has not been tried. */
-void flight_leave_trickle(struct flight *f);
+/* So much time has passed: leaves a mirror that trickles for another one. */
+void flight_leave_trickle(struct flight *f, int64_t passed_ms);

@@ -226,40 +226,71 @@ static void stop_outrun(struct flight *f, struct slot *s)
     flight_stop_slot(f, s);
 }
 
-static bool has_trickled(const struct flight *f, struct slot *s)
+/* Whether its transfers, of which one may go on where another gave its connection away, have
+ * brought next to nothing each for half a minute. */
+static bool has_trickled(struct flight *f, unsigned mirror, int64_t passed_ms)
 {
-    if (s->state != SLOT_RUNNING || !s->accepted || f->now_ms - s->long_ms < TRICKLE_MS)
+    struct trickle *t = &f->trickle[mirror];
+    int64_t running = 0;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        running +=
+            f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted && f->slot[i].mirror == mirror;
+    t->ms += running ? passed_ms : 0;
+    t->all_ms += running * passed_ms;
+    if (!running || t->ms < TRICKLE_MS)
         return false;
-    int64_t rate = s->long_bytes * 1000 / (f->now_ms - s->long_ms);
-    s->long_ms = f->now_ms;
-    s->long_bytes = 0;
-    return rate < TRICKLE_BYTES;
+    bool slow = t->bytes * 1000 / t->all_ms < TRICKLE_BYTES;
+    *t = (struct trickle){.times = slow ? t->times + 1 : 0};
+    return slow;
 }
 
-/* Where another mirror's answer could not be held to this one's, or the length is not known, nobody
- * is raced. With a claim another goes on behind it, else it begins anew: its readers, who have had
- * next to nothing, are cut. */
-void flight_leave_trickle(struct flight *f)
+/* Who might do better, and can go on behind what is there: those that were not tried, or, after a
+ * minute, any. */
+static unsigned successors(const struct flight *f, unsigned mirror)
 {
     unsigned all = (1u << f->mirrors) - 1;
-    for (unsigned i = 0; i < FLIGHT_SLOTS && f->phase == FILLING && !flight_is_whole(f); i++) {
+    unsigned tried = f->trickle[mirror].times < TRICKLES_MOST ? f->slot[FRONT].tried : 0;
+    return all & ~(f->refused | f->dead | tried | 1u << mirror);
+}
+
+static void leave(struct flight *f, unsigned mirror)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         struct slot *s = &f->slot[i];
-        unsigned bit = 1u << s->mirror;
-        bool raced = flight_is_provable(f) && f->size >= 0;
-        if (!has_trickled(f, s) || raced || !(all & ~(f->refused | f->dead | s->tried | bit)))
+        if (s->state == SLOT_RUNNING && s->accepted && s->mirror == mirror)
+            stop_outrun(f, s);
+    }
+    f->slot[FRONT].tried |= 1u << mirror;
+    f->trickle[mirror].times = 0;
+    flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
+}
+
+/* Begins anew without a mirror. Those whose answers were about another file than the bytes that go
+ * may do. */
+static void begin_without(struct flight *f, unsigned mirror)
+{
+    unsigned dead = (f->dead & ~f->others) | 1u << mirror;
+    flight_start_over(f, ERROR_TIMEOUT);
+    f->dead = dead;
+}
+
+/* A race is given half a minute more. Where nobody is raced, or in vain, another mirror goes on
+ * behind what is there, if it can be held to that; else it begins anew: readers, who have had next
+ * to nothing, are cut. */
+void flight_leave_trickle(struct flight *f, int64_t passed_ms)
+{
+    for (unsigned m = 0; m < f->mirrors && f->phase == FILLING && !flight_is_whole(f); m++) {
+        if (!has_trickled(f, m, passed_ms))
             continue;
-        stop_outrun(f, s);
-        s->tried |= bit;
-        flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
-        if (f->vouched) {
-            flight_plan(f);
+        unsigned same = successors(f, m), anew = f->others & ~flight_barred(f) & ~(1u << m);
+        bool held = f->size >= 0 && flight_is_provable(f);
+        bool raced = held && !f->alone && (same & ~flight_barred(f));
+        if (!(same | anew) || (raced && f->trickle[m].times < TRICKLES_MOST))
             continue;
-        }
-        unsigned dead = f->dead | bit;
-        flight_start_over(f, ERROR_TIMEOUT);
-        f->dead = dead;
+        leave(f, m);
+        if (!same || f->alone || !(f->vouched || held))
+            begin_without(f, m);
         flight_plan(f);
-        return;
     }
 }
 
@@ -344,8 +375,8 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     s->endless = a->total < 0 && s->to < 0;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
-    s->heard_ms = s->window_ms = s->long_ms = f->now_ms;
-    s->window_bytes = s->long_bytes = 0;
+    s->heard_ms = s->window_ms = f->now_ms;
+    s->window_bytes = 0;
     if (s->accepted && (!has_begun(f, s) || !a->same_validator))
         f->has_strong = a->has_strong;
     if (f->size < 0 && a->total >= 0) {
@@ -430,6 +461,7 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         flight_on_disk_error(f, ERROR_NO_MEMORY);
         return;
     }
+    f->trickle[transfer % FLIGHT_MIRRORS].bytes += to - from;
     f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
     f->unsynced = true;
     f->prefix = extents_end(&f->present, 0);
@@ -437,7 +469,6 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         s->at = to > s->at ? to : s->at; /* disk lanes may overtake each other */
         s->heard_ms = f->now_ms;
         s->window_bytes += to - from;
-        s->long_bytes += to - from;
     }
     if (s && excess)
         on_excess(f, s);

@@ -485,40 +485,6 @@ static void no_segment_for_the_slow(void **state)
     }
 }
 
-/* A byte a second, and nothing to hold another mirror's answer to: after half a minute another one
- * begins anew. When that one trickles as well, it is left alone: there is nobody else. */
-static void trickling(void **state)
-{
-    (void)state;
-    for (int vouched = 0; vouched < 2; vouched++) {
-        open_flight(2, -1, vouched ? right : NULL);
-        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
-        expect("ask0-0");
-        mirror(0, 0);
-        expect("get0:0[0,16777216)");
-        int64_t total = vouched ? -1 : 1000000; /* of known size, a claim lets others race */
-        assert_int_equal(
-            answer_full(0, (struct flight_answer){200, total, 0, true, true, true, false}), 0);
-        expect(vouched ? "known:-1" : "known:1000000");
-        clock_ms = 250;
-        int64_t at = 0;
-        for (; clock_ms < 30000; clock_ms += 250) {
-            if (clock_ms % 1000 == 0)
-                bytes(0, at, at + 1), at++;
-            flight_on_tick(f, clock_ms, NULL);
-        }
-        struct flight_command c;
-        bool left = false;
-        while (flight_next(f, &c))
-            left |= c.type == FLIGHT_STOP || c.type == FLIGHT_CUT;
-        assert_false(left);
-        for (; clock_ms < 31500; clock_ms += 250)
-            flight_on_tick(f, clock_ms, NULL);
-        expect(vouched ? "stop,1 bytes a second ask0-1" : "stop,1 bytes a second cut ask0-1");
-        stop(vouched ? "fail:-17 end" : "fail:-17 end");
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,7 +501,6 @@ int main(void)
         cmocka_unit_test(wanted_ahead_of_the_front),
         cmocka_unit_test(open_end_ahead_of_the_front),
         cmocka_unit_test(yielding),
-        cmocka_unit_test(trickling),
         cmocka_unit_test(ask_withdrawn),
         cmocka_unit_test(range_of_a_small_file),
         cmocka_unit_test(hedge),
