@@ -80,11 +80,13 @@ void mirror_change(struct world *w, unsigned index)
     m->trouble = world_chance(w, 40) ? 0 : (unsigned)world_random(w, 90);
     m->latency_ms = 1 + (unsigned)world_random(w, 200);
     m->rate = world_chance(w, 10) ? 30 : 100 + (unsigned)world_random(w, 20000);
+    if (world_chance(w, 3))
+        m->rate = 1;
     if (!m->honest && world_chance(w, 30))
         make_copies(w, index);
 }
 
-/* In the quiet end honest mirrors work; the others lie on or are down. */
+/* In the quiet end honest mirrors work; the others lie on, trickle or are down. */
 void mirror_calm(struct world *w, unsigned index)
 {
     struct server *m = &w->mirror[index];
@@ -94,6 +96,9 @@ void mirror_calm(struct world *w, unsigned index)
         m->trouble = 0;
     } else if (world_chance(w, 50)) {
         m->down = true;
+    } else if (w->all_good && world_chance(w, 20)) {
+        m->rate = 1; /* it trickles: the others are to be asked */
+        m->trouble = 0;
     }
 }
 

@@ -218,6 +218,15 @@ static void tell_time(struct world *w)
     }
 }
 
+static bool flies(const struct world *w)
+{
+    struct flight_view v = {.parked = true};
+    for (int f = 0; f < w->files && v.parked; f++)
+        if (w->blob[f].flight)
+            flight_view(w->blob[f].flight, &v);
+    return !v.parked;
+}
+
 static void on_tick(struct world *w)
 {
     tell_time(w);
@@ -225,7 +234,7 @@ static void on_tick(struct world *w)
     owner_check_turns(w);
     for (int f = 0; f < w->files; f++)
         readers_wake(w, f); /* those whose time to leave has come */
-    bool idle = w->calm;
+    bool idle = w->calm && !flies(w);
     for (int i = 0; i < w->readers && idle; i++)
         idle = !w->reader[i].used;
     world_post(w, EVENT_TICK, idle ? 60 * TICK_US : TICK_US);
@@ -330,13 +339,13 @@ static void begin_calm(struct world *w)
 {
     TRACE(w, "---- calm");
     w->calm = true;
-    for (unsigned m = 0; m < w->mirrors; m++)
-        mirror_calm(w, m);
+    w->all_good = w->files == 1;
     for (int f = 0; f < w->files; f++) {
         w->page[f][SITE].version = w->has_digest[f] ? RIGHT : 0;
         w->page[f][SITE].size = w->size[f];
         claims_read_all(w, f);
         w->good[f] = w->hopeful && claims_allow_right(w, f);
+        w->all_good &= w->good[f] && claims_any(w, f);
         struct event *e = world_post(w, EVENT_ARRIVE, 1);
         e->file = f;
         e->index = 0;
@@ -346,6 +355,8 @@ static void begin_calm(struct world *w)
             e->index = -1;
         }
     }
+    for (unsigned m = 0; m < w->mirrors; m++)
+        mirror_calm(w, m);
     w->well_ms = world_now_ms(w) + WELL_MS;
 }
 
