@@ -10,7 +10,11 @@
 #include "engine/roster.h"
 #include "engine/slot.h"
 
-enum { FORCE_EVERY_MS = 30000 }; /* no-cache: at most so often per page */
+enum {
+    FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
+    DOUBT_LEAST_MS = 2000, /* of a page that bytes contradict: as of the file, then twice as long */
+    DOUBT_MOST_MS = 60000,
+};
 
 const char slot_no_owner[] = "no origin of this index has that project";
 
@@ -20,6 +24,7 @@ enum need {
     NEED_PAGE,    /* the first one */
     NEED_ANSWER,  /* of all mirrors, now */
     NEED_REFRESH, /* a newer one, for a moment */
+    NEED_NEWS,    /* the same, whatever its age */
 };
 
 struct awaited {
@@ -40,7 +45,7 @@ static int await(struct engine *e, struct slot *s, enum need need, const struct 
                  struct waiter *waiter)
 {
     struct awaited a = {s, s->answers, need == NEED_PAGE};
-    slot_post_load(e, s, need == NEED_ANSWER, by);
+    slot_post_load(e, s, need == NEED_ANSWER || need == NEED_NEWS, by);
     return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
 }
 
@@ -63,6 +68,27 @@ bool slot_may_force(struct slot *s, int64_t now_ms)
            atomic_compare_exchange_strong(&s->forced_ms, &last_ms, now_ms);
 }
 
+void slot_doubt(struct slot *s)
+{
+    if (s->doubt_wait_ms)
+        return;
+    s->doubt_ms = clock_monotonic_ms() + DOUBT_LEAST_MS;
+    s->doubt_wait_ms = DOUBT_LEAST_MS;
+}
+
+/* The client that a file was refused to has come again, maybe after the index was corrected. */
+static bool is_doubt_due(struct slot *s, int64_t now_ms)
+{
+    int64_t due_ms = s->doubt_ms, wait_ms = s->doubt_wait_ms;
+    if (!wait_ms || now_ms < due_ms)
+        return false;
+    wait_ms = wait_ms < DOUBT_MOST_MS / 2 ? 2 * wait_ms : DOUBT_MOST_MS;
+    if (!atomic_compare_exchange_strong(&s->doubt_ms, &due_ms, now_ms + wait_ms))
+        return false;
+    s->doubt_wait_ms = wait_ms;
+    return true;
+}
+
 static enum need need_of(struct slot *s, const struct page *page, bool refresh, int64_t now_ms)
 {
     if (!page)
@@ -71,6 +97,8 @@ static enum need need_of(struct slot *s, const struct page *page, bool refresh, 
     if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
         || (refresh && slot_may_force(s, now_ms)))
         return NEED_ANSWER;
+    if (is_doubt_due(s, now_ms))
+        return NEED_NEWS;
     return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
 }
 
@@ -114,7 +142,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
         return refuse_short(e, ret, ret_state);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
     if (need)
-        waiter->until_ms = now_ms + (need == NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
+        waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
     bool over = waited && waiter_is_late(waiter);
     if (waited && !page && !over) /* it has just been dropped again */
         need = NEED_PAGE;

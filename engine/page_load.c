@@ -118,6 +118,14 @@ static struct page *keep_old(struct slot *s, struct page *page, bool *stale, int
     return NULL;
 }
 
+/* Mirrors claim something else now. */
+static void judge_doubt(struct slot *s, const struct build *b)
+{
+    for (size_t i = 0; s->doubt_wait_ms && i < b->merge.count; i++)
+        if (b->merge.files[i].learns)
+            s->doubt_wait_ms = 0;
+}
+
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
@@ -169,6 +177,7 @@ static void built(struct build *b)
     }
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
+        judge_doubt(s, b);
         build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
     } else {
         build_free(b);

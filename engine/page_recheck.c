@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Bytes contradict what a page claims of them: before anybody is blamed the page is asked for
- * again, at most once in FORCE_EVERY_MS, as for a client's no-cache. Whoever waits for that is told
- * when the load has come to an end, or had its time: bytes are being held back meanwhile.
+ * again, at most once in FORCE_EVERY_MS, as for a client's no-cache. Until it changes it is
+ * doubted: a client that asks for the page has it asked for again after 2 s, then ever more seldom.
+ * Whoever waits for that is told when the load has come to an end, or had its time: bytes are being
+ * held back meanwhile.
  */
 #include <stdlib.h>
 
@@ -24,6 +26,8 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
 {
     int64_t now_ms = clock_monotonic_ms();
     struct slot *s = pages_slot_of(e, origin, path);
+    if (s)
+        slot_doubt(s);
     bool may = s && slot_may_force(s, now_ms);
     struct recheck *r = s && (may || s->loading) ? calloc(1, sizeof(*r)) : NULL;
     if (!r) {

@@ -28,12 +28,15 @@ struct slot {
     struct waitlist waiters; /* its lock guards `page` as well */
     struct page *page;
     _Atomic int64_t expires_ms, used_ms, forced_ms;
-    _Atomic uint64_t answers;       /* how often a load has come to an end */
-    _Atomic bool asked;             /* by a client, not only for a digest */
-    _Atomic bool visited;           /* itself, not only as a part of a flat page */
-    _Atomic bool is_askable;        /* there are files about which mirrors may be asked */
-    _Atomic bool is_left;           /* who waited has hung up, and nobody has come since */
-    _Atomic bool wanted;            /* a load is posted or running */
+    _Atomic uint64_t answers; /* how often a load has come to an end */
+    _Atomic bool asked;       /* by a client, not only for a digest */
+    _Atomic bool visited;     /* itself, not only as a part of a flat page */
+    _Atomic bool is_askable;  /* there are files about which mirrors may be asked */
+    _Atomic bool is_left;     /* who waited has hung up, and nobody has come since */
+    _Atomic bool wanted;      /* a load is posted or running */
+    /* Bytes have contradicted what it claims, and it claims the same since: a client's request has
+     * it asked for again. When next, and how long after that; 0: it is not doubted. */
+    _Atomic int64_t doubt_ms, doubt_wait_ms;
     _Atomic int64_t hasty_until_ms; /* a refresh was waited for in vain: until then nobody does */
     bool stale;                     /* under the lock */
     char progress[256];   /* likewise: what a client is told that has waited long enough */
@@ -87,6 +90,8 @@ struct slot *pages_slot_of(struct engine *engine, const struct origin *origin, c
 /* Whether the page may be asked for in spite of what there is, and then it counts as having been.
  */
 bool slot_may_force(struct slot *slot, int64_t now_ms);
+/* Bytes contradict what the page says. */
+void slot_doubt(struct slot *slot);
 void slot_unref(struct slot *slot);
 /* A project of an origin without channels has the same page below every index: the query asks for
  * the one that all of them share whose links are as deep. */

@@ -4,6 +4,7 @@
 import gzip
 import json
 import re
+import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -118,6 +119,8 @@ class Stage:
             yanked = f'data-yanked="{escape(YANKED)}" ' if key == "wrong" else ""
             links.append(link.replace("<a ", f"<a {known}{yanked}"))
         self.origin.change(f"/whl/cu126/{self.wheels['growing'].name}", gate=self.gate)
+        self.wrong_gate = Gate(HELD)
+        self.origin.change(f"/whl/cu126/{self.wheels['wrong'].name}", gate=self.wrong_gate)
         self._put_pages(links)
         pypi = [pypi_mirror("second", self.origin.url)]
         text = configuration(pytorch=[official_mirror("first", self.origin.url)], pypi=pypi)
@@ -140,7 +143,8 @@ class Stage:
         put("/trouble/down/", b"no", status=500)
         self.origin.put_page("/trouble/portal/", PORTAL_PAGE.decode())
         put("/packages/widgets-variants.json", b'{"variants": {}}' * 100)
-        sdist = gzip.compress(bytes(10240))  # an empty archive
+        member = tarfile.TarInfo("chunked-1.0/PKG-INFO").tobuf()  # an empty file
+        sdist = gzip.compress(member + bytes(1024))
         put("/packages/chunked-1.0.tar.gz", sdist, framing="chunked", ignore_range=True)
 
     def _warm(self):
@@ -173,6 +177,7 @@ class Stage:
 
     def stop(self):
         self.gate.open()
+        self.wrong_gate.open()
         self.silence.set()
         self.reader.wait_end()
         assert self.reader.body == self.wheels["growing"].read_bytes()

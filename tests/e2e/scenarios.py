@@ -44,6 +44,12 @@ class Scenario:
     def has_yanked(self):
         return any(r.get("yanked") for p in self.projects.values() for r in p.values())
 
+    @property
+    def has_files(self):
+        """Else its flat channel is not there, and asking for it is a 400."""
+        releases = [r for p in self.projects.values() for r in p.values()]
+        return any(r.get("wheel", True) or r.get("sdist", True) for r in releases)
+
 
 def _read(path):
     told = tomllib.loads(path.read_text())
@@ -173,7 +179,12 @@ def _restrictions(scenario):
 
 
 class Uv:
-    REFUSAL = re.compile("No solution found when resolving dependencies|no mirror of flat has such")
+    @staticmethod
+    def says_so(scenario, layout, text):
+        """Whether it gives up for the reason that there is."""
+        if layout == "flat" and not scenario.has_files:
+            return "no mirror of flat has such a channel" in text
+        return "No solution found when resolving dependencies" in text
 
     @staticmethod
     def can_say(_):
@@ -202,6 +213,11 @@ class Uv:
 
 class Pip:
     REFUSAL = re.compile("No matching distribution|ResolutionImpossible|a different Python")
+
+    @classmethod
+    def says_so(cls, scenario, layout, text):
+        return bool(cls.REFUSAL.search(text))
+
     # Unlike uv it heeds upper bounds, and builds nothing for another Python than its own.
     REFUSED = re.compile("python-less-than-current|incompatible-python-compatible-override-.+")
     # Unlike uv it takes what is yanked when anything pins it.

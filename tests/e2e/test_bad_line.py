@@ -80,12 +80,6 @@ def assert_no_worse(direct, through, may_cost_s=MORE_S):
         assert more < may_cost_s, f"{through.seconds:.1f} s, and {direct.seconds:.1f} s without us"
 
 
-# What is not there yet, and what is seen of it.
-NOT_YET_CLAIMS = pytest.mark.xfail(
-    strict=True, reason="a wrong digest is believed after the index is corrected"
-)
-
-
 # ------------------------------------------------------------------ far and slow
 
 
@@ -404,7 +398,6 @@ def test_a_listing_that_is_ahead_of_its_files(origin, serve, new, tmp_path):
         assert origin_of(through.target, "torch") == "right"
 
 
-@NOT_YET_CLAIMS
 def test_a_file_that_is_ahead_of_its_listing(origin, serve, new, tmp_path):
     """The index still names the digest of the bytes that were there before. A client that checks it
     refuses; one that does not installs what the index does not mean, and through us neither does. When
