@@ -131,6 +131,22 @@ bool claims_allow(const struct world *w, int file, const char sha256[SHA256_HEX]
     return any;
 }
 
+/* Those that count name different bytes. */
+static bool is_disputed(const struct world *w, int file)
+{
+    const struct word *first = NULL;
+    bool differ = false;
+    int best = heaviest(w, file);
+    for (unsigned s = 0; s < SPEAKERS && best; s++) {
+        const struct word *word = &w->said[file][s];
+        if (weight(w, file, s) != best)
+            continue;
+        first = first ? first : word;
+        differ |= word->size != first->size || (word->size && word->version != first->version);
+    }
+    return differ;
+}
+
 bool claims_allow_right(const struct world *w, int file)
 {
     char digest[SHA256_HEX];
@@ -177,6 +193,9 @@ enum claimed claims_judge(struct world *w, int file, const char sha256[SHA256_HE
         accepted != claims_allow(w, file, sha256))
         world_fault(w, "file %d: the bytes are %s, and the claims say otherwise", file,
                     accepted ? "accepted" : "refused");
+    if (l.choice.is_disputed != is_disputed(w, file))
+        world_fault(w, "file %d: the claims %s", file,
+                    l.choice.is_disputed ? "agree" : "contradict each other");
     if (!l.choice.counting)
         return CLAIMED_NOTHING;
     if (!accepted)

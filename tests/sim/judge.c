@@ -157,6 +157,8 @@ void judge_failed(struct world *w, int file, const struct flight_command *c)
     struct refused_file known;
     if (!c->refusals)
         return;
+    if (!w->blob[file].refused)
+        world_fault(w, "file %d: failed for copies that were refused by an old word", file);
     refusals_failed(w->refusals, "sim", w->name[file], world_now_ms(w));
     bool any = refusals_find(w->refusals, "sim", w->name[file], world_now_ms(w), &known);
     check_agreeing(w, file, any ? known.agreeing : 0);

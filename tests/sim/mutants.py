@@ -14,12 +14,13 @@ import sys
 import tempfile
 import time
 
-BASE = ["base/str.c", "base/error.c", "base/clock.c"]
-MODEL = [f"tests/sim/{name}.c" for name in ("checks", "content", "crash", "disk", "mirror", "owner", "readers", "sharing", "simulate", "world")]
-FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "engine/precedence.c", "cache/map.c"]
+BASE = ["base/str.c", "base/error.c", "base/clock.c", "base/digest.c"]
+MODEL = [f"tests/sim/{name}.c" for name in ("checks", "claims", "content", "crash", "disk", "judge", "mirror", "owner", "readers", "sharing", "simulate", "world")]
+FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "engine/precedence.c", "engine/claims.c", "engine/portal.c",
+          "cache/map.c"]
 BOARD = ["engine/board.c", "engine/wait.c"]
 # program: what is mutated, what else it is made of
-PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", *MODEL, *BASE]),
+PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", "index/digests.c", *MODEL, *BASE]),
             "threads": (BOARD, ["engine/extents.c", "tests/sim/threads.c", *BASE])}
 # As in meson.build.
 DIVERTED = [f"-D{name}=model_{name.removeprefix('pthread_mutex_')}" for name in (
@@ -50,6 +51,24 @@ MUTANTS = [
     ("never ask again who was wrong once", "if (!(f->blamed & ~f->refused & ~f->dead))", "if (1)"),
     ("blame whose bytes were right", "if (has(r, m) && strcmp(r->copy[m].sha256, sha256) != 0)", "if (has(r, m))"),
     ("wait an hour for who may be right by then", "r->until_ms = now_ms + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);", "r->until_ms = now_ms + 3600000;"),
+    ("refuse for ever who may be right by the new word", "f->refused = 0;\n    if (!f->vouched)", "if (!f->vouched)"),
+    # what is claimed
+    ("a mirror's word is as good as the site's", "return c->is_site ? SITE_SAYS : MIRROR_SAYS;", "return SITE_SAYS;"),
+    ("what was said once counts for ever", "return !c->is_remembered && now_s - c->said_s <= CLAIM_CURRENT_S;", "return true;"),
+    ("what was said once counts no more", "return c->is_site ? SITE_SAID : MIRROR_SAID;", "return SAYS_NOTHING;"),
+    ("believe all that ever was said", "if (weight > best)\n            ret->counting = 0;", ""),
+    ("accept what is claimed otherwise", "return !choice->counting;", "return true;"),
+    ("agree though two contradict each other", "if (choice->counting & (1u << k))\n                choice->is_disputed |=", "if (0)\n                choice->is_disputed |="),
+    ("mirrors never agree against a claim", "if (same & (same - 1) && !best)", "if (0)"),
+    ("mirrors agree that sent different bytes", "if (has(r, m) && has(r, o) && strcmp(r->copy[m].sha256, r->copy[o].sha256) == 0)", "if (has(r, m) && has(r, o))"),
+    ("put out for one file", "now_ms - h->lie[LIES_MOST - 1].ms < LIE_MS)", "now_ms - h->lie[0].ms < LIE_MS)"),
+    # captive portals
+    ("one page is a portal's", "page->file != file &&", "1 &&"),
+    ("never recognise a portal", "strcmp(page->sha256, sha256) == 0;\n    }\n    p->is_open |=", "0;\n    }\n    p->is_open |="),
+    ("a portal stays", "bool was_open = p->is_open;\n    forget(p);", "bool was_open = p->is_open;"),
+    # slow mirrors
+    ("never leave who trickles", "if (!has_trickled(f, m, passed_ms))", "if (1)"),
+    ("a race that is in vain goes on", "(raced && f->trickle[m].times < TRICKLES_MOST))", "raced)"),
     # sameness
     ("mix two files", "return has_begun(f, s) && matters && !f->vouched && !a->same_validator;", "return false;"),
     # coalescing
@@ -126,7 +145,7 @@ class Builder:
 
     def link(self, objects, name):
         exe = self.work / name
-        subprocess.run([*self.compiler, *objects, "-o", str(exe)], check=True)
+        subprocess.run([*self.compiler, *objects, "-o", str(exe), "-lcrypto"], check=True)
         return str(exe)
 
 
