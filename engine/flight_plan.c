@@ -116,8 +116,8 @@ static unsigned laggards(const struct flight *f)
 /* Mirrors that may not be asked for this run, whatever else is under way. */
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
-    unsigned set =
-        flight_barred(f) | f->dead | (s == &f->slot[FRONT] ? s->tried : f->shy) | s->beside;
+    unsigned set = flight_barred(f) | f->dead |
+                   (s == &f->slot[FRONT] ? s->tried : f->shy | f->trickled) | s->beside;
     if (s->rival && s->bounded)
         set |= f->unsized;
     if (s->rank == FLIGHT_RANK_AHEAD)

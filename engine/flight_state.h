@@ -98,6 +98,7 @@ struct flight {
     unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
     unsigned unsized;   /* gave no range from the beginning, or did not say of how much */
+    unsigned trickled;  /* left, for next to nothing came: asked by the front alone */
     unsigned shy;       /* failed a helper: for a while not asked by one */
     int64_t shy_since_ms;
     unsigned no_head;                  /* refused HEAD: asked for one byte instead */

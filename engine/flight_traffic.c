@@ -261,6 +261,7 @@ static void leave(struct flight *f, unsigned mirror)
             stop_outrun(f, s);
     }
     f->slot[FRONT].tried |= 1u << mirror;
+    f->trickled |= 1u << mirror;
     f->trickle[mirror].times = 0;
     flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
 }

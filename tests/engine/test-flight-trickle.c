@@ -38,15 +38,18 @@ static void trickling(void **state)
     }
 }
 
-/* A byte a second comes by slot 0; whoever else is asked, mirror 1, answers as `other` says. When a
- * command of that type comes, in seconds; a transfer only from the beginning to the end. -1: none.
+static int64_t begin_at; /* where the first transfer begins */
+
+/* A byte a second comes by the first transfer; whoever else is asked, mirror 1, answers as `other`
+ * says. When a command of that type comes, in seconds; a transfer only from the beginning to the
+ * end. -1: none.
  */
 static int64_t trickle_until(const struct flight_answer *other, enum flight_command_type type,
                              int64_t most_s)
 {
-    int64_t at = 0;
+    int64_t at = begin_at;
     struct flight_command c;
-    uint64_t first = number[0];
+    uint64_t first = number[begin_at ? 1 : 0];
     for (clock_ms = 250; clock_ms < most_s * 1000; clock_ms += 250) {
         if (clock_ms % 1000 == 0)
             flight_on_bytes(f, first, at, at + 1), at++;
@@ -81,6 +84,7 @@ static void end(void)
 {
     flight_free(f);
     f = NULL;
+    begin_at = 0;
 }
 
 /* The other's answers are about another file, as far as anybody can tell: it begins anew with that
@@ -104,6 +108,27 @@ static void without_ranges(void **state)
     end();
 }
 
+/* The same for a client that reads a part only. */
+static void a_part_without_ranges(void **state)
+{
+    (void)state;
+    const struct flight_answer other = {200, 64 * MIB, 0, true, false, true, true};
+    struct flight_options o = {.mirrors = 2,
+                               .size = 64 * MIB,
+                               .is_known = true,
+                               .is_vouched = claims(right),
+                               .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    begin_at = 32 * MIB;
+    flight_on_reader(f, 1, FLIGHT_RANGE, begin_at, 40 * MIB);
+    expect("ask1-0");
+    mirror(1, 0);
+    expect("get1:0[33554432,41943040)");
+    assert_int_equal(answer(1, 206, 64 * MIB, begin_at), 0);
+    assert_in_range(trickle_until(&other, FLIGHT_START, 100), 60, 62);
+    end();
+}
+
 /* The other is gone: slow is better than nothing. */
 static void nobody_else(void **state)
 {
@@ -117,9 +142,8 @@ static void nobody_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trickling),
-        cmocka_unit_test(another_file),
-        cmocka_unit_test(without_ranges),
+        cmocka_unit_test(trickling),      cmocka_unit_test(another_file),
+        cmocka_unit_test(without_ranges), cmocka_unit_test(a_part_without_ranges),
         cmocka_unit_test(nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
