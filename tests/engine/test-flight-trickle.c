@@ -40,9 +40,9 @@ static void trickling(void **state)
 
 static int64_t begin_at; /* where the first transfer begins */
 
-/* A byte a second comes by the first transfer; whoever else is asked, mirror 1, answers as `other`
- * says. When a command of that type comes, in seconds; a transfer only from the beginning to the
- * end. -1: none.
+/* A byte a second comes from mirror 0, by the first transfer; whoever else is asked, mirror 1,
+ * answers as `other` says. When a command of that type comes, in seconds; a transfer only from the
+ * beginning to the end. -1: none.
  */
 static int64_t trickle_until(const struct flight_answer *other, enum flight_command_type type,
                              int64_t most_s)
@@ -58,12 +58,21 @@ static int64_t trickle_until(const struct flight_answer *other, enum flight_comm
             if (c.type == type && (type != FLIGHT_START || (c.from == 0 && c.to < 0)))
                 return clock_ms / 1000;
             if (c.type == FLIGHT_ASK)
-                flight_on_mirror(f, c.slot, c.excluded & 2 ? FLIGHT_NO_MIRROR : 1, 0, "");
+                flight_on_mirror(f, c.slot,
+                                 !(c.excluded & 2)   ? 1
+                                 : !(c.excluded & 1) ? 0
+                                                     : FLIGHT_NO_MIRROR,
+                                 0, "");
             if (c.type != FLIGHT_START)
                 continue;
-            struct flight_answer answer = *other;
             number[c.slot] = c.transfer;
-            ended(c.slot, answer_full(c.slot, answer), answer.status);
+            if (c.mirror == 1) {
+                ended(c.slot, answer_full(c.slot, *other), other->status);
+                continue;
+            }
+            assert_int_equal(answer(c.slot, 206, 64 * MIB, c.from), 0);
+            first = c.transfer;
+            at = c.from;
         }
     }
     return -1;
