@@ -231,8 +231,10 @@ static void fill_entry(struct commit *c)
     files_set_blob(e, entry, c->blob);
     c->blob = NULL;
     delisted_hold(e, entry);
-    if (!entry->authoritative)
+    if (!entry->authoritative) {
         evidence_kept(e, entry->sha256, (enum evidence)c->flying->evidence_level);
+        metadata_admit(e, r->origin, r->path);
+    }
     log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }

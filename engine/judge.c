@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/claim_check.h"
 #include "engine/flying.h"
+#include "engine/metadata.h"
 #include "engine/rehash.h"
 #include "engine/soundness.h"
 
@@ -22,6 +23,7 @@ struct judgement {
     struct partial *partial;
     uint64_t number;
     int64_t size;
+    bool is_renewal;
     char sha256[SHA256_HEX]; /* of the bytes */
     struct claim_check check;
     enum flight_verdict verdict;
@@ -43,6 +45,8 @@ static void told_run(struct job *job)
         else
             flight_on_judged(fl->flight, j->number, j->verdict, j->detail);
         flying_drain(fl);
+        if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* behind the cut, which forgets */
+            metadata_refuse(fl->engine, fl->origin->name, j->check.path, j->detail);
     }
     claim_check_release(&j->check);
     partial_unref(j->partial);
@@ -166,6 +170,7 @@ void judge_start(struct flying *fl, const struct flight_command *c)
     j->partial = fl->partial ? partial_ref(fl->partial) : NULL;
     j->number = c->judgement;
     j->size = c->size;
+    j->is_renewal = fl->entry->is_renewal;
     memcpy(j->sha256, c->sha256, sizeof(j->sha256));
     j->check.found = fl->found;
     (void)digests_add(&j->check.found, DIGEST_SHA256, c->sha256);

@@ -514,6 +514,39 @@ void metadata_forget(struct engine *e, const char *origin, const char *path)
     metadata_changed(e);
 }
 
+/* The row counts as long as nobody has told another ETag of that file: see OF_TODAY in
+ * catalogue_program.c. What is being made comes to its own end. */
+void metadata_refuse(struct engine *e, const char *origin, const char *path, const char *why)
+{
+    struct metadata *all = e->metadata;
+    static char etag[] = "\"unsound\"";
+    const struct making_result nothing = {.outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
+    if (!str_ends(path, ".whl"))
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, path);
+    if (m)
+        m->refuted = false; /* to make it again would bring the same */
+    if (m && is_settled(m))
+        fill(m, OUTCOME_BROKEN, why, WRONG_MS);
+    pthread_mutex_unlock(&all->waiters.lock);
+    metadata_keep(e, origin, path, &nothing, why);
+    metadata_changed(e);
+}
+
+void metadata_admit(struct engine *e, const char *origin, const char *path)
+{
+    struct metadata *all = e->metadata;
+    if (!str_ends(path, ".whl"))
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, path);
+    if (m && m->stage == META_FAILED)
+        drop(all, m);
+    pthread_mutex_unlock(&all->waiters.lock);
+    metadata_changed(e);
+}
+
 void metadata_learn_claims(struct engine *e, const char *origin, const char *path,
                            const char *agreed)
 {

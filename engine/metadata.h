@@ -35,6 +35,11 @@ bool metadata_missed(struct engine *engine, const struct file_query *query,
 /* ---- on the flight thread */
 /* The wheel is not what it was. */
 void metadata_forget(struct engine *engine, const char *origin, const char *path);
+/* What mirrors have in its place is no wheel: nothing can be made of it, and pages promise nothing,
+ * until they have something else there. */
+void metadata_refuse(struct engine *engine, const char *origin, const char *path, const char *why);
+/* A wheel is kept that nobody vouches for: what was refused before is out of date. */
+void metadata_admit(struct engine *engine, const char *origin, const char *path);
 /* What is believed of `<wheel>.metadata` is something else than before: see files_learn_claims. */
 void metadata_learn_claims(struct engine *engine, const char *origin, const char *path,
                            const char *agreed);

@@ -17,6 +17,7 @@
 #include "engine/entry.h"
 #include "engine/flight.h"
 #include "engine/links.h"
+#include "engine/metadata.h"
 #include "engine/pass_tail.h"
 
 enum {
@@ -420,6 +421,7 @@ static void on_unsound(struct pass *p)
     log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
     core_problem(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
     commit_forget_promise(p->engine, p->origin->name, p->path);
+    metadata_refuse(p->engine, p->origin->name, p->path, p->soundness.why);
 }
 
 static void conclude(struct pass *p)

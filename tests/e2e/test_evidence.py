@@ -611,3 +611,31 @@ def test_what_an_authority_names_is_not_compared(origin, stage):
     while time.monotonic() - begin < 1.5:
         assert is_whole(s.ask(), RIGHT)
     assert len(origin.asked(f"{FOLDER}/{NAME}")) == asked
+
+
+@pytest.mark.parametrize("size", (40_000, SIZE, 3_000_000), ids=("40 kB", "300 kB", "3 MB"))
+@pytest.mark.parametrize("asked", ("metadata", "wheel"))
+def test_a_page_promises_no_metadata_of_what_is_no_wheel(origin, stage, size, asked):
+    """Until the mirror has another file there: pip ends with an error where a promised one is none."""
+    right = sound(NAME, size, "right")
+    put(origin, right[: size // 2])
+    s = stage(origin, **REFRESH)
+
+    def promised():
+        [file] = s.daemon.page("torch").json()["files"]
+        return bool(file.get("core-metadata"))
+
+    wait_until(promised, what="ranges are known to be honoured")
+    if asked == "metadata":
+        assert wire.ask(f"{s.url()}.metadata").status == 502
+    else:
+        wait_until(lambda: s.ask().status == 502, what="the wheel is refused")
+    wait_until(lambda: not promised(), what="it is promised no more")
+    assert wire.ask(f"{s.url()}.metadata").status == 502
+    assert not promised()
+    s.restart()
+    assert not promised()
+    put(origin, right)
+    wait_until(lambda: is_whole(s.ask(), right), what="the right wheel")
+    wait_until(promised, what="it is promised again")
+    assert b"Name: torch" in wire.ask(f"{s.url()}.metadata").body
