@@ -328,7 +328,7 @@ static int check(const struct archive_source *source, const char *file, enum kin
     case KIND_ZIP:
         return archive_zip(source, verdict);
     case KIND_GZIP:
-        return archive_gzip(source, verdict);
+        return archive_gzip(source, file, verdict);
     case KIND_XZ:
         return archive_xz(source, verdict);
     case KIND_BZIP2:

@@ -12,8 +12,10 @@
  * there, every member lies between the archive's beginning and its directory, none lies over
  * another. Of a wheel METADATA is unpacked and its Name compared with the file name. Bytes before
  * the archive are legal. Of a `.tar.gz` it unpacks all of the stream, whose trailer has its CRC and
- * length, and looks whether a tar archive begins there. Of `.tar.xz` and `.tar.bz2` it unpacks
- * nothing: it finds the end mark, so a part of one is told from a whole one, and no more.
+ * length, and looks whether a tar archive begins there; where that has PKG-INFO one folder deep,
+ * its Name is compared with the file name. Of `.tar.xz` and `.tar.bz2` it unpacks nothing: it finds
+ * the end mark, so a part of one is told from a whole one, and no more; nor is PKG-INFO of a plain
+ * `.tar` or a `.zip` looked at.
  *
  * archive_record reads all of a wheel and compares every member with its CRC and with the wheel's
  * own RECORD. It takes a few megabytes of memory, by the length of RECORD, whatever the wheel's.

@@ -32,6 +32,18 @@ void archive_walk_release(struct archive_walk *walk);
 
 /* ---- archive_stream.c: 0 or ARCHIVE_REFUSED, or an error */
 int archive_tar(const struct archive_source *source, struct archive_verdict *verdict);
-int archive_gzip(const struct archive_source *source, struct archive_verdict *verdict);
+int archive_gzip(const struct archive_source *source, const char *file,
+                 struct archive_verdict *verdict);
 int archive_xz(const struct archive_source *source, struct archive_verdict *verdict);
 int archive_bzip2(const struct archive_source *source, struct archive_verdict *verdict);
+/* Whether 512 bytes are the header of a member of a tar archive, by their checksum. */
+bool archive_is_tar_header(const char *block);
+
+/* ---- archive_pkg_info.c: PKG-INFO of an sdist; the bytes of its tar archive go by in order */
+struct pkg_info;
+int pkg_info_new(struct pkg_info **ret); /* ERROR_NO_MEMORY */
+void pkg_info_free(struct pkg_info *info);
+void pkg_info_add(struct pkg_info *info, const char *data, size_t len);
+/* Whether its Name is the file name's; where there is none, it says nothing. 0, ARCHIVE_REFUSED or
+ * an error. */
+int pkg_info_judge(const struct pkg_info *info, const char *file, struct archive_verdict *verdict);

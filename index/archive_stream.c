@@ -19,11 +19,13 @@ enum {
 };
 
 DEFINE_CLEANUP(struct unpack, unpack_free)
+DEFINE_CLEANUP(struct pkg_info, pkg_info_free)
 
 /* ------------------------------------------------------------------- tar */
 
-static bool is_tar_header(const unsigned char *block)
+bool archive_is_tar_header(const char *text)
 {
+    const unsigned char *block = (const unsigned char *)text;
     unsigned sum = 0, said = 0;
     for (unsigned i = 0; i < TAR_BLOCK; i++)
         sum += i >= TAR_SUM && i < TAR_SUM + TAR_SUM_BYTES ? ' ' : block[i];
@@ -42,7 +44,7 @@ static bool is_tar_header(const unsigned char *block)
 /* The first 512 bytes; shorter: there are no more. */
 static int check_tar(const char *data, size_t len, struct archive_verdict *verdict)
 {
-    if (len < TAR_BLOCK || !is_tar_header((const unsigned char *)data))
+    if (len < TAR_BLOCK || !archive_is_tar_header(data))
         return archive_refuse(verdict, "no tar archive begins there");
     return 0;
 }
@@ -60,6 +62,7 @@ int archive_tar(const struct archive_source *source, struct archive_verdict *ver
 
 struct stream {
     struct unpack *unpack;
+    struct pkg_info *pkg_info;
     char *in, *out;
     char first[TAR_BLOCK];
     size_t first_len;
@@ -93,6 +96,7 @@ static int unpack_block(struct stream *s, const char *at, size_t len,
         size_t more = TAR_BLOCK - s->first_len < n ? TAR_BLOCK - s->first_len : n;
         memcpy(s->first + s->first_len, s->out, more);
         s->first_len += more;
+        pkg_info_add(s->pkg_info, s->out, n);
         s->unpacked += (int64_t)n;
         if (s->unpacked > ARCHIVE_STREAM_MAX)
             return archive_refuse(verdict, "it unpacks to more than %d GiB",
@@ -121,15 +125,20 @@ static int unpack_all(const struct archive_source *source, struct stream *s,
     return check_tar(s->first, s->first_len, verdict);
 }
 
-int archive_gzip(const struct archive_source *source, struct archive_verdict *verdict)
+int archive_gzip(const struct archive_source *source, const char *file,
+                 struct archive_verdict *verdict)
 {
     AUTO(unpack_free) struct unpack *unpack = NULL;
+    AUTO(pkg_info_free) struct pkg_info *pkg_info = NULL;
     auto_free char *in = malloc(IN_BYTES), *out = malloc(OUT_BYTES);
     int r = in && out ? unpack_new(UNPACK_GZIP, &unpack) : ERROR_NO_MEMORY;
+    if (r == 0)
+        r = pkg_info_new(&pkg_info);
     if (r)
         return r;
-    struct stream s = {.unpack = unpack, .in = in, .out = out};
-    return unpack_all(source, &s, verdict);
+    struct stream s = {.unpack = unpack, .pkg_info = pkg_info, .in = in, .out = out};
+    r = unpack_all(source, &s, verdict);
+    return r ? r : pkg_info_judge(pkg_info, file, verdict);
 }
 
 /* -------------------------------------------------------------- xz, bzip2 */

@@ -30,10 +30,10 @@ SIZE = 300_000
 RIGHT = sound(NAME, SIZE, "right")
 
 
-def sdist(name="torch-2.9.0", mode="w:gz", filling=SIZE):
+def sdist(name="torch-2.9.0", mode="w:gz", filling=SIZE, project="torch"):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode=mode) as archive:
-        for member, data in ((f"{name}/PKG-INFO", b"Name: torch\n"), (f"{name}/fill", bytes(filling))):
+        for member, data in ((f"{name}/PKG-INFO", f"Name: {project}\n".encode()), (f"{name}/fill", bytes(filling))):
             info = tarfile.TarInfo(member)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
@@ -194,9 +194,11 @@ def test_what_is_a_wheel_all_the_same_is_kept(origin, stage, kind):
     assert told == (kind == "other version")
 
 
-@pytest.mark.parametrize("kind", ("whole", "half", "web page", "gzipped web page"))
+@pytest.mark.parametrize(
+    "kind", ("whole", "half", "web page", "gzipped web page", "another project's")
+)
 def test_sdists_by_their_stream(origin, stage, kind):
-    body = sdist()
+    body = sdist(project="torch" if kind != "another project's" else "demo")
     if kind == "half":
         body = body[: len(body) // 2]
     if kind == "web page":

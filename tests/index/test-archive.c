@@ -452,6 +452,58 @@ static void expect_end(const char *data, size_t len, const char *file)
     expect_text(copy, len + 7, file, "part of one");
 }
 
+/* A member of an sdist: its header, and its bytes up to a whole block. */
+static void tar_member(struct buf *tar, const char *name, const char *text, size_t len)
+{
+    char block[512] = "";
+    unsigned sum = 0;
+    snprintf(block, 100, "%s", name);
+    snprintf(block + 124, 12, "%011o", (unsigned)len);
+    memset(block + 148, ' ', 8);
+    block[156] = '0';
+    for (unsigned i = 0; i < sizeof(block); i++)
+        sum += (unsigned char)block[i];
+    snprintf(block + 148, 8, "%06o", sum);
+    buf_add(tar, block, sizeof(block));
+    memset(block, 0, sizeof(block));
+    buf_add(tar, text, len);
+    buf_add(tar, block, (512 - len % 512) % 512);
+}
+
+static void expect_sdist(const char *file, const char *member, const char *text, const char *why)
+{
+    static char filling[100000];
+    struct buf tar, packed;
+    buf_init(&tar, 8 << 20);
+    buf_init(&packed, 8 << 20);
+    memset(filling, 'x', sizeof(filling));
+    tar_member(&tar, "demo-1.0/setup.py", filling, sizeof(filling));
+    tar_member(&tar, "demo-1.0/demo.egg-info/PKG-INFO", "Name: other\n", 12);
+    tar_member(&tar, member, text, strlen(text));
+    memset(filling, 0, sizeof(filling));
+    buf_add(&tar, filling, 1024);
+    assert_int_equal(gzip_compress(tar.data, tar.len, &packed), 0);
+    expect(&packed, file, false, *why ? ARCHIVE_NONE : ARCHIVE_STRUCTURE, why);
+    buf_release(&tar);
+    buf_release(&packed);
+}
+
+static void the_name_of_an_sdist(void **state)
+{
+    (void)state;
+    const char *own = "demo-1.0/PKG-INFO", *is = "Metadata-Version: 2.1\nName: Demo\n";
+    expect_sdist("demo-1.0.tar.gz", own, is, "");
+    expect_sdist("demo-1.0.tar.gz", "./demo-1.0/PKG-INFO", is, "");
+    expect_sdist("demo-1.0-1.tar.gz", own, is, "");
+    expect_sdist("zope.demo-1.0.tar.gz", own, "Name: zope_demo\n", "");
+    expect_sdist("demo_more-1.0.tar.gz", own, "Name: demo-more\n", "");
+    expect_sdist("demo-1.0.tar.gz", own, "Name: !\n", "");
+    expect_sdist("demo-1.0.tar.gz", own, "", "");
+    expect_sdist("demo-1.0.tar.gz", "demo-1.0/README", "Name: other\n", "");
+    expect_sdist("demo-1.0.tar.gz", own, "Name: other\n", "another project: other");
+    expect_sdist("demos-1.0.tar.gz", own, is, "another project: Demo");
+}
+
 static void sdists_whose_end_alone_is_looked_at(void **state)
 {
     char padded[sizeof(xz) + 3] = "";
@@ -494,6 +546,7 @@ int main(void)
         cmocka_unit_test(what_record_cannot_tell),
         cmocka_unit_test(another_member_than_record_says),
         cmocka_unit_test(sdists_by_the_stream),
+        cmocka_unit_test(the_name_of_an_sdist),
         cmocka_unit_test(sdists_whose_end_alone_is_looked_at),
         cmocka_unit_test(plain_tars),
     };
