@@ -20,6 +20,11 @@ void built_leave(struct page *page);
 /* Orphans beyond so many bytes become unwanted, the oldest first. */
 void built_judge_orphans(struct engine *engine, size_t most);
 size_t built_bytes(const struct page *page);
+/* The same; 0 of a refusal. */
+static inline size_t built_useful_bytes(const struct page *page)
+{
+    return page->outcome == OUTCOME_OK ? built_bytes(page) : 0;
+}
 /* Whether two pages say the same in every form. */
 bool built_is_same(const struct page *a, const struct page *b);
 

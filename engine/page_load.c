@@ -59,13 +59,14 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
     if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
         old = page;
     } else if (page) {
-        e->pages->bytes += built_bytes(page);
+        e->pages->bytes += built_useful_bytes(page);
         s->page = page;
+        slot_count(e->pages, s);
     } else {
         old = NULL;
     }
     if (old && old != page)
-        e->pages->bytes -= built_bytes(old);
+        e->pages->bytes -= built_useful_bytes(old);
     set_life(s, stale, expires_ms);
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);

@@ -14,14 +14,13 @@
 #include "index/name.h"
 
 enum {
-    SLOTS_MOST = 8192,
+    REFUSED_SHARE = 8, /* of page_memory: slots without a page, refusals with what they say */
     SLOT_IDLE_MS = 60 * 1000,
     SWEEP_MS = 1000,
 };
 
 int pages_new(struct engine *e, struct pages **ret)
 {
-    (void)e;
     struct pages *p = calloc(1, sizeof(*p));
     if (!p)
         return ERROR_NO_MEMORY;
@@ -30,6 +29,7 @@ int pages_new(struct engine *e, struct pages **ret)
         free(p);
         return ERROR_NO_MEMORY;
     }
+    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE;
     pthread_rwlock_init(&p->lock, NULL);
     pthread_mutex_init(&p->orphan_lock, NULL);
     *ret = p;
@@ -111,6 +111,26 @@ static struct slot *slot_new(const char *key, const struct page_query *query)
     return s;
 }
 
+static bool is_useful(const struct slot *s)
+{
+    return s->page && s->page->outcome == OUTCOME_OK;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+void slot_count(struct pages *p, struct slot *s)
+{
+    size_t bytes = 0;
+    if (!is_useful(s))
+        bytes = sizeof(*s) + text_bytes(s->key) + text_bytes(s->index) + text_bytes(s->project) +
+                (s->page ? built_bytes(s->page) : 0);
+    p->refused_bytes += bytes - s->counted;
+    s->counted = bytes;
+}
+
 static int by_use(const void *a, const void *b)
 {
     int64_t x = (*(struct slot *const *)a)->used_ms, y = (*(struct slot *const *)b)->used_ms;
@@ -122,38 +142,40 @@ static void remove_slot(struct pages *p, struct slot *s)
 {
     HASH_DEL(p->table, s);
     if (s->page)
-        p->bytes -= built_bytes(s->page);
+        p->bytes -= built_useful_bytes(s->page);
     built_leave(s->page);
     s->page = NULL;
+    p->refused_bytes -= s->counted;
+    s->counted = 0;
     slot_unref(s);
 }
 
-/* Half of the refusals go, those that were not asked for longest; without any, half of the pages.
- * Under the lock. */
+/* Half of the refusals go, by bytes: those that were not asked for longest. Under the lock. */
 static void make_room(struct pages *p)
 {
     auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
     size_t count = 0;
-    for (int useful = 0; list && !count && useful < 2; useful++)
-        for (struct slot *s = p->table; s; s = s->hh.next)
-            if (s->refs == 1 && (s->page && s->page->outcome == OUTCOME_OK) == useful)
-                list[count++] = s;
-    if (!count)
-        return;
-    qsort(list, count, sizeof(struct slot *), by_use);
-    for (size_t i = 0; i < (count + 1) / 2; i++)
+    for (struct slot *s = list ? p->table : NULL; s; s = s->hh.next)
+        if (s->refs == 1 && !is_useful(s))
+            list[count++] = s;
+    if (count)
+        qsort(list, count, sizeof(struct slot *), by_use);
+    for (size_t i = 0; i < count && p->refused_bytes > p->most_refused / 2; i++)
         remove_slot(p, list[i]);
 }
 
-/* Under the lock for writing. */
+/* Under the lock for writing. What is being loaded stays: if that alone is too much, nobody else
+ * is let in. */
 static struct slot *add_slot(struct pages *p, const char *key, size_t len,
                              const struct page_query *query)
 {
-    if (HASH_COUNT(p->table) >= SLOTS_MOST)
+    if (p->refused_bytes > p->most_refused)
         make_room(p);
-    struct slot *s = HASH_COUNT(p->table) < SLOTS_MOST ? slot_new(key, query) : NULL;
-    if (s)
-        HASH_ADD_KEYPTR(hh, p->table, s->key, len, s);
+    struct slot *s = p->refused_bytes <= p->most_refused ? slot_new(key, query) : NULL;
+    if (!s)
+        return NULL;
+    slot_count(p, s);
+    HASH_ADD_KEYPTR(hh, p->table, s->key, len, s);
     return s;
 }
 
@@ -251,9 +273,10 @@ static void drop_page(struct engine *e, struct slot *s)
     struct page *page = s->page;
     s->page = NULL;
     s->built_version = 0;
+    slot_count(e->pages, s);
     pthread_mutex_unlock(&s->waiters.lock);
     if (page)
-        e->pages->bytes -= built_bytes(page);
+        e->pages->bytes -= built_useful_bytes(page);
     built_leave(page);
 }
 
@@ -282,7 +305,7 @@ void pages_outdate(struct engine *e, const char *origin, const char *project)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-/* Least recently used pages go first, down to so many bytes. */
+/* Least recently used pages go first, down to so many bytes; refusals have a bound of their own. */
 void pages_evict(struct engine *e, size_t most)
 {
     struct pages *p = e->pages;
@@ -291,7 +314,7 @@ void pages_evict(struct engine *e, size_t most)
     pthread_rwlock_rdlock(&p->lock);
     auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
     for (s = list ? p->table : NULL; s; s = s->hh.next)
-        if (s->page && !s->loading) {
+        if (is_useful(s) && !s->loading) {
             s->refs++;
             list[count++] = s;
         }
@@ -309,16 +332,12 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
     struct slot *s, *next;
-    pthread_rwlock_rdlock(&p->lock);
-    bool many = HASH_COUNT(p->table) >= SLOTS_MOST / 2;
-    pthread_rwlock_unlock(&p->lock);
-    if (!many)
+    if (p->refused_bytes <= p->most_refused / 2)
         return;
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)
     {
-        bool useful = s->page && s->page->outcome == OUTCOME_OK;
-        if (useful || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS)
+        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS)
             continue;
         remove_slot(p, s);
     }
@@ -402,6 +421,7 @@ void pages_tick(struct engine *e, int64_t now_ms)
     if (now_ms - p->swept_ms < SWEEP_MS)
         return;
     p->swept_ms = now_ms;
+    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE; /* after a reload */
     built_judge_orphans(e, (size_t)e->options.page_memory / 4);
     for (struct slot *s = p->loading; s; s = s->next_loading)
         if (waitlist_sweep(&s->waiters))

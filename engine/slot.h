@@ -48,6 +48,7 @@ struct slot {
     uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until when it waits to know of ranges */
     bool loading, building, published;
+    size_t counted;            /* in the pages' refused_bytes */
     bool has_failed;           /* the last build */
     struct build *waiting;     /* the build that waits for its turn, or NULL */
     bool is_outdated;          /* what is being built must not be shown */
@@ -76,14 +77,16 @@ struct pages {
     struct built_page *orphans; /* no slot has them any more, but replies do; oldest first */
     _Atomic size_t orphan_bytes;
     int64_t swept_ms;
-    struct turns *builds; /* those that wait for the compute lane; flight thread */
-    uint64_t dropped;     /* builds that nobody waited for any more; flight thread */
-    _Atomic size_t bytes;
+    struct turns *builds;         /* those that wait for the compute lane; flight thread */
+    uint64_t dropped;             /* builds that nobody waited for any more; flight thread */
+    _Atomic size_t bytes;         /* of pages that are useful */
+    _Atomic size_t refused_bytes; /* of slots that have none, and of refusals */
+    _Atomic size_t most_refused;
 };
 
 /* ---- pages.c */
 /* The slot of a page, made when it is asked for the first time; a reference. NULL when out of
- * memory or when strangers have asked for too many names. */
+ * memory, or when strangers are waiting for too many names. */
 struct slot *pages_slot(struct pages *pages, const struct page_query *query);
 /* The slot of the page that lists a path, likewise; NULL also when there is no such page. */
 struct slot *pages_slot_of(struct engine *engine, const struct origin *origin, const char *path);
@@ -93,6 +96,9 @@ bool slot_may_force(struct slot *slot, int64_t now_ms);
 /* Bytes contradict what the page says. */
 void slot_doubt(struct slot *slot);
 void slot_unref(struct slot *slot);
+/* What it takes without a page is another amount now. Flight thread, or under the table's lock for
+ * writing. */
+void slot_count(struct pages *pages, struct slot *slot);
 /* A project of an origin without channels has the same page below every index: the query asks for
  * the one that all of them share whose links are as deep. */
 void pages_share(struct engine *engine, const struct origin *owner, struct page_query *query);

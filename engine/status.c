@@ -146,12 +146,13 @@ static void write_mirrors(struct engine *e, struct buf *to)
 static void write_memory(struct engine *e, struct buf *to)
 {
     json_write_name(to, "memory");
-    buf_printf(
-        to,
-        "{\"pages\":%zu,\"unread\":%zu,\"listings\":%zu,\"most\":%" PRId64 ",\"used\":%" PRId64
-        ",\"max\":%" PRId64 ",\"builds_waiting\":%u,\"builds_dropped\":%" PRIu64 "}",
-        e->pages->bytes, e->pages->orphan_bytes, sources_bytes(e), e->options.page_memory,
-        e->memory_used, e->options.max_memory, turns_waiting(e->pages->builds), e->pages->dropped);
+    buf_printf(to,
+               "{\"pages\":%zu,\"refusals\":%zu,\"unread\":%zu,\"listings\":%zu,\"most\":%" PRId64
+               ",\"used\":%" PRId64 ",\"max\":%" PRId64
+               ",\"builds_waiting\":%u,\"builds_dropped\":%" PRIu64 "}",
+               e->pages->bytes, e->pages->refused_bytes, e->pages->orphan_bytes, sources_bytes(e),
+               e->options.page_memory, e->memory_used, e->options.max_memory,
+               turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
 void status_tick(struct engine *e)
