@@ -5,9 +5,10 @@ BUILD = build
 # Debian's tools, whatever else stands in PATH.
 MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
+PROGRAM = $(shell git ls-files 'base/*.c' 'index/*.c' 'cache/*.c' 'upstream/*.c' 'engine/*.c' 'server/*.c')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
-.PHONY: build run test soak simulate fuzz demo bench install lint format clean
+.PHONY: build run test soak simulate fuzz demo bench install lint analyze format clean
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/build.log || { cat $(BUILD)/build.log; exit 1; }
@@ -70,13 +71,32 @@ install: $(BUILD)/build.ninja
 
 lint:
 	@scripts/bootstrap lint
-	clang-format --dry-run -Werror $(SOURCES)
+	@echo clang-format
+	@clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
 	/usr/bin/python3 tests/check_layers.py
 	@for cc in gcc clang; do \
 	  [ -e build-lint-$$cc/build.ninja ] || CC=$$cc $(MESON) setup -Dwerror=true build-lint-$$cc >/dev/null || exit 1; \
 	  echo "$$cc -Werror"; ninja -C build-lint-$$cc --quiet || exit 1; \
 	done
+	@echo cppcheck
+	@cppcheck --quiet --enable=warning,performance,portability --std=c11 -I . --suppressions-list=tests/cppcheck.txt \
+	  --error-exitcode=1 $(PROGRAM)
+	@echo "gcc -fanalyzer: base, index"
+	@for file in $(filter base/% index/%,$(PROGRAM)); do gcc $(ANALYZER) -c $$file -o /dev/null || exit 1; done
+	@echo "clang-tidy: .clang-tidy"
+	@echo $(PROGRAM) | xargs -n 8 -P $$(nproc) clang-tidy -quiet -p build-lint-clang 2>/dev/null
+
+# gcc takes what a cleanup attribute frees, or a caller is given, for leaks; LeakSanitizer runs with every test.
+ANALYZER = -std=c17 -D_GNU_SOURCE -I . -include base/banned.h -O1 -fanalyzer -Werror \
+	-Wno-analyzer-malloc-leak $(shell pkg-config --cflags libcjson libxml-2.0 libzip zlib libzstd libcrypto)
+
+# Every path through the program; 20 minutes of two cores.
+analyze:
+	@scripts/bootstrap lint
+	@[ -e build-lint-clang/build.ninja ] || CC=clang $(MESON) setup -Dwerror=true build-lint-clang >/dev/null
+	@echo $(PROGRAM) | xargs -n 1 -P $$(nproc) clang-tidy -quiet -p build-lint-clang --checks='-*,clang-analyzer-*' \
+	  2>/dev/null
 
 format:
 	clang-format -i $(SOURCES)

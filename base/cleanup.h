@@ -19,12 +19,14 @@
 
 #define AUTO(function) __attribute__((cleanup(function##p)))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): of a type */
 #define DEFINE_CLEANUP(type, function)                                                             \
     static inline void function##p(type **p)                                                       \
     {                                                                                              \
         if (*p)                                                                                    \
             function(*p);                                                                          \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void cleanup_free(void *p)
 {

@@ -97,7 +97,7 @@ void flying_ask_again(struct flying *fl, unsigned slot, bool may)
     if (r == BUDGET_BUSY)
         return;
     if (r == 0) {
-        flight_on_mirror(fl->flight, slot, mirror, 0, NULL);
+        flight_on_mirror(fl->flight, slot, mirror, 0, "");
         return;
     }
     char detail[FLIGHT_DETAIL] = "";

@@ -11,16 +11,17 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int usage(FILE *to, int code)
 {
-    fputs("usage: wheelyard config check [FILE] [FLAGS]\n"
-          "       wheelyard config show [--default] [FILE] [FLAGS]\n\n"
-          "check  reads the configuration and says everything that is wrong with it, a line each:\n"
-          "       file:line: key: what; warns of folders of wheels that cannot be read.\n"
-          "       FILE is the same as --config FILE\n"
-          "show   prints what is in force, as a file that can be read back, and where each value\n"
-          "       came from; --default prints the built-in file, to start from\n\n",
-          to);
+    (void)fputs(
+        "usage: wheelyard config check [FILE] [FLAGS]\n"
+        "       wheelyard config show [--default] [FILE] [FLAGS]\n\n"
+        "check  reads the configuration and says everything that is wrong with it, a line each:\n"
+        "       file:line: key: what; warns of folders of wheels that cannot be read.\n"
+        "       FILE is the same as --config FILE\n"
+        "show   prints what is in force, as a file that can be read back, and where each value\n"
+        "       came from; --default prints the built-in file, to start from\n\n",
+        to);
     config_usage(to);
-    fputs("\nExit: 0 right or shown, 1 not shown, 2 wrong, or usage.\n", to);
+    (void)fputs("\nExit: 0 right or shown, 1 not shown, 2 wrong, or usage.\n", to);
     return code;
 }
 
@@ -57,7 +58,7 @@ int command_config(int argc, char **argv)
     if (r == ERROR_CONFIG)
         return EXIT_USAGE;
     if (r) {
-        fprintf(stderr, "wheelyard: %s\n", error_text(r));
+        (void)fprintf(stderr, "wheelyard: %s\n", error_text(r));
         return EXIT_FAILED;
     }
     r = show ? config_show(&config, stdout) : 0;

@@ -196,7 +196,7 @@ static int read_environment(struct load *load)
 /* --max-size for max_size. */
 static void flag_name(const char *key, char *to, size_t size)
 {
-    snprintf(to, size, "--%s", key);
+    (void)snprintf(to, size, "--%s", key);
     for (char *s = to + 2; *s; s++)
         if (*s == '_')
             *s = '-';
@@ -371,9 +371,9 @@ static int load_all(struct load *load)
         look_at_cache_dir(load, file ? toml_root(file) : NULL);
     }
     if (load->report.count > REPORT_LINES_MAX)
-        fprintf(load->report.to, "%s: %u more of them\n",
-                load->report.file ? load->report.file : "built-in",
-                load->report.count - REPORT_LINES_MAX);
+        (void)fprintf(load->report.to, "%s: %u more of them\n",
+                      load->report.file ? load->report.file : "built-in",
+                      load->report.count - REPORT_LINES_MAX);
     return load->report.count ? ERROR_CONFIG : 0;
 }
 
@@ -418,7 +418,7 @@ void config_release(struct config *config)
 
 static int refuse(const struct config_request *request, const char *flag, const char *what)
 {
-    fprintf(request->errors ? request->errors : stderr, "%s: %s\n", flag, what);
+    (void)fprintf(request->errors ? request->errors : stderr, "%s: %s\n", flag, what);
     return ERROR_CONFIG;
 }
 
@@ -445,7 +445,7 @@ static int refuse_argument(const struct config_request *request, const char *arg
 {
     char typed[64], names[CONFIG_OPTIONS_MAX][64];
     struct near near = {.typed = typed};
-    snprintf(typed, sizeof typed, "%.*s", (int)len, argument);
+    (void)snprintf(typed, sizeof typed, "%.*s", (int)len, argument);
     near_offer(&near, "--config");
     for (size_t i = 0; i < option_count; i++) {
         flag_name(option_table[i].key, names[i], sizeof names[i]);
@@ -557,14 +557,14 @@ int config_show(const struct config *config, FILE *to)
 
 void config_usage(FILE *to)
 {
-    fprintf(to, "  %-32s %s\n", "--config FILE", "configuration to read");
+    (void)fprintf(to, "  %-32s %s\n", "--config FILE", "configuration to read");
     for (size_t i = 0; i < option_count; i++) {
         char name[64], flag[96];
         flag_name(option_table[i].key, name, sizeof name);
-        snprintf(flag, sizeof flag, "%s %s", name, option_table[i].argument);
-        fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
+        (void)snprintf(flag, sizeof flag, "%s %s", name, option_table[i].argument);
+        (void)fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
     }
-    fputs(
+    (void)fputs(
         "\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. --max-size is max_size\n"
         "in the file and WHEELYARD_MAX_SIZE in the environment, and so on: `man wheelyard.conf`.\n",
         to);

@@ -248,7 +248,7 @@ static void read_mirrors(const struct reader *in, struct origin *origin)
     for (size_t i = 0; origin->mirrors && (table = toml_at(node, i, NULL)); i++) {
         const char *name = toml_string(toml_get(table, "name"));
         char label[READER_PATH_SIZE];
-        snprintf(label, sizeof label, "mirror.%.100s", name ? name : "?");
+        (void)snprintf(label, sizeof label, "mirror.%.100s", name ? name : "?");
         struct reader below = reader_below(in, table, label);
         origin->mirror_count = i + 1;
         read_mirror(&below, origin, &origin->mirrors[i]);
@@ -385,8 +385,8 @@ static void refuse_shared_channels(const struct reader *in, const struct origins
             for (char *const *theirs = other->channels; theirs && *theirs; theirs++)
                 if (strcmp(*theirs, *pattern) == 0) {
                     char what[READER_PATH_SIZE];
-                    snprintf(what, sizeof what, "\"%s\" is a channel of origin %s already",
-                             *pattern, other->name);
+                    (void)snprintf(what, sizeof what, "\"%s\" is a channel of origin %s already",
+                                   *pattern, other->name);
                     reader_complain(in, toml_get(in->table, "channels"), "channels", what);
                 }
 }
@@ -455,7 +455,7 @@ static void read_index(const struct reader *in, const char *name, const struct o
     for (; index->origins[n]; n++) {
         const char *why = check_member(origins, index, n);
         char what[READER_PATH_SIZE];
-        snprintf(what, sizeof what, "\"%s\": %s", index->origins[n], why ? why : "");
+        (void)snprintf(what, sizeof what, "\"%s\": %s", index->origins[n], why ? why : "");
         if (why)
             reader_complain(in, node, "origins", what);
     }

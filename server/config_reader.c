@@ -21,7 +21,7 @@ void config_report_line(struct config_report *report, const char *format, va_lis
     buf_init(&line, LINE_MAX_BYTES);
     buf_vprintf(&line, format, args);
     terminal_clean(line.data, line.len);
-    fprintf(report->to, "%s\n", line.data);
+    (void)fprintf(report->to, "%s\n", line.data);
     buf_release(&line);
 }
 
@@ -57,8 +57,8 @@ void config_complain_unknown(struct config_report *report, const struct toml_nod
 /* "origin.pytorch.owns"; of the table itself without a name. */
 static void reader_path(const struct reader *in, const char *name, char ret[2 * READER_PATH_SIZE])
 {
-    snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path, name ? "." : "",
-             name ? name : "");
+    (void)snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path, name ? "." : "",
+                   name ? name : "");
 }
 
 void reader_complain(const struct reader *in, const struct toml_node *node, const char *name,
@@ -73,7 +73,7 @@ struct reader reader_below(const struct reader *above, const struct toml_node *t
                            const char *name)
 {
     struct reader in = {above->report, above->error, table, ""};
-    snprintf(in.path, sizeof in.path, "%.120s.%.120s", above->path, name);
+    (void)snprintf(in.path, sizeof in.path, "%.120s.%.120s", above->path, name);
     return in;
 }
 
@@ -150,7 +150,7 @@ char **reader_list_of(const struct reader *in, const struct toml_node *node, con
         const char *why = text ? check(text) : "must be a string";
         if (why) {
             char what[2 * READER_PATH_SIZE];
-            snprintf(what, sizeof what, "\"%.200s\": %s", text ? text : "...", why);
+            (void)snprintf(what, sizeof what, "\"%.200s\": %s", text ? text : "...", why);
             reader_complain(in, element, name, what);
         } else if ((list[n] = reader_copy(in, text))) {
             n++;

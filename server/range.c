@@ -27,7 +27,7 @@ struct range range_parse(const char *header)
 {
     const struct range none = {.kind = RANGE_NONE};
     struct range range = none;
-    if (!header || strncasecmp(header, "bytes=", strlen("bytes=")))
+    if (!header || strncasecmp(header, "bytes=", strlen("bytes=")) != 0)
         return none;
     const char *p = header + strlen("bytes=");
     p += strspn(p, " \t");

@@ -141,7 +141,7 @@ static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const cha
     if (!is_token(key) || !is_value(value))
         scan->why = "a header line with a bad name or a control byte";
     for (enum header h = HEADER_HOST; h < HEADERS && !scan->why; h++) {
-        if (strcasecmp(key, known[h].name))
+        if (strcasecmp(key, known[h].name) != 0)
             continue;
         if (scan->request->headers[h])
             header_repeat(scan, h, value);
@@ -181,7 +181,7 @@ static unsigned host_refusal(const struct request *request, const char *version,
 {
     const char *host = request->headers[HEADER_HOST];
     if (!host) {
-        if (strcmp(version, MHD_HTTP_VERSION_1_1))
+        if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
             return 0;
         return refuse(MHD_HTTP_BAD_REQUEST, "no Host", ret_why);
     }
@@ -267,12 +267,12 @@ unsigned request_check(struct request *request, const char *method, const char *
     const char *why = headers_read(request, method, version);
     if (why)
         return refuse(MHD_HTTP_BAD_REQUEST, why, ret_why);
-    if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET))
+    if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         return refuse(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served", ret_why);
     /* Nothing here takes a body, and two opinions on where one ends are how requests are smuggled
      * past a proxy. */
     const char *length = request->headers[HEADER_CONTENT_LENGTH];
-    if (request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0")))
+    if (request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0))
         return refuse(MHD_HTTP_BAD_REQUEST, "a request with a body", ret_why);
     unsigned status = host_refusal(request, version, ret_why);
     if (status)

@@ -76,7 +76,7 @@ static int route_project(struct route *route, char *tail, const char *self, cons
     char normal[NAME_MAX_BYTES + 1];
     if (name_normalize(project, normal))
         return route_none(route, "this is not a project name");
-    if (!slashed || strcmp(normal, project))
+    if (!slashed || strcmp(normal, project) != 0)
         return route_moved(route, slashed ? "../" : "", normal, query);
     route->kind = ROUTE_PAGE;
     route->project = project;
@@ -104,7 +104,7 @@ static int route_whl(const struct origins *origins, struct route *route, char *c
 static bool route_segment(char *text, const char *segment, char **ret_tail)
 {
     size_t len = strlen(segment);
-    if (strncmp(text, segment, len) || (text[len] && text[len] != '/'))
+    if (strncmp(text, segment, len) != 0 || (text[len] && text[len] != '/'))
         return false;
     *ret_tail = text + len;
     return true;

@@ -115,7 +115,8 @@ char *via_clean(const char *via)
 enum via_verdict via_judge(const char *clean, const char *instance)
 {
     size_t len = strlen(instance), count = 0;
-    for (const char *s = clean; s && (s = strstr(s, prefix)); count++) {
+    for (const char *s = clean ? strstr(clean, prefix) : NULL; s; s = strstr(s, prefix)) {
+        count++;
         s += sizeof(prefix) - 1;
         if (strncmp(s, instance, len) == 0 && (!s[len] || s[len] == ','))
             return VIA_LOOPS;

@@ -37,7 +37,7 @@ __attribute__((format(printf, 3, 4))) static int transfer_fail(struct transfer *
         return t->error;
     va_list args;
     va_start(args, format);
-    vsnprintf(t->detail, sizeof(t->detail), format, args);
+    (void)vsnprintf(t->detail, sizeof(t->detail), format, args);
     va_end(args);
     t->error = error;
     return error;
@@ -255,10 +255,10 @@ static int add_range(struct transfer *t)
     if (t->request.from < 0)
         return 0;
     if (t->request.to < 0)
-        snprintf(text, sizeof(text), "bytes=%lld-", (long long)t->request.from);
+        (void)snprintf(text, sizeof(text), "bytes=%lld-", (long long)t->request.from);
     else
-        snprintf(text, sizeof(text), "bytes=%lld-%lld", (long long)t->request.from,
-                 (long long)t->request.to);
+        (void)snprintf(text, sizeof(text), "bytes=%lld-%lld", (long long)t->request.from,
+                       (long long)t->request.to);
     return add_header(t, "Range", text);
 }
 
@@ -546,7 +546,7 @@ void transfer_finish(struct transfer *t, int error)
         curl_multi_remove_handle(t->setup->multi, t->easy);
     hand_over(t);
     if (!error)
-        snprintf(t->detail, sizeof(t->detail), "HTTP %d", t->reply.head.status);
+        (void)snprintf(t->detail, sizeof(t->detail), "HTTP %d", t->reply.head.status);
     else if (!t->error)
         str_copy(t->detail, sizeof(t->detail), error_text(error));
     t->sink.on_done(t->context, error, t->detail);
