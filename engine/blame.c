@@ -2,6 +2,7 @@
 #include "engine/blame.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,32 +86,43 @@ unsigned blame_bars(const struct flying *fl)
 }
 
 /* Where a captive portal answers, no mirror has sent anything. */
-static bool is_portal(struct flying *fl, const struct flight_command *c)
+static bool is_portal(struct flying *fl, unsigned mirror, int64_t size, const char *sha256,
+                      const char *stranger)
 {
     struct engine *e = fl->engine;
-    const char *stranger = fl->stranger[c->mirror];
-    const char *name = fl->origin->mirrors[c->mirror].name;
-    if (!(fl->web_pages & (1u << c->mirror)) || fl->judged_size > PORTAL_PAGE_BYTES ||
-        !portal_note(e->portal, key_hash(fl->entry->key, fl->entry->key_len), c->sha256, stranger,
+    const char *name = fl->origin->mirrors[mirror].name;
+    char bytes[48] = "";
+    if (size > PORTAL_PAGE_BYTES ||
+        !portal_note(e->portal, key_hash(fl->entry->key, fl->entry->key_len), sha256, stranger,
                      clock_monotonic_ms()))
         return false;
-    refusals_forget_bytes(e->refusals, c->sha256);
+    if (size >= 0)
+        (void)snprintf(bytes, sizeof(bytes), " of %" PRId64 " bytes", size);
     free(fl->why_portal);
-    fl->why_portal =
-        str_printf("captive portal: a web page of %" PRId64 " bytes came in place of %s's file%s%s",
-                   fl->judged_size, name, stranger ? ", from " : "", stranger ? stranger : "");
+    fl->why_portal = str_printf("captive portal: a web page%s came in the place of %s's file%s%s",
+                                bytes, name, stranger ? ", from " : "", stranger ? stranger : "");
     const char *why = fl->why_portal ? fl->why_portal : "captive portal";
     log_warning("%s path=%s/%s", why, fl->origin->name, fl->entry->path);
     core_problem(e, "captive-portal", "", "", "%s", why);
     return true;
 }
 
-static void portal_is_over(struct engine *e)
+void blame_web_page(struct flying *fl, unsigned mirror, int64_t size, const char *sha256,
+                    const char *stranger)
+{
+    if (fl->over || is_portal(fl, mirror, size, sha256, stranger))
+        return;
+    core_problem(fl->engine, "unsound", fl->origin->name, fl->entry->path,
+                 "%s: a web page came in the place of the file", fl->origin->mirrors[mirror].name);
+}
+
+void blame_no_page(struct engine *e)
 {
     if (!portal_over(e->portal))
         return;
     log_info("the captive portal is gone");
     core_problem_over(e, "captive-portal", "", "");
+    flights_forget_failures(e);
 }
 
 void blame_refuse(struct flying *fl, const struct flight_command *c)
@@ -118,8 +130,10 @@ void blame_refuse(struct flying *fl, const struct flight_command *c)
     const char *origin = fl->origin->name, *path = fl->entry->path;
     const char *name = fl->origin->mirrors[c->mirror].name;
     bool wrong = c->error == ERROR_DIGEST_MISMATCH, web = fl->web_pages & (1u << c->mirror);
-    if (is_portal(fl, c))
+    if (web && is_portal(fl, c->mirror, fl->judged_size, c->sha256, fl->stranger[c->mirror])) {
+        refusals_forget_bytes(fl->engine->refusals, c->sha256);
         return;
+    }
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
     core_problem(fl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
@@ -166,7 +180,6 @@ void blame_settle(struct flying *fl, const struct flight_command *c)
     struct flight_view view;
     char *validator[FLIGHT_MIRRORS] = {0};
     unsigned differ = 0;
-    portal_is_over(e);
     if (refusals_find(e->refusals, origin, path, clock_monotonic_ms(), &known)) {
         for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
             validator[m] = str_dup(known.validator[m]);

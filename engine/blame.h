@@ -8,12 +8,15 @@
  *
  *     blame_recall(flying, options)        before the flight is born
  *     blame_refuse(flying, command)        as FLIGHT_REFUSE says
- *     blame_failed(flying, command)        a copy was bad, and no mirror had a good one
- * (FLIGHT_FAIL) blame_settle(flying, command)        FLIGHT_COMMIT: now it is known who was right
+ *     blame_failed(flying, command)        FLIGHT_FAIL: no mirror had a good one
+ *     blame_settle(flying, command)        FLIGHT_COMMIT: now it is known which copy is right
+ *     blame_web_page(flying, ...)          a web page came in the place of the file
+ *     blame_no_page(engine)                something else came: a captive portal is gone
  *
  * Flight thread.
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 struct engine;
 struct flight_command;
@@ -26,6 +29,10 @@ void blame_recall(struct flying *flying, struct flight_options *options);
 void blame_refuse(struct flying *flying, const struct flight_command *command);
 void blame_failed(struct flying *flying, const struct flight_command *command);
 void blame_settle(struct flying *flying, const struct flight_command *command);
+/* size: of the page, -1 unknown; sha256: of its beginning; stranger: see engine/portal.h. */
+void blame_web_page(struct flying *flying, unsigned mirror, int64_t size, const char *sha256,
+                    const char *stranger);
+void blame_no_page(struct engine *engine);
 /* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
 unsigned blame_bars(const struct flying *flying);
 /* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,

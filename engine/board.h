@@ -83,6 +83,7 @@ struct board {
     char detail[512];       /* why it was closed, or what has failed so far */
     unsigned silent;        /* mirrors that were asked and have sent nothing yet */
     int64_t closed_ms;
+    bool is_brief; /* set before it is closed: whoever comes later has it tried again */
 };
 
 int board_new(const struct origin *origin, struct board **ret);

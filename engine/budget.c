@@ -248,6 +248,12 @@ void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms
     h->rate_ms = now_ms;
 }
 
+void budget_remark(struct budget *b, size_t mirror, const char *what)
+{
+    struct health *h = &b->mirror[mirror];
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
 void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
                         int64_t now_ms)
 {

@@ -91,6 +91,8 @@ void budget_vouched(struct budget *budget, size_t mirror);
 void budget_page_succeeded(struct budget *budget, size_t mirror);
 void budget_page_failed(struct budget *budget, size_t mirror, const char *what, int retry_after_s,
                         int64_t now_ms);
+/* Only what is shown of it: nothing waits for its sake. */
+void budget_remark(struct budget *budget, size_t mirror, const char *what);
 /* Whether a mirror should be asked for a page, because pages have failed, its back-off is over and
  * nobody has tried since. True counts as the try. */
 bool budget_wants_probe(struct budget *budget, size_t mirror, int64_t now_ms);

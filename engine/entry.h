@@ -102,6 +102,8 @@ void blob_unref(struct blob *blob);
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
 void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
                   bool refresh);
+/* The same with a new board where the flight that failed is not over. */
+void flights_go_on(struct engine *engine, struct entry *entry, enum file_use use);
 void flights_interest(struct engine *engine, struct board *board, enum file_use use);
 void flights_reader(struct engine *engine, struct board *board, uint64_t reader, enum file_use use,
                     int64_t from, int64_t to);
@@ -109,6 +111,8 @@ void flights_reader_left(struct engine *engine, struct board *board, uint64_t re
 void flights_tick(struct engine *engine, int64_t now_ms);
 void flights_stop(struct engine *engine);
 void flights_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
+/* What failed a moment ago is tried again when somebody asks, at the next tick. */
+void flights_forget_failures(struct engine *engine);
 /* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
  * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
  */

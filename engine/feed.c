@@ -8,10 +8,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/blame.h"
 #include "engine/links.h"
 #include "engine/portal.h"
 #include "engine/reserve.h"
@@ -25,7 +27,10 @@
  *     writer lane       what nobody wrote yet is written, and reported to the flight thread
  *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
  */
-enum { RATE_LEAST_BYTES = 1 << 20 };
+enum {
+    RATE_LEAST_BYTES = 1 << 20,
+    PAGE_BEGINNING = 256, /* of a web page: so much tells it from others */
+};
 
 struct held {
     struct job job;
@@ -121,8 +126,9 @@ static int on_head(void *context, const struct fetch_head *head)
     t->is_web_page = portal_is_web_page(head->content_type);
     if (t->is_web_page)
         t->stranger = portal_stranger(core_origins(t->engine), head->final_url);
-    t->awaits_bytes = head->is_labelled && !t->is_gzip && sends(head->status);
-    if (t->head && t->awaits_bytes)
+    t->is_labelled = head->is_labelled && !t->is_gzip;
+    t->awaits_bytes = sends(head->status) && (t->is_labelled || t->is_web_page);
+    if (t->head && sends(head->status) && t->is_labelled)
         t->facts.total = -1; /* of the coded body, perhaps */
     if (t->head || !t->awaits_bytes)
         pass_on_answer(t);
@@ -136,17 +142,29 @@ static bool is_coded(const struct slab *slab, int64_t offset)
     return offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f && slab->data[1] == 0x8b;
 }
 
+/* A web page by its label and by its bytes is no file, and no byte of it is one of the file. Its
+ * beginning is told to blame.c, which compares it with other pages. */
+static bool is_page(struct feed *t, const struct slab *slab, int64_t offset)
+{
+    if (!t->is_web_page || offset != 0 || !portal_begins_page(slab->data, slab->len))
+        return false;
+    size_t len = slab->len < PAGE_BEGINNING ? slab->len : PAGE_BEGINNING;
+    return sha256_of(slab->data, len, t->page_sha256) == 0;
+}
+
 /* Whether the bytes are to be taken; the first of them decide about the answer. */
 static bool takes(struct feed *t, const struct slab *slab, int64_t offset)
 {
-    if (t->awaits_bytes && is_coded(slab, offset)) {
-        t->is_coded = true;
-        fetcher_cancel(t->engine->fetcher, t->fetch);
-    } else if (t->awaits_bytes) {
-        pass_on_answer(t);
+    if (t->awaits_bytes) {
+        t->is_page = is_page(t, slab, offset);
+        t->is_coded = !t->is_page && t->is_labelled && is_coded(slab, offset);
+        if (t->is_page || t->is_coded)
+            fetcher_cancel(t->engine->fetcher, t->fetch);
+        else
+            pass_on_answer(t);
     }
     t->awaits_bytes = false;
-    return !t->is_coded;
+    return !t->is_coded && !t->is_page;
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
@@ -197,7 +215,7 @@ static void post_done(struct feed *t)
 static void on_done(void *context, int error, const char *detail)
 {
     struct feed *t = context;
-    t->error = t->is_coded ? ERROR_UPSTREAM_BROKEN : error;
+    t->error = t->is_coded || t->is_page ? ERROR_UPSTREAM_BROKEN : error;
     t->detail = strdup(t->is_coded ? "a coded body" : detail);
     if (t->awaits_bytes && !error)
         pass_on_answer(t);
@@ -273,6 +291,10 @@ static int judge(struct feed *t)
     }
     if (feed_asks_page(t))
         return ERROR_STOPPING;
+    if (t->head && t->is_web_page && sends(t->facts.status)) {
+        t->facts.status = 405; /* asked for a byte of it, it shows what it is */
+        return ERROR_UPSTREAM_STATUS;
+    }
     t->facts.same_validator = has_same_validator(fl, t);
     t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
     if (t->facts.status == 200 && t->facts.total == 0 && !claim_set_counts(fl->claims)) {
@@ -284,6 +306,8 @@ static int judge(struct feed *t)
     int r = flight_on_answer(fl->flight, t->number, &t->facts);
     if (r)
         return r;
+    if (!t->is_web_page)
+        blame_no_page(t->engine);
     if (!fl->name_validator)
         fl->name_validator = str_dup(validator_of(t));
     if (!t->head) {
@@ -350,6 +374,10 @@ static void account(struct feed *t, int error, const char *detail)
     if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it was there */
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* which is not the mirror's */
+        return;
+    if (error == ERROR_FORBIDDEN_ADDRESS)
+        budget_remark(budget, mirror, detail);
+    if (t->is_page || error == ERROR_FORBIDDEN_ADDRESS) /* nor what a captive portal does */
         return;
     if (error == 0 || error == ERROR_GONE)
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
@@ -422,9 +450,12 @@ void feed_done(struct job *job)
     int error = t->verdict_error ? t->verdict_error : t->error;
     const char *what = t->detail ? t->detail : error_text(error);
     char status[FLIGHT_DETAIL];
-    if (!t->says_empty &&
-        (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
-         t->verdict_error == ERROR_LOOP)) {
+    if (t->is_page) {
+        blame_web_page(fl, t->mirror, t->facts.total, t->page_sha256, t->stranger);
+        what = "a web page came in the place of the file";
+    } else if (!t->says_empty &&
+               (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
+                t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         if (t->verdict_error != ERROR_LOOP)
             links_add_trouble(e, fl->origin, t->mirror, fl->entry->path, status, sizeof(status));
@@ -527,7 +558,7 @@ void feed_reset(struct feed *t)
     t->retry_after_s = -1;
     t->verdict = VERDICT_NONE;
     t->verdict_error = t->error = 0;
-    t->answered = t->ended = false;
+    t->answered = t->ended = t->is_coded = t->is_page = false;
 }
 
 void feed_start(struct flying *fl, const struct flight_command *c)

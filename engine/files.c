@@ -276,6 +276,8 @@ static void open_job_run(struct job *job)
     struct open_job *o = container_of(job, struct open_job, job);
     if (o->entry && o->engine->stopping)
         board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
+    else if (o->entry && o->entry->flying)
+        flights_go_on(o->engine, o->entry, o->use);
     else if (o->entry)
         flights_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
@@ -335,6 +337,12 @@ static void look(struct engine *e, const struct file_query *query, struct found 
     pthread_rwlock_unlock(&files->lock);
 }
 
+/* A failure that is worth another try is the answer of those alone who have waited for it. */
+static bool is_over(const struct board *board, const struct file_query *query)
+{
+    return board && board->state == BOARD_CLOSED && board->is_brief && !query->waited;
+}
+
 /* Nobody has it yet: puts up a board, and the flight thread does the rest. */
 static int begin(struct engine *e, const struct origin *origin, const struct file_query *query,
                  struct found *ret)
@@ -345,6 +353,10 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     struct entry *entry = files_find(files, query->origin, query->path);
     if (!entry)
         entry = files_add(files, origin, query->path);
+    if (entry && is_over(entry->board, query)) {
+        board_unref(entry->board);
+        entry->board = NULL;
+    }
     if (entry && !entry->board && !entry->blob && board_new(origin, &entry->board) == 0)
         fresh = entry;
     if (entry && entry->board)
@@ -464,6 +476,10 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
         if (found.look_due)
             renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
+        if (is_over(found.board, query)) {
+            board_unref(found.board);
+            found.board = NULL;
+        }
         if (!found.blob && !found.board)
             r = begin(e, origin, query, &found);
         if (found.cut_short[0]) {

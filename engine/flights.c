@@ -24,8 +24,8 @@
  */
 
 enum {
-    SWEEP_MS = 1000,          /* how often departed clients are looked for */
     FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
+    SWEEP_MS = 1000,          /* how often departed clients are looked for */
     BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
     FLIGHTS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };
@@ -387,6 +387,16 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
     }
 }
 
+void flights_go_on(struct engine *e, struct entry *entry, enum file_use use)
+{
+    struct flying *fl = entry->flying;
+    struct board *board = board_ref(entry->board);
+    if (fl->board != board)
+        flying_take_board(fl, board_ref(board));
+    flights_interest(e, board, use);
+    board_unref(board);
+}
+
 /* ------------------------------------------------------------- readers */
 
 void flights_interest(struct engine *e, struct board *board, enum file_use use)
@@ -510,6 +520,14 @@ static void retire_failures(struct engine *e, int64_t now_ms)
         *p = entry->next_failed;
         retire_failure(e, entry);
     }
+}
+
+void flights_forget_failures(struct engine *e)
+{
+    int64_t long_ago_ms = clock_monotonic_ms() - FAILED_MS;
+    for (struct entry *entry = e->files->failed; entry; entry = entry->next_failed)
+        if (entry->board && entry->board->closed_ms > long_ago_ms)
+            entry->board->closed_ms = long_ago_ms;
 }
 
 void flights_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)

@@ -15,6 +15,7 @@
 #include "engine/blame.h"
 #include "engine/judge.h"
 #include "engine/metadata.h"
+#include "engine/portal.h"
 #include "engine/reserve.h"
 #include "engine/saved.h"
 
@@ -95,12 +96,8 @@ static void fill_board(const struct flying *fl, struct board *board)
 
 /* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
  * flight whose last readers were failed. */
-int flying_renew_board(struct flying *fl)
+void flying_take_board(struct flying *fl, struct board *board)
 {
-    struct board *board;
-    int r = board_new(fl->origin, &board);
-    if (r)
-        return r;
     for (size_t i = 0; i < fl->present.count; i++)
         board_publish(board, fl->present.list[i].from, fl->present.list[i].to);
     board->had_bytes = fl->present.count > 0;
@@ -113,7 +110,15 @@ int flying_renew_board(struct flying *fl)
         board_know(board, view.size);
     }
     flying_put_board(fl, board);
-    return 0;
+}
+
+int flying_renew_board(struct flying *fl)
+{
+    struct board *board;
+    int r = board_new(fl->origin, &board);
+    if (r == 0)
+        flying_take_board(fl, board);
+    return r;
 }
 
 static enum outcome outcome_of(int error)
@@ -324,7 +329,7 @@ static bool is_disk_error(int error)
 /* Why an earlier flight failed, where that is why this one does. */
 static const char *detail_of(const struct flying *fl, const struct flight_command *c)
 {
-    if (c->refusals && fl->why_portal)
+    if (fl->why_portal && !is_disk_error(c->error))
         return fl->why_portal;
     return c->refusals && fl->why_refused ? fl->why_refused : c->detail;
 }
@@ -354,6 +359,8 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     forget_interest(fl);
     if (again)
         return; /* the end, which follows, says so */
+    /* To look whether a bad copy was replaced, or a captive portal has gone, costs little. */
+    board->is_brief = !disk && (c->refusals || portal_is_open(fl->engine->portal));
     board_close(board, BOARD_CLOSED, outcome_of(c->error), detail_of(fl, c));
     files_note_failure(fl->engine, fl->entry);
     release_board(fl);

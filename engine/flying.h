@@ -111,13 +111,16 @@ struct feed {
     /* transfer thread until on_done, then the flight thread: */
     struct flight_answer facts;
     char *etag, *date, *detail;
-    char *stranger; /* see struct flying */
-    bool is_web_page;
+    char *stranger;               /* see struct flying */
+    bool is_web_page;             /* labelled so, */
+    bool is_page;                 /* and so it begins: */
+    char page_sha256[SHA256_HEX]; /* of the beginning */
     int error, retry_after_s;
     bool answered;
     bool is_gzip;      /* by its name: it begins as gzip does, whatever a label says */
-    bool awaits_bytes; /* the first of them tell whether its label is true */
-    bool is_coded;     /* it is */
+    bool awaits_bytes; /* the first of them tell whether its labels are true */
+    bool is_labelled;  /* as coded, */
+    bool is_coded;     /* and it is */
     _Atomic int64_t bytes;
     _Atomic int64_t limit; /* nothing behind it is wanted */
     /* both, under the lock: */
@@ -172,6 +175,8 @@ void hashing_abandon(struct flying *flying);
 void flying_know_from_row(struct flying *flying);
 /* A fresh board over what is there, for those who come after a cut or a failure. */
 int flying_renew_board(struct flying *flying);
+/* The same with a board that is there: takes the reference. */
+void flying_take_board(struct flying *flying, struct board *board);
 /* Puts up a flight's first board. */
 void flying_put_board(struct flying *flying, struct board *board);
 /* Asks the budget for a mirror, as FLIGHT_ASK says: at once, or in its turn. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/links.h"
+#include "engine/portal.h"
 
 enum {
     AT_ONCE = 4, /* to one mirror */
@@ -199,7 +200,7 @@ static int on_head(void *context, const struct fetch_head *head)
     struct question *q = context;
     q->status = head->status;
     q->retry_after_s = head->retry_after_s;
-    if (head->status != 200)
+    if (head->status != 200 || portal_is_web_page(head->content_type))
         return 0;
     if (head->total > 0) /* no wheel is empty; some answer HEAD so and mean nothing by it */
         q->size = head->total;

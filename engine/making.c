@@ -17,7 +17,8 @@
  * the compute lane look at it, and opens it again for the next range that is wanted.
  *
  *     RANGE --read--> parsed --wants more--> RANGE
- *       | failed                 +--> metadata_made
+ *       | cut: once more         +--> metadata_made
+ *       | failed
  *       +--> (a moment later) WHOLE: waits until all of the wheel is there --> RANGE, once more
  *
  * A mirror that ignores ranges needs no WHOLE: its flight fetches everything for a range reader,
@@ -313,6 +314,11 @@ static void read_range(struct making *m)
                               (size_t)(m->want.to - m->at), &m->waiter);
         if (n == 0)
             return;
+        if (n < 0 && restart(m)) { /* cut: it is another wheel by now, perhaps */
+            close_file(m);
+            core_post(m->engine, &m->step);
+            return;
+        }
         if (n < 0) {
             failed(m, OUTCOME_BROKEN, "the wheel's bytes did not come");
             return;

@@ -15,7 +15,7 @@
 #include "engine/reading.h"
 
 enum {
-    FAILED_MS = 2000,      /* how long a failure is the answer, as for any file */
+    FAILED_MS = 2000,      /* how long a failure is the answer for those who waited for it */
     WRONG_MS = 60000,      /* ... when the wheel itself is wrong */
     WRONG_S = 24 * 3600,   /* how long that is remembered */
     ELSEWHERE_MS = 600000, /* how long a mirror is trusted to have one */
@@ -189,6 +189,7 @@ static void fill(struct meta *m, enum outcome outcome, const char *detail, int64
     m->outcome = outcome;
     str_copy(m->detail, sizeof(m->detail), detail);
     m->until_ms = clock_monotonic_ms() + life_ms;
+    m->is_brief = life_ms == FAILED_MS;
 }
 
 /* Whether a text is what is claimed of it; one that cannot be hashed is not. */
@@ -338,6 +339,14 @@ struct said {
     bool immutable, overdue;
 };
 
+/* A file's failure is remembered with the file, which knows how soon to ask again. */
+static bool is_expired(const struct meta *m, const struct file_query *query, int64_t now_ms)
+{
+    if (m->stage == META_FAILED && m->is_brief && !query->waited)
+        return true;
+    return (m->stage == META_FAILED || m->stage == META_ELSEWHERE) && now_ms >= m->until_ms;
+}
+
 static void look(struct engine *e, const struct origin *origin, const char *path,
                  const struct file_query *query, const struct waiter *waiter, struct said *ret)
 {
@@ -349,8 +358,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     bool fresh = !m && !e->stopping; /* behind metadata_stop no job may begin under this lock */
     if (fresh)
         m = add(all, origin->name, path);
-    bool expired = m && !e->stopping && (m->stage == META_FAILED || m->stage == META_ELSEWHERE) &&
-                   now_ms >= m->until_ms;
+    bool expired = m && !e->stopping && is_expired(m, query, now_ms);
     if (expired)
         m->asked_mirrors = false;
     if (m && (fresh || expired))
@@ -445,8 +453,9 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
 /* ---------------------------------------------------------------- what came */
 
 /* The entry as it is to be now; `problem` is what the administrator is told. */
-static const char *settle(struct metadata *all, struct meta *m, struct making_result *result)
+static const char *settle(struct engine *e, struct meta *m, struct making_result *result)
 {
+    struct metadata *all = e->metadata;
     const char *problem = "";
     if (!result->text) {
         bool wrong = result->is_wrong;
@@ -480,7 +489,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     if (again) {
         post_look(e, origin, path, m); /* behind metadata_forget's own job, on that lane */
     } else if (mine) {
-        problem = settle(all, m, result);
+        problem = settle(e, m, result);
         made = m->stage == META_MADE;
     }
     pthread_mutex_unlock(&all->waiters.lock);

@@ -11,7 +11,7 @@
 
 /*
  * Life of a portal: nothing is known -> a few pages are remembered -> the second of a kind, or one
- * of a stranger: it is open, and every web page in place of a file is its -> portal_over, which
+ * of a stranger: it is open, and every web page in the place of a file is its -> portal_over, which
  * forgets all.
  */
 enum { PAGES = 8, REMEMBERED_MS = 600 * 1000 };
@@ -57,6 +57,17 @@ bool portal_is_web_page(const char *content_type)
         if (len == strlen(types[i]) && strncasecmp(content_type, types[i], len) == 0)
             return true;
     return false;
+}
+
+bool portal_begins_page(const void *body, size_t len)
+{
+    const unsigned char *at = body;
+    const unsigned char *end = at + len;
+    if (len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+        at += 3;
+    while (at < end && (*at == ' ' || (*at >= '\t' && *at <= '\r')))
+        at++;
+    return at < end && *at == '<';
 }
 
 /* ------------------------------------------------------------------- strangers */
@@ -120,6 +131,11 @@ bool portal_note(struct portal *p, uint64_t file, const char *sha256, const char
     page->file = file;
     page->ms = now_ms;
     str_copy(page->sha256, sizeof(page->sha256), sha256);
+    return p->is_open;
+}
+
+bool portal_is_open(const struct portal *p)
+{
     return p->is_open;
 }
 

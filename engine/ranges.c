@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/links.h"
 #include "engine/metadata.h"
+#include "engine/portal.h"
 #include "engine/sources.h"
 
 enum {
@@ -163,7 +164,7 @@ static void answered_run(struct job *job)
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct question *q = context;
-    q->status = head->status;
+    q->status = portal_is_web_page(head->content_type) ? 0 : head->status; /* a portal's, perhaps */
     return ERROR_UPSTREAM_STATUS; /* enough is known */
 }
 

@@ -101,8 +101,11 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
      */
     if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
-    budget_page_failed(e->budget, core_mirror(e, s->origin, s->mirror), detail, retry_after_s,
-                       clock_monotonic_ms());
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
+        budget_remark(e->budget, number, detail); /* so a captive portal answers, in no time */
+    else
+        budget_page_failed(e->budget, number, detail, retry_after_s, clock_monotonic_ms());
 }
 
 static void note_failure(struct source *s, const struct receipt *r)

@@ -550,7 +550,7 @@ def test_what_replaces_it_must_be_sound(origin, stage):
     s.ask()
     s.wait_kept()
     put(origin, PORTAL_PAGE, type="text/html")
-    wait_until(lambda: s.ask() and "unsound file" in s.daemon.log(), what="the portal is refused")
+    wait_until(lambda: s.ask() and s.problems("unsound"), what="the portal is refused")
     assert is_whole(s.ask(), RIGHT)
     [problem] = s.problems("unsound")
     assert problem["detail"].count("m0") == 1, problem["detail"]

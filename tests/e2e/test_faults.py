@@ -69,7 +69,7 @@ def _file_faults():
         "silent": Fault(lambda _: {"silent": threading.Event()}, alone=(502, 504)),
         "dead-redirect": Fault(lambda _: {"location": "DEAD"}),
         "portal": Fault(  # no mirror's fault
-            lambda _: {"served": PORTAL_PAGE, "type": "text/html"}, cuts=True, error=None
+            lambda _: {"served": PORTAL_PAGE, "type": "text/html"}, error=None
         ),
         "empty": Fault(lambda _: {"served": b""}, cuts=True),
         "gzip": Fault(lambda _: {"gzip": True}, cuts=True),

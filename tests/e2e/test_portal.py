@@ -83,3 +83,47 @@ def test_a_web_page_in_place_of_one_file_is_no_lie_and_no_portal(origin, second_
         wait_until(lambda n=name, b=body: ask(daemon, n).body == b, what=name)
     assert not portals(daemon) and "blamed" not in daemon.log()
     assert states(daemon) == {"ok"}
+
+
+@pytest.mark.parametrize("has_digests", [True, False], ids=["digests", "no-digests"])
+def test_no_byte_of_a_portal_is_a_part_of_a_wheel(origin, serve, wheels, has_digests):
+    """uv asks for the length, then for the end: neither is the portal's page's, and right after the
+    portal is gone both are the wheel's."""
+    publish([origin], wheels)
+    if not has_digests:
+        rows = [anchor(f"/whl/cu126/{href_of(n)}", n) for n in wheels]
+        origin.put_page("/whl/cu126/torch/", simple_page("torch", rows))
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    assert daemon.page("torch").status == 200
+    put_portal(origin, wheels)
+    names = list(wheels)
+    tail = {"Range": "bytes=-400"}
+    for number, name in enumerate(names):
+        url = daemon.file_url("pytorch", f"cu126/{name}")
+        assert wire.ask(url, "HEAD").status == 502
+        for headers in (tail, None):
+            reply = wire.ask(url, headers=headers)
+            assert reply.status == 502 and not reply.cut
+            assert ("captive portal" if number else "a web page") in reply.text
+    put_wheels(origin, wheels)
+    wait_until(lambda: ask(daemon, names[-1]).body == wheels[names[-1]], what="the portal is gone")
+    for name in names:
+        url, body = daemon.file_url("pytorch", f"cu126/{name}"), wheels[name]
+        wait_until(lambda u=url: wire.ask(u, "HEAD").status == 200, seconds=1, what=name)
+        assert int(wire.ask(url, "HEAD")["Content-Length"]) == len(body)
+        assert wire.ask(url, headers=tail).body == body[-400:]
+        assert wire.ask(url).body == body
+    assert not portals(daemon) and states(daemon) == {"ok"}
+
+
+def test_a_wheel_that_is_labelled_as_a_web_page_is_a_wheel(origin, serve, wheels):
+    publish([origin], wheels)
+    for name, body in wheels.items():
+        origin.put(f"/whl/cu126/{name}", body, type="text/html")
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    assert daemon.page("torch").status == 200
+    for name, body in wheels.items():
+        url = daemon.file_url("pytorch", f"cu126/{name}")
+        assert int(wire.ask(url, "HEAD")["Content-Length"]) == len(body)
+        assert wire.ask(url).body == body
+    assert not portals(daemon) and states(daemon) == {"ok"}

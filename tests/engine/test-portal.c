@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -83,11 +84,32 @@ static void strangers(void **state)
     check_stranger(NULL, NULL);
 }
 
+static bool begins(const char *body)
+{
+    return portal_begins_page(body, strlen(body));
+}
+
+static void how_pages_begin(void **state)
+{
+    (void)state;
+    assert_true(begins("<!DOCTYPE html>"));
+    assert_true(begins("<html>"));
+    assert_true(begins(" \r\n\t<a"));
+    assert_true(begins("\xef\xbb\xbf\n<!-- -->"));
+    assert_false(begins("PK\3\4<html>"));
+    assert_false(begins("\x1f\x8b\x08"));
+    assert_false(begins("Metadata-Version: 2.1\n"));
+    assert_false(begins("\xef\xbb\xbf"));
+    assert_false(begins(" \n"));
+    assert_false(begins(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_page_for_two_files),
         cmocka_unit_test(one_of_a_stranger),
+        cmocka_unit_test(how_pages_begin),
         cmocka_unit_test(web_pages),
         cmocka_unit_test(strangers),
     };
