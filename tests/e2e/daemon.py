@@ -80,6 +80,8 @@ def index_table(name, *origins):
 
 def configuration(pytorch=(), pypi=(), **top):
     """A configuration file with these mirrors; `top` are keys outside tables."""
+    if is_sanitized():  # whose own memory is not the daemon's
+        top = {"max_memory": "8GB"} | top
     text = "".join(f"{key} = {_toml(value)}\n" for key, value in top.items())
     for name, origin, mirrors in (("pytorch", PYTORCH, pytorch), ("pypi", PYPI, pypi)):
         if mirrors:
