@@ -95,6 +95,7 @@ struct flight {
     unsigned blamed;    /* sent wrong bytes before: asked when no other is left */
     unsigned refused;   /* sent bad bytes to this flight, or still have them: not asked again */
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
+    unsigned spent;     /* dead because they had their one try, and it was in vain */
     unsigned others;    /* dead because they have another file than the bytes present are of */
     unsigned no_ranges; /* answered 200 to a range */
     unsigned unsized;   /* gave no range from the beginning, or did not say of how much */

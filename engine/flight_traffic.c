@@ -30,8 +30,10 @@ static bool try_others(struct flight *f)
     unsigned dead = (f->dead & ~f->others) | mine;
     if (!(mine || old) || !(others & ~flight_barred(f) & ~mine))
         return false;
+    unsigned spent = f->spent | mine;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
     f->dead = dead;
+    f->spent = spent & dead;
     return true;
 }
 
@@ -266,13 +268,21 @@ static void leave(struct flight *f, unsigned mirror)
     flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
 }
 
-/* Begins anew without a mirror. Those whose answers were about another file than the bytes that go
- * may do. */
-static void begin_without(struct flight *f, unsigned mirror)
+/* Who might do better if all began anew: those whose answers were about another file than the bytes
+ * that would go; after a minute also those that had their one try before this mirror had its own.
+ */
+static unsigned beginners(const struct flight *f, unsigned mirror)
 {
-    unsigned dead = (f->dead & ~f->others) | 1u << mirror;
+    unsigned spent = f->trickle[mirror].times < TRICKLES_MOST ? 0 : f->spent;
+    return (f->others | spent) & ~flight_barred(f) & ~(1u << mirror);
+}
+
+static void begin_without(struct flight *f, unsigned mirror, unsigned with)
+{
+    unsigned dead = (f->dead & ~with) | 1u << mirror, spent = (f->spent & ~with) | 1u << mirror;
     flight_start_over(f, ERROR_TIMEOUT);
     f->dead = dead;
+    f->spent = spent;
 }
 
 /* A race is given half a minute more. Where nobody is raced, or in vain, another mirror goes on
@@ -283,14 +293,14 @@ void flight_leave_trickle(struct flight *f, int64_t passed_ms)
     for (unsigned m = 0; m < f->mirrors && f->phase == FILLING && !flight_is_whole(f); m++) {
         if (!has_trickled(f, m, passed_ms))
             continue;
-        unsigned same = successors(f, m), anew = f->others & ~flight_barred(f) & ~(1u << m);
+        unsigned same = successors(f, m), anew = beginners(f, m);
         bool held = f->size >= 0 && flight_is_provable(f);
         bool raced = held && !f->alone && (same & ~flight_barred(f));
         if (!(same | anew) || (raced && f->trickle[m].times < TRICKLES_MOST))
             continue;
         leave(f, m);
         if (!same || f->alone || !(f->vouched || held))
-            begin_without(f, m);
+            begin_without(f, m, anew);
         flight_plan(f);
     }
 }

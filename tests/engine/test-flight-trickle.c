@@ -138,6 +138,48 @@ static void a_part_without_ranges(void **state)
     end();
 }
 
+/* The other broke off, and its bytes were given up for the file of the one that now trickles: it
+ * has another try, after a minute. */
+static void who_had_a_try(void **state)
+{
+    (void)state;
+    const struct flight_answer other = {200, 2 * MIB, 0, true, true, true, true};
+    struct flight_answer a = {206, 3 * MIB, 0, true, true, true, true};
+    open_flight(2, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 1);
+    expect("get0:1[0,16777216)");
+    assert_int_equal(answer_full(0, other), 0);
+    bytes(0, 0, 1000);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("known:2097152 release:1000 ask0-2");
+    mirror(0, 0);
+    expect("get0:0[1000,-1)~");
+    a.same_validator = false;
+    a.from = 1000;
+    assert_int_equal(answer_full(0, a), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    struct flight_command c;
+    while (flight_next(f, &c) && c.type != FLIGHT_CUT) { /* mirror 1 gives no more */
+        if (c.type == FLIGHT_ASK)
+            flight_on_mirror(f, 0, c.excluded & 2 ? FLIGHT_NO_MIRROR : 1, 0, "");
+        number[0] = c.transfer;
+        if (c.type == FLIGHT_START)
+            ended(0, ERROR_UNREACHABLE, 0);
+    }
+    expect("ask0-2");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    a.status = 200;
+    a.from = 0;
+    a.same_validator = true;
+    assert_int_equal(answer_full(0, a), 0);
+    expect("known:3145728");
+    assert_in_range(trickle_until(&other, FLIGHT_CUT, 100), 60, 62);
+    end();
+}
+
 /* The other is gone: slow is better than nothing. */
 static void nobody_else(void **state)
 {
@@ -153,7 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trickling),      cmocka_unit_test(another_file),
         cmocka_unit_test(without_ranges), cmocka_unit_test(a_part_without_ranges),
-        cmocka_unit_test(nobody_else),
+        cmocka_unit_test(who_had_a_try),  cmocka_unit_test(nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
