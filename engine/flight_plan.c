@@ -513,14 +513,14 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     return true;
 }
 
-/* Whether somebody is asked already beside another transfer that stands at the same byte. */
-static bool is_hedged(const struct flight *f, int64_t at)
+/* Whether somebody is asked already beside a transfer that stands at the same byte. */
+static bool is_hedged(const struct flight *f, const struct slot *s, int64_t at)
 {
     bool any = false;
     for (unsigned i = FRONT + 1; i < FLIGHT_SLOTS; i++) {
         const struct slot *h = &f->slot[i];
-        any |= h->state != SLOT_IDLE && h->rival && !h->head && h->from <= at &&
-               (h->to < 0 || at < h->to);
+        bool same = h->head == s->head && (h->head || (h->from <= at && (h->to < 0 || at < h->to)));
+        any |= h->state != SLOT_IDLE && h->rival && same && flight_is_racing(f, h);
     }
     return any;
 }
@@ -532,8 +532,8 @@ static void hedge(struct flight *f, const struct slot *s, unsigned beside)
     struct slot *h = idle_helper(f);
     struct extent run = {s->from, s->to};
     int64_t end = s->to >= 0 ? s->to : end_of(f);
-    if (!h ||
-        (!s->head && (!extents_missing(&f->present, s->from, end, &run) || is_hedged(f, run.from))))
+    if (!h || (!s->head && !extents_missing(&f->present, s->from, end, &run)) ||
+        is_hedged(f, s, run.from))
         return;
     h->head = s->head;
     h->from = h->at = run.from;
@@ -565,8 +565,7 @@ void flight_hedge(struct flight *f)
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         const struct slot *s = &f->slot[i];
         bool waited = s->head ? !f->known && f->readers : is_waited_for(f, s);
-        if (s->state == SLOT_RUNNING && !s->full && !s->by_byte && waited &&
-            !flight_is_racing(f, s) && ~not_better(f, s))
+        if (s->state == SLOT_RUNNING && !s->full && !s->by_byte && waited && ~not_better(f, s))
             hedge(f, s, not_better(f, s));
     }
 }

@@ -333,6 +333,31 @@ static void hedge(void **state)
     }
 }
 
+/* The first of two breaks off, and the one that was asked beside it is silent, too. */
+static void hedge_of_the_last(void **state)
+{
+    (void)state;
+    open_wide(3, 1);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,16777216)");
+    for (int64_t ms = 250; ms <= 1000; ms += 250)
+        flight_on_tick(f, ms, NULL);
+    expect("ask1-1");
+    mirror(1, 1);
+    expect("get1:1[0,16777216)");
+    ended(0, ERROR_UNREACHABLE, 0);
+    expect("");
+    for (int64_t ms = 1250; ms <= 2000; ms += 250)
+        flight_on_tick(f, ms, NULL);
+    expect("ask2-2");
+    mirror(2, 2);
+    expect("get2:2[0,16777216)");
+    flight_on_tick(f, 2250, NULL);
+    stop("stop stop fail:-17 end");
+}
+
 static int64_t clock_ms;
 
 /* Four ticks a second, as the owner does; slot `slot` brings so many bytes in each. */
@@ -504,6 +529,7 @@ int main(void)
         cmocka_unit_test(ask_withdrawn),
         cmocka_unit_test(range_of_a_small_file),
         cmocka_unit_test(hedge),
+        cmocka_unit_test(hedge_of_the_last),
         cmocka_unit_test(stalled),
         cmocka_unit_test(two_stalled_at_one_byte),
         cmocka_unit_test(slow),

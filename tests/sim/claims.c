@@ -245,7 +245,8 @@ void claims_compare_kept(struct world *w, int file)
 static void learn(struct world *w, int file)
 {
     struct blob *b = &w->blob[file];
-    refusals_forget(w->refusals, "sim", w->name[file]);
+    if (world_chance(w, 80)) /* it may be a moment behind */
+        refusals_forget(w->refusals, "sim", w->name[file]);
     b->refused = 0;
     memset(b->sent, 0, sizeof(b->sent));
     claims_compare_kept(w, file);

@@ -75,7 +75,7 @@ MUTANTS = [
     ("ask for present bytes", "s->from = s->at = run.from;", ";"),
     ("ask for what is under way", "covered = o->from <= ret->from && ret->from < end;", "covered = false;"),
     ("run on into others' bytes", "return run.from >= s->at + SKIP_BYTES;", "return false;"),
-    ("hedge again and again", "!flight_is_racing(f, s) && ~not_better(f, s))", "~not_better(f, s))"),
+    ("hedge again and again", "any |= h->state != SLOT_IDLE && h->rival && same && flight_is_racing(f, h);", ";"),
     ("more connections than allowed", "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] >= f->connections)",
      "if (s->state == SLOT_RUNNING && !s->head && ++count[s->mirror] > f->connections)"),
     # nobody is forgotten
