@@ -36,6 +36,7 @@ struct channel {
     char *origin_name, *name; /* all under the lock */
     enum channel_state state;
     int64_t listed_s, written_s; /* 0: never */
+    int64_t named_s;             /* by a root page; 0: never */
     int64_t asked_s, until_ms;
     int64_t id;      /* a waiter's `want` */
     bool probing;    /* with `origin` and `began_ms` */
@@ -196,6 +197,18 @@ void channels_listed(struct engine *e, const struct origin *origin, const char *
     pthread_mutex_unlock(&all->waiters.lock);
     if (id)
         waitlist_wake(&all->waiters, id, id + 1);
+}
+
+void channels_named(struct engine *e, const struct origin *origin, const char *channel)
+{
+    struct channels *all = e->channels;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct channel *c = find(all, origin->name, channel);
+    if (!c)
+        c = add(all, origin->name, channel);
+    if (c)
+        c->named_s = clock_real_s();
+    pthread_mutex_unlock(&all->waiters.lock);
 }
 
 /* ------------------------------------------------------------------ probing */
@@ -402,7 +415,8 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
-/* Those of configured origins that a mirror has listed, sorted; free() the list. Under the lock. */
+/* Those of configured origins that a mirror has listed, or names, sorted; free() the list. Under
+ * the lock. */
 static struct channel **sorted(struct engine *e, size_t *ret_count)
 {
     struct channels *all = e->channels;
@@ -410,7 +424,8 @@ static struct channel **sorted(struct engine *e, size_t *ret_count)
     size_t count = 0;
     for (struct channel *c = list ? all->table : NULL; c; c = c->hh.next) {
         const struct origin *origin = origins_find(core_origins(e), c->origin_name);
-        if (c->state == CHANNEL_THERE && origin && origin_has_channel(origin, c->name))
+        bool is_there = c->state == CHANNEL_THERE || (c->named_s && c->state != CHANNEL_MISSING);
+        if (is_there && origin && origin_has_channel(origin, c->name))
             list[count++] = c;
     }
     if (list)
@@ -479,6 +494,7 @@ void engine_write_channels(struct engine *e, struct buf *to)
         json_write_member(to, "name", list[i]->name);
         json_write_member(to, "origin", list[i]->origin_name);
         write_date(to, "listed", list[i]->listed_s);
+        write_date(to, "named", list[i]->named_s);
         buf_putc(to, '}');
     }
     pthread_mutex_unlock(&all->waiters.lock);

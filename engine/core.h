@@ -43,6 +43,7 @@
  * and the memory is not given back. */
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
+struct channel_roots;
 struct dates;
 struct delisted;
 struct directories;
@@ -92,6 +93,7 @@ struct engine {
     struct pages *pages;
     struct rosters *rosters;
     struct channels *channels;
+    struct channel_roots *channel_roots;
     struct sources *sources;                 /* flight thread */
     struct remembered_links *links;          /* flight thread */
     struct budget *budget;                   /* flight thread */

@@ -84,6 +84,7 @@ static void tick(struct engine *e, int64_t now_ms)
     memory_tick(e, now_ms);
     log_settle();
     channels_tick(e, now_ms);
+    channel_roots_check(e, now_ms);
     status_tick(e);
 }
 
@@ -232,6 +233,8 @@ static int start(struct engine *e)
     if (r == 0)
         r = channels_new(e, &e->channels);
     if (r == 0)
+        r = channel_roots_new(&e->channel_roots);
+    if (r == 0)
         r = pages_new(e, &e->pages);
     if (r == 0)
         r = files_load(e);
@@ -302,6 +305,7 @@ static void stop_run(struct job *job)
     heads_tick(call->engine); /* ends what waits for nobody */
     pages_stop(call->engine);
     channels_stop(call->engine);
+    channel_roots_stop(call->engine);
     metadata_stop(call->engine);
     directories_close(call->engine);
     waitlist_close(&call->engine->status_waiters);
@@ -364,6 +368,7 @@ void engine_free(struct engine *e)
     pages_free(e->pages);
     rosters_free(e->rosters);
     channels_free(e->channels);
+    channel_roots_free(e->channel_roots);
     directories_free(e->directories);
     sources_free(e->sources);
     remembered_links_free(e->links);

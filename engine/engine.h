@@ -138,7 +138,11 @@ void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *at
  * mean cu126? there are simple, cpu, cu126". Of channels those that a mirror has listed; before
  * there is one the patterns of the configuration. Any thread. */
 void engine_say_indexes(struct engine *engine, const char *typed, struct buf *to);
-/* Appends the channels that mirrors have listed, as JSON objects between commas. Any thread. */
+/* Has the root pages of mirrors read, of which each is kept as any page is. ENGINE_WAIT: for a
+ * second at most; do not ask twice. 0: that was done before, or cannot be. Any thread. */
+int engine_ask_roots(struct engine *engine, struct waiter *waiter);
+/* Appends the channels that mirrors have listed or name on their root pages, as JSON objects
+ * between commas. Any thread. */
 void engine_write_channels(struct engine *engine, struct buf *to);
 
 /* ------------------------------------------------------------------ files */

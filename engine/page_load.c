@@ -430,6 +430,7 @@ void pages_source_settled(struct engine *e)
 {
     rosters_check(e);
     channels_check(e);
+    channel_roots_check(e, clock_monotonic_ms());
     for (struct slot *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         check(e, s);

@@ -114,6 +114,12 @@ static void note_failure(struct source *s, const struct receipt *r)
     const char *name = source_mirror(s)->name;
     if (r->error == ERROR_STOPPING)
         return;
+    if (s->is_root) { /* many mirrors have none */
+        s->error = r->error;
+        log_repeated(LOG_LEVEL_INFO, "no root page mirror=%s url=%s error=\"%s\"", name, s->page,
+                     r->detail);
+        return;
+    }
     if (r->is_lost)
         core_problem(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
     else if (r->error == ERROR_BAD_LISTING)

@@ -12,8 +12,9 @@ struct source {
     struct engine *engine;
     const struct origin *origin;
     unsigned mirror;
-    bool is_list; /* a list of projects */
-    char *page;   /* URL: the key, with origin (one generation's) and mirror in front */
+    bool is_list; /* a list of projects, or of channels: */
+    bool is_root;
+    char *page; /* URL: the key, with origin (one generation's) and mirror in front */
     char *key;
     enum source_state state;
     bool asked_catalogue, fetch_next;

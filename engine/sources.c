@@ -172,6 +172,17 @@ static char *page_url(const struct mirror *mirror, const char *channel, const ch
     return url;
 }
 
+/* Up to the segment that begins with the channel; NULL: there is none. */
+static char *root_url(const struct mirror *mirror)
+{
+    static const char any[] = "any-channel";
+    char *url = strstr(mirror->index, "/{channel}") ? mirror_page_url(mirror, any, "any") : NULL;
+    char *at = url ? strstr(url, any) : NULL;
+    if (at)
+        *at = '\0';
+    return url;
+}
+
 static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
                                   const char *channel, const char *project)
 {
@@ -197,10 +208,11 @@ const char *sources_lost_links(struct engine *e, const struct origin *origin, un
     return s && s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
 }
 
-struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
-                           const char *channel, const char *project)
+/* Takes over the URL. */
+static struct source *get(struct engine *e, const struct origin *origin, unsigned mirror,
+                          char *taken)
 {
-    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
+    auto_free char *url = taken;
     auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
     struct source *s = NULL;
     if (!key)
@@ -214,13 +226,30 @@ struct source *sources_get(struct engine *e, const struct origin *origin, unsign
     s->engine = e;
     s->origin = origin;
     s->mirror = mirror;
-    s->is_list = !project && origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
     s->page = url;
     s->key = key;
     url = key = NULL;
     s->confirmed_ms = INT64_MIN / 2;
     s->retry_after_s = -1;
     HASH_ADD_KEYPTR(hh, e->sources->table, s->key, strlen(s->key), s);
+    return s;
+}
+
+struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
+                           const char *channel, const char *project)
+{
+    char *url = page_url(&origin->mirrors[mirror], channel, project);
+    struct source *s = get(e, origin, mirror, url);
+    if (s)
+        s->is_list = !project && origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    return s;
+}
+
+struct source *sources_get_root(struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    struct source *s = get(e, origin, mirror, root_url(&origin->mirrors[mirror]));
+    if (s)
+        s->is_list = s->is_root = true;
     return s;
 }
 

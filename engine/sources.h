@@ -50,6 +50,10 @@ struct source_view {
  * of memory. Lives until sources_tick finds it unused. */
 struct source *sources_get(struct engine *engine, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project);
+/* The source of a mirror's root page, which names its channels; NULL also where its template has
+ * none. How it fares says nothing of the mirror. */
+struct source *sources_get_root(struct engine *engine, const struct origin *origin,
+                                unsigned mirror);
 /* What such a page lists, where that is in memory now: a reference; or NULL. */
 struct listing_ref *sources_peek(struct engine *engine, const struct origin *origin,
                                  unsigned mirror, const char *channel, const char *project);

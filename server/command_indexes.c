@@ -15,14 +15,16 @@ enum { OUTPUT_MAX_BYTES = 1 << 20 };
 
 static const struct asking_command command = {
     .name = "indexes",
-    .usage = "usage: wheelyard indexes [--json] [FLAGS]\n\n"
-             "Which indexes the running daemon has: /simple, those that its configuration names, "
-             "and the\n"
-             "channels in which a mirror has listed something, with the date when one did last.\n\n"
-             "  --json         one JSON object, as the daemon sends it at /-/indexes\n"
-             "  --url URL      the daemon's address; default: what the configuration listens on\n"
-             "  --config FILE  that configuration\n\n"
-             "Exit: 0 done, 1 failed, 2 usage, 3 no daemon.\n",
+    .usage =
+        "usage: wheelyard indexes [--json] [FLAGS]\n\n"
+        "Which indexes the running daemon has: /simple, those that its configuration names, "
+        "and the\n"
+        "channels in which a mirror has listed something, with the date when one did last, or\n"
+        "which its root page names.\n\n"
+        "  --json         one JSON object, as the daemon sends it at /-/indexes\n"
+        "  --url URL      the daemon's address; default: what the configuration listens on\n"
+        "  --config FILE  that configuration\n\n"
+        "Exit: 0 done, 1 failed, 2 usage, 3 no daemon.\n",
 };
 
 static const char *const flags[] = {"--json", "--url", "--config", "--help", NULL};
@@ -77,11 +79,12 @@ static void write_channels(const struct json *all, struct buf *to)
     const struct json *pattern = json_first(json_member(all, "patterns"));
 
     for (const struct json *row = first; row; row = json_next(row))
-        buf_printf(to, "%-20s %-12s listed %s\n", text_of(row, "name"), text_of(row, "origin"),
-                   text_of(row, "listed"));
+        buf_printf(to, "%-20s %-12s %s %s\n", text_of(row, "name"), text_of(row, "origin"),
+                   *text_of(row, "listed") ? "listed" : "named on a root page",
+                   *text_of(row, "listed") ? text_of(row, "listed") : text_of(row, "named"));
     if (pattern)
         buf_puts(to, first ? "\nOther names are looked for when they are asked for:"
-                           : "\nNo channel was asked for yet; these names are looked for:");
+                           : "\nNo mirror names a channel; these are looked for:");
     for (const char *comma = " "; pattern; pattern = json_next(pattern), comma = ", ")
         buf_printf(to, "%s%s", comma, text_of(pattern, "pattern"));
     if (json_first(json_member(all, "patterns")))

@@ -31,10 +31,16 @@ static void write_patterns(struct buf *to, const struct origin *origin)
 }
 
 /* `indexes`: /simple/ ("simple") and those that the configuration names. `channels`: those that a
- * mirror has listed, and when it did last. `patterns`: the names that the configuration allows. */
+ * mirror has listed, and when it did last, or names on its root page, and when that was read.
+ * `patterns`: the names that the configuration allows. */
 enum MHD_Result indexes_send(struct request *request)
 {
     const struct origins *origins = request->site->origins;
+    bool first = !request->has_waited;
+    request->has_waited = true;
+    if (first &&
+        engine_ask_roots(request->site->engine, &request->connection.waiter) == ENGINE_WAIT)
+        return MHD_YES;
     struct index_view simple;
     char *rest[2] = {NULL, NULL};
     auto_buf struct buf json;

@@ -5,6 +5,7 @@ name is refused with a text that clients show, which of a 404 they do not."""
 import re
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -22,7 +23,7 @@ from daemon import (
     run_wheelyard,
 )
 from origin import PORTAL_PAGE
-from standins import anchor, flat_page, simple_page
+from standins import anchor, flat_page, simple_page, wait_until
 
 NAME = "torch-2.9.0+cu126-py3-none-any.whl"
 
@@ -176,3 +177,77 @@ def test_commands_refuse_an_index_that_is_not_there(mirrors, serve, tmp_path, co
         *command, "--index", "cuda126", "--url", daemon.url, home=tmp_path, seconds=20 * PATIENCE
     )
     assert said.returncode == 2 and "did you mean cu126?" in said.stderr and not said.stdout
+
+
+# ------------------------------------------------------------------ root pages
+
+ROOT = "/pytorch-wheels/"
+
+
+def put_root(origin, *names, **trouble):
+    rows = "".join(f'<tr><td class="link"><a href="{name}/">{name}/</a></td></tr>\n' for name in names)
+    origin.put_page(ROOT, f"<html><body><table>{rows}</table></body></html>", **trouble)
+
+
+def channels_of(daemon):
+    return {row["name"]: row for row in daemon.get("/-/indexes").json()["channels"]}
+
+
+def test_channels_are_those_that_root_pages_name(origin, serve, tmp_path):
+    put_root(origin, "cpu", "cu126", "cu128", "torch-2.9", "nightly", "..", "cu%2F1", "about")
+    origin.put_page(f"{ROOT}cu126/", flat_page("cu126", [(NAME, 1000)]))
+    config = configuration(pytorch=[flat_mirror("m", origin.url)])
+    daemon = serve(config)
+    seen = channels_of(daemon)
+    assert set(seen) == {"cpu", "cu126", "cu128"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", seen["cu126"]["named"])
+    assert "listed" not in seen["cu126"], "nobody has looked into it"
+    channels_of(daemon)
+    assert len(origin.asked(ROOT)) == 1, "kept as any page is"
+    wait_listed(daemon, "cu126")
+    assert "listed" in channels_of(daemon)["cu126"]
+    said = run_wheelyard("indexes", "--url", daemon.url, home=tmp_path)
+    assert re.search(r"^cu126 +pytorch +listed 20", said.stdout, re.M)
+    assert re.search(r"^cu128 +pytorch +named on a root page 20", said.stdout, re.M)
+    refused(daemon, "/cu128/simple/torch/")
+    assert set(channels_of(daemon)) == {"cpu", "cu126"}, "there is nothing in it"
+    daemon.stop()
+    daemon = serve(config, cache_dir=daemon.cache_dir)
+    assert "cpu" in channels_of(daemon) and len(origin.asked(ROOT)) == 1, "also over a restart"
+
+
+@pytest.mark.parametrize("trouble", [{"status": 403}, {"status": 500}, {"body": None}])
+def test_a_mirror_without_a_root_page_is_as_well_as_before(origin, serve, trouble):
+    put_root(origin, "cpu")
+    if "status" in trouble:
+        origin.change(ROOT, **trouble)
+    else:
+        origin.put_page(ROOT, PORTAL_PAGE.decode())
+    origin.put_page(f"{ROOT}cu126/", flat_page("cu126", [(NAME, 1000)]))
+    daemon = serve(configuration(pytorch=[flat_mirror("m", origin.url)]))
+    assert channels_of(daemon) == {}
+    status = daemon.status()
+    assert [m["state"] for m in status["mirrors"]] == ["ok"] and not status["problems"]
+    wait_listed(daemon, "cu126")
+
+
+def test_a_root_page_that_does_not_come_is_waited_for_a_moment(origin, second_origin, serve):
+    silent = threading.Event()
+    put_root(origin, "cpu", silent=silent)
+    put_root(second_origin, "cu126")
+    mirrors = [flat_mirror("a", origin.url), flat_mirror("b", second_origin.url)]
+    daemon = serve(configuration(pytorch=mirrors))
+    begin = time.monotonic()
+    assert set(channels_of(daemon)) == {"cu126"}
+    assert time.monotonic() - begin < 3 * PATIENCE
+    silent.set()
+    wait_until(lambda: set(channels_of(daemon)) == {"cpu", "cu126"}, what="both")
+
+
+def test_projects_of_a_root_page_are_no_channels(origin, serve):
+    """PyTorch's site lists its projects there; a pattern may fit some."""
+    names = ("torch", "cuda-bindings", "cu126", "nvidia-cudnn-cu12")
+    links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in names)
+    origin.put_page("/whl/", f"<!DOCTYPE html><html><body>{links}</body></html>")
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    assert set(channels_of(daemon)) == {"cu126"}
