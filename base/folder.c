@@ -53,7 +53,7 @@ bool folder_is_same(const struct folder_file *a, const struct folder_file *b)
  * as well: the loss of the last name is one, and whoever replaces a file does that to it. */
 bool folder_was_touched(int fd, const struct folder_file *then)
 {
-    struct folder_file now;
+    struct folder_file now = {0};
     if (folder_stat(fd, &now) || !folder_is_same(&now, then))
         return true;
     return now.changed_ns != then->changed_ns && now.is_unlinked == then->is_unlinked;

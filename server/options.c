@@ -131,7 +131,11 @@ const struct option_row option_table[] = {
      "TIME", "longest silence of a mirror in mid-file or mid-page",
      "Then the rest of a file comes from another mirror.", true},
     {"connections_per_mirror", OPTION_COUNT, MEMBER(engine.connections_per_mirror), 1, 64, NULL,
-     "N", "connections to one mirror at a time", NULL, false},
+     "N", "connections to one mirror at a time",
+     "So many for files, a quarter of them for what is small; pages have as many of their own, and "
+     "a "
+     "client that has none of these is given one at once, up to twice as many.",
+     false},
     {"connections_per_file", OPTION_COUNT, MEMBER(engine.connections_per_file), 1, 64, NULL, "N",
      "connections to one mirror at a time for one file",
      "Large files come in segments, over several connections and from every mirror that has them.",

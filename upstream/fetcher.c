@@ -27,6 +27,7 @@ enum {
     IDLE_CONNECTIONS = 32,
     CA_MAX_BYTES = 8 << 20,
     LONGEST_POLL_MS = 60 * 1000,
+    STARVED_MS = 60 * 1000, /* without a slab: whoever has them all does not give them back */
 };
 
 /* Rules that were replaced: the transfer thread may be reading them. */
@@ -278,6 +279,8 @@ static int fill_setup(struct transfer_setup *setup, const struct fetcher_options
     setup->pool = options->pool;
     setup->connect_timeout_ms = options->connect_timeout_ms;
     setup->stall_timeout_ms = options->stall_timeout_ms;
+    setup->starved_timeout_ms =
+        options->starved_timeout_ms ? options->starved_timeout_ms : STARVED_MS;
     setup->page_timeout_ms = options->page_timeout_ms;
     setup->user_agent = strdup(options->user_agent);
     setup->multi = curl_multi_init();

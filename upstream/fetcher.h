@@ -55,6 +55,7 @@ struct fetcher_options {
     struct slab_pool *pool; /* the fetcher becomes its observer */
     int connect_timeout_ms; /* DNS + TCP + TLS */
     int stall_timeout_ms;   /* no byte for so long (while not paused by us): ERROR_TIMEOUT */
+    int starved_timeout_ms; /* no slab to receive into for so long: ERROR_NO_MEMORY; 0: a minute */
     int page_timeout_ms;    /* whole request, where request.is_page, however many bytes come */
 };
 

@@ -26,7 +26,6 @@ enum {
     RECEIVE_BYTES = 256 << 10,
     INTERIM_MOST = 16,            /* 1xx: curl keeps the headers of all of them */
     HEADER_MAX_BYTES = 256 << 10, /* of all header sections of a hop, trailers included */
-    STARVED_MS = 60 * 1000,       /* without a slab: whoever has them all does not give them back */
 };
 static_assert(CURL_MAX_WRITE_SIZE < SLAB_BYTES, "a piece must fit what is left plus one slab");
 
@@ -508,9 +507,10 @@ static int check_starved(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
         t->starved_ms = 0;
     if (!t->starved_ms)
         return 0;
-    if (now_ms >= t->starved_ms + STARVED_MS)
-        return transfer_fail(t, ERROR_NO_MEMORY, "no room to receive into for %d ms", STARVED_MS);
-    lower(wake_ms, t->starved_ms + STARVED_MS);
+    int most_ms = t->setup->starved_timeout_ms;
+    if (now_ms >= t->starved_ms + most_ms)
+        return transfer_fail(t, ERROR_NO_MEMORY, "no room to receive into for %d ms", most_ms);
+    lower(wake_ms, t->starved_ms + most_ms);
     return 0;
 }
 

@@ -36,6 +36,7 @@ struct transfer_setup {
     struct buf ca; /* PEM, empty: curl's own choice */
     int connect_timeout_ms;
     int stall_timeout_ms;
+    int starved_timeout_ms;
     int page_timeout_ms;
 };
 

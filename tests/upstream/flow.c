@@ -258,6 +258,34 @@ static void test_empty_pool_pauses(void **state)
     result_release(&other);
 }
 
+static int setup_starving(void **state)
+{
+    (void)state;
+    struct fetcher_options options = {.starved_timeout_ms = SHORT_MS};
+    lab = lab_new(serve, &script, &options, 3);
+    return 0;
+}
+
+/* Somebody never gives back what all receive into: the others end, and say why. */
+static void test_starved_for_too_long(void **state)
+{
+    (void)state;
+    struct result r, other;
+    result_init(&r);
+    result_init(&other);
+    r.keeps_slabs = true;
+    begin("/big", &r);
+    gate_wait(&r.datas, 3); /* all there are */
+    begin("/small", &other);
+    assert_int_equal(result_wait(&other), ERROR_NO_MEMORY);
+    assert_non_null(strstr(other.detail, "no room to receive into"));
+    assert_int_equal(other.body.len, 0);
+    assert_int_equal(result_wait(&r), ERROR_NO_MEMORY); /* it gets no more either */
+    result_drop_slabs(&r);
+    result_release(&r);
+    result_release(&other);
+}
+
 static int pause_at_head(struct result *r)
 {
     fetcher_pause(r->fetcher, r->id, true);
@@ -453,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_few_bytes_are_handed_over, setup, teardown),
         cmocka_unit_test(test_first_bytes_do_not_wait),
         cmocka_unit_test_setup_teardown(test_empty_pool_pauses, setup_longer, teardown),
+        cmocka_unit_test_setup_teardown(test_starved_for_too_long, setup_starving, teardown),
         cmocka_unit_test_setup_teardown(test_pause, setup_longer, teardown),
         cmocka_unit_test_setup_teardown(test_refused_by_sink, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_in_sinks, setup, teardown),
