@@ -379,6 +379,16 @@ void map_opened_release(struct map_opened *opened)
     opened->run_count = 0;
 }
 
+/* What was torn is not to become whole: the next seal has its generation again, and a power cut may
+ * put the two together. */
+static void forget_torn(void *block, const struct header *header)
+{
+    size_t chunks = chunks_of(header->size);
+    for (int which = 0; which < 2; which++)
+        if (!sealed_generation(block, header, which))
+            memset((uint8_t *)block + seal_at(chunks, which), 0, SEAL);
+}
+
 void map_adopt(void *block, const char *boot_id)
 {
     struct header header = read_header(block);
@@ -390,6 +400,7 @@ void map_adopt(void *block, const char *boot_id)
         memcpy(live, table, chunks_of(header.size));
     else
         memset(live, 0, chunks_of(header.size));
+    forget_torn(block, &header);
     memset(header.boot_id, 0, sizeof(header.boot_id));
     str_copy(header.boot_id, sizeof(header.boot_id), boot_id);
     atomic_signal_fence(memory_order_seq_cst); /* the table first, whatever a kill cuts */

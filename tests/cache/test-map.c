@@ -334,6 +334,27 @@ static void what_is_no_map(void **state)
     assert_int_equal(map_open(block, len, BOOT, &opened), ERROR_CORRUPT);
 }
 
+/* A power cut tears the newest copy, and the next boot goes on without it. Its next seal is of the
+ * same generation; torn as well, it may be made whole by what is left of the first one. */
+static void a_torn_copy_does_not_come_back(void **state)
+{
+    (void)state;
+    uint8_t *block = fresh();
+    size_t at = (size_t)map_size(SIZE) - 2 * 4096; /* the first sealed copy */
+    map_mark(block, 0, chunk(1), 0);
+    seal(block);
+    seal(block);
+    map_mark(block, chunk(3), chunk(4), 0);
+    seal(block);
+    uint8_t lost = block[at + 16];
+    block[at + 16] = 0;
+    expect(block, OTHER, "0---------");
+    map_adopt(block, OTHER);
+    block[at + 16] = lost;
+    expect(block, BOOT, "0---------");
+    free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +364,7 @@ int main(void)
         cmocka_unit_test(another_boot_believes_what_was_sealed),
         cmocka_unit_test(a_boot_without_name_is_no_boot_twice),
         cmocka_unit_test(torn_copies_fall_back),
+        cmocka_unit_test(a_torn_copy_does_not_come_back),
         cmocka_unit_test(is_adopted_by_the_next_boot),
         cmocka_unit_test(values_that_no_mark_makes),
         cmocka_unit_test(sizes),
