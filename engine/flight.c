@@ -171,7 +171,7 @@ void flight_begin_round(struct flight *f, struct slot *s)
 
 static void begin_attempt(struct flight *f)
 {
-    f->dead = f->spent = f->others = f->shy = f->left = f->trickled = 0;
+    f->dead = f->spent = f->unproven = f->others = f->shy = f->left = f->trickled = 0;
     f->gone = f->broken = f->silent = f->looped = 0;
     f->detail[0] = '\0';
     f->no_wanted = f->contradicted = f->confirmed = false;

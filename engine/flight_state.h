@@ -97,6 +97,7 @@ struct flight {
     unsigned dead;      /* not to be asked in this attempt: gone, another length */
     unsigned spent;     /* dead because they had their one try, and it was in vain */
     unsigned others;    /* dead because they have another file than the bytes present are of */
+    unsigned unproven;  /* dead, for no validator says that their file is still the same */
     unsigned no_ranges; /* answered 200 to a range */
     unsigned unsized;   /* gave no range from the beginning, or did not say of how much */
     unsigned trickled;  /* left, for next to nothing came: asked by the front alone */

@@ -19,19 +19,22 @@ static bool another_round(struct flight *f, struct slot *s)
     return s->rounds < ROUNDS_WITHOUT_PROGRESS;
 }
 
-/* Those whose bytes are here give no more: forget them where another mirror might do alone. Each
- * has one try, so mirrors never take turns for ever. */
+/* Those whose bytes are here give no more: forget them where another mirror might do alone, or the
+ * same, whose later answers could not be held to its first, in one transfer. Each has one try, so
+ * mirrors never take turns for ever. */
 static bool try_others(struct flight *f)
 {
     bool old = f->resumed || flight_has_old_size(f); /* what was told long ago tells nothing */
     unsigned mine = old ? 0 : flight_suspects(f);
     unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
-    unsigned dead = (f->dead & ~f->others) | mine;
-    if (!(mine || old) || !(others & ~flight_barred(f) & ~mine))
+    unsigned again = mine & f->unproven & ~f->no_ranges & ~flight_barred(f);
+    unsigned dead = (f->dead & ~f->others) | (mine & ~again);
+    if (!(mine || old) || !((others & ~flight_barred(f) & ~mine) | again))
         return false;
     unsigned spent = f->spent | mine;
     flight_start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->no_ranges |= again;
     f->dead = dead;
     f->spent = spent & dead;
     return true;
@@ -161,6 +164,7 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         return ERROR_UPSTREAM_STATUS;
     if (is_other_file(f, s, a)) {
         f->dead |= bit;
+        f->unproven |= a->total >= 0 && a->total == f->size ? bit : 0;
         if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
             f->others |= bit;
         else

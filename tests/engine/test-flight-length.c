@@ -106,6 +106,41 @@ static void pieces(void **state)
     close_flight();
 }
 
+/* The same of a mirror whose answers nothing tells apart, where nobody claims a digest: the rest
+ * could be another file's. It is asked for all in one, which no piece can be of. */
+static void pieces_without_proof(void **state)
+{
+    (void)state;
+    struct flight_answer a = {206, 3 * MIB, 0, true, true, true, false};
+    open_flight(1, -1, NULL);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer_full(0, a), 0);
+    bytes(0, 0, MIB);
+    ended(0, 0, 206);
+    expect("known:3145728 release:1048576 hash[0,1048576) ask0-0");
+    mirror(0, 0);
+    expect("get0:0[1048576,-1)~");
+    a = (struct flight_answer){200, 3 * MIB, 0, true, true, false, false};
+    assert_int_equal(answer_full(0, a), ERROR_UPSTREAM_BROKEN);
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-1");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("cut ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    a.same_validator = true;
+    assert_int_equal(answer_full(0, a), 0);
+    bytes(0, 0, 3 * MIB);
+    ended(0, 0, 200);
+    expect("known:3145728 release:3080192 hash[0,1048576)");
+    stop("fail:-17 sync end,kept");
+}
+
 /* What it sends has come meanwhile by the transfer that was stopped for another file's sake: it was
  * a piece all the same. */
 static void piece_that_was_there(void **state)
@@ -360,6 +395,7 @@ int main(void)
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
         cmocka_unit_test(pieces),
+        cmocka_unit_test(pieces_without_proof),
         cmocka_unit_test(piece_that_was_there),
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
