@@ -55,7 +55,8 @@ static void restart(struct world *w)
     budget_free(w->budget);
     w->budget = NULL;
     memset(w->lies, 0, sizeof(w->lies));
-    if (budget_new(w->mirrors, 1 + (unsigned)world_random(w, 4), w->random, &w->budget))
+    w->connections = 1 + (unsigned)world_random(w, 4);
+    if (budget_new(w->mirrors, w->connections, w->random, &w->budget))
         world_fault(w, "budget_new failed");
     for (unsigned m = 0; m < w->mirrors; m++)
         if (world_chance(w, 30)) /* it took a while */

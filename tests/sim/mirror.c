@@ -344,6 +344,8 @@ static void answer(struct world *w, struct transfer *t)
           a.is_framed ? "" : " unframed", a.same_validator ? "" : " other validator",
           error_text(r));
     t->refused = r && (!bad || (a.status == 416 && t->from == 0 && t->to >= 0));
+    if (r && !a.same_validator) /* it may be asked for all in one */
+        b->ignored_range[t->mirror] = true;
     if (r == 0 && t->copy.version != PORTAL)
         judge_no_page(w);
     if (r == 0 && !t->stopped)
