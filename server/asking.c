@@ -65,7 +65,7 @@ static int set_flag(struct asking *a, int argc, char **argv, int *i)
     if (argument_is(argv[*i], "--json"))
         a->as_json = true;
     else if ((value = argument_value(argc, argv, i, "--index")))
-        a->index = strcmp(value, "simple") == 0 ? "" : value;
+        a->index = strcmp(value, "simple") == 0 ? "" : value, a->has_index = true;
     else if ((value = argument_value(argc, argv, i, "--url")))
         a->url = value;
     else if ((value = argument_value(argc, argv, i, "--config")))
@@ -97,6 +97,7 @@ static int check(struct asking *a)
     if (r)
         return EXIT_NO;
     setup_take_url(&a->url, &a->index, &a->url_own, &a->index_own);
+    a->has_index |= a->index_own != NULL;
     if (*a->index && !origins_is_index_name(a->index))
         return wrong(a, a->index, "not the name of an index, such as cu126");
     set_own_platform(a);
@@ -216,6 +217,8 @@ static int take_refusal(struct asking *a, int status)
 {
     const char *detail = json_string(json_member(a->page, "detail"));
 
+    if (a->is_trying)
+        return EXIT_NO;
     if (status == 400 && detail) { /* no such index, and which there are */
         (void)fprintf(stderr, "wheelyard %s: %s\n", a->command->name, detail);
         return EXIT_USAGE;
@@ -237,7 +240,21 @@ int asking_ask(struct asking *a, const char *target, int *ret_status, struct buf
     return r ? failed(a->url, r) : ASKING_GO;
 }
 
-int asking_fetch(struct asking *a)
+static void forget_page(struct asking *a)
+{
+    json_free(a->page);
+    free(a->page_url);
+    free(a->entries);
+    free(a->files);
+    free(a->refusal);
+    a->page = NULL;
+    a->page_url = a->refusal = NULL;
+    a->entries = NULL;
+    a->files = NULL;
+    a->file_count = 0;
+}
+
+static int fetch_page(struct asking *a)
 {
     auto_free char *target =
         str_printf("%s%s/simple/%s/", *a->index ? "/" : "", a->index, a->project);
@@ -253,6 +270,103 @@ int asking_fetch(struct asking *a)
     if (json_parse(body.data, body.len, &a->page) && status == 200)
         return failed(a->page_url, ERROR_BAD_LISTING);
     return status == 200 ? take_files(a) : take_refusal(a, status);
+}
+
+/* ------------------------------------------------------------------ choosing */
+
+enum { CHANNELS_TRIED = 4 };
+
+/* The newest CUDA first, then others; what a mirror has listed before what a root page names. */
+static int worth(const struct json *channel)
+{
+    const char *name = json_string(json_member(channel, "name"));
+    bool cuda = name && str_starts(name, "cu") && name[2] >= '0' && name[2] <= '9';
+    int number = cuda ? (int)strtol(name + 2, NULL, 10) % 10000 : 0;
+    return number + (json_string(json_member(channel, "listed")) ? 10000 : 0);
+}
+
+static const struct json *next_channel(const struct json *list, const struct json *last)
+{
+    const struct json *best = NULL;
+    bool is_behind = !last; /* of equal ones, in the list's order */
+    for (const struct json *c = json_first(list); c; c = json_next(c)) {
+        bool may = !last || worth(c) < worth(last) || (is_behind && worth(c) == worth(last));
+        if (may && (!best || worth(c) > worth(best)))
+            best = c;
+        is_behind |= c == last;
+    }
+    return best;
+}
+
+/* Whether the page has files of the origin that the channel is of: others are joined to it. */
+static bool has_files_of(const struct asking *a, const char *origin)
+{
+    auto_free char *folder = str_printf("/files/%s/", origin);
+    for (size_t i = 0; folder && i < a->file_count; i++) {
+        const char *url = json_string(json_member(a->entries[i], "url"));
+        if (url && strstr(url, folder + 1))
+            return true;
+    }
+    return false;
+}
+
+static void say_choice(const struct asking *a, const struct json *list)
+{
+    auto_buf struct buf text;
+    buf_init(&text, ASK_MAX_BYTES);
+    buf_printf(&text,
+               "wheelyard %s: index %s taken (--index NAME for another); there are also simple",
+               a->command->name, a->index);
+    for (const struct json *c = json_first(list); c; c = json_next(c)) {
+        const char *name = json_string(json_member(c, "name"));
+        if (name && strcmp(name, a->index) != 0)
+            buf_printf(&text, ", %s", name);
+    }
+    terminal_clean(text.data, text.len);
+    (void)fprintf(stderr, "%s\n", text.error ? "" : text.data);
+}
+
+/* The channel whose own origin has the project, else PyPI alone. A daemon that does not say which
+ * there are has PyPI asked. */
+static int choose_index(struct asking *a)
+{
+    struct json *all = NULL;
+    auto_buf struct buf body;
+    int status = 0;
+    buf_init(&body, ASK_MAX_BYTES);
+    int code = asking_ask(a, "/-/indexes", &status, &body);
+    if (code == ASKING_GO && status == 200)
+        (void)json_parse(body.data, body.len, &all);
+    forget_page(a);
+    if (code != ASKING_GO)
+        return code;
+    const struct json *list = json_member(all, "channels"), *c = NULL;
+    for (int tries = 0; tries < CHANNELS_TRIED && (c = next_channel(list, c)); tries++) {
+        const char *name = json_string(json_member(c, "name"));
+        const char *origin = json_string(json_member(c, "origin"));
+        if (!name || !origin || !origins_is_index_name(name))
+            continue;
+        free(a->index_own);
+        a->index = a->index_own = str_dup(name);
+        a->is_trying = true;
+        bool is_it = a->index && fetch_page(a) == ASKING_GO && has_files_of(a, origin);
+        a->is_trying = false;
+        forget_page(a);
+        if (is_it) {
+            say_choice(a, list);
+            json_free(all);
+            return ASKING_GO;
+        }
+    }
+    a->index = "";
+    json_free(all);
+    return ASKING_GO;
+}
+
+int asking_fetch(struct asking *a)
+{
+    int code = a->has_index ? ASKING_GO : choose_index(a);
+    return code == ASKING_GO ? fetch_page(a) : code;
 }
 
 /* ------------------------------------------------------------------ printing */

@@ -29,11 +29,13 @@ struct asking_command {
 struct asking {
     const struct asking_command *command;
     const char *requirement, *index; /* index "" is PyPI alone */
+    bool has_index;                  /* it was named; else asking_fetch chooses, and says so */
     const char *url, *config;        /* as given, or NULL */
     const char *python;              /* or NULL */
-    char *url_own, *index_own;       /* of an address that names its index */
+    char *url_own, *index_own;       /* of an address that names its index, or chosen */
     char platform[TAG_MAX_BYTES + 1];
     bool as_json;
+    bool is_trying; /* an index that may not have it: nothing is said of that */
     char project[NAME_MAX_BYTES + 1];
     struct specifiers *specifiers;
     /* of the page: */

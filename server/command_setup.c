@@ -125,6 +125,18 @@ static int parse(int argc, char **argv, struct setup *s)
 
 /* ----------------------------------------------------------------- addresses */
 
+/* Whether the configuration names it; else a pattern allows it, as it allows what no mirror has. */
+static bool is_named(const struct origins *origins, const char *index)
+{
+    bool named = !*index;
+    for (size_t i = 0; i < origins->index_count; i++)
+        named |= strcmp(origins->indexes[i].name, index) == 0;
+    for (size_t i = 0; i < origins->count; i++)
+        for (char *const *channel = origins->list[i].channels; *channel; channel++)
+            named |= strcmp(*channel, index) == 0;
+    return named;
+}
+
 /* The daemon that runs knows best: a pattern of the configuration allows more than mirrors have.
  * Where none answers, the configuration here is asked; another machine's daemon has one of its own,
  * and may be there tomorrow. */
@@ -143,8 +155,14 @@ static int check_index(const struct setup *s, const char *base)
             str_printf("%s has no such index%s%s", base, told.len ? "; " : "", told.data);
         return wrong(name, what ? what : "there is no such index");
     }
-    if (s->has_config && origins_index(&s->loaded.origins, s->index, &view) == 0)
+    if (s->has_config && origins_index(&s->loaded.origins, s->index, &view) == 0) {
+        if (!is_named(&s->loaded.origins, s->index))
+            (void)fprintf(stderr,
+                          "wheelyard setup: %s: no daemon answers at %s, so whether a mirror has "
+                          "this channel could not be checked\n",
+                          name, base);
         return EXIT_DONE;
+    }
     if (s->has_config && (!s->given_url || url_is_loopback(s->host))) {
         buf_clear(&told);
         buf_puts(&told, "there is no such index; there are: ");

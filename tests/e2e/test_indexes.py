@@ -251,3 +251,40 @@ def test_projects_of_a_root_page_are_no_channels(origin, serve):
     origin.put_page("/whl/", f"<!DOCTYPE html><html><body>{links}</body></html>")
     daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
     assert set(channels_of(daemon)) == {"cu126"}
+
+
+# ------------------------------------------------------------------ commands without --index
+
+
+def two_channels(origin):
+    put_root(origin, "cpu", "cu126", "cu128")
+    for channel in ("cpu", "cu126"):
+        name = NAME.replace("cu126", channel)
+        origin.put_page(f"{ROOT}{channel}/", flat_page(channel, [(name, 1000)]))
+    six = "six-1.0-py3-none-any.whl"
+    origin.put_page("/simple/six/", simple_page("six", [anchor(f"/packages/{six}", six)]))
+    return configuration(
+        pytorch=[flat_mirror("m", origin.url)], pypi=[pypi_mirror("tuna", origin.url)]
+    )
+
+
+@pytest.mark.parametrize("command", [["wheels"], ["explain", "--python", "3.13"]])
+def test_commands_take_the_index_that_has_the_project(origin, serve, tmp_path, command):
+    daemon = serve(two_channels(origin))
+    ask = (*command, "--json", "--url", daemon.url)
+    said = run_wheelyard(*ask, "torch", home=tmp_path, seconds=30 * PATIENCE)
+    assert said.returncode == 0 and NAME in said.stdout, said.stdout + said.stderr
+    assert "index cu126 taken" in said.stderr and "there are also simple, cpu" in said.stderr
+    said = run_wheelyard(*ask, "six", home=tmp_path, seconds=30 * PATIENCE)
+    assert said.returncode == 0 and "six-1.0" in said.stdout and "taken" not in said.stderr
+    said = run_wheelyard(*ask, "torch", "--index", "simple", home=tmp_path)
+    assert said.returncode == 1 and "taken" not in said.stderr, "simple is PyPI alone"
+
+
+@pytest.mark.parametrize("index, says", [("cuda126", True), ("cpu", False), ("simple", False)])
+def test_setup_without_a_daemon_says_what_it_could_not_check(tmp_path, index, says):
+    config = tmp_path / "wheelyard.toml"
+    config.write_text('listen = ["127.0.0.1:1"]\n' + configuration())
+    said = run_wheelyard("setup", "uv", "--index", index, "--config", config, home=tmp_path)
+    assert said.returncode == 0
+    assert ("could not be checked" in said.stderr) == says, said.stderr
