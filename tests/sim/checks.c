@@ -133,8 +133,8 @@ static void check_starving(struct world *w, int file, unsigned slot)
         if (w->transfer[i].used && w->transfer[i].need != BUDGET_FREE)
             bulk[w->transfer[i].mirror] += 1 + (w->transfer[i].turn.brief ? 1000 : 0);
     for (unsigned m = 0; m < w->mirrors; m++)
-        if (!(ask->excluded & (1u << m)) && ask->turn.brief && w->connections > 1 &&
-            bulk[m] >= w->connections && bulk[m] < 2 * w->connections &&
+        if (!(ask->excluded & (1u << m)) && ask->turn.brief && w->mirror[m].rate > 1 &&
+            w->connections > 1 && bulk[m] >= w->connections && bulk[m] < 2 * w->connections &&
             !budget_is_backing_off(w->budget, m, world_now_ms(w)))
             world_fault(w, "file %d slot %u: brief, and waits for bulk since %lld ms", file, slot,
                         (long long)waited_ms);

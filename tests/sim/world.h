@@ -274,7 +274,8 @@ struct world {
     char name[FILES][2];
     struct word page[FILES][SPEAKERS], said[FILES][SPEAKERS]; /* today, and when it was read */
     int64_t rechecked_ms[FILES];
-    bool all_good;    /* there is one file, it is, and somebody claims it */
+    bool
+        all_good; /* there is one file, it is, and somebody claims it; no portal was taken for it */
     bool good[FILES]; /* an honest mirror, and what is claimed allows its bytes; when all is calm */
     unsigned lies[MIRRORS]; /* files that a mirror was blamed for, bit set */
     struct blob blob[FILES];
