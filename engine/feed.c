@@ -27,10 +27,7 @@
  *     writer lane       what nobody wrote yet is written, and reported to the flight thread
  *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
  */
-enum {
-    RATE_LEAST_BYTES = 1 << 20,
-    PAGE_BEGINNING = 256, /* of a web page: so much tells it from others */
-};
+enum { RATE_LEAST_BYTES = 1 << 20 };
 
 struct held {
     struct job job;
@@ -146,10 +143,8 @@ static bool is_coded(const struct slab *slab, int64_t offset)
  * beginning is told to blame.c, which compares it with other pages. */
 static bool is_page(struct feed *t, const struct slab *slab, int64_t offset)
 {
-    if (!t->is_web_page || offset != 0 || !portal_begins_page(slab->data, slab->len))
-        return false;
-    size_t len = slab->len < PAGE_BEGINNING ? slab->len : PAGE_BEGINNING;
-    return sha256_of(slab->data, len, t->page_sha256) == 0;
+    return t->is_web_page && offset == 0 &&
+           portal_begins_page(slab->data, slab->len, t->page_sha256);
 }
 
 /* Whether the bytes are to be taken; the first of them decide about the answer. */

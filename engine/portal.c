@@ -14,7 +14,7 @@
  * of a stranger: it is open, and every web page in the place of a file is its -> portal_over, which
  * forgets all.
  */
-enum { PAGES = 8, REMEMBERED_MS = 600 * 1000 };
+enum { PAGES = 8, REMEMBERED_MS = 600 * 1000, BEGINNING = 256 };
 
 struct page {
     uint64_t file;
@@ -59,7 +59,7 @@ bool portal_is_web_page(const char *content_type)
     return false;
 }
 
-bool portal_begins_page(const void *body, size_t len)
+bool portal_begins_page(const void *body, size_t len, char sha256[SHA256_HEX])
 {
     const unsigned char *at = body;
     const unsigned char *end = at + len;
@@ -67,7 +67,8 @@ bool portal_begins_page(const void *body, size_t len)
         at += 3;
     while (at < end && (*at == ' ' || (*at >= '\t' && *at <= '\r')))
         at++;
-    return at < end && *at == '<';
+    return at < end && *at == '<' &&
+           sha256_of(body, len < BEGINNING ? len : BEGINNING, sha256) == 0;
 }
 
 /* ------------------------------------------------------------------- strangers */

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "engine/origins.h"
 
 struct portal;
@@ -26,16 +27,18 @@ enum { PORTAL_PAGE_BYTES = 256 << 10 /* no portal's page is larger */ };
 int portal_new(struct portal **ret);
 void portal_free(struct portal *portal);
 
-/* Whether an answer is labelled as a web page, and whether a body begins as one does. A label alone
- * proves nothing: some mirrors label wheels so. */
+/* Whether an answer is labelled as a web page, and whether a body begins as one does; then sha256
+ * is of its beginning, which tells it from other pages. A label alone proves nothing: some mirrors
+ * label wheels so. */
 bool portal_is_web_page(const char *content_type);
-bool portal_begins_page(const void *body, size_t len);
+bool portal_begins_page(const void *body, size_t len, char sha256[SHA256_HEX]);
 /* The host (and port) where an answer came from, when no mirror of these has it; else NULL. free()
  * it. */
 char *portal_stranger(const struct origins *origins, const char *url);
 
-/* `file` tells files apart; sha256 is of the page, or of its beginning; stranger: see above, or
- * NULL. */
+/* `file` tells files apart; where a page of a mirror was asked for it tells mirrors apart, for each
+ * may have one page that says "not found". sha256 is of the page, or of its beginning; stranger:
+ * see above, or NULL. */
 bool portal_note(struct portal *portal, uint64_t file, const char *sha256, const char *stranger,
                  int64_t now_ms);
 bool portal_is_open(const struct portal *portal);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/links.h"
+#include "engine/portal.h"
 
 const char receipt_html[] = "text/html, */*;q=0.1";
 
@@ -230,6 +231,8 @@ static int read_listing(struct receipt *r)
         (void)snprintf(r->detail, sizeof(r->detail),
                        "to read its page takes %zu MB, which max_memory has no room for",
                        most / 1000000);
+    if (r->error == ERROR_BAD_LISTING && !r->is_lost)
+        r->is_web_page = portal_begins_page(r->body.data, r->body.len, r->page_sha256);
     buf_release(&r->body);
     memory_give(r->engine, &r->claim);
     return got;

@@ -50,6 +50,8 @@ struct receipt {
     char hosts[RECEIPT_DETAIL_BYTES];
     struct link_place *places; /* files that are not asked for by their path */
     size_t place_count;
+    bool is_web_page;             /* instead of a listing: */
+    char page_sha256[SHA256_HEX]; /* see portal_begins_page */
     struct suspect_facts facts;
     char sha256[SHA256_HEX];
     struct buf packed; /* the body, gzip */

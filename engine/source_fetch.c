@@ -9,6 +9,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/blame.h"
+#include "engine/key.h"
+#include "engine/portal.h"
 #include "engine/renew.h"
 #include "engine/source_state.h"
 
@@ -92,7 +95,6 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     struct engine *e = s->engine;
     const char *name = source_mirror(s)->name;
     s->error = error;
-    s->has_lost_links = is_well;
     s->retry_after_s = retry_after_s;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
@@ -108,6 +110,25 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
         budget_page_failed(e->budget, number, detail, retry_after_s, clock_monotonic_ms());
 }
 
+/* What a captive portal sends in the place of a page says nothing of the mirror. */
+static bool is_portal(struct source *s, const struct receipt *r)
+{
+    struct engine *e = s->engine;
+    const char *name = source_mirror(s)->name;
+    auto_free char *stranger = portal_stranger(core_origins(e), r->url);
+    if (!portal_note(e->portal, key_hash(name, strlen(name)), r->page_sha256, stranger,
+                     clock_monotonic_ms()))
+        return false;
+    char why[RECEIPT_DETAIL_BYTES];
+    (void)snprintf(why, sizeof(why),
+                   "captive portal: a web page came in the place of its listing%s%s",
+                   stranger ? ", from " : "", stranger ? stranger : "");
+    core_problem(e, "captive-portal", "", "", "%s: %s", name, why);
+    if (!s->is_silent)
+        fail(s, r->error, why, -1, true);
+    return true;
+}
+
 static void note_failure(struct source *s, const struct receipt *r)
 {
     struct engine *e = s->engine;
@@ -120,6 +141,9 @@ static void note_failure(struct source *s, const struct receipt *r)
                      r->detail);
         return;
     }
+    s->has_lost_links = r->is_lost;
+    if (r->is_web_page && is_portal(s, r))
+        return;
     if (r->is_lost)
         core_problem(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
     else if (r->error == ERROR_BAD_LISTING)
@@ -320,6 +344,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
         go_idle(s);
         return;
     }
+    blame_no_page(e);
     s->error = 0;
     s->has_lost_links = false;
     s->retry_after_s = -1;

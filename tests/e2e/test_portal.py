@@ -127,3 +127,27 @@ def test_a_wheel_that_is_labelled_as_a_web_page_is_a_wheel(origin, serve, wheels
         assert int(wire.ask(url, "HEAD")["Content-Length"]) == len(body)
         assert wire.ask(url).body == body
     assert not portals(daemon) and states(daemon) == {"ok"}
+
+
+def test_a_portal_in_the_place_of_pages(origin, second_origin, serve, wheels):
+    """Both mirrors answer with the same page: that is no mirror's. Afterwards the list comes at once."""
+    origins = [origin, second_origin]
+    publish(origins, wheels)
+    daemon = serve(configuration(pytorch=[official_mirror(f"m{n}", o.url) for n, o in enumerate(origins)]))
+    for each in origins:
+        each.put("/whl/cu126/torch/", PORTAL, type="text/html")
+    reply = daemon.page("torch")
+    assert reply.status == 503 and "captive portal" in reply.json()["detail"]
+    assert len(portals(daemon)) == 1 and states(daemon) == {"ok"}
+    publish(origins, wheels)
+    wait_until(lambda: daemon.page("torch").status == 200, what="the page")
+    assert not portals(daemon)
+
+
+def test_one_page_for_all_that_a_mirror_lacks_is_no_portal(origin, serve, wheels):
+    publish([origin], wheels)
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    for name in ("torch", "torchvision", "torchaudio"):
+        origin.put(f"/whl/cu126/{name}/", PORTAL, type="text/html")
+        assert daemon.page(name).status == 503
+    assert not portals(daemon)

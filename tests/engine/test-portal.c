@@ -86,7 +86,10 @@ static void strangers(void **state)
 
 static bool begins(const char *body)
 {
-    return portal_begins_page(body, strlen(body));
+    char sha256[SHA256_HEX] = "";
+    bool is_page = portal_begins_page(body, strlen(body), sha256);
+    assert_int_equal(is_page, sha256[0] != '\0');
+    return is_page;
 }
 
 static void how_pages_begin(void **state)
