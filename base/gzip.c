@@ -98,9 +98,9 @@ bool gzip_is_packed(const void *data, size_t len)
 
 size_t gzip_plain_bytes(const void *data, size_t len)
 {
-    const unsigned char *end = (const unsigned char *)data + len;
     if (len < 18)
         return 0;
+    const unsigned char *end = (const unsigned char *)data + len;
     return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
