@@ -102,8 +102,6 @@ void blob_unref(struct blob *blob);
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
 void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
                   bool refresh);
-/* The same with a new board where the flight that failed is not over. */
-void flights_go_on(struct engine *engine, struct entry *entry, enum file_use use);
 void flights_interest(struct engine *engine, struct board *board, enum file_use use);
 void flights_reader(struct engine *engine, struct board *board, uint64_t reader, enum file_use use,
                     int64_t from, int64_t to);

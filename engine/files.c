@@ -192,6 +192,15 @@ void files_note_failure(struct engine *e, struct entry *entry)
     e->files->failed = entry;
 }
 
+static void end_failure(struct engine *e, struct entry *entry)
+{
+    struct entry **p = &e->files->failed;
+    while (*p != entry)
+        p = &(*p)->next_failed;
+    *p = entry->next_failed;
+    entry->is_failed = false;
+}
+
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
     if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
@@ -265,38 +274,67 @@ struct open_job {
     struct job job;
     struct engine *engine;
     struct entry *entry; /* fresh: its flight begins; else NULL */
-    struct board *board; /* of an entry that is being opened already */
+    struct board *board; /* of an entry that is being opened already, or: */
+    char *failed;        /* the path of one that has failed and is to be tried again; else NULL */
     enum file_use use;
     char *via;
     bool refresh;
 };
 
+/* Whoever waits at this board asks again, unless the failure still stands: then it is the entry's.
+ */
+static void try_again(struct open_job *o)
+{
+    struct engine *e = o->engine;
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, o->board->origin->name, o->failed);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (!entry || !entry->is_failed || !entry->board || entry->board->state != BOARD_CLOSED) {
+        board_close(o->board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+        return;
+    }
+    end_failure(e, entry);
+    if (entry->flying) {
+        flying_take_board(entry->flying, board_ref(o->board));
+        flights_interest(e, o->board, o->use);
+    } else {
+        files_set_board(e, entry, board_ref(o->board));
+        flights_open(e, entry, o->use, o->via, o->refresh);
+    }
+}
+
 static void open_job_run(struct job *job)
 {
     struct open_job *o = container_of(job, struct open_job, job);
-    if (o->entry && o->engine->stopping)
+    if ((o->entry || o->failed) && o->engine->stopping)
         board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
-    else if (o->entry && o->entry->flying)
-        flights_go_on(o->engine, o->entry, o->use);
+    else if (o->failed)
+        try_again(o);
     else if (o->entry)
         flights_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
         flights_interest(o->engine, o->board, o->use);
     board_unref(o->board);
+    free(o->failed);
     free(o->via);
     free(o);
 }
 
 static bool post_open(struct engine *e, struct entry *entry, struct board *board,
-                      const struct file_query *query)
+                      const struct file_query *query, const char *failed)
 {
     struct open_job *o = calloc(1, sizeof(*o));
-    if (!o)
+    char *path = str_dup(failed);
+    if (!o || (failed && !path)) {
+        free(o);
+        free(path);
         return false;
+    }
     *o = (struct open_job){.job.run = open_job_run,
                            .engine = e,
                            .entry = entry,
                            .board = board_ref(board),
+                           .failed = path,
                            .use = query->use,
                            .via = str_dup(query->via),
                            .refresh = query->refresh};
@@ -353,10 +391,6 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     struct entry *entry = files_find(files, query->origin, query->path);
     if (!entry)
         entry = files_add(files, origin, query->path);
-    if (entry && is_over(entry->board, query)) {
-        board_unref(entry->board);
-        entry->board = NULL;
-    }
     if (entry && !entry->board && !entry->blob && board_new(origin, &entry->board) == 0)
         fresh = entry;
     if (entry && entry->board)
@@ -364,10 +398,23 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     pthread_rwlock_unlock(&files->lock);
     if (fresh) {
         ret->fresh = true;
-        if (!post_open(e, fresh, ret->board, query))
+        if (!post_open(e, fresh, ret->board, query, NULL))
             abort();
     }
     return entry ? 0 : ERROR_NO_MEMORY;
+}
+
+/* The entry is the flight thread's while it has failed, so that puts up the board. */
+static int begin_again(struct engine *e, const struct origin *origin,
+                       const struct file_query *query, struct found *ret)
+{
+    board_unref(ret->board);
+    ret->board = NULL;
+    ret->fresh = true;
+    int r = board_new(origin, &ret->board);
+    if (r == 0 && !post_open(e, NULL, ret->board, query, query->path))
+        abort();
+    return r;
 }
 
 static bool is_decided(void *arg)
@@ -434,7 +481,7 @@ static int follow(struct engine *e, struct found *found, const struct file_query
     if (state == BOARD_OPENING && waiter_is_late(waiter))
         return refuse_late(e, board, query, ret);
     if (state == BOARD_OPENING) {
-        if (!found->fresh && !post_open(e, NULL, board, query))
+        if (!found->fresh && !post_open(e, NULL, board, query, NULL))
             return ERROR_NO_MEMORY;
         waiter->want = 0;
         return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
@@ -476,11 +523,9 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
         if (found.look_due)
             renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
-        if (is_over(found.board, query)) {
-            board_unref(found.board);
-            found.board = NULL;
-        }
-        if (!found.blob && !found.board)
+        if (is_over(found.board, query))
+            r = begin_again(e, origin, query, &found);
+        else if (!found.blob && !found.board)
             r = begin(e, origin, query, &found);
         if (found.cut_short[0]) {
             verify_cut_short(e, found.cut_short);

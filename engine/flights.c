@@ -387,16 +387,6 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
     }
 }
 
-void flights_go_on(struct engine *e, struct entry *entry, enum file_use use)
-{
-    struct flying *fl = entry->flying;
-    struct board *board = board_ref(entry->board);
-    if (fl->board != board)
-        flying_take_board(fl, board_ref(board));
-    flights_interest(e, board, use);
-    board_unref(board);
-}
-
 /* ------------------------------------------------------------- readers */
 
 void flights_interest(struct engine *e, struct board *board, enum file_use use)

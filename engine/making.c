@@ -17,8 +17,8 @@
  * the compute lane look at it, and opens it again for the next range that is wanted.
  *
  *     RANGE --read--> parsed --wants more--> RANGE
- *       | cut: once more         +--> metadata_made
- *       | failed
+ *       | failed: at once again   +--> metadata_made
+ *       | failed again
  *       +--> (a moment later) WHOLE: waits until all of the wheel is there --> RANGE, once more
  *
  * A mirror that ignores ranges needs no WHOLE: its flight fetches everything for a range reader,
@@ -28,6 +28,7 @@
 enum {
     AGAIN_MS = 1250,   /* a failure is the answer for newcomers for a second */
     RESTARTS_MOST = 2, /* when the wheel becomes another one in the middle */
+    RETRIES_MOST = 2,  /* at once: what failed because of a bad copy is not remembered as such */
     MAKINGS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
     PATIENCE_AT_END = 1 << 30,
 };
@@ -49,7 +50,7 @@ struct making {
     struct wheel_run want;
     char *room; /* of `want`, being filled */
     int64_t at;
-    unsigned rounds, restarts;
+    unsigned rounds, restarts, retries;
     /* of the compute lane: */
     int error;
     const char *why;
@@ -158,9 +159,13 @@ static void failed(struct making *m, enum outcome outcome, const char *detail)
         return;
     }
     str_copy(m->result.detail, sizeof(m->result.detail), detail);
+    close_file(m);
+    if (m->retries++ < RETRIES_MOST) {
+        core_post(m->engine, &m->step);
+        return;
+    }
     m->tried_whole = true;
     m->phase = PHASE_WHOLE;
-    close_file(m);
     m->again_ms = clock_monotonic_ms() + AGAIN_MS;
 }
 
@@ -314,11 +319,6 @@ static void read_range(struct making *m)
                               (size_t)(m->want.to - m->at), &m->waiter);
         if (n == 0)
             return;
-        if (n < 0 && restart(m)) { /* cut: it is another wheel by now, perhaps */
-            close_file(m);
-            core_post(m->engine, &m->step);
-            return;
-        }
         if (n < 0) {
             failed(m, OUTCOME_BROKEN, "the wheel's bytes did not come");
             return;

@@ -16,8 +16,6 @@
 
 enum {
     FAILED_MS = 2000,      /* how long a failure is the answer for those who waited for it */
-    WRONG_MS = 60000,      /* ... when the wheel itself is wrong */
-    WRONG_S = 24 * 3600,   /* how long that is remembered */
     ELSEWHERE_MS = 600000, /* how long a mirror is trusted to have one */
     LATEST_MS = 9000,      /* a status line within ten seconds, always */
     IDLE_MS = 600000,      /* unused in memory; the catalogue has it */
@@ -138,7 +136,6 @@ struct look {
     char *path; /* of the wheel */
     uint64_t id;
     bool asked_mirrors;
-    int64_t now_s;
     struct metadata_text *text;
     char sha256[SHA256_HEX];
     char *authority;
@@ -157,12 +154,11 @@ static int on_row(void *context, const struct catalogue_metadata *row)
 {
     struct look *l = context;
     bool made = row->sha256 && row->body_len;
-    if (!made && (!row->problem || l->now_s - row->made_s > WRONG_S))
-        return 0; /* the mirrors may have put it right */
+    if (!made) /* the mirrors may have put it right: no page promises it, and whoever asks has it
+                  tried */
+        return 0;
     str_copy(l->problem, sizeof(l->problem), row->problem ? row->problem : "");
     str_copy(l->mirrors, sizeof(l->mirrors), row->mirrors ? row->mirrors : "");
-    if (!made)
-        return 0;
     str_copy(l->sha256, sizeof(l->sha256), row->sha256);
     return metadata_text_new(row->body, row->body_len, &l->text);
 }
@@ -183,13 +179,12 @@ static void flag(struct engine *e, const char *origin, const char *path, const c
     core_problem(e, "metadata", origin, path, "%s", problem);
 }
 
-static void fill(struct meta *m, enum outcome outcome, const char *detail, int64_t life_ms)
+static void fill(struct meta *m, enum outcome outcome, const char *detail)
 {
     m->stage = META_FAILED;
     m->outcome = outcome;
     str_copy(m->detail, sizeof(m->detail), detail);
-    m->until_ms = clock_monotonic_ms() + life_ms;
-    m->is_brief = life_ms == FAILED_MS;
+    m->until_ms = clock_monotonic_ms() + FAILED_MS;
 }
 
 /* Whether a text is what is claimed of it; one that cannot be hashed is not. */
@@ -221,8 +216,6 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
     } else if (is_elsewhere(l)) {
         m->stage = META_ELSEWHERE;
         m->until_ms = clock_monotonic_ms() + ELSEWHERE_MS;
-    } else if (!l->text && l->problem[0]) {
-        fill(m, OUTCOME_BROKEN, l->problem, WRONG_MS);
     } else {
         m->stage = META_MAKING;
         return true;
@@ -272,7 +265,6 @@ static void look_at_claims(struct look *l)
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    l->now_s = clock_real_s();
     (void)catalogue_get_metadata(l->engine->catalogue, l->origin->name, l->path, on_row, l);
     look_at_claims(l);
     job->run = looked_run;
@@ -342,7 +334,7 @@ struct said {
 /* A file's failure is remembered with the file, which knows how soon to ask again. */
 static bool is_expired(const struct meta *m, const struct file_query *query, int64_t now_ms)
 {
-    if (m->stage == META_FAILED && m->is_brief && !query->waited)
+    if (m->stage == META_FAILED && !query->waited)
         return true;
     return (m->stage == META_FAILED || m->stage == META_ELSEWHERE) && now_ms >= m->until_ms;
 }
@@ -458,13 +450,12 @@ static const char *settle(struct engine *e, struct meta *m, struct making_result
     struct metadata *all = e->metadata;
     const char *problem = "";
     if (!result->text) {
-        bool wrong = result->is_wrong;
-        fill(m, result->outcome, result->detail, wrong ? WRONG_MS : FAILED_MS);
-        return wrong ? result->detail : "";
+        fill(m, result->outcome, result->detail);
+        return result->is_wrong ? result->detail : "";
     }
     if (!agrees(m->authority, result->text)) {
         problem = "the wheel's METADATA is not what an authority names";
-        fill(m, OUTCOME_BROKEN, problem, FAILED_MS);
+        fill(m, OUTCOME_BROKEN, problem);
         return problem;
     }
     m->stage = META_MADE;
@@ -538,7 +529,7 @@ void metadata_refuse(struct engine *e, const char *origin, const char *path, con
     if (m)
         m->refuted = false; /* to make it again would bring the same */
     if (m && is_settled(m))
-        fill(m, OUTCOME_BROKEN, why, WRONG_MS);
+        fill(m, OUTCOME_BROKEN, why);
     pthread_mutex_unlock(&all->waiters.lock);
     metadata_keep(e, origin, path, &nothing, why);
     metadata_changed(e);

@@ -13,7 +13,6 @@ struct meta {
     int64_t id; /* never given twice; what its waiters want */
     enum metadata_stage stage;
     bool asked_mirrors; /* for a .metadata of theirs, in vain */
-    bool is_brief;      /* META_FAILED: the answer for those who waited alone */
     bool refuted;       /* the wheel was another while it was looked up or made: to be done again */
     struct metadata_text *text;
     char sha256[SHA256_HEX]; /* of the text */
