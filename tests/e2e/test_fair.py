@@ -51,9 +51,9 @@ def drop(url):
     return wire.Download(url, keep=False)
 
 
-def publish(origin, small, large, count=BULK):
+def publish(origin, small, large):
     rows = [anchor(f"/whl/cu126/{href_of(n)}", n, sha256_of(body)) for n, body in small.items()]
-    bulk = [f"torch-3.{n}+cu126-py3-none-any.whl" for n in range(count)]
+    bulk = [f"torch-3.{n}+cu126-py3-none-any.whl" for n in range(BULK)]
     rows += [anchor(f"/whl/cu126/{href_of(n)}", n, "0" * 64) for n in bulk]
     origin.put_page("/whl/cu126/torch/", simple_page("torch", rows))
     for name, body in small.items():
@@ -98,9 +98,9 @@ def test_a_small_file_begins_within_two_seconds(origin, serve, small, large, cou
 
 
 def test_a_small_file_among_newcomers_that_are_large(origin, serve, small, large):
-    """Thirty-two come at the same moment, and nobody knows yet how large they are: each has its first
+    """Sixteen come at the same moment, and nobody knows yet how large they are: each has its first
     bytes, and gives its place to the next."""
-    bulk = publish(origin, small, large, 32)
+    bulk = publish(origin, small, large)
     daemon = serve(configuration(pytorch=[official_mirror("m0", origin.url)]))
     assert daemon.page("torch").status == 200
     clients = [drop(daemon.file_url("pytorch", f"cu126/{name}")) for name in bulk]
