@@ -64,8 +64,6 @@ static void written_run(struct job *job)
                 fl->board->senders |= view.senders;
         }
         flying_drain(fl);
-        if (t->need == BUDGET_BRIEF && feed_is_large(t) && flights_somebody_waits(t->engine))
-            flights_retry_soon(t->engine); /* it gives its place to the next newcomer */
     }
     free(w);
 }

@@ -97,7 +97,6 @@ struct feed {
     enum flight_rank rank;
     bool stopped, yielded, holds_on; /* the last: it may not be stopped, as was found just now */
     bool head, says_empty, was_wrong;
-    bool is_large; /* it had a newcomer's place, and turned out to be no small file */
     int verdict_error;
     int64_t from, to;
     bool resume;
@@ -131,8 +130,6 @@ struct feed {
     struct held *held, **held_last; /* slabs that wait for the verdict */
 };
 
-/* Whether bytes of more than what is brief have begun to come. */
-bool feed_is_large(const struct feed *feed);
 /* Begins a transfer as FLIGHT_START says. */
 void feed_start(struct flying *flying, const struct flight_command *command);
 /* As FLIGHT_STOP says; what is said of its mirror is logged and told to the budget. */

@@ -16,9 +16,8 @@
  * ended.
  */
 enum {
-    BRIEF_MS = 1000,       /* what runs longer was not brief */
-    BRIEF_BYTES = 1 << 20, /* nor was what turns out to be longer */
-    UNREAD_MS = 5000,      /* who has read nothing for so long does not read */
+    BRIEF_MS = 1000,  /* what runs longer was not brief */
+    UNREAD_MS = 5000, /* who has read nothing for so long does not read */
 };
 
 struct asking {
@@ -142,12 +141,9 @@ static bool is_among(size_t mirror, const size_t *mirrors, unsigned count, unsig
     return false;
 }
 
-/* A newcomer that turned out to be large has what newcomers come first for, its first bytes. It
- * gives way to the next newcomer as if it had had its time. */
 static struct precedence turn_of(const struct feed *t, bool unread)
 {
-    int64_t since_ms = t->started_ms - (t->is_large ? BRIEF_MS : 0);
-    return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, since_ms};
+    return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms};
 }
 
 /* The transfer that is to give way, or NULL; *ret_busy: one that was stopped has not ended yet. */
@@ -192,23 +188,12 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     }
 }
 
-bool feed_is_large(const struct feed *t)
-{
-    struct flight_view view;
-    flight_view(t->flying->flight, &view);
-    int64_t end = t->to >= 0 && t->to < view.size ? t->to : view.size;
-    return t->bytes > 0 && end - t->from > BRIEF_BYTES;
-}
-
 static void forget_holding_on(struct engine *e, int64_t now_ms)
 {
     for (struct flying *fl = e->files->flying; fl; fl = fl->next)
         for (struct feed *t = fl->feeds; t; t = t->next) {
             t->holds_on = false;
-            if (t->need != BUDGET_BRIEF)
-                continue;
-            t->is_large = feed_is_large(t);
-            if (t->is_large || now_ms - t->started_ms >= BRIEF_MS) {
+            if (t->need == BUDGET_BRIEF && now_ms - t->started_ms >= BRIEF_MS) {
                 budget_lengthen(e->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
             }

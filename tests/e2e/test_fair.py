@@ -97,20 +97,6 @@ def test_a_small_file_begins_within_two_seconds(origin, serve, small, large, cou
         client.leave() if reads else client.close()
 
 
-def test_a_small_file_among_newcomers_that_are_large(origin, serve, small, large):
-    """Sixteen come at the same moment, and nobody knows yet how large they are: each has its first
-    bytes, and gives its place to the next."""
-    bulk = publish(origin, small, large)
-    daemon = serve(configuration(pytorch=[official_mirror("m0", origin.url)]))
-    assert daemon.page("torch").status == 200
-    clients = [drop(daemon.file_url("pytorch", f"cu126/{name}")) for name in bulk]
-    took = first_bytes_of_all(daemon, small, 0)
-    assert max(took) < WITHIN_S, took
-    for client in clients:
-        client.wait_held(1, seconds=10 * PATIENCE)
-        client.leave()
-
-
 def test_every_large_file_goes_on(origin, serve, small, large):
     """Eight share three connections: within half a minute each has got more than its first bytes."""
     bulk = publish(origin, small, large)
