@@ -80,7 +80,7 @@ struct flying {
 /* What a hash job adds to; goes with the job while one runs. */
 struct hasher {
     struct sha256 *sha;
-    struct digest *others[DIGEST_ALGORITHMS]; /* NULL: not claimed */
+    struct digester *others; /* what else is claimed */
     bool abandoned;
 };
 

@@ -18,8 +18,7 @@ static void hasher_free(struct hasher *h)
     if (!h)
         return;
     sha256_free(h->sha);
-    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
-        digest_free(h->others[a]);
+    digester_free(h->others);
     free(h);
 }
 
@@ -56,29 +55,6 @@ static void hashed_run(struct job *job)
     free(h);
 }
 
-static int hasher_add(struct hasher *hasher, const void *block, size_t len)
-{
-    int r = sha256_add(hasher->sha, block, len);
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
-        if (hasher->others[a])
-            r = digest_add(hasher->others[a], block, len);
-    return r;
-}
-
-static int hasher_finish(struct hash_job *h)
-{
-    int r = sha256_finish(h->hasher->sha, h->sha256);
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
-        char hex[DIGEST_HEX];
-        if (!h->hasher->others[a])
-            continue;
-        r = digest_finish(h->hasher->others[a], hex);
-        if (r == 0)
-            (void)digests_add(&h->found, (enum digest_algorithm)a, hex);
-    }
-    return r;
-}
-
 static void hash_run(struct job *job)
 {
     struct hash_job *h = container_of(job, struct hash_job, job);
@@ -88,11 +64,15 @@ static void hash_run(struct job *job)
         size_t len = h->to - at < HASH_BLOCK ? (size_t)(h->to - at) : HASH_BLOCK;
         r = file_read_at(h->partial->fd, block, len, at);
         if (r == 0)
-            r = hasher_add(h->hasher, block, len);
+            r = sha256_add(h->hasher->sha, block, len);
+        if (r == 0)
+            r = digester_add(h->hasher->others, block, len);
         at += (int64_t)len;
     }
     if (r == 0 && h->to == h->size)
-        r = hasher_finish(h);
+        r = sha256_finish(h->hasher->sha, h->sha256);
+    if (r == 0 && h->to == h->size)
+        r = digester_finish(h->hasher->others, &h->found);
     h->error = r;
     job->run = hashed_run;
     core_post(h->flying->engine, job);
@@ -115,9 +95,8 @@ static void new_hasher(struct flying *fl)
     fl->found.count = 0;
     fl->hasher = calloc(1, sizeof(*fl->hasher));
     int r = fl->hasher ? sha256_new(&fl->hasher->sha) : ERROR_NO_MEMORY;
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
-        if (others & (1u << a))
-            r = digest_new((enum digest_algorithm)a, &fl->hasher->others[a]);
+    if (r == 0)
+        r = digester_new(others, &fl->hasher->others);
     if (r)
         hashing_abandon(fl);
 }

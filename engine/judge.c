@@ -118,8 +118,7 @@ static void on_rehashed(void *context, int error, const struct digests *found)
         tell(j);
         return;
     }
-    for (size_t i = 0; i < found->count; i++)
-        (void)digests_add(&j->check.found, found->list[i].algorithm, found->list[i].hex);
+    digests_add_set(&j->check.found, found);
     claim_check_start(&j->check);
 }
 

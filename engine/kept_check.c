@@ -31,8 +31,7 @@ static void on_rehashed(void *context, int error, const struct digests *found)
         end(k, error);
         return;
     }
-    for (size_t i = 0; i < found->count; i++)
-        (void)digests_add(&k->check.found, found->list[i].algorithm, found->list[i].hex);
+    digests_add_set(&k->check.found, found);
     claim_check_start(&k->check);
 }
 

@@ -48,9 +48,9 @@ struct pass {
     bool whole;
     bool checks; /* against what is claimed of the file: */
     struct claim_check check;
-    struct digest *digests[DIGEST_ALGORITHMS]; /* writer lane; NULL: not claimed */
-    struct partial *prefix;                    /* bytes [0, from), to be hashed first */
-    int64_t skip; /* bytes below are hashed and dropped: nobody wants them */
+    struct digester *digester; /* writer lane */
+    struct partial *prefix;    /* bytes [0, from), to be hashed first */
+    int64_t skip;              /* bytes below are hashed and dropped: nobody wants them */
     struct job begin, ended;
     struct tail *tail;          /* writer lane; of a file that nobody vouches for, else NULL */
     struct soundness soundness; /* of it */
@@ -92,8 +92,7 @@ static void pass_unref(struct pass *p)
         free(chunk);
     }
     waitlist_release(&p->list);
-    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
-        digest_free(p->digests[a]);
+    digester_free(p->digester);
     claim_check_release(&p->check);
     tail_free(p->tail);
     partial_unref(p->prefix);
@@ -145,15 +144,6 @@ static struct chunk *chunk_new(const void *data, size_t len)
     return chunk;
 }
 
-static int hash(struct pass *p, const void *data, size_t len)
-{
-    int r = 0;
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
-        if (p->digests[a])
-            r = digest_add(p->digests[a], data, len);
-    return r;
-}
-
 static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
 {
     int64_t end = offset + (int64_t)slab->len;
@@ -164,7 +154,7 @@ static void take_in(struct pass *p, const struct slab *slab, int64_t offset)
     pthread_mutex_unlock(&p->list.lock);
     if (!wanted)
         return;
-    if (hash(p, slab->data, slab->len))
+    if (digester_add(p->digester, slab->data, slab->len))
         p->starved = true;
     tail_add(p->tail, slab->data, slab->len, offset);
     if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
@@ -369,20 +359,6 @@ static bool is_whole(const struct pass *p)
     return p->arrived == p->to || p->to == INT64_MAX;
 }
 
-static int find_digests(struct pass *p)
-{
-    int r = 0;
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
-        char hex[DIGEST_HEX];
-        if (!p->digests[a])
-            continue;
-        r = digest_finish(p->digests[a], hex);
-        if (r == 0)
-            (void)digests_add(&p->check.found, (enum digest_algorithm)a, hex);
-    }
-    return r;
-}
-
 /* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
 static void on_lie(struct pass *p)
 {
@@ -428,7 +404,7 @@ static void conclude(struct pass *p)
 {
     int error = is_whole(p) ? 0 : ERROR_UPSTREAM_BROKEN;
     if (error == 0 && p->checks)
-        error = find_digests(p);
+        error = digester_finish(p->digester, &p->check.found);
     if (!p->checks && !p->soundness.sound) {
         on_unsound(p);
         error = ERROR_UPSTREAM_BROKEN;
@@ -494,7 +470,7 @@ static void hash_prefix_run(struct job *job)
         size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
         r = file_read_at(p->prefix->fd, block, len, at);
         if (r == 0)
-            r = hash(p, block, len);
+            r = digester_add(p->digester, block, len);
         at += (int64_t)len;
     }
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
@@ -539,9 +515,8 @@ int pass_open(struct engine *e, const struct pass_options *options, struct pass 
                                         options->claims_version)
                 ? 0
                 : ERROR_NO_MEMORY;
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
-        if (claimed & (1u << a))
-            r = digest_new((enum digest_algorithm)a, &p->digests[a]);
+    if (r == 0)
+        r = digester_new(claimed, &p->digester);
     if (r) {
         p->refs = 1;
         pass_unref(p);

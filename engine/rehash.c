@@ -17,7 +17,7 @@ struct rehash {
     struct engine *engine;
     int fd;
     int64_t at, size;
-    struct digest *digests[DIGEST_ALGORITHMS]; /* NULL: not asked for */
+    struct digester *digester;
     struct digests found;
     int error;
     void (*done)(void *context, int error, const struct digests *found);
@@ -26,8 +26,7 @@ struct rehash {
 
 static void rehash_free(struct rehash *r)
 {
-    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
-        digest_free(r->digests[a]);
+    digester_free(r->digester);
     free(r);
 }
 
@@ -40,14 +39,8 @@ static void told_run(struct job *job)
 
 static void finish(struct rehash *r)
 {
-    for (int a = 0; a < DIGEST_ALGORITHMS && r->error == 0; a++) {
-        char hex[DIGEST_HEX];
-        if (!r->digests[a])
-            continue;
-        r->error = digest_finish(r->digests[a], hex);
-        if (r->error == 0)
-            (void)digests_add(&r->found, (enum digest_algorithm)a, hex);
-    }
+    if (r->error == 0)
+        r->error = digester_finish(r->digester, &r->found);
     r->job.run = told_run;
     core_post(r->engine, &r->job);
 }
@@ -56,9 +49,8 @@ static int add_block(struct rehash *r, char *block)
 {
     size_t len = r->size - r->at < BLOCK_BYTES ? (size_t)(r->size - r->at) : BLOCK_BYTES;
     int error = file_read_at(r->fd, block, len, r->at);
-    for (int a = 0; a < DIGEST_ALGORITHMS && error == 0; a++)
-        if (r->digests[a])
-            error = digest_add(r->digests[a], block, len);
+    if (error == 0)
+        error = digester_add(r->digester, block, len);
     r->at += (int64_t)len;
     return error;
 }
@@ -86,11 +78,10 @@ int rehash_start(struct engine *e, int fd, int64_t size, uint32_t algorithms,
     if (!r)
         return ERROR_NO_MEMORY;
     *r = (struct rehash){{step_run, NULL}, e, fd, .size = size, .done = done, .context = context};
-    for (int a = 0; a < DIGEST_ALGORITHMS; a++)
-        if ((algorithms & (1u << a)) && digest_new((enum digest_algorithm)a, &r->digests[a])) {
-            rehash_free(r);
-            return ERROR_NO_MEMORY;
-        }
+    if (digester_new(algorithms, &r->digester)) {
+        rehash_free(r);
+        return ERROR_NO_MEMORY;
+    }
     lane_post(e->compute, &r->job);
     return 0;
 }

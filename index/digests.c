@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/digests.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/error.h"
 
 /* The digits in lower case, if they are as many as the algorithm has. */
 static bool normalize(enum digest_algorithm algorithm, const char *text, size_t len,
@@ -89,25 +92,74 @@ void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
     }
 }
 
-int digests_add_bytes(struct digests *d, uint32_t algorithms, const void *data, size_t len)
+void digests_add_set(struct digests *d, const struct digests *others)
+{
+    for (size_t i = 0; i < others->count; i++)
+        (void)digests_add(d, others->list[i].algorithm, others->list[i].hex);
+}
+
+struct digester {
+    struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not asked for */
+};
+
+int digester_new(uint32_t algorithms, struct digester **ret)
+{
+    struct digester *d = calloc(1, sizeof(*d));
+    int r = d ? 0 : ERROR_NO_MEMORY;
+
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
+        if (algorithms & (1u << a))
+            r = digest_new((enum digest_algorithm)a, &d->list[a]);
+    if (r) {
+        digester_free(d);
+        return r;
+    }
+    *ret = d;
+    return 0;
+}
+
+void digester_free(struct digester *d)
+{
+    for (int a = 0; d && a < DIGEST_ALGORITHMS; a++)
+        digest_free(d->list[a]);
+    free(d);
+}
+
+int digester_add(struct digester *d, const void *data, size_t len)
 {
     int r = 0;
 
-    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
-        struct digest *digest = NULL;
-        char hex[DIGEST_HEX];
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++)
+        if (d->list[a])
+            r = digest_add(d->list[a], data, len);
+    return r;
+}
 
-        if (!(algorithms & (1u << a)))
+int digester_finish(struct digester *d, struct digests *ret)
+{
+    char hex[DIGEST_HEX];
+    int r = 0;
+
+    for (int a = 0; a < DIGEST_ALGORITHMS && r == 0; a++) {
+        if (!d->list[a])
             continue;
-        r = digest_new((enum digest_algorithm)a, &digest);
+        r = digest_finish(d->list[a], hex);
         if (r == 0)
-            r = digest_add(digest, data, len);
-        if (r == 0)
-            r = digest_finish(digest, hex);
-        if (r == 0)
-            (void)digests_add(d, (enum digest_algorithm)a, hex);
-        digest_free(digest);
+            (void)digests_add(ret, (enum digest_algorithm)a, hex);
     }
+    return r;
+}
+
+int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *data, size_t len)
+{
+    struct digester *d = NULL;
+    int r = digester_new(algorithms, &d);
+
+    if (r == 0)
+        r = digester_add(d, data, len);
+    if (r == 0)
+        r = digester_finish(d, digests);
+    digester_free(d);
     return r;
 }
 

@@ -32,10 +32,25 @@ bool digests_add(struct digests *digests, enum digest_algorithm algorithm, const
 /* Adds those of `name=hex` parts between `separator`s: a fragment, an attribute, the text above.
  * What is no digest is passed over. */
 void digests_add_text(struct digests *digests, const char *text, char separator);
+/* Adds all of another set. */
+void digests_add_set(struct digests *digests, const struct digests *others);
 /* The text; "" when there is none. */
 void digests_write(const struct digests *digests, char ret[DIGESTS_TEXT]);
 
-/* Adds those of some bytes: bit i of `algorithms` is enum digest_algorithm i. ERROR_NO_MEMORY. */
+/* The digests of bytes that come in blocks, by several algorithms at once: bit i of `algorithms` is
+ * enum digest_algorithm i. One thread at a time. ERROR_NO_MEMORY.
+ *
+ *     digester_new(algorithms, &d);
+ *     digester_add(d, block, len) ...
+ *     digester_finish(d, &digests);   // adds them; then only digester_free
+ */
+struct digester;
+int digester_new(uint32_t algorithms, struct digester **ret);
+void digester_free(struct digester *d); /* NULL is legal */
+int digester_add(struct digester *d, const void *data, size_t len);
+int digester_finish(struct digester *d, struct digests *ret);
+
+/* Adds those of some bytes. ERROR_NO_MEMORY. */
 int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *data, size_t len);
 
 /* Of a text (or NULL): its only SHA-256; false when it has none, or several. */
