@@ -85,25 +85,37 @@ unsigned blame_bars(const struct flying *fl)
     return (fl->blamed & all) == all ? fl->barred : fl->blamed;
 }
 
+bool blame_portal(struct engine *e, const struct web_page *page, char *why, size_t size)
+{
+    char bytes[48] = "";
+    if (page->size > PORTAL_PAGE_BYTES ||
+        !portal_note(e->portal, page->asked, page->sha256, page->stranger, clock_monotonic_ms()))
+        return false;
+    if (page->size >= 0)
+        (void)snprintf(bytes, sizeof(bytes), " of %" PRId64 " bytes", page->size);
+    (void)snprintf(why, size, "captive portal: a web page%s came in the place of %s's %s%s%s",
+                   bytes, page->mirror, page->place, page->stranger ? ", from " : "",
+                   page->stranger ? page->stranger : "");
+    core_problem(e, "captive-portal", "", "", "%s", why);
+    return true;
+}
+
 /* Where a captive portal answers, no mirror has sent anything. */
 static bool is_portal(struct flying *fl, unsigned mirror, int64_t size, const char *sha256,
                       const char *stranger)
 {
-    struct engine *e = fl->engine;
-    const char *name = fl->origin->mirrors[mirror].name;
-    char bytes[48] = "";
-    if (size > PORTAL_PAGE_BYTES ||
-        !portal_note(e->portal, key_hash(fl->entry->key, fl->entry->key_len), sha256, stranger,
-                     clock_monotonic_ms()))
+    const struct web_page page = {.mirror = fl->origin->mirrors[mirror].name,
+                                  .place = "file",
+                                  .asked = key_hash(fl->entry->key, fl->entry->key_len),
+                                  .size = size,
+                                  .sha256 = sha256,
+                                  .stranger = stranger};
+    char why[FLIGHT_DETAIL];
+    if (!blame_portal(fl->engine, &page, why, sizeof(why)))
         return false;
-    if (size >= 0)
-        (void)snprintf(bytes, sizeof(bytes), " of %" PRId64 " bytes", size);
-    free(fl->why_portal);
-    fl->why_portal = str_printf("captive portal: a web page%s came in the place of %s's file%s%s",
-                                bytes, name, stranger ? ", from " : "", stranger ? stranger : "");
-    const char *why = fl->why_portal ? fl->why_portal : "captive portal";
     log_warning("%s path=%s/%s", why, fl->origin->name, fl->entry->path);
-    core_problem(e, "captive-portal", "", "", "%s", why);
+    free(fl->why_portal);
+    fl->why_portal = str_dup(why);
     return true;
 }
 

@@ -11,11 +11,13 @@
  *     blame_failed(flying, command)        FLIGHT_FAIL: no mirror had a good one
  *     blame_settle(flying, command)        FLIGHT_COMMIT: now it is known which copy is right
  *     blame_web_page(flying, ...)          a web page came in the place of the file
+ *     blame_portal(engine, page, ...)      the same of anything
  *     blame_no_page(engine)                something else came: a captive portal is gone
  *
  * Flight thread.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct engine;
@@ -29,7 +31,17 @@ void blame_recall(struct flying *flying, struct flight_options *options);
 void blame_refuse(struct flying *flying, const struct flight_command *command);
 void blame_failed(struct flying *flying, const struct flight_command *command);
 void blame_settle(struct flying *flying, const struct flight_command *command);
-/* size: of the page, -1 unknown; sha256: of its beginning; stranger: see engine/portal.h. */
+/* A web page that came in the place of something else; stranger, sha256: see engine/portal.h. */
+struct web_page {
+    const char *mirror; /* its name */
+    const char *place;  /* "file" or "listing" */
+    uint64_t asked;     /* portal_note's file */
+    int64_t size;       /* -1: not known */
+    const char *sha256, *stranger;
+};
+/* Whether it is a captive portal's: then that is a problem, and `why` says so. */
+bool blame_portal(struct engine *engine, const struct web_page *page, char *why, size_t size);
+/* The same of a file; size: of the page. */
 void blame_web_page(struct flying *flying, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger);
 void blame_no_page(struct engine *engine);

@@ -95,6 +95,7 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     struct engine *e = s->engine;
     const char *name = source_mirror(s)->name;
     s->error = error;
+    s->has_lost_links = false;
     s->retry_after_s = retry_after_s;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
@@ -113,17 +114,17 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
 /* What a captive portal sends in the place of a page says nothing of the mirror. */
 static bool is_portal(struct source *s, const struct receipt *r)
 {
-    struct engine *e = s->engine;
     const char *name = source_mirror(s)->name;
-    auto_free char *stranger = portal_stranger(core_origins(e), r->url);
-    if (!portal_note(e->portal, key_hash(name, strlen(name)), r->page_sha256, stranger,
-                     clock_monotonic_ms()))
-        return false;
+    auto_free char *stranger = portal_stranger(core_origins(s->engine), r->url);
+    const struct web_page page = {.mirror = name,
+                                  .place = "listing",
+                                  .asked = key_hash(name, strlen(name)),
+                                  .size = -1,
+                                  .sha256 = r->page_sha256,
+                                  .stranger = stranger};
     char why[RECEIPT_DETAIL_BYTES];
-    (void)snprintf(why, sizeof(why),
-                   "captive portal: a web page came in the place of its listing%s%s",
-                   stranger ? ", from " : "", stranger ? stranger : "");
-    core_problem(e, "captive-portal", "", "", "%s: %s", name, why);
+    if (!blame_portal(s->engine, &page, why, sizeof(why)))
+        return false;
     if (!s->is_silent)
         fail(s, r->error, why, -1, true);
     return true;
@@ -141,7 +142,6 @@ static void note_failure(struct source *s, const struct receipt *r)
                      r->detail);
         return;
     }
-    s->has_lost_links = r->is_lost;
     if (r->is_web_page && is_portal(s, r))
         return;
     if (r->is_lost)
@@ -149,8 +149,10 @@ static void note_failure(struct source *s, const struct receipt *r)
     else if (r->error == ERROR_BAD_LISTING)
         core_problem(e, "bad-listing", s->origin->name, s->page,
                      "%s answered with a page that lists nothing", name);
-    if (!s->is_silent) /* else that counts already */
-        fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
+    if (s->is_silent) /* that counts already */
+        return;
+    fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
+    s->has_lost_links = r->is_lost;
 }
 
 /* A parent answers a page that takes long after twelve seconds. */
