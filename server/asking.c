@@ -326,8 +326,8 @@ static void say_choice(const struct asking *a, const struct json *list)
     (void)fprintf(stderr, "%s\n", text.error ? "" : text.data);
 }
 
-/* The channel whose own origin has the project, else PyPI alone. A daemon that does not say which
- * there are has PyPI asked. */
+/* The channel whose own origin has the project, with its page; else PyPI alone, and no page yet. A
+ * daemon that does not say which there are has PyPI asked. */
 static int choose_index(struct asking *a)
 {
     struct json *all = NULL;
@@ -351,12 +351,12 @@ static int choose_index(struct asking *a)
         a->is_trying = true;
         bool is_it = a->index && fetch_page(a) == ASKING_GO && has_files_of(a, origin);
         a->is_trying = false;
-        forget_page(a);
         if (is_it) {
             say_choice(a, list);
             json_free(all);
             return ASKING_GO;
         }
+        forget_page(a);
     }
     a->index = "";
     json_free(all);
@@ -366,7 +366,7 @@ static int choose_index(struct asking *a)
 int asking_fetch(struct asking *a)
 {
     int code = a->has_index ? ASKING_GO : choose_index(a);
-    return code == ASKING_GO ? fetch_page(a) : code;
+    return code == ASKING_GO && !a->page ? fetch_page(a) : code;
 }
 
 /* ------------------------------------------------------------------ printing */
