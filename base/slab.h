@@ -6,10 +6,11 @@
  * when a slab comes back to an empty pool, on_available is called once (on the thread that returned
  * it) so that the transfer can go on. Any thread.
  *
- * Fair: what has the same `group` (a mirror) may together hold as many slabs as are free (alone:
- * half of all). What has the same `share` (a file) may hold as many as its group may still take
- * (alone: a third of all). So a file whose bytes are stored slowly leaves some for the pages and
- * other files of its mirror, and a mirror leaves some for the others. 0 has no such limit.
+ * Fair: all takers of one `group` (a mirror) together hold at most as many slabs as are free, so
+ * one group alone gets half of the pool. All takers of one `share` (a file) hold at most as many as
+ * their group may still take, so one file alone gets a third. So a file whose bytes are stored
+ * slowly leaves some for the pages and other files of its mirror, and a mirror leaves some for the
+ * others. 0 has no such limit.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -119,7 +119,7 @@ int catalogue_get_listing(struct catalogue *catalogue, const char *origin, const
  * `validator` may be NULL ---- */
 int catalogue_put_blame(struct catalogue *catalogue, const char *origin, const char *path,
                         const char *mirror, const char *validator, int64_t when_s);
-/* What was said of a file's bytes is void: it was judged by another claim. */
+/* Forgets all blame for one file: its bytes were compared with another claim. */
 int catalogue_drop_blame(struct catalogue *catalogue, const char *origin, const char *path);
 int catalogue_each_blame(struct catalogue *catalogue,
                          int (*visit)(void *context, const char *origin, const char *path,

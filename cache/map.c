@@ -379,8 +379,8 @@ void map_opened_release(struct map_opened *opened)
     opened->run_count = 0;
 }
 
-/* What was torn is not to become whole: the next seal has its generation again, and a power cut may
- * put the two together. */
+/* Clears a torn seal. The next seal has the same generation, and after a power cut the two halves
+ * together could pass for a whole one. */
 static void forget_torn(void *block, const struct header *header)
 {
     size_t chunks = chunks_of(header->size);

@@ -281,8 +281,7 @@ struct open_job {
     bool refresh;
 };
 
-/* Whoever waits at this board asks again, unless the failure still stands: then it is the entry's.
- */
+/* The waiters of this board ask again, unless the failure still stands: then the entry gets it. */
 static void try_again(struct open_job *o)
 {
     struct engine *e = o->engine;
@@ -375,7 +374,7 @@ static void look(struct engine *e, const struct file_query *query, struct found 
     pthread_rwlock_unlock(&files->lock);
 }
 
-/* A failure that is worth another try is the answer of those alone who have waited for it. */
+/* A brief failure answers only the clients that waited for it. */
 static bool is_over(const struct board *board, const struct file_query *query)
 {
     return board && board->state == BOARD_CLOSED && board->is_brief && !query->waited;
@@ -404,7 +403,7 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     return entry ? 0 : ERROR_NO_MEMORY;
 }
 
-/* The entry is the flight thread's while it has failed, so that puts up the board. */
+/* A failed entry belongs to the flight thread, which gives it the new board. */
 static int begin_again(struct engine *e, const struct origin *origin,
                        const struct file_query *query, struct found *ret)
 {

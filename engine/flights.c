@@ -24,8 +24,8 @@
  */
 
 enum {
-    FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
     SWEEP_MS = 1000,          /* how often departed clients are looked for */
+    FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
     BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
     FLIGHTS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };

@@ -461,13 +461,19 @@ def wait_taken_over(s, body):
     assert is_whole(s.ask(), body)
 
 
-@pytest.mark.parametrize("kind", ("size", "date", "date, and HEAD is refused"))
-def test_another_row_on_its_page_has_a_file_looked_at_though_nobody_uses_it(origin, stage, kind):
+def listed_and_kept(origin, stage):
+    """The right wheel, once on its page and once asked for; and that reply."""
     put(origin, RIGHT)
     s = stage(origin, **REFRESH)
     assert s.daemon.page("torch").status == 200
     first = s.ask()
     s.wait_kept()
+    return s, first
+
+
+@pytest.mark.parametrize("kind", ("size", "date", "date, and HEAD is refused"))
+def test_another_row_on_its_page_has_a_file_looked_at_though_nobody_uses_it(origin, stage, kind):
+    s, first = listed_and_kept(origin, stage)
     other = sound(NAME, 2 * SIZE if kind == "size" else SIZE, "another")
     origin.put(f"{FOLDER}/{NAME}", other, head_status=405 if "HEAD" in kind else None)
     page_with(origin, len(other), "2025-10-15 18:04" if kind == "size" else "2025-11-20 09:00")
@@ -476,11 +482,7 @@ def test_another_row_on_its_page_has_a_file_looked_at_though_nobody_uses_it(orig
 
 
 def test_another_row_is_seen_after_a_restart(origin, stage):
-    put(origin, RIGHT)
-    s = stage(origin, **REFRESH)
-    assert s.daemon.page("torch").status == 200
-    s.ask()
-    s.wait_kept()
+    s, _ = listed_and_kept(origin, stage)
     other = sound(NAME, SIZE, "another")
     origin.put(f"{FOLDER}/{NAME}", other)
     page_with(origin, len(other), "2025-11-20 09:00")
@@ -490,11 +492,7 @@ def test_another_row_is_seen_after_a_restart(origin, stage):
 
 def test_another_row_of_the_same_file_is_no_reason_to_fetch_it(origin, stage):
     """The page was written anew, and HEAD says what it said before."""
-    put(origin, RIGHT)
-    s = stage(origin, **REFRESH)
-    assert s.daemon.page("torch").status == 200
-    s.ask()
-    s.wait_kept()
+    s, _ = listed_and_kept(origin, stage)
     bodies = len(origin.asked(f"{FOLDER}/{NAME}", "GET"))
     page_with(origin, SIZE, "2025-11-20 09:00")
     wait_until(
