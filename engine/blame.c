@@ -40,7 +40,7 @@ static void blame_run(struct job *job)
 static void write_down(const struct flying *fl, unsigned mirror, const char *validator)
 {
     struct blame *b = calloc(1, sizeof(*b));
-    char *path = strdup(fl->entry->path);
+    char *path = strdup(fl->path);
     if (!b || !path) {
         free(b);
         free(path);
@@ -61,7 +61,7 @@ void blame_recall(struct flying *fl, struct flight_options *options)
 {
     struct refused_file known;
     options->blamed = fl->blamed;
-    if (!refusals_find(fl->engine->refusals, fl->origin->name, fl->entry->path,
+    if (!refusals_find(fl->engine->refusals, fl->origin->name, fl->path,
                        clock_monotonic_ms(), &known))
         return;
     options->blamed |= known.mirrors;
@@ -113,7 +113,7 @@ static bool is_portal(struct flying *fl, unsigned mirror, int64_t size, const ch
     char why[FLIGHT_DETAIL];
     if (!blame_portal(fl->engine, &page, why, sizeof(why)))
         return false;
-    log_warning("%s path=%s/%s", why, fl->origin->name, fl->entry->path);
+    log_warning("%s path=%s/%s", why, fl->origin->name, fl->path);
     free(fl->why_portal);
     fl->why_portal = str_dup(why);
     return true;
@@ -124,7 +124,7 @@ void blame_web_page(struct flying *fl, unsigned mirror, int64_t size, const char
 {
     if (fl->over || is_portal(fl, mirror, size, sha256, stranger))
         return;
-    core_problem(fl->engine, "unsound", fl->origin->name, fl->entry->path,
+    core_problem(fl->engine, "unsound", fl->origin->name, fl->path,
                  "%s: a web page came in the place of the file", fl->origin->mirrors[mirror].name);
 }
 
@@ -139,7 +139,7 @@ void blame_no_page(struct engine *e)
 
 void blame_refuse(struct flying *fl, const struct flight_command *c)
 {
-    const char *origin = fl->origin->name, *path = fl->entry->path;
+    const char *origin = fl->origin->name, *path = fl->path;
     const char *name = fl->origin->mirrors[c->mirror].name;
     bool wrong = c->error == ERROR_DIGEST_MISMATCH, web = fl->web_pages & (1u << c->mirror);
     if (web && is_portal(fl, c->mirror, fl->judged_size, c->sha256, fl->stranger[c->mirror])) {
@@ -159,7 +159,7 @@ void blame_refuse(struct flying *fl, const struct flight_command *c)
 /* Two mirrors that have the same against a claim speak against the claim. */
 void blame_failed(struct flying *fl, const struct flight_command *c)
 {
-    const char *origin = fl->origin->name, *path = fl->entry->path;
+    const char *origin = fl->origin->name, *path = fl->path;
     struct refused_file known;
     char names[256];
     if (!c->refusals)
@@ -178,7 +178,7 @@ static void blame(struct flying *fl, unsigned mirror, const char *validator)
 {
     struct engine *e = fl->engine;
     log_warning("blamed mirror=%s path=%s/%s", fl->origin->mirrors[mirror].name, fl->origin->name,
-                fl->entry->path);
+                fl->path);
     budget_lied(e->budget, core_mirror(e, fl->origin, mirror),
                 key_hash(fl->entry->key, fl->entry->key_len), clock_monotonic_ms());
     write_down(fl, mirror, validator);
@@ -187,7 +187,7 @@ static void blame(struct flying *fl, unsigned mirror, const char *validator)
 void blame_settle(struct flying *fl, const struct flight_command *c)
 {
     struct engine *e = fl->engine;
-    const char *origin = fl->origin->name, *path = fl->entry->path;
+    const char *origin = fl->origin->name, *path = fl->path;
     struct refused_file known = {0};
     struct flight_view view;
     char *validator[FLIGHT_MIRRORS] = {0};

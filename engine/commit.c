@@ -97,7 +97,7 @@ void commit_facts(struct flying *fl)
 void commit_forget_facts(struct flying *fl)
 {
     struct record *r = record_new(fl);
-    metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
+    metadata_forget(fl->engine, fl->origin->name, fl->path);
     if (!r)
         return;
     log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);

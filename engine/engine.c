@@ -354,7 +354,7 @@ static void check_slabs(struct slab_pool *pool)
     if (!taken)
         return;
     log_error("%u slabs of received bytes were not given back", taken);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if SANITIZED || !defined(__OPTIMIZE__)
     abort();
 #endif
 }

@@ -424,7 +424,7 @@ static void unlink_feed(struct flying *fl, struct feed *t)
 static void log_failure(const struct flying *fl, const struct feed *t, const char *what)
 {
     log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s/%s error=\"%s\"",
-                 mirror_of(t, fl->origin)->name, fl->origin->name, fl->entry->path, what);
+                 mirror_of(t, fl->origin)->name, fl->origin->name, fl->path, what);
 }
 
 static void tell_flight(struct flying *fl, struct feed *t, int error, const char *what)
@@ -453,7 +453,7 @@ void feed_done(struct job *job)
                 t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         if (t->verdict_error != ERROR_LOOP)
-            links_add_trouble(e, fl->origin, t->mirror, fl->entry->path, status, sizeof(status));
+            links_add_trouble(e, fl->origin, t->mirror, fl->path, status, sizeof(status));
         what = status;
     } else if (t->verdict_error) {
         what = verdict_text(t);
@@ -475,7 +475,7 @@ void feed_fetch(struct feed *t)
     struct flying *fl = t->flying;
     const struct origin *origin = fl->origin;
     free(t->url);
-    t->url = links_file_url(t->engine, origin, t->mirror, fl->entry->path);
+    t->url = links_file_url(t->engine, origin, t->mirror, fl->path);
     auto_free char *via = core_via(t->engine, fl->via);
     struct fetch_request request = {.url = t->url ? t->url : "",
                                     .head = t->head,
@@ -490,7 +490,7 @@ void feed_fetch(struct feed *t)
     if (t->resume && fl->validator_etag && fl->validator_mirror == t->mirror &&
         str_starts(fl->validator_etag, "\""))
         request.if_range = fl->validator_etag;
-    t->is_gzip = str_ends(fl->entry->path, "gz");
+    t->is_gzip = str_ends(fl->path, "gz");
     t->started_ms = clock_monotonic_ms();
     t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
 }

@@ -20,7 +20,7 @@ bool feed_asks_page(struct feed *t)
 {
     const struct flying *fl = t->flying;
     if (t->head || t->asked_page ||
-        !links_want_page(t->engine, fl->origin, t->mirror, fl->entry->path, t->facts.status))
+        !links_want_page(t->engine, fl->origin, t->mirror, fl->path, t->facts.status))
         return false;
     t->asked_page = t->awaits_page = true;
     return true;
@@ -48,7 +48,7 @@ void feed_stop_waiting(struct feed *t)
 static bool ask_again(struct feed *t)
 {
     const struct flying *fl = t->flying;
-    char *url = links_file_url(t->engine, fl->origin, t->mirror, fl->entry->path);
+    char *url = links_file_url(t->engine, fl->origin, t->mirror, fl->path);
     bool is_another = url && t->url && strcmp(url, t->url) != 0;
     free(url);
     if (!is_another)
@@ -77,7 +77,7 @@ static struct feed *next_due(const struct flying *fl, int64_t now_ms)
     for (struct feed *t = fl->feeds; t; t = t->next)
         if (t->is_waiting &&
             (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
-             !links_page_is_awaited(t->engine, fl->origin, t->mirror, fl->entry->path)))
+             !links_page_is_awaited(t->engine, fl->origin, t->mirror, fl->path)))
             return t;
     return NULL;
 }

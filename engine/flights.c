@@ -138,8 +138,8 @@ static void begin_flight(struct lookup *l)
         flying_add_interest(fl, fl->interest);
     }
     if (!vouched)
-        pages_want_digest(fl->engine, fl->origin, fl->entry->path);
-    delisted_look(fl->engine, fl->origin, fl->entry->path);
+        pages_want_digest(fl->engine, fl->origin, fl->path);
+    delisted_look(fl->engine, fl->origin, fl->path);
     flying_drain(fl);
 }
 
@@ -218,7 +218,7 @@ static void end_without_flight(struct flying *fl)
 /* No descriptor, no memory: the blob is there all the same. */
 static void cannot_open(struct flying *fl, int error)
 {
-    log_error("cannot open blob path=%s/%s error=\"%s\"", fl->origin->name, fl->entry->path,
+    log_error("cannot open blob path=%s/%s error=\"%s\"", fl->origin->name, fl->path,
               error_text(error));
     struct board *board = fl->board;
     fl->board = NULL;
@@ -329,8 +329,8 @@ static struct lookup *lookup_new(struct flying *fl)
     l->mirrors = fl->origin;
     l->claims_version = fl->engine->claims_version;
     l->origin = strdup(fl->origin->name);
-    l->path = strdup(fl->entry->path);
-    l->file = links_file_of(fl->entry->path);
+    l->path = strdup(fl->path);
+    l->file = links_file_of(fl->path);
     if (!l->origin || !l->path || !l->file)
         abort();
     flying_ref(fl);
@@ -354,7 +354,7 @@ void flights_open(struct engine *e, struct entry *entry, enum file_use use, cons
                   bool refresh)
 {
     struct flying *fl = calloc(1, sizeof(*fl));
-    if (!fl)
+    if (!fl || !(fl->path = strdup(entry->path)))
         abort();
     fl->engine = e;
     fl->entry = entry;
@@ -625,7 +625,7 @@ void flights_write_status(struct engine *e, struct buf *to)
         json_write_comma(to);
         buf_putc(to, '{');
         json_write_member(to, "origin", fl->origin->name);
-        json_write_member(to, "path", fl->entry->path);
+        json_write_member(to, "path", fl->path);
         json_write_name(to, "bytes");
         buf_printf(to, "%" PRId64, view.present);
         if (view.size >= 0) {

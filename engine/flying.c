@@ -42,6 +42,7 @@ void flying_unref(struct flying *fl)
     partial_unref(fl->partial);
     board_unref(fl->board);
     claim_set_unref(fl->claims);
+    free(fl->path);
     free(fl->learned);
     free(fl->via);
     free(fl->why_refused);
@@ -60,7 +61,7 @@ void flying_unref(struct flying *fl)
 
 bool flying_is_counted(const struct flying *fl)
 {
-    return !str_ends(fl->entry->path, ".metadata");
+    return !str_ends(fl->path, ".metadata");
 }
 
 /* ------------------------------------------------------------------ boards */
@@ -151,7 +152,7 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
     }
     char now[48]; /* where the mirror has no name for its bytes, the next may be others */
     (void)snprintf(now, sizeof(now), "%" PRId64 " %" PRId64, clock_real_s(), clock_monotonic_ms());
-    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->entry->path,
+    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->path,
                                       size, fl->name_validator ? fl->name_validator : now);
     char hex[SHA256_HEX];
     if (!seed || sha256_of(seed, strlen(seed), hex))
@@ -296,10 +297,10 @@ static void drop_partial(struct flying *fl, bool unlink_it)
 
 static void on_cut(struct flying *fl, int error)
 {
-    log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->entry->path,
+    log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->path,
                 error_text(error));
     if (!fl->entry->is_renewal)
-        metadata_forget(fl->engine, fl->origin->name, fl->entry->path);
+        metadata_forget(fl->engine, fl->origin->name, fl->path);
     hashing_abandon(fl);
     drop_partial(fl, true);
     fl->has_validator = false;
@@ -344,14 +345,14 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     bool usual = c->error == ERROR_STOPPING || c->error == ERROR_GONE || fl->no_room;
     log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
-             fl->origin->name, fl->entry->path, error_text(c->error), detail_of(fl, c));
+             fl->origin->name, fl->path, error_text(c->error), detail_of(fl, c));
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
     bool again = disk && board->state == BOARD_OPENING && !board->etag[0] && !fl->facts_only;
     board->wants_pass = disk && board->etag[0];
     if (disk) {
         if (!fl->no_room)
             files_note_disk_error(fl->engine, c->error);
-        core_problem(fl->engine, "not-kept", fl->origin->name, fl->entry->path,
+        core_problem(fl->engine, "not-kept", fl->origin->name, fl->path,
                      "%s: passed through", error_text(c->error));
     }
     if (c->doubted)

@@ -18,6 +18,7 @@ struct flying {
     struct engine *engine;
     struct flight *flight;       /* NULL while the catalogue is asked */
     struct entry *entry;         /* NULL when over */
+    char *path;                  /* of the file; also when over */
     const struct origin *origin; /* its mirrors' places are what bits and numbers of mirrors mean */
     struct board *board;         /* NULL between a failure and the next reader */
     struct lane *writer;         /* that writes the partial */

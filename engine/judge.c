@@ -72,7 +72,7 @@ static void refuse_unsound(struct judgement *j, const struct soundness *s)
     (void)snprintf(j->detail, sizeof(j->detail), "%.60s sent no sound file: %.150s", j->senders,
                    s->why);
     if (!fl->entry->is_renewal)
-        commit_forget_promise(fl->engine, fl->origin->name, fl->entry->path);
+        commit_forget_promise(fl->engine, fl->origin->name, fl->path);
 }
 
 static void judged_by_structure(void *owner, int error, const struct soundness *s)
@@ -91,7 +91,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
         if (!s->sound)
             refuse_unsound(j, s);
         else if (s->other_version)
-            core_problem(fl->engine, "other-version", fl->origin->name, fl->entry->path,
+            core_problem(fl->engine, "other-version", fl->origin->name, fl->path,
                          "METADATA names another version than the file name");
     }
     tell(j);
@@ -101,7 +101,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
 static void by_structure(struct judgement *j)
 {
     struct flying *fl = j->flying;
-    j->error = soundness_ask(fl->engine, j->partial, j->size, fl->entry->path, j->sha256,
+    j->error = soundness_ask(fl->engine, j->partial, j->size, fl->path, j->sha256,
                              judged_by_structure, j);
     if (j->error)
         tell(j);
@@ -159,7 +159,7 @@ static void by_claims(struct claim_check *check)
 void judge_start(struct flying *fl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
-    if (!j || !claim_check_init(&j->check, fl->engine, fl->origin, fl->entry->path, fl->claims,
+    if (!j || !claim_check_init(&j->check, fl->engine, fl->origin, fl->path, fl->claims,
                                 fl->claims_version)) {
         free(j);
         flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);

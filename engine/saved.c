@@ -138,7 +138,7 @@ void saved_begin(struct flying *fl)
     b->store = fl->engine->store;
     b->partial = partial_ref(fl->partial);
     b->about = (struct map_about){.origin = strdup(fl->origin->name),
-                                  .path = strdup(fl->entry->path),
+                                  .path = strdup(fl->path),
                                   .size = view.size,
                                   .etag = strdup(fl->etag),
                                   .validator_etag = str_dup(fl->validator_etag),
@@ -410,7 +410,7 @@ static void take_base(struct flying *fl, const struct map_about *about)
 static bool is_of(const struct flying *fl, const struct map_about *about)
 {
     return strcmp(about->origin, fl->origin->name) == 0 &&
-           strcmp(about->path, fl->entry->path) == 0 &&
+           strcmp(about->path, fl->path) == 0 &&
            (fl->row_size < 0 || fl->row_size == about->size);
 }
 

@@ -96,11 +96,12 @@ def serve(request, tmp_path):
     yield start
     problems = []
     for daemon in running:
-        if daemon.process.poll() is None:
-            try:
+        try:
+            if daemon.process.poll() is None:
                 daemon.stop()
-            except AssertionError as problem:
-                problems.append(str(problem))
+            daemon.check_crash()
+        except AssertionError as problem:
+            problems.append(str(problem))
     assert not problems, "\n".join(problems)
 
 

@@ -131,6 +131,9 @@ def daemon_environment(home):
     return {**bare_environment(Path(home)), **options}
 
 
+CRASHES = [-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE, -signal.SIGABRT]
+
+
 class Daemon:
     """A running wheelyard on a free loopback port."""
 
@@ -139,7 +142,7 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.cache_dir = Path(cache_dir or self.folder / "cache")
         self._log = self.folder / "log"
-        (self.folder / "config.toml").write_text(config)
+        self._write(config)
         command = [*wrap, binary(), "serve", "--config", self.folder / "config.toml"]
         command += ["--listen", listen, "--cache-dir", self.cache_dir]
         with open(self._log, "ab") as log:
@@ -211,8 +214,14 @@ class Daemon:
 
     def reconfigure(self, config):
         """SIGHUP with that configuration; does not wait for what it does."""
-        (self.folder / "config.toml").write_text(config)
+        self._write(config)
         self.process.send_signal(signal.SIGHUP)
+
+    def _write(self, config):
+        """What is kept does not depend on how full this machine's disk is, unless a test says so."""
+        if "min_free" not in config:
+            config = f"min_free = 0\n{config}"
+        (self.folder / "config.toml").write_text(config)
 
     # ---------------------------------------------------------------- log and end
 
@@ -260,3 +269,8 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+
+    def check_crash(self):
+        """It has not ended by a signal that no test sends."""
+        code = self.process.poll()
+        assert code not in CRASHES, f"{signal.Signals(-code).name}\n{self.log_tail()}"

@@ -198,6 +198,29 @@ def test_stop_while_a_client_is_being_suspended(start, gates):
     assert not client.wait_end().whole
 
 
+def test_stop_while_a_refusal_waits_behind_a_write(origin, start, gates):
+    """What a transfer ended with comes behind its writes: when the file is nobody's any more."""
+    gate, answering, large = Gate(500_000), threading.Event(), bytes(64 << 20)
+    daemon = start(gate=gate, named=None)
+    origin.change(PATH, body=large)
+    client = wire.Download(url_of(daemon))
+    client.wait_held(500_000)
+    origin.change(PATH, status=503, silent=answering)
+    tail = wire.Download(url_of(daemon), headers={"Range": f"bytes={len(large) - 1000}-"})
+    origin.wait(lambda: any(f"={len(large) - 1000}-" in str(r.range) for r in origin.requests))
+    gates.close("write")
+    gate.allow(1_000_000)
+    gates.wait_stopped("write")
+    answering.set()
+    assert wire.ask(url_of(daemon), "HEAD").status == 200  # the same thread answers, afterwards
+    daemon.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "cutting requests" in daemon.log(), "the engine is stopped")
+    gates.open("write")
+    assert daemon.process.wait(10 * PATIENCE) == 0
+    daemon.check_log()
+    assert not client.wait_end().whole and tail.wait_end().status == 503
+
+
 def test_no_worker_is_raced_for_its_listening_socket(start, gates):
     """libmicrohttpd aborts when the worker and who stops it take it out of the epoll set at once."""
     daemon = start()
