@@ -61,8 +61,8 @@ void blame_recall(struct flying *fl, struct flight_options *options)
 {
     struct refused_file known;
     options->blamed = fl->blamed;
-    if (!refusals_find(fl->engine->refusals, fl->origin->name, fl->path,
-                       clock_monotonic_ms(), &known))
+    if (!refusals_find(fl->engine->refusals, fl->origin->name, fl->path, clock_monotonic_ms(),
+                       &known))
         return;
     options->blamed |= known.mirrors;
     fl->blamed = options->blamed;

@@ -75,9 +75,8 @@ static void look(struct feed *t)
 static struct feed *next_due(const struct flying *fl, int64_t now_ms)
 {
     for (struct feed *t = fl->feeds; t; t = t->next)
-        if (t->is_waiting &&
-            (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
-             !links_page_is_awaited(t->engine, fl->origin, t->mirror, fl->path)))
+        if (t->is_waiting && (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
+                              !links_page_is_awaited(t->engine, fl->origin, t->mirror, fl->path)))
             return t;
     return NULL;
 }

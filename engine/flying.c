@@ -152,8 +152,8 @@ static void choose_etag(struct flying *fl, int64_t size, char *ret, size_t ret_s
     }
     char now[48]; /* where the mirror has no name for its bytes, the next may be others */
     (void)snprintf(now, sizeof(now), "%" PRId64 " %" PRId64, clock_real_s(), clock_monotonic_ms());
-    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->path,
-                                      size, fl->name_validator ? fl->name_validator : now);
+    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", fl->origin->name, fl->path, size,
+                                      fl->name_validator ? fl->name_validator : now);
     char hex[SHA256_HEX];
     if (!seed || sha256_of(seed, strlen(seed), hex))
         return;
@@ -352,8 +352,8 @@ static void on_fail(struct flying *fl, const struct flight_command *c)
     if (disk) {
         if (!fl->no_room)
             files_note_disk_error(fl->engine, c->error);
-        core_problem(fl->engine, "not-kept", fl->origin->name, fl->path,
-                     "%s: passed through", error_text(c->error));
+        core_problem(fl->engine, "not-kept", fl->origin->name, fl->path, "%s: passed through",
+                     error_text(c->error));
     }
     if (c->doubted)
         commit_forget_facts(fl);

@@ -101,8 +101,8 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
 static void by_structure(struct judgement *j)
 {
     struct flying *fl = j->flying;
-    j->error = soundness_ask(fl->engine, j->partial, j->size, fl->path, j->sha256,
-                             judged_by_structure, j);
+    j->error =
+        soundness_ask(fl->engine, j->partial, j->size, fl->path, j->sha256, judged_by_structure, j);
     if (j->error)
         tell(j);
 }

@@ -54,8 +54,8 @@ static void conclude(struct flying *fl, const struct reservation *r)
         if (!fl->reserved) /* parked meanwhile */
             reserve_give_back(fl);
     } else if (fl->reserved && !is_whole(fl)) {
-        log_info("no room path=%s/%s bytes=%" PRId64 " error=\"%s\"", fl->origin->name,
-                 fl->path, r->size, error_text(r->error));
+        log_info("no room path=%s/%s bytes=%" PRId64 " error=\"%s\"", fl->origin->name, fl->path,
+                 r->size, error_text(r->error));
         fl->no_room = error_is_space(r->error);
         flight_on_disk_error(fl->flight, r->error);
         flying_drain(fl);

@@ -409,8 +409,7 @@ static void take_base(struct flying *fl, const struct map_about *about)
 
 static bool is_of(const struct flying *fl, const struct map_about *about)
 {
-    return strcmp(about->origin, fl->origin->name) == 0 &&
-           strcmp(about->path, fl->path) == 0 &&
+    return strcmp(about->origin, fl->origin->name) == 0 && strcmp(about->path, fl->path) == 0 &&
            (fl->row_size < 0 || fl->row_size == about->size);
 }
 
