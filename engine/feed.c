@@ -64,6 +64,8 @@ static void written_run(struct job *job)
                 fl->board->senders |= view.senders;
         }
         flying_drain(fl);
+        if (t->need == BUDGET_BRIEF && flights_somebody_waits(t->engine))
+            flights_retry_soon(t->engine); /* for whom its turn may be over */
     }
     free(w);
 }
@@ -574,6 +576,7 @@ void feed_start(struct flying *fl, const struct flight_command *c)
     t->to = c->to;
     t->resume = c->resume;
     t->limit = INT64_MAX;
+    t->started_ms = clock_monotonic_ms();
     feed_reset(t);
     t->need = c->head || !flying_is_counted(fl) ? BUDGET_FREE
               : fl->brief[c->slot]              ? BUDGET_BRIEF

@@ -97,6 +97,7 @@ struct feed {
     enum budget_need need; /* what it holds of the mirror's connections */
     enum flight_rank rank;
     bool stopped, yielded, holds_on; /* the last: it may not be stopped, as was found just now */
+    bool had_turn;                   /* see struct precedence */
     bool head, says_empty, was_wrong;
     int verdict_error;
     int64_t from, to;

@@ -27,8 +27,18 @@ bool precedence_gives_way(const struct precedence *holder, const struct preceden
         return false;
     if (group(holder) >= FLIGHT_RANK_AHEAD)
         return true;
+    if (holder->had_turn && waiting->brief)
+        return true;
     int64_t held_ms = now_ms - holder->since_ms;
     return held_ms >= (waiting->brief ? HELD_MS : HELD_BULK_MS);
+}
+
+int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms)
+{
+    if (waiting == 0)
+        return HELD_MS;
+    int64_t left_ms = waited_ms < HELD_MS ? HELD_MS - waited_ms : 0;
+    return waiting > connections ? left_ms * connections / (int64_t)waiting : left_ms;
 }
 
 bool precedence_yields_before(const struct precedence *holder, const struct precedence *other)

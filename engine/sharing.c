@@ -16,8 +16,9 @@
  * ended.
  */
 enum {
-    BRIEF_MS = 1000,  /* what runs longer was not brief */
-    UNREAD_MS = 5000, /* who has read nothing for so long does not read */
+    BRIEF_MS = 1000,       /* what runs longer was not brief */
+    BRIEF_BYTES = 1 << 20, /* nor, when others wait for their turn, what is larger */
+    UNREAD_MS = 5000,      /* who has read nothing for so long does not read */
 };
 
 struct asking {
@@ -69,8 +70,8 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
             if (!is_waiting(fl, i))
                 continue;
-            list[n++] =
-                (struct asking){fl, i, {fl->rank[i], fl->brief[i], unread, fl->asking_ms[i]}};
+            list[n++] = (struct asking){
+                fl, i, {fl->rank[i], fl->brief[i], unread, fl->asking_ms[i], false}};
             flying_ref(fl);
         }
     }
@@ -143,7 +144,8 @@ static bool is_among(size_t mirror, const size_t *mirrors, unsigned count, unsig
 
 static struct precedence turn_of(const struct feed *t, bool unread)
 {
-    return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms};
+    return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms,
+                               t->had_turn};
 }
 
 /* The transfer that is to give way, or NULL; *ret_busy: one that was stopped has not ended yet. */
@@ -188,12 +190,32 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     }
 }
 
-static void forget_holding_on(struct engine *e, int64_t now_ms)
+/* It has begun, and what is left is of a size that nobody calls brief. */
+static bool is_large(const struct feed *t)
 {
+    struct flight_view view;
+    flight_view(t->flying->flight, &view);
+    int64_t end = t->to >= 0 && t->to < view.size ? t->to : view.size;
+    return t->bytes > 0 && end - t->from - t->bytes > BRIEF_BYTES;
+}
+
+/* What came as brief is bulk after a second; what is large, when it has had its share of one. */
+static void end_turns(struct engine *e, const struct asking *list, size_t count, int64_t now_ms)
+{
+    size_t brief = 0; /* which are the first of the list, the oldest before the others */
+    while (brief < count && list[brief].turn.brief)
+        brief++;
+    int64_t waited_ms = brief ? now_ms - list[0].turn.since_ms : 0;
+    unsigned connections = (unsigned)e->options.connections_per_mirror;
+    int64_t turn_ms = precedence_brief_ms(connections, brief, waited_ms);
     for (struct flying *fl = e->files->flying; fl; fl = fl->next)
         for (struct feed *t = fl->feeds; t; t = t->next) {
+            int64_t held_ms = now_ms - t->started_ms;
             t->holds_on = false;
-            if (t->need == BUDGET_BRIEF && now_ms - t->started_ms >= BRIEF_MS) {
+            if (t->need != BUDGET_BRIEF)
+                continue;
+            t->had_turn = held_ms >= turn_ms && is_large(t);
+            if (t->had_turn || held_ms >= BRIEF_MS) {
                 budget_lengthen(e->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
             }
@@ -214,8 +236,8 @@ void flights_retry_asks(struct engine *e)
 {
     size_t count;
     int64_t now_ms = clock_monotonic_ms();
-    forget_holding_on(e, now_ms);
     struct asking *list = list_asking(e, &count);
+    end_turns(e, list, count, now_ms);
     bool waits = false;             /* somebody whom others have to let pass */
     uint64_t asks = e->files->asks; /* who has come since may be before those that are left */
     for (size_t i = 0; i < count && e->files->asks == asks; i++) {

@@ -220,7 +220,7 @@ class Daemon:
     def _write(self, config):
         """What is kept does not depend on how full this machine's disk is, unless a test says so."""
         if "min_free" not in config:
-            config = f"min_free = 0\n{config}"
+            config = re.sub(r"(?m)^(?=\[)|\Z", "\nmin_free = 0\n", config, count=1)
         (self.folder / "config.toml").write_text(config)
 
     # ---------------------------------------------------------------- log and end

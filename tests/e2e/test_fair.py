@@ -51,9 +51,9 @@ def drop(url):
     return wire.Download(url, keep=False)
 
 
-def publish(origin, small, large):
+def publish(origin, small, large, count=BULK):
     rows = [anchor(f"/whl/cu126/{href_of(n)}", n, sha256_of(body)) for n, body in small.items()]
-    bulk = [f"torch-3.{n}+cu126-py3-none-any.whl" for n in range(BULK)]
+    bulk = [f"torch-3.{n}+cu126-py3-none-any.whl" for n in range(count)]
     rows += [anchor(f"/whl/cu126/{href_of(n)}", n, "0" * 64) for n in bulk]
     origin.put_page("/whl/cu126/torch/", simple_page("torch", rows))
     for name, body in small.items():
@@ -95,6 +95,20 @@ def test_a_small_file_begins_within_two_seconds(origin, serve, small, large, cou
     assert max(took) < WITHIN_S, took
     for client in clients:
         client.leave() if reads else client.close()
+
+
+def test_a_small_file_among_newcomers_that_are_large(origin, serve, small, large):
+    """Sixty-four come at the same moment, and nobody knows yet how large they are: each begins, and
+    leaves its place to the next."""
+    bulk = publish(origin, small, large, 64)
+    daemon = serve(configuration(pytorch=[official_mirror("m0", origin.url)]))
+    assert daemon.page("torch").status == 200
+    clients = [drop(daemon.file_url("pytorch", f"cu126/{name}")) for name in bulk]
+    took = first_bytes_of_all(daemon, small, 0)
+    assert max(took) < WITHIN_S, took
+    for client in clients:
+        client.wait_held(1, seconds=10 * PATIENCE)
+        client.leave()
 
 
 def test_every_large_file_goes_on(origin, serve, small, large):

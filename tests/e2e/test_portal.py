@@ -85,15 +85,16 @@ def test_a_web_page_in_place_of_one_file_is_no_lie_and_no_portal(origin, second_
     assert states(daemon) == {"ok"}
 
 
+@pytest.mark.parametrize("top", [{}, {"min_free": "900TB"}], ids=["kept", "not-kept"])
 @pytest.mark.parametrize("has_digests", [True, False], ids=["digests", "no-digests"])
-def test_no_byte_of_a_portal_is_a_part_of_a_wheel(origin, serve, wheels, has_digests):
+def test_no_byte_of_a_portal_is_a_part_of_a_wheel(origin, serve, wheels, has_digests, top):
     """uv asks for the length, then for the end: neither is the portal's page's, and right after the
     portal is gone both are the wheel's."""
     publish([origin], wheels)
     if not has_digests:
         rows = [anchor(f"/whl/cu126/{href_of(n)}", n) for n in wheels]
         origin.put_page("/whl/cu126/torch/", simple_page("torch", rows))
-    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)]))
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)], **top))
     assert daemon.page("torch").status == 200
     put_portal(origin, wheels)
     names = list(wheels)

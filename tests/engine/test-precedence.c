@@ -3,16 +3,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
 #include "engine/precedence.h"
 
-static const struct precedence brief = {FLIGHT_RANK_WAITING, true, false, 5000};
-static const struct precedence waiting = {FLIGHT_RANK_WAITING, false, false, 5000};
-static const struct precedence front = {FLIGHT_RANK_FRONT, false, false, 5000};
-static const struct precedence ahead = {FLIGHT_RANK_AHEAD, false, false, 5000};
-static const struct precedence unread = {FLIGHT_RANK_WAITING, false, true, 5000};
+static const struct precedence brief = {FLIGHT_RANK_WAITING, true, false, 5000, false};
+static const struct precedence waiting = {FLIGHT_RANK_WAITING, false, false, 5000, false};
+static const struct precedence front = {FLIGHT_RANK_FRONT, false, false, 5000, false};
+static const struct precedence ahead = {FLIGHT_RANK_AHEAD, false, false, 5000, false};
+static const struct precedence unread = {FLIGHT_RANK_WAITING, false, true, 5000, false};
 
 static void in_order(void **state)
 {
@@ -44,6 +45,23 @@ static void gives_way(void **state)
     assert_false(precedence_gives_way(&waiting, &unread, 90000));
 }
 
+static void many_newcomers(void **state)
+{
+    (void)state;
+    assert_int_equal(precedence_brief_ms(4, 0, 0), 1000);
+    assert_int_equal(precedence_brief_ms(4, 4, 0), 1000);
+    assert_int_equal(precedence_brief_ms(4, 1, 300), 700);
+    assert_int_equal(precedence_brief_ms(4, 8, 0), 500);
+    assert_int_equal(precedence_brief_ms(4, 8, 500), 250);
+    assert_int_equal(precedence_brief_ms(4, 8, 1000), 0);
+    assert_int_equal(precedence_brief_ms(4, 8, 90000), 0);
+    assert_int_equal(precedence_brief_ms(1, SIZE_MAX / 2, 0), 0);
+    struct precedence large = waiting;
+    large.had_turn = true;
+    assert_true(precedence_gives_way(&large, &brief, 5000));
+    assert_false(precedence_gives_way(&large, &waiting, 6999)); /* to bulk, as any other */
+}
+
 static void who_yields(void **state)
 {
     (void)state;
@@ -60,6 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_order),
         cmocka_unit_test(gives_way),
+        cmocka_unit_test(many_newcomers),
         cmocka_unit_test(who_yields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

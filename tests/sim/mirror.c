@@ -167,7 +167,7 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
     b->portal_seen |= t->copy.version == PORTAL && t->portal_kind != PORTAL_PLAIN;
     draw_fate(w, t, &w->mirror[c->mirror]);
     struct precedence *turn = &b->ask[c->slot].turn;
-    t->turn = (struct precedence){turn->rank, turn->brief, false, world_now_ms(w)};
+    t->turn = (struct precedence){turn->rank, turn->brief, false, world_now_ms(w), false};
     t->need = c->head ? BUDGET_FREE : turn->brief ? BUDGET_BRIEF : BUDGET_BULK;
     budget_begin(w->budget, c->mirror, t->need);
     b->transfers++;
@@ -416,6 +416,8 @@ static void send(struct world *w, struct transfer *t)
     t->at = to;
     t->sent += to - from;
     write_bytes(w, t, from, to);
+    if (t->need == BUDGET_BRIEF)
+        owner_brief_came(w);
     bool is_short = w->mirror[t->mirror].unframed ? false : t->copy.told > t->copy.size;
     if (fails && t->fate == FATE_STALL) {
         t->fate = FATE_SILENT;

@@ -4,6 +4,8 @@
 
 #include "tests/sim/world.h"
 
+enum { BRIEF_MS = 1000, BRIEF_BYTES = 1 << 20 }; /* as in engine/sharing.c */
+
 static bool somebody_waits(const struct world *w)
 {
     for (int f = 0; f < w->files; f++)
@@ -80,6 +82,12 @@ static void retry_soon(struct world *w, int64_t after_us)
     (void)world_post(w, EVENT_TURNS, after_us);
 }
 
+void owner_brief_came(struct world *w)
+{
+    if (somebody_waits(w))
+        retry_soon(w, 1);
+}
+
 void owner_ask(struct world *w, int file, const struct flight_command *c)
 {
     struct blob *b = &w->blob[file];
@@ -89,7 +97,7 @@ void owner_ask(struct world *w, int file, const struct flight_command *c)
     w->asks++;
     int64_t since_ms = ask->waiting ? ask->turn.since_ms : world_now_ms(w);
     bool queue = somebody_waits(w);
-    *ask = (struct ask){true, {c->rank, c->brief, false, since_ms}, c->excluded};
+    *ask = (struct ask){true, {c->rank, c->brief, false, since_ms, false}, c->excluded};
     if (!queue && world_chance(w, 80))
         choose_mirror(w, file, c->slot, true);
     if (ask->waiting)
@@ -113,11 +121,36 @@ static bool is_waiting(const struct world *w, const struct asking *a)
     return w->blob[a->file].flight && ask->waiting && precedence_compare(&ask->turn, &a->turn) == 0;
 }
 
+static int64_t turn_ms(const struct world *w)
+{
+    size_t count = 0;
+    int64_t since_ms = world_now_ms(w);
+    for (int f = 0; f < w->files; f++)
+        for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++) {
+            const struct ask *ask = &w->blob[f].ask[s];
+            if (!ask->waiting || !ask->turn.brief)
+                continue;
+            count++;
+            since_ms = ask->turn.since_ms < since_ms ? ask->turn.since_ms : since_ms;
+        }
+    return precedence_brief_ms(w->connections, count, world_now_ms(w) - since_ms);
+}
+
+static bool is_large(const struct transfer *t)
+{
+    return t->sent > 0 && t->end - t->at > BRIEF_BYTES;
+}
+
 static void lengthen(struct world *w)
 {
+    int64_t most_ms = turn_ms(w);
     for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
-        if (!t->used || t->need != BUDGET_BRIEF || world_now_ms(w) - t->started_ms < 1000)
+        if (!t->used || t->need != BUDGET_BRIEF)
+            continue;
+        int64_t held_ms = world_now_ms(w) - t->started_ms;
+        t->turn.had_turn = held_ms >= most_ms && is_large(t);
+        if (!t->turn.had_turn && held_ms < BRIEF_MS)
             continue;
         budget_lengthen(w->budget, t->mirror);
         t->need = BUDGET_BULK;

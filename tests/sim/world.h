@@ -326,6 +326,8 @@ void world_trace(struct world *w, const char *format, ...) __attribute__((format
 
 void owner_drain(struct world *w, int file);
 void owner_ask(struct world *w, int file, const struct flight_command *c);
+/* Bytes of a transfer that has a connection as brief. */
+void owner_brief_came(struct world *world);
 void owner_retry_asks(struct world *w);
 void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
 void owner_on_written(struct world *w, const struct event *e);
