@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "engine/origins.h"
-#include "engine/wait.h"
+#include "engine/loop/wait.h"
+#include "engine/mirrors/origins.h"
 #include "index/page.h"
 
 struct engine;

@@ -12,10 +12,10 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "base/url.h"
-#include "engine/core.h"
-#include "engine/directory.h"
-#include "engine/receipt.h"
-#include "engine/space.h"
+#include "engine/files/space.h"
+#include "engine/folders/directory.h"
+#include "engine/listings/receipt.h"
+#include "engine/loop/core.h"
 
 /*
  * The caller's thread leads, the transfer thread reports. A probe is one mirror's turn:

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/origins.h"
+#include "engine/mirrors/origins.h"
 
 struct engine;
 

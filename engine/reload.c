@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-#include "engine/core.h"
-#include "engine/directory.h"
-#include "engine/roster.h"
+#include "engine/folders/directory.h"
+#include "engine/loop/core.h"
+#include "engine/pages/roster.h"
 
 struct generation {
     struct generation *older;

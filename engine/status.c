@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "engine/core.h"
-#include "engine/dates.h"
-#include "engine/delisted.h"
-#include "engine/directory.h"
-#include "engine/evidence.h"
-#include "engine/slot.h"
-#include "engine/sources.h"
+#include "engine/files/evidence.h"
+#include "engine/folders/directory.h"
+#include "engine/listings/sources.h"
+#include "engine/loop/core.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/delisted.h"
+#include "engine/pages/slot.h"
 
 /*
  * The flight thread writes a snapshot of everything on every tick; whoever asks for the status

@@ -3,8 +3,8 @@
 /*
  * What changed between two readings of one page: the files whose row has another size or date now.
  * A size or date that one of the two does not say has not changed; a file that only one of them
- * lists has not changed either. Files are compared by path (engine/links.h); of a file that a page
- * lists twice, the first row counts.
+ * lists has not changed either. Files are compared by path (engine/mirrors/links.h); of a file that
+ * a page lists twice, the first row counts.
  *
  *     changes_find(before, after, &c) --> c.paths[0 .. c.count) --> changes_release(&c)
  *

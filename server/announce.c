@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/lane.h"
-#include "server/setup.h"
+#include "config/setup.h"
 
 enum { TEXT_MAX_BYTES = 16 << 10 };
 

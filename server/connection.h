@@ -2,8 +2,9 @@
 #pragma once
 /*
  * A client's connection as the engine's waits see it, and the few things that are done to its
- * socket. Suspending and resuming keep the rules of engine/wait.h: one resume for each suspend, and
- * MHD's own lock below the list's. All but the waiter's own functions: on the connection's worker.
+ * socket. Suspending and resuming keep the rules of engine/loop/wait.h: one resume for each
+ * suspend, and MHD's own lock below the list's. All but the waiter's own functions: on the
+ * connection's worker.
  */
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -11,7 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "engine/wait.h"
+#include "engine/loop/wait.h"
 
 struct connection {
     struct MHD_Connection *mhd;

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "server/setup.h"
+#include "config/setup.h"
 #include "server/status.h"
 
 enum { HOME_MAX_BYTES = 1 << 20, SETUP_MAX_BYTES = 8 << 10 };

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "server/config_origins.h"
-#include "server/options.h"
+#include "config/config_origins.h"
+#include "config/options.h"
 
 enum { ORIGINS_MAX_BYTES = 4 << 20 };
 

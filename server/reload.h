@@ -9,7 +9,7 @@
  *
  * Main thread.
  */
-#include "server/config.h"
+#include "config/config.h"
 
 /* `request` is that of the start, `started_with` the configuration then: in force until the end
  * where the table of options says "at start". ERROR_CONFIG: it is wrong, all is logged.

@@ -11,7 +11,7 @@
  */
 #include <stdbool.h>
 
-#include "engine/origins.h"
+#include "engine/mirrors/origins.h"
 
 enum route_kind {
     ROUTE_HOME,      /* / */

@@ -7,8 +7,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from check_layers import EXCEPTIONS, MAY_INCLUDE
+
 CHECK = Path(__file__).resolve().parent / "check_layers.py"
-FOLDERS = ("base", "index", "cache", "upstream", "engine", "server")
 
 # Where, what, and the complaint (None: fine).
 PLANTED = (
@@ -20,6 +21,17 @@ PLANTED = (
     ("engine/a.c", '#include "server/httpd.h"', "engine/ may not include server/"),
     ("engine/a.c", '#include "cache/store.h"', None),
     ("server/a.c", '#include "cache/store.h"', "server/ may not include cache/"),
+    ("engine/files/a.c", '#include "engine/flight/flight.h"', None),
+    ("engine/files/a.c", '#include "engine/pages/slot.h"', "engine/files/ may not include engine/pages/"),
+    ("engine/flight/a.h", '#include "engine/loop/wait.h"', None),
+    ("engine/flight/a.h", '#include "engine/engine.h"', "engine/flight/ may not include engine/"),
+    ("engine/a.c", '#include "engine/pages/slot.h"', None),
+    ("engine/flight/deeper/a.c", '#include "engine/files/board.h"', "engine/flight/ may not include"),
+    ("config/a.c", '#include "server/reply.h"', "config/ may not include server/"),
+    ("control/a.c", '#include "config/options.h"', None),
+    ("server/a.c", '#include "cli/asking.h"', "server/ may not include cli/"),
+    ("cli/doctor/a.c", '#include "cli/setup/ini.h"', None),
+    ("cli/setup/a.c", '#include "cli/asking.h"', "cli/setup/ may not include cli/"),
     ("index/a.c", '#include "name.h"', "name.h: is not spelled from the root"),
     ("base/a.c", "#include <curl/curl.h>", "curl/curl.h: belongs to upstream/"),
     ("engine/a.c", "#include <sqlite3.h>", "sqlite3.h: belongs to cache/"),
@@ -55,11 +67,11 @@ class Planted(unittest.TestCase):
             with self.subTest(place=place, include=include):
                 with tempfile.TemporaryDirectory() as top:
                     root = Path(top)
-                    for folder in FOLDERS:
-                        (root / folder).mkdir()
+                    for room in MAY_INCLUDE:
+                        (root / room).mkdir(parents=True, exist_ok=True)
                     for name, text in HEADERS.items():
                         (root / name).write_text(text)
-                    (root / place).parent.mkdir(exist_ok=True)
+                    (root / place).parent.mkdir(parents=True, exist_ok=True)
                     (root / place).write_text(f"// first\n{include}\n")
                     done = run(root)
                     self.assertEqual(done.returncode, 1 if complaint else 0, done.stdout)
@@ -67,6 +79,19 @@ class Planted(unittest.TestCase):
                         self.assertEqual(done.stdout.count("\n"), 1)
                         self.assertTrue(done.stdout.startswith(f"{place}:2: "), done.stdout)
                         self.assertIn(complaint, done.stdout)
+
+    def test_an_exception_that_is_none_any_more(self):
+        (name, stale), *others = sorted(EXCEPTIONS)
+        includes = [include for n, include in others if n == name]
+        with tempfile.TemporaryDirectory() as top:
+            root = Path(top)
+            for room in MAY_INCLUDE:
+                (root / room).mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("".join(f'#include "{i}"\n' for i in includes))
+            done = run(root)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stdout.count("\n"), 1)
+            self.assertTrue(done.stdout.startswith(f"{name}: {stale}: goes up no more"), done.stdout)
 
     def test_a_tree_that_is_none(self):
         with tempfile.TemporaryDirectory() as top:

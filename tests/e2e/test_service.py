@@ -459,7 +459,7 @@ def test_units(installed, tmp_path):
 
 def test_the_socket_unit_has_the_default_addresses():
     unit = (ROOT / "systemd/wheelyard.socket").read_text()
-    default = (ROOT / "server/default.toml").read_text()
+    default = (ROOT / "config/default.toml").read_text()
     listen = re.search(r"^listen += (.*)$", default, re.M)[1]
     assert re.findall(r"^ListenStream=(.*)$", unit, re.M) == json.loads(listen)
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "config/config.h"
 #include "fuzz.h"
-#include "server/config.h"
 
 static int file = -1;
 static char path[32];

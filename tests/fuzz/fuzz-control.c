@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A line on the control socket. What is accepted has words, all of them strings of the input. */
 #include "base/error.h"
+#include "control/control_request.h"
 #include "fuzz.h"
-#include "server/control_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

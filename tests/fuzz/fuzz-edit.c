@@ -2,8 +2,8 @@
 /* Any text as somebody's configuration file: a change made twice is made once, nothing else is
  * lost, the diff accounts for every line, and what was changed is undone to the byte. */
 #include "base/buf.h"
+#include "cli/setup/edit.h"
 #include "fuzz.h"
-#include "server/edit.h"
 
 enum { MAX_BYTES = 1 << 20 };
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-#include "engine/links.h"
+#include "engine/mirrors/links.h"
 #include "fuzz.h"
 
 enum { MIRRORS = 2 };

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * An engine that plays from a script, for tests of the HTTP face: engine/engine.h's functions over
- * pages and files that are made up here, and over engine/wait.c. Nothing happens by itself: what is
- * waited for comes when the test says so.
+ * pages and files that are made up here, and over engine/loop/wait.c. Nothing happens by itself:
+ * what is waited for comes when the test says so.
  *
  * Pages, in every index:               Files of origin `pytorch`, FAKE_SIZE bytes each:
  *   NULL, torch  hit, with gzip          cu126/whole.whl    complete and mapped, immutable

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* Two origins with a few channels and an index of their own, for tests. */
-#include "engine/origins.h"
+#include "engine/mirrors/origins.h"
 
 extern const struct origins fake_origins;

@@ -2,14 +2,14 @@
 /*
  * What pages say of files, and what the daemon has read of it. The canonical site says what is
  * right, or is wrong until somebody corrects it; a mirror says what is right, or what it has
- * itself. The choice among these words is engine/claims.c's, and is compared with the law as it is
- * written below: the site's newest word, then what mirrors say, then what is remembered.
+ * itself. The choice among these words is engine/claims/claims.c's, and is compared with the law as
+ * it is written below: the site's newest word, then what mirrors say, then what is remembered.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
-#include "engine/claims.h"
+#include "engine/claims/claims.h"
 #include "tests/sim/world.h"
 
 enum {

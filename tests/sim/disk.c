@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The disk: a partial and its saved map, kept as engine/saved.c keeps them, through the real map.
- * What is written is in the kernel and survives a kill; what reaches the disk when is a matter of
- * syncs, and of luck.
+ * The disk: a partial and its saved map, kept as engine/files/saved.c keeps them, through the real
+ * map. What is written is in the kernel and survives a kill; what reaches the disk when is a matter
+ * of syncs, and of luck.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "tests/sim/world.h"
 
 enum {
-    SAVED_LEAST_BYTES = 1 << 20, /* as in engine/saved.h */
+    SAVED_LEAST_BYTES = 1 << 20, /* as in engine/files/saved.h */
     BLOCK = 4096,                /* of the file system */
     SECTOR = 512,                /* written whole or not at all */
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Whether bytes are the right ones, as engine/judge.c does it, and what follows for mirrors, as
- * engine/blame.c does.
+ * Whether bytes are the right ones, as engine/files/judge.c does it, and what follows for mirrors,
+ * as engine/files/blame.c does.
  */
 #include <string.h>
 

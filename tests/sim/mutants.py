@@ -16,12 +16,12 @@ import time
 
 BASE = ["base/str.c", "base/error.c", "base/clock.c", "base/digest.c"]
 MODEL = [f"tests/sim/{name}.c" for name in ("checks", "claims", "content", "crash", "disk", "judge", "mirror", "owner", "readers", "sharing", "simulate", "world")]
-FLIGHT = ["engine/flight.c", "engine/flight_plan.c", "engine/flight_traffic.c", "engine/budget.c", "engine/refusals.c", "engine/precedence.c", "engine/claims.c", "engine/portal.c",
+FLIGHT = ["engine/flight/flight.c", "engine/flight/flight_plan.c", "engine/flight/flight_traffic.c", "engine/mirrors/budget.c", "engine/files/refusals.c", "engine/mirrors/precedence.c", "engine/claims/claims.c", "engine/mirrors/portal.c",
           "cache/map.c"]
-BOARD = ["engine/board.c", "engine/wait.c"]
+BOARD = ["engine/files/board.c", "engine/loop/wait.c"]
 # program: what is mutated, what else it is made of
-PROGRAMS = {"simulate": (FLIGHT, ["engine/extents.c", "index/digests.c", *MODEL, *BASE]),
-            "threads": (BOARD, ["engine/extents.c", "tests/sim/threads.c", *BASE])}
+PROGRAMS = {"simulate": (FLIGHT, ["engine/flight/extents.c", "index/digests.c", *MODEL, *BASE]),
+            "threads": (BOARD, ["engine/flight/extents.c", "tests/sim/threads.c", *BASE])}
 # As in meson.build.
 DIVERTED = [f"-D{name}=model_{name.removeprefix('pthread_mutex_')}" for name in (
     "pthread_mutex_lock", "pthread_mutex_unlock", "extents_add", "extents_end", "extents_missing",

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Mirrors' connections, shared among the flights as engine/sharing.c does. */
+/* Mirrors' connections, shared among the flights as engine/files/sharing.c does. */
 #include <stdlib.h>
 
 #include "tests/sim/world.h"
 
-enum { BRIEF_MS = 1000, BRIEF_BYTES = 1 << 20 }; /* as in engine/sharing.c */
+enum { BRIEF_MS = 1000, BRIEF_BYTES = 1 << 20 }; /* as in engine/files/sharing.c */
 
 static bool somebody_waits(const struct world *w)
 {

@@ -22,8 +22,8 @@
 
 #include "base/clock.h"
 #include "base/lane.h"
-#include "engine/board.h"
-#include "engine/saved.h"
+#include "engine/files/board.h"
+#include "engine/files/saved.h"
 
 enum {
     READERS = 4,
@@ -221,7 +221,7 @@ static void on_resume(struct waiter *waiter)
 
 static const struct waiter_class waiter_class = {.suspend = on_suspend, .resume = on_resume};
 
-/* As engine/reading.c has it. */
+/* As engine/files/reading.c has it. */
 static bool has_bytes(void *arg)
 {
     const struct thread *t = arg;

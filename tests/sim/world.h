@@ -14,12 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/budget.h"
-#include "engine/extents.h"
-#include "engine/flight.h"
-#include "engine/portal.h"
-#include "engine/precedence.h"
-#include "engine/refusals.h"
+#include "engine/files/refusals.h"
+#include "engine/flight/extents.h"
+#include "engine/flight/flight.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/portal.h"
+#include "engine/mirrors/precedence.h"
 
 enum {
     MIRRORS = 4, /* at most */
@@ -341,7 +341,7 @@ void owner_check(struct world *w, int file);      /* after each step */
 void owner_check_sync(struct world *w, int file); /* after each tick */
 void owner_release(struct world *w);
 
-/* The partial's map, as engine/saved.c keeps it. */
+/* The partial's map, as engine/files/saved.c keeps it. */
 void disk_begin(struct world *w, int file); /* with the first transfer */
 void disk_begin_map(struct world *w, int file);
 void disk_rebase(struct world *w, int file); /* bytes of another version come */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `wheelyard explain`: which file an installer takes, or why none. */
+#include "cli/command_explain.h"
+
+#include <gnu/libc-version.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "cli/asking.h"
+#include "cli/claim_lines.h"
+#include "control/ask.h"
+
+enum { OUTPUT_MAX_BYTES = 1 << 20 };
+
+static const struct asking_command command = {
+    .name = "explain",
+    .takes_target = true,
+    .usage =
+        "usage: wheelyard explain REQUIREMENT --python VERSION [--platform NAME] [--index NAME]\n"
+        "                         [FLAGS]\n\n"
+        "Which file of the index an installer takes for REQUIREMENT ('torch==2.9.0'), or why none\n"
+        "fits and what would. To begin with:\n\n"
+        "    wheelyard explain torch --python 3.13 --index cu126\n\n"
+        "  --index NAME       cu126, nightly/cu130 ...; default: a channel whose mirrors have the\n"
+        "                     project, the newest CUDA first; else simple, which is PyPI alone\n"
+        "  --python VERSION   3.13; 3.13t is the build without global lock\n"
+        "  --platform NAME    win_amd64, manylinux_2_28_x86_64, macosx_14_0_arm64 ...; default:\n"
+        "                     this machine's; linux_* is one with this machine's glibc\n"
+        "  --json             one JSON object\n"
+        "  --url URL          the daemon's address, or that of the index; default: what the\n"
+        "                     configuration listens on\n"
+        "  --config FILE      that configuration\n\n"
+        "Exit: 0 a file fits, 1 none does, 2 usage, 3 no daemon.\n",
+};
+
+/* This machine's glibc, as 2.<minor>. */
+static int own_glibc(void)
+{
+    int major = 0;
+    int minor = 0;
+
+    (void)sscanf(gnu_get_libc_version(), "%3d.%3d", &major, &minor);
+    return major == 2 ? minor : 0;
+}
+
+static const char *index_name(const struct asking *a)
+{
+    return *a->index ? a->index : "simple";
+}
+
+/* Each line of `text`, indented. */
+static void indent(const char *text, const char *before, struct buf *to)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        buf_printf(to, "  %s%.*s\n", before, (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void line(struct buf *to, const char *name, const char *value)
+{
+    if (value && *value)
+        buf_printf(to, "  %-9s%s\n", name, value);
+}
+
+struct explanation {
+    struct asking asking;
+    struct choice *choice; /* NULL: there is no such page */
+    size_t best;
+    char tag[3 * (TAG_MAX_BYTES + 1)];
+    struct json *claims;        /* of the best file; NULL: the daemon does not say */
+    struct buf reasons, others; /* lines; reasons: of the newer ones where a file fits */
+};
+
+static void print_file(const struct explanation *e, struct buf *to)
+{
+    const struct asking *a = &e->asking;
+    const struct json *f = a->entries[e->best];
+    const char *href = json_string(json_member(f, "url"));
+    auto_free char *url = NULL;
+    auto_buf struct buf text;
+
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    buf_printf(to, "%s\n", a->files[e->best].name);
+    line(to, "tag", *e->tag ? e->tag : "none: a source archive, which has to be built");
+    asking_write_size(a, e->best, " ", &text);
+    line(to, "size", text.data);
+    line(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
+    buf_clear(&text);
+    asking_write_mirrors(a, e->best, &text);
+    line(to, "mirrors", text.data);
+    if (a->files[e->best].yanked)
+        line(to, "yanked", "yes, and taken only because it is pinned");
+    if (href && url_resolve(a->page_url, href, &url) == 0)
+        line(to, "url", url);
+    buf_clear(&text);
+    claim_lines_write(e->claims, &text);
+    indent(text.data, "claim    ", to);
+    indent(e->reasons.data, "newer: ", to);
+}
+
+static void print_none(const struct explanation *e, struct buf *to)
+{
+    const struct asking *a = &e->asking;
+
+    buf_printf(to, "nothing fits %s for Python %s on %s in %s\n", a->requirement, a->python,
+               a->platform, index_name(a));
+    indent(e->reasons.data, "", to);
+    indent(e->others.data, "", to);
+}
+
+static void print_json(const struct explanation *e, struct buf *to)
+{
+    const struct asking *a = &e->asking;
+    bool fits = e->best != CHOICE_NONE;
+
+    buf_putc(to, '{');
+    json_write_member(to, "requirement", a->requirement);
+    json_write_member(to, "project", a->project);
+    json_write_member(to, "index", index_name(a));
+    json_write_member(to, "python", a->python);
+    json_write_member(to, "platform", a->platform);
+    json_write_name(to, "fits");
+    buf_puts(to, fits ? "true" : "false");
+    if (fits) {
+        json_write_name(to, "versions");
+        buf_printf(to, "%zu", choice_version_count(e->choice));
+        json_write_name(to, "file");
+        buf_putc(to, '{');
+        asking_write_file(a, e->best, to);
+        json_write_member(to, "tag", e->tag);
+        claim_lines_copy(e->claims, to);
+        buf_putc(to, '}');
+    }
+    json_write_name(to, fits ? "newer" : "reasons");
+    asking_write_lines(e->reasons.data, to);
+    if (!fits) {
+        json_write_name(to, "others");
+        asking_write_lines(e->others.data, to);
+    }
+    buf_puts(to, "}\n");
+}
+
+/* All that is to be said, into `reasons` and `others`. */
+static int judge(struct explanation *e, const struct tags *tags)
+{
+    struct asking *a = &e->asking;
+
+    e->best = CHOICE_NONE;
+    if (a->refusal) {
+        buf_printf(&e->reasons, "%s\n", a->refusal);
+        return 0;
+    }
+    int r = choice_make(tags, a->specifiers, a->files, a->file_count, &e->choice);
+    if (r)
+        return r;
+    e->best = choice_best(e->choice);
+    choice_write_reasons(e->choice, e->best != CHOICE_NONE, &e->reasons);
+    if (e->best == CHOICE_NONE)
+        choice_write_others(e->choice, &e->others);
+    else
+        choice_tag(e->choice, e->tag);
+    return e->reasons.error;
+}
+
+/* By the address of the file: ".../files/pytorch/cu126/x.whl". Without an answer nothing is said.
+ */
+static void ask_claims(struct explanation *e)
+{
+    static const char folder[] = "/files/";
+    struct asking *a = &e->asking;
+    const char *href = json_string(json_member(a->entries[e->best], "url"));
+    auto_free char *url = NULL, *page_url = NULL, *target = NULL;
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, ASK_MAX_BYTES);
+    if (!href || url_resolve(a->page_url, href, &url))
+        return;
+    const char *file = strstr(url, folder);
+    if (!file)
+        return;
+    target = str_printf("/-/claims/%.*s", (int)strcspn(file + strlen(folder), "?#"),
+                        file + strlen(folder));
+    page_url = a->page_url;
+    a->page_url = NULL;
+    if (target && asking_ask(a, target, &status, &body) == ASKING_GO && status == 200)
+        (void)json_parse(body.data, body.len, &e->claims);
+    free(a->page_url);
+    a->page_url = page_url;
+    page_url = NULL;
+}
+
+static int explain(struct explanation *e, const struct tags *tags)
+{
+    auto_buf struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    int code = asking_fetch(&e->asking);
+    if (code != ASKING_GO)
+        return code;
+    int r = judge(e, tags);
+    if (r) {
+        (void)fprintf(stderr, "wheelyard: %s\n", error_text(r));
+        return EXIT_NO;
+    }
+    if (e->best != CHOICE_NONE)
+        ask_claims(e);
+    if (e->asking.as_json)
+        print_json(e, &text);
+    else if (e->best == CHOICE_NONE)
+        print_none(e, &text);
+    else
+        print_file(e, &text);
+    return asking_print(&text, e->best == CHOICE_NONE ? EXIT_NO : EXIT_YES);
+}
+
+/* The target is checked before anybody is asked. */
+static int run(struct explanation *e)
+{
+    struct asking *a = &e->asking;
+    struct tags *tags;
+
+    if (!a->python) {
+        (void)fputs("wheelyard explain: which Python? --python 3.13\n", stderr);
+        return EXIT_USAGE;
+    }
+    int r = tags_expand(a->python, a->platform, own_glibc(), &tags);
+    if (r) {
+        (void)fprintf(stderr, "wheelyard explain: %s, %s: not a Python and a platform%s\n",
+                      a->python, a->platform, " such as 3.13, win_amd64");
+        return r == ERROR_BAD_REQUEST ? EXIT_USAGE : EXIT_NO;
+    }
+    int code = explain(e, tags);
+    tags_free(tags);
+    return code;
+}
+
+int command_explain(int argc, char **argv)
+{
+    struct explanation e = {.best = CHOICE_NONE};
+    int code = asking_parse(argc, argv, &command, &e.asking);
+
+    buf_init(&e.reasons, OUTPUT_MAX_BYTES);
+    buf_init(&e.others, OUTPUT_MAX_BYTES);
+    if (code == ASKING_GO)
+        code = run(&e);
+    buf_release(&e.reasons);
+    buf_release(&e.others);
+    choice_free(e.choice);
+    json_free(e.claims);
+    asking_release(&e.asking);
+    return code;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `wheelyard indexes`: which indexes and channels there are. */
+#include "cli/command_indexes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/asking.h"
+#include "config/argument.h"
+#include "config/setup.h"
+#include "control/ask.h"
+
+enum { OUTPUT_MAX_BYTES = 1 << 20 };
+
+static const struct asking_command command = {
+    .name = "indexes",
+    .usage =
+        "usage: wheelyard indexes [--json] [FLAGS]\n\n"
+        "Which indexes the running daemon has: /simple, those that its configuration names, "
+        "and the\n"
+        "channels in which a mirror has listed something, with the date when one did last, or\n"
+        "which its root page names.\n\n"
+        "  --json         one JSON object, as the daemon sends it at /-/indexes\n"
+        "  --url URL      the daemon's address; default: what the configuration listens on\n"
+        "  --config FILE  that configuration\n\n"
+        "Exit: 0 done, 1 failed, 2 usage, 3 no daemon.\n",
+};
+
+static const char *const flags[] = {"--json", "--url", "--config", "--help", NULL};
+
+static int parse(int argc, char **argv, struct asking *ret)
+{
+    *ret = (struct asking){.command = &command, .index = ""};
+    for (int i = 0; i < argc; i++) {
+        const char *value;
+
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return fputs(command.usage, stdout) < 0 || fflush(stdout) ? EXIT_NO : EXIT_YES;
+        if (argument_is(argv[i], "--json")) {
+            ret->as_json = true;
+        } else if ((value = argument_value(argc, argv, &i, "--url"))) {
+            ret->url = value;
+        } else if ((value = argument_value(argc, argv, &i, "--config"))) {
+            ret->config = value;
+        } else {
+            argument_refuse(command.name, argv[i], flags);
+            return EXIT_USAGE;
+        }
+    }
+    setup_take_url(&ret->url, &ret->index, &ret->url_own, &ret->index_own);
+    return ASKING_GO;
+}
+
+static const char *text_of(const struct json *row, const char *name)
+{
+    const char *text = json_string(json_member(row, name));
+
+    return text ? text : "";
+}
+
+static void write_indexes(const struct json *all, struct buf *to)
+{
+    const struct json *row = json_first(json_member(all, "indexes"));
+
+    for (; row; row = json_next(row)) {
+        const struct json *origin = json_first(json_member(row, "origins"));
+
+        buf_printf(to, "%-20s", text_of(row, "name"));
+        for (const char *comma = " "; origin; origin = json_next(origin), comma = ", ")
+            buf_printf(to, "%s%s", comma, json_string(origin) ? json_string(origin) : "");
+        buf_putc(to, '\n');
+    }
+}
+
+static void write_channels(const struct json *all, struct buf *to)
+{
+    const struct json *first = json_first(json_member(all, "channels"));
+    const struct json *pattern = json_first(json_member(all, "patterns"));
+
+    for (const struct json *row = first; row; row = json_next(row))
+        buf_printf(to, "%-20s %-12s %s %s\n", text_of(row, "name"), text_of(row, "origin"),
+                   *text_of(row, "listed") ? "listed" : "named on a root page",
+                   *text_of(row, "listed") ? text_of(row, "listed") : text_of(row, "named"));
+    if (pattern)
+        buf_puts(to, first ? "\nOther names are looked for when they are asked for:"
+                           : "\nNo mirror names a channel; these are looked for:");
+    for (const char *comma = " "; pattern; pattern = json_next(pattern), comma = ", ")
+        buf_printf(to, "%s%s", comma, text_of(pattern, "pattern"));
+    if (json_first(json_member(all, "patterns")))
+        buf_putc(to, '\n');
+}
+
+static int print(struct asking *a, int status, const struct buf *body)
+{
+    auto_buf struct buf text;
+
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    if (status != 200 || json_parse(body->data, body->len, &a->page)) {
+        (void)fprintf(stderr, "wheelyard: %s answers %d, and is no daemon of this version\n",
+                      a->page_url, status);
+        return EXIT_NO;
+    }
+    if (a->as_json) {
+        buf_add(&text, body->data, body->len);
+    } else {
+        write_indexes(a->page, &text);
+        write_channels(a->page, &text);
+    }
+    return asking_print(&text, EXIT_YES);
+}
+
+int command_indexes(int argc, char **argv)
+{
+    struct asking a;
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, ASK_MAX_BYTES);
+    int code = parse(argc, argv, &a);
+    if (code == ASKING_GO)
+        code = asking_ask(&a, "/-/indexes", &status, &body);
+    if (code == ASKING_GO)
+        code = print(&a, status, &body);
+    asking_release(&a);
+    return code;
+}

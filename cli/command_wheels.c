@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `wheelyard wheels`: the matrix of versions and platforms by Pythons. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/asking.h"
+#include "cli/command_explain.h"
+#include "index/version.h"
+
+enum { OUTPUT_MAX_BYTES = 64 << 20, COLUMNS_MAX = 64, CELL_MAX = 32, GAP = 2 };
+
+static const struct asking_command command = {
+    .name = "wheels",
+    .usage =
+        "usage: wheelyard wheels REQUIREMENT [--index NAME] [FLAGS]\n\n"
+        "The wheels of a project ('torch', 'torch>=2.8'): a line for each version and platform, a\n"
+        "column for each Python, with sizes (`~` rounded, `?` not known) and the mirrors that "
+        "list\n"
+        "them (`delisted`: none any more, but the daemon has it). To begin with:\n\n"
+        "    wheelyard wheels torch --index cu126\n\n"
+        "  --index NAME       cu126, nightly/cu130 ...; default: a channel whose mirrors have the\n"
+        "                     project, the newest CUDA first; else simple, which is PyPI alone\n"
+        "  --json             one JSON object with every wheel\n"
+        "  --url URL          the daemon's address, or that of the index; default: what the\n"
+        "                     configuration listens on\n"
+        "  --config FILE      that configuration\n\n"
+        "Exit: 0 there are wheels, 1 there are none, 2 usage, 3 no daemon.\n",
+};
+
+struct cell {
+    size_t file; /* of the page */
+    struct file_name name;
+    char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
+};
+
+struct matrix {
+    struct asking asking;
+    struct cell *cells; /* newest version first, then platform, then Python */
+    size_t count;
+    const char *columns[COLUMNS_MAX]; /* Pythons, oldest first */
+    size_t column_count;
+    int widths[COLUMNS_MAX + 2]; /* of version, platform, and the columns */
+};
+
+static int compare_rows(const struct cell *a, const struct cell *b)
+{
+    int c = version_compare(b->name.version, a->name.version);
+
+    return c ? c : strcmp(a->platform, b->platform);
+}
+
+static int by_place(const void *x, const void *y)
+{
+    const struct cell *a = x;
+    const struct cell *b = y;
+    int c = compare_rows(a, b);
+
+    if (!c)
+        c = python_label_compare(a->python, b->python);
+    return c ? c : (a->file > b->file) - (a->file < b->file);
+}
+
+static int by_python(const void *x, const void *y)
+{
+    return python_label_compare(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* Takes the wheels that the specifiers admit. */
+static int collect(struct matrix *m)
+{
+    struct asking *a = &m->asking;
+
+    m->cells = calloc(a->file_count + 1, sizeof(*m->cells));
+    if (!m->cells)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < a->file_count; i++) {
+        struct cell *cell = &m->cells[m->count];
+        struct wheel_tags tags;
+        int r;
+
+        if (!wheel_tags_parse(a->files[i].name, &tags))
+            continue;
+        r = file_name_parse(a->files[i].name, &cell->name);
+        if (r)
+            return r;
+        cell->file = i;
+        wheel_tags_python_label(&tags, cell->python);
+        wheel_tags_platform_label(&tags, cell->platform);
+        if (specifiers_contain(a->specifiers, cell->name.version))
+            m->count++;
+        else
+            file_name_release(&cell->name);
+    }
+    qsort(m->cells, m->count, sizeof(*m->cells), by_place);
+    return 0;
+}
+
+static void collect_columns(struct matrix *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        size_t k = 0;
+
+        while (k < m->column_count && strcmp(m->columns[k], m->cells[i].python) != 0)
+            k++;
+        if (k == m->column_count && k < COLUMNS_MAX)
+            m->columns[m->column_count++] = m->cells[i].python;
+    }
+    qsort(m->columns, m->column_count, sizeof(*m->columns), by_python);
+}
+
+/* ------------------------------------------------------------------ printing */
+
+static size_t row_end(const struct matrix *m, size_t start)
+{
+    size_t end = start + 1;
+
+    while (end < m->count && compare_rows(&m->cells[start], &m->cells[end]) == 0)
+        end++;
+    return end;
+}
+
+/* The wheel of one row and column: "868MB", with a `+` where there are several, "-" where none. */
+static void write_cell(const struct matrix *m, size_t start, size_t end, const char *python,
+                       struct buf *to)
+{
+    size_t found = 0;
+
+    buf_clear(to);
+    for (size_t i = start; i < end; i++) {
+        if (strcmp(m->cells[i].python, python) != 0)
+            continue;
+        if (found++ == 0)
+            asking_write_size(&m->asking, m->cells[i].file, "", to);
+    }
+    buf_puts(to, found == 0 ? "-" : found > 1 ? "+" : "");
+}
+
+struct seen {
+    const char *names[COLUMNS_MAX];
+    size_t count;
+};
+
+static void write_once(struct seen *seen, const char *name, struct buf *to)
+{
+    for (size_t k = 0; k < seen->count; k++)
+        if (strcmp(seen->names[k], name) == 0)
+            return;
+    if (seen->count == COLUMNS_MAX)
+        return;
+    buf_printf(to, "%s%s", seen->count ? ", " : "", name);
+    seen->names[seen->count++] = name;
+}
+
+/* Every mirror that lists a wheel of the row, once. */
+static void write_row_mirrors(const struct matrix *m, size_t start, size_t end, struct buf *to)
+{
+    struct seen seen = {0};
+
+    for (size_t i = start; i < end; i++) {
+        const struct json *f = m->asking.entries[m->cells[i].file];
+        const struct json *mirror = json_first(json_member(f, "_mirrors"));
+
+        for (; mirror; mirror = json_next(mirror))
+            if (json_string(mirror))
+                write_once(&seen, json_string(mirror), to);
+    }
+    for (size_t i = start; i < end; i++)
+        if (asking_is_delisted(&m->asking, m->cells[i].file))
+            write_once(&seen, ASKING_DELISTED, to);
+}
+
+static void widen(int *width, const char *text)
+{
+    int len = (int)strlen(text);
+
+    if (len > *width)
+        *width = len;
+}
+
+static void measure(struct matrix *m, struct buf *cell)
+{
+    m->widths[0] = (int)strlen("version");
+    m->widths[1] = (int)strlen("platform");
+    for (size_t k = 0; k < m->column_count; k++)
+        widen(&m->widths[2 + k], m->columns[k]);
+    for (size_t i = 0; i < m->count; i = row_end(m, i)) {
+        widen(&m->widths[0], m->cells[i].name.version);
+        widen(&m->widths[1], m->cells[i].platform);
+        for (size_t k = 0; k < m->column_count; k++) {
+            write_cell(m, i, row_end(m, i), m->columns[k], cell);
+            widen(&m->widths[2 + k], cell->data);
+        }
+    }
+}
+
+static void write_matrix(struct matrix *m, struct buf *to)
+{
+    auto_buf struct buf cell;
+
+    buf_init(&cell, CELL_MAX);
+    measure(m, &cell);
+    buf_printf(to, "%-*s%-*s", m->widths[0] + GAP, "version", m->widths[1] + GAP, "platform");
+    for (size_t k = 0; k < m->column_count; k++)
+        buf_printf(to, "%*s  ", m->widths[2 + k], m->columns[k]);
+    buf_puts(to, "mirrors\n");
+    for (size_t i = 0; i < m->count; i = row_end(m, i)) {
+        const char *version = m->cells[i].name.version;
+        bool repeats = i > 0 && strcmp(m->cells[i - 1].name.version, version) == 0;
+
+        buf_printf(to, "%-*s%-*s", m->widths[0] + GAP, repeats ? "" : version, m->widths[1] + GAP,
+                   m->cells[i].platform);
+        for (size_t k = 0; k < m->column_count; k++) {
+            write_cell(m, i, row_end(m, i), m->columns[k], &cell);
+            buf_printf(to, "%*s  ", m->widths[2 + k], cell.data);
+        }
+        write_row_mirrors(m, i, row_end(m, i), to);
+        buf_putc(to, '\n');
+    }
+}
+
+static void write_json(const struct matrix *m, struct buf *to)
+{
+    const struct asking *a = &m->asking;
+
+    buf_putc(to, '{');
+    json_write_member(to, "project", a->project);
+    json_write_member(to, "index", *a->index ? a->index : "simple");
+    if (a->refusal)
+        json_write_member(to, "detail", a->refusal);
+    json_write_name(to, "wheels");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < m->count; i++) {
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "version", m->cells[i].name.version);
+        json_write_member(to, "python", m->cells[i].python);
+        json_write_member(to, "platform", m->cells[i].platform);
+        asking_write_file(a, m->cells[i].file, to);
+        buf_putc(to, '}');
+    }
+    buf_puts(to, "]}\n");
+}
+
+static void write_none(const struct matrix *m, struct buf *to)
+{
+    const struct asking *a = &m->asking;
+
+    buf_printf(to, "no wheel of %s in %s%s%s\n", a->requirement, *a->index ? a->index : "simple",
+               a->refusal ? ": " : "", a->refusal ? a->refusal : "");
+}
+
+static int run(struct matrix *m)
+{
+    auto_buf struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    int code = asking_fetch(&m->asking);
+    if (code != ASKING_GO)
+        return code;
+    int r = collect(m);
+    if (r) {
+        (void)fprintf(stderr, "wheelyard: %s\n", error_text(r));
+        return EXIT_NO;
+    }
+    collect_columns(m);
+    if (m->asking.as_json)
+        write_json(m, &text);
+    else if (m->count)
+        write_matrix(m, &text);
+    else
+        write_none(m, &text);
+    return asking_print(&text, m->count ? EXIT_YES : EXIT_NO);
+}
+
+int command_wheels(int argc, char **argv)
+{
+    struct matrix m = {.count = 0};
+    int code = asking_parse(argc, argv, &command, &m.asking);
+
+    if (code == ASKING_GO)
+        code = run(&m);
+    for (size_t i = 0; i < m.count; i++)
+        file_name_release(&m.cells[i].name);
+    free(m.cells);
+    asking_release(&m.asking);
+    return code;
+}

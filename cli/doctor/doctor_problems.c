@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/doctor/doctor_problems.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+/* A kind that is not here is told as well, without a remedy of its own. */
+static const struct remedy {
+    const char *kind, *text;
+} remedies[] = {
+    {"bad-listing", "look at that page with a browser: a portal's, or the mirror has moved"},
+    {"listing-shrunk", "none if it is meant; else tell the mirror's maintainers"},
+    {"links-elsewhere", "if those hosts are the mirror's, add them to its links"},
+    {"portal", "log in to this network; the daemon notices when that is done"},
+    {"wrong-digest", "none while another mirror has the file; else tell the mirror's maintainers"},
+    {"unsound", "none while another mirror has the file; else tell the mirror's maintainers"},
+    {"not-sound", "none while another mirror has the file; else tell the mirror's maintainers"},
+    {"other-version", "none: the client checks the version"},
+    {"doubtful-digest", "wait until the index is corrected: several mirrors agree against it"},
+    {"digest-disputed", "wait until the mirrors agree, or take out the one that is wrong"},
+    {"blob-missing", "do not take files out of the cache by hand; it is fetched again"},
+    {"blob-corrupt", "look at the disk (dmesg, smartctl); the file is fetched again"},
+    {"not-kept", "make room on the disk, or change max_size or min_free"},
+    {"metadata", "tell who made that wheel"},
+    {"directory", "correct directory, mount it, or let the daemon's user read it"},
+    {"directory-file", "correct that file or take it away"},
+};
+
+static const char *remedy_of(const char *kind)
+{
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (strcmp(remedies[i].kind, kind) == 0)
+            return remedies[i].text;
+    return NULL;
+}
+
+static const char *text_of(const struct json *problem, const char *name)
+{
+    const char *text = json_string(json_member(problem, name));
+
+    return text ? text : "";
+}
+
+/* Whether one before it is of this kind. */
+static bool was_told(const struct json *problems, const struct json *until, const char *kind)
+{
+    for (const struct json *p = json_first(problems); p && p != until; p = json_next(p))
+        if (strcmp(text_of(p, "kind"), kind) == 0)
+            return true;
+    return false;
+}
+
+static unsigned count_of(const struct json *problems, const char *kind)
+{
+    unsigned count = 0;
+
+    for (const struct json *p = json_first(problems); p; p = json_next(p))
+        count += strcmp(text_of(p, "kind"), kind) == 0;
+    return count;
+}
+
+void doctor_problems(const struct json *problems, const char *url, struct findings *to)
+{
+    auto_free char *all = str_printf("see problems in %s/-/status", url);
+
+    for (const struct json *p = json_first(problems); p; p = json_next(p)) {
+        const char *kind = text_of(p, "kind");
+        const char *remedy = remedy_of(kind);
+        unsigned count = count_of(problems, kind);
+        auto_free char *number = count > 1 ? str_printf(" (%u of these)", count) : NULL;
+
+        if (was_told(problems, p, kind))
+            continue;
+        findings_add(to, FINDING_WARNING, "problems", text_of(p, "origin"), remedy ? remedy : all,
+                     "%s: %s: %s%s", kind, text_of(p, "path"), text_of(p, "detail"),
+                     number ? number : "");
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The problems that a daemon has noted (/-/status), a finding for each kind of them, with what to
+ * do. Pure; any thread. */
+#include "base/json.h"
+#include "control/findings.h"
+
+/* `problems` is the array of the status, newest first; `url` the daemon's. */
+void doctor_problems(const struct json *problems, const char *url, struct findings *to);

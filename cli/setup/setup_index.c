@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/setup/setup_index.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/near.h"
+#include "base/str.h"
+#include "control/ask.h"
+
+/* A channel that nobody has asked for yet is looked for at the mirrors, which takes seconds. */
+enum { LIST_MAX_BYTES = 4 << 20, ANSWER_S = 5, PROBE_S = 15 };
+
+/* The names of one list of the answer; true when `index` is among them. */
+static bool look_through(const struct json *list, const char *member, const char *index,
+                         struct near *near, struct buf *names)
+{
+    bool found = false;
+
+    for (const struct json *row = json_first(list); row; row = json_next(row)) {
+        const char *name = json_string(json_member(row, member));
+
+        if (!name)
+            continue;
+        found |= strcmp(name, index) == 0;
+        near_offer(near, name);
+        buf_printf(names, "%s%s", names->len ? ", " : "", name);
+    }
+    return found;
+}
+
+static bool fits_a_pattern(const struct json *list, const char *index)
+{
+    for (const struct json *row = json_first(list); row; row = json_next(row)) {
+        const char *pattern = json_string(json_member(row, "pattern"));
+
+        if (pattern && str_matches(pattern, index))
+            return true;
+    }
+    return false;
+}
+
+/* By a page of it: 400 is what an index that is not there answers, whatever the project. */
+static int probe(const char *base, const char *index)
+{
+    auto_free char *target = str_printf("/%s/simple/torch/", index);
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, ASK_MAX_BYTES);
+    if (!target || ask_get_within(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S,
+                                  &status, &body))
+        return -1;
+    return status == 400 ? 0 : status < 500 ? 1 : -1;
+}
+
+/* A daemon that has no list: what it sends on to the index's own is there. */
+static int ask_older(const char *base, const char *index)
+{
+    auto_free char *target = str_printf("%s%s/simple", *index ? "/" : "", index);
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, LIST_MAX_BYTES);
+    if (!target || ask_get_within(base, target, "text/html", ANSWER_S, &status, &body))
+        return -1;
+    return status == 404 || status == 400 ? 0 : status < 400 ? 1 : -1;
+}
+
+int setup_ask_index(const char *base, const char *index, struct buf *to)
+{
+    const char *name = *index ? index : "simple";
+    struct near near = {.typed = name};
+    struct json *all = NULL;
+    auto_buf struct buf body;
+    auto_buf struct buf names;
+    int status = 0;
+
+    buf_init(&body, LIST_MAX_BYTES);
+    buf_init(&names, LIST_MAX_BYTES);
+    if (ask_get_within(base, "/-/indexes", "application/json", ANSWER_S, &status, &body))
+        return -1;
+    if (status != 200 || json_parse(body.data, body.len, &all))
+        return ask_older(base, index);
+    bool found = look_through(json_member(all, "indexes"), "name", name, &near, &names);
+    found |= look_through(json_member(all, "channels"), "name", name, &near, &names);
+    bool fits = fits_a_pattern(json_member(all, "patterns"), name);
+    if (near.best)
+        buf_printf(to, "did you mean %s? ", near.best);
+    buf_printf(to, "There are: %s", names.data);
+    json_free(all);
+    return found ? 1 : fits ? probe(base, index) : 0;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The table of options: one row per key of the configuration outside [origin] and [index]. The
+ * reader of files, flags and environment, `--help`, `config show`, a reload and the manual pages
+ * all walk it. Setters check type, form and range, and leave the old value alone when they refuse.
+ * Not thread-safe.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/toml.h"
+#include "config/config.h"
+
+enum option_type {
+    OPTION_TEXT,     /* const char *; NULL while not set */
+    OPTION_PATH,     /* the same, absolute */
+    OPTION_LIST,     /* char **; NULL-terminated */
+    OPTION_SIZE,     /* int64_t, bytes: "200GB", "5GiB", 4096 */
+    OPTION_DURATION, /* int, milliseconds: "250ms", "5s", "10min", "2h", "30d" */
+    OPTION_COUNT,    /* int */
+    OPTION_LEVEL     /* enum log_level */
+};
+
+struct option_row {
+    const char *key;
+    enum option_type type;
+    size_t offset; /* in struct config */
+    int64_t least, most;
+    const char *(*check)(const char *text); /* of a text or an element; NULL: fine, else what is
+                                               wrong */
+    const char *argument;                   /* for --help */
+    const char *help;
+    const char *more; /* what the manual says besides; or NULL */
+    bool at_start;    /* a reload cannot change it */
+};
+
+extern const struct option_row option_table[];
+extern const size_t option_count;
+
+/* NULL when there is none of this name. */
+const struct option_row *option_find(const char *key);
+
+/* 0; OPTION_WRONG (> 0): *ret_why is what is wrong (static text). ERROR_NO_MEMORY. */
+enum { OPTION_WRONG = 1 };
+int option_set_text(const struct option_row *option, const char *text, struct config *config,
+                    const char **ret_why);
+int option_set_node(const struct option_row *option, const struct toml_node *node,
+                    struct config *config, const char **ret_why);
+/* Adds to a list what option_set_text would have set it to. */
+int option_append_text(const struct option_row *option, const char *text, struct config *config,
+                       const char **ret_why);
+
+/* Bytes of a size such as "100MB"; -1 when it is none. */
+int64_t option_parse_size(const char *text);
+
+/* Appends the value as TOML; nothing when a text is not set. */
+void option_write(const struct option_row *option, const struct config *config, struct buf *to);
+/* Whether both configurations say the same. */
+bool option_is_same(const struct option_row *option, const struct config *a,
+                    const struct config *b);
+void option_write_string(struct buf *to, const char *s); /* quoted and escaped */
+void option_write_list(struct buf *to, char *const *list);
+
+void option_release(const struct option_row *option, struct config *config);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/findings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+
+enum { TEXT_MAX_BYTES = 8 << 10, SUBJECT_COLUMNS = 20 };
+
+static const char *const state_names[] = {"ok", "warning", "failed"};
+enum { STATES = sizeof state_names / sizeof *state_names };
+
+static void finding_release(struct finding *f)
+{
+    free(f->check);
+    free(f->subject);
+    free(f->text);
+    free(f->remedy);
+}
+
+/* Takes the finding over. */
+static void append(struct findings *to, struct finding *f)
+{
+    struct finding *list = NULL;
+    bool is_whole = f->check && f->subject && f->text;
+
+    if (to->count == FINDINGS_MAX)
+        to->error = ERROR_TOO_BIG;
+    else if (is_whole)
+        list = reallocarray(to->list, to->count + 1, sizeof(*list));
+    if (!list) {
+        to->error = to->error ? to->error : ERROR_NO_MEMORY;
+        finding_release(f);
+        return;
+    }
+    to->list = list;
+    list[to->count++] = *f;
+}
+
+void findings_add(struct findings *to, enum finding_state state, const char *check,
+                  const char *subject, const char *remedy, const char *format, ...)
+{
+    struct buf text;
+    va_list args;
+
+    buf_init(&text, TEXT_MAX_BYTES);
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    append(to, &(struct finding){.state = state,
+                                 .check = str_dup(check),
+                                 .subject = str_dup(subject),
+                                 .remedy = str_dup(remedy),
+                                 .text = buf_take(&text, NULL)});
+    buf_release(&text);
+}
+
+void findings_release(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        finding_release(&findings->list[i]);
+    free(findings->list);
+    *findings = (struct findings){.error = 0};
+}
+
+enum finding_state findings_worst(const struct findings *findings)
+{
+    enum finding_state worst = FINDING_OK;
+
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->list[i].state > worst)
+            worst = findings->list[i].state;
+    return worst;
+}
+
+/* --------------------------------------------------------------------- JSON */
+
+void findings_write_json(const struct findings *findings, struct buf *to)
+{
+    buf_putc(to, '[');
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *f = &findings->list[i];
+
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "check", f->check);
+        json_write_member(to, "subject", f->subject);
+        json_write_member(to, "state", state_names[f->state]);
+        json_write_member(to, "text", f->text);
+        json_write_member(to, "remedy", f->remedy);
+        buf_putc(to, '}');
+    }
+    buf_putc(to, ']');
+}
+
+void findings_read_json(struct findings *findings, const struct json *array)
+{
+    for (const struct json *f = json_first(array); f; f = json_next(f)) {
+        const char *check = json_string(json_member(f, "check"));
+        const char *subject = json_string(json_member(f, "subject"));
+        const char *state = json_string(json_member(f, "state"));
+        const char *text = json_string(json_member(f, "text"));
+        int known = 0;
+
+        while (state && known < STATES && strcmp(state, state_names[known]) != 0)
+            known++;
+        if (check && subject && text && state && known < STATES)
+            findings_add(findings, (enum finding_state)known, check, subject,
+                         json_string(json_member(f, "remedy")), "%s", text);
+    }
+}
+
+/* --------------------------------------------------------------------- text */
+
+void findings_write_text(const struct findings *findings, struct buf *to)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *f = &findings->list[i];
+
+        buf_printf(to, "%-8s %-*s  %s", state_names[f->state], SUBJECT_COLUMNS, f->subject,
+                   f->text);
+        if (f->remedy)
+            buf_printf(to, " -> %s", f->remedy);
+        buf_putc(to, '\n');
+    }
+}
+
+void findings_size(int64_t bytes, char ret[FINDINGS_SIZE_TEXT])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+
+    for (; amount >= 999.5 && unit < sizeof units / sizeof *units - 1; unit++)
+        amount /= 1000;
+    (void)snprintf(ret, FINDINGS_SIZE_TEXT, "%.*f %s", unit && amount < 9.95, amount, units[unit]);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/claims/claim_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "engine/loop/core.h"
+
+bool claim_check_init(struct claim_check *c, struct engine *e, const struct origin *origin,
+                      const char *path, struct claim_set *set, uint64_t version)
+{
+    c->engine = e;
+    c->origin = origin;
+    c->path = strdup(path);
+    c->set = claim_set_ref(set);
+    c->version = version;
+    return c->path != NULL;
+}
+
+void claim_check_release(struct claim_check *c)
+{
+    claim_set_unref(c->set);
+    free(c->path);
+    c->set = NULL;
+    c->path = NULL;
+}
+
+static void compare(struct claim_check *c);
+
+static void asked(void *context)
+{
+    compare(context);
+}
+
+static void done_run(struct job *job)
+{
+    struct claim_check *c = container_of(job, struct claim_check, job);
+    c->done(c);
+}
+
+static void loaded_run(struct job *job)
+{
+    compare(container_of(job, struct claim_check, job));
+}
+
+/* On the catalogue lane: behind whatever a page has just said. */
+static void load_run(struct job *job)
+{
+    struct claim_check *c = container_of(job, struct claim_check, job);
+    struct claim_set *set = claim_set_load(c->engine->catalogue, c->origin, c->path);
+    claim_set_unref(c->set);
+    c->set = set;
+    job->run = loaded_run;
+    core_post(c->engine, job);
+}
+
+static void compare(struct claim_check *c)
+{
+    if (c->version != c->engine->claims_version && !c->engine->stopping) {
+        c->version = c->engine->claims_version;
+        c->job.run = load_run;
+        lane_post(c->engine->catalogue_lane, &c->job);
+        return;
+    }
+    c->verdict = claim_set_judge(c->set, &c->found);
+    if (c->verdict == CLAIMS_REFUSE && !c->has_asked && !c->engine->stopping) {
+        c->has_asked = true;
+        if (pages_recheck(c->engine, c->origin, c->path, asked, c))
+            return;
+    }
+    c->job.run = done_run;
+    core_post(c->engine, &c->job);
+}
+
+void claim_check_start(struct claim_check *c)
+{
+    compare(c);
+}
+
+void claim_check_describe(const struct claim_check *c, const char *senders, char *ret, size_t size)
+{
+    char found[DIGESTS_TEXT], claimed[512];
+    struct digests compared = {.count = 0};
+    uint32_t wanted = claim_set_algorithms(c->set);
+    for (size_t i = 0; i < c->found.count; i++) /* the others would say nothing here */
+        if (wanted & (1u << c->found.list[i].algorithm))
+            (void)digests_add(&compared, c->found.list[i].algorithm, c->found.list[i].hex);
+    digests_write(&compared, found);
+    claim_set_describe(c->set, claimed, sizeof(claimed));
+    (void)snprintf(ret, size, "wrong digest: %.60s sent %s; claimed is %s", senders, found,
+                   claimed);
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/evidence.h"
+#include "engine/files/flying.h"
+#include "engine/files/marks.h"
+#include "engine/files/renew.h"
+#include "engine/metadata/metadata.h"
+#include "engine/pages/delisted.h"
+
+/*
+ * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
+ * lane), then one transaction (catalogue thread), then the table (flight thread). Readers do not
+ * wait for any of it.
+ */
+
+/* A change of the catalogue that nobody waits for. Strings are owned by the job. */
+struct record {
+    struct job job;
+    struct engine *engine;
+    struct catalogue_file file;
+    char *origin, *path, *etag, *mirrors, *validator;
+    char blob[SHA256_HEX];
+    int64_t allocated_bytes;
+};
+
+static void record_free(struct record *r)
+{
+    free(r->origin);
+    free(r->path);
+    free(r->etag);
+    free(r->mirrors);
+    free(r->validator);
+    free(r);
+}
+
+static struct record *record_new(struct flying *fl)
+{
+    struct entry *entry = fl->entry;
+    struct record *r = calloc(1, sizeof(*r));
+    char names[256];
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    unsigned senders = view.senders | (fl->board ? fl->board->senders : 0);
+    core_mirror_names(fl->origin, senders, names, sizeof(names));
+    if (!r)
+        return NULL;
+    r->engine = fl->engine;
+    r->origin = strdup(entry->origin->name);
+    r->path = strdup(entry->path);
+    r->etag = fl->etag[0] ? strdup(fl->etag) : NULL;
+    r->mirrors = names[0] ? strdup(names) : NULL;
+    r->validator = str_dup(fl->name_validator);
+    r->file = (struct catalogue_file){.origin = r->origin,
+                                      .path = r->path,
+                                      .size = view.size,
+                                      .etag = r->etag,
+                                      .authoritative = flying_is_vouched(fl),
+                                      .mirrors = r->mirrors,
+                                      .validator = r->validator,
+                                      .last_used_s = clock_real_s()};
+    if (!r->origin || !r->path) {
+        record_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+static void record_facts_run(struct job *job)
+{
+    struct record *r = container_of(job, struct record, job);
+    int error = catalogue_put_file(r->engine->catalogue, &r->file);
+    if (error)
+        log_warning("catalogue: cannot store %s/%s: %s", r->origin, r->path, error_text(error));
+    record_free(r);
+}
+
+void commit_facts(struct flying *fl)
+{
+    struct record *r = record_new(fl);
+    if (!r)
+        return;
+    r->job.run = record_facts_run;
+    lane_post(fl->engine->catalogue_lane, &r->job);
+}
+
+void commit_forget_facts(struct flying *fl)
+{
+    struct record *r = record_new(fl);
+    metadata_forget(fl->engine, fl->origin->name, fl->path);
+    if (!r)
+        return;
+    log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
+    r->file.size = -1;
+    r->file.etag = NULL;
+    r->job.run = record_facts_run;
+    lane_post(fl->engine->catalogue_lane, &r->job);
+}
+
+void commit_forget_promise(struct engine *e, const char *origin, const char *path)
+{
+    struct record *r = calloc(1, sizeof(*r));
+    metadata_forget(e, origin, path);
+    if (!r)
+        return;
+    r->engine = e;
+    r->origin = strdup(origin);
+    r->path = strdup(path);
+    r->file = (struct catalogue_file){
+        .origin = r->origin, .path = r->path, .size = -1, .last_used_s = clock_real_s()};
+    r->job.run = record_facts_run;
+    if (r->origin && r->path)
+        lane_post(e->catalogue_lane, &r->job);
+    else
+        record_free(r);
+}
+
+/* What an authority says of a file that we hold; for the next start. */
+void commit_authority(struct engine *e, const struct entry *entry)
+{
+    struct record *r = calloc(1, sizeof(*r));
+    if (!r)
+        return;
+    r->engine = e;
+    r->origin = strdup(entry->origin->name);
+    r->path = strdup(entry->path);
+    r->etag = str_dup(entry->etag);
+    r->mirrors = str_dup(entry->mirrors);
+    r->validator = str_dup(entry->validator);
+    memcpy(r->blob, entry->sha256, sizeof(r->blob));
+    r->file = (struct catalogue_file){.origin = r->origin,
+                                      .path = r->path,
+                                      .size = entry->size,
+                                      .etag = r->etag,
+                                      .blob = r->blob[0] ? r->blob : NULL,
+                                      .authoritative = entry->authoritative,
+                                      .mirrors = r->mirrors,
+                                      .validator = r->validator,
+                                      .last_used_s = entry->used_s};
+    r->job.run = record_facts_run;
+    if (r->blob[0])
+        commit_sidecar(e, r->blob);
+    if (r->origin && r->path)
+        lane_post(e->catalogue_lane, &r->job);
+    else
+        record_free(r);
+}
+
+bool commit_is_under_way(const struct engine *e, const char *sha256)
+{
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+        if (fl->committing && strcmp(fl->committing->blob, sha256) == 0)
+            return true;
+    return false;
+}
+
+struct removal {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+};
+
+static void drop_row_run(struct job *job)
+{
+    struct removal *r = container_of(job, struct removal, job);
+    (void)catalogue_drop_blob(r->engine->catalogue, r->sha256);
+    free(r);
+}
+
+static void remove_run(struct job *job)
+{
+    struct removal *r = container_of(job, struct removal, job);
+    (void)store_remove(r->engine->store, r->sha256);
+    job->run = drop_row_run;
+    lane_post(r->engine->catalogue_lane, job);
+}
+
+void commit_remove_blob(struct engine *e, const char *sha256)
+{
+    struct removal *r = calloc(1, sizeof(*r));
+    if (!r)
+        return;
+    r->job.run = remove_run;
+    r->engine = e;
+    memcpy(r->sha256, sha256, sizeof(r->sha256));
+    lane_post(e->cleaner, &r->job);
+}
+
+/* --------------------------------------------------------------- commit */
+
+struct commit {
+    struct job job;
+    struct flying *flying;
+    struct partial *partial;
+    struct record *record;
+    struct blob *blob;
+    struct buf sidecar;
+    int error;
+};
+
+/* The entry has the file now. */
+static void fill_entry(struct commit *c)
+{
+    struct engine *e = c->flying->engine;
+    struct entry *entry = c->flying->entry;
+    struct record *r = c->record;
+    memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
+    (void)space_hold(e, r->blob, r->allocated_bytes);
+    entry->size = r->file.size;
+    entry->authoritative = r->file.authoritative;
+    entry->used_s = entry->written_s = r->file.last_used_s;
+    entry->used_after = ++e->files->uses;
+    free(entry->etag);
+    free(entry->mirrors);
+    free(entry->validator);
+    entry->etag = r->etag;
+    entry->mirrors = r->mirrors;
+    entry->validator = r->validator;
+    r->etag = r->mirrors = r->validator = NULL;
+    entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
+    files_set_blob(e, entry, c->blob);
+    c->blob = NULL;
+    delisted_hold(e, entry);
+    if (!entry->authoritative) {
+        evidence_kept(e, entry->sha256, (enum evidence)c->flying->evidence_level);
+        metadata_admit(e, r->origin, r->path);
+    }
+    log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
+             r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
+}
+
+static void keep(struct commit *c)
+{
+    struct flying *fl = c->flying;
+    if (!fl->entry->is_renewal) {
+        fill_entry(c);
+        return;
+    }
+    renew_kept(fl->engine, fl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
+    c->blob = NULL;
+}
+
+static void kept_run(struct job *job)
+{
+    struct commit *c = container_of(job, struct commit, job);
+    struct flying *fl = c->flying;
+    struct record *r = c->record;
+    fl->committing = NULL;
+    if (!fl->over) {
+        const struct origin *origin = fl->entry->origin;
+        bool renewed = fl->entry->is_renewal;
+        if (c->error == 0) {
+            fl->committed = true;
+            keep(c);
+        } else {
+            log_warning("cannot keep path=%s/%s error=\"%s\"", r->origin, r->path,
+                        error_text(c->error));
+            core_problem(fl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
+        }
+        flight_on_committed(fl->flight, c->error);
+        flying_drain(fl);
+        blobs_close_idle(fl->engine);
+        if (c->error == 0 && fl->learned && !renewed) /* behind the judgement, it may be */
+            files_learn_claims(fl->engine, origin, r->path, fl->learned[0] ? fl->learned : NULL);
+    }
+    blob_unref(c->blob);
+    buf_release(&c->sidecar);
+    record_free(r);
+    partial_unref(c->partial);
+    flying_unref(fl);
+    free(c);
+}
+
+static int put_rows(struct catalogue *catalogue, const struct record *r)
+{
+    int error = catalogue_begin(catalogue);
+    if (error)
+        return error;
+    error = catalogue_put_blob(catalogue, r->blob, r->file.size, r->allocated_bytes);
+    if (error == 0)
+        error = catalogue_put_file(catalogue, &r->file);
+    if (error == 0)
+        return catalogue_commit(catalogue);
+    catalogue_rollback(catalogue);
+    return error;
+}
+
+/* A missing row is put right at the next start from the sidecar; the blob is good all the same. */
+static void rows_run(struct job *job)
+{
+    struct commit *c = container_of(job, struct commit, job);
+    int error = put_rows(c->flying->engine->catalogue, c->record);
+    if (error)
+        log_warning("catalogue: cannot store %s/%s: %s", c->record->origin, c->record->path,
+                    error_text(error));
+    job->run = kept_run;
+    core_post(c->flying->engine, job);
+}
+
+static void write_file(struct buf *to, const char *origin, const char *path, const char *etag,
+                       const char *mirrors, bool authoritative)
+{
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_member(to, "origin", origin);
+    json_write_member(to, "path", path);
+    json_write_member(to, "etag", etag ? etag : "");
+    json_write_member(to, "mirrors", mirrors ? mirrors : "");
+    json_write_name(to, "authoritative");
+    buf_puts(to, authoritative ? "true}" : "false}");
+}
+
+/* All paths whose bytes these are: several may share one blob. On the flight thread. `r` is about
+ * to be kept, or NULL. */
+static void write_sidecar(struct engine *e, const char *sha256, const struct record *r,
+                          struct buf *to)
+{
+    int64_t size = r ? r->file.size : -1;
+    buf_puts(to, "{\"files\":[");
+    if (r)
+        write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (strcmp(entry->sha256, sha256) == 0) {
+            size = entry->size;
+            write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
+                       entry->authoritative);
+        }
+    pthread_rwlock_unlock(&e->files->lock);
+    for (const struct flying *fl = e->files->flying; fl; fl = fl->next) {
+        const struct record *other = fl->committing; /* not in the table yet */
+        if (other && other != r && strcmp(other->blob, sha256) == 0)
+            write_file(to, other->origin, other->path, other->etag, other->mirrors,
+                       other->file.authoritative);
+    }
+    if (size >= 0)
+        buf_printf(to, "],\"size\":%" PRId64, size);
+    else
+        buf_putc(to, ']');
+    buf_puts(to, marks_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
+}
+
+struct sidecar {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+    struct buf text;
+};
+
+static void sidecar_run(struct job *job)
+{
+    struct sidecar *s = container_of(job, struct sidecar, job);
+    int r = s->text.error;
+    if (r == 0)
+        r = store_put_sidecar(s->engine->store, s->sha256, s->text.data, s->text.len);
+    if (r < 0)
+        log_warning("cannot write the sidecar of %s: %s", s->sha256, error_text(r));
+    buf_release(&s->text);
+    free(s);
+}
+
+void commit_sidecar(struct engine *e, const char *sha256)
+{
+    struct sidecar *s = calloc(1, sizeof(*s));
+    if (!s)
+        return; /* the catalogue knows */
+    s->job.run = sidecar_run;
+    s->engine = e;
+    memcpy(s->sha256, sha256, sizeof(s->sha256));
+    buf_init(&s->text, STORE_SIDECAR_MAX);
+    write_sidecar(e, sha256, NULL, &s->text);
+    lane_post(e->cleaner, &s->job);
+}
+
+static void store_run(struct job *job)
+{
+    struct commit *c = container_of(job, struct commit, job);
+    struct engine *e = c->flying->engine;
+    struct record *r = c->record;
+    struct stat st;
+    c->error = c->partial->lost ? ERROR_IO : c->sidecar.error;
+    /* A mirror may have sent more than there is; what is past the end was never given to a reader.
+     */
+    if (c->error == 0 && ftruncate(c->partial->fd, (off_t)r->file.size) < 0)
+        c->error = ERROR_IO;
+    if (fstat(c->partial->fd, &st) == 0)
+        r->allocated_bytes = (int64_t)st.st_blocks * 512;
+    if (c->error == 0)
+        c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob,
+                                c->sidecar.data, c->sidecar.len);
+    if (c->error == 0)
+        (void)blob_open(e, r->blob, &c->blob); /* else the next reader tries */
+    job->run = c->error ? kept_run : rows_run;
+    if (c->error)
+        core_post(e, job);
+    else
+        lane_post(e->catalogue_lane, job);
+}
+
+/* It was promised under a digest that has been corrected since. */
+static bool is_of_other_bytes(const struct record *r)
+{
+    static const char prefix[] = "\"sha256-";
+    return r->etag && str_starts(r->etag, prefix) &&
+           strncmp(r->etag + strlen(prefix), r->blob, strlen(r->blob)) != 0;
+}
+
+/* What the first of the senders called it, to be compared with one day; and bytes that replace
+ * others have another ETag, whatever the mirrors call them. */
+static int name_bytes(struct flying *fl, struct record *r)
+{
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        if ((view.senders & (1u << m)) && fl->sent_under[m]) {
+            free(r->validator);
+            r->validator = strdup(fl->sent_under[m]);
+            break;
+        }
+    if (fl->entry->is_renewal || is_of_other_bytes(r)) {
+        free(r->etag);
+        r->etag = str_printf("\"sha256-%s\"", r->blob);
+        if (!r->etag)
+            return ERROR_NO_MEMORY;
+    }
+    r->file.validator = r->validator;
+    r->file.etag = r->etag;
+    return 0;
+}
+
+void commit_start(struct flying *fl, const struct flight_command *command)
+{
+    if (fl->no_room) { /* which was found out just now: it was whole before its size was told */
+        flight_on_committed(fl->flight, ERROR_NO_SPACE);
+        return;
+    }
+    struct commit *c = calloc(1, sizeof(*c));
+    struct record *r = record_new(fl);
+    if (!c || !r) {
+        free(c);
+        if (r)
+            record_free(r);
+        flight_on_committed(fl->flight, ERROR_NO_MEMORY);
+        return;
+    }
+    memcpy(r->blob, command->sha256, sizeof(r->blob));
+    r->file.blob = r->blob;
+    r->file.size = command->size;
+    r->file.authoritative = command->authoritative && flying_is_vouched(fl);
+    if (name_bytes(fl, r)) {
+        record_free(r);
+        free(c);
+        flight_on_committed(fl->flight, ERROR_NO_MEMORY);
+        return;
+    }
+    *c = (struct commit){
+        .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
+    buf_init(&c->sidecar, STORE_SIDECAR_MAX);
+    write_sidecar(fl->engine, r->blob, r, &c->sidecar);
+    fl->committing = r;
+    flying_ref(fl);
+    lane_post(fl->engine->cleaner, &c->job);
+}

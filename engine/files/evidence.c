@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/evidence.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/entry.h"
+#include "engine/files/inventory.h"
+#include "engine/files/marks.h"
+#include "engine/files/quarantine.h"
+#include "engine/files/soundness.h"
+#include "index/archive.h"
+
+enum {
+    NICE = 10,
+    LOOK_EVERY_MS = 500,
+};
+
+/*
+ * Life of a check: evidence_tick chooses a file -> check_run reads it on the lane -> apply on the
+ * flight thread. A check that somebody asks for (engine_check_evidence) runs on the asker's
+ * thread, and ends in the same apply. Both may run for one blob; the second changes nothing.
+ */
+
+struct known {
+    char sha256[SHA256_HEX];
+    enum evidence evidence;
+    char *why; /* or NULL */
+    UT_hash_handle hh;
+};
+
+struct evidences {
+    struct known *table;
+    struct lane *lane;
+    bool due; /* some file may have to be checked */
+    int64_t looked_ms;
+    /* the check at hand: */
+    bool busy, failed;
+    struct job job;
+    struct engine *engine;
+    char *name; /* origin/path */
+    char sha256[SHA256_HEX];
+};
+
+static const char *const levels[] = {[EVIDENCE_UNKNOWN] = "",
+                                     [EVIDENCE_NONE] = "none",
+                                     [EVIDENCE_STRUCTURE] = "structure",
+                                     [EVIDENCE_SILENT] = "structure",
+                                     [EVIDENCE_RECORD] = "record",
+                                     [EVIDENCE_DISPUTED] = "structure",
+                                     [EVIDENCE_DAMAGED] = "none"};
+enum { EVIDENCES = sizeof(levels) / sizeof(levels[0]) };
+
+/* -------------------------------------------------------------------- table */
+
+int evidence_new(struct engine *e, struct evidences **ret)
+{
+    struct evidences *all = calloc(1, sizeof(*all));
+    int r = all ? lane_new("evidence", 1, &all->lane) : ERROR_NO_MEMORY;
+    if (r) {
+        free(all);
+        return r;
+    }
+    all->engine = e;
+    *ret = all;
+    return 0;
+}
+
+void evidence_stop(struct evidences *all)
+{
+    if (all)
+        lane_stop(all->lane);
+}
+
+static void drop(struct evidences *all, struct known *known)
+{
+    HASH_DEL(all->table, known);
+    free(known->why);
+    free(known);
+}
+
+void evidence_free(struct evidences *all)
+{
+    struct known *known, *next;
+    if (!all)
+        return;
+    lane_free(all->lane);
+    HASH_ITER(hh, all->table, known, next)
+    {
+        drop(all, known);
+    }
+    free(all->name);
+    free(all);
+}
+
+static struct known *find(const struct engine *e, const char *sha256)
+{
+    struct known *known;
+    HASH_FIND_STR(e->evidences->table, sha256, known);
+    return known;
+}
+
+static struct known *set(struct engine *e, const char *sha256, enum evidence evidence,
+                         const char *why)
+{
+    struct known *known = find(e, sha256);
+    if (!known) {
+        known = calloc(1, sizeof(*known));
+        if (!known)
+            return NULL; /* it is found out again */
+        str_copy(known->sha256, sizeof(known->sha256), sha256);
+        HASH_ADD_STR(e->evidences->table, sha256, known);
+    }
+    known->evidence = evidence;
+    free(known->why);
+    known->why = why && *why ? strdup(why) : NULL;
+    return known;
+}
+
+static bool is_refuted(enum evidence evidence)
+{
+    return evidence == EVIDENCE_DISPUTED || evidence == EVIDENCE_DAMAGED;
+}
+
+static int on_row(void *context, const char *sha256, int level, const char *why)
+{
+    bool legal = level > EVIDENCE_UNKNOWN && level < EVIDENCES;
+    if (legal && !set(context, sha256, (enum evidence)level, why))
+        return ERROR_NO_MEMORY;
+    return 0;
+}
+
+int evidence_load(struct engine *e)
+{
+    e->evidences->due = true;
+    return catalogue_each_evidence(e->catalogue, on_row, e);
+}
+
+struct put {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+    enum evidence evidence;
+    char *why;
+};
+
+static void put_run(struct job *job)
+{
+    struct put *p = container_of(job, struct put, job);
+    int r = catalogue_put_evidence(p->engine->catalogue, p->sha256, (int)p->evidence,
+                                   is_refuted(p->evidence), p->why);
+    if (r)
+        log_warning("catalogue: cannot store the evidence of %s: %s", p->sha256, error_text(r));
+    free(p->why);
+    free(p);
+}
+
+static void put(struct engine *e, const char *sha256, enum evidence evidence, const char *why)
+{
+    const struct known *known = find(e, sha256);
+    if (known && known->evidence == evidence)
+        return;
+    (void)set(e, sha256, evidence, why);
+    struct put *p = calloc(1, sizeof(*p));
+    if (!p)
+        return; /* found out again after the next start */
+    *p = (struct put){.job.run = put_run, .engine = e, .evidence = evidence, .why = str_dup(why)};
+    str_copy(p->sha256, sizeof(p->sha256), sha256);
+    lane_post(e->catalogue_lane, &p->job);
+}
+
+static enum evidence evidence_of(const struct engine *e, const char *sha256)
+{
+    const struct known *known = find(e, sha256);
+    return known ? known->evidence : EVIDENCE_UNKNOWN;
+}
+
+const char *evidence_level(struct engine *e, const struct entry *entry, const char **ret_why)
+{
+    const struct known *known = find(e, entry->sha256);
+    if (ret_why)
+        *ret_why = !entry->authoritative && known && known->why ? known->why : "";
+    if (entry->authoritative)
+        return "authority";
+    return known ? levels[known->evidence] : levels[EVIDENCE_UNKNOWN];
+}
+
+void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
+{
+    if (evidence_of(e, sha256) == EVIDENCE_UNKNOWN)
+        put(e, sha256, evidence, NULL);
+    evidence_changed(e);
+}
+
+bool evidence_refuses(const struct engine *e, const char *sha256, const char **ret_why)
+{
+    const struct known *known = find(e, sha256);
+    if (!known || known->evidence != EVIDENCE_DAMAGED)
+        return false;
+    *ret_why = known->why ? known->why : "it was found damaged before";
+    return true;
+}
+
+/* The row goes with the blob's: see catalogue_drop_blob. */
+void evidence_forget(struct engine *e, const char *sha256)
+{
+    struct known *known = find(e, sha256);
+    if (known && !is_refuted(known->evidence))
+        drop(e->evidences, known);
+}
+
+void evidence_changed(struct engine *e)
+{
+    e->evidences->due = true;
+}
+
+/* -------------------------------------------------------------------- reading */
+
+struct reading {
+    int fd;
+    int64_t rate_bytes_s; /* 0: half a core, and no other bound */
+    int64_t begun_ms, bytes;
+    struct timespec cpu; /* of this thread, when it slept last */
+    const _Atomic bool *stop;
+};
+
+static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_now)
+{
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, ret_now) < 0)
+        *ret_now = *then;
+    return (ret_now->tv_sec - then->tv_sec) * 1000000000 + ret_now->tv_nsec - then->tv_nsec;
+}
+
+/* As long as it has used a core it rests; and the rate holds. */
+static void rest(struct reading *r)
+{
+    enum { STEP_NS = 5000000 };
+    struct timespec now;
+    int64_t used_ns = cpu_ns_since(&r->cpu, &now), ns = 0;
+    if (!r->rate_bytes_s && used_ns >= STEP_NS)
+        ns = used_ns;
+    else if (r->rate_bytes_s)
+        ns = (r->begun_ms + r->bytes * 1000 / r->rate_bytes_s - clock_monotonic_ms()) * 1000000;
+    if (ns >= STEP_NS)
+        r->cpu = now;
+    while (ns >= STEP_NS && !*r->stop) { /* in steps: a low rate must not hold up a stop */
+        int64_t step_ns = ns < 100000000 ? ns : 100000000;
+        (void)nanosleep(&(struct timespec){0, step_ns}, NULL);
+        ns -= step_ns;
+    }
+}
+
+static int read_some(void *userdata, int64_t from, void *to, size_t len)
+{
+    struct reading *r = userdata;
+    rest(r);
+    r->bytes += (int64_t)len;
+    return *r->stop ? ERROR_STOPPING : file_read_at(r->fd, to, len, from);
+}
+
+static int look_into(struct engine *e, const char *sha256, const char *path, int64_t rate_bytes_s,
+                     const _Atomic bool *stop, struct archive_verdict *ret)
+{
+    int fd;
+    int64_t size;
+    int r = store_open_blob(e->store, sha256, &fd, &size);
+    if (r)
+        return r;
+    auto_close int guard = fd;
+    struct reading reading = {
+        .fd = guard, .rate_bytes_s = rate_bytes_s, .begun_ms = clock_monotonic_ms(), .stop = stop};
+    (void)cpu_ns_since(&reading.cpu, &reading.cpu);
+    struct archive_source source = {read_some, &reading, size};
+    struct soundness s;
+    if (!str_ends(path, ".whl.metadata"))
+        return archive_record(&source, str_last_segment(path), ret);
+    r = soundness_of(&source, path, &s);
+    if (r)
+        return r;
+    *ret = (struct archive_verdict){.level = s.sound ? ARCHIVE_STRUCTURE : ARCHIVE_NONE,
+                                    .other_version = s.other_version};
+    memcpy(ret->why, s.why, sizeof(ret->why));
+    return 0;
+}
+
+/* ------------------------------------------------------------------ what follows */
+
+struct finding {
+    const char *sha256;
+    const char *origin, *path; /* whose name it was judged by */
+    struct archive_verdict verdict;
+    bool taken_away, rotten; /* rotten: by the disk */
+};
+
+/* Whether files of that name say anything of themselves. */
+static bool is_judged(const char *path)
+{
+    return archive_is_known(str_last_segment(path)) || str_ends(path, ".whl.metadata");
+}
+
+static bool has_authority(const struct engine *e, const char *sha256)
+{
+    bool found = false;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (const struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
+        found = entry->authoritative && strcmp(entry->sha256, sha256) == 0;
+    pthread_rwlock_unlock(&e->files->lock);
+    return found;
+}
+
+/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
+static struct entry *next_entry(struct engine *e, const struct entry *entry)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *next = entry ? entry->hh.next : e->files->table;
+    pthread_rwlock_unlock(&e->files->lock);
+    return next;
+}
+
+/* Newcomers find nothing any more; a client that has it open reads on. */
+static void take_away(struct engine *e, const struct finding *f)
+{
+    for (struct entry *entry = next_entry(e, NULL); entry; entry = next_entry(e, entry)) {
+        if (strcmp(entry->sha256, f->sha256) != 0)
+            continue;
+        log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
+                  entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
+                  f->verdict.why);
+        core_problem(e, "unsound", entry->origin->name, entry->path,
+                     "what %s sent is in quarantine: %s",
+                     entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
+        files_forget_blob(e, entry);
+        commit_forget_promise(e, entry->origin->name, entry->path); /* its size is no wheel's */
+    }
+    marks_forget(e, f->sha256);
+    quarantine_put(e, f->sha256);
+}
+
+static void refuted(struct engine *e, struct finding *f)
+{
+    enum evidence now = f->verdict.contradicted ? EVIDENCE_DISPUTED : EVIDENCE_DAMAGED;
+    if (has_authority(e, f->sha256)) {
+        put(e, f->sha256, EVIDENCE_NONE, f->verdict.why);
+        return;
+    }
+    put(e, f->sha256, now, f->verdict.why);
+    take_away(e, f);
+    f->taken_away = true;
+}
+
+static enum evidence confirmed(const struct archive_verdict *verdict, const char *path)
+{
+    if (!is_judged(path))
+        return EVIDENCE_NONE;
+    return verdict->level == ARCHIVE_RECORD ? EVIDENCE_RECORD : EVIDENCE_SILENT;
+}
+
+/* ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
+static int apply(struct engine *e, struct finding *f)
+{
+    if (!space_paths(e, f->sha256)) /* evicted meanwhile */
+        return ENGINE_ABSENT;
+    if (evidence_of(e, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
+        return 0;
+    if (f->verdict.level != ARCHIVE_NONE || !is_judged(f->path))
+        put(e, f->sha256, confirmed(&f->verdict, f->path), f->verdict.why);
+    else if (commit_is_under_way(e, f->sha256)) /* it would take the bad bytes over */
+        return ENGINE_BUSY;
+    else
+        refuted(e, f);
+    if (f->verdict.other_version)
+        core_problem(e, "other-version", f->origin, f->path,
+                     "METADATA of the wheel names another version than its file name");
+    return 0;
+}
+
+static void apply_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    struct finding *f = (struct finding *)(uintptr_t)call->argument;
+    call->result = apply(call->engine, f);
+    sem_post(&call->done);
+}
+
+/* What the disk has spoilt since says nothing of the bytes that came: it is away by then. */
+static int is_as_it_came(struct engine *e, const struct finding *f, int64_t rate_bytes_s,
+                         const _Atomic bool *stop, bool *ret)
+{
+    enum verdict_of_blob verdict = BLOB_GOOD;
+    int r = f->verdict.level == ARCHIVE_NONE
+                ? engine_verify(e, f->sha256, rate_bytes_s, stop, &verdict)
+                : 0;
+    *ret = verdict == BLOB_GOOD;
+    return r;
+}
+
+/* Off the flight thread. */
+static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
+                 const _Atomic bool *stop)
+{
+    bool as_it_came = true;
+    int r = look_into(e, f->sha256, f->path, rate_bytes_s, stop, &f->verdict);
+    if (r == 0)
+        r = is_as_it_came(e, f, rate_bytes_s, stop, &as_it_came);
+    if (r)
+        return r == STORE_MISSING ? ENGINE_ABSENT : r;
+    if (as_it_came)
+        return core_call(e, apply_run, f);
+    f->taken_away = f->rotten = true;
+    return 0;
+}
+
+int engine_check_evidence(struct engine *e, const struct inventory_row *row, int64_t rate_bytes_s,
+                          const _Atomic bool *stop, bool *ret_sound, char **ret_why)
+{
+    auto_free char *origin = strndup(row->name, row->origin_len);
+    struct finding f = {
+        .sha256 = row->sha256, .origin = origin, .path = row->name + row->origin_len + 1};
+    int r = origin ? check(e, &f, rate_bytes_s, stop) : ERROR_NO_MEMORY;
+    if (r)
+        return r;
+    *ret_sound = !f.taken_away;
+    *ret_why = strdup(f.verdict.why);
+    return *ret_why ? 0 : ERROR_NO_MEMORY;
+}
+
+/* ------------------------------------------------------------------ background */
+
+static void done_run(struct job *job)
+{
+    struct evidences *all = container_of(job, struct evidences, job);
+    if (all->failed) /* not again before the next start */
+        (void)set(all->engine, all->sha256, EVIDENCE_SILENT, "it could not be read");
+    all->busy = false;
+}
+
+static void check_run(struct job *job)
+{
+    struct evidences *all = container_of(job, struct evidences, job);
+    struct engine *e = all->engine;
+    struct inventory_row row = {.name = all->name, .origin_len = strcspn(all->name, "/")};
+    auto_free char *origin = strndup(all->name, row.origin_len);
+    struct finding f = {.sha256 = all->sha256,
+                        .origin = origin ? origin : "",
+                        .path = all->name + row.origin_len + 1};
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE); /* of this thread alone */
+    int r = e->stopping ? ERROR_STOPPING : check(e, &f, 0, &e->stopping);
+    all->failed = r < 0 && r != ERROR_STOPPING;
+    if (all->failed)
+        log_warning("cannot check path=%s error=\"%s\"", all->name, error_text(r));
+    if (r == 0 && f.rotten)
+        (void)engine_refetch(e, &row, &e->stopping);
+    job->run = done_run;
+    core_post(e, job);
+}
+
+/* Where nobody names a digest and nobody has looked, or not at all of it. */
+static bool is_due(const struct engine *e, const struct entry *entry)
+{
+    enum evidence evidence = entry->sha256[0] ? evidence_of(e, entry->sha256) : EVIDENCE_RECORD;
+    return !entry->authoritative &&
+           (evidence == EVIDENCE_UNKNOWN || evidence == EVIDENCE_STRUCTURE);
+}
+
+static struct entry *next_due(struct engine *e)
+{
+    struct entry *found = NULL;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
+        if (is_due(e, entry))
+            found = entry;
+    pthread_rwlock_unlock(&e->files->lock);
+    return found;
+}
+
+void evidence_tick(struct engine *e, int64_t now_ms)
+{
+    struct evidences *all = e->evidences;
+    if (all->busy || !all->due || e->stopping || now_ms - all->looked_ms < LOOK_EVERY_MS)
+        return;
+    all->looked_ms = now_ms;
+    struct entry *entry = next_due(e);
+    if (!entry) {
+        all->due = false;
+        return;
+    }
+    char *name = str_printf("%s/%s", entry->origin->name, entry->path);
+    if (!name)
+        return;
+    free(all->name);
+    all->name = name;
+    memcpy(all->sha256, entry->sha256, sizeof(all->sha256));
+    all->busy = true;
+    all->job.run = check_run;
+    lane_post(all->lane, &all->job);
+}
+
+void evidence_write_status(struct engine *e, struct buf *to)
+{
+    static const char *const names[] = {"authority", "record", "structure", "none", "unchecked"};
+    unsigned counts[sizeof(names) / sizeof(names[0])] = {0};
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        if (!entry->sha256[0])
+            continue;
+        const char *level = evidence_level(e, entry, NULL);
+        size_t i = 0;
+        while (i < 4 && strcmp(names[i], level) != 0)
+            i++;
+        counts[i]++;
+    }
+    pthread_rwlock_unlock(&e->files->lock);
+    json_write_name(to, "evidence");
+    buf_putc(to, '{');
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_write_name(to, names[i]);
+        buf_printf(to, "%u", counts[i]);
+    }
+    buf_putc(to, '}');
+}

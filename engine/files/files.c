@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/evidence.h"
+#include "engine/files/flying.h"
+#include "engine/files/marks.h"
+#include "engine/files/quarantine.h"
+#include "engine/files/reading.h"
+#include "engine/files/refusals.h"
+#include "engine/files/renew.h"
+#include "engine/files/verify.h"
+#include "engine/folders/directory.h"
+#include "engine/loop/key.h"
+#include "engine/metadata/metadata.h"
+#include "engine/pages/delisted.h"
+#include "index/digests.h"
+
+enum {
+    TOUCH_EVERY_MS = 30000,
+    TOUCH_AFTER_S = 3600, /* a use is written down when the last one written is so old */
+    OPEN_LEAST = 16,
+    OPEN_MOST = 2048,
+    DISK_ERROR_MS = 10000, /* how long a failing disk is left alone */
+};
+
+/* ------------------------------------------------------------------ table */
+
+/* A quarter of the descriptors: the rest is for connections and downloads. */
+static size_t open_most(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > OPEN_MOST)
+        return OPEN_MOST;
+    return limit.rlim_cur / 4 > OPEN_LEAST ? (size_t)limit.rlim_cur / 4 : OPEN_LEAST;
+}
+
+int files_new(struct engine *e, struct files **ret)
+{
+    struct files *files = calloc(1, sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    files->engine = e;
+    pthread_rwlock_init(&files->lock, NULL);
+    files->open_most = open_most();
+    *ret = files;
+    return 0;
+}
+
+static void entry_free(struct entry *entry)
+{
+    blob_unref(entry->blob);
+    board_unref(entry->board);
+    free(entry->key);
+    free(entry->etag);
+    free(entry->mirrors);
+    free(entry->validator);
+    free(entry->leftover);
+    free(entry);
+}
+
+void files_free(struct files *files)
+{
+    struct entry *entry, *next;
+    if (!files)
+        return;
+    HASH_ITER(hh, files->table, entry, next)
+    {
+        HASH_DEL(files->table, entry);
+        entry_free(entry);
+    }
+    pthread_rwlock_destroy(&files->lock);
+    free(files);
+}
+
+struct entry *files_add(struct files *files, const struct origin *origin, const char *path)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    entry->key = key_new(origin->name, path, &entry->key_len);
+    if (!entry->key) {
+        free(entry);
+        return NULL;
+    }
+    entry->path = entry->key + strlen(origin->name) + 1;
+    entry->origin = origin;
+    entry->size = -1;
+    HASH_ADD_KEYPTR(hh, files->table, entry->key, entry->key_len, entry);
+    return entry;
+}
+
+struct entry *files_find(struct files *files, const char *origin, const char *path)
+{
+    char key[KEY_MAX_BYTES];
+    struct entry *entry = NULL;
+    size_t len = key_make(key, origin, path);
+    if (len)
+        HASH_FIND(hh, files->table, key, len, entry);
+    return entry;
+}
+
+/* It is out of the table. */
+static void forget_entry(struct engine *e, struct entry *entry)
+{
+    e->files->open_count -= entry->blob != NULL;
+    if (entry->is_renewal)
+        renew_gone(e, entry);
+    if (entry->sha256[0]) {
+        space_drop(e, entry->sha256);
+        delisted_drop(e, entry);
+    }
+    entry_free(entry);
+}
+
+void files_drop(struct engine *e, struct entry *entry)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    HASH_DEL(e->files->table, entry);
+    pthread_rwlock_unlock(&e->files->lock);
+    forget_entry(e, entry);
+}
+
+bool files_drop_idle(struct engine *e, struct entry *entry)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    bool idle = !entry->board;
+    if (idle)
+        HASH_DEL(e->files->table, entry);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (idle)
+        forget_entry(e, entry);
+    return idle;
+}
+
+void files_drop_leftover(struct engine *e, struct entry *entry)
+{
+    flying_discard(e, entry->leftover);
+    entry->leftover = NULL;
+    if (!entry->is_failed)
+        (void)files_drop_idle(e, entry); /* else somebody has just come for it */
+}
+
+void files_set_board(struct engine *e, struct entry *entry, struct board *board)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    struct board *old = entry->board;
+    entry->board = board;
+    pthread_rwlock_unlock(&e->files->lock);
+    board_unref(old);
+}
+
+void files_set_blob(struct engine *e, struct entry *entry, struct blob *blob)
+{
+    pthread_rwlock_wrlock(&e->files->lock);
+    struct blob *old_blob = entry->blob;
+    struct board *old_board = entry->board;
+    entry->blob = blob;
+    entry->board = NULL;
+    pthread_rwlock_unlock(&e->files->lock);
+    e->files->open_count += (blob != NULL) - (size_t)(old_blob != NULL);
+    blob_unref(old_blob);
+    board_unref(old_board);
+}
+
+void files_note_disk_error(struct engine *e, int error)
+{
+    e->files->disk_error = error;
+    e->files->disk_error_ms = clock_monotonic_ms() + DISK_ERROR_MS;
+}
+
+bool files_disk_fails(const struct engine *e)
+{
+    return e->files->disk_error && clock_monotonic_ms() < e->files->disk_error_ms;
+}
+
+void files_note_failure(struct engine *e, struct entry *entry)
+{
+    if (entry->is_failed)
+        return;
+    entry->is_failed = true;
+    entry->next_failed = e->files->failed;
+    e->files->failed = entry;
+}
+
+static void end_failure(struct engine *e, struct entry *entry)
+{
+    struct entry **p = &e->files->failed;
+    while (*p != entry)
+        p = &(*p)->next_failed;
+    *p = entry->next_failed;
+    entry->is_failed = false;
+}
+
+void files_forget_blob(struct engine *e, struct entry *entry)
+{
+    if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
+        files_set_blob(e, entry, NULL);
+    space_drop(e, entry->sha256);
+    delisted_drop(e, entry);
+    entry->sha256[0] = '\0';
+    entry->size = -1;
+    entry->authoritative = false;
+    free(entry->etag);
+    entry->etag = NULL;
+}
+
+void files_refute(struct engine *e, struct entry *entry, const char *expected)
+{
+    log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
+                entry->path, entry->sha256, expected);
+    core_problem(e, "wrong-digest", entry->origin->name, entry->path,
+                 "what was kept is not %s%s: in quarantine",
+                 str_is_sha256(expected) ? "sha256 " : "", expected);
+    if (space_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
+        marks_forget(e, entry->sha256);
+        evidence_forget(e, entry->sha256);
+        quarantine_put(e, entry->sha256);
+    }
+    files_forget_blob(e, entry);
+}
+
+void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)
+{
+    if (entry->authoritative == authoritative)
+        return;
+    entry->authoritative = authoritative;
+    commit_authority(e, entry);
+}
+
+/* What is kept is compared with what is claimed now, not trusted: by SHA-256 at once, else before
+ * the next who asks gets any of it (flights.c). */
+static void learn_of_kept(struct engine *e, struct entry *entry, const char *agreed)
+{
+    char sha256[SHA256_HEX];
+    if (!digests_sha256(agreed, sha256) || strchr(agreed, ' ')) {
+        files_set_authority(e, entry, false);
+        if (entry->blob)
+            files_set_blob(e, entry, NULL);
+    } else if (strcmp(entry->sha256, sha256) == 0) {
+        files_set_authority(e, entry, true);
+    } else {
+        files_refute(e, entry, sha256);
+        commit_authority(e, entry);
+    }
+}
+
+void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
+                        const char *agreed)
+{
+    metadata_learn_claims(e, origin->name, path, agreed);
+    refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin->name, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (entry && entry->flying)
+        flights_learn_claims(e, entry, agreed);
+    if (entry && entry->sha256[0])
+        learn_of_kept(e, entry, agreed);
+}
+
+/* ------------------------------------------------------------------- open */
+
+struct open_job {
+    struct job job;
+    struct engine *engine;
+    struct entry *entry; /* fresh: its flight begins; else NULL */
+    struct board *board; /* of an entry that is being opened already, or: */
+    char *failed;        /* the path of one that has failed and is to be tried again; else NULL */
+    enum file_use use;
+    char *via;
+    bool refresh;
+};
+
+/* The waiters of this board ask again, unless the failure still stands: then the entry gets it. */
+static void try_again(struct open_job *o)
+{
+    struct engine *e = o->engine;
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, o->board->origin->name, o->failed);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (!entry || !entry->is_failed || !entry->board || entry->board->state != BOARD_CLOSED) {
+        board_close(o->board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+        return;
+    }
+    end_failure(e, entry);
+    if (entry->flying) {
+        flying_take_board(entry->flying, board_ref(o->board));
+        flights_interest(e, o->board, o->use);
+    } else {
+        files_set_board(e, entry, board_ref(o->board));
+        flights_open(e, entry, o->use, o->via, o->refresh);
+    }
+}
+
+static void open_job_run(struct job *job)
+{
+    struct open_job *o = container_of(job, struct open_job, job);
+    if ((o->entry || o->failed) && o->engine->stopping)
+        board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
+    else if (o->failed)
+        try_again(o);
+    else if (o->entry)
+        flights_open(o->engine, o->entry, o->use, o->via, o->refresh);
+    else
+        flights_interest(o->engine, o->board, o->use);
+    board_unref(o->board);
+    free(o->failed);
+    free(o->via);
+    free(o);
+}
+
+static bool post_open(struct engine *e, struct entry *entry, struct board *board,
+                      const struct file_query *query, const char *failed)
+{
+    struct open_job *o = calloc(1, sizeof(*o));
+    char *path = str_dup(failed);
+    if (!o || (failed && !path)) {
+        free(o);
+        free(path);
+        return false;
+    }
+    *o = (struct open_job){.job.run = open_job_run,
+                           .engine = e,
+                           .entry = entry,
+                           .board = board_ref(board),
+                           .failed = path,
+                           .use = query->use,
+                           .via = str_dup(query->via),
+                           .refresh = query->refresh};
+    core_post(e, &o->job);
+    return true;
+}
+
+/* What the table says of a file: references to its blob or board. */
+struct found {
+    struct blob *blob;
+    struct board *board;
+    bool fresh;
+    bool look_due;              /* see engine/files/renew.h */
+    char cut_short[SHA256_HEX]; /* the blob is; "": it is not */
+    struct file_facts facts;
+    char etag[96], mirrors[256];
+};
+
+static void look(struct engine *e, const struct file_query *query, struct found *ret)
+{
+    struct files *files = e->files;
+    pthread_rwlock_rdlock(&files->lock);
+    struct entry *entry = files_find(files, query->origin, query->path);
+    if (entry && entry->blob) {
+        ret->blob = blob_ref(entry->blob);
+        if (blob_is_short(entry->blob, entry->size))
+            memcpy(ret->cut_short, entry->sha256, sizeof(ret->cut_short));
+        ret->facts.size = entry->size;
+        ret->facts.immutable = entry->authoritative;
+        str_copy(ret->etag, sizeof(ret->etag), entry->etag ? entry->etag : "");
+        str_copy(ret->mirrors, sizeof(ret->mirrors), entry->mirrors ? entry->mirrors : "");
+        entry->used_s = clock_real_s();
+        entry->used_after = ++files->uses;
+        ret->look_due = renew_is_due(e, entry, query->refresh);
+    } else if (entry && entry->board) {
+        ret->board = board_ref(entry->board);
+    }
+    pthread_rwlock_unlock(&files->lock);
+}
+
+/* A brief failure answers only the clients that waited for it. */
+static bool is_over(const struct board *board, const struct file_query *query)
+{
+    return board && board->state == BOARD_CLOSED && board->is_brief && !query->waited;
+}
+
+/* Nobody has it yet: puts up a board, and the flight thread does the rest. */
+static int begin(struct engine *e, const struct origin *origin, const struct file_query *query,
+                 struct found *ret)
+{
+    struct files *files = e->files;
+    struct entry *fresh = NULL;
+    pthread_rwlock_wrlock(&files->lock);
+    struct entry *entry = files_find(files, query->origin, query->path);
+    if (!entry)
+        entry = files_add(files, origin, query->path);
+    if (entry && !entry->board && !entry->blob && board_new(origin, &entry->board) == 0)
+        fresh = entry;
+    if (entry && entry->board)
+        ret->board = board_ref(entry->board);
+    pthread_rwlock_unlock(&files->lock);
+    if (fresh) {
+        ret->fresh = true;
+        if (!post_open(e, fresh, ret->board, query, NULL))
+            abort();
+    }
+    return entry ? 0 : ERROR_NO_MEMORY;
+}
+
+/* A failed entry belongs to the flight thread, which gives it the new board. */
+static int begin_again(struct engine *e, const struct origin *origin,
+                       const struct file_query *query, struct found *ret)
+{
+    board_unref(ret->board);
+    ret->board = NULL;
+    ret->fresh = true;
+    int r = board_new(origin, &ret->board);
+    if (r == 0 && !post_open(e, NULL, ret->board, query, query->path))
+        abort();
+    return r;
+}
+
+static bool is_decided(void *arg)
+{
+    return ((struct board *)arg)->state != BOARD_OPENING;
+}
+
+/* A board that is known, failed or hands over to a pass. */
+static int from_board(struct engine *e, struct board *board, int state,
+                      const struct file_query *query, struct file **ret)
+{
+    struct file_facts facts = {.size = board->size, .etag = board->etag};
+    bool closed = state == BOARD_CLOSED;
+    bool passing = closed && board->wants_pass;
+    bool partial = board->had_bytes || (board->has_bytes && !query->waited);
+    facts.state = partial ? FILE_PARTIAL : FILE_MISS;
+    if (board->limit == INT64_MAX && !query->waited) /* all of it is there, and verified */
+        facts.state = FILE_HIT;
+    if (passing || board->unkept)
+        facts.state = FILE_PASS;
+    /* A whole file is checked before its last byte; of a part or HEAD nothing is, unless it is
+     * done. */
+    bool checked = query->use == FILE_USE_WHOLE || board->limit == INT64_MAX;
+    facts.immutable = board->authoritative && checked;
+    if (closed && !passing) {
+        facts.outcome = board->outcome;
+        facts.detail = board->detail;
+    }
+    return reading_new(e, &facts, NULL, board, NULL, query, ret);
+}
+
+bool files_has_board(struct files *files, const char *path, const struct board *board)
+{
+    pthread_rwlock_rdlock(&files->lock);
+    struct entry *entry = files_find(files, board->origin->name, path);
+    bool current = entry && entry->board == board;
+    pthread_rwlock_unlock(&files->lock);
+    return current;
+}
+
+static int refuse(struct engine *e, enum outcome outcome, const char *detail,
+                  const struct file_query *query, struct file **ret)
+{
+    struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
+    return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
+}
+
+/* Nobody has said yet what file this is. */
+static int refuse_late(struct engine *e, struct board *board, const struct file_query *query,
+                       struct file **ret)
+{
+    char detail[FILE_DETAIL];
+    enum outcome outcome = reading_say_late(board, detail, sizeof(detail));
+    return refuse(e, outcome, detail, query, ret);
+}
+
+/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
+enum { ENGINE_AGAIN = 100 };
+static int follow(struct engine *e, struct found *found, const struct file_query *query,
+                  struct waiter *waiter, struct file **ret)
+{
+    struct board *board = found->board;
+    int state = board->state;
+    if (state == BOARD_OPENING && waiter_is_late(waiter))
+        return refuse_late(e, board, query, ret);
+    if (state == BOARD_OPENING) {
+        if (!found->fresh && !post_open(e, NULL, board, query, NULL))
+            return ERROR_NO_MEMORY;
+        waiter->want = 0;
+        return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
+                   ? ENGINE_WAIT
+                   : ENGINE_AGAIN;
+    }
+    if (state == BOARD_ASK_AGAIN ||
+        (state == BOARD_CLOSED && !files_has_board(e->files, query->path, board)))
+        return ENGINE_AGAIN;
+    return from_board(e, board, state, query, ret);
+}
+
+static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
+{
+    const struct origins *origins = core_origins(e);
+    char detail[FILE_DETAIL];
+    int len =
+        snprintf(detail, sizeof(detail), "there is no origin %.100s; there are", query->origin);
+    for (size_t i = 0; i < origins->count && (size_t)len < sizeof(detail); i++)
+        len += snprintf(detail + len, sizeof(detail) - (size_t)len, "%s %s", i ? "," : "",
+                        origins->list[i].name);
+    return refuse(e, OUTCOME_NO_FILE, detail, query, ret);
+}
+
+static int open_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                     struct file **ret)
+{
+    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    if (!origin)
+        return refuse_origin(e, query, ret);
+    if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
+        return refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
+    struct file_query again = *query;
+    for (int tries = 0; tries < 8; tries++, query = &again) {
+        struct found found = {0};
+        if (e->stopping)
+            return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
+        look(e, query, &found);
+        if (found.look_due)
+            renew_look(e, query->origin, query->path, query->refresh);
+        int r = 0;
+        if (is_over(found.board, query))
+            r = begin_again(e, origin, query, &found);
+        else if (!found.blob && !found.board)
+            r = begin(e, origin, query, &found);
+        if (found.cut_short[0]) {
+            verify_cut_short(e, found.cut_short);
+            blob_unref(found.blob);
+            return refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again", query,
+                          ret);
+        }
+        if (found.blob) {
+            found.facts.etag = found.etag;
+            found.facts.state = FILE_HIT;
+            return reading_new(e, &found.facts, found.blob, NULL, found.mirrors, query, ret);
+        }
+        if (r == 0 && found.board)
+            r = follow(e, &found, query, waiter, ret);
+        else if (r == 0)
+            r = ENGINE_AGAIN; /* a blob appeared between the two looks */
+        board_unref(found.board);
+        again.waited |= found.fresh; /* who began it has missed, whatever has come since */
+        if (r != ENGINE_AGAIN)
+            return r;
+    }
+    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+}
+
+int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                struct file **ret)
+{
+    *ret = NULL;
+    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    if (origin && origin->directory)
+        return directory_file(e, origin, query, waiter, ret);
+    for (int tries = 0; tries < 4; tries++) {
+        int r = metadata_file(e, query, waiter, ret);
+        if (r != METADATA_ELSEWHERE)
+            return r;
+        r = open_file(e, query, waiter, ret);
+        if (r || !metadata_missed(e, query, file_facts(*ret)))
+            return r;
+        file_close(*ret);
+        *ret = NULL;
+    }
+    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+}
+
+/* ------------------------------------------------------------------- time */
+
+struct touch {
+    const char *origin;
+    char *path;
+    int64_t used_s;
+    struct touch *next;
+};
+
+/* All that are due, in one transaction. */
+struct touches {
+    struct job job;
+    struct engine *engine;
+    struct touch *first;
+};
+
+static void touches_run(struct job *job)
+{
+    struct touches *touches = container_of(job, struct touches, job);
+    struct catalogue *catalogue = touches->engine->catalogue;
+    int r = catalogue_begin(catalogue);
+    while (touches->first) {
+        struct touch *t = touches->first;
+        touches->first = t->next;
+        if (r == 0)
+            r = catalogue_touch(catalogue, t->origin, t->path, t->used_s);
+        free(t->path);
+        free(t);
+    }
+    if (r == 0)
+        (void)catalogue_commit(catalogue); /* what is lost is the order of eviction */
+    else
+        catalogue_rollback(catalogue);
+    free(touches);
+}
+
+static void add_touch(struct touches *touches, struct entry *entry, int64_t used_s)
+{
+    struct touch *t = calloc(1, sizeof(*t));
+    char *path = strdup(entry->path);
+    if (!t || !path) {
+        free(t);
+        free(path);
+        return;
+    }
+    *t = (struct touch){entry->origin->name, path, used_s, touches->first};
+    touches->first = t;
+    entry->written_s = used_s;
+}
+
+/* Writes down last use, coalesced: more often than once an hour nobody needs to know. */
+static void write_touches(struct engine *e, int64_t least_age_s)
+{
+    struct touches *touches = calloc(1, sizeof(*touches));
+    if (!touches)
+        return;
+    *touches = (struct touches){.job.run = touches_run, .engine = e};
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        int64_t used_s = entry->used_s;
+        if (entry->sha256[0] && used_s - entry->written_s >= least_age_s &&
+            used_s != entry->written_s)
+            add_touch(touches, entry, used_s);
+    }
+    if (touches->first)
+        lane_post(e->catalogue_lane, &touches->job);
+    else
+        free(touches);
+}
+
+void files_tick(struct engine *e, int64_t now_ms)
+{
+    flights_tick(e, now_ms);
+    if (now_ms - e->files->touched_ms < TOUCH_EVERY_MS)
+        return;
+    e->files->touched_ms = now_ms;
+    pthread_rwlock_rdlock(&e->files->lock);
+    write_touches(e, TOUCH_AFTER_S);
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+void files_stop(struct engine *e)
+{
+    flights_stop(e);
+    pthread_rwlock_rdlock(&e->files->lock);
+    write_touches(e, 1);
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+void files_write_status(struct engine *e, struct buf *to)
+{
+    unsigned blobs, partials = flights_count(e);
+    int64_t bytes = space_used(e, &blobs);
+    int64_t free_bytes = store_free_bytes(e->store);
+    bool full =
+        bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
+    const char *state = full ? "full" : "ok";
+    if (files_disk_fails(e))
+        state = error_is_space(e->files->disk_error) ? "full" : "read-only";
+    json_write_name(to, "cache");
+    buf_printf(to,
+               "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
+               ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
+               bytes, blobs, partials, e->options.max_size, free_bytes, state);
+    json_write_name(to, "flights");
+    buf_putc(to, '[');
+    flights_write_status(e, to);
+    buf_putc(to, ']');
+}

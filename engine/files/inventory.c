@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/inventory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/files/evidence.h"
+#include "engine/files/flying.h"
+#include "engine/files/marks.h"
+
+enum { PREFIX_LEAST = 4 };
+
+/* ------------------------------------------------------------------ names */
+
+static bool is_digest_prefix(const char *sha256, const char *name)
+{
+    if (str_starts(name, "sha256:"))
+        name += strlen("sha256:");
+    size_t len = strlen(name);
+    return len >= PREFIX_LEAST && strncasecmp(sha256, name, len) == 0;
+}
+
+bool inventory_matches(const struct inventory_row *row, const char *name)
+{
+    return strcmp(row->name, name) == 0 || strcmp(str_last_segment(row->name), name) == 0 ||
+           is_digest_prefix(row->sha256, name);
+}
+
+static bool is_same_blob(const struct inventory_row *a, const struct inventory_row *b)
+{
+    return a->sha256[0] && strcmp(a->sha256, b->sha256) == 0;
+}
+
+int inventory_find(const struct inventory *inventory, const char *name,
+                   const struct inventory_row **ret)
+{
+    const struct inventory_row *found = NULL;
+    bool several = false;
+    for (size_t i = 0; i < inventory->count; i++) {
+        const struct inventory_row *row = &inventory->rows[i];
+        if (strcmp(row->name, name) == 0) {
+            *ret = row;
+            return 0;
+        }
+        if (!inventory_matches(row, name))
+            continue;
+        several |= found && !is_same_blob(found, row);
+        if (!found)
+            found = row;
+    }
+    if (several)
+        return INVENTORY_SEVERAL;
+    if (!found)
+        return INVENTORY_NONE;
+    *ret = found;
+    return 0;
+}
+
+void inventory_free(struct inventory *inventory)
+{
+    if (!inventory)
+        return;
+    for (size_t i = 0; i < inventory->count; i++) {
+        free(inventory->rows[i].name);
+        free(inventory->rows[i].etag);
+        free(inventory->rows[i].mirrors);
+        free(inventory->rows[i].level_why);
+    }
+    free(inventory->rows);
+    free(inventory);
+}
+
+DEFINE_CLEANUP(struct inventory, inventory_free)
+
+/* ---------------------------------------------------------------- picture */
+
+static int add_row(struct inventory *inventory, const struct entry *entry,
+                   struct inventory_row **ret)
+{
+    struct inventory_row *row = &inventory->rows[inventory->count];
+    *row = (struct inventory_row){.origin_len = strlen(entry->origin->name),
+                                  .name = str_printf("%s/%s", entry->origin->name, entry->path),
+                                  .size = entry->size,
+                                  .used_s = entry->used_s};
+    if (!row->name)
+        return ERROR_NO_MEMORY;
+    inventory->count++;
+    *ret = row;
+    return 0;
+}
+
+static int add_complete(struct engine *e, struct inventory *inventory, const struct entry *entry)
+{
+    struct inventory_row *row;
+    int r = add_row(inventory, entry, &row);
+    if (r)
+        return r;
+    memcpy(row->sha256, entry->sha256, sizeof(row->sha256));
+    row->present = entry->size;
+    row->pinned = marks_is_pinned(e, entry->sha256);
+    row->verified_s = marks_verified_s(e, entry->sha256);
+    row->authoritative = entry->authoritative;
+    const char *why;
+    row->level = evidence_level(e, entry, &why);
+    row->level_why = strdup(why);
+    row->etag = str_dup(entry->etag);
+    row->mirrors = str_dup(entry->mirrors);
+    return 0;
+}
+
+/* Being fetched, or left over from a flight that ended. */
+static int add_partial(struct inventory *inventory, const struct entry *entry)
+{
+    struct inventory_row *row;
+    struct flight_view view = {.size = entry->leftover_size, .present = entry->leftover_present};
+    int r = add_row(inventory, entry, &row);
+    if (r)
+        return r;
+    if (entry->flying)
+        flight_view(entry->flying->flight, &view);
+    else
+        row->used_s = entry->leftover_s;
+    row->size = view.size;
+    row->present = view.present;
+    row->readers = view.readers;
+    return 0;
+}
+
+static int fill(struct engine *e, struct inventory *inventory)
+{
+    int r = 0;
+    inventory->rows = calloc(HASH_COUNT(e->files->table) + 1, sizeof(*inventory->rows));
+    if (!inventory->rows)
+        return ERROR_NO_MEMORY;
+    for (struct entry *entry = e->files->table; entry && r == 0; entry = entry->hh.next) {
+        if (entry->is_renewal)
+            continue; /* what it will replace has its row */
+        if (entry->sha256[0])
+            r = add_complete(e, inventory, entry);
+        else if (entry->flying ? entry->flying->flight != NULL : entry->leftover != NULL)
+            r = add_partial(inventory, entry);
+    }
+    return r;
+}
+
+static void inventory_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    struct inventory *const *inventory = call->argument;
+    pthread_rwlock_rdlock(&call->engine->files->lock);
+    call->result = fill(call->engine, *inventory);
+    pthread_rwlock_unlock(&call->engine->files->lock);
+    sem_post(&call->done);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct inventory_row *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+int engine_inventory(struct engine *e, struct inventory **ret)
+{
+    AUTO(inventory_free) struct inventory *inventory = calloc(1, sizeof(*inventory));
+    if (!inventory)
+        return ERROR_NO_MEMORY;
+    int r = core_call(e, inventory_run, &inventory);
+    if (r)
+        return r;
+    qsort(inventory->rows, inventory->count, sizeof(*inventory->rows), by_name);
+    *ret = inventory;
+    inventory = NULL;
+    return 0;
+}
+
+/* ------------------------------------------------------------ what is done */
+
+struct pin_call {
+    const char *sha256;
+    bool pinned;
+};
+
+static void pin_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    const struct pin_call *pin = call->argument;
+    call->result = space_paths(call->engine, pin->sha256)
+                       ? marks_pin(call->engine, pin->sha256, pin->pinned)
+                       : ENGINE_ABSENT;
+    sem_post(&call->done);
+}
+
+int engine_pin(struct engine *e, const char *sha256, bool pinned)
+{
+    struct pin_call pin = {sha256, pinned};
+    return *sha256 ? core_call(e, pin_run, &pin) : ENGINE_ABSENT;
+}
+
+static int forget_partial(struct engine *e, const struct inventory_row *row)
+{
+    struct flight_view view;
+    const char *path = row->name + row->origin_len + 1;
+    auto_free char *origin = strndup(row->name, row->origin_len);
+    if (!origin)
+        return ERROR_NO_MEMORY;
+    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another */
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    if (!entry || entry->sha256[0] || !(entry->flying || entry->leftover))
+        return ENGINE_ABSENT;
+    if (entry->flying && (!entry->flying->flight || entry->flying->committing))
+        return ENGINE_BUSY;
+    if (entry->flying) {
+        flight_view(entry->flying->flight, &view);
+        if (view.readers)
+            return ENGINE_BUSY;
+        flying_forget(entry->flying, false);
+    } else {
+        files_drop_leftover(e, entry);
+    }
+    return 0;
+}
+
+static void remove_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    const struct inventory_row *row = call->argument;
+    if (!row->sha256[0])
+        call->result = forget_partial(call->engine, row);
+    else if (marks_is_pinned(call->engine, row->sha256))
+        call->result = ENGINE_PINNED;
+    else
+        call->result = space_remove(call->engine, row->sha256);
+    sem_post(&call->done);
+}
+
+int engine_remove(struct engine *e, const struct inventory_row *row)
+{
+    return core_call(e, remove_run, row);
+}

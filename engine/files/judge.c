@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/claims/claim_check.h"
+#include "engine/files/flying.h"
+#include "engine/files/rehash.h"
+#include "engine/files/soundness.h"
+#include "engine/metadata/metadata.h"
+
+/*
+ * Life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed -> once more]
+ * [-> by_structure] -> tell -> freed. The verdict is told as a job of its own, never from within
+ * judge_start: the flight's commands are being carried out there.
+ */
+struct judgement {
+    struct job job;
+    struct flying *flying;
+    struct partial *partial;
+    uint64_t number;
+    int64_t size;
+    bool is_renewal;
+    char sha256[SHA256_HEX]; /* of the bytes */
+    struct claim_check check;
+    enum flight_verdict verdict;
+    int error;         /* < 0: the disk does not let us see; then there is no verdict */
+    char senders[128]; /* mirrors' names, of the bytes */
+    char detail[FLIGHT_DETAIL];
+};
+
+/* ------------------------------------------------------------------ the end */
+
+static void told_run(struct job *job)
+{
+    struct judgement *j = container_of(job, struct judgement, job);
+    struct flying *fl = j->flying;
+    if (!fl->over) {
+        flying_set_claims(fl, j->check.set, j->check.version);
+        if (j->error)
+            flight_on_disk_error(fl->flight, j->error);
+        else
+            flight_on_judged(fl->flight, j->number, j->verdict, j->detail);
+        flying_drain(fl);
+        if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* behind the cut, which forgets */
+            metadata_refuse(fl->engine, fl->origin->name, j->check.path, j->detail);
+    }
+    claim_check_release(&j->check);
+    partial_unref(j->partial);
+    flying_unref(fl);
+    free(j);
+}
+
+/* Any thread. */
+static void tell(struct judgement *j)
+{
+    j->job.run = told_run;
+    core_post(j->flying->engine, &j->job);
+}
+
+/* ---------------------------------------------------------------- structure */
+
+/* Nobody vouches for them: what was promised of the file is not the file's, either. Log and problem
+ * are blame.c's. */
+static void refuse_unsound(struct judgement *j, const struct soundness *s)
+{
+    struct flying *fl = j->flying;
+    j->verdict = FLIGHT_UNSOUND;
+    (void)snprintf(j->detail, sizeof(j->detail), "%.60s sent no sound file: %.150s", j->senders,
+                   s->why);
+    if (!fl->entry->is_renewal)
+        commit_forget_promise(fl->engine, fl->origin->name, fl->path);
+}
+
+static void judged_by_structure(void *owner, int error, const struct soundness *s)
+{
+    struct judgement *j = owner;
+    struct flying *fl = j->flying;
+    bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
+    if (!is_claimed && j->check.version != fl->engine->claims_version && !fl->engine->stopping) {
+        claim_check_start(&j->check); /* somebody may have claimed one meanwhile */
+        return;
+    }
+    j->error = error;
+    j->verdict = is_claimed ? FLIGHT_AGREED : FLIGHT_SOUND;
+    if (error == 0 && !fl->over) {
+        fl->evidence_level = s->evidence;
+        if (!s->sound)
+            refuse_unsound(j, s);
+        else if (s->other_version)
+            core_problem(fl->engine, "other-version", fl->origin->name, fl->path,
+                         "METADATA names another version than the file name");
+    }
+    tell(j);
+}
+
+/* Nobody claims a digest, or those who do contradict each other: the bytes speak for themselves. */
+static void by_structure(struct judgement *j)
+{
+    struct flying *fl = j->flying;
+    j->error =
+        soundness_ask(fl->engine, j->partial, j->size, fl->path, j->sha256, judged_by_structure, j);
+    if (j->error)
+        tell(j);
+}
+
+/* ------------------------------------------------------------------- claims */
+
+/* Bytes of which a page claims more than they were hashed for on the way. */
+static void on_rehashed(void *context, int error, const struct digests *found)
+{
+    struct judgement *j = context;
+    j->error = error;
+    if (error) {
+        tell(j);
+        return;
+    }
+    digests_add_set(&j->check.found, found);
+    claim_check_start(&j->check);
+}
+
+static void hash_more(struct judgement *j)
+{
+    uint32_t missing = claim_set_algorithms(j->check.set);
+    for (size_t i = 0; i < j->check.found.count; i++)
+        missing &= ~(1u << j->check.found.list[i].algorithm);
+    j->error = rehash_start(j->flying->engine, j->partial ? j->partial->fd : -1, j->size, missing,
+                            on_rehashed, j);
+    if (j->error)
+        tell(j);
+}
+
+/* What is claimed of the file decides, where anything is. */
+static void by_claims(struct claim_check *check)
+{
+    struct judgement *j = check->context;
+    switch (check->verdict) {
+    case CLAIMS_UNKNOWN:
+        hash_more(j);
+        return;
+    case CLAIMS_NONE:
+    case CLAIMS_DISPUTED:
+        by_structure(j);
+        return;
+    case CLAIMS_AGREE:
+        j->verdict = FLIGHT_AGREED;
+        break;
+    case CLAIMS_REFUSE:
+        j->verdict = FLIGHT_WRONG;
+        claim_check_describe(check, j->senders, j->detail, sizeof(j->detail));
+        break;
+    }
+    tell(j);
+}
+
+void judge_start(struct flying *fl, const struct flight_command *c)
+{
+    struct judgement *j = calloc(1, sizeof(*j));
+    if (!j || !claim_check_init(&j->check, fl->engine, fl->origin, fl->path, fl->claims,
+                                fl->claims_version)) {
+        free(j);
+        flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
+        return;
+    }
+    j->flying = fl;
+    j->partial = fl->partial ? partial_ref(fl->partial) : NULL;
+    j->number = c->judgement;
+    j->size = c->size;
+    j->is_renewal = fl->entry->is_renewal;
+    memcpy(j->sha256, c->sha256, sizeof(j->sha256));
+    j->check.found = fl->found;
+    (void)digests_add(&j->check.found, DIGEST_SHA256, c->sha256);
+    j->check.done = by_claims;
+    j->check.context = j;
+    fl->judged_size = c->size;
+    struct flight_view view;
+    flight_view(fl->flight, &view);
+    core_mirror_names(fl->origin, view.senders, j->senders, sizeof(j->senders));
+    flying_ref(fl);
+    claim_check_start(&j->check);
+}

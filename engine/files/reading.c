@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/reading.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/files/pass.h"
+#include "engine/metadata/metadata.h"
+
+enum { COLD_BYTES = 64 << 10 };
+
+/* A block that was not in memory, read by the disk lane. */
+enum cold_state { COLD_NONE, COLD_READING, COLD_READY };
+struct cold {
+    struct job job;
+    struct waitlist list;
+    _Atomic int state;
+    int fd;
+    int64_t offset;
+    size_t len;
+    int error;
+    char *data; /* COLD_BYTES */
+};
+
+struct file {
+    _Atomic int refs; /* the client's, and a cold read's */
+    struct engine *engine;
+    struct file_facts facts;
+    char etag[96], detail[FILE_DETAIL], mirrors[256];
+    char *path, *via;
+    struct blob *blob;
+    struct board *board;
+    struct pass *pass;
+    struct metadata_text *text; /* all of the file, in memory */
+    uint64_t reader;            /* number on the board's flight; 0 none */
+    int64_t from, to;
+    bool whole;
+    struct cold cold;
+};
+
+static void file_unref(struct file *f)
+{
+    if (--f->refs > 0)
+        return;
+    blob_unref(f->blob);
+    board_unref(f->board);
+    metadata_text_unref(f->text);
+    waitlist_release(&f->cold.list);
+    free(f->cold.data);
+    free(f->path);
+    free(f->via);
+    free(f);
+}
+
+int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
+                struct board *board, const char *mirrors, const struct file_query *query,
+                struct file **ret)
+{
+    struct file *f = calloc(1, sizeof(*f));
+    if (!f) {
+        blob_unref(blob);
+        return ERROR_NO_MEMORY;
+    }
+    f->refs = 1;
+    f->engine = e;
+    f->facts = *facts;
+    str_copy(f->etag, sizeof(f->etag), facts->etag ? facts->etag : "");
+    str_copy(f->detail, sizeof(f->detail), facts->detail ? facts->detail : "");
+    str_copy(f->mirrors, sizeof(f->mirrors), mirrors ? mirrors : "");
+    f->facts.etag = f->etag;
+    f->facts.detail = f->detail;
+    f->blob = blob;
+    f->board = board ? board_ref(board) : NULL;
+    f->path = strdup(query->path);
+    f->via = str_dup(query->via);
+    waitlist_init(&f->cold.list);
+    if (!f->path) {
+        file_unref(f);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = f;
+    return 0;
+}
+
+int reading_new_text(struct engine *e, const struct file_facts *facts, struct metadata_text *text,
+                     const char *mirrors, const struct file_query *query, struct file **ret)
+{
+    int r = reading_new(e, facts, NULL, NULL, mirrors, query, ret);
+    if (r)
+        metadata_text_unref(text);
+    else
+        (*ret)->text = text;
+    return r;
+}
+
+const struct file_facts *file_facts(const struct file *f)
+{
+    return &f->facts;
+}
+
+void file_mirrors(struct file *f, char *ret, size_t size)
+{
+    if (f->board)
+        core_mirror_names(f->board->origin, f->board->senders, ret, size);
+    else
+        str_copy(ret, size, f->mirrors);
+}
+
+/* --------------------------------------------------- telling the flight */
+
+struct reader_job {
+    struct job job;
+    struct engine *engine;
+    struct board *board;
+    uint64_t reader;
+    enum file_use use;
+    int64_t from, to;
+    bool left;
+};
+
+static void reader_run(struct job *job)
+{
+    struct reader_job *r = container_of(job, struct reader_job, job);
+    if (r->left)
+        flights_reader_left(r->engine, r->board, r->reader);
+    else
+        flights_reader(r->engine, r->board, r->reader, r->use, r->from, r->to);
+    board_unref(r->board);
+    free(r);
+}
+
+static int post_reader(struct file *f, enum file_use use, bool left)
+{
+    struct reader_job *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERROR_NO_MEMORY;
+    *r = (struct reader_job){.job.run = reader_run,
+                             .engine = f->engine,
+                             .board = board_ref(f->board),
+                             .reader = f->reader,
+                             .use = use,
+                             .from = f->from,
+                             .to = f->to,
+                             .left = left};
+    core_post(f->engine, &r->job);
+    return 0;
+}
+
+static int open_pass(struct file *f, int64_t from)
+{
+    struct partial *partial = f->board->partial;
+    struct pass_options options = {.origin = f->board->origin,
+                                   .path = f->path,
+                                   .via = f->via,
+                                   .claims = f->board->claims,
+                                   .claims_version = f->board->claims_version,
+                                   .size = f->facts.size,
+                                   .from = from,
+                                   .to = f->to,
+                                   .prefix = f->board->prefix >= from ? partial : NULL,
+                                   .blamed = f->board->blamed,
+                                   .whole = f->whole};
+    return pass_open(f->engine, &options, &f->pass);
+}
+
+int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
+{
+    f->from = from;
+    f->to = to;
+    f->whole = use == FILE_USE_WHOLE;
+    if (!f->board)
+        return 0;
+    if (f->board->state == BOARD_CLOSED && f->board->wants_pass)
+        return open_pass(f, from);
+    f->reader = ++f->engine->files->last_reader;
+    int r = post_reader(f, use, false);
+    if (r)
+        f->reader = 0;
+    return r;
+}
+
+const void *file_mapping(struct file *f)
+{
+    int64_t to = f->to < 0 ? f->facts.size : f->to;
+    if (f->text)
+        return f->text->data;
+    return f->blob && blob_is_resident(f->blob, f->from, to) ? f->blob->map : NULL;
+}
+
+bool file_is_short(const struct file *f)
+{
+    return f->blob && blob_is_short(f->blob, f->facts.size);
+}
+
+void file_close(struct file *f)
+{
+    if (!f)
+        return;
+    if (f->reader)
+        (void)post_reader(f, FILE_USE_HEAD, true);
+    pass_close(f->pass);
+    file_unref(f);
+}
+
+/* ------------------------------------------------------------- cold reads */
+
+static void cold_run(struct job *job)
+{
+    struct cold *c = container_of(job, struct cold, job);
+    struct file *f = container_of(c, struct file, cold);
+    ssize_t n = pread(c->fd, c->data, c->len, (off_t)c->offset);
+    bool changed = f->blob && blob_has_changed(f->blob);
+    pthread_mutex_lock(&c->list.lock);
+    c->error = n > 0 && !changed ? 0 : ERROR_IO;
+    c->len = n > 0 ? (size_t)n : 0;
+    c->state = COLD_READY;
+    pthread_mutex_unlock(&c->list.lock);
+    waitlist_wake(&c->list, 0, INT64_MAX);
+    file_unref(f);
+}
+
+static bool is_cold_ready(void *arg)
+{
+    return ((struct cold *)arg)->state == COLD_READY;
+}
+
+/* > 0: bytes from the block that was read; 0: suspended. */
+static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, size_t size,
+                         struct waiter *waiter)
+{
+    struct cold *c = &f->cold;
+    if (!c->data && !(c->data = malloc(COLD_BYTES)))
+        return ERROR_NO_MEMORY;
+    if (c->state != COLD_READING && (c->state == COLD_NONE || c->offset != offset)) {
+        c->state = COLD_READING;
+        c->job.run = cold_run;
+        c->fd = fd;
+        c->offset = offset;
+        c->len = size < COLD_BYTES ? size : COLD_BYTES;
+        f->refs++;
+        lane_post(f->engine->reader, &c->job);
+    }
+    waiter->want = 0;
+    if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
+        return 0;
+    c->state = COLD_NONE;
+    if (c->offset != offset) /* it was read for somewhere else */
+        return read_cold(f, fd, offset, data, size, waiter);
+    if (c->error)
+        return c->error;
+    size_t n = c->len < size ? c->len : size;
+    memcpy(data, c->data, n);
+    return (int64_t)n;
+}
+
+static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int64_t size,
+                        struct waiter *waiter)
+{
+    if (f->cold.state == COLD_READY || f->cold.state == COLD_READING)
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    struct iovec iov = {data, (size_t)size};
+    ssize_t n = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+    bool cannot_tell = n < 0 && (errno == EOPNOTSUPP || errno == EINVAL);
+    if (cannot_tell && f->blob && f->blob->is_foreign) /* may lie on the far side of a network */
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    if (cannot_tell)
+        n = pread(fd, data, (size_t)size, (off_t)offset); /* tmpfs and the like: memory anyway */
+    if (n > 0) /* who writes a file marks it first: bytes of an unmarked one are the old ones */
+        return f->blob && blob_has_changed(f->blob) ? ERROR_IO : n;
+    if (n < 0 && errno == EAGAIN)
+        return read_cold(f, fd, offset, data, (size_t)size, waiter);
+    return ERROR_IO;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+struct position {
+    struct board *board;
+    int64_t offset;
+    bool whole;
+};
+
+static bool is_at_end(const struct board *b, int64_t offset)
+{
+    return b->limit == INT64_MAX && offset >= b->size;
+}
+
+static bool has_bytes(void *arg)
+{
+    struct position *p = arg;
+    struct board *b = p->board;
+    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN || is_at_end(b, p->offset))
+        return true;
+    /* The list's lock is held here, so the set of extents may be read. */
+    if (p->whole && b->limit <= p->offset)
+        return false;
+    return extents_end(&b->present, p->offset) > p->offset;
+}
+
+static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t size,
+                          struct waiter *waiter)
+{
+    struct board *b = f->board;
+    for (;;) {
+        struct position position = {b, offset, f->whole};
+        bool closed = b->state == BOARD_CLOSED;
+        if (closed && !b->wants_pass) /* what is there may be the wrong bytes */
+            return ERROR_UPSTREAM_BROKEN;
+        int64_t there = board_available(b, offset, f->whole);
+        struct partial *partial = b->partial;
+        if (there > 0 && partial)
+            return read_now(f, partial->fd, offset, data, there < size ? there : size, waiter);
+        if (is_at_end(b, offset))
+            return FILE_END;
+        if (closed)
+            return ERROR_UPSTREAM_BROKEN;
+        if (b->state == BOARD_ASK_AGAIN) /* just now: the next read finds it elsewhere */
+            return file_read(f, offset, data, (size_t)size, waiter);
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        waiter->want = offset;
+        if (waitlist_join(&b->waiters, waiter, has_bytes, &position) == WAIT_SUSPENDED)
+            return 0;
+    }
+}
+
+/* --------------------------------------------------------------- beginning */
+
+/* A file that is held back to its last byte is worth a moment more: then it is right, or refused.
+ */
+static bool is_short_whole(const struct board *b, bool whole)
+{
+    return whole && b->size >= 0 && b->size <= FLIGHT_HOLD_BACK;
+}
+
+static bool can_begin(void *arg)
+{
+    const struct position *p = arg;
+    const struct board *b = p->board;
+    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN)
+        return true;
+    return is_short_whole(b, p->whole) ? b->limit == INT64_MAX : has_bytes(arg);
+}
+
+static bool can_begin_now(struct board *b, struct position *position)
+{
+    pthread_mutex_lock(&b->waiters.lock);
+    bool can = can_begin(position);
+    pthread_mutex_unlock(&b->waiters.lock);
+    return can;
+}
+
+enum outcome reading_say_late(struct board *b, char *ret_detail, size_t size)
+{
+    char names[256];
+    pthread_mutex_lock(&b->waiters.lock);
+    core_mirror_names(b->origin, b->silent, names, sizeof(names));
+    const char *and = b->detail[0] ? "; " : "";
+    if (names[0])
+        (void)snprintf(ret_detail, size, "%s: no byte in %d s%s%s", names,
+                       FILE_STATUS_LINE_MS / 1000, and, b->detail);
+    else
+        (void)snprintf(ret_detail, size, "no connection to a mirror is free%s%s", and, b->detail);
+    pthread_mutex_unlock(&b->waiters.lock);
+    return names[0] ? OUTCOME_SILENT : OUTCOME_UNAVAILABLE;
+}
+
+static bool has_first_byte(struct board *b, int64_t offset)
+{
+    pthread_mutex_lock(&b->waiters.lock);
+    bool has = extents_end(&b->present, offset) > offset;
+    pthread_mutex_unlock(&b->waiters.lock);
+    return has;
+}
+
+static int begin_pass(struct file *f, struct waiter *waiter)
+{
+    int r = pass_begin(f->pass, waiter, f->detail, sizeof(f->detail));
+    if (r < 0)
+        f->facts.outcome = r == ERROR_TIMEOUT ? OUTCOME_SILENT : OUTCOME_BROKEN;
+    return r < 0 ? 0 : r;
+}
+
+/* Nothing comes. METADATA can be made of its wheel then. */
+static int begin_in_vain(struct file *f, enum outcome outcome)
+{
+    struct file_query query = {.origin = f->board->origin->name, .path = f->path};
+    f->facts.outcome = outcome;
+    return metadata_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
+}
+
+static int begin_board(struct file *f, struct waiter *waiter)
+{
+    struct board *b = f->board;
+    struct position position = {b, f->from, f->whole};
+    if (!can_begin_now(b, &position)) {
+        bool late = waiter_is_late(waiter);
+        if (late && has_first_byte(b, f->from))
+            return 0;
+        if (late)
+            return begin_in_vain(f, reading_say_late(b, f->detail, sizeof(f->detail)));
+        waiter->want = f->from;
+        if (waitlist_join(&b->waiters, waiter, can_begin, &position) == WAIT_SUSPENDED)
+            return ENGINE_WAIT;
+    }
+    if (b->state == BOARD_ASK_AGAIN)
+        return FILE_CHANGED;
+    if (b->state != BOARD_CLOSED)
+        return 0;
+    if (b->wants_pass) {
+        int r = open_pass(f, f->from);
+        return r ? r : begin_pass(f, waiter);
+    }
+    if (!files_has_board(f->engine->files, f->path, b))
+        return FILE_CHANGED; /* cut, or tried again meanwhile: nothing was sent that it matters to
+                              */
+    str_copy(f->detail, sizeof(f->detail), b->detail);
+    return begin_in_vain(f, b->outcome);
+}
+
+int file_begin(struct file *f, struct waiter *waiter)
+{
+    if (f->pass)
+        return begin_pass(f, waiter);
+    return f->board && !f->blob && !f->text ? begin_board(f, waiter) : 0;
+}
+
+/* ---------------------------------------------------------- the file moved */
+
+/* The flight ended between this client's question and its first read: it finds the file where it is
+ * now. 0: done; ENGINE_WAIT: suspended; < 0: it is not the same file any more. */
+static int reopen(struct file *f, struct waiter *waiter)
+{
+    struct file_query query = {.origin = f->board->origin->name,
+                               .path = f->path,
+                               .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
+                               .via = f->via};
+    struct file *again;
+    int r = engine_file(f->engine, &query, waiter, &again);
+    if (r)
+        return r;
+    const struct file_facts *facts = &again->facts;
+    if (facts->outcome != OUTCOME_OK || facts->size != f->facts.size ||
+        strcmp(facts->etag, f->etag) != 0) {
+        file_close(again);
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    struct board *old = f->board;
+    f->board = again->board;
+    f->blob = again->blob;
+    f->text = again->text;
+    again->board = old;
+    again->blob = NULL;
+    again->text = NULL;
+    file_close(again);
+    f->reader = 0;
+    return file_select(f, f->from, f->to, query.use);
+}
+
+static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t size,
+                         struct waiter *waiter)
+{
+    if (f->pass)
+        return pass_read(f->pass, offset, data, (size_t)size, waiter);
+    if (f->text) {
+        memcpy(data, f->text->data + offset, (size_t)size);
+        return size;
+    }
+    if (f->blob)
+        return read_now(f, f->blob->fd, offset, data, size, waiter);
+    return f->board ? read_board(f, offset, data, size, waiter) : ERROR_IO;
+}
+
+int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
+{
+    int64_t most = (int64_t)size;
+    if (f->to >= 0 && most > f->to - offset)
+        most = f->to - offset;
+    if (most <= 0)
+        return FILE_END;
+    if (f->board)
+        f->board->read_ms = clock_monotonic_ms();
+    while (f->board && f->board->state == BOARD_ASK_AGAIN) {
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        int r = reopen(f, waiter);
+        if (r)
+            return r == ENGINE_WAIT ? 0 : r;
+    }
+    int64_t n = read_from(f, offset, data, most, waiter);
+    if (n != ERROR_UPSTREAM_BROKEN || !f->board || !f->board->wants_pass || f->pass)
+        return n;
+    /* The disk is full: what is there was read, the rest passes by. */
+    n = open_pass(f, offset);
+    return n ? n : pass_read(f->pass, offset, data, (size_t)most, waiter);
+}

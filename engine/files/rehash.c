@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/rehash.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/loop/core.h"
+
+/* Life: rehash_start -> step on the compute lane, which posts itself again -> told -> freed. */
+
+enum { BLOCK_BYTES = 256 << 10, STEP_BYTES = 8 << 20 };
+
+struct rehash {
+    struct job job;
+    struct engine *engine;
+    int fd;
+    int64_t at, size;
+    struct digester *digester;
+    struct digests found;
+    int error;
+    void (*done)(void *context, int error, const struct digests *found);
+    void *context;
+};
+
+static void rehash_free(struct rehash *r)
+{
+    digester_free(r->digester);
+    free(r);
+}
+
+static void told_run(struct job *job)
+{
+    struct rehash *r = container_of(job, struct rehash, job);
+    r->done(r->context, r->error, r->error ? NULL : &r->found);
+    rehash_free(r);
+}
+
+static void finish(struct rehash *r)
+{
+    if (r->error == 0)
+        r->error = digester_finish(r->digester, &r->found);
+    r->job.run = told_run;
+    core_post(r->engine, &r->job);
+}
+
+static int add_block(struct rehash *r, char *block)
+{
+    size_t len = r->size - r->at < BLOCK_BYTES ? (size_t)(r->size - r->at) : BLOCK_BYTES;
+    int error = file_read_at(r->fd, block, len, r->at);
+    if (error == 0)
+        error = digester_add(r->digester, block, len);
+    r->at += (int64_t)len;
+    return error;
+}
+
+static void step_run(struct job *job)
+{
+    struct rehash *r = container_of(job, struct rehash, job);
+    auto_free char *block = malloc(BLOCK_BYTES);
+    int64_t end = r->size - r->at < STEP_BYTES ? r->size : r->at + STEP_BYTES;
+    r->error = block ? 0 : ERROR_NO_MEMORY;
+    while (r->error == 0 && r->at < end)
+        r->error = add_block(r, block);
+    if (r->engine->stopping)
+        r->error = ERROR_STOPPING;
+    if (r->error || r->at == r->size)
+        finish(r);
+    else
+        lane_post(r->engine->compute, &r->job);
+}
+
+int rehash_start(struct engine *e, int fd, int64_t size, uint32_t algorithms,
+                 void (*done)(void *context, int error, const struct digests *found), void *context)
+{
+    struct rehash *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERROR_NO_MEMORY;
+    *r = (struct rehash){{step_run, NULL}, e, fd, .size = size, .done = done, .context = context};
+    if (digester_new(algorithms, &r->digester)) {
+        rehash_free(r);
+        return ERROR_NO_MEMORY;
+    }
+    lane_post(e->compute, &r->job);
+    return 0;
+}

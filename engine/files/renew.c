@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/renew.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/evidence.h"
+#include "engine/files/flying.h"
+#include "engine/files/marks.h"
+#include "engine/loop/key.h"
+#include "engine/metadata/metadata.h"
+#include "engine/mirrors/links.h"
+#include "engine/pages/delisted.h"
+
+enum {
+    LOOKS_MOST = 32,          /* HEADs under way */
+    RENEWALS_MOST = 4,        /* flights */
+    FORCE_EVERY_S = 30,       /* no-cache: at most so often per file */
+    LATER = 4,                /* so many times later after a fetch in vain ... */
+    LATEST_S = 7 * 24 * 3600, /* ... and never later than this */
+};
+
+/* A file that is being fetched again. Its flight is found by the entry, which may have gone. */
+struct renewal {
+    struct entry *entry; /* NULL when it has gone */
+    struct board *board; /* for which its flight has a reader; NULL: for none yet */
+    struct renewal *prev, *next;
+};
+
+static void renewal_free(struct renewal *r)
+{
+    board_unref(r->board);
+    free(r);
+}
+
+struct renewals {
+    struct renewal *list;
+    unsigned looks, count;
+};
+
+int renew_new(struct renewals **ret)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+void renew_free(struct renewals *all)
+{
+    struct renewal *r, *next;
+    if (!all)
+        return;
+    DL_FOREACH_SAFE(all->list, r, next)
+    {
+        DL_DELETE(all->list, r);
+        renewal_free(r);
+    }
+    free(all);
+}
+
+static struct entry *find(struct engine *e, const char *origin, const char *path)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    return entry;
+}
+
+static int64_t interval_s(const struct engine *e)
+{
+    return (e->options.page_refresh_ms + 999) / 1000;
+}
+
+bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
+{
+    int64_t now_s = clock_real_s(), due_s = entry->look_again_s, last_s = entry->forced_s;
+    if (entry->authoritative)
+        return false;
+    if (forced && now_s - last_s >= FORCE_EVERY_S)
+        return atomic_compare_exchange_strong(&entry->forced_s, &last_s, now_s);
+    if (now_s < due_s)
+        return false;
+    return atomic_compare_exchange_strong(&entry->look_again_s, &due_s, now_s + interval_s(e));
+}
+
+/* ------------------------------------------------------------------ the flight */
+
+static void later(struct engine *e, struct entry *entry)
+{
+    int64_t wait_s = entry->look_wait_s ? entry->look_wait_s : interval_s(e);
+    wait_s = wait_s > LATEST_S / LATER ? LATEST_S : wait_s * LATER;
+    entry->look_wait_s = wait_s;
+    entry->look_again_s = clock_real_s() + wait_s;
+}
+
+/* One that files_find does not find, for its key is longer by a byte. NULL also when there is one.
+ */
+static struct entry *add_entry(struct files *files, const struct origin *origin, const char *path)
+{
+    struct entry *entry = calloc(1, sizeof(*entry)), *other = NULL;
+    char *key = entry ? key_new(origin->name, path, &entry->key_len) : NULL;
+    char *longer = key ? realloc(key, entry->key_len + 1) : NULL;
+    if (!longer) {
+        free(key);
+        free(entry);
+        return NULL;
+    }
+    longer[entry->key_len++] = 'r';
+    entry->key = longer;
+    HASH_FIND(hh, files->table, longer, entry->key_len, other);
+    if (other) {
+        free(longer);
+        free(entry);
+        return NULL;
+    }
+    entry->path = longer + strlen(origin->name) + 1;
+    entry->origin = origin;
+    entry->size = -1;
+    entry->is_renewal = true;
+    HASH_ADD_KEYPTR(hh, files->table, entry->key, entry->key_len, entry);
+    return entry;
+}
+
+static void begin(struct engine *e, struct entry *entry)
+{
+    struct board *board;
+    struct renewal *r = e->renewals->count < RENEWALS_MOST ? calloc(1, sizeof(*r)) : NULL;
+    if (!r || board_new(entry->origin, &board)) {
+        free(r);
+        return; /* at a later use */
+    }
+    pthread_rwlock_wrlock(&e->files->lock);
+    r->entry = add_entry(e->files, entry->origin, entry->path);
+    if (r->entry)
+        r->entry->board = board;
+    pthread_rwlock_unlock(&e->files->lock);
+    if (!r->entry) { /* it is under way */
+        board_unref(board);
+        free(r);
+        return;
+    }
+    later(e, entry); /* unless other bytes come of it */
+    e->renewals->count++;
+    DL_APPEND(e->renewals->list, r);
+    flights_open(e, r->entry, FILE_USE_WHOLE, NULL, false);
+}
+
+/* Its flight needs a reader, or it would be parked; and one that failed is ended at once. */
+static void drive(struct engine *e, struct renewal *r)
+{
+    struct flying *fl = r->entry->flying;
+    struct board *board = r->entry->board;
+    bool failed = !board || board->state == BOARD_CLOSED || board->state == BOARD_ASK_AGAIN;
+    if (failed && fl && fl->flight && !fl->committing)
+        flying_forget(fl, false);
+    if (failed || !fl || !fl->flight || r->board == board)
+        return;
+    board_unref(r->board); /* of a flight that was cut since, and forgot its readers */
+    r->board = board_ref(board);
+    flights_reader(e, board, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
+}
+
+void renew_tick(struct engine *e)
+{
+    struct renewal *r, *next;
+    DL_FOREACH_SAFE(e->renewals->list, r, next)
+    {
+        if (r->entry && !e->stopping)
+            drive(e, r);
+        if (r->entry)
+            continue;
+        DL_DELETE(e->renewals->list, r);
+        e->renewals->count--;
+        renewal_free(r);
+    }
+}
+
+void renew_gone(struct engine *e, const struct entry *entry)
+{
+    struct renewal *r;
+    DL_FOREACH(e->renewals->list, r)
+    {
+        if (r->entry == entry)
+            r->entry = NULL;
+    }
+}
+
+/* ---------------------------------------------------------------- what came of it */
+
+/* The blob that the entry had goes with its last path; whoever reads it reads on. */
+static void forget_blob(struct engine *e, const char *sha256)
+{
+    if (space_paths(e, sha256) || commit_is_under_way(e, sha256))
+        return;
+    commit_remove_blob(e, sha256);
+    marks_forget(e, sha256);
+    evidence_forget(e, sha256);
+}
+
+/* In one step for the workers, who read all of it beside the blob. False: it is being opened. */
+static bool fill(struct engine *e, struct entry *entry, const struct catalogue_file *file,
+                 struct blob *blob)
+{
+    struct files *files = e->files;
+    pthread_rwlock_wrlock(&files->lock);
+    if (entry->board || entry->flying) {
+        pthread_rwlock_unlock(&files->lock);
+        return false;
+    }
+    struct blob *old = entry->blob;
+    entry->blob = blob_ref(blob);
+    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    entry->size = file->size;
+    entry->authoritative = file->authoritative;
+    free(entry->etag);
+    free(entry->mirrors);
+    free(entry->validator);
+    entry->etag = str_dup(file->etag);
+    entry->mirrors = str_dup(file->mirrors);
+    entry->validator = str_dup(file->validator);
+    pthread_rwlock_unlock(&files->lock);
+    files->open_count += !old;
+    blob_unref(old);
+    return true;
+}
+
+/* The same bytes, under another name, perhaps of another mirror. */
+static void rename_same(struct engine *e, struct entry *entry, const struct catalogue_file *file)
+{
+    log_info("it is the same still path=%s/%s", entry->origin->name, entry->path);
+    pthread_rwlock_wrlock(&e->files->lock);
+    free(entry->mirrors);
+    free(entry->validator);
+    entry->mirrors = str_dup(file->mirrors);
+    entry->validator = str_dup(file->validator);
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+static bool take_over(struct engine *e, struct entry *entry, const struct catalogue_file *file,
+                      int64_t allocated_bytes, struct blob *blob)
+{
+    char old[SHA256_HEX];
+    memcpy(old, entry->sha256, sizeof(old));
+    if (!fill(e, entry, file, blob))
+        return false;
+    log_info("replaced by what its mirror has now path=%s/%s bytes=%" PRId64 " sha256=%s was=%s",
+             entry->origin->name, entry->path, file->size, file->blob, old);
+    (void)space_hold(e, file->blob, allocated_bytes);
+    space_drop(e, old);
+    forget_blob(e, old);
+    entry->used_after = ++e->files->uses;
+    entry->look_wait_s = 0;
+    entry->look_again_s = clock_real_s() + interval_s(e);
+    if (!entry->authoritative)
+        evidence_kept(e, file->blob, EVIDENCE_STRUCTURE);
+    metadata_forget(e, entry->origin->name, entry->path);
+    return true;
+}
+
+void renew_kept(struct engine *e, const struct entry *renewal, const struct catalogue_file *file,
+                int64_t allocated_bytes, struct blob *blob)
+{
+    struct entry *entry = find(e, renewal->origin->name, renewal->path);
+    bool held = entry && entry->sha256[0];
+    bool same = held && strcmp(entry->sha256, file->blob) == 0;
+    if (same) {
+        rename_same(e, entry, file);
+    } else if (!held || !blob || !take_over(e, entry, file, allocated_bytes, blob)) {
+        /* evicted, or being opened just now: a later look finds the change again */
+        forget_blob(e, file->blob);
+    }
+    if (held)
+        commit_authority(e, entry); /* the row is of the renewal by now */
+    else
+        commit_forget_promise(e, renewal->origin->name, renewal->path);
+    blob_unref(blob);
+}
+
+/* ------------------------------------------------------------------------ look */
+
+struct look {
+    struct job job;
+    struct engine *engine;
+    const struct origin *origin;
+    unsigned mirror;
+    char *path;
+    bool is_sender; /* the mirror that sent what is held */
+    bool is_row;    /* its page has another row of the file */
+    int status;
+    int64_t size;
+    char *etag, *date;
+};
+
+static void look_free(struct look *l)
+{
+    free(l->path);
+    free(l->etag);
+    free(l->date);
+    free(l);
+}
+
+static bool is_etag(const char *validator)
+{
+    return *validator == '"' || str_starts(validator, "W/");
+}
+
+static const char *strong_part(const char *etag)
+{
+    return str_starts(etag, "W/") ? etag + 2 : etag;
+}
+
+/* Whether what the mirror says of the file is not what was said of the bytes that are held. */
+static bool is_another(const struct look *l, const struct entry *entry)
+{
+    const char *held = entry->validator;
+    if (l->status != 200)
+        return false; /* nobody knows better; a file that has gone stays as long as it is held */
+    if (l->size > 0 && l->size != entry->size)
+        return true;
+    if (!held || !l->is_sender)
+        return false;
+    if (is_etag(held))
+        return l->etag && strcmp(strong_part(held), strong_part(l->etag)) != 0;
+    return l->date && strcmp(held, l->date) != 0;
+}
+
+/* Whether an answer tells nothing of the bytes but that the file is there. */
+static bool is_silent(const struct look *l, const struct entry *entry)
+{
+    static const int refusals[] = {400, 403, 405, 501};
+    const char *held = entry->validator;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (l->status == refusals[i])
+            return true;
+    return l->status == 200 && (!held || !(is_etag(held) ? l->etag : l->date));
+}
+
+/* What another row says counts where nothing else is said, of the mirror that sent the bytes. */
+static bool is_to_be_fetched(const struct look *l, const struct entry *entry)
+{
+    return is_another(l, entry) || (l->is_row && l->is_sender && is_silent(l, entry));
+}
+
+static void looked_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    struct engine *e = l->engine;
+    struct entry *entry = find(e, l->origin->name, l->path);
+    e->renewals->looks--;
+    if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
+        is_to_be_fetched(l, entry) && !marks_is_pinned(e, entry->sha256)) {
+        log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
+                 l->path, l->origin->mirrors[l->mirror].name);
+        begin(e, entry);
+    }
+    look_free(l);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct look *l = context;
+    l->status = head->status;
+    l->size = head->total;
+    l->etag = str_dup(head->etag);
+    l->date = str_dup(head->last_modified);
+    return 0;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    (void)context, (void)offset;
+    slab_put(slab);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct look *l = context;
+    (void)detail;
+    if (error)
+        l->status = 0;
+    l->job.run = looked_run;
+    core_post(l->engine, &l->job);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* Whether this mirror is the first that sent what is held. */
+static bool has_sent(const struct entry *entry, const struct mirror *mirror)
+{
+    size_t len = entry->mirrors ? strcspn(entry->mirrors, ",") : 0;
+    return len && strlen(mirror->name) == len && strncmp(mirror->name, entry->mirrors, len) == 0;
+}
+
+/* The first of the senders that is configured still and healthy, else any that is. -1: none. */
+static int choose(struct engine *e, const struct entry *entry, const struct origin *origin)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    int found = -1;
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        bool sender = has_sent(entry, &origin->mirrors[m]);
+        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms) &&
+            (found < 0 || sender))
+            found = (int)m;
+    }
+    return found;
+}
+
+static struct look *look_new(struct engine *e, const struct entry *entry,
+                             const struct origin *origin, unsigned mirror)
+{
+    struct look *l = e->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
+    if (!l)
+        return NULL;
+    l->path = strdup(entry->path);
+    if (!l->path) {
+        free(l);
+        return NULL;
+    }
+    l->engine = e;
+    l->origin = origin;
+    l->mirror = mirror;
+    l->is_sender = has_sent(entry, &origin->mirrors[mirror]);
+    l->size = -1;
+    return l;
+}
+
+/* Takes over. */
+static void ask(struct look *l, bool forced)
+{
+    struct engine *e = l->engine;
+    auto_free char *url = links_file_url(e, l->origin, l->mirror, l->path);
+    if (!url) {
+        look_free(l);
+        return;
+    }
+    e->renewals->looks++;
+    const struct fetch_request request = {.url = url,
+                                          .head = true,
+                                          .from = -1,
+                                          .to = -1,
+                                          .via = e->via,
+                                          .no_cache = forced,
+                                          .redirects =
+                                              mirror_redirects(&l->origin->mirrors[l->mirror]),
+                                          .max_bytes = 1};
+    (void)fetcher_start(e->fetcher, &request, &sink, l);
+}
+
+/* A use, on its way to the flight thread. */
+struct look_job {
+    struct job job;
+    struct engine *engine;
+    char *origin, *path;
+    bool forced;
+};
+
+static void look_job_run(struct job *job)
+{
+    struct look_job *j = container_of(job, struct look_job, job);
+    struct engine *e = j->engine;
+    struct entry *entry = find(e, j->origin, j->path);
+    const struct origin *origin = origins_find(core_origins(e), j->origin);
+    int mirror =
+        entry && origin && entry->sha256[0] && !e->stopping ? choose(e, entry, origin) : -1;
+    struct look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
+    if (l)
+        ask(l, j->forced);
+    free(j->origin);
+    free(j->path);
+    free(j);
+}
+
+void renew_look(struct engine *e, const char *origin, const char *path, bool forced)
+{
+    struct look_job *j = calloc(1, sizeof(*j));
+    if (!j)
+        return; /* after the next interval */
+    *j = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path), forced};
+    if (j->origin && j->path) {
+        core_post(e, &j->job);
+        return;
+    }
+    free(j->origin);
+    free(j->path);
+    free(j);
+}
+
+void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
+                        const char *const *paths, size_t count)
+{
+    if (e->stopping || origins_find(core_origins(e), origin->name) != origin)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        struct entry *entry = find(e, origin->name, paths[i]);
+        if (!entry || !entry->sha256[0] || entry->authoritative)
+            continue;
+        log_info("another row of a file path=%s/%s mirror=%s", origin->name, entry->path,
+                 origin->mirrors[mirror].name);
+        struct look *l = look_new(e, entry, origin, mirror);
+        if (l) {
+            l->is_row = true;
+            ask(l, false);
+        } else {
+            entry->look_again_s = 0; /* when it is used next */
+        }
+    }
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/saved.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/flying.h"
+
+/* "" when this kernel does not say: then only what is sealed counts. */
+static void read_boot_id(char ret[MAP_BOOT_ID])
+{
+    auto_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, ret, MAP_BOOT_ID - 1);
+    ret[len == MAP_BOOT_ID - 1 ? len : 0] = '\0';
+}
+
+void saved_release(struct saved *s)
+{
+    if (!s)
+        return;
+    (void)munmap(s->block, s->len);
+    free(s);
+}
+
+static int map_file(int fd, size_t len, struct saved **ret)
+{
+    struct saved *s = calloc(1, sizeof(*s));
+    if (!s)
+        return ERROR_NO_MEMORY;
+    s->len = len;
+    s->block = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (s->block == MAP_FAILED) {
+        free(s);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = s;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ begin */
+
+struct begin {
+    struct job job;
+    struct store *store;
+    struct partial *partial;
+    struct map_about about; /* strings are the job's, but for the names of mirrors */
+};
+
+/* Whose all of [from, to) is; MAP_NO_MIRROR when it came in pieces from several. */
+static unsigned sender_of(const struct partial *p, int64_t from, int64_t to)
+{
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        if (extents_end(&p->sent[m], from) >= to)
+            return p->saved->place[m];
+    return MAP_NO_MIRROR;
+}
+
+static void mark(const struct partial *p, const struct extent *run)
+{
+    for (int64_t at = run->from, next; at < run->to; at = next) {
+        next = at / MAP_CHUNK * MAP_CHUNK + MAP_CHUNK;
+        if (next > run->to)
+            next = run->to;
+        map_mark(p->saved->block, at, next, sender_of(p, at, next));
+    }
+}
+
+static void begin_free(struct begin *b)
+{
+    const char *strings[] = {b->about.origin,         b->about.path,           b->about.etag,
+                             b->about.validator_etag, b->about.validator_date, NULL};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        free((char *)strings[i]);
+    partial_unref(b->partial);
+    free(b);
+}
+
+static int make_map(const struct begin *b, struct saved **ret)
+{
+    int64_t len = map_size(b->about.size);
+    auto_close int fd = -1;
+    if (len < 0)
+        return (int)len;
+    int r = store_begin_map(b->store, b->partial->name, len, &fd);
+    if (r == 0)
+        r = map_file(fd, (size_t)len, ret);
+    if (r)
+        return r;
+    (*ret)->size = b->about.size;
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        (*ret)->place[m] = m;
+    r = map_format((*ret)->block, &b->about);
+    if (r) {
+        saved_release(*ret);
+        *ret = NULL;
+    }
+    return r;
+}
+
+static void begin_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    struct partial *p = b->partial;
+    struct saved *s = NULL;
+    read_boot_id(b->about.boot_id);
+    int r = make_map(b, &s);
+    if (r)
+        log_warning("no map of a partial: it will start over after a restart error=\"%s\"",
+                    error_text(r));
+    p->saved = s;
+    for (size_t i = 0; s && i < p->written.count; i++)
+        mark(p, &p->written.list[i]);
+    begin_free(b);
+}
+
+void saved_begin(struct flying *fl)
+{
+    struct flight_view view;
+    if (!fl->partial || fl->has_map || !fl->flight || fl->over || !fl->has_validator ||
+        !fl->etag[0])
+        return;
+    flight_view(fl->flight, &view);
+    if (view.size < SAVED_LEAST_BYTES)
+        return;
+    struct begin *b = calloc(1, sizeof(*b));
+    if (!b)
+        return;
+    b->job.run = begin_run;
+    b->store = fl->engine->store;
+    b->partial = partial_ref(fl->partial);
+    b->about = (struct map_about){.origin = strdup(fl->origin->name),
+                                  .path = strdup(fl->path),
+                                  .size = view.size,
+                                  .etag = strdup(fl->etag),
+                                  .validator_etag = str_dup(fl->validator_etag),
+                                  .validator_date = str_dup(fl->validator_date),
+                                  .created_s = clock_real_s()};
+    if (fl->validator_mirror < fl->origin->mirror_count)
+        b->about.validator_mirror = fl->origin->mirrors[fl->validator_mirror].name;
+    for (unsigned m = 0; m < fl->origin->mirror_count && m < MAP_MIRRORS; m++)
+        b->about.mirrors[m] = fl->origin->mirrors[m].name;
+    if (!b->about.origin || !b->about.path || !b->about.etag) {
+        begin_free(b);
+        return;
+    }
+    fl->has_map = true;
+    lane_post(fl->partial->writer, &b->job);
+}
+
+/* ----------------------------------------------------------------- rebase */
+
+struct rebase {
+    struct job job;
+    struct partial *partial;
+    const char *mirror;
+    char *etag, *date;
+};
+
+static void rebase_free(struct rebase *b)
+{
+    partial_unref(b->partial);
+    free(b->etag);
+    free(b->date);
+    free(b);
+}
+
+/* Where it is sealed: a seal speaks of what is in the header. */
+static void rebase_run(struct job *job)
+{
+    struct rebase *b = container_of(job, struct rebase, job);
+    struct saved *s = b->partial->saved;
+    if (map_rebase(s->block, b->etag, b->date, b->mirror))
+        s->broken = true;
+    rebase_free(b);
+}
+
+/* On the writer's lane: behind the begin of the map. */
+static void rebase_when_begun_run(struct job *job)
+{
+    struct rebase *b = container_of(job, struct rebase, job);
+    job->run = rebase_run;
+    if (b->partial->saved)
+        lane_post(b->partial->cleaner, job);
+    else
+        rebase_free(b);
+}
+
+void saved_rebase(struct flying *fl)
+{
+    struct rebase *b = fl->has_map && fl->partial ? calloc(1, sizeof(*b)) : NULL;
+    if (!b)
+        return;
+    *b = (struct rebase){.job.run = rebase_when_begun_run,
+                         .partial = partial_ref(fl->partial),
+                         .etag = str_dup(fl->validator_etag),
+                         .date = str_dup(fl->validator_date)};
+    if (fl->validator_mirror < fl->origin->mirror_count)
+        b->mirror = fl->origin->mirrors[fl->validator_mirror].name;
+    lane_post(fl->partial->writer, &b->job);
+}
+
+/* ------------------------------------------------------------------- mark */
+
+/* Chunks that were written in two pieces count as well: what is new is widened to whole chunks, as
+ * far as their other bytes are there. */
+void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
+{
+    (void)extents_add(&p->sent[mirror], from, to); /* else it is nobody's */
+    if (extents_add(&p->written, from, to))
+        p->unsure = true;
+    if (p->unsure || !p->saved)
+        return;
+    struct extent run = {from, to};
+    extents_widen(&p->written, MAP_CHUNK, &run);
+    mark(p, &run);
+}
+
+/* ------------------------------------------------------------------- sync */
+
+struct sync {
+    struct job job;
+    struct flying *flying;
+    struct partial *partial;
+    void *copy;
+    int error;
+};
+
+static void synced_run(struct job *job)
+{
+    struct sync *s = container_of(job, struct sync, job);
+    struct flying *fl = s->flying;
+    if (!fl->over) {
+        if (s->error && s->partial == fl->partial)
+            flight_on_disk_error(fl->flight, s->error);
+        else
+            flight_on_synced(fl->flight);
+        flying_drain(fl);
+    }
+    partial_unref(s->partial);
+    flying_unref(fl);
+    free(s->copy);
+    free(s);
+}
+
+/* Broken: the data may be there, but the map is not to say so. */
+static int sync_data(void *context)
+{
+    struct sync *s = context;
+    struct saved *saved = s->partial->saved;
+    if (!saved->named)
+        saved->broken |= store_sync_names(s->flying->engine->store) != 0;
+    saved->named = true;
+    if (fdatasync(s->partial->fd) < 0) {
+        saved->broken = s->partial->lost = true;
+        s->error = ERROR_IO;
+    }
+    return saved->broken ? ERROR_IO : 0;
+}
+
+static int sync_map(void *context)
+{
+    struct sync *s = context;
+    struct saved *saved = s->partial->saved;
+    saved->broken = msync(saved->block, saved->len, MS_SYNC) < 0;
+    return saved->broken ? ERROR_IO : 0;
+}
+
+/* On the cleaner's lane, because it waits for the disk. */
+static void seal_run(struct job *job)
+{
+    struct sync *s = container_of(job, struct sync, job);
+    const struct map_disk disk = {s, sync_data, sync_map};
+    (void)map_sync(s->partial->saved->block, s->copy, &disk); /* see s->error, saved->broken */
+    job->run = synced_run;
+    core_post(s->flying->engine, job);
+}
+
+/* On the writer's lane: behind the writes that it speaks of. */
+static void sync_run(struct job *job)
+{
+    struct sync *s = container_of(job, struct sync, job);
+    struct partial *p = s->partial;
+    int64_t len = p->saved && !p->saved->broken ? map_copy_size(p->saved->size) : -1;
+    s->copy = len > 0 ? malloc((size_t)len) : NULL;
+    if (s->copy) {
+        map_seal_begin(p->saved->block, s->copy);
+        job->run = seal_run;
+        lane_post(p->cleaner, job);
+    } else {
+        job->run = synced_run;
+        core_post(s->flying->engine, job);
+    }
+}
+
+void saved_sync(struct flying *fl)
+{
+    struct sync *s = fl->has_map ? calloc(1, sizeof(*s)) : NULL;
+    if (!s) {
+        flight_on_synced(fl->flight);
+        return;
+    }
+    *s = (struct sync){.job.run = sync_run, .flying = fl, .partial = partial_ref(fl->partial)};
+    flying_ref(fl);
+    lane_post(fl->partial->writer, &s->job);
+}
+
+/* ------------------------------------------------------------------ resume */
+
+void leftover_release(struct leftover *l)
+{
+    map_opened_release(&l->opened);
+    saved_release(l->saved);
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    free(l->name);
+    *l = (struct leftover){.fd = -1};
+}
+
+/* What the map says is there has to be: the file may have been cut meanwhile. */
+static int check(const struct leftover *l)
+{
+    const struct map_opened *o = &l->opened;
+    struct stat st;
+    if (!o->run_count)
+        return ERROR_CORRUPT;
+    if (fstat(l->fd, &st) < 0 || st.st_size < o->runs[o->run_count - 1].to)
+        return ERROR_CORRUPT;
+    return 0;
+}
+
+static int open_map(struct leftover *l, int map_fd)
+{
+    char boot_id[MAP_BOOT_ID];
+    struct stat st;
+    if (fstat(map_fd, &st) < 0 || st.st_size < 1)
+        return ERROR_CORRUPT;
+    int r = map_file(map_fd, (size_t)st.st_size, &l->saved);
+    if (r)
+        return r;
+    read_boot_id(boot_id);
+    r = map_open(l->saved->block, l->saved->len, boot_id, &l->opened);
+    if (r == 0)
+        r = check(l);
+    if (r == 0) {
+        map_adopt(l->saved->block, boot_id);
+        l->saved->broken = msync(l->saved->block, l->saved->len, MS_SYNC) < 0;
+    }
+    l->saved->size = l->opened.about.size;
+    for (size_t i = 0; i < l->opened.run_count; i++)
+        l->bytes += l->opened.runs[i].to - l->opened.runs[i].from;
+    return r;
+}
+
+int saved_open(struct engine *e, const char *name, struct leftover *ret)
+{
+    auto_close int map_fd = -1;
+    *ret = (struct leftover){.fd = -1, .name = strdup(name)};
+    int r = ret->name ? store_reopen(e->store, name, &ret->fd, &map_fd) : ERROR_NO_MEMORY;
+    if (r == 0)
+        r = open_map(ret, map_fd);
+    if (r)
+        leftover_release(ret);
+    return r;
+}
+
+static unsigned mirror_number(const struct origin *origin, const char *name)
+{
+    for (unsigned m = 0; name && m < origin->mirror_count; m++)
+        if (strcmp(origin->mirrors[m].name, name) == 0)
+            return m;
+    return FLIGHT_NO_MIRROR;
+}
+
+/* Numbers of today to places in the map, and back. */
+static void translate(const struct origin *origin, const struct leftover *l,
+                      unsigned ret_numbers[MAP_MIRRORS + 1])
+{
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        l->saved->place[m] = MAP_NO_MIRROR;
+    for (unsigned i = 0; i < MAP_MIRRORS; i++) {
+        ret_numbers[i] = mirror_number(origin, l->opened.about.mirrors[i]);
+        if (ret_numbers[i] < FLIGHT_MIRRORS)
+            l->saved->place[ret_numbers[i]] = i;
+    }
+    ret_numbers[MAP_NO_MIRROR] = FLIGHT_NO_MIRROR;
+}
+
+static void take_base(struct flying *fl, const struct map_about *about)
+{
+    fl->has_validator = true;
+    fl->validator_mirror = mirror_number(fl->origin, about->validator_mirror);
+    fl->validator_etag = str_dup(about->validator_etag);
+    fl->validator_date = str_dup(about->validator_date);
+    fl->name_validator =
+        str_dup(about->validator_etag ? about->validator_etag : about->validator_date);
+    if (!fl->row_etag)
+        fl->row_etag = str_dup(about->etag);
+    fl->row_size = about->size;
+}
+
+static bool is_of(const struct flying *fl, const struct map_about *about)
+{
+    return strcmp(about->origin, fl->origin->name) == 0 && strcmp(about->path, fl->path) == 0 &&
+           (fl->row_size < 0 || fl->row_size == about->size);
+}
+
+/* The partial's own books: what is there is neither written nor reported again. */
+static int fill(struct flying *fl, const struct leftover *l)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < l->opened.run_count; i++) {
+        const struct map_run *run = &l->opened.runs[i];
+        r = extents_add(&fl->partial->claimed, run->from, run->to);
+        if (r == 0)
+            r = extents_add(&fl->partial->written, run->from, run->to);
+        if (r == 0)
+            r = extents_add(&fl->present, run->from, run->to);
+        if (r == 0)
+            board_publish(fl->board, run->from, run->to);
+    }
+    return r;
+}
+
+struct flight_run *leftover_take(struct flying *fl, struct leftover *l, size_t *ret_count)
+{
+    struct engine *e = fl->engine;
+    unsigned numbers[MAP_MIRRORS + 1];
+    size_t count = l->opened.run_count;
+    struct flight_run *runs =
+        fl->board && is_of(fl, &l->opened.about) ? calloc(count, sizeof(*runs)) : NULL;
+    struct lane *writer = fl->writer;
+    if (!runs) {
+        flying_discard(e, strdup(l->name));
+        leftover_release(l);
+        return NULL;
+    }
+    if (partial_new(l->fd, l->name, writer, e->cleaner, &fl->partial))
+        abort(); /* see flights_open */
+    l->fd = -1;
+    l->name = NULL;
+    translate(fl->origin, l, numbers);
+    for (size_t i = 0; i < count; i++) {
+        const struct map_run *run = &l->opened.runs[i];
+        runs[i] = (struct flight_run){run->from, run->to, numbers[run->mirror]};
+        if (runs[i].mirror < FLIGHT_MIRRORS)
+            fl->board->senders |= 1u << runs[i].mirror;
+    }
+    if (fill(fl, l))
+        abort(); /* readers would wait for bytes that nobody brings */
+    take_base(fl, &l->opened.about);
+    fl->board->partial = partial_ref(fl->partial);
+    fl->board->had_bytes = true;
+    fl->partial->saved = l->saved;
+    l->saved = NULL;
+    fl->has_map = true;
+    leftover_release(l);
+    *ret_count = count;
+    return runs;
+}

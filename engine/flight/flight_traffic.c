@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/flight/flight_state.h"
+
+/* Mirrors and transfers: what they answered, brought, and how they ended. */
+
+/* Whether the slot may go round the mirrors once more: something came since the last time. */
+static bool another_round(struct flight *f, struct slot *s)
+{
+    int64_t present = extents_total(&f->present);
+    if (present == s->round_present)
+        return false;
+    s->rounds = present - s->round_present >= PROGRESS_BYTES ? 0 : s->rounds + 1;
+    flight_begin_round(f, s);
+    return s->rounds < ROUNDS_WITHOUT_PROGRESS;
+}
+
+/* Those whose bytes are here give no more: forget them where another mirror might do alone, or the
+ * same, whose later answers could not be held to its first, in one transfer. Each has one try, so
+ * mirrors never take turns for ever. */
+static bool try_others(struct flight *f)
+{
+    bool old = f->resumed || flight_has_old_size(f); /* what was told long ago tells nothing */
+    unsigned mine = old ? 0 : flight_suspects(f);
+    unsigned all = (1u << f->mirrors) - 1;
+    unsigned others = f->alone ? all & ~f->dead : f->others;
+    unsigned again = mine & f->unproven & ~f->no_ranges & ~flight_barred(f);
+    unsigned dead = (f->dead & ~f->others) | (mine & ~again);
+    if (!(mine || old) || !((others & ~flight_barred(f) & ~mine) | again))
+        return false;
+    unsigned spent = f->spent | mine;
+    flight_start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->no_ranges |= again;
+    f->dead = dead;
+    f->spent = spent & dead;
+    return true;
+}
+
+/* No other is left: who was wrong before may have put its file right. */
+static bool try_blamed(struct flight *f, struct slot *s)
+{
+    if (!(f->blamed & ~f->refused & ~f->dead))
+        return false;
+    f->blamed = 0;
+    s->full = false;
+    return true;
+}
+
+static void no_mirror(struct flight *f, unsigned i)
+{
+    struct slot *s = &f->slot[i];
+    unsigned all = (1u << f->mirrors) - 1;
+    if (s->rival) { /* nobody else; the first may go on yet */
+        f->hedge_after_ms = f->now_ms + HEDGE_AGAIN_MS;
+    } else if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
+        f->shy = all;
+        f->shy_since_ms = f->now_ms;
+    } else if (i != FRONT) {
+        f->no_wanted = true;
+    } else if (!s->full && (s->from > 0 || s->to >= 0) &&
+               (f->no_ranges & ~f->dead & ~flight_barred(f) & all)) {
+        s->full = true;
+        s->tried = 0;
+    } else if (!another_round(f, s) && !try_others(f) && !try_blamed(f, s)) {
+        char detail[FLIGHT_DETAIL];
+        str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
+        flight_fail(f, flight_failure(f), detail);
+    }
+}
+
+void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, const char *detail)
+{
+    struct slot *s = &f->slot[i];
+    if (s->state != SLOT_ASKED || f->phase != FILLING)
+        return;
+    s->state = SLOT_IDLE;
+    if (mirror == FLIGHT_NO_MIRROR) {
+        if (error)
+            flight_note_failure(f, error, detail);
+        no_mirror(f, i);
+        flight_plan(f);
+        return;
+    }
+    if (!flight_narrow(f, s, mirror) ||
+        (flight_excluded(f, s) & (1u << mirror))) { /* asked before that was known */
+        flight_plan(f);
+        return;
+    }
+    s->state = SLOT_RUNNING;
+    s->mirror = mirror;
+    s->transfer = ++f->last_transfer * FLIGHT_MIRRORS + mirror;
+    s->is_framed = s->accepted = s->limited = s->refused = false;
+    s->begun_ms = f->now_ms;
+    s->pace = -1;
+    s->by_byte = s->head && (f->no_head & (1u << mirror));
+    struct flight_command *c = flight_emit(f, FLIGHT_START);
+    c->slot = i;
+    c->transfer = s->transfer;
+    c->mirror = mirror;
+    c->head = s->head && !s->by_byte;
+    c->from = s->from;
+    c->to = s->by_byte ? 1 : s->to;
+    c->resume = f->present.count > 0 && !f->vouched;
+    flight_plan(f);
+}
+
+static struct slot *slot_of(struct flight *f, uint64_t transfer)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (f->slot[i].state == SLOT_RUNNING && f->slot[i].transfer == transfer)
+            return &f->slot[i];
+    return NULL;
+}
+
+/* Whether bytes are here or on their way, besides those of this slot. */
+static bool has_begun(const struct flight *f, const struct slot *s)
+{
+    bool begun = f->present.count || f->late;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        begun |= &f->slot[i] != s && f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted;
+    return begun;
+}
+
+/* Whether the answer is about another file than the one whose bytes are here or on their way. */
+static bool is_other_file(const struct flight *f, const struct slot *s,
+                          const struct flight_answer *a)
+{
+    if (a->total >= 0 && f->size >= 0)
+        if (a->total != f->size)
+            return true;
+    if (a->total >= 0 && f->present.count && a->total < f->present.list[f->present.count - 1].to)
+        return true;
+    bool matters = !s->head || s->by_byte ||
+                   (f->resumed && !f->known); /* nobody has looked since the restart */
+    return has_begun(f, s) && matters && !f->vouched && !a->same_validator;
+}
+
+/* A range from the first byte on that does not say how long the file is, or that it is empty, or
+ * nothing: the mirror is asked for all of it. */
+static bool is_range_refused(const struct flight *f, const struct slot *s,
+                             const struct flight_answer *a)
+{
+    return s->bounded && s->from == 0 &&
+           (a->status == 416 || (a->status == 206 && a->total < 0 && f->size < 0));
+}
+
+static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
+{
+    unsigned bit = 1u << s->mirror;
+    s->refused = is_range_refused(f, s, a);
+    if (s->refused) {
+        f->unsized |= bit;
+        return a->status == 416 ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
+    }
+    if (a->status == 404 || a->status == 410)
+        return ERROR_GONE;
+    if (a->status == 508) /* it has asked us, maybe over others */
+        return ERROR_LOOP;
+    if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
+        return ERROR_UPSTREAM_STATUS;
+    if (is_other_file(f, s, a)) {
+        f->dead |= bit;
+        f->unproven |= a->total >= 0 && a->total == f->size ? bit : 0;
+        if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
+            f->others |= bit;
+        else
+            f->contradicted = true;
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    f->confirmed |= a->total >= 0 && a->total == f->size;
+    if (a->status == 416) /* what was asked for begins at the end: that is the size */
+        return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
+    /* Where no length is known, the end of a 206 tells nothing: it may end sooner than the file. */
+    bool is_vague = !s->head && a->status == 206 && a->total < 0 && f->size < 0 && s->to < 0;
+    if (s->from != a->from || is_vague) { /* a range was ignored */
+        f->no_ranges |= bit;
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    unsigned others = ~(f->refused | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
+    if (!s->head && !a->is_framed && !f->vouched && others)
+        return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
+    return 0;
+}
+
+bool flight_races(const struct slot *hedge, const struct slot *with)
+{
+    return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
+}
+
+bool flight_is_racing(const struct flight *f, const struct slot *s)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (flight_races(s, o) || (o->state != SLOT_IDLE && flight_races(o, s)))
+            return true;
+    }
+    return false;
+}
+
+/* Why a transfer has lost to another; false: it was not given the time to win. */
+static bool is_outrun(const struct flight *f, const struct slot *s, char *ret, size_t size)
+{
+    int64_t silent_ms = f->now_ms - (s->accepted ? s->heard_ms : s->begun_ms);
+    if (s->accepted && !flight_is_stalled(f, s))
+        (void)snprintf(ret, size, "%lld bytes a second", (long long)s->pace);
+    else
+        (void)snprintf(ret, size, "no byte for %lld ms", (long long)silent_ms);
+    return s->accepted || silent_ms >= HEDGE_MS;
+}
+
+/* To be known by those who choose mirrors, here and for other files. */
+static void stop_outrun(struct flight *f, struct slot *s)
+{
+    char why[FLIGHT_DETAIL];
+    int64_t left_rate = flight_is_stalled(f, s) || !s->accepted ? 0 : s->pace;
+    if (s->state == SLOT_RUNNING && is_outrun(f, s, why, sizeof(why))) {
+        struct flight_command *c = flight_emit(f, FLIGHT_STOP);
+        c->transfer = s->transfer;
+        c->error = ERROR_TIMEOUT;
+        c->rate = left_rate;
+        str_copy(c->detail, sizeof(c->detail), why);
+        f->left |= 1u << s->mirror;
+        f->left_ms[s->mirror] = f->now_ms;
+        f->left_rate[s->mirror] = left_rate;
+        f->late |= s->accepted;
+        s->state = SLOT_IDLE;
+    }
+    flight_stop_slot(f, s);
+}
+
+/* Whether its transfers, of which one may go on where another gave its connection away, have
+ * brought next to nothing each for half a minute. */
+static bool has_trickled(struct flight *f, unsigned mirror, int64_t passed_ms)
+{
+    struct trickle *t = &f->trickle[mirror];
+    int64_t running = 0;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        running +=
+            f->slot[i].state == SLOT_RUNNING && f->slot[i].accepted && f->slot[i].mirror == mirror;
+    t->ms += running ? passed_ms : 0;
+    t->all_ms += running * passed_ms;
+    if (!running || t->ms < TRICKLE_MS)
+        return false;
+    bool slow = t->bytes * 1000 / t->all_ms < TRICKLE_BYTES;
+    *t = (struct trickle){.times = slow ? t->times + 1 : 0};
+    return slow;
+}
+
+/* Who might do better, and can go on behind what is there: those that were not tried, or, after a
+ * minute, any. */
+static unsigned successors(const struct flight *f, unsigned mirror)
+{
+    unsigned all = (1u << f->mirrors) - 1;
+    unsigned tried = f->trickle[mirror].times < TRICKLES_MOST ? f->slot[FRONT].tried : 0;
+    return all & ~(f->refused | f->dead | tried | 1u << mirror);
+}
+
+static void leave(struct flight *f, unsigned mirror)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *s = &f->slot[i];
+        if (s->state == SLOT_RUNNING && s->accepted && s->mirror == mirror)
+            stop_outrun(f, s);
+    }
+    f->slot[FRONT].tried |= 1u << mirror;
+    f->trickled |= 1u << mirror;
+    f->trickle[mirror].times = 0;
+    flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
+}
+
+/* Who might do better if all began anew: those whose answers were about another file than the bytes
+ * that would go; after a minute also those that had their one try before this mirror had its own.
+ */
+static unsigned beginners(const struct flight *f, unsigned mirror)
+{
+    unsigned spent = f->trickle[mirror].times < TRICKLES_MOST ? 0 : f->spent;
+    return (f->others | spent) & ~flight_barred(f) & ~(1u << mirror);
+}
+
+static void begin_without(struct flight *f, unsigned mirror, unsigned with)
+{
+    unsigned dead = (f->dead & ~with) | 1u << mirror, spent = (f->spent & ~with) | 1u << mirror;
+    flight_start_over(f, ERROR_TIMEOUT);
+    f->dead = dead;
+    f->spent = spent;
+}
+
+/* A race is given half a minute more. Where nobody is raced, or in vain, another mirror goes on
+ * behind what is there, if it can be held to that; else it begins anew: readers, who have had next
+ * to nothing, are cut. */
+void flight_leave_trickle(struct flight *f, int64_t passed_ms)
+{
+    for (unsigned m = 0; m < f->mirrors && f->phase == FILLING && !flight_is_whole(f); m++) {
+        if (!has_trickled(f, m, passed_ms))
+            continue;
+        unsigned same = successors(f, m), anew = beginners(f, m);
+        bool held = f->size >= 0 && flight_is_provable(f);
+        bool raced = held && !f->alone && (same & ~flight_barred(f));
+        if (!(same | anew) || (raced && f->trickle[m].times < TRICKLES_MOST))
+            continue;
+        leave(f, m);
+        if (!same || f->alone || !(f->vouched || held))
+            begin_without(f, m, anew);
+        flight_plan(f);
+    }
+}
+
+/* The first answer for a run that two were asked for: the other one is not needed. Where that was
+ * the front, its duty goes over. */
+static struct slot *win(struct flight *f, struct slot *s)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *o = &f->slot[i];
+        if (flight_races(s, o))
+            o->tried |= 1u << o->mirror;
+        else if (!flight_races(o, s))
+            continue;
+        if (o->state == SLOT_ASKED)
+            flight_emit(f, FLIGHT_DROP)->slot = i;
+        stop_outrun(f, o);
+        o->rival = o->beside = 0;
+    }
+    struct slot *front = &f->slot[FRONT];
+    if (!s->rival)
+        return s;
+    s->rival = s->beside = 0;
+    if (front->state != SLOT_IDLE || s->from != f->prefix)
+        return s;
+    s->tried = front->tried;
+    s->rounds = front->rounds;
+    s->round_present = front->round_present;
+    *front = *s;
+    *s = (struct slot){0};
+    return front;
+}
+
+/* A segment comes from here on: a long transfer that is on its way to it need not go further. */
+static void limit_others(struct flight *f, const struct slot *s)
+{
+    if (s == &f->slot[FRONT] || s->head || s->to - s->from < SKIP_BYTES)
+        return;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *o = &f->slot[i];
+        if (o == s || o->state != SLOT_RUNNING || o->head || !o->accepted || o->at >= s->from ||
+            (o->to >= 0 && o->to <= s->from))
+            continue;
+        o->to = s->from;
+        o->limited = true;
+        struct flight_command *c = flight_emit(f, FLIGHT_LIMIT);
+        c->transfer = o->transfer;
+        c->to = o->to;
+    }
+}
+
+/* The beginning of a file without digest or strong validator: what comes behind could be of
+ * another one, and nobody would find out. One transfer has to bring it all. */
+static bool must_be_plain(const struct flight *f, const struct slot *s,
+                          const struct flight_answer *a)
+{
+    int64_t total = a->total >= 0 ? a->total : f->size;
+    return s->bounded && a->status == 206 && total > s->to && !f->vouched && !a->has_strong &&
+           !has_begun(f, s);
+}
+
+int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_answer *a)
+{
+    struct slot *s = slot_of(f, transfer);
+    if (!s)
+        return ERROR_STOPPING;
+    int r = judge(f, s, a);
+    if (r)
+        return r;
+    if (must_be_plain(f, s, a)) {
+        f->plain = true;
+        flight_stop_slot(f, s);
+        flight_plan(f);
+        return ERROR_STOPPING;
+    }
+    if (a->status == 200 && !s->head && s->to >= 0) { /* it sends on behind the range */
+        f->no_ranges |= 1u << s->mirror;
+        s->to = -1;
+    }
+    s->is_framed = a->is_framed;
+    s->partial = a->status == 206;
+    s->measured = s->partial && a->total >= 0;
+    s->endless = a->total < 0 && s->to < 0;
+    s = win(f, s);
+    s->accepted = !s->head || s->by_byte;
+    s->heard_ms = s->window_ms = f->now_ms;
+    s->window_bytes = 0;
+    if (s->accepted && (!has_begun(f, s) || !a->same_validator))
+        f->has_strong = a->has_strong;
+    if (f->size < 0 && a->total >= 0) {
+        f->size = a->total;
+        f->has_length = true;
+    }
+    if (f->size >= 0 && s->to > f->size)
+        s->to = -1; /* it was asked for more than there is */
+    if (f->first_size < 0 && a->total >= 0)
+        f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
+    if (f->size != 0)                  /* of nothing, nothing can be held back: it waits */
+        flight_tell_size(f);
+    limit_others(f, s);
+    if (a->status == 416 || (s->by_byte && a->status == 200)) {
+        s->accepted = false; /* nothing, or the whole file, is on its way, and not wanted */
+        flight_stop_slot(f, s);
+    }
+    flight_plan(f);
+    return 0;
+}
+
+void flight_on_still_wrong(struct flight *f, unsigned mirror)
+{
+    f->refused |= 1u << mirror;
+}
+
+/* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind
+ * it), or more comes than was asked for. One that came to its end ends by itself. */
+static bool is_spent(const struct flight *f, const struct slot *s)
+{
+    int64_t end = s->by_byte ? 1 : s->to >= 0 ? s->to : f->size;
+    if (s->state != SLOT_RUNNING || (s->head && !s->by_byte) || end < 0 ||
+        (s->at == end && !s->limited))
+        return false;
+    struct extent run;
+    if (s->at > end || !extents_missing(&f->present, s->at, end, &run))
+        return true;
+    if (s->full)
+        return false;
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        const struct slot *o = &f->slot[i];
+        if (o != s && o->state == SLOT_RUNNING && o->accepted && o->from <= s->at &&
+            s->at < o->at && !flight_races(s, o))
+            return true; /* both would bring the same bytes from here on */
+    }
+    return run.from >= s->at + SKIP_BYTES;
+}
+
+static void stop_spent(struct flight *f)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        if (is_spent(f, &f->slot[i]))
+            flight_stop_slot(f, &f->slot[i]);
+}
+
+/* More comes than the size that was told: one of the two is wrong, and without a digest what is
+ * there may be a part of another file. */
+static void on_excess(struct flight *f, struct slot *s)
+{
+    f->dead |= 1u << s->mirror;
+    if (f->first_size < 0)
+        f->others |= 1u << s->mirror;
+    flight_stop_slot(f, s);
+    flight_note_failure(f, ERROR_UPSTREAM_BROKEN, "more bytes than announced");
+    if (f->vouched)
+        return;
+    unsigned dead = f->dead;
+    flight_start_over(f, ERROR_UPSTREAM_BROKEN);
+    f->dead = dead;
+    f->contradicted = f->first_size >= 0;
+}
+
+/* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */
+void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t to)
+{
+    struct slot *s = slot_of(f, transfer);
+    if ((f->phase != FILLING && f->phase != PARKED) ||
+        transfer / FLIGHT_MIRRORS <= f->last_forgotten)
+        return;
+    bool excess = f->size >= 0 && to > f->size;
+    if (extents_add(&f->present, from, excess ? f->size : to)) {
+        flight_on_disk_error(f, ERROR_NO_MEMORY);
+        return;
+    }
+    f->trickle[transfer % FLIGHT_MIRRORS].bytes += to - from;
+    f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
+    f->unsynced = true;
+    f->prefix = extents_end(&f->present, 0);
+    if (s) {
+        s->at = to > s->at ? to : s->at; /* disk lanes may overtake each other */
+        s->heard_ms = f->now_ms;
+        s->window_bytes += to - from;
+    }
+    if (s && excess)
+        on_excess(f, s);
+    stop_spent(f);
+    if (f->phase == PARKED && flight_is_whole(f))
+        f->phase = FILLING; /* the last byte was on its way */
+    flight_plan(f);
+}
+
+/* A helper's failure costs nothing but the try; whoever helped well may again. */
+static void note_help(struct flight *f, const struct slot *s, bool failed)
+{
+    f->shy &= ~(1u << s->mirror);
+    if (!failed || s == &f->slot[FRONT])
+        return;
+    f->shy |= 1u << s->mirror;
+    f->shy_since_ms = f->now_ms;
+}
+
+/* The end of a body whose length nobody announced. */
+static void conclude_length(struct flight *f, const struct slot *s)
+{
+    if (s->is_framed || f->vouched) {
+        f->size = f->prefix;
+        f->sized_by = 1u << s->mirror;
+        return;
+    }
+    flight_fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
+}
+
+/* A mirror may send less of a range than was asked for, and says so; not as little as it likes.
+ * Some of it may have come by a transfer that was stopped before. */
+static bool is_piece(const struct slot *s, int64_t first_missing)
+{
+    return s->partial && first_missing - s->from >= PIECE_LEAST_BYTES;
+}
+
+void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status, const char *detail)
+{
+    struct slot *s = slot_of(f, transfer);
+    if (!s || f->phase != FILLING)
+        return;
+    s->state = SLOT_IDLE;
+    unsigned bit = 1u << s->mirror;
+    bool refused_head = s->head && !(f->no_head & bit) && error == ERROR_UPSTREAM_STATUS &&
+                        status >= 400 && status != 429 && status < 600 && status != 503;
+    if (refused_head) {
+        f->no_head |= bit;
+    } else if (error && !s->refused) {
+        s->tried |= bit;
+        note_help(f, s, true);
+        if (error == ERROR_GONE)
+            f->dead |= bit;
+        flight_note_failure(f, error, detail);
+    } else if (!error && !s->head && f->size < 0 && s == &f->slot[FRONT]) {
+        conclude_length(f, s);
+    } else if (!error && !s->head) {
+        struct extent run;
+        bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
+        if (is_short && is_piece(s, run.from)) { /* the rest is asked for, of it as well */
+            flight_plan(f);
+            return;
+        }
+        note_help(f, s, is_short);
+        if (is_short) {
+            s->tried |= bit; /* ended well, but short */
+            f->no_ranges |= s->measured ? bit : 0;
+            bool shorter = s->to < 0 && s->is_framed && !s->measured; /* its file, than was told */
+            if (shorter && f->first_size < 0)
+                f->others |= bit;
+            f->contradicted |= shorter && f->first_size >= 0;
+        }
+    }
+    flight_plan(f);
+}
+
+/* ------------------------------------------------------------------- yielding */
+
+/* Whether a later transfer can go on where this one stops. */
+static bool can_go_on(const struct flight *f, const struct slot *s)
+{
+    int64_t end = s->to >= 0 ? s->to : f->size >= 0 ? f->size : INT64_MAX;
+    return s->accepted && !s->head && !s->full && s->at > s->from &&
+           end - s->at > FLIGHT_HOLD_BACK && flight_is_provable(f) && !f->plain &&
+           !(f->no_ranges & (1u << s->mirror)) && !flight_is_racing(f, s);
+}
+
+bool flight_on_yield(struct flight *f, uint64_t transfer)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS && f->phase == FILLING; i++) {
+        struct slot *s = &f->slot[i];
+        if (s->state != SLOT_RUNNING || s->transfer != transfer ||
+            (!flight_may_yield(f, s) && !can_go_on(f, s)))
+            continue;
+        flight_stop_slot(f, s);
+        flight_plan(f); /* the rest is asked for again, behind who waits */
+        return true;
+    }
+    return false;
+}

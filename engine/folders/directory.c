@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/folders/directory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "engine/examine.h"
+#include "engine/files/reading.h"
+#include "engine/folders/directory_state.h"
+#include "engine/pages/roster.h"
+
+enum {
+    OPEN_MOST = 256,      /* files held open for those who come again */
+    TEXT_MOST = 16 << 20, /* bytes of METADATA in memory */
+    IDLE_MS = 30000,      /* how long what is open is kept for nobody */
+    LATEST_MS = 9000,     /* a status line within ten seconds, always */
+    WANTS_FIRST = 1,      /* what waiters for the first reading want; records begin above */
+};
+
+static const char suffix[] = ".metadata";
+
+/* ------------------------------------------------------------------- list */
+
+static struct directory *find_directory(const struct engine *e, const struct origin *origin)
+{
+    struct directory *d = e->directories->list;
+    while (d && (strcmp(d->origin, origin->name) != 0 || strcmp(d->root, origin->directory) != 0))
+        d = d->next;
+    return d;
+}
+
+static void directory_free(struct directory *d)
+{
+    struct record *r, *next;
+    HASH_ITER(hh, d->table, r, next)
+    {
+        record_drop(d, r);
+    }
+    for (size_t i = 0; i < d->gone_count; i++)
+        free(d->gone[i]);
+    free(d->gone);
+    hashing_end(&d->hashing);
+    directory_free_known(d);
+    listing_ref_put(d->listing);
+    waitlist_release(&d->files);
+    free(d->origin);
+    free(d->root);
+    free(d);
+}
+
+static int add_directory(struct engine *e, const struct origin *origin)
+{
+    struct directory *d = calloc(1, sizeof(*d));
+    if (!d)
+        return ERROR_NO_MEMORY;
+    waitlist_init(&d->files);
+    d->engine = e;
+    d->origin = strdup(origin->name);
+    d->root = strdup(origin->directory);
+    d->last_id = WANTS_FIRST;
+    if (!d->origin || !d->root) {
+        directory_free(d);
+        return ERROR_NO_MEMORY;
+    }
+    d->next = e->directories->list;
+    e->directories->list = d;
+    directory_recall(d);
+    return 0;
+}
+
+int directories_new(struct engine *e, struct directories **ret)
+{
+    (void)e;
+    struct directories *all = calloc(1, sizeof(*all));
+    if (!all)
+        return ERROR_NO_MEMORY;
+    pthread_mutex_init(&all->lock, NULL);
+    thread_condition_init(&all->work);
+    *ret = all;
+    return 0;
+}
+
+void directories_free(struct directories *all)
+{
+    if (!all)
+        return;
+    for (struct directory *d; (d = all->list);) {
+        all->list = d->next;
+        directory_free(d);
+    }
+    pthread_cond_destroy(&all->work);
+    pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+/* Nobody needs to be told of a folder that is no longer configured. */
+static void note_problem(struct directory *d)
+{
+    if (d->in_force && d->shown_failure[0])
+        core_problem(d->engine, "directory", d->origin, d->root, "%s", d->shown_failure);
+    else
+        core_problem_over(d->engine, "directory", d->origin, d->root);
+}
+
+int directories_set(struct engine *e, const struct origins *origins)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < origins->count; i++)
+        if (origins->list[i].directory && !find_directory(e, &origins->list[i]))
+            r = add_directory(e, &origins->list[i]);
+    if (r)
+        return r;
+    for (struct directory *d = e->directories->list; d; d = d->next)
+        d->in_force = false;
+    for (size_t i = 0; i < origins->count; i++) {
+        struct directory *d =
+            origins->list[i].directory ? find_directory(e, &origins->list[i]) : NULL;
+        if (d)
+            d->in_force = true;
+    }
+    if (e->directories->list)
+        r = directories_start_thread(e);
+    directories_kick(e);
+    return r;
+}
+
+void directories_note_problems(struct engine *e)
+{
+    for (struct directory *d = e->directories->list; d; d = d->next)
+        note_problem(d);
+}
+
+void directories_kick(struct engine *e)
+{
+    pthread_mutex_lock(&e->directories->lock);
+    e->directories->kicked = true;
+    pthread_cond_signal(&e->directories->work);
+    pthread_mutex_unlock(&e->directories->lock);
+}
+
+/* ---------------------------------------------------------------- what is open */
+
+struct record *directory_find(struct directory *d, const char *path)
+{
+    struct record *r;
+    HASH_FIND_STR(d->table, path, r);
+    return r;
+}
+
+static void set_text(struct directory *d, struct record *r, struct metadata_text *text)
+{
+    d->text_bytes -= r->text ? r->text->len : 0;
+    d->text_bytes += text ? text->len : 0;
+    metadata_text_unref(r->text);
+    r->text = text;
+}
+
+static void set_blob(struct directory *d, struct record *r, struct blob *blob)
+{
+    d->open_count -= r->blob != NULL;
+    d->open_count += blob != NULL;
+    blob_unref(r->blob);
+    r->blob = blob;
+}
+
+void record_close(struct directory *d, struct record *r)
+{
+    set_text(d, r, NULL);
+    set_blob(d, r, NULL);
+}
+
+void directory_close_idle(struct directory *d, int64_t now_ms)
+{
+    struct record *r, *next;
+    if (!d->open_count && !d->text_bytes)
+        return;
+    HASH_ITER(hh, d->table, r, next)
+    {
+        if ((r->blob || r->text) && now_ms - r->used_ms > IDLE_MS)
+            record_close(d, r);
+    }
+}
+
+/* Makes room for one more; whoever reads what goes reads on. */
+static void close_oldest(struct directory *d)
+{
+    struct record *oldest = NULL;
+    for (struct record *r = d->table; r; r = r->hh.next)
+        if ((r->blob || r->text) && (!oldest || r->used_ms < oldest->used_ms))
+            oldest = r;
+    if (oldest)
+        record_close(d, oldest);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+struct opening {
+    struct job job;
+    struct directory *directory;
+    enum part part;
+    char *path;
+    int64_t id;
+    struct folder_file file;
+    char metadata_sha256[SHA256_HEX];
+    struct blob *blob;
+    struct metadata_text *text;
+};
+
+static int open_metadata(struct opening *o, int fd)
+{
+    const char *why;
+    char sha256[SHA256_HEX];
+    int r = record_read_metadata(fd, o->file.size, str_last_segment(o->path), &o->text, &why);
+    if (r == 0)
+        r = sha256_of(o->text->data, o->text->len, sha256);
+    if (r == 0 && strcmp(sha256, o->metadata_sha256) != 0)
+        r = FOLDER_MISSING; /* it is another wheel now */
+    return r;
+}
+
+/* FOLDER_MISSING: gone, or another one. */
+static int open_part(struct opening *o)
+{
+    int fd;
+    struct folder_file file;
+    int r = folder_open(o->directory->root, o->path, &fd, &file);
+    if (r)
+        return r;
+    if (!folder_is_same(&file, &o->file)) {
+        (void)close(fd);
+        return FOLDER_MISSING;
+    }
+    if (o->part == PART_BYTES)
+        return blob_of_foreign(o->directory->engine, fd, &file, &o->blob);
+    r = open_metadata(o, fd);
+    (void)close(fd);
+    return r;
+}
+
+/* On the read lane. */
+static void opening_run(struct job *job)
+{
+    struct opening *o = container_of(job, struct opening, job);
+    struct directory *d = o->directory;
+    int failed = open_part(o);
+    pthread_mutex_lock(&d->files.lock);
+    struct record *r = directory_find(d, o->path);
+    if (r && r->id == o->id) {
+        r->opening[o->part] = false;
+        r->failed = failed;
+        if (o->blob)
+            set_blob(d, r, blob_ref(o->blob));
+        if (o->text && !failed) {
+            o->text->refs++;
+            set_text(d, r, o->text);
+        }
+        if (d->open_count > OPEN_MOST || d->text_bytes > TEXT_MOST)
+            close_oldest(d);
+    }
+    pthread_mutex_unlock(&d->files.lock);
+    blob_unref(o->blob);
+    metadata_text_unref(o->text);
+    if (failed) {
+        d->asked = true;
+        directories_kick(d->engine);
+    }
+    waitlist_wake(&d->files, o->id, o->id + 1);
+    free(o->path);
+    free(o);
+}
+
+/* Under the lock. */
+static void post_opening(struct directory *d, struct record *r, enum part part)
+{
+    struct opening *o = calloc(1, sizeof(*o));
+    char *path = strdup(r->path);
+    if (!o || !path)
+        abort(); /* without it nobody would ever answer the waiters */
+    *o = (struct opening){.job.run = opening_run,
+                          .directory = d,
+                          .part = part,
+                          .path = path,
+                          .id = r->id,
+                          .file = r->file};
+    memcpy(o->metadata_sha256, r->metadata_sha256, sizeof(o->metadata_sha256));
+    r->opening[part] = true;
+    lane_post(d->engine->reader, &o->job);
+}
+
+/* ----------------------------------------------------------------- asking */
+
+/* What the table says, copied under the lock. */
+struct said {
+    struct blob *blob; /* references, one of the two, */
+    struct metadata_text *text;
+    int64_t waits; /* or what is to be waited for, or 0 and: */
+    enum outcome outcome;
+    char detail[512], etag[SHA256_HEX + 16];
+    int64_t size;
+};
+
+static void say(struct said *said, enum outcome outcome, const char *detail)
+{
+    said->outcome = outcome;
+    str_copy(said->detail, sizeof(said->detail), detail);
+}
+
+/* There is no such file, or nobody can tell yet. */
+static void say_missing(struct directory *d, const struct record *r, bool has_waited,
+                        struct said *said)
+{
+    if (d->failure[0]) {
+        say(said, OUTCOME_UNAVAILABLE, d->failure);
+    } else if (!d->is_read && has_waited) {
+        say(said, OUTCOME_UNAVAILABLE, "the folder is being read for the first time");
+    } else if (!d->is_read) {
+        said->waits = WANTS_FIRST;
+        if (!d->waited_ms)
+            d->waited_ms = clock_monotonic_ms();
+    } else if (r && r->problem) {
+        (void)snprintf(said->detail, sizeof(said->detail), "not served: %s", r->problem);
+        said->outcome = OUTCOME_NO_FILE;
+    } else if (r) {
+        say(said, OUTCOME_UNAVAILABLE, "the file was written a moment ago");
+    } else {
+        say(said, OUTCOME_NO_FILE, "the folder has no such file");
+    }
+}
+
+static void say_failed(const struct record *r, struct said *said)
+{
+    if (r->failed > 0)
+        say(said, OUTCOME_UNAVAILABLE, "the file has just gone or become another one");
+    else
+        say(said, OUTCOME_BROKEN, error_text(r->failed));
+}
+
+/* Chosen at the first answer, and then it stays: the digest may not be known yet. */
+static void choose_etag(struct record *r)
+{
+    if (!r->etag[0] && r->sha256[0])
+        (void)snprintf(r->etag, sizeof(r->etag), "\"sha256-%s\"", r->sha256);
+    else if (!r->etag[0])
+        (void)snprintf(r->etag, sizeof(r->etag), "\"file-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "\"",
+                       (uint64_t)r->file.size, (uint64_t)r->file.modified_ns, r->file.inode);
+}
+
+static void say_part(struct directory *d, struct record *r, enum part part, struct said *said)
+{
+    r->used_ms = clock_monotonic_ms();
+    if (part == PART_METADATA && r->text) {
+        said->text = r->text;
+        said->text->refs++;
+        said->size = (int64_t)r->text->len;
+        (void)snprintf(said->etag, sizeof(said->etag), "\"sha256-%s\"", r->metadata_sha256);
+    } else if (part == PART_BYTES && r->blob) {
+        choose_etag(r);
+        said->blob = blob_ref(r->blob);
+        said->size = r->file.size;
+        str_copy(said->etag, sizeof(said->etag), r->etag);
+    } else if (r->failed) {
+        say_failed(r, said);
+    } else {
+        if (!r->opening[part])
+            post_opening(d, r, part);
+        said->waits = r->id;
+    }
+}
+
+/* The record that a path means; *ret_part which part of it. */
+static struct record *find_part(struct directory *d, const char *path, enum part *ret_part)
+{
+    *ret_part = PART_BYTES;
+    if (!str_ends(path, ".whl.metadata"))
+        return directory_find(d, path);
+    auto_free char *wheel = strndup(path, strlen(path) - strlen(suffix));
+    *ret_part = PART_METADATA;
+    return wheel ? directory_find(d, wheel) : NULL;
+}
+
+static void look(struct directory *d, const struct file_query *query, const struct waiter *waiter,
+                 struct said *ret)
+{
+    enum part part;
+    *ret = (struct said){.size = -1};
+    pthread_mutex_lock(&d->files.lock);
+    struct record *r = find_part(d, query->path, &part);
+    if (d->engine->stopping) /* behind directories_close no job may begin under this lock */
+        say(ret, OUTCOME_STOPPING, "shutting down");
+    else if (!r || !r->is_listed || d->failure[0])
+        say_missing(d, r, query->waited && waiter->want == WANTS_FIRST, ret);
+    else if (part == PART_METADATA && !r->metadata_sha256[0])
+        say(ret, OUTCOME_NO_FILE, r->problem ? r->problem : "the wheel has no METADATA");
+    else
+        say_part(d, r, part, ret);
+    pthread_mutex_unlock(&d->files.lock);
+}
+
+struct awaited {
+    struct directory *directory;
+    const char *path;
+    int64_t what;
+};
+
+static bool is_answered(void *arg)
+{
+    const struct awaited *a = arg;
+    enum part part;
+    if (a->what == WANTS_FIRST)
+        return a->directory->is_read || a->directory->failure[0];
+    const struct record *r = find_part(a->directory, a->path, &part);
+    return !r || r->id != a->what || !r->opening[part];
+}
+
+static int answer(struct engine *e, const struct said *said, const struct file_query *query,
+                  struct file **ret)
+{
+    struct file_facts facts = {.outcome = said->outcome,
+                               .detail = said->detail,
+                               .size = said->size,
+                               .etag = said->etag,
+                               .state = FILE_HIT};
+    if (said->text)
+        return reading_new_text(e, &facts, said->text, "directory", query, ret);
+    return reading_new(e, &facts, said->blob, NULL, "directory", query, ret);
+}
+
+int directory_file(struct engine *e, const struct origin *origin, const struct file_query *query,
+                   struct waiter *waiter, struct file **ret)
+{
+    struct directory *d = find_directory(e, origin);
+    for (;;) {
+        struct said said = {.size = -1};
+        if (!d || e->stopping)
+            say(&said, OUTCOME_STOPPING, "shutting down");
+        else
+            look(d, query, waiter, &said);
+        waiter->want = 0; /* it was woken for that once */
+        if (!said.waits)
+            return answer(e, &said, query, ret);
+        struct awaited a = {d, query->path, said.waits};
+        waiter->want = said.waits;
+        if (waitlist_join(&d->files, waiter, is_answered, &a) == WAIT_SUSPENDED)
+            return ENGINE_WAIT;
+    }
+}
+
+/* -------------------------------------------------------------- examining */
+
+static void count_record(const struct record *r, struct examined_folder *to)
+{
+    if (r->is_listed) {
+        size_t *count = r->parsed.kind == FILE_WHEEL ? &to->wheel_count : &to->other_count;
+        ++*count;
+    } else if (r->problem && !to->refused_count++) {
+        (void)snprintf(to->refused, sizeof(to->refused), "%.120s: %.120s", r->path, r->problem);
+    }
+}
+
+void directory_examine(struct engine *e, const struct origin *origin, struct examined_folder *ret)
+{
+    struct directory *d = find_directory(e, origin);
+    *ret = (struct examined_folder){.origin = origin};
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->files.lock);
+    ret->is_read = d->is_read;
+    str_copy(ret->failure, sizeof(ret->failure), d->failure);
+    for (const struct record *r = d->table; r; r = r->hh.next)
+        count_record(r, ret);
+    pthread_mutex_unlock(&d->files.lock);
+}
+
+/* -------------------------------------------------------- the flight thread */
+
+void directory_view(struct engine *e, const struct origin *origin, struct source_view *ret)
+{
+    const struct directory *d = find_directory(e, origin);
+    bool is_listed = d && d->listing;
+    *ret = (struct source_view){.state = d && !d->is_settled ? SOURCE_FETCHING : SOURCE_IDLE,
+                                .status = is_listed ? 200 : 0,
+                                .listing = is_listed ? d->listing : NULL,
+                                .confirmed_ms = is_listed ? clock_monotonic_ms() : INT64_MIN / 2,
+                                .version = d ? d->version : 0,
+                                .error = d && d->shown_failure[0] ? ERROR_UNREACHABLE : 0,
+                                .failure = d ? d->shown_failure : ""};
+}
+
+void directory_look(struct engine *e, const struct origin *origin)
+{
+    struct directory *d = find_directory(e, origin);
+    if (!d)
+        return;
+    d->asked = true;
+    directories_kick(e);
+}
+
+struct news {
+    struct job job;
+    struct directory *directory;
+    struct listing_ref *listing;
+    char failure[512];
+};
+
+static void news_run(struct job *job)
+{
+    struct news *n = container_of(job, struct news, job);
+    struct directory *d = n->directory;
+    struct engine *e = d->engine;
+    listing_ref_put(d->listing);
+    d->listing = n->listing;
+    d->version++;
+    d->is_settled = true;
+    str_copy(d->shown_failure, sizeof(d->shown_failure), n->failure);
+    note_problem(d);
+    free(n);
+    const struct origin *origin = origins_find(core_origins(e), d->origin);
+    if (e->stopping || !origin || !origin->directory)
+        return;
+    roster_renew(e, origin);
+    pages_directory_changed(e, origin);
+}
+
+void directory_tell(struct directory *d, struct listing_ref *listing, const char *failure)
+{
+    struct news *n = calloc(1, sizeof(*n));
+    if (!n)
+        abort();
+    *n = (struct news){.job.run = news_run, .directory = d, .listing = listing};
+    str_copy(n->failure, sizeof(n->failure), failure);
+    core_post(d->engine, &n->job);
+}
+
+void directory_wake_first(struct directory *d)
+{
+    waitlist_wake(&d->files, WANTS_FIRST, WANTS_FIRST + 1);
+}
+
+void directories_tick(struct engine *e, int64_t now_ms)
+{
+    for (struct directory *d = e->directories->list; d; d = d->next) {
+        pthread_mutex_lock(&d->files.lock);
+        bool overdue = d->waited_ms && now_ms - d->waited_ms >= LATEST_MS;
+        if (overdue)
+            d->waited_ms = 0;
+        pthread_mutex_unlock(&d->files.lock);
+        if (overdue)
+            directory_wake_first(d);
+        (void)waitlist_sweep(&d->files);
+    }
+}
+
+void directories_close(struct engine *e)
+{
+    for (struct directory *d = e->directories->list; d; d = d->next)
+        waitlist_close(&d->files);
+}

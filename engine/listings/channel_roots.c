@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/listings/channels.h"
+#include "engine/listings/sources.h"
+
+enum {
+    WAIT_MS = 1000,         /* a request waits so long for root pages */
+    GIVE_UP_MS = 30 * 1000, /* those that have not come by then say nothing this time */
+    NAMES_MOST = 256,       /* of one root page */
+};
+
+/*
+ * A request --post--> begin: the root page of every mirror is made ready, as any page --> look: on
+ * each page that has settled, and on the tick --all there, or given up--> names noted, requests
+ * woken. Not again before page_refresh is over.
+ */
+struct channel_roots {
+    struct waitlist waiters;
+    _Atomic bool is_running;
+    _Atomic int64_t done_ms;
+    int64_t began_ms; /* flight thread */
+};
+
+int channel_roots_new(struct channel_roots **ret)
+{
+    struct channel_roots *all = calloc(1, sizeof(*all));
+    if (!all)
+        return ERROR_NO_MEMORY;
+    waitlist_init(&all->waiters);
+    all->done_ms = INT64_MIN / 2;
+    *ret = all;
+    return 0;
+}
+
+void channel_roots_free(struct channel_roots *all)
+{
+    if (!all)
+        return;
+    waitlist_release(&all->waiters);
+    free(all);
+}
+
+void channel_roots_stop(struct engine *e)
+{
+    waitlist_close(&e->channel_roots->waiters);
+}
+
+/* ------------------------------------------------------------------ looking */
+
+/* Calls `visit` with the root page of every mirror that has channels. */
+static void each_root(struct engine *e,
+                      void (*visit)(struct engine *e, const struct origin *origin, unsigned mirror,
+                                    struct source *s, void *to),
+                      void *to)
+{
+    const struct origins *origins = core_origins(e);
+    for (size_t o = 0; o < origins->count; o++) {
+        const struct origin *origin = &origins->list[o];
+        for (unsigned m = 0; *origin->channels && m < origin->mirror_count; m++) {
+            struct source *s = origin->mirrors[m].parent ? NULL : sources_get_root(e, origin, m);
+            if (s)
+                visit(e, origin, m, s, to);
+        }
+    }
+}
+
+static void want(struct engine *e, const struct origin *origin, unsigned mirror, struct source *s,
+                 void *to)
+{
+    (void)e, (void)origin, (void)mirror, (void)to;
+    (void)source_want(s, false, false, NULL);
+}
+
+static void count_running(struct engine *e, const struct origin *origin, unsigned mirror,
+                          struct source *s, void *to)
+{
+    struct source_view v;
+    (void)e, (void)origin, (void)mirror;
+    source_view(s, &v);
+    *(unsigned *)to += v.state != SOURCE_IDLE;
+}
+
+/* Where a root page also lists projects, a name with a dash is one of those. */
+static bool is_channel(const struct origin *origin, unsigned mirror, const char *name)
+{
+    bool may_be_project = origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    return origins_is_index_name(name) && origin_has_channel(origin, name) &&
+           !(may_be_project && (strchr(name, '-') || origin_owns(origin, NULL, name)));
+}
+
+static void take_names(struct engine *e, const struct origin *origin, unsigned mirror,
+                       struct source *s, void *to)
+{
+    struct source_view v;
+    unsigned count = 0;
+    (void)to;
+    source_view(s, &v);
+    if (v.status != 200 || !v.listing)
+        return;
+    const struct listing *l = v.listing->listing;
+    for (size_t i = 0; i < l->project_count && count < NAMES_MOST; i++)
+        if (is_channel(origin, mirror, l->projects[i])) {
+            channels_named(e, origin, l->projects[i]);
+            count++;
+        }
+}
+
+void channel_roots_check(struct engine *e, int64_t now_ms)
+{
+    struct channel_roots *all = e->channel_roots;
+    unsigned running = 0;
+    if (waitlist_is_due(&all->waiters, now_ms)) { /* with what there is */
+        each_root(e, take_names, NULL);
+        waitlist_expire(&all->waiters, now_ms);
+    }
+    if (!all->is_running || !all->began_ms)
+        return;
+    each_root(e, count_running, &running);
+    if (running && now_ms - all->began_ms < GIVE_UP_MS)
+        return;
+    each_root(e, take_names, NULL);
+    all->began_ms = 0;
+    all->done_ms = now_ms;
+    all->is_running = false;
+    waitlist_wake(&all->waiters, 0, INT64_MAX);
+}
+
+struct begin {
+    struct job job;
+    struct engine *engine;
+};
+
+static void begin_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    struct engine *e = b->engine;
+    free(b);
+    if (e->stopping)
+        return;
+    e->channel_roots->began_ms = clock_monotonic_ms();
+    each_root(e, want, NULL);
+    channel_roots_check(e, e->channel_roots->began_ms);
+}
+
+static bool has_ended(void *arg)
+{
+    return !((struct channel_roots *)arg)->is_running;
+}
+
+int engine_ask_roots(struct engine *e, struct waiter *waiter)
+{
+    struct channel_roots *all = e->channel_roots;
+    int64_t now_ms = clock_monotonic_ms();
+    bool idle = false;
+    if (e->stopping || now_ms - all->done_ms < e->options.page_refresh_ms)
+        return 0;
+    if (atomic_compare_exchange_strong(&all->is_running, &idle, true)) {
+        struct begin *b = calloc(1, sizeof(*b));
+        if (!b) {
+            all->is_running = false;
+            return 0;
+        }
+        *b = (struct begin){{begin_run, NULL}, e};
+        core_post(e, &b->job);
+    }
+    waiter->want = 0;
+    waiter->until_ms = now_ms + WAIT_MS;
+    return waitlist_join(&all->waiters, waiter, has_ended, all) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/listings/heads.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/portal.h"
+
+enum {
+    AT_ONCE = 4, /* to one mirror */
+    WINDOW_MS = 600 * 1000,
+    WINDOW_MOST = 600,
+    WINDOW_MORE = WINDOW_MOST / 2, /* for who goes on */
+    INQUIRY_MS = 20 * 1000,
+    FAILED_MS = 60 * 1000,
+    REFUSED_MS = 24 * 3600 * 1000,
+};
+
+/* Who is asked, by where the files are: a mirror that moves is another one. */
+struct target {
+    char *files;
+    unsigned running;
+    bool answers;     /* it has answered a HEAD */
+    int64_t again_ms; /* not asked before */
+    int64_t window_ms;
+    unsigned window_count;
+    UT_hash_handle hh;
+};
+
+struct inquiry {
+    struct engine *engine;
+    const struct origin *origin;
+    char *project;
+    struct {
+        char *path;
+        unsigned mirrors;
+    } * files;
+    size_t count, next;
+    unsigned running, window_most;
+    int64_t began_ms, heard_ms;
+    bool any;
+    void (*done)(struct engine *engine, void *owner, bool any);
+    void *owner;
+    struct inquiry *list_prev, *list_next;
+};
+
+struct heads {
+    struct target *targets;
+    struct inquiry *inquiries;
+};
+
+/* One request; what became of it. */
+struct question {
+    struct job job;
+    struct engine *engine;
+    struct inquiry *inquiry;
+    struct target *target;
+    const char *origin, *mirror; /* the configuration's */
+    char *path, *project;
+    int status, retry_after_s;
+    int64_t modified_s, size, asked_s;
+};
+
+int heads_new(struct heads **ret)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+static void inquiry_free(struct inquiry *q)
+{
+    for (size_t i = 0; i < q->count; i++)
+        free(q->files[i].path);
+    free(q->files);
+    free(q->project);
+    free(q);
+}
+
+void heads_free(struct heads *heads)
+{
+    struct target *t, *next;
+    struct inquiry *q, *later;
+    if (!heads)
+        return;
+    HASH_ITER(hh, heads->targets, t, next)
+    {
+        HASH_DEL(heads->targets, t);
+        free(t->files);
+        free(t);
+    }
+    DL_FOREACH_SAFE2(heads->inquiries, q, later, list_next)
+    {
+        DL_DELETE2(heads->inquiries, q, list_prev, list_next);
+        inquiry_free(q);
+    }
+    free(heads);
+}
+
+static struct target *target_get(struct heads *heads, const char *files)
+{
+    struct target *t = NULL;
+    HASH_FIND_STR(heads->targets, files, t);
+    if (t)
+        return t;
+    t = calloc(1, sizeof(*t));
+    if (!t || !(t->files = strdup(files))) {
+        free(t);
+        return NULL;
+    }
+    t->again_ms = t->window_ms = INT64_MIN / 2;
+    HASH_ADD_KEYPTR(hh, heads->targets, t->files, strlen(t->files), t);
+    return t;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void question_free(struct question *q)
+{
+    free(q->path);
+    free(q->project);
+    free(q);
+}
+
+/* On the catalogue lane. */
+static void keep_run(struct job *job)
+{
+    struct question *q = container_of(job, struct question, job);
+    const struct catalogue_sighting s = {.origin = q->origin,
+                                         .path = q->path,
+                                         .project = q->project,
+                                         .first_s = q->asked_s,
+                                         .asked_s = q->asked_s,
+                                         .modified_s = q->modified_s,
+                                         .size = q->size};
+    int r = catalogue_put_sighting(q->engine->catalogue, &s);
+    if (r)
+        log_warning("catalogue: cannot store date and size of %s: %s", q->path, error_text(r));
+    question_free(q);
+}
+
+/* What it says of this file is worth keeping, also when that is nothing; else the mirror is left
+ * alone for a while. */
+static bool judge(const struct question *q)
+{
+    struct target *t = q->target;
+    int64_t now_ms = clock_monotonic_ms();
+    switch (q->status) {
+    case 200:
+        t->answers = true;
+        return true;
+    case 404:
+    case 410:
+        return true;
+    case 400:
+    case 403:
+    case 405:
+    case 501:
+        if (t->answers && q->status != 405 && q->status != 501)
+            return true;
+        t->again_ms = now_ms + REFUSED_MS;
+        log_info("mirror refuses HEAD mirror=%s status=%d", q->mirror, q->status);
+        return false;
+    default:
+        t->again_ms = now_ms + FAILED_MS;
+        if (q->retry_after_s > FAILED_MS / 1000)
+            t->again_ms = now_ms + (int64_t)q->retry_after_s * 1000;
+        return false;
+    }
+}
+
+static void answered_run(struct job *job)
+{
+    struct question *q = container_of(job, struct question, job);
+    struct inquiry *inquiry = q->inquiry;
+    struct engine *e = q->engine;
+    bool keep = judge(q) && !e->stopping;
+    q->target->running--;
+    inquiry->running--;
+    inquiry->heard_ms = clock_monotonic_ms();
+    inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
+    if (keep) {
+        job->run = keep_run;
+        lane_post(e->catalogue_lane, job);
+    } else {
+        question_free(q);
+    }
+    heads_tick(e); /* this inquiry goes on, and others that wait for the mirror */
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct question *q = context;
+    q->status = head->status;
+    q->retry_after_s = head->retry_after_s;
+    if (head->status != 200 || portal_is_web_page(head->content_type))
+        return 0;
+    if (head->total > 0) /* no wheel is empty; some answer HEAD so and mean nothing by it */
+        q->size = head->total;
+    if (head->last_modified)
+        q->modified_s = clock_parse_http_date(head->last_modified);
+    return 0;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    (void)context, (void)offset;
+    slab_put(slab);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct question *q = context;
+    (void)detail;
+    if (error)
+        q->status = 0;
+    q->job.run = answered_run;
+    core_post(q->engine, &q->job);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------------------ questions */
+
+static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, const char *path)
+{
+    struct engine *e = inquiry->engine;
+    const struct mirror *at = &inquiry->origin->mirrors[mirror];
+    auto_free char *url = links_file_url(e, inquiry->origin, mirror, path);
+    struct question *q = calloc(1, sizeof(*q));
+    if (!q || !url || !(q->path = strdup(path)) || !(q->project = strdup(inquiry->project))) {
+        if (q)
+            question_free(q);
+        return false;
+    }
+    q->engine = e;
+    q->inquiry = inquiry;
+    q->target = t;
+    q->origin = inquiry->origin->name;
+    q->mirror = at->name;
+    q->retry_after_s = -1;
+    q->modified_s = q->size = -1;
+    q->asked_s = clock_real_s();
+    t->running++;
+    t->window_count++;
+    inquiry->running++;
+    const struct fetch_request request = {.url = url,
+                                          .head = true,
+                                          .from = -1,
+                                          .to = -1,
+                                          .accept = "application/octet-stream, */*;q=0.9",
+                                          .via = e->via,
+                                          .redirects = mirror_redirects(at),
+                                          .max_bytes = 1};
+    (void)fetcher_start(e->fetcher, &request, &sink, q);
+    return true;
+}
+
+enum turn { TURN_ASKED, TURN_BUSY, TURN_NOBODY };
+
+static bool may_be_asked(const struct engine *e, const struct origin *origin, unsigned mirror,
+                         struct target *t, unsigned window_most, int64_t now_ms)
+{
+    if (now_ms - t->window_ms >= WINDOW_MS) {
+        t->window_ms = now_ms;
+        t->window_count = 0;
+    }
+    return now_ms >= t->again_ms && t->window_count < window_most &&
+           !budget_is_backing_off(e->budget, core_mirror(e, origin, mirror), now_ms);
+}
+
+/* Asks whoever has the file and is free. */
+static enum turn ask_next(struct inquiry *q, int64_t now_ms)
+{
+    const struct origin *origin = q->origin;
+    enum turn turn = TURN_NOBODY;
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        struct target *t = NULL;
+        if (q->files[q->next].mirrors & (1u << m))
+            t = target_get(q->engine->heads, origin->mirrors[m].files);
+        if (!t || !may_be_asked(q->engine, origin, m, t, q->window_most, now_ms))
+            continue;
+        if (t->running >= (t->answers ? AT_ONCE : 1))
+            turn = TURN_BUSY;
+        else
+            return ask(q, t, m, q->files[q->next].path) ? TURN_ASKED : TURN_NOBODY;
+    }
+    return turn;
+}
+
+/* Whether that was all. */
+static bool ask_more(struct inquiry *q)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (q->engine->stopping || now_ms - q->began_ms >= INQUIRY_MS)
+        q->next = q->count;
+    for (; q->next < q->count; q->next++)
+        if (ask_next(q, now_ms) == TURN_BUSY)
+            return false;
+    return q->running == 0;
+}
+
+void heads_tick(struct engine *e)
+{
+    struct inquiry *q, *next;
+    DL_FOREACH_SAFE2(e->heads->inquiries, q, next, list_next)
+    {
+        if (!ask_more(q))
+            continue;
+        DL_DELETE2(e->heads->inquiries, q, list_prev, list_next);
+        q->done(e, q->owner, q->any);
+        inquiry_free(q);
+    }
+}
+
+bool heads_are_coming(const struct inquiry *q, int64_t now_ms)
+{
+    return now_ms - q->heard_ms < q->engine->options.listing_timeout_ms / 2;
+}
+
+static bool is_askable(struct engine *e, const struct origin *origin,
+                       const struct heads_file *files, size_t count, unsigned window_most,
+                       int64_t now_ms)
+{
+    unsigned mirrors = 0;
+    for (size_t i = 0; i < count; i++)
+        mirrors |= files[i].mirrors;
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        struct target *t =
+            mirrors & (1u << m) ? target_get(e->heads, origin->mirrors[m].files) : NULL;
+        if (t && may_be_asked(e, origin, m, t, window_most, now_ms))
+            return true;
+    }
+    return false;
+}
+
+struct inquiry *heads_ask(struct engine *e, const struct origin *origin, const char *project,
+                          const struct heads_file *files, size_t count, bool more,
+                          void (*done)(struct engine *engine, void *owner, bool any), void *owner)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    unsigned window_most = more ? WINDOW_MORE : WINDOW_MOST;
+    bool can = is_askable(e, origin, files, count, window_most, now_ms);
+    struct inquiry *q = can ? calloc(1, sizeof(*q)) : NULL;
+    if (!q)
+        return NULL;
+    q->engine = e;
+    q->origin = origin;
+    q->began_ms = q->heard_ms = now_ms;
+    q->window_most = window_most;
+    q->done = done;
+    q->owner = owner;
+    q->project = strdup(project);
+    q->files = calloc(count, sizeof(*q->files));
+    for (; q->project && q->files && q->count < count; q->count++) {
+        q->files[q->count].mirrors = files[q->count].mirrors;
+        if (!(q->files[q->count].path = strdup(files[q->count].path)))
+            break;
+    }
+    if (q->count < count) {
+        inquiry_free(q);
+        return NULL;
+    }
+    DL_APPEND2(e->heads->inquiries, q, list_prev, list_next);
+    (void)ask_more(q); /* if that was all, the next tick ends it */
+    return q;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/listings/ranges.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/listings/sources.h"
+#include "engine/metadata/metadata.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/portal.h"
+
+enum {
+    YES_S = 30 * 24 * 3600, /* how long an answer stands */
+    NO_S = 24 * 3600,
+    RETRY_MS = 60000, /* how soon it is asked again after no answer */
+};
+
+/* Keyed by where the files are: a mirror that moves is another one. */
+struct known {
+    char *files;
+    bool honoured, asked;
+    int64_t when_s;   /* real time of the answer; 0 none */
+    int64_t again_ms; /* not asked before */
+    UT_hash_handle hh;
+};
+
+struct ranges {
+    struct known *table;
+};
+
+static struct known *get(struct ranges *ranges, const char *files)
+{
+    struct known *k = NULL;
+    HASH_FIND_STR(ranges->table, files, k);
+    if (k)
+        return k;
+    k = calloc(1, sizeof(*k));
+    if (!k || !(k->files = strdup(files))) {
+        free(k);
+        return NULL;
+    }
+    HASH_ADD_KEYPTR(hh, ranges->table, k->files, strlen(k->files), k);
+    return k;
+}
+
+static int on_row(void *context, const char *files, bool honoured, int64_t when_s)
+{
+    struct known *k = get(context, files);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    k->honoured = honoured;
+    k->when_s = when_s;
+    return 0;
+}
+
+int ranges_new(struct engine *e, struct ranges **ret)
+{
+    struct ranges *ranges = calloc(1, sizeof(*ranges));
+    if (!ranges)
+        return ERROR_NO_MEMORY;
+    (void)catalogue_each_ranges(e->catalogue, on_row, ranges);
+    *ret = ranges;
+    return 0;
+}
+
+void ranges_free(struct ranges *ranges)
+{
+    struct known *k, *next;
+    if (!ranges)
+        return;
+    HASH_ITER(hh, ranges->table, k, next)
+    {
+        HASH_DEL(ranges->table, k);
+        free(k->files);
+        free(k);
+    }
+    free(ranges);
+}
+
+static const struct known *find(const struct engine *e, const struct origin *origin,
+                                unsigned mirror)
+{
+    struct known *k = NULL;
+    HASH_FIND_STR(e->ranges->table, origin->mirrors[mirror].files, k);
+    return k;
+}
+
+static bool is_known(const struct known *k)
+{
+    return k && k->when_s && clock_real_s() - k->when_s < (k->honoured ? YES_S : NO_S);
+}
+
+bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
+{
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        const struct known *k = find(e, origin, m);
+        if (is_known(k) && k->honoured)
+            return true;
+    }
+    return false;
+}
+
+bool ranges_are_unknown(const struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    const struct known *k = find(e, origin, mirror);
+    return !is_known(k) && !(k && (k->asked || clock_monotonic_ms() < k->again_ms));
+}
+
+bool ranges_are_asked(const struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    const struct known *k = find(e, origin, mirror);
+    return k && k->asked;
+}
+
+/* ------------------------------------------------------------------- asking */
+
+struct question {
+    struct job job;
+    struct engine *engine;
+    struct known *known;
+    const char *mirror;
+    int status;
+    bool honoured;
+};
+
+/* On the catalogue lane. */
+static void keep_run(struct job *job)
+{
+    struct question *q = container_of(job, struct question, job);
+    int r =
+        catalogue_put_ranges(q->engine->catalogue, q->known->files, q->honoured, clock_real_s());
+    if (r)
+        log_warning("catalogue: cannot store that %s honours ranges: %s", q->mirror, error_text(r));
+    free(q);
+}
+
+/* A 206 says yes, a 200 no; anything else, or nothing, is about this file alone. */
+static void answered_run(struct job *job)
+{
+    struct question *q = container_of(job, struct question, job);
+    struct known *k = q->known;
+    bool tells = q->status == 200 || q->status == 206;
+    k->asked = false;
+    k->again_ms = clock_monotonic_ms() + RETRY_MS;
+    if (!tells) {
+        pages_source_settled(q->engine);
+        free(q);
+        return;
+    }
+    k->when_s = clock_real_s();
+    k->honoured = q->honoured = q->status == 206;
+    log_info("ranges mirror=%s honoured=%d", q->mirror, q->honoured);
+    metadata_changed(q->engine);
+    pages_source_settled(q->engine);
+    job->run = keep_run;
+    lane_post(q->engine->catalogue_lane, job);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct question *q = context;
+    q->status = portal_is_web_page(head->content_type) ? 0 : head->status; /* a portal's, perhaps */
+    return ERROR_UPSTREAM_STATUS;                                          /* enough is known */
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    (void)context, (void)offset;
+    slab_put(slab);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct question *q = context;
+    (void)error, (void)detail;
+    q->job.run = answered_run;
+    core_post(q->engine, &q->job);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, const char *path)
+{
+    const struct mirror *at = &origin->mirrors[mirror];
+    auto_free char *url = links_file_url(e, origin, mirror, path);
+    struct known *k = get(e->ranges, at->files);
+    struct question *q = calloc(1, sizeof(*q));
+    if (!url || !k || !q) {
+        free(q);
+        return;
+    }
+    *q = (struct question){.engine = e, .known = k, .mirror = at->name};
+    k->asked = true;
+    /* Asked for as wheels are: no page, so no coding. */
+    struct fetch_request request = {.url = url,
+                                    .from = 1,
+                                    .to = 1,
+                                    .via = e->via,
+                                    .redirects = mirror_redirects(at),
+                                    .max_bytes = 1};
+    (void)fetcher_start(e->fetcher, &request, &sink, q);
+}

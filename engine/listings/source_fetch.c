@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/blame.h"
+#include "engine/files/renew.h"
+#include "engine/listings/source_state.h"
+#include "engine/loop/key.h"
+#include "engine/mirrors/portal.h"
+
+enum {
+    PARENT_PAGE_MS = 13 * 1000, /* it answers after twelve seconds */
+    LOADS_MOST = 4,             /* what is stored is read, packed, before it waits to be parsed */
+};
+
+/* ----------------------------------------------------------------- parsing */
+
+static struct receipt *make_receipt(struct source *s)
+{
+    struct receipt *r = receipt_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
+    if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
+        r->had = s->facts.count;
+    if (r && s->listing && !s->is_list)
+        r->before = listing_ref_get(s->listing);
+    return r;
+}
+
+static void settle_run(struct job *job);
+
+/* On the compute lane. */
+static void parse_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    if (!receipt_read(r))
+        return;
+    job->run = settle_run;
+    core_post(r->engine, job);
+}
+
+/* ---------------------------------------------------------------- settling */
+
+static void replace(char **to, char **from)
+{
+    free(*to);
+    *to = *from;
+    *from = NULL;
+}
+
+/* Whether the answer must not replace what is known; puts it where an administrator finds it. */
+static bool is_doubtful(struct source *s, const struct receipt *r)
+{
+    const struct suspect_facts *good = s->is_good ? &s->facts : NULL;
+    if (!suspect_holds(&s->suspect, good, &r->facts, clock_monotonic_ms()))
+        return false;
+    const char *name = source_mirror(s)->name;
+    s->error = ERROR_BAD_LISTING;
+    s->has_lost_links = false;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu where it listed %zu%s", name,
+                   r->facts.count, good ? good->count : 0,
+                   r->facts.is_cut ? ", and ends in the middle" : "");
+    log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
+    core_problem(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+                 good ? "what was known stays" : "shown until there is better");
+    return true;
+}
+
+void source_set_listing(struct source *s, struct listing_ref *listing, size_t bytes)
+{
+    s->engine->sources->bytes += bytes - s->listing_bytes;
+    s->listing_bytes = bytes;
+    listing_ref_put(s->listing);
+    s->listing = listing;
+}
+
+static void take_content(struct source *s, struct receipt *r)
+{
+    if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
+        s->version = ++s->engine->sources->last_version;
+    memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
+    s->status = r->status;
+    source_set_listing(s, r->listing, r->listing ? r->listing->listing->bytes : 0);
+    r->listing = NULL;
+}
+
+/* `is_well`: the mirror is, and only this page is of no use. */
+static void fail(struct source *s, int error, const char *detail, int retry_after_s, bool is_well)
+{
+    struct engine *e = s->engine;
+    const char *name = source_mirror(s)->name;
+    s->error = error;
+    s->has_lost_links = false;
+    s->retry_after_s = retry_after_s;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
+    log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
+                 detail);
+    /* It cannot help whoever it asks itself; what we have no room for says nothing of other pages.
+     */
+    if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
+        return;
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
+        budget_remark(e->budget, number, detail); /* so a captive portal answers, in no time */
+    else
+        budget_page_failed(e->budget, number, detail, retry_after_s, clock_monotonic_ms());
+}
+
+/* What a captive portal sends in the place of a page says nothing of the mirror. */
+static bool is_portal(struct source *s, const struct receipt *r)
+{
+    const char *name = source_mirror(s)->name;
+    auto_free char *stranger = portal_stranger(core_origins(s->engine), r->url);
+    const struct web_page page = {.mirror = name,
+                                  .place = "listing",
+                                  .asked = key_hash(name, strlen(name)),
+                                  .size = -1,
+                                  .sha256 = r->page_sha256,
+                                  .stranger = stranger};
+    char why[RECEIPT_DETAIL_BYTES];
+    if (!blame_portal(s->engine, &page, why, sizeof(why)))
+        return false;
+    if (!s->is_silent)
+        fail(s, r->error, why, -1, true);
+    return true;
+}
+
+static void note_failure(struct source *s, const struct receipt *r)
+{
+    struct engine *e = s->engine;
+    const char *name = source_mirror(s)->name;
+    if (r->error == ERROR_STOPPING)
+        return;
+    if (s->is_root) { /* many mirrors have none */
+        s->error = r->error;
+        log_repeated(LOG_LEVEL_INFO, "no root page mirror=%s url=%s error=\"%s\"", name, s->page,
+                     r->detail);
+        return;
+    }
+    if (r->is_web_page && is_portal(s, r))
+        return;
+    if (r->is_lost)
+        core_problem(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
+    else if (r->error == ERROR_BAD_LISTING)
+        core_problem(e, "bad-listing", s->origin->name, s->page,
+                     "%s answered with a page that lists nothing", name);
+    if (s->is_silent) /* that counts already */
+        return;
+    fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
+    s->has_lost_links = r->is_lost;
+}
+
+/* A parent answers a page that takes long after twelve seconds. */
+static int limit_ms(const struct source *s)
+{
+    int patience_ms = source_mirror(s)->parent ? PARENT_PAGE_MS : 0;
+    int limit_ms = s->engine->options.listing_timeout_ms;
+    return limit_ms > patience_ms ? limit_ms : patience_ms;
+}
+
+/* A place at a mirror that gives no sign of life is waited for in vain. */
+static void note_backing_off(struct source *s, int64_t now_ms)
+{
+    struct budget_view view;
+    size_t number = core_mirror(s->engine, s->origin, s->mirror);
+    if (!budget_is_backing_off(s->engine->budget, number, now_ms))
+        return;
+    budget_view(s->engine->budget, number, now_ms, &view);
+    s->is_silent = true;
+    s->error = ERROR_TIMEOUT;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: %.160s", source_mirror(s)->name,
+                   view.last_error);
+}
+
+/* Slow is not dead: as long as bytes come the mirror is well. */
+static void check_silent(struct source *s, int64_t now_ms)
+{
+    char detail[64];
+    int most_ms = limit_ms(s);
+    if (s->turn.waits)
+        note_backing_off(s, now_ms);
+    if (s->is_silent || !s->fetched || s->fetched->received ||
+        now_ms - s->fetched->heard_ms < most_ms)
+        return;
+    (void)snprintf(detail, sizeof(detail), "no byte for %d ms", most_ms);
+    s->is_silent = true;
+    fail(s, ERROR_TIMEOUT, detail, -1, false);
+}
+
+bool source_check_late(struct source *s)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->state != SOURCE_FETCHING)
+        return false;
+    s->is_late |= now_ms - s->fetch_ms >= limit_ms(s);
+    if (s->is_late)
+        check_silent(s, now_ms);
+    return s->is_late;
+}
+
+void source_write_progress(const struct source *s, char *to, size_t size)
+{
+    size_t len = strlen(to);
+    const char *name = source_mirror(s)->name;
+    int64_t received = s->fetched ? s->fetched->received : 0;
+    int64_t length = s->fetched ? s->fetched->length : -1;
+    if (s->turn.waits)
+        (void)snprintf(to + len, size - len, "%s: waits for its turn", name);
+    else if (!received)
+        (void)snprintf(to + len, size - len, "%s: no answer yet", name);
+    else if (length < 0)
+        (void)snprintf(to + len, size - len, "%s: %" PRId64 " bytes so far", name, received);
+    else
+        (void)snprintf(to + len, size - len, "%s: %" PRId64 " of %" PRId64 " bytes", name, received,
+                       length);
+}
+
+/* Asks the mirror, unless it is backing off and another may answer. */
+void source_try_fetch(struct source *s, bool alone)
+{
+    struct engine *e = s->engine;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t number = core_mirror(e, s->origin, s->mirror);
+    if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {
+        source_fetch(s);
+        return;
+    }
+    struct budget_view view;
+    budget_view(e->budget, number, now_ms, &view);
+    s->error = ERROR_UNREACHABLE;
+    s->has_lost_links = false;
+    s->retry_after_s = -1;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: backing off after %.160s",
+                   source_mirror(s)->name, view.last_error);
+}
+
+static void go_idle(struct source *s)
+{
+    s->state = SOURCE_IDLE;
+    s->is_late = s->is_silent = false;
+    if (s->fetch_next) {
+        s->fetch_next = false;
+        source_try_fetch(s, s->fetch_alone);
+    }
+    if (s->state == SOURCE_IDLE)
+        pages_source_settled(s->engine);
+}
+
+static void begin_load(struct source *s);
+
+static void end_load(struct source *s)
+{
+    struct turns *loads = s->engine->sources->loads;
+    struct turn *next;
+    turns_end(loads, &s->turn);
+    while ((next = turns_next(loads, LOADS_MOST)))
+        begin_load(container_of(next, struct source, turn));
+}
+
+static void settle_stored(struct source *s, struct receipt *r)
+{
+    end_load(s);
+    s->has_row = r->error != ERROR_GONE;
+    if (r->error == 0 && (r->status == 200 || r->status == 404)) {
+        take_content(s, r);
+        s->is_good = s->status == 200;
+        s->facts = r->facts;
+        replace(&s->etag, &r->etag);
+        replace(&s->date, &r->date);
+        replace(&s->url, &r->url);
+        int64_t age_ms = (clock_real_s() - r->fetched_s) * 1000;
+        int64_t then_ms = clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
+        if (then_ms > s->confirmed_ms)
+            s->confirmed_ms = then_ms;
+    } else {
+        s->status = 0; /* nothing stored, or nothing usable: ask without validators */
+        s->is_good = false;
+    }
+    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
+    s->fetch_next |= !fresh || s->status == 0;
+    receipt_free(r);
+    go_idle(s);
+}
+
+/* A parent says by a short life that its own page will have more to say. */
+static void note_life(struct source *s, const struct receipt *r)
+{
+    int64_t life_ms = (int64_t)r->max_age_s * 1000;
+    bool shorter =
+        source_mirror(s)->parent && life_ms > 0 && life_ms < s->engine->options.page_refresh_ms;
+    s->life_ms = shorter ? life_ms : 0;
+}
+
+static void begin_fetch(struct source *s);
+
+/* The place goes to another page. */
+static void end_turn(struct source *s)
+{
+    struct turns *turns = s->turns;
+    struct turn *next;
+    turns_end(turns, &s->turn);
+    while ((next = turns_next(turns, (unsigned)s->engine->options.connections_per_mirror)))
+        begin_fetch(container_of(next, struct source, turn));
+}
+
+/* Some that have HTML answer who would rather have JSON with an error: they are asked once more
+ * before that counts. What it said to HTML is not to be said again. */
+static bool asks_otherwise(struct source *s, const struct receipt *r)
+{
+    static const int about_form[] = {400, 403, 405, 406, 415, 500, 501};
+    bool is_refused = false;
+    for (size_t i = 0; i < sizeof(about_form) / sizeof(about_form[0]); i++)
+        is_refused |= r->status == about_form[i];
+    if (r->error != ERROR_UPSTREAM_STATUS || r->is_html || !is_refused ||
+        source_mirror(s)->layout != LAYOUT_SIMPLE)
+        return false;
+    s->wants_html = true;
+    return true;
+}
+
+static void settle_fetched(struct source *s, struct receipt *r)
+{
+    struct engine *e = s->engine;
+    s->fetched = NULL;
+    end_turn(s);
+    if (asks_otherwise(s, r)) {
+        receipt_free(r);
+        s->state = SOURCE_IDLE;
+        source_fetch(s);
+        if (s->state == SOURCE_IDLE)
+            go_idle(s);
+        return;
+    }
+    if (r->is_html && r->error)
+        s->wants_html = false;
+    else if (r->is_html)
+        sources_note_html(s);
+    if (r->error) {
+        note_failure(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    blame_no_page(e);
+    s->error = 0;
+    s->has_lost_links = false;
+    s->retry_after_s = -1;
+    s->failure[0] = '\0';
+    core_problem_over(e, "links-elsewhere", s->origin->name, s->page);
+    budget_page_succeeded(e->budget, core_mirror(e, s->origin, s->mirror));
+    if (r->status != 304 && is_doubtful(s, r)) {
+        if (!s->is_good) /* better than nothing, and not to be kept */
+            take_content(s, r);
+        receipt_free(r);
+        go_idle(s);
+        return;
+    }
+    s->confirmed_ms = clock_monotonic_ms();
+    note_life(s, r);
+    if (r->status == 304) {
+        s->suspect = (struct suspect){0};
+        receipt_keep(r, s->origin->name, true);
+        s->state = SOURCE_IDLE;
+        if (s->status == 200 && !s->listing)
+            source_load(s);
+        if (s->state == SOURCE_IDLE)
+            go_idle(s);
+        return;
+    }
+    renew_rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
+    take_content(s, r);
+    s->is_good = s->status == 200;
+    s->facts = r->facts;
+    free(s->etag);
+    free(s->date);
+    free(s->url);
+    s->etag = str_dup(r->etag);
+    s->date = str_dup(r->date);
+    s->url = str_dup(r->url);
+    if (s->status == 200 || s->has_row) {
+        s->has_row = true;
+        receipt_keep(r, s->origin->name, false);
+    } else {
+        receipt_free(r); /* that a page was never there need not be remembered for good */
+    }
+    go_idle(s);
+}
+
+static void settle_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    if (r->stored)
+        settle_stored(r->source, r);
+    else
+        settle_fetched(r->source, r);
+}
+
+/* ----------------------------------------------------------------- loading */
+
+static void load_run(struct job *job)
+{
+    struct receipt *r = container_of(job, struct receipt, job);
+    const struct source *s = r->source;
+    r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, source_mirror(s)->name,
+                                     s->page, receipt_take_row, r);
+    if (r->error == CATALOGUE_MISSING)
+        r->error = ERROR_GONE;
+    job->run = parse_run;
+    lane_post(r->engine->compute, job);
+}
+
+static void begin_load(struct source *s)
+{
+    struct receipt *r = make_receipt(s);
+    if (!r) {
+        turns_end(s->turns, &s->turn);
+        s->state = SOURCE_IDLE;
+        return;
+    }
+    r->stored = true;
+    r->job.run = load_run;
+    lane_post(s->engine->catalogue_lane, &r->job);
+}
+
+void source_load(struct source *s)
+{
+    s->turns = s->engine->sources->loads;
+    int r = turns_take(s->turns, &s->turn, s->client, LOADS_MOST);
+    if (r == TURN_REFUSED)
+        r = turns_take(s->turns, &s->turn, 0, LOADS_MOST); /* behind everybody */
+    if (r == TURN_REFUSED)
+        return;
+    s->state = SOURCE_LOADING;
+    s->asked_catalogue = true;
+    if (r == TURN_NOW)
+        begin_load(s);
+}
+
+/* ---------------------------------------------------------------- fetching */
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct receipt *r = context;
+    r->error = error ? error : r->body.error;
+    if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
+        str_copy(r->detail, sizeof(r->detail), error ? detail : error_text(r->error));
+    r->job.run = parse_run;
+    lane_post(r->engine->compute, &r->job);
+}
+
+static const struct fetch_sink sink = {receipt_take_head, receipt_take_data, on_done};
+
+static void begin_fetch(struct source *s)
+{
+    struct receipt *r = make_receipt(s);
+    if (!r) {
+        turns_end(s->turns, &s->turn);
+        s->state = SOURCE_IDLE;
+        return;
+    }
+    auto_free char *via = core_via(s->engine, s->via);
+    bool conditional = s->is_good && s->status == 200;
+    r->is_html = s->wants_html || sources_has_html_only(s);
+    struct fetch_request request = {.url = s->page,
+                                    .is_page = true,
+                                    .from = -1,
+                                    .to = -1,
+                                    .accept = r->is_html ? receipt_html
+                                                         : receipt_accept(source_mirror(s)),
+                                    .if_none_match = conditional ? s->etag : NULL,
+                                    .if_modified_since = conditional ? s->date : NULL,
+                                    .via = via ? via : s->engine->via,
+                                    .no_cache = s->is_forced,
+                                    .redirects = mirror_redirects(source_mirror(s)),
+                                    .max_bytes = LISTING_MAX_BYTES,
+                                    .answer_ms = SOURCE_ANSWER_MS,
+                                    .patience_ms = core_patience_ms(source_mirror(s)),
+                                    .share = (uintptr_t)s,
+                                    .mirror = (uintptr_t)source_mirror(s)};
+    s->fetched = r;
+    s->is_silent = false;
+    s->fetch_ms = clock_monotonic_ms();
+    (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+}
+
+void source_fetch(struct source *s)
+{
+    unsigned most = (unsigned)s->engine->options.connections_per_mirror;
+    s->turns = source_turns(s->engine, core_mirror(s->engine, s->origin, s->mirror));
+    int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;
+    if (r == TURN_REFUSED) {
+        s->error = ERROR_UNREACHABLE;
+        (void)snprintf(s->failure, sizeof(s->failure), "%s: too many pages wait for one client",
+                       source_mirror(s)->name);
+        return;
+    }
+    s->state = SOURCE_FETCHING;
+    s->is_probe = false;
+    s->fetch_ms = clock_monotonic_ms();
+    if (r == TURN_NOW)
+        begin_fetch(s);
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/folders/directory.h"
+#include "engine/listings/source_state.h"
+
+enum {
+    KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
+    KEEP_SOURCE_MS = 3600 * 1000,
+    KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
+    KEEP_CROWDED_MS = 2000,      /* beyond page_memory; who waits for others uses his every tick */
+    SOURCES_MANY = 8192,         /* beyond: what mirrors do not have goes as soon */
+    SWEEP_MS = 5000,
+    SWEEP_CROWDED_MS = 1000,
+    LINKS_AGAIN_MS = 30 * 1000, /* files that are refused do not make it be asked sooner */
+    PROBE_EVERY_MS = 1000,
+    KEEP_PROBING_MS = 600 * 1000,
+};
+
+/* A mirror is known by the template of its pages. */
+struct html_only {
+    char *index;
+    UT_hash_handle hh;
+};
+
+static struct html_only *find_html_only(const struct source *s)
+{
+    struct html_only *h;
+    HASH_FIND_STR(s->engine->sources->html_only, source_mirror(s)->index, h);
+    return h;
+}
+
+bool sources_has_html_only(const struct source *s)
+{
+    return find_html_only(s) != NULL;
+}
+
+void sources_note_html(struct source *s)
+{
+    struct sources *all = s->engine->sources;
+    struct html_only *h = find_html_only(s) ? NULL : calloc(1, sizeof(*h));
+    if (!h || !(h->index = strdup(source_mirror(s)->index))) {
+        free(h);
+        return;
+    }
+    HASH_ADD_KEYPTR(hh, all->html_only, h->index, strlen(h->index), h);
+}
+
+static void free_html_only(struct sources *sources)
+{
+    struct html_only *h, *next;
+    HASH_ITER(hh, sources->html_only, h, next)
+    {
+        HASH_DEL(sources->html_only, h);
+        free(h->index);
+        free(h);
+    }
+}
+
+struct listing_ref *listing_ref_new(struct listing *listing)
+{
+    struct listing_ref *ref = calloc(1, sizeof(*ref));
+    if (ref)
+        *ref = (struct listing_ref){.refs = 1, .listing = listing};
+    else
+        listing_free(listing);
+    return ref;
+}
+
+struct listing_ref *listing_ref_get(struct listing_ref *ref)
+{
+    ref->refs++;
+    return ref;
+}
+
+void listing_ref_put(struct listing_ref *ref)
+{
+    if (!ref || --ref->refs > 0)
+        return;
+    listing_free(ref->listing);
+    free(ref);
+}
+
+const struct mirror *source_mirror(const struct source *s)
+{
+    return &s->origin->mirrors[s->mirror];
+}
+
+/* ------------------------------------------------------------------ table */
+
+int sources_new(struct engine *e, struct sources **ret)
+{
+    (void)e;
+    struct sources *all = calloc(1, sizeof(*all));
+    if (!all || !(all->loads = turns_new())) {
+        free(all);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = all;
+    return 0;
+}
+
+static void source_free(struct source *s)
+{
+    if (s->turns)
+        turns_end(s->turns, &s->turn);
+    listing_ref_put(s->listing);
+    free(s->page);
+    free(s->key);
+    free(s->etag);
+    free(s->date);
+    free(s->url);
+    free(s->via);
+    free(s);
+}
+
+void sources_free(struct sources *sources)
+{
+    struct source *s, *next;
+    if (!sources)
+        return;
+    HASH_ITER(hh, sources->table, s, next)
+    {
+        HASH_DEL(sources->table, s);
+        source_free(s);
+    }
+    for (size_t i = 0; i < sources->turn_count; i++)
+        turns_free(sources->turns[i]);
+    free(sources->turns);
+    turns_free(sources->loads);
+    free_html_only(sources);
+    free(sources);
+}
+
+struct turns *source_turns(struct engine *e, size_t mirror)
+{
+    struct sources *all = e->sources;
+    if (mirror >= all->turn_count) {
+        struct turns **more = realloc(all->turns, (mirror + 1) * sizeof(struct turns *));
+        if (!more)
+            return NULL;
+        while (all->turn_count <= mirror)
+            more[all->turn_count++] = NULL;
+        all->turns = more;
+    }
+    if (!all->turns[mirror])
+        all->turns[mirror] = turns_new();
+    return all->turns[mirror];
+}
+
+/* A mirror's list of projects is the page of an empty project: one level up, under the name that
+ * follows the project in the template (".../{project}/index.html"), if any does. */
+static char *page_url(const struct mirror *mirror, const char *channel, const char *project)
+{
+    static const char any[] = "any-project";
+    char *url = mirror_page_url(mirror, channel, project ? project : any);
+    char *at = url && !project ? strstr(url, any) : NULL;
+    if (!at)
+        return url;
+    const char *rest = at + strlen(any);
+    if (*rest == '/')
+        memmove(at, rest + 1, strlen(rest)); /* with its NUL */
+    else
+        *at = '\0';
+    return url;
+}
+
+/* Up to the segment that begins with the channel; NULL: there is none. */
+static char *root_url(const struct mirror *mirror)
+{
+    static const char any[] = "any-channel";
+    char *url = strstr(mirror->index, "/{channel}") ? mirror_page_url(mirror, any, "any") : NULL;
+    char *at = url ? strstr(url, any) : NULL;
+    if (at)
+        *at = '\0';
+    return url;
+}
+
+static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
+                                  const char *channel, const char *project)
+{
+    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
+    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
+    struct source *s = NULL;
+    if (key)
+        HASH_FIND_STR(e->sources->table, key, s);
+    return s;
+}
+
+struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
+                                 const char *channel, const char *project)
+{
+    struct source *s = find_source(e, origin, mirror, channel, project);
+    return s && s->listing ? listing_ref_get(s->listing) : NULL;
+}
+
+const char *sources_lost_links(struct engine *e, const struct origin *origin, unsigned mirror,
+                               const char *channel, const char *project)
+{
+    const struct source *s = find_source(e, origin, mirror, channel, project);
+    return s && s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
+}
+
+/* Takes over the URL. */
+static struct source *get(struct engine *e, const struct origin *origin, unsigned mirror,
+                          char *taken)
+{
+    auto_free char *url = taken;
+    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
+    struct source *s = NULL;
+    if (!key)
+        return NULL;
+    HASH_FIND_STR(e->sources->table, key, s);
+    if (s)
+        return s;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->engine = e;
+    s->origin = origin;
+    s->mirror = mirror;
+    s->page = url;
+    s->key = key;
+    url = key = NULL;
+    s->confirmed_ms = INT64_MIN / 2;
+    s->retry_after_s = -1;
+    HASH_ADD_KEYPTR(hh, e->sources->table, s->key, strlen(s->key), s);
+    return s;
+}
+
+struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
+                           const char *channel, const char *project)
+{
+    char *url = page_url(&origin->mirrors[mirror], channel, project);
+    struct source *s = get(e, origin, mirror, url);
+    if (s)
+        s->is_list = !project && origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    return s;
+}
+
+struct source *sources_get_root(struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    struct source *s = get(e, origin, mirror, root_url(&origin->mirrors[mirror]));
+    if (s)
+        s->is_list = s->is_root = true;
+    return s;
+}
+
+void source_view(struct source *s, struct source_view *ret)
+{
+    s->used_ms = clock_monotonic_ms();
+    if (s->origin->directory) {
+        directory_view(s->engine, s->origin, ret);
+        return;
+    }
+    *ret = (struct source_view){.state = s->state,
+                                .is_late = s->is_late,
+                                .is_silent = s->is_silent,
+                                .received = s->fetched ? s->fetched->received : 0,
+                                .length = s->fetched ? s->fetched->length : -1,
+                                .status = s->status,
+                                .listing = s->listing,
+                                .confirmed_ms = s->confirmed_ms,
+                                .is_provisional = s->life_ms > 0,
+                                .version = s->version,
+                                .error = s->error,
+                                .retry_after_s = s->retry_after_s,
+                                .failure = s->failure};
+}
+
+bool source_want(struct source *s, bool force, bool alone, const struct asker *by)
+{
+    struct engine *e = s->engine;
+    int64_t now_ms = clock_monotonic_ms();
+    s->used_ms = now_ms;
+    if (s->origin->directory) {
+        struct source_view view;
+        if (force)
+            directory_look(e, s->origin);
+        directory_view(e, s->origin, &view);
+        return view.state != SOURCE_IDLE;
+    }
+    if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
+        free(s->via);
+        s->via = str_dup(by ? by->via : NULL);
+        s->client = by ? by->client : 0;
+        s->is_forced = force;
+    }
+    if (s->state != SOURCE_IDLE) {
+        s->fetch_next |= force && s->state == SOURCE_LOADING;
+        s->is_forced |= force;
+        s->fetch_alone |= alone;
+        s->is_probe = false;
+        if (s->turn.waits && by)
+            turns_join(s->turns, &s->turn, by->client);
+        return true;
+    }
+    if (!s->asked_catalogue || (s->status == 200 && !s->listing)) {
+        s->fetch_next = force;
+        s->fetch_alone = alone;
+        source_load(s);
+        return s->state != SOURCE_IDLE;
+    }
+    int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
+    bool old = now_ms - s->confirmed_ms >= refresh_ms;
+    if (s->suspect.times) /* it has just been asked, in vain */
+        old = now_ms - s->suspect.last_ms >=
+              (refresh_ms < SUSPECT_RETRY_MS ? refresh_ms : SUSPECT_RETRY_MS);
+    if (!old && !force)
+        return false;
+    source_try_fetch(s, alone);
+    return s->state != SOURCE_IDLE;
+}
+
+bool source_want_links(struct source *s)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (s->state == SOURCE_FETCHING)
+        return true;
+    if (s->links_ms && now_ms - s->links_ms < LINKS_AGAIN_MS)
+        return s->state != SOURCE_IDLE;
+    s->links_ms = now_ms;
+    return source_want(s, true, false, NULL);
+}
+
+/* -------------------------------------------------------------------- tick */
+
+static bool is_crowded(const struct engine *e)
+{
+    return e->sources->bytes > (size_t)e->options.page_memory ||
+           e->memory_used > e->options.max_memory / 2;
+}
+
+static void sweep(struct engine *e, int64_t now_ms, bool crowded)
+{
+    struct source *s, *next;
+    int64_t keep_ms = crowded ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
+    bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
+    int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
+    HASH_ITER(hh, e->sources->table, s, next)
+    {
+        int64_t idle_ms = now_ms - s->used_ms;
+        bool is_good = s->status == 200;
+        if (s->state != SOURCE_IDLE || idle_ms < (is_good ? keep_ms : missing_ms))
+            continue;
+        source_set_listing(s, NULL, 0);
+        if (is_good && idle_ms < KEEP_SOURCE_MS)
+            continue;
+        HASH_DEL(e->sources->table, s);
+        source_free(s);
+    }
+}
+
+/* Asks mirrors that have failed for a page again, so that no client has to find out that they are
+ * back. */
+static void probe(struct engine *e, int64_t now_ms)
+{
+    struct source *s, *next;
+    HASH_ITER(hh, e->sources->table, s, next)
+    {
+        if (s->is_probe)
+            (void)source_check_late(s);
+        size_t number = core_mirror(e, s->origin, s->mirror);
+        if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !core_has_mirror(e, number) ||
+            !budget_wants_probe(e->budget, number, now_ms))
+            continue;
+        s->is_forced = false;
+        source_fetch(s);
+        s->is_probe = true;
+    }
+}
+
+void sources_tick(struct engine *e, int64_t now_ms)
+{
+    if (now_ms - e->sources->probed_ms >= PROBE_EVERY_MS) {
+        e->sources->probed_ms = now_ms;
+        probe(e, now_ms);
+    }
+    if (now_ms - e->sources->swept_ms >=
+        (is_crowded(e) || HASH_COUNT(e->sources->table) > SOURCES_MANY ? SWEEP_CROWDED_MS
+                                                                       : SWEEP_MS)) {
+        e->sources->swept_ms = now_ms;
+        sweep(e, now_ms, is_crowded(e));
+    }
+}
+
+void sources_shrink(struct engine *e)
+{
+    e->sources->swept_ms = clock_monotonic_ms();
+    sweep(e, e->sources->swept_ms, true);
+}
+
+size_t sources_bytes(const struct engine *e)
+{
+    return e->sources->bytes;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A claim: memory_take -> taken -> memory_give. One that does not fit stands in the queue; it is
+ * called (its job is posted again) when it is the first and something was given back. If it does
+ * not fit when nobody has anything, the flight thread drops what is kept and calls it once more;
+ * after that it is refused.
+ *
+ * The tick looks at the whole: beyond half of max_memory pages and listings go; beyond five eighths
+ * pages that are not in memory are refused, until there is room.
+ */
+#include "engine/loop/memory.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/pages/slot.h"
+
+enum {
+    TRIM_MS = 1000,
+    TRIM_AGAIN_MS = 50,
+    EIGHTHS = 8,
+    SHRINKS_AT = 4,
+    REFUSES_AT = 5,
+    ARENAS = 4,
+    LARGE_BYTES = 256 << 10, /* goes back to the kernel as soon as it is freed */
+};
+
+struct memory {
+    struct engine *engine;
+    pthread_mutex_t lock;
+    size_t claimed;
+    struct memory_claim *queue;
+    bool has_called; /* the first one, which has not come yet */
+    struct job shrink;
+    bool shrinks;
+    size_t shrink_bytes;
+    int64_t trimmed_ms, shrunk_ms;
+};
+
+void memory_prepare(void)
+{
+    (void)mallopt(M_ARENA_MAX, ARENAS);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
+int memory_new(struct engine *e, struct memory **ret)
+{
+    struct memory *m = calloc(1, sizeof(*m));
+    if (!m)
+        return ERROR_NO_MEMORY;
+    m->engine = e;
+    pthread_mutex_init(&m->lock, NULL);
+    *ret = m;
+    return 0;
+}
+
+void memory_free(struct memory *m)
+{
+    if (m)
+        pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+int64_t memory_used(void)
+{
+    char text[128];
+    long long size, resident, shared;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    if (sscanf(text, "%lld %lld %lld", &size, &resident, &shared) != 3)
+        return 0;
+    return (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
+}
+
+int64_t memory_most_received(const struct engine *e)
+{
+    return e->options.max_memory / MEMORY_RECEIVED_SHARE;
+}
+
+/* ----------------------------------------------------------------- claims */
+
+static int64_t most_used(const struct engine *e)
+{
+    return e->options.max_memory / 16 * 15;
+}
+
+static bool is_room(const struct memory *m, size_t bytes)
+{
+    const struct engine *e = m->engine;
+    int64_t most = most_used(e);
+    int64_t growth = memory_most_received(e) - e->fetched_bytes;
+    int64_t used = memory_used() + (growth > 0 ? growth : 0);
+    return e->stopping || (used < most && m->claimed + bytes <= (size_t)(most - used));
+}
+
+/* What was freed and has not gone back counts as used: it goes back first. */
+static bool fits(struct memory *m, size_t bytes)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (is_room(m, bytes))
+        return true;
+    if (now_ms - m->trimmed_ms < TRIM_AGAIN_MS)
+        return false;
+    (void)malloc_trim(0);
+    m->trimmed_ms = now_ms;
+    return is_room(m, bytes);
+}
+
+/* Unlocks. Posts outside of the lock: a lane that has stopped runs the job on the spot. */
+static void unlock_and_call(struct memory *m)
+{
+    struct memory_claim *c = m->has_called || m->shrinks ? NULL : m->queue;
+    if (c) {
+        m->has_called = c->is_called = true;
+        LL_DELETE(m->queue, c);
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (c)
+        lane_post(c->lane, c->job);
+}
+
+static void shrink_run(struct job *job)
+{
+    struct memory *m = container_of(job, struct memory, shrink);
+    size_t pages = m->engine->pages->bytes;
+    sources_shrink(m->engine);
+    pages_evict(m->engine, pages > m->shrink_bytes ? pages - m->shrink_bytes : 0);
+    (void)malloc_trim(0);
+    pthread_mutex_lock(&m->lock);
+    m->shrinks = false;
+    unlock_and_call(m);
+}
+
+/* Nobody will give anything back: what is kept has to go. True: it is on its way. */
+static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
+{
+    const struct engine *e = m->engine;
+    int64_t lacking = (int64_t)bytes + memory_used() + memory_most_received(e) - most_used(e);
+    if (c->has_shrunk || (int64_t)bytes > most_used(e) - memory_most_received(e))
+        return false;
+    c->has_shrunk = true;
+    m->shrinks = true;
+    m->shrink_bytes = lacking > 0 ? (size_t)lacking : 0;
+    m->shrink.run = shrink_run;
+    return true;
+}
+
+/* Under the lock. */
+static int take(struct memory *m, struct memory_claim *c, size_t bytes)
+{
+    bool is_first = c->is_called || (!m->queue && !m->has_called && !m->shrinks);
+    if (c->is_called)
+        m->has_called = c->is_called = false;
+    if (is_first && fits(m, bytes)) {
+        c->bytes = bytes;
+        c->has_shrunk = false;
+        m->claimed += bytes;
+        return MEMORY_TAKEN;
+    }
+    if (is_first && !m->claimed && !shrink(m, c, bytes))
+        return MEMORY_REFUSED;
+    if (is_first)
+        LL_PREPEND(m->queue, c);
+    else
+        LL_APPEND(m->queue, c);
+    return MEMORY_WAITS;
+}
+
+int memory_take(struct engine *e, struct memory_claim *c, size_t bytes, struct lane *lane,
+                struct job *job)
+{
+    struct memory *m = e->memory;
+    if (!c->is_called && bytes < MEMORY_SMALL_BYTES)
+        return MEMORY_TAKEN;
+    c->lane = lane;
+    c->job = job;
+    pthread_mutex_lock(&m->lock);
+    bool shrank = m->shrinks;
+    int r = take(m, c, bytes);
+    bool shrinks = m->shrinks && !shrank;
+    if (r == MEMORY_WAITS)
+        pthread_mutex_unlock(&m->lock); /* somebody will call */
+    else
+        unlock_and_call(m);
+    if (shrinks)
+        core_post(e, &m->shrink);
+    return r;
+}
+
+void memory_give(struct engine *e, struct memory_claim *c)
+{
+    struct memory *m = e->memory;
+    if (!c->bytes)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->claimed -= c->bytes;
+    c->bytes = 0;
+    unlock_and_call(m);
+}
+
+/* ------------------------------------------------------------------- tick */
+
+void memory_tick(struct engine *e, int64_t now_ms)
+{
+    int64_t eighth = e->options.max_memory / EIGHTHS, used = memory_used();
+    e->memory_used = used;
+    if (used > REFUSES_AT * eighth && !e->is_short)
+        log_warning("memory is short used=%" PRId64 " max_memory=%" PRId64, used,
+                    e->options.max_memory);
+    e->is_short = used > (e->is_short ? SHRINKS_AT : REFUSES_AT) * eighth;
+    if (used <= SHRINKS_AT * eighth || now_ms - e->memory->shrunk_ms < TRIM_MS)
+        return;
+    pages_evict(e, e->pages->bytes / 2);
+    sources_shrink(e);
+    (void)malloc_trim(0);
+    e->memory->shrunk_ms = now_ms;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/loop/wait.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+
+void waitlist_init(struct waitlist *list)
+{
+    *list = (struct waitlist){0};
+    pthread_mutex_init(&list->lock, NULL);
+}
+
+void waitlist_release(struct waitlist *list)
+{
+    pthread_mutex_destroy(&list->lock);
+}
+
+static void link_waiter(struct waitlist *list, struct waiter *waiter)
+{
+    waiter->prev = NULL;
+    waiter->next = list->first;
+    if (list->first)
+        list->first->prev = waiter;
+    list->first = waiter;
+}
+
+static void unlink_waiter(struct waitlist *list, struct waiter *waiter)
+{
+    if (waiter->prev)
+        waiter->prev->next = waiter->next;
+    else
+        list->first = waiter->next;
+    if (waiter->next)
+        waiter->next->prev = waiter->prev;
+    waiter->prev = waiter->next = NULL;
+}
+
+int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(void *arg), void *arg)
+{
+    int r = WAIT_READY;
+    pthread_mutex_lock(&list->lock);
+    if (!list->closed && !ready(arg)) {
+        waiter->gone = false;
+        waiter->class->suspend(waiter);
+        link_waiter(list, waiter);
+        r = WAIT_SUSPENDED;
+    }
+    pthread_mutex_unlock(&list->lock);
+    return r;
+}
+
+/* After resume the waiter may be gone: everything is taken from it before. */
+static void wake_one(struct waitlist *list, struct waiter *waiter)
+{
+    unlink_waiter(list, waiter);
+    waiter->class->resume(waiter);
+}
+
+void waitlist_wake(struct waitlist *list, int64_t from, int64_t to)
+{
+    pthread_mutex_lock(&list->lock);
+    for (struct waiter *w = list->first, *next; w; w = next) {
+        next = w->next;
+        if (w->want >= from && w->want < to)
+            wake_one(list, w);
+    }
+    pthread_mutex_unlock(&list->lock);
+}
+
+bool waitlist_has_any(struct waitlist *list)
+{
+    pthread_mutex_lock(&list->lock);
+    bool any = list->first;
+    pthread_mutex_unlock(&list->lock);
+    return any;
+}
+
+unsigned waitlist_sweep(struct waitlist *list)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&list->lock);
+    for (struct waiter *w = list->first, *next; w; w = next) {
+        next = w->next;
+        if (w->class->is_gone && w->class->is_gone(w)) {
+            w->gone = true;
+            wake_one(list, w);
+            count++;
+        }
+    }
+    pthread_mutex_unlock(&list->lock);
+    return count;
+}
+
+static bool is_over(const struct waiter *waiter, int64_t now_ms)
+{
+    return waiter->until_ms && now_ms >= waiter->until_ms;
+}
+
+bool waitlist_is_due(struct waitlist *list, int64_t now_ms)
+{
+    bool is_due = false;
+    pthread_mutex_lock(&list->lock);
+    for (const struct waiter *w = list->first; w && !is_due; w = w->next)
+        is_due = is_over(w, now_ms);
+    pthread_mutex_unlock(&list->lock);
+    return is_due;
+}
+
+void waitlist_expire(struct waitlist *list, int64_t now_ms)
+{
+    pthread_mutex_lock(&list->lock);
+    for (struct waiter *w = list->first, *next; w; w = next) {
+        next = w->next;
+        if (is_over(w, now_ms))
+            wake_one(list, w);
+    }
+    pthread_mutex_unlock(&list->lock);
+}
+
+bool waiter_is_late(const struct waiter *waiter)
+{
+    return is_over(waiter, clock_monotonic_ms());
+}
+
+void waitlist_close(struct waitlist *list)
+{
+    pthread_mutex_lock(&list->lock);
+    list->closed = true;
+    while (list->first)
+        wake_one(list, list->first);
+    pthread_mutex_unlock(&list->lock);
+}

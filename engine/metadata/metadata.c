@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/metadata/metadata.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/claims/claim_set.h"
+#include "engine/files/reading.h"
+#include "engine/loop/key.h"
+#include "engine/metadata/metadata_state.h"
+
+enum {
+    FAILED_MS = 2000,      /* how long a failure is the answer for those who waited for it */
+    ELSEWHERE_MS = 600000, /* how long a mirror is trusted to have one */
+    LATEST_MS = 9000,      /* a status line within ten seconds, always */
+    IDLE_MS = 600000,      /* unused in memory; the catalogue has it */
+    BYTES_MOST = 32 << 20, /* of texts in memory */
+    ENTRIES_MOST = 20000,
+    SWEEP_MS = 1000,
+};
+
+/* Above every position in a file, so that a waiter's `want` tells for what it was suspended. */
+static const int64_t FIRST_ID = INT64_C(1) << 62;
+
+static const char suffix[] = ".metadata";
+
+/* ------------------------------------------------------------------- table */
+
+int metadata_new(struct engine *e, struct metadata **ret)
+{
+    (void)e;
+    struct metadata *all = calloc(1, sizeof(*all));
+    if (!all)
+        return ERROR_NO_MEMORY;
+    waitlist_init(&all->waiters);
+    all->last_id = FIRST_ID;
+    *ret = all;
+    return 0;
+}
+
+int metadata_text_new(const char *data, size_t len, struct metadata_text **ret)
+{
+    struct metadata_text *t = malloc(sizeof(*t) + len);
+    if (!t)
+        return ERROR_NO_MEMORY;
+    t->refs = 1;
+    t->len = len;
+    memcpy(t->data, data, len);
+    *ret = t;
+    return 0;
+}
+
+void metadata_text_unref(struct metadata_text *text)
+{
+    if (text && --text->refs == 0)
+        free(text);
+}
+
+static void set_text(struct metadata *all, struct meta *m, struct metadata_text *text)
+{
+    all->bytes -= m->text ? m->text->len : 0;
+    all->bytes += text ? text->len : 0;
+    metadata_text_unref(m->text);
+    m->text = text;
+}
+
+/* Under the lock, as is all that touches the table. */
+static void drop(struct metadata *all, struct meta *m)
+{
+    HASH_DEL(all->table, m);
+    set_text(all, m, NULL);
+    free(m->key);
+    free(m->authority);
+    free(m);
+}
+
+void metadata_free(struct metadata *all)
+{
+    struct meta *m, *next;
+    if (!all)
+        return;
+    HASH_ITER(hh, all->table, m, next)
+    {
+        drop(all, m);
+    }
+    waitlist_release(&all->waiters);
+    free(all);
+}
+
+static struct meta *find(struct metadata *all, const char *origin, const char *path)
+{
+    char key[KEY_MAX_BYTES];
+    struct meta *m = NULL;
+    size_t len = key_make(key, origin, path);
+    if (len)
+        HASH_FIND(hh, all->table, key, len, m);
+    return m;
+}
+
+static struct meta *add(struct metadata *all, const char *origin, const char *path)
+{
+    struct meta *m = HASH_COUNT(all->table) < ENTRIES_MOST ? calloc(1, sizeof(*m)) : NULL;
+    if (!m)
+        return NULL;
+    m->key = key_new(origin, path, &m->key_len);
+    if (!m->key) {
+        free(m);
+        return NULL;
+    }
+    m->id = ++all->last_id;
+    HASH_ADD_KEYPTR(hh, all->table, m->key, m->key_len, m);
+    return m;
+}
+
+static bool is_settled(const struct meta *m)
+{
+    return m->stage != META_LOOKING && m->stage != META_MAKING;
+}
+
+static void wake(struct metadata *all, int64_t id)
+{
+    waitlist_wake(&all->waiters, id, id + 1);
+}
+
+/* ------------------------------------------------------------ looking it up */
+
+struct look {
+    struct job job;
+    struct engine *engine;
+    const struct origin *origin;
+    char *path; /* of the wheel */
+    uint64_t id;
+    bool asked_mirrors;
+    struct metadata_text *text;
+    char sha256[SHA256_HEX];
+    char *authority;
+    char mirrors[256], problem[512];
+};
+
+static void look_free(struct look *l)
+{
+    metadata_text_unref(l->text);
+    free(l->authority);
+    free(l->path);
+    free(l);
+}
+
+static int on_row(void *context, const struct catalogue_metadata *row)
+{
+    struct look *l = context;
+    bool made = row->sha256 && row->body_len;
+    if (!made) /* the mirrors may have put it right: no page promises it, and whoever asks has it
+                  tried */
+        return 0;
+    str_copy(l->problem, sizeof(l->problem), row->problem ? row->problem : "");
+    str_copy(l->mirrors, sizeof(l->mirrors), row->mirrors ? row->mirrors : "");
+    str_copy(l->sha256, sizeof(l->sha256), row->sha256);
+    return metadata_text_new(row->body, row->body_len, &l->text);
+}
+
+/* Mirrors that are asked for a .metadata before a wheel is opened for it: where its digest is
+ * known somebody has it, and lists of projects come from those who make them. */
+static bool is_elsewhere(const struct look *l)
+{
+    bool flat = false;
+    for (size_t i = 0; i < l->origin->mirror_count; i++)
+        flat |= l->origin->mirrors[i].layout == LAYOUT_FLAT;
+    return !l->asked_mirrors && (l->authority || !flat);
+}
+
+static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
+{
+    log_warning("metadata flagged path=%s/%s reason=\"%s\"", origin, path, problem);
+    core_problem(e, "metadata", origin, path, "%s", problem);
+}
+
+static void fill(struct meta *m, enum outcome outcome, const char *detail)
+{
+    m->stage = META_FAILED;
+    m->outcome = outcome;
+    str_copy(m->detail, sizeof(m->detail), detail);
+    m->until_ms = clock_monotonic_ms() + FAILED_MS;
+}
+
+/* Whether a text is what is claimed of it; one that cannot be hashed is not. */
+static bool agrees(const char *authority, const struct metadata_text *text)
+{
+    const struct claim claim = {.digests = authority};
+    struct digests found = {.count = 0};
+    uint32_t all = (1u << DIGEST_ALGORITHMS) - 1;
+    return !authority || (digests_add_bytes(&found, all, text->data, text->len) == 0 &&
+                          claim_matches(&claim, &found));
+}
+
+static void set_authority(struct meta *m, const char *authority)
+{
+    free(m->authority);
+    m->authority = str_dup(authority);
+}
+
+/* What the catalogue said decides what becomes of the entry; true: it is to be made. */
+static bool judge(struct metadata *all, struct meta *m, struct look *l)
+{
+    set_authority(m, l->authority);
+    if (l->text && agrees(l->authority, l->text)) {
+        m->stage = META_MADE;
+        memcpy(m->sha256, l->sha256, sizeof(m->sha256));
+        str_copy(m->mirrors, sizeof(m->mirrors), l->mirrors);
+        set_text(all, m, l->text);
+        l->text = NULL;
+    } else if (is_elsewhere(l)) {
+        m->stage = META_ELSEWHERE;
+        m->until_ms = clock_monotonic_ms() + ELSEWHERE_MS;
+    } else {
+        m->stage = META_MAKING;
+        return true;
+    }
+    return false;
+}
+
+static void post_look(struct engine *e, const struct origin *origin, const char *path,
+                      struct meta *m);
+
+/* On the flight thread. */
+static void looked_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    struct engine *e = l->engine;
+    struct metadata *all = e->metadata;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, l->origin->name, l->path);
+    bool mine = m && (uint64_t)m->id == l->id && m->stage == META_LOOKING;
+    bool again = mine && m->refuted && !e->stopping;
+    if (again)
+        post_look(e, l->origin, l->path, m);
+    bool make = mine && !again && judge(all, m, l);
+    bool flagged = mine && m->stage == META_MADE && l->problem[0];
+    pthread_mutex_unlock(&all->waiters.lock);
+    if (flagged)
+        flag(e, l->origin->name, l->path, l->problem);
+    if (make && (e->stopping || !making_start(e, l->origin, l->path, l->id))) {
+        struct making_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
+        metadata_made(e, l->origin, l->path, l->id, &none);
+    }
+    if (mine && !make && !again)
+        wake(all, (int64_t)l->id);
+    look_free(l);
+}
+
+static void look_at_claims(struct look *l)
+{
+    auto_free char *path = str_printf("%s.metadata", l->path);
+    struct claim_set *set = path ? claim_set_load(l->engine->catalogue, l->origin, path) : NULL;
+    if (set)
+        l->authority = str_dup(set->choice.agreed);
+    claim_set_unref(set);
+}
+
+/* On the catalogue lane. */
+static void look_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    (void)catalogue_get_metadata(l->engine->catalogue, l->origin->name, l->path, on_row, l);
+    look_at_claims(l);
+    job->run = looked_run;
+    core_post(l->engine, job);
+}
+
+/* Under the lock. */
+static void post_look(struct engine *e, const struct origin *origin, const char *path,
+                      struct meta *m)
+{
+    struct look *l = calloc(1, sizeof(*l));
+    char *copy = strdup(path);
+    if (!l || !copy)
+        abort(); /* without it nobody would ever answer the waiters */
+    *l = (struct look){.job.run = look_run,
+                       .engine = e,
+                       .origin = origin,
+                       .path = copy,
+                       .id = (uint64_t)m->id,
+                       .asked_mirrors = m->asked_mirrors};
+    m->stage = META_LOOKING;
+    m->refuted = false;
+    m->began_ms = clock_monotonic_ms();
+    lane_post(e->catalogue_lane, &l->job);
+}
+
+/* ------------------------------------------------------------------- asking */
+
+/* The wheel's path; NULL when the path is of no wheel's metadata, or out of memory. */
+static char *wheel_of(const char *path)
+{
+    if (!str_ends(path, ".whl.metadata"))
+        return NULL;
+    return strndup(path, strlen(path) - strlen(suffix));
+}
+
+struct awaited {
+    struct metadata *all;
+    const char *origin, *path;
+    int64_t id;
+};
+
+static bool is_answered(void *arg)
+{
+    const struct awaited *a = arg;
+    const struct meta *m = find(a->all, a->origin, a->path);
+    return !m || m->id != a->id || is_settled(m);
+}
+
+static int refuse(struct engine *e, enum outcome outcome, const char *detail,
+                  const struct file_query *query, struct file **ret)
+{
+    struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
+    return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
+}
+
+/* What the table says, copied under the lock. */
+struct said {
+    enum metadata_stage stage;
+    int64_t id;
+    struct metadata_text *text;
+    char etag[SHA256_HEX + 16], mirrors[256], detail[512];
+    enum outcome outcome;
+    bool immutable, overdue;
+};
+
+/* A file's failure is remembered with the file, which knows how soon to ask again. */
+static bool is_expired(const struct meta *m, const struct file_query *query, int64_t now_ms)
+{
+    if (m->stage == META_FAILED && !query->waited)
+        return true;
+    return (m->stage == META_FAILED || m->stage == META_ELSEWHERE) && now_ms >= m->until_ms;
+}
+
+static void look(struct engine *e, const struct origin *origin, const char *path,
+                 const struct file_query *query, const struct waiter *waiter, struct said *ret)
+{
+    struct metadata *all = e->metadata;
+    int64_t now_ms = clock_monotonic_ms();
+    *ret = (struct said){.stage = META_ELSEWHERE};
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin->name, path);
+    bool fresh = !m && !e->stopping; /* behind metadata_stop no job may begin under this lock */
+    if (fresh)
+        m = add(all, origin->name, path);
+    bool expired = m && !e->stopping && is_expired(m, query, now_ms);
+    if (expired)
+        m->asked_mirrors = false;
+    if (m && (fresh || expired))
+        post_look(e, origin, path, m);
+    if (m) {
+        m->used_ms = now_ms;
+        ret->stage = m->stage;
+        ret->id = m->id;
+        ret->outcome = m->outcome;
+        ret->immutable = m->authority != NULL;
+        /* Woken, and it is not there yet: the time is over. */
+        ret->overdue = query->waited && waiter->want == m->id && !is_settled(m);
+        str_copy(ret->detail, sizeof(ret->detail), m->detail);
+        str_copy(ret->mirrors, sizeof(ret->mirrors), m->mirrors);
+    }
+    if (m && m->stage == META_MADE) {
+        ret->text = m->text;
+        ret->text->refs++;
+        str_copy(ret->etag, sizeof(ret->etag), "\"sha256-");
+        str_copy(ret->etag + 8, sizeof(ret->etag) - 8, m->sha256);
+        ret->etag[8 + SHA256_HEX - 1] = '"';
+        ret->etag[8 + SHA256_HEX] = '\0';
+    }
+    pthread_mutex_unlock(&all->waiters.lock);
+}
+
+static int serve(struct engine *e, const struct said *said, const struct file_query *query,
+                 struct file **ret)
+{
+    struct file_facts facts = {.size = (int64_t)said->text->len,
+                               .etag = said->etag,
+                               .immutable = said->immutable,
+                               .state = query->waited ? FILE_MISS : FILE_HIT};
+    return reading_new_text(e, &facts, said->text, said->mirrors, query, ret);
+}
+
+static int ask(struct engine *e, const struct origin *origin, const char *path,
+               const struct file_query *query, struct waiter *waiter, struct file **ret)
+{
+    for (;;) {
+        struct said said;
+        if (e->stopping)
+            return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
+        look(e, origin, path, query, waiter, &said);
+        waiter->want = 0; /* it was woken for that once */
+        if (said.stage == META_ELSEWHERE)
+            return METADATA_ELSEWHERE;
+        if (said.stage == META_MADE)
+            return serve(e, &said, query, ret);
+        if (said.stage == META_FAILED)
+            return refuse(e, said.outcome, said.detail, query, ret);
+        if (said.overdue)
+            return refuse(e, OUTCOME_UNAVAILABLE, "the wheel is being fetched for it", query, ret);
+        struct awaited a = {e->metadata, origin->name, path, said.id};
+        waiter->want = said.id;
+        if (waitlist_join(&e->metadata->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED)
+            return ENGINE_WAIT;
+    }
+}
+
+int metadata_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                  struct file **ret)
+{
+    auto_free char *path = wheel_of(query->path);
+    const struct origin *origin = path ? origins_find(core_origins(e), query->origin) : NULL;
+    return origin ? ask(e, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
+}
+
+bool metadata_missed(struct engine *e, const struct file_query *query,
+                     const struct file_facts *facts)
+{
+    if (facts->outcome == OUTCOME_OK || facts->outcome == OUTCOME_STOPPING ||
+        facts->outcome == OUTCOME_LOOP)
+        return false;
+    auto_free char *path = wheel_of(query->path);
+    const struct origin *origin = path ? origins_find(core_origins(e), query->origin) : NULL;
+    if (!origin)
+        return false;
+    struct metadata *all = e->metadata;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin->name, path);
+    bool vain = m && !e->stopping && m->stage == META_ELSEWHERE;
+    if (vain) {
+        m->asked_mirrors = true;
+        post_look(e, origin, path, m);
+    }
+    bool again = m && !e->stopping;
+    pthread_mutex_unlock(&all->waiters.lock);
+    return again;
+}
+
+/* ---------------------------------------------------------------- what came */
+
+/* The entry as it is to be now; `problem` is what the administrator is told. */
+static const char *settle(struct engine *e, struct meta *m, struct making_result *result)
+{
+    struct metadata *all = e->metadata;
+    const char *problem = "";
+    if (!result->text) {
+        fill(m, result->outcome, result->detail);
+        return result->is_wrong ? result->detail : "";
+    }
+    if (!agrees(m->authority, result->text)) {
+        problem = "the wheel's METADATA is not what an authority names";
+        fill(m, OUTCOME_BROKEN, problem);
+        return problem;
+    }
+    m->stage = META_MADE;
+    memcpy(m->sha256, result->sha256, sizeof(m->sha256));
+    str_copy(m->mirrors, sizeof(m->mirrors), result->mirrors ? result->mirrors : "");
+    set_text(all, m, result->text);
+    m->text->refs++; /* the result's own goes below */
+    return result->fits ? "" : "Name or Version of METADATA are not those of the file name";
+}
+
+void metadata_made(struct engine *e, const struct origin *origin, const char *path, uint64_t id,
+                   struct making_result *result)
+{
+    struct metadata *all = e->metadata;
+    const char *problem = "";
+    bool made = false;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin->name, path);
+    bool mine = m && (uint64_t)m->id == id && m->stage == META_MAKING;
+    bool refuted = mine && m->refuted;
+    bool again = refuted && !e->stopping;
+    if (again) {
+        post_look(e, origin, path, m); /* behind metadata_forget's own job, on that lane */
+    } else if (mine) {
+        problem = settle(e, m, result);
+        made = m->stage == META_MADE;
+    }
+    pthread_mutex_unlock(&all->waiters.lock);
+    if (problem[0])
+        flag(e, origin->name, path, problem);
+    if (!refuted && (made || (mine && result->is_wrong))) {
+        metadata_keep(e, origin->name, path, result, problem);
+        metadata_changed(e);
+    }
+    if (!again)
+        wake(all, (int64_t)id);
+    metadata_text_unref(result->text);
+    free(result->requires_python);
+    free(result->etag);
+    free(result->mirrors);
+}
+
+void metadata_forget(struct engine *e, const char *origin, const char *path)
+{
+    struct metadata *all = e->metadata;
+    if (!str_ends(path, ".whl"))
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, path);
+    if (m && is_settled(m))
+        drop(all, m);
+    else if (m)
+        m->refuted = true;
+    pthread_mutex_unlock(&all->waiters.lock);
+    metadata_keep(e, origin, path, NULL, "");
+    metadata_changed(e);
+}
+
+/* The row counts as long as nobody has told another ETag of that file: see OF_TODAY in
+ * catalogue_program.c. What is being made comes to its own end. */
+void metadata_refuse(struct engine *e, const char *origin, const char *path, const char *why)
+{
+    struct metadata *all = e->metadata;
+    static char etag[] = "\"unsound\"";
+    const struct making_result nothing = {
+        .outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
+    if (!str_ends(path, ".whl"))
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, path);
+    if (m)
+        m->refuted = false; /* to make it again would bring the same */
+    if (m && is_settled(m))
+        fill(m, OUTCOME_BROKEN, why);
+    pthread_mutex_unlock(&all->waiters.lock);
+    metadata_keep(e, origin, path, &nothing, why);
+    metadata_changed(e);
+}
+
+void metadata_admit(struct engine *e, const char *origin, const char *path)
+{
+    struct metadata *all = e->metadata;
+    if (!str_ends(path, ".whl"))
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, path);
+    if (m && m->stage == META_FAILED)
+        drop(all, m);
+    pthread_mutex_unlock(&all->waiters.lock);
+    metadata_changed(e);
+}
+
+void metadata_learn_claims(struct engine *e, const char *origin, const char *path,
+                           const char *agreed)
+{
+    struct metadata *all = e->metadata;
+    auto_free char *wheel = wheel_of(path);
+    if (!wheel)
+        return;
+    pthread_mutex_lock(&all->waiters.lock);
+    struct meta *m = find(all, origin, wheel);
+    bool refuted = m && m->stage == META_MADE && !agrees(agreed, m->text);
+    if (m)
+        set_authority(m, agreed);
+    if (refuted) /* what the catalogue has is compared when it is read */
+        drop(all, m);
+    pthread_mutex_unlock(&all->waiters.lock);
+    if (refuted)
+        flag(e, origin, wheel, "the wheel's METADATA is not what an authority names");
+}
+
+uint64_t metadata_version(const struct engine *e)
+{
+    return e->metadata->version;
+}
+
+void metadata_changed(struct engine *e)
+{
+    e->metadata->version++;
+}
+
+/* -------------------------------------------------------------------- time */
+
+static bool is_idle(const struct metadata *all, const struct meta *m, int64_t now_ms)
+{
+    if (!is_settled(m))
+        return false;
+    if (m->stage != META_MADE)
+        return now_ms >= m->until_ms;
+    return now_ms - m->used_ms > (all->bytes > BYTES_MOST ? SWEEP_MS : IDLE_MS);
+}
+
+/* Lets nobody wait for longer than LATEST_MS: they may ask again, it goes on. */
+static void sweep(struct metadata *all, int64_t now_ms)
+{
+    struct meta *m, *next;
+    int64_t overdue[64];
+    unsigned count = 0;
+    pthread_mutex_lock(&all->waiters.lock);
+    HASH_ITER(hh, all->table, m, next)
+    {
+        if (is_idle(all, m, now_ms)) {
+            drop(all, m);
+        } else if (!is_settled(m) && now_ms - m->began_ms >= LATEST_MS &&
+                   count < sizeof(overdue) / sizeof(overdue[0])) {
+            overdue[count++] = m->id;
+            m->began_ms = now_ms;
+        }
+    }
+    pthread_mutex_unlock(&all->waiters.lock);
+    while (count)
+        wake(all, overdue[--count]);
+}
+
+void metadata_tick(struct engine *e, int64_t now_ms)
+{
+    struct metadata *all = e->metadata;
+    making_tick(e, now_ms);
+    if (now_ms - all->swept_ms < SWEEP_MS)
+        return;
+    all->swept_ms = now_ms;
+    (void)waitlist_sweep(&all->waiters);
+    sweep(all, now_ms);
+}
+
+void metadata_stop(struct engine *e)
+{
+    making_stop(e);
+    waitlist_close(&e->metadata->waiters);
+}

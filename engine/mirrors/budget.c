@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/mirrors/budget.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum {
+    BACK_OFF_FIRST_MS = 500,
+    BACK_OFF_MOST_MS = 30000,
+    PROBE_MS = 1000,
+    UNTOLD_MS = 10000, /* what a probe took that never told its end */
+    DUE_MS = 30000,
+    OUTRUN_MS = 30000,
+    RATE_MS = 5 * 60 * 1000,    /* how long a measured rate says anything */
+    RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
+    SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
+    LIES_MOST = 3,              /* files */
+    LIE_MS = 3600 * 1000,
+    OUT_FIRST_MS = 120 * 1000,
+    OUT_MOST_MS = 3600 * 1000,
+    ERROR_BYTES = 160,
+};
+
+struct health {
+    unsigned failures;    /* in a row */
+    bool is_of_file;      /* one of them */
+    unsigned connections; /* all, and those for bulk */
+    unsigned bulk;
+    int64_t until_ms; /* backing off until then */
+    int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
+    int64_t out_ms;   /* out until then */
+    bool is_outrun;
+    int64_t outrun_ms; /* when */
+    bool has_lied;     /* the next success may be that very transfer */
+    struct {
+        uint64_t file;
+        int64_t ms;
+    } lie[LIES_MOST];   /* the newest first */
+    unsigned times_out; /* since a file of its was confirmed */
+    int64_t rate;       /* bytes a second, a moving average */
+    int64_t rate_ms;    /* last measured */
+    char last_error[ERROR_BYTES];
+};
+
+struct budget {
+    size_t count;
+    unsigned connections;
+    uint64_t random;
+    struct health mirror[];
+};
+
+static void forget_lies(struct health *h)
+{
+    for (unsigned k = 0; k < LIES_MOST; k++)
+        h->lie[k].ms = -LIE_MS;
+}
+
+int budget_grow(struct budget **budget, size_t mirrors)
+{
+    size_t had = *budget ? (*budget)->count : 0;
+    struct budget *b = realloc(*budget, sizeof(*b) + mirrors * sizeof(b->mirror[0]));
+    if (!b)
+        return ERROR_NO_MEMORY;
+    *budget = b;
+    b->count = mirrors;
+    for (size_t i = had; i < mirrors; i++) {
+        b->mirror[i] = (struct health){0};
+        forget_lies(&b->mirror[i]);
+    }
+    return 0;
+}
+
+int budget_new(size_t mirrors, unsigned connections, uint64_t seed, struct budget **ret)
+{
+    struct budget *b = NULL;
+    int r = budget_grow(&b, mirrors);
+    if (r)
+        return r;
+    b->connections = connections;
+    b->random = seed | 1;
+    *ret = b;
+    return 0;
+}
+
+void budget_set_connections(struct budget *b, unsigned connections)
+{
+    b->connections = connections;
+}
+
+void budget_free(struct budget *b)
+{
+    free(b);
+}
+
+/* xorshift64*: jitter needs to differ, not to surprise. */
+static uint64_t next_random(struct budget *b)
+{
+    b->random ^= b->random >> 12;
+    b->random ^= b->random << 25;
+    b->random ^= b->random >> 27;
+    return b->random * 0x2545F4914F6CDD1Dull;
+}
+
+bool budget_is_backing_off(const struct budget *b, size_t mirror, int64_t now_ms)
+{
+    return b->mirror[mirror].until_ms > now_ms || b->mirror[mirror].out_ms > now_ms;
+}
+
+bool budget_wants_probe(struct budget *b, size_t mirror, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    bool is_tried = h->tried_ms >= h->until_ms && now_ms - h->tried_ms < UNTOLD_MS;
+    if (!h->failures || h->is_of_file || is_tried || budget_is_backing_off(b, mirror, now_ms))
+        return false;
+    h->tried_ms = now_ms;
+    return true;
+}
+
+static unsigned failures_of(const struct health *h, int64_t now_ms)
+{
+    return now_ms - h->tried_ms >= DUE_MS ? 0 : h->failures;
+}
+
+static bool was_outrun(const struct health *h, int64_t now_ms)
+{
+    return h->is_outrun && now_ms - h->outrun_ms < OUTRUN_MS;
+}
+
+static int64_t rate_of(const struct health *h, int64_t now_ms)
+{
+    return now_ms - h->rate_ms < RATE_MS ? h->rate : 0;
+}
+
+int64_t budget_rate(const struct budget *b, size_t mirror, int64_t now_ms)
+{
+    return budget_is_backing_off(b, mirror, now_ms) ? 0 : rate_of(&b->mirror[mirror], now_ms);
+}
+
+/* Whether a is the better choice; equal ones keep their configured order. */
+static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
+{
+    const struct health *x = &b->mirror[a], *y = &b->mirror[than];
+    bool x_off = budget_is_backing_off(b, a, now_ms),
+         y_off = budget_is_backing_off(b, than, now_ms);
+    if (x_off != y_off)
+        return y_off;
+    if ((x->out_ms > now_ms) != (y->out_ms > now_ms))
+        return y->out_ms > now_ms;
+    if (x_off)
+        return x->until_ms < y->until_ms;
+    if (failures_of(x, now_ms) != failures_of(y, now_ms))
+        return failures_of(x, now_ms) < failures_of(y, now_ms);
+    if (was_outrun(x, now_ms) != was_outrun(y, now_ms))
+        return was_outrun(y, now_ms);
+    /* Only a clear difference in rate overrules the administrator's order. */
+    int64_t x_rate = rate_of(x, now_ms), y_rate = rate_of(y, now_ms);
+    return x_rate > 0 && y_rate > 0 && x_rate > 2 * y_rate;
+}
+
+static bool has_place(const struct budget *b, const struct health *h, enum budget_need need)
+{
+    unsigned own = b->connections > 1 ? (b->connections + 3) / 4 : 0; /* of what is brief */
+    if (need == BUDGET_FREE)
+        return true;
+    if (need == BUDGET_BULK)
+        return h->connections < b->connections && h->bulk + own < b->connections;
+    return h->connections < b->connections ||
+           (h->connections - h->bulk < own && h->connections < 2 * b->connections);
+}
+
+int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
+                enum budget_need need, enum flight_rank rank, int64_t now_ms, unsigned *ret)
+{
+    int best = -1;
+    bool busy = false, later = false;
+    for (unsigned i = 0; i < count; i++) {
+        const struct health *h = &b->mirror[mirrors[i]];
+        if (excluded & (1u << i))
+            continue;
+        bool off = budget_is_backing_off(b, mirrors[i], now_ms);
+        if (off && (rank == FLIGHT_RANK_AHEAD || h->tried_ms > now_ms - PROBE_MS)) {
+            later = true;
+            continue;
+        }
+        if (!has_place(b, h, need)) {
+            busy |= !off;
+            later |= off;
+            continue;
+        }
+        if (best < 0 || is_better(b, mirrors[i], mirrors[best], now_ms))
+            best = (int)i;
+    }
+    if (best < 0)
+        return busy || later ? BUDGET_BUSY : BUDGET_NONE;
+    if (busy && budget_is_backing_off(b, mirrors[best], now_ms))
+        return BUDGET_BUSY; /* a good mirror is worth the wait */
+    b->mirror[mirrors[best]].tried_ms = now_ms;
+    *ret = (unsigned)best;
+    return 0;
+}
+
+void budget_begin(struct budget *b, size_t mirror, enum budget_need need)
+{
+    b->mirror[mirror].connections += need != BUDGET_FREE;
+    b->mirror[mirror].bulk += need == BUDGET_BULK;
+}
+
+void budget_end(struct budget *b, size_t mirror, enum budget_need need)
+{
+    b->mirror[mirror].connections -= need != BUDGET_FREE;
+    b->mirror[mirror].bulk -= need == BUDGET_BULK;
+}
+
+void budget_lengthen(struct budget *b, size_t mirror)
+{
+    b->mirror[mirror].bulk++;
+}
+
+static void forget_failures(struct health *h)
+{
+    h->failures = 0;
+    h->is_of_file = false;
+    h->until_ms = 0;
+    if (!h->is_outrun)
+        h->last_error[0] = '\0';
+}
+
+void budget_page_succeeded(struct budget *b, size_t mirror)
+{
+    if (!b->mirror[mirror].is_of_file)
+        forget_failures(&b->mirror[mirror]);
+}
+
+void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    h->is_outrun = false;
+    if (!h->has_lied)
+        forget_failures(h);
+    h->has_lied = false;
+    if (bytes < RATE_LEAST_BYTES || ms <= 0)
+        return;
+    int64_t rate = bytes * 1000 / ms;
+    int64_t before = rate_of(h, now_ms);
+    h->rate = before ? (3 * before + rate) / 4 : rate;
+    h->rate_ms = now_ms;
+}
+
+void budget_remark(struct budget *b, size_t mirror, const char *what)
+{
+    struct health *h = &b->mirror[mirror];
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
+void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
+                        int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    int64_t wait = BACK_OFF_FIRST_MS;
+    for (unsigned i = 0; i < h->failures && wait < BACK_OFF_MOST_MS; i++)
+        wait *= 2;
+    if (retry_after_s > 0 && wait < (int64_t)retry_after_s * 1000)
+        wait = (int64_t)retry_after_s * 1000;
+    if (wait > BACK_OFF_MOST_MS)
+        wait = BACK_OFF_MOST_MS;
+    wait -= (int64_t)(next_random(b) % (uint64_t)(wait / 4 + 1));
+    if (h->until_ms <= now_ms) /* requests that failed together count once */
+        h->failures++;
+    h->until_ms = now_ms + wait;
+    h->tried_ms = now_ms;
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
+void budget_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
+                   int64_t now_ms)
+{
+    budget_page_failed(b, mirror, what, retry_after_s, now_ms);
+    b->mirror[mirror].is_of_file = true;
+}
+
+void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t rate, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    h->is_outrun = true;
+    h->outrun_ms = now_ms;
+    if (rate > 0) {
+        h->rate = rate;
+        h->rate_ms = now_ms;
+    }
+    str_copy(h->last_error, sizeof(h->last_error), what);
+}
+
+/* The place of that file's lie, or of the one that is forgotten for it. */
+static unsigned place_of(const struct health *h, uint64_t file)
+{
+    unsigned i = 0;
+    while (i < LIES_MOST - 1 && h->lie[i].file != file)
+        i++;
+    return i;
+}
+
+static void put_out(struct health *h, int64_t now_ms)
+{
+    int64_t wait_ms = OUT_FIRST_MS;
+    for (unsigned i = 0; i < h->times_out && wait_ms < OUT_MOST_MS; i++)
+        wait_ms *= 2;
+    h->times_out++;
+    h->out_ms = now_ms + (wait_ms < OUT_MOST_MS ? wait_ms : OUT_MOST_MS);
+}
+
+void budget_lied(struct budget *b, size_t mirror, uint64_t file, int64_t now_ms)
+{
+    struct health *h = &b->mirror[mirror];
+    for (unsigned i = place_of(h, file); i > 0; i--)
+        h->lie[i] = h->lie[i - 1];
+    h->lie[0].file = file;
+    h->lie[0].ms = now_ms;
+    if (h->out_ms <= now_ms && now_ms - h->lie[LIES_MOST - 1].ms < LIE_MS)
+        put_out(h, now_ms);
+    h->has_lied = h->is_of_file = true;
+    str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
+}
+
+void budget_vouched(struct budget *b, size_t mirror)
+{
+    struct health *h = &b->mirror[mirror];
+    h->out_ms = 0;
+    h->times_out = 0;
+    forget_lies(h);
+}
+
+static bool is_slow(const struct budget *b, const struct health *h, int64_t now_ms)
+{
+    int64_t fastest = 0;
+    for (size_t i = 0; i < b->count; i++)
+        if (rate_of(&b->mirror[i], now_ms) > fastest)
+            fastest = rate_of(&b->mirror[i], now_ms);
+    return rate_of(h, now_ms) > 0 && h->rate < fastest / SLOW_SHARE;
+}
+
+void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct budget_view *ret)
+{
+    const struct health *h = &b->mirror[mirror];
+    enum mirror_state state =
+        is_slow(b, h, now_ms) || was_outrun(h, now_ms) ? MIRROR_SLOW : MIRROR_OK;
+    if (h->until_ms > now_ms || h->failures > 0) /* until it has succeeded again */
+        state = MIRROR_BACKING_OFF;
+    if (h->out_ms > now_ms)
+        state = MIRROR_OUT;
+    *ret = (struct budget_view){state, h->last_error, h->rate, h->connections};
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/mirrors/precedence.h"
+
+enum {
+    HELD_MS = 1000,      /* a connection is had so long before something brief may take it */
+    HELD_BULK_MS = 2000, /* before bulk may: a transfer that begins anew costs a round trip */
+};
+
+static int group(const struct precedence *t)
+{
+    if (t->brief)
+        return -1;
+    return t->unread ? FLIGHT_RANK_AHEAD + 1 : (int)t->rank;
+}
+
+int precedence_compare(const struct precedence *a, const struct precedence *b)
+{
+    if (group(a) != group(b))
+        return group(a) < group(b) ? -1 : 1;
+    return a->since_ms < b->since_ms ? -1 : a->since_ms > b->since_ms;
+}
+
+bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
+                          int64_t now_ms)
+{
+    if (holder->brief || group(waiting) >= FLIGHT_RANK_AHEAD)
+        return false;
+    if (group(holder) >= FLIGHT_RANK_AHEAD)
+        return true;
+    if (holder->had_turn && waiting->brief)
+        return true;
+    int64_t held_ms = now_ms - holder->since_ms;
+    return held_ms >= (waiting->brief ? HELD_MS : HELD_BULK_MS);
+}
+
+int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms)
+{
+    if (waiting == 0)
+        return HELD_MS;
+    int64_t left_ms = waited_ms < HELD_MS ? HELD_MS - waited_ms : 0;
+    return waiting > connections ? left_ms * connections / (int64_t)waiting : left_ms;
+}
+
+bool precedence_yields_before(const struct precedence *holder, const struct precedence *other)
+{
+    if (group(holder) != group(other))
+        return group(holder) > group(other);
+    return holder->since_ms < other->since_ms;
+}

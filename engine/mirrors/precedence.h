@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Whose turn it is at a mirror's connections: what waits is served in this order, and what has had
+ * a connection for a while gives it to one that waits. Pure rules; flights_retry_asks and the
+ * simulator go by them.
+ *
+ * Order: what is brief first (engine/mirrors/budget.h), then what a reader waits for, then what
+ * somebody may want, then segments ahead; last, whatever of these is of a file that nobody reads
+ * just now. Among equals, who has waited longest. Who is served and goes on asks anew, and stands
+ * behind the others: so connections go round.
+ */
+#include <stddef.h>
+
+#include "engine/flight/flight.h"
+
+struct precedence {
+    enum flight_rank rank;
+    bool brief;       /* over in a moment */
+    bool unread;      /* its readers do not read, or there are none */
+    int64_t since_ms; /* it waits, or has its connection, since then */
+    bool had_turn;    /* it came as brief, is not, and has had precedence_brief_ms */
+};
+
+/* < 0: a before b. */
+int precedence_compare(const struct precedence *a, const struct precedence *b);
+/* Whether what has a connection gives it to what waits, if its flight can go on later. */
+bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
+                          int64_t now_ms);
+/* For how long something has its connection that came as brief and turns out to be large, while so
+ * many that are brief wait for mirrors of so many connections, the first of them since `waited_ms`:
+ * a second, or so much less that each of them begins within about a second of its coming. */
+int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms);
+/* Whether this holder is the one to give way rather than that one. */
+bool precedence_yields_before(const struct precedence *holder, const struct precedence *other);

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pages/built.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/gzip.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/zstandard.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/delisted.h"
+#include "engine/pages/slot.h"
+
+enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256, BUILD_TIMES = 3 };
+
+enum { BUILT_DETAIL = 1024 };
+
+struct built_page {
+    struct page page;
+    _Atomic int refs;
+    _Atomic bool is_unwanted;
+    bool is_orphan; /* under the orphans' lock, as the list */
+    struct built_page *prev, *next;
+    struct engine *engine;
+    char detail[BUILT_DETAIL];
+    char mirrors[MIRROR_NAMES_BYTES];
+};
+
+/* ------------------------------------------------------------------ pages */
+
+static struct built_page *page_new(struct engine *e)
+{
+    struct built_page *b = calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
+    b->refs = 1;
+    b->engine = e;
+    b->page.detail = b->detail;
+    b->page.mirrors = b->mirrors;
+    b->page.born_ms = clock_monotonic_ms();
+    return b;
+}
+
+struct page *built_refusal(struct engine *e, enum outcome outcome, const char *detail)
+{
+    struct built_page *b = page_new(e);
+    if (!b)
+        return NULL;
+    b->page.outcome = outcome;
+    str_copy(b->detail, sizeof(b->detail), detail);
+    return &b->page;
+}
+
+struct page *built_ref(struct page *page)
+{
+    container_of(page, struct built_page, page)->refs++;
+    return page;
+}
+
+/* Nobody has it any more. */
+static void adopt(struct built_page *b)
+{
+    struct pages *p = b->engine->pages;
+    if (!p) /* at the end */
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    if (b->is_orphan) {
+        DL_DELETE(p->orphans, b);
+        p->orphan_bytes -= built_bytes(&b->page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+}
+
+void built_leave(struct page *page)
+{
+    struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
+    struct pages *p = b ? b->engine->pages : NULL;
+    if (!b)
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    if (b->refs > 1 && !b->is_orphan) {
+        b->is_orphan = true;
+        DL_APPEND(p->orphans, b);
+        p->orphan_bytes += built_bytes(page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+    page_unref(page);
+}
+
+void built_judge_orphans(struct engine *e, size_t most)
+{
+    struct pages *p = e->pages;
+    struct built_page *b;
+    if (p->orphan_bytes <= most)
+        return;
+    pthread_mutex_lock(&p->orphan_lock);
+    size_t bytes = p->orphan_bytes;
+    for (b = p->orphans; b && bytes > most; b = b->next) {
+        b->is_unwanted = true;
+        bytes -= built_bytes(&b->page);
+    }
+    pthread_mutex_unlock(&p->orphan_lock);
+}
+
+bool page_is_unwanted(const struct page *page)
+{
+    return container_of(page, const struct built_page, page)->is_unwanted;
+}
+
+void page_unref(struct page *page)
+{
+    struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
+    if (!b || --b->refs > 0)
+        return;
+    adopt(b);
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        for (int c = 0; c < PAGE_CODINGS; c++) {
+            struct page_body *body = &page->body[f][c];
+            void *attachment = atomic_load(&body->attachment);
+            if (attachment && b->engine->free_attachment)
+                b->engine->free_attachment(attachment);
+            free((void *)(uintptr_t)body->data);
+        }
+    free(b);
+}
+
+size_t built_bytes(const struct page *page)
+{
+    size_t bytes = sizeof(struct built_page);
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        for (int c = 0; c < PAGE_CODINGS; c++)
+            bytes += page->body[f][c].len;
+    return bytes;
+}
+
+bool built_is_same(const struct page *a, const struct page *b)
+{
+    if (a->outcome != b->outcome || strcmp(a->detail, b->detail) != 0 ||
+        strcmp(a->mirrors, b->mirrors) != 0 || a->incomplete != b->incomplete ||
+        a->max_age_s != b->max_age_s || a->last_serial != b->last_serial)
+        return false;
+    for (int f = 0; f < PAGE_FORMATS; f++)
+        if (strcmp(a->body[f][0].etag, b->body[f][0].etag) != 0)
+            return false;
+    return true;
+}
+
+static int set_body(struct page_body *body, struct buf *bytes)
+{
+    char hex[SHA256_HEX];
+    int r = bytes->error ? bytes->error : sha256_of(bytes->data, bytes->len, hex);
+    if (r)
+        return r;
+    (void)snprintf(body->etag, sizeof(body->etag), "\"%.32s\"", hex);
+    body->data = buf_take(bytes, &body->len);
+    return body->data ? 0 : ERROR_NO_MEMORY;
+}
+
+static int set_forms(struct page *page, enum page_format format, struct buf *bytes)
+{
+    auto_buf struct buf gzip, zstd;
+    buf_init(&gzip, PAGE_MAX_BYTES);
+    buf_init(&zstd, PAGE_MAX_BYTES);
+    bool coded = bytes->len >= CODED_LEAST_BYTES && !bytes->error;
+    int r = coded ? gzip_compress(bytes->data, bytes->len, &gzip) : 0;
+    if (r == 0 && coded)
+        r = zstandard_compress(bytes->data, bytes->len, &zstd);
+    if (r == 0)
+        r = set_body(&page->body[format][PAGE_IDENTITY], bytes);
+    if (r == 0 && coded)
+        r = set_body(&page->body[format][PAGE_GZIP], &gzip);
+    if (r == 0 && coded)
+        r = set_body(&page->body[format][PAGE_ZSTD], &zstd);
+    return r;
+}
+
+/* ------------------------------------------------------------------ build */
+
+void build_free(struct build *b)
+{
+    if (!b)
+        return;
+    memory_give(b->engine, &b->claim);
+    for (unsigned i = 0; i < b->count; i++)
+        listing_ref_put(b->listings[i]);
+    for (size_t i = 0; i < b->known_count; i++)
+        free(b->known[i]);
+    for (size_t i = 0; i < b->remembered_count; i++) {
+        free((void *)(uintptr_t)b->remembered[i].path); /* the others are behind it */
+    }
+    for (size_t i = 0; i < b->name_count; i++)
+        free(b->names[i]);
+    for (size_t i = 0; i < b->part_count; i++)
+        build_free(b->parts[i]);
+    free(b->remembered);
+    for (size_t i = 0; i < b->made_count; i++) {
+        free((void *)(uintptr_t)b->made[i].path);
+        free((void *)(uintptr_t)b->made[i].digests);
+        free((void *)(uintptr_t)b->made[i].requires_python);
+    }
+    free(b->made);
+    dates_release(b);
+    free(b->known);
+    free(b->names);
+    free(b->parts);
+    merge_release(&b->merge);
+    delisted_release(b);
+    page_unref(b->page);
+    free(b->index);
+    free(b->channel);
+    free(b->project);
+    free(b);
+}
+
+/* "../" for every segment between the page and the root. */
+static void href_prefix(const struct build *b, struct buf *to)
+{
+    unsigned depth = b->kind == BUILD_FLAT ? 1 : 2;
+    if (b->official) {
+        buf_puts(to, b->origin->canonical ? b->origin->canonical : "");
+        return;
+    }
+    depth += b->up;
+    while (depth--)
+        buf_puts(to, "../");
+    buf_printf(to, "files/%s/", b->origin->name);
+}
+
+static int merge_listings(struct build *b, const struct buf *prefix)
+{
+    auto_free struct merge_held *held = delisted_input(b);
+    if (!held)
+        return ERROR_NO_MEMORY;
+    struct merge_input input = {.origin = b->origin,
+                                .channel = b->channel,
+                                .project = b->project,
+                                .href_prefix = prefix->data,
+                                .source_count = b->count,
+                                .remembered = b->remembered,
+                                .remembered_count = b->remembered_count,
+                                .now_s = clock_real_s(),
+                                .made = b->made,
+                                .made_count = b->made_count,
+                                .makes_metadata = b->makes_metadata,
+                                .held = held,
+                                .held_count = b->held_count,
+                                .is_heard = b->is_heard,
+                                .sightings = b->sightings,
+                                .sighting_count = b->sighting_count};
+    for (unsigned i = 0; i < b->count; i++) {
+        input.sources[i].listing = b->listings[i]->listing;
+        input.sources[i].mirror = b->mirrors[i];
+        input.sources[i].said_s = b->said_s[i];
+    }
+    return merge_project(&input, &b->merge);
+}
+
+static int write_project(struct build *b, struct page *page)
+{
+    auto_buf struct buf prefix;
+    buf_init(&prefix, 4096);
+    href_prefix(b, &prefix);
+    int r = prefix.error ? prefix.error : merge_listings(b, &prefix);
+    b->askable = calloc(ASKABLE_MOST, sizeof(const struct merge_file *));
+    if (r == 0 && b->askable)
+        b->askable_count = dates_choose(&b->merge, ASKABLE_MOST, b->askable, &b->is_askable_worth);
+    for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
+        auto_buf struct buf bytes;
+        buf_init(&bytes, PAGE_MAX_BYTES);
+        merge_write(&b->merge, b->project, (enum page_format)f, &bytes);
+        r = set_forms(page, (enum page_format)f, &bytes);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------- list */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct names {
+    char **list;
+    size_t count, room;
+};
+
+static int add_name(struct names *n, const char *name)
+{
+    if (n->count == n->room) {
+        size_t room = n->room ? 2 * n->room : 256;
+        char **list = realloc(n->list, room * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        n->list = list;
+        n->room = room;
+    }
+    n->list[n->count] = strdup(name);
+    return n->list[n->count] ? (n->count++, 0) : ERROR_NO_MEMORY;
+}
+
+static int add_owned(struct build *b, struct names *n, const char *text)
+{
+    char name[NAME_MAX_BYTES + 1];
+    const struct origin *origin = b->origin;
+    bool owns_all = origin->owns_listed || origin_owns_rest(origin); /* then it is alone here */
+    if (!text || name_normalize(text, name) ||
+        (!owns_all && !origin_owns(origin, b->channel, name)))
+        return 0;
+    return n->count < BUILD_NAMES_MOST ? add_name(n, name) : ERROR_TOO_BIG;
+}
+
+static int add_projects(struct build *b, struct names *n, const struct listing *l)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < l->project_count; i++)
+        r = add_owned(b, n, l->projects[i]);
+    return r;
+}
+
+static int add_files(struct build *b, struct names *n, const struct listing *l)
+{
+    const char *last = "";
+    for (size_t i = 0; i < l->file_count; i++) {
+        const struct listed_file *file = &l->files[i];
+        if (!file->project || strcmp(file->project, last) == 0)
+            continue;
+        last = file->project;
+        int r = add_owned(b, n, last);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/* A list of projects names them; elsewhere files do, and folders are none. */
+static int add_listing(struct build *b, struct names *n, const struct listing *l, unsigned mirror)
+{
+    bool is_list = b->origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
+    return is_list ? add_projects(b, n, l) : add_files(b, n, l);
+}
+
+static size_t drop_doubles(struct names *n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        if (kept && strcmp(n->list[i], n->list[kept - 1]) == 0)
+            free(n->list[i]);
+        else
+            n->list[kept++] = n->list[i];
+    }
+    return n->count = kept;
+}
+
+static int collect_names(struct build *b)
+{
+    struct names names = {0};
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < b->count; i++)
+        r = add_listing(b, &names, b->listings[i]->listing, b->mirrors[i]);
+    for (size_t i = 0; r == 0 && i < b->known_count; i++)
+        r = add_name(&names, b->known[i]);
+    if (names.count)
+        qsort(names.list, names.count, sizeof(names.list[0]), by_name);
+    b->names = names.list;
+    b->name_count = drop_doubles(&names);
+    return r;
+}
+
+static int write_list(struct build *b, struct page *page)
+{
+    int r = collect_names(b);
+    for (int f = 0; r == 0 && f < PAGE_FORMATS; f++) {
+        auto_buf struct buf bytes;
+        buf_init(&bytes, PAGE_MAX_BYTES);
+        page_write_list((const char *const *)b->names, b->name_count, (enum page_format)f, &bytes);
+        r = set_forms(page, (enum page_format)f, &bytes);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------- flat */
+
+static int write_flat(struct build *b, struct page *page)
+{
+    auto_buf struct buf bytes;
+    size_t count = 0;
+    int r = 0;
+    buf_init(&bytes, PAGE_MAX_BYTES);
+    for (size_t i = 0; r == 0 && i < b->part_count; i++) {
+        struct build *part = b->parts[i];
+        auto_buf struct buf prefix;
+        buf_init(&prefix, 4096);
+        part->kind = BUILD_FLAT; /* its links are seen from there */
+        href_prefix(part, &prefix);
+        r = prefix.error ? prefix.error : merge_listings(part, &prefix);
+        count += part->merge.count;
+    }
+    auto_free struct page_file *files = calloc(count + 1, sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    if (r)
+        return r;
+    for (size_t i = 0, at = 0; i < b->part_count; at += b->parts[i++]->merge.count)
+        merge_files(&b->parts[i]->merge, files + at);
+    page_write_flat(b->index, files, count, &bytes);
+    return set_forms(page, PAGE_HTML, &bytes);
+}
+
+/* ------------------------------------------------------------------ stages */
+
+static void back_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    b->done(b);
+}
+
+static int write_page(struct build *b, struct page *page)
+{
+    switch (b->kind) {
+    case BUILD_PROJECT:
+        return write_project(b, page);
+    case BUILD_LIST:
+        return write_list(b, page);
+    case BUILD_NAMES:
+        return collect_names(b);
+    case BUILD_FLAT:
+        return write_flat(b, page);
+    }
+    return 0;
+}
+
+/* Adds the names of an origin's mirrors that are not there yet, comma-separated. */
+static void add_mirrors(const struct origin *origin, unsigned set, char *to, size_t size)
+{
+    char names[MIRROR_NAMES_BYTES], *rest = NULL;
+    core_mirror_names(origin, set, names, sizeof(names));
+    for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        size_t len = strlen(to), more = strlen(name);
+        bool there = false;
+        for (const char *at = to; !there && *at; at += strcspn(at, ",") + (strchr(at, ',') != NULL))
+            there = strcspn(at, ",") == more && strncmp(at, name, more) == 0;
+        if (!there && len + more + 2 <= size)
+            (void)snprintf(to + len, size - len, "%s%s", len ? "," : "", name);
+    }
+}
+
+/* Who lists what is on the page: of a flat one, mirrors of several origins. */
+static void name_mirrors(const struct build *b, char *to, size_t size)
+{
+    if (b->origin)
+        add_mirrors(b->origin, b->merge.mirrors, to, size);
+    for (size_t i = 0; i < b->part_count; i++)
+        add_mirrors(b->parts[i]->origin, b->parts[i]->merge.mirrors, to, size);
+}
+
+/* On the compute lane. */
+static void build_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    struct built_page *built = page_new(b->engine);
+    if (built) {
+        int r = b->engine->stopping ? ERROR_STOPPING
+                : b->has_no_memory  ? ERROR_NO_MEMORY
+                                    : write_page(b, &built->page);
+        for (unsigned i = 0; !b->project && i < b->count; i++)
+            b->merge.mirrors |= 1u << b->mirrors[i];
+        name_mirrors(b, built->mirrors, sizeof(built->mirrors));
+        built->page.incomplete = b->incomplete;
+        built->page.max_age_s = b->max_age_s;
+        built->page.last_serial = b->merge.last_serial;
+        if (r) {
+            built->page.outcome = OUTCOME_UNAVAILABLE;
+            str_copy(built->detail, sizeof(built->detail), error_text(r));
+        } else if (b->project && !b->merge.count && !b->merge.mirrors) {
+            built->page.outcome = OUTCOME_NO_PROJECT;
+            str_copy(built->detail, sizeof(built->detail), b->missing_detail);
+        }
+        b->page = &built->page;
+    }
+    job->run = back_run;
+    core_post(b->engine, job);
+}
+
+/* Copies a text behind the last one; NULL of NULL. */
+static const char *put_text(char **at, const char *text)
+{
+    const char *copy = text ? *at : NULL;
+    if (text)
+        *at = stpcpy(*at, text) + 1;
+    return copy;
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static int on_claim(void *context, const struct catalogue_claim *c)
+{
+    struct build *b = context;
+    if ((b->remembered_count & (b->remembered_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+        size_t room = 2 * (b->remembered_count + 1);
+        struct merge_claim *list = realloc(b->remembered, room * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        b->remembered = list;
+    }
+    struct merge_claim *to = &b->remembered[b->remembered_count];
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): there is a path */
+    char *at = malloc(text_size(c->path) + text_size(c->mirror) + text_size(c->channel) +
+                      text_size(c->digests) + text_size(c->metadata));
+    if (!at)
+        return ERROR_NO_MEMORY;
+    to->path = put_text(&at, c->path);
+    to->mirror = put_text(&at, c->mirror);
+    to->channel = put_text(&at, c->channel);
+    to->digests = put_text(&at, c->digests);
+    to->metadata = put_text(&at, c->metadata);
+    to->said_s = c->said_s;
+    to->is_withdrawn = c->is_withdrawn;
+    b->remembered_count++;
+    return 0;
+}
+
+static int on_made(void *context, const struct catalogue_metadata *m)
+{
+    struct build *b = context;
+    if ((b->made_count & (b->made_count + 1)) == 0) { /* as above */
+        struct merge_made *list = realloc(b->made, 2 * (b->made_count + 1) * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        b->made = list;
+    }
+    struct merge_made *to = &b->made[b->made_count];
+    *to =
+        (struct merge_made){str_dup(m->path), m->sha256 ? str_printf("sha256=%s", m->sha256) : NULL,
+                            str_dup(m->requires_python)};
+    if (!to->path)
+        return ERROR_NO_MEMORY;
+    b->made_count++;
+    return 0;
+}
+
+static void recall(struct build *b)
+{
+    if (!b->project || b->origin->directory) /* what a folder holds may be other files tomorrow */
+        return;
+    (void)catalogue_each_claim(b->engine->catalogue, b->origin->name, b->project, on_claim, b);
+    (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
+    delisted_recall(b);
+    dates_recall(b);
+}
+
+/* What is merged, what the catalogue says of it, and the page in its forms: each about as much as
+ * the listings themselves. */
+static size_t bytes_needed(const struct build *b)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < b->count; i++)
+        bytes += BUILD_TIMES * b->listings[i]->listing->bytes;
+    for (size_t i = 0; i < b->part_count; i++)
+        bytes += bytes_needed(b->parts[i]);
+    return bytes;
+}
+
+/* On the catalogue thread. */
+static void recall_run(struct job *job)
+{
+    struct build *b = container_of(job, struct build, job);
+    int got = memory_take(b->engine, &b->claim, bytes_needed(b), b->engine->catalogue_lane, job);
+    if (got == MEMORY_WAITS)
+        return;
+    b->has_no_memory = got == MEMORY_REFUSED;
+    if (b->has_no_memory) {
+        build_run(job);
+        return;
+    }
+    recall(b);
+    for (size_t i = 0; i < b->part_count; i++)
+        recall(b->parts[i]);
+    job->run = build_run;
+    lane_post(b->engine->compute, job);
+}
+
+void build_start(struct build *b)
+{
+    b->job.run = recall_run;
+    lane_post(b->engine->catalogue_lane, &b->job);
+}

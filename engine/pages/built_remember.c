@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a build has found out, and was not known before: who claims which digest of a file, when
+ * files were uploaded, what is delisted. Files that are under way or kept learn of other digests
+ * first, on the flight thread; then all of it goes to the catalogue, in one transaction.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/pages/built.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/delisted.h"
+
+struct remember {
+    struct job job;
+    struct build *build; /* owned: its strings are what is written */
+};
+
+static void put_claim(struct build *b, const struct merge_news *news)
+{
+    struct catalogue_claim claim = {.origin = b->origin->name,
+                                    .path = b->merge.files[news->file].path,
+                                    .mirror = news->mirror,
+                                    .project = b->project,
+                                    .channel = b->channel ? b->channel : "",
+                                    .digests = news->digests,
+                                    .metadata = news->metadata,
+                                    .said_s = news->said_s,
+                                    .is_withdrawn = news->is_withdrawn};
+    (void)catalogue_put_claim(b->engine->catalogue, &claim);
+}
+
+static void remember_run(struct job *job)
+{
+    struct remember *r = container_of(job, struct remember, job);
+    struct build *b = r->build;
+    int error = catalogue_begin(b->engine->catalogue);
+    for (size_t i = 0; error == 0 && i < b->merge.news_count; i++)
+        put_claim(b, &b->merge.news[i]);
+    for (size_t i = 0; error == 0 && i < b->merge.count; i++)
+        if (b->merge.files[i].corrects) /* by other claims nobody may have been wrong */
+            (void)catalogue_drop_blame(b->engine->catalogue, b->origin->name,
+                                       b->merge.files[i].path);
+    for (size_t i = 0; error == 0 && i < b->merge.count; i++)
+        if (dates_is_new(&b->merge.files[i]))
+            dates_store(b, &b->merge.files[i]);
+    if (error == 0)
+        delisted_store(b);
+    if (error == 0)
+        error = catalogue_commit(b->engine->catalogue);
+    if (error)
+        log_warning("catalogue: cannot store what is known of %s: %s", b->project,
+                    error_text(error));
+    build_free(b);
+    free(r);
+}
+
+/* What is believed of a file has changed: what is under way or kept is compared with it. */
+static void learn(struct build *b, const struct merge_file *f)
+{
+    auto_free char *metadata = f->learns_metadata ? str_printf("%s.metadata", f->path) : NULL;
+    if (f->corrects)
+        core_problem_over(b->engine, "wrong-digest", b->origin->name, f->path);
+    if (f->learns)
+        files_learn_claims(b->engine, b->origin, f->path, f->digests);
+    if (metadata)
+        files_learn_claims(b->engine, b->origin, metadata, f->said_metadata);
+}
+
+/* A dispute is a problem as long as it goes on. */
+static void tell_dispute(struct build *b, const struct merge_file *f)
+{
+    if (!f->dispute)
+        core_problem_over(b->engine, "digest-disputed", b->origin->name, f->path);
+    else if (core_problem(b->engine, "digest-disputed", b->origin->name, f->path, "%s%s",
+                          f->dispute, f->is_disputed ? "" : " (the site is believed)"))
+        log_warning("digest disputed path=%s/%s claims=\"%s\"", b->origin->name, f->path,
+                    f->dispute);
+}
+
+void build_remember(struct build *b)
+{
+    bool is_fleeting = b->origin->directory != NULL; /* the disk says it again */
+    bool news = !is_fleeting && (delisted_settle(b) || b->merge.news_count);
+    if (b->merge.news_count && !is_fleeting)
+        b->engine->claims_version++;
+    for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
+        const struct merge_file *f = &b->merge.files[i];
+        news |= dates_is_new(f);
+        learn(b, f);
+        tell_dispute(b, f);
+    }
+    struct remember *r = news ? calloc(1, sizeof(*r)) : NULL;
+    if (!r) {
+        build_free(b);
+        return;
+    }
+    *r = (struct remember){{remember_run, NULL}, b};
+    lane_post(b->engine->catalogue_lane, &r->job);
+}

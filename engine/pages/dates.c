@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pages/dates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "index/version.h"
+
+enum {
+    FIRST_UPLOAD_S = 1041379200, /* 2003: no index of Python packages is older */
+    ASK_AGAIN_S = 24 * 3600,     /* after an answer that said too little */
+    REPORTS_MOST = 64,
+};
+
+const char *dates_source(enum date_source source)
+{
+    switch (source) {
+    case DATE_INDEX:
+        return NULL;
+    case DATE_LISTING:
+        return "listing";
+    case DATE_LAST_MODIFIED:
+        return "last-modified";
+    case DATE_FIRST_SEEN:
+        return "first-seen";
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ filling in */
+
+static int by_path(const void *path, const void *sighting)
+{
+    return strcmp(path, ((const struct merge_sighting *)sighting)->path);
+}
+
+static const struct merge_sighting *sighting_of(const struct merge_input *in, const char *path)
+{
+    if (!in->sighting_count)
+        return NULL;
+    return bsearch(path, in->sightings, in->sighting_count, sizeof(*in->sightings), by_path);
+}
+
+/* A moment between `from_s` and `to_s`, said at `said_s`, of a file that was there at `first_s`: it
+ * was no later than that, unless it has been replaced since then. */
+static int64_t believe(int64_t from_s, int64_t to_s, int64_t first_s, int64_t said_s)
+{
+    if (to_s < FIRST_UPLOAD_S || from_s > said_s)
+        return DATE_UNKNOWN;
+    int64_t latest_s = from_s > first_s ? said_s : first_s;
+    return to_s < latest_s ? to_s : latest_s;
+}
+
+static void set_date(struct merge_file *f, int64_t when_s, enum date_source source)
+{
+    f->date_source = source;
+    clock_rfc3339(when_s, f->made_time);
+}
+
+static bool has_flat(const struct origin *origin, unsigned mirrors)
+{
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        if (mirrors & (1u << m) && origin->mirrors[m].layout == LAYOUT_FLAT)
+            return true;
+    return false;
+}
+
+static void fill_in(const struct merge_input *in, struct merge_file *f)
+{
+    const struct merge_sighting *s = sighting_of(in, f->path);
+    bool changed = s && s->asked_s && f->row_from_s > s->asked_s && f->row_from_s <= in->now_s;
+    int64_t asked_s = s && !changed ? s->asked_s : 0;
+    f->is_sighted = s != NULL;
+    f->first_s = s ? s->first_s : in->now_s;
+    if (f->size < 0 && s && !changed)
+        f->size = s->size;
+    int64_t row_s = believe(f->row_from_s, f->row_to_s, f->first_s, in->now_s);
+    int64_t said_s =
+        asked_s ? believe(s->modified_s, s->modified_s, f->first_s, asked_s) : DATE_UNKNOWN;
+    if (f->upload_time)
+        f->date_source = DATE_INDEX;
+    else if (row_s != DATE_UNKNOWN)
+        set_date(f, row_s, DATE_LISTING);
+    else if (said_s != DATE_UNKNOWN)
+        set_date(f, said_s, DATE_LAST_MODIFIED);
+    else
+        set_date(f, f->first_s, DATE_FIRST_SEEN);
+    f->lacks_date = f->date_source == DATE_FIRST_SEEN;
+    f->is_askable = (f->lacks_date || f->size < 0) && has_flat(in->origin, f->mirrors) &&
+                    (!asked_s || in->now_s - asked_s >= ASK_AGAIN_S);
+}
+
+void dates_fill(const struct merge_input *in, struct merge *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        fill_in(in, &m->files[i]);
+        m->dates[m->files[i].date_source]++;
+    }
+}
+
+/* ------------------------------------------------------------------ asking */
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct merge_file *x = *(const struct merge_file *const *)a;
+    const struct merge_file *y = *(const struct merge_file *const *)b;
+    int c = version_compare(y->listed->version ? y->listed->version : "",
+                            x->listed->version ? x->listed->version : "");
+    return c ? c : strcmp(x->path, y->path);
+}
+
+size_t dates_choose(const struct merge *m, size_t most, const struct merge_file **ret,
+                    bool *ret_worth)
+{
+    size_t count = 0;
+    bool all_sizes = true, more_dates = false;
+    const struct merge_file **list = calloc(m->count + 1, sizeof(const struct merge_file *));
+    for (size_t i = 0; list && i < m->count; i++) {
+        const struct merge_file *f = &m->files[i];
+        all_sizes &= f->size >= 0 || f->is_askable;
+        more_dates |= f->is_askable && f->lacks_date;
+        if (f->is_askable)
+            list[count++] = f;
+    }
+    if (count)
+        qsort(list, count, sizeof(const struct merge_file *), newest_first);
+    *ret_worth = more_dates || (all_sizes && count <= most);
+    count = count < most ? count : most;
+    for (size_t i = 0; i < count; i++)
+        ret[i] = list[i];
+    free(list);
+    return count;
+}
+
+/* ------------------------------------------------------------------ what is remembered */
+
+static int on_sighting(void *context, const struct catalogue_sighting *s)
+{
+    struct build *b = context;
+    if ((b->sighting_count & (b->sighting_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+        struct merge_sighting *list =
+            realloc(b->sightings, 2 * (b->sighting_count + 1) * sizeof(*list));
+        if (!list)
+            return ERROR_NO_MEMORY;
+        b->sightings = list;
+    }
+    struct merge_sighting *to = &b->sightings[b->sighting_count];
+    *to = (struct merge_sighting){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
+    if (!to->path)
+        return ERROR_NO_MEMORY;
+    b->sighting_count++;
+    return 0;
+}
+
+void dates_recall(struct build *b)
+{
+    (void)catalogue_each_sighting(b->engine->catalogue, b->origin->name, b->project, on_sighting,
+                                  b);
+}
+
+bool dates_is_new(const struct merge_file *f)
+{
+    return f->date_source != DATE_INDEX && !f->is_sighted;
+}
+
+void dates_store(struct build *b, const struct merge_file *f)
+{
+    const struct catalogue_sighting s = {.origin = b->origin->name,
+                                         .path = f->path,
+                                         .project = b->project,
+                                         .first_s = f->first_s,
+                                         .modified_s = -1,
+                                         .size = -1};
+    (void)catalogue_put_sighting(b->engine->catalogue, &s);
+}
+
+void dates_release(struct build *b)
+{
+    for (size_t i = 0; i < b->sighting_count; i++)
+        free((void *)(uintptr_t)b->sightings[i].path);
+    free(b->sightings);
+    free(b->askable);
+}
+
+/* ------------------------------------------------------------------ status */
+
+struct report {
+    char origin[64], index[128], project[NAME_MAX_BYTES + 1];
+    unsigned counts[DATE_SOURCES];
+};
+
+struct dates {
+    struct report reports[REPORTS_MOST]; /* newest first */
+    size_t count;
+};
+
+int dates_new(struct dates **ret)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+void dates_free(struct dates *dates)
+{
+    free(dates);
+}
+
+static void forget(struct dates *d, const char *index, const char *project)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++)
+        if (strcmp(d->reports[i].index, index) != 0 || strcmp(d->reports[i].project, project) != 0)
+            d->reports[kept++] = d->reports[i];
+    d->count = kept;
+}
+
+void dates_note(struct engine *e, const char *origin, const char *index, const char *project,
+                const unsigned counts[DATE_SOURCES])
+{
+    struct dates *d = e->dates;
+    bool ours = false;
+    for (int s = DATE_INDEX + 1; s < DATE_SOURCES; s++)
+        ours |= counts[s] > 0;
+    forget(d, index, project);
+    if (!ours)
+        return;
+    if (d->count < REPORTS_MOST)
+        d->count++;
+    memmove(d->reports + 1, d->reports, (d->count - 1) * sizeof(d->reports[0]));
+    struct report *r = &d->reports[0];
+    str_copy(r->origin, sizeof(r->origin), origin);
+    str_copy(r->index, sizeof(r->index), index);
+    str_copy(r->project, sizeof(r->project), project);
+    memcpy(r->counts, counts, sizeof(r->counts));
+}
+
+static void write_report(const struct report *r, struct buf *to)
+{
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_member(to, "origin", r->origin);
+    json_write_member(to, "index", r->index);
+    json_write_member(to, "project", r->project);
+    json_write_name(to, "files");
+    buf_putc(to, '{');
+    for (int s = 0; s < DATE_SOURCES; s++) {
+        const char *name = dates_source((enum date_source)s);
+        json_write_name(to, name ? name : "index");
+        buf_printf(to, "%u", r->counts[s]);
+    }
+    buf_puts(to, "}}");
+}
+
+void dates_write_status(const struct engine *e, struct buf *to)
+{
+    json_write_name(to, "upload_times");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < e->dates->count; i++)
+        write_report(&e->dates->reports[i], to);
+    buf_putc(to, ']');
+}

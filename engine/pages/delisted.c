@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pages/delisted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/loop/key.h"
+
+enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
+
+/* One channel's listing had it. */
+struct sight {
+    struct sight *next;
+    int64_t delisted_s; /* 0: it has it still */
+    char channel[];
+};
+
+struct held {
+    const struct entry *entry;
+    struct sight *sights;
+    bool is_kept; /* a page has shown it that no listing had */
+    struct held *next;
+};
+
+struct held_project {
+    char *key; /* origin NUL project NUL */
+    struct held *first;
+    size_t count;
+    uint64_t version;
+    UT_hash_handle hh;
+};
+
+struct delisted {
+    struct held_project *projects;
+    uint64_t version;        /* of all that a page can show */
+    uint64_t changed;        /* ... and of what the status says: */
+    uint64_t status_changed; /* what it said of */
+    struct buf status;
+};
+
+/* A held file of a build; `listed` is as a listing would have it, and points into the others. */
+struct delisted_file {
+    char *path;
+    struct file_name name;
+    struct listed_file listed;
+    char digests[sizeof("sha256=") + SHA256_HEX]; /* "": no claim agrees with what we hold */
+    /* of its showing in the channel: */
+    bool is_seen;
+    char *requires_python, *upload_time, *upload_time_source, *yanked_reason;
+    char first[CLOCK_TEXT]; /* when it was seen first, where nobody gives a time */
+    int64_t first_s, delisted_s;
+    /* what is to be written: */
+    bool is_new;
+    struct catalogue_showing row; /* points into the build's merge */
+};
+
+/* ------------------------------------------------------------------ index */
+
+int delisted_new(struct delisted **ret)
+{
+    struct delisted *d = calloc(1, sizeof(*d));
+    if (!d)
+        return ERROR_NO_MEMORY;
+    buf_init(&d->status, 1 << 20);
+    d->version = d->changed = 1;
+    *ret = d;
+    return 0;
+}
+
+static void held_free(struct held *h)
+{
+    for (struct sight *s = h->sights, *next; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+    free(h);
+}
+
+void delisted_free(struct delisted *d)
+{
+    struct held_project *p, *next;
+    if (!d)
+        return;
+    HASH_ITER(hh, d->projects, p, next)
+    {
+        HASH_DEL(d->projects, p);
+        while (p->first) {
+            struct held *h = p->first;
+            p->first = h->next;
+            held_free(h);
+        }
+        free(p->key);
+        free(p);
+    }
+    buf_release(&d->status);
+    free(d);
+}
+
+static struct held_project *find_project(const struct delisted *d, const char *origin,
+                                         const char *project)
+{
+    char key[KEY_MAX_BYTES];
+    struct held_project *p = NULL;
+    size_t len = key_make(key, origin, project);
+    if (len)
+        HASH_FIND(hh, d->projects, key, len, p);
+    return p;
+}
+
+static struct held_project *add_project(struct delisted *d, const char *origin, const char *project)
+{
+    size_t len;
+    struct held_project *p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    p->key = key_new(origin, project, &len);
+    if (!p->key) {
+        free(p);
+        return NULL;
+    }
+    HASH_ADD_KEYPTR(hh, d->projects, p->key, len, p);
+    return p;
+}
+
+static struct held *find_held(const struct held_project *p, const char *path)
+{
+    for (struct held *h = p ? p->first : NULL; h; h = h->next)
+        if (strcmp(h->entry->path, path) == 0)
+            return h;
+    return NULL;
+}
+
+/* A file that a page can list: *ret has its project; file_name_release it. */
+static bool parse(const char *path, struct file_name *ret)
+{
+    *ret = (struct file_name){0};
+    if (file_name_parse(str_last_segment(path), ret))
+        return false;
+    return ret->kind != FILE_OTHER && ret->project;
+}
+
+static bool is_delisted(const struct held *h)
+{
+    for (const struct sight *s = h->sights; s; s = s->next)
+        if (s->delisted_s)
+            return true;
+    return false;
+}
+
+static void add_held(struct delisted *d, const struct entry *entry, const char *project)
+{
+    struct held_project *p = find_project(d, entry->origin->name, project);
+    struct held *h = calloc(1, sizeof(*h));
+    if (h && !p)
+        p = add_project(d, entry->origin->name, project);
+    if (!h || !p) {
+        free(h);
+        return;
+    }
+    h->entry = entry;
+    h->next = p->first;
+    p->first = h;
+    p->count++;
+}
+
+void delisted_hold(struct engine *e, const struct entry *entry)
+{
+    struct file_name name;
+    if (parse(entry->path, &name))
+        add_held(e->delisted, entry, name.project);
+    file_name_release(&name);
+    delisted_look(e, entry->origin, entry->path); /* what was seen earlier counts again */
+}
+
+static void changed(struct delisted *d, struct held_project *p)
+{
+    p->version = ++d->version;
+    d->changed++;
+}
+
+void delisted_drop(struct engine *e, const struct entry *entry)
+{
+    struct file_name name;
+    struct held_project *p = parse(entry->path, &name)
+                                 ? find_project(e->delisted, entry->origin->name, name.project)
+                                 : NULL;
+    for (struct held **at = p ? &p->first : NULL; at && *at; at = &(*at)->next) {
+        struct held *h = *at;
+        if (h->entry != entry)
+            continue;
+        *at = h->next;
+        p->count--;
+        if (h->is_kept || is_delisted(h)) {
+            log_info("delisted and gone path=%s/%s", entry->origin->name, entry->path);
+            changed(e->delisted, p);
+            pages_forget(e, entry->origin->name, name.project);
+        }
+        held_free(h);
+        break;
+    }
+    file_name_release(&name);
+}
+
+uint64_t delisted_version(const struct engine *e, const struct origin *origin, const char *project)
+{
+    if (!project)
+        return e->delisted->version;
+    const struct held_project *p = find_project(e->delisted, origin->name, project);
+    return p ? p->version : 0;
+}
+
+static struct sight *find_sight(const struct held *h, const char *channel)
+{
+    for (struct sight *s = h->sights; s; s = s->next)
+        if (strcmp(s->channel, channel) == 0)
+            return s;
+    return NULL;
+}
+
+static void set_sight(struct delisted *d, struct held *h, const char *channel, int64_t delisted_s)
+{
+    struct sight *s = find_sight(h, channel);
+    if (!s) {
+        s = calloc(1, sizeof(*s) + strlen(channel) + 1);
+        if (!s)
+            return;
+        memcpy(s->channel, channel, strlen(channel) + 1);
+        s->next = h->sights;
+        h->sights = s;
+    }
+    if (s->delisted_s != delisted_s)
+        d->changed++;
+    s->delisted_s = delisted_s;
+}
+
+void delisted_note(struct engine *e, const char *origin, const char *project, const char *path,
+                   const char *channel, int64_t delisted_s)
+{
+    struct held_project *p = find_project(e->delisted, origin, project);
+    struct held *h = find_held(p, path);
+    if (!h || find_sight(h, channel)) /* a page that was built meanwhile knows better */
+        return;
+    set_sight(e->delisted, h, channel, delisted_s);
+    changed(e->delisted, p);
+    pages_outdate(e, origin, project);
+}
+
+static int on_showing(void *context, const struct catalogue_showing *s)
+{
+    delisted_note(context, s->origin, s->project, s->path, s->channel, s->delisted_s);
+    return 0;
+}
+
+int delisted_load(struct engine *e)
+{
+    struct file_name name;
+    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        if (entry->sha256[0] && parse(entry->path, &name))
+            add_held(e->delisted, entry, name.project);
+        else if (!entry->sha256[0])
+            continue;
+        file_name_release(&name);
+    }
+    return catalogue_each_showing(e->catalogue, NULL, NULL, on_showing, e);
+}
+
+/* ------------------------------------------------------------------ showings */
+
+void delisted_look(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct file_name name;
+    char *channels[DELISTED_CHANNELS];
+    size_t count = 0;
+    if (parse(path, &name))
+        count = pages_channels(e, origin, path, name.project, channels);
+    for (size_t i = 0; i < count; i++) {
+        showing_look(e, origin, channels[i], path, name.project);
+        free(channels[i]);
+    }
+    file_name_release(&name);
+}
+
+/* ------------------------------------------------------------------ a build */
+
+/* Of an index that is another origin's channel the build has the name as well. */
+static const char *channel_of(const struct build *b)
+{
+    return b->channel && origin_has_channel(b->origin, b->channel) ? b->channel : "";
+}
+
+static bool copy_held(const struct held *h, struct delisted_file *f)
+{
+    f->path = strdup(h->entry->path);
+    if (!f->path || !parse(f->path, &f->name))
+        return false;
+    f->listed = (struct listed_file){.name = (char *)(uintptr_t)str_last_segment(f->path),
+                                     .kind = f->name.kind,
+                                     .project = f->name.project,
+                                     .version = f->name.version,
+                                     .size = h->entry->size,
+                                     .about_size = -1,
+                                     .modified = DATE_UNKNOWN};
+    if (h->entry->authoritative)
+        (void)snprintf(f->digests, sizeof(f->digests), "sha256=%s", h->entry->sha256);
+    return true;
+}
+
+void delisted_begin(struct build *b)
+{
+    const struct held_project *p =
+        b->project ? find_project(b->engine->delisted, b->origin->name, b->project) : NULL;
+    if (!p || !p->count)
+        return;
+    size_t most = p->count < FILES_MOST ? p->count : FILES_MOST;
+    b->held = calloc(most, sizeof(*b->held));
+    for (const struct held *h = b->held ? p->first : NULL; h && b->held_count < most; h = h->next)
+        if (!copy_held(h, &b->held[b->held_count++]))
+            b->held_count--;
+}
+
+static bool lists(const struct held_project *p, const char *channel)
+{
+    for (const struct held *h = p->first; h; h = h->next)
+        if (find_sight(h, channel))
+            return true;
+    return false;
+}
+
+void delisted_add_names(struct build *b)
+{
+    const struct delisted *d = b->engine->delisted;
+    char **known =
+        realloc(b->known, (b->known_count + HASH_COUNT(d->projects) + 1) * sizeof(*known));
+    if (!known)
+        return;
+    b->known = known;
+    for (const struct held_project *p = d->projects; p; p = p->hh.next) {
+        const char *project = p->key + strlen(p->key) + 1;
+        if (strcmp(p->key, b->origin->name) != 0 || !lists(p, channel_of(b)) ||
+            !(b->origin->owns_listed || origin_owns(b->origin, b->channel, project)))
+            continue;
+        b->known[b->known_count] = strdup(project);
+        b->known_count += b->known[b->known_count] != NULL;
+    }
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct delisted_file *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static int recall_row(void *context, const struct catalogue_showing *row)
+{
+    struct build *b = context;
+    auto_free char *path = strdup(row->path);
+    const struct delisted_file wanted = {.path = path};
+    struct delisted_file *f =
+        path ? bsearch(&wanted, b->held, b->held_count, sizeof(*b->held), by_path) : NULL;
+    if (!f || f->is_seen || strcmp(row->channel, channel_of(b)) != 0)
+        return 0;
+    f->is_seen = true;
+    f->requires_python = str_dup(row->requires_python);
+    f->upload_time = str_dup(row->upload_time);
+    f->upload_time_source = str_dup(row->upload_time_source);
+    f->yanked_reason = str_dup(row->yanked_reason);
+    f->first_s = row->first_s;
+    f->delisted_s = row->delisted_s;
+    clock_rfc3339(row->first_s, f->first);
+    f->listed.requires_python = f->requires_python;
+    f->listed.upload_time = f->upload_time ? f->upload_time : f->first;
+    f->listed.yanked = row->yanked;
+    f->listed.yanked_reason = f->yanked_reason;
+    return 0;
+}
+
+void delisted_recall(struct build *b)
+{
+    if (!b->held_count)
+        return;
+    qsort(b->held, b->held_count, sizeof(*b->held), by_path);
+    for (size_t i = 0; i < b->held_count; i++) /* from here on they keep their places */
+        if (b->held[i].digests[0])
+            b->held[i].listed.digests = b->held[i].digests;
+    (void)catalogue_each_showing(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
+}
+
+struct merge_held *delisted_input(const struct build *b)
+{
+    struct merge_held *held = calloc(b->held_count + 1, sizeof(*held));
+    for (size_t i = 0; held && i < b->held_count; i++) {
+        const struct delisted_file *f = &b->held[i];
+        held[i] = (struct merge_held){.path = f->path,
+                                      .listed = f->is_seen ? &f->listed : NULL,
+                                      .upload_time_source =
+                                          f->upload_time ? f->upload_time_source : "first-seen",
+                                      .is_delisted = f->delisted_s != 0};
+    }
+    return held;
+}
+
+static bool is_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A listing has it: whether it says something else than the last time. */
+static bool says_more(const struct delisted_file *f, const struct catalogue_showing *row)
+{
+    return !f->is_seen || f->delisted_s || row->yanked != f->listed.yanked ||
+           !is_text(row->requires_python, f->requires_python) ||
+           !is_text(row->upload_time, f->upload_time) ||
+           !is_text(row->upload_time_source, f->upload_time_source) ||
+           !is_text(row->yanked_reason, f->yanked_reason);
+}
+
+static bool settle_file(struct build *b, const struct merge_file *m, struct delisted_file *f)
+{
+    struct page_file page;
+    merge_file_view(&b->merge, m, &page);
+    int64_t now_s = clock_real_s();
+    f->row = (struct catalogue_showing){.origin = b->origin->name,
+                                        .project = b->project,
+                                        .path = f->path,
+                                        .channel = channel_of(b),
+                                        .requires_python = page.requires_python,
+                                        .upload_time = page.upload_time,
+                                        .upload_time_source = page.upload_time_source,
+                                        .yanked = page.yanked,
+                                        .yanked_reason = page.yanked_reason,
+                                        .first_s = now_s};
+    if (m->is_kept) {
+        f->row.upload_time = f->upload_time;
+        f->row.upload_time_source = f->upload_time_source;
+        f->row.delisted_s = f->delisted_s ? f->delisted_s : now_s;
+        f->is_new = m->is_delisted && !f->delisted_s;
+    } else {
+        f->is_new = says_more(f, &f->row);
+    }
+    return f->is_new;
+}
+
+bool delisted_is_over(const struct build *b)
+{
+    const struct held_project *p =
+        b->held_count ? find_project(b->engine->delisted, b->origin->name, b->project) : NULL;
+    bool over = false;
+    for (size_t i = 0; p && !over && i < b->merge.count; i++)
+        over = b->merge.files[i].is_kept && !find_held(p, b->merge.files[i].path);
+    for (size_t i = 0; !over && i < b->part_count; i++)
+        over = delisted_is_over(b->parts[i]);
+    return over;
+}
+
+bool delisted_settle(struct build *b)
+{
+    struct delisted *d = b->engine->delisted;
+    struct held_project *p = b->held_count ? find_project(d, b->origin->name, b->project) : NULL;
+    bool news = false;
+    for (size_t i = 0; p && i < b->merge.count; i++) {
+        const struct merge_file *m = &b->merge.files[i];
+        struct delisted_file *f = m->held ? &b->held[m->held - 1] : NULL;
+        bool is_news = f && settle_file(b, m, f);
+        struct held *h = is_news || m->is_kept ? find_held(p, m->path) : NULL;
+        if (h)
+            h->is_kept |= m->is_kept;
+        if (!is_news)
+            continue;
+        news = true;
+        if (h)
+            set_sight(d, h, channel_of(b), f->row.delisted_s);
+        if (m->is_kept || f->delisted_s)
+            log_info("%s path=%s/%s channel=%s", m->is_kept ? "delisted" : "listed again",
+                     b->origin->name, f->path, channel_of(b));
+    }
+    return news;
+}
+
+void delisted_store(struct build *b)
+{
+    for (size_t i = 0; i < b->held_count; i++)
+        if (b->held[i].is_new)
+            (void)catalogue_put_showing(b->engine->catalogue, &b->held[i].row);
+}
+
+void delisted_release(struct build *b)
+{
+    for (size_t i = 0; i < b->held_count; i++) {
+        struct delisted_file *f = &b->held[i];
+        file_name_release(&f->name);
+        free(f->path);
+        free(f->requires_python);
+        free(f->upload_time);
+        free(f->upload_time_source);
+        free(f->yanked_reason);
+    }
+    free(b->held);
+}
+
+/* ------------------------------------------------------------------ status */
+
+static void write_held(const struct held *h, struct buf *to)
+{
+    char since[CLOCK_TEXT];
+    int64_t since_s = INT64_MAX;
+    for (const struct sight *s = h->sights; s; s = s->next)
+        if (s->delisted_s && s->delisted_s < since_s)
+            since_s = s->delisted_s;
+    clock_rfc3339(since_s, since);
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_member(to, "origin", h->entry->origin->name);
+    json_write_member(to, "path", h->entry->path);
+    json_write_member(to, "since", since);
+    buf_putc(to, '}');
+}
+
+void delisted_write_status(struct engine *e, struct buf *to)
+{
+    struct delisted *d = e->delisted;
+    if (d->status_changed != d->changed) {
+        size_t count = 0;
+        d->status_changed = d->changed;
+        buf_clear(&d->status);
+        buf_putc(&d->status, '[');
+        for (const struct held_project *p = d->projects; p; p = p->hh.next)
+            for (const struct held *h = p->first; h && count < STATUS_MOST; h = h->next)
+                if (is_delisted(h) && ++count)
+                    write_held(h, &d->status);
+        buf_putc(&d->status, ']');
+    }
+    json_write_name(to, "delisted");
+    buf_add(to, d->status.data, d->status.len);
+}

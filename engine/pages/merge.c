@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pages/merge.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/merge_claims.h"
+
+/* Index into merge.files by path, by name and by release; freed with the building. */
+struct by_key {
+    const char *key;
+    size_t index;
+    bool flag;
+    UT_hash_handle hh;
+};
+
+struct building {
+    const struct merge_input *input;
+    struct merge *merge;
+    size_t room;
+    struct saying saying;
+    struct by_key *paths, *names, *releases, *remembered, *made;
+};
+
+static void free_keys(struct by_key **table)
+{
+    struct by_key *k, *next;
+    HASH_ITER(hh, *table, k, next)
+    {
+        HASH_DEL(*table, k);
+        free(k);
+    }
+}
+
+static struct by_key *find_key(struct by_key *table, const char *key)
+{
+    struct by_key *k;
+    HASH_FIND_STR(table, key, k);
+    return k;
+}
+
+static struct by_key *add_key(struct by_key **table, const char *key, size_t index)
+{
+    struct by_key *k = calloc(1, sizeof(*k));
+    if (!k)
+        return NULL;
+    k->key = key;
+    k->index = index;
+    HASH_ADD_KEYPTR(hh, *table, k->key, strlen(k->key), k);
+    return k;
+}
+
+static bool is_in_channel(const struct merge_input *in, const char *path)
+{
+    size_t len = in->channel ? strlen(in->channel) : 0;
+    return len && strncmp(path, in->channel, len) == 0 && path[len] == '/';
+}
+
+static int make_room(struct building *b)
+{
+    struct merge *m = b->merge;
+    if (m->count < b->room)
+        return 0;
+    size_t room = b->room ? 2 * b->room : 64;
+    struct merge_file *files = realloc(m->files, room * sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    m->files = files;
+    b->room = room;
+    return 0;
+}
+
+static char *href_of(const struct merge_input *in, const char *path)
+{
+    auto_buf struct buf href;
+    buf_init(&href, 16384);
+    buf_puts(&href, in->href_prefix);
+    url_encode_path(&href, path);
+    return buf_take(&href, NULL);
+}
+
+/* A path nobody has listed so far; a name that stands under another path keeps the better place. */
+static int add_file(struct building *b, char *path, const struct listed_file *l)
+{
+    struct merge *m = b->merge;
+    struct by_key *name = find_key(b->names, l->name);
+    if (name &&
+        (is_in_channel(b->input, m->files[name->index].path) || !is_in_channel(b->input, path))) {
+        free(path);
+        return 0;
+    }
+    int r = name ? 0 : make_room(b);
+    if (r) {
+        free(path);
+        return r;
+    }
+    struct merge_file *f = &m->files[name ? name->index : m->count];
+    if (name) {
+        struct by_key *old = find_key(b->paths, f->path);
+        HASH_DEL(b->paths, old);
+        free(old);
+        free(f->path);
+        free(f->href);
+    }
+    *f = (struct merge_file){.path = path,
+                             .href = href_of(b->input, path),
+                             .listed = l,
+                             .size = -1,
+                             .about_size = -1,
+                             .row_from_s = DATE_UNKNOWN,
+                             .row_to_s = DATE_UNKNOWN};
+    size_t index = (size_t)(f - m->files);
+    if (!name) {
+        m->count++;
+        if (!add_key(&b->names, l->name, index))
+            return ERROR_NO_MEMORY;
+    }
+    return f->href && add_key(&b->paths, path, index) ? 0 : ERROR_NO_MEMORY;
+}
+
+static int fill_in(struct building *b, struct merge_file *f, const struct listed_file *l,
+                   unsigned mirror)
+{
+    if (!f->requires_python)
+        f->requires_python = l->requires_python;
+    if (!f->upload_time)
+        f->upload_time = l->upload_time;
+    if (f->size < 0)
+        f->size = l->size;
+    if (f->about_size < 0)
+        f->about_size = l->about_size;
+    if (l->yanked && !f->yanked) {
+        f->yanked = true;
+        f->yanked_reason = l->yanked_reason;
+    }
+    f->has_metadata |= l->has_metadata;
+    return saying_note(&b->saying, f, mirror, l);
+}
+
+/* Of a clock whose zone nobody knows: from the east of the world to its west. */
+static void note_date(struct merge_file *f, const struct listed_file *l,
+                      const struct mirror *mirror)
+{
+    if (l->modified == DATE_UNKNOWN || f->row_to_s != DATE_UNKNOWN)
+        return;
+    bool known = l->modified_utc || mirror->utc_offset_s != MIRROR_NO_ZONE;
+    int64_t at_s = l->modified - (known && !l->modified_utc ? mirror->utc_offset_s : 0);
+    f->row_from_s = known ? at_s : at_s - 14 * 3600;
+    f->row_to_s = known ? at_s : at_s + 12 * 3600;
+}
+
+static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
+{
+    char *path = strdup(l->path);
+    int r = path ? 0 : ERROR_NO_MEMORY;
+    if (r)
+        return r;
+    struct by_key *known = find_key(b->paths, path);
+    if (known) {
+        free(path);
+    } else {
+        const char *key = path;
+        r = add_file(b, path, l);
+        if (r)
+            return r;
+        struct by_key *name = find_key(b->names, l->name);
+        known = name ? find_key(b->paths, b->merge->files[name->index].path) : NULL;
+        if (!known || b->merge->files[known->index].path != key)
+            return 0; /* listed under a better path already */
+    }
+    const struct mirror *m = &b->input->origin->mirrors[mirror];
+    struct merge_file *f = &b->merge->files[known->index];
+    f->is_delisted = (!f->mirrors || f->is_delisted) && m->parent && l->is_delisted;
+    f->mirrors |= 1u << mirror;
+    note_date(f, l, m);
+    return fill_in(b, f, l, mirror);
+}
+
+/* Whether a file is of the project that its page is of. What the name of an old sdist says is
+ * ambiguous, so it need only begin like the project. */
+static bool is_of_project(const struct listed_file *l, const char *project)
+{
+    const char *name = l->name;
+    if (strcmp(l->project, project) == 0)
+        return true;
+    if (l->kind != FILE_SDIST)
+        return false;
+    for (; *project; project++, name++) {
+        bool separates = *name == '-' || *name == '_' || *name == '.';
+        if (*project != (separates ? '-' : tolower((unsigned char)*name)))
+            return false;
+        while (separates && strchr("-_.", name[1]) && name[1])
+            name++;
+    }
+    return *name == '-';
+}
+
+static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
+{
+    bool flat = b->input->origin->mirrors[mirror].layout != LAYOUT_SIMPLE;
+    struct merge *m = b->merge;
+    if (!flat) /* a project without files is one all the same */
+        m->mirrors |= 1u << mirror;
+    if (listing->last_serial > m->last_serial)
+        m->last_serial = listing->last_serial;
+    if (listing->project_status && !m->project_status) {
+        m->project_status = listing->project_status;
+        m->project_status_reason = listing->project_status_reason;
+    }
+    for (size_t i = 0; i < listing->file_count; i++) {
+        const struct listed_file *l = &listing->files[i];
+        bool own =
+            flat ? strcmp(l->project, b->input->project) == 0 : is_of_project(l, b->input->project);
+        m->foreign += !own && !flat;
+        if (!own || (b->input->name && strcmp(l->name, b->input->name) != 0))
+            continue;
+        m->mirrors |= 1u << mirror;
+        int r = take_link(b, l, mirror);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/* A project that is quarantined (PEP 792) must not be offered at all. */
+static bool is_withdrawn(const struct merge *m)
+{
+    return m->project_status && strcmp(m->project_status, "quarantined") == 0;
+}
+
+/* Behind all sources: what they list goes before what we hold, by path and by name. */
+static int take_held(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->held_count; i++) {
+        const struct merge_held *h = &in->held[i];
+        struct by_key *known = find_key(b->paths, h->path);
+        if (known)
+            b->merge->files[known->index].held = i + 1;
+        if (known || !h->listed || is_withdrawn(b->merge) || find_key(b->names, h->listed->name))
+            continue;
+        char *path = strdup(h->path);
+        int r = path ? add_file(b, path, h->listed) : ERROR_NO_MEMORY;
+        if (r)
+            return r;
+        struct merge_file *f = &b->merge->files[b->merge->count - 1];
+        f->held = i + 1;
+        f->is_kept = true;
+        f->is_delisted = h->is_delisted || in->is_heard;
+        f->kept_source = h->upload_time_source;
+        r = fill_in(b, f, h->listed, SAYING_NO_MIRROR);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static long first_row(void *context, const char *path)
+{
+    const struct building *b = context;
+    const struct by_key *k = find_key(b->remembered, path);
+    return k ? (long)k->index : -1;
+}
+
+/* Which digests are believed, of what mirrors say now and what they said earlier. */
+static int settle_digests(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->remembered_count; i++) {
+        const char *path = in->remembered[i].path;
+        if (i && strcmp(path, in->remembered[i - 1].path) == 0)
+            continue;
+        if (!add_key(&b->remembered, path, i))
+            return ERROR_NO_MEMORY;
+    }
+    return saying_settle(&b->saying, first_row, b);
+}
+
+/* What no mirror says is filled in from the wheels themselves. Metadata is promised where it can be
+ * made; under the digest that is believed where there is one, for ours is compared with that. */
+static int fill_in_made(struct building *b)
+{
+    const struct merge_input *in = b->input;
+    for (size_t i = 0; i < in->made_count; i++)
+        if (!add_key(&b->made, in->made[i].path, i))
+            return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < b->merge->count; i++) {
+        struct merge_file *f = &b->merge->files[i];
+        struct by_key *k = find_key(b->made, f->path);
+        const struct merge_made *made = k ? &in->made[k->index] : NULL;
+        if (made && made->digests && !f->requires_python)
+            f->requires_python = made->requires_python;
+        bool can = made ? made->digests != NULL : in->makes_metadata || f->is_kept;
+        if (f->has_metadata || f->listed->kind != FILE_WHEEL)
+            continue;
+        if (!made && !can && !b->merge->bare) {
+            b->merge->bare = f->path;
+            b->merge->bare_mirrors = f->mirrors;
+        }
+        if (!can)
+            continue;
+        f->has_metadata = true;
+        f->made_metadata = f->said_metadata;
+        if (!f->made_metadata && made)
+            f->made_metadata = made->digests;
+    }
+    return 0;
+}
+
+static const char *release_of(const struct merge_file *f)
+{
+    return f->listed->version ? f->listed->version : "";
+}
+
+/* Digests for all files of a release or for none. */
+static int level_digests(struct building *b)
+{
+    struct merge *m = b->merge;
+    for (size_t i = 0; i < m->count; i++) {
+        struct by_key *k = find_key(b->releases, release_of(&m->files[i]));
+        if (!k && !(k = add_key(&b->releases, release_of(&m->files[i]), i)))
+            return ERROR_NO_MEMORY;
+        k->flag |= !m->files[i].digests;
+    }
+    for (size_t i = 0; i < m->count; i++)
+        m->files[i].shows_digest = !find_key(b->releases, release_of(&m->files[i]))->flag;
+    return 0;
+}
+
+int merge_project(const struct merge_input *input, struct merge *ret)
+{
+    struct merge merge = {0};
+    struct building b = {.input = input, .merge = &merge};
+    int r = 0;
+    saying_begin(&b.saying, input, &merge);
+    for (unsigned i = 0; r == 0 && i < input->source_count; i++)
+        r = take_source(&b, input->sources[i].listing, input->sources[i].mirror);
+    if (r == 0)
+        r = take_held(&b);
+    if (r == 0)
+        r = settle_digests(&b);
+    if (r == 0)
+        r = fill_in_made(&b);
+    if (r == 0)
+        r = level_digests(&b);
+    if (r == 0)
+        dates_fill(input, &merge);
+    free_keys(&b.paths);
+    free_keys(&b.names);
+    free_keys(&b.releases);
+    free_keys(&b.remembered);
+    free_keys(&b.made);
+    saying_release(&b.saying);
+    if (r) {
+        merge_release(&merge);
+        return r;
+    }
+    for (size_t i = 0; i < MERGE_SOURCES && i < input->origin->mirror_count; i++)
+        merge.mirror_names[i] = input->origin->mirrors[i].name;
+    *ret = merge;
+    return 0;
+}
+
+void merge_release(struct merge *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        free(m->files[i].path);
+        free(m->files[i].href);
+    }
+    for (size_t i = 0; i < m->text_count; i++)
+        free(m->texts[i]);
+    free(m->texts);
+    free(m->news);
+    free(m->files);
+    *m = (struct merge){0};
+}
+
+void merge_file_view(const struct merge *m, const struct merge_file *f, struct page_file *ret)
+{
+    *ret = (struct page_file){
+        .name = f->listed->name,
+        .href = f->href,
+        .version = f->listed->version,
+        .digests = f->shows_digest ? f->digests : NULL,
+        .requires_python = f->requires_python,
+        .metadata_digests = f->made_metadata ? f->made_metadata : f->said_metadata,
+        .upload_time = f->upload_time ? f->upload_time : f->made_time,
+        .upload_time_source =
+            f->is_kept && f->upload_time ? f->kept_source : dates_source(f->date_source),
+        .yanked_reason = f->yanked_reason,
+        .size = f->size,
+        .about_size = f->about_size,
+        .yanked = f->yanked,
+        .has_metadata = f->has_metadata,
+        .is_delisted = f->is_delisted,
+        .mirrors = f->mirrors,
+        .mirror_names = m->mirror_names};
+}
+
+void merge_files(const struct merge *m, struct page_file *ret)
+{
+    for (size_t i = 0; i < m->count; i++)
+        merge_file_view(m, &m->files[i], &ret[i]);
+}
+
+void merge_write(const struct merge *m, const char *project, enum page_format format,
+                 struct buf *to)
+{
+    auto_free struct page_file *files = calloc(m->count + 1, sizeof(*files));
+    if (!files) {
+        to->error = ERROR_NO_MEMORY;
+        return;
+    }
+    merge_files(m, files);
+    struct page_content content = {.project = project,
+                                   .files = files,
+                                   .file_count = m->count,
+                                   .project_status = m->project_status,
+                                   .project_status_reason = m->project_status_reason};
+    page_write_project(&content, format, to);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a request for a page gets: the page that is there, or one that it waits for, or a refusal.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/listings/channels.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+
+enum {
+    FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
+    DOUBT_LEAST_MS = 2000, /* of a page that bytes contradict: as of the file, then twice as long */
+    DOUBT_MOST_MS = 60000,
+};
+
+const char slot_no_owner[] = "no origin of this index has that project";
+
+/* What a request that finds no page that will do waits for. */
+enum need {
+    NEED_NOTHING,
+    NEED_PAGE,    /* the first one */
+    NEED_ANSWER,  /* of all mirrors, now */
+    NEED_REFRESH, /* a newer one, for a moment */
+    NEED_NEWS,    /* the same, whatever its age */
+};
+
+struct awaited {
+    struct slot *slot;
+    uint64_t answers;
+    bool any; /* any page will do */
+};
+
+static bool is_answered(void *arg)
+{
+    struct awaited *a = arg;
+    return a->any ? a->slot->page != NULL : a->slot->answers != a->answers;
+}
+
+/* Suspends until the slot has what is needed, or until waiter->until_ms, which page_answer_waiters
+ * looks at. */
+static int await(struct engine *e, struct slot *s, enum need need, const struct asker *by,
+                 struct waiter *waiter)
+{
+    struct awaited a = {s, s->answers, need == NEED_PAGE};
+    slot_post_load(e, s, need == NEED_ANSWER || need == NEED_NEWS, by);
+    return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
+}
+
+static int refuse(struct engine *e, enum outcome outcome, const char *detail, struct page **ret,
+                  enum page_state *ret_state)
+{
+    *ret_state = PAGE_HIT;
+    struct page *page = built_refusal(e, outcome, detail);
+    if (!page)
+        return ERROR_NO_MEMORY;
+    *ret = page;
+    return 0;
+}
+
+/* A no-cache is honoured once in a while; the first load does not count. */
+bool slot_may_force(struct slot *s, int64_t now_ms)
+{
+    int64_t last_ms = s->forced_ms;
+    return now_ms - last_ms >= FORCE_EVERY_MS &&
+           atomic_compare_exchange_strong(&s->forced_ms, &last_ms, now_ms);
+}
+
+void slot_doubt(struct slot *s)
+{
+    if (s->doubt_wait_ms)
+        return;
+    s->doubt_ms = clock_monotonic_ms() + DOUBT_LEAST_MS;
+    s->doubt_wait_ms = DOUBT_LEAST_MS;
+}
+
+/* The client that a file was refused to has come again, maybe after the index was corrected. */
+static bool is_doubt_due(struct slot *s, int64_t now_ms)
+{
+    int64_t due_ms = s->doubt_ms, wait_ms = s->doubt_wait_ms;
+    if (!wait_ms || now_ms < due_ms)
+        return false;
+    wait_ms = wait_ms < DOUBT_MOST_MS / 2 ? 2 * wait_ms : DOUBT_MOST_MS;
+    if (!atomic_compare_exchange_strong(&s->doubt_ms, &due_ms, now_ms + wait_ms))
+        return false;
+    s->doubt_wait_ms = wait_ms;
+    return true;
+}
+
+static enum need need_of(struct slot *s, const struct page *page, bool refresh, int64_t now_ms)
+{
+    if (!page)
+        return NEED_PAGE;
+    bool expired = now_ms >= s->expires_ms;
+    if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
+        || (refresh && slot_may_force(s, now_ms)))
+        return NEED_ANSWER;
+    if (is_doubt_due(s, now_ms))
+        return NEED_NEWS;
+    return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
+}
+
+static int refuse_short(struct engine *e, struct page **ret, enum page_state *ret_state)
+{
+    int r = refuse(e, OUTCOME_UNAVAILABLE,
+                   "too much is asked for at once: memory is short (max_memory)", ret, ret_state);
+    if (r == 0)
+        (*ret)->retry_after_s = 1;
+    return r;
+}
+
+/* It has waited long enough, and there is nothing to give: how far the page has come. */
+static int refuse_for_now(struct engine *e, struct slot *s, struct page **ret,
+                          enum page_state *ret_state)
+{
+    char detail[sizeof(s->progress) + 64];
+    pthread_mutex_lock(&s->waiters.lock);
+    (void)snprintf(detail, sizeof(detail), "the page is on its way, ask again%s%s%s",
+                   s->progress[0] ? " (" : "", s->progress, s->progress[0] ? ")" : "");
+    pthread_mutex_unlock(&s->waiters.lock);
+    int r = refuse(e, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
+    if (r == 0)
+        (*ret)->retry_after_s = 1;
+    return r;
+}
+
+static int answer(struct engine *e, struct slot *s, const struct page_query *query,
+                  struct waiter *waiter, bool waited, struct page **ret, enum page_state *ret_state)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool stale = false;
+    const struct asker by = {query->via, query->client};
+    s->used_ms = now_ms;
+    if (!waited)
+        s->is_left = false;
+    s->asked = true;
+    bool is_first = !atomic_exchange(&s->visited, true);
+    struct page *page = slot_page(s, &stale);
+    if (!page && !waited && e->is_short)
+        return refuse_short(e, ret, ret_state);
+    enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
+    if (need)
+        waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
+    bool over = waited && waiter_is_late(waiter);
+    if (waited && !page && !over) /* it has just been dropped again */
+        need = NEED_PAGE;
+    if (need) {
+        page_unref(page);
+        if (await(e, s, need, &by, waiter) == ENGINE_WAIT)
+            return ENGINE_WAIT;
+        waited = true;
+        page = slot_page(s, &stale); /* the answer was quicker than we */
+    }
+    bool expired = page && now_ms >= s->expires_ms;
+    if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
+        page_unref(page);
+        return refuse_for_now(e, s, ret, ret_state);
+    }
+    if (!page)
+        return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
+    if (!waited && (expired || (is_first && s->is_askable)))
+        slot_post_load(e, s, false, &by); /* in the background: the old one answers */
+    *ret = page;
+    bool renewed = waited && !over && s->renewed;
+    *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;
+    return 0;
+}
+
+/* A name that a pattern allows, and that no mirror has. */
+static int refuse_channel(struct engine *e, const char *name, const struct origin *origin,
+                          struct page **ret, enum page_state *ret_state)
+{
+    auto_buf struct buf detail;
+    buf_init(&detail, 4096);
+    buf_printf(&detail, "there is no index %s: no mirror of %s has such a channel", name,
+               origin->name);
+    engine_say_indexes(e, name, &detail);
+    return refuse(e, OUTCOME_NO_INDEX, detail.error ? "no such index" : detail.data, ret,
+                  ret_state);
+}
+
+/* Whether the index is there at all: 0 yes or nobody can say, ENGINE_WAIT, or NO_CHANNEL. */
+enum { NO_CHANNEL = 100 };
+static int look_at_channel(struct engine *e, const struct index_view *view, struct waiter *waiter)
+{
+    enum channel_state state;
+    int r = channels_look(e, view->origins[0], view->channel, waiter, &state);
+    return r ? r : state == CHANNEL_MISSING ? NO_CHANNEL : 0;
+}
+
+int engine_page(struct engine *e, const struct page_query *query, struct waiter *waiter,
+                bool waited, struct page **ret, enum page_state *ret_state)
+{
+    struct index_view view;
+    const struct origin *owner = NULL;
+    if (e->stopping)
+        return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
+    if (origins_index(core_origins(e), query->index, &view))
+        return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
+    if (query->flat && !view.channel && origin_owns_rest(view.origins[0]) &&
+        !view.origins[0]->directory)
+        return refuse(e, OUTCOME_NO_PROJECT,
+                      "this index has too many projects for one page; it has them below simple/",
+                      ret, ret_state);
+    bool known = query->project && roster_owner(e, &view, query->project, &owner) == 0;
+    if (known && !owner)
+        return refuse(e, OUTCOME_NO_PROJECT, slot_no_owner, ret, ret_state);
+    if (query->official && owner && !owner->canonical)
+        return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
+    bool own = owner && owner == view.origins[0]; /* its page says more than a probe does */
+    int r = view.channel && !own ? look_at_channel(e, &view, waiter) : 0;
+    if (r == ENGINE_WAIT)
+        return r;
+    if (r == NO_CHANNEL)
+        return refuse_channel(e, query->index, view.origins[0], ret, ret_state);
+    struct page_query shared = *query;
+    if (known)
+        pages_share(e, owner, &shared);
+    struct slot *s = pages_slot(e->pages, &shared);
+    if (!s)
+        return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
+    bool for_page = waited && waiter->until_ms; /* and not for the channel */
+    r = answer(e, s, query, waiter, for_page, ret, ret_state);
+    slot_unref(s);
+    if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)
+        return r;
+    r = look_at_channel(e, &view, waiter);
+    if (r)
+        page_unref(*ret);
+    return r == NO_CHANNEL ? refuse_channel(e, query->index, owner, ret, ret_state) : r;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a page's mirrors are asked besides for their pages: whether they honour ranges, and what
+ * they say of single files. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "engine/listings/heads.h"
+#include "engine/listings/ranges.h"
+#include "engine/pages/slot.h"
+
+enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */
+
+static void inquired(struct engine *e, void *owner, bool any)
+{
+    struct slot *s = owner;
+    s->inquiry = NULL;
+    s->inquires_on = any;
+    if (any)
+        s->built_version = 0;
+    pages_source_settled(e);
+    slot_unref(s);
+}
+
+/* Asks mirrors about files of which their pages say too little, when somebody has come for this
+ * very page; true: it is to be built again with the answers. */
+static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
+{
+    bool more = s->has_inquired;
+    if (!b->askable_count || !s->visited || s->inquiry || (more && !s->inquires_on))
+        return false;
+    s->has_inquired = true;
+    s->inquires_on = false;
+    auto_free struct heads_file *files = calloc(b->askable_count, sizeof(*files));
+    if (!files)
+        return false;
+    for (size_t i = 0; i < b->askable_count; i++)
+        files[i] = (struct heads_file){b->askable[i]->path, b->askable[i]->mirrors};
+    s->inquiry = heads_ask(e, s->origin, s->project, files, b->askable_count, more, inquired, s);
+    if (!s->inquiry)
+        return false;
+    s->refs++;
+    s->inquiry_is_worth = b->is_askable_worth;
+    return s->inquiry_is_worth && !s->published;
+}
+
+/* Whether metadata could be made of wheels of which no mirror has any is found out when there is
+ * the first such wheel; true: the page is to be built again when it is known. */
+static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
+{
+    const char *path = b->merge.bare;
+    bool asked = false;
+    if (!path || !s->asked || s->published || s->origin->directory)
+        return false;
+    for (unsigned m = 0; m < s->origin->mirror_count; m++) {
+        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
+            continue;
+        ranges_ask(e, s->origin, m, path);
+        asked = true;
+    }
+    if (asked)
+        s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
+    return asked;
+}
+
+bool page_asks(struct engine *e, struct slot *s, const struct build *b)
+{
+    s->is_askable = b->askable_count > 0;
+    bool asks = asks_heads(e, s, b);
+    return asks_ranges(e, s, b) || asks;
+}
+
+bool page_awaits(const struct engine *e, const struct slot *s)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool asked = false;
+    if (s->published)
+        return false;
+    if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
+        now_ms - s->began_ms < e->options.listing_timeout_ms)
+        return true;
+    for (unsigned m = 0; m < s->origin->mirror_count; m++)
+        asked |= ranges_are_asked(e, s->origin, m);
+    return asked && now_ms < s->ranges_ms;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a build of a slot's page starts from: listings, names, the parts of a flat page. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/folders/directory.h"
+#include "engine/listings/ranges.h"
+#include "engine/metadata/metadata.h"
+#include "engine/pages/delisted.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+
+/* Names that the index can answer for without asking anybody: pages of the last origin we have. */
+static void add_known(struct engine *e, struct slot *s, struct build *b)
+{
+    struct slot *other;
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
+    for (other = b->known ? e->pages->table : NULL; other; other = other->hh.next) {
+        if (!other->project || !other->page || other->page->outcome != OUTCOME_OK ||
+            other->origin != view.origins[view.count - 1])
+            continue;
+        b->known[b->known_count] = strdup(other->project);
+        b->known_count += b->known[b->known_count] != NULL;
+    }
+    pthread_rwlock_unlock(&e->pages->lock);
+}
+
+/* Names of the further origins of the index. */
+static void add_listed(struct engine *e, const struct slot *s, struct build *b)
+{
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
+    for (size_t i = 1; i < view.count; i++) {
+        size_t kept = b->known_count, count = kept;
+        if (roster_names(e, view.origins[i], view.channel, &b->known, &count))
+            log_warning("names of %s left out: no memory", view.origins[i]->name);
+        for (size_t n = kept; n < count; n++) {
+            const struct origin *owner = NULL;
+            if (roster_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
+                b->known[kept++] = b->known[n];
+            else
+                free(b->known[n]);
+        }
+        b->known_count = kept;
+    }
+}
+
+static void add_listings(const struct slot *s, struct build *b)
+{
+    b->is_heard = true;
+    for (unsigned i = 0; i < s->source_count; i++) {
+        struct source_view v;
+        source_view(s->sources[i], &v);
+        if (!v.status || (v.status == 200 && !v.listing) || v.error == ERROR_BAD_LISTING)
+            b->is_heard = false;
+        if (v.status != 200 || !v.listing)
+            continue;
+        int64_t age_ms = clock_monotonic_ms() - v.confirmed_ms;
+        int64_t said_s = clock_real_s() - (age_ms > 0 ? age_ms / 1000 : 0);
+        b->mirrors[b->count] = i;
+        b->said_s[b->count] = said_s > 0 ? said_s : 0; /* never confirmed: nobody's word of today */
+        b->listings[b->count++] = listing_ref_get(v.listing);
+    }
+}
+
+struct build *page_build_new(struct engine *e, const struct slot *s, enum build_kind kind)
+{
+    struct index_view view;
+    struct build *b = calloc(1, sizeof(*b));
+    if (!b || origins_index(core_origins(e), s->index, &view)) {
+        free(b);
+        return NULL;
+    }
+    b->kind = kind;
+    b->official = s->official;
+    b->up = s->up;
+    b->engine = e;
+    b->origin = s->origin;
+    b->index = strdup(s->index);
+    b->channel = view.channel ? strdup(s->index) : NULL;
+    b->project = str_dup(s->project);
+    b->makes_metadata = ranges_are_honoured(e, s->origin);
+    add_listings(s, b);
+    delisted_begin(b);
+    return b;
+}
+
+static void add_parts(struct engine *e, const struct slot *s, struct build *b)
+{
+    struct index_view view;
+    if (origins_index(core_origins(e), s->index, &view))
+        return;
+    b->parts = calloc(s->part_count + 1, sizeof(struct build *));
+    for (size_t i = 0; b->parts && i < s->part_count; i++) {
+        const struct slot *part = s->parts[i];
+        bool is_now = false; /* else a reload came between */
+        for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
+            is_now |= view.origins[n] == part->origin;
+        if (!is_now)
+            continue;
+        b->parts[b->part_count] = page_build_new(e, part, BUILD_PROJECT);
+        b->part_count += b->parts[b->part_count] != NULL;
+    }
+}
+
+/* Whether a page shows what lies in a folder, which may be another tomorrow. */
+static bool shows_folder(const struct engine *e, const struct slot *s)
+{
+    struct index_view view;
+    bool shows = s->origin->directory;
+    if (s->project || origins_index(core_origins(e), s->index, &view))
+        return shows;
+    for (size_t i = 0; i < view.count; i++)
+        shows |= view.origins[i]->directory != NULL;
+    return shows;
+}
+
+void page_add_names(struct engine *e, const struct slot *s, struct build *b)
+{
+    delisted_add_names(b);
+    add_listed(e, s, b);
+}
+
+struct build *page_build(struct engine *e, struct slot *s, const struct page_tally *t)
+{
+    enum build_kind kind = s->project ? BUILD_PROJECT : s->flat ? BUILD_FLAT : BUILD_LIST;
+    struct build *b = page_build_new(e, s, kind);
+    if (!b)
+        return NULL;
+    b->incomplete = t->missing > 0;
+    b->max_age_s = e->options.page_refresh_ms / 1000;
+    if (b->incomplete || !t->confirmed)
+        b->max_age_s = PAGE_INCOMPLETE_AGE_S;
+    if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(e, s))
+        b->max_age_s = DIRECTORY_AGE_S;
+    (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
+                   s->origin->name, s->project ? s->project : "",
+                   t->failures[0] ? " (no answer from: " : "", t->failures,
+                   t->failures[0] ? ")" : "");
+    if (b->kind == BUILD_LIST) {
+        add_known(e, s, b);
+        add_listed(e, s, b);
+        if (!origin_owns_rest(b->origin) || b->channel)
+            delisted_add_names(b);
+    }
+    if (b->kind == BUILD_FLAT)
+        add_parts(e, s, b);
+    s->built_version = t->version + 1;
+    s->built_metadata = metadata_version(e);
+    s->built_held = delisted_version(e, s->origin, s->project);
+    return b;
+}

@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/folders/directory.h"
+#include "engine/listings/channels.h"
+#include "engine/listings/ranges.h"
+#include "engine/metadata/metadata.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/delisted.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+
+enum {
+    MISSING_MS = 60000, /* how long "no such project" stands */
+    RETRY_MS = 5000,    /* how soon mirrors are asked again after all have failed */
+    UNAVAILABLE_MS = 1000,
+    LATEST_MS = PAGE_FIRST_MS - 1000, /* a first page with what there is */
+    REFUSED_MS = 10 * 1000, /* a refusal that took long stands longer: a client tries six times */
+    LONG_MS = 2000,
+    PARTS_WAIT_MS = 9000,
+    PARTS_MOST = 1000, /* projects on a flat page */
+    LEFT_MS = 500,
+    UNWANTED_MS = 5000, /* a client that was told to come again does so within a second or two */
+    BUILDS_MOST = 2,    /* as many as the compute lane has threads */
+};
+
+static void check(struct engine *e, struct slot *s);
+static bool settle_owner(struct engine *e, struct slot *s);
+static void end_build(struct build *b);
+
+static void set_life(struct slot *s, bool stale, int64_t expires_ms)
+{
+    s->stale = stale;
+    s->expires_ms = expires_ms;
+}
+
+/* A page that a mirror lists shows that its channel is there. */
+static void note_channel(struct engine *e, const struct slot *s, const struct page *page)
+{
+    if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
+        origin_has_channel(s->origin, s->index))
+        channels_listed(e, s->origin, s->index);
+}
+
+/* Answers whoever waits; page NULL: with what is there. */
+static void publish(struct engine *e, struct slot *s, struct page *page, bool stale,
+                    int64_t expires_ms)
+{
+    note_channel(e, s, page);
+    pthread_mutex_lock(&s->waiters.lock);
+    struct page *old = s->page;
+    if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
+        old = page;
+    } else if (page) {
+        e->pages->bytes += built_useful_bytes(page);
+        s->page = page;
+        slot_count(e->pages, s);
+    } else {
+        old = NULL;
+    }
+    if (old && old != page)
+        e->pages->bytes -= built_useful_bytes(old);
+    set_life(s, stale, expires_ms);
+    s->answers++;
+    pthread_mutex_unlock(&s->waiters.lock);
+    s->published = true;
+    s->wanted = false; /* what is late may take minutes; the others are asked again meanwhile */
+    built_leave(old);
+    waitlist_wake(&s->waiters, 0, INT64_MAX);
+}
+
+/* Nothing has changed. A load answers once: who has come since then waits for the next one. */
+static void confirm(struct engine *e, struct slot *s, bool stale, int64_t expires_ms)
+{
+    if (!s->published) {
+        publish(e, s, NULL, stale, expires_ms);
+        return;
+    }
+    pthread_mutex_lock(&s->waiters.lock);
+    set_life(s, stale, expires_ms);
+    pthread_mutex_unlock(&s->waiters.lock);
+}
+
+static void finish_load(struct engine *e, struct slot *s)
+{
+    struct slot **p = &e->pages->loading;
+    while (*p && *p != s)
+        p = &(*p)->next_loading;
+    if (*p)
+        *p = s->next_loading;
+    s->loading = false;
+    s->wanted = false;
+    slot_drop_parts(s);
+    slot_unref(s);
+}
+
+static bool has_page(const struct slot *s)
+{
+    return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
+}
+
+/* A build has failed, for want of memory: what is there stays, and the next load builds again. */
+static struct page *keep_old(struct slot *s, struct page *page, bool *stale, int64_t *expires_ms)
+{
+    *stale = true;
+    *expires_ms = clock_monotonic_ms() + (has_page(s) ? RETRY_MS : UNAVAILABLE_MS);
+    if (page)
+        page->retry_after_s = 1;
+    if (!has_page(s))
+        return page;
+    page_unref(page);
+    return NULL;
+}
+
+/* Mirrors claim something else now. */
+static void judge_doubt(struct slot *s, const struct build *b)
+{
+    for (size_t i = 0; s->doubt_wait_ms && i < b->merge.count; i++)
+        if (b->merge.files[i].learns)
+            s->doubt_wait_ms = 0;
+}
+
+static void built(struct build *b)
+{
+    struct engine *e = b->engine;
+    struct slot *s = b->owner;
+    end_build(b);
+    if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
+        build_free(b); /* another page is wanted by now */
+        s->building = false;
+        s->built_version = 0;
+        check(e, s);
+        slot_unref(s);
+        return;
+    }
+    if (page_asks(e, s, b)) {
+        build_remember(b);
+        s->building = false;
+        s->built_version = 0;
+        slot_unref(s);
+        return;
+    }
+    struct page_tally t = page_tally(e, s);
+    int64_t now_ms = clock_monotonic_ms();
+    bool stale = s->source_count && !t.confirmed;
+    int64_t expires_ms =
+        t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
+    bool runs = t.pending || t.late || s->inquiry; /* their end sets another time */
+    struct page *page = b->page;
+    b->page = NULL;
+    s->has_failed = !page || page->outcome == OUTCOME_UNAVAILABLE;
+    if (s->has_failed)
+        page = keep_old(s, page, &stale, &expires_ms);
+    if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
+        page->incomplete = true;
+        page->max_age_s = PAGE_INCOMPLETE_AGE_S;
+    }
+    if (page && page->outcome == OUTCOME_NO_PROJECT && expires_ms > now_ms + MISSING_MS)
+        expires_ms = now_ms + MISSING_MS;
+    if (page && page->incomplete && !runs)
+        expires_ms = now_ms + PAGE_INCOMPLETE_AGE_S * 1000;
+    if (b->merge.foreign) {
+        log_repeated(LOG_LEVEL_WARNING,
+                     "files of other projects left out origin=%s project=%s count=%zu",
+                     b->origin->name, b->project, b->merge.foreign);
+        (void)core_problem(e, "foreign-files", b->origin->name, b->project,
+                           "%zu files of other projects on its page are left out",
+                           b->merge.foreign);
+    } else if (b->kind == BUILD_PROJECT) {
+        core_problem_over(e, "foreign-files", b->origin->name, b->project);
+    }
+    if (b->kind == BUILD_PROJECT) {
+        dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
+        judge_doubt(s, b);
+        build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+    } else {
+        build_free(b);
+    }
+    publish(e, s, page, stale, expires_ms);
+    s->building = false;
+    check(e, s);
+    slot_unref(s);
+    pages_source_settled(e); /* a flat page may wait for this one */
+}
+
+/* Of builds few are on the lane at a time: the others wait here, where clients take turns and a
+ * stop need not wait for them. */
+static void next_builds(struct engine *e)
+{
+    struct turn *next;
+    while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
+        struct build *b = container_of(next, struct build, turn);
+        ((struct slot *)b->owner)->waiting = NULL;
+        build_start(b);
+    }
+}
+
+static void end_build(struct build *b)
+{
+    turns_end(b->engine->pages->builds, &b->turn);
+    next_builds(b->engine);
+}
+
+void page_builds_drop(struct pages *p)
+{
+    struct turn *next;
+    while (p->builds && (next = turns_next(p->builds, UINT_MAX / 2))) {
+        struct build *b = container_of(next, struct build, turn);
+        struct slot *s = b->owner;
+        turns_end(p->builds, next);
+        build_free(b);
+        slot_unref(s);
+    }
+    turns_free(p->builds);
+}
+
+static void begin_build(struct slot *s, struct build *b, void (*done)(struct build *))
+{
+    struct turns *turns = b->engine->pages->builds;
+    b->owner = s;
+    b->done = done;
+    s->building = true;
+    s->is_outdated = false;
+    s->refs++;
+    int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
+    if (r == TURN_REFUSED)
+        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* behind everybody */
+    if (r == TURN_WAITS)
+        s->waiting = b;
+    else
+        build_start(b);
+}
+
+/* Nobody has the slot but the table, its load and its build; a client came for it, has got no page,
+ * and has left or did not come again. */
+static bool is_unwanted(struct slot *s, int64_t now_ms)
+{
+    return s->waiting && s->refs <= 3 && !s->page && s->visited &&
+           now_ms - s->used_ms >= (s->is_left ? LEFT_MS : UNWANTED_MS) &&
+           !waitlist_has_any(&s->waiters);
+}
+
+/* Its load ends without an answer; the next who asks begins another. */
+static void drop_build(struct engine *e, struct slot *s, int64_t used_ms)
+{
+    struct build *b = s->waiting;
+    s->waiting = NULL;
+    turns_end(e->pages->builds, &b->turn);
+    build_free(b);
+    s->building = false;
+    s->built_version = 0;
+    e->pages->dropped++;
+    finish_load(e, s);
+    if (s->used_ms != used_ms ||
+        waitlist_has_any(&s->waiters)) /* somebody has come who still saw it being loaded */
+        slot_post_load(e, s, false, NULL);
+    slot_unref(s);
+}
+
+void page_builds_sweep(struct engine *e, int64_t now_ms)
+{
+    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+        next = s->next_loading;
+        int64_t used_ms = s->used_ms;
+        if (is_unwanted(s, now_ms))
+            drop_build(e, s, used_ms);
+    }
+    next_builds(e);
+}
+
+/* ------------------------------------------------------------------ parts */
+
+/* The names are there: their pages are loaded as if somebody had asked for them. */
+static void named(struct build *b)
+{
+    struct engine *e = b->engine;
+    struct slot *s = b->owner;
+    end_build(b);
+    s->building = false;
+    slot_drop_parts(s);
+    if (s->awaits_owner) {
+        build_free(b);
+        check(e, s);
+        slot_unref(s);
+        return;
+    }
+    if (b->name_count <= PARTS_MOST)
+        s->parts = calloc(b->name_count + 1, sizeof(struct slot *));
+    for (size_t i = 0; s->parts && i < b->name_count; i++) {
+        const struct page_query query = {.index = s->index, .project = b->names[i]};
+        struct slot *part = pages_slot(e->pages, &query);
+        if (part)
+            s->parts[s->part_count++] = part;
+    }
+    s->has_parts = true;
+    for (size_t i = 0; i < s->part_count; i++) {
+        s->parts[i]->used_ms = clock_monotonic_ms();
+        s->parts[i]->asked = true;
+        page_load(e, s->parts[i], false, NULL);
+    }
+    build_free(b);
+    check(e, s);
+    slot_unref(s);
+}
+
+/* Whether the pages of a flat page's projects are there, or have had their time. */
+static bool has_parts(struct engine *e, struct slot *s, const struct page_tally *t)
+{
+    if (!s->has_parts || s->parts_version != t->listings_version) {
+        struct build *b = page_build_new(e, s, BUILD_NAMES);
+        s->parts_version = t->listings_version;
+        if (b) {
+            page_add_names(e, s, b);
+            begin_build(s, b, named);
+        }
+        return false;
+    }
+    for (size_t i = 0; i < s->part_count; i++)
+        if (s->parts[i]->loading && !s->parts[i]->published)
+            return clock_monotonic_ms() - s->began_ms >= PARTS_WAIT_MS;
+    return true;
+}
+
+static bool is_time(const struct engine *e, const struct slot *s, const struct page_tally *t)
+{
+    int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
+    int most_ms = e->options.listing_timeout_ms;
+    if (!t->answered && s->source_count) /* as long as somebody still may */
+        return !t->pending && !t->late;
+    return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
+}
+
+static void refuse(struct engine *e, struct slot *s, const struct page_tally *t)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    enum outcome outcome = OUTCOME_UNAVAILABLE;
+    if (t->looped == s->source_count)
+        outcome = OUTCOME_LOOP;
+    else if (t->silent == s->source_count)
+        outcome = OUTCOME_SILENT;
+    bool soon = now_ms - s->began_ms < LONG_MS || t->retry_after_s;
+    struct page *page = built_refusal(e, outcome, t->failures);
+    if (page)
+        page->retry_after_s = t->retry_after_s;
+    publish(e, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
+}
+
+/* No mirror has ever answered, now or before. */
+static void refuse_all(struct engine *e, struct slot *s, const struct page_tally *t)
+{
+    if (has_page(s)) /* what is there stays */
+        confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
+    else
+        refuse(e, s, t);
+}
+
+static bool needs_build(const struct engine *e, const struct slot *s, const struct page_tally *t)
+{
+    if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
+        ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
+                                     s->built_held != delisted_version(e, s->origin, s->project))))
+        return true;
+    if (s->is_askable && s->visited && !s->has_inquired)
+        return true;
+    if (!s->project && !s->flat) /* a list also shows what became known by other ways */
+        return !s->published;
+    return s->page->incomplete != (t->missing > 0);
+}
+
+/* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
+ */
+static void check(struct engine *e, struct slot *s)
+{
+    if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
+        return;
+    struct page_tally t = page_tally(e, s);
+    if ((!is_time(e, s, &t) && !s->published) || page_awaits(e, s))
+        return;
+    bool runs = t.pending || t.late;
+    bool has_news = t.answered && s->built_version != t.version + 1 && !s->flat;
+    if (s->published && (s->inquiry || (runs && !has_news)))
+        return;
+    if (!t.answered && s->source_count) {
+        refuse_all(e, s, &t);
+    } else if (s->flat && !has_parts(e, s, &t)) {
+        return;
+    } else if (needs_build(e, s, &t)) {
+        struct build *b = page_build(e, s, &t);
+        if (b)
+            begin_build(s, b, built);
+        return;
+    } else {
+        confirm(e, s, !t.confirmed,
+                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
+                            : clock_monotonic_ms() + RETRY_MS);
+    }
+    if (!runs && !s->inquiry)
+        finish_load(e, s);
+}
+
+/* Their page is on its way, or its refresh takes long. Where all mirrors are silent, newcomers are
+ * told so at once, for a while. */
+void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
+{
+    if (!waitlist_is_due(&s->waiters, now_ms))
+        return;
+    if (s->page && s->page->outcome == OUTCOME_OK) {
+        s->hasty_until_ms = now_ms + RETRY_MS;
+    } else {
+        struct page_tally t = page_tally(e, s);
+        if (s->source_count && !t.answered && !t.moving && !s->awaits_owner) {
+            refuse(e, s, &t);
+            return;
+        }
+        pthread_mutex_lock(&s->waiters.lock);
+        str_copy(s->progress, sizeof(s->progress), t.failures);
+        pthread_mutex_unlock(&s->waiters.lock);
+    }
+    waitlist_expire(&s->waiters, now_ms);
+}
+
+void pages_source_settled(struct engine *e)
+{
+    rosters_check(e);
+    channels_check(e);
+    channel_roots_check(e, clock_monotonic_ms());
+    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+        next = s->next_loading;
+        check(e, s);
+    }
+}
+
+static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force)
+{
+    const struct origin *origin = s->origin;
+    const struct asker by = {s->via, s->client};
+    bool alone = !s->page && core_is_backing_off(e, origin);
+    s->source_count = 0;
+    for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
+        struct source *source = sources_get(e, origin, m, channel, s->project);
+        if (!source)
+            continue;
+        s->sources[s->source_count++] = source;
+        /* What the roster was made of has just been asked for. */
+        bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
+        (void)source_want(source, again, alone, &by);
+    }
+}
+
+/* What was asked for by the rules of before a reload. */
+static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, const char *detail)
+{
+    s->source_count = 0;
+    publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
+    if (s->loading)
+        finish_load(e, s);
+    s->wanted = false;
+}
+
+/* Nobody knows who answers: what there is stays, and nobody else is asked. */
+static void refuse_unknown(struct engine *e, struct slot *s, const struct origin *origin,
+                           const char *channel)
+{
+    char detail[768];
+    int64_t now_ms = clock_monotonic_ms();
+    const char *why = roster_failure(e, origin, channel);
+    (void)snprintf(detail, sizeof(detail), "whether %s has %.200s is not known yet (%s)",
+                   origin->name, s->project, why[0] ? why : "no answer yet");
+    if (s->page && s->page->outcome == OUTCOME_OK)
+        confirm(e, s, true, now_ms + RETRY_MS);
+    else
+        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, detail), true, now_ms + UNAVAILABLE_MS);
+    finish_load(e, s);
+}
+
+/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
+ * ended with a refusal. */
+static bool settle_owner(struct engine *e, struct slot *s)
+{
+    struct index_view view;
+    const struct origin *origin = NULL;
+    if (origins_index(core_origins(e), s->index, &view)) {
+        refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
+        return false;
+    }
+    /* A list does without names that are late; who owns a project must be known. */
+    bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
+    if (waits && slot_awaits_rosters(e, s, &view))
+        return false;
+    if (!s->project) {
+        origin = view.origins[0];
+    } else if (roster_owner(e, &view, s->project, &origin)) {
+        refuse_unknown(e, s, origin, view.channel);
+        return false;
+    }
+    if (!origin || (s->official && s->project && !origin->canonical)) {
+        refuse_load(e, s, OUTCOME_NO_PROJECT, slot_no_owner);
+        return false;
+    }
+    s->awaits_owner = false;
+    s->origin = origin;
+    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
+    if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
+        want_sources(e, s, view.channel, s->forces);
+    return true;
+}
+
+void page_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
+{
+    struct index_view view;
+    if (e->stopping) {
+        s->wanted = false;
+        waitlist_close(&s->waiters); /* whoever came behind pages_stop */
+        return;
+    }
+    if (!s->loading || s->published) /* else somebody has waited since then */
+        s->began_ms = clock_monotonic_ms();
+    s->published = false;
+    if (!s->loading) {
+        s->loading = true;
+        s->has_inquired = s->inquiry != NULL;
+        s->inquires_on = false;
+        s->refs++;
+        s->next_loading = e->pages->loading;
+        e->pages->loading = s;
+    }
+    if (s->visited && !s->was_visited) /* now mirrors may be asked about its files */
+        s->built_version = 0;
+    s->was_visited = s->visited;
+    s->source_count = 0;
+    s->awaits_owner = true;
+    s->forces = force;
+    free(s->via);
+    s->via = str_dup(by ? by->via : NULL);
+    s->client = by ? by->client : 0;
+    if (origins_index(core_origins(e), s->index, &view) == 0)
+        slot_want_rosters(e, s, &view, force, by);
+    if (settle_owner(e, s))
+        check(e, s);
+}

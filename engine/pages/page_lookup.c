@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a file to the page that lists it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+#include "index/name.h"
+
+/* An index whose pages list what an origin without channels has: the one of everything, or the
+ * first that names it. */
+static const char *index_with(const struct origins *origins, const struct origin *origin)
+{
+    struct index_view view;
+    if (origins_index(origins, "", &view) == 0 && view.origins[0] == origin)
+        return "";
+    for (size_t i = 0; i < origins->index_count; i++)
+        for (char *const *name = origins->indexes[i].origins; *name; name++)
+            if (strcmp(*name, origin->name) == 0)
+                return origins->indexes[i].name;
+    return NULL;
+}
+
+/* The channel whose folder a path is in ("" where the origin has none); NULL: in no channel's. */
+static char *channel_of(const struct origin *origin, const char *path)
+{
+    if (!origin->channels[0])
+        return strdup("");
+    for (const char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
+        char *channel = strndup(path, (size_t)(end - path));
+        if (!channel || origin_has_channel(origin, channel))
+            return channel;
+        free(channel);
+    }
+    return NULL;
+}
+
+/* The index whose pages list a path; NULL: none. */
+static char *index_of(const struct origins *origins, const struct origin *origin, const char *path)
+{
+    return origin->channels[0] ? channel_of(origin, path) : str_dup(index_with(origins, origin));
+}
+
+/* Which page lists a path. False: none. *ret_index and ret_name (file_name_release it) hold the
+ * query's strings. */
+static bool page_of(struct engine *e, const struct origin *origin, const char *path,
+                    char **ret_index, struct file_name *ret_name, struct page_query *ret)
+{
+    struct index_view view;
+    const struct origin *owner;
+    auto_free char *file = strdup(str_last_segment(path));
+    *ret_index = index_of(core_origins(e), origin, path);
+    if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
+        return false;
+    if (str_ends(file, ".metadata"))
+        file[strlen(file) - strlen(".metadata")] = '\0';
+    if (file_name_parse(file, ret_name) || !ret_name->project)
+        return false;
+    if (roster_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
+        return false; /* where it is not known, loading the page will tell */
+    *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
+    return true;
+}
+
+struct slot *pages_slot_of(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct page_query query;
+    struct file_name name = {0};
+    struct slot *s = NULL;
+    auto_free char *index = NULL;
+    if (page_of(e, origin, path, &index, &name, &query))
+        s = pages_slot(e->pages, &query);
+    file_name_release(&name);
+    return s;
+}
+
+void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+{
+    struct slot *s = pages_slot_of(e, origin, path);
+    if (!s)
+        return;
+    s->used_ms = clock_monotonic_ms();
+    if (!s->page || s->used_ms >= s->expires_ms)
+        slot_post_load(e, s, false, NULL);
+    slot_unref(s);
+}
+
+static bool is_among(char *const *list, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], text) == 0)
+            return true;
+    return false;
+}
+
+size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
+                      const char *project, char *ret[DELISTED_CHANNELS])
+{
+    size_t count = 0;
+    ret[0] = channel_of(origin, path);
+    if (ret[0])
+        return 1;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (const struct slot *s = e->pages->table; s && count < DELISTED_CHANNELS; s = s->hh.next) {
+        if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
+            !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
+            continue;
+        ret[count] = strdup(s->index);
+        count += ret[count] != NULL;
+    }
+    pthread_rwlock_unlock(&e->pages->lock);
+    return count;
+}
+
+struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
+{
+    const struct origin *origin = origins_find(core_origins(e), origin_name);
+    struct page_query query;
+    struct file_name name = {0};
+    struct page *page = NULL;
+    auto_free char *index = NULL;
+    if (!e->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
+        bool stale;
+        struct slot *s = pages_slot(e->pages, &query);
+        page = s ? slot_page(s, &stale) : NULL;
+        if (s)
+            slot_unref(s);
+    }
+    file_name_release(&name);
+    return page;
+}
+
+/* Whether a listing may say tomorrow that somebody else owns names of that index: then its own
+ * pages look at that listing again. */
+static bool hangs_on_names(const struct index_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->origins[i]->owns_listed)
+            return true;
+    return false;
+}
+
+void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
+{
+    const struct origins *origins = core_origins(e);
+    struct index_view own, view;
+    const struct origin *there = NULL;
+    const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);
+    if (!index || origins_index(origins, query->index, &own) || hangs_on_names(&own) ||
+        origins_index(origins, index, &view) || hangs_on_names(&view) ||
+        roster_owner(e, &view, query->project, &there) || there != owner)
+        return;
+    query->seen_from = query->index;
+    query->index = index;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the mirrors of a slot's page say together. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+
+/* A project's page as a part of a flat one. */
+static void tally_part(struct page_tally *t, const struct slot *part)
+{
+    struct source_view v;
+    t->version = t->version * 31 + part->built_version;
+    for (unsigned i = 0; i < part->source_count; i++)
+        source_view(part->sources[i], &v); /* in use, though its own load may be over */
+    if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
+        t->missing++;
+}
+
+static void note_failure(struct page_tally *t, const struct source *source,
+                         const struct source_view *v)
+{
+    char *to = t->failures;
+    size_t size = sizeof(t->failures), len = strlen(to);
+    bool runs = v->state != SOURCE_IDLE && !v->is_silent;
+    if ((!runs && !v->error) || len + 3 > size)
+        return;
+    if (len)
+        (void)snprintf(to + len, size - len, "; ");
+    len = strlen(to);
+    if (runs)
+        source_write_progress(source, to, size);
+    else
+        (void)snprintf(to + len, size - len, "%s", v->failure);
+}
+
+static void tally_source(struct engine *e, const struct slot *s, unsigned i, struct page_tally *t)
+{
+    struct source_view v;
+    bool late = source_check_late(s->sources[i]);
+    source_view(s->sources[i], &v);
+    bool runs = v.state != SOURCE_IDLE, pending = runs && !late;
+    t->pending += pending;
+    t->late += runs && late;
+    t->silent += v.is_silent || (!runs && v.error == ERROR_TIMEOUT);
+    t->moving += runs && !v.is_silent;
+    t->answered += v.status == 404 || (v.status == 200 && v.listing);
+    t->confirmed += clock_monotonic_ms() - v.confirmed_ms < e->options.page_refresh_ms;
+    t->version = t->version * 31 + v.version;
+    t->missing += (runs && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) || v.is_provisional;
+    t->looped += !runs && v.error == ERROR_LOOP;
+    if (v.confirmed_ms > t->confirmed_ms)
+        t->confirmed_ms = v.confirmed_ms;
+    if (!runs && v.error && v.retry_after_s > 0 && v.retry_after_s <= PAGE_SOON_S)
+        t->retry_after_s = v.retry_after_s;
+    note_failure(t, s->sources[i], &v);
+}
+
+struct page_tally page_tally(struct engine *e, struct slot *s)
+{
+    struct page_tally t = {.confirmed_ms = INT64_MIN / 2};
+    for (unsigned i = 0; i < s->source_count; i++)
+        tally_source(e, s, i, &t);
+    t.missing += s->inquiry && s->inquiry_is_worth;
+    if (!s->project)
+        t.version = t.version * 31 + rosters_version(e);
+    t.listings_version = t.version;
+    for (size_t i = 0; i < s->part_count; i++)
+        tally_part(&t, s->parts[i]);
+    s->renewed = !s->source_count || t.confirmed_ms >= s->began_ms;
+    return t;
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/listings/channels.h"
+#include "engine/pages/roster.h"
+#include "engine/pages/slot.h"
+#include "index/name.h"
+
+enum {
+    REFUSED_SHARE = 8, /* of page_memory: slots without a page, refusals with what they say */
+    SLOT_IDLE_MS = 60 * 1000,
+    SWEEP_MS = 1000,
+};
+
+int pages_new(struct engine *e, struct pages **ret)
+{
+    struct pages *p = calloc(1, sizeof(*p));
+    if (!p)
+        return ERROR_NO_MEMORY;
+    p->builds = turns_new();
+    if (!p->builds) {
+        free(p);
+        return ERROR_NO_MEMORY;
+    }
+    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE;
+    pthread_rwlock_init(&p->lock, NULL);
+    pthread_mutex_init(&p->orphan_lock, NULL);
+    *ret = p;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ slots */
+
+void slot_drop_parts(struct slot *s)
+{
+    for (size_t i = 0; i < s->part_count; i++)
+        slot_unref(s->parts[i]);
+    free(s->parts);
+    s->parts = NULL;
+    s->part_count = 0;
+    s->has_parts = false;
+}
+
+void slot_unref(struct slot *s)
+{
+    if (--s->refs > 0)
+        return;
+    page_unref(s->page);
+    slot_drop_parts(s);
+    waitlist_release(&s->waiters);
+    free(s->key);
+    free(s->index);
+    free(s->project);
+    free(s->via);
+    free(s);
+}
+
+void pages_free(struct pages *p)
+{
+    struct slot *s, *next;
+    if (!p)
+        return;
+    page_builds_drop(p);
+    HASH_ITER(hh, p->table, s, next)
+    {
+        HASH_DEL(p->table, s);
+        slot_unref(s);
+    }
+    while ((s = p->loading)) {
+        p->loading = s->next_loading;
+        slot_unref(s);
+    }
+    pthread_rwlock_destroy(&p->lock);
+    pthread_mutex_destroy(&p->orphan_lock);
+    free(p);
+}
+
+static unsigned depth_of(const char *index)
+{
+    unsigned depth = *index ? 1 : 0;
+    for (const char *s = index; *s; s++)
+        depth += *s == '/';
+    return depth;
+}
+
+static struct slot *slot_new(const char *key, const struct page_query *query)
+{
+    struct slot *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->refs = 1;
+    waitlist_init(&s->waiters);
+    s->forced_ms = INT64_MIN / 2;
+    s->key = strdup(key);
+    s->index = strdup(query->index);
+    s->project = str_dup(query->project);
+    s->up = depth_of(query->seen_from ? query->seen_from : query->index);
+    s->flat = query->flat;
+    s->official = query->official;
+    if (!s->key || !s->index || (query->project && !s->project)) {
+        slot_unref(s);
+        return NULL;
+    }
+    return s;
+}
+
+static bool is_useful(const struct slot *s)
+{
+    return s->page && s->page->outcome == OUTCOME_OK;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+void slot_count(struct pages *p, struct slot *s)
+{
+    size_t bytes = 0;
+    if (!is_useful(s))
+        bytes = sizeof(*s) + text_bytes(s->key) + text_bytes(s->index) + text_bytes(s->project) +
+                (s->page ? built_bytes(s->page) : 0);
+    p->refused_bytes += bytes - s->counted;
+    s->counted = bytes;
+}
+
+static int by_use(const void *a, const void *b)
+{
+    int64_t x = (*(struct slot *const *)a)->used_ms, y = (*(struct slot *const *)b)->used_ms;
+    return x < y ? -1 : x > y;
+}
+
+/* Takes a slot out that nobody else refers to, so nobody loads it either. Under the lock. */
+static void remove_slot(struct pages *p, struct slot *s)
+{
+    HASH_DEL(p->table, s);
+    if (s->page)
+        p->bytes -= built_useful_bytes(s->page);
+    built_leave(s->page);
+    s->page = NULL;
+    p->refused_bytes -= s->counted;
+    s->counted = 0;
+    slot_unref(s);
+}
+
+/* Half of the refusals go, by bytes: those that were not asked for longest. Under the lock. */
+static void make_room(struct pages *p)
+{
+    auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    size_t count = 0;
+    for (struct slot *s = list ? p->table : NULL; s; s = s->hh.next)
+        if (s->refs == 1 && !is_useful(s))
+            list[count++] = s;
+    if (count)
+        qsort(list, count, sizeof(struct slot *), by_use);
+    for (size_t i = 0; i < count && p->refused_bytes > p->most_refused / 2; i++)
+        remove_slot(p, list[i]);
+}
+
+/* Under the lock for writing. What is being loaded stays: if that alone is too much, nobody else
+ * is let in. */
+static struct slot *add_slot(struct pages *p, const char *key, size_t len,
+                             const struct page_query *query)
+{
+    if (p->refused_bytes > p->most_refused)
+        make_room(p);
+    struct slot *s = p->refused_bytes <= p->most_refused ? slot_new(key, query) : NULL;
+    if (!s)
+        return NULL;
+    slot_count(p, s);
+    HASH_ADD_KEYPTR(hh, p->table, s->key, len, s);
+    return s;
+}
+
+struct slot *pages_slot(struct pages *p, const struct page_query *query)
+{
+    char key[512];
+    struct slot *s = NULL;
+    unsigned up = depth_of(query->seen_from ? query->seen_from : query->index);
+    int len = snprintf(key, sizeof(key), "%s\n%u\n%s\n%s%s", query->index, up,
+                       query->project ? query->project : "", query->flat ? "flat" : "",
+                       query->official ? "official" : "");
+    if (len < 0 || (size_t)len >= sizeof(key))
+        return NULL;
+    pthread_rwlock_rdlock(&p->lock);
+    HASH_FIND(hh, p->table, key, (size_t)len, s);
+    if (s)
+        s->refs++;
+    pthread_rwlock_unlock(&p->lock);
+    if (s)
+        return s;
+    pthread_rwlock_wrlock(&p->lock);
+    HASH_FIND(hh, p->table, key, (size_t)len, s);
+    if (!s)
+        s = add_slot(p, key, (size_t)len, query);
+    if (s)
+        s->refs++;
+    pthread_rwlock_unlock(&p->lock);
+    return s;
+}
+
+struct page *slot_page(struct slot *s, bool *ret_stale)
+{
+    pthread_mutex_lock(&s->waiters.lock);
+    struct page *page = s->page ? built_ref(s->page) : NULL;
+    *ret_stale = s->stale;
+    pthread_mutex_unlock(&s->waiters.lock);
+    return page;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+struct load_job {
+    struct job job;
+    struct engine *engine;
+    struct slot *slot;
+    bool force;
+    char *via;
+    uint64_t client;
+};
+
+static void load_run(struct job *job)
+{
+    struct load_job *l = container_of(job, struct load_job, job);
+    const struct asker by = {l->via, l->client};
+    page_load(l->engine, l->slot, l->force, &by);
+    slot_unref(l->slot);
+    free(l->via);
+    free(l);
+}
+
+void slot_post_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
+{
+    if (atomic_exchange(&s->wanted, true) && !force)
+        return;
+    struct load_job *l = calloc(1, sizeof(*l));
+    if (!l) {
+        s->wanted = false;
+        return;
+    }
+    s->refs++;
+    *l = (struct load_job){{load_run, NULL},   e, s, force, str_dup(by ? by->via : NULL),
+                           by ? by->client : 0};
+    core_post(e, &l->job);
+}
+
+/* -------------------------------------------------------------------- time */
+
+/* Whether a page may show what an origin has: a project's is its owner's; a list and a flat page
+ * join all origins of the index. */
+static bool is_page_of(const struct engine *e, const struct slot *s, const char *origin)
+{
+    struct index_view view;
+    bool has = s->project && s->origin && strcmp(s->origin->name, origin) == 0;
+    if (s->project || origins_index(core_origins(e), s->index, &view))
+        return has;
+    for (size_t i = 0; i < view.count; i++)
+        has |= strcmp(view.origins[i]->name, origin) == 0;
+    return has;
+}
+
+/* Gives a page's memory back; its sources are in the catalogue. */
+static void drop_page(struct engine *e, struct slot *s)
+{
+    pthread_mutex_lock(&s->waiters.lock);
+    struct page *page = s->page;
+    s->page = NULL;
+    s->built_version = 0;
+    slot_count(e->pages, s);
+    pthread_mutex_unlock(&s->waiters.lock);
+    if (page)
+        e->pages->bytes -= built_useful_bytes(page);
+    built_leave(page);
+}
+
+void pages_forget(struct engine *e, const char *origin, const char *project)
+{
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+        if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
+            drop_page(e, s);
+            s->is_outdated = s->building;
+            s->published = false; /* a load that runs answers once more */
+        }
+    pthread_rwlock_unlock(&e->pages->lock);
+}
+
+void pages_outdate(struct engine *e, const char *origin, const char *project)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (!e->pages) /* at start */
+        return;
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+        if (s->page && s->page->outcome == OUTCOME_OK && s->expires_ms > now_ms &&
+            is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
+            s->expires_ms = now_ms;
+    pthread_rwlock_unlock(&e->pages->lock);
+}
+
+/* Least recently used pages go first, down to so many bytes; refusals have a bound of their own. */
+void pages_evict(struct engine *e, size_t most)
+{
+    struct pages *p = e->pages;
+    size_t count = 0;
+    struct slot *s;
+    pthread_rwlock_rdlock(&p->lock);
+    auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    for (s = list ? p->table : NULL; s; s = s->hh.next)
+        if (is_useful(s) && !s->loading) {
+            s->refs++;
+            list[count++] = s;
+        }
+    pthread_rwlock_unlock(&p->lock);
+    if (count)
+        qsort(list, count, sizeof(struct slot *), by_use);
+    for (size_t i = 0; i < count; i++) {
+        if (p->bytes > most)
+            drop_page(e, list[i]);
+        slot_unref(list[i]);
+    }
+}
+
+static void forget_idle_slots(struct engine *e, int64_t now_ms)
+{
+    struct pages *p = e->pages;
+    struct slot *s, *next;
+    if (p->refused_bytes <= p->most_refused / 2)
+        return;
+    pthread_rwlock_wrlock(&p->lock);
+    HASH_ITER(hh, p->table, s, next)
+    {
+        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS)
+            continue;
+        remove_slot(p, s);
+    }
+    pthread_rwlock_unlock(&p->lock);
+}
+
+static bool any_slot(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    (void)e, (void)s, (void)origin;
+    return true;
+}
+
+/* Whether a slot's page is not what the origin's names of now make it. */
+static bool is_reowned(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    struct index_view view;
+    const struct origin *owner;
+    bool has = false;
+    if (origins_index(core_origins(e), s->index, &view))
+        return false;
+    for (size_t i = 0; i < view.count; i++)
+        has |= view.origins[i] == origin;
+    if (!has || !s->project)
+        return has;
+    return roster_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
+}
+
+/* The list of what is being loaded changes when a load ends at once. */
+static void drop_pages(struct engine *e, const struct origin *origin,
+                       bool (*goes)(struct engine *, const struct slot *, const struct origin *))
+{
+    struct pages *p = e->pages;
+    size_t count = 0;
+    struct slot *s;
+    pthread_rwlock_rdlock(&p->lock);
+    auto_free struct slot **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    for (s = p->table; s; s = s->hh.next) {
+        if (!goes(e, s, origin))
+            continue;
+        drop_page(e, s);
+        if (again && s->loading) {
+            s->refs++;
+            again[count++] = s;
+        }
+    }
+    pthread_rwlock_unlock(&p->lock);
+    for (size_t i = 0; i < count; i++) {
+        page_load(e, again[i], false, NULL);
+        slot_unref(again[i]);
+    }
+}
+
+void pages_reload(struct engine *e)
+{
+    drop_pages(e, NULL, any_slot);
+}
+
+void pages_reowned(struct engine *e, const struct origin *origin)
+{
+    drop_pages(e, origin, is_reowned);
+}
+
+static bool is_of_folder(struct engine *e, const struct slot *s, const struct origin *origin)
+{
+    return is_page_of(e, s, origin->name);
+}
+
+void pages_directory_changed(struct engine *e, const struct origin *origin)
+{
+    drop_pages(e, origin, is_of_folder);
+    pages_source_settled(e);
+}
+
+void pages_tick(struct engine *e, int64_t now_ms)
+{
+    struct pages *p = e->pages;
+    pages_source_settled(e);
+    page_rechecks_tick(e, now_ms);
+    for (struct slot *s = p->loading; s; s = s->next_loading)
+        page_answer_waiters(e, s, now_ms);
+    if (now_ms - p->swept_ms < SWEEP_MS)
+        return;
+    p->swept_ms = now_ms;
+    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE; /* after a reload */
+    built_judge_orphans(e, (size_t)e->options.page_memory / 4);
+    for (struct slot *s = p->loading; s; s = s->next_loading)
+        if (waitlist_sweep(&s->waiters))
+            s->is_left = true;
+    page_builds_sweep(e, now_ms);
+    if (p->bytes > (size_t)e->options.page_memory) /* down to nine tenths, so that it is rare */
+        pages_evict(e, (size_t)e->options.page_memory / 10 * 9);
+    forget_idle_slots(e, now_ms);
+}
+
+void pages_stop(struct engine *e)
+{
+    page_rechecks_tick(e, clock_monotonic_ms());
+    pthread_rwlock_rdlock(&e->pages->lock);
+    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+        waitlist_close(&s->waiters);
+    pthread_rwlock_unlock(&e->pages->lock);
+}

@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-#pragma once
-/* What an examination of the mirrors means, and what to do: a line for each mirror that answers,
- * one for each fault and each folder of wheels, and the clock. Pure; any thread. */
-#include "engine/examine.h"
-#include "server/findings.h"
-
-void doctor_mirrors(const struct examination *examination, struct findings *to);
