@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What the daemon says of a file's claims (engine/claims/claim_answer.h), as lines for people:
+ * What the daemon says of a file's claims (engine/files/claim_answer.h), as lines for people:
  *
  *     site: sha256=1111... said 2026-01-02T03:04:05Z (current, believed)
  *     old: sha256=2222... said 2025-11-02T03:04:05Z (remembered, in conflict)

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "control/control_request.h"
-#include "engine/claims/claim_answer.h"
+#include "engine/files/claim_answer.h"
 #include "engine/files/inventory.h"
 
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
-#include "engine/listings/channels.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,64 +12,38 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "engine/events.h"
 #include "engine/files/evidence.h"
+#include "engine/files/files.h"
 #include "engine/files/marks.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
 #include "engine/files/space.h"
 #include "engine/files/verify.h"
 #include "engine/folders/directory.h"
+#include "engine/listings/channels.h"
 #include "engine/listings/heads.h"
+#include "engine/listings/link_places.h"
 #include "engine/listings/ranges.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/core.h"
 #include "engine/loop/memory.h"
+#include "engine/loop/problems.h"
 #include "engine/metadata/metadata.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/portal.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/pages.h"
 #include "engine/pages/roster.h"
+#include "engine/status.h"
 #include "index/listing.h"
-
-/* It says something within ten seconds, and so do we. */
-enum { PARENT_PATIENCE_MS = 9500 };
 
 DEFINE_CLEANUP(struct engine, engine_free)
 
-/* --------------------------------------------------------- flight thread */
-
-void core_post(struct engine *e, struct job *job)
-{
-    pthread_mutex_lock(&e->lock);
-    bool alone = !e->has_thread;
-    if (!alone) {
-        job->next = NULL;
-        *e->last = job;
-        e->last = &job->next;
-        pthread_cond_signal(&e->work);
-    }
-    pthread_mutex_unlock(&e->lock);
-    if (alone)
-        job->run(job);
-}
-
-/* All that is queued, in order; NULL after the next tick is due. */
-static struct job *take_jobs(struct engine *e, int64_t tick_ms)
-{
-    pthread_mutex_lock(&e->lock);
-    while (!e->first && !e->quit && thread_wait_until(&e->work, &e->lock, tick_ms))
-        ;
-    struct job *list = e->first;
-    e->first = NULL;
-    e->last = &e->first;
-    if (!list && e->quit)
-        e->has_thread = false; /* from now on whoever posts runs the job */
-    pthread_mutex_unlock(&e->lock);
-    return list;
-}
-
-static void tick(struct engine *e, int64_t now_ms)
+void engine_tick(struct engine *e, int64_t now_ms)
 {
     files_tick(e, now_ms);
     scrub_tick(e, now_ms);
@@ -86,62 +60,6 @@ static void tick(struct engine *e, int64_t now_ms)
     channels_tick(e, now_ms);
     channel_roots_check(e, now_ms);
     status_tick(e);
-}
-
-static void *flight_thread(void *arg)
-{
-    struct engine *e = arg;
-    int64_t next_ms = clock_monotonic_ms() + TICK_MS;
-    while (e->has_thread) {
-        struct job *job = take_jobs(e, next_ms), *next;
-        for (; job; job = next) {
-            next = job->next;
-            job->run(job);
-        }
-        int64_t now_ms = clock_monotonic_ms();
-        if (now_ms >= next_ms) {
-            tick(e, now_ms);
-            next_ms = now_ms + TICK_MS;
-        }
-    }
-    return NULL;
-}
-
-static int start_thread(struct engine *e)
-{
-    e->has_thread = true; /* which the thread reads first */
-    int r = thread_start("flight", flight_thread, e, &e->thread);
-    if (r)
-        e->has_thread = false;
-    return r;
-}
-
-/* --------------------------------------------------------------- helpers */
-
-void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size)
-{
-    size_t len = 0;
-    ret[0] = '\0';
-    for (unsigned m = 0; m < origin->mirror_count; m++) {
-        if (!(set & (1u << m)) || len + strlen(origin->mirrors[m].name) + 2 > size)
-            continue;
-        if (len)
-            ret[len++] = ',';
-        str_copy(ret + len, size - len, origin->mirrors[m].name);
-        len += strlen(ret + len);
-    }
-}
-
-int core_patience_ms(const struct mirror *mirror)
-{
-    return mirror->parent ? PARENT_PATIENCE_MS : 0;
-}
-
-char *core_via(const struct engine *e, const char *client_via)
-{
-    if (!client_via || !*client_via)
-        return strdup(e->via);
-    return str_printf("%s, %s", client_via, e->via);
 }
 
 /* ------------------------------------------------------------------ start */
@@ -253,7 +171,7 @@ static int start(struct engine *e)
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
-    r = start_thread(e);
+    r = core_start(e);
     return r ? r : directories_set(e, e->options.origins);
 }
 
@@ -265,6 +183,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     listing_global_init();
     memory_prepare();
     e->options = *options;
+    e->events = &engine_events;
     e->last = &e->first;
     e->claims_version = 1; /* 0: never looked up */
     pthread_mutex_init(&e->lock, NULL);
@@ -287,17 +206,6 @@ int engine_open(const struct engine_options *options, struct engine **ret)
 
 /* ------------------------------------------------------------------- stop */
 
-int core_call(struct engine *e, void (*run)(struct job *job), const void *argument)
-{
-    struct call call = {.job.run = run, .engine = e, .argument = argument};
-    sem_init(&call.done, 0, 0);
-    core_post(e, &call.job);
-    while (sem_wait(&call.done) < 0 && errno == EINTR)
-        ;
-    sem_destroy(&call.done);
-    return call.result;
-}
-
 static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
@@ -309,15 +217,6 @@ static void stop_run(struct job *job)
     metadata_stop(call->engine);
     directories_close(call->engine);
     waitlist_close(&call->engine->status_waiters);
-    sem_post(&call->done);
-}
-
-static void quit_run(struct job *job)
-{
-    struct call *call = container_of(job, struct call, job);
-    pthread_mutex_lock(&call->engine->lock);
-    call->engine->quit = true;
-    pthread_mutex_unlock(&call->engine->lock);
     sem_post(&call->done);
 }
 
@@ -342,8 +241,7 @@ void engine_stop(struct engine *e)
         if (lanes[i])
             lane_stop(lanes[i]);
     if (has_thread) {
-        (void)core_call(e, quit_run, NULL);
-        (void)pthread_join(e->thread, NULL);
+        core_quit(e);
     }
 }
 
@@ -407,6 +305,26 @@ void engine_free(struct engine *e)
     pthread_mutex_destroy(&e->status_lock);
     waitlist_release(&e->status_waiters);
     free(e);
+}
+
+int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+                struct file **ret)
+{
+    *ret = NULL;
+    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    if (origin && origin->directory)
+        return directory_file(e, origin, query, waiter, ret);
+    for (int tries = 0; tries < 4; tries++) {
+        int r = metadata_file(e, query, waiter, ret);
+        if (r != METADATA_ELSEWHERE)
+            return r;
+        r = files_open(e, query, waiter, ret);
+        if (r || !metadata_missed(e, query, file_facts(*ret)))
+            return r;
+        file_close(*ret);
+        *ret = NULL;
+    }
+    return files_refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
 }
 
 bool engine_is_ready(struct engine *e)

@@ -16,6 +16,9 @@
 #include "engine/folders/directory.h"
 #include "engine/listings/receipt.h"
 #include "engine/loop/core.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * The caller's thread leads, the transfer thread reports. A probe is one mirror's turn:

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/folders/examined_folder.h"
 #include "engine/mirrors/origins.h"
 
 struct engine;
@@ -55,16 +56,6 @@ struct examined {
     bool has_clock;
     bool is_out; /* for wrong bytes: nobody is sent there */
     char last_error[EXAMINE_TEXT];
-};
-
-/* An origin that is a folder of wheels, as the daemon last saw it. */
-struct examined_folder {
-    const struct origin *origin;
-    bool is_read;                    /* else it still is, for the first time */
-    char failure[EXAMINE_TEXT];      /* it cannot be read: why, for people; or "" */
-    size_t wheel_count, other_count; /* that are listed */
-    size_t refused_count;            /* that are not; */
-    char refused[EXAMINE_TEXT];      /* one of them, and why */
 };
 
 struct examination {

@@ -2,7 +2,7 @@
 #include "server/claims.h"
 
 #include "base/json.h"
-#include "engine/claims/claim_answer.h"
+#include "engine/files/claim_answer.h"
 
 enum { CLAIMS_MAX_BYTES = 256 << 10 };
 

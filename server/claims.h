@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* GET /-/claims/{origin}/{path}: what mirrors claim of that file's digest
- * (engine/claims/claim_answer.h).
+ * (engine/files/claim_answer.h).
  */
 #include "server/reply.h"
 

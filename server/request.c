@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "engine/claims/claim_answer.h"
+#include "engine/files/claim_answer.h"
 #include "server/access.h"
 #include "server/intact.h"
 #include "server/via.h"

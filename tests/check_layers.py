@@ -4,8 +4,7 @@
 
 A room is a folder of ROOMS; what lies in a deeper folder belongs to the longest that fits. A room may
 include what MAY_INCLUDE says. A library's headers may stand only in the room that LIBRARIES names
-(uthash is free), and what includes them, directly or not, is private to that room. EXCEPTIONS are the
-includes that go up today; one that is there no more may not be listed. Prints every breach; exit 1.
+(uthash is free), and what includes them, directly or not, is private to that room. Prints every breach; exit 1.
 """
 import re
 import sys
@@ -13,9 +12,9 @@ from pathlib import Path
 
 STORES = ["base", "index", "cache", "upstream"]
 # The engine's rooms, lowest first: each may include those before it, and the layers below.
-INNER = ["loop", "flight", "mirrors", "claims", "files", "folders", "metadata", "listings", "pages"]
+INNER = ["loop", "flight", "mirrors", "claims", "listings", "files", "metadata", "folders", "pages"]
 ENGINE = [*(f"engine/{room}" for room in INNER), "engine"]
-COMMANDS = ["cli/setup", "cli/doctor", "cli"]
+COMMANDS = ["cli/doctor", "cli/setup", "cli"]
 
 MAY_INCLUDE = {
     "base": {"base"},
@@ -30,34 +29,6 @@ MAY_INCLUDE = {
         room: {"base", "index", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
         for n, room in enumerate(COMMANDS)
     },
-}
-
-# Who includes what of a higher room.
-EXCEPTIONS = {
-    ("cli/setup/setup_file.c", "cli/doctor/doctor_stage.h"),
-    ("engine/claims/claim_answer.c", "engine/files/inventory.h"),
-    ("engine/files/board.h", "engine/engine.h"),
-    ("engine/files/commit.c", "engine/metadata/metadata.h"),
-    ("engine/files/commit.c", "engine/pages/delisted.h"),
-    ("engine/files/files.c", "engine/folders/directory.h"),
-    ("engine/files/files.c", "engine/metadata/metadata.h"),
-    ("engine/files/files.c", "engine/pages/delisted.h"),
-    ("engine/files/flights.c", "engine/pages/delisted.h"),
-    ("engine/files/flying.c", "engine/metadata/metadata.h"),
-    ("engine/files/judge.c", "engine/metadata/metadata.h"),
-    ("engine/files/pass.c", "engine/metadata/metadata.h"),
-    ("engine/files/reading.c", "engine/metadata/metadata.h"),
-    ("engine/files/renew.c", "engine/metadata/metadata.h"),
-    ("engine/files/renew.c", "engine/pages/delisted.h"),
-    ("engine/folders/directory.c", "engine/examine.h"),
-    ("engine/folders/directory.c", "engine/pages/roster.h"),
-    ("engine/folders/directory.h", "engine/listings/sources.h"),
-    ("engine/folders/directory_state.h", "engine/metadata/metadata.h"),
-    ("engine/loop/core.h", "engine/engine.h"),
-    ("engine/loop/core.h", "engine/mirrors/budget.h"),
-    ("engine/loop/memory.c", "engine/pages/slot.h"),
-    ("engine/mirrors/link_places.c", "engine/listings/sources.h"),
-    ("engine/mirrors/link_places.c", "engine/pages/delisted.h"),
 }
 
 # Prefix of what stands in <>, and the folder that owns it.
@@ -127,36 +98,24 @@ def wrong_library(folder, name):
 
 
 def breaches(root):
-    """Yields (file, line, include, what is wrong)."""
+    """Yields `file:line: include: what is wrong`."""
     for top in sorted({room.split("/")[0] for room in MAY_INCLUDE}):
         for path in sorted((root / top).rglob("*")):
             if path.suffix not in SOURCES:
                 continue
             name = str(path.relative_to(root))
+            room = room_of(name)
             for line, own, library in includes(path):
-                wrong = wrong_own(root, room_of(name), own) if own else wrong_library(room_of(name), library)
+                wrong = wrong_own(root, room, own) if own else wrong_library(room, library)
                 if wrong:
-                    yield name, line, own or library, wrong
-
-
-def report(root):
-    """Yields a line for each breach that is no exception, and for each exception that is none."""
-    unused = set(EXCEPTIONS)
-    for name, line, include, wrong in breaches(root):
-        if (name, include) in EXCEPTIONS:
-            unused.discard((name, include))
-        else:
-            yield f"{name}:{line}: {include}: {wrong}"
-    for name, include in sorted(unused):
-        if (root / name).exists():
-            yield f"{name}: {include}: goes up no more: strike it from EXCEPTIONS"
+                    yield f"{name}:{line}: {own or library}: {wrong}"
 
 
 def main():
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
     if not all((root / room).is_dir() for room in MAY_INCLUDE):
         sys.exit(f"{root}: not the top of the checkout")
-    found = list(report(root))
+    found = list(breaches(root))
     for breach in found:
         print(breach)
     sys.exit(1 if found else 0)

@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "cli/doctor/doctor_stage.h"
-#include "cli/setup/ini.h"
+#include "config/ini.h"
 #include "config/user.h"
 
 enum key { INDEX_URL, EXTRA_INDEX_URL, FIND_LINKS, NO_INDEX, TRUSTED_HOST, PROXY, KEYS };

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 bool claim_check_init(struct claim_check *c, struct engine *e, const struct origin *origin,
                       const char *path, struct claim_set *set, uint64_t version)
@@ -67,7 +68,7 @@ static void compare(struct claim_check *c)
     c->verdict = claim_set_judge(c->set, &c->found);
     if (c->verdict == CLAIMS_REFUSE && !c->has_asked && !c->engine->stopping) {
         c->has_asked = true;
-        if (pages_recheck(c->engine, c->origin, c->path, asked, c))
+        if (c->engine->events->page_doubted(c->engine, c->origin, c->path, asked, c))
             return;
     }
     c->job.run = done_run;

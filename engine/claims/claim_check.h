@@ -16,6 +16,7 @@
  */
 #include "base/lane.h"
 #include "engine/claims/claim_set.h"
+#include "engine/mirrors/origins.h"
 
 struct engine;
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/mirrors/origins.h"
 
 struct load {
     struct claim_set *set;

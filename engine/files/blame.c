@@ -13,7 +13,12 @@
 #include "engine/files/flying.h"
 #include "engine/files/refusals.h"
 #include "engine/loop/key.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
+#include "engine/mirrors/portal_report.h"
 
 /* ------------------------------------------------------------- the catalogue */
 
@@ -85,21 +90,6 @@ unsigned blame_bars(const struct flying *fl)
     return (fl->blamed & all) == all ? fl->barred : fl->blamed;
 }
 
-bool blame_portal(struct engine *e, const struct web_page *page, char *why, size_t size)
-{
-    char bytes[48] = "";
-    if (page->size > PORTAL_PAGE_BYTES ||
-        !portal_note(e->portal, page->asked, page->sha256, page->stranger, clock_monotonic_ms()))
-        return false;
-    if (page->size >= 0)
-        (void)snprintf(bytes, sizeof(bytes), " of %" PRId64 " bytes", page->size);
-    (void)snprintf(why, size, "captive portal: a web page%s came in the place of %s's %s%s%s",
-                   bytes, page->mirror, page->place, page->stranger ? ", from " : "",
-                   page->stranger ? page->stranger : "");
-    core_problem(e, "captive-portal", "", "", "%s", why);
-    return true;
-}
-
 /* Where a captive portal answers, no mirror has sent anything. */
 static bool is_portal(struct flying *fl, unsigned mirror, int64_t size, const char *sha256,
                       const char *stranger)
@@ -111,7 +101,7 @@ static bool is_portal(struct flying *fl, unsigned mirror, int64_t size, const ch
                                   .sha256 = sha256,
                                   .stranger = stranger};
     char why[FLIGHT_DETAIL];
-    if (!blame_portal(fl->engine, &page, why, sizeof(why)))
+    if (!portal_report(fl->engine, &page, why, sizeof(why)))
         return false;
     log_warning("%s path=%s/%s", why, fl->origin->name, fl->path);
     free(fl->why_portal);
@@ -126,15 +116,6 @@ void blame_web_page(struct flying *fl, unsigned mirror, int64_t size, const char
         return;
     core_problem(fl->engine, "unsound", fl->origin->name, fl->path,
                  "%s: a web page came in the place of the file", fl->origin->mirrors[mirror].name);
-}
-
-void blame_no_page(struct engine *e)
-{
-    if (!portal_over(e->portal))
-        return;
-    log_info("the captive portal is gone");
-    core_problem_over(e, "captive-portal", "", "");
-    flights_forget_failures(e);
 }
 
 void blame_refuse(struct flying *fl, const struct flight_command *c)

@@ -11,11 +11,10 @@
  *     blame_failed(flying, command)        FLIGHT_FAIL: no mirror had a good one
  *     blame_settle(flying, command)        FLIGHT_COMMIT: now it is known which copy is right
  *     blame_web_page(flying, ...)          a web page came in the place of the file
- *     blame_portal(engine, page, ...)      the same of anything
- *     blame_no_page(engine)                something else came: a captive portal is gone
  *
  * Flight thread.
  */
+#include "engine/mirrors/origins.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,21 +30,9 @@ void blame_recall(struct flying *flying, struct flight_options *options);
 void blame_refuse(struct flying *flying, const struct flight_command *command);
 void blame_failed(struct flying *flying, const struct flight_command *command);
 void blame_settle(struct flying *flying, const struct flight_command *command);
-/* A web page that came in the place of something else; stranger, sha256: see
- * engine/mirrors/portal.h. */
-struct web_page {
-    const char *mirror; /* its name */
-    const char *place;  /* "file" or "listing" */
-    uint64_t asked;     /* portal_note's file */
-    int64_t size;       /* -1: not known */
-    const char *sha256, *stranger;
-};
-/* Whether it is a captive portal's: then that is a problem, and `why` says so. */
-bool blame_portal(struct engine *engine, const struct web_page *page, char *why, size_t size);
-/* The same of a file; size: of the page. */
+/* size: of the page. */
 void blame_web_page(struct flying *flying, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger);
-void blame_no_page(struct engine *engine);
 /* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
 unsigned blame_bars(const struct flying *flying);
 /* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,

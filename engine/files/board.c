@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "engine/claims/claim_set.h"
 #include "engine/files/saved.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/origins.h"
 
 static void partial_close(struct job *job)
 {

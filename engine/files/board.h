@@ -14,10 +14,11 @@
 
 #include "base/digest.h"
 #include "base/lane.h"
-#include "engine/engine.h"
 #include "engine/flight/extents.h"
 #include "engine/flight/flight.h"
+#include "engine/loop/options.h"
 #include "engine/loop/wait.h"
+#include "engine/mirrors/origins.h"
 
 /* A file being fetched. Bytes are claimed before they are written, so none is written twice. */
 struct partial {

@@ -12,11 +12,13 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/evidence.h"
+#include "engine/files/files.h"
 #include "engine/files/flying.h"
 #include "engine/files/marks.h"
 #include "engine/files/renew.h"
-#include "engine/metadata/metadata.h"
-#include "engine/pages/delisted.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
@@ -97,7 +99,7 @@ void commit_facts(struct flying *fl)
 void commit_forget_facts(struct flying *fl)
 {
     struct record *r = record_new(fl);
-    metadata_forget(fl->engine, fl->origin->name, fl->path);
+    fl->engine->events->file_refuted(fl->engine, fl->origin->name, fl->path, NULL);
     if (!r)
         return;
     log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
@@ -110,7 +112,7 @@ void commit_forget_facts(struct flying *fl)
 void commit_forget_promise(struct engine *e, const char *origin, const char *path)
 {
     struct record *r = calloc(1, sizeof(*r));
-    metadata_forget(e, origin, path);
+    e->events->file_refuted(e, origin, path, NULL);
     if (!r)
         return;
     r->engine = e;
@@ -230,11 +232,9 @@ static void fill_entry(struct commit *c)
     entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
     files_set_blob(e, entry, c->blob);
     c->blob = NULL;
-    delisted_hold(e, entry);
-    if (!entry->authoritative) {
+    e->events->file_kept(e, entry);
+    if (!entry->authoritative)
         evidence_kept(e, entry->sha256, (enum evidence)c->flying->evidence_level);
-        metadata_admit(e, r->origin, r->path);
-    }
     log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }

@@ -12,8 +12,10 @@
 
 #include "base/folder.h"
 #include "engine/files/board.h"
+#include "engine/files/file.h"
 #include "engine/files/space.h"
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 /* Bytes of a complete blob, open. */
 struct blob {

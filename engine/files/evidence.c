@@ -23,6 +23,7 @@
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
 #include "engine/files/soundness.h"
+#include "engine/loop/problems.h"
 #include "index/archive.h"
 
 enum {

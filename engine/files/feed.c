@@ -16,8 +16,13 @@
 #include "engine/files/blame.h"
 #include "engine/files/reserve.h"
 #include "engine/files/saved.h"
+#include "engine/listings/link_places.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
+#include "engine/mirrors/portal_report.h"
 
 /*
  * The way of a transfer's bytes:
@@ -304,7 +309,7 @@ static int judge(struct feed *t)
     if (r)
         return r;
     if (!t->is_web_page)
-        blame_no_page(t->engine);
+        portal_report_gone(t->engine);
     if (!fl->name_validator)
         fl->name_validator = str_dup(validator_of(t));
     if (!t->head) {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/files/flying.h"
+#include "engine/listings/link_places.h"
 #include "engine/mirrors/links.h"
 
 enum { WAIT_MOST_MS = 8000 }; /* a status line is due within ten seconds */

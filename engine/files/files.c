@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/evidence.h"
+#include "engine/files/file.h"
+#include "engine/files/files.h"
 #include "engine/files/flying.h"
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
@@ -19,10 +21,11 @@
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
 #include "engine/files/verify.h"
-#include "engine/folders/directory.h"
 #include "engine/loop/key.h"
-#include "engine/metadata/metadata.h"
-#include "engine/pages/delisted.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 #include "index/digests.h"
 
 enum {
@@ -117,7 +120,7 @@ static void forget_entry(struct engine *e, struct entry *entry)
         renew_gone(e, entry);
     if (entry->sha256[0]) {
         space_drop(e, entry->sha256);
-        delisted_drop(e, entry);
+        e->events->file_gone(e, entry);
     }
     entry_free(entry);
 }
@@ -206,7 +209,7 @@ void files_forget_blob(struct engine *e, struct entry *entry)
     if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
         files_set_blob(e, entry, NULL);
     space_drop(e, entry->sha256);
-    delisted_drop(e, entry);
+    e->events->file_gone(e, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
     entry->authoritative = false;
@@ -257,7 +260,6 @@ static void learn_of_kept(struct engine *e, struct entry *entry, const char *agr
 void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
                         const char *agreed)
 {
-    metadata_learn_claims(e, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
@@ -454,8 +456,8 @@ bool files_has_board(struct files *files, const char *path, const struct board *
     return current;
 }
 
-static int refuse(struct engine *e, enum outcome outcome, const char *detail,
-                  const struct file_query *query, struct file **ret)
+int files_refuse(struct engine *e, enum outcome outcome, const char *detail,
+                 const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
     return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
@@ -467,7 +469,7 @@ static int refuse_late(struct engine *e, struct board *board, const struct file_
 {
     char detail[FILE_DETAIL];
     enum outcome outcome = reading_say_late(board, detail, sizeof(detail));
-    return refuse(e, outcome, detail, query, ret);
+    return files_refuse(e, outcome, detail, query, ret);
 }
 
 /* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
@@ -502,22 +504,22 @@ static int refuse_origin(struct engine *e, const struct file_query *query, struc
     for (size_t i = 0; i < origins->count && (size_t)len < sizeof(detail); i++)
         len += snprintf(detail + len, sizeof(detail) - (size_t)len, "%s %s", i ? "," : "",
                         origins->list[i].name);
-    return refuse(e, OUTCOME_NO_FILE, detail, query, ret);
+    return files_refuse(e, OUTCOME_NO_FILE, detail, query, ret);
 }
 
-static int open_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
-                     struct file **ret)
+int files_open(struct engine *e, const struct file_query *query, struct waiter *waiter,
+               struct file **ret)
 {
     const struct origin *origin = origins_find(core_origins(e), query->origin);
     if (!origin)
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
-        return refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
+        return files_refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
     struct file_query again = *query;
     for (int tries = 0; tries < 8; tries++, query = &again) {
         struct found found = {0};
         if (e->stopping)
-            return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
+            return files_refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, query, &found);
         if (found.look_due)
             renew_look(e, query->origin, query->path, query->refresh);
@@ -529,8 +531,8 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
         if (found.cut_short[0]) {
             verify_cut_short(e, found.cut_short);
             blob_unref(found.blob);
-            return refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again", query,
-                          ret);
+            return files_refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again",
+                                query, ret);
         }
         if (found.blob) {
             found.facts.etag = found.etag;
@@ -546,27 +548,7 @@ static int open_file(struct engine *e, const struct file_query *query, struct wa
         if (r != ENGINE_AGAIN)
             return r;
     }
-    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
-}
-
-int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
-                struct file **ret)
-{
-    *ret = NULL;
-    const struct origin *origin = origins_find(core_origins(e), query->origin);
-    if (origin && origin->directory)
-        return directory_file(e, origin, query, waiter, ret);
-    for (int tries = 0; tries < 4; tries++) {
-        int r = metadata_file(e, query, waiter, ret);
-        if (r != METADATA_ELSEWHERE)
-            return r;
-        r = open_file(e, query, waiter, ret);
-        if (r || !metadata_missed(e, query, file_facts(*ret)))
-            return r;
-        file_close(*ret);
-        *ret = NULL;
-    }
-    return refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+    return files_refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
 }
 
 /* ------------------------------------------------------------------- time */

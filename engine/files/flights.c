@@ -9,14 +9,20 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/claims/claim_answer.h"
 #include "engine/files/blame.h"
+#include "engine/files/claim_answer.h"
+#include "engine/files/file.h"
 #include "engine/files/flying.h"
 #include "engine/files/kept_check.h"
 #include "engine/files/pass.h"
 #include "engine/files/saved.h"
+#include "engine/listings/link_places.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
-#include "engine/pages/delisted.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * Opening a file: a blob that we hold is opened on a disk lane; for anything else the catalogue is
@@ -137,9 +143,7 @@ static void begin_flight(struct lookup *l)
                          (free_bytes >= 0 && free_bytes < fl->engine->options.min_free);
         flying_add_interest(fl, fl->interest);
     }
-    if (!vouched)
-        pages_want_digest(fl->engine, fl->origin, fl->path);
-    delisted_look(fl->engine, fl->origin, fl->path);
+    fl->engine->events->file_begun(fl->engine, fl->origin, fl->path, vouched);
     flying_drain(fl);
 }
 
@@ -202,7 +206,7 @@ static void blob_is_missing(struct lookup *l)
     core_problem(fl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
                  fl->entry->sha256);
     space_drop(fl->engine, fl->entry->sha256);
-    delisted_drop(fl->engine, fl->entry);
+    fl->engine->events->file_gone(fl->engine, fl->entry);
     fl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
     lane_post(fl->engine->catalogue_lane, &l->job);

@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/blame.h"
+#include "engine/files/file.h"
 #include "engine/files/judge.h"
 #include "engine/files/reserve.h"
 #include "engine/files/saved.h"
-#include "engine/metadata/metadata.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
 #include "engine/mirrors/portal.h"
 
 enum {
@@ -300,7 +302,7 @@ static void on_cut(struct flying *fl, int error)
     log_warning("readers cut path=%s/%s reason=\"%s\"", fl->origin->name, fl->path,
                 error_text(error));
     if (!fl->entry->is_renewal)
-        metadata_forget(fl->engine, fl->origin->name, fl->path);
+        fl->engine->events->file_refuted(fl->engine, fl->origin->name, fl->path, NULL);
     hashing_abandon(fl);
     drop_partial(fl, true);
     fl->has_validator = false;

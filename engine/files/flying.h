@@ -8,8 +8,10 @@
 #include "base/digest.h"
 #include "engine/claims/claim_set.h"
 #include "engine/files/entry.h"
+#include "engine/files/file.h"
 #include "engine/flight/flight.h"
 #include "engine/mirrors/budget.h"
+#include "engine/mirrors/origins.h"
 
 struct hasher;
 struct record;

@@ -10,7 +10,8 @@
 #include "engine/files/flying.h"
 #include "engine/files/rehash.h"
 #include "engine/files/soundness.h"
-#include "engine/metadata/metadata.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/generations.h"
 
 /*
  * Life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed -> once more]
@@ -46,7 +47,8 @@ static void told_run(struct job *job)
             flight_on_judged(fl->flight, j->number, j->verdict, j->detail);
         flying_drain(fl);
         if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* behind the cut, which forgets */
-            metadata_refuse(fl->engine, fl->origin->name, j->check.path, j->detail);
+            fl->engine->events->file_refuted(fl->engine, fl->origin->name, j->check.path,
+                                             j->detail);
     }
     claim_check_release(&j->check);
     partial_unref(j->partial);

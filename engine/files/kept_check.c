@@ -5,6 +5,7 @@
 
 #include "engine/claims/claim_check.h"
 #include "engine/files/rehash.h"
+#include "engine/mirrors/origins.h"
 
 /* Life: compared by SHA-256, its name -> [hashed by what is claimed -> compared again] -> done. */
 

@@ -6,6 +6,7 @@
  */
 #include "engine/claims/claim_set.h"
 #include "engine/files/entry.h"
+#include "engine/mirrors/origins.h"
 
 /* `done` follows, never from within; `set` lives until it returns. False: out of memory, and it
  * never comes. */

@@ -9,7 +9,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/files/files.h"
 #include "engine/files/saved.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * The table at start: what the catalogue says and what the disk has, put right where they differ. A

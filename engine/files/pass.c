@@ -15,10 +15,16 @@
 #include "engine/claims/claim_check.h"
 #include "engine/files/blame.h"
 #include "engine/files/entry.h"
+#include "engine/files/file.h"
 #include "engine/files/pass_tail.h"
 #include "engine/flight/flight.h"
-#include "engine/metadata/metadata.h"
+#include "engine/listings/link_places.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     QUEUE_MOST = 4 * SLAB_BYTES,
@@ -397,7 +403,7 @@ static void on_unsound(struct pass *p)
     log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
     core_problem(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
     commit_forget_promise(p->engine, p->origin->name, p->path);
-    metadata_refuse(p->engine, p->origin->name, p->path, p->soundness.why);
+    p->engine->events->file_refuted(p->engine, p->origin->name, p->path, p->soundness.why);
 }
 
 static void conclude(struct pass *p)

@@ -11,6 +11,7 @@
  */
 #include "engine/files/board.h"
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 struct pass;
 

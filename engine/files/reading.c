@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/files/file.h"
 #include "engine/files/pass.h"
-#include "engine/metadata/metadata.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
 
 enum { COLD_BYTES = 64 << 10 };
 
@@ -38,8 +40,8 @@ struct file {
     struct blob *blob;
     struct board *board;
     struct pass *pass;
-    struct metadata_text *text; /* all of the file, in memory */
-    uint64_t reader;            /* number on the board's flight; 0 none */
+    struct document *text; /* all of the file, in memory */
+    uint64_t reader;       /* number on the board's flight; 0 none */
     int64_t from, to;
     bool whole;
     struct cold cold;
@@ -51,7 +53,7 @@ static void file_unref(struct file *f)
         return;
     blob_unref(f->blob);
     board_unref(f->board);
-    metadata_text_unref(f->text);
+    document_unref(f->text);
     waitlist_release(&f->cold.list);
     free(f->cold.data);
     free(f->path);
@@ -89,12 +91,12 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     return 0;
 }
 
-int reading_new_text(struct engine *e, const struct file_facts *facts, struct metadata_text *text,
+int reading_new_text(struct engine *e, const struct file_facts *facts, struct document *text,
                      const char *mirrors, const struct file_query *query, struct file **ret)
 {
     int r = reading_new(e, facts, NULL, NULL, mirrors, query, ret);
     if (r)
-        metadata_text_unref(text);
+        document_unref(text);
     else
         (*ret)->text = text;
     return r;
@@ -393,7 +395,7 @@ static int begin_in_vain(struct file *f, enum outcome outcome)
 {
     struct file_query query = {.origin = f->board->origin->name, .path = f->path};
     f->facts.outcome = outcome;
-    return metadata_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
+    return f->engine->events->file_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
 }
 
 static int begin_board(struct file *f, struct waiter *waiter)
@@ -443,7 +445,7 @@ static int reopen(struct file *f, struct waiter *waiter)
                                .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .via = f->via};
     struct file *again;
-    int r = engine_file(f->engine, &query, waiter, &again);
+    int r = f->engine->events->file_open(f->engine, &query, waiter, &again);
     if (r)
         return r;
     const struct file_facts *facts = &again->facts;

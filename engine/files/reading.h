@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* One client's handle on a file: struct file of engine/engine.h, made by files.c. */
+#include "engine/files/document.h"
 #include "engine/files/entry.h"
+#include "engine/files/file.h"
+#include "engine/loop/options.h"
 
 /* Takes over the reference to `blob`, takes one of its own on `board`; either may be NULL. Strings
  * are copied. */
@@ -9,10 +12,8 @@ int reading_new(struct engine *engine, const struct file_facts *facts, struct bl
                 struct board *board, const char *mirrors, const struct file_query *query,
                 struct file **ret);
 /* A file that is in memory: takes over the reference to `text`, also on failure. */
-struct metadata_text;
-int reading_new_text(struct engine *engine, const struct file_facts *facts,
-                     struct metadata_text *text, const char *mirrors,
-                     const struct file_query *query, struct file **ret);
+int reading_new_text(struct engine *engine, const struct file_facts *facts, struct document *text,
+                     const char *mirrors, const struct file_query *query, struct file **ret);
 
 /* Somebody's time is over, and this is the answer: which mirrors are silent, and how others failed.
  * OUTCOME_UNAVAILABLE: nobody could be asked yet. */

@@ -2,6 +2,7 @@
 #include "engine/files/renew.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -12,12 +13,15 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/evidence.h"
+#include "engine/files/file.h"
 #include "engine/files/flying.h"
 #include "engine/files/marks.h"
+#include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
-#include "engine/metadata/metadata.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
-#include "engine/pages/delisted.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     LOOKS_MOST = 32,          /* HEADs under way */
@@ -259,7 +263,7 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
     entry->look_again_s = clock_real_s() + interval_s(e);
     if (!entry->authoritative)
         evidence_kept(e, file->blob, EVIDENCE_STRUCTURE);
-    metadata_forget(e, entry->origin->name, entry->path);
+    e->events->file_refuted(e, entry->origin->name, entry->path, NULL);
     return true;
 }
 

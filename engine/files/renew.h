@@ -17,6 +17,7 @@
  *
  * Flight thread, but for renew_is_due and renew_look.
  */
+#include "engine/mirrors/origins.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/flying.h"
+#include "engine/mirrors/origins.h"
 
 /* "" when this kernel does not say: then only what is sealed counts. */
 static void read_boot_id(char ret[MAP_BOOT_ID])

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/files/flying.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/precedence.h"
 
 /*

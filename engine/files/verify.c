@@ -16,9 +16,12 @@
 #include "base/str.h"
 #include "engine/files/entry.h"
 #include "engine/files/evidence.h"
+#include "engine/files/file.h"
 #include "engine/files/inventory.h"
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
 
 enum {
     BLOCK_BYTES = 1 << 20,
@@ -268,7 +271,7 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
 {
     struct file *file = NULL;
     int r;
-    while ((r = engine_file(e, query, &p->waiter, &file)) == ENGINE_WAIT)
+    while ((r = e->events->file_open(e, query, &p->waiter, &file)) == ENGINE_WAIT)
         if ((r = patient_wait(p)))
             return r;
     if (r)

@@ -11,10 +11,14 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/thread.h"
-#include "engine/examine.h"
+#include "engine/files/file.h"
 #include "engine/files/reading.h"
 #include "engine/folders/directory_state.h"
-#include "engine/pages/roster.h"
+#include "engine/folders/examined_folder.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     OPEN_MOST = 256,      /* files held open for those who come again */
@@ -154,11 +158,11 @@ struct record *directory_find(struct directory *d, const char *path)
     return r;
 }
 
-static void set_text(struct directory *d, struct record *r, struct metadata_text *text)
+static void set_text(struct directory *d, struct record *r, struct document *text)
 {
     d->text_bytes -= r->text ? r->text->len : 0;
     d->text_bytes += text ? text->len : 0;
-    metadata_text_unref(r->text);
+    document_unref(r->text);
     r->text = text;
 }
 
@@ -210,7 +214,7 @@ struct opening {
     struct folder_file file;
     char metadata_sha256[SHA256_HEX];
     struct blob *blob;
-    struct metadata_text *text;
+    struct document *text;
 };
 
 static int open_metadata(struct opening *o, int fd)
@@ -266,7 +270,7 @@ static void opening_run(struct job *job)
     }
     pthread_mutex_unlock(&d->files.lock);
     blob_unref(o->blob);
-    metadata_text_unref(o->text);
+    document_unref(o->text);
     if (failed) {
         d->asked = true;
         directories_kick(d->engine);
@@ -299,7 +303,7 @@ static void post_opening(struct directory *d, struct record *r, enum part part)
 /* What the table says, copied under the lock. */
 struct said {
     struct blob *blob; /* references, one of the two, */
-    struct metadata_text *text;
+    struct document *text;
     int64_t waits; /* or what is to be waited for, or 0 and: */
     enum outcome outcome;
     char detail[512], etag[SHA256_HEX + 16];
@@ -524,8 +528,7 @@ static void news_run(struct job *job)
     const struct origin *origin = origins_find(core_origins(e), d->origin);
     if (e->stopping || !origin || !origin->directory)
         return;
-    roster_renew(e, origin);
-    pages_directory_changed(e, origin);
+    e->events->folder_changed(e, origin);
 }
 
 void directory_tell(struct directory *d, struct listing_ref *listing, const char *failure)

@@ -20,8 +20,10 @@
  *   - directory_record.c: what becomes of one file
  *   - directory_keep.c: the catalogue
  */
+#include "engine/files/file.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 struct directories;
 

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/folders/directory_state.h"
+#include "engine/loop/problems.h"
 #include "index/listing.h"
 #include "index/wheel.h"
 
@@ -275,7 +276,7 @@ static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *w
     return 0;
 }
 
-int record_read_metadata(int fd, int64_t size, const char *name, struct metadata_text **ret,
+int record_read_metadata(int fd, int64_t size, const char *name, struct document **ret,
                          const char **ret_why)
 {
     struct wheel_parts parts = {.size = size};
@@ -293,7 +294,7 @@ int record_read_metadata(int fd, int64_t size, const char *name, struct metadata
     }
     *ret_why = why;
     if (r == 0)
-        r = metadata_text_new(text.data, text.len, ret);
+        r = document_new(text.data, text.len, ret);
     else if (r == WHEEL_WANTS)
         r = ERROR_CORRUPT;
     else if ((r == ERROR_CORRUPT || r == ERROR_TOO_BIG) && wheel_end(&parts, &want, &why) == 0)
@@ -305,7 +306,7 @@ int record_read_metadata(int fd, int64_t size, const char *name, struct metadata
 
 /* What a check has found. */
 struct finding {
-    struct metadata_text *text;
+    struct document *text;
     char sha256[SHA256_HEX]; /* of the text */
     struct wheel_header header;
     const char *problem; /* or NULL */
@@ -327,9 +328,9 @@ static int check_sdist(int fd, const struct record *r, const char **ret_why)
     unsigned char start[2];
     const char *why = "no gzip file";
     if (str_ends(r->name, ".zip")) {
-        struct metadata_text *text = NULL;
+        struct document *text = NULL;
         int error = record_read_metadata(fd, r->file.size, r->name, &text, ret_why);
-        metadata_text_unref(text);
+        document_unref(text);
         return error == WHEEL_BARE ? 0 : error;
     }
     *ret_why = why;
@@ -392,7 +393,7 @@ void record_check(struct directory *d, struct record *r)
     } else {
         settle(d, r, &finding);
     }
-    metadata_text_unref(finding.text);
+    document_unref(finding.text);
     wheel_header_release(&finding.header);
 }
 

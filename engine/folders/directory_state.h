@@ -5,9 +5,9 @@
 
 #include "base/digest.h"
 #include "base/folder.h"
+#include "engine/files/document.h"
 #include "engine/files/entry.h"
 #include "engine/folders/directory.h"
-#include "engine/metadata/metadata.h"
 #include "index/name.h"
 
 enum record_task {
@@ -47,7 +47,7 @@ struct record {
     bool opening[PARTS];
     _Atomic int failed; /* an error of the last opening, until the next look */
     struct blob *blob;
-    struct metadata_text *text;
+    struct document *text;
     int64_t used_ms;
 };
 
@@ -145,7 +145,7 @@ void hashing_end(struct hashing *h);
 /* METADATA of an open wheel: 0; WHEEL_BARE: the archive is whole, but has none that can be read;
  * ERROR_CORRUPT: it is not whole. Then *ret_why says for people. Other errors. Any thread. */
 enum { WHEEL_BARE = 1 };
-int record_read_metadata(int fd, int64_t size, const char *name, struct metadata_text **ret,
+int record_read_metadata(int fd, int64_t size, const char *name, struct document **ret,
                          const char **ret_why);
 /* All that is listed, in order of paths; NULL when out of memory. */
 struct listing_ref *directory_listing(struct directory *d);

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/listings/channels.h"
+#include "engine/listings/indexes.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     WAIT_MS = 1000,         /* a request waits so long for root pages */

@@ -14,7 +14,11 @@
 #include "base/log.h"
 #include "base/near.h"
 #include "base/str.h"
+#include "engine/listings/indexes.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     CHANNELS_MOST = 2048,    /* strangers may ask for any name that a pattern allows */

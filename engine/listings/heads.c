@@ -11,7 +11,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/listings/link_places.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
 
 enum {

@@ -13,6 +13,7 @@
  * twenty seconds. Flight thread.
  */
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 struct heads;
 struct inquiry;

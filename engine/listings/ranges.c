@@ -9,9 +9,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/listings/link_places.h"
 #include "engine/listings/sources.h"
-#include "engine/metadata/metadata.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
 
 enum {
@@ -148,15 +149,15 @@ static void answered_run(struct job *job)
     k->asked = false;
     k->again_ms = clock_monotonic_ms() + RETRY_MS;
     if (!tells) {
-        pages_source_settled(q->engine);
+        q->engine->events->source_settled(q->engine);
         free(q);
         return;
     }
     k->when_s = clock_real_s();
     k->honoured = q->honoured = q->status == 206;
     log_info("ranges mirror=%s honoured=%d", q->mirror, q->honoured);
-    metadata_changed(q->engine);
-    pages_source_settled(q->engine);
+    q->engine->events->pages_outdated(q->engine);
+    q->engine->events->source_settled(q->engine);
     job->run = keep_run;
     lane_post(q->engine->catalogue_lane, job);
 }

@@ -6,6 +6,7 @@
  * Flight thread.
  */
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 struct ranges;
 

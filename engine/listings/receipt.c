@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/listings/receipt.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
 
 const char receipt_html[] = "text/html, */*;q=0.1";

@@ -10,6 +10,7 @@
 #include "engine/listings/sources.h"
 #include "engine/listings/suspect.h"
 #include "engine/loop/memory.h"
+#include "engine/mirrors/origins.h"
 #include "index/changes.h"
 
 enum { RECEIPT_DETAIL_BYTES = 256 };

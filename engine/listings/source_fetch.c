@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/blame.h"
-#include "engine/files/renew.h"
 #include "engine/listings/source_state.h"
 #include "engine/loop/key.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
 #include "engine/mirrors/portal.h"
+#include "engine/mirrors/portal_report.h"
 
 enum {
     PARENT_PAGE_MS = 13 * 1000, /* it answers after twelve seconds */
@@ -123,7 +125,7 @@ static bool is_portal(struct source *s, const struct receipt *r)
                                   .sha256 = r->page_sha256,
                                   .stranger = stranger};
     char why[RECEIPT_DETAIL_BYTES];
-    if (!blame_portal(s->engine, &page, why, sizeof(why)))
+    if (!portal_report(s->engine, &page, why, sizeof(why)))
         return false;
     if (!s->is_silent)
         fail(s, r->error, why, -1, true);
@@ -248,7 +250,7 @@ static void go_idle(struct source *s)
         source_try_fetch(s, s->fetch_alone);
     }
     if (s->state == SOURCE_IDLE)
-        pages_source_settled(s->engine);
+        s->engine->events->source_settled(s->engine);
 }
 
 static void begin_load(struct source *s);
@@ -346,7 +348,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
         go_idle(s);
         return;
     }
-    blame_no_page(e);
+    portal_report_gone(e);
     s->error = 0;
     s->has_lost_links = false;
     s->retry_after_s = -1;
@@ -372,7 +374,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
             go_idle(s);
         return;
     }
-    renew_rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
+    e->events->rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
     take_content(s, r);
     s->is_good = s->status == 200;
     s->facts = r->facts;

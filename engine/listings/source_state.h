@@ -7,6 +7,7 @@
 #include "engine/listings/receipt.h"
 #include "engine/listings/sources.h"
 #include "engine/listings/turns.h"
+#include "engine/mirrors/origins.h"
 
 struct source {
     struct engine *engine;

@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/folders/directory.h"
 #include "engine/listings/source_state.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
@@ -257,7 +259,7 @@ void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
     if (s->origin->directory) {
-        directory_view(s->engine, s->origin, ret);
+        s->engine->events->folder_view(s->engine, s->origin, ret);
         return;
     }
     *ret = (struct source_view){.state = s->state,
@@ -283,8 +285,8 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     if (s->origin->directory) {
         struct source_view view;
         if (force)
-            directory_look(e, s->origin);
-        directory_view(e, s->origin, &view);
+            e->events->folder_look(e, s->origin);
+        e->events->folder_view(e, s->origin, &view);
         return view.state != SOURCE_IDLE;
     }
     if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */

@@ -11,6 +11,7 @@
  * source keeps its last good listing and says in `failure` what went wrong.
  */
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 #include "index/listing.h"
 
 struct listing_ref {
@@ -84,5 +85,6 @@ void sources_shrink(struct engine *engine);
 /* What listings take in memory, about. */
 size_t sources_bytes(const struct engine *engine);
 
-/* pages.c: a source went idle. */
-void pages_source_settled(struct engine *engine);
+int sources_new(struct engine *engine, struct sources **ret);
+void sources_free(struct sources *sources);
+void sources_tick(struct engine *engine, int64_t now_ms);

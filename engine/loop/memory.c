@@ -21,7 +21,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/pages/slot.h"
 
 enum {
     TRIM_MS = 1000,
@@ -136,9 +135,9 @@ static void unlock_and_call(struct memory *m)
 static void shrink_run(struct job *job)
 {
     struct memory *m = container_of(job, struct memory, shrink);
-    size_t pages = m->engine->pages->bytes;
-    sources_shrink(m->engine);
-    pages_evict(m->engine, pages > m->shrink_bytes ? pages - m->shrink_bytes : 0);
+    const struct events *events = m->engine->events;
+    size_t pages = events->page_bytes(m->engine);
+    events->shrink(m->engine, pages > m->shrink_bytes ? pages - m->shrink_bytes : 0);
     (void)malloc_trim(0);
     pthread_mutex_lock(&m->lock);
     m->shrinks = false;
@@ -224,8 +223,7 @@ void memory_tick(struct engine *e, int64_t now_ms)
     e->is_short = used > (e->is_short ? SHRINKS_AT : REFUSES_AT) * eighth;
     if (used <= SHRINKS_AT * eighth || now_ms - e->memory->shrunk_ms < TRIM_MS)
         return;
-    pages_evict(e, e->pages->bytes / 2);
-    sources_shrink(e);
+    e->events->shrink(e, e->events->page_bytes(e) / 2);
     (void)malloc_trim(0);
     e->memory->shrunk_ms = now_ms;
 }

@@ -8,8 +8,11 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/files/file.h"
+#include "engine/loop/options.h"
 #include "engine/metadata/metadata.h"
 #include "engine/metadata/metadata_state.h"
+#include "engine/mirrors/origins.h"
 #include "index/wheel.h"
 
 /*
@@ -197,7 +200,7 @@ static void parse_run(struct job *job)
     buf_init(&text, WHEEL_METADATA_MAX);
     m->error = wheel_metadata(&m->parts, str_last_segment(m->path), &m->want, &m->why, &text);
     if (m->error == 0)
-        m->error = metadata_text_new(text.data, text.len, &m->result.text);
+        m->error = document_new(text.data, text.len, &m->result.text);
     if (m->error == 0)
         m->error = sha256_of(text.data, text.len, m->result.sha256);
     if (m->error == 0)
@@ -206,7 +209,7 @@ static void parse_run(struct job *job)
     if (m->error == 0 && fit == WHEEL_OTHER_PROJECT) {
         m->error = ERROR_CORRUPT;
         m->why = "METADATA of the wheel is of another project";
-        metadata_text_unref(m->result.text);
+        document_unref(m->result.text);
         m->result.text = NULL;
     }
     m->result.fits = fit == WHEEL_FITS;
@@ -270,7 +273,7 @@ static bool open_file(struct making *m)
                                .path = m->path,
                                .use = m->phase == PHASE_WHOLE ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .waited = m->waited};
-    int r = engine_file(m->engine, &query, &m->waiter, &m->file);
+    int r = m->engine->events->file_open(m->engine, &query, &m->waiter, &m->file);
     m->waited = r == ENGINE_WAIT;
     if (r == ENGINE_WAIT)
         return false;

@@ -10,9 +10,14 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/claims/claim_set.h"
+#include "engine/files/file.h"
 #include "engine/files/reading.h"
 #include "engine/loop/key.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
 #include "engine/metadata/metadata_state.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 enum {
     FAILED_MS = 2000,      /* how long a failure is the answer for those who waited for it */
@@ -43,29 +48,11 @@ int metadata_new(struct engine *e, struct metadata **ret)
     return 0;
 }
 
-int metadata_text_new(const char *data, size_t len, struct metadata_text **ret)
-{
-    struct metadata_text *t = malloc(sizeof(*t) + len);
-    if (!t)
-        return ERROR_NO_MEMORY;
-    t->refs = 1;
-    t->len = len;
-    memcpy(t->data, data, len);
-    *ret = t;
-    return 0;
-}
-
-void metadata_text_unref(struct metadata_text *text)
-{
-    if (text && --text->refs == 0)
-        free(text);
-}
-
-static void set_text(struct metadata *all, struct meta *m, struct metadata_text *text)
+static void set_text(struct metadata *all, struct meta *m, struct document *text)
 {
     all->bytes -= m->text ? m->text->len : 0;
     all->bytes += text ? text->len : 0;
-    metadata_text_unref(m->text);
+    document_unref(m->text);
     m->text = text;
 }
 
@@ -136,7 +123,7 @@ struct look {
     char *path; /* of the wheel */
     uint64_t id;
     bool asked_mirrors;
-    struct metadata_text *text;
+    struct document *text;
     char sha256[SHA256_HEX];
     char *authority;
     char mirrors[256], problem[512];
@@ -144,7 +131,7 @@ struct look {
 
 static void look_free(struct look *l)
 {
-    metadata_text_unref(l->text);
+    document_unref(l->text);
     free(l->authority);
     free(l->path);
     free(l);
@@ -160,7 +147,7 @@ static int on_row(void *context, const struct catalogue_metadata *row)
     str_copy(l->problem, sizeof(l->problem), row->problem ? row->problem : "");
     str_copy(l->mirrors, sizeof(l->mirrors), row->mirrors ? row->mirrors : "");
     str_copy(l->sha256, sizeof(l->sha256), row->sha256);
-    return metadata_text_new(row->body, row->body_len, &l->text);
+    return document_new(row->body, row->body_len, &l->text);
 }
 
 /* Mirrors that are asked for a .metadata before a wheel is opened for it: where its digest is
@@ -188,7 +175,7 @@ static void fill(struct meta *m, enum outcome outcome, const char *detail)
 }
 
 /* Whether a text is what is claimed of it; one that cannot be hashed is not. */
-static bool agrees(const char *authority, const struct metadata_text *text)
+static bool agrees(const char *authority, const struct document *text)
 {
     const struct claim claim = {.digests = authority};
     struct digests found = {.count = 0};
@@ -325,7 +312,7 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail,
 struct said {
     enum metadata_stage stage;
     int64_t id;
-    struct metadata_text *text;
+    struct document *text;
     char etag[SHA256_HEX + 16], mirrors[256], detail[512];
     enum outcome outcome;
     bool immutable, overdue;
@@ -492,7 +479,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     }
     if (!again)
         wake(all, (int64_t)id);
-    metadata_text_unref(result->text);
+    document_unref(result->text);
     free(result->requires_python);
     free(result->etag);
     free(result->mirrors);

@@ -15,8 +15,12 @@
  * another wheel by that name, metadata_forget takes it back. An authority that names the digest of
  * the metadata is believed, and what does not agree is not served.
  */
+#include "engine/files/document.h"
 #include "engine/files/entry.h"
+#include "engine/files/file.h"
 #include "engine/loop/core.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/origins.h"
 
 struct metadata;
 
@@ -51,21 +55,12 @@ void metadata_tick(struct engine *engine, int64_t now_ms);
 void metadata_stop(struct engine *engine);
 
 /* ---- between metadata.c and making.c, on the flight thread */
-struct metadata_text { /* a document, shared by reference */
-    _Atomic int refs;
-    size_t len;
-    char data[];
-};
-/* Of a copy of these bytes. Any thread. */
-int metadata_text_new(const char *data, size_t len, struct metadata_text **ret);
-void metadata_text_unref(struct metadata_text *text); /* NULL is legal; any thread */
-
 struct making;
 struct making_result {
     enum outcome outcome; /* of the wheel, where it cannot be had */
     char detail[512];
-    bool is_wrong;              /* the wheel itself is no good: no use in asking again */
-    struct metadata_text *text; /* a reference, when it was made */
+    bool is_wrong;         /* the wheel itself is no good: no use in asking again */
+    struct document *text; /* a reference, when it was made */
     char sha256[SHA256_HEX];
     char *requires_python, *etag, *mirrors; /* etag: ours, of the wheel; NULL where unknown */
     bool fits;                              /* name and version are those of the file name */

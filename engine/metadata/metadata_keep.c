@@ -17,12 +17,12 @@ struct keep {
     const char *origin;
     char *path, *project, *etag, *requires_python, *mirrors;
     char problem[512], sha256[SHA256_HEX];
-    struct metadata_text *text;
+    struct document *text;
 };
 
 static void keep_free(struct keep *k)
 {
-    metadata_text_unref(k->text);
+    document_unref(k->text);
     free(k->path);
     free(k->project);
     free(k->etag);

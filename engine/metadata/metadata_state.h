@@ -4,6 +4,7 @@
  * making.c's. */
 #include <uthash.h>
 
+#include "engine/loop/options.h"
 #include "engine/metadata/metadata.h"
 
 enum metadata_stage { META_LOOKING, META_ELSEWHERE, META_MAKING, META_MADE, META_FAILED };
@@ -15,7 +16,7 @@ struct meta {
     enum metadata_stage stage;
     bool asked_mirrors; /* for a .metadata of theirs, in vain */
     bool refuted;       /* the wheel was another while it was looked up or made: to be done again */
-    struct metadata_text *text;
+    struct document *text;
     char sha256[SHA256_HEX]; /* of the text */
     char *authority;         /* digests that are claimed of it (index/digests.h), or NULL */
     char mirrors[256];

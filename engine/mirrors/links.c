@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "engine/mirrors/origins.h"
 
 enum { HOSTS_BYTES = 160 };
 

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * Life of a portal: nothing is known -> a few pages are remembered -> the second of a kind, or one
@@ -16,7 +17,7 @@
  */
 enum { PAGES = 8, REMEMBERED_MS = 600 * 1000, BEGINNING = 256 };
 
-struct page {
+struct seen_page {
     uint64_t file;
     char sha256[SHA256_HEX];
     int64_t ms; /* -1: none */
@@ -25,7 +26,7 @@ struct page {
 struct portal {
     bool is_open;
     unsigned next;
-    struct page page[PAGES];
+    struct seen_page page[PAGES];
 };
 
 static void forget(struct portal *p)
@@ -123,12 +124,12 @@ bool portal_note(struct portal *p, uint64_t file, const char *sha256, const char
                  int64_t now_ms)
 {
     for (unsigned i = 0; i < PAGES && !p->is_open; i++) {
-        const struct page *page = &p->page[i];
+        const struct seen_page *page = &p->page[i];
         p->is_open = now_ms - page->ms < REMEMBERED_MS && page->file != file &&
                      strcmp(page->sha256, sha256) == 0;
     }
     p->is_open |= stranger != NULL;
-    struct page *page = &p->page[p->next++ % PAGES];
+    struct seen_page *page = &p->page[p->next++ % PAGES];
     page->file = file;
     page->ms = now_ms;
     str_copy(page->sha256, sizeof(page->sha256), sha256);

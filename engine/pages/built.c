@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pages/built.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/zstandard.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/page.h"
 #include "engine/pages/slot.h"
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256, BUILD_TIMES = 3 };

@@ -7,7 +7,10 @@
 #include "engine/listings/sources.h"
 #include "engine/listings/turns.h"
 #include "engine/loop/memory.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/merge.h"
+#include "engine/pages/page.h"
 
 struct built_page; /* a page with its reference count and memory */
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "engine/mirrors/origins.h"
 #include "index/version.h"
 
 enum {

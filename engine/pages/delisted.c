@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/loop/key.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/pages.h"
 
 enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
 
@@ -276,7 +278,7 @@ int delisted_load(struct engine *e)
 void delisted_look(struct engine *e, const struct origin *origin, const char *path)
 {
     struct file_name name;
-    char *channels[DELISTED_CHANNELS];
+    char *channels[PAGE_CHANNELS];
     size_t count = 0;
     if (parse(path, &name))
         count = pages_channels(e, origin, path, name.project, channels);

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "engine/files/entry.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
 
 struct delisted;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/merge_claims.h"
 

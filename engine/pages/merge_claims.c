@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/claims/claims.h"
+#include "engine/mirrors/origins.h"
 
 /* A row whose word has not changed is written anew when its date is so much older than the page. */
 enum { WRITE_EVERY_S = 6 * 3600, DETAIL_BYTES = 512 };

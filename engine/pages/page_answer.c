@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a request for a page gets: the page that is there, or one that it waits for, or a refusal.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/listings/channels.h"
+#include "engine/listings/indexes.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/page.h"
 #include "engine/pages/roster.h"
 #include "engine/pages/slot.h"
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "engine/listings/heads.h"
 #include "engine/listings/ranges.h"
+#include "engine/pages/pages.h"
 #include "engine/pages/slot.h"
 
 enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */

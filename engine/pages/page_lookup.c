@@ -6,6 +6,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/page.h"
+#include "engine/pages/pages.h"
 #include "engine/pages/roster.h"
 #include "engine/pages/slot.h"
 #include "index/name.h"
@@ -97,14 +101,14 @@ static bool is_among(char *const *list, size_t count, const char *text)
 }
 
 size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
-                      const char *project, char *ret[DELISTED_CHANNELS])
+                      const char *project, char *ret[PAGE_CHANNELS])
 {
     size_t count = 0;
     ret[0] = channel_of(origin, path);
     if (ret[0])
         return 1;
     pthread_rwlock_rdlock(&e->pages->lock);
-    for (const struct slot *s = e->pages->table; s && count < DELISTED_CHANNELS; s = s->hh.next) {
+    for (const struct slot *s = e->pages->table; s && count < PAGE_CHANNELS; s = s->hh.next) {
         if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
             !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
             continue;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which rosters a slot hangs on until it is known which origin answers. */
+#include "engine/mirrors/origins.h"
 #include "engine/pages/roster.h"
 #include "engine/pages/slot.h"
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/pages.h"
 #include "engine/pages/slot.h"
 
 enum { RECHECK_MS = 8000 };

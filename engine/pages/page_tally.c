@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/loop/options.h"
 #include "engine/pages/roster.h"
 #include "engine/pages/slot.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/listings/channels.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/page.h"
+#include "engine/pages/pages.h"
 #include "engine/pages/roster.h"
 #include "engine/pages/slot.h"
 #include "index/name.h"

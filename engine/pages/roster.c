@@ -11,8 +11,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/pages.h"
 
 enum {
     ROSTERS_MOST = 512, /* strangers may ask for any channel that a pattern allows */

@@ -17,6 +17,7 @@
  * pages.
  */
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 
 /* origins_owner by the rosters. Any thread. */
 int roster_owner(struct engine *engine, const struct index_view *view, const char *project,

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "engine/loop/memory.h"
 #include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/delisted.h"
 
 /*

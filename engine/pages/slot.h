@@ -16,7 +16,9 @@
 #include <uthash.h>
 
 #include "engine/loop/core.h"
+#include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
+#include "engine/pages/page.h"
 
 struct slot {
     char *key;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "engine/claims/claim_answer.h"
+#include "engine/files/claim_answer.h"
 
 const char fake_html[] = "<!DOCTYPE html><title>torch</title>";
 const char fake_json[] = "{\"meta\":{\"api-version\":\"1.0\"},\"name\":\"torch\",\"files\":[]}";

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "engine/files/board.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/origins.h"
 
 /* One writer publishes, many readers follow on their own threads as connections do: none misses a
  * wake-up, none sees a byte too many. Run under the thread sanitizer as well. */

@@ -13,9 +13,10 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "engine/listings/link_places.h"
 #include "engine/listings/sources.h"
 #include "engine/mirrors/links.h"
-#include "engine/pages/delisted.h"
+#include "engine/mirrors/origins.h"
 
 enum { REMEMBERED_MOST = 4096 };
 
@@ -96,7 +97,7 @@ static bool look_in(const struct listing *l, const char *path, char **ret_place)
 
 /* The pages of a mirror that may list a path. */
 struct pages_of_path {
-    char *channels[DELISTED_CHANNELS];
+    char *channels[PAGE_CHANNELS];
     size_t count;
     struct file_name name;
 };
@@ -106,7 +107,7 @@ static struct pages_of_path path_pages(struct engine *e, const struct origin *or
 {
     struct pages_of_path p = {.count = 0};
     if (file_name_parse(str_last_segment(path), &p.name) == 0 && p.name.project)
-        p.count = pages_channels(e, origin, path, p.name.project, p.channels);
+        p.count = e->events->page_channels(e, origin, path, p.name.project, p.channels);
     return p;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/claims/claim_answer.h"
+#include "engine/files/claim_answer.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -14,6 +14,9 @@
 #include "engine/claims/claim_set.h"
 #include "engine/files/inventory.h"
 #include "engine/loop/core.h"
+#include "engine/loop/options.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/origins.h"
 
 /*
  * Life: new, with two references, the asker's and the job's -> look_run on the catalogue lane wakes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/setup/ini.h"
+#include "config/ini.h"
 
 #include <ctype.h>
 #include <stdbool.h>

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/loop/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/str.h"
+
+enum { PROBLEMS_MOST = 64 };
+
+struct problem {
+    char kind[32], origin[64], path[512], detail[512];
+    int64_t since_s;
+};
+
+static struct problem *find_problem(struct engine *e, const char *kind, const char *origin,
+                                    const char *path)
+{
+    struct problem key; /* as long as they are kept */
+    str_copy(key.path, sizeof(key.path), path);
+    for (unsigned i = 0; i < e->problem_count; i++)
+        if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, key.path) == 0 &&
+            strcmp(e->problems[i].origin, origin) == 0)
+            return &e->problems[i];
+    return NULL;
+}
+
+void core_problem_over(struct engine *e, const char *kind, const char *origin, const char *path)
+{
+    struct problem *p = find_problem(e, kind, origin, path);
+    if (!p)
+        return;
+    struct problem *end = e->problems + e->problem_count--;
+    memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
+}
+
+bool core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
+                  const char *format, ...)
+{
+    if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
+        return false;
+    struct problem *p = find_problem(e, kind, origin, path);
+    bool is_new = !p;
+    if (is_new) {
+        if (e->problem_count < PROBLEMS_MOST)
+            e->problem_count++;
+        memmove(e->problems + 1, e->problems, (e->problem_count - 1) * sizeof(*e->problems));
+        p = e->problems;
+        p->since_s = clock_real_s();
+    }
+    str_copy(p->kind, sizeof(p->kind), kind);
+    str_copy(p->origin, sizeof(p->origin), origin);
+    str_copy(p->path, sizeof(p->path), path);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(p->detail, sizeof(p->detail), format, args);
+    va_end(args);
+    return is_new;
+}
+
+void problems_free(struct engine *e)
+{
+    free(e->problems);
+}
+
+void problems_write(struct engine *e, struct buf *to)
+{
+    json_write_name(to, "problems");
+    buf_putc(to, '[');
+    for (unsigned i = 0; i < e->problem_count; i++) {
+        const struct problem *p = &e->problems[i];
+        char since[CLOCK_TEXT];
+        clock_rfc3339(p->since_s, since);
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "kind", p->kind);
+        json_write_member(to, "origin", p->origin);
+        json_write_member(to, "path", p->path);
+        json_write_member(to, "detail", p->detail);
+        json_write_member(to, "since", since);
+        buf_putc(to, '}');
+    }
+    buf_putc(to, ']');
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/mirrors/generations.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/origins.h"
+
+/* It says something within ten seconds, and so do we. */
+enum { PARENT_PATIENCE_MS = 9500 };
+
+struct generation {
+    struct generation *older;
+    const struct origins *origins;
+    size_t *first;       /* by origin: place of its first mirror's number */
+    size_t *numbers;     /* in the budget */
+    size_t mirror_count; /* in the budget, with these */
+};
+
+const struct origins *core_origins(const struct engine *e)
+{
+    return atomic_load(&e->origins);
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+/* Place of an origin in a generation; -1: it is of another one. */
+static long place_of(const struct generation *g, const struct origin *origin)
+{
+    for (size_t o = 0; o < g->origins->count; o++)
+        if (&g->origins->list[o] == origin)
+            return (long)o;
+    return -1;
+}
+
+size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
+{
+    for (const struct generation *g = e->generations; g; g = g->older) {
+        long place = place_of(g, origin);
+        if (place >= 0)
+            return g->numbers[g->first[place] + mirror];
+    }
+    abort(); /* origins come from generations alone */
+}
+
+bool core_has_mirror(const struct engine *e, size_t number)
+{
+    const struct generation *g = e->generations;
+    for (size_t o = 0, n = 0; o < g->origins->count; o++)
+        for (size_t m = 0; m < g->origins->list[o].mirror_count; m++)
+            if (g->numbers[n++] == number)
+                return true;
+    return false;
+}
+
+bool core_is_backing_off(const struct engine *e, const struct origin *origin)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms))
+            return false;
+    return true;
+}
+
+unsigned core_origin_mirrors(const struct engine *e, const struct origin *origin, size_t ret[])
+{
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        ret[m] = core_mirror(e, origin, m);
+    return (unsigned)origin->mirror_count;
+}
+
+static bool is_same_place(const struct mirror *a, const struct mirror *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->index, b->index) == 0 &&
+           strcmp(a->files, b->files) == 0;
+}
+
+/* The number that a mirror has had before, or the next one. */
+static size_t number_of(const struct engine *e, const struct origin *origin,
+                        const struct mirror *mirror, size_t *count)
+{
+    for (const struct generation *g = e->generations; g; g = g->older) {
+        const struct origin *known = origins_find(g->origins, origin->name);
+        for (unsigned m = 0; known && m < known->mirror_count; m++)
+            if (is_same_place(&known->mirrors[m], mirror))
+                return g->numbers[g->first[known - g->origins->list] + m];
+    }
+    return (*count)++;
+}
+
+static void generation_free(struct generation *g)
+{
+    free(g->first);
+    free(g->numbers);
+    free(g);
+}
+
+DEFINE_CLEANUP(struct generation, generation_free)
+
+static int generation_new(const struct engine *e, const struct origins *origins,
+                          struct generation **ret)
+{
+    AUTO(generation_free) struct generation *g = calloc(1, sizeof(*g));
+    size_t mirrors = 0;
+    if (!g)
+        return ERROR_NO_MEMORY;
+    for (size_t o = 0; o < origins->count; o++)
+        mirrors += origins->list[o].mirror_count;
+    g->origins = origins;
+    g->older = e->generations;
+    g->mirror_count = e->mirror_count;
+    g->first = calloc(origins->count + 1, sizeof(*g->first));
+    g->numbers = calloc(mirrors + 1, sizeof(*g->numbers));
+    if (!g->first || !g->numbers)
+        return ERROR_NO_MEMORY;
+    for (size_t o = 0, n = 0; o < origins->count; o++) {
+        const struct origin *origin = &origins->list[o];
+        g->first[o] = n;
+        for (size_t m = 0; m < origin->mirror_count; m++)
+            g->numbers[n++] = number_of(e, origin, &origin->mirrors[m], &g->mirror_count);
+    }
+    *ret = g;
+    g = NULL;
+    return 0;
+}
+
+int generations_start(struct engine *e)
+{
+    uint64_t seed = (uint64_t)clock_monotonic_ms() * 2654435761u;
+    int r = generation_new(e, e->options.origins, &e->generations);
+    if (r)
+        return r;
+    generations_use(e);
+    return budget_new(e->mirror_count, (unsigned)e->options.connections_per_mirror, seed,
+                      &e->budget);
+}
+
+int generations_add(struct engine *e, const struct origins *origins)
+{
+    AUTO(generation_free) struct generation *g = NULL;
+    int r = generation_new(e, origins, &g);
+    if (r == 0)
+        r = budget_grow(&e->budget, g->mirror_count);
+    if (r)
+        return r;
+    e->generations = g;
+    g = NULL;
+    return 0;
+}
+
+void generations_take_back(struct engine *e)
+{
+    struct generation *g = e->generations;
+    e->generations = g->older;
+    generation_free(g);
+}
+
+void generations_use(struct engine *e)
+{
+    e->mirror_count = e->generations->mirror_count;
+    atomic_store(&e->origins, e->generations->origins);
+}
+
+void generations_free(struct engine *e)
+{
+    for (struct generation *g; (g = e->generations);) {
+        e->generations = g->older;
+        generation_free(g);
+    }
+}
+
+/* ------------------------------------------------------------------ hosts */
+
+static char *host_of(const char *text)
+{
+    struct url url;
+    if (url_parse(text, &url))
+        return NULL;
+    char *host = strchr(url.host, ':') ? str_printf("[%s]:%d", url.host, url.port)
+                                       : str_printf("%s:%d", url.host, url.port);
+    url_release(&url);
+    return host;
+}
+
+static int add_host(const char *url, char ***list, size_t *count)
+{
+    char **longer = realloc(*list, (*count + 2) * sizeof(**list));
+    if (!longer)
+        return ERROR_NO_MEMORY;
+    *list = longer;
+    longer[*count] = host_of(url);
+    *count += longer[*count] != NULL;
+    longer[*count] = NULL;
+    return 0;
+}
+
+static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
+{
+    int r = add_host(mirror->files, list, count);
+    if (r == 0)
+        r = add_host(mirror->index, list, count);
+    for (char *const *link = mirror->links; r == 0 && link && *link; link++)
+        r = add_host(*link, list, count);
+    return r;
+}
+
+/* Hosts that were configured may be loopback or private; nothing else may. Those of former
+ * generations stay: flights that began with them go on. */
+int core_allowed_hosts(const struct engine *e, char ***ret)
+{
+    char **list = NULL;
+    size_t count = 0;
+    for (const struct generation *g = e->generations; g; g = g->older)
+        for (size_t o = 0; o < g->origins->count; o++) {
+            const struct origin *origin = &g->origins->list[o];
+            for (size_t m = 0; m < origin->mirror_count; m++)
+                if (add_hosts(&origin->mirrors[m], &list, &count)) {
+                    core_hosts_free(list);
+                    return ERROR_NO_MEMORY;
+                }
+        }
+    *ret = list;
+    return 0;
+}
+
+void core_hosts_free(char **hosts)
+{
+    for (char **host = hosts; host && *host; host++)
+        free(*host);
+    free(hosts);
+}
+
+/* ------------------------------------------------------------------ names */
+
+void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size)
+{
+    size_t len = 0;
+    ret[0] = '\0';
+    for (unsigned m = 0; m < origin->mirror_count; m++) {
+        if (!(set & (1u << m)) || len + strlen(origin->mirrors[m].name) + 2 > size)
+            continue;
+        if (len)
+            ret[len++] = ',';
+        str_copy(ret + len, size - len, origin->mirrors[m].name);
+        len += strlen(ret + len);
+    }
+}
+
+int core_patience_ms(const struct mirror *mirror)
+{
+    return mirror->parent ? PARENT_PATIENCE_MS : 0;
+}
+
+char *core_via(const struct engine *e, const char *client_via)
+{
+    if (!client_via || !*client_via)
+        return strdup(e->via);
+    return str_printf("%s, %s", client_via, e->via);
+}

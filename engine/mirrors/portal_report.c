@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/mirrors/portal_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/loop/core.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/portal.h"
+
+bool portal_report(struct engine *e, const struct web_page *page, char *why, size_t size)
+{
+    char bytes[48] = "";
+    if (page->size > PORTAL_PAGE_BYTES ||
+        !portal_note(e->portal, page->asked, page->sha256, page->stranger, clock_monotonic_ms()))
+        return false;
+    if (page->size >= 0)
+        (void)snprintf(bytes, sizeof(bytes), " of %" PRId64 " bytes", page->size);
+    (void)snprintf(why, size, "captive portal: a web page%s came in the place of %s's %s%s%s",
+                   bytes, page->mirror, page->place, page->stranger ? ", from " : "",
+                   page->stranger ? page->stranger : "");
+    core_problem(e, "captive-portal", "", "", "%s", why);
+    return true;
+}
+
+void portal_report_gone(struct engine *e)
+{
+    if (!portal_over(e->portal))
+        return;
+    log_info("the captive portal is gone");
+    core_problem_over(e, "captive-portal", "", "");
+    e->events->portal_gone(e);
+}
