@@ -240,7 +240,8 @@ static void park(struct flight *f)
 void flight_fail(struct flight *f, int error, const char *detail)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_FAIL);
-    bool doubted = f->contradicted && !f->confirmed;
+    /* Under a claim no mirror can confirm a length: only the right bytes tell it. */
+    bool doubted = f->contradicted && (f->vouched || !f->confirmed);
     c->error = error;
     c->doubted = doubted;
     c->refusals = f->refused;

@@ -554,7 +554,7 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
             bool shorter = s->to < 0 && s->is_framed && !s->measured; /* its file, than was told */
             if (shorter && f->first_size < 0)
                 f->others |= bit;
-            f->contradicted |= shorter && f->first_size >= 0;
+            f->contradicted |= shorter && (f->first_size >= 0 || flight_has_old_size(f));
         }
     }
     flight_plan(f);

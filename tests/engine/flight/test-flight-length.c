@@ -310,6 +310,42 @@ static void shorter_than_was_told(void **state)
     close_flight();
 }
 
+/* Under a digest that is so although another mirror confirms the length of before: it alone knows
+ * who is right, so the next flight is to ask anew. */
+static void shorter_under_a_digest(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 2,
+                               .size = 1000,
+                               .is_known = true,
+                               .connections = 1,
+                               .is_vouched = claims(right)};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, -1, 0), 0);
+    bytes(0, 0, 500);
+    expect("release:500");
+    ended(0, 0, 200);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[500,-1)");
+    assert_int_equal(answer(0, 206, 1000, 500), 0);
+    ended(0, ERROR_UNREACHABLE, 206);
+    expect("ask0-3");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("ask0-0"); /* something came: another round */
+    mirror(0, 1);
+    expect("get0:1[500,-1)");
+    ended(0, ERROR_UNREACHABLE, 0);
+    expect("ask0-2");
+    flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    expect("fail:-11,doubted end");
+    close_flight();
+}
+
 static void tiny_files(void **state)
 {
     (void)state;
@@ -402,6 +438,7 @@ int main(void)
         cmocka_unit_test(wrong_length_without_digest),
         cmocka_unit_test(wrong_length_and_a_cut),
         cmocka_unit_test(shorter_than_was_told),
+        cmocka_unit_test(shorter_under_a_digest),
         cmocka_unit_test(tiny_files),
         cmocka_unit_test(unknown_length_chunked),
         cmocka_unit_test(unknown_length_close_delimited),
