@@ -61,6 +61,7 @@ const struct events engine_events = {
     .file_kept = file_kept,
     .file_gone = delisted_drop,
     .file_refuted = file_refuted,
+    .claims_learned = metadata_learn_claims,
     .file_missed = metadata_missed,
     .page_doubted = pages_recheck,
     .page_channels = pages_channels,

@@ -69,7 +69,7 @@ static void written_run(struct job *job)
                 fl->board->senders |= view.senders;
         }
         flying_drain(fl);
-        if (t->need == BUDGET_BRIEF && flights_somebody_waits(t->engine))
+        if (t->need == BUDGET_BRIEF && !t->had_turn && flights_somebody_waits(t->engine))
             flights_retry_soon(t->engine); /* for whom its turn may be over */
     }
     free(w);

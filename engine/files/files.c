@@ -260,6 +260,7 @@ static void learn_of_kept(struct engine *e, struct entry *entry, const char *agr
 void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
                         const char *agreed)
 {
+    e->events->claims_learned(e, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);

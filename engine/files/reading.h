@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* One client's handle on a file: struct file of engine/engine.h, made by files.c. */
+/* One client's handle on a file: struct file of engine/files/file.h, made by files.c. */
 #include "engine/files/document.h"
 #include "engine/files/entry.h"
 #include "engine/files/file.h"

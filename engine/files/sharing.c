@@ -197,29 +197,46 @@ static bool is_large(const struct feed *t)
 {
     struct flight_view view;
     flight_view(t->flying->flight, &view);
-    int64_t end = t->to >= 0 && t->to < view.size ? t->to : view.size;
-    return t->bytes > 0 && end - t->from - t->bytes > BRIEF_BYTES;
+    int64_t end = t->to >= 0 && (t->to < view.size || view.size < 0) ? t->to : view.size;
+    return t->bytes > (end < 0 ? BRIEF_BYTES : 0) &&
+           (end < 0 || end - t->from - t->bytes > BRIEF_BYTES);
 }
 
-/* What came as brief is bulk after a second; what is large, when it has had its share of one. */
+/* Whether what came as brief, and is large, has had its share of a second, as many as wait for its
+ * mirror: they are the first of the list, the oldest before the others. */
+static bool has_had_turn(struct engine *e, const struct feed *t, const struct asking *list,
+                         size_t count, int64_t now_ms)
+{
+    size_t waiting = 0;
+    int64_t since_ms = now_ms;
+    if (!is_large(t))
+        return false;
+    for (size_t i = 0; i < count && list[i].turn.brief; i++) {
+        size_t mirrors[FLIGHT_MIRRORS];
+        unsigned mirror_count = core_origin_mirrors(e, list[i].flying->origin, mirrors);
+        unsigned excluded = list[i].flying->excluded[list[i].slot];
+        if (!flying_is_counted(list[i].flying) ||
+            !is_among(t->counted_mirror, mirrors, mirror_count, excluded))
+            continue;
+        since_ms = waiting ? since_ms : list[i].turn.since_ms;
+        waiting++;
+    }
+    unsigned connections = (unsigned)e->options.connections_per_mirror;
+    return now_ms - t->started_ms >= precedence_brief_ms(connections, waiting, now_ms - since_ms);
+}
+
 static void end_turns(struct engine *e, const struct asking *list, size_t count, int64_t now_ms)
 {
-    size_t brief = 0; /* which are the first of the list, the oldest before the others */
-    while (brief < count && list[brief].turn.brief)
-        brief++;
-    int64_t waited_ms = brief ? now_ms - list[0].turn.since_ms : 0;
-    unsigned connections = (unsigned)e->options.connections_per_mirror;
-    int64_t turn_ms = precedence_brief_ms(connections, brief, waited_ms);
     for (struct flying *fl = e->files->flying; fl; fl = fl->next)
         for (struct feed *t = fl->feeds; t; t = t->next) {
-            int64_t held_ms = now_ms - t->started_ms;
-            t->holds_on = false;
+            t->holds_on = t->had_turn = false;
             if (t->need != BUDGET_BRIEF)
                 continue;
-            t->had_turn = held_ms >= turn_ms && is_large(t);
-            if (t->had_turn || held_ms >= BRIEF_MS) {
+            if (now_ms - t->started_ms >= BRIEF_MS) {
                 budget_lengthen(e->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
+            } else {
+                t->had_turn = has_had_turn(e, t, list, count, now_ms);
             }
         }
 }

@@ -115,7 +115,7 @@ enum flight_command_type {
     FLIGHT_FAIL,   /* error, detail: readers and those waiting for FLIGHT_KNOWN get this; bytes stay
                       unless FLIGHT_END follows; doubted: mirrors contradict the length of before the
                       flight, and none confirms it, or there is a claim: to be forgotten; refusals: a
-                      copy was refused, so   there is more to say than that no mirror is left */
+                      copy was refused, so there is more to say than that no mirror is left */
     FLIGHT_PARK,   /* nobody reads: give reserved space back; the next reader resumes, or late bytes
                       that complete the file (then FLIGHT_HASH and what follows) */
     FLIGHT_END,    /* nothing more will come; transfers not stopped by then end by themselves; keep:

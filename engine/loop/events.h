@@ -37,6 +37,9 @@ struct events {
     /* A file is not what it was; why: what mirrors have in its place is no such file, or NULL. */
     void (*file_refuted)(struct engine *engine, const char *origin, const char *path,
                          const char *why);
+    /* As files_learn_claims. */
+    void (*claims_learned)(struct engine *engine, const char *origin, const char *path,
+                           const char *agreed);
     /* No mirror gives a file. True: it can be had in another way, ask engine_file anew. Any thread.
      */
     bool (*file_missed)(struct engine *engine, const struct file_query *query,

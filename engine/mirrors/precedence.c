@@ -23,11 +23,11 @@ int precedence_compare(const struct precedence *a, const struct precedence *b)
 bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
                           int64_t now_ms)
 {
+    if (holder->had_turn && waiting->brief)
+        return true;
     if (holder->brief || group(waiting) >= FLIGHT_RANK_AHEAD)
         return false;
     if (group(holder) >= FLIGHT_RANK_AHEAD)
-        return true;
-    if (holder->had_turn && waiting->brief)
         return true;
     int64_t held_ms = now_ms - holder->since_ms;
     return held_ms >= (waiting->brief ? HELD_MS : HELD_BULK_MS);

@@ -19,7 +19,7 @@ struct precedence {
     bool brief;       /* over in a moment */
     bool unread;      /* its readers do not read, or there are none */
     int64_t since_ms; /* it waits, or has its connection, since then */
-    bool had_turn;    /* it came as brief, is not, and has had precedence_brief_ms */
+    bool had_turn;    /* it came as brief, is large, and has had precedence_brief_ms */
 };
 
 /* < 0: a before b. */
@@ -28,8 +28,9 @@ int precedence_compare(const struct precedence *a, const struct precedence *b);
 bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
                           int64_t now_ms);
 /* For how long something has its connection that came as brief and turns out to be large, while so
- * many that are brief wait for mirrors of so many connections, the first of them since `waited_ms`:
- * a second, or so much less that each of them begins within about a second of its coming. */
+ * many that are brief wait for its mirror, of so many connections, the first of them since
+ * `waited_ms`: a second, or so much less that each of them begins within about a second of its
+ * coming. */
 int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms);
 /* Whether this holder is the one to give way rather than that one. */
 bool precedence_yields_before(const struct precedence *holder, const struct precedence *other);

@@ -13,7 +13,6 @@
 #include "base/str.h"
 #include "engine/files/files.h"
 #include "engine/loop/problems.h"
-#include "engine/metadata/metadata.h"
 #include "engine/pages/built.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
@@ -62,12 +61,6 @@ static void remember_run(struct job *job)
     free(r);
 }
 
-static void learn_claims(struct build *b, const char *path, const char *agreed)
-{
-    metadata_learn_claims(b->engine, b->origin->name, path, agreed);
-    files_learn_claims(b->engine, b->origin, path, agreed);
-}
-
 /* What is believed of a file has changed: what is under way or kept is compared with it. */
 static void learn(struct build *b, const struct merge_file *f)
 {
@@ -75,9 +68,9 @@ static void learn(struct build *b, const struct merge_file *f)
     if (f->corrects)
         core_problem_over(b->engine, "wrong-digest", b->origin->name, f->path);
     if (f->learns)
-        learn_claims(b, f->path, f->digests);
+        files_learn_claims(b->engine, b->origin, f->path, f->digests);
     if (metadata)
-        learn_claims(b, metadata, f->said_metadata);
+        files_learn_claims(b->engine, b->origin, metadata, f->said_metadata);
 }
 
 /* A dispute is a problem as long as it goes on. */

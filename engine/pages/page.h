@@ -19,8 +19,8 @@ struct page_body {
     const char *data; /* NULL where there is no such form: small pages are not coded */
     size_t len;
     char etag[40];              /* strong, with quotes */
-    _Atomic(void *) attachment; /* the server's own: set once by compare-and-swap, freed by
-                                   engine_options-independent hook below */
+    _Atomic(void *) attachment; /* the server's own: set once by compare-and-swap; goes as
+                                   engine_on_page_free says */
 };
 
 /* Immutable but for the attachments; shared by reference. */

@@ -266,6 +266,7 @@ class Daemon:
 
     def kill(self):
         """As a crash would."""
+        self.check_crash()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)

@@ -121,14 +121,14 @@ static bool is_waiting(const struct world *w, const struct asking *a)
     return w->blob[a->file].flight && ask->waiting && precedence_compare(&ask->turn, &a->turn) == 0;
 }
 
-static int64_t turn_ms(const struct world *w)
+static int64_t turn_ms(const struct world *w, unsigned mirror)
 {
     size_t count = 0;
     int64_t since_ms = world_now_ms(w);
     for (int f = 0; f < w->files; f++)
         for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++) {
             const struct ask *ask = &w->blob[f].ask[s];
-            if (!ask->waiting || !ask->turn.brief)
+            if (!ask->waiting || !ask->turn.brief || (ask->excluded & (1u << mirror)))
                 continue;
             count++;
             since_ms = ask->turn.since_ms < since_ms ? ask->turn.since_ms : since_ms;
@@ -141,16 +141,15 @@ static bool is_large(const struct transfer *t)
     return t->sent > 0 && t->end - t->at > BRIEF_BYTES;
 }
 
-static void lengthen(struct world *w)
+static void end_turns(struct world *w)
 {
-    int64_t most_ms = turn_ms(w);
     for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
         if (!t->used || t->need != BUDGET_BRIEF)
             continue;
         int64_t held_ms = world_now_ms(w) - t->started_ms;
-        t->turn.had_turn = held_ms >= most_ms && is_large(t);
-        if (!t->turn.had_turn && held_ms < BRIEF_MS)
+        t->turn.had_turn = held_ms < BRIEF_MS && is_large(t) && held_ms >= turn_ms(w, t->mirror);
+        if (held_ms < BRIEF_MS)
             continue;
         budget_lengthen(w->budget, t->mirror);
         t->need = BUDGET_BULK;
@@ -163,7 +162,7 @@ void owner_retry_asks(struct world *w)
     struct asking list[FILES * FLIGHT_SLOTS];
     size_t count = 0;
     bool waits = false;
-    lengthen(w);
+    end_turns(w);
     for (int f = 0; f < w->files; f++)
         for (unsigned s = 0; s < FLIGHT_SLOTS && w->blob[f].flight; s++)
             if (w->blob[f].ask[s].waiting)
