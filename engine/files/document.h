@@ -10,6 +10,6 @@ struct document {
     char data[];
 };
 
-/* Of a copy of these bytes. Any thread. */
+/* Copies the bytes. Any thread. */
 int document_new(const char *data, size_t len, struct document **ret);
 void document_unref(struct document *text); /* NULL is legal; any thread */

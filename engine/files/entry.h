@@ -47,12 +47,11 @@ struct entry {
     char *etag;
     char *mirrors;
     char *validator; /* ETag or date under which the first of these has sent it; or NULL */
-    _Atomic int64_t
-        look_again_s;         /* not compared with the mirror before; see engine/files/renew.h */
-    _Atomic int64_t forced_s; /* when a client had it compared last; 0 never */
-    int64_t look_wait_s;      /* so much later after a fetch in vain; 0: as usual */
-    bool is_renewal;          /* of no client: what will replace the entry of that path, or not */
-    _Atomic int64_t used_s;   /* last use, real time */
+    _Atomic int64_t look_again_s; /* not compared with the mirror before; see renew.h */
+    _Atomic int64_t forced_s;     /* when a client had it compared last; 0 never */
+    int64_t look_wait_s;          /* so much later after a fetch in vain; 0: as usual */
+    bool is_renewal;        /* of no client: what will replace the entry of that path, or not */
+    _Atomic int64_t used_s; /* last use, real time */
     _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
     int64_t written_s;           /* last use the catalogue knows; flight thread */
     /* of a file that is not there, but whose fetching can be gone on with; flight thread: */

@@ -34,10 +34,9 @@ struct flying {
     bool facts_only;  /* nothing can be kept: only size and validators are asked for, and no disk */
     bool has_map;     /* the partial's map is begun: see engine/files/saved.h */
     int64_t reserved; /* bytes that the whole file takes of the disk, from when that was promised */
-    bool reserving,
-        is_allocated;     /* being asked of the disk; the disk has them: engine/files/reserve.h */
-    unsigned giving_back; /* jobs that do */
-    int64_t parked_s;     /* since when nobody uses it, real time, and the order in a second */
+    bool reserving, is_allocated; /* being asked of the disk; the disk has them: reserve.h */
+    unsigned giving_back;         /* jobs that do */
+    int64_t parked_s; /* since when nobody uses it, real time, and the order in a second */
     uint64_t parked_after;
     int evidence_level; /* of the bytes that were judged: see engine/files/evidence.h */
     const struct record *committing; /* what commit.c is about to keep, or NULL */
@@ -56,8 +55,7 @@ struct flying {
     enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX]; /* that is believed; "": none, or by other algorithms alone */
     char *via;
-    unsigned
-        blamed; /* mirrors that sent bad bytes before, or to this flight: engine/files/blame.h */
+    unsigned blamed;   /* mirrors that sent bad bytes before, or to this flight: blame.h */
     unsigned barred;   /* of these, those of whom the same would be fetched again too early */
     char *why_refused; /* by an earlier flight, while it is too early; or NULL */
     bool refresh;      /* the client wants no refusal of before */

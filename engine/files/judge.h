@@ -4,10 +4,10 @@
  * Whether the bytes of a whole file are the right ones: what FLIGHT_JUDGE asks
  * (engine/flight/flight.h).
  *
- *     judge_start(flying, command)     the flight is whole and hashed
- *       by_claims                      what is claimed of the file, against its digest: known at
- * once by_structure                   nothing is claimed: what the bytes are
- * (engine/files/soundness.h) tell                             flight_on_judged, then flying_drain
+ *     judge_start           the flight is whole and hashed
+ *       by_claims           what is claimed of the file, against its digest: known at once
+ *       by_structure        nothing is claimed: what the bytes are (engine/files/soundness.h)
+ *     tell                  flight_on_judged, then flying_drain
  *
  * A step that takes time (a read of the disk, a page that is asked for again) is a job, or a
  * callback, that goes on with the same judgement and ends in tell. Meanwhile readers come and go,

@@ -17,16 +17,14 @@
  * still, one transfer a mirror that has had its turn is stopped; what it gives back is handed out
  * when it has ended.
  */
-enum {
-    BRIEF_MS = 1000,       /* what runs longer was not brief */
-    BRIEF_BYTES = 1 << 20, /* nor, when others wait for their turn, what is larger */
-    UNREAD_MS = 5000,      /* who has read nothing for so long does not read */
-};
+enum { UNREAD_MS = 5000 }; /* who has read nothing for so long does not read */
 
 struct asking {
     struct flying *flying; /* a reference */
     unsigned slot;
     struct precedence turn;
+    unsigned mirror_count; /* of its origin; their numbers: */
+    size_t mirrors[FLIGHT_MIRRORS];
 };
 
 bool flying_is_unread(const struct flying *fl, int64_t now_ms)
@@ -72,8 +70,13 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
             if (!is_waiting(fl, i))
                 continue;
-            list[n++] = (struct asking){
-                fl, i, {fl->rank[i], fl->brief[i], unread, fl->asking_ms[i], false}};
+            struct asking *a = &list[n++];
+            *a = (struct asking){
+                .flying = fl,
+                .slot = i,
+                .turn = {fl->rank[i], fl->brief[i], unread, fl->asking_ms[i], false},
+            };
+            a->mirror_count = core_origin_mirrors(e, fl->origin, a->mirrors);
             flying_ref(fl);
         }
     }
@@ -136,10 +139,12 @@ void flying_ask(struct flying *fl, const struct flight_command *c)
 
 /* ------------------------------------------------------------------ giving way */
 
-static bool is_among(size_t mirror, const size_t *mirrors, unsigned count, unsigned excluded)
+/* Whether the ask may be served by that mirror. */
+static bool wants_mirror(const struct asking *a, size_t mirror)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (mirrors[i] == mirror && !(excluded & (1u << i)))
+    unsigned excluded = a->flying->excluded[a->slot];
+    for (unsigned i = 0; i < a->mirror_count; i++)
+        if (a->mirrors[i] == mirror && !(excluded & (1u << i)))
             return true;
     return false;
 }
@@ -154,15 +159,12 @@ static struct precedence turn_of(const struct feed *t, bool unread)
 static struct feed *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
                                 bool *ret_busy)
 {
-    size_t mirrors[FLIGHT_MIRRORS];
-    unsigned count = core_origin_mirrors(e, a->flying->origin, mirrors);
-    unsigned excluded = a->flying->excluded[a->slot];
     struct feed *best = NULL;
     struct precedence best_turn;
     for (struct flying *fl = e->files->flying; fl; fl = fl->next) {
         bool unread = flying_is_unread(fl, now_ms);
         for (struct feed *t = fl->feeds; t; t = t->next) {
-            if (t->need == BUDGET_FREE || !is_among(t->counted_mirror, mirrors, count, excluded))
+            if (t->need == BUDGET_FREE || !wants_mirror(a, t->counted_mirror))
                 continue;
             struct precedence turn = turn_of(t, unread);
             *ret_busy |= t->stopped;
@@ -192,14 +194,13 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     }
 }
 
-/* It has begun, and what is left is of a size that nobody calls brief. */
 static bool is_large(const struct feed *t)
 {
     struct flight_view view;
     flight_view(t->flying->flight, &view);
-    int64_t end = t->to >= 0 && (t->to < view.size || view.size < 0) ? t->to : view.size;
-    return t->bytes > (end < 0 ? BRIEF_BYTES : 0) &&
-           (end < 0 || end - t->from - t->bytes > BRIEF_BYTES);
+    bool is_range = t->to >= 0 && (view.size < 0 || t->to < view.size);
+    int64_t end = is_range ? t->to : view.size;
+    return precedence_is_large(t->bytes, end < 0 ? -1 : end - t->from - t->bytes);
 }
 
 /* Whether what came as brief, and is large, has had its share of a second, as many as wait for its
@@ -211,16 +212,11 @@ static bool has_had_turn(struct engine *e, const struct feed *t, const struct as
     int64_t since_ms = now_ms;
     if (!is_large(t))
         return false;
-    for (size_t i = 0; i < count && list[i].turn.brief; i++) {
-        size_t mirrors[FLIGHT_MIRRORS];
-        unsigned mirror_count = core_origin_mirrors(e, list[i].flying->origin, mirrors);
-        unsigned excluded = list[i].flying->excluded[list[i].slot];
-        if (!flying_is_counted(list[i].flying) ||
-            !is_among(t->counted_mirror, mirrors, mirror_count, excluded))
-            continue;
-        since_ms = waiting ? since_ms : list[i].turn.since_ms;
-        waiting++;
-    }
+    for (size_t i = 0; i < count && list[i].turn.brief; i++)
+        if (flying_is_counted(list[i].flying) && wants_mirror(&list[i], t->counted_mirror)) {
+            since_ms = waiting ? since_ms : list[i].turn.since_ms;
+            waiting++;
+        }
     unsigned connections = (unsigned)e->options.connections_per_mirror;
     return now_ms - t->started_ms >= precedence_brief_ms(connections, waiting, now_ms - since_ms);
 }
@@ -232,7 +228,7 @@ static void end_turns(struct engine *e, const struct asking *list, size_t count,
             t->holds_on = t->had_turn = false;
             if (t->need != BUDGET_BRIEF)
                 continue;
-            if (now_ms - t->started_ms >= BRIEF_MS) {
+            if (now_ms - t->started_ms >= PRECEDENCE_BRIEF_MS) {
                 budget_lengthen(e->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
             } else {

@@ -2,8 +2,9 @@
 #include "engine/mirrors/precedence.h"
 
 enum {
-    HELD_MS = 1000,      /* a connection is had so long before something brief may take it */
-    HELD_BULK_MS = 2000, /* before bulk may: a transfer that begins anew costs a round trip */
+    BRIEF_BYTES = 1 << 20, /* nor is brief what is larger */
+    HELD_BULK_MS = 2000, /* bulk has a connection so long before other bulk may take it: a transfer
+                            that begins anew costs a round trip */
 };
 
 static int group(const struct precedence *t)
@@ -30,14 +31,19 @@ bool precedence_gives_way(const struct precedence *holder, const struct preceden
     if (group(holder) >= FLIGHT_RANK_AHEAD)
         return true;
     int64_t held_ms = now_ms - holder->since_ms;
-    return held_ms >= (waiting->brief ? HELD_MS : HELD_BULK_MS);
+    return held_ms >= (waiting->brief ? PRECEDENCE_BRIEF_MS : HELD_BULK_MS);
+}
+
+bool precedence_is_large(int64_t came, int64_t left)
+{
+    return left < 0 ? came > BRIEF_BYTES : came > 0 && left > BRIEF_BYTES;
 }
 
 int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms)
 {
     if (waiting == 0)
-        return HELD_MS;
-    int64_t left_ms = waited_ms < HELD_MS ? HELD_MS - waited_ms : 0;
+        return PRECEDENCE_BRIEF_MS;
+    int64_t left_ms = waited_ms < PRECEDENCE_BRIEF_MS ? PRECEDENCE_BRIEF_MS - waited_ms : 0;
     return waiting > connections ? left_ms * connections / (int64_t)waiting : left_ms;
 }
 

@@ -14,6 +14,8 @@
 
 #include "engine/flight/flight.h"
 
+enum { PRECEDENCE_BRIEF_MS = 1000 }; /* what runs longer was not brief, and bulk may be stopped */
+
 struct precedence {
     enum flight_rank rank;
     bool brief;       /* over in a moment */
@@ -27,6 +29,9 @@ int precedence_compare(const struct precedence *a, const struct precedence *b);
 /* Whether what has a connection gives it to what waits, if its flight can go on later. */
 bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
                           int64_t now_ms);
+/* Whether something that came as brief is large: so many bytes have come, so many are left (-1: no
+ * length was told). */
+bool precedence_is_large(int64_t came, int64_t left);
 /* For how long something has its connection that came as brief and turns out to be large, while so
  * many that are brief wait for its mirror, of so many connections, the first of them since
  * `waited_ms`: a second, or so much less that each of them begins within about a second of its

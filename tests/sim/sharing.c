@@ -4,8 +4,6 @@
 
 #include "tests/sim/world.h"
 
-enum { BRIEF_MS = 1000, BRIEF_BYTES = 1 << 20 }; /* as in engine/files/sharing.c */
-
 static bool somebody_waits(const struct world *w)
 {
     for (int f = 0; f < w->files; f++)
@@ -136,11 +134,6 @@ static int64_t turn_ms(const struct world *w, unsigned mirror)
     return precedence_brief_ms(w->connections, count, world_now_ms(w) - since_ms);
 }
 
-static bool is_large(const struct transfer *t)
-{
-    return t->sent > 0 && t->end - t->at > BRIEF_BYTES;
-}
-
 static void end_turns(struct world *w)
 {
     for (int i = 0; i < w->transfers; i++) {
@@ -148,8 +141,10 @@ static void end_turns(struct world *w)
         if (!t->used || t->need != BUDGET_BRIEF)
             continue;
         int64_t held_ms = world_now_ms(w) - t->started_ms;
-        t->turn.had_turn = held_ms < BRIEF_MS && is_large(t) && held_ms >= turn_ms(w, t->mirror);
-        if (held_ms < BRIEF_MS)
+        t->turn.had_turn = held_ms < PRECEDENCE_BRIEF_MS &&
+                           precedence_is_large(t->sent, t->end - t->at) &&
+                           held_ms >= turn_ms(w, t->mirror);
+        if (held_ms < PRECEDENCE_BRIEF_MS)
             continue;
         budget_lengthen(w->budget, t->mirror);
         t->need = BUDGET_BULK;
