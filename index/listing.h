@@ -47,9 +47,9 @@ struct listed_file {
     char *upload_time;      /* in PEP 700's form (see date_upload_time); or NULL */
     int64_t modified;  /* the date in the row of a directory listing: see date_find; DATE_UNKNOWN */
     bool modified_utc; /* else by the server's clock on the wall, wherever that hangs */
-    char *path,
-        *place;       /* which file of an origin that is, and where it is asked for: filled in by
-                         whoever knows origins (engine/mirrors/links.h); NULL from listing_parse */
+    /* Which file of an origin that is, and where it is asked for: engine/mirrors/links.h fills them
+     * in; NULL from listing_parse. */
+    char *path, *place;
     bool is_delisted; /* a wheelyard says that nobody lists it any more (JSON `_delisted`,
                          HTML data-delisted) */
 };
