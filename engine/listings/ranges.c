@@ -16,7 +16,7 @@
 #include "engine/mirrors/portal.h"
 
 enum {
-    YES_S = 30 * 24 * 3600, /* how long an answer stands */
+    YES_S = 30 * 24 * 3600, /* after how long it is asked again */
     NO_S = 24 * 3600,
     RETRY_MS = 60000, /* how soon it is asked again after no answer */
 };
@@ -96,11 +96,12 @@ static bool is_known(const struct known *k)
     return k && k->when_s && clock_real_s() - k->when_s < (k->honoured ? YES_S : NO_S);
 }
 
+/* An old yes stands until there is another answer: a page does not lose its promises meanwhile. */
 bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
 {
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         const struct known *k = find(e, origin, m);
-        if (is_known(k) && k->honoured)
+        if (k && k->honoured)
             return true;
     }
     return false;

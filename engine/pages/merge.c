@@ -301,7 +301,7 @@ static int fill_in_made(struct building *b)
         bool can = made ? made->digests != NULL : in->makes_metadata || f->is_kept;
         if (f->has_metadata || f->listed->kind != FILE_WHEEL)
             continue;
-        if (!made && !can && !b->merge->bare) {
+        if (!made && !f->is_kept && !b->merge->bare) {
             b->merge->bare = f->path;
             b->merge->bare_mirrors = f->mirrors;
         }

@@ -113,7 +113,7 @@ struct merge {
     struct merge_file *files; /* as listed */
     size_t count;
     unsigned mirrors; /* who lists anything */
-    const char *bare; /* path of a wheel of which metadata might be made; or NULL */
+    const char *bare; /* path of a wheel whose metadata must be made from a mirror's; or NULL */
     unsigned bare_mirrors;
     size_t foreign;               /* files of other projects, on this one's pages */
     unsigned dates[DATE_SOURCES]; /* how many of its files have their date from where */

@@ -43,13 +43,14 @@ static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
     return s->inquiry_is_worth && !s->published;
 }
 
-/* Whether metadata could be made of wheels of which no mirror has any is found out when there is
- * the first such wheel; true: the page is to be built again when it is known. */
+/* Whether metadata can be made of wheels of which no mirror has any is found out when there is the
+ * first such wheel, and again when the answer is old. True: nothing is known yet, and the page is to
+ * be built again when it is. */
 static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
 {
     const char *path = b->merge.bare;
     bool asked = false;
-    if (!path || !s->asked || s->published || s->origin->directory)
+    if (!path || !s->asked || s->origin->directory)
         return false;
     for (unsigned m = 0; m < s->origin->mirror_count; m++) {
         if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
@@ -57,9 +58,10 @@ static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
         ranges_ask(e, s->origin, m, path);
         asked = true;
     }
-    if (asked)
-        s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
-    return asked;
+    if (!asked || s->published || ranges_are_honoured(e, s->origin))
+        return false;
+    s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
+    return true;
 }
 
 bool page_asks(struct engine *e, struct slot *s, const struct build *b)

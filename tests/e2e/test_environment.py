@@ -234,6 +234,24 @@ def test_the_clock_jumps(origin, serve, body, clock, jump):
     assert (reply.body, reply["X-Cache"]) == (body, "hit")
 
 
+def test_a_promise_stands_until_the_mirror_says_otherwise(origin, serve, body, clock):
+    """That a mirror honours ranges is asked again after a month; the page promises on meanwhile."""
+    if is_sanitized():
+        pytest.skip("two preloaded libraries do not go together")
+    _publish(origin, body)
+    config = configuration(pytorch=[official_mirror("m", origin.url)])
+    daemon = serve(config)
+    before = daemon.page("torch")
+    assert b'"core-metadata":true' in before.body
+    daemon.stop()
+    origin.change(f"/whl/cu126/{WHEEL}", status=503)
+    asked = len(origin.tries)
+    clock("+40d")
+    again = serve(config, cache_dir=daemon.cache_dir)
+    assert again.page("torch").body == before.body
+    assert len(origin.tries) > asked, "the mirror is asked again"
+
+
 # ------------------------------------------------------------------ the disk
 
 
