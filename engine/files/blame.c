@@ -82,6 +82,29 @@ void blame_recall(struct flying *fl, struct flight_options *options)
         if (!known.validator[m])
             options->refused |= 1u << m;
     }
+    fl->waiting = fl->barred;
+    fl->waiting_until_ms = known.until_ms;
+}
+
+void blame_allow(struct flying *fl, unsigned mirrors)
+{
+    fl->barred &= ~mirrors;
+    fl->waiting &= ~mirrors;
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
+        if (!(mirrors & (1u << m)))
+            continue;
+        free(fl->wrong_under[m]);
+        fl->wrong_under[m] = NULL;
+    }
+}
+
+void blame_on_tick(struct flying *fl, int64_t now_ms)
+{
+    unsigned mirrors = fl->waiting;
+    if (!mirrors || now_ms < fl->waiting_until_ms)
+        return;
+    blame_allow(fl, mirrors);
+    flight_on_allowed(fl->flight, mirrors);
 }
 
 unsigned blame_bars(const struct flying *fl)
@@ -133,6 +156,7 @@ void blame_refuse(struct flying *fl, const struct flight_command *c)
                  web ? "a web page; " : "", c->detail); /* which names the mirror */
     fl->blamed |= 1u << c->mirror;
     fl->barred |= 1u << c->mirror;
+    fl->waiting &= ~(1u << c->mirror); /* from now on for this flight's own reason */
     refusals_note(fl->engine->refusals, origin, path, c->mirror, c->sha256, web,
                   fl->sent_under[c->mirror], c->detail, clock_monotonic_ms());
 }

@@ -33,6 +33,11 @@ void blame_settle(struct flying *flying, const struct flight_command *command);
 /* size: of the page. */
 void blame_web_page(struct flying *flying, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger);
+/* These mirrors (a bit set) may be asked again, whatever they call their file. */
+void blame_allow(struct flying *flying, unsigned mirrors);
+/* Four times a second: whose copy was bad before this flight is asked again when its time is over.
+ */
+void blame_on_tick(struct flying *flying, int64_t now_ms);
 /* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
 unsigned blame_bars(const struct flying *flying);
 /* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,

@@ -440,11 +440,7 @@ void flights_learn_claims(struct engine *e, struct entry *entry, const char *agr
     if (!fl->learned || !fl->flight)
         return;
     flying_take_learned(fl);
-    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
-        free(fl->wrong_under[m]);
-        fl->wrong_under[m] = NULL;
-    }
-    fl->barred = 0;
+    blame_allow(fl, ~0u);
     flight_on_vouched(fl->flight);
     flying_drain(fl);
 }
@@ -460,6 +456,7 @@ static void tick_one(struct flying *fl, int64_t now_ms)
     unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers);
     for (unsigned m = 0; m < count; m++)
         rates[m] = budget_rate(fl->engine->budget, numbers[m], now_ms);
+    blame_on_tick(fl, now_ms);
     flight_on_tick(fl->flight, now_ms, rates);
     flying_drain(fl);
 }

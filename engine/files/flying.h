@@ -55,8 +55,10 @@ struct flying {
     enum flight_rank rank[FLIGHT_SLOTS];
     char sha256[SHA256_HEX]; /* that is believed; "": none, or by other algorithms alone */
     char *via;
-    unsigned blamed;   /* mirrors that sent bad bytes before, or to this flight: blame.h */
-    unsigned barred;   /* of these, those of whom the same would be fetched again too early */
+    unsigned blamed;  /* mirrors that sent bad bytes before, or to this flight: blame.h */
+    unsigned barred;  /* of these, those of whom the same would be fetched again too early */
+    unsigned waiting; /* of these, those of before this flight: until waiting_until_ms */
+    int64_t waiting_until_ms;
     char *why_refused; /* by an earlier flight, while it is too early; or NULL */
     bool refresh;      /* the client wants no refusal of before */
     /* ETag, or date, of each mirror's last body; and of one that was bad a moment ago: until the

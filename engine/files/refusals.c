@@ -165,6 +165,7 @@ bool refusals_find(struct refusals *all, const char *origin, const char *path, i
     *ret = (struct refused_file){.mirrors = r->mirrors,
                                  .agreeing = agreeing(r),
                                  .waits = now_ms < r->until_ms,
+                                 .until_ms = r->until_ms,
                                  .detail = r->detail};
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         ret->validator[m] = r->copy[m].validator;

@@ -33,6 +33,7 @@ struct refused_file {
                                               one only while the file waits */
     unsigned agreeing;                     /* of these, those that sent the same, if several did */
     bool waits;                            /* it is too early to fetch the same again */
+    int64_t until_ms;                      /* until then, on the clock of now_ms */
     const char *validator[FLIGHT_MIRRORS]; /* of each bad copy, or NULL */
     const char *detail;                    /* why the last one was bad */
 };

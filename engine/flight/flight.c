@@ -79,7 +79,7 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->has_length = options->size >= 0;
     f->known = options->is_known;
     f->idle_since_ms = -1;
-    f->now_ms = options->now_ms;
+    f->now_ms = f->begun_ms = options->now_ms;
     f->vouched = options->is_vouched;
     if (options->present_count && resume(f, options)) {
         flight_free(f);
@@ -174,7 +174,9 @@ static void begin_attempt(struct flight *f)
     f->dead = f->spent = f->unproven = f->others = f->shy = f->left = f->trickled = 0;
     f->gone = f->broken = f->silent = f->looped = 0;
     f->detail[0] = '\0';
-    f->no_wanted = f->contradicted = f->confirmed = false;
+    f->no_wanted = f->contradicted = false;
+    f->begun_ms = f->now_ms;
+    f->contradicting = f->confirming = 0;
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
         f->slot[i].rounds = 0;
         flight_begin_round(f, &f->slot[i]);
@@ -241,7 +243,8 @@ void flight_fail(struct flight *f, int error, const char *detail)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_FAIL);
     /* Under a claim no mirror can confirm a length: only the right bytes tell it. */
-    bool doubted = f->contradicted && (f->vouched || !f->confirmed);
+    bool outvoted = __builtin_popcount(f->contradicting) > __builtin_popcount(f->confirming);
+    bool doubted = f->contradicted && (f->vouched || !f->confirming || outvoted);
     c->error = error;
     c->doubted = doubted;
     c->refusals = f->refused;
@@ -449,6 +452,15 @@ void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
     }
     if (f->phase == PARKED)
         flight_hash_more(f);
+    flight_plan(f);
+}
+
+void flight_on_allowed(struct flight *f, unsigned mirrors)
+{
+    if (f->phase == ENDED || f->phase == COMMITTING)
+        return;
+    f->blamed |= f->refused & mirrors;
+    f->refused &= ~mirrors;
     flight_plan(f);
 }
 

@@ -196,6 +196,9 @@ bool flight_on_yield(struct flight *flight, uint64_t transfer);
 void flight_on_hashed(struct flight *flight, int64_t to, const char *sha256);
 /* Somebody claims a digest now, or another one than before: who was refused may be asked again. */
 void flight_on_vouched(struct flight *flight);
+/* The time is over in which these mirrors (a bit set) were not to be asked: they may be, after all
+ * others. */
+void flight_on_allowed(struct flight *flight, unsigned mirrors);
 
 enum flight_verdict {
     FLIGHT_AGREED,  /* a claim agrees */

@@ -27,6 +27,7 @@ enum {
     PACE_SHARE = 4,     /* slow: below a quarter of what another mirror is known to bring */
     TRICKLE_MS = 30000, /* over so long, less than so much a second is no transfer */
     TRICKLE_BYTES = 1 << 10,
+    VAIN_MS = 150000,      /* after so long of that another file may be the right one */
     TRICKLES_MOST = 2,     /* so often, where others are raced, or were tried before */
     LEFT_MS = 30000,       /* so long the pace at which a mirror was left is what is known of it */
     HEDGE_AGAIN_MS = 2000, /* when there was nobody to ask beside */
@@ -122,12 +123,17 @@ struct flight {
     bool unsynced, syncing;
     bool reserved; /* disk for all of it, since FLIGHT_RESERVE */
     bool known, has_length, verified, hashing, was_whole, go_on, alone, no_wanted;
-    int64_t size, first_size;     /* first_size: a promise of before the flight; -1 none */
-    bool confirmed, contradicted; /* what mirrors said of it in this attempt */
-    bool vouched;                 /* somebody claims a digest */
-    bool judging;                 /* the owner judges the whole file */
-    uint64_t judgement;           /* the last one's number */
-    char computed[SHA256_HEX];    /* of the bytes; "" not yet */
+    int64_t size, first_size; /* first_size: a promise of before the flight; -1 none */
+    int64_t begun_ms;         /* this attempt */
+    /* What was said of the size in this attempt. Bit sets: mirrors whose answers have it; and those
+     * that agree on other_size instead. */
+    bool contradicted;
+    unsigned confirming, contradicting;
+    int64_t other_size;
+    bool vouched;              /* somebody claims a digest */
+    bool judging;              /* the owner judges the whole file */
+    uint64_t judgement;        /* the last one's number */
+    char computed[SHA256_HEX]; /* of the bytes; "" not yet */
     struct extents present;
     int64_t prefix, hashed, released;
     struct slot slot[FLIGHT_SLOTS];

@@ -148,6 +148,16 @@ static bool is_range_refused(const struct flight *f, const struct slot *s,
            (a->status == 416 || (a->status == 206 && a->total < 0 && f->size < 0));
 }
 
+/* The mirror has another length than that of before. */
+static void contradict(struct flight *f, unsigned bit, int64_t total)
+{
+    if (!f->contradicting)
+        f->other_size = total;
+    if (total == f->other_size)
+        f->contradicting |= bit;
+    f->contradicted = true;
+}
+
 static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
 {
     unsigned bit = 1u << s->mirror;
@@ -168,10 +178,10 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         if (f->first_size < 0 || a->total == f->first_size || a->total < 0)
             f->others |= bit;
         else
-            f->contradicted = true;
+            contradict(f, bit, a->total);
         return ERROR_UPSTREAM_BROKEN;
     }
-    f->confirmed |= a->total >= 0 && a->total == f->size;
+    f->confirming |= a->total >= 0 && a->total == f->size ? bit : 0;
     if (a->status == 416) /* what was asked for begins at the end: that is the size */
         return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
     /* Where no length is known, the end of a 206 tells nothing: it may end sooner than the file. */
@@ -289,6 +299,13 @@ static void begin_without(struct flight *f, unsigned mirror, unsigned with)
     f->spent = spent;
 }
 
+/* Whether next to nothing has come in minutes: mirrors that have another file may have the right
+ * one. */
+static bool is_in_vain(const struct flight *f)
+{
+    return f->now_ms - f->begun_ms >= VAIN_MS && extents_total(&f->present) < PROGRESS_BYTES;
+}
+
 /* A race is given half a minute more. Where nobody is raced, or in vain, another mirror goes on
  * behind what is there, if it can be held to that; else it begins anew: readers, who have had next
  * to nothing, are cut. */
@@ -303,7 +320,7 @@ void flight_leave_trickle(struct flight *f, int64_t passed_ms)
         if (!(same | anew) || (raced && f->trickle[m].times < TRICKLES_MOST))
             continue;
         leave(f, m);
-        if (!same || f->alone || !(f->vouched || held))
+        if (!same || f->alone || !(f->vouched || held) || (anew && is_in_vain(f)))
             begin_without(f, m, anew);
         flight_plan(f);
     }

@@ -44,8 +44,8 @@ static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
 }
 
 /* Whether metadata can be made of wheels of which no mirror has any is found out when there is the
- * first such wheel, and again when the answer is old. True: nothing is known yet, and the page is to
- * be built again when it is. */
+ * first such wheel, and again when the answer is old. True: nothing is known yet, and the page is
+ * to be built again when it is. */
 static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
 {
     const char *path = b->merge.bare;

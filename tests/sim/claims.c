@@ -247,7 +247,7 @@ static void learn(struct world *w, int file)
     struct blob *b = &w->blob[file];
     if (world_chance(w, 80)) /* it may be a moment behind */
         refusals_forget(w->refusals, "sim", w->name[file]);
-    b->refused = 0;
+    b->refused = b->waiting = 0;
     memset(b->sent, 0, sizeof(b->sent));
     claims_compare_kept(w, file);
     if (b->flight && (b->verified || b->committing))

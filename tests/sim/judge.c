@@ -125,6 +125,7 @@ void judge_refuse(struct world *w, int file, const struct flight_command *c)
     TRACE(w, "file %d refuses mirror %u", file, c->mirror);
     check_refusal(w, file, c);
     b->refused |= 1u << c->mirror;
+    b->waiting &= ~(1u << c->mirror);
     if (labelled && judge_web_page(w, file)) {
         refusals_forget_bytes(w->refusals, c->sha256);
         return;

@@ -30,12 +30,26 @@ void owner_forget_partial(struct blob *b)
 static void recall(struct world *w, int file, struct flight_options *o)
 {
     struct refused_file known;
-    w->blob[file].refused = 0;
+    w->blob[file].refused = w->blob[file].waiting = 0;
     if (!refusals_find(w->refusals, "sim", w->name[file], world_now_ms(w), &known))
         return;
     o->blamed = known.mirrors;
-    if (known.waits)
-        o->refused = w->blob[file].refused = known.mirrors;
+    if (!known.waits)
+        return;
+    o->refused = w->blob[file].refused = w->blob[file].waiting = known.mirrors;
+    w->blob[file].waiting_until_ms = known.until_ms;
+}
+
+void owner_allow(struct world *w, int file)
+{
+    struct blob *b = &w->blob[file];
+    unsigned mirrors = b->waiting;
+    if (!mirrors || world_now_ms(w) < b->waiting_until_ms)
+        return;
+    TRACE(w, "file %d may ask %x again", file, mirrors);
+    b->refused &= ~mirrors;
+    b->waiting = 0;
+    flight_on_allowed(b->flight, mirrors);
 }
 
 void owner_open(struct world *w, int file)

@@ -212,6 +212,7 @@ static void tell_time(struct world *w)
     for (int f = 0; f < w->files; f++) {
         if (!w->blob[f].flight)
             continue;
+        owner_allow(w, f);
         flight_on_tick(w->blob[f].flight, world_now_ms(w), w->tells_rates ? rates : NULL);
         owner_drain(w, f);
         owner_check_sync(w, f);

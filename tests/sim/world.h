@@ -212,6 +212,8 @@ struct blob {
     unsigned connections; /* per mirror, as the flight was told */
     int64_t dropped;
     unsigned refused; /* by this flight: not to be asked again */
+    unsigned waiting; /* of these, those of before it: until then */
+    int64_t waiting_until_ms;
     bool portal_seen; /* it answered for this file once, maybe with a length alone */
     bool cut_since_known, born_known;
     int64_t idle_ms; /* since when nobody reads, -1 */
@@ -329,7 +331,8 @@ void owner_ask(struct world *w, int file, const struct flight_command *c);
 /* Bytes of a transfer that has a connection as brief. */
 void owner_brief_came(struct world *world);
 void owner_retry_asks(struct world *w);
-void owner_open(struct world *w, int file); /* a flight for the file, when there is none */
+void owner_open(struct world *w, int file);  /* a flight for the file, when there is none */
+void owner_allow(struct world *w, int file); /* whose time is over, on every tick of a flight */
 void owner_on_written(struct world *w, const struct event *e);
 void owner_on_hashed(struct world *w, const struct event *e);
 void owner_on_committed(struct world *w, const struct event *e);

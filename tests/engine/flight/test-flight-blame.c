@@ -228,6 +228,33 @@ static void blamed_before(void **state)
     close_flight();
 }
 
+/* Its time is over while the flight lives: it is asked, after all others. */
+static void allowed_again(void **state)
+{
+    (void)state;
+    struct flight_options o = {.mirrors = 2,
+                               .size = -1,
+                               .is_vouched = claims(right),
+                               .connections = 1,
+                               .blamed = 1,
+                               .refused = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[0,-1)");
+    flight_on_allowed(f, 1);
+    expect("");
+    assert_int_equal(answer(0, 404, -1, 0), ERROR_GONE);
+    ended(0, ERROR_GONE, 404);
+    expect("ask0-3");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-2");
+    fetch_alone(0);
+    hashed(right, "release:all commit!");
+    end_committed();
+}
+
 /* Alone, and nobody else: it is asked although it was wrong before. */
 static void a_sole_mirror_blamed_before(void **state)
 {
@@ -272,15 +299,11 @@ static void right_by_the_new_word(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_by_the_new_word),
-        cmocka_unit_test(one_alone_is_right),
-        cmocka_unit_test(one_alone_is_wrong),
-        cmocka_unit_test(one_alone_breaks_off),
-        cmocka_unit_test(of_one_or_of_the_disk),
-        cmocka_unit_test(parked_alone),
-        cmocka_unit_test(wrong_before),
-        cmocka_unit_test(blamed_before),
-        cmocka_unit_test(a_sole_mirror_blamed_before),
+        cmocka_unit_test(right_by_the_new_word), cmocka_unit_test(one_alone_is_right),
+        cmocka_unit_test(one_alone_is_wrong),    cmocka_unit_test(one_alone_breaks_off),
+        cmocka_unit_test(of_one_or_of_the_disk), cmocka_unit_test(parked_alone),
+        cmocka_unit_test(wrong_before),          cmocka_unit_test(blamed_before),
+        cmocka_unit_test(allowed_again),         cmocka_unit_test(a_sole_mirror_blamed_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,46 @@ static void wrong_length_without_digest(void **state)
     close_flight();
 }
 
+/* One mirror confirms the length of before, and breaks off; `others` have another length. */
+static void outvoted_by(unsigned others, const char *end)
+{
+    struct flight_options o = {
+        .mirrors = 1 + others, .size = 1000, .is_known = true, .connections = 1};
+    struct flight_command c;
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-0");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 1000, 0), 0);
+    bytes(0, 0, 500);
+    expect("release:500");
+    ended(0, ERROR_UPSTREAM_BROKEN, 200);
+    for (unsigned m = 1; m <= others; m++) {
+        assert_true(flight_next(f, &c) && c.type == FLIGHT_ASK);
+        mirror(0, m);
+        assert_true(flight_next(f, &c) && c.type == FLIGHT_START);
+        number[0] = c.transfer;
+        assert_int_equal(answer(0, 206, 2000, 500), ERROR_UPSTREAM_BROKEN);
+        ended(0, ERROR_UPSTREAM_BROKEN, 206);
+    }
+    while (flight_next(f, &c) && c.type == FLIGHT_ASK)
+        flight_on_mirror(f, 0, FLIGHT_NO_MIRROR, 0, NULL);
+    assert_int_equal(c.type, FLIGHT_FAIL);
+    assert_string_equal(c.doubted ? "doubted" : "kept", end);
+    flight_free(f);
+    f = NULL;
+}
+
+/* A mirror that is often cut keeps what it has brought against one other, not against two that
+ * agree. */
+static void outvoted(void **state)
+{
+    (void)state;
+    outvoted_by(1, "kept");
+    outvoted_by(2, "doubted");
+}
+
 /* What was said before a cut counts behind it. */
 static void wrong_length_and_a_cut(void **state)
 {
@@ -435,6 +475,7 @@ int main(void)
         cmocka_unit_test(piece_that_was_there),
         cmocka_unit_test(wrong_length_told_late),
         cmocka_unit_test(more_than_was_told),
+        cmocka_unit_test(outvoted),
         cmocka_unit_test(wrong_length_without_digest),
         cmocka_unit_test(wrong_length_and_a_cut),
         cmocka_unit_test(shorter_than_was_told),

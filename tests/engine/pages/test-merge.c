@@ -201,7 +201,7 @@ static void test_metadata_is_promised_where_it_can_be_made(void **state)
     add_page(&read, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
     stage_merge(&read);
     assert_page(&read, "\"core-metadata\":true", NULL);
-    assert_non_null(read.merge.bare); /* asked again, when the answer is old */
+    assert_non_null(read.merge.bare);           /* asked again, when the answer is old */
     assert_int_equal(read.merge.news_count, 0); /* nobody has said anything */
 }
 
