@@ -28,7 +28,7 @@ test:
 	@$(MAKE) --no-print-directory build
 	@$(MESON) test -C $(BUILD) --timeout-multiplier 4 --print-errorlogs; unit=$$?; \
 	tests/e2e/run; e2e=$$?; \
-	SEED=1 tests/fuzz/run 20; fuzz=$$?; \
+	SEED=1 tests/fuzz/run 10; fuzz=$$?; \
 	[ $$unit -eq 0 ] && unit=passed || unit=FAILED; [ $$e2e -eq 0 ] && e2e=passed || e2e=FAILED; \
 	[ $$fuzz -eq 0 ] && fuzz=passed || fuzz=FAILED; \
 	echo "unit tests: $$unit, end-to-end tests: $$e2e, fuzzers: $$fuzz"; \

@@ -125,6 +125,7 @@ def test_an_unknown_origin_is_told_which_there_are(mirrors, serve):
     assert "no origin nosuch; there are pytorch, pypi" in reply.json()["detail"]
 
 
+@pytest.mark.alone  # pip's seconds are counted
 @pytest.mark.parametrize("kind", ["newest", "23.2.1", "debian"])
 def test_pip_says_that_it_is_the_mirror_and_ends(origin, serve, body, tmp_path, kind):
     """Of a body that ends after nothing it says that the package may have been tampered with."""
