@@ -67,7 +67,7 @@ PREFIX ?= /usr/local
 install: $(BUILD)/build.ninja
 	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
 	@$(MAKE) --no-print-directory build
-	@DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --no-rebuild --quiet
+	@DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --no-rebuild --quiet --strip
 
 lint:
 	@scripts/bootstrap lint

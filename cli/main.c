@@ -9,6 +9,7 @@
 #include "cli/command_explain.h"
 #include "cli/command_indexes.h"
 #include "cli/command_setup.h"
+#include "cli/commit.h"
 #include "config/argument.h"
 #include "config/config.h"
 #include "server/serve.h"
@@ -54,6 +55,9 @@ int main(int argc, char **argv)
         return command_doctor(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
+        if (*COMMIT)
+            (void)puts("commit " COMMIT);
+        (void)puts("built with " LIBRARIES);
         return EXIT_SUCCESS;
     }
     if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h")) {

@@ -254,7 +254,7 @@ static void write_own_abi(const struct tags *t, char *ret, size_t size)
 
 static void add_cpython_rows(struct tags *t)
 {
-    char own[16];
+    char own[32];
     const char *stable = t->threaded ? "abi3t" : "abi3";
     bool has_stable = t->major > 3 || (t->major == 3 && t->minor >= ABI3_OLDEST);
 

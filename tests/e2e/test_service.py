@@ -21,6 +21,7 @@ from daemon import (
     binary,
     configuration,
     flat_and_pypi,
+    is_sanitized,
     official_mirror,
     run_wheelyard,
 )
@@ -416,6 +417,28 @@ def test_what_is_installed(installed, tmp_path):
     assert example.read_bytes() == shown.stdout
     done = run_wheelyard("config", "check", "--config", example, home=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version_tells_the_commit_and_the_libraries(tmp_path):
+    said = run_wheelyard("--version", home=tmp_path).stdout.splitlines()
+    assert re.fullmatch(r"wheelyard \d+\.\d+\.\d+", said[0])
+    head = ["git", "-C", ROOT, "rev-parse", "HEAD"]
+    commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout
+    if commit:
+        assert said.pop(1).startswith(f"commit {commit[:12]}")
+    assert re.search(r"^built with libmicrohttpd \d.*, libcurl \d.*, sqlite3 \d", said[1])
+
+
+@pytest.mark.alone  # it builds where the program under test stands
+def test_the_installed_program_is_hardened_and_stripped(installed):
+    if is_sanitized():
+        pytest.skip("a sanitizer's program is built otherwise")
+    program = installed / "bin/wheelyard"
+    shown = _quiet("readelf", "--file-header", "--program-headers", "--dynamic", "--wide", program)
+    assert "DYN (Position-Independent" in shown and "BIND_NOW" in shown and "GNU_RELRO" in shown
+    names = _quiet("nm", "--dynamic", program)
+    assert "__stack_chk_fail" in names and "__snprintf_chk" in names
+    assert ".debug_info" not in _quiet("readelf", "--sections", "--wide", program)
 
 
 def _quiet(*command, **environment):
