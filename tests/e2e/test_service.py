@@ -391,20 +391,24 @@ def test_a_mirror_that_stays_keeps_its_health(origin, mirrors, serve, manager):
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory):
+def installed(shared, tmp_path_factory):
     """`make install` of the build under test, for /usr, into a folder of its own."""
     if not (binary().parent / "build.ninja").exists():
         pytest.skip("the program under test does not stand where it was built")
-    folder = tmp_path_factory.mktemp("installed")
-    made = subprocess.run(
-        ["make", "install", f"BUILD={binary().parent}", f"DESTDIR={folder}", "PREFIX=/usr"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return folder / "usr"
+
+    def make():
+        folder = tmp_path_factory.mktemp("installed")
+        made = subprocess.run(
+            ["make", "install", f"BUILD={binary().parent}", f"DESTDIR={folder}", "PREFIX=/usr"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        return folder / "usr"
+
+    return shared("installed", make)
 
 
 @pytest.mark.alone  # it builds where the program under test stands
