@@ -426,10 +426,11 @@ def test_what_is_installed(installed, tmp_path):
 def test_version_tells_the_commit_and_the_libraries(tmp_path):
     said = run_wheelyard("--version", home=tmp_path).stdout.splitlines()
     assert re.fullmatch(r"wheelyard \d+\.\d+\.\d+", said[0])
-    head = ["git", "-C", ROOT, "rev-parse", "HEAD"]
-    commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout
-    if commit:
-        assert said.pop(1).startswith(f"commit {commit[:12]}")
+    if said[1].startswith("commit "):
+        commit = re.fullmatch(r"commit ([0-9a-f]{12})(-dirty)?", said.pop(1)).group(1)
+        _quiet("git", "-C", ROOT, "cat-file", "-e", commit)
+    else:
+        assert not (ROOT / ".git").exists()
     assert re.search(r"^built with libmicrohttpd \d.*, libcurl \d.*, sqlite3 \d", said[1])
 
 
