@@ -55,7 +55,7 @@ int main(int argc, char **argv)
         return command_doctor(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
-        if (*COMMIT)
+        if (strcmp(COMMIT, "unknown") != 0)
             (void)puts("commit " COMMIT);
         (void)puts("built with " LIBRARIES);
         return EXIT_SUCCESS;
