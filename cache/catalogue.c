@@ -68,9 +68,9 @@ struct visit {
         int (*place)(void *context, const struct catalogue_place *place);
         int (*ranges)(void *context, const char *files, bool honoured, int64_t when_s);
         int (*channel)(void *context, const char *origin, const char *name, int64_t listed_s);
-        int (*showing)(void *context, const struct catalogue_showing *showing);
+        int (*listed_row)(void *context, const struct catalogue_listed *listed_row);
         int (*local)(void *context, const struct catalogue_local *local);
-        int (*sighting)(void *context, const struct catalogue_sighting *sighting);
+        int (*first_seen)(void *context, const struct catalogue_first_seen *first_seen);
     };
     void *context;
 };
@@ -504,9 +504,9 @@ int catalogue_each_channel(struct catalogue *catalogue,
 
 /* ------------------------------------------------------------------ showings */
 
-int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_showing *s)
+int catalogue_put_listed(struct catalogue *catalogue, const struct catalogue_listed *s)
 {
-    return sql_change(catalogue->sql, PUT_SHOWING,
+    return sql_change(catalogue->sql, PUT_LISTED,
                       VALUES(sql_text(s->origin), sql_text(s->project), sql_text(s->path),
                              sql_text(s->channel), sql_text(s->requires_python),
                              sql_text(s->upload_time), sql_text(s->upload_time_source),
@@ -514,10 +514,10 @@ int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_sh
                              sql_integer(s->first_s), sql_integer(s->delisted_s)));
 }
 
-static int on_showing(void *context, const struct sql_row *row)
+static int on_listed(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;
-    const struct catalogue_showing showing = {
+    const struct catalogue_listed listed_row = {
         .origin = text(row, 0),
         .project = text(row, 1),
         .path = text(row, 2),
@@ -530,16 +530,16 @@ static int on_showing(void *context, const struct sql_row *row)
         .first_s = sql_row_integer(row, 9),
         .delisted_s = sql_row_integer(row, 10),
     };
-    return visit->showing(visit->context, &showing);
+    return visit->listed_row(visit->context, &listed_row);
 }
 
-int catalogue_each_showing(struct catalogue *catalogue, const char *origin, const char *project,
-                           int (*visit)(void *context, const struct catalogue_showing *showing),
+int catalogue_each_listed(struct catalogue *catalogue, const char *origin, const char *project,
+                           int (*visit)(void *context, const struct catalogue_listed *listed_row),
                            void *context)
 {
-    return visit_each(catalogue, origin ? EACH_SHOWING_OF : EACH_SHOWING,
-                      origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_showing,
-                      &(struct visit){.showing = visit, .context = context});
+    return visit_each(catalogue, origin ? EACH_LISTED_OF : EACH_LISTED,
+                      origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_listed,
+                      &(struct visit){.listed_row = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ files in folders */
@@ -587,18 +587,18 @@ int catalogue_each_local(struct catalogue *catalogue, const char *origin,
 
 /* ------------------------------------------------------------------ sightings */
 
-int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *s)
+int catalogue_put_first_seen(struct catalogue *catalogue, const struct catalogue_first_seen *s)
 {
-    return sql_change(catalogue->sql, PUT_SIGHTING,
+    return sql_change(catalogue->sql, PUT_FIRST_SEEN,
                       VALUES(sql_text(s->origin), sql_text(s->path), sql_text(s->project),
                              sql_integer(s->first_s), sql_integer(s->asked_s),
                              sql_integer(s->modified_s), sql_integer(s->size)));
 }
 
-static int on_sighting(void *context, const struct sql_row *row)
+static int on_first_seen(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;
-    const struct catalogue_sighting sighting = {
+    const struct catalogue_first_seen first_seen = {
         .origin = text(row, 0),
         .path = text(row, 1),
         .project = text(row, 2),
@@ -607,13 +607,13 @@ static int on_sighting(void *context, const struct sql_row *row)
         .modified_s = sql_row_integer(row, 5),
         .size = sql_row_integer(row, 6),
     };
-    return visit->sighting(visit->context, &sighting);
+    return visit->first_seen(visit->context, &first_seen);
 }
 
-int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+int catalogue_each_first_seen(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_first_seen *first_seen),
                             void *context)
 {
-    return visit_each(catalogue, EACH_SIGHTING, VALUES(sql_text(origin), sql_text(project)),
-                      on_sighting, &(struct visit){.sighting = visit, .context = context});
+    return visit_each(catalogue, EACH_FIRST_SEEN, VALUES(sql_text(origin), sql_text(project)),
+                      on_first_seen, &(struct visit){.first_seen = visit, .context = context});
 }

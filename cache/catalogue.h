@@ -201,7 +201,7 @@ int catalogue_each_channel(struct catalogue *catalogue,
 
 /* ---- showings: what listings said of files that we hold, the last time they did; one row per
  * file and channel (a scope of lists; "" where there is none) ---- */
-struct catalogue_showing {
+struct catalogue_listed {
     const char *origin, *project, *path, *channel;
     const char *requires_python;    /* or NULL, as are the next two */
     const char *upload_time;        /* RFC 3339 */
@@ -211,10 +211,10 @@ struct catalogue_showing {
     int64_t first_s;           /* of the first showing, which stays */
     int64_t delisted_s;        /* since when no list has it; 0: one does */
 };
-int catalogue_put_showing(struct catalogue *catalogue, const struct catalogue_showing *showing);
+int catalogue_put_listed(struct catalogue *catalogue, const struct catalogue_listed *listed_row);
 /* Of a project; origin NULL: all of them. */
-int catalogue_each_showing(struct catalogue *catalogue, const char *origin, const char *project,
-                           int (*visit)(void *context, const struct catalogue_showing *showing),
+int catalogue_each_listed(struct catalogue *catalogue, const char *origin, const char *project,
+                           int (*visit)(void *context, const struct catalogue_listed *listed_row),
                            void *context);
 
 /* ---- local: files that lie in folders of other people's, and what was read out of them; good as
@@ -235,7 +235,7 @@ int catalogue_each_local(struct catalogue *catalogue, const char *origin,
                          void *context);
 
 /* ---- sightings: of a listed file, what its listing does not say ---- */
-struct catalogue_sighting {
+struct catalogue_first_seen {
     const char *origin, *path;
     const char *project; /* normalised */
     int64_t first_s;     /* when it was listed first; the earliest that was put stays */
@@ -243,8 +243,8 @@ struct catalogue_sighting {
     int64_t modified_s;  /* what that said; -1: nothing */
     int64_t size;        /* likewise; where the file's row has another, that one */
 };
-int catalogue_put_sighting(struct catalogue *catalogue, const struct catalogue_sighting *sighting);
+int catalogue_put_first_seen(struct catalogue *catalogue, const struct catalogue_first_seen *first_seen);
 /* By path, as strcmp orders. */
-int catalogue_each_sighting(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_sighting *sighting),
+int catalogue_each_first_seen(struct catalogue *catalogue, const char *origin, const char *project,
+                            int (*visit)(void *context, const struct catalogue_first_seen *first_seen),
                             void *context);

@@ -25,7 +25,7 @@
 #include "config/config.h"
 #include "config/setup.h"
 #include "config/user.h"
-#include "control/ask.h"
+#include "control/http_get.h"
 #include "control/control_client.h"
 #include "control/doctor_disk.h"
 #include "control/findings.h"
@@ -35,7 +35,7 @@ enum {
     OUTPUT_MAX_BYTES = 4 << 20,
     STATUS_MAX_BYTES = 16 << 20,
     ANSWER_S = 10,   /* of an address */
-    EXAMINE_S = 120, /* of the daemon, whose own limit is shorter */
+    DIAGNOSE_S = 120, /* of the daemon, whose own limit is shorter */
     HOLDER_BYTES = 400,
 };
 
@@ -197,7 +197,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
     int status = 0;
 
     buf_init(&body, STATUS_MAX_BYTES);
-    int r = ask_get_within(url, "/-/status", "application/json", ANSWER_S, &status, &body);
+    int r = http_get_within(url, "/-/status", "application/json", ANSWER_S, &status, &body);
     if (r == ERROR_UNREACHABLE)
         nobody_listens(d, url, is_optional);
     else if (r == ERROR_BAD_REQUEST)
@@ -219,7 +219,7 @@ static void look_at_addresses(struct doctor *d)
         return;
     }
     for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++) {
-        auto_free char *url = ask_url_of_listen(*listen);
+        auto_free char *url = http_url_of_listen(*listen);
 
         if (url && !str_ends(url, ":0")) /* else nobody knows which */
             look_at_address(d, url, d->config.listen_is_default && d->reached);
@@ -259,7 +259,7 @@ static bool look_through_daemon(struct doctor *d)
     buf_init(&places, OUTPUT_MAX_BYTES);
     if (!given && d->has_config)
         given = d->config.socket;
-    int r = control_client_open(given, EXAMINE_S, &client, &places);
+    int r = control_client_open(given, DIAGNOSE_S, &client, &places);
     if (r == 0) {
         bool done = ask_daemon(d, &client);
         control_client_close(&client);

@@ -12,13 +12,13 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-#include "cli/asking.h"
+#include "cli/query.h"
 #include "cli/claim_lines.h"
-#include "control/ask.h"
+#include "control/http_get.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20 };
 
-static const struct asking_command command = {
+static const struct query_command command = {
     .name = "explain",
     .takes_target = true,
     .usage =
@@ -49,7 +49,7 @@ static int own_glibc(void)
     return major == 2 ? minor : 0;
 }
 
-static const char *index_name(const struct asking *a)
+static const char *index_name(const struct query *a)
 {
     return *a->index ? a->index : "simple";
 }
@@ -72,7 +72,7 @@ static void line(struct buf *to, const char *name, const char *value)
 }
 
 struct explanation {
-    struct asking asking;
+    struct query query;
     struct choice *choice; /* NULL: there is no such page */
     size_t best;
     char tag[3 * (TAG_MAX_BYTES + 1)];
@@ -82,7 +82,7 @@ struct explanation {
 
 static void print_file(const struct explanation *e, struct buf *to)
 {
-    const struct asking *a = &e->asking;
+    const struct query *a = &e->query;
     const struct json *f = a->entries[e->best];
     const char *href = json_string(json_member(f, "url"));
     auto_free char *url = NULL;
@@ -91,11 +91,11 @@ static void print_file(const struct explanation *e, struct buf *to)
     buf_init(&text, OUTPUT_MAX_BYTES);
     buf_printf(to, "%s\n", a->files[e->best].name);
     line(to, "tag", *e->tag ? e->tag : "none: a source archive, which has to be built");
-    asking_write_size(a, e->best, " ", &text);
+    query_write_size(a, e->best, " ", &text);
     line(to, "size", text.data);
     line(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
     buf_clear(&text);
-    asking_write_mirrors(a, e->best, &text);
+    query_write_mirrors(a, e->best, &text);
     line(to, "mirrors", text.data);
     if (a->files[e->best].yanked)
         line(to, "yanked", "yes, and taken only because it is pinned");
@@ -109,7 +109,7 @@ static void print_file(const struct explanation *e, struct buf *to)
 
 static void print_none(const struct explanation *e, struct buf *to)
 {
-    const struct asking *a = &e->asking;
+    const struct query *a = &e->query;
 
     buf_printf(to, "nothing fits %s for Python %s on %s in %s\n", a->requirement, a->python,
                a->platform, index_name(a));
@@ -119,7 +119,7 @@ static void print_none(const struct explanation *e, struct buf *to)
 
 static void print_json(const struct explanation *e, struct buf *to)
 {
-    const struct asking *a = &e->asking;
+    const struct query *a = &e->query;
     bool fits = e->best != CHOICE_NONE;
 
     buf_putc(to, '{');
@@ -135,16 +135,16 @@ static void print_json(const struct explanation *e, struct buf *to)
         buf_printf(to, "%zu", choice_version_count(e->choice));
         json_write_name(to, "file");
         buf_putc(to, '{');
-        asking_write_file(a, e->best, to);
+        query_write_file(a, e->best, to);
         json_write_member(to, "tag", e->tag);
         claim_lines_copy(e->claims, to);
         buf_putc(to, '}');
     }
     json_write_name(to, fits ? "newer" : "reasons");
-    asking_write_lines(e->reasons.data, to);
+    query_write_lines(e->reasons.data, to);
     if (!fits) {
         json_write_name(to, "others");
-        asking_write_lines(e->others.data, to);
+        query_write_lines(e->others.data, to);
     }
     buf_puts(to, "}\n");
 }
@@ -152,7 +152,7 @@ static void print_json(const struct explanation *e, struct buf *to)
 /* All that is to be said, into `reasons` and `others`. */
 static int judge(struct explanation *e, const struct tags *tags)
 {
-    struct asking *a = &e->asking;
+    struct query *a = &e->query;
 
     e->best = CHOICE_NONE;
     if (a->refusal) {
@@ -176,13 +176,13 @@ static int judge(struct explanation *e, const struct tags *tags)
 static void ask_claims(struct explanation *e)
 {
     static const char folder[] = "/files/";
-    struct asking *a = &e->asking;
+    struct query *a = &e->query;
     const char *href = json_string(json_member(a->entries[e->best], "url"));
     auto_free char *url = NULL, *page_url = NULL, *target = NULL;
     auto_buf struct buf body;
     int status = 0;
 
-    buf_init(&body, ASK_MAX_BYTES);
+    buf_init(&body, HTTP_GET_MAX_BYTES);
     if (!href || url_resolve(a->page_url, href, &url))
         return;
     const char *file = strstr(url, folder);
@@ -192,7 +192,7 @@ static void ask_claims(struct explanation *e)
                         file + strlen(folder));
     page_url = a->page_url;
     a->page_url = NULL;
-    if (target && asking_ask(a, target, &status, &body) == ASKING_GO && status == 200)
+    if (target && query_ask(a, target, &status, &body) == QUERY_GO && status == 200)
         (void)json_parse(body.data, body.len, &e->claims);
     free(a->page_url);
     a->page_url = page_url;
@@ -203,8 +203,8 @@ static int explain(struct explanation *e, const struct tags *tags)
 {
     auto_buf struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    int code = asking_fetch(&e->asking);
-    if (code != ASKING_GO)
+    int code = query_fetch(&e->query);
+    if (code != QUERY_GO)
         return code;
     int r = judge(e, tags);
     if (r) {
@@ -213,19 +213,19 @@ static int explain(struct explanation *e, const struct tags *tags)
     }
     if (e->best != CHOICE_NONE)
         ask_claims(e);
-    if (e->asking.as_json)
+    if (e->query.as_json)
         print_json(e, &text);
     else if (e->best == CHOICE_NONE)
         print_none(e, &text);
     else
         print_file(e, &text);
-    return asking_print(&text, e->best == CHOICE_NONE ? EXIT_NO : EXIT_YES);
+    return query_print(&text, e->best == CHOICE_NONE ? EXIT_NO : EXIT_YES);
 }
 
 /* The target is checked before anybody is asked. */
 static int run(struct explanation *e)
 {
-    struct asking *a = &e->asking;
+    struct query *a = &e->query;
     struct tags *tags;
 
     if (!a->python) {
@@ -246,16 +246,16 @@ static int run(struct explanation *e)
 int command_explain(int argc, char **argv)
 {
     struct explanation e = {.best = CHOICE_NONE};
-    int code = asking_parse(argc, argv, &command, &e.asking);
+    int code = query_parse(argc, argv, &command, &e.query);
 
     buf_init(&e.reasons, OUTPUT_MAX_BYTES);
     buf_init(&e.others, OUTPUT_MAX_BYTES);
-    if (code == ASKING_GO)
+    if (code == QUERY_GO)
         code = run(&e);
     buf_release(&e.reasons);
     buf_release(&e.others);
     choice_free(e.choice);
     json_free(e.claims);
-    asking_release(&e.asking);
+    query_release(&e.query);
     return code;
 }

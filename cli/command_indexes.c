@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cli/asking.h"
+#include "cli/query.h"
 #include "config/argument.h"
 #include "config/setup.h"
-#include "control/ask.h"
+#include "control/http_get.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20 };
 
-static const struct asking_command command = {
+static const struct query_command command = {
     .name = "indexes",
     .usage =
         "usage: wheelyard indexes [--json] [FLAGS]\n\n"
@@ -29,9 +29,9 @@ static const struct asking_command command = {
 
 static const char *const flags[] = {"--json", "--url", "--config", "--help", NULL};
 
-static int parse(int argc, char **argv, struct asking *ret)
+static int parse(int argc, char **argv, struct query *ret)
 {
-    *ret = (struct asking){.command = &command, .index = ""};
+    *ret = (struct query){.command = &command, .index = ""};
     for (int i = 0; i < argc; i++) {
         const char *value;
 
@@ -49,7 +49,7 @@ static int parse(int argc, char **argv, struct asking *ret)
         }
     }
     setup_take_url(&ret->url, &ret->index, &ret->url_own, &ret->index_own);
-    return ASKING_GO;
+    return QUERY_GO;
 }
 
 static const char *text_of(const struct json *row, const char *name)
@@ -91,7 +91,7 @@ static void write_channels(const struct json *all, struct buf *to)
         buf_putc(to, '\n');
 }
 
-static int print(struct asking *a, int status, const struct buf *body)
+static int print(struct query *a, int status, const struct buf *body)
 {
     auto_buf struct buf text;
 
@@ -107,21 +107,21 @@ static int print(struct asking *a, int status, const struct buf *body)
         write_indexes(a->page, &text);
         write_channels(a->page, &text);
     }
-    return asking_print(&text, EXIT_YES);
+    return query_print(&text, EXIT_YES);
 }
 
 int command_indexes(int argc, char **argv)
 {
-    struct asking a;
+    struct query a;
     auto_buf struct buf body;
     int status = 0;
 
-    buf_init(&body, ASK_MAX_BYTES);
+    buf_init(&body, HTTP_GET_MAX_BYTES);
     int code = parse(argc, argv, &a);
-    if (code == ASKING_GO)
-        code = asking_ask(&a, "/-/indexes", &status, &body);
-    if (code == ASKING_GO)
+    if (code == QUERY_GO)
+        code = query_ask(&a, "/-/indexes", &status, &body);
+    if (code == QUERY_GO)
         code = print(&a, status, &body);
-    asking_release(&a);
+    query_release(&a);
     return code;
 }

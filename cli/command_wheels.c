@@ -6,13 +6,13 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "cli/asking.h"
+#include "cli/query.h"
 #include "cli/command_explain.h"
 #include "index/version.h"
 
 enum { OUTPUT_MAX_BYTES = 64 << 20, COLUMNS_MAX = 64, CELL_MAX = 32, GAP = 2 };
 
-static const struct asking_command command = {
+static const struct query_command command = {
     .name = "wheels",
     .usage =
         "usage: wheelyard wheels REQUIREMENT [--index NAME] [FLAGS]\n\n"
@@ -37,7 +37,7 @@ struct cell {
 };
 
 struct matrix {
-    struct asking asking;
+    struct query query;
     struct cell *cells; /* newest version first, then platform, then Python */
     size_t count;
     const char *columns[COLUMNS_MAX]; /* Pythons, oldest first */
@@ -71,7 +71,7 @@ static int by_python(const void *x, const void *y)
 /* Takes the wheels that the specifiers admit. */
 static int collect(struct matrix *m)
 {
-    struct asking *a = &m->asking;
+    struct query *a = &m->query;
 
     m->cells = calloc(a->file_count + 1, sizeof(*m->cells));
     if (!m->cells)
@@ -133,7 +133,7 @@ static void write_cell(const struct matrix *m, size_t start, size_t end, const c
         if (strcmp(m->cells[i].python, python) != 0)
             continue;
         if (found++ == 0)
-            asking_write_size(&m->asking, m->cells[i].file, "", to);
+            query_write_size(&m->query, m->cells[i].file, "", to);
     }
     buf_puts(to, found == 0 ? "-" : found > 1 ? "+" : "");
 }
@@ -160,7 +160,7 @@ static void write_row_mirrors(const struct matrix *m, size_t start, size_t end, 
     struct seen seen = {0};
 
     for (size_t i = start; i < end; i++) {
-        const struct json *f = m->asking.entries[m->cells[i].file];
+        const struct json *f = m->query.entries[m->cells[i].file];
         const struct json *mirror = json_first(json_member(f, "_mirrors"));
 
         for (; mirror; mirror = json_next(mirror))
@@ -168,8 +168,8 @@ static void write_row_mirrors(const struct matrix *m, size_t start, size_t end, 
                 write_once(&seen, json_string(mirror), to);
     }
     for (size_t i = start; i < end; i++)
-        if (asking_is_delisted(&m->asking, m->cells[i].file))
-            write_once(&seen, ASKING_DELISTED, to);
+        if (query_is_delisted(&m->query, m->cells[i].file))
+            write_once(&seen, QUERY_DELISTED, to);
 }
 
 static void widen(int *width, const char *text)
@@ -223,7 +223,7 @@ static void write_matrix(struct matrix *m, struct buf *to)
 
 static void write_json(const struct matrix *m, struct buf *to)
 {
-    const struct asking *a = &m->asking;
+    const struct query *a = &m->query;
 
     buf_putc(to, '{');
     json_write_member(to, "project", a->project);
@@ -238,7 +238,7 @@ static void write_json(const struct matrix *m, struct buf *to)
         json_write_member(to, "version", m->cells[i].name.version);
         json_write_member(to, "python", m->cells[i].python);
         json_write_member(to, "platform", m->cells[i].platform);
-        asking_write_file(a, m->cells[i].file, to);
+        query_write_file(a, m->cells[i].file, to);
         buf_putc(to, '}');
     }
     buf_puts(to, "]}\n");
@@ -246,7 +246,7 @@ static void write_json(const struct matrix *m, struct buf *to)
 
 static void write_none(const struct matrix *m, struct buf *to)
 {
-    const struct asking *a = &m->asking;
+    const struct query *a = &m->query;
 
     buf_printf(to, "no wheel of %s in %s%s%s\n", a->requirement, *a->index ? a->index : "simple",
                a->refusal ? ": " : "", a->refusal ? a->refusal : "");
@@ -256,8 +256,8 @@ static int run(struct matrix *m)
 {
     auto_buf struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    int code = asking_fetch(&m->asking);
-    if (code != ASKING_GO)
+    int code = query_fetch(&m->query);
+    if (code != QUERY_GO)
         return code;
     int r = collect(m);
     if (r) {
@@ -265,25 +265,25 @@ static int run(struct matrix *m)
         return EXIT_NO;
     }
     collect_columns(m);
-    if (m->asking.as_json)
+    if (m->query.as_json)
         write_json(m, &text);
     else if (m->count)
         write_matrix(m, &text);
     else
         write_none(m, &text);
-    return asking_print(&text, m->count ? EXIT_YES : EXIT_NO);
+    return query_print(&text, m->count ? EXIT_YES : EXIT_NO);
 }
 
 int command_wheels(int argc, char **argv)
 {
     struct matrix m = {.count = 0};
-    int code = asking_parse(argc, argv, &command, &m.asking);
+    int code = query_parse(argc, argv, &command, &m.query);
 
-    if (code == ASKING_GO)
+    if (code == QUERY_GO)
         code = run(&m);
     for (size_t i = 0; i < m.count; i++)
         file_name_release(&m.cells[i].name);
     free(m.cells);
-    asking_release(&m.asking);
+    query_release(&m.query);
     return code;
 }

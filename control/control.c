@@ -28,18 +28,18 @@
 #include "control/control_request.h"
 
 enum {
-    GUESTS_MOST = 16,
+    CLIENTS_MOST = 16,
     LANE_THREADS = 4,
     BACKLOG = 16,
     IDLE_MS = 10000, /* of a client that neither asks nor takes its reply */
     REPLY_MAX_BYTES = 64 << 20,
 };
 
-enum guest_state { GUEST_READING, GUEST_WORKING, GUEST_WRITING };
+enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 
 /* While WORKING a guest belongs to the lane, else to the control thread; the state hands it over.
  */
-struct guest {
+struct client {
     struct job job;
     struct control *control;
     int fd; /* -1: the place is free */
@@ -57,20 +57,20 @@ struct control {
     _Atomic bool stopping;
     pthread_t thread;
     struct lane *lane;
-    struct guest guests[GUESTS_MOST];
+    struct client clients[CLIENTS_MOST];
 };
 
 /* ------------------------------------------------------------------ guests */
 
-static void guest_open(struct control *c, int fd)
+static void client_open(struct control *c, int fd)
 {
-    for (size_t i = 0; i < GUESTS_MOST; i++) {
-        struct guest *g = &c->guests[i];
+    for (size_t i = 0; i < CLIENTS_MOST; i++) {
+        struct client *g = &c->clients[i];
         if (g->fd >= 0)
             continue;
         g->control = c;
         g->fd = fd;
-        g->state = GUEST_READING;
+        g->state = CLIENT_READING;
         g->written = 0;
         g->deadline_ms = clock_monotonic_ms() + IDLE_MS;
         buf_init(&g->in, CONTROL_REQUEST_MAX_BYTES);
@@ -80,7 +80,7 @@ static void guest_open(struct control *c, int fd)
     (void)close(fd);
 }
 
-static void guest_close(struct guest *g)
+static void client_close(struct client *g)
 {
     buf_release(&g->in);
     buf_release(&g->out);
@@ -94,7 +94,7 @@ static void wake(struct control *c)
     (void)!write(c->wake, &one, sizeof(one));
 }
 
-static void answer(struct guest *g, const char *line, size_t len)
+static void answer(struct client *g, const char *line, size_t len)
 {
     struct control_request request = {.count = 0};
     if (control_request_parse(line, len, &request)) {
@@ -111,9 +111,9 @@ static void answer(struct guest *g, const char *line, size_t len)
 }
 
 /* On the lane. The line that was answered leaves the buffer; what follows it is the next one. */
-static void guest_run(struct job *job)
+static void client_run(struct job *job)
 {
-    struct guest *g = container_of(job, struct guest, job);
+    struct client *g = container_of(job, struct client, job);
     size_t len = (size_t)((char *)memchr(g->in.data, '\n', g->in.len) - g->in.data);
     answer(g, g->in.data, len);
     if (g->out.error) {
@@ -126,22 +126,22 @@ static void guest_run(struct job *job)
     buf_puts(&g->in, rest ? rest : "");
     g->written = 0;
     struct control *c = g->control; /* the guest may be gone once it is handed over */
-    g->state = GUEST_WRITING;
+    g->state = CLIENT_WRITING;
     wake(c);
 }
 
 /* True when a whole request is there, and on its way. */
-static bool guest_begin(struct guest *g)
+static bool client_begin(struct client *g)
 {
     if (!memchr(g->in.data, '\n', g->in.len))
         return false;
-    g->state = GUEST_WORKING;
-    g->job.run = guest_run;
+    g->state = CLIENT_WORKING;
+    g->job.run = client_run;
     lane_post(g->control->lane, &g->job);
     return true;
 }
 
-static void guest_read(struct guest *g)
+static void client_read(struct client *g)
 {
     char block[4096];
     ssize_t n = recv(g->fd, block, sizeof(block), MSG_DONTWAIT);
@@ -150,20 +150,20 @@ static void guest_read(struct guest *g)
     if (n > 0)
         buf_add(&g->in, block, (size_t)n);
     if (n <= 0 || g->in.error) {
-        guest_close(g);
+        client_close(g);
         return;
     }
-    (void)guest_begin(g);
+    (void)client_begin(g);
 }
 
-static void guest_write(struct guest *g)
+static void client_write(struct client *g)
 {
     ssize_t n =
         send(g->fd, g->out.data + g->written, g->out.len - g->written, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0) {
-        guest_close(g);
+        client_close(g);
         return;
     }
     g->written += (size_t)n;
@@ -171,8 +171,8 @@ static void guest_write(struct guest *g)
     if (g->written < g->out.len)
         return;
     buf_clear(&g->out);
-    g->state = GUEST_READING;
-    (void)guest_begin(g);
+    g->state = CLIENT_READING;
+    (void)client_begin(g);
 }
 
 /* ------------------------------------------------------------------- thread */
@@ -185,38 +185,38 @@ static bool is_trusted(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void accept_guest(struct control *c)
+static void accept_client(struct control *c)
 {
     int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
     if (is_trusted(fd))
-        guest_open(c, fd);
+        client_open(c, fd);
     else
         (void)close(fd);
 }
 
 /* Who is due; fds[0] and [1] are our own. */
-static nfds_t watch(struct control *c, struct pollfd *fds, struct guest **who, int *ret_wait_ms)
+static nfds_t watch(struct control *c, struct pollfd *fds, struct client **who, int *ret_wait_ms)
 {
     int64_t now_ms = clock_monotonic_ms(), wait_ms = -1;
     nfds_t count = 2;
     fds[0] = (struct pollfd){.fd = c->listener, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = c->wake, .events = POLLIN};
-    for (size_t i = 0; i < GUESTS_MOST; i++) {
-        struct guest *g = &c->guests[i];
-        int state = g->fd < 0 ? GUEST_WORKING : g->state;
-        if (state == GUEST_WORKING)
+    for (size_t i = 0; i < CLIENTS_MOST; i++) {
+        struct client *g = &c->clients[i];
+        int state = g->fd < 0 ? CLIENT_WORKING : g->state;
+        if (state == CLIENT_WORKING)
             continue;
         if (g->deadline_ms <= now_ms) {
-            guest_close(g);
+            client_close(g);
             continue;
         }
         if (wait_ms < 0 || g->deadline_ms - now_ms < wait_ms)
             wait_ms = g->deadline_ms - now_ms;
         who[count] = g;
         fds[count++] = (struct pollfd){
-            .fd = g->fd, .events = (short)(state == GUEST_READING ? POLLIN : POLLOUT)};
+            .fd = g->fd, .events = (short)(state == CLIENT_READING ? POLLIN : POLLOUT)};
     }
     *ret_wait_ms = (int)wait_ms;
     return count;
@@ -225,8 +225,8 @@ static nfds_t watch(struct control *c, struct pollfd *fds, struct guest **who, i
 static void *control_thread(void *arg)
 {
     struct control *c = arg;
-    struct pollfd fds[GUESTS_MOST + 2];
-    struct guest *who[GUESTS_MOST + 2];
+    struct pollfd fds[CLIENTS_MOST + 2];
+    struct client *who[CLIENTS_MOST + 2];
     while (!c->stopping) {
         int wait_ms;
         nfds_t count = watch(c, fds, who, &wait_ms);
@@ -235,21 +235,21 @@ static void *control_thread(void *arg)
         uint64_t seen;
         if (fds[1].revents) {
             (void)!read(c->wake, &seen, sizeof(seen));
-            for (size_t i = 0; i < GUESTS_MOST;
+            for (size_t i = 0; i < CLIENTS_MOST;
                  i++) /* the time the work took is not the client's */
-                if (c->guests[i].fd >= 0 && c->guests[i].state == GUEST_WRITING)
-                    c->guests[i].deadline_ms = clock_monotonic_ms() + IDLE_MS;
+                if (c->clients[i].fd >= 0 && c->clients[i].state == CLIENT_WRITING)
+                    c->clients[i].deadline_ms = clock_monotonic_ms() + IDLE_MS;
         }
         for (nfds_t i = 2; i < count; i++) {
             if (!fds[i].revents)
                 continue;
             if (fds[i].events == POLLIN)
-                guest_read(who[i]);
+                client_read(who[i]);
             else
-                guest_write(who[i]);
+                client_write(who[i]);
         }
         if (fds[0].revents)
-            accept_guest(c);
+            accept_client(c);
     }
     return NULL;
 }
@@ -355,9 +355,9 @@ static void remove_socket(const struct control *c)
 static void control_free(struct control *c)
 {
     lane_free(c->lane);
-    for (size_t i = 0; i < GUESTS_MOST; i++)
-        if (c->guests[i].fd >= 0)
-            guest_close(&c->guests[i]);
+    for (size_t i = 0; i < CLIENTS_MOST; i++)
+        if (c->clients[i].fd >= 0)
+            client_close(&c->clients[i]);
     remove_socket(c);
     cleanup_close(&c->listener);
     cleanup_close(&c->wake);
@@ -391,8 +391,8 @@ void control_start(struct engine *engine, const char *given, struct control **re
         return;
     c->engine = engine;
     c->listener = c->wake = -1;
-    for (size_t i = 0; i < GUESTS_MOST; i++)
-        c->guests[i].fd = -1;
+    for (size_t i = 0; i < CLIENTS_MOST; i++)
+        c->clients[i].fd = -1;
     if (start(c, given)) {
         control_free(c);
         return;

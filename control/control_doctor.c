@@ -12,10 +12,10 @@
 
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 
-DEFINE_CLEANUP(struct examination, examination_free)
+DEFINE_CLEANUP(struct diagnosis, diagnosis_free)
 
 /* Mirrors are asked for another channel then, which nobody asked about. */
-static void judge_index(const struct examination *x, const char *index, struct findings *to)
+static void judge_index(const struct diagnosis *x, const char *index, struct findings *to)
 {
     struct index_view view;
     auto_buf struct buf remedy;
@@ -31,13 +31,13 @@ static void judge_index(const struct examination *x, const char *index, struct f
 void control_doctor(struct engine *engine, const struct control_request *request,
                     const _Atomic bool *stop, struct buf *reply)
 {
-    AUTO(examination_free) struct examination *x = NULL;
+    AUTO(diagnosis_free) struct diagnosis *x = NULL;
     const char *project = request->words[2];
-    struct examine_options options = {.index = request->words[1],
+    struct diagnose_options options = {.index = request->words[1],
                                       .project = *project ? project : NULL,
                                       .limit_ms = CONTROL_DOCTOR_MS};
     struct findings findings = {.error = 0};
-    int r = engine_examine(engine, &options, stop, &x);
+    int r = engine_diagnose(engine, &options, stop, &x);
 
     if (r == 0) {
         doctor_disk(x->cache_dir, x->max_size, x->min_free, x->has_room, &findings);

@@ -42,7 +42,7 @@ static const struct kind {
     {TMPFS_MAGIC, "tmpfs", "it is memory: a reboot forgets what was kept"},
 };
 
-static void examine_kind(int fd, const char *dir, struct findings *to)
+static void diagnose_kind(int fd, const char *dir, struct findings *to)
 {
     struct statfs fs;
 
@@ -55,7 +55,7 @@ static void examine_kind(int fd, const char *dir, struct findings *to)
                          kinds[i].name, kinds[i].trouble);
 }
 
-static void examine_abilities(int file, const char *dir, struct findings *to)
+static void diagnose_abilities(int file, const char *dir, struct findings *to)
 {
     static const char remedy[] = "set cache_dir to a local disk (ext4, XFS, Btrfs)";
     struct stat st;
@@ -95,7 +95,7 @@ static int open_trial(const char *dir)
 
 /* -------------------------------------------------------------------- room */
 
-static void examine_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
+static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
                          struct findings *to)
 {
     char free_text[FINDINGS_SIZE_TEXT], limit[FINDINGS_SIZE_TEXT], total_text[FINDINGS_SIZE_TEXT];
@@ -177,7 +177,7 @@ void doctor_disk(const char *dir, int64_t max_size, int64_t min_free, bool has_r
         refused(dir, errno, to);
         return;
     }
-    examine_kind(folder, dir, to);
-    examine_abilities(file, dir, to);
-    examine_room(dir, max_size, min_free, has_room, to);
+    diagnose_kind(folder, dir, to);
+    diagnose_abilities(file, dir, to);
+    diagnose_room(dir, max_size, min_free, has_room, to);
 }

@@ -21,7 +21,7 @@ static bool says(const char *text, const char *word)
 }
 
 /* What to do about a request that did not come through. */
-static const char *remedy_of(const struct examined_step *step)
+static const char *remedy_of(const struct diagnosed_step *step)
 {
     const char *text = step->detail;
 
@@ -41,7 +41,7 @@ static const char *remedy_of(const struct examined_step *step)
     return "look at the network, and at proxy; take the mirror out if it is gone";
 }
 
-static const char *check_of(const struct examined_step *step, const char *otherwise)
+static const char *check_of(const struct diagnosed_step *step, const char *otherwise)
 {
     const char *text = step->detail;
     bool is_tls = says(text, "certificate") || says(text, "SSL") || says(text, "TLS");
@@ -49,7 +49,7 @@ static const char *check_of(const struct examined_step *step, const char *otherw
     return is_tls ? "mirror-tls" : otherwise;
 }
 
-static void failed_step(const struct examined_step *step, const char *check, const char *subject,
+static void failed_step(const struct diagnosed_step *step, const char *check, const char *subject,
                         const char *url, struct findings *to)
 {
     findings_add(to, FINDING_FAILED, check_of(step, check), subject, remedy_of(step), "%s: %s", url,
@@ -58,9 +58,9 @@ static void failed_step(const struct examined_step *step, const char *check, con
 
 /* ----------------------------------------------------------------- listing */
 
-static void listing_failed(const struct examined *x, const char *subject, struct findings *to)
+static void listing_failed(const struct diagnosed *x, const char *subject, struct findings *to)
 {
-    const struct examined_step *step = &x->listing;
+    const struct diagnosed_step *step = &x->listing;
 
     if (step->error == ERROR_GONE)
         findings_add(to, FINDING_WARNING, "mirror-listing", subject,
@@ -101,7 +101,7 @@ static bool is_official(const struct origin *origin, const char *host)
     return is;
 }
 
-static void examine_redirect(const struct examined *x, const char *subject, struct findings *to)
+static void diagnose_redirect(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     const char *host = x->range.error == 0 ? x->range.host : x->head.host;
     struct url url;
@@ -118,7 +118,7 @@ static void examine_redirect(const struct examined *x, const char *subject, stru
     url_release(&url);
 }
 
-static void examine_speed(const struct examined *x, const char *subject, struct findings *to)
+static void diagnose_speed(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     char rate[FINDINGS_SIZE_TEXT];
 
@@ -129,7 +129,7 @@ static void examine_speed(const struct examined *x, const char *subject, struct 
                  "put faster mirrors beside it, or a proxy before it", "slow: %s/s", rate);
 }
 
-static void examine_file(const struct examined *x, const char *subject, struct findings *to)
+static void diagnose_file(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     bool has_head = x->head.error == 0;
 
@@ -156,13 +156,13 @@ static void examine_file(const struct examined *x, const char *subject, struct f
                      "add a mirror that honours them: without, metadata costs whole wheels and no "
                      "download is resumed",
                      "ignores ranges");
-    examine_redirect(x, subject, to);
-    examine_speed(x, subject, to);
+    diagnose_redirect(x, subject, to);
+    diagnose_speed(x, subject, to);
 }
 
 /* ----------------------------------------------------------------- mirrors */
 
-static void summarise(const struct examined *x, const char *subject, struct findings *to)
+static void summarise(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     char rate[FINDINGS_SIZE_TEXT] = "";
 
@@ -177,7 +177,7 @@ static void summarise(const struct examined *x, const char *subject, struct find
                  *rate ? "/s" : "");
 }
 
-static void examine_mirror(const struct examined *x, struct findings *to)
+static void diagnose_mirror(const struct diagnosed *x, struct findings *to)
 {
     char subject[SUBJECT_BYTES];
 
@@ -203,7 +203,7 @@ static void examine_mirror(const struct examined *x, struct findings *to)
                      "%zu of its %zu links lead to %s, outside the origin: %s", x->elsewhere_count,
                      x->file_count, x->elsewhere_hosts, x->page);
     if (x->file)
-        examine_file(x, subject, to);
+        diagnose_file(x, subject, to);
     else if (!x->elsewhere_count)
         findings_add(to, FINDING_WARNING, "mirror-file", subject,
                      "ask with --project for one of which it has files", "%s lists no file of %s",
@@ -211,7 +211,7 @@ static void examine_mirror(const struct examined *x, struct findings *to)
 }
 
 /* Of all of an origin's mirrors that listed something. */
-static void examine_digests(const struct examination *x, const struct origin *origin,
+static void diagnose_digests(const struct diagnosis *x, const struct origin *origin,
                             struct findings *to)
 {
     size_t files = 0, digests = 0;
@@ -231,7 +231,7 @@ static void examine_digests(const struct examination *x, const struct origin *or
 
 /* ----------------------------------------------------------------- folders */
 
-static void examine_folder(const struct examined_folder *x, struct findings *to)
+static void diagnose_folder(const struct diagnosed_folder *x, struct findings *to)
 {
     const char *subject = x->origin->name, *place = x->origin->directory;
 
@@ -258,9 +258,9 @@ static void examine_folder(const struct examined_folder *x, struct findings *to)
 /* ------------------------------------------------------------------- clock */
 
 /* The mirror that agrees with us best vouches for both. */
-static void examine_clock(const struct examination *x, struct findings *to)
+static void diagnose_clock(const struct diagnosis *x, struct findings *to)
 {
-    const struct examined *best = NULL;
+    const struct diagnosed *best = NULL;
 
     for (size_t i = 0; i < x->count; i++)
         if (x->list[i].has_clock && (!best || llabs(x->list[i].skew_s) < llabs(best->skew_s)))
@@ -279,14 +279,14 @@ static void examine_clock(const struct examination *x, struct findings *to)
                      best->mirror->name);
 }
 
-void doctor_mirrors(const struct examination *x, struct findings *to)
+void doctor_mirrors(const struct diagnosis *x, struct findings *to)
 {
     for (size_t i = 0; i < x->count; i++) {
-        examine_mirror(&x->list[i], to);
+        diagnose_mirror(&x->list[i], to);
         if (i + 1 == x->count || x->list[i + 1].origin != x->list[i].origin)
-            examine_digests(x, x->list[i].origin, to);
+            diagnose_digests(x, x->list[i].origin, to);
     }
     for (size_t i = 0; i < x->folder_count; i++)
-        examine_folder(&x->folders[i], to);
-    examine_clock(x, to);
+        diagnose_folder(&x->folders[i], to);
+    diagnose_clock(x, to);
 }

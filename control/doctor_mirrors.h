@@ -3,6 +3,6 @@
 /* What an examination of the mirrors means, and what to do: a line for each mirror that answers,
  * one for each fault and each folder of wheels, and the clock. Pure; any thread. */
 #include "control/findings.h"
-#include "engine/examine.h"
+#include "engine/diagnose.h"
 
-void doctor_mirrors(const struct examination *examination, struct findings *to);
+void doctor_mirrors(const struct diagnosis *diagnosis, struct findings *to);

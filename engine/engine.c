@@ -18,15 +18,15 @@
 #include "engine/files/marks.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
-#include "engine/files/space.h"
-#include "engine/files/verify.h"
+#include "engine/files/eviction.h"
+#include "engine/files/scrub.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/channels.h"
 #include "engine/listings/heads.h"
 #include "engine/listings/link_places.h"
 #include "engine/listings/ranges.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/loop/memory.h"
 #include "engine/loop/problems.h"
 #include "engine/metadata/metadata.h"
@@ -37,7 +37,7 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
+#include "engine/pages/project_list.h"
 #include "engine/status.h"
 #include "index/listing.h"
 
@@ -54,7 +54,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
     heads_tick(e);
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
-    rosters_tick(e, now_ms);
+    project_lists_tick(e, now_ms);
     memory_tick(e, now_ms);
     log_settle();
     channels_tick(e, now_ms);
@@ -67,7 +67,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
 static int start_fetcher(struct engine *e)
 {
     char **allowed = NULL;
-    int r = core_allowed_hosts(e, &allowed);
+    int r = mirrors_allowed_hosts(e, &allowed);
     if (r)
         return r;
     struct fetcher_options options = {
@@ -82,7 +82,7 @@ static int start_fetcher(struct engine *e)
         .page_timeout_ms = SOURCE_MOST_MS,
     };
     r = fetcher_new(&options, &e->fetcher);
-    core_hosts_free(allowed);
+    mirrors_hosts_free(allowed);
     return r;
 }
 
@@ -133,7 +133,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = renew_new(&e->renewals);
     if (r == 0)
-        r = space_new(&e->space);
+        r = eviction_new(&e->eviction);
     if (r == 0)
         r = metadata_new(e, &e->metadata);
     if (r == 0)
@@ -147,7 +147,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = sources_new(e, &e->sources);
     if (r == 0)
-        r = rosters_new(e, &e->rosters);
+        r = project_lists_new(e, &e->project_lists);
     if (r == 0)
         r = channels_new(e, &e->channels);
     if (r == 0)
@@ -171,7 +171,7 @@ static int start(struct engine *e)
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
-    r = core_start(e);
+    r = loop_start(e);
     return r ? r : directories_set(e, e->options.origins);
 }
 
@@ -229,7 +229,7 @@ void engine_stop(struct engine *e)
         return;
     bool has_thread = e->has_thread;
     if (has_thread)
-        (void)core_call(e, stop_run, NULL);
+        (void)loop_call(e, stop_run, NULL);
     directories_stop(e);
     scrub_stop(e->scrub); /* it is a client: before what it asks */
     evidence_stop(e->evidences);
@@ -241,7 +241,7 @@ void engine_stop(struct engine *e)
         if (lanes[i])
             lane_stop(lanes[i]);
     if (has_thread) {
-        core_quit(e);
+        loop_quit(e);
     }
 }
 
@@ -264,7 +264,7 @@ void engine_free(struct engine *e)
     engine_stop(e);
     scrub_free(e->scrub);
     pages_free(e->pages);
-    rosters_free(e->rosters);
+    project_lists_free(e->project_lists);
     channels_free(e->channels);
     channel_roots_free(e->channel_roots);
     directories_free(e->directories);
@@ -276,7 +276,7 @@ void engine_free(struct engine *e)
     marks_free(e->marks);
     evidence_free(e->evidences);
     renew_free(e->renewals);
-    space_free(e->space);
+    eviction_free(e->eviction);
     metadata_free(e->metadata);
     ranges_free(e->ranges);
     delisted_free(e->delisted);
@@ -311,7 +311,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
                 struct file **ret)
 {
     *ret = NULL;
-    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e), query->origin);
     if (origin && origin->directory)
         return directory_file(e, origin, query, waiter, ret);
     for (int tries = 0; tries < 4; tries++) {

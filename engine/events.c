@@ -6,12 +6,12 @@
 #include "engine/files/renew.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/metadata/metadata.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 
 static void file_begun(struct engine *e, const struct origin *origin, const char *path,
                        bool is_vouched)
@@ -38,7 +38,7 @@ static void file_refuted(struct engine *e, const char *origin, const char *path,
 
 static void folder_changed(struct engine *e, const struct origin *origin)
 {
-    roster_renew(e, origin);
+    project_list_renew(e, origin);
     pages_directory_changed(e, origin);
 }
 
@@ -69,7 +69,7 @@ const struct events engine_events = {
     .rows_changed = renew_rows_changed,
     .folder_view = directory_view,
     .folder_look = directory_look,
-    .portal_gone = flights_forget_failures,
+    .portal_gone = downloads_forget_failures,
     .folder_changed = folder_changed,
     .page_bytes = page_bytes,
     .shrink = shrink,

@@ -3,12 +3,12 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/folders/directory.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
+#include "engine/pages/project_list.h"
 
 static void take_options(struct engine *e, const struct engine_options *options)
 {
@@ -27,18 +27,18 @@ static void take_options(struct engine *e, const struct engine_options *options)
 static int allow(struct engine *e, const struct origins *origins)
 {
     char **hosts = NULL;
-    int r = core_allowed_hosts(e, &hosts);
+    int r = mirrors_allowed_hosts(e, &hosts);
     if (r == 0)
         r = fetcher_allow(e->fetcher, (const char *const *)hosts);
     if (r == 0)
         r = directories_set(e, origins);
-    core_hosts_free(hosts);
+    mirrors_hosts_free(hosts);
     return r;
 }
 
 static int reload(struct engine *e, const struct engine_options *options)
 {
-    if (options->origins == core_origins(e)) {
+    if (options->origins == mirrors_origins(e)) {
         take_options(e, options);
         return 0;
     }
@@ -52,7 +52,7 @@ static int reload(struct engine *e, const struct engine_options *options)
     }
     take_options(e, options);
     generations_use(e);
-    rosters_reload(e);
+    project_lists_reload(e);
     pages_reload(e);
     directories_note_problems(e);
     return 0;
@@ -67,5 +67,5 @@ static void reload_run(struct job *job)
 
 int engine_reload(struct engine *e, const struct engine_options *options)
 {
-    return e->stopping ? ERROR_STOPPING : core_call(e, reload_run, options);
+    return e->stopping ? ERROR_STOPPING : loop_call(e, reload_run, options);
 }

@@ -14,7 +14,7 @@
 #include "engine/files/files.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/budget.h"
@@ -22,7 +22,7 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/page_entry.h"
 #include "engine/status.h"
 
 /*
@@ -49,7 +49,7 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
 {
     struct budget_view view;
     struct source_view folder = {.failure = ""};
-    budget_view(e->budget, core_mirror(e, origin, m), clock_monotonic_ms(), &view);
+    budget_view(e->budget, mirrors_number(e, origin, m), clock_monotonic_ms(), &view);
     if (origin->directory)
         directory_view(e, origin, &folder);
     json_write_comma(to);
@@ -66,7 +66,7 @@ static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
-    const struct origins *origins = core_origins(e);
+    const struct origins *origins = mirrors_origins(e);
     for (size_t o = 0; o < origins->count; o++)
         for (unsigned m = 0; m < origins->list[o].mirror_count; m++)
             write_mirror(e, &origins->list[o], m, to);
@@ -141,7 +141,7 @@ int engine_refresh_status(struct engine *e, struct waiter *waiter)
     if (!r)
         return 0;
     *r = (struct refresh){{refresh_run, NULL}, e};
-    core_post(e, &r->job);
+    loop_post(e, &r->job);
     waiter->want = 0;
     return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
                                                                                      : 0;

@@ -24,7 +24,7 @@ static const char *state_name(enum file_state state)
         return "partial";
     case FILE_MISS:
         return "miss";
-    case FILE_PASS:
+    case FILE_PASSTHROUGH:
         return "pass";
     }
     return NULL;

@@ -31,7 +31,7 @@
 #include "base/thread.h"
 #include "server/claims.h"
 #include "server/file_reply.h"
-#include "server/guests.h"
+#include "server/connections.h"
 #include "server/home.h"
 #include "server/indexes.h"
 #include "server/listener.h"
@@ -62,13 +62,13 @@ struct room {
 /* A connection that has not asked for anything yet is of interest at the stop alone. */
 struct newcomer {
     bool has_asked;
-    struct guest guest;
+    struct peer peer;
 };
 
 struct httpd {
     _Atomic(struct room *) room;
     _Atomic long newcomers;
-    struct guests *guests;
+    struct connections *connections;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     struct listener listeners[HTTPD_ADDRESSES_MAX];
@@ -188,7 +188,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return MHD_NO; /* out of memory */
     if (!request->is_checked) {
         const char *why = NULL;
-        guest_asks(&newcomer_of(mhd)->guest);
+        peer_asks(&newcomer_of(mhd)->peer);
         unsigned status = request_check(request, method, version, &why);
         request->is_checked = true;
         return status ? refuse_send(request, status, why) : MHD_YES;
@@ -205,9 +205,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return left_send(request);
     enum MHD_Result r = route_send(request);
     if (request->is_mapped)
-        guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_cut_short, request->file);
+        connections_watch(httpd->connections, &newcomer_of(mhd)->peer, is_cut_short, request->file);
     else if (request->page && request->bytes >= PAGE_WATCHED_BYTES)
-        guests_watch(httpd->guests, &newcomer_of(mhd)->guest, is_unwanted, request->page);
+        connections_watch(httpd->connections, &newcomer_of(mhd)->peer, is_unwanted, request->page);
     return r;
 }
 
@@ -236,8 +236,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
     struct httpd *httpd = cls;
     struct newcomer *newcomer = newcomer_of(mhd);
     if (newcomer) {
-        guests_unwatch(httpd->guests, &newcomer->guest);
-        guest_is_served(&newcomer->guest);
+        connections_unwatch(httpd->connections, &newcomer->peer);
+        peer_is_served(&newcomer->peer);
     }
     request_free(*request_cls, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_cls = NULL;
@@ -269,13 +269,13 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
         if (!newcomer)
             return;
         atomic_fetch_add(&httpd->newcomers, 1);
-        guests_enter(httpd->guests, &newcomer->guest, connection_fd(mhd), connection_address(mhd));
+        connections_enter(httpd->connections, &newcomer->peer, connection_fd(mhd), connection_address(mhd));
         *socket_context = newcomer;
         return;
     }
     newcomer_asks(httpd, mhd);
     if (*socket_context)
-        guests_leave(httpd->guests, &((struct newcomer *)*socket_context)->guest);
+        connections_leave(httpd->connections, &((struct newcomer *)*socket_context)->peer);
     free(*socket_context);
     *socket_context = NULL;
 }
@@ -284,7 +284,7 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 {
     struct httpd *httpd = cls;
     (void)len;
-    return guests_admits(httpd->guests, address) ? MHD_YES : MHD_NO;
+    return connections_admits(httpd->connections, address) ? MHD_YES : MHD_NO;
 }
 
 /* MHD would undo escapes by its own lax rules, in a target that we have decoded already. */
@@ -359,13 +359,13 @@ static int daemons_start(struct httpd *httpd, const struct httpd_options *option
     if (!httpd->daemons)
         return ERROR_NO_MEMORY;
     unsigned limit = connection_limit(count);
-    struct guests_options guests = {
+    struct connections_options connections = {
         .connections = limit * (unsigned)count,
         .client_limit = options->client_limit,
         .header_timeout_ms =
             options->header_timeout_ms ? options->header_timeout_ms : HTTPD_HEADER_TIMEOUT_MS,
     };
-    int r = guests_new(&guests, &httpd->guests);
+    int r = connections_new(&connections, &httpd->connections);
     if (r)
         return r;
     for (size_t i = 0; i < httpd->listener_count; i++)
@@ -623,7 +623,7 @@ void httpd_free(struct httpd *httpd)
         older = room->older;
         free(room);
     }
-    guests_free(httpd->guests);
+    connections_free(httpd->connections);
     pthread_cond_destroy(&httpd->idle);
     pthread_mutex_destroy(&httpd->lock);
     free(httpd->daemons);

@@ -37,7 +37,7 @@ struct httpd_options {
     const char *const *hosts; /* further Host values accepted; NULL-terminated, or NULL */
     const char *instance;
     int header_timeout_ms; /* in which a request's headers must come; 0: HTTPD_HEADER_TIMEOUT_MS */
-    unsigned client_limit; /* connections of one address; 0: see server/guests.h */
+    unsigned client_limit; /* connections of one address; 0: see server/connections.h */
 };
 
 struct httpd;

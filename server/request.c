@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "engine/files/claim_answer.h"
 #include "server/access.h"
-#include "server/intact.h"
+#include "server/strict.h"
 #include "server/via.h"
 
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
@@ -87,7 +87,7 @@ static const struct {
 
 struct header_scan {
     struct request *request;
-    struct intact intact;
+    struct strict strict;
     bool voided[HEADERS];
     const char *why; /* not NULL: refuse */
 };
@@ -137,7 +137,7 @@ static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const cha
     (void)kind, (void)key_size, (void)value_size;
     if (!value)
         value = "";
-    intact_header(&scan->intact, key, value);
+    strict_header(&scan->strict, key, value);
     if (!is_token(key) || !is_value(value))
         scan->why = "a header line with a bad name or a control byte";
     for (enum header h = HEADER_HOST; h < HEADERS && !scan->why; h++) {
@@ -156,11 +156,11 @@ static const char *headers_read(struct request *request, const char *method, con
 {
     struct header_scan scan = {.request = request};
     struct MHD_Connection *mhd = request->connection.mhd;
-    intact_begin(&scan.intact, request->target_end, version);
+    strict_begin(&scan.strict, request->target_end, version);
     (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, header_take, &scan);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (!scan.why && !intact_end(&scan.intact, method, info ? info->header_size : 0))
+    if (!scan.why && !strict_end(&scan.strict, method, info ? info->header_size : 0))
         scan.why = "a NUL byte, a folded line or mixed line ends";
     /* If-Range twice says nothing we could trust, so the range it guards goes with it. */
     if (scan.voided[HEADER_RANGE] || scan.voided[HEADER_IF_RANGE])

@@ -29,7 +29,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "server/activation.h"
-#include "server/announce.h"
+#include "server/banner.h"
 #include "server/httpd.h"
 #include "server/notify.h"
 #include "server/reload.h"
@@ -194,10 +194,10 @@ static int daemon_start(struct daemon *daemon)
     control_start(daemon->engine, daemon->config.socket, &daemon->control);
     const char *const *addresses = httpd_addresses(daemon->httpd);
     log_info("wheelyard " VERSION " started instance=%s", daemon->instance);
-    announce_addresses(addresses, stdout);
+    banner_addresses(addresses, stdout);
     if (daemon->announces) {
-        announce_clients(addresses[0], &daemon->config.origins, stdout);
-        (void)announce_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->announce);
+        banner_clients(addresses[0], &daemon->config.origins, stdout);
+        (void)banner_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->announce);
     }
     watchdog_init(&daemon->watchdog, daemon->engine, notify_watchdog_us());
     notify_ready("serving");
@@ -292,7 +292,7 @@ static void daemon_stop(struct daemon *daemon)
         engine_stop(daemon->engine);
     if (daemon->httpd)
         httpd_stop(daemon->httpd);
-    announce_free(daemon->announce);
+    banner_free(daemon->announce);
     httpd_free(daemon->httpd);
     if (daemon->engine)
         engine_free(daemon->engine);

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/str.h"
-#include "control/ask.h"
+#include "control/http_get.h"
 
 /* A channel that nobody has asked for yet is looked for at the mirrors, which takes seconds. */
 enum { LIST_MAX_BYTES = 4 << 20, ANSWER_S = 5, PROBE_S = 15 };
@@ -50,8 +50,8 @@ static int probe(const char *base, const char *index)
     auto_buf struct buf body;
     int status = 0;
 
-    buf_init(&body, ASK_MAX_BYTES);
-    if (!target || ask_get_within(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S,
+    buf_init(&body, HTTP_GET_MAX_BYTES);
+    if (!target || http_get_within(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S,
                                   &status, &body))
         return -1;
     return status == 400 ? 0 : status < 500 ? 1 : -1;
@@ -65,7 +65,7 @@ static int ask_older(const char *base, const char *index)
     int status = 0;
 
     buf_init(&body, LIST_MAX_BYTES);
-    if (!target || ask_get_within(base, target, "text/html", ANSWER_S, &status, &body))
+    if (!target || http_get_within(base, target, "text/html", ANSWER_S, &status, &body))
         return -1;
     return status == 404 || status == 400 ? 0 : status < 400 ? 1 : -1;
 }
@@ -81,7 +81,7 @@ int setup_ask_index(const char *base, const char *index, struct buf *to)
 
     buf_init(&body, LIST_MAX_BYTES);
     buf_init(&names, LIST_MAX_BYTES);
-    if (ask_get_within(base, "/-/indexes", "application/json", ANSWER_S, &status, &body))
+    if (http_get_within(base, "/-/indexes", "application/json", ANSWER_S, &status, &body))
         return -1;
     if (status != 200 || json_parse(body.data, body.len, &all))
         return ask_older(base, index);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 bool claim_check_init(struct claim_check *c, struct engine *e, const struct origin *origin,
@@ -54,7 +54,7 @@ static void load_run(struct job *job)
     claim_set_unref(c->set);
     c->set = set;
     job->run = loaded_run;
-    core_post(c->engine, job);
+    loop_post(c->engine, job);
 }
 
 static void compare(struct claim_check *c)
@@ -72,7 +72,7 @@ static void compare(struct claim_check *c)
             return;
     }
     c->job.run = done_run;
-    core_post(c->engine, &c->job);
+    loop_post(c->engine, &c->job);
 }
 
 void claim_check_start(struct claim_check *c)

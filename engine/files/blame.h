@@ -22,25 +22,25 @@
 struct engine;
 struct flight_command;
 struct flight_options;
-struct flying;
+struct download;
 struct origin;
 
 /* Fills in who is asked last, and who not at all. */
-void blame_recall(struct flying *flying, struct flight_options *options);
-void blame_refuse(struct flying *flying, const struct flight_command *command);
-void blame_failed(struct flying *flying, const struct flight_command *command);
-void blame_settle(struct flying *flying, const struct flight_command *command);
+void blame_recall(struct download *download, struct flight_options *options);
+void blame_refuse(struct download *download, const struct flight_command *command);
+void blame_failed(struct download *download, const struct flight_command *command);
+void blame_settle(struct download *download, const struct flight_command *command);
 /* size: of the page. */
-void blame_web_page(struct flying *flying, unsigned mirror, int64_t size, const char *sha256,
+void blame_web_page(struct download *download, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger);
 /* These mirrors (a bit set) may be asked again, whatever they call their file. */
-void blame_allow(struct flying *flying, unsigned mirrors);
+void blame_allow(struct download *download, unsigned mirrors);
 /* Four times a second: whose copy was bad before this flight is asked again when its time is over.
  */
-void blame_on_tick(struct flying *flying, int64_t now_ms);
+void blame_on_tick(struct download *download, int64_t now_ms);
 /* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
-unsigned blame_bars(const struct flying *flying);
+unsigned blame_bars(const struct download *download);
 /* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,
  * or what index/digests.h writes. */
-void blame_pass(struct engine *engine, const struct origin *origin, const char *path,
+void blame_passthrough(struct engine *engine, const struct origin *origin, const char *path,
                 unsigned mirror, const char *expected);

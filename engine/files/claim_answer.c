@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "engine/claims/claim_set.h"
 #include "engine/files/inventory.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -61,7 +61,7 @@ static void look_run(struct job *job)
 int claim_answer_new(struct engine *e, const char *origin, const char *path,
                      struct claim_answer **ret)
 {
-    const struct origin *found = origins_find(core_origins(e), origin);
+    const struct origin *found = origins_find(mirrors_origins(e), origin);
     struct claim_answer *a = found ? calloc(1, sizeof(*a)) : NULL;
     if (!found)
         return ENGINE_ABSENT;

@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/files/marks.h"
 #include "engine/files/renew.h"
 #include "engine/loop/problems.h"
@@ -46,28 +46,28 @@ static void record_free(struct record *r)
     free(r);
 }
 
-static struct record *record_new(struct flying *fl)
+static struct record *record_new(struct download *dl)
 {
-    struct entry *entry = fl->entry;
+    struct entry *entry = dl->entry;
     struct record *r = calloc(1, sizeof(*r));
     char names[256];
     struct flight_view view;
-    flight_view(fl->flight, &view);
-    unsigned senders = view.senders | (fl->board ? fl->board->senders : 0);
-    core_mirror_names(fl->origin, senders, names, sizeof(names));
+    flight_view(dl->flight, &view);
+    unsigned senders = view.senders | (dl->progress ? dl->progress->senders : 0);
+    mirrors_names(dl->origin, senders, names, sizeof(names));
     if (!r)
         return NULL;
-    r->engine = fl->engine;
+    r->engine = dl->engine;
     r->origin = strdup(entry->origin->name);
     r->path = strdup(entry->path);
-    r->etag = fl->etag[0] ? strdup(fl->etag) : NULL;
+    r->etag = dl->etag[0] ? strdup(dl->etag) : NULL;
     r->mirrors = names[0] ? strdup(names) : NULL;
-    r->validator = str_dup(fl->name_validator);
+    r->validator = str_dup(dl->name_validator);
     r->file = (struct catalogue_file){.origin = r->origin,
                                       .path = r->path,
                                       .size = view.size,
                                       .etag = r->etag,
-                                      .authoritative = flying_is_vouched(fl),
+                                      .authoritative = download_is_vouched(dl),
                                       .mirrors = r->mirrors,
                                       .validator = r->validator,
                                       .last_used_s = clock_real_s()};
@@ -87,26 +87,26 @@ static void record_facts_run(struct job *job)
     record_free(r);
 }
 
-void commit_facts(struct flying *fl)
+void commit_facts(struct download *dl)
 {
-    struct record *r = record_new(fl);
+    struct record *r = record_new(dl);
     if (!r)
         return;
     r->job.run = record_facts_run;
-    lane_post(fl->engine->catalogue_lane, &r->job);
+    lane_post(dl->engine->catalogue_lane, &r->job);
 }
 
-void commit_forget_facts(struct flying *fl)
+void commit_forget_facts(struct download *dl)
 {
-    struct record *r = record_new(fl);
-    fl->engine->events->file_refuted(fl->engine, fl->origin->name, fl->path, NULL);
+    struct record *r = record_new(dl);
+    dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
     if (!r)
         return;
     log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
     r->file.size = -1;
     r->file.etag = NULL;
     r->job.run = record_facts_run;
-    lane_post(fl->engine->catalogue_lane, &r->job);
+    lane_post(dl->engine->catalogue_lane, &r->job);
 }
 
 void commit_forget_promise(struct engine *e, const char *origin, const char *path)
@@ -160,8 +160,8 @@ void commit_authority(struct engine *e, const struct entry *entry)
 
 bool commit_is_under_way(const struct engine *e, const char *sha256)
 {
-    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
-        if (fl->committing && strcmp(fl->committing->blob, sha256) == 0)
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+        if (dl->committing && strcmp(dl->committing->blob, sha256) == 0)
             return true;
     return false;
 }
@@ -202,7 +202,7 @@ void commit_remove_blob(struct engine *e, const char *sha256)
 
 struct commit {
     struct job job;
-    struct flying *flying;
+    struct download *download;
     struct partial *partial;
     struct record *record;
     struct blob *blob;
@@ -213,11 +213,11 @@ struct commit {
 /* The entry has the file now. */
 static void fill_entry(struct commit *c)
 {
-    struct engine *e = c->flying->engine;
-    struct entry *entry = c->flying->entry;
+    struct engine *e = c->download->engine;
+    struct entry *entry = c->download->entry;
     struct record *r = c->record;
     memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
-    (void)space_hold(e, r->blob, r->allocated_bytes);
+    (void)eviction_hold(e, r->blob, r->allocated_bytes);
     entry->size = r->file.size;
     entry->authoritative = r->file.authoritative;
     entry->used_s = entry->written_s = r->file.last_used_s;
@@ -234,50 +234,50 @@ static void fill_entry(struct commit *c)
     c->blob = NULL;
     e->events->file_kept(e, entry);
     if (!entry->authoritative)
-        evidence_kept(e, entry->sha256, (enum evidence)c->flying->evidence_level);
+        evidence_kept(e, entry->sha256, (enum evidence)c->download->evidence_level);
     log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }
 
 static void keep(struct commit *c)
 {
-    struct flying *fl = c->flying;
-    if (!fl->entry->is_renewal) {
+    struct download *dl = c->download;
+    if (!dl->entry->is_renewal) {
         fill_entry(c);
         return;
     }
-    renew_kept(fl->engine, fl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
+    renew_kept(dl->engine, dl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
     c->blob = NULL;
 }
 
 static void kept_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    struct flying *fl = c->flying;
+    struct download *dl = c->download;
     struct record *r = c->record;
-    fl->committing = NULL;
-    if (!fl->over) {
-        const struct origin *origin = fl->entry->origin;
-        bool renewed = fl->entry->is_renewal;
+    dl->committing = NULL;
+    if (!dl->over) {
+        const struct origin *origin = dl->entry->origin;
+        bool renewed = dl->entry->is_renewal;
         if (c->error == 0) {
-            fl->committed = true;
+            dl->committed = true;
             keep(c);
         } else {
             log_warning("cannot keep path=%s/%s error=\"%s\"", r->origin, r->path,
                         error_text(c->error));
-            core_problem(fl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
+            problems_note(dl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
         }
-        flight_on_committed(fl->flight, c->error);
-        flying_drain(fl);
-        blobs_close_idle(fl->engine);
-        if (c->error == 0 && fl->learned && !renewed) /* behind the judgement, it may be */
-            files_learn_claims(fl->engine, origin, r->path, fl->learned[0] ? fl->learned : NULL);
+        flight_on_committed(dl->flight, c->error);
+        download_drain(dl);
+        blobs_close_idle(dl->engine);
+        if (c->error == 0 && dl->learned && !renewed) /* behind the judgement, it may be */
+            files_learn_claims(dl->engine, origin, r->path, dl->learned[0] ? dl->learned : NULL);
     }
     blob_unref(c->blob);
     buf_release(&c->sidecar);
     record_free(r);
     partial_unref(c->partial);
-    flying_unref(fl);
+    download_unref(dl);
     free(c);
 }
 
@@ -299,12 +299,12 @@ static int put_rows(struct catalogue *catalogue, const struct record *r)
 static void rows_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    int error = put_rows(c->flying->engine->catalogue, c->record);
+    int error = put_rows(c->download->engine->catalogue, c->record);
     if (error)
         log_warning("catalogue: cannot store %s/%s: %s", c->record->origin, c->record->path,
                     error_text(error));
     job->run = kept_run;
-    core_post(c->flying->engine, job);
+    loop_post(c->download->engine, job);
 }
 
 static void write_file(struct buf *to, const char *origin, const char *path, const char *etag,
@@ -337,8 +337,8 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
                        entry->authoritative);
         }
     pthread_rwlock_unlock(&e->files->lock);
-    for (const struct flying *fl = e->files->flying; fl; fl = fl->next) {
-        const struct record *other = fl->committing; /* not in the table yet */
+    for (const struct download *dl = e->files->download; dl; dl = dl->next) {
+        const struct record *other = dl->committing; /* not in the table yet */
         if (other && other != r && strcmp(other->blob, sha256) == 0)
             write_file(to, other->origin, other->path, other->etag, other->mirrors,
                        other->file.authoritative);
@@ -385,7 +385,7 @@ void commit_sidecar(struct engine *e, const char *sha256)
 static void store_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    struct engine *e = c->flying->engine;
+    struct engine *e = c->download->engine;
     struct record *r = c->record;
     struct stat st;
     c->error = c->partial->lost ? ERROR_IO : c->sidecar.error;
@@ -402,7 +402,7 @@ static void store_run(struct job *job)
         (void)blob_open(e, r->blob, &c->blob); /* else the next reader tries */
     job->run = c->error ? kept_run : rows_run;
     if (c->error)
-        core_post(e, job);
+        loop_post(e, job);
     else
         lane_post(e->catalogue_lane, job);
 }
@@ -417,17 +417,17 @@ static bool is_of_other_bytes(const struct record *r)
 
 /* What the first of the senders called it, to be compared with one day; and bytes that replace
  * others have another ETag, whatever the mirrors call them. */
-static int name_bytes(struct flying *fl, struct record *r)
+static int name_bytes(struct download *dl, struct record *r)
 {
     struct flight_view view;
-    flight_view(fl->flight, &view);
+    flight_view(dl->flight, &view);
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
-        if ((view.senders & (1u << m)) && fl->sent_under[m]) {
+        if ((view.senders & (1u << m)) && dl->sent_under[m]) {
             free(r->validator);
-            r->validator = strdup(fl->sent_under[m]);
+            r->validator = strdup(dl->sent_under[m]);
             break;
         }
-    if (fl->entry->is_renewal || is_of_other_bytes(r)) {
+    if (dl->entry->is_renewal || is_of_other_bytes(r)) {
         free(r->etag);
         r->etag = str_printf("\"sha256-%s\"", r->blob);
         if (!r->etag)
@@ -438,36 +438,36 @@ static int name_bytes(struct flying *fl, struct record *r)
     return 0;
 }
 
-void commit_start(struct flying *fl, const struct flight_command *command)
+void commit_start(struct download *dl, const struct flight_command *command)
 {
-    if (fl->no_room) { /* which was found out just now: it was whole before its size was told */
-        flight_on_committed(fl->flight, ERROR_NO_SPACE);
+    if (dl->no_room) { /* which was found out just now: it was whole before its size was told */
+        flight_on_committed(dl->flight, ERROR_NO_SPACE);
         return;
     }
     struct commit *c = calloc(1, sizeof(*c));
-    struct record *r = record_new(fl);
+    struct record *r = record_new(dl);
     if (!c || !r) {
         free(c);
         if (r)
             record_free(r);
-        flight_on_committed(fl->flight, ERROR_NO_MEMORY);
+        flight_on_committed(dl->flight, ERROR_NO_MEMORY);
         return;
     }
     memcpy(r->blob, command->sha256, sizeof(r->blob));
     r->file.blob = r->blob;
     r->file.size = command->size;
-    r->file.authoritative = command->authoritative && flying_is_vouched(fl);
-    if (name_bytes(fl, r)) {
+    r->file.authoritative = command->authoritative && download_is_vouched(dl);
+    if (name_bytes(dl, r)) {
         record_free(r);
         free(c);
-        flight_on_committed(fl->flight, ERROR_NO_MEMORY);
+        flight_on_committed(dl->flight, ERROR_NO_MEMORY);
         return;
     }
     *c = (struct commit){
-        .job.run = store_run, .flying = fl, .partial = partial_ref(fl->partial), .record = r};
+        .job.run = store_run, .download = dl, .partial = partial_ref(dl->partial), .record = r};
     buf_init(&c->sidecar, STORE_SIDECAR_MAX);
-    write_sidecar(fl->engine, r->blob, r, &c->sidecar);
-    fl->committing = r;
-    flying_ref(fl);
-    lane_post(fl->engine->cleaner, &c->job);
+    write_sidecar(dl->engine, r->blob, r, &c->sidecar);
+    dl->committing = r;
+    download_ref(dl);
+    lane_post(dl->engine->cleaner, &c->job);
 }

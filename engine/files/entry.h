@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The table of files, shared by files.c (any thread: looking up, reading) and flights.c (flight
+ * The table of files, shared by files.c (any thread: looking up, reading) and downloads.c (flight
  * thread: fetching). An entry says where a file's bytes are: a blob, a board, or neither yet.
  *
  * Safety: the table and the two pointers of an entry change under the write lock, by the flight
@@ -11,10 +11,10 @@
 #include <uthash.h>
 
 #include "base/folder.h"
-#include "engine/files/board.h"
+#include "engine/files/progress.h"
 #include "engine/files/file.h"
-#include "engine/files/space.h"
-#include "engine/loop/core.h"
+#include "engine/files/eviction.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 /* Bytes of a complete blob, open. */
@@ -36,8 +36,8 @@ struct entry {
     const struct origin *origin;
     const char *path;      /* into key */
     struct blob *blob;     /* open, or NULL */
-    struct board *board;   /* being fetched, or failed a moment ago; or NULL */
-    struct flying *flying; /* flight thread, as are these two: */
+    struct progress *progress;   /* being fetched, or failed a moment ago; or NULL */
+    struct download *download; /* flight thread, as are these two: */
     bool is_failed;        /* on the list of failures */
     struct entry *next_failed;
     /* of a complete file: */
@@ -59,7 +59,7 @@ struct entry {
     struct lane *leftover_writer;            /* may have some of it to write yet; or NULL */
     int64_t leftover_bytes, leftover_s;      /* on the disk; since when, real time */
     int64_t leftover_size, leftover_present; /* of the whole file; of it */
-    struct entry *next_path;                 /* space.c: of the same blob, while it looks */
+    struct entry *next_path;                 /* eviction.c: of the same blob, while it looks */
     UT_hash_handle hh;
 };
 
@@ -68,14 +68,14 @@ struct files {
     struct entry *table;
     _Atomic uint64_t last_reader;
     _Atomic uint64_t uses;
-    struct flying *flying; /* flight thread, as are these: */
+    struct download *download; /* flight thread, as are these: */
     struct entry *failed;
     unsigned writer_turn;
     struct engine *engine;
     struct job retry; /* see engine/files/sharing.c */
     bool retry_posted;
     uint64_t asks;       /* so many came */
-    struct pass *passes; /* of which a source may still bring something */
+    struct passthrough *passes; /* of which a source may still bring something */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */
     int64_t disk_error_ms;
@@ -100,25 +100,25 @@ bool blob_has_changed(const struct blob *blob);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
 
-/* ---- flights.c: on the flight thread */
+/* ---- downloads.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
-void flights_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
+void downloads_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
                   bool refresh);
-void flights_interest(struct engine *engine, struct board *board, enum file_use use);
-void flights_reader(struct engine *engine, struct board *board, uint64_t reader, enum file_use use,
+void downloads_interest(struct engine *engine, struct progress *progress, enum file_use use);
+void downloads_reader(struct engine *engine, struct progress *progress, uint64_t reader, enum file_use use,
                     int64_t from, int64_t to);
-void flights_reader_left(struct engine *engine, struct board *board, uint64_t reader);
-void flights_tick(struct engine *engine, int64_t now_ms);
-void flights_stop(struct engine *engine);
-void flights_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
+void downloads_reader_left(struct engine *engine, struct progress *progress, uint64_t reader);
+void downloads_tick(struct engine *engine, int64_t now_ms);
+void downloads_stop(struct engine *engine);
+void downloads_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
 /* What failed a moment ago is tried again when somebody asks, at the next tick. */
-void flights_forget_failures(struct engine *engine);
+void downloads_forget_failures(struct engine *engine);
 /* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
  * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
  */
-void flights_forget_size(struct engine *engine, const char *origin, const char *path, int64_t size);
-unsigned flights_count(const struct engine *engine);
-void flights_write_status(struct engine *engine, struct buf *to);
+void downloads_forget_size(struct engine *engine, const char *origin, const char *path, int64_t size);
+unsigned downloads_count(const struct engine *engine);
+void downloads_write_status(struct engine *engine, struct buf *to);
 
 /* The disk failed: for a while nothing new is kept, but passes by. */
 void files_note_disk_error(struct engine *engine, int error);
@@ -139,13 +139,13 @@ struct entry *files_add(struct files *files, const struct origin *origin, const 
 struct entry *files_find(struct files *files, const char *origin, const char *path);
 /* Whether this is the board that newcomers find; one that was cut is not: its flight goes on under
  * another. Any thread. */
-bool files_has_board(struct files *files, const char *path, const struct board *board);
+bool files_has_progress(struct files *files, const char *path, const struct progress *progress);
 /* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
 /* The same, unless somebody is about to open it: then false, and nothing happens. */
 bool files_drop_idle(struct engine *engine, struct entry *entry);
 /* The board is what newcomers find from now on; takes over the caller's reference. NULL: none. */
-void files_set_board(struct engine *engine, struct entry *entry, struct board *board);
+void files_set_progress(struct engine *engine, struct entry *entry, struct progress *progress);
 /* Takes over the reference; the board goes. */
 void files_set_blob(struct engine *engine, struct entry *entry, struct blob *blob);
 /* Forgets what is left over of a file, and the entry unless somebody is about to open it. */

@@ -341,7 +341,7 @@ static void take_away(struct engine *e, const struct finding *f)
         log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
-        core_problem(e, "unsound", entry->origin->name, entry->path,
+        problems_note(e, "unsound", entry->origin->name, entry->path,
                      "what %s sent is in quarantine: %s",
                      entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
@@ -373,7 +373,7 @@ static enum evidence confirmed(const struct archive_verdict *verdict, const char
 /* ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
 static int apply(struct engine *e, struct finding *f)
 {
-    if (!space_paths(e, f->sha256)) /* evicted meanwhile */
+    if (!eviction_paths(e, f->sha256)) /* evicted meanwhile */
         return ENGINE_ABSENT;
     if (evidence_of(e, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
         return 0;
@@ -384,7 +384,7 @@ static int apply(struct engine *e, struct finding *f)
     else
         refuted(e, f);
     if (f->verdict.other_version)
-        core_problem(e, "other-version", f->origin, f->path,
+        problems_note(e, "other-version", f->origin, f->path,
                      "METADATA of the wheel names another version than its file name");
     return 0;
 }
@@ -420,7 +420,7 @@ static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
     if (r)
         return r == STORE_MISSING ? ENGINE_ABSENT : r;
     if (as_it_came)
-        return core_call(e, apply_run, f);
+        return loop_call(e, apply_run, f);
     f->taken_away = f->rotten = true;
     return 0;
 }
@@ -466,7 +466,7 @@ static void check_run(struct job *job)
     if (r == 0 && f.rotten)
         (void)engine_refetch(e, &row, &e->stopping);
     job->run = done_run;
-    core_post(e, job);
+    loop_post(e, job);
 }
 
 /* Where nobody names a digest and nobody has looked, or not at all of it. */

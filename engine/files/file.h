@@ -14,7 +14,7 @@ enum {
     FILE_DETAIL = 512,          /* room for a file's detail */
     FILE_STATUS_LINE_MS = 9000, /* how long a status line may take; clients give up after ten */
 };
-enum file_state { FILE_HIT, FILE_PARTIAL, FILE_MISS, FILE_PASS };
+enum file_state { FILE_HIT, FILE_PARTIAL, FILE_MISS, FILE_PASSTHROUGH };
 enum file_use {
     FILE_USE_HEAD,
     FILE_USE_RANGE,

@@ -14,13 +14,13 @@
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/files.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
 #include "engine/files/reading.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
-#include "engine/files/verify.h"
+#include "engine/files/scrub.h"
 #include "engine/loop/key.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
@@ -62,7 +62,7 @@ int files_new(struct engine *e, struct files **ret)
 static void entry_free(struct entry *entry)
 {
     blob_unref(entry->blob);
-    board_unref(entry->board);
+    progress_unref(entry->progress);
     free(entry->key);
     free(entry->etag);
     free(entry->mirrors);
@@ -119,7 +119,7 @@ static void forget_entry(struct engine *e, struct entry *entry)
     if (entry->is_renewal)
         renew_gone(e, entry);
     if (entry->sha256[0]) {
-        space_drop(e, entry->sha256);
+        eviction_drop(e, entry->sha256);
         e->events->file_gone(e, entry);
     }
     entry_free(entry);
@@ -136,7 +136,7 @@ void files_drop(struct engine *e, struct entry *entry)
 bool files_drop_idle(struct engine *e, struct entry *entry)
 {
     pthread_rwlock_wrlock(&e->files->lock);
-    bool idle = !entry->board;
+    bool idle = !entry->progress;
     if (idle)
         HASH_DEL(e->files->table, entry);
     pthread_rwlock_unlock(&e->files->lock);
@@ -147,32 +147,32 @@ bool files_drop_idle(struct engine *e, struct entry *entry)
 
 void files_drop_leftover(struct engine *e, struct entry *entry)
 {
-    flying_discard(e, entry->leftover);
+    download_discard(e, entry->leftover);
     entry->leftover = NULL;
     if (!entry->is_failed)
         (void)files_drop_idle(e, entry); /* else somebody has just come for it */
 }
 
-void files_set_board(struct engine *e, struct entry *entry, struct board *board)
+void files_set_progress(struct engine *e, struct entry *entry, struct progress *progress)
 {
     pthread_rwlock_wrlock(&e->files->lock);
-    struct board *old = entry->board;
-    entry->board = board;
+    struct progress *old = entry->progress;
+    entry->progress = progress;
     pthread_rwlock_unlock(&e->files->lock);
-    board_unref(old);
+    progress_unref(old);
 }
 
 void files_set_blob(struct engine *e, struct entry *entry, struct blob *blob)
 {
     pthread_rwlock_wrlock(&e->files->lock);
     struct blob *old_blob = entry->blob;
-    struct board *old_board = entry->board;
+    struct progress *old_progress = entry->progress;
     entry->blob = blob;
-    entry->board = NULL;
+    entry->progress = NULL;
     pthread_rwlock_unlock(&e->files->lock);
     e->files->open_count += (blob != NULL) - (size_t)(old_blob != NULL);
     blob_unref(old_blob);
-    board_unref(old_board);
+    progress_unref(old_progress);
 }
 
 void files_note_disk_error(struct engine *e, int error)
@@ -206,9 +206,9 @@ static void end_failure(struct engine *e, struct entry *entry)
 
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
-    if (entry->blob) /* else it may be being opened: see is_lost in flights.c */
+    if (entry->blob) /* else it may be being opened: see is_lost in downloads.c */
         files_set_blob(e, entry, NULL);
-    space_drop(e, entry->sha256);
+    eviction_drop(e, entry->sha256);
     e->events->file_gone(e, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
@@ -221,10 +221,10 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
 {
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
-    core_problem(e, "wrong-digest", entry->origin->name, entry->path,
+    problems_note(e, "wrong-digest", entry->origin->name, entry->path,
                  "what was kept is not %s%s: in quarantine",
                  str_is_sha256(expected) ? "sha256 " : "", expected);
-    if (space_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
+    if (eviction_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
         evidence_forget(e, entry->sha256);
         quarantine_put(e, entry->sha256);
@@ -241,7 +241,7 @@ void files_set_authority(struct engine *e, struct entry *entry, bool authoritati
 }
 
 /* What is kept is compared with what is claimed now, not trusted: by SHA-256 at once, else before
- * the next who asks gets any of it (flights.c). */
+ * the next who asks gets any of it (downloads.c). */
 static void learn_of_kept(struct engine *e, struct entry *entry, const char *agreed)
 {
     char sha256[SHA256_HEX];
@@ -265,8 +265,8 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
     pthread_rwlock_unlock(&e->files->lock);
-    if (entry && entry->flying)
-        flights_learn_claims(e, entry, agreed);
+    if (entry && entry->download)
+        downloads_learn_claims(e, entry, agreed);
     if (entry && entry->sha256[0])
         learn_of_kept(e, entry, agreed);
 }
@@ -277,7 +277,7 @@ struct open_job {
     struct job job;
     struct engine *engine;
     struct entry *entry; /* fresh: its flight begins; else NULL */
-    struct board *board; /* of an entry that is being opened already, or: */
+    struct progress *progress; /* of an entry that is being opened already, or: */
     char *failed;        /* the path of one that has failed and is to be tried again; else NULL */
     enum file_use use;
     char *via;
@@ -289,19 +289,19 @@ static void try_again(struct open_job *o)
 {
     struct engine *e = o->engine;
     pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, o->board->origin->name, o->failed);
+    struct entry *entry = files_find(e->files, o->progress->origin->name, o->failed);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!entry || !entry->is_failed || !entry->board || entry->board->state != BOARD_CLOSED) {
-        board_close(o->board, BOARD_ASK_AGAIN, OUTCOME_OK, "");
+    if (!entry || !entry->is_failed || !entry->progress || entry->progress->state != PROGRESS_CLOSED) {
+        progress_close(o->progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
         return;
     }
     end_failure(e, entry);
-    if (entry->flying) {
-        flying_take_board(entry->flying, board_ref(o->board));
-        flights_interest(e, o->board, o->use);
+    if (entry->download) {
+        download_take_board(entry->download, progress_ref(o->progress));
+        downloads_interest(e, o->progress, o->use);
     } else {
-        files_set_board(e, entry, board_ref(o->board));
-        flights_open(e, entry, o->use, o->via, o->refresh);
+        files_set_progress(e, entry, progress_ref(o->progress));
+        downloads_open(e, entry, o->use, o->via, o->refresh);
     }
 }
 
@@ -309,20 +309,20 @@ static void open_job_run(struct job *job)
 {
     struct open_job *o = container_of(job, struct open_job, job);
     if ((o->entry || o->failed) && o->engine->stopping)
-        board_close(o->board, BOARD_CLOSED, OUTCOME_STOPPING, "shutting down");
+        progress_close(o->progress, PROGRESS_CLOSED, OUTCOME_STOPPING, "shutting down");
     else if (o->failed)
         try_again(o);
     else if (o->entry)
-        flights_open(o->engine, o->entry, o->use, o->via, o->refresh);
+        downloads_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
-        flights_interest(o->engine, o->board, o->use);
-    board_unref(o->board);
+        downloads_interest(o->engine, o->progress, o->use);
+    progress_unref(o->progress);
     free(o->failed);
     free(o->via);
     free(o);
 }
 
-static bool post_open(struct engine *e, struct entry *entry, struct board *board,
+static bool post_open(struct engine *e, struct entry *entry, struct progress *progress,
                       const struct file_query *query, const char *failed)
 {
     struct open_job *o = calloc(1, sizeof(*o));
@@ -335,19 +335,19 @@ static bool post_open(struct engine *e, struct entry *entry, struct board *board
     *o = (struct open_job){.job.run = open_job_run,
                            .engine = e,
                            .entry = entry,
-                           .board = board_ref(board),
+                           .progress = progress_ref(progress),
                            .failed = path,
                            .use = query->use,
                            .via = str_dup(query->via),
                            .refresh = query->refresh};
-    core_post(e, &o->job);
+    loop_post(e, &o->job);
     return true;
 }
 
 /* What the table says of a file: references to its blob or board. */
 struct found {
     struct blob *blob;
-    struct board *board;
+    struct progress *progress;
     bool fresh;
     bool look_due;              /* see engine/files/renew.h */
     char cut_short[SHA256_HEX]; /* the blob is; "": it is not */
@@ -371,16 +371,16 @@ static void look(struct engine *e, const struct file_query *query, struct found 
         entry->used_s = clock_real_s();
         entry->used_after = ++files->uses;
         ret->look_due = renew_is_due(e, entry, query->refresh);
-    } else if (entry && entry->board) {
-        ret->board = board_ref(entry->board);
+    } else if (entry && entry->progress) {
+        ret->progress = progress_ref(entry->progress);
     }
     pthread_rwlock_unlock(&files->lock);
 }
 
 /* A brief failure answers only the clients that waited for it. */
-static bool is_over(const struct board *board, const struct file_query *query)
+static bool is_over(const struct progress *progress, const struct file_query *query)
 {
-    return board && board->state == BOARD_CLOSED && board->is_brief && !query->waited;
+    return progress && progress->state == PROGRESS_CLOSED && progress->is_brief && !query->waited;
 }
 
 /* Nobody has it yet: puts up a board, and the flight thread does the rest. */
@@ -393,14 +393,14 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     struct entry *entry = files_find(files, query->origin, query->path);
     if (!entry)
         entry = files_add(files, origin, query->path);
-    if (entry && !entry->board && !entry->blob && board_new(origin, &entry->board) == 0)
+    if (entry && !entry->progress && !entry->blob && progress_new(origin, &entry->progress) == 0)
         fresh = entry;
-    if (entry && entry->board)
-        ret->board = board_ref(entry->board);
+    if (entry && entry->progress)
+        ret->progress = progress_ref(entry->progress);
     pthread_rwlock_unlock(&files->lock);
     if (fresh) {
         ret->fresh = true;
-        if (!post_open(e, fresh, ret->board, query, NULL))
+        if (!post_open(e, fresh, ret->progress, query, NULL))
             abort();
     }
     return entry ? 0 : ERROR_NO_MEMORY;
@@ -410,49 +410,49 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
 static int begin_again(struct engine *e, const struct origin *origin,
                        const struct file_query *query, struct found *ret)
 {
-    board_unref(ret->board);
-    ret->board = NULL;
+    progress_unref(ret->progress);
+    ret->progress = NULL;
     ret->fresh = true;
-    int r = board_new(origin, &ret->board);
-    if (r == 0 && !post_open(e, NULL, ret->board, query, query->path))
+    int r = progress_new(origin, &ret->progress);
+    if (r == 0 && !post_open(e, NULL, ret->progress, query, query->path))
         abort();
     return r;
 }
 
 static bool is_decided(void *arg)
 {
-    return ((struct board *)arg)->state != BOARD_OPENING;
+    return ((struct progress *)arg)->state != PROGRESS_OPENING;
 }
 
 /* A board that is known, failed or hands over to a pass. */
-static int from_board(struct engine *e, struct board *board, int state,
+static int from_progress(struct engine *e, struct progress *progress, int state,
                       const struct file_query *query, struct file **ret)
 {
-    struct file_facts facts = {.size = board->size, .etag = board->etag};
-    bool closed = state == BOARD_CLOSED;
-    bool passing = closed && board->wants_pass;
-    bool partial = board->had_bytes || (board->has_bytes && !query->waited);
+    struct file_facts facts = {.size = progress->size, .etag = progress->etag};
+    bool closed = state == PROGRESS_CLOSED;
+    bool passing = closed && progress->wants_passthrough;
+    bool partial = progress->had_bytes || (progress->has_bytes && !query->waited);
     facts.state = partial ? FILE_PARTIAL : FILE_MISS;
-    if (board->limit == INT64_MAX && !query->waited) /* all of it is there, and verified */
+    if (progress->limit == INT64_MAX && !query->waited) /* all of it is there, and verified */
         facts.state = FILE_HIT;
-    if (passing || board->unkept)
-        facts.state = FILE_PASS;
+    if (passing || progress->unkept)
+        facts.state = FILE_PASSTHROUGH;
     /* A whole file is checked before its last byte; of a part or HEAD nothing is, unless it is
      * done. */
-    bool checked = query->use == FILE_USE_WHOLE || board->limit == INT64_MAX;
-    facts.immutable = board->authoritative && checked;
+    bool checked = query->use == FILE_USE_WHOLE || progress->limit == INT64_MAX;
+    facts.immutable = progress->authoritative && checked;
     if (closed && !passing) {
-        facts.outcome = board->outcome;
-        facts.detail = board->detail;
+        facts.outcome = progress->outcome;
+        facts.detail = progress->detail;
     }
-    return reading_new(e, &facts, NULL, board, NULL, query, ret);
+    return reading_new(e, &facts, NULL, progress, NULL, query, ret);
 }
 
-bool files_has_board(struct files *files, const char *path, const struct board *board)
+bool files_has_progress(struct files *files, const char *path, const struct progress *progress)
 {
     pthread_rwlock_rdlock(&files->lock);
-    struct entry *entry = files_find(files, board->origin->name, path);
-    bool current = entry && entry->board == board;
+    struct entry *entry = files_find(files, progress->origin->name, path);
+    bool current = entry && entry->progress == progress;
     pthread_rwlock_unlock(&files->lock);
     return current;
 }
@@ -465,11 +465,11 @@ int files_refuse(struct engine *e, enum outcome outcome, const char *detail,
 }
 
 /* Nobody has said yet what file this is. */
-static int refuse_late(struct engine *e, struct board *board, const struct file_query *query,
+static int refuse_late(struct engine *e, struct progress *progress, const struct file_query *query,
                        struct file **ret)
 {
     char detail[FILE_DETAIL];
-    enum outcome outcome = reading_say_late(board, detail, sizeof(detail));
+    enum outcome outcome = reading_say_late(progress, detail, sizeof(detail));
     return files_refuse(e, outcome, detail, query, ret);
 }
 
@@ -478,27 +478,27 @@ enum { ENGINE_AGAIN = 100 };
 static int follow(struct engine *e, struct found *found, const struct file_query *query,
                   struct waiter *waiter, struct file **ret)
 {
-    struct board *board = found->board;
-    int state = board->state;
-    if (state == BOARD_OPENING && waiter_is_late(waiter))
-        return refuse_late(e, board, query, ret);
-    if (state == BOARD_OPENING) {
-        if (!found->fresh && !post_open(e, NULL, board, query, NULL))
+    struct progress *progress = found->progress;
+    int state = progress->state;
+    if (state == PROGRESS_OPENING && waiter_is_late(waiter))
+        return refuse_late(e, progress, query, ret);
+    if (state == PROGRESS_OPENING) {
+        if (!found->fresh && !post_open(e, NULL, progress, query, NULL))
             return ERROR_NO_MEMORY;
         waiter->want = 0;
-        return waitlist_join(&board->waiters, waiter, is_decided, board) == WAIT_SUSPENDED
+        return waitlist_join(&progress->waiters, waiter, is_decided, progress) == WAIT_SUSPENDED
                    ? ENGINE_WAIT
                    : ENGINE_AGAIN;
     }
-    if (state == BOARD_ASK_AGAIN ||
-        (state == BOARD_CLOSED && !files_has_board(e->files, query->path, board)))
+    if (state == PROGRESS_ASK_AGAIN ||
+        (state == PROGRESS_CLOSED && !files_has_progress(e->files, query->path, progress)))
         return ENGINE_AGAIN;
-    return from_board(e, board, state, query, ret);
+    return from_progress(e, progress, state, query, ret);
 }
 
 static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
 {
-    const struct origins *origins = core_origins(e);
+    const struct origins *origins = mirrors_origins(e);
     char detail[FILE_DETAIL];
     int len =
         snprintf(detail, sizeof(detail), "there is no origin %.100s; there are", query->origin);
@@ -511,7 +511,7 @@ static int refuse_origin(struct engine *e, const struct file_query *query, struc
 int files_open(struct engine *e, const struct file_query *query, struct waiter *waiter,
                struct file **ret)
 {
-    const struct origin *origin = origins_find(core_origins(e), query->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e), query->origin);
     if (!origin)
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
@@ -525,9 +525,9 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
         if (found.look_due)
             renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
-        if (is_over(found.board, query))
+        if (is_over(found.progress, query))
             r = begin_again(e, origin, query, &found);
-        else if (!found.blob && !found.board)
+        else if (!found.blob && !found.progress)
             r = begin(e, origin, query, &found);
         if (found.cut_short[0]) {
             verify_cut_short(e, found.cut_short);
@@ -540,11 +540,11 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
             found.facts.state = FILE_HIT;
             return reading_new(e, &found.facts, found.blob, NULL, found.mirrors, query, ret);
         }
-        if (r == 0 && found.board)
+        if (r == 0 && found.progress)
             r = follow(e, &found, query, waiter, ret);
         else if (r == 0)
             r = ENGINE_AGAIN; /* a blob appeared between the two looks */
-        board_unref(found.board);
+        progress_unref(found.progress);
         again.waited |= found.fresh; /* who began it has missed, whatever has come since */
         if (r != ENGINE_AGAIN)
             return r;
@@ -623,7 +623,7 @@ static void write_touches(struct engine *e, int64_t least_age_s)
 
 void files_tick(struct engine *e, int64_t now_ms)
 {
-    flights_tick(e, now_ms);
+    downloads_tick(e, now_ms);
     if (now_ms - e->files->touched_ms < TOUCH_EVERY_MS)
         return;
     e->files->touched_ms = now_ms;
@@ -634,7 +634,7 @@ void files_tick(struct engine *e, int64_t now_ms)
 
 void files_stop(struct engine *e)
 {
-    flights_stop(e);
+    downloads_stop(e);
     pthread_rwlock_rdlock(&e->files->lock);
     write_touches(e, 1);
     pthread_rwlock_unlock(&e->files->lock);
@@ -642,8 +642,8 @@ void files_stop(struct engine *e)
 
 void files_write_status(struct engine *e, struct buf *to)
 {
-    unsigned blobs, partials = flights_count(e);
-    int64_t bytes = space_used(e, &blobs);
+    unsigned blobs, partials = downloads_count(e);
+    int64_t bytes = eviction_used(e, &blobs);
     int64_t free_bytes = store_free_bytes(e->store);
     bool full =
         bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
@@ -657,6 +657,6 @@ void files_write_status(struct engine *e, struct buf *to)
                bytes, blobs, partials, e->options.max_size, free_bytes, state);
     json_write_name(to, "flights");
     buf_putc(to, '[');
-    flights_write_status(e, to);
+    downloads_write_status(e, to);
     buf_putc(to, ']');
 }

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 
 enum { HASH_BLOCK = 256 << 10 };
 
@@ -24,7 +24,7 @@ static void hasher_free(struct hasher *h)
 
 struct hash_job {
     struct job job;
-    struct flying *flying;
+    struct download *download;
     struct partial *partial;
     struct hasher *hasher;
     int64_t from, to, size;
@@ -36,22 +36,22 @@ struct hash_job {
 static void hashed_run(struct job *job)
 {
     struct hash_job *h = container_of(job, struct hash_job, job);
-    struct flying *fl = h->flying;
-    if (h->hasher->abandoned || fl->over) {
+    struct download *dl = h->download;
+    if (h->hasher->abandoned || dl->over) {
         hasher_free(h->hasher);
     } else {
-        fl->hasher = h->hasher;
-        fl->hasher_out = NULL;
+        dl->hasher = h->hasher;
+        dl->hasher_out = NULL;
         if (h->to == h->size)
-            fl->found = h->found;
+            dl->found = h->found;
         if (h->error)
-            flight_on_disk_error(fl->flight, h->error);
+            flight_on_disk_error(dl->flight, h->error);
         else
-            flight_on_hashed(fl->flight, h->to, h->sha256[0] ? h->sha256 : NULL);
-        flying_drain(fl);
+            flight_on_hashed(dl->flight, h->to, h->sha256[0] ? h->sha256 : NULL);
+        download_drain(dl);
     }
     partial_unref(h->partial);
-    flying_unref(fl);
+    download_unref(dl);
     free(h);
 }
 
@@ -75,51 +75,51 @@ static void hash_run(struct job *job)
         r = digester_finish(h->hasher->others, &h->found);
     h->error = r;
     job->run = hashed_run;
-    core_post(h->flying->engine, job);
+    loop_post(h->download->engine, job);
 }
 
-void hashing_abandon(struct flying *fl)
+void hashing_abandon(struct download *dl)
 {
-    if (fl->hasher_out)
-        fl->hasher_out->abandoned = true;
-    fl->hasher_out = NULL;
-    hasher_free(fl->hasher);
-    fl->hasher = NULL;
+    if (dl->hasher_out)
+        dl->hasher_out->abandoned = true;
+    dl->hasher_out = NULL;
+    hasher_free(dl->hasher);
+    dl->hasher = NULL;
 }
 
 /* By SHA-256, which is its name here, and by what else is claimed of it. */
-static void new_hasher(struct flying *fl)
+static void new_hasher(struct download *dl)
 {
-    uint32_t others = claim_set_algorithms(fl->claims) & ~(1u << DIGEST_SHA256);
-    hashing_abandon(fl);
-    fl->found.count = 0;
-    fl->hasher = calloc(1, sizeof(*fl->hasher));
-    int r = fl->hasher ? sha256_new(&fl->hasher->sha) : ERROR_NO_MEMORY;
+    uint32_t others = claim_set_algorithms(dl->claims) & ~(1u << DIGEST_SHA256);
+    hashing_abandon(dl);
+    dl->found.count = 0;
+    dl->hasher = calloc(1, sizeof(*dl->hasher));
+    int r = dl->hasher ? sha256_new(&dl->hasher->sha) : ERROR_NO_MEMORY;
     if (r == 0)
-        r = digester_new(others, &fl->hasher->others);
+        r = digester_new(others, &dl->hasher->others);
     if (r)
-        hashing_abandon(fl);
+        hashing_abandon(dl);
 }
 
-void hashing_start(struct flying *fl, const struct flight_command *c)
+void hashing_start(struct download *dl, const struct flight_command *c)
 {
     struct hash_job *h = calloc(1, sizeof(*h));
-    if (c->from == 0 || !fl->hasher)
-        new_hasher(fl);
-    if (!h || !fl->hasher || !fl->partial) {
+    if (c->from == 0 || !dl->hasher)
+        new_hasher(dl);
+    if (!h || !dl->hasher || !dl->partial) {
         free(h);
-        flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
+        flight_on_disk_error(dl->flight, ERROR_NO_MEMORY);
         return;
     }
     *h = (struct hash_job){.job.run = hash_run,
-                           .flying = fl,
-                           .partial = partial_ref(fl->partial),
-                           .hasher = fl->hasher,
+                           .download = dl,
+                           .partial = partial_ref(dl->partial),
+                           .hasher = dl->hasher,
                            .from = c->from,
                            .to = c->to,
                            .size = c->size};
-    fl->hasher_out = fl->hasher;
-    fl->hasher = NULL;
-    flying_ref(fl);
-    lane_post(fl->engine->compute, &h->job);
+    dl->hasher_out = dl->hasher;
+    dl->hasher = NULL;
+    download_ref(dl);
+    lane_post(dl->engine->compute, &h->job);
 }

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/files/evidence.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/files/marks.h"
 
 enum { PREFIX_LEAST = 4 };
@@ -120,8 +120,8 @@ static int add_partial(struct inventory *inventory, const struct entry *entry)
     int r = add_row(inventory, entry, &row);
     if (r)
         return r;
-    if (entry->flying)
-        flight_view(entry->flying->flight, &view);
+    if (entry->download)
+        flight_view(entry->download->flight, &view);
     else
         row->used_s = entry->leftover_s;
     row->size = view.size;
@@ -141,7 +141,7 @@ static int fill(struct engine *e, struct inventory *inventory)
             continue; /* what it will replace has its row */
         if (entry->sha256[0])
             r = add_complete(e, inventory, entry);
-        else if (entry->flying ? entry->flying->flight != NULL : entry->leftover != NULL)
+        else if (entry->download ? entry->download->flight != NULL : entry->leftover != NULL)
             r = add_partial(inventory, entry);
     }
     return r;
@@ -168,7 +168,7 @@ int engine_inventory(struct engine *e, struct inventory **ret)
     AUTO(inventory_free) struct inventory *inventory = calloc(1, sizeof(*inventory));
     if (!inventory)
         return ERROR_NO_MEMORY;
-    int r = core_call(e, inventory_run, &inventory);
+    int r = loop_call(e, inventory_run, &inventory);
     if (r)
         return r;
     qsort(inventory->rows, inventory->count, sizeof(*inventory->rows), by_name);
@@ -188,7 +188,7 @@ static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     const struct pin_call *pin = call->argument;
-    call->result = space_paths(call->engine, pin->sha256)
+    call->result = eviction_paths(call->engine, pin->sha256)
                        ? marks_pin(call->engine, pin->sha256, pin->pinned)
                        : ENGINE_ABSENT;
     sem_post(&call->done);
@@ -197,7 +197,7 @@ static void pin_run(struct job *job)
 int engine_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};
-    return *sha256 ? core_call(e, pin_run, &pin) : ENGINE_ABSENT;
+    return *sha256 ? loop_call(e, pin_run, &pin) : ENGINE_ABSENT;
 }
 
 static int forget_partial(struct engine *e, const struct inventory_row *row)
@@ -210,15 +210,15 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another */
     struct entry *entry = files_find(e->files, origin, path);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!entry || entry->sha256[0] || !(entry->flying || entry->leftover))
+    if (!entry || entry->sha256[0] || !(entry->download || entry->leftover))
         return ENGINE_ABSENT;
-    if (entry->flying && (!entry->flying->flight || entry->flying->committing))
+    if (entry->download && (!entry->download->flight || entry->download->committing))
         return ENGINE_BUSY;
-    if (entry->flying) {
-        flight_view(entry->flying->flight, &view);
+    if (entry->download) {
+        flight_view(entry->download->flight, &view);
         if (view.readers)
             return ENGINE_BUSY;
-        flying_forget(entry->flying, false);
+        download_forget(entry->download, false);
     } else {
         files_drop_leftover(e, entry);
     }
@@ -234,11 +234,11 @@ static void remove_run(struct job *job)
     else if (marks_is_pinned(call->engine, row->sha256))
         call->result = ENGINE_PINNED;
     else
-        call->result = space_remove(call->engine, row->sha256);
+        call->result = eviction_remove(call->engine, row->sha256);
     sem_post(&call->done);
 }
 
 int engine_remove(struct engine *e, const struct inventory_row *row)
 {
-    return core_call(e, remove_run, row);
+    return loop_call(e, remove_run, row);
 }

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "engine/claims/claim_check.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/files/rehash.h"
 #include "engine/files/soundness.h"
 #include "engine/loop/problems.h"
@@ -20,7 +20,7 @@
  */
 struct judgement {
     struct job job;
-    struct flying *flying;
+    struct download *download;
     struct partial *partial;
     uint64_t number;
     int64_t size;
@@ -38,21 +38,21 @@ struct judgement {
 static void told_run(struct job *job)
 {
     struct judgement *j = container_of(job, struct judgement, job);
-    struct flying *fl = j->flying;
-    if (!fl->over) {
-        flying_set_claims(fl, j->check.set, j->check.version);
+    struct download *dl = j->download;
+    if (!dl->over) {
+        download_set_claims(dl, j->check.set, j->check.version);
         if (j->error)
-            flight_on_disk_error(fl->flight, j->error);
+            flight_on_disk_error(dl->flight, j->error);
         else
-            flight_on_judged(fl->flight, j->number, j->verdict, j->detail);
-        flying_drain(fl);
+            flight_on_judged(dl->flight, j->number, j->verdict, j->detail);
+        download_drain(dl);
         if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* behind the cut, which forgets */
-            fl->engine->events->file_refuted(fl->engine, fl->origin->name, j->check.path,
+            dl->engine->events->file_refuted(dl->engine, dl->origin->name, j->check.path,
                                              j->detail);
     }
     claim_check_release(&j->check);
     partial_unref(j->partial);
-    flying_unref(fl);
+    download_unref(dl);
     free(j);
 }
 
@@ -60,7 +60,7 @@ static void told_run(struct job *job)
 static void tell(struct judgement *j)
 {
     j->job.run = told_run;
-    core_post(j->flying->engine, &j->job);
+    loop_post(j->download->engine, &j->job);
 }
 
 /* ---------------------------------------------------------------- structure */
@@ -69,31 +69,31 @@ static void tell(struct judgement *j)
  * are blame.c's. */
 static void refuse_unsound(struct judgement *j, const struct soundness *s)
 {
-    struct flying *fl = j->flying;
+    struct download *dl = j->download;
     j->verdict = FLIGHT_UNSOUND;
     (void)snprintf(j->detail, sizeof(j->detail), "%.60s sent no sound file: %.150s", j->senders,
                    s->why);
-    if (!fl->entry->is_renewal)
-        commit_forget_promise(fl->engine, fl->origin->name, fl->path);
+    if (!dl->entry->is_renewal)
+        commit_forget_promise(dl->engine, dl->origin->name, dl->path);
 }
 
 static void judged_by_structure(void *owner, int error, const struct soundness *s)
 {
     struct judgement *j = owner;
-    struct flying *fl = j->flying;
+    struct download *dl = j->download;
     bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
-    if (!is_claimed && j->check.version != fl->engine->claims_version && !fl->engine->stopping) {
+    if (!is_claimed && j->check.version != dl->engine->claims_version && !dl->engine->stopping) {
         claim_check_start(&j->check); /* somebody may have claimed one meanwhile */
         return;
     }
     j->error = error;
     j->verdict = is_claimed ? FLIGHT_AGREED : FLIGHT_SOUND;
-    if (error == 0 && !fl->over) {
-        fl->evidence_level = s->evidence;
+    if (error == 0 && !dl->over) {
+        dl->evidence_level = s->evidence;
         if (!s->sound)
             refuse_unsound(j, s);
         else if (s->other_version)
-            core_problem(fl->engine, "other-version", fl->origin->name, fl->path,
+            problems_note(dl->engine, "other-version", dl->origin->name, dl->path,
                          "METADATA names another version than the file name");
     }
     tell(j);
@@ -102,9 +102,9 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
 /* Nobody claims a digest, or those who do contradict each other: the bytes speak for themselves. */
 static void by_structure(struct judgement *j)
 {
-    struct flying *fl = j->flying;
+    struct download *dl = j->download;
     j->error =
-        soundness_ask(fl->engine, j->partial, j->size, fl->path, j->sha256, judged_by_structure, j);
+        soundness_ask(dl->engine, j->partial, j->size, dl->path, j->sha256, judged_by_structure, j);
     if (j->error)
         tell(j);
 }
@@ -129,7 +129,7 @@ static void hash_more(struct judgement *j)
     uint32_t missing = claim_set_algorithms(j->check.set);
     for (size_t i = 0; i < j->check.found.count; i++)
         missing &= ~(1u << j->check.found.list[i].algorithm);
-    j->error = rehash_start(j->flying->engine, j->partial ? j->partial->fd : -1, j->size, missing,
+    j->error = rehash_start(j->download->engine, j->partial ? j->partial->fd : -1, j->size, missing,
                             on_rehashed, j);
     if (j->error)
         tell(j);
@@ -158,29 +158,29 @@ static void by_claims(struct claim_check *check)
     tell(j);
 }
 
-void judge_start(struct flying *fl, const struct flight_command *c)
+void judge_start(struct download *dl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
-    if (!j || !claim_check_init(&j->check, fl->engine, fl->origin, fl->path, fl->claims,
-                                fl->claims_version)) {
+    if (!j || !claim_check_init(&j->check, dl->engine, dl->origin, dl->path, dl->claims,
+                                dl->claims_version)) {
         free(j);
-        flight_on_disk_error(fl->flight, ERROR_NO_MEMORY);
+        flight_on_disk_error(dl->flight, ERROR_NO_MEMORY);
         return;
     }
-    j->flying = fl;
-    j->partial = fl->partial ? partial_ref(fl->partial) : NULL;
+    j->download = dl;
+    j->partial = dl->partial ? partial_ref(dl->partial) : NULL;
     j->number = c->judgement;
     j->size = c->size;
-    j->is_renewal = fl->entry->is_renewal;
+    j->is_renewal = dl->entry->is_renewal;
     memcpy(j->sha256, c->sha256, sizeof(j->sha256));
-    j->check.found = fl->found;
+    j->check.found = dl->found;
     (void)digests_add(&j->check.found, DIGEST_SHA256, c->sha256);
     j->check.done = by_claims;
     j->check.context = j;
-    fl->judged_size = c->size;
+    dl->judged_size = c->size;
     struct flight_view view;
-    flight_view(fl->flight, &view);
-    core_mirror_names(fl->origin, view.senders, j->senders, sizeof(j->senders));
-    flying_ref(fl);
+    flight_view(dl->flight, &view);
+    mirrors_names(dl->origin, view.senders, j->senders, sizeof(j->senders));
+    download_ref(dl);
     claim_check_start(&j->check);
 }

@@ -7,7 +7,7 @@
  *     judge_start           the flight is whole and hashed
  *       by_claims           what is claimed of the file, against its digest: known at once
  *       by_structure        nothing is claimed: what the bytes are (engine/files/soundness.h)
- *     tell                  flight_on_judged, then flying_drain
+ *     tell                  flight_on_judged, then download_drain
  *
  * A step that takes time (a read of the disk, a page that is asked for again) is a job, or a
  * callback, that goes on with the same judgement and ends in tell. Meanwhile readers come and go,
@@ -16,6 +16,6 @@
  * whose bytes [0, size) stay as they are until it is told. Flight thread, but for its jobs.
  */
 struct flight_command;
-struct flying;
+struct download;
 
-void judge_start(struct flying *flying, const struct flight_command *command);
+void judge_start(struct download *download, const struct flight_command *command);

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/files/file.h"
-#include "engine/files/pass.h"
+#include "engine/files/passthrough.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 
@@ -38,8 +38,8 @@ struct file {
     char etag[96], detail[FILE_DETAIL], mirrors[256];
     char *path, *via;
     struct blob *blob;
-    struct board *board;
-    struct pass *pass;
+    struct progress *progress;
+    struct passthrough *passthrough;
     struct document *text; /* all of the file, in memory */
     uint64_t reader;       /* number on the board's flight; 0 none */
     int64_t from, to;
@@ -52,7 +52,7 @@ static void file_unref(struct file *f)
     if (--f->refs > 0)
         return;
     blob_unref(f->blob);
-    board_unref(f->board);
+    progress_unref(f->progress);
     document_unref(f->text);
     waitlist_release(&f->cold.list);
     free(f->cold.data);
@@ -62,7 +62,7 @@ static void file_unref(struct file *f)
 }
 
 int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
-                struct board *board, const char *mirrors, const struct file_query *query,
+                struct progress *progress, const char *mirrors, const struct file_query *query,
                 struct file **ret)
 {
     struct file *f = calloc(1, sizeof(*f));
@@ -79,7 +79,7 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     f->facts.etag = f->etag;
     f->facts.detail = f->detail;
     f->blob = blob;
-    f->board = board ? board_ref(board) : NULL;
+    f->progress = progress ? progress_ref(progress) : NULL;
     f->path = strdup(query->path);
     f->via = str_dup(query->via);
     waitlist_init(&f->cold.list);
@@ -109,8 +109,8 @@ const struct file_facts *file_facts(const struct file *f)
 
 void file_mirrors(struct file *f, char *ret, size_t size)
 {
-    if (f->board)
-        core_mirror_names(f->board->origin, f->board->senders, ret, size);
+    if (f->progress)
+        mirrors_names(f->progress->origin, f->progress->senders, ret, size);
     else
         str_copy(ret, size, f->mirrors);
 }
@@ -120,7 +120,7 @@ void file_mirrors(struct file *f, char *ret, size_t size)
 struct reader_job {
     struct job job;
     struct engine *engine;
-    struct board *board;
+    struct progress *progress;
     uint64_t reader;
     enum file_use use;
     int64_t from, to;
@@ -131,10 +131,10 @@ static void reader_run(struct job *job)
 {
     struct reader_job *r = container_of(job, struct reader_job, job);
     if (r->left)
-        flights_reader_left(r->engine, r->board, r->reader);
+        downloads_reader_left(r->engine, r->progress, r->reader);
     else
-        flights_reader(r->engine, r->board, r->reader, r->use, r->from, r->to);
-    board_unref(r->board);
+        downloads_reader(r->engine, r->progress, r->reader, r->use, r->from, r->to);
+    progress_unref(r->progress);
     free(r);
 }
 
@@ -145,31 +145,31 @@ static int post_reader(struct file *f, enum file_use use, bool left)
         return ERROR_NO_MEMORY;
     *r = (struct reader_job){.job.run = reader_run,
                              .engine = f->engine,
-                             .board = board_ref(f->board),
+                             .progress = progress_ref(f->progress),
                              .reader = f->reader,
                              .use = use,
                              .from = f->from,
                              .to = f->to,
                              .left = left};
-    core_post(f->engine, &r->job);
+    loop_post(f->engine, &r->job);
     return 0;
 }
 
-static int open_pass(struct file *f, int64_t from)
+static int open_passthrough(struct file *f, int64_t from)
 {
-    struct partial *partial = f->board->partial;
-    struct pass_options options = {.origin = f->board->origin,
+    struct partial *partial = f->progress->partial;
+    struct passthrough_options options = {.origin = f->progress->origin,
                                    .path = f->path,
                                    .via = f->via,
-                                   .claims = f->board->claims,
-                                   .claims_version = f->board->claims_version,
+                                   .claims = f->progress->claims,
+                                   .claims_version = f->progress->claims_version,
                                    .size = f->facts.size,
                                    .from = from,
                                    .to = f->to,
-                                   .prefix = f->board->prefix >= from ? partial : NULL,
-                                   .blamed = f->board->blamed,
+                                   .prefix = f->progress->prefix >= from ? partial : NULL,
+                                   .blamed = f->progress->blamed,
                                    .whole = f->whole};
-    return pass_open(f->engine, &options, &f->pass);
+    return passthrough_open(f->engine, &options, &f->passthrough);
 }
 
 int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
@@ -177,10 +177,10 @@ int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
     f->from = from;
     f->to = to;
     f->whole = use == FILE_USE_WHOLE;
-    if (!f->board)
+    if (!f->progress)
         return 0;
-    if (f->board->state == BOARD_CLOSED && f->board->wants_pass)
-        return open_pass(f, from);
+    if (f->progress->state == PROGRESS_CLOSED && f->progress->wants_passthrough)
+        return open_passthrough(f, from);
     f->reader = ++f->engine->files->last_reader;
     int r = post_reader(f, use, false);
     if (r)
@@ -207,7 +207,7 @@ void file_close(struct file *f)
         return;
     if (f->reader)
         (void)post_reader(f, FILE_USE_HEAD, true);
-    pass_close(f->pass);
+    passthrough_close(f->passthrough);
     file_unref(f);
 }
 
@@ -284,12 +284,12 @@ static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int6
 /* ---------------------------------------------------------------- reading */
 
 struct position {
-    struct board *board;
+    struct progress *progress;
     int64_t offset;
     bool whole;
 };
 
-static bool is_at_end(const struct board *b, int64_t offset)
+static bool is_at_end(const struct progress *b, int64_t offset)
 {
     return b->limit == INT64_MAX && offset >= b->size;
 }
@@ -297,8 +297,8 @@ static bool is_at_end(const struct board *b, int64_t offset)
 static bool has_bytes(void *arg)
 {
     struct position *p = arg;
-    struct board *b = p->board;
-    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN || is_at_end(b, p->offset))
+    struct progress *b = p->progress;
+    if (b->state == PROGRESS_CLOSED || b->state == PROGRESS_ASK_AGAIN || is_at_end(b, p->offset))
         return true;
     /* The list's lock is held here, so the set of extents may be read. */
     if (p->whole && b->limit <= p->offset)
@@ -306,16 +306,16 @@ static bool has_bytes(void *arg)
     return extents_end(&b->present, p->offset) > p->offset;
 }
 
-static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t size,
+static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t size,
                           struct waiter *waiter)
 {
-    struct board *b = f->board;
+    struct progress *b = f->progress;
     for (;;) {
         struct position position = {b, offset, f->whole};
-        bool closed = b->state == BOARD_CLOSED;
-        if (closed && !b->wants_pass) /* what is there may be the wrong bytes */
+        bool closed = b->state == PROGRESS_CLOSED;
+        if (closed && !b->wants_passthrough) /* what is there may be the wrong bytes */
             return ERROR_UPSTREAM_BROKEN;
-        int64_t there = board_available(b, offset, f->whole);
+        int64_t there = progress_available(b, offset, f->whole);
         struct partial *partial = b->partial;
         if (there > 0 && partial)
             return read_now(f, partial->fd, offset, data, there < size ? there : size, waiter);
@@ -323,7 +323,7 @@ static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t si
             return FILE_END;
         if (closed)
             return ERROR_UPSTREAM_BROKEN;
-        if (b->state == BOARD_ASK_AGAIN) /* just now: the next read finds it elsewhere */
+        if (b->state == PROGRESS_ASK_AGAIN) /* just now: the next read finds it elsewhere */
             return file_read(f, offset, data, (size_t)size, waiter);
         if (waiter->gone)
             return ERROR_STOPPING;
@@ -337,7 +337,7 @@ static int64_t read_board(struct file *f, int64_t offset, void *data, int64_t si
 
 /* A file that is held back to its last byte is worth a moment more: then it is right, or refused.
  */
-static bool is_short_whole(const struct board *b, bool whole)
+static bool is_short_whole(const struct progress *b, bool whole)
 {
     return whole && b->size >= 0 && b->size <= FLIGHT_HOLD_BACK;
 }
@@ -345,13 +345,13 @@ static bool is_short_whole(const struct board *b, bool whole)
 static bool can_begin(void *arg)
 {
     const struct position *p = arg;
-    const struct board *b = p->board;
-    if (b->state == BOARD_CLOSED || b->state == BOARD_ASK_AGAIN)
+    const struct progress *b = p->progress;
+    if (b->state == PROGRESS_CLOSED || b->state == PROGRESS_ASK_AGAIN)
         return true;
     return is_short_whole(b, p->whole) ? b->limit == INT64_MAX : has_bytes(arg);
 }
 
-static bool can_begin_now(struct board *b, struct position *position)
+static bool can_begin_now(struct progress *b, struct position *position)
 {
     pthread_mutex_lock(&b->waiters.lock);
     bool can = can_begin(position);
@@ -359,11 +359,11 @@ static bool can_begin_now(struct board *b, struct position *position)
     return can;
 }
 
-enum outcome reading_say_late(struct board *b, char *ret_detail, size_t size)
+enum outcome reading_say_late(struct progress *b, char *ret_detail, size_t size)
 {
     char names[256];
     pthread_mutex_lock(&b->waiters.lock);
-    core_mirror_names(b->origin, b->silent, names, sizeof(names));
+    mirrors_names(b->origin, b->silent, names, sizeof(names));
     const char *and = b->detail[0] ? "; " : "";
     if (names[0])
         (void)snprintf(ret_detail, size, "%s: no byte in %d s%s%s", names,
@@ -374,7 +374,7 @@ enum outcome reading_say_late(struct board *b, char *ret_detail, size_t size)
     return names[0] ? OUTCOME_SILENT : OUTCOME_UNAVAILABLE;
 }
 
-static bool has_first_byte(struct board *b, int64_t offset)
+static bool has_first_byte(struct progress *b, int64_t offset)
 {
     pthread_mutex_lock(&b->waiters.lock);
     bool has = extents_end(&b->present, offset) > offset;
@@ -382,9 +382,9 @@ static bool has_first_byte(struct board *b, int64_t offset)
     return has;
 }
 
-static int begin_pass(struct file *f, struct waiter *waiter)
+static int begin_passthrough(struct file *f, struct waiter *waiter)
 {
-    int r = pass_begin(f->pass, waiter, f->detail, sizeof(f->detail));
+    int r = passthrough_begin(f->passthrough, waiter, f->detail, sizeof(f->detail));
     if (r < 0)
         f->facts.outcome = r == ERROR_TIMEOUT ? OUTCOME_SILENT : OUTCOME_BROKEN;
     return r < 0 ? 0 : r;
@@ -393,14 +393,14 @@ static int begin_pass(struct file *f, struct waiter *waiter)
 /* Nothing comes. METADATA can be made of its wheel then. */
 static int begin_in_vain(struct file *f, enum outcome outcome)
 {
-    struct file_query query = {.origin = f->board->origin->name, .path = f->path};
+    struct file_query query = {.origin = f->progress->origin->name, .path = f->path};
     f->facts.outcome = outcome;
     return f->engine->events->file_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
 }
 
-static int begin_board(struct file *f, struct waiter *waiter)
+static int begin_progress(struct file *f, struct waiter *waiter)
 {
-    struct board *b = f->board;
+    struct progress *b = f->progress;
     struct position position = {b, f->from, f->whole};
     if (!can_begin_now(b, &position)) {
         bool late = waiter_is_late(waiter);
@@ -412,15 +412,15 @@ static int begin_board(struct file *f, struct waiter *waiter)
         if (waitlist_join(&b->waiters, waiter, can_begin, &position) == WAIT_SUSPENDED)
             return ENGINE_WAIT;
     }
-    if (b->state == BOARD_ASK_AGAIN)
+    if (b->state == PROGRESS_ASK_AGAIN)
         return FILE_CHANGED;
-    if (b->state != BOARD_CLOSED)
+    if (b->state != PROGRESS_CLOSED)
         return 0;
-    if (b->wants_pass) {
-        int r = open_pass(f, f->from);
-        return r ? r : begin_pass(f, waiter);
+    if (b->wants_passthrough) {
+        int r = open_passthrough(f, f->from);
+        return r ? r : begin_passthrough(f, waiter);
     }
-    if (!files_has_board(f->engine->files, f->path, b))
+    if (!files_has_progress(f->engine->files, f->path, b))
         return FILE_CHANGED; /* cut, or tried again meanwhile: nothing was sent that it matters to
                               */
     str_copy(f->detail, sizeof(f->detail), b->detail);
@@ -429,9 +429,9 @@ static int begin_board(struct file *f, struct waiter *waiter)
 
 int file_begin(struct file *f, struct waiter *waiter)
 {
-    if (f->pass)
-        return begin_pass(f, waiter);
-    return f->board && !f->blob && !f->text ? begin_board(f, waiter) : 0;
+    if (f->passthrough)
+        return begin_passthrough(f, waiter);
+    return f->progress && !f->blob && !f->text ? begin_progress(f, waiter) : 0;
 }
 
 /* ---------------------------------------------------------- the file moved */
@@ -440,7 +440,7 @@ int file_begin(struct file *f, struct waiter *waiter)
  * now. 0: done; ENGINE_WAIT: suspended; < 0: it is not the same file any more. */
 static int reopen(struct file *f, struct waiter *waiter)
 {
-    struct file_query query = {.origin = f->board->origin->name,
+    struct file_query query = {.origin = f->progress->origin->name,
                                .path = f->path,
                                .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .via = f->via};
@@ -454,11 +454,11 @@ static int reopen(struct file *f, struct waiter *waiter)
         file_close(again);
         return ERROR_UPSTREAM_BROKEN;
     }
-    struct board *old = f->board;
-    f->board = again->board;
+    struct progress *old = f->progress;
+    f->progress = again->progress;
     f->blob = again->blob;
     f->text = again->text;
-    again->board = old;
+    again->progress = old;
     again->blob = NULL;
     again->text = NULL;
     file_close(again);
@@ -469,15 +469,15 @@ static int reopen(struct file *f, struct waiter *waiter)
 static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t size,
                          struct waiter *waiter)
 {
-    if (f->pass)
-        return pass_read(f->pass, offset, data, (size_t)size, waiter);
+    if (f->passthrough)
+        return passthrough_read(f->passthrough, offset, data, (size_t)size, waiter);
     if (f->text) {
         memcpy(data, f->text->data + offset, (size_t)size);
         return size;
     }
     if (f->blob)
         return read_now(f, f->blob->fd, offset, data, size, waiter);
-    return f->board ? read_board(f, offset, data, size, waiter) : ERROR_IO;
+    return f->progress ? read_progress(f, offset, data, size, waiter) : ERROR_IO;
 }
 
 int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
@@ -487,9 +487,9 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
         most = f->to - offset;
     if (most <= 0)
         return FILE_END;
-    if (f->board)
-        f->board->read_ms = clock_monotonic_ms();
-    while (f->board && f->board->state == BOARD_ASK_AGAIN) {
+    if (f->progress)
+        f->progress->read_ms = clock_monotonic_ms();
+    while (f->progress && f->progress->state == PROGRESS_ASK_AGAIN) {
         if (waiter->gone)
             return ERROR_STOPPING;
         int r = reopen(f, waiter);
@@ -497,9 +497,9 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
             return r == ENGINE_WAIT ? 0 : r;
     }
     int64_t n = read_from(f, offset, data, most, waiter);
-    if (n != ERROR_UPSTREAM_BROKEN || !f->board || !f->board->wants_pass || f->pass)
+    if (n != ERROR_UPSTREAM_BROKEN || !f->progress || !f->progress->wants_passthrough || f->passthrough)
         return n;
     /* The disk is full: what is there was read, the rest passes by. */
-    n = open_pass(f, offset);
-    return n ? n : pass_read(f->pass, offset, data, (size_t)most, waiter);
+    n = open_passthrough(f, offset);
+    return n ? n : passthrough_read(f->passthrough, offset, data, (size_t)most, waiter);
 }

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 
 /* Life: rehash_start -> step on the compute lane, which posts itself again -> told -> freed. */
 
@@ -42,7 +42,7 @@ static void finish(struct rehash *r)
     if (r->error == 0)
         r->error = digester_finish(r->digester, &r->found);
     r->job.run = told_run;
-    core_post(r->engine, &r->job);
+    loop_post(r->engine, &r->job);
 }
 
 static int add_block(struct rehash *r, char *block)

@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/files/marks.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
@@ -34,13 +34,13 @@ enum {
 /* A file that is being fetched again. Its flight is found by the entry, which may have gone. */
 struct renewal {
     struct entry *entry; /* NULL when it has gone */
-    struct board *board; /* for which its flight has a reader; NULL: for none yet */
+    struct progress *progress; /* for which its flight has a reader; NULL: for none yet */
     struct renewal *prev, *next;
 };
 
 static void renewal_free(struct renewal *r)
 {
-    board_unref(r->board);
+    progress_unref(r->progress);
     free(r);
 }
 
@@ -133,41 +133,41 @@ static struct entry *add_entry(struct files *files, const struct origin *origin,
 
 static void begin(struct engine *e, struct entry *entry)
 {
-    struct board *board;
+    struct progress *progress;
     struct renewal *r = e->renewals->count < RENEWALS_MOST ? calloc(1, sizeof(*r)) : NULL;
-    if (!r || board_new(entry->origin, &board)) {
+    if (!r || progress_new(entry->origin, &progress)) {
         free(r);
         return; /* at a later use */
     }
     pthread_rwlock_wrlock(&e->files->lock);
     r->entry = add_entry(e->files, entry->origin, entry->path);
     if (r->entry)
-        r->entry->board = board;
+        r->entry->progress = progress;
     pthread_rwlock_unlock(&e->files->lock);
     if (!r->entry) { /* it is under way */
-        board_unref(board);
+        progress_unref(progress);
         free(r);
         return;
     }
     later(e, entry); /* unless other bytes come of it */
     e->renewals->count++;
     DL_APPEND(e->renewals->list, r);
-    flights_open(e, r->entry, FILE_USE_WHOLE, NULL, false);
+    downloads_open(e, r->entry, FILE_USE_WHOLE, NULL, false);
 }
 
 /* Its flight needs a reader, or it would be parked; and one that failed is ended at once. */
 static void drive(struct engine *e, struct renewal *r)
 {
-    struct flying *fl = r->entry->flying;
-    struct board *board = r->entry->board;
-    bool failed = !board || board->state == BOARD_CLOSED || board->state == BOARD_ASK_AGAIN;
-    if (failed && fl && fl->flight && !fl->committing)
-        flying_forget(fl, false);
-    if (failed || !fl || !fl->flight || r->board == board)
+    struct download *dl = r->entry->download;
+    struct progress *progress = r->entry->progress;
+    bool failed = !progress || progress->state == PROGRESS_CLOSED || progress->state == PROGRESS_ASK_AGAIN;
+    if (failed && dl && dl->flight && !dl->committing)
+        download_forget(dl, false);
+    if (failed || !dl || !dl->flight || r->progress == progress)
         return;
-    board_unref(r->board); /* of a flight that was cut since, and forgot its readers */
-    r->board = board_ref(board);
-    flights_reader(e, board, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
+    progress_unref(r->progress); /* of a flight that was cut since, and forgot its readers */
+    r->progress = progress_ref(progress);
+    downloads_reader(e, progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
 }
 
 void renew_tick(struct engine *e)
@@ -200,7 +200,7 @@ void renew_gone(struct engine *e, const struct entry *entry)
 /* The blob that the entry had goes with its last path; whoever reads it reads on. */
 static void forget_blob(struct engine *e, const char *sha256)
 {
-    if (space_paths(e, sha256) || commit_is_under_way(e, sha256))
+    if (eviction_paths(e, sha256) || commit_is_under_way(e, sha256))
         return;
     commit_remove_blob(e, sha256);
     marks_forget(e, sha256);
@@ -213,7 +213,7 @@ static bool fill(struct engine *e, struct entry *entry, const struct catalogue_f
 {
     struct files *files = e->files;
     pthread_rwlock_wrlock(&files->lock);
-    if (entry->board || entry->flying) {
+    if (entry->progress || entry->download) {
         pthread_rwlock_unlock(&files->lock);
         return false;
     }
@@ -255,8 +255,8 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
         return false;
     log_info("replaced by what its mirror has now path=%s/%s bytes=%" PRId64 " sha256=%s was=%s",
              entry->origin->name, entry->path, file->size, file->blob, old);
-    (void)space_hold(e, file->blob, allocated_bytes);
-    space_drop(e, old);
+    (void)eviction_hold(e, file->blob, allocated_bytes);
+    eviction_drop(e, old);
     forget_blob(e, old);
     entry->used_after = ++e->files->uses;
     entry->look_wait_s = 0;
@@ -389,7 +389,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         l->status = 0;
     l->job.run = looked_run;
-    core_post(l->engine, &l->job);
+    loop_post(l->engine, &l->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -408,7 +408,7 @@ static int choose(struct engine *e, const struct entry *entry, const struct orig
     int found = -1;
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         bool sender = has_sent(entry, &origin->mirrors[m]);
-        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms) &&
+        if (!budget_is_backing_off(e->budget, mirrors_number(e, origin, m), now_ms) &&
             (found < 0 || sender))
             found = (int)m;
     }
@@ -469,7 +469,7 @@ static void look_job_run(struct job *job)
     struct look_job *j = container_of(job, struct look_job, job);
     struct engine *e = j->engine;
     struct entry *entry = find(e, j->origin, j->path);
-    const struct origin *origin = origins_find(core_origins(e), j->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e), j->origin);
     int mirror =
         entry && origin && entry->sha256[0] && !e->stopping ? choose(e, entry, origin) : -1;
     struct look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
@@ -487,7 +487,7 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
         return; /* after the next interval */
     *j = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path), forced};
     if (j->origin && j->path) {
-        core_post(e, &j->job);
+        loop_post(e, &j->job);
         return;
     }
     free(j->origin);
@@ -498,7 +498,7 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
 void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count)
 {
-    if (e->stopping || origins_find(core_origins(e), origin->name) != origin)
+    if (e->stopping || origins_find(mirrors_origins(e), origin->name) != origin)
         return;
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = find(e, origin->name, paths[i]);

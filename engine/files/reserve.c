@@ -7,11 +7,11 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 
 struct reservation {
     struct job job;
-    struct flying *flying;
+    struct download *download;
     struct partial *partial;
     int64_t size, keep_free;
     int error;
@@ -20,88 +20,88 @@ struct reservation {
 static void release(struct reservation *r)
 {
     partial_unref(r->partial);
-    flying_unref(r->flying);
+    download_unref(r->download);
     free(r);
 }
 
-static struct reservation *new_job(struct flying *fl, int64_t size, void (*run)(struct job *job))
+static struct reservation *new_job(struct download *dl, int64_t size, void (*run)(struct job *job))
 {
     struct reservation *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
     *r = (struct reservation){
-        .job.run = run, .flying = fl, .partial = partial_ref(fl->partial), .size = size};
-    flying_ref(fl);
+        .job.run = run, .download = dl, .partial = partial_ref(dl->partial), .size = size};
+    download_ref(dl);
     return r;
 }
 
 /* ------------------------------------------------------------------ taking */
 
 /* What is there to the last byte needs no more room. */
-static bool is_whole(const struct flying *fl)
+static bool is_whole(const struct download *dl)
 {
     struct flight_view view;
-    flight_view(fl->flight, &view);
+    flight_view(dl->flight, &view);
     return view.size >= 0 && view.prefix >= view.size;
 }
 
-static void conclude(struct flying *fl, const struct reservation *r)
+static void conclude(struct download *dl, const struct reservation *r)
 {
-    if (r->partial != fl->partial) { /* cut meanwhile: the new partial has nothing yet */
-        reserve_begin(fl);
+    if (r->partial != dl->partial) { /* cut meanwhile: the new partial has nothing yet */
+        reserve_begin(dl);
     } else if (!r->error) {
-        fl->is_allocated = true;
-        if (!fl->reserved) /* parked meanwhile */
-            reserve_give_back(fl);
-    } else if (fl->reserved && !is_whole(fl)) {
-        log_info("no room path=%s/%s bytes=%" PRId64 " error=\"%s\"", fl->origin->name, fl->path,
+        dl->is_allocated = true;
+        if (!dl->reserved) /* parked meanwhile */
+            reserve_give_back(dl);
+    } else if (dl->reserved && !is_whole(dl)) {
+        log_info("no room path=%s/%s bytes=%" PRId64 " error=\"%s\"", dl->origin->name, dl->path,
                  r->size, error_text(r->error));
-        fl->no_room = error_is_space(r->error);
-        flight_on_disk_error(fl->flight, r->error);
-        flying_drain(fl);
+        dl->no_room = error_is_space(r->error);
+        flight_on_disk_error(dl->flight, r->error);
+        download_drain(dl);
     }
 }
 
 static void reserved_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
-    r->flying->reserving = false;
-    if (!r->flying->over)
-        conclude(r->flying, r);
+    r->download->reserving = false;
+    if (!r->download->over)
+        conclude(r->download, r);
     release(r);
 }
 
 static void reserve_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
-    struct engine *e = r->flying->engine;
+    struct engine *e = r->download->engine;
     r->error = store_reserve(e->store, r->partial->fd, r->size, r->keep_free);
     job->run = reserved_run;
-    core_post(e, job);
+    loop_post(e, job);
 }
 
 /* On the writer lane, which must not wait for it: behind what is being given back. */
-static void pass_on_run(struct job *job)
+static void passthrough_on_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
     job->run = reserve_run;
     lane_post(r->partial->cleaner, job);
 }
 
-void reserve_begin(struct flying *fl)
+void reserve_begin(struct download *dl)
 {
-    if (!fl->reserved || fl->reserving || fl->is_allocated || !fl->partial)
+    if (!dl->reserved || dl->reserving || dl->is_allocated || !dl->partial)
         return;
-    if (fl->reserved < RESERVE_LEAST_BYTES) {
-        fl->is_allocated = true;
+    if (dl->reserved < RESERVE_LEAST_BYTES) {
+        dl->is_allocated = true;
         return;
     }
-    struct reservation *r = new_job(fl, fl->reserved, pass_on_run);
+    struct reservation *r = new_job(dl, dl->reserved, passthrough_on_run);
     if (!r)
         return; /* its writes find out */
-    r->keep_free = fl->engine->options.min_free;
-    fl->reserving = true;
-    lane_post(fl->partial->writer, &r->job);
+    r->keep_free = dl->engine->options.min_free;
+    dl->reserving = true;
+    lane_post(dl->partial->writer, &r->job);
 }
 
 /* ------------------------------------------------------------------ giving back */
@@ -109,7 +109,7 @@ void reserve_begin(struct flying *fl)
 static void given_back_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
-    r->flying->giving_back--;
+    r->download->giving_back--;
     release(r);
 }
 
@@ -126,21 +126,21 @@ static void give_back_run(struct job *job)
     if (count && !r->partial->unsure && store_unreserve(r->partial->fd, r->size, spans, count))
         log_warning("cannot give space back partial=%s", r->partial->name);
     job->run = given_back_run;
-    core_post(r->flying->engine, job);
+    loop_post(r->download->engine, job);
 }
 
-void reserve_give_back(struct flying *fl)
+void reserve_give_back(struct download *dl)
 {
     struct flight_view view;
-    bool is_allocated = fl->is_allocated;
-    fl->reserved = 0;
-    fl->is_allocated = false;
-    flight_view(fl->flight, &view);
-    if (!is_allocated || !fl->partial || view.size < RESERVE_LEAST_BYTES)
+    bool is_allocated = dl->is_allocated;
+    dl->reserved = 0;
+    dl->is_allocated = false;
+    flight_view(dl->flight, &view);
+    if (!is_allocated || !dl->partial || view.size < RESERVE_LEAST_BYTES)
         return;
-    struct reservation *r = new_job(fl, view.size, give_back_run);
+    struct reservation *r = new_job(dl, view.size, give_back_run);
     if (!r)
         return; /* the next start does it */
-    fl->giving_back++;
-    lane_post(fl->partial->writer, &r->job);
+    dl->giving_back++;
+    lane_post(dl->partial->writer, &r->job);
 }

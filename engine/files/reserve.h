@@ -12,9 +12,9 @@
  * Both go by way of the partial's writer lane, which keeps their order, and keeps writes out of
  * what is being given back. Flight thread.
  */
-struct flying;
+struct download;
 
 enum { RESERVE_LEAST_BYTES = 1 << 20 }; /* what is smaller is written as fast as reserved */
 
-void reserve_begin(struct flying *flying); /* nothing when it was begun, or it is too early */
-void reserve_give_back(struct flying *flying);
+void reserve_begin(struct download *download); /* nothing when it was begun, or it is too early */
+void reserve_give_back(struct download *download);

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/mirrors/origins.h"
 
 /* "" when this kernel does not say: then only what is sealed counts. */
@@ -123,38 +123,38 @@ static void begin_run(struct job *job)
     begin_free(b);
 }
 
-void saved_begin(struct flying *fl)
+void saved_begin(struct download *dl)
 {
     struct flight_view view;
-    if (!fl->partial || fl->has_map || !fl->flight || fl->over || !fl->has_validator ||
-        !fl->etag[0])
+    if (!dl->partial || dl->has_map || !dl->flight || dl->over || !dl->has_validator ||
+        !dl->etag[0])
         return;
-    flight_view(fl->flight, &view);
+    flight_view(dl->flight, &view);
     if (view.size < SAVED_LEAST_BYTES)
         return;
     struct begin *b = calloc(1, sizeof(*b));
     if (!b)
         return;
     b->job.run = begin_run;
-    b->store = fl->engine->store;
-    b->partial = partial_ref(fl->partial);
-    b->about = (struct map_about){.origin = strdup(fl->origin->name),
-                                  .path = strdup(fl->path),
+    b->store = dl->engine->store;
+    b->partial = partial_ref(dl->partial);
+    b->about = (struct map_about){.origin = strdup(dl->origin->name),
+                                  .path = strdup(dl->path),
                                   .size = view.size,
-                                  .etag = strdup(fl->etag),
-                                  .validator_etag = str_dup(fl->validator_etag),
-                                  .validator_date = str_dup(fl->validator_date),
+                                  .etag = strdup(dl->etag),
+                                  .validator_etag = str_dup(dl->validator_etag),
+                                  .validator_date = str_dup(dl->validator_date),
                                   .created_s = clock_real_s()};
-    if (fl->validator_mirror < fl->origin->mirror_count)
-        b->about.validator_mirror = fl->origin->mirrors[fl->validator_mirror].name;
-    for (unsigned m = 0; m < fl->origin->mirror_count && m < MAP_MIRRORS; m++)
-        b->about.mirrors[m] = fl->origin->mirrors[m].name;
+    if (dl->validator_mirror < dl->origin->mirror_count)
+        b->about.validator_mirror = dl->origin->mirrors[dl->validator_mirror].name;
+    for (unsigned m = 0; m < dl->origin->mirror_count && m < MAP_MIRRORS; m++)
+        b->about.mirrors[m] = dl->origin->mirrors[m].name;
     if (!b->about.origin || !b->about.path || !b->about.etag) {
         begin_free(b);
         return;
     }
-    fl->has_map = true;
-    lane_post(fl->partial->writer, &b->job);
+    dl->has_map = true;
+    lane_post(dl->partial->writer, &b->job);
 }
 
 /* ----------------------------------------------------------------- rebase */
@@ -195,18 +195,18 @@ static void rebase_when_begun_run(struct job *job)
         rebase_free(b);
 }
 
-void saved_rebase(struct flying *fl)
+void saved_rebase(struct download *dl)
 {
-    struct rebase *b = fl->has_map && fl->partial ? calloc(1, sizeof(*b)) : NULL;
+    struct rebase *b = dl->has_map && dl->partial ? calloc(1, sizeof(*b)) : NULL;
     if (!b)
         return;
     *b = (struct rebase){.job.run = rebase_when_begun_run,
-                         .partial = partial_ref(fl->partial),
-                         .etag = str_dup(fl->validator_etag),
-                         .date = str_dup(fl->validator_date)};
-    if (fl->validator_mirror < fl->origin->mirror_count)
-        b->mirror = fl->origin->mirrors[fl->validator_mirror].name;
-    lane_post(fl->partial->writer, &b->job);
+                         .partial = partial_ref(dl->partial),
+                         .etag = str_dup(dl->validator_etag),
+                         .date = str_dup(dl->validator_date)};
+    if (dl->validator_mirror < dl->origin->mirror_count)
+        b->mirror = dl->origin->mirrors[dl->validator_mirror].name;
+    lane_post(dl->partial->writer, &b->job);
 }
 
 /* ------------------------------------------------------------------- mark */
@@ -229,7 +229,7 @@ void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 
 struct sync {
     struct job job;
-    struct flying *flying;
+    struct download *download;
     struct partial *partial;
     void *copy;
     int error;
@@ -238,16 +238,16 @@ struct sync {
 static void synced_run(struct job *job)
 {
     struct sync *s = container_of(job, struct sync, job);
-    struct flying *fl = s->flying;
-    if (!fl->over) {
-        if (s->error && s->partial == fl->partial)
-            flight_on_disk_error(fl->flight, s->error);
+    struct download *dl = s->download;
+    if (!dl->over) {
+        if (s->error && s->partial == dl->partial)
+            flight_on_disk_error(dl->flight, s->error);
         else
-            flight_on_synced(fl->flight);
-        flying_drain(fl);
+            flight_on_synced(dl->flight);
+        download_drain(dl);
     }
     partial_unref(s->partial);
-    flying_unref(fl);
+    download_unref(dl);
     free(s->copy);
     free(s);
 }
@@ -258,7 +258,7 @@ static int sync_data(void *context)
     struct sync *s = context;
     struct saved *saved = s->partial->saved;
     if (!saved->named)
-        saved->broken |= store_sync_names(s->flying->engine->store) != 0;
+        saved->broken |= store_sync_names(s->download->engine->store) != 0;
     saved->named = true;
     if (fdatasync(s->partial->fd) < 0) {
         saved->broken = s->partial->lost = true;
@@ -282,7 +282,7 @@ static void seal_run(struct job *job)
     const struct map_disk disk = {s, sync_data, sync_map};
     (void)map_sync(s->partial->saved->block, s->copy, &disk); /* see s->error, saved->broken */
     job->run = synced_run;
-    core_post(s->flying->engine, job);
+    loop_post(s->download->engine, job);
 }
 
 /* On the writer's lane: behind the writes that it speaks of. */
@@ -298,20 +298,20 @@ static void sync_run(struct job *job)
         lane_post(p->cleaner, job);
     } else {
         job->run = synced_run;
-        core_post(s->flying->engine, job);
+        loop_post(s->download->engine, job);
     }
 }
 
-void saved_sync(struct flying *fl)
+void saved_sync(struct download *dl)
 {
-    struct sync *s = fl->has_map ? calloc(1, sizeof(*s)) : NULL;
+    struct sync *s = dl->has_map ? calloc(1, sizeof(*s)) : NULL;
     if (!s) {
-        flight_on_synced(fl->flight);
+        flight_on_synced(dl->flight);
         return;
     }
-    *s = (struct sync){.job.run = sync_run, .flying = fl, .partial = partial_ref(fl->partial)};
-    flying_ref(fl);
-    lane_post(fl->partial->writer, &s->job);
+    *s = (struct sync){.job.run = sync_run, .download = dl, .partial = partial_ref(dl->partial)};
+    download_ref(dl);
+    lane_post(dl->partial->writer, &s->job);
 }
 
 /* ------------------------------------------------------------------ resume */
@@ -395,74 +395,74 @@ static void translate(const struct origin *origin, const struct leftover *l,
     ret_numbers[MAP_NO_MIRROR] = FLIGHT_NO_MIRROR;
 }
 
-static void take_base(struct flying *fl, const struct map_about *about)
+static void take_base(struct download *dl, const struct map_about *about)
 {
-    fl->has_validator = true;
-    fl->validator_mirror = mirror_number(fl->origin, about->validator_mirror);
-    fl->validator_etag = str_dup(about->validator_etag);
-    fl->validator_date = str_dup(about->validator_date);
-    fl->name_validator =
+    dl->has_validator = true;
+    dl->validator_mirror = mirror_number(dl->origin, about->validator_mirror);
+    dl->validator_etag = str_dup(about->validator_etag);
+    dl->validator_date = str_dup(about->validator_date);
+    dl->name_validator =
         str_dup(about->validator_etag ? about->validator_etag : about->validator_date);
-    if (!fl->row_etag)
-        fl->row_etag = str_dup(about->etag);
-    fl->row_size = about->size;
+    if (!dl->row_etag)
+        dl->row_etag = str_dup(about->etag);
+    dl->row_size = about->size;
 }
 
-static bool is_of(const struct flying *fl, const struct map_about *about)
+static bool is_of(const struct download *dl, const struct map_about *about)
 {
-    return strcmp(about->origin, fl->origin->name) == 0 && strcmp(about->path, fl->path) == 0 &&
-           (fl->row_size < 0 || fl->row_size == about->size);
+    return strcmp(about->origin, dl->origin->name) == 0 && strcmp(about->path, dl->path) == 0 &&
+           (dl->row_size < 0 || dl->row_size == about->size);
 }
 
 /* The partial's own books: what is there is neither written nor reported again. */
-static int fill(struct flying *fl, const struct leftover *l)
+static int fill(struct download *dl, const struct leftover *l)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < l->opened.run_count; i++) {
         const struct map_run *run = &l->opened.runs[i];
-        r = extents_add(&fl->partial->claimed, run->from, run->to);
+        r = extents_add(&dl->partial->claimed, run->from, run->to);
         if (r == 0)
-            r = extents_add(&fl->partial->written, run->from, run->to);
+            r = extents_add(&dl->partial->written, run->from, run->to);
         if (r == 0)
-            r = extents_add(&fl->present, run->from, run->to);
+            r = extents_add(&dl->present, run->from, run->to);
         if (r == 0)
-            board_publish(fl->board, run->from, run->to);
+            progress_publish(dl->progress, run->from, run->to);
     }
     return r;
 }
 
-struct flight_run *leftover_take(struct flying *fl, struct leftover *l, size_t *ret_count)
+struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t *ret_count)
 {
-    struct engine *e = fl->engine;
+    struct engine *e = dl->engine;
     unsigned numbers[MAP_MIRRORS + 1];
     size_t count = l->opened.run_count;
     struct flight_run *runs =
-        fl->board && is_of(fl, &l->opened.about) ? calloc(count, sizeof(*runs)) : NULL;
-    struct lane *writer = fl->writer;
+        dl->progress && is_of(dl, &l->opened.about) ? calloc(count, sizeof(*runs)) : NULL;
+    struct lane *writer = dl->writer;
     if (!runs) {
-        flying_discard(e, strdup(l->name));
+        download_discard(e, strdup(l->name));
         leftover_release(l);
         return NULL;
     }
-    if (partial_new(l->fd, l->name, writer, e->cleaner, &fl->partial))
-        abort(); /* see flights_open */
+    if (partial_new(l->fd, l->name, writer, e->cleaner, &dl->partial))
+        abort(); /* see downloads_open */
     l->fd = -1;
     l->name = NULL;
-    translate(fl->origin, l, numbers);
+    translate(dl->origin, l, numbers);
     for (size_t i = 0; i < count; i++) {
         const struct map_run *run = &l->opened.runs[i];
         runs[i] = (struct flight_run){run->from, run->to, numbers[run->mirror]};
         if (runs[i].mirror < FLIGHT_MIRRORS)
-            fl->board->senders |= 1u << runs[i].mirror;
+            dl->progress->senders |= 1u << runs[i].mirror;
     }
-    if (fill(fl, l))
+    if (fill(dl, l))
         abort(); /* readers would wait for bytes that nobody brings */
-    take_base(fl, &l->opened.about);
-    fl->board->partial = partial_ref(fl->partial);
-    fl->board->had_bytes = true;
-    fl->partial->saved = l->saved;
+    take_base(dl, &l->opened.about);
+    dl->progress->partial = partial_ref(dl->partial);
+    dl->progress->had_bytes = true;
+    dl->partial->saved = l->saved;
     l->saved = NULL;
-    fl->has_map = true;
+    dl->has_map = true;
     leftover_release(l);
     *ret_count = count;
     return runs;

@@ -19,7 +19,7 @@
 #include "engine/files/entry.h"
 #include "engine/flight/flight.h"
 
-struct flying;
+struct download;
 
 enum { SAVED_LEAST_BYTES = 1 << 20 }; /* smaller files are not worth a map: they start over */
 
@@ -43,14 +43,14 @@ struct leftover {
 };
 
 /* Flight thread. Does nothing when the map is begun already, or too early. */
-void saved_begin(struct flying *flying);
+void saved_begin(struct download *download);
 /* Flight thread: the bytes that come from now on are of another mirror's answer, which is the base.
  * Nothing when the map is not begun. */
-void saved_rebase(struct flying *flying);
+void saved_rebase(struct download *download);
 /* Writer lane: bytes [from, to) are on their way to the disk, from that mirror of the origin. */
 void saved_mark(struct partial *partial, int64_t from, int64_t to, unsigned mirror);
 /* Flight thread. */
-void saved_sync(struct flying *flying);
+void saved_sync(struct download *download);
 void saved_release(struct saved *saved); /* NULL is legal */
 
 /* Blocks. ERROR_CORRUPT and others: it cannot be gone on with. `name` is copied. The map is this
@@ -61,5 +61,5 @@ void leftover_release(struct leftover *leftover); /* leaves the files alone */
 /* Flight thread: takes up what was opened; its runs, in the mirrors' numbers of today (free() them;
  * NULL: none). Spends the leftover: where it does not fit what is known of the file, it is removed.
  */
-struct flight_run *leftover_take(struct flying *flying, struct leftover *leftover,
+struct flight_run *leftover_take(struct download *download, struct leftover *leftover,
                                  size_t *ret_count);

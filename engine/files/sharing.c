@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/files/flying.h"
+#include "engine/files/download.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/precedence.h"
@@ -20,33 +20,33 @@
 enum { UNREAD_MS = 5000 }; /* who has read nothing for so long does not read */
 
 struct asking {
-    struct flying *flying; /* a reference */
+    struct download *download; /* a reference */
     unsigned slot;
     struct precedence turn;
     unsigned mirror_count; /* of its origin; their numbers: */
     size_t mirrors[FLIGHT_MIRRORS];
 };
 
-bool flying_is_unread(const struct flying *fl, int64_t now_ms)
+bool download_is_unread(const struct download *dl, int64_t now_ms)
 {
     struct flight_view view;
-    if (!fl->board || fl->board->state == BOARD_OPENING || !fl->flight)
+    if (!dl->progress || dl->progress->state == PROGRESS_OPENING || !dl->flight)
         return false;
-    flight_view(fl->flight, &view);
+    flight_view(dl->flight, &view);
     return !view.readers ||
-           (now_ms - fl->board->read_ms >= UNREAD_MS && !waitlist_has_any(&fl->board->waiters));
+           (now_ms - dl->progress->read_ms >= UNREAD_MS && !waitlist_has_any(&dl->progress->waiters));
 }
 
-static bool is_waiting(const struct flying *fl, unsigned slot)
+static bool is_waiting(const struct download *dl, unsigned slot)
 {
-    return !fl->over && fl->flight && fl->asking[slot];
+    return !dl->over && dl->flight && dl->asking[slot];
 }
 
-bool flights_somebody_waits(const struct engine *e)
+bool downloads_somebody_waits(const struct engine *e)
 {
-    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-            if (is_waiting(fl, i))
+            if (is_waiting(dl, i))
                 return true;
     return false;
 }
@@ -61,23 +61,23 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
 {
     size_t count = 0, n = 0;
     int64_t now_ms = clock_monotonic_ms();
-    for (const struct flying *fl = e->files->flying; fl; fl = fl->next)
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-            count += is_waiting(fl, i);
+            count += is_waiting(dl, i);
     struct asking *list = count ? calloc(count, sizeof(*list)) : NULL;
-    for (struct flying *fl = e->files->flying; fl && list; fl = fl->next) {
-        bool unread = flying_is_unread(fl, now_ms);
+    for (struct download *dl = e->files->download; dl && list; dl = dl->next) {
+        bool unread = download_is_unread(dl, now_ms);
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
-            if (!is_waiting(fl, i))
+            if (!is_waiting(dl, i))
                 continue;
             struct asking *a = &list[n++];
             *a = (struct asking){
-                .flying = fl,
+                .download = dl,
                 .slot = i,
-                .turn = {fl->rank[i], fl->brief[i], unread, fl->asking_ms[i], false},
+                .turn = {dl->rank[i], dl->brief[i], unread, dl->asking_ms[i], false},
             };
-            a->mirror_count = core_origin_mirrors(e, fl->origin, a->mirrors);
-            flying_ref(fl);
+            a->mirror_count = mirrors_of_origin(e, dl->origin, a->mirrors);
+            download_ref(dl);
         }
     }
     if (list)
@@ -88,22 +88,22 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
 
 /* --------------------------------------------------------------------- asking */
 
-void flying_ask_again(struct flying *fl, unsigned slot, bool may)
+void download_ask_again(struct download *dl, unsigned slot, bool may)
 {
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = core_origin_mirrors(fl->engine, fl->origin, numbers), mirror;
-    unsigned excluded = fl->excluded[slot];
-    enum budget_need need = !flying_is_counted(fl) ? BUDGET_FREE
-                            : fl->brief[slot]      ? BUDGET_BRIEF
+    unsigned count = mirrors_of_origin(dl->engine, dl->origin, numbers), mirror;
+    unsigned excluded = dl->excluded[slot];
+    enum budget_need need = !download_is_counted(dl) ? BUDGET_FREE
+                            : dl->brief[slot]      ? BUDGET_BRIEF
                                                    : BUDGET_BULK;
-    int r = may ? budget_pick(fl->engine->budget, numbers, count, excluded, need, fl->rank[slot],
+    int r = may ? budget_pick(dl->engine->budget, numbers, count, excluded, need, dl->rank[slot],
                               clock_monotonic_ms(), &mirror)
                 : BUDGET_BUSY;
-    fl->asking[slot] = r == BUDGET_BUSY;
+    dl->asking[slot] = r == BUDGET_BUSY;
     if (r == BUDGET_BUSY)
         return;
     if (r == 0) {
-        flight_on_mirror(fl->flight, slot, mirror, 0, "");
+        flight_on_mirror(dl->flight, slot, mirror, 0, "");
         return;
     }
     char detail[FLIGHT_DETAIL] = "";
@@ -111,30 +111,30 @@ void flying_ask_again(struct flying *fl, unsigned slot, bool may)
         struct budget_view view;
         if (excluded & (1u << m))
             continue;
-        budget_view(fl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
+        budget_view(dl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
         size_t len = strlen(detail);
         (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
-                       len ? "; " : "", fl->origin->mirrors[m].name, view.last_error);
+                       len ? "; " : "", dl->origin->mirrors[m].name, view.last_error);
     }
-    flight_on_mirror(fl->flight, slot, FLIGHT_NO_MIRROR, detail[0] ? ERROR_UPSTREAM_BROKEN : 0,
+    flight_on_mirror(dl->flight, slot, FLIGHT_NO_MIRROR, detail[0] ? ERROR_UPSTREAM_BROKEN : 0,
                      detail);
 }
 
 /* Whoever waits already is before it, but not of what takes no connection. */
-void flying_ask(struct flying *fl, const struct flight_command *c)
+void download_ask(struct download *dl, const struct flight_command *c)
 {
-    fl->engine->files->asks++;
-    bool queue = flying_is_counted(fl) && flights_somebody_waits(fl->engine);
-    if (!fl->asking[c->slot])
-        fl->asking_ms[c->slot] = clock_monotonic_ms();
-    fl->asking[c->slot] = true;
-    fl->excluded[c->slot] = c->excluded;
-    fl->rank[c->slot] = c->rank;
-    fl->brief[c->slot] = c->brief;
+    dl->engine->files->asks++;
+    bool queue = download_is_counted(dl) && downloads_somebody_waits(dl->engine);
+    if (!dl->asking[c->slot])
+        dl->asking_ms[c->slot] = clock_monotonic_ms();
+    dl->asking[c->slot] = true;
+    dl->excluded[c->slot] = c->excluded;
+    dl->rank[c->slot] = c->rank;
+    dl->brief[c->slot] = c->brief;
     if (!queue)
-        flying_ask_again(fl, c->slot, true);
-    if (fl->asking[c->slot])
-        flights_retry_soon(fl->engine);
+        download_ask_again(dl, c->slot, true);
+    if (dl->asking[c->slot])
+        downloads_retry_soon(dl->engine);
 }
 
 /* ------------------------------------------------------------------ giving way */
@@ -142,28 +142,28 @@ void flying_ask(struct flying *fl, const struct flight_command *c)
 /* Whether the ask may be served by that mirror. */
 static bool wants_mirror(const struct asking *a, size_t mirror)
 {
-    unsigned excluded = a->flying->excluded[a->slot];
+    unsigned excluded = a->download->excluded[a->slot];
     for (unsigned i = 0; i < a->mirror_count; i++)
         if (a->mirrors[i] == mirror && !(excluded & (1u << i)))
             return true;
     return false;
 }
 
-static struct precedence turn_of(const struct feed *t, bool unread)
+static struct precedence turn_of(const struct receiver *t, bool unread)
 {
     return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms,
                                t->had_turn};
 }
 
 /* The transfer that is to give way, or NULL; *ret_busy: one that was stopped has not ended yet. */
-static struct feed *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
+static struct receiver *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
                                 bool *ret_busy)
 {
-    struct feed *best = NULL;
+    struct receiver *best = NULL;
     struct precedence best_turn;
-    for (struct flying *fl = e->files->flying; fl; fl = fl->next) {
-        bool unread = flying_is_unread(fl, now_ms);
-        for (struct feed *t = fl->feeds; t; t = t->next) {
+    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+        bool unread = download_is_unread(dl, now_ms);
+        for (struct receiver *t = dl->receivers; t; t = t->next) {
             if (t->need == BUDGET_FREE || !wants_mirror(a, t->counted_mirror))
                 continue;
             struct precedence turn = turn_of(t, unread);
@@ -182,22 +182,22 @@ static struct feed *find_victim(struct engine *e, const struct asking *a, int64_
 static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
 {
     bool busy = false;
-    struct feed *t;
+    struct receiver *t;
     while ((t = find_victim(e, a, now_ms, &busy))) {
-        struct flying *fl = t->flying;
-        t->yielded = flight_on_yield(fl->flight, t->number);
+        struct download *dl = t->download;
+        t->yielded = flight_on_yield(dl->flight, t->number);
         t->holds_on = !t->yielded; /* not now: it is asked again at the next tick */
         if (!t->yielded)
             continue;
-        flying_drain(fl);
+        download_drain(dl);
         return;
     }
 }
 
-static bool is_large(const struct feed *t)
+static bool is_large(const struct receiver *t)
 {
     struct flight_view view;
-    flight_view(t->flying->flight, &view);
+    flight_view(t->download->flight, &view);
     bool is_range = t->to >= 0 && (view.size < 0 || t->to < view.size);
     int64_t end = is_range ? t->to : view.size;
     return precedence_is_large(t->bytes, end < 0 ? -1 : end - t->from - t->bytes);
@@ -205,7 +205,7 @@ static bool is_large(const struct feed *t)
 
 /* Whether what came as brief, and is large, has had its share of a second, as many as wait for its
  * mirror: they are the first of the list, the oldest before the others. */
-static bool has_had_turn(struct engine *e, const struct feed *t, const struct asking *list,
+static bool has_had_turn(struct engine *e, const struct receiver *t, const struct asking *list,
                          size_t count, int64_t now_ms)
 {
     size_t waiting = 0;
@@ -213,7 +213,7 @@ static bool has_had_turn(struct engine *e, const struct feed *t, const struct as
     if (!is_large(t))
         return false;
     for (size_t i = 0; i < count && list[i].turn.brief; i++)
-        if (flying_is_counted(list[i].flying) && wants_mirror(&list[i], t->counted_mirror)) {
+        if (download_is_counted(list[i].download) && wants_mirror(&list[i], t->counted_mirror)) {
             since_ms = waiting ? since_ms : list[i].turn.since_ms;
             waiting++;
         }
@@ -223,8 +223,8 @@ static bool has_had_turn(struct engine *e, const struct feed *t, const struct as
 
 static void end_turns(struct engine *e, const struct asking *list, size_t count, int64_t now_ms)
 {
-    for (struct flying *fl = e->files->flying; fl; fl = fl->next)
-        for (struct feed *t = fl->feeds; t; t = t->next) {
+    for (struct download *dl = e->files->download; dl; dl = dl->next)
+        for (struct receiver *t = dl->receivers; t; t = t->next) {
             t->holds_on = t->had_turn = false;
             if (t->need != BUDGET_BRIEF)
                 continue;
@@ -242,12 +242,12 @@ static void end_turns(struct engine *e, const struct asking *list, size_t count,
 /* Else it was served, or asks for something else now, and has its turn in the next round. */
 static bool is_as_listed(const struct asking *a)
 {
-    const struct flying *fl = a->flying;
-    return is_waiting(fl, a->slot) && fl->rank[a->slot] == a->turn.rank &&
-           fl->brief[a->slot] == a->turn.brief;
+    const struct download *dl = a->download;
+    return is_waiting(dl, a->slot) && dl->rank[a->slot] == a->turn.rank &&
+           dl->brief[a->slot] == a->turn.brief;
 }
 
-void flights_retry_asks(struct engine *e)
+void downloads_retry_asks(struct engine *e)
 {
     size_t count;
     int64_t now_ms = clock_monotonic_ms();
@@ -260,17 +260,17 @@ void flights_retry_asks(struct engine *e)
         bool may = !waits || (a->turn.rank != FLIGHT_RANK_AHEAD && !a->turn.unread);
         if (!is_as_listed(a))
             continue;
-        flying_ask_again(a->flying, a->slot, may);
-        flying_drain(a->flying);
-        waits |= is_waiting(a->flying, a->slot) && flying_is_counted(a->flying);
+        download_ask_again(a->download, a->slot, may);
+        download_drain(a->download);
+        waits |= is_waiting(a->download, a->slot) && download_is_counted(a->download);
     }
     if (e->files->asks != asks)
-        flights_retry_soon(e);
+        downloads_retry_soon(e);
     for (size_t i = 0; i < count; i++)
         if (is_as_listed(&list[i]))
             make_way(e, &list[i], now_ms);
     for (size_t i = 0; i < count; i++)
-        flying_unref(list[i].flying);
+        download_unref(list[i].download);
     free(list);
 }
 
@@ -278,14 +278,14 @@ static void retry_run(struct job *job)
 {
     struct files *files = container_of(job, struct files, retry);
     files->retry_posted = false;
-    flights_retry_asks(files->engine);
+    downloads_retry_asks(files->engine);
 }
 
-void flights_retry_soon(struct engine *e)
+void downloads_retry_soon(struct engine *e)
 {
     if (e->files->retry_posted)
         return;
     e->files->retry_posted = true;
     e->files->retry.run = retry_run;
-    core_post(e, &e->files->retry);
+    loop_post(e, &e->files->retry);
 }

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "engine/files/board.h"
-#include "engine/loop/core.h"
+#include "engine/files/progress.h"
+#include "engine/loop/loop.h"
 #include "index/wheel.h"
 
 static const char suffix[] = ".metadata";
@@ -120,7 +120,7 @@ static void answer_run(struct job *job)
     struct archive_source source = {read_partial, q, q->partial ? q->size : 0};
     q->error = soundness_of(&source, q->path, &q->soundness);
     job->run = answered_run;
-    core_post(q->engine, job);
+    loop_post(q->engine, job);
 }
 
 int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const char *path,

@@ -14,7 +14,7 @@
 #include "engine/files/file.h"
 #include "engine/files/reading.h"
 #include "engine/folders/directory_state.h"
-#include "engine/folders/examined_folder.h"
+#include "engine/folders/diagnosed_folder.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/generations.h"
@@ -108,9 +108,9 @@ void directories_free(struct directories *all)
 static void note_problem(struct directory *d)
 {
     if (d->in_force && d->shown_failure[0])
-        core_problem(d->engine, "directory", d->origin, d->root, "%s", d->shown_failure);
+        problems_note(d->engine, "directory", d->origin, d->root, "%s", d->shown_failure);
     else
-        core_problem_over(d->engine, "directory", d->origin, d->root);
+        problems_over(d->engine, "directory", d->origin, d->root);
 }
 
 int directories_set(struct engine *e, const struct origins *origins)
@@ -458,7 +458,7 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
 
 /* -------------------------------------------------------------- examining */
 
-static void count_record(const struct record *r, struct examined_folder *to)
+static void count_record(const struct record *r, struct diagnosed_folder *to)
 {
     if (r->is_listed) {
         size_t *count = r->parsed.kind == FILE_WHEEL ? &to->wheel_count : &to->other_count;
@@ -468,10 +468,10 @@ static void count_record(const struct record *r, struct examined_folder *to)
     }
 }
 
-void directory_examine(struct engine *e, const struct origin *origin, struct examined_folder *ret)
+void directory_diagnose(struct engine *e, const struct origin *origin, struct diagnosed_folder *ret)
 {
     struct directory *d = find_directory(e, origin);
-    *ret = (struct examined_folder){.origin = origin};
+    *ret = (struct diagnosed_folder){.origin = origin};
     if (!d)
         return;
     pthread_mutex_lock(&d->files.lock);
@@ -525,7 +525,7 @@ static void news_run(struct job *job)
     str_copy(d->shown_failure, sizeof(d->shown_failure), n->failure);
     note_problem(d);
     free(n);
-    const struct origin *origin = origins_find(core_origins(e), d->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e), d->origin);
     if (e->stopping || !origin || !origin->directory)
         return;
     e->events->folder_changed(e, origin);
@@ -538,7 +538,7 @@ void directory_tell(struct directory *d, struct listing_ref *listing, const char
         abort();
     *n = (struct news){.job.run = news_run, .directory = d, .listing = listing};
     str_copy(n->failure, sizeof(n->failure), failure);
-    core_post(d->engine, &n->job);
+    loop_post(d->engine, &n->job);
 }
 
 void directory_wake_first(struct directory *d)

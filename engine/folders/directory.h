@@ -22,7 +22,7 @@
  */
 #include "engine/files/file.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 struct directories;
@@ -49,9 +49,9 @@ int directory_file(struct engine *engine, const struct origin *origin,
                    const struct file_query *query, struct waiter *waiter, struct file **ret);
 
 /* What there is to be said of an origin's folder. Any thread. */
-struct examined_folder;
-void directory_examine(struct engine *engine, const struct origin *origin,
-                       struct examined_folder *ret);
+struct diagnosed_folder;
+void directory_diagnose(struct engine *engine, const struct origin *origin,
+                       struct diagnosed_folder *ret);
 
 /* ---- on the flight thread */
 /* What the folder lists, as a source; an origin that has none is a mistake of the caller's. */

@@ -36,9 +36,9 @@ static void flag_run(struct job *job)
 {
     struct flag *f = container_of(job, struct flag, job);
     if (f->detail)
-        core_problem(f->engine, "directory-file", f->origin, f->path, "%s", f->detail);
+        problems_note(f->engine, "directory-file", f->origin, f->path, "%s", f->detail);
     else
-        core_problem_over(f->engine, "directory-file", f->origin, f->path);
+        problems_over(f->engine, "directory-file", f->origin, f->path);
     free(f->path);
     free(f->detail);
     free(f);
@@ -58,7 +58,7 @@ static void post_flag(struct directory *d, const char *path, const char *detail)
                        .origin = d->origin,
                        .path = copy,
                        .detail = str_dup(detail)};
-    core_post(d->engine, &f->job);
+    loop_post(d->engine, &f->job);
 }
 
 /* Under the lock. */
@@ -340,7 +340,7 @@ static int check_sdist(int fd, const struct record *r, const char **ret_why)
     return error ? error : start[0] == 0x1f && start[1] == 0x8b ? 0 : ERROR_CORRUPT;
 }
 
-static void examine(int fd, const struct record *r, struct finding *ret)
+static void diagnose(int fd, const struct record *r, struct finding *ret)
 {
     const char *why = NULL;
     bool is_wheel = r->parsed.kind != FILE_SDIST;
@@ -378,7 +378,7 @@ void record_check(struct directory *d, struct record *r)
     int fd = -1, error = folder_open(d->root, r->path, &fd, &file);
     bool moved = error > 0 || (error == 0 && !folder_is_same(&file, &r->file));
     if (error == 0 && !moved) {
-        examine(fd, r, &finding);
+        diagnose(fd, r, &finding);
         moved = folder_was_touched(fd, &file);
     }
     if (fd >= 0)

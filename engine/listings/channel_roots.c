@@ -62,7 +62,7 @@ static void each_root(struct engine *e,
                                     struct source *s, void *to),
                       void *to)
 {
-    const struct origins *origins = core_origins(e);
+    const struct origins *origins = mirrors_origins(e);
     for (size_t o = 0; o < origins->count; o++) {
         const struct origin *origin = &origins->list[o];
         for (unsigned m = 0; *origin->channels && m < origin->mirror_count; m++) {
@@ -170,7 +170,7 @@ int engine_ask_roots(struct engine *e, struct waiter *waiter)
             return 0;
         }
         *b = (struct begin){{begin_run, NULL}, e};
-        core_post(e, &b->job);
+        loop_post(e, &b->job);
     }
     waiter->want = 0;
     waiter->until_ms = now_ms + WAIT_MS;

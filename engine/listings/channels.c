@@ -329,7 +329,7 @@ static void probe_run(struct job *job)
     struct engine *e = p->engine;
     struct channels *all = e->channels;
     struct channel c = {.origin = p->origin, .name = p->name};
-    bool alone = core_is_backing_off(e, p->origin);
+    bool alone = mirrors_is_backing_off(e, p->origin);
     for (unsigned m = 0; !e->stopping && m < p->origin->mirror_count; m++) {
         struct source *sources[2];
         unsigned count = sources_of(e, &c, m, sources);
@@ -362,7 +362,7 @@ static void begin(struct engine *e, struct channel *c, const struct origin *orig
     c->origin = origin;
     c->began_ms = clock_monotonic_ms();
     *p = (struct probe){{probe_run, NULL}, e, origin, name};
-    core_post(e, &p->job);
+    loop_post(e, &p->job);
 }
 
 /* ------------------------------------------------------------------ looking */
@@ -427,7 +427,7 @@ static struct channel **sorted(struct engine *e, size_t *ret_count)
     struct channel **list = calloc(HASH_COUNT(all->table) + 1, sizeof(struct channel *));
     size_t count = 0;
     for (struct channel *c = list ? all->table : NULL; c; c = c->hh.next) {
-        const struct origin *origin = origins_find(core_origins(e), c->origin_name);
+        const struct origin *origin = origins_find(mirrors_origins(e), c->origin_name);
         bool is_there = c->state == CHANNEL_THERE || (c->named_s && c->state != CHANNEL_MISSING);
         if (is_there && origin && origin_has_channel(origin, c->name))
             list[count++] = c;
@@ -450,7 +450,7 @@ static void say_patterns(const struct origins *origins, struct near *near, struc
 
 void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
 {
-    const struct origins *origins = core_origins(e);
+    const struct origins *origins = mirrors_origins(e);
     struct channels *all = e->channels;
     struct near near = {.typed = typed};
     auto_buf struct buf names;

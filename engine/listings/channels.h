@@ -13,7 +13,7 @@
  *
  * The table's lock is that of its waitlist; the flight thread alone changes it, but for new names.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 enum channel_state { CHANNEL_UNKNOWN, CHANNEL_THERE, CHANNEL_MISSING };

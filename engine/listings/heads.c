@@ -137,14 +137,14 @@ static void question_free(struct question *q)
 static void keep_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
-    const struct catalogue_sighting s = {.origin = q->origin,
+    const struct catalogue_first_seen s = {.origin = q->origin,
                                          .path = q->path,
                                          .project = q->project,
                                          .first_s = q->asked_s,
                                          .asked_s = q->asked_s,
                                          .modified_s = q->modified_s,
                                          .size = q->size};
-    int r = catalogue_put_sighting(q->engine->catalogue, &s);
+    int r = catalogue_put_first_seen(q->engine->catalogue, &s);
     if (r)
         log_warning("catalogue: cannot store date and size of %s: %s", q->path, error_text(r));
     question_free(q);
@@ -226,7 +226,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         q->status = 0;
     q->job.run = answered_run;
-    core_post(q->engine, &q->job);
+    loop_post(q->engine, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -277,7 +277,7 @@ static bool may_be_asked(const struct engine *e, const struct origin *origin, un
         t->window_count = 0;
     }
     return now_ms >= t->again_ms && t->window_count < window_most &&
-           !budget_is_backing_off(e->budget, core_mirror(e, origin, mirror), now_ms);
+           !budget_is_backing_off(e->budget, mirrors_number(e, origin, mirror), now_ms);
 }
 
 /* Asks whoever has the file and is free. */

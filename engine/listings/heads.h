@@ -12,7 +12,7 @@
  * says nothing of its health as a source of files. An inquiry ends when all are asked, or after
  * twenty seconds. Flight thread.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 struct heads;

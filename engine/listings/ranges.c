@@ -181,7 +181,7 @@ static void on_done(void *context, int error, const char *detail)
     struct question *q = context;
     (void)error, (void)detail;
     q->job.run = answered_run;
-    core_post(q->engine, &q->job);
+    loop_post(q->engine, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};

@@ -5,7 +5,7 @@
  * A mirror is asked for one byte of one wheel, once; the answer is remembered in the catalogue.
  * Flight thread.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
 struct ranges;

@@ -24,9 +24,9 @@ enum {
 
 /* ----------------------------------------------------------------- parsing */
 
-static struct receipt *make_receipt(struct source *s)
+static struct listing_answer *make_listing_answer(struct source *s)
 {
-    struct receipt *r = receipt_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
+    struct listing_answer *r = listing_answer_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
     if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
         r->had = s->facts.count;
     if (r && s->listing && !s->is_list)
@@ -39,11 +39,11 @@ static void settle_run(struct job *job);
 /* On the compute lane. */
 static void parse_run(struct job *job)
 {
-    struct receipt *r = container_of(job, struct receipt, job);
-    if (!receipt_read(r))
+    struct listing_answer *r = container_of(job, struct listing_answer, job);
+    if (!listing_answer_read(r))
         return;
     job->run = settle_run;
-    core_post(r->engine, job);
+    loop_post(r->engine, job);
 }
 
 /* ---------------------------------------------------------------- settling */
@@ -56,10 +56,10 @@ static void replace(char **to, char **from)
 }
 
 /* Whether the answer must not replace what is known; puts it where an administrator finds it. */
-static bool is_doubtful(struct source *s, const struct receipt *r)
+static bool is_doubtful(struct source *s, const struct listing_answer *r)
 {
-    const struct suspect_facts *good = s->is_good ? &s->facts : NULL;
-    if (!suspect_holds(&s->suspect, good, &r->facts, clock_monotonic_ms()))
+    const struct shrink_guard_facts *good = s->is_good ? &s->facts : NULL;
+    if (!shrink_guard_holds(&s->shrink_guard, good, &r->facts, clock_monotonic_ms()))
         return false;
     const char *name = source_mirror(s)->name;
     s->error = ERROR_BAD_LISTING;
@@ -68,7 +68,7 @@ static bool is_doubtful(struct source *s, const struct receipt *r)
                    r->facts.count, good ? good->count : 0,
                    r->facts.is_cut ? ", and ends in the middle" : "");
     log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
-    core_problem(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+    problems_note(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
                  good ? "what was known stays" : "shown until there is better");
     return true;
 }
@@ -81,7 +81,7 @@ void source_set_listing(struct source *s, struct listing_ref *listing, size_t by
     s->listing = listing;
 }
 
-static void take_content(struct source *s, struct receipt *r)
+static void take_content(struct source *s, struct listing_answer *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
         s->version = ++s->engine->sources->last_version;
@@ -106,7 +106,7 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
      */
     if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
-    size_t number = core_mirror(e, s->origin, s->mirror);
+    size_t number = mirrors_number(e, s->origin, s->mirror);
     if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
         budget_remark(e->budget, number, detail); /* so a captive portal answers, in no time */
     else
@@ -114,17 +114,17 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
 }
 
 /* What a captive portal sends in the place of a page says nothing of the mirror. */
-static bool is_portal(struct source *s, const struct receipt *r)
+static bool is_portal(struct source *s, const struct listing_answer *r)
 {
     const char *name = source_mirror(s)->name;
-    auto_free char *stranger = portal_stranger(core_origins(s->engine), r->url);
+    auto_free char *stranger = portal_stranger(mirrors_origins(s->engine), r->url);
     const struct web_page page = {.mirror = name,
                                   .place = "listing",
                                   .asked = key_hash(name, strlen(name)),
                                   .size = -1,
                                   .sha256 = r->page_sha256,
                                   .stranger = stranger};
-    char why[RECEIPT_DETAIL_BYTES];
+    char why[LISTING_ANSWER_DETAIL_BYTES];
     if (!portal_report(s->engine, &page, why, sizeof(why)))
         return false;
     if (!s->is_silent)
@@ -132,7 +132,7 @@ static bool is_portal(struct source *s, const struct receipt *r)
     return true;
 }
 
-static void note_failure(struct source *s, const struct receipt *r)
+static void note_failure(struct source *s, const struct listing_answer *r)
 {
     struct engine *e = s->engine;
     const char *name = source_mirror(s)->name;
@@ -147,9 +147,9 @@ static void note_failure(struct source *s, const struct receipt *r)
     if (r->is_web_page && is_portal(s, r))
         return;
     if (r->is_lost)
-        core_problem(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
+        problems_note(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
     else if (r->error == ERROR_BAD_LISTING)
-        core_problem(e, "bad-listing", s->origin->name, s->page,
+        problems_note(e, "bad-listing", s->origin->name, s->page,
                      "%s answered with a page that lists nothing", name);
     if (s->is_silent) /* that counts already */
         return;
@@ -169,7 +169,7 @@ static int limit_ms(const struct source *s)
 static void note_backing_off(struct source *s, int64_t now_ms)
 {
     struct budget_view view;
-    size_t number = core_mirror(s->engine, s->origin, s->mirror);
+    size_t number = mirrors_number(s->engine, s->origin, s->mirror);
     if (!budget_is_backing_off(s->engine->budget, number, now_ms))
         return;
     budget_view(s->engine->budget, number, now_ms, &view);
@@ -227,7 +227,7 @@ void source_try_fetch(struct source *s, bool alone)
 {
     struct engine *e = s->engine;
     int64_t now_ms = clock_monotonic_ms();
-    size_t number = core_mirror(e, s->origin, s->mirror);
+    size_t number = mirrors_number(e, s->origin, s->mirror);
     if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {
         source_fetch(s);
         return;
@@ -264,7 +264,7 @@ static void end_load(struct source *s)
         begin_load(container_of(next, struct source, turn));
 }
 
-static void settle_stored(struct source *s, struct receipt *r)
+static void settle_stored(struct source *s, struct listing_answer *r)
 {
     end_load(s);
     s->has_row = r->error != ERROR_GONE;
@@ -285,12 +285,12 @@ static void settle_stored(struct source *s, struct receipt *r)
     }
     bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
     s->fetch_next |= !fresh || s->status == 0;
-    receipt_free(r);
+    listing_answer_free(r);
     go_idle(s);
 }
 
 /* A parent says by a short life that its own page will have more to say. */
-static void note_life(struct source *s, const struct receipt *r)
+static void note_life(struct source *s, const struct listing_answer *r)
 {
     int64_t life_ms = (int64_t)r->max_age_s * 1000;
     bool shorter =
@@ -312,7 +312,7 @@ static void end_turn(struct source *s)
 
 /* Some that have HTML answer who would rather have JSON with an error: they are asked once more
  * before that counts. What it said to HTML is not to be said again. */
-static bool asks_otherwise(struct source *s, const struct receipt *r)
+static bool asks_otherwise(struct source *s, const struct listing_answer *r)
 {
     static const int about_form[] = {400, 403, 405, 406, 415, 500, 501};
     bool is_refused = false;
@@ -325,13 +325,13 @@ static bool asks_otherwise(struct source *s, const struct receipt *r)
     return true;
 }
 
-static void settle_fetched(struct source *s, struct receipt *r)
+static void settle_fetched(struct source *s, struct listing_answer *r)
 {
     struct engine *e = s->engine;
     s->fetched = NULL;
     end_turn(s);
     if (asks_otherwise(s, r)) {
-        receipt_free(r);
+        listing_answer_free(r);
         s->state = SOURCE_IDLE;
         source_fetch(s);
         if (s->state == SOURCE_IDLE)
@@ -344,7 +344,7 @@ static void settle_fetched(struct source *s, struct receipt *r)
         sources_note_html(s);
     if (r->error) {
         note_failure(s, r);
-        receipt_free(r);
+        listing_answer_free(r);
         go_idle(s);
         return;
     }
@@ -353,20 +353,20 @@ static void settle_fetched(struct source *s, struct receipt *r)
     s->has_lost_links = false;
     s->retry_after_s = -1;
     s->failure[0] = '\0';
-    core_problem_over(e, "links-elsewhere", s->origin->name, s->page);
-    budget_page_succeeded(e->budget, core_mirror(e, s->origin, s->mirror));
+    problems_over(e, "links-elsewhere", s->origin->name, s->page);
+    budget_page_succeeded(e->budget, mirrors_number(e, s->origin, s->mirror));
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, and not to be kept */
             take_content(s, r);
-        receipt_free(r);
+        listing_answer_free(r);
         go_idle(s);
         return;
     }
     s->confirmed_ms = clock_monotonic_ms();
     note_life(s, r);
     if (r->status == 304) {
-        s->suspect = (struct suspect){0};
-        receipt_keep(r, s->origin->name, true);
+        s->shrink_guard = (struct shrink_guard){0};
+        listing_answer_keep(r, s->origin->name, true);
         s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
             source_load(s);
@@ -386,16 +386,16 @@ static void settle_fetched(struct source *s, struct receipt *r)
     s->url = str_dup(r->url);
     if (s->status == 200 || s->has_row) {
         s->has_row = true;
-        receipt_keep(r, s->origin->name, false);
+        listing_answer_keep(r, s->origin->name, false);
     } else {
-        receipt_free(r); /* that a page was never there need not be remembered for good */
+        listing_answer_free(r); /* that a page was never there need not be remembered for good */
     }
     go_idle(s);
 }
 
 static void settle_run(struct job *job)
 {
-    struct receipt *r = container_of(job, struct receipt, job);
+    struct listing_answer *r = container_of(job, struct listing_answer, job);
     if (r->stored)
         settle_stored(r->source, r);
     else
@@ -406,10 +406,10 @@ static void settle_run(struct job *job)
 
 static void load_run(struct job *job)
 {
-    struct receipt *r = container_of(job, struct receipt, job);
+    struct listing_answer *r = container_of(job, struct listing_answer, job);
     const struct source *s = r->source;
     r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, source_mirror(s)->name,
-                                     s->page, receipt_take_row, r);
+                                     s->page, listing_answer_take_row, r);
     if (r->error == CATALOGUE_MISSING)
         r->error = ERROR_GONE;
     job->run = parse_run;
@@ -418,7 +418,7 @@ static void load_run(struct job *job)
 
 static void begin_load(struct source *s)
 {
-    struct receipt *r = make_receipt(s);
+    struct listing_answer *r = make_listing_answer(s);
     if (!r) {
         turns_end(s->turns, &s->turn);
         s->state = SOURCE_IDLE;
@@ -447,7 +447,7 @@ void source_load(struct source *s)
 
 static void on_done(void *context, int error, const char *detail)
 {
-    struct receipt *r = context;
+    struct listing_answer *r = context;
     r->error = error ? error : r->body.error;
     if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
         str_copy(r->detail, sizeof(r->detail), error ? detail : error_text(r->error));
@@ -455,25 +455,25 @@ static void on_done(void *context, int error, const char *detail)
     lane_post(r->engine->compute, &r->job);
 }
 
-static const struct fetch_sink sink = {receipt_take_head, receipt_take_data, on_done};
+static const struct fetch_sink sink = {listing_answer_take_head, listing_answer_take_data, on_done};
 
 static void begin_fetch(struct source *s)
 {
-    struct receipt *r = make_receipt(s);
+    struct listing_answer *r = make_listing_answer(s);
     if (!r) {
         turns_end(s->turns, &s->turn);
         s->state = SOURCE_IDLE;
         return;
     }
-    auto_free char *via = core_via(s->engine, s->via);
+    auto_free char *via = mirrors_via(s->engine, s->via);
     bool conditional = s->is_good && s->status == 200;
     r->is_html = s->wants_html || sources_has_html_only(s);
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
                                     .from = -1,
                                     .to = -1,
-                                    .accept = r->is_html ? receipt_html
-                                                         : receipt_accept(source_mirror(s)),
+                                    .accept = r->is_html ? listing_answer_html
+                                                         : listing_answer_accept(source_mirror(s)),
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
                                     .via = via ? via : s->engine->via,
@@ -481,7 +481,7 @@ static void begin_fetch(struct source *s)
                                     .redirects = mirror_redirects(source_mirror(s)),
                                     .max_bytes = LISTING_MAX_BYTES,
                                     .answer_ms = SOURCE_ANSWER_MS,
-                                    .patience_ms = core_patience_ms(source_mirror(s)),
+                                    .patience_ms = mirrors_patience_ms(source_mirror(s)),
                                     .share = (uintptr_t)s,
                                     .mirror = (uintptr_t)source_mirror(s)};
     s->fetched = r;
@@ -493,7 +493,7 @@ static void begin_fetch(struct source *s)
 void source_fetch(struct source *s)
 {
     unsigned most = (unsigned)s->engine->options.connections_per_mirror;
-    s->turns = source_turns(s->engine, core_mirror(s->engine, s->origin, s->mirror));
+    s->turns = source_turns(s->engine, mirrors_number(s->engine, s->origin, s->mirror));
     int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;
     if (r == TURN_REFUSED) {
         s->error = ERROR_UNREACHABLE;

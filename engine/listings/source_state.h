@@ -4,7 +4,7 @@
  * (from the catalogue and the mirror to what a listing says). Flight thread. */
 #include <uthash.h>
 
-#include "engine/listings/receipt.h"
+#include "engine/listings/listing_answer.h"
 #include "engine/listings/sources.h"
 #include "engine/listings/turns.h"
 #include "engine/mirrors/origins.h"
@@ -26,7 +26,7 @@ struct source {
     int64_t fetch_ms;        /* when it began, or began to wait for its turn */
     struct turn turn;        /* at the mirror */
     struct turns *turns;     /* which it is of */
-    struct receipt *fetched; /* what comes of it; while SOURCE_FETCHING */
+    struct listing_answer *fetched; /* what comes of it; while SOURCE_FETCHING */
     bool is_late;            /* others wait for it no longer */
     bool is_silent;          /* it has not begun to answer, or has stopped: a failure */
     bool is_probe;           /* nobody asked for it */
@@ -43,10 +43,10 @@ struct source {
     uint64_t version;
     int error, retry_after_s;
     bool has_lost_links; /* that is what `failure` says, behind the mirror's name */
-    char failure[RECEIPT_DETAIL_BYTES];
-    struct suspect_facts facts; /* of the last good listing */
+    char failure[LISTING_ANSWER_DETAIL_BYTES];
+    struct shrink_guard_facts facts; /* of the last good listing */
     bool is_good;               /* there is one: it is stored, and not easily replaced */
-    struct suspect suspect;
+    struct shrink_guard shrink_guard;
     UT_hash_handle hh;
 };
 

@@ -312,9 +312,9 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     }
     int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
-    if (s->suspect.times) /* it has just been asked, in vain */
-        old = now_ms - s->suspect.last_ms >=
-              (refresh_ms < SUSPECT_RETRY_MS ? refresh_ms : SUSPECT_RETRY_MS);
+    if (s->shrink_guard.times) /* it has just been asked, in vain */
+        old = now_ms - s->shrink_guard.last_ms >=
+              (refresh_ms < SHRINK_GUARD_RETRY_MS ? refresh_ms : SHRINK_GUARD_RETRY_MS);
     if (!old && !force)
         return false;
     source_try_fetch(s, alone);
@@ -369,9 +369,9 @@ static void probe(struct engine *e, int64_t now_ms)
     {
         if (s->is_probe)
             (void)source_check_late(s);
-        size_t number = core_mirror(e, s->origin, s->mirror);
+        size_t number = mirrors_number(e, s->origin, s->mirror);
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
-            now_ms - s->used_ms >= KEEP_PROBING_MS || !core_has_mirror(e, number) ||
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e, number) ||
             !budget_wants_probe(e->budget, number, now_ms))
             continue;
         s->is_forced = false;

@@ -196,7 +196,7 @@ int memory_take(struct engine *e, struct memory_claim *c, size_t bytes, struct l
     else
         unlock_and_call(m);
     if (shrinks)
-        core_post(e, &m->shrink);
+        loop_post(e, &m->shrink);
     return r;
 }
 

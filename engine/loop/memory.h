@@ -20,7 +20,7 @@
  *
  * Any thread, but for memory_tick. A claim has its owner's lifetime, and is zero at first.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 
 enum { MEMORY_SMALL_BYTES = 256 << 10, MEMORY_RECEIVED_SHARE = 4 };
 

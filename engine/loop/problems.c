@@ -29,7 +29,7 @@ static struct problem *find_problem(struct engine *e, const char *kind, const ch
     return NULL;
 }
 
-void core_problem_over(struct engine *e, const char *kind, const char *origin, const char *path)
+void problems_over(struct engine *e, const char *kind, const char *origin, const char *path)
 {
     struct problem *p = find_problem(e, kind, origin, path);
     if (!p)
@@ -38,7 +38,7 @@ void core_problem_over(struct engine *e, const char *kind, const char *origin, c
     memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
 }
 
-bool core_problem(struct engine *e, const char *kind, const char *origin, const char *path,
+bool problems_note(struct engine *e, const char *kind, const char *origin, const char *path,
                   const char *format, ...)
 {
     if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))

@@ -106,7 +106,7 @@ static struct meta *add(struct metadata *all, const char *origin, const char *pa
 
 static bool is_settled(const struct meta *m)
 {
-    return m->stage != META_LOOKING && m->stage != META_MAKING;
+    return m->stage != META_LOOKING && m->stage != META_EXTRACTING;
 }
 
 static void wake(struct metadata *all, int64_t id)
@@ -163,7 +163,7 @@ static bool is_elsewhere(const struct look *l)
 static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
 {
     log_warning("metadata flagged path=%s/%s reason=\"%s\"", origin, path, problem);
-    core_problem(e, "metadata", origin, path, "%s", problem);
+    problems_note(e, "metadata", origin, path, "%s", problem);
 }
 
 static void fill(struct meta *m, enum outcome outcome, const char *detail)
@@ -204,7 +204,7 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
         m->stage = META_ELSEWHERE;
         m->until_ms = clock_monotonic_ms() + ELSEWHERE_MS;
     } else {
-        m->stage = META_MAKING;
+        m->stage = META_EXTRACTING;
         return true;
     }
     return false;
@@ -230,8 +230,8 @@ static void looked_run(struct job *job)
     pthread_mutex_unlock(&all->waiters.lock);
     if (flagged)
         flag(e, l->origin->name, l->path, l->problem);
-    if (make && (e->stopping || !making_start(e, l->origin, l->path, l->id))) {
-        struct making_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
+    if (make && (e->stopping || !extract_start(e, l->origin, l->path, l->id))) {
+        struct extract_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
         metadata_made(e, l->origin, l->path, l->id, &none);
     }
     if (mine && !make && !again)
@@ -255,7 +255,7 @@ static void look_run(struct job *job)
     (void)catalogue_get_metadata(l->engine->catalogue, l->origin->name, l->path, on_row, l);
     look_at_claims(l);
     job->run = looked_run;
-    core_post(l->engine, job);
+    loop_post(l->engine, job);
 }
 
 /* Under the lock. */
@@ -402,7 +402,7 @@ int metadata_file(struct engine *e, const struct file_query *query, struct waite
                   struct file **ret)
 {
     auto_free char *path = wheel_of(query->path);
-    const struct origin *origin = path ? origins_find(core_origins(e), query->origin) : NULL;
+    const struct origin *origin = path ? origins_find(mirrors_origins(e), query->origin) : NULL;
     return origin ? ask(e, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
 }
 
@@ -413,7 +413,7 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
         facts->outcome == OUTCOME_LOOP)
         return false;
     auto_free char *path = wheel_of(query->path);
-    const struct origin *origin = path ? origins_find(core_origins(e), query->origin) : NULL;
+    const struct origin *origin = path ? origins_find(mirrors_origins(e), query->origin) : NULL;
     if (!origin)
         return false;
     struct metadata *all = e->metadata;
@@ -432,7 +432,7 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
 /* ---------------------------------------------------------------- what came */
 
 /* The entry as it is to be now; `problem` is what the administrator is told. */
-static const char *settle(struct engine *e, struct meta *m, struct making_result *result)
+static const char *settle(struct engine *e, struct meta *m, struct extract_result *result)
 {
     struct metadata *all = e->metadata;
     const char *problem = "";
@@ -454,14 +454,14 @@ static const char *settle(struct engine *e, struct meta *m, struct making_result
 }
 
 void metadata_made(struct engine *e, const struct origin *origin, const char *path, uint64_t id,
-                   struct making_result *result)
+                   struct extract_result *result)
 {
     struct metadata *all = e->metadata;
     const char *problem = "";
     bool made = false;
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
-    bool mine = m && (uint64_t)m->id == id && m->stage == META_MAKING;
+    bool mine = m && (uint64_t)m->id == id && m->stage == META_EXTRACTING;
     bool refuted = mine && m->refuted;
     bool again = refuted && !e->stopping;
     if (again) {
@@ -507,7 +507,7 @@ void metadata_refuse(struct engine *e, const char *origin, const char *path, con
 {
     struct metadata *all = e->metadata;
     static char etag[] = "\"unsound\"";
-    const struct making_result nothing = {
+    const struct extract_result nothing = {
         .outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
     if (!str_ends(path, ".whl"))
         return;
@@ -600,7 +600,7 @@ static void sweep(struct metadata *all, int64_t now_ms)
 void metadata_tick(struct engine *e, int64_t now_ms)
 {
     struct metadata *all = e->metadata;
-    making_tick(e, now_ms);
+    extract_tick(e, now_ms);
     if (now_ms - all->swept_ms < SWEEP_MS)
         return;
     all->swept_ms = now_ms;
@@ -610,6 +610,6 @@ void metadata_tick(struct engine *e, int64_t now_ms)
 
 void metadata_stop(struct engine *e)
 {
-    making_stop(e);
+    extract_stop(e);
     waitlist_close(&e->metadata->waiters);
 }

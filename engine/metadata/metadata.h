@@ -4,7 +4,7 @@
  * PEP 658 by us: `<wheel>.metadata` where no mirror gives it, read out of the wheel (index/wheel.h)
  * by ranges through its flight, so that these bytes are never fetched again.
  *
- * metadata.c has the table of what was asked for, any thread; making.c makes it, on the flight
+ * metadata.c has the table of what was asked for, any thread; extract.c makes it, on the flight
  * thread, with the compute lane for the archive and the catalogue lane to keep it.
  *
  *     asked --catalogue--> LOOKING --made before--> MADE
@@ -18,7 +18,7 @@
 #include "engine/files/document.h"
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/origins.h"
 
@@ -54,9 +54,9 @@ void metadata_changed(struct engine *engine);
 void metadata_tick(struct engine *engine, int64_t now_ms);
 void metadata_stop(struct engine *engine);
 
-/* ---- between metadata.c and making.c, on the flight thread */
-struct making;
-struct making_result {
+/* ---- between metadata.c and extract.c, on the flight thread */
+struct extract;
+struct extract_result {
     enum outcome outcome; /* of the wheel, where it cannot be had */
     char detail[512];
     bool is_wrong;         /* the wheel itself is no good: no use in asking again */
@@ -66,13 +66,13 @@ struct making_result {
     bool fits;                              /* name and version are those of the file name */
 };
 /* Begins; ends in one call of metadata_made, not before this returns. False: out of memory. */
-bool making_start(struct engine *engine, const struct origin *origin, const char *path,
+bool extract_start(struct engine *engine, const struct origin *origin, const char *path,
                   uint64_t id);
 /* Takes over what the result points to. */
 void metadata_made(struct engine *engine, const struct origin *origin, const char *path,
-                   uint64_t id, struct making_result *result);
+                   uint64_t id, struct extract_result *result);
 /* Remembers it in the catalogue; result NULL: forgets what was made of that wheel. */
 void metadata_keep(struct engine *engine, const char *origin, const char *path,
-                   const struct making_result *result, const char *problem);
-void making_tick(struct engine *engine, int64_t now_ms);
-void making_stop(struct engine *engine);
+                   const struct extract_result *result, const char *problem);
+void extract_tick(struct engine *engine, int64_t now_ms);
+void extract_stop(struct engine *engine);

@@ -54,7 +54,7 @@ static void keep_run(struct job *job)
 }
 
 void metadata_keep(struct engine *e, const char *origin, const char *path,
-                   const struct making_result *result, const char *problem)
+                   const struct extract_result *result, const char *problem)
 {
     struct file_name name = {0};
     struct keep *k = calloc(1, sizeof(*k));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* The table of engine/metadata/metadata.h: metadata.c's, and the list of what is being made:
- * making.c's. */
+ * extract.c's. */
 #include <uthash.h>
 
 #include "engine/loop/options.h"
 #include "engine/metadata/metadata.h"
 
-enum metadata_stage { META_LOOKING, META_ELSEWHERE, META_MAKING, META_MADE, META_FAILED };
+enum metadata_stage { META_LOOKING, META_ELSEWHERE, META_EXTRACTING, META_MADE, META_FAILED };
 
 struct meta {
     char *key; /* origin NUL path of the wheel NUL */
@@ -32,7 +32,7 @@ struct metadata {
     int64_t last_id;
     size_t bytes; /* of texts */
     /* flight thread: */
-    struct making *running, *queued;
+    struct extract *running, *queued;
     unsigned running_count;
     uint64_t version;
     int64_t swept_ms;

@@ -24,7 +24,7 @@ struct generation {
     size_t mirror_count; /* in the budget, with these */
 };
 
-const struct origins *core_origins(const struct engine *e)
+const struct origins *mirrors_origins(const struct engine *e)
 {
     return atomic_load(&e->origins);
 }
@@ -40,7 +40,7 @@ static long place_of(const struct generation *g, const struct origin *origin)
     return -1;
 }
 
-size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned mirror)
+size_t mirrors_number(const struct engine *e, const struct origin *origin, unsigned mirror)
 {
     for (const struct generation *g = e->generations; g; g = g->older) {
         long place = place_of(g, origin);
@@ -50,7 +50,7 @@ size_t core_mirror(const struct engine *e, const struct origin *origin, unsigned
     abort(); /* origins come from generations alone */
 }
 
-bool core_has_mirror(const struct engine *e, size_t number)
+bool mirrors_has(const struct engine *e, size_t number)
 {
     const struct generation *g = e->generations;
     for (size_t o = 0, n = 0; o < g->origins->count; o++)
@@ -60,19 +60,19 @@ bool core_has_mirror(const struct engine *e, size_t number)
     return false;
 }
 
-bool core_is_backing_off(const struct engine *e, const struct origin *origin)
+bool mirrors_is_backing_off(const struct engine *e, const struct origin *origin)
 {
     int64_t now_ms = clock_monotonic_ms();
     for (unsigned m = 0; m < origin->mirror_count; m++)
-        if (!budget_is_backing_off(e->budget, core_mirror(e, origin, m), now_ms))
+        if (!budget_is_backing_off(e->budget, mirrors_number(e, origin, m), now_ms))
             return false;
     return true;
 }
 
-unsigned core_origin_mirrors(const struct engine *e, const struct origin *origin, size_t ret[])
+unsigned mirrors_of_origin(const struct engine *e, const struct origin *origin, size_t ret[])
 {
     for (unsigned m = 0; m < origin->mirror_count; m++)
-        ret[m] = core_mirror(e, origin, m);
+        ret[m] = mirrors_number(e, origin, m);
     return (unsigned)origin->mirror_count;
 }
 
@@ -213,7 +213,7 @@ static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
 
 /* Hosts that were configured may be loopback or private; nothing else may. Those of former
  * generations stay: flights that began with them go on. */
-int core_allowed_hosts(const struct engine *e, char ***ret)
+int mirrors_allowed_hosts(const struct engine *e, char ***ret)
 {
     char **list = NULL;
     size_t count = 0;
@@ -222,7 +222,7 @@ int core_allowed_hosts(const struct engine *e, char ***ret)
             const struct origin *origin = &g->origins->list[o];
             for (size_t m = 0; m < origin->mirror_count; m++)
                 if (add_hosts(&origin->mirrors[m], &list, &count)) {
-                    core_hosts_free(list);
+                    mirrors_hosts_free(list);
                     return ERROR_NO_MEMORY;
                 }
         }
@@ -230,7 +230,7 @@ int core_allowed_hosts(const struct engine *e, char ***ret)
     return 0;
 }
 
-void core_hosts_free(char **hosts)
+void mirrors_hosts_free(char **hosts)
 {
     for (char **host = hosts; host && *host; host++)
         free(*host);
@@ -239,7 +239,7 @@ void core_hosts_free(char **hosts)
 
 /* ------------------------------------------------------------------ names */
 
-void core_mirror_names(const struct origin *origin, unsigned set, char *ret, size_t size)
+void mirrors_names(const struct origin *origin, unsigned set, char *ret, size_t size)
 {
     size_t len = 0;
     ret[0] = '\0';
@@ -253,12 +253,12 @@ void core_mirror_names(const struct origin *origin, unsigned set, char *ret, siz
     }
 }
 
-int core_patience_ms(const struct mirror *mirror)
+int mirrors_patience_ms(const struct mirror *mirror)
 {
     return mirror->parent ? PARENT_PATIENCE_MS : 0;
 }
 
-char *core_via(const struct engine *e, const char *client_via)
+char *mirrors_via(const struct engine *e, const char *client_via)
 {
     if (!client_via || !*client_via)
         return strdup(e->via);

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/portal.h"
 
@@ -21,7 +21,7 @@ bool portal_report(struct engine *e, const struct web_page *page, char *why, siz
     (void)snprintf(why, size, "captive portal: a web page%s came in the place of %s's %s%s%s",
                    bytes, page->mirror, page->place, page->stranger ? ", from " : "",
                    page->stranger ? page->stranger : "");
-    core_problem(e, "captive-portal", "", "", "%s", why);
+    problems_note(e, "captive-portal", "", "", "%s", why);
     return true;
 }
 
@@ -30,6 +30,6 @@ void portal_report_gone(struct engine *e)
     if (!portal_over(e->portal))
         return;
     log_info("the captive portal is gone");
-    core_problem_over(e, "captive-portal", "", "");
+    problems_over(e, "captive-portal", "", "");
     e->events->portal_gone(e);
 }

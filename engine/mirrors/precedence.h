@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Whose turn it is at a mirror's connections: what waits is served in this order, and what has had
- * a connection for a while gives it to one that waits. Pure rules; flights_retry_asks and the
+ * a connection for a while gives it to one that waits. Pure rules; downloads_retry_asks and the
  * simulator go by them.
  *
  * Order: what is brief first (engine/mirrors/budget.h), then what a reader waits for, then what

@@ -21,7 +21,7 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/page_entry.h"
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256, BUILD_TIMES = 3 };
 
@@ -258,7 +258,7 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .held_count = b->held_count,
                                 .is_heard = b->is_heard,
                                 .sightings = b->sightings,
-                                .sighting_count = b->sighting_count};
+                                .first_seen_count = b->first_seen_count};
     for (unsigned i = 0; i < b->count; i++) {
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
@@ -446,7 +446,7 @@ static int write_page(struct build *b, struct page *page)
 static void add_mirrors(const struct origin *origin, unsigned set, char *to, size_t size)
 {
     char names[MIRROR_NAMES_BYTES], *rest = NULL;
-    core_mirror_names(origin, set, names, sizeof(names));
+    mirrors_names(origin, set, names, sizeof(names));
     for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
         size_t len = strlen(to), more = strlen(name);
         bool there = false;
@@ -491,7 +491,7 @@ static void build_run(struct job *job)
         b->page = &built->page;
     }
     job->run = back_run;
-    core_post(b->engine, job);
+    loop_post(b->engine, job);
 }
 
 /* Copies a text behind the last one; NULL of NULL. */

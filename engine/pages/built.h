@@ -72,8 +72,8 @@ struct build {
     size_t remembered_count;
     struct merge_made *made; /* copies */
     size_t made_count;
-    struct merge_sighting *sightings; /* copies */
-    size_t sighting_count;
+    struct merge_first_seen *sightings; /* copies */
+    size_t first_seen_count;
     const struct merge_file **askable; /* of the merge: mirrors may be asked about them */
     size_t askable_count;
     bool is_askable_worth; /* ... and a page that waits for the answers says more */

@@ -66,7 +66,7 @@ static void learn(struct build *b, const struct merge_file *f)
 {
     auto_free char *metadata = f->learns_metadata ? str_printf("%s.metadata", f->path) : NULL;
     if (f->corrects)
-        core_problem_over(b->engine, "wrong-digest", b->origin->name, f->path);
+        problems_over(b->engine, "wrong-digest", b->origin->name, f->path);
     if (f->learns)
         files_learn_claims(b->engine, b->origin, f->path, f->digests);
     if (metadata)
@@ -77,8 +77,8 @@ static void learn(struct build *b, const struct merge_file *f)
 static void tell_dispute(struct build *b, const struct merge_file *f)
 {
     if (!f->dispute)
-        core_problem_over(b->engine, "digest-disputed", b->origin->name, f->path);
-    else if (core_problem(b->engine, "digest-disputed", b->origin->name, f->path, "%s%s",
+        problems_over(b->engine, "digest-disputed", b->origin->name, f->path);
+    else if (problems_note(b->engine, "digest-disputed", b->origin->name, f->path, "%s%s",
                           f->dispute, f->is_disputed ? "" : " (the site is believed)"))
         log_warning("digest disputed path=%s/%s claims=\"%s\"", b->origin->name, f->path,
                     f->dispute);

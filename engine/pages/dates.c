@@ -33,16 +33,16 @@ const char *dates_source(enum date_source source)
 
 /* ------------------------------------------------------------------ filling in */
 
-static int by_path(const void *path, const void *sighting)
+static int by_path(const void *path, const void *first_seen)
 {
-    return strcmp(path, ((const struct merge_sighting *)sighting)->path);
+    return strcmp(path, ((const struct merge_first_seen *)first_seen)->path);
 }
 
-static const struct merge_sighting *sighting_of(const struct merge_input *in, const char *path)
+static const struct merge_first_seen *first_seen_of(const struct merge_input *in, const char *path)
 {
-    if (!in->sighting_count)
+    if (!in->first_seen_count)
         return NULL;
-    return bsearch(path, in->sightings, in->sighting_count, sizeof(*in->sightings), by_path);
+    return bsearch(path, in->sightings, in->first_seen_count, sizeof(*in->sightings), by_path);
 }
 
 /* A moment between `from_s` and `to_s`, said at `said_s`, of a file that was there at `first_s`: it
@@ -71,7 +71,7 @@ static bool has_flat(const struct origin *origin, unsigned mirrors)
 
 static void fill_in(const struct merge_input *in, struct merge_file *f)
 {
-    const struct merge_sighting *s = sighting_of(in, f->path);
+    const struct merge_first_seen *s = first_seen_of(in, f->path);
     bool changed = s && s->asked_s && f->row_from_s > s->asked_s && f->row_from_s <= in->now_s;
     int64_t asked_s = s && !changed ? s->asked_s : 0;
     f->is_sighted = s != NULL;
@@ -138,27 +138,27 @@ size_t dates_choose(const struct merge *m, size_t most, const struct merge_file 
 
 /* ------------------------------------------------------------------ what is remembered */
 
-static int on_sighting(void *context, const struct catalogue_sighting *s)
+static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 {
     struct build *b = context;
-    if ((b->sighting_count & (b->sighting_count + 1)) == 0) { /* 0, 1, 3, 7: double */
-        struct merge_sighting *list =
-            realloc(b->sightings, 2 * (b->sighting_count + 1) * sizeof(*list));
+    if ((b->first_seen_count & (b->first_seen_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+        struct merge_first_seen *list =
+            realloc(b->sightings, 2 * (b->first_seen_count + 1) * sizeof(*list));
         if (!list)
             return ERROR_NO_MEMORY;
         b->sightings = list;
     }
-    struct merge_sighting *to = &b->sightings[b->sighting_count];
-    *to = (struct merge_sighting){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
+    struct merge_first_seen *to = &b->sightings[b->first_seen_count];
+    *to = (struct merge_first_seen){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
     if (!to->path)
         return ERROR_NO_MEMORY;
-    b->sighting_count++;
+    b->first_seen_count++;
     return 0;
 }
 
 void dates_recall(struct build *b)
 {
-    (void)catalogue_each_sighting(b->engine->catalogue, b->origin->name, b->project, on_sighting,
+    (void)catalogue_each_first_seen(b->engine->catalogue, b->origin->name, b->project, on_first_seen,
                                   b);
 }
 
@@ -169,18 +169,18 @@ bool dates_is_new(const struct merge_file *f)
 
 void dates_store(struct build *b, const struct merge_file *f)
 {
-    const struct catalogue_sighting s = {.origin = b->origin->name,
+    const struct catalogue_first_seen s = {.origin = b->origin->name,
                                          .path = f->path,
                                          .project = b->project,
                                          .first_s = f->first_s,
                                          .modified_s = -1,
                                          .size = -1};
-    (void)catalogue_put_sighting(b->engine->catalogue, &s);
+    (void)catalogue_put_first_seen(b->engine->catalogue, &s);
 }
 
 void dates_release(struct build *b)
 {
-    for (size_t i = 0; i < b->sighting_count; i++)
+    for (size_t i = 0; i < b->first_seen_count; i++)
         free((void *)(uintptr_t)b->sightings[i].path);
     free(b->sightings);
     free(b->askable);

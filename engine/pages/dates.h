@@ -8,7 +8,7 @@
  * or from before there were files to upload is none, and who has never seen the file before says
  * now.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/pages/built.h"
 
 /* Completes the files of a merge. Pure; compute lane. */

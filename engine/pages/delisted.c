@@ -60,7 +60,7 @@ struct delisted_file {
     int64_t first_s, delisted_s;
     /* what is to be written: */
     bool is_new;
-    struct catalogue_showing row; /* points into the build's merge */
+    struct catalogue_listed row; /* points into the build's merge */
 };
 
 /* ------------------------------------------------------------------ index */
@@ -254,7 +254,7 @@ void delisted_note(struct engine *e, const char *origin, const char *project, co
     pages_outdate(e, origin, project);
 }
 
-static int on_showing(void *context, const struct catalogue_showing *s)
+static int on_listed(void *context, const struct catalogue_listed *s)
 {
     delisted_note(context, s->origin, s->project, s->path, s->channel, s->delisted_s);
     return 0;
@@ -270,7 +270,7 @@ int delisted_load(struct engine *e)
             continue;
         file_name_release(&name);
     }
-    return catalogue_each_showing(e->catalogue, NULL, NULL, on_showing, e);
+    return catalogue_each_listed(e->catalogue, NULL, NULL, on_listed, e);
 }
 
 /* ------------------------------------------------------------------ showings */
@@ -283,7 +283,7 @@ void delisted_look(struct engine *e, const struct origin *origin, const char *pa
     if (parse(path, &name))
         count = pages_channels(e, origin, path, name.project, channels);
     for (size_t i = 0; i < count; i++) {
-        showing_look(e, origin, channels[i], path, name.project);
+        listed_row_look(e, origin, channels[i], path, name.project);
         free(channels[i]);
     }
     file_name_release(&name);
@@ -359,7 +359,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-static int recall_row(void *context, const struct catalogue_showing *row)
+static int recall_row(void *context, const struct catalogue_listed *row)
 {
     struct build *b = context;
     auto_free char *path = strdup(row->path);
@@ -391,7 +391,7 @@ void delisted_recall(struct build *b)
     for (size_t i = 0; i < b->held_count; i++) /* from here on they keep their places */
         if (b->held[i].digests[0])
             b->held[i].listed.digests = b->held[i].digests;
-    (void)catalogue_each_showing(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
+    (void)catalogue_each_listed(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
 }
 
 struct merge_held *delisted_input(const struct build *b)
@@ -414,7 +414,7 @@ static bool is_text(const char *a, const char *b)
 }
 
 /* A listing has it: whether it says something else than the last time. */
-static bool says_more(const struct delisted_file *f, const struct catalogue_showing *row)
+static bool says_more(const struct delisted_file *f, const struct catalogue_listed *row)
 {
     return !f->is_seen || f->delisted_s || row->yanked != f->listed.yanked ||
            !is_text(row->requires_python, f->requires_python) ||
@@ -428,7 +428,7 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
     struct page_file page;
     merge_file_view(&b->merge, m, &page);
     int64_t now_s = clock_real_s();
-    f->row = (struct catalogue_showing){.origin = b->origin->name,
+    f->row = (struct catalogue_listed){.origin = b->origin->name,
                                         .project = b->project,
                                         .path = f->path,
                                         .channel = channel_of(b),
@@ -489,7 +489,7 @@ void delisted_store(struct build *b)
 {
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].is_new)
-            (void)catalogue_put_showing(b->engine->catalogue, &b->held[i].row);
+            (void)catalogue_put_listed(b->engine->catalogue, &b->held[i].row);
 }
 
 void delisted_release(struct build *b)

@@ -65,8 +65,8 @@ void delisted_release(struct build *build);
 /* "delisted": those that no mirror lists, as far as pages were made. */
 void delisted_write_status(struct engine *engine, struct buf *to);
 
-/* ---- between delisted.c and showing.c */
-void showing_look(struct engine *engine, const struct origin *origin, const char *channel,
+/* ---- between delisted.c and listed_row.c */
+void listed_row_look(struct engine *engine, const struct origin *origin, const char *channel,
                   const char *path, const char *project);
 /* It was seen in that channel ("": none); if it is held, that counts. */
 void delisted_note(struct engine *engine, const char *origin, const char *project, const char *path,

@@ -45,7 +45,7 @@ struct merge_held {
 };
 
 /* Of a listed file, what its listing does not say; see cache/catalogue.h. */
-struct merge_sighting {
+struct merge_first_seen {
     const char *path;
     int64_t first_s, asked_s, modified_s, size;
 };
@@ -71,8 +71,8 @@ struct merge_input {
     size_t held_count;
     bool is_heard;    /* of every mirror it is known what it lists */
     const char *name; /* nothing but files of this name; NULL: all of the project */
-    const struct merge_sighting *sightings; /* by path */
-    size_t sighting_count;
+    const struct merge_first_seen *sightings; /* by path */
+    size_t first_seen_count;
 };
 
 enum date_source { DATE_INDEX, DATE_LISTING, DATE_LAST_MODIFIED, DATE_FIRST_SEEN };

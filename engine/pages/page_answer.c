@@ -13,8 +13,8 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 
 enum {
     FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
@@ -22,7 +22,7 @@ enum {
     DOUBT_MOST_MS = 60000,
 };
 
-const char slot_no_owner[] = "no origin of this index has that project";
+const char page_entry_no_owner[] = "no origin of this index has that project";
 
 /* What a request that finds no page that will do waits for. */
 enum need {
@@ -34,7 +34,7 @@ enum need {
 };
 
 struct awaited {
-    struct slot *slot;
+    struct page_entry *page_entry;
     uint64_t answers;
     bool any; /* any page will do */
 };
@@ -42,16 +42,16 @@ struct awaited {
 static bool is_answered(void *arg)
 {
     struct awaited *a = arg;
-    return a->any ? a->slot->page != NULL : a->slot->answers != a->answers;
+    return a->any ? a->page_entry->page != NULL : a->page_entry->answers != a->answers;
 }
 
 /* Suspends until the slot has what is needed, or until waiter->until_ms, which page_answer_waiters
  * looks at. */
-static int await(struct engine *e, struct slot *s, enum need need, const struct asker *by,
+static int await(struct engine *e, struct page_entry *s, enum need need, const struct asker *by,
                  struct waiter *waiter)
 {
     struct awaited a = {s, s->answers, need == NEED_PAGE};
-    slot_post_load(e, s, need == NEED_ANSWER || need == NEED_NEWS, by);
+    page_entry_post_load(e, s, need == NEED_ANSWER || need == NEED_NEWS, by);
     return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
 }
 
@@ -67,14 +67,14 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail, st
 }
 
 /* A no-cache is honoured once in a while; the first load does not count. */
-bool slot_may_force(struct slot *s, int64_t now_ms)
+bool page_entry_may_force(struct page_entry *s, int64_t now_ms)
 {
     int64_t last_ms = s->forced_ms;
     return now_ms - last_ms >= FORCE_EVERY_MS &&
            atomic_compare_exchange_strong(&s->forced_ms, &last_ms, now_ms);
 }
 
-void slot_doubt(struct slot *s)
+void page_entry_doubt(struct page_entry *s)
 {
     if (s->doubt_wait_ms)
         return;
@@ -83,7 +83,7 @@ void slot_doubt(struct slot *s)
 }
 
 /* The client that a file was refused to has come again, maybe after the index was corrected. */
-static bool is_doubt_due(struct slot *s, int64_t now_ms)
+static bool is_doubt_due(struct page_entry *s, int64_t now_ms)
 {
     int64_t due_ms = s->doubt_ms, wait_ms = s->doubt_wait_ms;
     if (!wait_ms || now_ms < due_ms)
@@ -95,13 +95,13 @@ static bool is_doubt_due(struct slot *s, int64_t now_ms)
     return true;
 }
 
-static enum need need_of(struct slot *s, const struct page *page, bool refresh, int64_t now_ms)
+static enum need need_of(struct page_entry *s, const struct page *page, bool refresh, int64_t now_ms)
 {
     if (!page)
         return NEED_PAGE;
     bool expired = now_ms >= s->expires_ms;
     if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
-        || (refresh && slot_may_force(s, now_ms)))
+        || (refresh && page_entry_may_force(s, now_ms)))
         return NEED_ANSWER;
     if (is_doubt_due(s, now_ms))
         return NEED_NEWS;
@@ -118,7 +118,7 @@ static int refuse_short(struct engine *e, struct page **ret, enum page_state *re
 }
 
 /* It has waited long enough, and there is nothing to give: how far the page has come. */
-static int refuse_for_now(struct engine *e, struct slot *s, struct page **ret,
+static int refuse_for_now(struct engine *e, struct page_entry *s, struct page **ret,
                           enum page_state *ret_state)
 {
     char detail[sizeof(s->progress) + 64];
@@ -132,7 +132,7 @@ static int refuse_for_now(struct engine *e, struct slot *s, struct page **ret,
     return r;
 }
 
-static int answer(struct engine *e, struct slot *s, const struct page_query *query,
+static int answer(struct engine *e, struct page_entry *s, const struct page_query *query,
                   struct waiter *waiter, bool waited, struct page **ret, enum page_state *ret_state)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -143,7 +143,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
         s->is_left = false;
     s->asked = true;
     bool is_first = !atomic_exchange(&s->visited, true);
-    struct page *page = slot_page(s, &stale);
+    struct page *page = page_entry_page(s, &stale);
     if (!page && !waited && e->is_short)
         return refuse_short(e, ret, ret_state);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
@@ -157,7 +157,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
         if (await(e, s, need, &by, waiter) == ENGINE_WAIT)
             return ENGINE_WAIT;
         waited = true;
-        page = slot_page(s, &stale); /* the answer was quicker than we */
+        page = page_entry_page(s, &stale); /* the answer was quicker than we */
     }
     bool expired = page && now_ms >= s->expires_ms;
     if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
@@ -167,7 +167,7 @@ static int answer(struct engine *e, struct slot *s, const struct page_query *que
     if (!page)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (!waited && (expired || (is_first && s->is_askable)))
-        slot_post_load(e, s, false, &by); /* in the background: the old one answers */
+        page_entry_post_load(e, s, false, &by); /* in the background: the old one answers */
     *ret = page;
     bool renewed = waited && !over && s->renewed;
     *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;
@@ -203,16 +203,16 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     const struct origin *owner = NULL;
     if (e->stopping)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
-    if (origins_index(core_origins(e), query->index, &view))
+    if (origins_index(mirrors_origins(e), query->index, &view))
         return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
     if (query->flat && !view.channel && origin_owns_rest(view.origins[0]) &&
         !view.origins[0]->directory)
         return refuse(e, OUTCOME_NO_PROJECT,
                       "this index has too many projects for one page; it has them below simple/",
                       ret, ret_state);
-    bool known = query->project && roster_owner(e, &view, query->project, &owner) == 0;
+    bool known = query->project && project_list_owner(e, &view, query->project, &owner) == 0;
     if (known && !owner)
-        return refuse(e, OUTCOME_NO_PROJECT, slot_no_owner, ret, ret_state);
+        return refuse(e, OUTCOME_NO_PROJECT, page_entry_no_owner, ret, ret_state);
     if (query->official && owner && !owner->canonical)
         return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
     bool own = owner && owner == view.origins[0]; /* its page says more than a probe does */
@@ -224,12 +224,12 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     struct page_query shared = *query;
     if (known)
         pages_share(e, owner, &shared);
-    struct slot *s = pages_slot(e->pages, &shared);
+    struct page_entry *s = pages_entry(e->pages, &shared);
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
     bool for_page = waited && waiter->until_ms; /* and not for the channel */
     r = answer(e, s, query, waiter, for_page, ret, ret_state);
-    slot_unref(s);
+    page_entry_unref(s);
     if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)
         return r;
     r = look_at_channel(e, &view, waiter);

@@ -6,24 +6,24 @@
 #include "engine/listings/heads.h"
 #include "engine/listings/ranges.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/page_entry.h"
 
 enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */
 
 static void inquired(struct engine *e, void *owner, bool any)
 {
-    struct slot *s = owner;
+    struct page_entry *s = owner;
     s->inquiry = NULL;
     s->inquires_on = any;
     if (any)
         s->built_version = 0;
     pages_source_settled(e);
-    slot_unref(s);
+    page_entry_unref(s);
 }
 
 /* Asks mirrors about files of which their pages say too little, when somebody has come for this
  * very page; true: it is to be built again with the answers. */
-static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
+static bool asks_heads(struct engine *e, struct page_entry *s, const struct build *b)
 {
     bool more = s->has_inquired;
     if (!b->askable_count || !s->visited || s->inquiry || (more && !s->inquires_on))
@@ -46,7 +46,7 @@ static bool asks_heads(struct engine *e, struct slot *s, const struct build *b)
 /* Whether metadata can be made of wheels of which no mirror has any is found out when there is the
  * first such wheel, and again when the answer is old. True: nothing is known yet, and the page is
  * to be built again when it is. */
-static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
+static bool asks_ranges(struct engine *e, struct page_entry *s, const struct build *b)
 {
     const char *path = b->merge.bare;
     bool asked = false;
@@ -64,14 +64,14 @@ static bool asks_ranges(struct engine *e, struct slot *s, const struct build *b)
     return true;
 }
 
-bool page_asks(struct engine *e, struct slot *s, const struct build *b)
+bool page_asks(struct engine *e, struct page_entry *s, const struct build *b)
 {
     s->is_askable = b->askable_count > 0;
     bool asks = asks_heads(e, s, b);
     return asks_ranges(e, s, b) || asks;
 }
 
-bool page_awaits(const struct engine *e, const struct slot *s)
+bool page_awaits(const struct engine *e, const struct page_entry *s)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;

@@ -15,15 +15,15 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/delisted.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 
 /* Names that the index can answer for without asking anybody: pages of the last origin we have. */
-static void add_known(struct engine *e, struct slot *s, struct build *b)
+static void add_known(struct engine *e, struct page_entry *s, struct build *b)
 {
-    struct slot *other;
+    struct page_entry *other;
     struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e), s->index, &view))
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
@@ -38,18 +38,18 @@ static void add_known(struct engine *e, struct slot *s, struct build *b)
 }
 
 /* Names of the further origins of the index. */
-static void add_listed(struct engine *e, const struct slot *s, struct build *b)
+static void add_listed(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e), s->index, &view))
         return;
     for (size_t i = 1; i < view.count; i++) {
         size_t kept = b->known_count, count = kept;
-        if (roster_names(e, view.origins[i], view.channel, &b->known, &count))
+        if (project_list_names(e, view.origins[i], view.channel, &b->known, &count))
             log_warning("names of %s left out: no memory", view.origins[i]->name);
         for (size_t n = kept; n < count; n++) {
             const struct origin *owner = NULL;
-            if (roster_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
+            if (project_list_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
                 b->known[kept++] = b->known[n];
             else
                 free(b->known[n]);
@@ -58,7 +58,7 @@ static void add_listed(struct engine *e, const struct slot *s, struct build *b)
     }
 }
 
-static void add_listings(const struct slot *s, struct build *b)
+static void add_listings(const struct page_entry *s, struct build *b)
 {
     b->is_heard = true;
     for (unsigned i = 0; i < s->source_count; i++) {
@@ -76,11 +76,11 @@ static void add_listings(const struct slot *s, struct build *b)
     }
 }
 
-struct build *page_build_new(struct engine *e, const struct slot *s, enum build_kind kind)
+struct build *page_build_new(struct engine *e, const struct page_entry *s, enum build_kind kind)
 {
     struct index_view view;
     struct build *b = calloc(1, sizeof(*b));
-    if (!b || origins_index(core_origins(e), s->index, &view)) {
+    if (!b || origins_index(mirrors_origins(e), s->index, &view)) {
         free(b);
         return NULL;
     }
@@ -98,14 +98,14 @@ struct build *page_build_new(struct engine *e, const struct slot *s, enum build_
     return b;
 }
 
-static void add_parts(struct engine *e, const struct slot *s, struct build *b)
+static void add_parts(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(core_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e), s->index, &view))
         return;
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
-        const struct slot *part = s->parts[i];
+        const struct page_entry *part = s->parts[i];
         bool is_now = false; /* else a reload came between */
         for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
             is_now |= view.origins[n] == part->origin;
@@ -117,24 +117,24 @@ static void add_parts(struct engine *e, const struct slot *s, struct build *b)
 }
 
 /* Whether a page shows what lies in a folder, which may be another tomorrow. */
-static bool shows_folder(const struct engine *e, const struct slot *s)
+static bool shows_folder(const struct engine *e, const struct page_entry *s)
 {
     struct index_view view;
     bool shows = s->origin->directory;
-    if (s->project || origins_index(core_origins(e), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(e), s->index, &view))
         return shows;
     for (size_t i = 0; i < view.count; i++)
         shows |= view.origins[i]->directory != NULL;
     return shows;
 }
 
-void page_add_names(struct engine *e, const struct slot *s, struct build *b)
+void page_add_names(struct engine *e, const struct page_entry *s, struct build *b)
 {
     delisted_add_names(b);
     add_listed(e, s, b);
 }
 
-struct build *page_build(struct engine *e, struct slot *s, const struct page_tally *t)
+struct build *page_build(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     enum build_kind kind = s->project ? BUILD_PROJECT : s->flat ? BUILD_FLAT : BUILD_LIST;
     struct build *b = page_build_new(e, s, kind);

@@ -20,8 +20,8 @@
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 
 enum {
     MISSING_MS = 60000, /* how long "no such project" stands */
@@ -37,18 +37,18 @@ enum {
     BUILDS_MOST = 2,    /* as many as the compute lane has threads */
 };
 
-static void check(struct engine *e, struct slot *s);
-static bool settle_owner(struct engine *e, struct slot *s);
+static void check(struct engine *e, struct page_entry *s);
+static bool settle_owner(struct engine *e, struct page_entry *s);
 static void end_build(struct build *b);
 
-static void set_life(struct slot *s, bool stale, int64_t expires_ms)
+static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
 {
     s->stale = stale;
     s->expires_ms = expires_ms;
 }
 
 /* A page that a mirror lists shows that its channel is there. */
-static void note_channel(struct engine *e, const struct slot *s, const struct page *page)
+static void note_channel(struct engine *e, const struct page_entry *s, const struct page *page)
 {
     if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
         origin_has_channel(s->origin, s->index))
@@ -56,7 +56,7 @@ static void note_channel(struct engine *e, const struct slot *s, const struct pa
 }
 
 /* Answers whoever waits; page NULL: with what is there. */
-static void publish(struct engine *e, struct slot *s, struct page *page, bool stale,
+static void publish(struct engine *e, struct page_entry *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
     note_channel(e, s, page);
@@ -67,7 +67,7 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
     } else if (page) {
         e->pages->bytes += built_useful_bytes(page);
         s->page = page;
-        slot_count(e->pages, s);
+        page_entry_count(e->pages, s);
     } else {
         old = NULL;
     }
@@ -83,7 +83,7 @@ static void publish(struct engine *e, struct slot *s, struct page *page, bool st
 }
 
 /* Nothing has changed. A load answers once: who has come since then waits for the next one. */
-static void confirm(struct engine *e, struct slot *s, bool stale, int64_t expires_ms)
+static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t expires_ms)
 {
     if (!s->published) {
         publish(e, s, NULL, stale, expires_ms);
@@ -94,26 +94,26 @@ static void confirm(struct engine *e, struct slot *s, bool stale, int64_t expire
     pthread_mutex_unlock(&s->waiters.lock);
 }
 
-static void finish_load(struct engine *e, struct slot *s)
+static void finish_load(struct engine *e, struct page_entry *s)
 {
-    struct slot **p = &e->pages->loading;
+    struct page_entry **p = &e->pages->loading;
     while (*p && *p != s)
         p = &(*p)->next_loading;
     if (*p)
         *p = s->next_loading;
     s->loading = false;
     s->wanted = false;
-    slot_drop_parts(s);
-    slot_unref(s);
+    page_entry_drop_parts(s);
+    page_entry_unref(s);
 }
 
-static bool has_page(const struct slot *s)
+static bool has_page(const struct page_entry *s)
 {
     return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
 }
 
 /* A build has failed, for want of memory: what is there stays, and the next load builds again. */
-static struct page *keep_old(struct slot *s, struct page *page, bool *stale, int64_t *expires_ms)
+static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale, int64_t *expires_ms)
 {
     *stale = true;
     *expires_ms = clock_monotonic_ms() + (has_page(s) ? RETRY_MS : UNAVAILABLE_MS);
@@ -126,7 +126,7 @@ static struct page *keep_old(struct slot *s, struct page *page, bool *stale, int
 }
 
 /* Mirrors claim something else now. */
-static void judge_doubt(struct slot *s, const struct build *b)
+static void judge_doubt(struct page_entry *s, const struct build *b)
 {
     for (size_t i = 0; s->doubt_wait_ms && i < b->merge.count; i++)
         if (b->merge.files[i].learns)
@@ -136,21 +136,21 @@ static void judge_doubt(struct slot *s, const struct build *b)
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
-    struct slot *s = b->owner;
+    struct page_entry *s = b->owner;
     end_build(b);
     if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
         s->building = false;
         s->built_version = 0;
         check(e, s);
-        slot_unref(s);
+        page_entry_unref(s);
         return;
     }
     if (page_asks(e, s, b)) {
         build_remember(b);
         s->building = false;
         s->built_version = 0;
-        slot_unref(s);
+        page_entry_unref(s);
         return;
     }
     struct page_tally t = page_tally(e, s);
@@ -176,11 +176,11 @@ static void built(struct build *b)
         log_repeated(LOG_LEVEL_WARNING,
                      "files of other projects left out origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.foreign);
-        (void)core_problem(e, "foreign-files", b->origin->name, b->project,
+        (void)problems_note(e, "foreign-files", b->origin->name, b->project,
                            "%zu files of other projects on its page are left out",
                            b->merge.foreign);
     } else if (b->kind == BUILD_PROJECT) {
-        core_problem_over(e, "foreign-files", b->origin->name, b->project);
+        problems_over(e, "foreign-files", b->origin->name, b->project);
     }
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
@@ -192,7 +192,7 @@ static void built(struct build *b)
     publish(e, s, page, stale, expires_ms);
     s->building = false;
     check(e, s);
-    slot_unref(s);
+    page_entry_unref(s);
     pages_source_settled(e); /* a flat page may wait for this one */
 }
 
@@ -203,7 +203,7 @@ static void next_builds(struct engine *e)
     struct turn *next;
     while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
         struct build *b = container_of(next, struct build, turn);
-        ((struct slot *)b->owner)->waiting = NULL;
+        ((struct page_entry *)b->owner)->waiting = NULL;
         build_start(b);
     }
 }
@@ -219,15 +219,15 @@ void page_builds_drop(struct pages *p)
     struct turn *next;
     while (p->builds && (next = turns_next(p->builds, UINT_MAX / 2))) {
         struct build *b = container_of(next, struct build, turn);
-        struct slot *s = b->owner;
+        struct page_entry *s = b->owner;
         turns_end(p->builds, next);
         build_free(b);
-        slot_unref(s);
+        page_entry_unref(s);
     }
     turns_free(p->builds);
 }
 
-static void begin_build(struct slot *s, struct build *b, void (*done)(struct build *))
+static void begin_build(struct page_entry *s, struct build *b, void (*done)(struct build *))
 {
     struct turns *turns = b->engine->pages->builds;
     b->owner = s;
@@ -246,7 +246,7 @@ static void begin_build(struct slot *s, struct build *b, void (*done)(struct bui
 
 /* Nobody has the slot but the table, its load and its build; a client came for it, has got no page,
  * and has left or did not come again. */
-static bool is_unwanted(struct slot *s, int64_t now_ms)
+static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 {
     return s->waiting && s->refs <= 3 && !s->page && s->visited &&
            now_ms - s->used_ms >= (s->is_left ? LEFT_MS : UNWANTED_MS) &&
@@ -254,7 +254,7 @@ static bool is_unwanted(struct slot *s, int64_t now_ms)
 }
 
 /* Its load ends without an answer; the next who asks begins another. */
-static void drop_build(struct engine *e, struct slot *s, int64_t used_ms)
+static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
 {
     struct build *b = s->waiting;
     s->waiting = NULL;
@@ -266,13 +266,13 @@ static void drop_build(struct engine *e, struct slot *s, int64_t used_ms)
     finish_load(e, s);
     if (s->used_ms != used_ms ||
         waitlist_has_any(&s->waiters)) /* somebody has come who still saw it being loaded */
-        slot_post_load(e, s, false, NULL);
-    slot_unref(s);
+        page_entry_post_load(e, s, false, NULL);
+    page_entry_unref(s);
 }
 
 void page_builds_sweep(struct engine *e, int64_t now_ms)
 {
-    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+    for (struct page_entry *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         int64_t used_ms = s->used_ms;
         if (is_unwanted(s, now_ms))
@@ -287,21 +287,21 @@ void page_builds_sweep(struct engine *e, int64_t now_ms)
 static void named(struct build *b)
 {
     struct engine *e = b->engine;
-    struct slot *s = b->owner;
+    struct page_entry *s = b->owner;
     end_build(b);
     s->building = false;
-    slot_drop_parts(s);
+    page_entry_drop_parts(s);
     if (s->awaits_owner) {
         build_free(b);
         check(e, s);
-        slot_unref(s);
+        page_entry_unref(s);
         return;
     }
     if (b->name_count <= PARTS_MOST)
-        s->parts = calloc(b->name_count + 1, sizeof(struct slot *));
+        s->parts = calloc(b->name_count + 1, sizeof(struct page_entry *));
     for (size_t i = 0; s->parts && i < b->name_count; i++) {
         const struct page_query query = {.index = s->index, .project = b->names[i]};
-        struct slot *part = pages_slot(e->pages, &query);
+        struct page_entry *part = pages_entry(e->pages, &query);
         if (part)
             s->parts[s->part_count++] = part;
     }
@@ -313,11 +313,11 @@ static void named(struct build *b)
     }
     build_free(b);
     check(e, s);
-    slot_unref(s);
+    page_entry_unref(s);
 }
 
 /* Whether the pages of a flat page's projects are there, or have had their time. */
-static bool has_parts(struct engine *e, struct slot *s, const struct page_tally *t)
+static bool has_parts(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
         struct build *b = page_build_new(e, s, BUILD_NAMES);
@@ -334,7 +334,7 @@ static bool has_parts(struct engine *e, struct slot *s, const struct page_tally 
     return true;
 }
 
-static bool is_time(const struct engine *e, const struct slot *s, const struct page_tally *t)
+static bool is_time(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
     int most_ms = e->options.listing_timeout_ms;
@@ -343,7 +343,7 @@ static bool is_time(const struct engine *e, const struct slot *s, const struct p
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
 }
 
-static void refuse(struct engine *e, struct slot *s, const struct page_tally *t)
+static void refuse(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     int64_t now_ms = clock_monotonic_ms();
     enum outcome outcome = OUTCOME_UNAVAILABLE;
@@ -359,7 +359,7 @@ static void refuse(struct engine *e, struct slot *s, const struct page_tally *t)
 }
 
 /* No mirror has ever answered, now or before. */
-static void refuse_all(struct engine *e, struct slot *s, const struct page_tally *t)
+static void refuse_all(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     if (has_page(s)) /* what is there stays */
         confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
@@ -367,7 +367,7 @@ static void refuse_all(struct engine *e, struct slot *s, const struct page_tally
         refuse(e, s, t);
 }
 
-static bool needs_build(const struct engine *e, const struct slot *s, const struct page_tally *t)
+static bool needs_build(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
 {
     if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
@@ -382,7 +382,7 @@ static bool needs_build(const struct engine *e, const struct slot *s, const stru
 
 /* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
  */
-static void check(struct engine *e, struct slot *s)
+static void check(struct engine *e, struct page_entry *s)
 {
     if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
         return;
@@ -413,7 +413,7 @@ static void check(struct engine *e, struct slot *s)
 
 /* Their page is on its way, or its refresh takes long. Where all mirrors are silent, newcomers are
  * told so at once, for a while. */
-void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
+void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
 {
     if (!waitlist_is_due(&s->waiters, now_ms))
         return;
@@ -434,20 +434,20 @@ void page_answer_waiters(struct engine *e, struct slot *s, int64_t now_ms)
 
 void pages_source_settled(struct engine *e)
 {
-    rosters_check(e);
+    project_lists_check(e);
     channels_check(e);
     channel_roots_check(e, clock_monotonic_ms());
-    for (struct slot *s = e->pages->loading, *next; s; s = next) {
+    for (struct page_entry *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         check(e, s);
     }
 }
 
-static void want_sources(struct engine *e, struct slot *s, const char *channel, bool force)
+static void want_sources(struct engine *e, struct page_entry *s, const char *channel, bool force)
 {
     const struct origin *origin = s->origin;
     const struct asker by = {s->via, s->client};
-    bool alone = !s->page && core_is_backing_off(e, origin);
+    bool alone = !s->page && mirrors_is_backing_off(e, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         struct source *source = sources_get(e, origin, m, channel, s->project);
@@ -461,7 +461,7 @@ static void want_sources(struct engine *e, struct slot *s, const char *channel, 
 }
 
 /* What was asked for by the rules of before a reload. */
-static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, const char *detail)
+static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome, const char *detail)
 {
     s->source_count = 0;
     publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
@@ -471,12 +471,12 @@ static void refuse_load(struct engine *e, struct slot *s, enum outcome outcome, 
 }
 
 /* Nobody knows who answers: what there is stays, and nobody else is asked. */
-static void refuse_unknown(struct engine *e, struct slot *s, const struct origin *origin,
+static void refuse_unknown(struct engine *e, struct page_entry *s, const struct origin *origin,
                            const char *channel)
 {
     char detail[768];
     int64_t now_ms = clock_monotonic_ms();
-    const char *why = roster_failure(e, origin, channel);
+    const char *why = project_list_failure(e, origin, channel);
     (void)snprintf(detail, sizeof(detail), "whether %s has %.200s is not known yet (%s)",
                    origin->name, s->project, why[0] ? why : "no answer yet");
     if (s->page && s->page->outcome == OUTCOME_OK)
@@ -488,26 +488,26 @@ static void refuse_unknown(struct engine *e, struct slot *s, const struct origin
 
 /* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
  * ended with a refusal. */
-static bool settle_owner(struct engine *e, struct slot *s)
+static bool settle_owner(struct engine *e, struct page_entry *s)
 {
     struct index_view view;
     const struct origin *origin = NULL;
-    if (origins_index(core_origins(e), s->index, &view)) {
+    if (origins_index(mirrors_origins(e), s->index, &view)) {
         refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
     /* A list does without names that are late; who owns a project must be known. */
     bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
-    if (waits && slot_awaits_rosters(e, s, &view))
+    if (waits && slot_awaits_project_lists(e, s, &view))
         return false;
     if (!s->project) {
         origin = view.origins[0];
-    } else if (roster_owner(e, &view, s->project, &origin)) {
+    } else if (project_list_owner(e, &view, s->project, &origin)) {
         refuse_unknown(e, s, origin, view.channel);
         return false;
     }
     if (!origin || (s->official && s->project && !origin->canonical)) {
-        refuse_load(e, s, OUTCOME_NO_PROJECT, slot_no_owner);
+        refuse_load(e, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
         return false;
     }
     s->awaits_owner = false;
@@ -518,7 +518,7 @@ static bool settle_owner(struct engine *e, struct slot *s)
     return true;
 }
 
-void page_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
+void page_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
 {
     struct index_view view;
     if (e->stopping) {
@@ -546,8 +546,8 @@ void page_load(struct engine *e, struct slot *s, bool force, const struct asker 
     free(s->via);
     s->via = str_dup(by ? by->via : NULL);
     s->client = by ? by->client : 0;
-    if (origins_index(core_origins(e), s->index, &view) == 0)
-        slot_want_rosters(e, s, &view, force, by);
+    if (origins_index(mirrors_origins(e), s->index, &view) == 0)
+        slot_want_project_lists(e, s, &view, force, by);
     if (settle_owner(e, s))
         check(e, s);
 }

@@ -10,8 +10,8 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 #include "index/name.h"
 
 /* An index whose pages list what an origin without channels has: the one of everything, or the
@@ -56,40 +56,40 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
     struct index_view view;
     const struct origin *owner;
     auto_free char *file = strdup(str_last_segment(path));
-    *ret_index = index_of(core_origins(e), origin, path);
-    if (!*ret_index || !file || origins_index(core_origins(e), *ret_index, &view))
+    *ret_index = index_of(mirrors_origins(e), origin, path);
+    if (!*ret_index || !file || origins_index(mirrors_origins(e), *ret_index, &view))
         return false;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
     if (file_name_parse(file, ret_name) || !ret_name->project)
         return false;
-    if (roster_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
+    if (project_list_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
         return false; /* where it is not known, loading the page will tell */
     *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
     return true;
 }
 
-struct slot *pages_slot_of(struct engine *e, const struct origin *origin, const char *path)
+struct page_entry *pages_entry_of(struct engine *e, const struct origin *origin, const char *path)
 {
     struct page_query query;
     struct file_name name = {0};
-    struct slot *s = NULL;
+    struct page_entry *s = NULL;
     auto_free char *index = NULL;
     if (page_of(e, origin, path, &index, &name, &query))
-        s = pages_slot(e->pages, &query);
+        s = pages_entry(e->pages, &query);
     file_name_release(&name);
     return s;
 }
 
 void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
 {
-    struct slot *s = pages_slot_of(e, origin, path);
+    struct page_entry *s = pages_entry_of(e, origin, path);
     if (!s)
         return;
     s->used_ms = clock_monotonic_ms();
     if (!s->page || s->used_ms >= s->expires_ms)
-        slot_post_load(e, s, false, NULL);
-    slot_unref(s);
+        page_entry_post_load(e, s, false, NULL);
+    page_entry_unref(s);
 }
 
 static bool is_among(char *const *list, size_t count, const char *text)
@@ -108,7 +108,7 @@ size_t pages_channels(struct engine *e, const struct origin *origin, const char 
     if (ret[0])
         return 1;
     pthread_rwlock_rdlock(&e->pages->lock);
-    for (const struct slot *s = e->pages->table; s && count < PAGE_CHANNELS; s = s->hh.next) {
+    for (const struct page_entry *s = e->pages->table; s && count < PAGE_CHANNELS; s = s->hh.next) {
         if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
             !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
             continue;
@@ -121,17 +121,17 @@ size_t pages_channels(struct engine *e, const struct origin *origin, const char 
 
 struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
 {
-    const struct origin *origin = origins_find(core_origins(e), origin_name);
+    const struct origin *origin = origins_find(mirrors_origins(e), origin_name);
     struct page_query query;
     struct file_name name = {0};
     struct page *page = NULL;
     auto_free char *index = NULL;
     if (!e->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
         bool stale;
-        struct slot *s = pages_slot(e->pages, &query);
-        page = s ? slot_page(s, &stale) : NULL;
+        struct page_entry *s = pages_entry(e->pages, &query);
+        page = s ? page_entry_page(s, &stale) : NULL;
         if (s)
-            slot_unref(s);
+            page_entry_unref(s);
     }
     file_name_release(&name);
     return page;
@@ -149,13 +149,13 @@ static bool hangs_on_names(const struct index_view *view)
 
 void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
 {
-    const struct origins *origins = core_origins(e);
+    const struct origins *origins = mirrors_origins(e);
     struct index_view own, view;
     const struct origin *there = NULL;
     const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);
     if (!index || origins_index(origins, query->index, &own) || hangs_on_names(&own) ||
         origins_index(origins, index, &view) || hangs_on_names(&view) ||
-        roster_owner(e, &view, query->project, &there) || there != owner)
+        project_list_owner(e, &view, query->project, &there) || there != owner)
         return;
     query->seen_from = query->index;
     query->index = index;

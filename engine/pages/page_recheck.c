@@ -11,12 +11,12 @@
 #include "base/clock.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/page_entry.h"
 
 enum { RECHECK_MS = 8000 };
 
 struct recheck {
-    struct slot *slot; /* a reference */
+    struct page_entry *page_entry; /* a reference */
     int64_t until_ms;
     void (*done)(void *context);
     void *context;
@@ -27,14 +27,14 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
                    void (*done)(void *context), void *context)
 {
     int64_t now_ms = clock_monotonic_ms();
-    struct slot *s = pages_slot_of(e, origin, path);
+    struct page_entry *s = pages_entry_of(e, origin, path);
     if (s)
-        slot_doubt(s);
-    bool may = s && slot_may_force(s, now_ms);
+        page_entry_doubt(s);
+    bool may = s && page_entry_may_force(s, now_ms);
     struct recheck *r = s && (may || s->loading) ? calloc(1, sizeof(*r)) : NULL;
     if (!r) {
         if (s)
-            slot_unref(s);
+            page_entry_unref(s);
         return false;
     }
     *r = (struct recheck){s, now_ms + RECHECK_MS, done, context, e->pages->rechecks};
@@ -49,7 +49,7 @@ void page_rechecks_tick(struct engine *e, int64_t now_ms)
     struct recheck *ended = NULL;
     for (struct recheck **p = &e->pages->rechecks; *p;) {
         struct recheck *r = *p;
-        if (r->slot->loading && now_ms < r->until_ms && !e->stopping) {
+        if (r->page_entry->loading && now_ms < r->until_ms && !e->stopping) {
             p = &r->next;
             continue;
         }
@@ -60,7 +60,7 @@ void page_rechecks_tick(struct engine *e, int64_t now_ms)
     while (ended) {
         struct recheck *r = ended;
         ended = r->next;
-        slot_unref(r->slot);
+        page_entry_unref(r->page_entry);
         r->done(r->context);
         free(r);
     }

@@ -6,11 +6,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/loop/options.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 
 /* A project's page as a part of a flat one. */
-static void tally_part(struct page_tally *t, const struct slot *part)
+static void tally_part(struct page_tally *t, const struct page_entry *part)
 {
     struct source_view v;
     t->version = t->version * 31 + part->built_version;
@@ -37,7 +37,7 @@ static void note_failure(struct page_tally *t, const struct source *source,
         (void)snprintf(to + len, size - len, "%s", v->failure);
 }
 
-static void tally_source(struct engine *e, const struct slot *s, unsigned i, struct page_tally *t)
+static void tally_source(struct engine *e, const struct page_entry *s, unsigned i, struct page_tally *t)
 {
     struct source_view v;
     bool late = source_check_late(s->sources[i]);
@@ -59,14 +59,14 @@ static void tally_source(struct engine *e, const struct slot *s, unsigned i, str
     note_failure(t, s->sources[i], &v);
 }
 
-struct page_tally page_tally(struct engine *e, struct slot *s)
+struct page_tally page_tally(struct engine *e, struct page_entry *s)
 {
     struct page_tally t = {.confirmed_ms = INT64_MIN / 2};
     for (unsigned i = 0; i < s->source_count; i++)
         tally_source(e, s, i, &t);
     t.missing += s->inquiry && s->inquiry_is_worth;
     if (!s->project)
-        t.version = t.version * 31 + rosters_version(e);
+        t.version = t.version * 31 + project_lists_version(e);
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);

@@ -15,13 +15,13 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
 #include "engine/pages/pages.h"
-#include "engine/pages/roster.h"
-#include "engine/pages/slot.h"
+#include "engine/pages/project_list.h"
+#include "engine/pages/page_entry.h"
 #include "index/name.h"
 
 enum {
     REFUSED_SHARE = 8, /* of page_memory: slots without a page, refusals with what they say */
-    SLOT_IDLE_MS = 60 * 1000,
+    PAGE_ENTRY_IDLE_MS = 60 * 1000,
     SWEEP_MS = 1000,
 };
 
@@ -44,22 +44,22 @@ int pages_new(struct engine *e, struct pages **ret)
 
 /* ------------------------------------------------------------------ slots */
 
-void slot_drop_parts(struct slot *s)
+void page_entry_drop_parts(struct page_entry *s)
 {
     for (size_t i = 0; i < s->part_count; i++)
-        slot_unref(s->parts[i]);
+        page_entry_unref(s->parts[i]);
     free(s->parts);
     s->parts = NULL;
     s->part_count = 0;
     s->has_parts = false;
 }
 
-void slot_unref(struct slot *s)
+void page_entry_unref(struct page_entry *s)
 {
     if (--s->refs > 0)
         return;
     page_unref(s->page);
-    slot_drop_parts(s);
+    page_entry_drop_parts(s);
     waitlist_release(&s->waiters);
     free(s->key);
     free(s->index);
@@ -70,18 +70,18 @@ void slot_unref(struct slot *s)
 
 void pages_free(struct pages *p)
 {
-    struct slot *s, *next;
+    struct page_entry *s, *next;
     if (!p)
         return;
     page_builds_drop(p);
     HASH_ITER(hh, p->table, s, next)
     {
         HASH_DEL(p->table, s);
-        slot_unref(s);
+        page_entry_unref(s);
     }
     while ((s = p->loading)) {
         p->loading = s->next_loading;
-        slot_unref(s);
+        page_entry_unref(s);
     }
     pthread_rwlock_destroy(&p->lock);
     pthread_mutex_destroy(&p->orphan_lock);
@@ -96,9 +96,9 @@ static unsigned depth_of(const char *index)
     return depth;
 }
 
-static struct slot *slot_new(const char *key, const struct page_query *query)
+static struct page_entry *page_entry_new(const char *key, const struct page_query *query)
 {
-    struct slot *s = calloc(1, sizeof(*s));
+    struct page_entry *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     s->refs = 1;
@@ -111,13 +111,13 @@ static struct slot *slot_new(const char *key, const struct page_query *query)
     s->flat = query->flat;
     s->official = query->official;
     if (!s->key || !s->index || (query->project && !s->project)) {
-        slot_unref(s);
+        page_entry_unref(s);
         return NULL;
     }
     return s;
 }
 
-static bool is_useful(const struct slot *s)
+static bool is_useful(const struct page_entry *s)
 {
     return s->page && s->page->outcome == OUTCOME_OK;
 }
@@ -127,7 +127,7 @@ static size_t text_bytes(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-void slot_count(struct pages *p, struct slot *s)
+void page_entry_count(struct pages *p, struct page_entry *s)
 {
     size_t bytes = 0;
     if (!is_useful(s))
@@ -139,12 +139,12 @@ void slot_count(struct pages *p, struct slot *s)
 
 static int by_use(const void *a, const void *b)
 {
-    int64_t x = (*(struct slot *const *)a)->used_ms, y = (*(struct slot *const *)b)->used_ms;
+    int64_t x = (*(struct page_entry *const *)a)->used_ms, y = (*(struct page_entry *const *)b)->used_ms;
     return x < y ? -1 : x > y;
 }
 
 /* Takes a slot out that nobody else refers to, so nobody loads it either. Under the lock. */
-static void remove_slot(struct pages *p, struct slot *s)
+static void remove_entry(struct pages *p, struct page_entry *s)
 {
     HASH_DEL(p->table, s);
     if (s->page)
@@ -153,42 +153,42 @@ static void remove_slot(struct pages *p, struct slot *s)
     s->page = NULL;
     p->refused_bytes -= s->counted;
     s->counted = 0;
-    slot_unref(s);
+    page_entry_unref(s);
 }
 
 /* Half of the refusals go, by bytes: those that were not asked for longest. Under the lock. */
 static void make_room(struct pages *p)
 {
-    auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    auto_free struct page_entry **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     size_t count = 0;
-    for (struct slot *s = list ? p->table : NULL; s; s = s->hh.next)
+    for (struct page_entry *s = list ? p->table : NULL; s; s = s->hh.next)
         if (s->refs == 1 && !is_useful(s))
             list[count++] = s;
     if (count)
-        qsort(list, count, sizeof(struct slot *), by_use);
+        qsort(list, count, sizeof(struct page_entry *), by_use);
     for (size_t i = 0; i < count && p->refused_bytes > p->most_refused / 2; i++)
-        remove_slot(p, list[i]);
+        remove_entry(p, list[i]);
 }
 
 /* Under the lock for writing. What is being loaded stays: if that alone is too much, nobody else
  * is let in. */
-static struct slot *add_slot(struct pages *p, const char *key, size_t len,
+static struct page_entry *add_entry(struct pages *p, const char *key, size_t len,
                              const struct page_query *query)
 {
     if (p->refused_bytes > p->most_refused)
         make_room(p);
-    struct slot *s = p->refused_bytes <= p->most_refused ? slot_new(key, query) : NULL;
+    struct page_entry *s = p->refused_bytes <= p->most_refused ? page_entry_new(key, query) : NULL;
     if (!s)
         return NULL;
-    slot_count(p, s);
+    page_entry_count(p, s);
     HASH_ADD_KEYPTR(hh, p->table, s->key, len, s);
     return s;
 }
 
-struct slot *pages_slot(struct pages *p, const struct page_query *query)
+struct page_entry *pages_entry(struct pages *p, const struct page_query *query)
 {
     char key[512];
-    struct slot *s = NULL;
+    struct page_entry *s = NULL;
     unsigned up = depth_of(query->seen_from ? query->seen_from : query->index);
     int len = snprintf(key, sizeof(key), "%s\n%u\n%s\n%s%s", query->index, up,
                        query->project ? query->project : "", query->flat ? "flat" : "",
@@ -205,14 +205,14 @@ struct slot *pages_slot(struct pages *p, const struct page_query *query)
     pthread_rwlock_wrlock(&p->lock);
     HASH_FIND(hh, p->table, key, (size_t)len, s);
     if (!s)
-        s = add_slot(p, key, (size_t)len, query);
+        s = add_entry(p, key, (size_t)len, query);
     if (s)
         s->refs++;
     pthread_rwlock_unlock(&p->lock);
     return s;
 }
 
-struct page *slot_page(struct slot *s, bool *ret_stale)
+struct page *page_entry_page(struct page_entry *s, bool *ret_stale)
 {
     pthread_mutex_lock(&s->waiters.lock);
     struct page *page = s->page ? built_ref(s->page) : NULL;
@@ -226,7 +226,7 @@ struct page *slot_page(struct slot *s, bool *ret_stale)
 struct load_job {
     struct job job;
     struct engine *engine;
-    struct slot *slot;
+    struct page_entry *page_entry;
     bool force;
     char *via;
     uint64_t client;
@@ -236,13 +236,13 @@ static void load_run(struct job *job)
 {
     struct load_job *l = container_of(job, struct load_job, job);
     const struct asker by = {l->via, l->client};
-    page_load(l->engine, l->slot, l->force, &by);
-    slot_unref(l->slot);
+    page_load(l->engine, l->page_entry, l->force, &by);
+    page_entry_unref(l->page_entry);
     free(l->via);
     free(l);
 }
 
-void slot_post_load(struct engine *e, struct slot *s, bool force, const struct asker *by)
+void page_entry_post_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
 {
     if (atomic_exchange(&s->wanted, true) && !force)
         return;
@@ -254,18 +254,18 @@ void slot_post_load(struct engine *e, struct slot *s, bool force, const struct a
     s->refs++;
     *l = (struct load_job){{load_run, NULL},   e, s, force, str_dup(by ? by->via : NULL),
                            by ? by->client : 0};
-    core_post(e, &l->job);
+    loop_post(e, &l->job);
 }
 
 /* -------------------------------------------------------------------- time */
 
 /* Whether a page may show what an origin has: a project's is its owner's; a list and a flat page
  * join all origins of the index. */
-static bool is_page_of(const struct engine *e, const struct slot *s, const char *origin)
+static bool is_page_of(const struct engine *e, const struct page_entry *s, const char *origin)
 {
     struct index_view view;
     bool has = s->project && s->origin && strcmp(s->origin->name, origin) == 0;
-    if (s->project || origins_index(core_origins(e), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(e), s->index, &view))
         return has;
     for (size_t i = 0; i < view.count; i++)
         has |= strcmp(view.origins[i]->name, origin) == 0;
@@ -273,13 +273,13 @@ static bool is_page_of(const struct engine *e, const struct slot *s, const char 
 }
 
 /* Gives a page's memory back; its sources are in the catalogue. */
-static void drop_page(struct engine *e, struct slot *s)
+static void drop_page(struct engine *e, struct page_entry *s)
 {
     pthread_mutex_lock(&s->waiters.lock);
     struct page *page = s->page;
     s->page = NULL;
     s->built_version = 0;
-    slot_count(e->pages, s);
+    page_entry_count(e->pages, s);
     pthread_mutex_unlock(&s->waiters.lock);
     if (page)
         e->pages->bytes -= built_useful_bytes(page);
@@ -289,7 +289,7 @@ static void drop_page(struct engine *e, struct slot *s)
 void pages_forget(struct engine *e, const char *origin, const char *project)
 {
     pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
         if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
             s->is_outdated = s->building;
@@ -304,7 +304,7 @@ void pages_outdate(struct engine *e, const char *origin, const char *project)
     if (!e->pages) /* at start */
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
         if (s->page && s->page->outcome == OUTCOME_OK && s->expires_ms > now_ms &&
             is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
             s->expires_ms = now_ms;
@@ -316,9 +316,9 @@ void pages_evict(struct engine *e, size_t most)
 {
     struct pages *p = e->pages;
     size_t count = 0;
-    struct slot *s;
+    struct page_entry *s;
     pthread_rwlock_rdlock(&p->lock);
-    auto_free struct slot **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    auto_free struct page_entry **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = list ? p->table : NULL; s; s = s->hh.next)
         if (is_useful(s) && !s->loading) {
             s->refs++;
@@ -326,60 +326,60 @@ void pages_evict(struct engine *e, size_t most)
         }
     pthread_rwlock_unlock(&p->lock);
     if (count)
-        qsort(list, count, sizeof(struct slot *), by_use);
+        qsort(list, count, sizeof(struct page_entry *), by_use);
     for (size_t i = 0; i < count; i++) {
         if (p->bytes > most)
             drop_page(e, list[i]);
-        slot_unref(list[i]);
+        page_entry_unref(list[i]);
     }
 }
 
 static void forget_idle_slots(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
-    struct slot *s, *next;
+    struct page_entry *s, *next;
     if (p->refused_bytes <= p->most_refused / 2)
         return;
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)
     {
-        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < SLOT_IDLE_MS)
+        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
             continue;
-        remove_slot(p, s);
+        remove_entry(p, s);
     }
     pthread_rwlock_unlock(&p->lock);
 }
 
-static bool any_slot(struct engine *e, const struct slot *s, const struct origin *origin)
+static bool any_entry(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     (void)e, (void)s, (void)origin;
     return true;
 }
 
 /* Whether a slot's page is not what the origin's names of now make it. */
-static bool is_reowned(struct engine *e, const struct slot *s, const struct origin *origin)
+static bool is_reowned(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     struct index_view view;
     const struct origin *owner;
     bool has = false;
-    if (origins_index(core_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e), s->index, &view))
         return false;
     for (size_t i = 0; i < view.count; i++)
         has |= view.origins[i] == origin;
     if (!has || !s->project)
         return has;
-    return roster_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
+    return project_list_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
 }
 
 /* The list of what is being loaded changes when a load ends at once. */
 static void drop_pages(struct engine *e, const struct origin *origin,
-                       bool (*goes)(struct engine *, const struct slot *, const struct origin *))
+                       bool (*goes)(struct engine *, const struct page_entry *, const struct origin *))
 {
     struct pages *p = e->pages;
     size_t count = 0;
-    struct slot *s;
+    struct page_entry *s;
     pthread_rwlock_rdlock(&p->lock);
-    auto_free struct slot **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct slot *));
+    auto_free struct page_entry **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = p->table; s; s = s->hh.next) {
         if (!goes(e, s, origin))
             continue;
@@ -392,13 +392,13 @@ static void drop_pages(struct engine *e, const struct origin *origin,
     pthread_rwlock_unlock(&p->lock);
     for (size_t i = 0; i < count; i++) {
         page_load(e, again[i], false, NULL);
-        slot_unref(again[i]);
+        page_entry_unref(again[i]);
     }
 }
 
 void pages_reload(struct engine *e)
 {
-    drop_pages(e, NULL, any_slot);
+    drop_pages(e, NULL, any_entry);
 }
 
 void pages_reowned(struct engine *e, const struct origin *origin)
@@ -406,7 +406,7 @@ void pages_reowned(struct engine *e, const struct origin *origin)
     drop_pages(e, origin, is_reowned);
 }
 
-static bool is_of_folder(struct engine *e, const struct slot *s, const struct origin *origin)
+static bool is_of_folder(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     return is_page_of(e, s, origin->name);
 }
@@ -422,14 +422,14 @@ void pages_tick(struct engine *e, int64_t now_ms)
     struct pages *p = e->pages;
     pages_source_settled(e);
     page_rechecks_tick(e, now_ms);
-    for (struct slot *s = p->loading; s; s = s->next_loading)
+    for (struct page_entry *s = p->loading; s; s = s->next_loading)
         page_answer_waiters(e, s, now_ms);
     if (now_ms - p->swept_ms < SWEEP_MS)
         return;
     p->swept_ms = now_ms;
     p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE; /* after a reload */
     built_judge_orphans(e, (size_t)e->options.page_memory / 4);
-    for (struct slot *s = p->loading; s; s = s->next_loading)
+    for (struct page_entry *s = p->loading; s; s = s->next_loading)
         if (waitlist_sweep(&s->waiters))
             s->is_left = true;
     page_builds_sweep(e, now_ms);
@@ -442,7 +442,7 @@ void pages_stop(struct engine *e)
 {
     page_rechecks_tick(e, clock_monotonic_ms());
     pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct slot *s = e->pages->table; s; s = s->hh.next)
+    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
         waitlist_close(&s->waiters);
     pthread_rwlock_unlock(&e->pages->lock);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* The table of pages, for the engine's other rooms; engine/pages/page.h is for whoever asks. */
-#include "engine/loop/core.h"
+#include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
 

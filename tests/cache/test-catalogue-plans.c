@@ -14,7 +14,7 @@
 #include "cache/catalogue_program.h"
 #include "tests/cache/scratch.h"
 
-static const unsigned of_a_project[] = {EACH_CLAIM, EACH_METADATA, EACH_SHOWING_OF, EACH_SIGHTING};
+static const unsigned of_a_project[] = {EACH_CLAIM, EACH_METADATA, EACH_LISTED_OF, EACH_FIRST_SEEN};
 enum { COUNT = sizeof(of_a_project) / sizeof(of_a_project[0]) };
 
 static int on_step(void *context, const struct sql_row *row)

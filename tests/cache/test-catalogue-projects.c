@@ -111,9 +111,9 @@ static void metadata_of_the_file_of_today(void **state)
     catalogue_close(c);
 }
 
-static int see_showing(void *context, const struct catalogue_showing *s)
+static int see_listed(void *context, const struct catalogue_listed *s)
 {
-    const struct catalogue_showing *expected = context;
+    const struct catalogue_listed *expected = context;
     assert_string_equal(s->origin, expected->origin);
     assert_string_equal(s->project, expected->project);
     assert_string_equal(s->path, expected->path);
@@ -128,7 +128,7 @@ static int see_showing(void *context, const struct catalogue_showing *s)
     return 0;
 }
 
-static int count_showing(void *context, const struct catalogue_showing *s)
+static int count_listed(void *context, const struct catalogue_listed *s)
 {
     (void)s;
     ++*(int *)context;
@@ -139,7 +139,7 @@ static void a_showing_is_the_last_but_for_its_first_time(void **state)
 {
     (void)state;
     int count = 0;
-    struct catalogue_showing s = {.origin = "pytorch",
+    struct catalogue_listed s = {.origin = "pytorch",
                                   .project = "torch",
                                   .path = "cu126/a.whl",
                                   .channel = "cu126",
@@ -148,41 +148,41 @@ static void a_showing_is_the_last_but_for_its_first_time(void **state)
                                   .upload_time_source = "listing",
                                   .first_s = 1700000000};
     struct catalogue *c = open_catalogue("showings");
-    assert_int_equal(catalogue_put_showing(c, &s), 0);
+    assert_int_equal(catalogue_put_listed(c, &s), 0);
     s.requires_python = s.upload_time = s.upload_time_source = NULL;
     s.yanked = true;
     s.yanked_reason = "broken";
     s.first_s = 1800000000;
     s.delisted_s = 1800000001;
-    assert_int_equal(catalogue_put_showing(c, &s), 0);
+    assert_int_equal(catalogue_put_listed(c, &s), 0);
     s.first_s = 1700000000;
     c = reopen(c, "showings");
-    assert_int_equal(catalogue_each_showing(c, "pytorch", "torch", see_showing, &s), 0);
-    struct catalogue_showing other = s;
+    assert_int_equal(catalogue_each_listed(c, "pytorch", "torch", see_listed, &s), 0);
+    struct catalogue_listed other = s;
     other.channel = "";
-    assert_int_equal(catalogue_put_showing(c, &other), 0);
+    assert_int_equal(catalogue_put_listed(c, &other), 0);
     other.project = "torchvision";
-    assert_int_equal(catalogue_put_showing(c, &other), 0);
-    assert_int_equal(catalogue_each_showing(c, "pytorch", "torch", count_showing, &count), 0);
+    assert_int_equal(catalogue_put_listed(c, &other), 0);
+    assert_int_equal(catalogue_each_listed(c, "pytorch", "torch", count_listed, &count), 0);
     assert_int_equal(count, 2);
-    assert_int_equal(catalogue_each_showing(c, "pypi", "torch", count_showing, &count), 0);
+    assert_int_equal(catalogue_each_listed(c, "pypi", "torch", count_listed, &count), 0);
     assert_int_equal(count, 2);
-    assert_int_equal(catalogue_each_showing(c, NULL, NULL, count_showing, &count), 0);
+    assert_int_equal(catalogue_each_listed(c, NULL, NULL, count_listed, &count), 0);
     assert_int_equal(count, 5);
     catalogue_close(c);
 }
 
-static struct catalogue_sighting sighting_of(const char *path, int64_t first_s, int64_t asked_s,
+static struct catalogue_first_seen first_seen_of(const char *path, int64_t first_s, int64_t asked_s,
                                              int64_t modified_s, int64_t size)
 {
-    return (struct catalogue_sighting){"pytorch", path,       "torch", first_s,
+    return (struct catalogue_first_seen){"pytorch", path,       "torch", first_s,
                                        asked_s,   modified_s, size};
 }
 
-static int see_sighting(void *context, const struct catalogue_sighting *s)
+static int see_first_seen(void *context, const struct catalogue_first_seen *s)
 {
-    const struct catalogue_sighting **expected = context;
-    const struct catalogue_sighting *e = (*expected)++;
+    const struct catalogue_first_seen **expected = context;
+    const struct catalogue_first_seen *e = (*expected)++;
     assert_string_equal(s->path, e->path);
     assert_string_equal(s->project, "torch");
     assert_int_equal(s->first_s, e->first_s);
@@ -198,17 +198,17 @@ static void sightings(void **state)
 {
     (void)state;
     struct catalogue *c = open_catalogue("sightings");
-    const struct catalogue_sighting put[] = {
-        sighting_of("c.whl", 10, 0, -1, -1),  sighting_of("a.whl", 20, 0, -1, -1),
-        sighting_of("a.whl", 30, 30, 5, 100), sighting_of("a.whl", 40, 40, -1, 200),
-        sighting_of("b.whl", 50, 50, 7, 100), sighting_of("b.whl", 5, 0, -1, -1),
+    const struct catalogue_first_seen put[] = {
+        first_seen_of("c.whl", 10, 0, -1, -1),  first_seen_of("a.whl", 20, 0, -1, -1),
+        first_seen_of("a.whl", 30, 30, 5, 100), first_seen_of("a.whl", 40, 40, -1, 200),
+        first_seen_of("b.whl", 50, 50, 7, 100), first_seen_of("b.whl", 5, 0, -1, -1),
     };
-    const struct catalogue_sighting expected[] = {sighting_of("a.whl", 20, 40, 5, 200),
-                                                  sighting_of("b.whl", 5, 50, 7, 300),
-                                                  sighting_of("c.whl", 10, 0, -1, -1)};
-    const struct catalogue_sighting *next = expected;
+    const struct catalogue_first_seen expected[] = {first_seen_of("a.whl", 20, 40, 5, 200),
+                                                  first_seen_of("b.whl", 5, 50, 7, 300),
+                                                  first_seen_of("c.whl", 10, 0, -1, -1)};
+    const struct catalogue_first_seen *next = expected;
     for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
-        assert_int_equal(catalogue_put_sighting(c, &put[i]), 0);
+        assert_int_equal(catalogue_put_first_seen(c, &put[i]), 0);
     struct catalogue_file file = {.origin = "pytorch", .path = "b.whl", .size = 300};
     assert_int_equal(catalogue_put_file(c, &file), 0);
     file = (struct catalogue_file){.origin = "pytorch", .path = "a.whl", .size = -1};
@@ -216,9 +216,9 @@ static void sightings(void **state)
     file = (struct catalogue_file){.origin = "pytorch", .path = "c.whl", .size = 500};
     assert_int_equal(catalogue_put_file(c, &file), 0);
     c = reopen(c, "sightings");
-    assert_int_equal(catalogue_each_sighting(c, "pytorch", "torch", see_sighting, &next), 0);
+    assert_int_equal(catalogue_each_first_seen(c, "pytorch", "torch", see_first_seen, &next), 0);
     assert_ptr_equal(next, expected + 3);
-    assert_int_equal(catalogue_each_sighting(c, "pytorch", "triton", see_sighting, &next), 0);
+    assert_int_equal(catalogue_each_first_seen(c, "pytorch", "triton", see_first_seen, &next), 0);
     assert_ptr_equal(next, expected + 3);
     catalogue_close(c);
 }

@@ -306,7 +306,7 @@ static const struct script {
     {"cu126/unknown.whl",
      GROWS | UNSIZED,
      FAKE_SIZE,
-     {.size = -1, .etag = "\"u\"", .state = FILE_PASS}},
+     {.size = -1, .etag = "\"u\"", .state = FILE_PASSTHROUGH}},
     {"cu126/broken.whl",
      BREAKS,
      FAKE_SIZE,

@@ -14,7 +14,7 @@ enum {
 /* A byte instead of HEAD is no company. */
 static bool is_company(const struct world *w, int file, const struct transfer *t)
 {
-    return t->used && t->file == file && t->flight == w->blob[file].flights && !t->stopped &&
+    return t->used && t->file == file && t->flight == w->blob[file].downloads && !t->stopped &&
            !t->over && !t->head && t->to != 1;
 }
 
@@ -167,7 +167,7 @@ static bool is_busy(const struct world *w, int file)
             return true;
     for (int i = 0; i < w->transfers; i++)
         if (w->transfer[i].used && w->transfer[i].file == file &&
-            w->transfer[i].flight == b->flights)
+            w->transfer[i].flight == b->downloads)
             return true;
     return false;
 }

@@ -6,7 +6,7 @@
 #include "tests/sim/world.h"
 
 /* The lanes do what they have, then the process ends. */
-static void stop_flights(struct world *w)
+static void stop_downloads(struct world *w)
 {
     w->restarting = true;
     for (int f = 0; f < w->files; f++) {
@@ -69,7 +69,7 @@ void crash(struct world *w, enum crash kind)
     TRACE(w, "---- %s", names[kind]);
     w->restarts++;
     if (kind == CRASH_RESTART)
-        stop_flights(w);
+        stop_downloads(w);
     for (int f = 0; f < w->files; f++) {
         forget_flight(w, f);
         w->blob[f].left.syncing = w->blob[f].left.is_copied = false;

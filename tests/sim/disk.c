@@ -145,7 +145,7 @@ static struct event *post_sync(struct world *w, int file, enum event_type type, 
     struct event *e = world_post(w, type, after_us);
     e->file = file;
     e->serial = b->disk.id;
-    e->flight = b->flights;
+    e->flight = b->downloads;
     return e;
 }
 
@@ -262,7 +262,7 @@ void disk_on_sync_end(struct world *w, const struct event *e)
         d->syncing = d->is_copied = false;
     TRACE(w, "file %d sync of partial %llu: %s", e->file, (unsigned long long)e->serial,
           w->crash_now ? "cut short" : error_text(error));
-    if (w->crash_now || !b->flight || b->flights != e->flight)
+    if (w->crash_now || !b->flight || b->downloads != e->flight)
         return;
     b->syncing = false;
     if (error && d == &b->disk)

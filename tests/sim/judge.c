@@ -29,7 +29,7 @@ void judge_begin(struct world *w, int file, const struct flight_command *c)
     e->file = file;
     e->number = c->judgement;
     e->to = c->size;
-    e->flight = b->flights;
+    e->flight = b->downloads;
 }
 
 /* Of a spoilt file its structure shows it only where the wrong byte lies in it. */
@@ -63,7 +63,7 @@ static enum flight_verdict verdict_of(struct world *w, int file, int64_t size)
 void judge_end(struct world *w, const struct event *e)
 {
     struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight)
+    if (!b->flight || b->downloads != e->flight)
         return;
     static const char *const text[] = {"agreed", "sound", "wrong", "unsound"};
     b->verdict = b->last_verdict = verdict_of(w, e->file, e->to);

@@ -152,7 +152,7 @@ void transfer_start(struct world *w, int file, const struct flight_command *c)
                            .slot = c->slot,
                            .mirror = c->mirror,
                            .number = c->transfer,
-                           .flight = b->flights,
+                           .flight = b->downloads,
                            .partial = b->partial,
                            .head = c->head,
                            .resume = c->resume,
@@ -185,7 +185,7 @@ static void close_transfer(struct world *w, struct transfer *t, int error, int s
 
 void transfer_stop(struct world *w, int file, uint64_t number)
 {
-    struct transfer *t = transfer_find(w, file, w->blob[file].flights, number);
+    struct transfer *t = transfer_find(w, file, w->blob[file].downloads, number);
     if (!t || t->over)
         return;
     t->stopped = true;
@@ -195,7 +195,7 @@ void transfer_stop(struct world *w, int file, uint64_t number)
 
 void transfer_limit(struct world *w, int file, uint64_t number, int64_t to)
 {
-    struct transfer *t = transfer_find(w, file, w->blob[file].flights, number);
+    struct transfer *t = transfer_find(w, file, w->blob[file].downloads, number);
     TRACE(w, "file %d transfer %llu limited to %lld", file, (unsigned long long)number,
           (long long)to);
     if (t && !t->over)
@@ -243,7 +243,7 @@ void transfer_settle(struct world *w, struct transfer *t)
     tell_budget(w, &end);
     TRACE(w, "file %d transfer %llu mirror %u over: %s%s", end.file, (unsigned long long)end.number,
           end.mirror, error_text(end.error), end.stopped ? " (stopped)" : "");
-    if (b->flight && b->flights == end.flight && (!end.stopped || world_chance(w, 50))) {
+    if (b->flight && b->downloads == end.flight && (!end.stopped || world_chance(w, 50))) {
         flight_on_ended(b->flight, end.number, end.error, end.status, error_text(end.error));
         owner_drain(w, end.file);
     }
@@ -440,7 +440,7 @@ static void send(struct world *w, struct transfer *t)
 void transfer_step(struct world *w, struct transfer *t)
 {
     struct blob *b = &w->blob[t->file];
-    if (!b->flight || b->flights != t->flight) { /* the flight ended and let it run out */
+    if (!b->flight || b->downloads != t->flight) { /* the flight ended and let it run out */
         close_transfer(w, t, 0, 0);
         return;
     }

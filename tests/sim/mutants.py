@@ -18,7 +18,7 @@ BASE = ["base/str.c", "base/error.c", "base/clock.c", "base/digest.c"]
 MODEL = [f"tests/sim/{name}.c" for name in ("checks", "claims", "content", "crash", "disk", "judge", "mirror", "owner", "readers", "sharing", "simulate", "world")]
 FLIGHT = ["engine/flight/flight.c", "engine/flight/flight_plan.c", "engine/flight/flight_traffic.c", "engine/mirrors/budget.c", "engine/files/refusals.c", "engine/mirrors/precedence.c", "engine/claims/claims.c", "engine/mirrors/portal.c",
           "cache/map.c"]
-BOARD = ["engine/files/board.c", "engine/loop/wait.c"]
+BOARD = ["engine/files/progress.c", "engine/loop/wait.c"]
 # program: what is mutated, what else it is made of
 PROGRAMS = {"simulate": (FLIGHT, ["engine/flight/extents.c", "index/digests.c", *MODEL, *BASE]),
             "threads": (BOARD, ["engine/flight/extents.c", "tests/sim/threads.c", *BASE])}

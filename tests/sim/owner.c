@@ -79,7 +79,7 @@ void owner_open(struct world *w, int file)
                                .present = present,
                                .present_count = present_count};
     recall(w, file, &o);
-    b->flights++;
+    b->downloads++;
     b->known = b->born_known;
     b->known_size = b->size = b->told_size = o.size;
     o.now_ms = world_now_ms(w);
@@ -94,7 +94,7 @@ void owner_open(struct world *w, int file)
         world_fault(w, "flight_new failed");
     free(present);
     TRACE(w, "file %d flight %llu: size %lld of %lld, digest %s", file,
-          (unsigned long long)b->flights, (long long)o.size, (long long)w->size[file],
+          (unsigned long long)b->downloads, (long long)o.size, (long long)w->size[file],
           o.is_vouched ? "known" : "unknown");
 }
 
@@ -107,7 +107,7 @@ static void close_flight(struct world *w, int file, bool keep)
     for (int i = 0; i < w->transfers; i++) {
         struct transfer *t = &w->transfer[i];
         struct extent run;
-        if (t->used && t->file == file && t->flight == b->flights && !t->over && t->begun &&
+        if (t->used && t->file == file && t->flight == b->downloads && !t->over && t->begun &&
             extents_missing(&b->claimed, t->at, t->end, &run))
             world_fault(w, "file %d: transfer %llu still has bytes to send at the end", file,
                         (unsigned long long)t->number);
@@ -149,7 +149,7 @@ static void on_start(struct world *w, int file, const struct flight_command *c)
           c->head ? " HEAD" : "", c->resume ? " resume" : "");
     if (c->mirror >= w->mirrors || (b->refused & (1u << c->mirror)))
         world_fault(w, "file %d: mirror %u is asked, whose file was refused", file, c->mirror);
-    if (transfer_find(w, file, b->flights, c->transfer))
+    if (transfer_find(w, file, b->downloads, c->transfer))
         world_fault(w, "file %d: transfer number given twice", file);
     owner_check_start(w, file, c);
     if (!c->head)
@@ -175,7 +175,7 @@ static bool more_comes(const struct world *w, int file, int64_t size)
     bool any = false;
     for (int i = 0; i < w->transfers; i++) {
         const struct transfer *t = &w->transfer[i];
-        any |= t->used && t->file == file && t->flight == w->blob[file].flights && t->begun &&
+        any |= t->used && t->file == file && t->flight == w->blob[file].downloads && t->begun &&
                !t->over && t->to < 0 && t->copy.told < 0 && t->end > size;
     }
     return any;
@@ -225,7 +225,7 @@ static void on_hash(struct world *w, int file, const struct flight_command *c)
     e->to = c->to;
     e->from = c->size; /* the digest ends where the file is known to end */
     e->partial = b->partial;
-    e->flight = b->flights;
+    e->flight = b->downloads;
 }
 
 static void on_cut(struct world *w, int file, const struct flight_command *c)
@@ -261,7 +261,7 @@ static void on_commit(struct world *w, int file, const struct flight_command *c)
     b->committing = true;
     struct event *e = world_post(w, EVENT_COMMITTED, (int64_t)world_random(w, 100000));
     e->file = file;
-    e->flight = b->flights;
+    e->flight = b->downloads;
 }
 
 static void on_fail(struct world *w, int file, const struct flight_command *c)
@@ -410,7 +410,7 @@ void owner_on_written(struct world *w, const struct event *e)
     struct blob *b = &w->blob[e->file];
     struct transfer *t = &w->transfer[e->index];
     t->writes--;
-    if (b->flight && b->flights == e->flight) {
+    if (b->flight && b->downloads == e->flight) {
         if (disk_fails(w)) {
             TRACE(w, "file %d disk error", e->file);
             flight_on_disk_error(b->flight, world_chance(w, 50) ? ERROR_NO_SPACE : ERROR_IO);
@@ -435,7 +435,7 @@ void owner_on_written(struct world *w, const struct event *e)
 void owner_on_hashed(struct world *w, const struct event *e)
 {
     struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight || b->partial != e->partial)
+    if (!b->flight || b->downloads != e->flight || b->partial != e->partial)
         return;
     b->hashing = false;
     b->hashed = e->to;
@@ -448,7 +448,7 @@ void owner_on_hashed(struct world *w, const struct event *e)
 void owner_on_committed(struct world *w, const struct event *e)
 {
     struct blob *b = &w->blob[e->file];
-    if (!b->flight || b->flights != e->flight)
+    if (!b->flight || b->downloads != e->flight)
         return;
     b->kept = !world_chance(w, 10);
     flight_on_committed(b->flight, b->kept ? 0 : ERROR_IO);

@@ -40,7 +40,7 @@ static void make_way(struct world *w, int file, unsigned slot)
             return;
         struct blob *b = &w->blob[best->file];
         held[best - w->transfer] = true;
-        if (!b->flight || b->flights != best->flight || !flight_on_yield(b->flight, best->number))
+        if (!b->flight || b->downloads != best->flight || !flight_on_yield(b->flight, best->number))
             continue;
         TRACE(w, "file %d transfer %llu yields", best->file, (unsigned long long)best->number);
         owner_drain(w, best->file);

@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "base/lane.h"
-#include "engine/files/board.h"
+#include "engine/files/progress.h"
 #include "engine/files/saved.h"
 
 enum {
@@ -64,7 +64,7 @@ static char fault[200];
 static bool tracing;
 static unsigned switches;
 
-static struct board *board;
+static struct progress *progress;
 static struct partial *partial;
 static bool published[PARTS], verified, closed;
 static unsigned claimed[PARTS];
@@ -156,7 +156,7 @@ int model_unlock(pthread_mutex_t *mutex)
 static void touch(const struct extents *set)
 {
     bool is_claimed = set == &partial->claimed;
-    pthread_mutex_t *mutex = is_claimed ? &partial->lock : &board->waiters.lock;
+    pthread_mutex_t *mutex = is_claimed ? &partial->lock : &progress->waiters.lock;
     if (lock_of(mutex)->owner != current)
         fail("a set is touched without its lock");
     change_thread();
@@ -196,7 +196,7 @@ void model_saved_release(struct saved *saved)
 static void on_suspend(struct waiter *waiter)
 {
     struct thread *t = container_of(waiter, struct thread, waiter);
-    if (lock_of(&board->waiters.lock)->owner != current)
+    if (lock_of(&progress->waiters.lock)->owner != current)
         fail("suspended without the lock");
     if (closed)
         fail("suspended after the end");
@@ -208,7 +208,7 @@ static void on_suspend(struct waiter *waiter)
 static void on_resume(struct waiter *waiter)
 {
     struct thread *t = container_of(waiter, struct thread, waiter);
-    if (lock_of(&board->waiters.lock)->owner != current)
+    if (lock_of(&progress->waiters.lock)->owner != current)
         fail("resumed without the lock");
     if (!t->suspended)
         fail("resumed, and was not suspended");
@@ -225,9 +225,9 @@ static const struct waiter_class waiter_class = {.suspend = on_suspend, .resume 
 static bool has_bytes(void *arg)
 {
     const struct thread *t = arg;
-    return board->state == BOARD_CLOSED ||
-           (t->whole && board->limit == INT64_MAX && t->at >= board->size) ||
-           (extents_end(&board->present, t->at) > t->at && (!t->whole || t->at < board->limit));
+    return progress->state == PROGRESS_CLOSED ||
+           (t->whole && progress->limit == INT64_MAX && t->at >= progress->size) ||
+           (extents_end(&progress->present, t->at) > t->at && (!t->whole || t->at < progress->limit));
 }
 
 static void take(struct thread *t, int64_t count)
@@ -245,8 +245,8 @@ static void read_all(void)
 {
     struct thread *t = &threads[current];
     while (t->at < t->to) {
-        bool is_over = board->state == BOARD_CLOSED;
-        int64_t there = board_available(board, t->at, t->whole);
+        bool is_over = progress->state == PROGRESS_CLOSED;
+        int64_t there = progress_available(progress, t->at, t->whole);
         if (there > t->to - t->at)
             there = t->to - t->at;
         if (there > 0) {
@@ -257,7 +257,7 @@ static void read_all(void)
             return;
         t->waiter.class = &waiter_class;
         t->waiter.want = t->at;
-        if (waitlist_join(&board->waiters, &t->waiter, has_bytes, t) == WAIT_SUSPENDED)
+        if (waitlist_join(&progress->waiters, &t->waiter, has_bytes, t) == WAIT_SUSPENDED)
             while (t->suspended) {
                 t->state = SUSPENDED;
                 change_thread();
@@ -293,24 +293,24 @@ static void fly(void)
         order[i] = order[other];
         order[other] = kept;
     }
-    board_know(board, SIZE);
+    progress_know(progress, SIZE);
     for (int i = 0; i < PARTS; i++) {
         published[order[i]] = true;
-        board_publish(board, (int64_t)order[i] * PART, (int64_t)(order[i] + 1) * PART);
+        progress_publish(progress, (int64_t)order[i] * PART, (int64_t)(order[i] + 1) * PART);
         int64_t end = 0;
         while (end < PARTS - 1 && published[end])
             end++;
-        board_release(board, end * PART, SIZE);
+        progress_release(progress, end * PART, SIZE);
         if (draw(20) == 0)
-            (void)waitlist_sweep(&board->waiters);
+            (void)waitlist_sweep(&progress->waiters);
         if (draw(4) == 0)
             settle();
     }
     verified = !wrong;
     if (!wrong)
-        board_release(board, INT64_MAX, SIZE);
+        progress_release(progress, INT64_MAX, SIZE);
     settle();
-    board_close(board, BOARD_CLOSED, OUTCOME_OK, "");
+    progress_close(progress, PROGRESS_CLOSED, OUTCOME_OK, "");
     closed = true;
 }
 
@@ -356,7 +356,7 @@ static void prepare(void)
     verified = closed = false;
     fault[0] = '\0';
     switches = 0;
-    if (board_new(NULL, &board) || partial_new(-1, NULL, NULL, NULL, &partial))
+    if (progress_new(NULL, &progress) || partial_new(-1, NULL, NULL, NULL, &partial))
         abort();
     for (int i = 0; i < THREADS; i++) {
         struct thread *t = &threads[i];
@@ -395,7 +395,7 @@ static bool run_schedule(uint64_t seed)
             (void)snprintf(fault, sizeof(fault), "thread %d waits for ever", i);
     if (fault[0])
         return false; /* what is left is in disorder */
-    board_unref(board);
+    progress_unref(progress);
     partial_unref(partial);
     return true;
 }

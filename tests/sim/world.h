@@ -188,7 +188,7 @@ struct blob {
     int64_t promised_size;
     int64_t unsynced_ms; /* since when bytes wait for FLIGHT_SYNC, -1 */
     struct flight *flight;
-    uint64_t flights; /* the number of the present one */
+    uint64_t downloads; /* the number of the present one */
     uint64_t partial;
     struct extents claimed;  /* written or being written: dropped when it comes again */
     struct extents reported; /* told to the flight */

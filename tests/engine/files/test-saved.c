@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "engine/files/board.h"
+#include "engine/files/progress.h"
 #include "engine/files/saved.h"
 
 enum { CHUNK = MAP_CHUNK, SIZE = 10 * CHUNK + 100, TEXT = 400 };

@@ -361,7 +361,7 @@ static void hedge_of_the_last(void **state)
 static int64_t clock_ms;
 
 /* Four ticks a second, as the owner does; slot `slot` brings so many bytes in each. */
-static void pass(int64_t ms, const int64_t *rates, unsigned slot, int64_t *at, int64_t each)
+static void passthrough(int64_t ms, const int64_t *rates, unsigned slot, int64_t *at, int64_t each)
 {
     struct flight_command c;
     for (int64_t end = clock_ms + ms; clock_ms < end;) {
@@ -399,17 +399,17 @@ static void stalled(void **state)
         open_paced(mirrors);
         bytes(0, 0, 1000);
         expect("release:1000");
-        pass(2750, NULL, 0, &at, 0);
+        passthrough(2750, NULL, 0, &at, 0);
         expect("sync");
         flight_on_synced(f);
-        pass(250, NULL, 0, &at, 0);
+        passthrough(250, NULL, 0, &at, 0);
         expect(mirrors == 1 ? "" : "ask1-1");
         if (mirrors == 2) {
             mirror(1, 1);
             expect("get1:1[1000,-1)");
             bytes(0, 1000, 2000); /* it goes on after all, but has not answered as fast */
             expect("release:2000");
-            pass(3000, NULL, 0, &at, 0);
+            passthrough(3000, NULL, 0, &at, 0);
             expect("sync");
             assert_int_equal(answer(1, 206, 4 * MIB, 1000), 0);
             expect("stop,no byte for 3000 ms");
@@ -446,7 +446,7 @@ static void two_stalled_at_one_byte(void **state)
     assert_int_equal(answer(0, 200, 2, 0), 0);
     bytes(0, 0, 1);
     expect("release:1");
-    pass(3250, NULL, 0, &at, 0);
+    passthrough(3250, NULL, 0, &at, 0);
     expect("sync ask2-6");
     mirror(2, 3);
     expect("get2:3[1,-1)");
@@ -466,14 +466,14 @@ static void slow(void **state)
     for (unsigned i = 0; i < 4; i++) {
         int64_t at = 0;
         open_paced(2);
-        pass(3000, others[i], 0, &at, 25000);
+        passthrough(3000, others[i], 0, &at, 25000);
         expect(i < 3 ? "" : "ask1-1");
         if (i == 3) {
             mirror(1, 1);
             expect("get1:1[300000,-1)");
             assert_int_equal(answer(1, 206, 4 * MIB, at), 0);
             expect("stop,100000 bytes a second");
-            pass(9000, others[i], 1, &at, 7000); /* no faster itself: it does not go to and fro */
+            passthrough(9000, others[i], 1, &at, 7000); /* no faster itself: it does not go to and fro */
             expect("");
         }
         stop("stop fail:-17 sync end,kept");
@@ -486,13 +486,13 @@ static void all_are_slow(void **state)
     (void)state;
     int64_t at = 0;
     open_paced(2);
-    pass(3000, NULL, 0, &at, 1000);
+    passthrough(3000, NULL, 0, &at, 1000);
     expect("ask1-1");
     mirror(1, 1);
     expect("get1:1[12000,-1)");
     assert_int_equal(answer(1, 206, 4 * MIB, at), 0);
     expect("stop,4000 bytes a second");
-    pass(20000, NULL, 1, &at, 1000);
+    passthrough(20000, NULL, 1, &at, 1000);
     expect("");
     stop("stop fail:-17 sync end,kept");
 }

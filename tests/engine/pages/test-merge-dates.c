@@ -42,11 +42,11 @@ static int64_t at(double days)
     return NOW + (int64_t)(days * DAY);
 }
 
-static void sight(struct stage *s, const struct merge_sighting *sighting)
+static void sight(struct stage *s, const struct merge_first_seen *first_seen)
 {
     s->input.now_s = NOW;
-    s->input.sightings = sighting;
-    s->input.sighting_count = 1;
+    s->input.sightings = first_seen;
+    s->input.first_seen_count = 1;
 }
 
 static void test_dates(void **state)
@@ -54,13 +54,13 @@ static void test_dates(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(dated) / sizeof(dated[0]); i++) {
         const struct dated *d = &dated[i];
-        const struct merge_sighting s = {WHEEL("cu126/torch-2.0"), at(d->first_days),
+        const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), at(d->first_days),
                                          d->asked_days ? at(d->asked_days) : 0,
                                          d->said_days ? at(d->said_days) : -1, 1000};
         char expected[CLOCK_TEXT];
         auto_stage struct stage stage = stage_of("torch");
         sight(&stage, &s);
-        stage.input.sighting_count = d->first_days ? 1 : 0;
+        stage.input.first_seen_count = d->first_days ? 1 : 0;
         add_page(&stage, FLAT, LINKS(WHEEL("cu126/torch-2.0")));
         if (d->row_days)
             stage.listings[0]->files[0].modified = at(d->row_days);
@@ -80,7 +80,7 @@ static void test_dates(void **state)
 
 static void test_an_index_knows_better(void **state)
 {
-    const struct merge_sighting s = {WHEEL("cu126/torch-2.0"), NOW - 9, NOW - 9, NOW - 99, 7};
+    const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), NOW - 9, NOW - 9, NOW - 99, 7};
     (void)state;
     auto_stage struct stage stage = stage_of("torch");
     sight(&stage, &s);
@@ -96,7 +96,7 @@ static void test_an_index_knows_better(void **state)
 /* A file that was changed after it was asked about is asked about again. */
 static void test_what_was_said_of_another_file(void **state)
 {
-    const struct merge_sighting s = {WHEEL("cu126/torch-2.0"), NOW - 9 * DAY, NOW - 8 * DAY, -1, 7};
+    const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), NOW - 9 * DAY, NOW - 8 * DAY, -1, 7};
     (void)state;
     auto_stage struct stage stage = stage_of("torch");
     sight(&stage, &s);

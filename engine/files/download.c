@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/download.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/blame.h"
+#include "engine/files/file.h"
+#include "engine/files/judge.h"
+#include "engine/files/reserve.h"
+#include "engine/files/saved.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/portal.h"
+
+enum {
+    PART_BYTES = 1 << 20, /* room that is made for who reads a part */
+};
+
+static const uint64_t INTEREST = 1ull << 63; /* reader numbers of those that wait for the facts */
+
+/* --------------------------------------------------------------- refs */
+
+void download_ref(struct download *dl)
+{
+    dl->refs++;
+}
+
+void download_unref(struct download *dl)
+{
+    if (--dl->refs > 0)
+        return;
+    hashing_abandon(dl);
+    flight_free(dl->flight);
+    extents_release(&dl->present);
+    partial_unref(dl->partial);
+    progress_unref(dl->progress);
+    claim_set_unref(dl->claims);
+    free(dl->path);
+    free(dl->learned);
+    free(dl->via);
+    free(dl->why_refused);
+    free(dl->why_portal);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
+        free(dl->sent_under[m]);
+        free(dl->wrong_under[m]);
+        free(dl->stranger[m]);
+    }
+    free(dl->name_validator);
+    free(dl->validator_etag);
+    free(dl->validator_date);
+    free(dl->row_etag);
+    free(dl);
+}
+
+bool download_is_counted(const struct download *dl)
+{
+    return !str_ends(dl->path, ".metadata");
+}
+
+/* ------------------------------------------------------------------ boards */
+
+void download_put_board(struct download *dl, struct progress *progress)
+{
+    progress->download = dl;
+    progress->partial = dl->partial ? partial_ref(dl->partial) : NULL;
+    progress_unref(dl->progress);
+    dl->progress = progress;
+    files_set_progress(dl->engine, dl->entry, progress_ref(progress));
+}
+
+static void release_progress(struct download *dl)
+{
+    if (dl->progress)
+        dl->progress->download = NULL;
+    progress_unref(dl->progress);
+    dl->progress = NULL;
+}
+
+/* What a board says of the file as such. */
+static void fill_progress(const struct download *dl, struct progress *progress)
+{
+    progress->authoritative = download_is_vouched(dl);
+    if (!progress->claims) {
+        progress->claims = claim_set_ref(dl->claims);
+        progress->claims_version = dl->claims_version;
+    }
+    memcpy(progress->etag, dl->etag, sizeof(progress->etag));
+    progress->blamed = blame_bars(dl);
+}
+
+/* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
+ * flight whose last readers were failed. */
+void download_take_board(struct download *dl, struct progress *progress)
+{
+    for (size_t i = 0; i < dl->present.count; i++)
+        progress_publish(progress, dl->present.list[i].from, dl->present.list[i].to);
+    progress->had_bytes = dl->present.count > 0;
+    if (dl->etag[0] && dl->present.count) {
+        struct flight_view view;
+        flight_view(dl->flight, &view);
+        fill_progress(dl, progress);
+        progress->limit = view.released;
+        progress->senders = view.senders;
+        progress_know(progress, view.size);
+    }
+    download_put_board(dl, progress);
+}
+
+int download_renew_board(struct download *dl)
+{
+    struct progress *progress;
+    int r = progress_new(dl->origin, &progress);
+    if (r == 0)
+        download_take_board(dl, progress);
+    return r;
+}
+
+static enum outcome outcome_of(int error)
+{
+    switch (error) {
+    case ERROR_GONE:
+        return OUTCOME_NO_FILE;
+    case ERROR_TIMEOUT:
+        return OUTCOME_SILENT;
+    case ERROR_LOOP:
+        return OUTCOME_LOOP;
+    case ERROR_STOPPING:
+        return OUTCOME_STOPPING;
+    default:
+        return OUTCOME_BROKEN;
+    }
+}
+
+/* ---------------------------------------------------------------- commands */
+
+static void choose_etag(struct download *dl, int64_t size, char *ret, size_t ret_size)
+{
+    if (dl->row_etag && (dl->row_size == size || dl->row_size < 0)) {
+        str_copy(ret, ret_size, dl->row_etag);
+        return;
+    }
+    if (dl->sha256[0]) {
+        (void)snprintf(ret, ret_size, "\"sha256-%s\"", dl->sha256);
+        return;
+    }
+    char now[48]; /* where the mirror has no name for its bytes, the next may be others */
+    (void)snprintf(now, sizeof(now), "%" PRId64 " %" PRId64, clock_real_s(), clock_monotonic_ms());
+    auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", dl->origin->name, dl->path, size,
+                                      dl->name_validator ? dl->name_validator : now);
+    char hex[SHA256_HEX];
+    if (!seed || sha256_of(seed, strlen(seed), hex))
+        return;
+    (void)snprintf(ret, ret_size, "\"%" PRIx64 "-%.24s\"", (uint64_t)size, hex);
+}
+
+void download_add_interest(struct download *dl, enum file_use use)
+{
+    bool whole = use == FILE_USE_WHOLE && !dl->facts_only;
+    enum flight_use as = whole ? FLIGHT_WHOLE : FLIGHT_HEAD;
+    flight_on_reader(dl->flight, INTEREST | dl->last_interest++, as, 0, -1);
+}
+
+static void forget_interest(struct download *dl)
+{
+    for (; dl->first_interest < dl->last_interest; dl->first_interest++)
+        flight_on_reader_left(dl->flight, INTEREST | dl->first_interest);
+}
+
+static void forget_asks(struct download *dl)
+{
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
+        dl->asking[i] = false;
+}
+
+/* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. Who has
+ * come to read all of it has room made; for a part there need be room for a part. */
+static bool has_room(struct download *dl, int64_t size)
+{
+    struct engine *e = dl->engine;
+    int64_t more = size - extents_total(&dl->present);
+    if (files_disk_fails(e))
+        return false;
+    if (dl->interest == FILE_USE_HEAD)
+        return eviction_could_make(e, more, dl);
+    if (dl->interest == FILE_USE_RANGE)
+        return eviction_could_make(e, more, dl) &&
+               eviction_make(e, more < PART_BYTES ? more : PART_BYTES, dl);
+    if (!dl->reserved && !eviction_make(e, more, dl))
+        return false;
+    dl->reserved = size;
+    return true;
+}
+
+/* Why there is none. */
+static int refusal(const struct download *dl, int64_t size)
+{
+    if (files_disk_fails(dl->engine))
+        return dl->engine->files->disk_error;
+    return eviction_refusal(dl->engine, size - extents_total(&dl->present));
+}
+
+/* In time for who reads all of it: what was promised is asked of the disk. */
+static void on_reserve(struct download *dl, int64_t size)
+{
+    dl->interest = FILE_USE_WHOLE;
+    if (has_room(dl, size)) {
+        reserve_begin(dl);
+        return;
+    }
+    dl->no_room = true;
+    flight_on_disk_error(dl->flight, refusal(dl, size));
+}
+
+static void on_park(struct download *dl)
+{
+    forget_asks(dl);
+    reserve_give_back(dl);
+    dl->parked_s = clock_real_s();
+    dl->parked_after = ++dl->engine->files->uses;
+}
+
+static void on_known(struct download *dl, int64_t size)
+{
+    struct progress *progress = dl->progress;
+    if (!progress) /* its readers failed a moment ago */
+        return;
+    choose_etag(dl, size, dl->etag, sizeof(dl->etag));
+    fill_progress(dl, progress);
+    progress->size = size;
+    progress->unkept = size < 0 && !claim_set_counts(dl->claims);
+    if (!dl->entry->is_renewal)
+        commit_facts(dl); /* also of what passes by: the next flight must say the same */
+    dl->no_room = size < 0 ? dl->facts_only : size > 0 && !has_room(dl, size);
+    if (dl->no_room) {
+        flight_on_disk_error(dl->flight, size < 0 ? ERROR_NO_SPACE : refusal(dl, size));
+        return;
+    }
+    dl->facts_only = false;
+    progress_know(progress, size);
+    forget_interest(dl);
+}
+
+void download_know_from_row(struct download *dl)
+{
+    str_copy(dl->etag, sizeof(dl->etag), dl->row_etag);
+    fill_progress(dl, dl->progress);
+    dl->progress->size = dl->row_size;
+    dl->no_room = dl->row_size > 0 && !has_room(dl, dl->row_size);
+    if (dl->no_room)
+        flight_on_disk_error(dl->flight, refusal(dl, dl->row_size));
+    else
+        progress_know(dl->progress, dl->row_size);
+}
+
+struct discard {
+    struct job job;
+    struct store *store;
+    char *name;
+};
+
+static void discard_run(struct job *job)
+{
+    struct discard *d = container_of(job, struct discard, job);
+    store_discard(d->store, d->name);
+    free(d->name);
+    free(d);
+}
+
+void download_discard(struct engine *e, char *name)
+{
+    struct discard *d = name ? calloc(1, sizeof(*d)) : NULL;
+    if (!d) { /* the next start removes it */
+        free(name);
+        return;
+    }
+    *d = (struct discard){{discard_run, NULL}, e->store, name};
+    lane_post(e->cleaner, &d->job);
+}
+
+static void drop_partial(struct download *dl, bool unlink_it)
+{
+    if (unlink_it && dl->partial)
+        download_discard(dl->engine, strdup(dl->partial->name));
+    partial_unref(dl->partial);
+    dl->partial = NULL;
+    dl->reserved = 0;
+    dl->has_map = dl->is_allocated = false;
+    extents_release(&dl->present);
+}
+
+static void on_cut(struct download *dl, int error)
+{
+    log_warning("readers cut path=%s/%s reason=\"%s\"", dl->origin->name, dl->path,
+                error_text(error));
+    if (!dl->entry->is_renewal)
+        dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
+    hashing_abandon(dl);
+    drop_partial(dl, true);
+    dl->has_validator = false;
+    dl->etag[0] = '\0';
+    if (!claim_set_counts(
+            dl->claims)) { /* another version of the file has another ETag, also at the same size */
+        free(dl->row_etag);
+        free(dl->name_validator);
+        dl->row_etag = dl->name_validator = NULL;
+    }
+    struct progress *old = dl->progress ? progress_ref(dl->progress) : NULL;
+    if (!old) /* its readers failed a moment ago, and their board is retired in time */
+        return;
+    old->download = NULL;
+    /* The new board first: who is cut asks again at once, and must not find the old one. */
+    (void)download_renew_board(dl);
+    progress_close(old, PROGRESS_CLOSED, outcome_of(error), error_text(error));
+    progress_unref(old);
+}
+
+static bool is_disk_error(int error)
+{
+    return error_is_space(error) || error == ERROR_IO || error == ERROR_READ_ONLY ||
+           error == ERROR_DENIED;
+}
+
+/* Why an earlier flight failed, where that is why this one does. */
+static const char *detail_of(const struct download *dl, const struct flight_command *c)
+{
+    if (dl->why_portal && !is_disk_error(c->error))
+        return dl->why_portal;
+    return c->refusals && dl->why_refused ? dl->why_refused : c->detail;
+}
+
+static void on_fail(struct download *dl, const struct flight_command *c)
+{
+    struct progress *progress = dl->progress;
+    blame_failed(dl, c);
+    if (!progress)
+        return;
+    bool disk = is_disk_error(c->error);
+    bool usual = c->error == ERROR_STOPPING || c->error == ERROR_GONE || dl->no_room;
+    log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+             "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
+             dl->origin->name, dl->path, error_text(c->error), detail_of(dl, c));
+    /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
+    bool again = disk && progress->state == PROGRESS_OPENING && !progress->etag[0] && !dl->facts_only;
+    progress->wants_passthrough = disk && progress->etag[0];
+    if (disk) {
+        if (!dl->no_room)
+            files_note_disk_error(dl->engine, c->error);
+        problems_note(dl->engine, "not-kept", dl->origin->name, dl->path, "%s: passed through",
+                     error_text(c->error));
+    }
+    if (c->doubted)
+        commit_forget_facts(dl);
+    forget_interest(dl);
+    if (again)
+        return; /* the end, which follows, says so */
+    /* To look whether a bad copy was replaced, or a captive portal has gone, costs little. */
+    progress->is_brief = !disk && (c->refusals || portal_is_open(dl->engine->portal));
+    progress_close(progress, PROGRESS_CLOSED, outcome_of(c->error), detail_of(dl, c));
+    files_note_failure(dl->engine, dl->entry);
+    release_progress(dl);
+}
+
+/* The bytes stay, and the entry knows where: until somebody asks for the file again. */
+static void leave_partial(struct download *dl)
+{
+    struct entry *entry = dl->entry;
+    free(entry->leftover);
+    entry->leftover = strdup(dl->partial->name);
+    struct flight_view view;
+    flight_view(dl->flight, &view);
+    entry->leftover_size = view.size;
+    entry->leftover_present = view.present;
+    entry->leftover_bytes = view.present + map_size(view.size);
+    entry->leftover_s = clock_real_s();
+    entry->used_after = ++dl->engine->files->uses;
+    entry->leftover_writer = dl->partial->writer;
+    reserve_give_back(dl);
+    if (!dl->engine->stopping) /* else what is in the queue comes into the last sync */
+        partial_leave(dl->partial);
+    drop_partial(dl, !entry->leftover);
+}
+
+static void on_end(struct download *dl, bool keep)
+{
+    struct engine *e = dl->engine;
+    struct entry *entry = dl->entry;
+    struct files *files = e->files;
+    struct progress *progress = dl->progress ? progress_ref(dl->progress) : NULL;
+    struct flight_view view;
+    flight_view(dl->flight, &view);
+    receive_stop_all(dl);
+    hashing_abandon(dl);
+    /* Nobody may write behind what is being given back, but by this flight. */
+    if (keep && dl->has_map && (!dl->giving_back || e->stopping))
+        leave_partial(dl);
+    else
+        drop_partial(dl, !dl->committed);
+    dl->over = true;
+    dl->entry = NULL;
+    entry->download = NULL;
+    release_progress(dl);
+    if (dl->prev)
+        dl->prev->next = dl->next;
+    else
+        files->download = dl->next;
+    if (dl->next)
+        dl->next->prev = dl->prev;
+    if (entry->leftover && !entry->is_failed)
+        files_set_progress(e, entry, NULL);
+    else if (!entry->sha256[0] && !entry->is_failed)
+        files_drop(e, entry);
+    /* Last, so that whoever is woken does not find this flight again. */
+    if (progress && view.verified && progress->state != PROGRESS_OPENING)
+        progress_release(progress, INT64_MAX, view.size);
+    else if (progress && progress->state != PROGRESS_CLOSED)
+        progress_close(progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
+    progress_unref(progress);
+    download_unref(dl);
+}
+
+void download_forget(struct download *dl, bool keep)
+{
+    download_ref(dl);
+    on_end(dl, keep);
+    download_unref(dl);
+}
+
+void download_drain(struct download *dl)
+{
+    struct flight_command c;
+    download_ref(dl); /* the end takes the list's */
+    while (!dl->over && dl->flight && flight_next(dl->flight, &c)) {
+        switch (c.type) {
+        case FLIGHT_ASK:
+            download_ask(dl, &c);
+            break;
+        case FLIGHT_START:
+            receive_start(dl, &c);
+            break;
+        case FLIGHT_STOP:
+            receive_stop(dl, &c);
+            break;
+        case FLIGHT_LIMIT:
+            receive_limit(dl, c.transfer, c.to);
+            break;
+        case FLIGHT_KNOWN:
+            on_known(dl, c.size);
+            break;
+        case FLIGHT_RELEASE:
+            if (dl->progress && !(dl->progress->unkept && c.to == INT64_MAX)) /* see on_end */
+                progress_release(dl->progress, c.to, c.size);
+            break;
+        case FLIGHT_DROP:
+            dl->asking[c.slot] = false;
+            break;
+        case FLIGHT_RESERVE:
+            on_reserve(dl, c.size);
+            break;
+        case FLIGHT_SYNC:
+            saved_sync(dl);
+            break;
+        case FLIGHT_HASH:
+            hashing_start(dl, &c);
+            break;
+        case FLIGHT_JUDGE:
+            judge_start(dl, &c);
+            break;
+        case FLIGHT_CUT:
+            forget_asks(dl);
+            on_cut(dl, c.error);
+            break;
+        case FLIGHT_REFUSE:
+            blame_refuse(dl, &c);
+            break;
+        case FLIGHT_COMMIT:
+            blame_settle(dl, &c);
+            commit_start(dl, &c);
+            break;
+        case FLIGHT_FAIL:
+            on_fail(dl, &c);
+            break;
+        case FLIGHT_PARK:
+            on_park(dl);
+            break;
+        case FLIGHT_END:
+            on_end(dl, c.keep);
+            break;
+        }
+    }
+    download_unref(dl);
+}

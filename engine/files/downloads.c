@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/blame.h"
+#include "engine/files/claim_answer.h"
+#include "engine/files/file.h"
+#include "engine/files/download.h"
+#include "engine/files/kept_check.h"
+#include "engine/files/passthrough.h"
+#include "engine/files/saved.h"
+#include "engine/listings/link_places.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
+
+/*
+ * Opening a file: a blob that we hold is opened on a disk lane; for anything else the catalogue is
+ * asked what is known (ETag, digest, blame), and a flight begins with that.
+ */
+
+enum {
+    SWEEP_MS = 1000,          /* how often departed clients are looked for */
+    FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
+    BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
+    DOWNLOADS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
+};
+
+/* ------------------------------------------------------ looking it up */
+
+struct lookup {
+    struct job job;
+    struct download *download;
+    char *origin, *path;
+    char *file;        /* the path, of `.metadata` its wheel's */
+    struct blob *blob; /* of a file we hold */
+    char *leftover;    /* name of a partial of this file, or NULL */
+    struct leftover found;
+    bool is_found, is_renewal;
+    int error;
+    const struct origin *mirrors;
+    /* what the catalogue says: */
+    char sha256[SHA256_HEX]; /* of the blob */
+    int64_t size, now_s;
+    char *etag;
+    struct claim_set *claims;
+    uint64_t claims_version;
+    unsigned blamed;
+    char *places[FLIGHT_MIRRORS]; /* where the mirrors have it, when that is not by its path */
+};
+
+static int on_file_row(void *context, const struct catalogue_file *file)
+{
+    struct lookup *l = context;
+    bool is_gone = file->blob && !file->authoritative; /* or about to be: see drop_blob */
+    if (!file->etag || is_gone) /* nobody knows whether the bytes that come next are the same */
+        return 0;
+    l->size = file->size;
+    l->etag = str_dup(file->etag);
+    return 0;
+}
+
+static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
+                        const char *validator, int64_t when_s)
+{
+    struct lookup *l = context;
+    (void)validator;
+    if (l->now_s - when_s > BLAME_S || strcmp(origin, l->origin) != 0 || strcmp(path, l->path) != 0)
+        return 0;
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
+        if (strcmp(l->mirrors->mirrors[m].name, mirror) == 0)
+            l->blamed |= 1u << m;
+    return 0;
+}
+
+static int on_place_row(void *context, const struct catalogue_place *place)
+{
+    struct lookup *l = context;
+    for (unsigned m = 0; m < l->mirrors->mirror_count; m++)
+        if (!l->places[m] && strcmp(l->mirrors->mirrors[m].name, place->mirror) == 0)
+            l->places[m] = str_dup(place->url);
+    return 0;
+}
+
+static void remember_places(const struct lookup *l)
+{
+    for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
+        if (l->places[m])
+            links_remember(l->download->engine, l->origin, l->mirrors->mirrors[m].name, l->file,
+                           l->places[m]);
+}
+
+static void begin_flight(struct lookup *l)
+{
+    remember_places(l);
+    struct download *dl = l->download;
+    dl->row_size = l->size;
+    dl->row_etag = l->etag;
+    l->etag = NULL;
+    dl->blamed = l->blamed;
+    download_set_claims(dl, l->claims, l->claims_version);
+    if (dl->learned) /* a page spoke meanwhile */
+        download_take_learned(dl);
+    download_forget_old_promise(dl);
+    size_t present_count = 0;
+    auto_free struct flight_run *present =
+        l->is_found ? leftover_take(dl, &l->found, &present_count) : NULL;
+    l->is_found = false;
+    dl->parked_s = clock_real_s(); /* it may be born so */
+    dl->parked_after = ++dl->engine->files->uses;
+    /* Without a digest nobody is told of old bytes before a mirror has said that they are of the
+     * file of today. */
+    bool vouched = claim_set_counts(dl->claims) || (dl->learned && dl->learned[0]);
+    bool known = dl->row_etag && dl->row_size >= 0 && (!present || vouched);
+    struct flight_options options = {.mirrors = (unsigned)dl->origin->mirror_count,
+                                     .size = dl->row_size,
+                                     .is_known = known,
+                                     .now_ms = clock_monotonic_ms(),
+                                     .connections =
+                                         (unsigned)dl->engine->options.connections_per_file,
+                                     .is_vouched = vouched,
+                                     .present = present,
+                                     .present_count = present_count};
+    blame_recall(dl, &options);
+    if (flight_new(&options, &dl->flight))
+        abort(); /* without it nobody would ever answer the readers */
+    if (known) {
+        download_know_from_row(dl);
+    } else {
+        /* Without room for anything the bytes will pass by: only the facts are asked for here. */
+        int64_t free_bytes = store_free_bytes(dl->engine->store);
+        dl->facts_only = files_disk_fails(dl->engine) ||
+                         (free_bytes >= 0 && free_bytes < dl->engine->options.min_free);
+        download_add_interest(dl, dl->interest);
+    }
+    dl->engine->events->file_begun(dl->engine, dl->origin, dl->path, vouched);
+    download_drain(dl);
+}
+
+static void lookup_free(struct lookup *l)
+{
+    blob_unref(l->blob);
+    claim_set_unref(l->claims);
+    download_unref(l->download);
+    free(l->origin);
+    free(l->path);
+    free(l->file);
+    free(l->etag);
+    free(l->leftover);
+    for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
+        free(l->places[m]);
+    if (l->is_found)
+        leftover_release(&l->found);
+    free(l);
+}
+
+static void lookup_done(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    if (!l->download->over)
+        begin_flight(l);
+    lookup_free(l);
+}
+
+static void lookup_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    struct engine *e = l->download->engine;
+    l->size = -1;
+    l->now_s = clock_real_s();
+    if (!l->is_renewal) /* what was told is told of the old bytes */
+        (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
+    l->claims = claim_set_load(e->catalogue, l->download->origin, l->path);
+    (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
+    (void)catalogue_each_place(e->catalogue, l->origin, l->file, on_place_row, l);
+    l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
+    if (l->leftover && !l->is_found)
+        store_discard(e->store, l->leftover);
+    job->run = lookup_done;
+    loop_post(e, job);
+}
+
+/* On the lane that wrote a leftover: what an earlier flight had under way is on the disk. */
+static void behind_writes_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    job->run = lookup_run;
+    lane_post(l->download->engine->catalogue_lane, job);
+}
+
+/* The blob's row without its file: it has to be fetched again. */
+static void blob_is_missing(struct lookup *l)
+{
+    struct download *dl = l->download;
+    log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
+    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
+                 dl->entry->sha256);
+    eviction_drop(dl->engine, dl->entry->sha256);
+    dl->engine->events->file_gone(dl->engine, dl->entry);
+    dl->entry->sha256[0] = '\0';
+    l->job.run = lookup_run;
+    lane_post(dl->engine->catalogue_lane, &l->job);
+}
+
+static void end_without_flight(struct download *dl)
+{
+    if (flight_new(&(struct flight_options){.mirrors = 0, .size = -1}, &dl->flight))
+        abort();
+    flight_on_stop(dl->flight);
+}
+
+/* No descriptor, no memory: the blob is there all the same. */
+static void cannot_open(struct download *dl, int error)
+{
+    log_error("cannot open blob path=%s/%s error=\"%s\"", dl->origin->name, dl->path,
+              error_text(error));
+    struct progress *progress = dl->progress;
+    dl->progress = NULL;
+    progress->download = NULL;
+    progress_close(progress, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
+    progress_unref(progress);
+    files_note_failure(dl->engine, dl->entry);
+    end_without_flight(dl);
+    download_drain(dl);
+}
+
+static void hand_over(struct download *dl, struct lookup *l)
+{
+    struct progress *progress = dl->progress;
+    dl->progress = NULL;
+    files_set_blob(dl->engine, dl->entry, l->blob);
+    l->blob = NULL;
+    progress->download = NULL;
+    progress_close(progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
+    progress_unref(progress);
+    end_without_flight(dl);
+    download_drain(dl);
+    blobs_close_idle(dl->engine);
+}
+
+/* Gone, not what it was, or refuted while it was opened. */
+static bool is_lost(const struct lookup *l)
+{
+    const struct entry *entry = l->download->entry;
+    return l->error == STORE_MISSING || l->error == ERROR_CORRUPT || !entry->sha256[0] ||
+           (l->blob && l->blob->size != entry->size);
+}
+
+/* It was opened, compared, or found to be wrong: the end of opening. */
+static void settle_opened(struct lookup *l)
+{
+    struct download *dl = l->download;
+    if (!dl->over && is_lost(l)) {
+        blob_is_missing(l);
+        return;
+    }
+    if (!dl->over && l->error)
+        cannot_open(dl, l->error);
+    else if (!dl->over)
+        hand_over(dl, l);
+    lookup_free(l);
+}
+
+/* What was kept without a claim, or under another, is fetched again when it is not what is claimed
+ * now. */
+static void refute_kept(struct lookup *l, const struct claim_set *set)
+{
+    struct download *dl = l->download;
+    char expected[256];
+    claim_set_describe(set, expected, sizeof(expected));
+    blob_unref(l->blob);
+    l->blob = NULL;
+    files_refute(dl->engine, dl->entry, expected);
+    l->job.run = lookup_run;
+    lane_post(dl->engine->catalogue_lane, &l->job);
+}
+
+static void compared(void *context, int error, enum claims_verdict verdict,
+                     const struct claim_set *set)
+{
+    struct lookup *l = context;
+    struct download *dl = l->download;
+    bool is_held = !dl->over && !is_lost(l);
+    l->error = error;
+    if (is_held && error == 0 && verdict == CLAIMS_REFUSE) {
+        refute_kept(l, set);
+        return;
+    }
+    if (is_held && error == 0)
+        files_set_authority(dl->engine, dl->entry, verdict == CLAIMS_AGREE);
+    settle_opened(l);
+}
+
+/* No claim has agreed so far with what is kept: it is compared with what is claimed now. */
+static bool begin_comparing(struct lookup *l)
+{
+    struct download *dl = l->download;
+    return !dl->over && !l->error && !is_lost(l) && !dl->entry->authoritative &&
+           kept_check_start(dl->engine, dl->origin, dl->entry, l->blob, compared, l);
+}
+
+static void opened_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    if (!begin_comparing(l))
+        settle_opened(l);
+}
+
+static void open_run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    l->error = blob_open(l->download->engine, l->sha256, &l->blob);
+    job->run = opened_run;
+    loop_post(l->download->engine, job);
+}
+
+static struct lookup *lookup_new(struct download *dl)
+{
+    struct lookup *l = calloc(1, sizeof(*l));
+    if (!l)
+        abort();
+    l->download = dl;
+    l->mirrors = dl->origin;
+    l->claims_version = dl->engine->claims_version;
+    l->origin = strdup(dl->origin->name);
+    l->path = strdup(dl->path);
+    l->file = links_file_of(dl->path);
+    if (!l->origin || !l->path || !l->file)
+        abort();
+    download_ref(dl);
+    return l;
+}
+
+/* The one with the least to do, in turns: another file's slow disk is not ours to wait for. */
+static struct lane *choose_writer(struct engine *e)
+{
+    unsigned turn = e->files->writer_turn++;
+    struct lane *best = e->writers[turn % WRITER_LANES];
+    for (unsigned i = 1; i < WRITER_LANES; i++) {
+        struct lane *other = e->writers[(turn + i) % WRITER_LANES];
+        if (lane_depth(other) < lane_depth(best))
+            best = other;
+    }
+    return best;
+}
+
+void downloads_open(struct engine *e, struct entry *entry, enum file_use use, const char *via,
+                  bool refresh)
+{
+    struct download *dl = calloc(1, sizeof(*dl));
+    if (!dl || !(dl->path = strdup(entry->path)))
+        abort();
+    dl->engine = e;
+    dl->entry = entry;
+    dl->origin = entry->progress->origin; /* of whoever asked: after a reload, the new one */
+    dl->refs = 1;
+    dl->writer = choose_writer(e);
+    dl->interest = use;
+    dl->via = str_dup(via);
+    dl->refresh = refresh;
+    dl->progress = progress_ref(entry->progress);
+    dl->progress->download = dl;
+    entry->download = dl;
+    dl->next = e->files->download;
+    if (dl->next)
+        dl->next->prev = dl;
+    e->files->download = dl;
+
+    struct lookup *l = lookup_new(dl);
+    if (entry->sha256[0]) {
+        memcpy(l->sha256, entry->sha256, sizeof(l->sha256));
+        l->job.run = open_run;
+        lane_post(e->reader, &l->job);
+    } else {
+        l->is_renewal = entry->is_renewal;
+        l->leftover = entry->leftover;
+        entry->leftover = NULL;
+        bool is_written = !l->leftover || !entry->leftover_writer;
+        l->job.run = is_written ? lookup_run : behind_writes_run;
+        lane_post(is_written ? e->catalogue_lane : entry->leftover_writer, &l->job);
+    }
+}
+
+/* ------------------------------------------------------------- readers */
+
+void downloads_interest(struct engine *e, struct progress *progress, enum file_use use)
+{
+    (void)e;
+    struct download *dl = progress->download;
+    if (!dl)
+        return;
+    if (use > dl->interest)
+        dl->interest = use;
+    if (dl->flight && progress->state == PROGRESS_OPENING) {
+        download_add_interest(dl, use);
+        download_drain(dl);
+    }
+}
+
+void downloads_reader(struct engine *e, struct progress *progress, uint64_t reader, enum file_use use,
+                    int64_t from, int64_t to)
+{
+    (void)e;
+    struct download *dl = progress->download;
+    if (!dl || !dl->flight)
+        return;
+    flight_on_reader(dl->flight, reader, use == FILE_USE_WHOLE ? FLIGHT_WHOLE : FLIGHT_RANGE, from,
+                     to);
+    download_drain(dl);
+}
+
+void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t reader)
+{
+    (void)e;
+    struct download *dl = progress->download;
+    if (!dl || !dl->flight)
+        return;
+    flight_on_reader_left(dl->flight, reader);
+    download_drain(dl);
+}
+
+void downloads_learn_claims(struct engine *e, struct entry *entry, const char *agreed)
+{
+    (void)e;
+    struct download *dl = entry->download;
+    if (!dl || dl->committed)
+        return;
+    free(dl->learned);
+    dl->learned = strdup(agreed ? agreed : "");
+    if (!dl->learned || !dl->flight)
+        return;
+    download_take_learned(dl);
+    blame_allow(dl, ~0u);
+    flight_on_vouched(dl->flight);
+    download_drain(dl);
+}
+
+/* ---------------------------------------------------------------- time */
+
+static void tick_one(struct download *dl, int64_t now_ms)
+{
+    if (!dl->flight)
+        return;
+    size_t numbers[FLIGHT_MIRRORS];
+    int64_t rates[FLIGHT_MIRRORS];
+    unsigned count = mirrors_of_origin(dl->engine, dl->origin, numbers);
+    for (unsigned m = 0; m < count; m++)
+        rates[m] = budget_rate(dl->engine->budget, numbers[m], now_ms);
+    blame_on_tick(dl, now_ms);
+    flight_on_tick(dl->flight, now_ms, rates);
+    download_drain(dl);
+}
+
+/* Mirrors that were asked and have not sent a byte. */
+static unsigned silent_mirrors(const struct download *dl)
+{
+    unsigned silent = 0;
+    for (const struct receiver *t = dl->receivers; t; t = t->next)
+        if (!t->stopped && t->bytes == 0)
+            silent |= 1u << t->mirror;
+    return silent;
+}
+
+/* While they are suspended nobody else notices that they have left, or that their time is over. */
+static void sweep(struct download *dl, int64_t now_ms)
+{
+    if (dl->over || !dl->progress)
+        return;
+    progress_note(dl->progress, silent_mirrors(dl), dl->flight ? flight_detail(dl->flight) : "");
+    waitlist_expire(&dl->progress->waiters, now_ms);
+    if (now_ms - dl->swept_ms >= SWEEP_MS) {
+        dl->swept_ms = now_ms;
+        (void)waitlist_sweep(&dl->progress->waiters);
+    }
+}
+
+/* A failure was the answer for a while; from now on it is tried again. */
+static void retire_failure(struct engine *e, struct entry *entry)
+{
+    struct download *dl = entry->download;
+    entry->is_failed = false;
+    if (!entry->progress || entry->progress->state != PROGRESS_CLOSED)
+        return; /* the last bytes came all the same: it was kept, and what is there is another's */
+    if (dl && !dl->progress && download_renew_board(dl) == 0)
+        return;
+    if (dl || entry->sha256[0] || entry->leftover)
+        files_set_progress(e, entry, NULL);
+    else
+        files_drop(e, entry);
+}
+
+static void retire_failures(struct engine *e, int64_t now_ms)
+{
+    struct entry **p = &e->files->failed;
+    while (*p) {
+        struct entry *entry = *p;
+        if (entry->progress && now_ms - entry->progress->closed_ms < FAILED_MS) {
+            p = &entry->next_failed;
+            continue;
+        }
+        *p = entry->next_failed;
+        retire_failure(e, entry);
+    }
+}
+
+void downloads_forget_failures(struct engine *e)
+{
+    int64_t long_ago_ms = clock_monotonic_ms() - FAILED_MS;
+    for (struct entry *entry = e->files->failed; entry; entry = entry->next_failed)
+        if (entry->progress && entry->progress->closed_ms > long_ago_ms)
+            entry->progress->closed_ms = long_ago_ms;
+}
+
+void downloads_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    struct progress *progress = entry ? entry->progress : NULL;
+    bool ours = progress && entry->is_failed && progress->wants_passthrough && progress->size == size;
+    if (entry && (entry->download || entry->sha256[0] || (progress && !ours)))
+        return;
+    log_warning("a size is contradicted path=%s/%s bytes=%" PRId64, origin, path, size);
+    commit_forget_promise(e, origin, path);
+    if (entry && entry->leftover) /* it tells that size, too */
+        files_drop_leftover(e, entry);
+    if (ours) {
+        progress->closed_ms = now_ms - FAILED_MS;
+        retire_failures(e, now_ms);
+    }
+}
+
+/* Whether what is on the disk can be left to a later flight: nobody reads it, and no job of this
+ * one, which would each have a reference, writes there any more. */
+static bool can_be_left(const struct download *dl)
+{
+    struct flight_view view;
+    if (!dl->flight || dl->refs > 1)
+        return false;
+    flight_view(dl->flight, &view);
+    return view.parked && !view.readers;
+}
+
+/* A reload has brought other mirrors, and who comes next is to have those. */
+static bool is_outdated(const struct download *dl)
+{
+    return origins_find(mirrors_origins(dl->engine), dl->origin->name) != dl->origin;
+}
+
+/* Strangers may leave one flight behind per file that there is. The newest come first. */
+static void leave_parked(struct engine *e)
+{
+    unsigned count = 0;
+    for (struct download *dl = e->files->download, *next; dl; dl = next) {
+        next = dl->next;
+        if ((++count > DOWNLOADS_MOST || is_outdated(dl)) && can_be_left(dl))
+            download_forget(dl, true);
+    }
+}
+
+void downloads_tick(struct engine *e, int64_t now_ms)
+{
+    for (struct download *dl = e->files->download, *next; dl; dl = next) {
+        download_ref(dl); /* its end, or room made for it, may end its neighbour */
+        tick_one(dl, now_ms);
+        receive_look_at_pages(dl, now_ms);
+        sweep(dl, now_ms);
+        next = dl->over ? e->files->download : dl->next;
+        download_unref(dl);
+    }
+    passthrough_sweep(e);
+    downloads_retry_asks(e);
+    leave_parked(e);
+    retire_failures(e, now_ms);
+}
+
+void downloads_stop(struct engine *e)
+{
+    while (e->files->download) {
+        struct download *dl = e->files->download;
+        if (!dl->flight)
+            end_without_flight(dl);
+        else
+            flight_on_stop(dl->flight);
+        download_drain(dl);
+    }
+}
+
+unsigned downloads_count(const struct engine *e)
+{
+    unsigned count = 0;
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+        count++;
+    return count;
+}
+
+static void write_names(const struct origin *origin, unsigned set, struct buf *to)
+{
+    buf_putc(to, '[');
+    for (unsigned m = 0; m < origin->mirror_count; m++)
+        if (set & (1u << m)) {
+            json_write_comma(to);
+            json_write_string(to, origin->mirrors[m].name);
+        }
+    buf_putc(to, ']');
+}
+
+void downloads_write_status(struct engine *e, struct buf *to)
+{
+    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+        struct flight_view view;
+        if (!dl->flight)
+            continue;
+        flight_view(dl->flight, &view);
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "origin", dl->origin->name);
+        json_write_member(to, "path", dl->path);
+        json_write_name(to, "bytes");
+        buf_printf(to, "%" PRId64, view.present);
+        if (view.size >= 0) {
+            json_write_name(to, "size");
+            buf_printf(to, "%" PRId64, view.size);
+        }
+        json_write_name(to, "readers");
+        buf_printf(to, "%u", view.readers);
+        json_write_name(to, "mirrors");
+        write_names(dl->origin, view.senders, to);
+        if (claim_set_counts(dl->claims))
+            claim_set_write(dl->claims, to);
+        buf_putc(to, '}');
+    }
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/eviction.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/evidence.h"
+#include "engine/files/download.h"
+#include "engine/files/inventory.h"
+#include "engine/files/marks.h"
+
+struct held {
+    char sha256[SHA256_HEX];
+    int64_t bytes;
+    unsigned paths; /* 0: a stray's */
+    int64_t used_s; /* of a stray; else filled in by list_victims, as are these: */
+    uint64_t used_after;
+    bool idle;
+    struct entry *first; /* of its paths, by next_path */
+    UT_hash_handle hh;
+};
+
+struct stray {
+    char *name;
+    int64_t bytes, used_s;
+    struct stray *next;
+};
+
+struct eviction {
+    struct held *blobs;
+    int64_t blob_bytes;
+    struct stray *strays; /* partials */
+    int64_t going;        /* bytes of what is evicted and not unlinked yet */
+};
+
+int eviction_new(struct eviction **ret)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+void eviction_free(struct eviction *s)
+{
+    struct held *held, *next;
+    if (!s)
+        return;
+    HASH_ITER(hh, s->blobs, held, next)
+    {
+        HASH_DEL(s->blobs, held);
+        free(held);
+    }
+    while (s->strays) {
+        struct stray *stray = s->strays;
+        s->strays = stray->next;
+        free(stray->name);
+        free(stray);
+    }
+    free(s);
+}
+
+/* ------------------------------------------------------------------ counting */
+
+static struct held *find(const struct eviction *s, const char *sha256)
+{
+    struct held *held;
+    HASH_FIND_STR(s->blobs, sha256, held);
+    return held;
+}
+
+static struct held *find_or_add(struct eviction *s, const char *sha256, int64_t bytes)
+{
+    struct held *held = find(s, sha256);
+    if (held)
+        return held;
+    held = calloc(1, sizeof(*held));
+    if (!held)
+        return NULL;
+    str_copy(held->sha256, sizeof(held->sha256), sha256);
+    held->bytes = bytes;
+    s->blob_bytes += bytes;
+    HASH_ADD_STR(s->blobs, sha256, held);
+    return held;
+}
+
+static void forget(struct eviction *s, struct held *held)
+{
+    s->blob_bytes -= held->bytes;
+    HASH_DEL(s->blobs, held);
+    free(held);
+}
+
+int eviction_hold(struct engine *e, const char *sha256, int64_t bytes)
+{
+    struct held *held = find_or_add(e->eviction, sha256, bytes);
+    if (!held)
+        return ERROR_NO_MEMORY;
+    held->paths++;
+    return 0;
+}
+
+void eviction_drop(struct engine *e, const char *sha256)
+{
+    struct held *held = find(e->eviction, sha256);
+    if (held && held->paths && --held->paths == 0)
+        forget(e->eviction, held);
+}
+
+int eviction_add_stray_blob(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
+{
+    struct held *held = find_or_add(e->eviction, sha256, bytes);
+    if (!held)
+        return ERROR_NO_MEMORY;
+    if (held->used_s < used_s)
+        held->used_s = used_s;
+    return 0;
+}
+
+int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes, int64_t used_s)
+{
+    struct stray *stray = calloc(1, sizeof(*stray));
+    char *copy = strdup(name);
+    if (!stray || !copy) {
+        free(stray);
+        free(copy);
+        return ERROR_NO_MEMORY;
+    }
+    *stray = (struct stray){copy, bytes, used_s, e->eviction->strays};
+    e->eviction->strays = stray;
+    return 0;
+}
+
+unsigned eviction_paths(const struct engine *e, const char *sha256)
+{
+    const struct held *held = find(e->eviction, sha256);
+    return held ? held->paths : 0;
+}
+
+/* What a file being fetched takes, or is promised. */
+static int64_t bytes_of(const struct download *dl)
+{
+    int64_t present = extents_total(&dl->present);
+    if (dl->committed) /* a blob by now */
+        return 0;
+    return dl->reserved > present ? dl->reserved : present;
+}
+
+int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
+{
+    int64_t bytes = e->eviction->blob_bytes;
+    for (const struct stray *stray = e->eviction->strays; stray; stray = stray->next)
+        bytes += stray->bytes;
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+        bytes += bytes_of(dl);
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (entry->leftover)
+            bytes += entry->leftover_bytes;
+    pthread_rwlock_unlock(&e->files->lock);
+    *ret_blobs = HASH_COUNT(e->eviction->blobs);
+    return bytes;
+}
+
+/* Bytes by which so many more would be above max_size. */
+static int64_t excess(struct engine *e, int64_t more)
+{
+    unsigned blobs;
+    return eviction_used(e, &blobs) + more - e->options.max_size;
+}
+
+/* Bytes that must go before so many more fit; <= 0: none. */
+static int64_t shortage(struct engine *e, int64_t more)
+{
+    int64_t over = excess(e, more);
+    int64_t free_bytes = store_free_bytes(e->store);
+    if (free_bytes < 0)
+        return over;
+    int64_t missing = e->options.min_free + more - free_bytes - e->eviction->going;
+    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+        if (dl->reserved && !dl->is_allocated) /* the disk does not know of it yet */
+            missing += bytes_of(dl) - extents_total(&dl->present);
+    return over > missing ? over : missing;
+}
+
+/* ------------------------------------------------------------------ who may go */
+
+struct victim {
+    int64_t used_s;
+    uint64_t used_after;
+    int64_t bytes;
+    /* one of these: */
+    struct held *blob;
+    struct entry *leftover;
+    struct download *parked;
+    struct stray *stray;
+};
+
+struct victims {
+    struct victim *list;
+    size_t count;
+    int64_t bytes;
+};
+
+static void add(struct victims *v, const struct victim *victim)
+{
+    v->list[v->count++] = *victim;
+    v->bytes += victim->bytes;
+}
+
+static void look_at_path(struct engine *e, struct entry *entry)
+{
+    struct held *held = find(e->eviction, entry->sha256);
+    if (!held)
+        return;
+    bool is_read = entry->blob && entry->blob->refs > 1;
+    held->idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
+    if (entry->used_s > held->used_s)
+        held->used_s = entry->used_s;
+    if (entry->used_after > held->used_after)
+        held->used_after = entry->used_after;
+    entry->next_path = held->first;
+    held->first = entry;
+}
+
+static void look_at_table(struct engine *e, struct victims *v)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        if (entry->sha256[0])
+            look_at_path(e, entry);
+        else if (entry->leftover && !entry->download && !entry->is_failed && !entry->progress)
+            add(v, &(struct victim){.used_s = entry->leftover_s,
+                                    .used_after = entry->used_after,
+                                    .bytes = entry->leftover_bytes,
+                                    .leftover = entry});
+    }
+    pthread_rwlock_unlock(&e->files->lock);
+}
+
+static void look_at_downloads(struct engine *e, struct victims *v, const struct download *newcomer)
+{
+    struct flight_view view;
+    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+        if (!dl->flight)
+            continue;
+        flight_view(dl->flight, &view);
+        if (view.parked && !view.readers && dl != newcomer)
+            add(v, &(struct victim){.used_s = dl->parked_s,
+                                    .used_after = dl->parked_after,
+                                    .bytes = bytes_of(dl),
+                                    .parked = dl});
+    }
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->used_s != y->used_s)
+        return x->used_s < y->used_s ? -1 : 1;
+    return x->used_after < y->used_after ? -1 : x->used_after > y->used_after;
+}
+
+/* What was not used for longest first, without what is the newcomer's, who may be NULL; free() the
+ * list. Good until the next entry goes. */
+static struct victims list_victims(struct engine *e, const struct download *newcomer)
+{
+    struct eviction *s = e->eviction;
+    struct victims v = {0};
+    struct held *held, *next;
+    pthread_rwlock_rdlock(&e->files->lock); /* who is added meanwhile has nothing to give */
+    size_t most = HASH_COUNT(s->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
+    pthread_rwlock_unlock(&e->files->lock);
+    for (const struct stray *stray = s->strays; stray; stray = stray->next)
+        most++;
+    v.list = calloc(most + 1, sizeof(*v.list));
+    if (!v.list)
+        return v;
+    HASH_ITER(hh, s->blobs, held, next)
+    {
+        held->idle = true;
+        held->first = NULL;
+        held->used_after = 0;
+    }
+    look_at_table(e, &v);
+    HASH_ITER(hh, s->blobs, held, next)
+    {
+        if (held->idle && !marks_is_pinned(e, held->sha256) &&
+            !commit_is_under_way(e, held->sha256))
+            add(&v, &(struct victim){held->used_s, held->used_after, held->bytes, .blob = held});
+    }
+    look_at_downloads(e, &v, newcomer);
+    for (struct stray *stray = s->strays; stray; stray = stray->next)
+        add(&v, &(struct victim){stray->used_s, 0, stray->bytes, .stray = stray});
+    qsort(v.list, v.count, sizeof(*v.list), by_use);
+    return v;
+}
+
+/* ------------------------------------------------------------------ going */
+
+struct settle {
+    struct job job;
+    struct engine *engine;
+    int64_t bytes;
+};
+
+static void settled_run(struct job *job)
+{
+    struct settle *s = container_of(job, struct settle, job);
+    s->engine->eviction->going -= s->bytes;
+    free(s);
+}
+
+static void settle_run(struct job *job)
+{
+    struct settle *s = container_of(job, struct settle, job);
+    job->run = settled_run;
+    loop_post(s->engine, job);
+}
+
+/* Behind the unlinks, which are on the same lane. */
+static void note_going(struct engine *e, int64_t bytes)
+{
+    struct settle *s = calloc(1, sizeof(*s));
+    if (!s)
+        return; /* then more than needed goes */
+    *s = (struct settle){{settle_run, NULL}, e, bytes};
+    e->eviction->going += bytes;
+    lane_post(e->cleaner, &s->job);
+}
+
+/* False: somebody has just come for one of its paths. */
+static bool evict_paths(struct engine *e, struct entry *first)
+{
+    bool all = true;
+    for (struct entry *entry = first, *next; entry; entry = next) {
+        next = entry->next_path;
+        auto_free char *path = str_printf("%s/%s", entry->origin->name, entry->path);
+        int64_t size = entry->size;
+        if (files_drop_idle(e, entry))
+            log_info("evicted path=%s bytes=%" PRId64, path ? path : "", size);
+        else
+            all = false;
+    }
+    return all;
+}
+
+static bool evict_blob(struct engine *e, struct held *held)
+{
+    char sha256[SHA256_HEX];
+    memcpy(sha256, held->sha256, sizeof(sha256));
+    if (commit_is_under_way(e, sha256)) /* the unlink would come behind it */
+        return false;
+    if (held->paths == 0)
+        forget(e->eviction, held);
+    else if (!evict_paths(e, held->first))
+        return false;
+    commit_remove_blob(e, sha256);
+    marks_forget(e, sha256);
+    evidence_forget(e, sha256);
+    return true;
+}
+
+static void evict_stray(struct engine *e, struct stray *stray)
+{
+    struct stray **p = &e->eviction->strays;
+    while (*p != stray)
+        p = &(*p)->next;
+    *p = stray->next;
+    download_discard(e, stray->name);
+    free(stray);
+}
+
+static bool evict(struct engine *e, const struct victim *v)
+{
+    const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
+    if (v->blob)
+        return evict_blob(e, v->blob);
+    if (entry)
+        log_info("evicted path=%s/%s partial bytes=%" PRId64, entry->origin->name, entry->path,
+                 v->bytes);
+    if (v->leftover)
+        files_drop_leftover(e, v->leftover);
+    else if (v->parked)
+        download_forget(v->parked, false);
+    else
+        evict_stray(e, v->stray);
+    return true;
+}
+
+/* As many of them as it takes; gives the bytes that went. */
+static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wanted,
+                          unsigned *ret_count)
+{
+    int64_t bytes = 0;
+    *ret_count = 0;
+    for (size_t i = 0; i < v->count && bytes < wanted; i++)
+        if (evict(e, &v->list[i])) {
+            bytes += v->list[i].bytes;
+            ++*ret_count;
+        }
+    note_going(e, bytes);
+    return bytes;
+}
+
+bool eviction_make(struct engine *e, int64_t bytes, const struct download *newcomer)
+{
+    unsigned count;
+    int64_t wanted = shortage(e, bytes);
+    if (wanted <= 0)
+        return true;
+    struct victims v = list_victims(e, newcomer);
+    bool fits = v.bytes >= wanted && evict_some(e, &v, wanted, &count) >= wanted;
+    free(v.list);
+    return fits;
+}
+
+bool eviction_could_make(struct engine *e, int64_t bytes, const struct download *newcomer)
+{
+    int64_t wanted = shortage(e, bytes);
+    if (wanted <= 0)
+        return true;
+    struct victims v = list_victims(e, newcomer);
+    free(v.list);
+    return v.bytes >= wanted;
+}
+
+/* The limit that asks for more to go. */
+int eviction_refusal(struct engine *e, int64_t bytes)
+{
+    return excess(e, bytes) >= shortage(e, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
+}
+
+void eviction_collect(struct engine *e, struct collection *ret)
+{
+    int64_t wanted = shortage(e, 0);
+    if (wanted > 0) {
+        struct victims v = list_victims(e, NULL);
+        ret->evicted_bytes = evict_some(e, &v, wanted, &ret->evicted);
+        free(v.list);
+    }
+    ret->fits = ret->evicted_bytes >= wanted;
+}
+
+/* ------------------------------------------------------------------ one blob */
+
+int eviction_remove(struct engine *e, const char *sha256)
+{
+    struct held *held = find(e->eviction, sha256);
+    if (!held || !held->paths)
+        return ENGINE_ABSENT;
+    held->first = NULL;
+    bool busy = false;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        if (strcmp(entry->sha256, sha256) != 0)
+            continue;
+        busy |= entry->download || entry->is_failed || entry->progress;
+        entry->next_path = held->first;
+        held->first = entry;
+    }
+    pthread_rwlock_unlock(&e->files->lock);
+    return !busy && evict_blob(e, held) ? 0 : ENGINE_BUSY;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/download.h"
+#include "engine/files/inventory.h"
+
+/*
+ * Putting the cache in order while it runs. Orphans are blobs that neither the catalogue nor the
+ * table names. A commit goes through the cleaner lane, then the catalogue lane, then the flight
+ * thread; so does the search, one behind the other, and what is being kept is never taken for one.
+ */
+
+struct found {
+    char sha256[SHA256_HEX];
+    UT_hash_handle hh;
+};
+
+struct search {
+    struct job job;
+    struct engine *engine;
+    struct found *blobs; /* on disk, and not yet accounted for */
+    struct collection *result;
+    int error;
+    sem_t done;
+};
+
+static void search_run(struct search *s, struct lane *lane, void (*run)(struct job *job))
+{
+    s->job.run = run;
+    lane_post(lane, &s->job);
+    while (sem_wait(&s->done) < 0)
+        ;
+}
+
+static int on_disk(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
+                   const char *sidecar)
+{
+    struct search *s = context;
+    struct found *found = calloc(1, sizeof(*found));
+    (void)size;
+    (void)allocated_bytes;
+    (void)sidecar;
+    if (!found)
+        return ERROR_NO_MEMORY;
+    str_copy(found->sha256, sizeof(found->sha256), sha256);
+    HASH_ADD_STR(s->blobs, sha256, found);
+    return 0;
+}
+
+static void scan_run(struct job *job)
+{
+    struct search *s = container_of(job, struct search, job);
+    s->error = store_scan(s->engine->store, on_disk, s);
+    store_trim_quarantine(s->engine->store, 0);
+    sem_post(&s->done);
+}
+
+static void account(struct search *s, const char *sha256)
+{
+    struct found *found;
+    HASH_FIND_STR(s->blobs, sha256, found);
+    if (!found)
+        return;
+    HASH_DEL(s->blobs, found);
+    free(found);
+}
+
+static int on_row(void *context, const char *sha256, int64_t size, int64_t allocated_bytes)
+{
+    (void)size;
+    (void)allocated_bytes;
+    account(context, sha256);
+    return 0;
+}
+
+static void rows_run(struct job *job)
+{
+    struct search *s = container_of(job, struct search, job);
+    if (s->error == 0)
+        s->error = catalogue_each_blob(s->engine->catalogue, on_row, s);
+    sem_post(&s->done);
+}
+
+/* On the flight thread: the table last, because it is what newcomers are answered from. */
+static void orphans_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->engine;
+    struct search *const *s = call->argument;
+    struct found *found, *next;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        account(*s, entry->sha256);
+    pthread_rwlock_unlock(&e->files->lock);
+    HASH_ITER(hh, (*s)->blobs, found, next)
+    {
+        if (commit_is_under_way(e, found->sha256))
+            continue;
+        log_warning("orphan removed sha256=%s", found->sha256);
+        commit_remove_blob(e, found->sha256);
+        (*s)->result->orphans++;
+    }
+    sem_post(&call->done);
+}
+
+static void evict_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    struct collection *const *result = call->argument;
+    eviction_collect(call->engine, *result);
+    sem_post(&call->done);
+}
+
+int engine_collect(struct engine *e, struct collection *ret)
+{
+    struct search s = {.engine = e, .result = ret};
+    struct search *argument = &s;
+    struct found *found, *next;
+    sem_init(&s.done, 0, 0);
+    (void)loop_call(e, evict_run, &ret);
+    search_run(&s, e->cleaner, scan_run);
+    search_run(&s, e->catalogue_lane, rows_run);
+    if (s.error == 0)
+        (void)loop_call(e, orphans_run, &argument);
+    HASH_ITER(hh, s.blobs, found, next)
+    {
+        HASH_DEL(s.blobs, found);
+        free(found);
+    }
+    sem_destroy(&s.done);
+    return s.error;
+}

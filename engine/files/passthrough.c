@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/passthrough.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/claims/claim_check.h"
+#include "engine/files/blame.h"
+#include "engine/files/entry.h"
+#include "engine/files/file.h"
+#include "engine/files/passthrough_tail.h"
+#include "engine/flight/flight.h"
+#include "engine/listings/link_places.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
+
+enum {
+    QUEUE_MOST = 4 * SLAB_BYTES,
+    QUEUE_RESUME = 2 * SLAB_BYTES,
+    PIECE_LEAST_BYTES = 64 << 10, /* of a range that a mirror cuts short */
+};
+
+/*
+ * Threads: the flight thread chooses mirrors and starts transfers; the transfer thread hands slabs
+ * to the first writer lane, which hashes them in order (no disk is asked of it here) and queues
+ * copies of them; the reader takes those. `list.lock` guards what they share. Copies, because the
+ * slabs belong to everybody: a few slow readers that held them would stop every other transfer.
+ */
+struct chunk {
+    struct chunk *next;
+    size_t len;
+    uint8_t data[];
+};
+
+struct passthrough {
+    _Atomic int refs; /* the reader's, and one while the source is alive */
+    struct engine *engine;
+    const struct origin *origin;
+    char *path, *via;
+    int64_t size, from, to;
+    int64_t first_at; /* `arrived` of the beginning */
+    bool whole;
+    bool checks; /* against what is claimed of the file: */
+    struct claim_check check;
+    struct digester *digester; /* writer lane */
+    struct partial *prefix;    /* bytes [0, from), to be hashed first */
+    int64_t skip;              /* bytes below are hashed and dropped: nobody wants them */
+    struct job begin, ended;
+    struct tail *tail;          /* writer lane; of a file that nobody vouches for, else NULL */
+    struct soundness soundness; /* of it */
+    bool starved; /* writer lane: no memory for a chunk, so what comes behind is useless */
+    struct passthrough *prev, *next; /* in files->passes; flight thread, as are these: */
+    bool is_listed;
+    unsigned tried;
+    unsigned mirror;
+    bool mixed; /* not all bytes are this mirror's */
+    /* Transfer thread while one runs, then flight thread: */
+    bool contradicted, confirmed;        /* what mirrors said of `size` */
+    bool is_other, is_endless;           /* this one: it has another size, it told none */
+    bool is_part, is_labelled, is_coded; /* a 206; coded it says, and is */
+    char *etag;                          /* a strong one of the body that came, or NULL */
+    int64_t piece_from;                  /* where its body begins */
+    bool goes_on;                        /* ... behind a piece of the same mirror */
+    int64_t started_ms;
+    int error; /* transfer thread, then flight thread */
+    char detail[FLIGHT_DETAIL];
+
+    struct waitlist list;
+    uint64_t fetch;
+    struct chunk *first, **last;
+    size_t taken;            /* of the first chunk */
+    int64_t queued, arrived; /* bytes in the queue; offset behind its last */
+    int64_t at;              /* offset the reader is at */
+    bool paused, closed, done, failed;
+    unsigned asked;               /* the mirror that is asked now */
+    char failures[FLIGHT_DETAIL]; /* of those before it: which, and how */
+};
+
+static void passthrough_unref(struct passthrough *p)
+{
+    if (--p->refs > 0)
+        return;
+    while (p->first) {
+        struct chunk *chunk = p->first;
+        p->first = chunk->next;
+        free(chunk);
+    }
+    waitlist_release(&p->list);
+    digester_free(p->digester);
+    claim_check_release(&p->check);
+    tail_free(p->tail);
+    partial_unref(p->prefix);
+    free(p->path);
+    free(p->via);
+    free(p->etag);
+    free(p);
+}
+
+/* How far the reader may go just now. */
+static int64_t limit(const struct passthrough *p)
+{
+    if (p->done || !p->whole)
+        return p->arrived;
+    int64_t held = p->size >= 0 && p->size <= FLIGHT_HOLD_BACK ? 1 : FLIGHT_HOLD_BACK;
+    int64_t last = (p->size >= 0 ? p->size : p->arrived) - held;
+    return p->arrived < last ? p->arrived : last;
+}
+
+/* ---------------------------------------------------------------- arrival */
+
+struct arrival {
+    struct job job;
+    struct passthrough *passthrough;
+    struct slab *slab;
+    int64_t offset;
+};
+
+/* Queues what the reader has not had yet; the transfer stops while that is much. Under the lock. */
+static void enqueue(struct passthrough *p, struct chunk *chunk)
+{
+    *p->last = chunk;
+    p->last = &chunk->next;
+    p->queued += (int64_t)chunk->len;
+    if (p->queued >= QUEUE_MOST && !p->paused) {
+        p->paused = true;
+        fetcher_pause(p->engine->fetcher, p->fetch, true);
+    }
+}
+
+static struct chunk *chunk_new(const void *data, size_t len)
+{
+    struct chunk *chunk = malloc(sizeof(*chunk) + len);
+    if (!chunk)
+        return NULL;
+    chunk->next = NULL;
+    chunk->len = len;
+    memcpy(chunk->data, data, len);
+    return chunk;
+}
+
+static void take_in(struct passthrough *p, const struct slab *slab, int64_t offset)
+{
+    int64_t end = offset + (int64_t)slab->len;
+    size_t cut = p->skip > offset ? (size_t)(p->skip - offset) : 0;
+    struct chunk *chunk = NULL;
+    pthread_mutex_lock(&p->list.lock);
+    bool wanted = !p->closed && !p->starved && offset == p->arrived && end <= p->to;
+    pthread_mutex_unlock(&p->list.lock);
+    if (!wanted)
+        return;
+    if (digester_add(p->digester, slab->data, slab->len))
+        p->starved = true;
+    tail_add(p->tail, slab->data, slab->len, offset);
+    if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
+        p->starved = true;
+    if (p->starved) { /* nothing fits behind this: the end comes short and fails */
+        free(chunk);
+        return;
+    }
+    pthread_mutex_lock(&p->list.lock);
+    p->arrived = end;
+    if (chunk)
+        enqueue(p, chunk);
+    pthread_mutex_unlock(&p->list.lock);
+    waitlist_wake(&p->list, 0, INT64_MAX);
+}
+
+static void arrival_run(struct job *job)
+{
+    struct arrival *a = container_of(job, struct arrival, job);
+    take_in(a->passthrough, a->slab, a->offset);
+    slab_put(a->slab);
+    passthrough_unref(a->passthrough);
+    free(a);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct passthrough *p = context;
+    bool sends = head->status == 200 || head->status == 206;
+    if (head->status == 404 || head->status == 410)
+        return ERROR_GONE;
+    if (p->size >= 0 && head->total >= 0 && (sends || head->status == 416)) {
+        p->is_other = head->total != p->size;
+        *(p->is_other ? &p->contradicted : &p->confirmed) = true;
+    }
+    if (!sends)
+        return ERROR_UPSTREAM_STATUS;
+    p->is_endless = head->total < 0;
+    p->is_part = head->status == 206;
+    p->is_labelled = head->is_labelled && !str_ends(p->path, "gz");
+    const char *strong = head->etag && *head->etag == '"' ? head->etag : NULL;
+    bool is_same = p->etag && strong && strcmp(p->etag, strong) == 0;
+    if (p->goes_on && !claim_set_counts(p->check.set) && !is_same)
+        return ERROR_UPSTREAM_BROKEN;
+    free(p->etag);
+    p->etag = str_dup(strong);
+    return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct passthrough *p = context;
+    p->is_coded |= p->is_labelled && offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f &&
+                   slab->data[1] == 0x8b; /* see receive.c */
+    struct arrival *a = p->is_coded ? NULL : calloc(1, sizeof(*a));
+    if (!a) {
+        slab_put(slab);
+        return;
+    }
+    *a = (struct arrival){{arrival_run, NULL}, p, slab, offset};
+    p->refs++;
+    lane_post(p->engine->writers[0], &a->job);
+}
+
+static void ended_run(struct job *job);
+
+static void ended_behind_arrivals(struct job *job)
+{
+    struct passthrough *p = container_of(job, struct passthrough, ended);
+    p->soundness.sound = true;
+    if (p->tail && p->error == 0)
+        tail_judge(p->tail, p->path, &p->soundness);
+    job->run = ended_run;
+    loop_post(p->engine, job);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct passthrough *p = context;
+    p->error = p->is_coded && !error ? ERROR_UPSTREAM_BROKEN : error;
+    str_copy(p->detail, sizeof(p->detail), p->is_coded ? "a coded body" : detail);
+    p->ended.run = ended_behind_arrivals;
+    lane_post(p->engine->writers[0], &p->ended);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------- the flight thread */
+
+static void enlist(struct passthrough *p)
+{
+    struct passthrough **list = &p->engine->files->passes;
+    p->is_listed = true;
+    p->next = *list;
+    if (p->next)
+        p->next->prev = p;
+    *list = p;
+}
+
+static void delist(struct passthrough *p)
+{
+    if (!p->is_listed)
+        return;
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        p->engine->files->passes = p->next;
+    if (p->next)
+        p->next->prev = p->prev;
+}
+
+void passthrough_sweep(struct engine *e)
+{
+    for (struct passthrough *p = e->files->passes; p; p = p->next) {
+        waitlist_expire(&p->list, clock_monotonic_ms());
+        (void)waitlist_sweep(&p->list);
+    }
+}
+
+/* For who has had nothing yet and is told why. */
+static void note_failure(struct passthrough *p, const char *what)
+{
+    pthread_mutex_lock(&p->list.lock);
+    size_t len = strlen(p->failures);
+    (void)snprintf(p->failures + len, sizeof(p->failures) - len, "%s%s: %s", len ? "; " : "",
+                   p->origin->mirrors[p->mirror].name, what);
+    pthread_mutex_unlock(&p->list.lock);
+}
+
+static void finish(struct passthrough *p, bool good)
+{
+    delist(p);
+    pthread_mutex_lock(&p->list.lock);
+    p->done = good;
+    p->failed = !good;
+    pthread_mutex_unlock(&p->list.lock);
+    waitlist_close(&p->list);
+    passthrough_unref(p);
+}
+
+static void fetch(struct passthrough *p)
+{
+    auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
+    auto_free char *via = mirrors_via(p->engine, p->via);
+    bool part = p->arrived > 0 || (!p->checks && p->to < p->size);
+    struct fetch_request request = {.url = url ? url : "",
+                                    .from = part ? p->arrived : -1,
+                                    .to = part && p->to < INT64_MAX ? p->to - 1 : -1,
+                                    .via = via,
+                                    .max_bytes = INT64_MAX,
+                                    .redirects = mirror_redirects(&p->origin->mirrors[p->mirror]),
+                                    .patience_ms = mirrors_patience_ms(&p->origin->mirrors[p->mirror]),
+                                    .share = (uintptr_t)p,
+                                    .mirror = (uintptr_t)&p->origin->mirrors[p->mirror]};
+    p->started_ms = clock_monotonic_ms();
+    p->is_other = p->is_endless = p->is_part = p->is_coded = false;
+    p->piece_from = p->arrived;
+    pthread_mutex_lock(&p->list.lock);
+    p->paused = false;
+    p->asked = p->mirror;
+    p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
+    if (p->closed) /* since it was looked at: passthrough_close knew of no transfer */
+        fetcher_cancel(p->engine->fetcher, p->fetch);
+    pthread_mutex_unlock(&p->list.lock);
+}
+
+static void begin_run(struct job *job)
+{
+    struct passthrough *p = container_of(job, struct passthrough, begin);
+    size_t numbers[FLIGHT_MIRRORS];
+    unsigned count = mirrors_of_origin(p->engine, p->origin, numbers);
+    pthread_mutex_lock(&p->list.lock);
+    bool closed = p->closed;
+    pthread_mutex_unlock(&p->list.lock);
+    bool may = !closed && !p->engine->stopping &&
+               (p->arrived == p->first_at ||
+                claim_set_counts(p->check.set)); /* go on only under a claim */
+    int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, BUDGET_FREE,
+                              FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
+                : BUDGET_NONE;
+    for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)
+        if (!(p->tried & (1u << m))) { /* it was probed a moment ago: still the only one left */
+            p->mirror = m;
+            r = 0;
+        }
+    if (r) {
+        /* A digest tells who was right; without one, nobody may have said the same. */
+        if (may && p->contradicted && (!p->confirmed || claim_set_counts(p->check.set)))
+            downloads_forget_size(p->engine, p->origin->name, p->path, p->size);
+        finish(p, false);
+        return;
+    }
+    p->goes_on = false;
+    if (!p->is_listed) /* behind the stop, when several threads may be here, nobody is */
+        enlist(p);
+    p->tried |= 1u << p->mirror;
+    fetch(p);
+}
+
+static bool is_whole(const struct passthrough *p)
+{
+    return p->arrived == p->to || p->to == INT64_MAX;
+}
+
+/* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
+static void on_lie(struct passthrough *p)
+{
+    const char *name = p->origin->mirrors[p->mirror].name;
+    char sha256[SHA256_HEX] = "";
+    const char *expected = p->check.set->choice.agreed;
+    if (digests_sha256(expected, sha256))
+        expected = sha256;
+    if (!expected)
+        expected = "one of several";
+    log_warning("wrong digest mirror=%s path=%s/%s expected=%s kept=no", name, p->origin->name,
+                p->path, expected);
+    if (p->mixed)
+        return;
+    blame_passthrough(p->engine, p->origin, p->path, p->mirror, expected);
+}
+
+/* Of what is claimed by algorithms that were not asked for in time nothing can be said: the bytes
+ * have gone by. The reader is cut, and comes again. */
+static void on_compared(struct claim_check *check)
+{
+    struct passthrough *p = check->context;
+    bool right = check->verdict != CLAIMS_REFUSE && check->verdict != CLAIMS_UNKNOWN;
+    char detail[FLIGHT_DETAIL];
+    claim_check_describe(check, p->origin->mirrors[p->mirror].name, detail, sizeof(detail));
+    if (check->verdict == CLAIMS_REFUSE)
+        on_lie(p);
+    if (!right)
+        note_failure(p, detail);
+    finish(p, right);
+}
+
+static void on_unsound(struct passthrough *p)
+{
+    const char *name = p->origin->mirrors[p->mirror].name;
+    log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
+    problems_note(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
+    commit_forget_promise(p->engine, p->origin->name, p->path);
+    p->engine->events->file_refuted(p->engine, p->origin->name, p->path, p->soundness.why);
+}
+
+static void conclude(struct passthrough *p)
+{
+    int error = is_whole(p) ? 0 : ERROR_UPSTREAM_BROKEN;
+    if (error == 0 && p->checks)
+        error = digester_finish(p->digester, &p->check.found);
+    if (!p->checks && !p->soundness.sound) {
+        on_unsound(p);
+        error = ERROR_UPSTREAM_BROKEN;
+    }
+    if (error)
+        note_failure(p, error_text(error));
+    if (error || !p->checks) {
+        finish(p, error == 0);
+        return;
+    }
+    p->check.done = on_compared;
+    p->check.context = p;
+    claim_check_start(&p->check);
+}
+
+/* A body that ended well, and before what was asked for does. */
+static bool is_short(struct passthrough *p)
+{
+    pthread_mutex_lock(&p->list.lock);
+    bool dropped = p->closed || p->starved; /* by us */
+    pthread_mutex_unlock(&p->list.lock);
+    return (p->is_endless || p->is_part) && !dropped && p->to < INT64_MAX && p->arrived < p->to;
+}
+
+static void ended_run(struct job *job)
+{
+    struct passthrough *p = container_of(job, struct passthrough, ended);
+    size_t number = mirrors_number(p->engine, p->origin, p->mirror);
+    int64_t now_ms = clock_monotonic_ms();
+    if (p->error == 0 && is_short(p)) {
+        p->goes_on = p->is_part && p->arrived - p->piece_from >= PIECE_LEAST_BYTES;
+        if (p->goes_on && !p->engine->stopping) {
+            fetch(p);
+            return;
+        }
+        p->error = ERROR_UPSTREAM_BROKEN;
+        str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
+    }
+    if (p->error == 0) {
+        budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
+                         now_ms);
+        conclude(p);
+        return;
+    }
+    if (p->is_other && p->error != ERROR_STOPPING) /* the size may come from one that lies */
+        str_copy(p->detail, sizeof(p->detail), "another size than was told before");
+    else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
+        budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
+    note_failure(p, p->detail);
+    log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s error=\"%s\" kept=no",
+                 p->origin->mirrors[p->mirror].name, p->path, p->detail);
+    p->mixed |= p->arrived > 0;
+    begin_run(&p->begin);
+}
+
+/* What the reader had from the partial belongs to the digest, too. */
+static void hash_prefix_run(struct job *job)
+{
+    struct passthrough *p = container_of(job, struct passthrough, begin);
+    auto_free char *block = malloc(SLAB_BYTES);
+    int r = block ? 0 : ERROR_NO_MEMORY;
+    for (int64_t at = 0; r == 0 && at < p->from;) {
+        size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
+        r = file_read_at(p->prefix->fd, block, len, at);
+        if (r == 0)
+            r = digester_add(p->digester, block, len);
+        at += (int64_t)len;
+    }
+    job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
+    loop_post(p->engine, job);
+}
+
+/* ------------------------------------------------------------------ reader */
+
+int passthrough_open(struct engine *e, const struct passthrough_options *options, struct passthrough **ret)
+{
+    struct passthrough *p = calloc(1, sizeof(*p));
+    if (!p)
+        return ERROR_NO_MEMORY;
+    p->refs = 2;
+    p->engine = e;
+    p->origin = options->origin;
+    p->path = strdup(options->path);
+    p->via = str_dup(options->via);
+    p->size = options->size;
+    p->from = p->at = p->arrived = options->from;
+    p->to = options->to < 0 ? options->size : options->to;
+    if (p->to < 0)
+        p->to = INT64_MAX;
+    p->tried = options->blamed;
+    p->mixed = options->prefix != NULL;
+    p->whole = options->whole;
+    uint32_t claimed = p->whole ? claim_set_algorithms(options->claims) : 0;
+    p->checks = claimed != 0;
+    if (p->checks && p->from > 0 && options->prefix)
+        p->prefix = partial_ref(options->prefix);
+    else if (p->checks) {
+        p->skip = p->from;
+        p->arrived = 0;
+    }
+    p->first_at = p->arrived;
+    p->last = &p->first;
+    p->begin.run = begin_run;
+    waitlist_init(&p->list);
+    if (p->whole && !p->checks && (p->from == 0 || options->prefix))
+        p->tail = tail_new(p->from); /* without one it is not judged */
+    int r = p->path && claim_check_init(&p->check, e, p->origin, p->path, options->claims,
+                                        options->claims_version)
+                ? 0
+                : ERROR_NO_MEMORY;
+    if (r == 0)
+        r = digester_new(claimed, &p->digester);
+    if (r) {
+        p->refs = 1;
+        passthrough_unref(p);
+        return ERROR_NO_MEMORY;
+    }
+    if (p->prefix) {
+        p->begin.run = hash_prefix_run;
+        lane_post(e->compute, &p->begin);
+    } else {
+        loop_post(e, &p->begin);
+    }
+    *ret = p;
+    return 0;
+}
+
+static bool has_news(void *arg)
+{
+    struct passthrough *p = arg;
+    return limit(p) > p->at || p->done || p->failed;
+}
+
+/* Under the lock. */
+static size_t take(struct passthrough *p, char *to, size_t size)
+{
+    struct chunk *chunk = p->first;
+    size_t n = chunk->len - p->taken;
+    if (n > size)
+        n = size;
+    memcpy(to, chunk->data + p->taken, n);
+    p->taken += n;
+    p->queued -= (int64_t)n;
+    p->at += (int64_t)n;
+    if (p->taken == chunk->len) {
+        p->first = chunk->next;
+        if (!p->first)
+            p->last = &p->first;
+        p->taken = 0;
+        free(chunk);
+    }
+    if (p->paused && p->queued <= QUEUE_RESUME) {
+        p->paused = false;
+        fetcher_pause(p->engine->fetcher, p->fetch, false);
+    }
+    return n;
+}
+
+/* > 0: bytes; FILE_END; < 0: an error; 0: nothing yet. */
+static int64_t take_some(struct passthrough *p, int64_t offset, void *data, size_t size)
+{
+    int64_t n = 0;
+    pthread_mutex_lock(&p->list.lock);
+    int64_t room = limit(p) - p->at;
+    if (p->failed || offset != p->at)
+        n = ERROR_UPSTREAM_BROKEN;
+    else if (room > 0)
+        n = (int64_t)take(p, data, room < (int64_t)size ? (size_t)room : size);
+    else if (p->done)
+        n = FILE_END;
+    else if (p->list.closed)
+        n = ERROR_STOPPING;
+    pthread_mutex_unlock(&p->list.lock);
+    return n;
+}
+
+/* A file that is held back to its last byte is worth a moment more, as in reading.c. */
+static bool can_begin(void *arg)
+{
+    struct passthrough *p = arg;
+    return has_news(p) &&
+           (p->done || p->failed || !p->whole || p->size < 0 || p->size > FLIGHT_HOLD_BACK);
+}
+
+/* Under the lock. */
+static int say_why(struct passthrough *p, bool late, char *ret_detail, size_t size)
+{
+    const char *and = p->failures[0] ? "; " : "";
+    if (late)
+        (void)snprintf(ret_detail, size, "%s: no byte in %d s%s%s",
+                       p->origin->mirrors[p->asked].name, FILE_STATUS_LINE_MS / 1000, and,
+                       p->failures);
+    else
+        str_copy(ret_detail, size, and[0] ? p->failures : "no mirror left");
+    return late ? ERROR_TIMEOUT : ERROR_UPSTREAM_BROKEN;
+}
+
+int passthrough_begin(struct passthrough *p, struct waiter *waiter, char *ret_detail, size_t size)
+{
+    bool late = waiter_is_late(waiter);
+    waiter->want = 0;
+    if (!late && waitlist_join(&p->list, waiter, can_begin, p) == WAIT_SUSPENDED)
+        return ENGINE_WAIT;
+    pthread_mutex_lock(&p->list.lock);
+    bool fails = p->failed || (late && !p->done && p->arrived <= p->from);
+    int r = fails ? say_why(p, !p->failed, ret_detail, size) : 0;
+    pthread_mutex_unlock(&p->list.lock);
+    return r;
+}
+
+int64_t passthrough_read(struct passthrough *p, int64_t offset, void *data, size_t size, struct waiter *waiter)
+{
+    for (;;) {
+        int64_t n = take_some(p, offset, data, size);
+        if (n)
+            return n;
+        waiter->want = 0;
+        if (waiter->gone)
+            return ERROR_STOPPING;
+        if (waitlist_join(&p->list, waiter, has_news, p) == WAIT_SUSPENDED)
+            return 0;
+    }
+}
+
+void passthrough_close(struct passthrough *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->list.lock);
+    p->closed = true;
+    uint64_t fetch_id = p->fetch;
+    pthread_mutex_unlock(&p->list.lock);
+    if (fetch_id)
+        fetcher_cancel(p->engine->fetcher, fetch_id);
+    passthrough_unref(p);
+}

@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/download.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/blame.h"
+#include "engine/files/reserve.h"
+#include "engine/files/saved.h"
+#include "engine/listings/link_places.h"
+#include "engine/mirrors/budget.h"
+#include "engine/mirrors/generations.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
+#include "engine/mirrors/portal.h"
+#include "engine/mirrors/portal_report.h"
+
+/*
+ * The way of a transfer's bytes:
+ *
+ *     transfer thread   on_head: facts -> flight thread, which judges them
+ *                       on_data: slabs are held until the verdict, then go to the writer lane
+ *     writer lane       what nobody wrote yet is written, and reported to the flight thread
+ *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
+ */
+enum { RATE_LEAST_BYTES = 1 << 20 };
+
+struct held {
+    struct job job;
+    struct receiver *receiver;
+    struct slab *slab;
+    int64_t offset;
+    struct held *next;
+};
+
+/* News of bytes on disk, on its way to the flight thread. */
+struct written {
+    struct job job;
+    struct receiver *receiver;
+    int64_t from, to;
+    int error;
+};
+
+static void written_run(struct job *job)
+{
+    struct written *w = container_of(job, struct written, job);
+    struct receiver *t = w->receiver;
+    struct download *dl = t->download;
+    if (!dl->over && t->partial == dl->partial) {
+        if (w->error) {
+            flight_on_disk_error(dl->flight, w->error);
+        } else {
+            (void)extents_add(&dl->present, w->from, w->to);
+            if (dl->progress)
+                progress_publish(dl->progress, w->from, w->to);
+            flight_on_bytes(dl->flight, t->number, w->from, w->to);
+            struct flight_view view;
+            flight_view(dl->flight, &view);
+            if (dl->progress)
+                dl->progress->senders |= view.senders;
+        }
+        download_drain(dl);
+        if (t->need == BUDGET_BRIEF && !t->had_turn && downloads_somebody_waits(t->engine))
+            downloads_retry_soon(t->engine); /* for whom its turn may be over */
+    }
+    free(w);
+}
+
+static void report(struct receiver *t, int64_t from, int64_t to, int error)
+{
+    struct written *w = calloc(1, sizeof(*w));
+    if (!w)
+        abort(); /* a lost report would leave readers waiting for ever */
+    *w = (struct written){.job.run = written_run, .receiver = t, .from = from, .to = to};
+    w->error = error;
+    loop_post(t->engine, &w->job);
+}
+
+static void write_run(struct job *job)
+{
+    struct held *h = container_of(job, struct held, job);
+    struct receiver *t = h->receiver;
+    int64_t end = h->offset + (int64_t)h->slab->len;
+    struct extent run;
+    for (int64_t at = h->offset; partial_claim(t->partial, at, end, &run); at = run.to) {
+        int r = file_write_at(t->partial->fd, h->slab->data + (run.from - h->offset),
+                              (size_t)(run.to - run.from), run.from);
+        if (r == 0)
+            saved_mark(t->partial, run.from, run.to, t->mirror);
+        report(t, run.from, run.to, r);
+    }
+    slab_put(h->slab);
+    free(h);
+}
+
+/* ---------------------------------------------------- on the transfer thread */
+
+static bool sends(int status)
+{
+    return status == 200 || status == 206;
+}
+
+static void passthrough_on_answer(struct receiver *t)
+{
+    t->awaits_bytes = false;
+    t->answered = true;
+    loop_post(t->engine, &t->answer);
+}
+
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct receiver *t = context;
+    t->facts = (struct flight_answer){.status = head->status,
+                                      .total = head->total,
+                                      .from = head->from,
+                                      .is_framed = head->is_framed,
+                                      .ranges = head->ranges};
+    t->etag = str_dup(head->etag);
+    t->date = str_dup(head->last_modified);
+    t->retry_after_s = head->retry_after_s;
+    t->is_web_page = portal_is_web_page(head->content_type);
+    if (t->is_web_page)
+        t->stranger = portal_stranger(mirrors_origins(t->engine), head->final_url);
+    t->is_labelled = head->is_labelled && !t->is_gzip;
+    t->awaits_bytes = sends(head->status) && (t->is_labelled || t->is_web_page);
+    if (t->head && sends(head->status) && t->is_labelled)
+        t->facts.total = -1; /* of the coded body, perhaps */
+    if (t->head || !t->awaits_bytes)
+        passthrough_on_answer(t);
+    return 0;
+}
+
+/* The label alone proves nothing. With it, bytes that begin as gzip does, under a name that does
+ * not end so, were coded on the way: no byte of them is one of the file, and nor is the length. */
+static bool is_coded(const struct slab *slab, int64_t offset)
+{
+    return offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f && slab->data[1] == 0x8b;
+}
+
+/* A web page by its label and by its bytes is no file, and no byte of it is one of the file. Its
+ * beginning is told to blame.c, which compares it with other pages. */
+static bool is_page(struct receiver *t, const struct slab *slab, int64_t offset)
+{
+    return t->is_web_page && offset == 0 &&
+           portal_begins_page(slab->data, slab->len, t->page_sha256);
+}
+
+/* Whether the bytes are to be taken; the first of them decide about the answer. */
+static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
+{
+    if (t->awaits_bytes) {
+        t->is_page = is_page(t, slab, offset);
+        t->is_coded = !t->is_page && t->is_labelled && is_coded(slab, offset);
+        if (t->is_page || t->is_coded)
+            fetcher_cancel(t->engine->fetcher, t->fetch);
+        else
+            passthrough_on_answer(t);
+    }
+    t->awaits_bytes = false;
+    return !t->is_coded && !t->is_page;
+}
+
+static void on_data(void *context, struct slab *slab, int64_t offset)
+{
+    struct receiver *t = context;
+    struct held *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
+    if (!h || !t->partial) {
+        slab_put(slab);
+        free(h);
+        return;
+    }
+    *h = (struct held){.job.run = write_run, .receiver = t, .slab = slab, .offset = offset};
+    t->bytes += (int64_t)slab->len;
+    int64_t end = offset + (int64_t)slab->len;
+    pthread_mutex_lock(&t->lock);
+    enum verdict verdict = t->verdict;
+    if (verdict == VERDICT_NONE) {
+        *t->held_last = h;
+        t->held_last = &h->next;
+    } else if (verdict == VERDICT_ACCEPTED) {
+        lane_post(t->partial->writer, &h->job);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (verdict == VERDICT_REJECTED) {
+        slab_put(slab);
+        free(h);
+    }
+    if (end >= t->limit) /* the flight thread hears of these bytes and stops it, too */
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+}
+
+static void done_behind_writes(struct job *job)
+{
+    struct receiver *t = container_of(job, struct receiver, done);
+    job->run = receive_done;
+    loop_post(t->engine, job);
+}
+
+static void post_done(struct receiver *t)
+{
+    t->done.run = done_behind_writes;
+    if (t->partial)
+        lane_post(t->partial->writer, &t->done);
+    else
+        done_behind_writes(&t->done);
+}
+
+static void on_done(void *context, int error, const char *detail)
+{
+    struct receiver *t = context;
+    t->error = t->is_coded || t->is_page ? ERROR_UPSTREAM_BROKEN : error;
+    t->detail = strdup(t->is_coded ? "a coded body" : detail);
+    if (t->awaits_bytes && !error)
+        passthrough_on_answer(t);
+    pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    bool post = !t->answered || t->verdict != VERDICT_NONE;
+    pthread_mutex_unlock(&t->lock);
+    if (post)
+        post_done(t);
+}
+
+static const struct fetch_sink sink = {on_head, on_data, on_done};
+
+/* ------------------------------------------------------ on the flight thread */
+
+static const struct mirror *mirror_of(const struct receiver *t, const struct origin *origin)
+{
+    return &origin->mirrors[t->mirror];
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Whether the answer speaks of the same bytes as the first one did. */
+static bool has_same_validator(const struct download *dl, const struct receiver *t)
+{
+    if (!dl->has_validator)
+        return true;
+    if (dl->validator_etag && str_starts(dl->validator_etag, "\""))
+        return is_same(dl->validator_etag, t->etag);
+    return dl->validator_mirror == t->mirror && is_same(dl->validator_date, t->date);
+}
+
+/* What the mirror calls its file; or NULL. */
+static const char *validator_of(const struct receiver *t)
+{
+    return t->etag ? t->etag : t->date;
+}
+
+/* The bytes that come now are of this version of the file: the base that others are held to. */
+static void keep_base(struct download *dl, const struct receiver *t)
+{
+    free(dl->validator_etag);
+    free(dl->validator_date);
+    dl->has_validator = true;
+    dl->validator_mirror = t->mirror;
+    dl->validator_etag = str_dup(t->etag);
+    dl->validator_date = str_dup(t->date);
+    saved_rebase(dl);
+}
+
+/* Statuses that this mirror means as "not here". */
+static int plain_status(const struct mirror *mirror, int status)
+{
+    for (const int *m = mirror->missing; m && *m; m++)
+        if (*m == status)
+            return 404;
+    return status;
+}
+
+static int judge(struct receiver *t)
+{
+    struct download *dl = t->download;
+    if (dl->over || t->stopped)
+        return ERROR_STOPPING;
+    t->facts.status = plain_status(mirror_of(t, dl->origin), t->facts.status);
+    if (sends(t->facts.status) && is_same(dl->wrong_under[t->mirror], validator_of(t))) {
+        t->was_wrong = true;
+        flight_on_still_wrong(dl->flight, t->mirror);
+        return ERROR_UPSTREAM_BROKEN;
+    }
+    if (receive_asks_page(t))
+        return ERROR_STOPPING;
+    if (t->head && t->is_web_page && sends(t->facts.status)) {
+        t->facts.status = 405; /* asked for a byte of it, it shows what it is */
+        return ERROR_UPSTREAM_STATUS;
+    }
+    t->facts.same_validator = has_same_validator(dl, t);
+    t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
+    if (t->facts.status == 200 && t->facts.total == 0 && !claim_set_counts(dl->claims)) {
+        /* No wheel is empty, nor its metadata; some answer HEAD so and mean nothing by it. */
+        t->says_empty = true;
+        t->facts.status = t->head ? 405 : 200;
+        return t->head ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
+    }
+    int r = flight_on_answer(dl->flight, t->number, &t->facts);
+    if (r)
+        return r;
+    if (!t->is_web_page)
+        portal_report_gone(t->engine);
+    if (!dl->name_validator)
+        dl->name_validator = str_dup(validator_of(t));
+    if (!t->head) {
+        free(dl->sent_under[t->mirror]);
+        dl->sent_under[t->mirror] = str_dup(validator_of(t));
+        dl->web_pages &= ~(1u << t->mirror);
+        dl->web_pages |= t->is_web_page ? 1u << t->mirror : 0;
+        free(dl->stranger[t->mirror]);
+        dl->stranger[t->mirror] = str_dup(t->stranger);
+    }
+    if (!t->head && (!dl->has_validator || !t->facts.same_validator))
+        keep_base(dl, t);
+    if (dl->progress) /* who answers is known before its first byte is */
+        dl->progress->senders |= 1u << t->mirror;
+    return 0;
+}
+
+static void pronounce(struct receiver *t, enum verdict verdict)
+{
+    struct held *list = NULL;
+    pthread_mutex_lock(&t->lock);
+    t->verdict = verdict;
+    bool post = t->ended;
+    for (struct held *h = t->held, *next; h; h = next) {
+        next = h->next;
+        if (verdict == VERDICT_ACCEPTED) {
+            lane_post(t->partial->writer, &h->job);
+        } else {
+            h->next = list;
+            list = h;
+        }
+    }
+    t->held = NULL;
+    t->held_last = &t->held;
+    pthread_mutex_unlock(&t->lock);
+    while (list) {
+        struct held *h = list;
+        list = h->next;
+        slab_put(h->slab);
+        free(h);
+    }
+    if (post)
+        post_done(t);
+}
+
+static void answer_run(struct job *job)
+{
+    struct receiver *t = container_of(job, struct receiver, answer);
+    int r = judge(t);
+    t->verdict_error = r;
+    if (r)
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+    pronounce(t, r ? VERDICT_REJECTED : VERDICT_ACCEPTED);
+    download_drain(t->download);
+    saved_begin(t->download);
+}
+
+static void account(struct receiver *t, int error, const char *detail)
+{
+    struct budget *budget = t->engine->budget;
+    size_t mirror = t->counted_mirror;
+    int64_t now_ms = clock_monotonic_ms();
+    budget_end(budget, mirror, t->need);
+    if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it was there */
+        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
+    if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* which is not the mirror's */
+        return;
+    if (error == ERROR_FORBIDDEN_ADDRESS)
+        budget_remark(budget, mirror, detail);
+    if (t->is_page || error == ERROR_FORBIDDEN_ADDRESS) /* nor what a captive portal does */
+        return;
+    if (error == 0 || error == ERROR_GONE)
+        budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
+    else if (t->head && t->facts.status >= 400 && t->facts.status < 500)
+        return; /* HEAD is refused by some that serve the file */
+    else if (t->facts.status == 416 && t->from == 0 && t->to >= 0)
+        return; /* so is a range, of an empty file by all */
+    else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
+        budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
+}
+
+static const char *verdict_text(const struct receiver *t)
+{
+    if (t->says_empty)
+        return "an empty body";
+    if (t->was_wrong)
+        return t->download->why_refused;
+    return t->verdict_error == ERROR_UPSTREAM_BROKEN
+               ? "another file than the first answer's, or no range"
+               : "";
+}
+
+static void receive_free(struct receiver *t)
+{
+    for (struct held *h = t->held, *next; h; h = next) { /* an answer never came to judge them by */
+        next = h->next;
+        slab_put(h->slab);
+        free(h);
+    }
+    partial_unref(t->partial);
+    pthread_mutex_destroy(&t->lock);
+    free(t->etag);
+    free(t->date);
+    free(t->detail);
+    free(t->stranger);
+    free(t->url);
+    free(t);
+}
+
+static void unlink_receiver(struct download *dl, struct receiver *t)
+{
+    for (struct receiver **p = &dl->receivers; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            return;
+        }
+}
+
+static void log_failure(const struct download *dl, const struct receiver *t, const char *what)
+{
+    log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s/%s error=\"%s\"",
+                 mirror_of(t, dl->origin)->name, dl->origin->name, dl->path, what);
+}
+
+static void tell_flight(struct download *dl, struct receiver *t, int error, const char *what)
+{
+    auto_free char *detail = str_printf("%s: %s", mirror_of(t, dl->origin)->name, what);
+    if (error && error != ERROR_STOPPING)
+        log_failure(dl, t, what);
+    flight_on_ended(dl->flight, t->number, error, t->facts.status, detail ? detail : what);
+}
+
+void receive_done(struct job *job)
+{
+    struct receiver *t = container_of(job, struct receiver, done);
+    struct engine *e = t->engine;
+    struct download *dl = t->download;
+    if (receive_awaits_page(t))
+        return;
+    int error = t->verdict_error ? t->verdict_error : t->error;
+    const char *what = t->detail ? t->detail : error_text(error);
+    char status[FLIGHT_DETAIL];
+    if (t->is_page) {
+        blame_web_page(dl, t->mirror, t->facts.total, t->page_sha256, t->stranger);
+        what = "a web page came in the place of the file";
+    } else if (!t->says_empty &&
+               (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
+                t->verdict_error == ERROR_LOOP)) {
+        (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
+        if (t->verdict_error != ERROR_LOOP)
+            links_add_trouble(e, dl->origin, t->mirror, dl->path, status, sizeof(status));
+        what = status;
+    } else if (t->verdict_error) {
+        what = verdict_text(t);
+    }
+    account(t, error, what);
+    unlink_receiver(dl, t);
+    if (!t->stopped && !dl->over)
+        tell_flight(dl, t, error, what);
+    download_drain(dl);
+    download_unref(dl);
+    receive_free(t);
+    downloads_retry_asks(e);
+}
+
+/* ------------------------------------------------------------------ begin */
+
+void receive_fetch(struct receiver *t)
+{
+    struct download *dl = t->download;
+    const struct origin *origin = dl->origin;
+    free(t->url);
+    t->url = links_file_url(t->engine, origin, t->mirror, dl->path);
+    auto_free char *via = mirrors_via(t->engine, dl->via);
+    struct fetch_request request = {.url = t->url ? t->url : "",
+                                    .head = t->head,
+                                    .from = t->from > 0 || t->to >= 0 ? t->from : -1,
+                                    .to = t->to >= 0 ? t->to - 1 : -1,
+                                    .via = via,
+                                    .max_bytes = INT64_MAX,
+                                    .redirects = mirror_redirects(mirror_of(t, origin)),
+                                    .patience_ms = mirrors_patience_ms(mirror_of(t, origin)),
+                                    .share = (uintptr_t)dl,
+                                    .mirror = (uintptr_t)mirror_of(t, origin)};
+    if (t->resume && dl->validator_etag && dl->validator_mirror == t->mirror &&
+        str_starts(dl->validator_etag, "\""))
+        request.if_range = dl->validator_etag;
+    t->is_gzip = str_ends(dl->path, "gz");
+    t->started_ms = clock_monotonic_ms();
+    t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
+}
+
+struct begin {
+    struct job job;
+    struct receiver *receiver;
+    int error, fd;
+    char *name;
+};
+
+/* On the flight thread: the partial is there (or the disk says no). */
+static void begun_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    struct receiver *t = b->receiver;
+    struct download *dl = t->download;
+    struct engine *e = t->engine;
+    if (b->error == 0 && !dl->over && !dl->partial) {
+        b->error = partial_new(b->fd, b->name, dl->writer, e->cleaner, &dl->partial);
+        b->fd = -1;
+        b->name = NULL;
+        if (b->error == 0 && dl->progress)
+            dl->progress->partial = partial_ref(dl->partial);
+    }
+    if (!dl->over)
+        reserve_begin(dl);
+    if (b->fd >= 0) { /* somebody was faster, or nobody wants it any more */
+        (void)close(b->fd);
+        download_discard(e, b->name);
+    }
+    int error = b->error;
+    free(b);
+    if (error && !dl->over) {
+        flight_on_disk_error(dl->flight, error);
+        download_drain(dl);
+    }
+    if (dl->over || t->stopped || error) {
+        t->error = ERROR_STOPPING;
+        receive_done(&t->done);
+        return;
+    }
+    t->partial = partial_ref(t->download->partial);
+    receive_fetch(t);
+}
+
+static void begin_run(struct job *job)
+{
+    struct begin *b = container_of(job, struct begin, job);
+    b->error = store_begin(b->receiver->engine->store, &b->name, &b->fd);
+    job->run = begun_run;
+    loop_post(b->receiver->engine, job);
+}
+
+void receive_reset(struct receiver *t)
+{
+    t->answer.run = answer_run;
+    t->done.run = done_behind_writes;
+    t->held_last = &t->held;
+    t->retry_after_s = -1;
+    t->verdict = VERDICT_NONE;
+    t->verdict_error = t->error = 0;
+    t->answered = t->ended = t->is_coded = t->is_page = false;
+}
+
+void receive_start(struct download *dl, const struct flight_command *c)
+{
+    struct receiver *t = calloc(1, sizeof(*t));
+    struct begin *b = calloc(1, sizeof(*b));
+    if (!t || !b)
+        abort(); /* see report() */
+    struct engine *e = dl->engine;
+    pthread_mutex_init(&t->lock, NULL);
+    t->download = dl;
+    t->engine = e;
+    t->number = c->transfer;
+    t->mirror = c->mirror;
+    t->counted_mirror = mirrors_number(e, dl->origin, c->mirror);
+    t->head = c->head;
+    t->from = c->from;
+    t->to = c->to;
+    t->resume = c->resume;
+    t->limit = INT64_MAX;
+    t->started_ms = clock_monotonic_ms();
+    receive_reset(t);
+    t->need = c->head || !download_is_counted(dl) ? BUDGET_FREE
+              : dl->brief[c->slot]              ? BUDGET_BRIEF
+                                                : BUDGET_BULK;
+    t->rank = dl->rank[c->slot];
+    budget_begin(e->budget, t->counted_mirror, t->need);
+    t->next = dl->receivers;
+    dl->receivers = t;
+    download_ref(dl);
+    if (t->head || dl->partial || dl->facts_only) {
+        t->partial = dl->partial ? partial_ref(dl->partial) : NULL;
+        free(b);
+        receive_fetch(t);
+        return;
+    }
+    *b = (struct begin){.job.run = begin_run, .receiver = t, .fd = -1};
+    lane_post(e->reader, &b->job);
+}
+
+static void stop_one(struct receiver *t)
+{
+    t->stopped = true;
+    if (t->fetch)
+        fetcher_cancel(t->engine->fetcher, t->fetch);
+    receive_stop_waiting(t);
+}
+
+/* It lost to another mirror: that it was stopped would tell nobody why. */
+static void note_outrun(struct download *dl, const struct receiver *t, const struct flight_command *c)
+{
+    log_failure(dl, t, c->detail);
+    budget_outrun(dl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());
+}
+
+void receive_stop(struct download *dl, const struct flight_command *c)
+{
+    for (struct receiver *t = dl->receivers; t; t = t->next) {
+        if (t->number != c->transfer)
+            continue;
+        if (c->error)
+            note_outrun(dl, t, c);
+        stop_one(t);
+    }
+}
+
+void receive_limit(struct download *dl, uint64_t number, int64_t to)
+{
+    for (struct receiver *t = dl->receivers; t; t = t->next)
+        if (t->number == number)
+            t->limit = to;
+}
+
+void receive_stop_all(struct download *dl)
+{
+    for (struct receiver *t = dl->receivers; t; t = t->next)
+        stop_one(t);
+}

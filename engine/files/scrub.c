@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/scrub.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/entry.h"
+#include "engine/files/evidence.h"
+#include "engine/files/file.h"
+#include "engine/files/inventory.h"
+#include "engine/files/marks.h"
+#include "engine/files/quarantine.h"
+#include "engine/loop/options.h"
+#include "engine/loop/problems.h"
+
+enum {
+    BLOCK_BYTES = 1 << 20,
+    DRAIN_BYTES = 256 << 10,
+    SCRUB_BYTES_S = 20 << 20,
+    SCRUB_EVERY_MS = 1000, /* how often the next blob is looked for */
+};
+
+DEFINE_CLEANUP(struct sha256, sha256_free)
+
+/* ------------------------------------------------------------------ reading */
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    if (ms > 0)
+        (void)nanosleep(&time, NULL);
+}
+
+struct pace {
+    int64_t bytes_s;                  /* 0: none */
+    const _Atomic bool *stop, *pause; /* pause may be NULL */
+    int64_t due_ms;
+};
+
+/* Waits until `len` bytes more are due; false when it is to stop. */
+static bool pace_wait(struct pace *pace, size_t len)
+{
+    while (pace->pause && *pace->pause && !*pace->stop)
+        sleep_ms(100);
+    int64_t now_ms = clock_monotonic_ms();
+    if (pace->due_ms < now_ms)
+        pace->due_ms = now_ms;
+    if (pace->bytes_s > 0)
+        pace->due_ms += (int64_t)len * 1000 / pace->bytes_s;
+    while (!*pace->stop &&
+           now_ms < pace->due_ms) { /* in steps: a low rate must not hold up a stop */
+        sleep_ms(pace->due_ms - now_ms < 100 ? pace->due_ms - now_ms : 100);
+        now_ms = clock_monotonic_ms();
+    }
+    return !*pace->stop;
+}
+
+static int hash_file(int fd, int64_t size, struct pace *pace, char ret_hex[SHA256_HEX])
+{
+    AUTO(sha256_free) struct sha256 *sha = NULL;
+    auto_free char *block = malloc(BLOCK_BYTES);
+    int r = block ? sha256_new(&sha) : ERROR_NO_MEMORY;
+    for (int64_t at = 0; r == 0 && at < size;) {
+        size_t len = size - at < BLOCK_BYTES ? (size_t)(size - at) : BLOCK_BYTES;
+        if (!pace_wait(pace, len))
+            return ERROR_STOPPING;
+        r = file_read_at(fd, block, len, at);
+        if (r == 0)
+            r = sha256_add(sha, block, len);
+        at += (int64_t)len;
+    }
+    return r ? r : sha256_finish(sha, ret_hex);
+}
+
+/* A file that cannot be read to its end is as bad as one with other bytes. */
+static int compare(struct engine *e, const char *sha256, struct pace *pace,
+                   enum verdict_of_blob *ret)
+{
+    char hex[SHA256_HEX] = "";
+    int64_t size;
+    int fd;
+    int r = store_open_blob(e->store, sha256, &fd, &size);
+    if (r == STORE_MISSING || r == ERROR_CORRUPT) {
+        *ret = r == STORE_MISSING ? BLOB_MISSING : BLOB_CORRUPT;
+        return 0;
+    }
+    if (r)
+        return r;
+    auto_close int guard = fd;
+    r = hash_file(guard, size, pace, hex);
+    if (r && r != ERROR_IO)
+        return r;
+    *ret = strcmp(hex, sha256) == 0 ? BLOB_GOOD : BLOB_CORRUPT;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ judging */
+
+struct judgement {
+    const char *sha256;
+    enum verdict_of_blob verdict;
+};
+
+/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
+static struct entry *next_entry(struct engine *e, const struct entry *entry)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *next = entry ? entry->hh.next : e->files->table;
+    pthread_rwlock_unlock(&e->files->lock);
+    return next;
+}
+
+/* Newcomers find nothing any more; whoever has it open reads on. */
+static void take_away(struct engine *e, const struct judgement *j)
+{
+    for (struct entry *entry = next_entry(e, NULL), *next; entry; entry = next) {
+        next = next_entry(e, entry);
+        if (strcmp(entry->sha256, j->sha256) != 0)
+            continue;
+        log_error("kept bytes are %s path=%s/%s sha256=%s",
+                  j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
+                  entry->path, j->sha256);
+        problems_note(e, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
+                     entry->origin->name, entry->path, "%s failed its check: fetched again",
+                     j->sha256);
+        files_forget_blob(e, entry);
+    }
+    marks_forget(e, j->sha256);
+    evidence_forget(e, j->sha256);
+    quarantine_put(e, j->sha256);
+}
+
+struct cut_short {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+};
+
+static void cut_short_run(struct job *job)
+{
+    struct cut_short *c = container_of(job, struct cut_short, job);
+    if (eviction_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
+        take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
+    free(c);
+}
+
+void verify_cut_short(struct engine *e, const char *sha256)
+{
+    struct cut_short *c = calloc(1, sizeof(*c));
+    if (!c) /* whoever asks next notices, too */
+        return;
+    c->job.run = cut_short_run;
+    c->engine = e;
+    str_copy(c->sha256, sizeof(c->sha256), sha256);
+    loop_post(e, &c->job);
+}
+
+static void judge_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->engine;
+    const struct judgement *j = call->argument;
+    if (!eviction_paths(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
+        call->result = ENGINE_ABSENT;
+    else if (j->verdict == BLOB_GOOD)
+        call->result = marks_verified(e, j->sha256, clock_real_s());
+    else if (commit_is_under_way(e, j->sha256)) /* it would take the bad bytes over */
+        call->result = ENGINE_BUSY;
+    else
+        take_away(e, j);
+    sem_post(&call->done);
+}
+
+static int verify(struct engine *e, const char *sha256, struct pace *pace,
+                  enum verdict_of_blob *ret)
+{
+    struct judgement j = {sha256, BLOB_GOOD};
+    int r = compare(e, sha256, pace, &j.verdict);
+    if (r == 0)
+        r = loop_call(e, judge_run, &j);
+    if (r == 0)
+        *ret = j.verdict;
+    return r;
+}
+
+int engine_verify(struct engine *e, const char *sha256, int64_t rate_bytes_s,
+                  const _Atomic bool *stop, enum verdict_of_blob *ret)
+{
+    struct pace pace = {.bytes_s = rate_bytes_s, .stop = stop};
+    return verify(e, sha256, &pace, ret);
+}
+
+/* ------------------------------------------------------------------ refetch */
+
+/* A client without a connection: it waits on a semaphore. */
+struct patient {
+    struct waiter waiter;
+    sem_t woken;
+    const _Atomic bool *stop;
+};
+
+static void patient_suspend(struct waiter *waiter)
+{
+    (void)waiter;
+}
+
+static void patient_resume(struct waiter *waiter)
+{
+    struct patient *p = container_of(waiter, struct patient, waiter);
+    sem_post(&p->woken);
+}
+
+static bool patient_is_gone(struct waiter *waiter)
+{
+    struct patient *p = container_of(waiter, struct patient, waiter);
+    return *p->stop;
+}
+
+static const struct waiter_class patient_class = {patient_suspend, patient_resume, patient_is_gone};
+
+static int patient_wait(struct patient *p)
+{
+    while (sem_wait(&p->woken) < 0 && errno == EINTR)
+        ;
+    return *p->stop ? ERROR_STOPPING : 0;
+}
+
+static int error_of(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+        return 0;
+    case OUTCOME_NO_FILE:
+        return ERROR_GONE;
+    case OUTCOME_SILENT:
+        return ERROR_TIMEOUT;
+    case OUTCOME_STOPPING:
+        return ERROR_STOPPING;
+    default:
+        return ERROR_UPSTREAM_BROKEN;
+    }
+}
+
+static int drain(struct file *file, struct patient *p)
+{
+    auto_free char *block = malloc(DRAIN_BYTES);
+    int r = block ? file_select(file, 0, file_facts(file)->size, FILE_USE_WHOLE) : ERROR_NO_MEMORY;
+    for (int64_t at = 0; r == 0;) {
+        int64_t n = file_read(file, at, block, DRAIN_BYTES, &p->waiter);
+        if (n == FILE_END)
+            return 0;
+        if (n < 0)
+            return (int)n;
+        at += n;
+        r = n ? *p->stop ? ERROR_STOPPING : 0 : patient_wait(p);
+    }
+    return r;
+}
+
+static int fetch(struct engine *e, const struct file_query *query, struct patient *p)
+{
+    struct file *file = NULL;
+    int r;
+    while ((r = e->events->file_open(e, query, &p->waiter, &file)) == ENGINE_WAIT)
+        if ((r = patient_wait(p)))
+            return r;
+    if (r)
+        return r;
+    r = error_of(file_facts(file)->outcome);
+    if (r == 0)
+        r = drain(file, p);
+    file_close(file);
+    return r;
+}
+
+int engine_refetch(struct engine *e, const struct inventory_row *row, const _Atomic bool *stop)
+{
+    struct patient p = {.waiter.class = &patient_class, .stop = stop};
+    auto_free char *origin = strndup(row->name, row->origin_len);
+    if (!origin)
+        return ERROR_NO_MEMORY;
+    struct file_query query = {
+        .origin = origin, .path = row->name + row->origin_len + 1, .use = FILE_USE_WHOLE};
+    sem_init(&p.woken, 0, 0);
+    int r = fetch(e, &query, &p);
+    sem_destroy(&p.woken);
+    return r;
+}
+
+/* -------------------------------------------------------------------- scrub */
+
+struct scrub {
+    struct job job;
+    struct engine *engine;
+    struct lane *lane;
+    _Atomic bool busy, pause;
+    int64_t looked_ms;
+    char sha256[SHA256_HEX]; /* the blob at hand */
+    char *name;              /* one of its paths: origin/path */
+    size_t origin_len;
+};
+
+int scrub_new(struct engine *e, struct scrub **ret)
+{
+    struct scrub *s = calloc(1, sizeof(*s));
+    if (!s)
+        return ERROR_NO_MEMORY;
+    s->engine = e;
+    int r = lane_new("scrub", 1, &s->lane);
+    if (r)
+        free(s);
+    else
+        *ret = s;
+    return r;
+}
+
+void scrub_stop(struct scrub *s)
+{
+    if (s)
+        lane_stop(s->lane);
+}
+
+void scrub_free(struct scrub *s)
+{
+    if (!s)
+        return;
+    lane_free(s->lane);
+    free(s->name);
+    free(s);
+}
+
+static void scrub_run(struct job *job)
+{
+    struct scrub *s = container_of(job, struct scrub, job);
+    struct engine *e = s->engine;
+    enum verdict_of_blob verdict = BLOB_GOOD;
+    struct pace pace = {.bytes_s = SCRUB_BYTES_S, .stop = &e->stopping, .pause = &s->pause};
+    struct inventory_row row = {.name = s->name, .origin_len = s->origin_len};
+    int r = e->stopping ? ERROR_STOPPING : verify(e, s->sha256, &pace, &verdict);
+    if (r == 0 && verdict != BLOB_GOOD) {
+        r = engine_refetch(e, &row, &e->stopping);
+        if (r && r != ERROR_STOPPING)
+            log_warning("cannot fetch again path=%s error=\"%s\"", s->name, error_text(r));
+    }
+    s->busy = false;
+}
+
+/* When a blob was last known to be good: compared, or else used first, which is when it came. */
+static int64_t good_s(const struct engine *e, const struct entry *entry)
+{
+    int64_t verified_s = marks_verified_s(e, entry->sha256);
+    return verified_s ? verified_s : entry->written_s;
+}
+
+static const struct entry *oldest(struct engine *e)
+{
+    const struct entry *found = NULL;
+    int64_t found_s = clock_real_s() - e->options.scrub_after_ms / 1000;
+    pthread_rwlock_rdlock(&e->files->lock);
+    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+        if (!entry->sha256[0] || good_s(e, entry) > found_s)
+            continue;
+        found_s = good_s(e, entry);
+        found = entry;
+    }
+    pthread_rwlock_unlock(&e->files->lock);
+    return found;
+}
+
+void scrub_tick(struct engine *e, int64_t now_ms)
+{
+    struct scrub *s = e->scrub;
+    s->pause = e->files->download != NULL;
+    if (s->busy || s->pause || e->stopping || now_ms - s->looked_ms < SCRUB_EVERY_MS)
+        return;
+    s->looked_ms = now_ms;
+    const struct entry *entry = oldest(e);
+    char *name = entry ? str_printf("%s/%s", entry->origin->name, entry->path) : NULL;
+    if (!name)
+        return;
+    free(s->name);
+    s->name = name;
+    s->origin_len = strlen(entry->origin->name);
+    memcpy(s->sha256, entry->sha256, sizeof(s->sha256));
+    s->busy = true;
+    s->job.run = scrub_run;
+    lane_post(s->lane, &s->job);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/loop/loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+
+void loop_post(struct engine *e, struct job *job)
+{
+    pthread_mutex_lock(&e->lock);
+    bool alone = !e->has_thread;
+    if (!alone) {
+        job->next = NULL;
+        *e->last = job;
+        e->last = &job->next;
+        pthread_cond_signal(&e->work);
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (alone)
+        job->run(job);
+}
+
+/* All that is queued, in order; NULL after the next tick is due. */
+static struct job *take_jobs(struct engine *e, int64_t tick_ms)
+{
+    pthread_mutex_lock(&e->lock);
+    while (!e->first && !e->quit && thread_wait_until(&e->work, &e->lock, tick_ms))
+        ;
+    struct job *list = e->first;
+    e->first = NULL;
+    e->last = &e->first;
+    if (!list && e->quit)
+        e->has_thread = false; /* from now on whoever posts runs the job */
+    pthread_mutex_unlock(&e->lock);
+    return list;
+}
+
+static void *flight_thread(void *arg)
+{
+    struct engine *e = arg;
+    int64_t next_ms = clock_monotonic_ms() + TICK_MS;
+    while (e->has_thread) {
+        struct job *job = take_jobs(e, next_ms), *next;
+        for (; job; job = next) {
+            next = job->next;
+            job->run(job);
+        }
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= next_ms) {
+            e->events->tick(e, now_ms);
+            next_ms = now_ms + TICK_MS;
+        }
+    }
+    return NULL;
+}
+
+int loop_start(struct engine *e)
+{
+    e->has_thread = true; /* which the thread reads first */
+    int r = thread_start("flight", flight_thread, e, &e->thread);
+    if (r)
+        e->has_thread = false;
+    return r;
+}
+
+int loop_call(struct engine *e, void (*run)(struct job *job), const void *argument)
+{
+    struct call call = {.job.run = run, .engine = e, .argument = argument};
+    sem_init(&call.done, 0, 0);
+    loop_post(e, &call.job);
+    while (sem_wait(&call.done) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&call.done);
+    return call.result;
+}
+
+static void quit_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    pthread_mutex_lock(&call->engine->lock);
+    call->engine->quit = true;
+    pthread_mutex_unlock(&call->engine->lock);
+    sem_post(&call->done);
+}
+
+void loop_quit(struct engine *e)
+{
+    (void)loop_call(e, quit_run, NULL);
+    (void)pthread_join(e->thread, NULL);
+}

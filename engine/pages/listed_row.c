@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/gzip.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/loop/memory.h"
+#include "engine/mirrors/links.h"
+#include "engine/mirrors/origins.h"
+#include "engine/pages/delisted.h"
+
+/*
+ * What the listings say of one file that is being fetched, written down now: when the page is made
+ * the next time, they may not have it any more.
+ *
+ *     catalogue lane: seen before? --yes--> flight thread: it counts
+ *       | no: pages as they are stored, where they are not in memory
+ *     compute lane: parsed, and merged as for a page --> catalogue lane: stored --> flight thread
+ */
+
+enum { READ_TIMES = 8 }; /* of a page's bytes */
+
+/* A page as the catalogue has it. It waits for its turn packed: many may wait. */
+struct stored {
+    struct buf packed;
+    char *url;
+};
+
+struct look {
+    struct job job;
+    struct engine *engine;
+    const struct origin *origin;
+    char *channel, *path, *project; /* channel "": none */
+    struct listing_ref *listings[MERGE_SOURCES];
+    char *pages[MERGE_SOURCES]; /* of mirrors whose listing is not in memory */
+    struct stored stored[MERGE_SOURCES];
+    struct memory_claim claim;
+    bool is_due; /* its claim is for what it reads, and not only for what it waits with */
+    struct merge merge;
+    struct merge_first_seen first_seen; /* of the path; where first_s is not 0 */
+    struct catalogue_listed row;
+    bool is_seen;
+};
+
+static void look_free(struct look *l)
+{
+    memory_give(l->engine, &l->claim);
+    for (unsigned m = 0; m < MERGE_SOURCES; m++) {
+        listing_ref_put(l->listings[m]);
+        buf_release(&l->stored[m].packed);
+        free(l->stored[m].url);
+        free(l->pages[m]);
+    }
+    merge_release(&l->merge);
+    free(l->channel);
+    free(l->path);
+    free(l->project);
+    free(l);
+}
+
+static void noted_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    if (l->is_seen)
+        delisted_note(l->engine, l->origin->name, l->project, l->path, l->channel,
+                      l->row.delisted_s);
+    look_free(l);
+}
+
+static void end(struct look *l)
+{
+    l->job.run = noted_run;
+    loop_post(l->engine, &l->job);
+}
+
+static void put_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    int r = catalogue_put_listed(l->engine->catalogue, &l->row);
+    if (r)
+        log_warning("catalogue: cannot store what is listed of %s/%s: %s", l->origin->name, l->path,
+                    error_text(r));
+    end(l);
+}
+
+static void parse(struct look *l, unsigned mirror)
+{
+    const struct stored *s = &l->stored[mirror];
+    struct listing *listing;
+    auto_buf struct buf body;
+    buf_init(&body, LISTING_MAX_BYTES);
+    if (!s->url || gzip_decompress(s->packed.data, s->packed.len, &body) ||
+        listing_parse(body.data, body.len, s->url, &listing))
+        return;
+    if (links_settle(l->origin, mirror, l->pages[mirror], s->url, listing)) {
+        listing_free(listing);
+        return;
+    }
+    l->listings[mirror] = listing_ref_new(listing);
+}
+
+static int merge(struct look *l)
+{
+    struct merge_held held = {.path = l->path};
+    struct merge_input input = {.origin = l->origin,
+                                .channel = *l->channel ? l->channel : NULL,
+                                .project = l->project,
+                                .href_prefix = "",
+                                .now_s = clock_real_s(),
+                                .held = &held,
+                                .held_count = 1,
+                                .sightings = &l->first_seen,
+                                .first_seen_count = l->first_seen.first_s ? 1 : 0,
+                                .name = str_last_segment(l->path)};
+    for (unsigned m = 0; m < MERGE_SOURCES; m++) {
+        if (!l->listings[m])
+            parse(l, m);
+        if (!l->listings[m])
+            continue;
+        input.sources[input.source_count].listing = l->listings[m]->listing;
+        input.sources[input.source_count++].mirror = m;
+    }
+    return merge_project(&input, &l->merge);
+}
+
+/* What a page takes that is read again, and what is made of all of them. */
+static size_t bytes_needed(const struct look *l)
+{
+    size_t bytes = 0;
+    for (unsigned m = 0; m < MERGE_SOURCES; m++) {
+        size_t plain = gzip_plain_bytes(l->stored[m].packed.data, l->stored[m].packed.len);
+        bytes += l->listings[m] ? l->listings[m]->listing->bytes : READ_TIMES * plain;
+    }
+    return bytes;
+}
+
+/* On the compute lane. */
+static void merge_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    if (!l->is_due)
+        memory_give(l->engine, &l->claim);
+    l->is_due = true;
+    int got = memory_take(l->engine, &l->claim, bytes_needed(l), l->engine->compute, job);
+    if (got == MEMORY_WAITS)
+        return;
+    int r = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : merge(l);
+    for (size_t i = 0; r == 0 && i < l->merge.count; i++) {
+        struct page_file f;
+        if (!l->merge.files[i].held)
+            continue;
+        merge_file_view(&l->merge, &l->merge.files[i], &f);
+        l->is_seen = true;
+        l->row = (struct catalogue_listed){.origin = l->origin->name,
+                                            .project = l->project,
+                                            .path = l->path,
+                                            .channel = l->channel,
+                                            .requires_python = f.requires_python,
+                                            .upload_time = f.upload_time,
+                                            .upload_time_source = f.upload_time_source,
+                                            .yanked = f.yanked,
+                                            .yanked_reason = f.yanked_reason,
+                                            .first_s = clock_real_s()};
+    }
+    if (!l->is_seen) {
+        end(l);
+        return;
+    }
+    job->run = put_run;
+    lane_post(l->engine->catalogue_lane, job);
+}
+
+static int on_listed(void *context, const struct catalogue_listed *row)
+{
+    struct look *l = context;
+    if (strcmp(row->path, l->path) != 0 || strcmp(row->channel, l->channel) != 0)
+        return 0;
+    l->is_seen = true;
+    l->row.delisted_s = row->delisted_s;
+    return 0;
+}
+
+static int on_first_seen(void *context, const struct catalogue_first_seen *row)
+{
+    struct look *l = context;
+    if (strcmp(row->path, l->path) == 0)
+        l->first_seen = (struct merge_first_seen){l->path, row->first_s, row->asked_s, row->modified_s,
+                                              row->size};
+    return 0;
+}
+
+static int on_listing(void *context, const struct catalogue_listing *row)
+{
+    struct stored *s = context;
+    if (row->status != 200)
+        return 0;
+    buf_add(&s->packed, row->body, row->body_len);
+    s->url = s->packed.error ? NULL : str_dup(row->url);
+    return 0;
+}
+
+/* On the catalogue lane. */
+static void look_run(struct job *job)
+{
+    struct look *l = container_of(job, struct look, job);
+    struct catalogue *c = l->engine->catalogue;
+    int got = memory_take(l->engine, &l->claim, MEMORY_SMALL_BYTES, l->engine->catalogue_lane, job);
+    if (got == MEMORY_WAITS)
+        return;
+    if (got == MEMORY_REFUSED) {
+        end(l);
+        return;
+    }
+    (void)catalogue_each_listed(c, l->origin->name, l->project, on_listed, l);
+    if (l->is_seen) {
+        end(l);
+        return;
+    }
+    (void)catalogue_each_first_seen(c, l->origin->name, l->project, on_first_seen, l);
+    for (unsigned m = 0; m < MERGE_SOURCES; m++)
+        if (l->pages[m])
+            (void)catalogue_get_listing(c, l->origin->name, l->origin->mirrors[m].name, l->pages[m],
+                                        on_listing, &l->stored[m]);
+    job->run = merge_run;
+    lane_post(l->engine->compute, job);
+}
+
+void listed_row_look(struct engine *e, const struct origin *origin, const char *channel,
+                  const char *path, const char *project)
+{
+    struct look *l = calloc(1, sizeof(*l));
+    if (!l)
+        return;
+    *l = (struct look){.job.run = look_run,
+                       .engine = e,
+                       .origin = origin,
+                       .channel = strdup(channel),
+                       .path = strdup(path),
+                       .project = strdup(project)};
+    if (!l->channel || !l->path || !l->project) {
+        look_free(l);
+        return;
+    }
+    const char *in = *channel ? channel : NULL;
+    for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
+        buf_init(&l->stored[m].packed, LISTING_MAX_BYTES);
+        l->listings[m] = sources_peek(e, origin, m, in, project);
+        if (!l->listings[m])
+            l->pages[m] = mirror_page_url(&origin->mirrors[m], in, project);
+    }
+    lane_post(e->catalogue_lane, &l->job);
+}

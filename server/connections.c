@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The states of a guest, set by its worker but for the one that the sweep sets:
+ *
+ *     WAITING    between requests, or sending one: bytes beyond `bytes` begin a request's time
+ *     ASKING     headers are there; how long the answer takes is not our business
+ *     SERVED     sent; the next sweep notes what had come by then and makes it WAITING
+ */
+#include "server/connections.h"
+
+#include <arpa/inet.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "server/connection.h"
+
+enum { WAITING, ASKING, SERVED };
+enum { SHARE_MIN = 256, TICK_MAX_MS = 1000, TICKS_PER_TIMEOUT = 4 };
+
+struct peer_address {
+    struct in6_addr key; /* IPv4 mapped; of IPv6 the first half */
+    unsigned count;
+    unsigned limit;
+    bool is_reported;
+    UT_hash_handle hh;
+};
+
+struct connections {
+    struct connections_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t stopped;
+    bool is_stopping;
+    pthread_t thread;
+    struct peer *list;
+    struct peer_address *addresses;
+};
+
+unsigned connections_share(unsigned connections, bool is_loopback)
+{
+    unsigned most = connections - connections / 8;
+    unsigned quarter = connections / 4;
+    if (is_loopback || quarter > most)
+        return most;
+    if (quarter < SHARE_MIN)
+        quarter = SHARE_MIN;
+    return quarter > most ? most : quarter;
+}
+
+/* ------------------------------------------------------------------ addresses */
+
+/* Under the lock, as what follows. NULL where there is none, or no memory for one. */
+static struct peer_address *address_find(struct connections *connections, const struct sockaddr *address)
+{
+    struct in6_addr key;
+    struct peer_address *found = NULL;
+    if (address && connection_key(address, &key))
+        HASH_FIND(hh, connections->addresses, &key, sizeof(key), found);
+    return found;
+}
+
+static struct peer_address *address_add(struct connections *connections, const struct sockaddr *address)
+{
+    struct peer_address *new = calloc(1, sizeof(*new));
+    if (!new || !connection_key(address, &new->key)) {
+        free(new);
+        return NULL;
+    }
+    new->limit = connections->options.client_limit;
+    if (!new->limit)
+        new->limit =
+            connections_share(connections->options.connections, connection_address_is_loopback(address));
+    HASH_ADD(hh, connections->addresses, key, sizeof(new->key), new);
+    return new;
+}
+
+static void address_print(const struct peer_address *address, char ret[INET6_ADDRSTRLEN])
+{
+    if (!address || !inet_ntop(AF_INET6, &address->key, ret, INET6_ADDRSTRLEN))
+        memcpy(ret, "-", 2);
+}
+
+bool connections_admits(struct connections *connections, const struct sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    pthread_mutex_lock(&connections->lock);
+    struct peer_address *found = address_find(connections, address);
+    bool is_full = found && found->count >= found->limit;
+    bool reports = is_full && !found->is_reported;
+    if (reports) {
+        found->is_reported = true;
+        address_print(found, text);
+    }
+    pthread_mutex_unlock(&connections->lock);
+    if (reports)
+        log_warning("too many connections of one client, no more for now client=%s", text);
+    return !is_full;
+}
+
+/* ------------------------------------------------------------------ guests */
+
+void connections_enter(struct connections *connections, struct peer *peer, int fd,
+                  const struct sockaddr *address)
+{
+    *peer = (struct peer){.fd = fd, .state = WAITING, .since_ms = clock_monotonic_ms()};
+    pthread_mutex_lock(&connections->lock);
+    peer->address = address_find(connections, address);
+    if (!peer->address && address)
+        peer->address = address_add(connections, address);
+    if (peer->address)
+        peer->address->count++;
+    DL_APPEND(connections->list, peer);
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void connections_leave(struct connections *connections, struct peer *peer)
+{
+    struct peer_address *address = peer->address;
+    pthread_mutex_lock(&connections->lock);
+    DL_DELETE(connections->list, peer);
+    if (address && --address->count == 0) {
+        HASH_DEL(connections->addresses, address);
+        free(address);
+    } else if (address && address->count < address->limit / 2) {
+        address->is_reported = false;
+    }
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void connections_watch(struct connections *connections, struct peer *peer, bool (*is_lost)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&connections->lock);
+    peer->is_lost = is_lost;
+    peer->arg = arg;
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void connections_unwatch(struct connections *connections, struct peer *peer)
+{
+    if (peer->is_lost)
+        connections_watch(connections, peer, NULL, NULL);
+}
+
+void peer_asks(struct peer *peer)
+{
+    atomic_store(&peer->state, ASKING);
+}
+
+void peer_is_served(struct peer *peer)
+{
+    atomic_store(&peer->state, SERVED);
+}
+
+/* ------------------------------------------------------------------ sweep */
+
+static uint64_t bytes_received(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_received;
+}
+
+/* Whether it has been sending headers for too long. */
+static bool peer_is_late(struct peer *peer, int64_t now_ms, int timeout_ms)
+{
+    int served = SERVED;
+    if (atomic_load(&peer->state) == ASKING)
+        return false;
+    uint64_t bytes = bytes_received(peer->fd);
+    if (atomic_compare_exchange_strong(&peer->state, &served, WAITING))
+        peer->bytes = bytes;
+    if (peer->bytes == bytes)
+        peer->since_ms = now_ms;
+    return now_ms - peer->since_ms >= timeout_ms;
+}
+
+/* The worker sees the end of the connection and closes it; under the lock its descriptor cannot
+ * have become another's. */
+static void sweep(struct connections *connections, int64_t now_ms)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct peer *peer;
+    DL_FOREACH(connections->list, peer)
+    {
+        if (peer->is_lost && peer->is_lost(peer->arg))
+            (void)shutdown(peer->fd, SHUT_RDWR);
+        if (!peer_is_late(peer, now_ms, connections->options.header_timeout_ms))
+            continue;
+        (void)shutdown(peer->fd, SHUT_RDWR);
+        peer->since_ms = now_ms;
+        address_print(peer->address, text);
+        log_info("dropped a client that did not finish its request client=%s", text);
+    }
+}
+
+static void *connections_run(void *cls)
+{
+    struct connections *connections = cls;
+    int tick_ms = connections->options.header_timeout_ms / TICKS_PER_TIMEOUT + 1;
+    if (tick_ms > TICK_MAX_MS)
+        tick_ms = TICK_MAX_MS;
+    pthread_mutex_lock(&connections->lock);
+    while (!connections->is_stopping) {
+        (void)thread_wait_until(&connections->stopped, &connections->lock, clock_monotonic_ms() + tick_ms);
+        sweep(connections, clock_monotonic_ms());
+    }
+    pthread_mutex_unlock(&connections->lock);
+    return NULL;
+}
+
+int connections_new(const struct connections_options *options, struct connections **ret)
+{
+    struct connections *connections = calloc(1, sizeof(*connections));
+    if (!connections)
+        return ERROR_NO_MEMORY;
+    connections->options = *options;
+    pthread_mutex_init(&connections->lock, NULL);
+    thread_condition_init(&connections->stopped);
+    if (pthread_create(&connections->thread, NULL, connections_run, connections)) {
+        pthread_cond_destroy(&connections->stopped);
+        pthread_mutex_destroy(&connections->lock);
+        free(connections);
+        return ERROR_NO_MEMORY;
+    }
+    *ret = connections;
+    return 0;
+}
+
+void connections_free(struct connections *connections)
+{
+    if (!connections)
+        return;
+    pthread_mutex_lock(&connections->lock);
+    connections->is_stopping = true;
+    pthread_cond_signal(&connections->stopped);
+    pthread_mutex_unlock(&connections->lock);
+    pthread_join(connections->thread, NULL);
+    pthread_cond_destroy(&connections->stopped);
+    pthread_mutex_destroy(&connections->lock);
+    free(connections);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/strict.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+static bool is_of_other_rules(void)
+{
+    return MHD_get_version()[0] != '0';
+}
+
+void strict_begin(struct strict *strict, const char *target_end, const char *version)
+{
+    *strict = (struct strict){
+        .next = version + strlen(version) + 1,
+        .line_end = -1,
+        .is_broken = version != target_end + 1,
+    };
+}
+
+/* Pointers are compared before they are followed: a value that was moved is somewhere else. */
+void strict_header(struct strict *strict, const char *key, const char *value)
+{
+    if (strict->is_broken || is_of_other_rules())
+        return;
+    if (strict->line_end < 0)
+        strict->line_end = key == strict->next + 1;
+    strict->is_broken = key != strict->next + strict->line_end;
+    if (strict->is_broken)
+        return;
+    const char *expected = key + strlen(key) + 1;
+    expected += strspn(expected, " \t");
+    strict->is_broken = value != expected;
+    strict->next = expected + strlen(expected) + 1;
+}
+
+bool strict_end(const struct strict *strict, const char *method, size_t header_size)
+{
+    if (is_of_other_rules())
+        return true;
+    ptrdiff_t left = method + header_size - strict->next;
+    if (strict->line_end < 0) /* no headers: the empty line alone tells */
+        return !strict->is_broken && (left == 1 || left == 3);
+    return !strict->is_broken && left == 2 * strict->line_end + 1;
+}
