@@ -534,8 +534,8 @@ static int on_listed(void *context, const struct sql_row *row)
 }
 
 int catalogue_each_listed(struct catalogue *catalogue, const char *origin, const char *project,
-                           int (*visit)(void *context, const struct catalogue_listed *listed_row),
-                           void *context)
+                          int (*visit)(void *context, const struct catalogue_listed *listed_row),
+                          void *context)
 {
     return visit_each(catalogue, origin ? EACH_LISTED_OF : EACH_LISTED,
                       origin ? VALUES(sql_text(origin), sql_text(project)) : NULL, on_listed,
@@ -611,8 +611,9 @@ static int on_first_seen(void *context, const struct sql_row *row)
 }
 
 int catalogue_each_first_seen(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_first_seen *first_seen),
-                            void *context)
+                              int (*visit)(void *context,
+                                           const struct catalogue_first_seen *first_seen),
+                              void *context)
 {
     return visit_each(catalogue, EACH_FIRST_SEEN, VALUES(sql_text(origin), sql_text(project)),
                       on_first_seen, &(struct visit){.first_seen = visit, .context = context});

@@ -214,8 +214,8 @@ struct catalogue_listed {
 int catalogue_put_listed(struct catalogue *catalogue, const struct catalogue_listed *listed_row);
 /* Of a project; origin NULL: all of them. */
 int catalogue_each_listed(struct catalogue *catalogue, const char *origin, const char *project,
-                           int (*visit)(void *context, const struct catalogue_listed *listed_row),
-                           void *context);
+                          int (*visit)(void *context, const struct catalogue_listed *listed_row),
+                          void *context);
 
 /* ---- local: files that lie in folders of other people's, and what was read out of them; good as
  * long as size, time and inode are those ---- */
@@ -243,8 +243,10 @@ struct catalogue_first_seen {
     int64_t modified_s;  /* what that said; -1: nothing */
     int64_t size;        /* likewise; where the file's row has another, that one */
 };
-int catalogue_put_first_seen(struct catalogue *catalogue, const struct catalogue_first_seen *first_seen);
+int catalogue_put_first_seen(struct catalogue *catalogue,
+                             const struct catalogue_first_seen *first_seen);
 /* By path, as strcmp orders. */
 int catalogue_each_first_seen(struct catalogue *catalogue, const char *origin, const char *project,
-                            int (*visit)(void *context, const struct catalogue_first_seen *first_seen),
-                            void *context);
+                              int (*visit)(void *context,
+                                           const struct catalogue_first_seen *first_seen),
+                              void *context);

@@ -93,7 +93,7 @@ static const char *const migrations[] = {
 #define CLAIM_COLUMNS                                                                              \
     "origin, path, mirror, project, channel, digests, metadata, said_s, is_withdrawn"
 
-#define LISTED_COLUMNS                                                                            \
+#define LISTED_COLUMNS                                                                             \
     "origin, project, path, channel, requires_python, upload_time, upload_time_source, yanked,"    \
     " yanked_reason, first_s, delisted_s"
 
@@ -162,16 +162,15 @@ static const char *const statements[STATEMENTS] = {
     [EACH_CHANNEL] = "SELECT origin, name, listed_s FROM channel",
 
     [PUT_LISTED] = "INSERT INTO showing (" LISTED_COLUMNS ")"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-                    " ON CONFLICT (origin, project, path, channel) DO UPDATE SET"
-                    "  requires_python = excluded.requires_python,"
-                    "  upload_time = excluded.upload_time,"
-                    "  upload_time_source = excluded.upload_time_source,"
-                    "  yanked = excluded.yanked, yanked_reason = excluded.yanked_reason,"
-                    "  delisted_s = excluded.delisted_s",
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                   " ON CONFLICT (origin, project, path, channel) DO UPDATE SET"
+                   "  requires_python = excluded.requires_python,"
+                   "  upload_time = excluded.upload_time,"
+                   "  upload_time_source = excluded.upload_time_source,"
+                   "  yanked = excluded.yanked, yanked_reason = excluded.yanked_reason,"
+                   "  delisted_s = excluded.delisted_s",
     [EACH_LISTED] = "SELECT " LISTED_COLUMNS " FROM showing",
-    [EACH_LISTED_OF] =
-        "SELECT " LISTED_COLUMNS " FROM showing WHERE origin = ?1 AND project = ?2",
+    [EACH_LISTED_OF] = "SELECT " LISTED_COLUMNS " FROM showing WHERE origin = ?1 AND project = ?2",
 
     [PUT_LOCAL] = "INSERT OR REPLACE INTO local (" LOCAL_COLUMNS ")"
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -188,11 +187,12 @@ static const char *const statements[STATEMENTS] = {
         "  modified_s = iif(excluded.modified_s < 0, modified_s, excluded.modified_s),"
         "  size = iif(excluded.size < 0, size, excluded.size)",
     /* Who fetched a file knows its size better than HEAD. */
-    [EACH_FIRST_SEEN] = "SELECT s.origin, s.path, s.project, s.first_s, s.asked_s, s.modified_s,"
-                      " iif(s.size < 0 OR ifnull(f.size, -1) < 0, s.size, f.size) FROM sighting AS "
-                      "s INDEXED BY sighting_by_project"
-                      " LEFT JOIN file AS f ON f.origin = s.origin AND f.path = s.path"
-                      " WHERE s.origin = ?1 AND s.project = ?2 ORDER BY s.path",
+    [EACH_FIRST_SEEN] =
+        "SELECT s.origin, s.path, s.project, s.first_s, s.asked_s, s.modified_s,"
+        " iif(s.size < 0 OR ifnull(f.size, -1) < 0, s.size, f.size) FROM sighting AS "
+        "s INDEXED BY sighting_by_project"
+        " LEFT JOIN file AS f ON f.origin = s.origin AND f.path = s.path"
+        " WHERE s.origin = ?1 AND s.project = ?2 ORDER BY s.path",
 };
 
 const struct sql_program catalogue_program = {

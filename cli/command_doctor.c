@@ -25,16 +25,16 @@
 #include "config/config.h"
 #include "config/setup.h"
 #include "config/user.h"
-#include "control/http_get.h"
 #include "control/control_client.h"
 #include "control/doctor_disk.h"
 #include "control/findings.h"
+#include "control/http_get.h"
 
 enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 enum {
     OUTPUT_MAX_BYTES = 4 << 20,
     STATUS_MAX_BYTES = 16 << 20,
-    ANSWER_S = 10,   /* of an address */
+    ANSWER_S = 10,    /* of an address */
     DIAGNOSE_S = 120, /* of the daemon, whose own limit is shorter */
     HOLDER_BYTES = 400,
 };

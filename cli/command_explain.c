@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-#include "cli/query.h"
 #include "cli/claim_lines.h"
+#include "cli/query.h"
 #include "control/http_get.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20 };

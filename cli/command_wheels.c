@@ -6,8 +6,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "cli/query.h"
 #include "cli/command_explain.h"
+#include "cli/query.h"
 #include "index/version.h"
 
 enum { OUTPUT_MAX_BYTES = 64 << 20, COLUMNS_MAX = 64, CELL_MAX = 32, GAP = 2 };

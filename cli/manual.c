@@ -58,7 +58,9 @@ static void put_flags(struct manual *manual)
         buf_puts(&manual->page, ".TP\n.BI \\-\\-");
         for (const char *s = option_table[i].key; *s; s++)
             buf_puts(&manual->page, *s == '_' ? "\\-" : (char[]){*s, '\0'});
-        buf_printf(&manual->page, " \" %s\"\n", option_table[i].argument);
+        if (*option_table[i].argument)
+            buf_printf(&manual->page, " \" %s\"", option_table[i].argument);
+        buf_putc(&manual->page, '\n');
         put_text(&manual->page, option_table[i].help);
         buf_putc(&manual->page, '\n');
     }
@@ -79,6 +81,8 @@ static const char *type_text(enum option_type type)
         return "duration";
     case OPTION_COUNT:
         return "number";
+    case OPTION_BOOL:
+        return "boolean";
     }
     return "";
 }

@@ -63,7 +63,7 @@ bool query_is_delisted(const struct query *query, size_t file);
 /* "868 MB" with `separator` " ", "2.6 GB"; "~868 MB" as a listing rounds it; "?" when nobody says.
  */
 void query_write_size(const struct query *query, size_t file, const char *separator,
-                       struct buf *to);
+                      struct buf *to);
 /* The lines of `text` as a JSON array of strings. */
 void query_write_lines(const char *text, struct buf *to);
 /* Prints, and gives the exit code back unless that failed. Control bytes, which a mirror may have

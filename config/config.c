@@ -473,7 +473,11 @@ int config_parse_flags(int argc, char **argv, struct config_request *request)
         const struct option_row *option = find_flag(flag, len);
         if (!option && !is_file)
             return refuse_argument(request, flag, len);
-        const char *value = flag[len] ? flag + len + 1 : i + 1 < argc ? argv[++i] : NULL;
+        bool is_bool = option && option->type == OPTION_BOOL;
+        const char *value = flag[len]      ? flag + len + 1
+                            : is_bool      ? "true"
+                            : i + 1 < argc ? argv[++i]
+                                           : NULL;
         if (!value)
             return refuse(request, flag, "needs a value");
         if (is_file) {
@@ -561,7 +565,8 @@ void config_usage(FILE *to)
     for (size_t i = 0; i < option_count; i++) {
         char name[64], flag[96];
         flag_name(option_table[i].key, name, sizeof name);
-        (void)snprintf(flag, sizeof flag, "%s %s", name, option_table[i].argument);
+        const char *argument = option_table[i].argument;
+        (void)snprintf(flag, sizeof flag, "%s%s%s", name, *argument ? " " : "", argument);
         (void)fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
     }
     (void)fputs(

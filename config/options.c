@@ -125,6 +125,11 @@ const struct option_row option_table[] = {
      "A first page is then answered with what there is; those that are late complete it. A mirror "
      "of which no byte has come for so long is passed over for a while.",
      true},
+    {"offline", OPTION_BOOL, MEMBER(engine.offline), 0, 0, NULL, "",
+     "serve what is held, and never ask a mirror",
+     "Pages list exactly the files that are held, and folders. No name is resolved and no "
+     "connection is made.",
+     true},
     {"connect_timeout", OPTION_DURATION, MEMBER(engine.connect_timeout_ms), 10, 60 * SECOND_MS,
      NULL, "TIME", "longest wait for a connection to a mirror", NULL, true},
     {"stall_timeout", OPTION_DURATION, MEMBER(engine.stall_timeout_ms), 10, 600 * SECOND_MS, NULL,
@@ -263,6 +268,17 @@ static const struct {
               {"warning", LOG_LEVEL_WARNING},
               {"info", LOG_LEVEL_INFO},
               {"debug", LOG_LEVEL_DEBUG}};
+
+static const char not_a_bool[] = "not true or false";
+
+static const char *set_bool(const char *text, bool *to)
+{
+    bool yes = strcmp(text, "true") == 0;
+    if (!yes && strcmp(text, "false") != 0)
+        return not_a_bool;
+    *to = yes;
+    return NULL;
+}
 
 static const char *set_level(const char *text, enum log_level *to)
 {
@@ -421,6 +437,8 @@ int option_set_text(const struct option_row *option, const char *text, struct co
             set_number(option, digits ? parse_amount(text, size_units) : -1, to, not_a_number),
             ret_why);
     }
+    case OPTION_BOOL:
+        return wrong(set_bool(text, to), ret_why);
     case OPTION_LEVEL:
         return wrong(set_level(text, to), ret_why);
     }
@@ -442,6 +460,8 @@ static const char *needed_type(enum option_type type)
         return not_a_duration;
     case OPTION_COUNT:
         return not_a_number;
+    case OPTION_BOOL:
+        return "must be true or false";
     }
     return "";
 }
@@ -456,7 +476,12 @@ int option_set_node(const struct option_row *option, const struct toml_node *nod
         return set_list(option, NULL, node, to, ret_why);
     if (type == TOML_INTEGER && takes_integers)
         return wrong(set_number(option, toml_integer(node), to, "must not be negative"), ret_why);
-    if (type == TOML_STRING && option->type != OPTION_LIST && option->type != OPTION_COUNT)
+    if (type == TOML_BOOLEAN && option->type == OPTION_BOOL) {
+        *(bool *)to = toml_boolean(node);
+        return 0;
+    }
+    if (type == TOML_STRING && option->type != OPTION_LIST && option->type != OPTION_COUNT &&
+        option->type != OPTION_BOOL)
         return option_set_text(option, toml_string(node), config, ret_why);
     return wrong(needed_type(option->type), ret_why);
 }
@@ -526,6 +551,9 @@ void option_write(const struct option_row *option, const struct config *config, 
         break;
     case OPTION_COUNT:
         buf_printf(to, "%d", *(const int *)at);
+        break;
+    case OPTION_BOOL:
+        buf_puts(to, *(const bool *)at ? "true" : "false");
         break;
     case OPTION_LEVEL:
         option_write_string(to, level_name(*(const enum log_level *)at));

@@ -21,6 +21,7 @@ enum option_type {
     OPTION_SIZE,     /* int64_t, bytes: "200GB", "5GiB", 4096 */
     OPTION_DURATION, /* int, milliseconds: "250ms", "5s", "10min", "2h", "30d" */
     OPTION_COUNT,    /* int */
+    OPTION_BOOL,     /* bool: true, false; its flag needs no value */
     OPTION_LEVEL     /* enum log_level */
 };
 

@@ -34,8 +34,8 @@ void control_doctor(struct engine *engine, const struct control_request *request
     AUTO(diagnosis_free) struct diagnosis *x = NULL;
     const char *project = request->words[2];
     struct diagnose_options options = {.index = request->words[1],
-                                      .project = *project ? project : NULL,
-                                      .limit_ms = CONTROL_DOCTOR_MS};
+                                       .project = *project ? project : NULL,
+                                       .limit_ms = CONTROL_DOCTOR_MS};
     struct findings findings = {.error = 0};
     int r = engine_diagnose(engine, &options, stop, &x);
 

@@ -96,7 +96,7 @@ static int open_trial(const char *dir)
 /* -------------------------------------------------------------------- room */
 
 static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
-                         struct findings *to)
+                          struct findings *to)
 {
     char free_text[FINDINGS_SIZE_TEXT], limit[FINDINGS_SIZE_TEXT], total_text[FINDINGS_SIZE_TEXT];
     struct statvfs fs;

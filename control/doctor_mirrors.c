@@ -212,7 +212,7 @@ static void diagnose_mirror(const struct diagnosed *x, struct findings *to)
 
 /* Of all of an origin's mirrors that listed something. */
 static void diagnose_digests(const struct diagnosis *x, const struct origin *origin,
-                            struct findings *to)
+                             struct findings *to)
 {
     size_t files = 0, digests = 0;
 

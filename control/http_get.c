@@ -146,7 +146,7 @@ static int talk(const struct url *url, const char *target, const char *accept, i
 }
 
 int http_get_within(const char *base_url, const char *target, const char *accept, int timeout_s,
-                   int *ret_status, struct buf *ret_body)
+                    int *ret_status, struct buf *ret_body)
 {
     struct url url;
     int r = url_parse(base_url, &url);
@@ -161,7 +161,7 @@ int http_get_within(const char *base_url, const char *target, const char *accept
 }
 
 int http_get(const char *base_url, const char *target, const char *accept, int *ret_status,
-            struct buf *ret_body)
+             struct buf *ret_body)
 {
     return http_get_within(base_url, target, accept, HTTP_GET_TIMEOUT_S, ret_status, ret_body);
 }

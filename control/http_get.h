@@ -15,11 +15,11 @@ enum { HTTP_GET_MAX_BYTES = 128 << 20, HTTP_GET_TIMEOUT_S = 60 };
  * ERROR_NO_MEMORY, ERROR_BAD_REQUEST (no http URL).
  */
 int http_get(const char *base_url, const char *target, const char *accept, int *ret_status,
-            struct buf *ret_body);
+             struct buf *ret_body);
 
 /* The same, but no silence longer than timeout_s is waited out. */
 int http_get_within(const char *base_url, const char *target, const char *accept, int timeout_s,
-                   int *ret_status, struct buf *ret_body);
+                    int *ret_status, struct buf *ret_body);
 
 /* The URL under which clients on this machine reach what listens on `address` ("0.0.0.0:8503"):
  * free() it; NULL when out of memory. */

@@ -384,9 +384,9 @@ static int prepare(struct look *look, const struct origins *origins, struct diag
             struct diagnosed *to = &x->list[x->count];
             struct probe *p = &look->probes[x->count++];
             *to = (struct diagnosed){.origin = origin,
-                                    .mirror = &origin->mirrors[m],
-                                    .project = project_of(origin, channel, look->options->project),
-                                    .rate_bytes_s = -1};
+                                     .mirror = &origin->mirrors[m],
+                                     .project = project_of(origin, channel, look->options->project),
+                                     .rate_bytes_s = -1};
             *p = (struct probe){.look = look, .to = to, .channel = channel};
         }
     return 0;
@@ -398,7 +398,8 @@ static void begin(struct probe *p)
     if (p->channel) /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each probe has one */
         to->page = mirror_page_url(to->mirror, p->channel, to->project);
     if (to->page)
-        p->page = listing_answer_new(p->look->engine, NULL, to->origin, to->mirror, to->page, false);
+        p->page =
+            listing_answer_new(p->look->engine, NULL, to->origin, to->mirror, to->page, false);
     if (p->page)
         start(p, PROBE_LISTING, to->page);
     else
@@ -439,7 +440,7 @@ void diagnosis_free(struct diagnosis *x)
 }
 
 int engine_diagnose(struct engine *e, const struct diagnose_options *options,
-                   const _Atomic bool *stop, struct diagnosis **ret)
+                    const _Atomic bool *stop, struct diagnosis **ret)
 {
     struct diagnosis *x = calloc(1, sizeof(*x));
     struct look look = {.engine = e, .options = options, .stop = stop};

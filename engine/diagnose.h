@@ -2,9 +2,9 @@
 #pragma once
 /*
  * A look at every mirror and folder, for `wheelyard doctor`. Of a mirror: one page, and of one
- * wheel that it lists a HEAD and a range of DIAGNOSE_BYTES at most. Three requests each, all mirrors
- * at once, by the transfer thread with its proxy, CA and address rules. What comes is looked at and
- * forgotten: nothing of it enters pages, files or the budget.
+ * wheel that it lists a HEAD and a range of DIAGNOSE_BYTES at most. Three requests each, all
+ * mirrors at once, by the transfer thread with its proxy, CA and address rules. What comes is
+ * looked at and forgotten: nothing of it enters pages, files or the budget.
  *
  *     struct examination *x;
  *     r = engine_diagnose(engine, &options, stop, &x);         blocks: limit_ms at most, on a lane
@@ -32,8 +32,8 @@ struct diagnose_options {
 /* One request. */
 struct diagnosed_step {
     bool asked;
-    int status;                /* HTTP; 0: none came */
-    int error;                 /* 0: all is as it should be */
+    int status;                 /* HTTP; 0: none came */
+    int error;                  /* 0: all is as it should be */
     char detail[DIAGNOSE_TEXT]; /* of an error, for people */
     char host[DIAGNOSE_TEXT];   /* who answered in the end, after redirects; "" */
     int64_t took_ms;
@@ -48,11 +48,11 @@ struct diagnosed {
     char *file; /* of a listed wheel at this mirror; NULL: none */
     /* ERROR_GONE: the mirror has no such page; ERROR_BAD_LISTING: that is none. */
     struct diagnosed_step listing, head, range;
-    size_t file_count, digest_count;    /* of the listing; with a SHA-256 */
-    size_t elsewhere_count;             /* files that lie nowhere in the origin; */
+    size_t file_count, digest_count;     /* of the listing; with a SHA-256 */
+    size_t elsewhere_count;              /* files that lie nowhere in the origin; */
     char elsewhere_hosts[DIAGNOSE_TEXT]; /* where: "https://h/", ... quoted */
-    int64_t rate_bytes_s;               /* of the range; -1: too little came to tell */
-    int64_t skew_s;                     /* its clock less ours */
+    int64_t rate_bytes_s;                /* of the range; -1: too little came to tell */
+    int64_t skew_s;                      /* its clock less ours */
     bool has_clock;
     bool is_out; /* for wrong bytes: nobody is sent there */
     char last_error[DIAGNOSE_TEXT];
@@ -72,5 +72,5 @@ struct diagnosis {
 
 /* ERROR_STOPPING when *stop is set. */
 int engine_diagnose(struct engine *engine, const struct diagnose_options *options,
-                   const _Atomic bool *stop, struct diagnosis **ret);
+                    const _Atomic bool *stop, struct diagnosis **ret);
 void diagnosis_free(struct diagnosis *diagnosis); /* NULL is legal */

@@ -13,12 +13,12 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "engine/events.h"
+#include "engine/files/eviction.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
 #include "engine/files/marks.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
-#include "engine/files/eviction.h"
 #include "engine/files/scrub.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/channels.h"
@@ -77,6 +77,7 @@ static int start_fetcher(struct engine *e)
         .ca_file = e->options.ca_file,
         .allowed = (const char *const *)allowed,
         .pool = e->slabs,
+        .offline = e->options.offline,
         .connect_timeout_ms = e->options.connect_timeout_ms,
         .stall_timeout_ms = e->options.stall_timeout_ms,
         .page_timeout_ms = SOURCE_MOST_MS,

@@ -52,5 +52,7 @@ int engine_refresh_status(struct engine *engine, struct waiter *waiter);
 /* Appends the members of /-/status that are the engine's, ready to stand between braces, as they
  * were at the last refresh or tick (250 ms). Any thread. */
 void engine_write_status(struct engine *engine, struct buf *to);
+/* Whether it never asks a mirror. Any thread. */
+bool engine_is_offline(const struct engine *engine);
 /* Whether port-independent start is done (catalogue open). */
 bool engine_is_ready(struct engine *engine);

@@ -9,9 +9,9 @@
 #include "engine/loop/loop.h"
 #include "engine/metadata/metadata.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
-#include "engine/pages/page_entry.h"
 
 static void file_begun(struct engine *e, const struct origin *origin, const char *path,
                        bool is_vouched)

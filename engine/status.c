@@ -147,6 +147,11 @@ int engine_refresh_status(struct engine *e, struct waiter *waiter)
                                                                                      : 0;
 }
 
+bool engine_is_offline(const struct engine *e)
+{
+    return e->options.offline;
+}
+
 void engine_write_status(struct engine *e, struct buf *to)
 {
     pthread_mutex_lock(&e->status_lock);

@@ -113,7 +113,7 @@ static void *banner_main(void *arg)
 }
 
 int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
-                   struct announce **ret)
+                 struct announce **ret)
 {
     struct announce *announce = calloc(1, sizeof(*announce));
     if (!announce)

@@ -20,6 +20,6 @@ void banner_clients(const char *address, const struct origins *origins, FILE *to
 /* Asks for a page of the example index and one of PyPI, on a thread of its own; says so on `to`
  * when mirrors answered neither. */
 int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
-                   struct announce **ret);
+                 struct announce **ret);
 /* After engine_stop, which ends its waits. NULL is legal. */
 void banner_free(struct announce *announce);

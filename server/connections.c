@@ -57,7 +57,8 @@ unsigned connections_share(unsigned connections, bool is_loopback)
 /* ------------------------------------------------------------------ addresses */
 
 /* Under the lock, as what follows. NULL where there is none, or no memory for one. */
-static struct peer_address *address_find(struct connections *connections, const struct sockaddr *address)
+static struct peer_address *address_find(struct connections *connections,
+                                         const struct sockaddr *address)
 {
     struct in6_addr key;
     struct peer_address *found = NULL;
@@ -66,7 +67,8 @@ static struct peer_address *address_find(struct connections *connections, const 
     return found;
 }
 
-static struct peer_address *address_add(struct connections *connections, const struct sockaddr *address)
+static struct peer_address *address_add(struct connections *connections,
+                                        const struct sockaddr *address)
 {
     struct peer_address *new = calloc(1, sizeof(*new));
     if (!new || !connection_key(address, &new->key)) {
@@ -75,8 +77,8 @@ static struct peer_address *address_add(struct connections *connections, const s
     }
     new->limit = connections->options.client_limit;
     if (!new->limit)
-        new->limit =
-            connections_share(connections->options.connections, connection_address_is_loopback(address));
+        new->limit = connections_share(connections->options.connections,
+                                       connection_address_is_loopback(address));
     HASH_ADD(hh, connections->addresses, key, sizeof(new->key), new);
     return new;
 }
@@ -107,7 +109,7 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
 /* ------------------------------------------------------------------ guests */
 
 void connections_enter(struct connections *connections, struct peer *peer, int fd,
-                  const struct sockaddr *address)
+                       const struct sockaddr *address)
 {
     *peer = (struct peer){.fd = fd, .state = WAITING, .since_ms = clock_monotonic_ms()};
     pthread_mutex_lock(&connections->lock);
@@ -134,7 +136,8 @@ void connections_leave(struct connections *connections, struct peer *peer)
     pthread_mutex_unlock(&connections->lock);
 }
 
-void connections_watch(struct connections *connections, struct peer *peer, bool (*is_lost)(void *arg), void *arg)
+void connections_watch(struct connections *connections, struct peer *peer,
+                       bool (*is_lost)(void *arg), void *arg)
 {
     pthread_mutex_lock(&connections->lock);
     peer->is_lost = is_lost;
@@ -208,7 +211,8 @@ static void *connections_run(void *cls)
         tick_ms = TICK_MAX_MS;
     pthread_mutex_lock(&connections->lock);
     while (!connections->is_stopping) {
-        (void)thread_wait_until(&connections->stopped, &connections->lock, clock_monotonic_ms() + tick_ms);
+        (void)thread_wait_until(&connections->stopped, &connections->lock,
+                                clock_monotonic_ms() + tick_ms);
         sweep(connections, clock_monotonic_ms());
     }
     pthread_mutex_unlock(&connections->lock);

@@ -53,14 +53,15 @@ void connections_free(struct connections *connections); /* NULL is legal */
 bool connections_admits(struct connections *connections, const struct sockaddr *address);
 /* `address` NULL: not counted. */
 void connections_enter(struct connections *connections, struct peer *peer, int fd,
-                  const struct sockaddr *address);
+                       const struct sockaddr *address);
 void connections_leave(struct connections *connections, struct peer *peer);
 
-/* Until connections_unwatch `is_lost` is asked about once a second, on another thread; true drops the
- * guest: for what MHD would wait for in vain. */
-void connections_watch(struct connections *connections, struct peer *peer, bool (*is_lost)(void *arg),
-                  void *arg);
-void connections_unwatch(struct connections *connections, struct peer *peer); /* also when not watched */
+/* Until connections_unwatch `is_lost` is asked about once a second, on another thread; true drops
+ * the guest: for what MHD would wait for in vain. */
+void connections_watch(struct connections *connections, struct peer *peer,
+                       bool (*is_lost)(void *arg), void *arg);
+void connections_unwatch(struct connections *connections,
+                         struct peer *peer); /* also when not watched */
 
 void peer_asks(struct peer *peer);
 void peer_is_served(struct peer *peer);

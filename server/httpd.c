@@ -30,8 +30,8 @@
 #include "base/port.h"
 #include "base/thread.h"
 #include "server/claims.h"
-#include "server/file_reply.h"
 #include "server/connections.h"
+#include "server/file_reply.h"
 #include "server/home.h"
 #include "server/indexes.h"
 #include "server/listener.h"
@@ -269,7 +269,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
         if (!newcomer)
             return;
         atomic_fetch_add(&httpd->newcomers, 1);
-        connections_enter(httpd->connections, &newcomer->peer, connection_fd(mhd), connection_address(mhd));
+        connections_enter(httpd->connections, &newcomer->peer, connection_fd(mhd),
+                          connection_address(mhd));
         *socket_context = newcomer;
         return;
     }

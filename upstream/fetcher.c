@@ -39,6 +39,7 @@ struct retired {
 struct fetcher {
     struct transfer_setup setup;
     struct retired *retired; /* lock */
+    bool offline;
     bool has_curl;
     bool has_thread;
     pthread_t thread;
@@ -80,6 +81,8 @@ uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *requ
     uint64_t id = ++fetcher->last_id;
     if (r == 0 && fetcher->closed)
         r = ERROR_STOPPING;
+    else if (r == 0 && fetcher->offline)
+        r = ERROR_UNREACHABLE;
     if (r == 0) {
         t->id = id;
         HASH_ADD(hh, fetcher->by_id, id, sizeof(t->id), t);
@@ -91,7 +94,7 @@ uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *requ
         return id;
     }
     transfer_free(t);
-    sink->on_done(context, r, error_text(r));
+    sink->on_done(context, r, r == ERROR_UNREACHABLE ? "offline" : error_text(r));
     return id;
 }
 
@@ -308,6 +311,7 @@ int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return ERROR_NO_MEMORY;
     fetcher->has_curl = true;
+    fetcher->offline = options->offline;
     int r = fill_setup(&fetcher->setup, options);
     if (r < 0)
         return r;

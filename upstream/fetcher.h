@@ -53,6 +53,7 @@ struct fetcher_options {
     /* "host:port" or "[v6]:port" that may be loopback or private; NULL-terminated, or NULL */
     const char *const *allowed;
     struct slab_pool *pool; /* the fetcher becomes its observer */
+    bool offline; /* every request ends in ERROR_UNREACHABLE at once: no socket, no name */
     int connect_timeout_ms; /* DNS + TCP + TLS */
     int stall_timeout_ms;   /* no byte for so long (while not paused by us): ERROR_TIMEOUT */
     int starved_timeout_ms; /* no slab to receive into for so long: ERROR_NO_MEMORY; 0: a minute */
@@ -121,8 +122,8 @@ int fetcher_new(const struct fetcher_options *options, struct fetcher **ret);
 /* Replaces `allowed`, for requests and redirects from now on. ERROR_CONFIG, ERROR_NO_MEMORY:
  * nothing changes. Any thread. */
 int fetcher_allow(struct fetcher *fetcher, const char *const *allowed);
-/* Ids are never 0 and never come again. Out of memory, or called after fetcher_stop: on_done is
- * called on the caller's thread before this returns. */
+/* Ids are never 0 and never come again. Out of memory, offline, or called after fetcher_stop:
+ * on_done is called on the caller's thread before this returns. */
 uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *request,
                        const struct fetch_sink *sink, void *context);
 void fetcher_cancel(struct fetcher *fetcher, uint64_t id); /* unknown ids are ignored */

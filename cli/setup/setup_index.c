@@ -52,7 +52,7 @@ static int probe(const char *base, const char *index)
 
     buf_init(&body, HTTP_GET_MAX_BYTES);
     if (!target || http_get_within(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S,
-                                  &status, &body))
+                                   &status, &body))
         return -1;
     return status == 400 ? 0 : status < 500 ? 1 : -1;
 }

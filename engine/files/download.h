@@ -2,8 +2,8 @@
 #pragma once
 /*
  * A flight in the real world: the state machine of engine/flight/flight.h with its board, its
- * partial and its transfers. downloads.c carries out commands, receive.c moves bytes. Everything here
- * belongs to the flight thread, but for what struct feed marks otherwise.
+ * partial and its transfers. downloads.c carries out commands, receive.c moves bytes. Everything
+ * here belongs to the flight thread, but for what struct feed marks otherwise.
  */
 #include "base/digest.h"
 #include "engine/claims/claim_set.h"
@@ -22,7 +22,7 @@ struct download {
     struct entry *entry;         /* NULL when over */
     char *path;                  /* of the file; also when over */
     const struct origin *origin; /* its mirrors' places are what bits and numbers of mirrors mean */
-    struct progress *progress;         /* NULL between a failure and the next reader */
+    struct progress *progress;   /* NULL between a failure and the next reader */
     struct lane *writer;         /* that writes the partial */
     struct partial *partial;
     struct extents present;    /* what is written in it */

@@ -5,8 +5,8 @@
  * the disk counts: blobs once, however many paths name them, and partials by what is reserved for
  * them or written, whether they are being fetched or left over.
  *
- *     eviction_hold(engine, sha256, bytes) ... eviction_drop(engine, sha256)     a path names that blob
- *     if (eviction_make(engine, more, flying)) ...                            room for a newcomer
+ *     eviction_hold(engine, sha256, bytes) ... eviction_drop(engine, sha256)     a path names that
+ * blob if (eviction_make(engine, more, flying)) ...                            room for a newcomer
  *
  * Evidence goes first, then what nobody has used for longest: blobs, and partials that nobody
  * fetches. What is pinned stays, and what is being read or fetched. A blob is unlinked, never
@@ -32,9 +32,9 @@ void eviction_drop(struct engine *engine, const char *sha256);
 /* What belongs to an origin that is not configured now: it stays for when it is, but is counted and
  * goes like all else. A blob by its digest, or a partial by its name. */
 int eviction_add_stray_blob(struct engine *engine, const char *sha256, int64_t allocated_bytes,
-                         int64_t used_s);
-int eviction_add_stray_partial(struct engine *engine, const char *name, int64_t allocated_bytes,
                             int64_t used_s);
+int eviction_add_stray_partial(struct engine *engine, const char *name, int64_t allocated_bytes,
+                               int64_t used_s);
 
 /* How many paths have these bytes. */
 unsigned eviction_paths(const struct engine *engine, const char *sha256);

@@ -11,10 +11,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/files.h"
-#include "engine/files/download.h"
+#include "engine/files/held_versions.h"
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
 #include "engine/files/reading.h"
@@ -222,8 +223,8 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
-                 "what was kept is not %s%s: in quarantine",
-                 str_is_sha256(expected) ? "sha256 " : "", expected);
+                  "what was kept is not %s%s: in quarantine",
+                  str_is_sha256(expected) ? "sha256 " : "", expected);
     if (eviction_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
         evidence_forget(e, entry->sha256);
@@ -276,9 +277,9 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
 struct open_job {
     struct job job;
     struct engine *engine;
-    struct entry *entry; /* fresh: its flight begins; else NULL */
+    struct entry *entry;       /* fresh: its flight begins; else NULL */
     struct progress *progress; /* of an entry that is being opened already, or: */
-    char *failed;        /* the path of one that has failed and is to be tried again; else NULL */
+    char *failed; /* the path of one that has failed and is to be tried again; else NULL */
     enum file_use use;
     char *via;
     bool refresh;
@@ -291,7 +292,8 @@ static void try_again(struct open_job *o)
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, o->progress->origin->name, o->failed);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!entry || !entry->is_failed || !entry->progress || entry->progress->state != PROGRESS_CLOSED) {
+    if (!entry || !entry->is_failed || !entry->progress ||
+        entry->progress->state != PROGRESS_CLOSED) {
         progress_close(o->progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
         return;
     }
@@ -426,7 +428,7 @@ static bool is_decided(void *arg)
 
 /* A board that is known, failed or hands over to a pass. */
 static int from_progress(struct engine *e, struct progress *progress, int state,
-                      const struct file_query *query, struct file **ret)
+                         const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.size = progress->size, .etag = progress->etag};
     bool closed = state == PROGRESS_CLOSED;
@@ -508,6 +510,26 @@ static int refuse_origin(struct engine *e, const struct file_query *query, struc
     return files_refuse(e, OUTCOME_NO_FILE, detail, query, ret);
 }
 
+/* Whether the cache has all of it. */
+static bool is_held(struct engine *e, const struct file_query *query)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    const struct entry *entry = files_find(e->files, query->origin, query->path);
+    bool held = entry && entry->sha256[0];
+    pthread_rwlock_unlock(&e->files->lock);
+    return held;
+}
+
+static int refuse_missing(struct engine *e, const struct file_query *query, struct file **ret)
+{
+    static const char why[] = "not in the cache, and wheelyard is offline; ";
+    char detail[FILE_DETAIL];
+    str_copy(detail, sizeof(detail), why);
+    held_versions_write(e, query->origin, query->path, detail + strlen(why),
+                        sizeof(detail) - strlen(why));
+    return files_refuse(e, OUTCOME_NO_FILE, detail, query, ret);
+}
+
 int files_open(struct engine *e, const struct file_query *query, struct waiter *waiter,
                struct file **ret)
 {
@@ -516,13 +538,15 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
         return files_refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
+    if (e->options.offline && !is_held(e, query))
+        return refuse_missing(e, query, ret);
     struct file_query again = *query;
     for (int tries = 0; tries < 8; tries++, query = &again) {
         struct found found = {0};
         if (e->stopping)
             return files_refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, query, &found);
-        if (found.look_due)
+        if (found.look_due && !e->options.offline)
             renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
         if (is_over(found.progress, query))

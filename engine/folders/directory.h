@@ -51,7 +51,7 @@ int directory_file(struct engine *engine, const struct origin *origin,
 /* What there is to be said of an origin's folder. Any thread. */
 struct diagnosed_folder;
 void directory_diagnose(struct engine *engine, const struct origin *origin,
-                       struct diagnosed_folder *ret);
+                        struct diagnosed_folder *ret);
 
 /* ---- on the flight thread */
 /* What the folder lists, as a source; an origin that has none is a mistake of the caller's. */

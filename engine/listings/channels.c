@@ -385,6 +385,8 @@ int channels_look(struct engine *e, const struct origin *origin, const char *cha
     struct channels *all = e->channels;
     struct awaited a = {all, origin->name, channel};
     *ret = CHANNEL_UNKNOWN;
+    if (e->options.offline) /* there is nobody to ask */
+        return 0;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
     bool known = c && (c->state == CHANNEL_THERE || clock_monotonic_ms() < c->until_ms);

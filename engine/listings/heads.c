@@ -138,12 +138,12 @@ static void keep_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
     const struct catalogue_first_seen s = {.origin = q->origin,
-                                         .path = q->path,
-                                         .project = q->project,
-                                         .first_s = q->asked_s,
-                                         .asked_s = q->asked_s,
-                                         .modified_s = q->modified_s,
-                                         .size = q->size};
+                                           .path = q->path,
+                                           .project = q->project,
+                                           .first_s = q->asked_s,
+                                           .asked_s = q->asked_s,
+                                           .modified_s = q->modified_s,
+                                           .size = q->size};
     int r = catalogue_put_first_seen(q->engine->catalogue, &s);
     if (r)
         log_warning("catalogue: cannot store date and size of %s: %s", q->path, error_text(r));

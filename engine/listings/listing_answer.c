@@ -27,8 +27,9 @@ const char *listing_answer_accept(const struct mirror *mirror)
                                            "text/html;q=0.1";
 }
 
-struct listing_answer *listing_answer_new(struct engine *e, struct source *source, const struct origin *origin,
-                            const struct mirror *mirror, const char *page, bool is_list)
+struct listing_answer *listing_answer_new(struct engine *e, struct source *source,
+                                          const struct origin *origin, const struct mirror *mirror,
+                                          const char *page, bool is_list)
 {
     struct listing_answer *r = calloc(1, sizeof(*r));
     if (!r)

@@ -7,8 +7,8 @@
  */
 #include "base/buf.h"
 #include "base/digest.h"
-#include "engine/listings/sources.h"
 #include "engine/listings/shrink_guard.h"
+#include "engine/listings/sources.h"
 #include "engine/loop/memory.h"
 #include "engine/mirrors/origins.h"
 #include "index/changes.h"
@@ -65,8 +65,8 @@ const char *listing_answer_accept(const struct mirror *mirror);
 
 /* NULL when out of memory. `page` must live as long as the receipt; `source` is for who made it. */
 struct listing_answer *listing_answer_new(struct engine *engine, struct source *source,
-                            const struct origin *origin, const struct mirror *mirror,
-                            const char *page, bool is_list);
+                                          const struct origin *origin, const struct mirror *mirror,
+                                          const char *page, bool is_list);
 void listing_answer_free(struct listing_answer *listing_answer);
 
 /* What the catalogue has stored, and what a mirror's answer says: for catalogue_get_listing and a
@@ -87,4 +87,5 @@ int listing_answer_parse(struct listing_answer *listing_answer); /* its body is 
 bool listing_answer_says_missing(const struct listing_answer *listing_answer);
 /* Stores what was fetched, or only that the mirror confirms it; takes over and frees. `origin` is
  * the configuration's. */
-void listing_answer_keep(struct listing_answer *listing_answer, const char *origin, bool confirm_only);
+void listing_answer_keep(struct listing_answer *listing_answer, const char *origin,
+                         bool confirm_only);

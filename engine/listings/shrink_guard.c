@@ -29,7 +29,8 @@ void shrink_guard_look(const struct listing *l, struct shrink_guard_facts *ret)
     *ret = facts;
 }
 
-static bool is_doubted_shrink(const struct shrink_guard_facts *good, const struct shrink_guard_facts *fresh)
+static bool is_doubted_shrink(const struct shrink_guard_facts *good,
+                              const struct shrink_guard_facts *fresh)
 {
     if (!good)
         return fresh->is_cut;
@@ -39,7 +40,7 @@ static bool is_doubted_shrink(const struct shrink_guard_facts *good, const struc
 }
 
 bool shrink_guard_holds(struct shrink_guard *s, const struct shrink_guard_facts *good,
-                   const struct shrink_guard_facts *fresh, int64_t now_ms)
+                        const struct shrink_guard_facts *fresh, int64_t now_ms)
 {
     if (!is_doubted_shrink(good, fresh)) {
         *s = (struct shrink_guard){0};

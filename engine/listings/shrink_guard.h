@@ -33,7 +33,7 @@ struct shrink_guard_facts {
 
 struct shrink_guard {
     struct shrink_guard_facts facts; /* what the mirror says instead of the good listing */
-    unsigned times;             /* how often; 0: nothing is suspected */
+    unsigned times;                  /* how often; 0: nothing is suspected */
     int64_t since_ms, last_ms;
 };
 
@@ -44,4 +44,4 @@ void shrink_guard_look(const struct listing *listing, struct shrink_guard_facts 
  * is none: then only a cut page is suspected, which may be shown but not believed. False forgets
  * every suspicion. */
 bool shrink_guard_holds(struct shrink_guard *shrink_guard, const struct shrink_guard_facts *good,
-                   const struct shrink_guard_facts *fresh, int64_t now_ms);
+                        const struct shrink_guard_facts *fresh, int64_t now_ms);

@@ -26,7 +26,8 @@ enum {
 
 static struct listing_answer *make_listing_answer(struct source *s)
 {
-    struct listing_answer *r = listing_answer_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
+    struct listing_answer *r =
+        listing_answer_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
     if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
         r->had = s->facts.count;
     if (r && s->listing && !s->is_list)
@@ -69,7 +70,7 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
                    r->facts.is_cut ? ", and ends in the middle" : "");
     log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
     problems_note(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
-                 good ? "what was known stays" : "shown until there is better");
+                  good ? "what was known stays" : "shown until there is better");
     return true;
 }
 
@@ -150,7 +151,7 @@ static void note_failure(struct source *s, const struct listing_answer *r)
         problems_note(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
     else if (r->error == ERROR_BAD_LISTING)
         problems_note(e, "bad-listing", s->origin->name, s->page,
-                     "%s answered with a page that lists nothing", name);
+                      "%s answered with a page that lists nothing", name);
     if (s->is_silent) /* that counts already */
         return;
     fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
@@ -222,10 +223,24 @@ void source_write_progress(const struct source *s, char *to, size_t size)
                        length);
 }
 
+/* What is stored is all there will be; a page that is not stored lists nothing. */
+static void settle_offline(struct source *s)
+{
+    s->confirmed_ms = clock_monotonic_ms();
+    if (s->status)
+        return;
+    s->status = 404;
+    s->version = ++s->engine->sources->last_version;
+}
+
 /* Asks the mirror, unless it is backing off and another may answer. */
 void source_try_fetch(struct source *s, bool alone)
 {
     struct engine *e = s->engine;
+    if (e->options.offline) {
+        settle_offline(s);
+        return;
+    }
     int64_t now_ms = clock_monotonic_ms();
     size_t number = mirrors_number(e, s->origin, s->mirror);
     if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {

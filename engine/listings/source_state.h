@@ -19,17 +19,17 @@ struct source {
     char *key;
     enum source_state state;
     bool asked_catalogue, fetch_next;
-    bool wants_html;         /* JSON was refused */
-    bool fetch_alone;        /* ... even if the mirror is backing off */
-    bool is_forced;          /* the next fetch is to go past caches on the way */
-    bool has_row;            /* the catalogue knows the page */
-    int64_t fetch_ms;        /* when it began, or began to wait for its turn */
-    struct turn turn;        /* at the mirror */
-    struct turns *turns;     /* which it is of */
+    bool wants_html;                /* JSON was refused */
+    bool fetch_alone;               /* ... even if the mirror is backing off */
+    bool is_forced;                 /* the next fetch is to go past caches on the way */
+    bool has_row;                   /* the catalogue knows the page */
+    int64_t fetch_ms;               /* when it began, or began to wait for its turn */
+    struct turn turn;               /* at the mirror */
+    struct turns *turns;            /* which it is of */
     struct listing_answer *fetched; /* what comes of it; while SOURCE_FETCHING */
-    bool is_late;            /* others wait for it no longer */
-    bool is_silent;          /* it has not begun to answer, or has stopped: a failure */
-    bool is_probe;           /* nobody asked for it */
+    bool is_late;                   /* others wait for it no longer */
+    bool is_silent;                 /* it has not begun to answer, or has stopped: a failure */
+    bool is_probe;                  /* nobody asked for it */
     int status;
     struct listing_ref *listing;
     size_t listing_bytes;
@@ -45,7 +45,7 @@ struct source {
     bool has_lost_links; /* that is what `failure` says, behind the mirror's name */
     char failure[LISTING_ANSWER_DETAIL_BYTES];
     struct shrink_guard_facts facts; /* of the last good listing */
-    bool is_good;               /* there is one: it is stored, and not easily replaced */
+    bool is_good;                    /* there is one: it is stored, and not easily replaced */
     struct shrink_guard shrink_guard;
     UT_hash_handle hh;
 };

@@ -73,7 +73,7 @@ struct engine {
     struct marks *marks;         /* flight thread */
     struct evidences *evidences; /* flight thread */
     struct renewals *renewals;   /* flight thread */
-    struct eviction *eviction;         /* flight thread */
+    struct eviction *eviction;   /* flight thread */
     struct metadata *metadata;
     struct ranges *ranges;     /* flight thread */
     struct delisted *delisted; /* flight thread */

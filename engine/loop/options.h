@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* What an engine is told at its start, and how its answers end. */
+#include <stdbool.h>
 #include <stdint.h>
 
 struct origins;
@@ -17,6 +18,7 @@ struct engine_options {
     int64_t min_free;       /* bytes */
     int64_t page_memory;    /* bytes of built pages kept */
     int64_t max_memory;     /* bytes the process may have for itself, all in all */
+    bool offline;           /* no mirror is ever asked: pages list what is held, and folders */
     int listing_timeout_ms; /* how long a first publication waits for further mirrors */
     int page_refresh_ms;
     int connect_timeout_ms;

@@ -39,7 +39,7 @@ void problems_over(struct engine *e, const char *kind, const char *origin, const
 }
 
 bool problems_note(struct engine *e, const char *kind, const char *origin, const char *path,
-                  const char *format, ...)
+                   const char *format, ...)
 {
     if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
         return false;

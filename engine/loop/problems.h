@@ -7,10 +7,9 @@
 
 /* Whether it was not there before. */
 bool problems_note(struct engine *engine, const char *kind, const char *origin, const char *path,
-                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* It is not so any more. */
-void problems_over(struct engine *engine, const char *kind, const char *origin,
-                       const char *path);
+void problems_over(struct engine *engine, const char *kind, const char *origin, const char *path);
 /* Appends the member "problems". */
 void problems_write(struct engine *engine, struct buf *to);
 void problems_free(struct engine *engine);

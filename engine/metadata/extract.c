@@ -133,11 +133,11 @@ bool extract_start(struct engine *e, const struct origin *origin, const char *pa
         return false;
     }
     *m = (struct extract){.waiter.class = &waiter_class,
-                         .step.run = step_run,
-                         .engine = e,
-                         .origin = origin,
-                         .path = copy,
-                         .id = id};
+                          .step.run = step_run,
+                          .engine = e,
+                          .origin = origin,
+                          .path = copy,
+                          .id = id};
     struct extract **p = &e->metadata->queued;
     while (*p)
         p = &(*p)->next;

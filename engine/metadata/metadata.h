@@ -67,7 +67,7 @@ struct extract_result {
 };
 /* Begins; ends in one call of metadata_made, not before this returns. False: out of memory. */
 bool extract_start(struct engine *engine, const struct origin *origin, const char *path,
-                  uint64_t id);
+                   uint64_t id);
 /* Takes over what the result points to. */
 void metadata_made(struct engine *engine, const struct origin *origin, const char *path,
                    uint64_t id, struct extract_result *result);

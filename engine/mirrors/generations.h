@@ -29,7 +29,7 @@ size_t mirrors_number(const struct engine *engine, const struct origin *origin, 
 /* Whether the generation in force has that mirror. Flight thread. */
 bool mirrors_has(const struct engine *engine, size_t number);
 unsigned mirrors_of_origin(const struct engine *engine, const struct origin *origin,
-                             size_t ret_numbers[]);
+                           size_t ret_numbers[]);
 /* Whether all of an origin's mirrors are: then a probe is worth the wait when there is nothing. */
 bool mirrors_is_backing_off(const struct engine *engine, const struct origin *origin);
 /* Names of the mirrors whose bit is set, comma-separated. */

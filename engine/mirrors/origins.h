@@ -41,7 +41,8 @@ struct origin {
                         the origin has no channels */
     char **owns; /* patterns; NULL-terminated, never NULL; empty, and nothing of the next two: owns
                     what nobody else owns, if it is the last of its index */
-    bool owns_listed; /* owns what its mirrors list (engine/pages/project_list.h); `owns` is empty then */
+    bool owns_listed; /* owns what its mirrors list (engine/pages/project_list.h); `owns` is empty
+                         then */
     struct owns_in *owns_in; /* in addition to `owns` */
     size_t owns_in_count;
     struct mirror *mirrors;

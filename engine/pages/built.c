@@ -254,6 +254,7 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .made = b->made,
                                 .made_count = b->made_count,
                                 .makes_metadata = b->makes_metadata,
+                                .only_held = b->only_held,
                                 .held = held,
                                 .held_count = b->held_count,
                                 .is_heard = b->is_heard,

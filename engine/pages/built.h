@@ -58,6 +58,7 @@ struct build {
     bool official; /* hrefs of the origin's canonical site */
     unsigned up;   /* how many folders deeper than /simple/ the page stands */
     bool incomplete, makes_metadata, has_no_memory;
+    bool only_held; /* offline: what mirrors list does not count, only what we have */
     int max_age_s;
     struct delisted_file *held; /* see engine/pages/delisted.h */
     size_t held_count;

@@ -79,7 +79,7 @@ static void tell_dispute(struct build *b, const struct merge_file *f)
     if (!f->dispute)
         problems_over(b->engine, "digest-disputed", b->origin->name, f->path);
     else if (problems_note(b->engine, "digest-disputed", b->origin->name, f->path, "%s%s",
-                          f->dispute, f->is_disputed ? "" : " (the site is believed)"))
+                           f->dispute, f->is_disputed ? "" : " (the site is believed)"))
         log_warning("digest disputed path=%s/%s claims=\"%s\"", b->origin->name, f->path,
                     f->dispute);
 }

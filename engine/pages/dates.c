@@ -149,7 +149,8 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *s)
         b->sightings = list;
     }
     struct merge_first_seen *to = &b->sightings[b->first_seen_count];
-    *to = (struct merge_first_seen){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
+    *to =
+        (struct merge_first_seen){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
     if (!to->path)
         return ERROR_NO_MEMORY;
     b->first_seen_count++;
@@ -158,8 +159,8 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 
 void dates_recall(struct build *b)
 {
-    (void)catalogue_each_first_seen(b->engine->catalogue, b->origin->name, b->project, on_first_seen,
-                                  b);
+    (void)catalogue_each_first_seen(b->engine->catalogue, b->origin->name, b->project,
+                                    on_first_seen, b);
 }
 
 bool dates_is_new(const struct merge_file *f)
@@ -170,11 +171,11 @@ bool dates_is_new(const struct merge_file *f)
 void dates_store(struct build *b, const struct merge_file *f)
 {
     const struct catalogue_first_seen s = {.origin = b->origin->name,
-                                         .path = f->path,
-                                         .project = b->project,
-                                         .first_s = f->first_s,
-                                         .modified_s = -1,
-                                         .size = -1};
+                                           .path = f->path,
+                                           .project = b->project,
+                                           .first_s = f->first_s,
+                                           .modified_s = -1,
+                                           .size = -1};
     (void)catalogue_put_first_seen(b->engine->catalogue, &s);
 }
 

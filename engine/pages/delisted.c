@@ -335,8 +335,9 @@ static bool lists(const struct held_project *p, const char *channel)
     return false;
 }
 
-void delisted_add_names(struct build *b)
+void delisted_add_names(struct build *b, const struct origin *origin)
 {
+    const char *channel = origin->channels[0] ? channel_of(b) : "";
     const struct delisted *d = b->engine->delisted;
     char **known =
         realloc(b->known, (b->known_count + HASH_COUNT(d->projects) + 1) * sizeof(*known));
@@ -345,8 +346,9 @@ void delisted_add_names(struct build *b)
     b->known = known;
     for (const struct held_project *p = d->projects; p; p = p->hh.next) {
         const char *project = p->key + strlen(p->key) + 1;
-        if (strcmp(p->key, b->origin->name) != 0 || !lists(p, channel_of(b)) ||
-            !(b->origin->owns_listed || origin_owns(b->origin, b->channel, project)))
+        if (strcmp(p->key, origin->name) != 0 || !lists(p, channel) ||
+            !(origin->owns_listed || origin_owns_rest(origin) ||
+              origin_owns(origin, b->channel, project)))
             continue;
         b->known[b->known_count] = strdup(project);
         b->known_count += b->known[b->known_count] != NULL;
@@ -429,15 +431,15 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
     merge_file_view(&b->merge, m, &page);
     int64_t now_s = clock_real_s();
     f->row = (struct catalogue_listed){.origin = b->origin->name,
-                                        .project = b->project,
-                                        .path = f->path,
-                                        .channel = channel_of(b),
-                                        .requires_python = page.requires_python,
-                                        .upload_time = page.upload_time,
-                                        .upload_time_source = page.upload_time_source,
-                                        .yanked = page.yanked,
-                                        .yanked_reason = page.yanked_reason,
-                                        .first_s = now_s};
+                                       .project = b->project,
+                                       .path = f->path,
+                                       .channel = channel_of(b),
+                                       .requires_python = page.requires_python,
+                                       .upload_time = page.upload_time,
+                                       .upload_time_source = page.upload_time_source,
+                                       .yanked = page.yanked,
+                                       .yanked_reason = page.yanked_reason,
+                                       .first_s = now_s};
     if (m->is_kept) {
         f->row.upload_time = f->upload_time;
         f->row.upload_time_source = f->upload_time_source;

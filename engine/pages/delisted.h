@@ -49,8 +49,8 @@ uint64_t delisted_version(const struct engine *engine, const struct origin *orig
 /* ---- of a build */
 struct delisted_file;
 void delisted_begin(struct build *build);
-/* Names of projects of which we hold what the channel has listed. */
-void delisted_add_names(struct build *build);
+/* Names of projects of the origin of which we hold what the channel has listed. */
+void delisted_add_names(struct build *build, const struct origin *origin);
 void delisted_recall(struct build *build);
 /* What merge_project wants to know; free() it. NULL: out of memory. */
 struct merge_held *delisted_input(const struct build *build);
@@ -67,7 +67,7 @@ void delisted_write_status(struct engine *engine, struct buf *to);
 
 /* ---- between delisted.c and listed_row.c */
 void listed_row_look(struct engine *engine, const struct origin *origin, const char *channel,
-                  const char *path, const char *project);
+                     const char *path, const char *project);
 /* It was seen in that channel ("": none); if it is held, that counts. */
 void delisted_note(struct engine *engine, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s);

@@ -156,15 +156,15 @@ static void merge_run(struct job *job)
         merge_file_view(&l->merge, &l->merge.files[i], &f);
         l->is_seen = true;
         l->row = (struct catalogue_listed){.origin = l->origin->name,
-                                            .project = l->project,
-                                            .path = l->path,
-                                            .channel = l->channel,
-                                            .requires_python = f.requires_python,
-                                            .upload_time = f.upload_time,
-                                            .upload_time_source = f.upload_time_source,
-                                            .yanked = f.yanked,
-                                            .yanked_reason = f.yanked_reason,
-                                            .first_s = clock_real_s()};
+                                           .project = l->project,
+                                           .path = l->path,
+                                           .channel = l->channel,
+                                           .requires_python = f.requires_python,
+                                           .upload_time = f.upload_time,
+                                           .upload_time_source = f.upload_time_source,
+                                           .yanked = f.yanked,
+                                           .yanked_reason = f.yanked_reason,
+                                           .first_s = clock_real_s()};
     }
     if (!l->is_seen) {
         end(l);
@@ -188,8 +188,8 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *row)
 {
     struct look *l = context;
     if (strcmp(row->path, l->path) == 0)
-        l->first_seen = (struct merge_first_seen){l->path, row->first_s, row->asked_s, row->modified_s,
-                                              row->size};
+        l->first_seen = (struct merge_first_seen){l->path, row->first_s, row->asked_s,
+                                                  row->modified_s, row->size};
     return 0;
 }
 
@@ -230,7 +230,7 @@ static void look_run(struct job *job)
 }
 
 void listed_row_look(struct engine *e, const struct origin *origin, const char *channel,
-                  const char *path, const char *project)
+                     const char *path, const char *project)
 {
     struct look *l = calloc(1, sizeof(*l));
     if (!l)

@@ -315,6 +315,30 @@ static int fill_in_made(struct building *b)
     return 0;
 }
 
+/* Puts files that are not held behind those that are; the others' news follow them. */
+static int leave_out_missing(struct building *b)
+{
+    struct merge *m = b->merge;
+    struct merge_file *files = calloc(m->count + 1, sizeof(*files));
+    auto_free size_t *moved = calloc(m->count + 1, sizeof(*moved));
+    size_t held = 0, last = m->count;
+    if (!files || !moved) {
+        free(files);
+        return ERROR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        moved[i] = m->files[i].held ? held++ : --last;
+        files[moved[i]] = m->files[i];
+    }
+    for (size_t i = 0; i < m->news_count; i++)
+        m->news[i].file = moved[m->news[i].file];
+    free(m->files);
+    m->files = files;
+    m->all_count = m->count;
+    m->count = held;
+    return 0;
+}
+
 static const char *release_of(const struct merge_file *f)
 {
     return f->listed->version ? f->listed->version : "";
@@ -349,6 +373,8 @@ int merge_project(const struct merge_input *input, struct merge *ret)
         r = settle_digests(&b);
     if (r == 0)
         r = fill_in_made(&b);
+    if (r == 0 && input->only_held)
+        r = leave_out_missing(&b);
     if (r == 0)
         r = level_digests(&b);
     if (r == 0)
@@ -371,7 +397,7 @@ int merge_project(const struct merge_input *input, struct merge *ret)
 
 void merge_release(struct merge *m)
 {
-    for (size_t i = 0; i < m->count; i++) {
+    for (size_t i = 0; i < m->count || i < m->all_count; i++) {
         free(m->files[i].path);
         free(m->files[i].href);
     }

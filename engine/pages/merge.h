@@ -66,6 +66,7 @@ struct merge_input {
     int64_t now_s; /* since 1970: no date of a listing is believed to be later */
     const struct merge_made *made;
     size_t made_count;
+    bool only_held;      /* what is not held is left out */
     bool makes_metadata; /* of every wheel that no mirror has metadata of */
     const struct merge_held *held;
     size_t held_count;
@@ -110,8 +111,8 @@ struct merge_file {
 };
 
 struct merge {
-    struct merge_file *files; /* as listed */
-    size_t count;
+    struct merge_file *files; /* as listed; behind `count` those that are left out */
+    size_t count, all_count;
     unsigned mirrors; /* who lists anything */
     const char *bare; /* path of a wheel whose metadata must be made from a mirror's; or NULL */
     unsigned bare_mirrors;

@@ -13,8 +13,8 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
-#include "engine/pages/project_list.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/project_list.h"
 
 enum {
     FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
@@ -95,7 +95,8 @@ static bool is_doubt_due(struct page_entry *s, int64_t now_ms)
     return true;
 }
 
-static enum need need_of(struct page_entry *s, const struct page *page, bool refresh, int64_t now_ms)
+static enum need need_of(struct page_entry *s, const struct page *page, bool refresh,
+                         int64_t now_ms)
 {
     if (!page)
         return NEED_PAGE;

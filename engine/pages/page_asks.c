@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "engine/listings/heads.h"
 #include "engine/listings/ranges.h"
-#include "engine/pages/pages.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/pages.h"
 
 enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */
 

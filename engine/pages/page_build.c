@@ -15,8 +15,8 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/delisted.h"
-#include "engine/pages/project_list.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/project_list.h"
 
 /* Names that the index can answer for without asking anybody: pages of the last origin we have. */
 static void add_known(struct engine *e, struct page_entry *s, struct build *b)
@@ -45,7 +45,10 @@ static void add_listed(struct engine *e, const struct page_entry *s, struct buil
         return;
     for (size_t i = 1; i < view.count; i++) {
         size_t kept = b->known_count, count = kept;
-        if (project_list_names(e, view.origins[i], view.channel, &b->known, &count))
+        if (e->options.offline && !view.origins[i]->directory) {
+            delisted_add_names(b, view.origins[i]);
+            count = b->known_count;
+        } else if (project_list_names(e, view.origins[i], view.channel, &b->known, &count))
             log_warning("names of %s left out: no memory", view.origins[i]->name);
         for (size_t n = kept; n < count; n++) {
             const struct origin *owner = NULL;
@@ -60,8 +63,8 @@ static void add_listed(struct engine *e, const struct page_entry *s, struct buil
 
 static void add_listings(const struct page_entry *s, struct build *b)
 {
-    b->is_heard = true;
-    for (unsigned i = 0; i < s->source_count; i++) {
+    b->is_heard = !b->only_held;
+    for (unsigned i = 0; i < s->source_count && !(b->only_held && b->kind == BUILD_LIST); i++) {
         struct source_view v;
         source_view(s->sources[i], &v);
         if (!v.status || (v.status == 200 && !v.listing) || v.error == ERROR_BAD_LISTING)
@@ -92,7 +95,8 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
     b->index = strdup(s->index);
     b->channel = view.channel ? strdup(s->index) : NULL;
     b->project = str_dup(s->project);
-    b->makes_metadata = ranges_are_honoured(e, s->origin);
+    b->only_held = e->options.offline && !s->origin->directory;
+    b->makes_metadata = !b->only_held && ranges_are_honoured(e, s->origin);
     add_listings(s, b);
     delisted_begin(b);
     return b;
@@ -130,7 +134,7 @@ static bool shows_folder(const struct engine *e, const struct page_entry *s)
 
 void page_add_names(struct engine *e, const struct page_entry *s, struct build *b)
 {
-    delisted_add_names(b);
+    delisted_add_names(b, b->origin);
     add_listed(e, s, b);
 }
 
@@ -150,11 +154,15 @@ struct build *page_build(struct engine *e, struct page_entry *s, const struct pa
                    s->origin->name, s->project ? s->project : "",
                    t->failures[0] ? " (no answer from: " : "", t->failures,
                    t->failures[0] ? ")" : "");
+    if (e->options.offline)
+        (void)snprintf(b->missing_detail, sizeof(b->missing_detail),
+                       "nothing of %s is in the cache, and wheelyard is offline",
+                       s->project ? s->project : s->origin->name);
     if (b->kind == BUILD_LIST) {
         add_known(e, s, b);
         add_listed(e, s, b);
-        if (!origin_owns_rest(b->origin) || b->channel)
-            delisted_add_names(b);
+        if (!origin_owns_rest(b->origin) || b->channel || b->only_held)
+            delisted_add_names(b, b->origin);
     }
     if (b->kind == BUILD_FLAT)
         add_parts(e, s, b);

@@ -57,12 +57,12 @@ struct page_entry {
     bool awaits_owner, forces; /* it is not known yet which origin answers; the load was forced */
     char *via;                 /* of the request that began it; while awaits_owner */
     uint64_t client;
-    struct inquiry *inquiry; /* mirrors are being asked about its files */
-    bool has_inquired;       /* in this load, */
-    bool inquires_on;        /* and about further files of the page: the answers were of use */
-    bool was_visited;        /* in an earlier one */
-    bool inquiry_is_worth;   /* the page says more with the answers */
-    struct page_entry **parts;     /* of a flat page: those of the projects; referenced */
+    struct inquiry *inquiry;   /* mirrors are being asked about its files */
+    bool has_inquired;         /* in this load, */
+    bool inquires_on;          /* and about further files of the page: the answers were of use */
+    bool was_visited;          /* in an earlier one */
+    bool inquiry_is_worth;     /* the page says more with the answers */
+    struct page_entry **parts; /* of a flat page: those of the projects; referenced */
     size_t part_count;
     bool has_parts;         /* they were found in this load, */
     uint64_t parts_version; /* in these listings */
@@ -73,8 +73,8 @@ struct page_entry {
 struct pages {
     pthread_rwlock_t lock;
     struct page_entry *table;
-    struct page_entry *loading;     /* flight thread */
-    struct recheck *rechecks; /* flight thread: page_recheck.c */
+    struct page_entry *loading; /* flight thread */
+    struct recheck *rechecks;   /* flight thread: page_recheck.c */
     pthread_mutex_t orphan_lock;
     struct built_page *orphans; /* no slot has them any more, but replies do; oldest first */
     _Atomic size_t orphan_bytes;
@@ -91,7 +91,8 @@ struct pages {
  * memory, or when strangers are waiting for too many names. */
 struct page_entry *pages_entry(struct pages *pages, const struct page_query *query);
 /* The slot of the page that lists a path, likewise; NULL also when there is no such page. */
-struct page_entry *pages_entry_of(struct engine *engine, const struct origin *origin, const char *path);
+struct page_entry *pages_entry_of(struct engine *engine, const struct origin *origin,
+                                  const char *path);
 /* Whether the page may be asked for in spite of what there is, and then it counts as having been.
  */
 bool page_entry_may_force(struct page_entry *page_entry, int64_t now_ms);
@@ -111,11 +112,13 @@ extern const char page_entry_no_owner[]; /* what a refusal says */
 /* The page as it is now, a reference, or NULL. Any thread. */
 struct page *page_entry_page(struct page_entry *page_entry, bool *ret_stale);
 /* Has the flight thread load it. Any thread. */
-void page_entry_post_load(struct engine *engine, struct page_entry *page_entry, bool force, const struct asker *by);
+void page_entry_post_load(struct engine *engine, struct page_entry *page_entry, bool force,
+                          const struct asker *by);
 
 /* ---- page_load.c: on the flight thread */
 /* Begins to load, or asks more of the load that runs; ends in an answer. */
-void page_load(struct engine *engine, struct page_entry *page_entry, bool force, const struct asker *by);
+void page_load(struct engine *engine, struct page_entry *page_entry, bool force,
+               const struct asker *by);
 
 /* Gives up what waits to be built and nobody waits for any more. */
 void page_builds_sweep(struct engine *engine, int64_t now_ms);
@@ -134,6 +137,7 @@ enum {
 /* ---- page_tally.c: on the flight thread */
 struct page_tally {
     unsigned pending, late; /* fetches that are waited for, and that are not but go on */
+    unsigned unknown;       /* of those that are waited for: nothing is stored of what it lists */
     unsigned answered, confirmed, missing;
     unsigned looped;   /* they ask us */
     unsigned silent;   /* no byte came for long */
@@ -147,20 +151,23 @@ struct page_tally page_tally(struct engine *engine, struct page_entry *page_entr
 
 /* ---- page_build.c: on the flight thread */
 /* A build of the slot's page, or of something else that its listings tell; NULL: out of memory. */
-struct build *page_build(struct engine *engine, struct page_entry *page_entry, const struct page_tally *tally);
-struct build *page_build_new(struct engine *engine, const struct page_entry *page_entry, enum build_kind kind);
+struct build *page_build(struct engine *engine, struct page_entry *page_entry,
+                         const struct page_tally *tally);
+struct build *page_build_new(struct engine *engine, const struct page_entry *page_entry,
+                             enum build_kind kind);
 /* Names that the index has besides those that the build's listings tell. */
-void page_add_names(struct engine *engine, const struct page_entry *page_entry, struct build *build);
+void page_add_names(struct engine *engine, const struct page_entry *page_entry,
+                    struct build *build);
 
 /* ---- page_recheck.c: on the flight thread */
 void page_rechecks_tick(struct engine *engine, int64_t now_ms);
 
 /* ---- page_owner.c: on the flight thread */
 /* Asks for the rosters that decide which origin answers; whether one of them is being loaded. */
-void slot_want_project_lists(struct engine *engine, struct page_entry *page_entry, const struct index_view *view,
-                       bool force, const struct asker *by);
+void slot_want_project_lists(struct engine *engine, struct page_entry *page_entry,
+                             const struct index_view *view, bool force, const struct asker *by);
 bool slot_awaits_project_lists(struct engine *engine, const struct page_entry *page_entry,
-                         const struct index_view *view);
+                               const struct index_view *view);
 
 /* ---- page_asks.c: on the flight thread */
 /* Asks mirrors for what a build found missing; true: it is to be built again with the answers,

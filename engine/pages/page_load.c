@@ -19,9 +19,9 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
+#include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
-#include "engine/pages/page_entry.h"
 
 enum {
     MISSING_MS = 60000, /* how long "no such project" stands */
@@ -113,7 +113,8 @@ static bool has_page(const struct page_entry *s)
 }
 
 /* A build has failed, for want of memory: what is there stays, and the next load builds again. */
-static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale, int64_t *expires_ms)
+static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale,
+                             int64_t *expires_ms)
 {
     *stale = true;
     *expires_ms = clock_monotonic_ms() + (has_page(s) ? RETRY_MS : UNAVAILABLE_MS);
@@ -177,8 +178,8 @@ static void built(struct build *b)
                      "files of other projects left out origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.foreign);
         (void)problems_note(e, "foreign-files", b->origin->name, b->project,
-                           "%zu files of other projects on its page are left out",
-                           b->merge.foreign);
+                            "%zu files of other projects on its page are left out",
+                            b->merge.foreign);
     } else if (b->kind == BUILD_PROJECT) {
         problems_over(e, "foreign-files", b->origin->name, b->project);
     }
@@ -340,6 +341,9 @@ static bool is_time(const struct engine *e, const struct page_entry *s, const st
     int most_ms = e->options.listing_timeout_ms;
     if (!t->answered && s->source_count) /* as long as somebody still may */
         return !t->pending && !t->late;
+    /* What every mirror listed before is there: newer is waited for as a refresh is. */
+    if (!t->unknown && waited_ms >= PAGE_REFRESH_WAIT_MS)
+        return true;
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
 }
 
@@ -367,7 +371,8 @@ static void refuse_all(struct engine *e, struct page_entry *s, const struct page
         refuse(e, s, t);
 }
 
-static bool needs_build(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
+static bool needs_build(const struct engine *e, const struct page_entry *s,
+                        const struct page_tally *t)
 {
     if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
@@ -461,7 +466,8 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
 }
 
 /* What was asked for by the rules of before a reload. */
-static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome, const char *detail)
+static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome,
+                        const char *detail)
 {
     s->source_count = 0;
     publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());

@@ -9,9 +9,9 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
+#include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
-#include "engine/pages/page_entry.h"
 #include "index/name.h"
 
 /* An index whose pages list what an origin without channels has: the one of everything, or the

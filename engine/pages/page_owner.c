@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which rosters a slot hangs on until it is known which origin answers. */
 #include "engine/mirrors/origins.h"
-#include "engine/pages/project_list.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/project_list.h"
 
 /* Whether the index's i-th origin has to list its names before the slot's page can be made: those
  * that own what they list and, for a list, all behind the first, which is asked anyway. */
@@ -22,10 +22,12 @@ static bool is_owner(struct engine *e, const struct page_entry *s, const struct 
            project_list_owner(e, &one, s->project, &owner) == 0 && owner == origin;
 }
 
-bool slot_awaits_project_lists(struct engine *e, const struct page_entry *s, const struct index_view *view)
+bool slot_awaits_project_lists(struct engine *e, const struct page_entry *s,
+                               const struct index_view *view)
 {
     for (size_t i = 0; i < view->count; i++) {
-        if (needs_project_list(s, view, i) && project_list_is_pending(e, view->origins[i], view->channel))
+        if (needs_project_list(s, view, i) &&
+            project_list_is_pending(e, view->origins[i], view->channel))
             return true;
         if (is_owner(e, s, view->origins[i], view->channel))
             return false;
@@ -33,8 +35,8 @@ bool slot_awaits_project_lists(struct engine *e, const struct page_entry *s, con
     return false;
 }
 
-void slot_want_project_lists(struct engine *e, struct page_entry *s, const struct index_view *view, bool force,
-                       const struct asker *by)
+void slot_want_project_lists(struct engine *e, struct page_entry *s, const struct index_view *view,
+                             bool force, const struct asker *by)
 {
     for (size_t i = 0; i < view->count; i++) {
         if (needs_project_list(s, view, i))

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "engine/mirrors/origins.h"
-#include "engine/pages/pages.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/pages.h"
 
 enum { RECHECK_MS = 8000 };
 

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/loop/options.h"
-#include "engine/pages/project_list.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/project_list.h"
 
 /* A project's page as a part of a flat one. */
 static void tally_part(struct page_tally *t, const struct page_entry *part)
@@ -37,7 +37,8 @@ static void note_failure(struct page_tally *t, const struct source *source,
         (void)snprintf(to + len, size - len, "%s", v->failure);
 }
 
-static void tally_source(struct engine *e, const struct page_entry *s, unsigned i, struct page_tally *t)
+static void tally_source(struct engine *e, const struct page_entry *s, unsigned i,
+                         struct page_tally *t)
 {
     struct source_view v;
     bool late = source_check_late(s->sources[i]);
@@ -45,6 +46,7 @@ static void tally_source(struct engine *e, const struct page_entry *s, unsigned 
     bool runs = v.state != SOURCE_IDLE, pending = runs && !late;
     t->pending += pending;
     t->late += runs && late;
+    t->unknown += pending && v.status != 404 && !(v.status == 200 && v.listing);
     t->silent += v.is_silent || (!runs && v.error == ERROR_TIMEOUT);
     t->moving += runs && !v.is_silent;
     t->answered += v.status == 404 || (v.status == 200 && v.listing);
@@ -70,6 +72,6 @@ struct page_tally page_tally(struct engine *e, struct page_entry *s)
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);
-    s->renewed = !s->source_count || t.confirmed_ms >= s->began_ms;
+    s->renewed = !e->options.offline && (!s->source_count || t.confirmed_ms >= s->began_ms);
     return t;
 }

@@ -14,9 +14,9 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
+#include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
-#include "engine/pages/page_entry.h"
 #include "index/name.h"
 
 enum {
@@ -139,7 +139,8 @@ void page_entry_count(struct pages *p, struct page_entry *s)
 
 static int by_use(const void *a, const void *b)
 {
-    int64_t x = (*(struct page_entry *const *)a)->used_ms, y = (*(struct page_entry *const *)b)->used_ms;
+    int64_t x = (*(struct page_entry *const *)a)->used_ms,
+            y = (*(struct page_entry *const *)b)->used_ms;
     return x < y ? -1 : x > y;
 }
 
@@ -159,7 +160,8 @@ static void remove_entry(struct pages *p, struct page_entry *s)
 /* Half of the refusals go, by bytes: those that were not asked for longest. Under the lock. */
 static void make_room(struct pages *p)
 {
-    auto_free struct page_entry **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
+    auto_free struct page_entry **list =
+        calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     size_t count = 0;
     for (struct page_entry *s = list ? p->table : NULL; s; s = s->hh.next)
         if (s->refs == 1 && !is_useful(s))
@@ -173,7 +175,7 @@ static void make_room(struct pages *p)
 /* Under the lock for writing. What is being loaded stays: if that alone is too much, nobody else
  * is let in. */
 static struct page_entry *add_entry(struct pages *p, const char *key, size_t len,
-                             const struct page_query *query)
+                                    const struct page_query *query)
 {
     if (p->refused_bytes > p->most_refused)
         make_room(p);
@@ -242,7 +244,8 @@ static void load_run(struct job *job)
     free(l);
 }
 
-void page_entry_post_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
+void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
+                          const struct asker *by)
 {
     if (atomic_exchange(&s->wanted, true) && !force)
         return;
@@ -318,7 +321,8 @@ void pages_evict(struct engine *e, size_t most)
     size_t count = 0;
     struct page_entry *s;
     pthread_rwlock_rdlock(&p->lock);
-    auto_free struct page_entry **list = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
+    auto_free struct page_entry **list =
+        calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = list ? p->table : NULL; s; s = s->hh.next)
         if (is_useful(s) && !s->loading) {
             s->refs++;
@@ -373,13 +377,15 @@ static bool is_reowned(struct engine *e, const struct page_entry *s, const struc
 
 /* The list of what is being loaded changes when a load ends at once. */
 static void drop_pages(struct engine *e, const struct origin *origin,
-                       bool (*goes)(struct engine *, const struct page_entry *, const struct origin *))
+                       bool (*goes)(struct engine *, const struct page_entry *,
+                                    const struct origin *))
 {
     struct pages *p = e->pages;
     size_t count = 0;
     struct page_entry *s;
     pthread_rwlock_rdlock(&p->lock);
-    auto_free struct page_entry **again = calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
+    auto_free struct page_entry **again =
+        calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = p->table; s; s = s->hh.next) {
         if (!goes(e, s, origin))
             continue;

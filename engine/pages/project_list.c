@@ -98,7 +98,8 @@ void project_lists_free(struct project_lists *all)
 }
 
 /* An origin's address is of one generation, as are the channel's mirrors. */
-static struct project_list *find(struct project_lists *all, const struct origin *origin, const char *channel)
+static struct project_list *find(struct project_lists *all, const struct origin *origin,
+                                 const char *channel)
 {
     char key[256];
     struct project_list *r = NULL;
@@ -111,7 +112,8 @@ static struct project_list *find(struct project_lists *all, const struct origin 
 static struct project_list *add(struct engine *e, const struct origin *origin, const char *channel)
 {
     struct project_lists *all = e->project_lists;
-    struct project_list *r = HASH_COUNT(all->table) < PROJECT_LISTS_MOST ? calloc(1, sizeof(*r)) : NULL;
+    struct project_list *r =
+        HASH_COUNT(all->table) < PROJECT_LISTS_MOST ? calloc(1, sizeof(*r)) : NULL;
     if (!r)
         return NULL;
     r->engine = e;
@@ -168,14 +170,14 @@ static enum listed is_listed(void *context, const struct origin *origin, const c
 }
 
 int project_list_owner(struct engine *e, const struct index_view *view, const char *project,
-                 const struct origin **ret)
+                       const struct origin **ret)
 {
     const struct lister lister = {is_listed, e->project_lists};
     return origins_owner(view, project, &lister, ret);
 }
 
-int project_list_names(struct engine *e, const struct origin *origin, const char *channel, char ***list,
-                 size_t *count)
+int project_list_names(struct engine *e, const struct origin *origin, const char *channel,
+                       char ***list, size_t *count)
 {
     struct project_list *r = find(e->project_lists, origin, channel);
     if (!r || !r->count)
@@ -351,7 +353,7 @@ static void check(struct project_list *r)
     r->loading = t.pending + t.late > 0;
     r->building = true;
     b->owner = r;
-    delisted_add_names(b); /* what we hold of it stays its own */
+    delisted_add_names(b, b->origin); /* what we hold of it stays its own */
     build_start(b);
     b = NULL;
 }
@@ -373,8 +375,8 @@ static void want_sources(struct project_list *r, bool force, const struct asker 
     }
 }
 
-bool project_list_want(struct engine *e, const struct origin *origin, const char *channel, bool force,
-                 const struct asker *by)
+bool project_list_want(struct engine *e, const struct origin *origin, const char *channel,
+                       bool force, const struct asker *by)
 {
     struct project_list *r = find(e->project_lists, origin, channel);
     if (!r)

@@ -8,7 +8,8 @@
  *
  *     r = project_list_owner(engine, &view, "flashinfer-python", &owner);        any thread
  *     if (r == ORIGINS_NO_ANSWER)                                          flight thread
- *         project_list_want(engine, owner, view.channel, false, via) ... pages_source_settled, ask again
+ *         project_list_want(engine, owner, view.channel, false, via) ... pages_source_settled, ask
+ * again
  *
  * A roster is known once one mirror has listed something, and then stays: a mirror that does not
  * answer changes nothing. A 404 lists nothing where the origin has channels, for it need not have
@@ -21,22 +22,24 @@
 
 /* origins_owner by the rosters. Any thread. */
 int project_list_owner(struct engine *engine, const struct index_view *view, const char *project,
-                 const struct origin **ret);
+                       const struct origin **ret);
 
 /* The rest is the flight thread's. */
 
 /* Makes it ready: loads what is stored, asks the mirrors when that is older than page_refresh, or
  * `force`. True when there is something to wait for: it is not known, or forced. */
 bool project_list_want(struct engine *engine, const struct origin *origin, const char *channel,
-                 bool force, const struct asker *by);
+                       bool force, const struct asker *by);
 /* Whether it is loading and has neither become known nor failed. */
-bool project_list_is_pending(struct engine *engine, const struct origin *origin, const char *channel);
+bool project_list_is_pending(struct engine *engine, const struct origin *origin,
+                             const char *channel);
 /* Why it is not known, for people: "lab: HTTP 503"; "" while nobody has tried. */
-const char *project_list_failure(struct engine *engine, const struct origin *origin, const char *channel);
+const char *project_list_failure(struct engine *engine, const struct origin *origin,
+                                 const char *channel);
 /* Adds copies of its names to a list that can grow by realloc; none while it is not known.
  * ERROR_NO_MEMORY. */
 int project_list_names(struct engine *engine, const struct origin *origin, const char *channel,
-                 char ***list, size_t *count);
+                       char ***list, size_t *count);
 /* What the origin lists is another: finds out at once, if anybody has wanted to know. */
 void project_list_renew(struct engine *engine, const struct origin *origin);
 /* Grows when any roster changes. */

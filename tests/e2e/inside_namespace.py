@@ -38,6 +38,32 @@ def test_a_name_with_an_address_that_cannot_be_reached(serve, fake):
     assert wire.file_names(daemon.page("torch", index="cpu")) == [NAME]
 
 
+def _sent():
+    """Connections begun and datagrams sent by anybody in this namespace."""
+    rows = [line.split() for line in open("/proc/net/snmp", encoding="ascii")]
+    counts = {}
+    for names, values in zip(rows[::2], rows[1::2]):
+        counts.update({names[0] + name: int(value) for name, value in zip(names[1:], values[1:])})
+    return counts["Tcp:ActiveOpens"], counts["Udp:OutDatagrams"]
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_offline_no_mirror_is_asked_not_even_a_name(serve, fake, offline):
+    """Our own requests are the only packets. Online, as a check of the counting, they are not."""
+    mirrors = [
+        official_mirror("numbered", f"http://198.18.0.1:{fake.port}"),
+        official_mirror("named", f"http://nosuch.lab:{fake.port}"),
+    ]
+    daemon = serve(configuration(pytorch=mirrors, offline=offline))
+    connections, datagrams = _sent()
+    paths = ["/cpu/simple/torch/", "/cpu/simple/", f"/files/pytorch/cpu/{NAME}", "/-/indexes"]
+    for path in paths:
+        assert daemon.get(path).status in (200, 404)
+    begun = _sent()[0] - connections, _sent()[1] - datagrams
+    assert (begun == (len(paths), 0)) == offline
+    assert bool(fake.tries) != offline
+
+
 def test_the_default_addresses_without_ipv6(tmp_path, fake):
     """[::1] cannot be had: a warning, and 127.0.0.1 alone."""
     with pytest.raises(OSError), socket.socket(socket.AF_INET6) as probe:

@@ -106,7 +106,7 @@ def test_in_a_namespace_of_its_own(tmp_path):
         check=False,
         timeout=100 * PATIENCE,
     )
-    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout + done.stderr
 
 
 # ------------------------------------------------------------------ the way in

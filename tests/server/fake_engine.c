@@ -478,3 +478,9 @@ bool engine_is_ready(struct engine *engine)
 {
     return !atomic_load(&engine->stopping);
 }
+
+bool engine_is_offline(const struct engine *engine)
+{
+    (void)engine;
+    return false;
+}

@@ -21,7 +21,8 @@ static int begin(void **state)
 
 static bool holds(size_t before, size_t count)
 {
-    struct shrink_guard_facts good = {.count = before, .set = 1}, fresh = {.count = count, .set = 2};
+    struct shrink_guard_facts good = {.count = before, .set = 1},
+                              fresh = {.count = count, .set = 2};
     struct shrink_guard s = {0};
     return shrink_guard_holds(&s, &good, &fresh, 0);
 }
