@@ -374,14 +374,13 @@ static const struct action {
     int least, most; /* blobs */
     int (*run)(struct command *command);
 } actions[] = {
-    {"ls", "", "what is kept: size, last use, digest, marks, path", 0, 0, run_list},
-    {"info", " BLOB...", "all that is known of a blob", 1, INT32_MAX, run_info},
-    {"rm", " BLOB...", "remove blobs that are not pinned; who reads one reads on", 1, INT32_MAX,
+    {"ls", "", "list what is kept: size, last use, digest, marks, path", 0, 0, run_list},
+    {"info", " BLOB...", "show all that is known about a blob", 1, INT32_MAX, run_info},
+    {"rm", " BLOB...", "remove blobs that are not pinned; their readers read on", 1, INT32_MAX,
      run_remove},
     {"pin", " BLOB...", "keep blobs from eviction and removal", 1, INT32_MAX, run_pin},
-    {"unpin", " BLOB...", "keep them no longer", 1, INT32_MAX, run_unpin},
-    {"gc", "", "evict down to max_size and min_free now; remove orphans and quarantine", 0, 0,
-     run_collect},
+    {"unpin", " BLOB...", "allow eviction and removal again", 1, INT32_MAX, run_unpin},
+    {"gc", "", "evict to max_size and min_free; remove orphans and quarantine", 0, 0, run_collect},
     {"verify", " [BLOB...]", "compare blobs with their digests; fetch again what is wrong", 0,
      INT32_MAX, run_verify},
 };
@@ -390,7 +389,7 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 static int usage(FILE *to, int code)
 {
     (void)fputs("usage: wheelyard cache COMMAND [BLOB...] [FLAGS]\n\n"
-                "Asks the running daemon what it keeps, or has it changed.\n\n",
+                "Shows or changes what the running daemon keeps.\n\n",
                 to);
     for (size_t i = 0; i < ACTIONS; i++) {
         char text[64];
@@ -400,11 +399,11 @@ static int usage(FILE *to, int code)
     (void)fprintf(
         to,
         "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n\n"
-        "  --json             the daemon's answers as they are, one JSON object a line\n"
-        "  --rate SIZE/s      verify: how much is read per second; default %s/s\n"
-        "  --socket PATH      the daemon's control socket; default: the configuration's,\n"
+        "  --json             print the daemon's answers, one JSON object per line\n"
+        "  --rate SIZE/s      verify: how much to read per second; default %s/s\n"
+        "  --socket PATH      the daemon's control socket; default: that of the configuration,\n"
         "                     else the usual places (man wheelyard)\n\n"
-        "Exit: 0 done or right, 1 not, 2 usage, 3 no daemon.\n",
+        "Exit: 0 done or right, 1 not done or wrong, 2 wrong usage, 3 no daemon.\n",
         default_rate);
     return code;
 }

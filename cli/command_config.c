@@ -14,14 +14,14 @@ static int usage(FILE *to, int code)
     (void)fputs(
         "usage: wheelyard config check [FILE] [FLAGS]\n"
         "       wheelyard config show [--default] [FILE] [FLAGS]\n\n"
-        "check  reads the configuration and says everything that is wrong with it, a line each:\n"
-        "       file:line: key: what; warns of folders of wheels that cannot be read.\n"
-        "       FILE is the same as --config FILE\n"
-        "show   prints what is in force, as a file that can be read back, and where each value\n"
-        "       came from; --default prints the built-in file, to start from\n\n",
+        "check  reads the configuration and prints every mistake on a line of its own:\n"
+        "       file:line: key: what is wrong. It warns of folders of wheels that it cannot read.\n"
+        "       FILE is the same as --config FILE.\n"
+        "show   prints the configuration in force, and where each value came from. The output is\n"
+        "       a configuration file. --default prints the built-in file, to start from.\n\n",
         to);
     config_usage(to);
-    (void)fputs("\nExit: 0 right or shown, 1 not shown, 2 wrong, or usage.\n", to);
+    (void)fputs("\nExit: 0 right or shown, 1 not shown, 2 wrong configuration or usage.\n", to);
     return code;
 }
 

@@ -41,20 +41,18 @@ enum {
 
 static const char usage[] =
     "usage: wheelyard doctor [--index NAME] [--project NAME] [--url URL] [--json] [FLAGS]\n\n"
-    "Checks configuration, daemon, mirrors, folders of wheels, disk, clock, and the clients of\n"
-    "this user in this folder (pip, uv, pixi, Poetry, PDM), a line each: ok, warning or failed,\n"
-    "and what to do. Each mirror is asked three times: a listing, and of one wheel a HEAD and a\n"
-    "megabyte.\n\n"
-    "  --index NAME    the channel to look at: cu126, nightly/cu130 ...; default: cu126, if there\n"
-    "                  is one\n"
-    "  --project NAME  the project to look for; default: one that the origin owns, or pip\n"
-    "  --url URL       a daemon elsewhere, as clients reach it, or an index of it: then its "
-    "address\n"
-    "                  and the clients of this machine are all that is looked at\n"
-    "  --json          one JSON object: {\"code\":0,\"checks\":[...]}\n"
+    "Checks the configuration, the daemon, its mirrors, folders of wheels, disk and clock, and\n"
+    "the clients of this user in this folder (pip, uv, pixi, Poetry, PDM). Each check is one\n"
+    "line: ok, warning or failed, and what to do. Each mirror gets three requests: a listing,\n"
+    "and for one wheel a HEAD and a megabyte.\n\n"
+    "  --index NAME    channel to check: cu126, nightly/cu130 ...; default: cu126, if it exists\n"
+    "  --project NAME  project to ask for; default: one that the origin owns, or pip\n"
+    "  --url URL       address of a daemon elsewhere, or of its index; checks only that address\n"
+    "                  and the clients of this machine\n"
+    "  --json          print one JSON object: {\"code\":0,\"checks\":[...]}\n"
     "  --config FILE   wheelyard's own configuration\n"
     "  --socket PATH   the daemon's control socket\n\n"
-    "Exit: 0 all well but for warnings, 1 something failed, 2 usage, 3 no daemon.\n";
+    "Exit: 0 nothing failed, 1 something failed, 2 wrong usage, 3 no daemon.\n";
 
 struct doctor {
     const char *index, *project, *url, *config_file, *socket;

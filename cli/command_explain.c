@@ -24,19 +24,19 @@ static const struct query_command command = {
     .usage =
         "usage: wheelyard explain REQUIREMENT --python VERSION [--platform NAME] [--index NAME]\n"
         "                         [FLAGS]\n\n"
-        "Which file of the index an installer takes for REQUIREMENT ('torch==2.9.0'), or why none\n"
-        "fits and what would. To begin with:\n\n"
+        "Says which file of the index an installer takes for REQUIREMENT ('torch==2.9.0'), or why\n"
+        "none fits and what would. For example:\n\n"
         "    wheelyard explain torch --python 3.13 --index cu126\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: a channel whose mirrors have the\n"
-        "                     project, the newest CUDA first; else simple, which is PyPI alone\n"
-        "  --python VERSION   3.13; 3.13t is the build without global lock\n"
+        "                     project, newest CUDA first; without one: simple, PyPI alone\n"
+        "  --python VERSION   3.13; 3.13t is the build without the global lock\n"
         "  --platform NAME    win_amd64, manylinux_2_28_x86_64, macosx_14_0_arm64 ...; default:\n"
-        "                     this machine's; linux_* is one with this machine's glibc\n"
-        "  --json             one JSON object\n"
-        "  --url URL          the daemon's address, or that of the index; default: what the\n"
-        "                     configuration listens on\n"
-        "  --config FILE      that configuration\n\n"
-        "Exit: 0 a file fits, 1 none does, 2 usage, 3 no daemon.\n",
+        "                     this machine; linux_* means this machine's glibc\n"
+        "  --json             print one JSON object\n"
+        "  --url URL          address of the daemon or of the index; default: `listen` of the\n"
+        "                     configuration\n"
+        "  --config FILE      wheelyard's own configuration\n\n"
+        "Exit: 0 a file fits, 1 no file fits, 2 wrong usage, 3 no daemon.\n",
 };
 
 /* This machine's glibc, as 2.<minor>. */

@@ -17,14 +17,13 @@ static const struct query_command command = {
     .name = "indexes",
     .usage =
         "usage: wheelyard indexes [--json] [FLAGS]\n\n"
-        "Which indexes the running daemon has: /simple, those that its configuration names, "
-        "and the\n"
-        "channels in which a mirror has listed something, with the date when one did last, or\n"
-        "which its root page names.\n\n"
-        "  --json         one JSON object, as the daemon sends it at /-/indexes\n"
-        "  --url URL      the daemon's address; default: what the configuration listens on\n"
-        "  --config FILE  that configuration\n\n"
-        "Exit: 0 done, 1 failed, 2 usage, 3 no daemon.\n",
+        "Lists the indexes of the running daemon: /simple, those of its configuration, and\n"
+        "channels. A channel is listed with the last date when a mirror listed a file in it, or\n"
+        "because the root page of a mirror names it.\n\n"
+        "  --json         print the JSON object that the daemon sends at /-/indexes\n"
+        "  --url URL      address of the daemon; default: `listen` of the configuration\n"
+        "  --config FILE  wheelyard's own configuration\n\n"
+        "Exit: 0 done, 1 failed, 2 wrong usage, 3 no daemon.\n",
 };
 
 static const char *const flags[] = {"--json", "--url", "--config", "--help", NULL};

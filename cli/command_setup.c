@@ -23,21 +23,17 @@ enum { TEXT_MAX_BYTES = 4 << 20 };
 static const char usage[] =
     "usage: wheelyard setup pip|uv|pixi|poetry|pdm|pipenv [--index NAME] [--url URL] [--write]\n"
     "       wheelyard setup CLIENT --undo\n\n"
-    "Prints the configuration that makes the client install through wheelyard, and where it "
-    "goes.\n\n"
-    "  --index NAME   cu126, nightly/cu130 ...; simple is PyPI alone; default: what --url names,\n"
-    "                 else a CUDA channel\n"
-    "  --url URL      how clients reach the daemon: http://wheels.lab:8503, or the address of an\n"
-    "                 index of it; default: localhost, with the port that the configuration\n"
-    "                 listens on\n"
-    "  --write        put it there: shows the change, keeps a copy of the old file beside it.\n"
-    "                 pip and uv: for this user; pixi, Poetry, PDM, pipenv: in the project of "
-    "this\n"
-    "                 folder\n"
+    "Prints the configuration that makes the client install through wheelyard, and its place.\n\n"
+    "  --index NAME   cu126, nightly/cu130 ...; simple is PyPI alone; default: the index in\n"
+    "                 --url, else a CUDA channel\n"
+    "  --url URL      address by which clients reach the daemon (http://wheels.lab:8503), or\n"
+    "                 of one of its indexes; default: localhost and the port in `listen`\n"
+    "  --write        write it there, show the change, keep a copy of the old file beside it.\n"
+    "                 pip and uv: for this user; the others: in the project of this folder\n"
     "  --project      uv: in the project of this folder, not for this user\n"
-    "  --undo         take out again what --write has put there, and nothing else\n"
+    "  --undo         take out what --write has put there, and nothing else\n"
     "  --config FILE  wheelyard's own configuration\n\n"
-    "Exit: 0 done, 1 not, 2 usage, or there is no such index.\n";
+    "Exit: 0 done, 1 not done, 2 wrong usage or no such index.\n";
 
 struct setup {
     const char *client, *index, *given_url, *config;

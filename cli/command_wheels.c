@@ -16,18 +16,18 @@ static const struct query_command command = {
     .name = "wheels",
     .usage =
         "usage: wheelyard wheels REQUIREMENT [--index NAME] [FLAGS]\n\n"
-        "The wheels of a project ('torch', 'torch>=2.8'): a line for each version and platform, a\n"
-        "column for each Python, with sizes (`~` rounded, `?` not known) and the mirrors that "
-        "list\n"
-        "them (`delisted`: none any more, but the daemon has it). To begin with:\n\n"
+        "Lists the wheels of a project ('torch', 'torch>=2.8'): a line for each version and\n"
+        "platform, a column for each Python. A cell is a size (`~` rounded, `?` unknown). The\n"
+        "last column names the mirrors; `delisted` means that only the daemon has it. For\n"
+        "example:\n\n"
         "    wheelyard wheels torch --index cu126\n\n"
         "  --index NAME       cu126, nightly/cu130 ...; default: a channel whose mirrors have the\n"
-        "                     project, the newest CUDA first; else simple, which is PyPI alone\n"
-        "  --json             one JSON object with every wheel\n"
-        "  --url URL          the daemon's address, or that of the index; default: what the\n"
-        "                     configuration listens on\n"
-        "  --config FILE      that configuration\n\n"
-        "Exit: 0 there are wheels, 1 there are none, 2 usage, 3 no daemon.\n",
+        "                     project, newest CUDA first; without one: simple, PyPI alone\n"
+        "  --json             print one JSON object with every wheel\n"
+        "  --url URL          address of the daemon or of the index; default: `listen` of the\n"
+        "                     configuration\n"
+        "  --config FILE      wheelyard's own configuration\n\n"
+        "Exit: 0 there are wheels, 1 there are none, 2 wrong usage, 3 no daemon.\n",
 };
 
 struct cell {

@@ -20,16 +20,17 @@ static const char usage[] =
     "usage: wheelyard COMMAND ...\n\n"
     "Python package indexes over mirrors of PyTorch and PyPI, with a cache.\n\n"
     "  serve [FLAGS]          run the daemon\n"
-    "  config check [FILE]    say what is wrong with the configuration\n"
+    "  config check [FILE]    find mistakes in the configuration\n"
     "  config show [FLAGS]    print the configuration in force; with --default the built-in one\n"
-    "  cache COMMAND          what is kept: ls, info, rm, pin, unpin, gc, verify\n"
-    "  indexes                which indexes and channels there are\n"
-    "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
-    "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
-    "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
+    "  cache COMMAND          show or change what is kept: ls, info, rm, pin, unpin, gc, verify\n"
+    "  indexes                list indexes and channels\n"
+    "  wheels REQUIREMENT     list wheels: versions, platforms, Pythons\n"
+    "  explain REQUIREMENT    say which file fits a Python and a platform, or why none does\n"
+    "  setup CLIENT           print or write the configuration of pip, uv, pixi, Poetry, PDM, "
+    "pipenv\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
-    "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
-    "wheelyard --version says which one this is.\n";
+    "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
+    "`wheelyard --version` prints the version.\n";
 
 static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
                                        "indexes", "setup",  "doctor", NULL};

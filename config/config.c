@@ -561,7 +561,7 @@ int config_show(const struct config *config, FILE *to)
 
 void config_usage(FILE *to)
 {
-    (void)fprintf(to, "  %-32s %s\n", "--config FILE", "configuration to read");
+    (void)fprintf(to, "  %-32s %s\n", "--config FILE", "configuration file to read");
     for (size_t i = 0; i < option_count; i++) {
         char name[64], flag[96];
         flag_name(option_table[i].key, name, sizeof name);
@@ -570,7 +570,8 @@ void config_usage(FILE *to)
         (void)fprintf(to, "  %-32s %s\n", flag, option_table[i].help);
     }
     (void)fputs(
-        "\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. --max-size is max_size\n"
-        "in the file and WHEELYARD_MAX_SIZE in the environment, and so on: `man wheelyard.conf`.\n",
+        "\nSizes are written 200GB, 5GiB; times 250ms, 5s, 10min, 30d. The flag --max-size is the\n"
+        "key max_size in the file and WHEELYARD_MAX_SIZE in the environment. All keys are so:\n"
+        "`man wheelyard.conf`.\n",
         to);
 }

@@ -64,66 +64,64 @@ static const char *check_proxy(const char *text)
 
 const struct option_row option_table[] = {
     {"listen", OPTION_LIST, MEMBER(listen), 1, LIST_MAX, check_listen, "ADDR:PORT",
-     "address to listen on; may be given several times",
-     "Loopback is the default: whoever reaches the port can use the cache. \"0.0.0.0:8503\" and "
-     "\"[::]:8503\" are all addresses. Sockets that systemd opened (wheelyard.socket) stand in its "
-     "place.",
+     "address to listen on; may be repeated",
+     "The default is loopback, because anybody who reaches the port can use the cache. "
+     "\"0.0.0.0:8503\" and \"[::]:8503\" mean all addresses. Sockets that systemd opened "
+     "(wheelyard.socket) replace this list.",
      true},
     {"cache_dir", OPTION_PATH, MEMBER(engine.cache_dir), 0, 0, check_path, "DIR",
-     "where wheels and their catalogue are kept",
-     "Not set: the directory that systemd names in CACHE_DIRECTORY, for root /var/cache/wheelyard, "
-     "else $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon per directory, "
-     "which is no link, and not to be written by everybody.",
+     "directory of the files and their catalogue",
+     "Without it: the directory that systemd names in CACHE_DIRECTORY; for root "
+     "/var/cache/wheelyard; for others $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon "
+     "uses one directory. It may not be a link, and other users may not be able to write it.",
      true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
-     "most that the cache may hold: 200GB, 150GiB",
-     "Beyond, what nobody has used for longest goes. A single file that is larger is passed "
-     "through.",
+     "largest size of the cache: 200GB, 150GiB",
+     "Beyond it the least recently used files go. A single file that is larger passes through "
+     "without being kept.",
      false},
     {"min_free", OPTION_SIZE, MEMBER(engine.min_free), 0, INT64_MAX, NULL, "SIZE",
-     "free space that the disk is to keep",
-     "What nobody has used for longest goes for a newcomer. One that finds no room even so is "
-     "passed "
-     "through.",
+     "free space that stays on the cache's disk",
+     "The least recently used files make room for a new one. If that is not enough, the new file "
+     "passes through without being kept.",
      false},
     {"proxy", OPTION_TEXT, MEMBER(engine.proxy), 0, 0, check_proxy, "URL",
-     "proxy towards the mirrors; else https_proxy, http_proxy",
+     "proxy to the mirrors; default: https_proxy, http_proxy",
      "Its scheme is http, https, socks4, socks4a, socks5 or socks5h.", true},
     {"no_proxy", OPTION_TEXT, MEMBER(engine.no_proxy), 0, 0, NULL, "HOSTS",
-     "hosts reached without the proxy, comma-separated",
-     "It counts for the key proxy as for the variables of the environment.", true},
+     "hosts to reach without the proxy, separated by commas",
+     "It applies to the key proxy and to the variables of the environment.", true},
     {"ca_file", OPTION_PATH, MEMBER(engine.ca_file), 0, 0, check_path, "FILE",
-     "certificates that mirrors are checked against",
+     "certificate authorities for mirrors, beside the system's",
      "PEM, in addition to the certificates of the system.", true},
     {"hosts", OPTION_LIST, MEMBER(hosts), 0, LIST_MAX, check_host, "NAME",
-     "Host accepted besides addresses and own names; may be repeated",
-     "Requests under any other name are refused, because web pages must not reach the daemon under "
-     "a name of theirs (DNS rebinding). Addresses, localhost and the machine's own name are always "
-     "accepted.",
+     "name by which clients call this machine; may be repeated",
+     "A request under any other name is refused, because a web page must not reach the daemon "
+     "under a name of its own (DNS rebinding). Addresses, localhost and the machine's own name are "
+     "always accepted.",
      false},
     {"page_memory", OPTION_SIZE, MEMBER(engine.page_memory), 1 << 20, INT64_MAX, NULL, "SIZE",
-     "memory for pages that are ready to be sent",
-     "As much again for the listings they are made of. Beyond it what was not used for longest "
-     "goes, and "
-     "comes again from the disk.",
+     "memory for finished pages",
+     "Listings, from which pages are made, may take as much again. Beyond it the least recently "
+     "used go; they come back from the disk.",
      false},
     {"max_memory", OPTION_SIZE, MEMBER(engine.max_memory), 64 << 20, INT64_MAX, NULL, "SIZE",
-     "memory that the daemon may take, all in all",
-     "What the process has for itself: pages and listings (page_memory for each), pages that are "
-     "being received (a quarter at most), what it takes to read and build pages, replies that "
-     "clients do not read, 10 MiB to receive files into, and 10 KiB for each connection. Files "
-     "that "
-     "are sent do not count, they are in the system's page cache. Work on a page begins when there "
-     "is room for it; a page too large for that is a 503 that says so. Near the limit pages and "
-     "listings go, then pages that are not in memory are refused for a while with a 503.",
+     "memory that the daemon may take in all",
+     "It covers all private memory of the process: pages and listings (page_memory for each), "
+     "pages that are being received (a quarter at most), the work of reading and building pages, "
+     "replies that clients do not read, 10 MiB to receive files into, and 10 KiB for each "
+     "connection. Files that are sent do not count: they are in the system's page cache. Work on a "
+     "page begins when there is room for it. A page that is too large for that is a 503 that says "
+     "so. Near the limit pages and listings go. Then pages that are not in memory are a 503 for a "
+     "while.",
      false},
     {"page_refresh", OPTION_DURATION, MEMBER(engine.page_refresh_ms), 10, 7 * DAY_MS, NULL, "TIME",
      "age at which a page is asked for again: 10min",
-     "Pages are built anew only if what their mirrors list has changed.", false},
+     "A page is built anew only if what its mirrors list has changed.", false},
     {"listing_timeout", OPTION_DURATION, MEMBER(engine.listing_timeout_ms), 10, 60 * SECOND_MS,
      NULL, "TIME", "longest wait for the slower mirrors of a page",
-     "A first page is then answered with what there is; those that are late complete it. A mirror "
-     "of which no byte has come for so long is passed over for a while.",
+     "After it, a first page is answered with what there is, and late mirrors complete it. A "
+     "mirror that has sent no byte by then is left alone for a while.",
      true},
     {"offline", OPTION_BOOL, MEMBER(engine.offline), 0, 0, NULL, "",
      "serve what is held, and never ask a mirror",
@@ -133,33 +131,33 @@ const struct option_row option_table[] = {
     {"connect_timeout", OPTION_DURATION, MEMBER(engine.connect_timeout_ms), 10, 60 * SECOND_MS,
      NULL, "TIME", "longest wait for a connection to a mirror", NULL, true},
     {"stall_timeout", OPTION_DURATION, MEMBER(engine.stall_timeout_ms), 10, 600 * SECOND_MS, NULL,
-     "TIME", "longest silence of a mirror in mid-file or mid-page",
-     "Then the rest of a file comes from another mirror.", true},
+     "TIME", "longest silence of a mirror within a file or page",
+     "After it, the rest of a file comes from another mirror.", true},
     {"connections_per_mirror", OPTION_COUNT, MEMBER(engine.connections_per_mirror), 1, 64, NULL,
      "N", "connections to one mirror at a time",
-     "So many for files, a quarter of them for what is small; pages have as many of their own, and "
-     "a "
-     "client that has none of these is given one at once, up to twice as many.",
+     "This number is for files, and a quarter of it is kept for small ones. Pages have as many "
+     "connections of their own. A client that has none of these gets one at once, up to twice as "
+     "many in all.",
      false},
     {"connections_per_file", OPTION_COUNT, MEMBER(engine.connections_per_file), 1, 64, NULL, "N",
      "connections to one mirror at a time for one file",
-     "Large files come in segments, over several connections and from every mirror that has them.",
+     "A large file comes in segments, over several connections and from every mirror that has it.",
      false},
     {"workers", OPTION_COUNT, MEMBER(workers), 0, 256, NULL, "N",
-     "HTTP threads per address; 0: one per core", "With sockets of systemd's: threads per socket.",
-     true},
+     "HTTP threads per address; 0 means one per core",
+     "With sockets that systemd opened: threads per socket.", true},
     {"socket", OPTION_PATH, MEMBER(socket), 0, 0, check_path, "PATH",
-     "where commands such as wheelyard cache reach the daemon",
-     "Not set: control.sock in the directory that systemd names in RUNTIME_DIRECTORY, in "
-     "$XDG_RUNTIME_DIR/wheelyard, or in /run/wheelyard. Its owner alone may open it.",
+     "control socket for commands such as wheelyard cache",
+     "Without it: control.sock in the directory that systemd names in RUNTIME_DIRECTORY, in "
+     "$XDG_RUNTIME_DIR/wheelyard, or in /run/wheelyard. Only its owner may open it.",
      true},
     {"scrub_after", OPTION_DURATION, MEMBER(engine.scrub_after_ms), SECOND_MS, 20 * DAY_MS, NULL,
-     "TIME", "age at which a kept file is compared with its digest again: 10d",
-     "One file at a time, slowly, and only while nothing is fetched; what is wrong is fetched "
-     "again.",
+     "TIME", "age at which a kept file is checked again: 10d",
+     "One file at a time is compared with its digest, slowly, and only while nothing is fetched. "
+     "What is wrong is fetched again.",
      false},
     {"log_level", OPTION_LEVEL, MEMBER(log_level), 0, 0, NULL, "LEVEL",
-     "how much is logged: error, warning, info or debug", NULL, false},
+     "what is logged: error, warning, info or debug", NULL, false},
 };
 const size_t option_count = sizeof option_table / sizeof *option_table;
 _Static_assert(sizeof option_table / sizeof *option_table <= CONFIG_OPTIONS_MAX,

@@ -11,7 +11,8 @@
 #include "server/range.h"
 
 /* MHD holds one block per reply: larger ones would save some CPU per byte, but then each of
- * thousands of slow readers costs as much. */
+ * thousands of slow readers costs as much. A file reply is never an fd response: MHD hangs on one
+ * whose file has become too short. */
 enum { FILE_BLOCK_BYTES = 64 << 10, MIRRORS_SIZE = 256 };
 enum { DETAIL_MAX_BYTES = 4096, TRIES_MOST = 8 };
 

@@ -243,7 +243,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
     *request_cls = NULL;
 }
 
-/* On the thread of the worker that is to listen no more. */
+/* On the thread of the worker that is to listen no more. It lets go of the listening socket itself,
+ * because libmicrohttpd does not lock that against the thread that stops it. */
 static bool is_knock(struct httpd *httpd, struct MHD_Connection *mhd)
 {
     if (connection_fd(mhd) != atomic_load(&httpd->knock))

@@ -347,14 +347,15 @@ int command_serve(int argc, char **argv)
     if (r == CONFIG_HELP) {
         (void)puts(
             "usage: wheelyard serve [FLAGS]\n\n"
-            "Runs the daemon in the foreground, with its log on standard error. SIGHUP reads the\n"
-            "configuration again, SIGTERM and SIGINT (ctrl-c) end it. Without file and flags it\n"
-            "listens on localhost:8503 and asks public mirrors.\n\n"
-            "  --announce                       say how clients are set up, and whether mirrors\n"
-            "                                   answer, though standard output is no terminal");
+            "Runs the daemon in the foreground. The log goes to standard error. SIGHUP reads the\n"
+            "configuration again, SIGTERM and SIGINT (Ctrl-C) end the daemon. Without file and "
+            "flags\n"
+            "it listens on localhost:8503 and asks public mirrors.\n\n"
+            "  --announce                       print the lines for clients, and whether mirrors\n"
+            "                                   answer, also when the output is no terminal");
         config_usage(stdout);
-        (void)puts("\nExit: 0 ended by a signal, 1 failed (port taken, cache directory not to be "
-                   "written ...),\n2 usage or configuration.");
+        (void)puts("\nExit: 0 ended by a signal, 1 failed (the port is taken, the cache directory "
+                   "cannot be\nwritten ...), 2 wrong usage or configuration.");
         return EXIT_SUCCESS;
     }
     if (r == 0)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The digests of a flight's bytes, read back from its partial on the compute lane while they come:
- * by SHA-256, which is a file's name here, and by what else is claimed of it.
+ * by SHA-256, which is a file's name here, and by what else is claimed of it. Reading back checks
+ * the bytes that are kept, not those that were received, and runs at its own pace. The bytes come
+ * from the page cache.
  */
 #include <stdlib.h>
 #include <string.h>

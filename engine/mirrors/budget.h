@@ -13,6 +13,9 @@
  * so that a mirror that has recovered is found out. A mirror that is backing off is asked all the
  * same when no other is left and its last try is a second ago: a client that waits may probe.
  * Back-off doubles from half a second to thirty, with jitter, and ends with the first success.
+ *
+ * A mirror is not a host: a site that serves two origins is two mirrors. Its trouble with the pages
+ * of one origin says nothing about the other.
  */
 #include <stdbool.h>
 #include <stddef.h>

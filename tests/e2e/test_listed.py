@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """owns = "listed": an origin owns the names that its mirrors list; and indexes of several origins."""
 
-import re
 import threading
 from urllib.parse import unquote, urljoin
 
@@ -10,7 +9,8 @@ import pytest
 import wheels
 import wire
 from clients import Pip, Uv, installed, origin_of, pip_wheel
-from daemon import ROOT, configuration, flat_and_pypi, index_table, origin_tables, pypi_mirror
+from daemon import configuration, flat_and_pypi, index_table, origin_tables, pypi_mirror
+from documents import blocks_of
 from origin import Gate
 from standins import FindLinks, anchor, root_page, simple_page, wait_until
 from wheels import build
@@ -304,14 +304,13 @@ def test_a_file_of_a_lock_is_checked_against_its_index(origin, second_origin, se
     daemon.wait_log("wrong digest")
 
 
-# ------------------------------------------------------------------ the sites of the README
+# ------------------------------------------------------------------ the sites of docs/indexes.md
 
 
-def readme_origins():
+def documented_origins():
     """Its example of further sites, as it stands there."""
-    text = (ROOT / "README.md").read_text()
-    (block,) = re.findall(r"(?:^    [^\n]*\n|^\n)*^    \[origin.pyg\]\n(?:^    [^\n]*\n|^\n)*", text, re.M)
-    return re.sub("^    ", "", block, flags=re.M)
+    (block,) = [b.text for b in blocks_of("docs/indexes.md") if "[origin.pyg]" in b.text]
+    return block
 
 
 @pytest.fixture
@@ -341,7 +340,7 @@ def test_installs_from_other_sites(
     """With its dependency from PyPI, through one index; then again with the site gone."""
     daemon = serve(
         flat_and_pypi(mirrors)
-        + sites.local(readme_origins())
+        + sites.local(documented_origins())
         + index_table("joined", "vllm", "jax", "flashinfer", "pypi")
     )
     module, wheel_there = project.replace("-", "_"), sites.wheels[site]

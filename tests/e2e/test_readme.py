@@ -3,35 +3,62 @@
 
 import re
 import shlex
-import textwrap
 import tomllib
 
 import pytest
 
 from clients import REQUIRES_PYTHON, installed
-from daemon import ROOT, all_mirrors
+from daemon import all_mirrors, run_wheelyard
+from documents import HERE, assert_shows, blocks_of, commands, sessions
 from test_pixi import newest_wheel, page_of, whole_wheel
 
-HERE = "http://localhost:8503"
+BLOCKS = blocks_of("README.md")
+FLAT = "https://mirrors.aliyun.com/pytorch-wheels/cu126/"
+PICTURES = [each for block in BLOCKS if block.language == "console" for each in sessions(block)]
 
 
-def blocks():
-    """The indented blocks, each as text without its indentation."""
-    found = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", (ROOT / "README.md").read_text(), re.M)
-    return [textwrap.dedent(block) for block in found if HERE in block]
-
-
-def commands(program):
-    lines = [line for block in blocks() for line in block.splitlines()]
+def typed(program):
+    lines = [line for block in BLOCKS if block.language == "sh" for line in commands(block)]
     return [line for line in lines if line.startswith(f"{program} ")]
 
 
 def tables(name):
-    """The blocks that are TOML and have this table of [tool]."""
-    return [block for block in blocks() if re.search(rf"^\[+tool\.{name}\b", block, re.M)]
+    """The blocks that have this table of [tool]."""
+    return [b.text for b in BLOCKS if re.search(rf"^\[+tool\.{name}\b", b.text, re.M)]
 
 
-@pytest.mark.parametrize("line", commands("pip"))
+def pictures(program):
+    return [(line, shown) for line, shown in PICTURES if line.startswith(f"{program} ")]
+
+
+@pytest.mark.parametrize("line, shown", pictures("uv"), ids=["flat", "through-us"])
+def test_the_picture_of_uv(mirrors, serve, uv, line, shown):
+    """Real uv prints these lines: it fails on the flat page, and installs through us."""
+    daemon = serve(all_mirrors(mirrors))
+    uv.run("venv", "picture")
+    uv.environment["VIRTUAL_ENV"] = str(uv.home / "picture")
+    del uv.environment["UV_PYTHON"]  # else it would install there
+    words = shlex.split(line.replace(FLAT, mirrors.flat_url()).replace(HERE, daemon.url))[1:]
+    fails = shown[0].startswith("error")
+    assert_shows(shown, uv.run(*words, fails=fails))
+    assert fails == (mirrors.flat_url() in words)
+
+
+def test_the_picture_of_the_doctor(mirrors, serve, tmp_path):
+    ((_, shown),) = pictures("wheelyard")
+    daemon = serve(f'socket = "{tmp_path}/own/socket"\n' + all_mirrors(mirrors))
+    config = tmp_path / "wheelyard.conf"
+    listen = f'listen = ["{daemon.url.removeprefix("http://")}"]\ncache_dir = "{daemon.cache_dir}"\n'
+    config.write_text(listen + (daemon.folder / "config.toml").read_text())
+    done = run_wheelyard("doctor", "--config", config, home=tmp_path, seconds=60)
+    told = done.stdout.replace(str(config), "/etc/wheelyard/wheelyard.conf")
+    told = told.replace(str(daemon.cache_dir), "/var/cache/wheelyard")
+    told = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:8503", told)
+    assert len(shown) == 6
+    assert_shows(shown, told)
+
+
+@pytest.mark.parametrize("line", typed("pip"))
 def test_pip_lines(mirrors, serve, pip, line):
     daemon = serve(all_mirrors(mirrors))
     words = shlex.split(line.replace(HERE, daemon.url))
@@ -39,7 +66,7 @@ def test_pip_lines(mirrors, serve, pip, line):
     assert installed(pip.install(*words[2:]))["torch"] == "2.9.0+cu126"
 
 
-@pytest.mark.parametrize("line", commands("uv"))
+@pytest.mark.parametrize("line", typed("uv"))
 def test_uv_lines(mirrors, serve, uv, line):
     daemon = serve(all_mirrors(mirrors))
     words = shlex.split(line.replace(HERE, daemon.url))
@@ -73,4 +100,4 @@ def test_pixi_lines(mirrors, serve, table):
 
 
 def test_every_client_has_lines():
-    assert commands("pip") and commands("uv") and tables("uv") and tables("pixi")
+    assert typed("pip") and typed("uv") and tables("uv") and tables("pixi")
