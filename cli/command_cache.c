@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/terminal.h"
 #include "cli/claim_lines.h"
+#include "cli/reach.h"
 #include "config/argument.h"
 #include "config/config.h"
 #include "config/options.h"
@@ -37,26 +38,6 @@ struct command {
 };
 
 /* ------------------------------------------------------------------ talking */
-
-static int reach(struct command *c)
-{
-    auto_buf struct buf places;
-    auto_free char *errors = NULL;
-    struct config config;
-    buf_init(&places, PLACES_MAX_BYTES);
-    bool has_config = !c->socket && config_load_quietly(NULL, &config, &errors) == 0;
-    const char *given = has_config ? config.socket : c->socket;
-    int r = control_client_open(given, 0, &c->client, &places);
-    if (has_config)
-        config_release(&config);
-    if (r == ERROR_DENIED)
-        (void)fprintf(stderr,
-                      "wheelyard: not for this user: %s; ask as the daemon's user or root\n",
-                      places.data);
-    else if (r)
-        (void)fprintf(stderr, "wheelyard: no daemon answers at %s\n", places.data);
-    return r ? EXIT_UNREACHABLE : EXIT_DONE;
-}
 
 /* Asks, and gives the reply's code; *ret_reply (json_free it) is NULL when there was none. */
 static int ask(struct command *c, const char *word, const char *blob, const char *rate,
@@ -479,7 +460,7 @@ int command_cache(int argc, char **argv)
         return code;
     if (c.blob_count < action->least || c.blob_count > action->most)
         return wrong(action->word, action->least ? "which blob?" : "takes no blob");
-    code = reach(&c);
+    code = reach_daemon(c.socket, NULL, &c.client);
     if (code)
         return code;
     code = action->run(&c);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/command_add.h"
 #include "cli/command_cache.h"
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
@@ -23,6 +24,7 @@ static const char usage[] =
     "  config check [FILE]    find mistakes in the configuration\n"
     "  config show [FLAGS]    print the configuration in force; with --default the built-in one\n"
     "  cache COMMAND          show or change what is kept: ls, info, rm, pin, unpin, gc, verify\n"
+    "  add FILE...            put wheels that you have downloaded by hand into the cache\n"
     "  indexes                list indexes and channels\n"
     "  wheels REQUIREMENT     list wheels: versions, platforms, Pythons\n"
     "  explain REQUIREMENT    say which file fits a Python and a platform, or why none does\n"
@@ -32,8 +34,8 @@ static const char usage[] =
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
-static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
-                                       "indexes", "setup",  "doctor", NULL};
+static const char *const commands[] = {"add",     "serve",   "config", "cache",  "wheels",
+                                       "explain", "indexes", "setup",  "doctor", NULL};
 
 int main(int argc, char **argv)
 {
@@ -42,6 +44,8 @@ int main(int argc, char **argv)
         return command_serve(argc - 2, argv + 2);
     if (!strcmp(command, "config"))
         return command_config(argc - 2, argv + 2);
+    if (!strcmp(command, "add"))
+        return command_add(argc - 2, argv + 2);
     if (!strcmp(command, "cache"))
         return command_cache(argc - 2, argv + 2);
     if (!strcmp(command, "wheels"))

@@ -22,6 +22,7 @@
 #include "base/lane.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "control/control_add.h"
 #include "control/control_cache.h"
 #include "control/control_doctor.h"
 #include "control/control_place.h"
@@ -42,7 +43,8 @@ enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 struct client {
     struct job job;
     struct control *control;
-    int fd; /* -1: the place is free */
+    int fd;     /* -1: the place is free */
+    int passed; /* the last descriptor that came with a request; -1: none */
     _Atomic int state;
     struct buf in, out;
     size_t written;
@@ -70,6 +72,7 @@ static void client_open(struct control *c, int fd)
             continue;
         g->control = c;
         g->fd = fd;
+        g->passed = -1;
         g->state = CLIENT_READING;
         g->written = 0;
         g->deadline_ms = clock_monotonic_ms() + IDLE_MS;
@@ -84,6 +87,8 @@ static void client_close(struct client *g)
 {
     buf_release(&g->in);
     buf_release(&g->out);
+    cleanup_close(&g->passed);
+    g->passed = -1;
     (void)close(g->fd);
     g->fd = -1;
 }
@@ -103,6 +108,8 @@ static void answer(struct client *g, const char *line, size_t len)
     }
     if (strcmp(request.words[0], "cache") == 0 && request.count > 1)
         control_cache(g->control->engine, &request, &g->control->stopping, &g->out);
+    else if (strcmp(request.words[0], "add") == 0)
+        control_add(g->control->engine, &request, g->passed, &g->control->stopping, &g->out);
     else if (strcmp(request.words[0], "doctor") == 0 && request.count == 3)
         control_doctor(g->control->engine, &request, &g->control->stopping, &g->out);
     else
@@ -116,6 +123,8 @@ static void client_run(struct job *job)
     struct client *g = container_of(job, struct client, job);
     size_t len = (size_t)((char *)memchr(g->in.data, '\n', g->in.len) - g->in.data);
     answer(g, g->in.data, len);
+    cleanup_close(&g->passed);
+    g->passed = -1;
     if (g->out.error) {
         buf_clear(&g->out);
         control_refuse(&g->out, 1, "the answer is too long");
@@ -141,10 +150,32 @@ static bool client_begin(struct client *g)
     return true;
 }
 
+/* As recv; a descriptor that comes along replaces the one before. */
+static ssize_t receive(struct client *g, char *block, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {block, size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen = sizeof(control.space)};
+    ssize_t n = recvmsg(g->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int))) {
+        cleanup_close(&g->passed);
+        memcpy(&g->passed, CMSG_DATA(c), sizeof(int));
+    }
+    return n;
+}
+
 static void client_read(struct client *g)
 {
     char block[4096];
-    ssize_t n = recv(g->fd, block, sizeof(block), MSG_DONTWAIT);
+    ssize_t n = receive(g, block, sizeof(block));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0)

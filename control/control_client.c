@@ -68,6 +68,26 @@ void control_client_close(struct control_client *client)
     (void)close(client->fd);
 }
 
+/* The first bytes of a request, and a descriptor with them; how many bytes went. */
+static ssize_t send_with(int fd, const char *data, size_t len, int passed)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.space = {0}};
+    struct iovec part = {(void *)(uintptr_t)data, len};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen = sizeof(control.space)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &passed, sizeof(int));
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 static bool send_all(int fd, const char *data, size_t len)
 {
     while (len) {
@@ -99,6 +119,12 @@ static bool receive_line(struct control_client *c)
 int control_client_ask(struct control_client *client, const char *const *words,
                        struct json **ret_reply)
 {
+    return control_client_ask_with(client, words, -1, ret_reply);
+}
+
+int control_client_ask_with(struct control_client *client, const char *const *words, int fd,
+                            struct json **ret_reply)
+{
     auto_buf struct buf line;
 
     buf_init(&line, REQUEST_MAX_BYTES);
@@ -110,8 +136,9 @@ int control_client_ask(struct control_client *client, const char *const *words,
     buf_puts(&line, "]\n");
     if (line.error)
         return line.error;
-    if (!send_all(client->fd, line.data, line.len) || !receive_line(client) ||
-        json_parse(client->reply.data, client->reply.len, ret_reply))
+    ssize_t sent = fd >= 0 ? send_with(client->fd, line.data, line.len, fd) : 0;
+    if (sent < 0 || !send_all(client->fd, line.data + sent, line.len - (size_t)sent) ||
+        !receive_line(client) || json_parse(client->reply.data, client->reply.len, ret_reply))
         return ERROR_UNREACHABLE;
     return 0;
 }

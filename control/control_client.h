@@ -31,3 +31,6 @@ void control_client_close(struct control_client *client);
  * away, or took too long. json_free(*ret_reply). */
 int control_client_ask(struct control_client *client, const char *const *words,
                        struct json **ret_reply);
+/* The same, and the daemon gets a copy of the descriptor `fd`. */
+int control_client_ask_with(struct control_client *client, const char *const *words, int fd,
+                            struct json **ret_reply);

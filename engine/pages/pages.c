@@ -301,6 +301,12 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
+/* By what is held: other refusals are about mirrors. */
+static bool can_change(const struct page *page)
+{
+    return page->outcome == OUTCOME_OK || page->outcome == OUTCOME_NO_PROJECT;
+}
+
 void pages_outdate(struct engine *e, const char *origin, const char *project)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -308,8 +314,8 @@ void pages_outdate(struct engine *e, const char *origin, const char *project)
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
-        if (s->page && s->page->outcome == OUTCOME_OK && s->expires_ms > now_ms &&
-            is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
+        if (s->page && can_change(s->page) && s->expires_ms > now_ms && is_page_of(e, s, origin) &&
+            (!s->project || strcmp(s->project, project) == 0))
             s->expires_ms = now_ms;
     pthread_rwlock_unlock(&e->pages->lock);
 }
