@@ -73,7 +73,7 @@ const struct option_row option_table[] = {
      "directory of the files and their catalogue",
      "Without it: the directory that systemd names in CACHE_DIRECTORY; for root "
      "/var/cache/wheelyard; for others $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon "
-     "uses one directory. It may not be a link, and other users may not be able to write it.",
+     "uses one directory. It must not be a link, and not everybody may write it.",
      true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
      "largest size of the cache: 200GB, 150GiB",
