@@ -73,7 +73,7 @@ const struct option_row option_table[] = {
      "directory of the files and their catalogue",
      "Without it: the directory that systemd names in CACHE_DIRECTORY; for root "
      "/var/cache/wheelyard; for others $XDG_CACHE_HOME/wheelyard or ~/.cache/wheelyard. One daemon "
-     "uses one directory. It may not be a link, and other users may not be able to write it.",
+     "uses one directory. It must not be a link, and it must not be writable for everybody.",
      true},
     {"max_size", OPTION_SIZE, MEMBER(engine.max_size), 1, INT64_MAX, NULL, "SIZE",
      "largest size of the cache: 200GB, 150GiB",
@@ -92,13 +92,12 @@ const struct option_row option_table[] = {
      "hosts to reach without the proxy, separated by commas",
      "It applies to the key proxy and to the variables of the environment.", true},
     {"ca_file", OPTION_PATH, MEMBER(engine.ca_file), 0, 0, check_path, "FILE",
-     "certificate authorities for mirrors, beside the system's",
-     "PEM, in addition to the certificates of the system.", true},
+     "certificate authorities for mirrors, beside the system's", "The file is PEM.", true},
     {"hosts", OPTION_LIST, MEMBER(hosts), 0, LIST_MAX, check_host, "NAME",
      "name by which clients call this machine; may be repeated",
      "A request under any other name is refused, because a web page must not reach the daemon "
-     "under a name of its own (DNS rebinding). Addresses, localhost and the machine's own name are "
-     "always accepted.",
+     "under a name that an attacker controls (DNS rebinding). Addresses, localhost and the "
+     "machine's own name are always accepted.",
      false},
     {"page_memory", OPTION_SIZE, MEMBER(engine.page_memory), 1 << 20, INT64_MAX, NULL, "SIZE",
      "memory for finished pages",
