@@ -138,7 +138,7 @@ void blame_web_page(struct download *dl, unsigned mirror, int64_t size, const ch
     if (dl->over || is_portal(dl, mirror, size, sha256, stranger))
         return;
     problems_note(dl->engine, "unsound", dl->origin->name, dl->path,
-                 "%s: a web page came in the place of the file", dl->origin->mirrors[mirror].name);
+                  "%s: a web page came in the place of the file", dl->origin->mirrors[mirror].name);
 }
 
 void blame_refuse(struct download *dl, const struct flight_command *c)
@@ -153,7 +153,7 @@ void blame_refuse(struct download *dl, const struct flight_command *c)
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
     problems_note(dl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
-                 web ? "a web page; " : "", c->detail); /* which names the mirror */
+                  web ? "a web page; " : "", c->detail); /* which names the mirror */
     dl->blamed |= 1u << c->mirror;
     dl->barred |= 1u << c->mirror;
     dl->waiting &= ~(1u << c->mirror); /* from now on for this flight's own reason */
@@ -176,7 +176,7 @@ void blame_failed(struct download *dl, const struct flight_command *c)
         return;
     mirrors_names(dl->origin, known.agreeing, names, sizeof(names));
     problems_note(dl->engine, "doubtful-digest", origin, path, "%s sent the same; %s", names,
-                 known.detail);
+                  known.detail);
 }
 
 static void blame(struct download *dl, unsigned mirror, const char *validator)
@@ -214,13 +214,13 @@ void blame_settle(struct download *dl, const struct flight_command *c)
         free(validator[m]);
 }
 
-void blame_passthrough(struct engine *e, const struct origin *origin, const char *path, unsigned mirror,
-                const char *expected)
+void blame_passthrough(struct engine *e, const struct origin *origin, const char *path,
+                       unsigned mirror, const char *expected)
 {
     const char *name = origin->mirrors[mirror].name;
     int64_t now_ms = clock_monotonic_ms();
     problems_note(e, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s", name,
-                 str_is_sha256(expected) ? "sha256 " : "", expected);
+                  str_is_sha256(expected) ? "sha256 " : "", expected);
     refusals_note(e->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest", now_ms);
     refusals_failed(e->refusals, origin->name, path, now_ms);
 }

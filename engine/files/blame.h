@@ -43,4 +43,4 @@ unsigned blame_bars(const struct download *download);
 /* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,
  * or what index/digests.h writes. */
 void blame_passthrough(struct engine *engine, const struct origin *origin, const char *path,
-                unsigned mirror, const char *expected);
+                       unsigned mirror, const char *expected);

@@ -349,13 +349,14 @@ static void on_fail(struct download *dl, const struct flight_command *c)
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
              dl->origin->name, dl->path, error_text(c->error), detail_of(dl, c));
     /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
-    bool again = disk && progress->state == PROGRESS_OPENING && !progress->etag[0] && !dl->facts_only;
+    bool again =
+        disk && progress->state == PROGRESS_OPENING && !progress->etag[0] && !dl->facts_only;
     progress->wants_passthrough = disk && progress->etag[0];
     if (disk) {
         if (!dl->no_room)
             files_note_disk_error(dl->engine, c->error);
         problems_note(dl->engine, "not-kept", dl->origin->name, dl->path, "%s: passed through",
-                     error_text(c->error));
+                      error_text(c->error));
     }
     if (c->doubted)
         commit_forget_facts(dl);

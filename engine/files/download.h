@@ -22,7 +22,7 @@ struct download {
     struct entry *entry;         /* NULL when over */
     char *path;                  /* of the file; also when over */
     const struct origin *origin; /* its mirrors' places are what bits and numbers of mirrors mean */
-    struct progress *progress;         /* NULL between a failure and the next reader */
+    struct progress *progress;   /* NULL between a failure and the next reader */
     struct lane *writer;         /* that writes the partial */
     struct partial *partial;
     struct extents present;    /* what is written in it */

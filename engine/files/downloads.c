@@ -11,8 +11,8 @@
 #include "base/str.h"
 #include "engine/files/blame.h"
 #include "engine/files/claim_answer.h"
-#include "engine/files/file.h"
 #include "engine/files/download.h"
+#include "engine/files/file.h"
 #include "engine/files/kept_check.h"
 #include "engine/files/passthrough.h"
 #include "engine/files/saved.h"
@@ -33,7 +33,8 @@ enum {
     SWEEP_MS = 1000,          /* how often departed clients are looked for */
     FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
     BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
-    DOWNLOADS_MOST = 512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
+    DOWNLOADS_MOST =
+        512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
 };
 
 /* ------------------------------------------------------ looking it up */
@@ -204,7 +205,7 @@ static void blob_is_missing(struct lookup *l)
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
     problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
-                 dl->entry->sha256);
+                  dl->entry->sha256);
     eviction_drop(dl->engine, dl->entry->sha256);
     dl->engine->events->file_gone(dl->engine, dl->entry);
     dl->entry->sha256[0] = '\0';
@@ -355,7 +356,7 @@ static struct lane *choose_writer(struct engine *e)
 }
 
 void downloads_open(struct engine *e, struct entry *entry, enum file_use use, const char *via,
-                  bool refresh)
+                    bool refresh)
 {
     struct download *dl = calloc(1, sizeof(*dl));
     if (!dl || !(dl->path = strdup(entry->path)))
@@ -407,8 +408,8 @@ void downloads_interest(struct engine *e, struct progress *progress, enum file_u
     }
 }
 
-void downloads_reader(struct engine *e, struct progress *progress, uint64_t reader, enum file_use use,
-                    int64_t from, int64_t to)
+void downloads_reader(struct engine *e, struct progress *progress, uint64_t reader,
+                      enum file_use use, int64_t from, int64_t to)
 {
     (void)e;
     struct download *dl = progress->download;
@@ -528,7 +529,8 @@ void downloads_forget_size(struct engine *e, const char *origin, const char *pat
     struct entry *entry = files_find(e->files, origin, path);
     pthread_rwlock_unlock(&e->files->lock);
     struct progress *progress = entry ? entry->progress : NULL;
-    bool ours = progress && entry->is_failed && progress->wants_passthrough && progress->size == size;
+    bool ours =
+        progress && entry->is_failed && progress->wants_passthrough && progress->size == size;
     if (entry && (entry->download || entry->sha256[0] || (progress && !ours)))
         return;
     log_warning("a size is contradicted path=%s/%s bytes=%" PRId64, origin, path, size);

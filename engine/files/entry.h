@@ -11,9 +11,9 @@
 #include <uthash.h>
 
 #include "base/folder.h"
-#include "engine/files/progress.h"
-#include "engine/files/file.h"
 #include "engine/files/eviction.h"
+#include "engine/files/file.h"
+#include "engine/files/progress.h"
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
@@ -34,11 +34,11 @@ struct entry {
     char *key; /* origin NUL path NUL */
     size_t key_len;
     const struct origin *origin;
-    const char *path;      /* into key */
-    struct blob *blob;     /* open, or NULL */
-    struct progress *progress;   /* being fetched, or failed a moment ago; or NULL */
+    const char *path;          /* into key */
+    struct blob *blob;         /* open, or NULL */
+    struct progress *progress; /* being fetched, or failed a moment ago; or NULL */
     struct download *download; /* flight thread, as are these two: */
-    bool is_failed;        /* on the list of failures */
+    bool is_failed;            /* on the list of failures */
     struct entry *next_failed;
     /* of a complete file: */
     char sha256[SHA256_HEX]; /* "" when we hold no blob */
@@ -74,7 +74,7 @@ struct files {
     struct engine *engine;
     struct job retry; /* see engine/files/sharing.c */
     bool retry_posted;
-    uint64_t asks;       /* so many came */
+    uint64_t asks;              /* so many came */
     struct passthrough *passes; /* of which a source may still bring something */
     int64_t touched_ms;
     int disk_error; /* why nothing is kept, until disk_error_ms */
@@ -103,10 +103,10 @@ void blob_unref(struct blob *blob);
 /* ---- downloads.c: on the flight thread */
 /* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
 void downloads_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
-                  bool refresh);
+                    bool refresh);
 void downloads_interest(struct engine *engine, struct progress *progress, enum file_use use);
-void downloads_reader(struct engine *engine, struct progress *progress, uint64_t reader, enum file_use use,
-                    int64_t from, int64_t to);
+void downloads_reader(struct engine *engine, struct progress *progress, uint64_t reader,
+                      enum file_use use, int64_t from, int64_t to);
 void downloads_reader_left(struct engine *engine, struct progress *progress, uint64_t reader);
 void downloads_tick(struct engine *engine, int64_t now_ms);
 void downloads_stop(struct engine *engine);
@@ -116,7 +116,8 @@ void downloads_forget_failures(struct engine *engine);
 /* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
  * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
  */
-void downloads_forget_size(struct engine *engine, const char *origin, const char *path, int64_t size);
+void downloads_forget_size(struct engine *engine, const char *origin, const char *path,
+                           int64_t size);
 unsigned downloads_count(const struct engine *engine);
 void downloads_write_status(struct engine *engine, struct buf *to);
 

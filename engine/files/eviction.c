@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/evidence.h"
 #include "engine/files/download.h"
+#include "engine/files/evidence.h"
 #include "engine/files/inventory.h"
 #include "engine/files/marks.h"
 

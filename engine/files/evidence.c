@@ -342,8 +342,8 @@ static void take_away(struct engine *e, const struct finding *f)
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
         problems_note(e, "unsound", entry->origin->name, entry->path,
-                     "what %s sent is in quarantine: %s",
-                     entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
+                      "what %s sent is in quarantine: %s",
+                      entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
         commit_forget_promise(e, entry->origin->name, entry->path); /* its size is no wheel's */
     }
@@ -385,7 +385,7 @@ static int apply(struct engine *e, struct finding *f)
         refuted(e, f);
     if (f->verdict.other_version)
         problems_note(e, "other-version", f->origin, f->path,
-                     "METADATA of the wheel names another version than its file name");
+                      "METADATA of the wheel names another version than its file name");
     return 0;
 }
 

@@ -11,10 +11,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/files.h"
-#include "engine/files/download.h"
 #include "engine/files/marks.h"
 #include "engine/files/quarantine.h"
 #include "engine/files/reading.h"
@@ -222,8 +222,8 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
-                 "what was kept is not %s%s: in quarantine",
-                 str_is_sha256(expected) ? "sha256 " : "", expected);
+                  "what was kept is not %s%s: in quarantine",
+                  str_is_sha256(expected) ? "sha256 " : "", expected);
     if (eviction_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
         marks_forget(e, entry->sha256);
         evidence_forget(e, entry->sha256);
@@ -276,9 +276,9 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
 struct open_job {
     struct job job;
     struct engine *engine;
-    struct entry *entry; /* fresh: its flight begins; else NULL */
+    struct entry *entry;       /* fresh: its flight begins; else NULL */
     struct progress *progress; /* of an entry that is being opened already, or: */
-    char *failed;        /* the path of one that has failed and is to be tried again; else NULL */
+    char *failed; /* the path of one that has failed and is to be tried again; else NULL */
     enum file_use use;
     char *via;
     bool refresh;
@@ -291,7 +291,8 @@ static void try_again(struct open_job *o)
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, o->progress->origin->name, o->failed);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!entry || !entry->is_failed || !entry->progress || entry->progress->state != PROGRESS_CLOSED) {
+    if (!entry || !entry->is_failed || !entry->progress ||
+        entry->progress->state != PROGRESS_CLOSED) {
         progress_close(o->progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
         return;
     }
@@ -426,7 +427,7 @@ static bool is_decided(void *arg)
 
 /* A board that is known, failed or hands over to a pass. */
 static int from_progress(struct engine *e, struct progress *progress, int state,
-                      const struct file_query *query, struct file **ret)
+                         const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.size = progress->size, .etag = progress->etag};
     bool closed = state == PROGRESS_CLOSED;

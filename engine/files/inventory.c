@@ -8,8 +8,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "engine/files/evidence.h"
 #include "engine/files/download.h"
+#include "engine/files/evidence.h"
 #include "engine/files/marks.h"
 
 enum { PREFIX_LEAST = 4 };

@@ -94,7 +94,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
             refuse_unsound(j, s);
         else if (s->other_version)
             problems_note(dl->engine, "other-version", dl->origin->name, dl->path,
-                         "METADATA names another version than the file name");
+                          "METADATA names another version than the file name");
     }
     tell(j);
 }

@@ -312,7 +312,8 @@ static void fetch(struct passthrough *p)
                                     .via = via,
                                     .max_bytes = INT64_MAX,
                                     .redirects = mirror_redirects(&p->origin->mirrors[p->mirror]),
-                                    .patience_ms = mirrors_patience_ms(&p->origin->mirrors[p->mirror]),
+                                    .patience_ms =
+                                        mirrors_patience_ms(&p->origin->mirrors[p->mirror]),
                                     .share = (uintptr_t)p,
                                     .mirror = (uintptr_t)&p->origin->mirrors[p->mirror]};
     p->started_ms = clock_monotonic_ms();
@@ -485,7 +486,8 @@ static void hash_prefix_run(struct job *job)
 
 /* ------------------------------------------------------------------ reader */
 
-int passthrough_open(struct engine *e, const struct passthrough_options *options, struct passthrough **ret)
+int passthrough_open(struct engine *e, const struct passthrough_options *options,
+                     struct passthrough **ret)
 {
     struct passthrough *p = calloc(1, sizeof(*p));
     if (!p)
@@ -621,7 +623,8 @@ int passthrough_begin(struct passthrough *p, struct waiter *waiter, char *ret_de
     return r;
 }
 
-int64_t passthrough_read(struct passthrough *p, int64_t offset, void *data, size_t size, struct waiter *waiter)
+int64_t passthrough_read(struct passthrough *p, int64_t offset, void *data, size_t size,
+                         struct waiter *waiter)
 {
     for (;;) {
         int64_t n = take_some(p, offset, data, size);

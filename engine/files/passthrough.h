@@ -29,12 +29,14 @@ struct passthrough_options {
 };
 
 /* Begins at once. Any thread. */
-int passthrough_open(struct engine *engine, const struct passthrough_options *options, struct passthrough **ret);
+int passthrough_open(struct engine *engine, const struct passthrough_options *options,
+                     struct passthrough **ret);
 /* As file_begin: 0, ENGINE_WAIT, or an error that `ret_detail` explains. */
-int passthrough_begin(struct passthrough *passthrough, struct waiter *waiter, char *ret_detail, size_t size);
+int passthrough_begin(struct passthrough *passthrough, struct waiter *waiter, char *ret_detail,
+                      size_t size);
 /* As file_read; offsets must follow each other. */
 int64_t passthrough_read(struct passthrough *passthrough, int64_t offset, void *data, size_t size,
-                  struct waiter *waiter);
+                         struct waiter *waiter);
 void passthrough_close(struct passthrough *passthrough); /* NULL is legal */
 /* Resumes suspended readers whose clients have left or whose time is over. Flight thread, four
  * times a second. */

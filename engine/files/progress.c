@@ -144,7 +144,8 @@ void progress_know(struct progress *b, int64_t size)
     waitlist_wake(&b->waiters, 0, INT64_MAX);
 }
 
-void progress_close(struct progress *b, enum progress_state state, enum outcome outcome, const char *detail)
+void progress_close(struct progress *b, enum progress_state state, enum outcome outcome,
+                    const char *detail)
 {
     pthread_mutex_lock(&b->waiters.lock);
     b->outcome = outcome;

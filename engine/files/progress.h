@@ -66,7 +66,7 @@ struct progress {
     _Atomic int64_t prefix;  /* contiguous bytes from 0 */
     _Atomic int64_t limit;   /* whole-file readers may read below it */
     _Atomic unsigned senders;
-    _Atomic bool has_bytes;  /* some are there by now */
+    _Atomic bool has_bytes;         /* some are there by now */
     _Atomic bool wants_passthrough; /* closed for want of disk: readers go on by themselves */
     bool authoritative;  /* mirrors agree on its digest; set before PROGRESS_KNOWN, as are these: */
     bool had_bytes;      /* some were there when this board was put up */
@@ -77,7 +77,7 @@ struct progress {
     char etag[96];
     const struct origin *origin;
     _Atomic(struct partial *) partial; /* NULL until the first transfer; set once */
-    struct download *download;             /* the flight thread's; NULL when it is over */
+    struct download *download;         /* the flight thread's; NULL when it is over */
     struct waitlist waiters;
     struct extents present; /* under waiters.lock */
     enum outcome outcome;   /* of PROGRESS_CLOSED; under waiters.lock, as are the next two */
@@ -96,7 +96,7 @@ void progress_publish(struct progress *progress, int64_t from, int64_t to);
 void progress_release(struct progress *progress, int64_t limit, int64_t size);
 void progress_know(struct progress *progress, int64_t size);
 void progress_close(struct progress *progress, enum progress_state state, enum outcome outcome,
-                 const char *detail);
+                    const char *detail);
 
 /* What somebody is told whose time is over: which mirrors were asked in vain, and how. */
 void progress_note(struct progress *progress, unsigned silent, const char *detail);

@@ -159,16 +159,16 @@ static int open_passthrough(struct file *f, int64_t from)
 {
     struct partial *partial = f->progress->partial;
     struct passthrough_options options = {.origin = f->progress->origin,
-                                   .path = f->path,
-                                   .via = f->via,
-                                   .claims = f->progress->claims,
-                                   .claims_version = f->progress->claims_version,
-                                   .size = f->facts.size,
-                                   .from = from,
-                                   .to = f->to,
-                                   .prefix = f->progress->prefix >= from ? partial : NULL,
-                                   .blamed = f->progress->blamed,
-                                   .whole = f->whole};
+                                          .path = f->path,
+                                          .via = f->via,
+                                          .claims = f->progress->claims,
+                                          .claims_version = f->progress->claims_version,
+                                          .size = f->facts.size,
+                                          .from = from,
+                                          .to = f->to,
+                                          .prefix = f->progress->prefix >= from ? partial : NULL,
+                                          .blamed = f->progress->blamed,
+                                          .whole = f->whole};
     return passthrough_open(f->engine, &options, &f->passthrough);
 }
 
@@ -307,7 +307,7 @@ static bool has_bytes(void *arg)
 }
 
 static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t size,
-                          struct waiter *waiter)
+                             struct waiter *waiter)
 {
     struct progress *b = f->progress;
     for (;;) {
@@ -497,7 +497,8 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
             return r == ENGINE_WAIT ? 0 : r;
     }
     int64_t n = read_from(f, offset, data, most, waiter);
-    if (n != ERROR_UPSTREAM_BROKEN || !f->progress || !f->progress->wants_passthrough || f->passthrough)
+    if (n != ERROR_UPSTREAM_BROKEN || !f->progress || !f->progress->wants_passthrough ||
+        f->passthrough)
         return n;
     /* The disk is full: what is there was read, the rest passes by. */
     n = open_passthrough(f, offset);

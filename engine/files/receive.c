@@ -584,8 +584,8 @@ void receive_start(struct download *dl, const struct flight_command *c)
     t->started_ms = clock_monotonic_ms();
     receive_reset(t);
     t->need = c->head || !download_is_counted(dl) ? BUDGET_FREE
-              : dl->brief[c->slot]              ? BUDGET_BRIEF
-                                                : BUDGET_BULK;
+              : dl->brief[c->slot]                ? BUDGET_BRIEF
+                                                  : BUDGET_BULK;
     t->rank = dl->rank[c->slot];
     budget_begin(e->budget, t->counted_mirror, t->need);
     t->next = dl->receivers;
@@ -610,7 +610,8 @@ static void stop_one(struct receiver *t)
 }
 
 /* It lost to another mirror: that it was stopped would tell nobody why. */
-static void note_outrun(struct download *dl, const struct receiver *t, const struct flight_command *c)
+static void note_outrun(struct download *dl, const struct receiver *t,
+                        const struct flight_command *c)
 {
     log_failure(dl, t, c->detail);
     budget_outrun(dl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());

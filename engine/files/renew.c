@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
-#include "engine/files/download.h"
 #include "engine/files/marks.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
@@ -33,7 +33,7 @@ enum {
 
 /* A file that is being fetched again. Its flight is found by the entry, which may have gone. */
 struct renewal {
-    struct entry *entry; /* NULL when it has gone */
+    struct entry *entry;       /* NULL when it has gone */
     struct progress *progress; /* for which its flight has a reader; NULL: for none yet */
     struct renewal *prev, *next;
 };
@@ -160,7 +160,8 @@ static void drive(struct engine *e, struct renewal *r)
 {
     struct download *dl = r->entry->download;
     struct progress *progress = r->entry->progress;
-    bool failed = !progress || progress->state == PROGRESS_CLOSED || progress->state == PROGRESS_ASK_AGAIN;
+    bool failed =
+        !progress || progress->state == PROGRESS_CLOSED || progress->state == PROGRESS_ASK_AGAIN;
     if (failed && dl && dl->flight && !dl->committing)
         download_forget(dl, false);
     if (failed || !dl || !dl->flight || r->progress == progress)

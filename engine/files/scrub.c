@@ -131,8 +131,8 @@ static void take_away(struct engine *e, const struct judgement *j)
                   j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
                   entry->path, j->sha256);
         problems_note(e, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
-                     entry->origin->name, entry->path, "%s failed its check: fetched again",
-                     j->sha256);
+                      entry->origin->name, entry->path, "%s failed its check: fetched again",
+                      j->sha256);
         files_forget_blob(e, entry);
     }
     marks_forget(e, j->sha256);

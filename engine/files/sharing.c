@@ -33,8 +33,8 @@ bool download_is_unread(const struct download *dl, int64_t now_ms)
     if (!dl->progress || dl->progress->state == PROGRESS_OPENING || !dl->flight)
         return false;
     flight_view(dl->flight, &view);
-    return !view.readers ||
-           (now_ms - dl->progress->read_ms >= UNREAD_MS && !waitlist_has_any(&dl->progress->waiters));
+    return !view.readers || (now_ms - dl->progress->read_ms >= UNREAD_MS &&
+                             !waitlist_has_any(&dl->progress->waiters));
 }
 
 static bool is_waiting(const struct download *dl, unsigned slot)
@@ -94,8 +94,8 @@ void download_ask_again(struct download *dl, unsigned slot, bool may)
     unsigned count = mirrors_of_origin(dl->engine, dl->origin, numbers), mirror;
     unsigned excluded = dl->excluded[slot];
     enum budget_need need = !download_is_counted(dl) ? BUDGET_FREE
-                            : dl->brief[slot]      ? BUDGET_BRIEF
-                                                   : BUDGET_BULK;
+                            : dl->brief[slot]        ? BUDGET_BRIEF
+                                                     : BUDGET_BULK;
     int r = may ? budget_pick(dl->engine->budget, numbers, count, excluded, need, dl->rank[slot],
                               clock_monotonic_ms(), &mirror)
                 : BUDGET_BUSY;
@@ -157,7 +157,7 @@ static struct precedence turn_of(const struct receiver *t, bool unread)
 
 /* The transfer that is to give way, or NULL; *ret_busy: one that was stopped has not ended yet. */
 static struct receiver *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
-                                bool *ret_busy)
+                                    bool *ret_busy)
 {
     struct receiver *best = NULL;
     struct precedence best_turn;

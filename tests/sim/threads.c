@@ -227,7 +227,8 @@ static bool has_bytes(void *arg)
     const struct thread *t = arg;
     return progress->state == PROGRESS_CLOSED ||
            (t->whole && progress->limit == INT64_MAX && t->at >= progress->size) ||
-           (extents_end(&progress->present, t->at) > t->at && (!t->whole || t->at < progress->limit));
+           (extents_end(&progress->present, t->at) > t->at &&
+            (!t->whole || t->at < progress->limit));
 }
 
 static void take(struct thread *t, int64_t count)

@@ -473,7 +473,8 @@ static void slow(void **state)
             expect("get1:1[300000,-1)");
             assert_int_equal(answer(1, 206, 4 * MIB, at), 0);
             expect("stop,100000 bytes a second");
-            passthrough(9000, others[i], 1, &at, 7000); /* no faster itself: it does not go to and fro */
+            passthrough(9000, others[i], 1, &at,
+                        7000); /* no faster itself: it does not go to and fro */
             expect("");
         }
         stop("stop fail:-17 sync end,kept");
