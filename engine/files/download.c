@@ -28,10 +28,10 @@
  *
  * The progress of a download is what its readers see. Its life:
  *
- * OPENING     size and ETag are unknown; clients wait for them ("interest")
- * KNOWN       on_known, or download_know_from_row: readers take bytes as they come
- * CLOSED      on_cut (a new progress takes its place) or on_fail (it answers for a second more)
- * ASK_AGAIN   on_end: the bytes are in a blob, or nowhere; each reader looks the file up again
+ *     OPENING     size and ETag are unknown; clients wait for them ("interest")
+ *     KNOWN       on_known, or download_know_from_row: readers take bytes as they come
+ *     CLOSED      on_cut (a new progress takes its place) or on_fail (it answers for a second more)
+ *     ASK_AGAIN   on_end: the bytes are in a blob, or nowhere; each reader looks the file up again
  *
  * Everything runs on the flight thread.
  */

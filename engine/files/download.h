@@ -6,8 +6,8 @@
  * begins and ends downloads, sharing.c shares out connections. Everything belongs to the flight
  * thread, except what struct receiver marks otherwise.
  *
- * downloads_open -> the catalogue is read -> flight_new -> download_drain after each event
- * -> FLIGHT_END -> freed with the last reference
+ *     downloads_open -> the catalogue is read -> flight_new -> download_drain after each event
+ *     -> FLIGHT_END -> freed with the last reference
  *
  * Jobs hold references to the download. One that returns after the end sees `over` and does
  * nothing.

@@ -30,12 +30,12 @@
  * A file is opened in one of two ways. A blob is opened on a disk lane, compared with the claims
  * when none has agreed with it yet, and handed to the entry:
  *
- * downloads_open -> open_run (reader lane) -> opened_run [-> compared] -> hand_over
+ *     downloads_open -> open_run (reader lane) -> opened_run [-> compared] -> hand_over
  *
  * Any other file, also one whose blob turns out to be gone, is looked up and fetched:
  *
- * downloads_open [-> behind_writes_run (writer lane)] -> lookup_run (catalogue lane) -> lookup_done
- * -> begin_flight -> ... -> FLIGHT_END
+ *     downloads_open [-> behind_writes_run (writer lane)] -> lookup_run (catalogue lane)
+ *     -> lookup_done -> begin_flight -> ... -> FLIGHT_END
  *
  * Both ways are a struct download, so that clients which come meanwhile find one progress to wait
  * for. Four times a second downloads_tick gives each flight the time, wakes clients that have left,

@@ -2,12 +2,12 @@
 #pragma once
 /* Files, as clients see them: part of engine/engine.h.
  *
- * engine_file(engine, &query, waiter, &file)     ENGINE_WAIT: suspended; ask again when resumed
- * file_facts(file)                               outcome, size, ETag, for the status line
- * file_select(file, from, to, use)
- * file_begin(file, waiter)                       optional: wait for the first byte
- * file_read(file, offset, ...)                   until all is read
- * file_close(file)
+ *     engine_file(engine, &query, waiter, &file)     ENGINE_WAIT: suspended; ask again when resumed
+ *     file_facts(file)                               outcome, size, ETag, for the status line
+ *     file_select(file, from, to, use)
+ *     file_begin(file, waiter)                       optional: wait for the first byte
+ *     file_read(file, offset, ...)                   until all is read
+ *     file_close(file)
  *
  * Sizes and offsets are bytes; ranges are half open. A handle belongs to one connection, so one
  * thread at a time uses it. */
