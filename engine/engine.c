@@ -15,7 +15,7 @@
 #include "engine/events.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
 #include "engine/files/eviction.h"
@@ -127,7 +127,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = portal_new(&e->portal);
     if (r == 0)
-        r = marks_new(&e->marks);
+        r = kept_new(&e->kept);
     if (r == 0)
         r = evidence_new(e, &e->evidences);
     if (r == 0)
@@ -159,7 +159,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = delisted_load(e);
     if (r == 0)
-        r = marks_load(e);
+        r = kept_load(e);
     if (r == 0)
         r = evidence_load(e);
     if (r == 0)
@@ -273,7 +273,7 @@ void engine_free(struct engine *e)
     files_free(e->files);
     refusals_free(e->refusals);
     portal_free(e->portal);
-    marks_free(e->marks);
+    kept_free(e->kept);
     evidence_free(e->evidences);
     renew_free(e->renewals);
     eviction_free(e->eviction);

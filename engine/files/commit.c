@@ -14,7 +14,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/files/renew.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/generations.h"
@@ -166,38 +166,6 @@ bool commit_is_under_way(const struct engine *e, const char *sha256)
     return false;
 }
 
-struct removal {
-    struct job job;
-    struct engine *engine;
-    char sha256[SHA256_HEX];
-};
-
-static void drop_row_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)catalogue_drop_blob(r->engine->catalogue, r->sha256);
-    free(r);
-}
-
-static void remove_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)store_remove(r->engine->store, r->sha256);
-    job->run = drop_row_run;
-    lane_post(r->engine->catalogue_lane, job);
-}
-
-void commit_remove_blob(struct engine *e, const char *sha256)
-{
-    struct removal *r = calloc(1, sizeof(*r));
-    if (!r)
-        return;
-    r->job.run = remove_run;
-    r->engine = e;
-    memcpy(r->sha256, sha256, sizeof(r->sha256));
-    lane_post(e->cleaner, &r->job);
-}
-
 /* --------------------------------------------------------------- commit */
 
 struct commit {
@@ -217,7 +185,7 @@ static void fill_entry(struct commit *c)
     struct entry *entry = c->download->entry;
     struct record *r = c->record;
     memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
-    (void)eviction_hold(e, r->blob, r->allocated_bytes);
+    (void)kept_hold(e, entry, r->allocated_bytes);
     entry->size = r->file.size;
     entry->authoritative = r->file.authoritative;
     entry->used_s = entry->written_s = r->file.last_used_s;
@@ -329,14 +297,11 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
     buf_puts(to, "{\"files\":[");
     if (r)
         write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (strcmp(entry->sha256, sha256) == 0) {
-            size = entry->size;
-            write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
-                       entry->authoritative);
-        }
-    pthread_rwlock_unlock(&e->files->lock);
+    for (const struct entry *entry = kept_paths(e, sha256); entry; entry = entry->next_path) {
+        size = entry->size;
+        write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
+                   entry->authoritative);
+    }
     for (const struct download *dl = e->files->download; dl; dl = dl->next) {
         const struct record *other = dl->committing; /* not in the table yet */
         if (other && other != r && strcmp(other->blob, sha256) == 0)
@@ -347,7 +312,7 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
         buf_printf(to, "],\"size\":%" PRId64, size);
     else
         buf_putc(to, ']');
-    buf_puts(to, marks_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
+    buf_puts(to, kept_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
 struct sidecar {

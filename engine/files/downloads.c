@@ -13,6 +13,7 @@
 #include "engine/files/claim_answer.h"
 #include "engine/files/download.h"
 #include "engine/files/file.h"
+#include "engine/files/kept.h"
 #include "engine/files/kept_check.h"
 #include "engine/files/passthrough.h"
 #include "engine/files/saved.h"
@@ -225,7 +226,7 @@ static void blob_is_missing(struct lookup *l)
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
     problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
                   dl->entry->sha256);
-    eviction_drop(dl->engine, dl->entry->sha256);
+    kept_drop(dl->engine, dl->entry);
     dl->engine->events->file_gone(dl->engine, dl->entry);
     dl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;

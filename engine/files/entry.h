@@ -65,8 +65,9 @@ struct entry {
     int64_t leftover_bytes, leftover_s; /* its bytes on the disk; its last use, real time */
     /* the size of the whole file, and how much of it is present */
     int64_t leftover_size, leftover_present;
-    /* eviction.c: the next path of the same blob, during one search */
-    struct entry *next_path;
+    /* flight thread; of the blob that it has (engine/files/kept.h): */
+    struct kept *kept;       /* NULL: none */
+    struct entry *next_path; /* the next path with the same bytes */
     UT_hash_handle hh;
 };
 
@@ -135,8 +136,6 @@ bool files_disk_fails(const struct engine *engine);
 /* Whether a download is about to keep these bytes for one more path. Taking the blob away now would
  * also take it from that path. Flight thread. */
 bool commit_is_under_way(const struct engine *engine, const char *sha256);
-/* Unlinks a blob that no entry names any more, and drops its row. Any thread. */
-void commit_remove_blob(struct engine *engine, const char *sha256);
 /* Writes the sidecar of a blob: what is known of it, for the day when the catalogue is lost. Flight
  * thread. */
 void commit_sidecar(struct engine *engine, const char *sha256);

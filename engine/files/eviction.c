@@ -10,20 +10,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
-#include "engine/files/evidence.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
-
-struct held {
-    char sha256[SHA256_HEX];
-    int64_t bytes;
-    unsigned paths; /* 0: a stray's */
-    int64_t used_s; /* of a stray; else filled in by list_victims, as are these: */
-    uint64_t used_after;
-    bool idle;
-    struct entry *first; /* of its paths, by next_path */
-    UT_hash_handle hh;
-};
+#include "engine/files/kept.h"
 
 struct stray {
     char *name;
@@ -32,8 +20,6 @@ struct stray {
 };
 
 struct eviction {
-    struct held *blobs;
-    int64_t blob_bytes;
     struct stray *strays; /* partials */
     int64_t going;        /* bytes of what is evicted and not unlinked yet */
 };
@@ -46,14 +32,8 @@ int eviction_new(struct eviction **ret)
 
 void eviction_free(struct eviction *s)
 {
-    struct held *held, *next;
     if (!s)
         return;
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        HASH_DEL(s->blobs, held);
-        free(held);
-    }
     while (s->strays) {
         struct stray *stray = s->strays;
         s->strays = stray->next;
@@ -64,61 +44,6 @@ void eviction_free(struct eviction *s)
 }
 
 /* ------------------------------------------------------------------ counting */
-
-static struct held *find(const struct eviction *s, const char *sha256)
-{
-    struct held *held;
-    HASH_FIND_STR(s->blobs, sha256, held);
-    return held;
-}
-
-static struct held *find_or_add(struct eviction *s, const char *sha256, int64_t bytes)
-{
-    struct held *held = find(s, sha256);
-    if (held)
-        return held;
-    held = calloc(1, sizeof(*held));
-    if (!held)
-        return NULL;
-    str_copy(held->sha256, sizeof(held->sha256), sha256);
-    held->bytes = bytes;
-    s->blob_bytes += bytes;
-    HASH_ADD_STR(s->blobs, sha256, held);
-    return held;
-}
-
-static void forget(struct eviction *s, struct held *held)
-{
-    s->blob_bytes -= held->bytes;
-    HASH_DEL(s->blobs, held);
-    free(held);
-}
-
-int eviction_hold(struct engine *e, const char *sha256, int64_t bytes)
-{
-    struct held *held = find_or_add(e->eviction, sha256, bytes);
-    if (!held)
-        return ERROR_NO_MEMORY;
-    held->paths++;
-    return 0;
-}
-
-void eviction_drop(struct engine *e, const char *sha256)
-{
-    struct held *held = find(e->eviction, sha256);
-    if (held && held->paths && --held->paths == 0)
-        forget(e->eviction, held);
-}
-
-int eviction_add_stray_blob(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
-{
-    struct held *held = find_or_add(e->eviction, sha256, bytes);
-    if (!held)
-        return ERROR_NO_MEMORY;
-    if (held->used_s < used_s)
-        held->used_s = used_s;
-    return 0;
-}
 
 int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes, int64_t used_s)
 {
@@ -134,12 +59,6 @@ int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes
     return 0;
 }
 
-unsigned eviction_paths(const struct engine *e, const char *sha256)
-{
-    const struct held *held = find(e->eviction, sha256);
-    return held ? held->paths : 0;
-}
-
 /* What a file being fetched takes, or is promised. */
 static int64_t bytes_of(const struct download *dl)
 {
@@ -151,7 +70,7 @@ static int64_t bytes_of(const struct download *dl)
 
 int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
 {
-    int64_t bytes = e->eviction->blob_bytes;
+    int64_t bytes = e->kept->bytes;
     for (const struct stray *stray = e->eviction->strays; stray; stray = stray->next)
         bytes += stray->bytes;
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
@@ -161,7 +80,7 @@ int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
         if (entry->leftover)
             bytes += entry->leftover_bytes;
     pthread_rwlock_unlock(&e->files->lock);
-    *ret_blobs = HASH_COUNT(e->eviction->blobs);
+    *ret_blobs = e->kept->count;
     return bytes;
 }
 
@@ -193,7 +112,7 @@ struct victim {
     uint64_t used_after;
     int64_t bytes;
     /* one of these: */
-    struct held *blob;
+    struct kept *blob;
     struct entry *leftover;
     struct download *parked;
     struct stray *stray;
@@ -211,34 +130,36 @@ static void add(struct victims *v, const struct victim *victim)
     v->bytes += victim->bytes;
 }
 
-static void look_at_path(struct engine *e, struct entry *entry)
+/* A blob may go when nobody reads, opens or fetches any of its paths. Its last use is that of the path
+ * that was used last. */
+static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
 {
-    struct held *held = find(e->eviction, entry->sha256);
-    if (!held)
-        return;
-    bool is_read = entry->blob && entry->blob->refs > 1;
-    held->idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
-    if (entry->used_s > held->used_s)
-        held->used_s = entry->used_s;
-    if (entry->used_after > held->used_after)
-        held->used_after = entry->used_after;
-    entry->next_path = held->first;
-    held->first = entry;
+    struct victim victim = {.used_s = k->used_s, .bytes = k->bytes, .blob = k};
+    bool idle = k->is_counted && !k->is_pinned && !commit_is_under_way(e, k->sha256);
+    for (const struct entry *entry = k->paths; entry; entry = entry->next_path) {
+        bool is_read = entry->blob && entry->blob->refs > 1;
+        idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
+        if (entry->used_s > victim.used_s)
+            victim.used_s = entry->used_s;
+        if (entry->used_after > victim.used_after)
+            victim.used_after = entry->used_after;
+    }
+    if (idle)
+        add(v, &victim);
 }
 
+/* Under the table's lock: workers give progresses to entries. */
 static void look_at_table(struct engine *e, struct victims *v)
 {
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (entry->sha256[0])
-            look_at_path(e, entry);
-        else if (entry->leftover && !entry->download && !entry->is_failed && !entry->progress)
+    for (struct kept *k = e->kept->blobs; k; k = k->hh.next)
+        look_at_blob(e, k, v);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (!entry->sha256[0] && entry->leftover && !entry->download && !entry->is_failed &&
+            !entry->progress)
             add(v, &(struct victim){.used_s = entry->leftover_s,
                                     .used_after = entry->used_after,
                                     .bytes = entry->leftover_bytes,
                                     .leftover = entry});
-    }
-    pthread_rwlock_unlock(&e->files->lock);
 }
 
 static void look_at_downloads(struct engine *e, struct victims *v, const struct download *newcomer)
@@ -270,28 +191,16 @@ static struct victims list_victims(struct engine *e, const struct download *newc
 {
     struct eviction *s = e->eviction;
     struct victims v = {0};
-    struct held *held, *next;
-    pthread_rwlock_rdlock(&e->files->lock); /* who is added meanwhile has nothing to give */
-    size_t most = HASH_COUNT(s->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_rdlock(&e->files->lock);
+    size_t most = HASH_COUNT(e->kept->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
     for (const struct stray *stray = s->strays; stray; stray = stray->next)
         most++;
     v.list = calloc(most + 1, sizeof(*v.list));
+    if (v.list)
+        look_at_table(e, &v);
+    pthread_rwlock_unlock(&e->files->lock);
     if (!v.list)
         return v;
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        held->idle = true;
-        held->first = NULL;
-        held->used_after = 0;
-    }
-    look_at_table(e, &v);
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        if (held->idle && !marks_is_pinned(e, held->sha256) &&
-            !commit_is_under_way(e, held->sha256))
-            add(&v, &(struct victim){held->used_s, held->used_after, held->bytes, .blob = held});
-    }
     look_at_downloads(e, &v, newcomer);
     for (struct stray *stray = s->strays; stray; stray = stray->next)
         add(&v, &(struct victim){stray->used_s, 0, stray->bytes, .stray = stray});
@@ -348,19 +257,13 @@ static bool evict_paths(struct engine *e, struct entry *first)
     return all;
 }
 
-static bool evict_blob(struct engine *e, struct held *held)
+static bool evict_blob(struct engine *e, const struct kept *k)
 {
     char sha256[SHA256_HEX];
-    memcpy(sha256, held->sha256, sizeof(sha256));
-    if (commit_is_under_way(e, sha256)) /* the unlink would come behind it */
+    memcpy(sha256, k->sha256, sizeof(sha256));
+    if (commit_is_under_way(e, sha256) || !evict_paths(e, k->paths))
         return false;
-    if (held->paths == 0)
-        forget(e->eviction, held);
-    else if (!evict_paths(e, held->first))
-        return false;
-    commit_remove_blob(e, sha256);
-    marks_forget(e, sha256);
-    evidence_forget(e, sha256);
+    kept_discard(e, sha256, KEPT_REMOVE);
     return true;
 }
 
@@ -449,19 +352,13 @@ void eviction_collect(struct engine *e, struct collection *ret)
 
 int eviction_remove(struct engine *e, const char *sha256)
 {
-    struct held *held = find(e->eviction, sha256);
-    if (!held || !held->paths)
-        return ENGINE_ABSENT;
-    held->first = NULL;
+    const struct entry *paths = kept_paths(e, sha256);
     bool busy = false;
+    if (!paths)
+        return ENGINE_ABSENT;
     pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (strcmp(entry->sha256, sha256) != 0)
-            continue;
+    for (const struct entry *entry = paths; entry; entry = entry->next_path)
         busy |= entry->download || entry->is_failed || entry->progress;
-        entry->next_path = held->first;
-        held->first = entry;
-    }
     pthread_rwlock_unlock(&e->files->lock);
-    return !busy && evict_blob(e, held) ? 0 : ENGINE_BUSY;
+    return !busy && evict_blob(e, paths->kept) ? 0 : ENGINE_BUSY;
 }

@@ -26,18 +26,11 @@ struct eviction;
 int eviction_new(struct eviction **ret);
 void eviction_free(struct eviction *eviction); /* NULL is legal */
 
-/* One more path has these bytes, or one less. ERROR_NO_MEMORY: it is not counted. */
-int eviction_hold(struct engine *engine, const char *sha256, int64_t allocated_bytes);
-void eviction_drop(struct engine *engine, const char *sha256);
 /* What belongs to an origin that is not configured now: it stays for when it is, but is counted and
  * goes like all else. A blob by its digest, or a partial by its name. */
-int eviction_add_stray_blob(struct engine *engine, const char *sha256, int64_t allocated_bytes,
-                            int64_t used_s);
 int eviction_add_stray_partial(struct engine *engine, const char *name, int64_t allocated_bytes,
                                int64_t used_s);
 
-/* How many paths have these bytes. */
-unsigned eviction_paths(const struct engine *engine, const char *sha256);
 /* Bytes that all of it takes, and the number of blobs. */
 int64_t eviction_used(struct engine *engine, unsigned *ret_blobs);
 

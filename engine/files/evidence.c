@@ -20,8 +20,7 @@
 #include "base/str.h"
 #include "engine/files/entry.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/files/soundness.h"
 #include "engine/loop/problems.h"
 #include "index/archive.h"
@@ -315,29 +314,17 @@ static bool is_judged(const char *path)
 
 static bool has_authority(const struct engine *e, const char *sha256)
 {
-    bool found = false;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
-        found = entry->authoritative && strcmp(entry->sha256, sha256) == 0;
-    pthread_rwlock_unlock(&e->files->lock);
-    return found;
-}
-
-/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
-static struct entry *next_entry(struct engine *e, const struct entry *entry)
-{
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *next = entry ? entry->hh.next : e->files->table;
-    pthread_rwlock_unlock(&e->files->lock);
-    return next;
+    const struct entry *entry = kept_paths(e, sha256);
+    while (entry && !entry->authoritative)
+        entry = entry->next_path;
+    return entry;
 }
 
 /* Newcomers find nothing any more; a client that has it open reads on. */
 static void take_away(struct engine *e, const struct finding *f)
 {
-    for (struct entry *entry = next_entry(e, NULL); entry; entry = next_entry(e, entry)) {
-        if (strcmp(entry->sha256, f->sha256) != 0)
-            continue;
+    for (struct entry *entry = kept_paths(e, f->sha256), *next; entry; entry = next) {
+        next = entry->next_path;
         log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
@@ -347,8 +334,7 @@ static void take_away(struct engine *e, const struct finding *f)
         files_forget_blob(e, entry);
         commit_forget_promise(e, entry->origin->name, entry->path); /* its size is no wheel's */
     }
-    marks_forget(e, f->sha256);
-    quarantine_put(e, f->sha256);
+    kept_discard(e, f->sha256, KEPT_QUARANTINE);
 }
 
 static void refuted(struct engine *e, struct finding *f)
@@ -373,7 +359,7 @@ static enum evidence confirmed(const struct archive_verdict *verdict, const char
 /* ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
 static int apply(struct engine *e, struct finding *f)
 {
-    if (!eviction_paths(e, f->sha256)) /* evicted meanwhile */
+    if (!kept_paths(e, f->sha256)) /* evicted meanwhile */
         return ENGINE_ABSENT;
     if (evidence_of(e, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
         return 0;

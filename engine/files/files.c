@@ -12,11 +12,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
-#include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/files.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/files/reading.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
@@ -135,7 +133,7 @@ static void forget_entry(struct engine *e, struct entry *entry)
     if (entry->is_renewal)
         renew_gone(e, entry);
     if (entry->sha256[0]) {
-        eviction_drop(e, entry->sha256);
+        kept_drop(e, entry);
         e->events->file_gone(e, entry);
     }
     entry_free(entry);
@@ -226,7 +224,7 @@ void files_forget_blob(struct engine *e, struct entry *entry)
 {
     if (entry->blob) /* otherwise it may be being opened: is_lost in downloads.c */
         files_set_blob(e, entry, NULL);
-    eviction_drop(e, entry->sha256);
+    kept_drop(e, entry);
     e->events->file_gone(e, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
@@ -243,12 +241,11 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
                   "what was kept is not %s%s: in quarantine",
                   str_is_sha256(expected) ? "sha256 " : "", expected);
-    if (eviction_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
-        marks_forget(e, entry->sha256);
-        evidence_forget(e, entry->sha256);
-        quarantine_put(e, entry->sha256);
-    }
+    char sha256[SHA256_HEX];
+    memcpy(sha256, entry->sha256, sizeof(sha256));
     files_forget_blob(e, entry);
+    if (!kept_paths(e, sha256) && !commit_is_under_way(e, sha256))
+        kept_discard(e, sha256, KEPT_QUARANTINE);
 }
 
 void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)

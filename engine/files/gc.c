@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/inventory.h"
+#include "engine/files/kept.h"
 
 /*
  * Putting the cache in order while it runs. Orphans are blobs that neither the catalogue nor the
@@ -93,16 +94,12 @@ static void orphans_run(struct job *job)
     struct engine *e = call->engine;
     struct search *const *s = call->argument;
     struct found *found, *next;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        account(*s, entry->sha256);
-    pthread_rwlock_unlock(&e->files->lock);
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
-        if (commit_is_under_way(e, found->sha256))
+        if (kept_paths(e, found->sha256) || commit_is_under_way(e, found->sha256))
             continue;
         log_warning("orphan removed sha256=%s", found->sha256);
-        commit_remove_blob(e, found->sha256);
+        kept_discard(e, found->sha256, KEPT_REMOVE);
         (*s)->result->orphans++;
     }
     sem_post(&call->done);

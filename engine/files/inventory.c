@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 
 enum { PREFIX_LEAST = 4 };
 
@@ -101,8 +101,8 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
         return r;
     memcpy(row->sha256, entry->sha256, sizeof(row->sha256));
     row->present = entry->size;
-    row->pinned = marks_is_pinned(e, entry->sha256);
-    row->verified_s = marks_verified_s(e, entry->sha256);
+    row->pinned = kept_is_pinned(e, entry->sha256);
+    row->verified_s = kept_verified_s(e, entry->sha256);
     row->authoritative = entry->authoritative;
     const char *why;
     row->level = evidence_level(e, entry, &why);
@@ -188,8 +188,8 @@ static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     const struct pin_call *pin = call->argument;
-    call->result = eviction_paths(call->engine, pin->sha256)
-                       ? marks_pin(call->engine, pin->sha256, pin->pinned)
+    call->result = kept_paths(call->engine, pin->sha256)
+                       ? kept_pin(call->engine, pin->sha256, pin->pinned)
                        : ENGINE_ABSENT;
     sem_post(&call->done);
 }
@@ -231,7 +231,7 @@ static void remove_run(struct job *job)
     const struct inventory_row *row = call->argument;
     if (!row->sha256[0])
         call->result = forget_partial(call->engine, row);
-    else if (marks_is_pinned(call->engine, row->sha256))
+    else if (kept_is_pinned(call->engine, row->sha256))
         call->result = ENGINE_PINNED;
     else
         call->result = eviction_remove(call->engine, row->sha256);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/files.h"
+#include "engine/files/kept.h"
 #include "engine/files/saved.h"
 #include "engine/mirrors/origins.h"
 
@@ -81,15 +82,15 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
         return 0;
     b->has_file = true;
     if (!origin) /* not configured now: the blob stays for when it is */
-        return eviction_add_stray_blob(e, b->sha256, b->allocated_bytes, file->last_used_s);
+        return kept_add_stray(e, b->sha256, b->allocated_bytes, file->last_used_s);
     if (files_find(e->files, file->origin, file->path))
         return 0;
     struct entry *entry = files_add(e->files, origin, file->path);
     if (!entry)
         return ERROR_NO_MEMORY;
-    if (eviction_hold(e, b->sha256, b->allocated_bytes))
-        return ERROR_NO_MEMORY;
     str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    if (kept_hold(e, entry, b->allocated_bytes))
+        return ERROR_NO_MEMORY;
     entry->size = b->size;
     entry->authoritative = file->authoritative;
     entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);

@@ -15,7 +15,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
 #include "engine/mirrors/budget.h"
@@ -201,11 +201,8 @@ void renew_gone(struct engine *e, const struct entry *entry)
 /* The blob that the entry had goes with its last path; whoever reads it reads on. */
 static void forget_blob(struct engine *e, const char *sha256)
 {
-    if (eviction_paths(e, sha256) || commit_is_under_way(e, sha256))
-        return;
-    commit_remove_blob(e, sha256);
-    marks_forget(e, sha256);
-    evidence_forget(e, sha256);
+    if (!kept_paths(e, sha256) && !commit_is_under_way(e, sha256))
+        kept_discard(e, sha256, KEPT_REMOVE);
 }
 
 /* In one step for the workers, who read all of it beside the blob. False: it is being opened. */
@@ -256,8 +253,8 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
         return false;
     log_info("replaced by what its mirror has now path=%s/%s bytes=%" PRId64 " sha256=%s was=%s",
              entry->origin->name, entry->path, file->size, file->blob, old);
-    (void)eviction_hold(e, file->blob, allocated_bytes);
-    eviction_drop(e, old);
+    kept_drop(e, entry);
+    (void)kept_hold(e, entry, allocated_bytes);
     forget_blob(e, old);
     entry->used_after = ++e->files->uses;
     entry->look_wait_s = 0;
@@ -359,7 +356,7 @@ static void looked_run(struct job *job)
     struct entry *entry = find(e, l->origin->name, l->path);
     e->renewals->looks--;
     if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
-        is_to_be_fetched(l, entry) && !marks_is_pinned(e, entry->sha256)) {
+        is_to_be_fetched(l, entry) && !kept_is_pinned(e, entry->sha256)) {
         log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
                  l->path, l->origin->mirrors[l->mirror].name);
         begin(e, entry);

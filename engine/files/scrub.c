@@ -15,11 +15,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/entry.h"
-#include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
 
@@ -111,22 +109,11 @@ struct judgement {
     enum verdict_of_blob verdict;
 };
 
-/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
-static struct entry *next_entry(struct engine *e, const struct entry *entry)
-{
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *next = entry ? entry->hh.next : e->files->table;
-    pthread_rwlock_unlock(&e->files->lock);
-    return next;
-}
-
 /* Newcomers find nothing any more; whoever has it open reads on. */
 static void take_away(struct engine *e, const struct judgement *j)
 {
-    for (struct entry *entry = next_entry(e, NULL), *next; entry; entry = next) {
-        next = next_entry(e, entry);
-        if (strcmp(entry->sha256, j->sha256) != 0)
-            continue;
+    for (struct entry *entry = kept_paths(e, j->sha256), *next; entry; entry = next) {
+        next = entry->next_path;
         log_error("kept bytes are %s path=%s/%s sha256=%s",
                   j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
                   entry->path, j->sha256);
@@ -135,9 +122,7 @@ static void take_away(struct engine *e, const struct judgement *j)
                       j->sha256);
         files_forget_blob(e, entry);
     }
-    marks_forget(e, j->sha256);
-    evidence_forget(e, j->sha256);
-    quarantine_put(e, j->sha256);
+    kept_discard(e, j->sha256, KEPT_QUARANTINE);
 }
 
 struct cut_short {
@@ -149,7 +134,7 @@ struct cut_short {
 static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
-    if (eviction_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
+    if (kept_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
         take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
     free(c);
 }
@@ -170,10 +155,10 @@ static void judge_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     const struct judgement *j = call->argument;
-    if (!eviction_paths(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
+    if (!kept_paths(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
-        call->result = marks_verified(e, j->sha256, clock_real_s());
+        call->result = kept_verified(e, j->sha256, clock_real_s());
     else if (commit_is_under_way(e, j->sha256)) /* it would take the bad bytes over */
         call->result = ENGINE_BUSY;
     else
@@ -358,7 +343,7 @@ static void scrub_run(struct job *job)
 /* When a blob was last known to be good: compared, or else used first, which is when it came. */
 static int64_t good_s(const struct engine *e, const struct entry *entry)
 {
-    int64_t verified_s = marks_verified_s(e, entry->sha256);
+    int64_t verified_s = kept_verified_s(e, entry->sha256);
     return verified_s ? verified_s : entry->written_s;
 }
 
