@@ -13,6 +13,19 @@
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 
+/*
+ * How room is made:
+ *
+ *     shortage        the bytes that must go: the larger of what max_size and what min_free ask for
+ *     list_victims    everything that may go, oldest use first
+ *     evict_some      evicts until enough has gone; nothing when all of it would not suffice
+ *
+ * An evicted file leaves the table at once, so new clients do not find it, but the disk has its
+ * bytes only after a job of the cleaner lane. Until then they count as `going`, so that one
+ * shortage does not evict twice. Nothing is remembered between two searches: uses change with each
+ * request, and a search over thousands of files takes milliseconds.
+ */
+
 struct stray {
     char *name;
     int64_t bytes, used_s;
@@ -20,8 +33,8 @@ struct stray {
 };
 
 struct eviction {
-    struct stray *strays; /* partials */
-    int64_t going;        /* bytes of what is evicted and not unlinked yet */
+    struct stray *strays; /* partials of origins that are not configured */
+    int64_t going;        /* bytes that are evicted, and not unlinked yet */
 };
 
 int eviction_new(struct eviction **ret)
@@ -43,7 +56,7 @@ void eviction_free(struct eviction *s)
     free(s);
 }
 
-/* ------------------------------------------------------------------ counting */
+/* --------------------------------------------------------------- counting */
 
 int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes, int64_t used_s)
 {
@@ -59,11 +72,11 @@ int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes
     return 0;
 }
 
-/* What a file being fetched takes, or is promised. */
+/* What a download takes of the disk, or was promised. */
 static int64_t bytes_of(const struct download *dl)
 {
     int64_t present = extents_total(&dl->present);
-    if (dl->committed) /* a blob by now */
+    if (dl->committed) /* it is a blob now */
         return 0;
     return dl->reserved > present ? dl->reserved : present;
 }
@@ -84,14 +97,14 @@ int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
     return bytes;
 }
 
-/* Bytes by which so many more would be above max_size. */
+/* The bytes by which so many more would exceed max_size. */
 static int64_t excess(struct engine *e, int64_t more)
 {
     unsigned blobs;
     return eviction_used(e, &blobs) + more - e->options.max_size;
 }
 
-/* Bytes that must go before so many more fit; <= 0: none. */
+/* The bytes that must go before so many more fit; 0 and less: none. */
 static int64_t shortage(struct engine *e, int64_t more)
 {
     int64_t over = excess(e, more);
@@ -100,12 +113,12 @@ static int64_t shortage(struct engine *e, int64_t more)
         return over;
     int64_t missing = e->options.min_free + more - free_bytes - e->eviction->going;
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
-        if (dl->reserved && !dl->is_allocated) /* the disk does not know of it yet */
+        if (dl->reserved && !dl->is_allocated) /* the disk does not count it yet */
             missing += bytes_of(dl) - extents_total(&dl->present);
     return over > missing ? over : missing;
 }
 
-/* ------------------------------------------------------------------ who may go */
+/* ------------------------------------------------------------- candidates */
 
 struct victim {
     int64_t used_s;
@@ -124,14 +137,15 @@ struct victims {
     int64_t bytes;
 };
 
+/* The list has room for everything that can be added. */
 static void add(struct victims *v, const struct victim *victim)
 {
     v->list[v->count++] = *victim;
     v->bytes += victim->bytes;
 }
 
-/* A blob may go when nobody reads, opens or fetches any of its paths. Its last use is that of the path
- * that was used last. */
+/* A blob may go when no client reads, opens or fetches any of its paths. The last use of any path
+ * is the blob's. */
 static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
 {
     struct victim victim = {.used_s = k->used_s, .bytes = k->bytes, .blob = k};
@@ -162,6 +176,7 @@ static void look_at_table(struct engine *e, struct victims *v)
                                     .leftover = entry});
 }
 
+/* A parked download may go as a whole; it is ended first, so that its partial is closed. */
 static void look_at_downloads(struct engine *e, struct victims *v, const struct download *newcomer)
 {
     struct flight_view view;
@@ -185,8 +200,8 @@ static int by_use(const void *a, const void *b)
     return x->used_after < y->used_after ? -1 : x->used_after > y->used_after;
 }
 
-/* What was not used for longest first, without what is the newcomer's, who may be NULL; free() the
- * list. Good until the next entry goes. */
+/* Everything that may go, oldest use first, except what belongs to the newcomer (or NULL). free()
+ * the list. It is valid until an entry goes in another way. */
 static struct victims list_victims(struct engine *e, const struct download *newcomer)
 {
     struct eviction *s = e->eviction;
@@ -230,18 +245,19 @@ static void settle_run(struct job *job)
     loop_post(s->engine, job);
 }
 
-/* Behind the unlinks, which are on the same lane. */
+/* On the cleaner lane, so after the unlinks, which were posted before. */
 static void note_going(struct engine *e, int64_t bytes)
 {
     struct settle *s = calloc(1, sizeof(*s));
     if (!s)
-        return; /* then more than needed goes */
+        return; /* then more goes than is needed */
     *s = (struct settle){{settle_run, NULL}, e, bytes};
     e->eviction->going += bytes;
     lane_post(e->cleaner, &s->job);
 }
 
-/* False: somebody has just come for one of its paths. */
+/* False: a client has just come for one of the paths. Then the blob stays; paths that went before
+ * come back by a commit. */
 static bool evict_paths(struct engine *e, struct entry *first)
 {
     bool all = true;
@@ -257,6 +273,7 @@ static bool evict_paths(struct engine *e, struct entry *first)
     return all;
 }
 
+/* A commit under way would name the blob after the unlink: then the blob stays. */
 static bool evict_blob(struct engine *e, const struct kept *k)
 {
     char sha256[SHA256_HEX];
@@ -277,6 +294,7 @@ static void evict_stray(struct engine *e, struct stray *stray)
     free(stray);
 }
 
+/* False: it could not go after all. */
 static bool evict(struct engine *e, const struct victim *v)
 {
     const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
@@ -294,7 +312,7 @@ static bool evict(struct engine *e, const struct victim *v)
     return true;
 }
 
-/* As many of them as it takes; gives the bytes that went. */
+/* As many as it takes. Returns the bytes that went. */
 static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wanted,
                           unsigned *ret_count)
 {
@@ -348,7 +366,7 @@ void eviction_collect(struct engine *e, struct collection *ret)
     ret->fits = ret->evicted_bytes >= wanted;
 }
 
-/* ------------------------------------------------------------------ one blob */
+/* --------------------------------------------------------------- one blob */
 
 int eviction_remove(struct engine *e, const char *sha256)
 {

@@ -19,8 +19,8 @@
  *     kept_discard                  the comparison is forgotten, and the record with it unless it
  *                                   is pinned or still counted; then the disk, then the row
  *
- * The row of a blob is dropped after its file: a full disk lets SQLite delete nothing. A kill between
- * the two leaves a row without a blob, which the next start drops.
+ * The row of a blob is dropped after its file: a full disk lets SQLite delete nothing. A kill
+ * between the two leaves a row without a blob, which the next start drops.
  */
 
 int kept_new(struct kept_table **ret)
@@ -59,6 +59,7 @@ static struct kept *find_or_add(struct engine *e, const char *sha256)
     return k;
 }
 
+/* A pin and a comparison outlive the last path. */
 static void free_if_empty(struct engine *e, struct kept *k)
 {
     if (k->is_counted || k->is_pinned || k->verified_s)
@@ -69,6 +70,7 @@ static void free_if_empty(struct engine *e, struct kept *k)
 
 /* ---------------------------------------------------------------- holding */
 
+/* A blob that is held counts from its first path, or stray, on. */
 static struct kept *find_counted(struct engine *e, const char *sha256, int64_t bytes)
 {
     struct kept *k = find_or_add(e, sha256);
@@ -141,6 +143,7 @@ static int on_mark(void *context, const char *sha256, bool pinned, int64_t verif
     return 0;
 }
 
+/* Strays and paths come after the marks: files_load adds them. */
 int kept_load(struct engine *e)
 {
     return catalogue_each_mark(e->catalogue, on_mark, e);
@@ -175,6 +178,7 @@ static void put_mark_run(struct job *job)
     free(p);
 }
 
+/* The catalogue stores pin and comparison in one row. */
 static int put_mark(struct engine *e, const struct kept *k)
 {
     struct put_mark *p = calloc(1, sizeof(*p));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Kept blobs, by their digest: the paths that have these bytes, what the blob takes of the disk, its
- * pin, and when its bytes were last compared with the digest.
+ * Kept blobs, by their digest: the paths that have these bytes, what the blob takes of the disk,
+ * its pin, and when its bytes were last compared with the digest.
  *
  *     kept_hold(engine, entry, bytes)        a path of the table has these bytes now
  *     kept_drop(engine, entry)               and no longer
@@ -60,8 +60,8 @@ int kept_pin(struct engine *engine, const char *sha256, bool pinned);
 /* The bytes were compared with the digest, and agree. */
 int kept_verified(struct engine *engine, const char *sha256, int64_t now_s);
 
-/* KEPT_REMOVE unlinks the blob. KEPT_QUARANTINE moves bytes that are not what their name says out of
- * the store, where people can look at them until `cache gc`. Both drop the blob's rows, and forget
- * what is known of the bytes, except a pin and what evidence.h refuted. The work is a job. */
+/* KEPT_REMOVE unlinks the blob. KEPT_QUARANTINE moves it aside, because its bytes are not what
+ * their name says; people can look at them until `cache gc`. Both drop the blob's rows, and
+ * forget what is known of the bytes, except a pin and what evidence.h refuted. The work is a job. */
 enum kept_end { KEPT_REMOVE, KEPT_QUARANTINE };
 void kept_discard(struct engine *engine, const char *sha256, enum kept_end how);

@@ -39,7 +39,8 @@ enum {
  *     passthrough_open (worker) [-> hash_prefix_run (compute lane)]
  *     -> begin_run (flight thread) chooses a mirror
  *     -> fetch -> on_head, on_data (transfer thread)
- *     -> arrival_run (first writer lane) hashes and queues -> on_done -> ended_behind_arrivals (writer lane) -> ended_run (flight thread):
+ *     -> arrival_run (first writer lane) hashes and queues
+ *     -> on_done -> ended_behind_arrivals (writer lane) -> ended_run (flight thread):
  *          a short piece           fetch, from the same mirror
  *          a failure               begin_run: the next mirror, when a digest is claimed
  *          the whole range         conclude [-> on_compared] -> finish
