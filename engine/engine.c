@@ -16,7 +16,7 @@
 #include "engine/files/eviction.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
 #include "engine/files/scrub.h"
@@ -128,7 +128,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = portal_new(&e->portal);
     if (r == 0)
-        r = marks_new(&e->marks);
+        r = kept_new(&e->kept);
     if (r == 0)
         r = evidence_new(e, &e->evidences);
     if (r == 0)
@@ -160,7 +160,7 @@ static int start(struct engine *e)
     if (r == 0)
         r = delisted_load(e);
     if (r == 0)
-        r = marks_load(e);
+        r = kept_load(e);
     if (r == 0)
         r = evidence_load(e);
     if (r == 0)
@@ -274,7 +274,7 @@ void engine_free(struct engine *e)
     files_free(e->files);
     refusals_free(e->refusals);
     portal_free(e->portal);
-    marks_free(e->marks);
+    kept_free(e->kept);
     evidence_free(e->evidences);
     renew_free(e->renewals);
     eviction_free(e->eviction);

@@ -17,7 +17,7 @@
 #include "base/str.h"
 #include "engine/files/entry.h"
 #include "engine/files/evidence.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/mirrors/generations.h"
 #include "index/name.h"
 
@@ -149,8 +149,8 @@ static bool is_needless(struct adopting *t, int state)
 {
     if (state == 0)
         return false;
-    if (!eviction_paths(t->engine, t->sha256) && !commit_is_under_way(t->engine, t->sha256))
-        commit_remove_blob(t->engine, t->sha256);
+    if (!kept_paths(t->engine, t->sha256) && !commit_is_under_way(t->engine, t->sha256))
+        kept_discard(t->engine, t->sha256, KEPT_REMOVE);
     finish(t, state);
     return true;
 }
@@ -164,7 +164,7 @@ static int enter(struct adopting *t)
     if (!entry && origin)
         entry = files_add(e->files, origin, t->what->path);
     pthread_rwlock_unlock(&e->files->lock);
-    if (!entry || eviction_hold(e, t->sha256, t->allocated_bytes))
+    if (!entry)
         return ERROR_NO_MEMORY;
     free(entry->etag);
     free(entry->mirrors);
@@ -175,6 +175,7 @@ static int enter(struct adopting *t)
     memcpy(entry->sha256, t->sha256, sizeof(entry->sha256));
     entry->size = t->what->size;
     pthread_rwlock_unlock(&e->files->lock);
+    (void)kept_hold(e, entry, t->allocated_bytes);
     entry->authoritative = false; /* compared with what is claimed when it is opened first */
     entry->used_s = entry->written_s = t->now_s;
     entry->used_after = ++e->files->uses;

@@ -20,7 +20,19 @@
 #include "engine/mirrors/portal.h"
 #include "engine/mirrors/portal_report.h"
 
-/* ------------------------------------------------------------- the catalogue */
+/*
+ * How a bad copy is handled over time:
+ *
+ *     FLIGHT_REFUSE   blame_refuse: noted in refusals; the mirror is `barred` for this download
+ *     FLIGHT_FAIL     blame_failed: the file waits; mirrors that agree make the claim doubtful
+ *     next download   blame_recall: barred mirrors must show another validator until blame_on_tick
+ *     FLIGHT_COMMIT   blame_settle: a claim confirms bytes; mirrors that sent others are blamed
+ *
+ * Only the last step harms a mirror's name. A captive portal is none of this: its web page is no
+ * mirror's copy.
+ */
+
+/* -------------------------------------------------------------- catalogue */
 
 struct blame {
     struct job job;
@@ -60,8 +72,10 @@ static void write_down(const struct download *dl, unsigned mirror, const char *v
     lane_post(dl->engine->catalogue_lane, &b->job);
 }
 
-/* ------------------------------------------------------------------ refusals */
+/* --------------------------------------------------------------- refusals */
 
+/* While a refusal waits, its mirrors are asked only if they show another validator than that of the
+ * bad copy. */
 void blame_recall(struct download *dl, struct flight_options *options)
 {
     struct refused_file known;
@@ -107,13 +121,15 @@ void blame_on_tick(struct download *dl, int64_t now_ms)
     flight_on_allowed(dl->flight, mirrors);
 }
 
+/* When every mirror was bad before, only those that would send the same again are left out. */
 unsigned blame_bars(const struct download *dl)
 {
     unsigned all = (1u << dl->origin->mirror_count) - 1;
     return (dl->blamed & all) == all ? dl->barred : dl->blamed;
 }
 
-/* Where a captive portal answers, no mirror has sent anything. */
+/* Whether a captive portal sent the page: then it is no mirror's, and its reason goes to the
+ * client. */
 static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const char *sha256,
                       const char *stranger)
 {
@@ -153,15 +169,16 @@ void blame_refuse(struct download *dl, const struct flight_command *c)
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
     problems_note(dl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
-                  web ? "a web page; " : "", c->detail); /* which names the mirror */
+                  web ? "a web page; " : "", c->detail); /* c->detail names the mirror */
     dl->blamed |= 1u << c->mirror;
     dl->barred |= 1u << c->mirror;
-    dl->waiting &= ~(1u << c->mirror); /* from now on for this flight's own reason */
+    /* from now on it is barred for what it sent to this download */
+    dl->waiting &= ~(1u << c->mirror);
     refusals_note(dl->engine->refusals, origin, path, c->mirror, c->sha256, web,
                   dl->sent_under[c->mirror], c->detail, clock_monotonic_ms());
 }
 
-/* Two mirrors that have the same against a claim speak against the claim. */
+/* Two mirrors that sent the same bytes against a claim make the claim doubtful. */
 void blame_failed(struct download *dl, const struct flight_command *c)
 {
     const char *origin = dl->origin->name, *path = dl->path;
@@ -189,6 +206,7 @@ static void blame(struct download *dl, unsigned mirror, const char *validator)
     write_down(dl, mirror, validator);
 }
 
+/* Validators are copied first, because refusals_settle forgets the file. */
 void blame_settle(struct download *dl, const struct flight_command *c)
 {
     struct engine *e = dl->engine;
@@ -205,7 +223,7 @@ void blame_settle(struct download *dl, const struct flight_command *c)
     }
     flight_view(dl->flight, &view);
     for (unsigned m = 0; m < dl->origin->mirror_count && c->authoritative; m++) {
-        if (view.senders & (1u << m)) /* its file may have been put right since */
+        if (view.senders & (1u << m)) /* it may have corrected its file since */
             budget_vouched(e->budget, mirrors_number(e, dl->origin, m));
         else if (differ & (1u << m))
             blame(dl, m, validator[m]);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Whose bytes were bad, and what follows from it. A copy that was judged bad is remembered
- * (engine/files/refusals.h), so that its mirror is asked for this file after all others, and the
- * file not too often; blame is for a mirror whose bytes differ from those that a claim confirms: a
- * row of the catalogue, and a lie in the budget, which takes three files of to put a mirror out.
+ * Which mirror sent bad bytes, and what follows from it. A copy that was judged bad is remembered
+ * (engine/files/refusals.h): its mirror is asked for this file after all others, and not too often.
+ * Blame is more: a mirror's bytes differ from those that a claim confirms. It is a row of the
+ * catalogue, and a lie in the budget; three files with lies take a mirror out for a while.
  *
- *     blame_recall(flying, options)        before the flight is born
- *     blame_refuse(flying, command)        as FLIGHT_REFUSE says
- *     blame_failed(flying, command)        FLIGHT_FAIL: no mirror had a good one
- *     blame_settle(flying, command)        FLIGHT_COMMIT: now it is known which copy is right
- *     blame_web_page(flying, ...)          a web page came in the place of the file
+ *     blame_recall(download, options)      before the flight begins
+ *     blame_refuse(download, command)      as FLIGHT_REFUSE says
+ *     blame_failed(download, command)      FLIGHT_FAIL: no mirror had a good copy
+ *     blame_settle(download, command)      FLIGHT_COMMIT: the right copy is known now
+ *     blame_web_page(download, ...)        a web page came in place of the file
  *
  * Flight thread.
  */
@@ -25,7 +25,7 @@ struct flight_options;
 struct download;
 struct origin;
 
-/* Fills in who is asked last, and who not at all. */
+/* Fills in which mirrors are asked last, and which not at all. */
 void blame_recall(struct download *download, struct flight_options *options);
 void blame_refuse(struct download *download, const struct flight_command *command);
 void blame_failed(struct download *download, const struct flight_command *command);
@@ -35,12 +35,12 @@ void blame_web_page(struct download *download, unsigned mirror, int64_t size, co
                     const char *stranger);
 /* These mirrors (a bit set) may be asked again, whatever they call their file. */
 void blame_allow(struct download *download, unsigned mirrors);
-/* Four times a second: whose copy was bad before this flight is asked again when its time is over.
- */
+/* Four times a second: mirrors that were bad before this download are asked again when their time
+ * is over. */
 void blame_on_tick(struct download *download, int64_t now_ms);
-/* Mirrors that a transfer of its own, which looks at no ETag, is not to ask. */
+/* Mirrors that a passthrough is not to ask, because it compares no ETag. */
 unsigned blame_bars(const struct download *download);
-/* The same of a file that passes by: no flight sees its bytes. expected: a SHA-256,
- * or what index/digests.h writes. */
+/* The same for a passthrough: no flight sees its bytes. expected: a SHA-256, or the form of
+ * index/digests.h. */
 void blame_passthrough(struct engine *engine, const struct origin *origin, const char *path,
                        unsigned mirror, const char *expected);

@@ -9,9 +9,18 @@
 #include "base/error.h"
 #include "engine/files/entry.h"
 
+/*
+ * Open blobs, and how many of them stay open.
+ *
+ * A blob lives: blob_open on a disk lane -> files_set_blob gives it to its entry -> workers take
+ * references under the table's lock -> the entry lets go of it (evicted, refuted, replaced, or
+ * idle) -> the last reference ends -> the cleaner lane unmaps and closes it, because unmapping
+ * gigabytes takes time. A reader keeps its reference, so it reads on after the entry has gone.
+ */
+
 enum {
-    SAMPLES = 256,      /* pages looked at to judge whether a range is in memory */
-    RESIDENT_MS = 2000, /* how long the judgement over the whole file stands */
+    SAMPLES = 256,      /* pages that are sampled, to judge whether a range is in memory */
+    RESIDENT_MS = 2000, /* how long the result for a whole file stands */
 };
 
 static void blob_close(struct job *job)
@@ -29,12 +38,14 @@ struct blob *blob_ref(struct blob *b)
     return b;
 }
 
+/* Any thread. The last reference posts the close to the cleaner lane. */
 void blob_unref(struct blob *b)
 {
     if (b && --b->refs == 0)
         lane_post(b->cleaner, &b->close);
 }
 
+/* Without a mapping the blob is read by pread: slower, but complete. */
 int blob_open(struct engine *e, const char *sha256, struct blob **ret)
 {
     struct blob *b = calloc(1, sizeof(*b));
@@ -57,6 +68,7 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
     return 0;
 }
 
+/* Such a file is never mapped: a file that somebody shortens would kill the process by SIGBUS. */
 int blob_of_foreign(struct engine *e, int fd, const struct folder_file *file, struct blob **ret)
 {
     struct blob *b = calloc(1, sizeof(*b));
@@ -86,6 +98,7 @@ bool blob_is_short(const struct blob *b, int64_t size)
     return fstat(b->fd, &st) == 0 && st.st_size < size;
 }
 
+/* mincore reads the page tables only: it never causes a read. */
 static bool is_page_resident(const struct blob *b, int64_t offset)
 {
     unsigned char in_core = 0;
@@ -94,8 +107,8 @@ static bool is_page_resident(const struct blob *b, int64_t offset)
     return mincore(at, (size_t)page, &in_core) == 0 && (in_core & 1);
 }
 
-/* A sample, not a census: a stray cold page costs one fault, a census of gigabytes milliseconds on
- * a thread that serves everybody. */
+/* Looks at a sample of the pages. One cold page that it misses costs one page fault. Looking at
+ * every page of gigabytes would cost milliseconds, on a thread that serves many clients. */
 bool blob_is_resident(struct blob *b, int64_t from, int64_t to)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -114,7 +127,7 @@ bool blob_is_resident(struct blob *b, int64_t from, int64_t to)
     return true;
 }
 
-/* -------------------------------------------------------------- not too many */
+/* ------------------------------------------------------------- idle blobs */
 
 static int by_use(const void *a, const void *b)
 {
@@ -122,7 +135,7 @@ static int by_use(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Down to three quarters, so that this is rare. */
+/* Closes down to three quarters of the limit, so that this happens rarely. */
 void blobs_close_idle(struct engine *e)
 {
     struct files *files = e->files;

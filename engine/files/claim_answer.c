@@ -19,8 +19,8 @@
 #include "engine/mirrors/origins.h"
 
 /*
- * Life: new, with two references, the asker's and the job's -> look_run on the catalogue lane wakes
- * the asker -> free. An asker that leaves before gives back its own.
+ * An answer lives: new, with two references, the client's and the job's -> look_run on the
+ * catalogue lane wakes the client -> free. A client that leaves early gives its own reference back.
  */
 struct claim_answer {
     struct job job;
@@ -31,7 +31,7 @@ struct claim_answer {
     struct waitlist waiters;
     sem_t done;
     _Atomic bool is_there;
-    struct claim_set *set; /* or NULL: no memory */
+    struct claim_set *set; /* or NULL: out of memory */
 };
 
 void claim_answer_free(struct claim_answer *a)
@@ -102,7 +102,7 @@ void claim_answer_write(const struct claim_answer *a, struct buf *to)
     claim_set_write(a->set, to);
 }
 
-/* ------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------- JSON */
 
 static void write_flag(struct buf *to, const char *name, bool value)
 {
@@ -110,8 +110,8 @@ static void write_flag(struct buf *to, const char *name, bool value)
     buf_puts(to, value ? "true" : "false");
 }
 
-/* Whether another claim that is current or counts, or this one itself, has another value by the
- * same algorithm. */
+/* Whether this claim has two values, or another one that is current or counts has another value by
+ * the same algorithm. */
 static bool is_in_conflict(const struct claim_set *set, size_t which, int64_t now_s)
 {
     const struct claim *claim = &set->list[which];

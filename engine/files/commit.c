@@ -14,19 +14,26 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/files/renew.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 
 /*
- * Keeping what a flight brought, in the order that survives a crash: the store's commit (cleaner
- * lane), then one transaction (catalogue thread), then the table (flight thread). Readers do not
- * wait for any of it.
+ * Keeps what a download brought. The order survives a crash at any point:
+ *
+ *     commit_start (flight thread)   the sidecar's text is made
+ *     store_run (cleaner lane)       sidecar, data and name are brought to the disk
+ *     rows_run (catalogue lane)      the rows of blob and file, in one transaction
+ *     kept_run (flight thread)       the table has the file; flight_on_committed
+ *
+ * A kill before the rename leaves a partial; after it, a blob whose sidecar tells what it is.
+ * Readers wait for none of this: they have the last bytes since the verdict. While a commit is
+ * under way, dl->committing names its bytes, and nothing removes them (commit_is_under_way).
  */
 
-/* A change of the catalogue that nobody waits for. Strings are owned by the job. */
+/* A row of the catalogue that is to be written. The job owns its strings. */
 struct record {
     struct job job;
     struct engine *engine;
@@ -46,6 +53,7 @@ static void record_free(struct record *r)
     free(r);
 }
 
+/* The facts of a download as they stand now. */
 static struct record *record_new(struct download *dl)
 {
     struct entry *entry = dl->entry;
@@ -87,6 +95,7 @@ static void record_facts_run(struct job *job)
     record_free(r);
 }
 
+/* Later answers must have the same size and ETag, also after a restart. */
 void commit_facts(struct download *dl)
 {
     struct record *r = record_new(dl);
@@ -127,7 +136,7 @@ void commit_forget_promise(struct engine *e, const char *origin, const char *pat
         record_free(r);
 }
 
-/* What an authority says of a file that we hold; for the next start. */
+/* Writes the entry's row, and its sidecar, which the next start may need. */
 void commit_authority(struct engine *e, const struct entry *entry)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -166,39 +175,7 @@ bool commit_is_under_way(const struct engine *e, const char *sha256)
     return false;
 }
 
-struct removal {
-    struct job job;
-    struct engine *engine;
-    char sha256[SHA256_HEX];
-};
-
-static void drop_row_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)catalogue_drop_blob(r->engine->catalogue, r->sha256);
-    free(r);
-}
-
-static void remove_run(struct job *job)
-{
-    struct removal *r = container_of(job, struct removal, job);
-    (void)store_remove(r->engine->store, r->sha256);
-    job->run = drop_row_run;
-    lane_post(r->engine->catalogue_lane, job);
-}
-
-void commit_remove_blob(struct engine *e, const char *sha256)
-{
-    struct removal *r = calloc(1, sizeof(*r));
-    if (!r)
-        return;
-    r->job.run = remove_run;
-    r->engine = e;
-    memcpy(r->sha256, sha256, sizeof(r->sha256));
-    lane_post(e->cleaner, &r->job);
-}
-
-/* --------------------------------------------------------------- commit */
+/* ----------------------------------------------------------------- commit */
 
 struct commit {
     struct job job;
@@ -210,14 +187,14 @@ struct commit {
     int error;
 };
 
-/* The entry has the file now. */
+/* The entry takes the file over, and with it the record's strings. */
 static void fill_entry(struct commit *c)
 {
     struct engine *e = c->download->engine;
     struct entry *entry = c->download->entry;
     struct record *r = c->record;
     memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
-    (void)eviction_hold(e, r->blob, r->allocated_bytes);
+    (void)kept_hold(e, entry, r->allocated_bytes);
     entry->size = r->file.size;
     entry->authoritative = r->file.authoritative;
     entry->used_s = entry->written_s = r->file.last_used_s;
@@ -250,6 +227,8 @@ static void keep(struct commit *c)
     c->blob = NULL;
 }
 
+/* On the flight thread. The download may be over by now: then the blob stays for the next start to
+ * find. */
 static void kept_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
@@ -270,7 +249,7 @@ static void kept_run(struct job *job)
         flight_on_committed(dl->flight, c->error);
         download_drain(dl);
         blobs_close_idle(dl->engine);
-        if (c->error == 0 && dl->learned && !renewed) /* behind the judgement, it may be */
+        if (c->error == 0 && dl->learned && !renewed) /* a claim was learned after the verdict */
             files_learn_claims(dl->engine, origin, r->path, dl->learned[0] ? dl->learned : NULL);
     }
     blob_unref(c->blob);
@@ -281,6 +260,7 @@ static void kept_run(struct job *job)
     free(c);
 }
 
+/* Both rows, or none. */
 static int put_rows(struct catalogue *catalogue, const struct record *r)
 {
     int error = catalogue_begin(catalogue);
@@ -295,7 +275,7 @@ static int put_rows(struct catalogue *catalogue, const struct record *r)
     return error;
 }
 
-/* A missing row is put right at the next start from the sidecar; the blob is good all the same. */
+/* Without its row the blob is still good: the next start finds the row's content in the sidecar. */
 static void rows_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
@@ -320,8 +300,7 @@ static void write_file(struct buf *to, const char *origin, const char *path, con
     buf_puts(to, authoritative ? "true}" : "false}");
 }
 
-/* All paths whose bytes these are: several may share one blob. On the flight thread. `r` is about
- * to be kept, or NULL. */
+/* All paths with these bytes, for the sidecar. `r` is about to be kept, or NULL. Flight thread. */
 static void write_sidecar(struct engine *e, const char *sha256, const struct record *r,
                           struct buf *to)
 {
@@ -329,14 +308,11 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
     buf_puts(to, "{\"files\":[");
     if (r)
         write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        if (strcmp(entry->sha256, sha256) == 0) {
-            size = entry->size;
-            write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
-                       entry->authoritative);
-        }
-    pthread_rwlock_unlock(&e->files->lock);
+    for (const struct entry *entry = kept_paths(e, sha256); entry; entry = entry->next_path) {
+        size = entry->size;
+        write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
+                   entry->authoritative);
+    }
     for (const struct download *dl = e->files->download; dl; dl = dl->next) {
         const struct record *other = dl->committing; /* not in the table yet */
         if (other && other != r && strcmp(other->blob, sha256) == 0)
@@ -347,7 +323,7 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
         buf_printf(to, "],\"size\":%" PRId64, size);
     else
         buf_putc(to, ']');
-    buf_puts(to, marks_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
+    buf_puts(to, kept_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
 struct sidecar {
@@ -373,7 +349,7 @@ void commit_sidecar(struct engine *e, const char *sha256)
 {
     struct sidecar *s = calloc(1, sizeof(*s));
     if (!s)
-        return; /* the catalogue knows */
+        return; /* the catalogue knows it */
     s->job.run = sidecar_run;
     s->engine = e;
     memcpy(s->sha256, sha256, sizeof(s->sha256));
@@ -389,8 +365,7 @@ static void store_run(struct job *job)
     struct record *r = c->record;
     struct stat st;
     c->error = c->partial->lost ? ERROR_IO : c->sidecar.error;
-    /* A mirror may have sent more than there is; what is past the end was never given to a reader.
-     */
+    /* A mirror may have sent more than the file has. No reader ever got those bytes. */
     if (c->error == 0 && ftruncate(c->partial->fd, (off_t)r->file.size) < 0)
         c->error = ERROR_IO;
     if (fstat(c->partial->fd, &st) == 0)
@@ -399,7 +374,7 @@ static void store_run(struct job *job)
         c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob,
                                 c->sidecar.data, c->sidecar.len);
     if (c->error == 0)
-        (void)blob_open(e, r->blob, &c->blob); /* else the next reader tries */
+        (void)blob_open(e, r->blob, &c->blob); /* otherwise the next reader opens it */
     job->run = c->error ? kept_run : rows_run;
     if (c->error)
         loop_post(e, job);
@@ -407,7 +382,7 @@ static void store_run(struct job *job)
         lane_post(e->catalogue_lane, job);
 }
 
-/* It was promised under a digest that has been corrected since. */
+/* Whether the promised ETag names a digest that is no longer believed. */
 static bool is_of_other_bytes(const struct record *r)
 {
     static const char prefix[] = "\"sha256-";
@@ -415,8 +390,8 @@ static bool is_of_other_bytes(const struct record *r)
            strncmp(r->etag + strlen(prefix), r->blob, strlen(r->blob)) != 0;
 }
 
-/* What the first of the senders called it, to be compared with one day; and bytes that replace
- * others have another ETag, whatever the mirrors call them. */
+/* Names the bytes. The validator is the one that the first sender gave them, for comparison with
+ * later answers. Bytes that replace others get a new ETag, whatever the mirrors call them. */
 static int name_bytes(struct download *dl, struct record *r)
 {
     struct flight_view view;
@@ -440,7 +415,7 @@ static int name_bytes(struct download *dl, struct record *r)
 
 void commit_start(struct download *dl, const struct flight_command *command)
 {
-    if (dl->no_room) { /* which was found out just now: it was whole before its size was told */
+    if (dl->no_room) { /* found out a moment ago: the file was whole before its size was told */
         flight_on_committed(dl->flight, ERROR_NO_SPACE);
         return;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* A small file that is all in memory, such as METADATA; shared by reference. */
+/* A small file that is wholly in memory, such as METADATA. Shared by reference; it never changes.
+ */
 #include <stdatomic.h>
 #include <stddef.h>
 

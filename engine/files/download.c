@@ -21,19 +21,36 @@
 #include "engine/loop/problems.h"
 #include "engine/mirrors/portal.h"
 
+/*
+ * A download carries out what its flight decides. download_drain takes the commands one by one: the
+ * simple ones are carried out here, the others by receive.c, hashing.c, judge.c, blame.c, saved.c,
+ * reserve.c and commit.c.
+ *
+ * The progress of a download is what its readers see. Its life:
+ *
+ *     OPENING     size and ETag are unknown; clients wait for them ("interest")
+ *     KNOWN       on_known, or download_know_from_row: readers take bytes as they come
+ *     CLOSED      on_cut (a new progress takes its place) or on_fail (it answers for a second more)
+ *     ASK_AGAIN   on_end: the bytes are in a blob, or nowhere; each reader looks the file up again
+ *
+ * Everything runs on the flight thread.
+ */
+
 enum {
-    PART_BYTES = 1 << 20, /* room that is made for who reads a part */
+    PART_BYTES = 1 << 20, /* the room that is made at once for a range reader */
 };
 
-static const uint64_t INTEREST = 1ull << 63; /* reader numbers of those that wait for the facts */
+/* marks the flight's reader numbers of clients that wait for the facts */
+static const uint64_t INTEREST = 1ull << 63;
 
-/* --------------------------------------------------------------- refs */
+/* ------------------------------------------------------------- references */
 
 void download_ref(struct download *dl)
 {
     dl->refs++;
 }
 
+/* Jobs may hold the last reference, long after the download is over. */
 void download_unref(struct download *dl)
 {
     if (--dl->refs > 0)
@@ -66,7 +83,7 @@ bool download_is_counted(const struct download *dl)
     return !str_ends(dl->path, ".metadata");
 }
 
-/* ------------------------------------------------------------------ boards */
+/* --------------------------------------------------------------- progress */
 
 void download_put_board(struct download *dl, struct progress *progress)
 {
@@ -77,6 +94,7 @@ void download_put_board(struct download *dl, struct progress *progress)
     files_set_progress(dl->engine, dl->entry, progress_ref(progress));
 }
 
+/* The download has no progress until the next reader comes; its old readers keep theirs. */
 static void release_progress(struct download *dl)
 {
     if (dl->progress)
@@ -85,7 +103,7 @@ static void release_progress(struct download *dl)
     dl->progress = NULL;
 }
 
-/* What a board says of the file as such. */
+/* Fills in what holds for the file as a whole. */
 static void fill_progress(const struct download *dl, struct progress *progress)
 {
     progress->authoritative = download_is_vouched(dl);
@@ -97,8 +115,9 @@ static void fill_progress(const struct download *dl, struct progress *progress)
     progress->blamed = blame_bars(dl);
 }
 
-/* A fresh board over the partial that is there: after a cut, or when somebody comes to a parked
- * flight whose last readers were failed. */
+/* Publishes the present bytes in a new progress: after a cut, or when a reader comes to a parked
+ * download whose last readers failed. The facts are only told when there are bytes that they belong
+ * to. */
 void download_take_board(struct download *dl, struct progress *progress)
 {
     for (size_t i = 0; i < dl->present.count; i++)
@@ -140,8 +159,10 @@ static enum outcome outcome_of(int error)
     }
 }
 
-/* ---------------------------------------------------------------- commands */
+/* ------------------------------------------------------------------ facts */
 
+/* The ETag must be the same for the same bytes, also after a restart. In this order: the promised
+ * one, the claimed digest, or a hash over size and the mirror's validator. */
 static void choose_etag(struct download *dl, int64_t size, char *ret, size_t ret_size)
 {
     if (dl->row_etag && (dl->row_size == size || dl->row_size < 0)) {
@@ -152,7 +173,8 @@ static void choose_etag(struct download *dl, int64_t size, char *ret, size_t ret
         (void)snprintf(ret, ret_size, "\"sha256-%s\"", dl->sha256);
         return;
     }
-    char now[48]; /* where the mirror has no name for its bytes, the next may be others */
+    /* a mirror without validator may send other bytes next time, so the ETag is unique */
+    char now[48];
     (void)snprintf(now, sizeof(now), "%" PRId64 " %" PRId64, clock_real_s(), clock_monotonic_ms());
     auto_free char *seed = str_printf("%s/%s %" PRId64 " %s", dl->origin->name, dl->path, size,
                                       dl->name_validator ? dl->name_validator : now);
@@ -169,6 +191,8 @@ void download_add_interest(struct download *dl, enum file_use use)
     flight_on_reader(dl->flight, INTEREST | dl->last_interest++, as, 0, -1);
 }
 
+/* Clients that waited for the facts are no readers; they come back as readers of a range or the
+ * whole. */
 static void forget_interest(struct download *dl)
 {
     for (; dl->first_interest < dl->last_interest; dl->first_interest++)
@@ -181,8 +205,8 @@ static void forget_asks(struct download *dl)
         dl->asking[i] = false;
 }
 
-/* Whether the rest of the file fits: above the disk's floor and below the cache's ceiling. Who has
- * come to read all of it has room made; for a part there need be room for a part. */
+/* Whether the rest of the file fits: above min_free, and below max_size. For a whole-file reader
+ * the space is made and reserved. A range reader needs room only for a part. HEAD needs none. */
 static bool has_room(struct download *dl, int64_t size)
 {
     struct engine *e = dl->engine;
@@ -200,7 +224,7 @@ static bool has_room(struct download *dl, int64_t size)
     return true;
 }
 
-/* Why there is none. */
+/* The limit that leaves no room. */
 static int refusal(const struct download *dl, int64_t size)
 {
     if (files_disk_fails(dl->engine))
@@ -208,7 +232,7 @@ static int refusal(const struct download *dl, int64_t size)
     return eviction_refusal(dl->engine, size - extents_total(&dl->present));
 }
 
-/* In time for who reads all of it: what was promised is asked of the disk. */
+/* A whole-file reader has come: space is made in the cache first, then asked of the disk. */
 static void on_reserve(struct download *dl, int64_t size)
 {
     dl->interest = FILE_USE_WHOLE;
@@ -220,6 +244,7 @@ static void on_reserve(struct download *dl, int64_t size)
     flight_on_disk_error(dl->flight, refusal(dl, size));
 }
 
+/* An unread file must not hold disk that others need. */
 static void on_park(struct download *dl)
 {
     forget_asks(dl);
@@ -228,6 +253,8 @@ static void on_park(struct download *dl)
     dl->parked_after = ++dl->engine->files->uses;
 }
 
+/* Readers are answered from here on. When there is no room the flight fails, and each reader gets a
+ * passthrough of its own. */
 static void on_known(struct download *dl, int64_t size)
 {
     struct progress *progress = dl->progress;
@@ -238,7 +265,7 @@ static void on_known(struct download *dl, int64_t size)
     progress->size = size;
     progress->unkept = size < 0 && !claim_set_counts(dl->claims);
     if (!dl->entry->is_renewal)
-        commit_facts(dl); /* also of what passes by: the next flight must say the same */
+        commit_facts(dl); /* also when it is passed through: the next download must say the same */
     dl->no_room = size < 0 ? dl->facts_only : size > 0 && !has_room(dl, size);
     if (dl->no_room) {
         flight_on_disk_error(dl->flight, size < 0 ? ERROR_NO_SPACE : refusal(dl, size));
@@ -249,6 +276,7 @@ static void on_known(struct download *dl, int64_t size)
     forget_interest(dl);
 }
 
+/* The catalogue knows size and ETag, so readers are answered before any mirror is. */
 void download_know_from_row(struct download *dl)
 {
     str_copy(dl->etag, sizeof(dl->etag), dl->row_etag);
@@ -286,6 +314,7 @@ void download_discard(struct engine *e, char *name)
     lane_post(e->cleaner, &d->job);
 }
 
+/* The flight has forgotten the bytes, or left them: with them go map and reservation. */
 static void drop_partial(struct download *dl, bool unlink_it)
 {
     if (unlink_it && dl->partial)
@@ -297,6 +326,8 @@ static void drop_partial(struct download *dl, bool unlink_it)
     extents_release(&dl->present);
 }
 
+/* The bytes were wrong, or a mirror has another version. Every reader is cut, and the fetch begins
+ * anew. */
 static void on_cut(struct download *dl, int error)
 {
     log_warning("readers cut path=%s/%s reason=\"%s\"", dl->origin->name, dl->path,
@@ -308,16 +339,16 @@ static void on_cut(struct download *dl, int error)
     dl->has_validator = false;
     dl->etag[0] = '\0';
     if (!claim_set_counts(
-            dl->claims)) { /* another version of the file has another ETag, also at the same size */
+            dl->claims)) { /* another version needs another ETag, also when its size is the same */
         free(dl->row_etag);
         free(dl->name_validator);
         dl->row_etag = dl->name_validator = NULL;
     }
     struct progress *old = dl->progress ? progress_ref(dl->progress) : NULL;
-    if (!old) /* its readers failed a moment ago, and their board is retired in time */
+    if (!old) /* its readers failed a moment ago, and their progress is retired in time */
         return;
     old->download = NULL;
-    /* The new board first: who is cut asks again at once, and must not find the old one. */
+    /* First the new progress: a cut client asks again at once, and must not find the old one. */
     (void)download_renew_board(dl);
     progress_close(old, PROGRESS_CLOSED, outcome_of(error), error_text(error));
     progress_unref(old);
@@ -329,7 +360,7 @@ static bool is_disk_error(int error)
            error == ERROR_DENIED;
 }
 
-/* Why an earlier flight failed, where that is why this one does. */
+/* An earlier reason to fail, where that is also why this flight fails. */
 static const char *detail_of(const struct download *dl, const struct flight_command *c)
 {
     if (dl->why_portal && !is_disk_error(c->error))
@@ -337,6 +368,8 @@ static const char *detail_of(const struct download *dl, const struct flight_comm
     return c->refusals && dl->why_refused ? dl->why_refused : c->detail;
 }
 
+/* Readers get an error, or a passthrough when only the disk failed. Both outcomes answer new
+ * clients for a second, so that a crowd of clients does not ask a broken mirror again and again. */
 static void on_fail(struct download *dl, const struct flight_command *c)
 {
     struct progress *progress = dl->progress;
@@ -348,7 +381,7 @@ static void on_fail(struct download *dl, const struct flight_command *c)
     log_line(usual ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "%s path=%s/%s reason=\"%s\" detail=\"%s\"", disk ? "not kept" : "fetch failed",
              dl->origin->name, dl->path, error_text(c->error), detail_of(dl, c));
-    /* Who waits for the facts alone asks again, and then nothing is asked of the disk. */
+    /* A client that waits only for the facts asks again: then the flight uses no disk. */
     bool again =
         disk && progress->state == PROGRESS_OPENING && !progress->etag[0] && !dl->facts_only;
     progress->wants_passthrough = disk && progress->etag[0];
@@ -362,15 +395,15 @@ static void on_fail(struct download *dl, const struct flight_command *c)
         commit_forget_facts(dl);
     forget_interest(dl);
     if (again)
-        return; /* the end, which follows, says so */
-    /* To look whether a bad copy was replaced, or a captive portal has gone, costs little. */
+        return; /* FLIGHT_END follows, and says so */
+    /* Looking again is cheap when a bad copy may be corrected, or a captive portal may be gone. */
     progress->is_brief = !disk && (c->refusals || portal_is_open(dl->engine->portal));
     progress_close(progress, PROGRESS_CLOSED, outcome_of(c->error), detail_of(dl, c));
     files_note_failure(dl->engine, dl->entry);
     release_progress(dl);
 }
 
-/* The bytes stay, and the entry knows where: until somebody asks for the file again. */
+/* The partial stays, and the entry names it: the next download of the file resumes it. */
 static void leave_partial(struct download *dl)
 {
     struct entry *entry = dl->entry;
@@ -385,11 +418,12 @@ static void leave_partial(struct download *dl)
     entry->used_after = ++dl->engine->files->uses;
     entry->leftover_writer = dl->partial->writer;
     reserve_give_back(dl);
-    if (!dl->engine->stopping) /* else what is in the queue comes into the last sync */
+    if (!dl->engine->stopping) /* at the stop, queued writes still belong to the last sync */
         partial_leave(dl->partial);
     drop_partial(dl, !entry->leftover);
 }
 
+/* Ends the download in an order that the readers can follow: first the table, then the wake-up. */
 static void on_end(struct download *dl, bool keep)
 {
     struct engine *e = dl->engine;
@@ -400,7 +434,7 @@ static void on_end(struct download *dl, bool keep)
     flight_view(dl->flight, &view);
     receive_stop_all(dl);
     hashing_abandon(dl);
-    /* Nobody may write behind what is being given back, but by this flight. */
+    /* another download must not write into space that this one is still giving back */
     if (keep && dl->has_map && (!dl->giving_back || e->stopping))
         leave_partial(dl);
     else
@@ -419,7 +453,7 @@ static void on_end(struct download *dl, bool keep)
         files_set_progress(e, entry, NULL);
     else if (!entry->sha256[0] && !entry->is_failed)
         files_drop(e, entry);
-    /* Last, so that whoever is woken does not find this flight again. */
+    /* Last, because a client that is woken must not find this download again. */
     if (progress && view.verified && progress->state != PROGRESS_OPENING)
         progress_release(progress, INT64_MAX, view.size);
     else if (progress && progress->state != PROGRESS_CLOSED)
@@ -438,7 +472,7 @@ void download_forget(struct download *dl, bool keep)
 void download_drain(struct download *dl)
 {
     struct flight_command c;
-    download_ref(dl); /* the end takes the list's */
+    download_ref(dl); /* on_end drops the reference of the list */
     while (!dl->over && dl->flight && flight_next(dl->flight, &c)) {
         switch (c.type) {
         case FLIGHT_ASK:
@@ -457,7 +491,8 @@ void download_drain(struct download *dl)
             on_known(dl, c.size);
             break;
         case FLIGHT_RELEASE:
-            if (dl->progress && !(dl->progress->unkept && c.to == INT64_MAX)) /* see on_end */
+            /* on_end tells the readers */
+            if (dl->progress && !(dl->progress->unkept && c.to == INT64_MAX))
                 progress_release(dl->progress, c.to, c.size);
             break;
         case FLIGHT_DROP:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a flight knows of the claims of its file, and what follows from them. */
+/* What a download knows of the claims for its file, and what follows from them. The claims are read
+ * when the download begins, and again before the bytes are judged. A page that is read between the
+ * two is remembered as `learned`: it changes what is promised, but not yet the verdict. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@ bool download_is_vouched(const struct download *dl)
     return claim_set_agrees(dl->claims);
 }
 
+/* The set of a judgement replaces the older one; both may be the same. */
 void download_set_claims(struct download *dl, struct claim_set *set, uint64_t version)
 {
     struct claim_set *old = dl->claims;
@@ -22,16 +25,16 @@ void download_set_claims(struct download *dl, struct claim_set *set, uint64_t ve
     claim_set_unref(old);
 }
 
-/* What a page has said since the claims were looked up: they are looked up again before the bytes
- * are judged, but what is told of the file should fit now. */
+/* Believes what a page said after the claims were read. They are read again before the bytes are
+ * judged; until then, answers should fit the new digest. */
 void download_take_learned(struct download *dl)
 {
     dl->sha256[0] = '\0';
     (void)digests_sha256(dl->learned, dl->sha256);
 }
 
-/* A digest that the file was once promised under, and is not believed any more, tells nothing of
- * the file of today. */
+/* A promise under a digest that is no longer believed says nothing of today's file: it is
+ * forgotten. */
 void download_forget_old_promise(struct download *dl)
 {
     static const char prefix[] = "\"sha256-";

@@ -13,6 +13,7 @@
 #include "engine/files/claim_answer.h"
 #include "engine/files/download.h"
 #include "engine/files/file.h"
+#include "engine/files/kept.h"
 #include "engine/files/kept_check.h"
 #include "engine/files/passthrough.h"
 #include "engine/files/saved.h"
@@ -25,27 +26,40 @@
 #include "engine/mirrors/origins.h"
 
 /*
- * Opening a file: a blob that we hold is opened on a disk lane; for anything else the catalogue is
- * asked what is known (ETag, digest, blame), and a flight begins with that.
+ * Opening and ending downloads.
+ *
+ * A file is opened in one of two ways. A blob is opened on a disk lane, compared with the claims
+ * when none has agreed with it yet, and handed to the entry:
+ *
+ *     downloads_open -> open_run (reader lane) -> opened_run [-> compared] -> hand_over
+ *
+ * Any other file, also one whose blob turns out to be gone, is looked up and fetched:
+ *
+ *     downloads_open [-> behind_writes_run (writer lane)] -> lookup_run (catalogue lane)
+ *     -> lookup_done -> begin_flight -> ... -> FLIGHT_END
+ *
+ * Both ways are a struct download, so that clients which come meanwhile find one progress to wait
+ * for. Four times a second downloads_tick gives each flight the time, wakes clients that have left,
+ * and ends parked downloads when there are too many. Flight thread, except for the jobs.
  */
 
 enum {
-    SWEEP_MS = 1000,          /* how often departed clients are looked for */
-    FAILED_MS = 1000,         /* how long a failure is the answer for newcomers, too */
-    BLAME_S = 30 * 24 * 3600, /* how long who sent wrong bytes of a file is asked for it last */
-    DOWNLOADS_MOST =
-        512, /* beyond, those that nobody reads are forgotten: each holds a descriptor */
+    SWEEP_MS = 1000,  /* how often departed clients are looked for */
+    FAILED_MS = 1000, /* how long a failure also answers clients that come later */
+    /* how long a mirror that sent wrong bytes of a file is asked for it last */
+    BLAME_S = 30 * 24 * 3600,
+    DOWNLOADS_MOST = 512, /* beyond this, unread downloads are ended: each holds a descriptor */
 };
 
-/* ------------------------------------------------------ looking it up */
+/* ------------------------------------------------------ catalogue look-up */
 
 struct lookup {
     struct job job;
     struct download *download;
     char *origin, *path;
-    char *file;        /* the path, of `.metadata` its wheel's */
-    struct blob *blob; /* of a file we hold */
-    char *leftover;    /* name of a partial of this file, or NULL */
+    char *file;        /* the path; of `.metadata`, the path of its wheel */
+    struct blob *blob; /* of a file that is held */
+    char *leftover;    /* name of the partial that is left of the file, or NULL */
     struct leftover found;
     bool is_found, is_renewal;
     int error;
@@ -57,14 +71,16 @@ struct lookup {
     struct claim_set *claims;
     uint64_t claims_version;
     unsigned blamed;
-    char *places[FLIGHT_MIRRORS]; /* where the mirrors have it, when that is not by its path */
+    char *places[FLIGHT_MIRRORS]; /* where the mirrors have the file, when it is not at its path */
 };
 
+/* Takes over the promised size and ETag. A refuted blob's promise is void. */
 static int on_file_row(void *context, const struct catalogue_file *file)
 {
     struct lookup *l = context;
-    bool is_gone = file->blob && !file->authoritative; /* or about to be: see drop_blob */
-    if (!file->etag || is_gone) /* nobody knows whether the bytes that come next are the same */
+    bool is_gone = file->blob && !file->authoritative; /* or about to be gone: files_refute */
+    /* without an ETag nobody knows whether the next bytes are the same */
+    if (!file->etag || is_gone)
         return 0;
     l->size = file->size;
     l->etag = str_dup(file->etag);
@@ -84,6 +100,7 @@ static int on_blame_row(void *context, const char *origin, const char *path, con
     return 0;
 }
 
+/* The newest place of each mirror comes first, and stays. */
 static int on_place_row(void *context, const struct catalogue_place *place)
 {
     struct lookup *l = context;
@@ -101,6 +118,7 @@ static void remember_places(const struct lookup *l)
                            l->places[m]);
 }
 
+/* All that is known goes into the flight's options. From here on events move the download. */
 static void begin_flight(struct lookup *l)
 {
     remember_places(l);
@@ -110,17 +128,17 @@ static void begin_flight(struct lookup *l)
     l->etag = NULL;
     dl->blamed = l->blamed;
     download_set_claims(dl, l->claims, l->claims_version);
-    if (dl->learned) /* a page spoke meanwhile */
+    if (dl->learned) /* a page was read meanwhile */
         download_take_learned(dl);
     download_forget_old_promise(dl);
     size_t present_count = 0;
     auto_free struct flight_run *present =
         l->is_found ? leftover_take(dl, &l->found, &present_count) : NULL;
     l->is_found = false;
-    dl->parked_s = clock_real_s(); /* it may be born so */
+    dl->parked_s = clock_real_s(); /* the flight may begin parked */
     dl->parked_after = ++dl->engine->files->uses;
-    /* Without a digest nobody is told of old bytes before a mirror has said that they are of the
-     * file of today. */
+    /* Without a claimed digest the size of old bytes is not told before a mirror has confirmed
+     * them. */
     bool vouched = claim_set_counts(dl->claims) || (dl->learned && dl->learned[0]);
     bool known = dl->row_etag && dl->row_size >= 0 && (!present || vouched);
     struct flight_options options = {.mirrors = (unsigned)dl->origin->mirror_count,
@@ -134,11 +152,11 @@ static void begin_flight(struct lookup *l)
                                      .present_count = present_count};
     blame_recall(dl, &options);
     if (flight_new(&options, &dl->flight))
-        abort(); /* without it nobody would ever answer the readers */
+        abort(); /* without a flight nobody would ever answer the readers */
     if (known) {
         download_know_from_row(dl);
     } else {
-        /* Without room for anything the bytes will pass by: only the facts are asked for here. */
+        /* Without any room the file is passed through: this flight asks only for the facts. */
         int64_t free_bytes = store_free_bytes(dl->engine->store);
         dl->facts_only = files_disk_fails(dl->engine) ||
                          (free_bytes >= 0 && free_bytes < dl->engine->options.min_free);
@@ -173,13 +191,14 @@ static void lookup_done(struct job *job)
     lookup_free(l);
 }
 
+/* Reads everything in one job. A leftover that cannot be opened is removed. */
 static void lookup_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
     struct engine *e = l->download->engine;
     l->size = -1;
     l->now_s = clock_real_s();
-    if (!l->is_renewal) /* what was told is told of the old bytes */
+    if (!l->is_renewal) /* what was promised belongs to the old bytes */
         (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
     l->claims = claim_set_load(e->catalogue, l->download->origin, l->path);
     (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
@@ -191,7 +210,8 @@ static void lookup_run(struct job *job)
     loop_post(e, job);
 }
 
-/* On the lane that wrote a leftover: what an earlier flight had under way is on the disk. */
+/* On the writer lane of a leftover: writes of the earlier download are on the disk after this job.
+ */
 static void behind_writes_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
@@ -199,20 +219,21 @@ static void behind_writes_run(struct job *job)
     lane_post(l->download->engine->catalogue_lane, job);
 }
 
-/* The blob's row without its file: it has to be fetched again. */
+/* The row exists, but not the blob: the file is fetched again. */
 static void blob_is_missing(struct lookup *l)
 {
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
     problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
                   dl->entry->sha256);
-    eviction_drop(dl->engine, dl->entry->sha256);
+    kept_drop(dl->engine, dl->entry);
     dl->engine->events->file_gone(dl->engine, dl->entry);
     dl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
     lane_post(dl->engine->catalogue_lane, &l->job);
 }
 
+/* A flight without mirrors gives the commands that end a download. */
 static void end_without_flight(struct download *dl)
 {
     if (flight_new(&(struct flight_options){.mirrors = 0, .size = -1}, &dl->flight))
@@ -220,7 +241,7 @@ static void end_without_flight(struct download *dl)
     flight_on_stop(dl->flight);
 }
 
-/* No descriptor, no memory: the blob is there all the same. */
+/* There is no descriptor or no memory; the blob itself is sound. */
 static void cannot_open(struct download *dl, int error)
 {
     log_error("cannot open blob path=%s/%s error=\"%s\"", dl->origin->name, dl->path,
@@ -235,6 +256,7 @@ static void cannot_open(struct download *dl, int error)
     download_drain(dl);
 }
 
+/* The entry has the blob, and waiting clients look it up again. */
 static void hand_over(struct download *dl, struct lookup *l)
 {
     struct progress *progress = dl->progress;
@@ -249,7 +271,7 @@ static void hand_over(struct download *dl, struct lookup *l)
     blobs_close_idle(dl->engine);
 }
 
-/* Gone, not what it was, or refuted while it was opened. */
+/* Whether the blob is gone, has another length, or was refuted while it was opened. */
 static bool is_lost(const struct lookup *l)
 {
     const struct entry *entry = l->download->entry;
@@ -257,7 +279,7 @@ static bool is_lost(const struct lookup *l)
            (l->blob && l->blob->size != entry->size);
 }
 
-/* It was opened, compared, or found to be wrong: the end of opening. */
+/* The end of opening: the blob is handed over, fetched again, or the failure is told. */
 static void settle_opened(struct lookup *l)
 {
     struct download *dl = l->download;
@@ -272,8 +294,7 @@ static void settle_opened(struct lookup *l)
     lookup_free(l);
 }
 
-/* What was kept without a claim, or under another, is fetched again when it is not what is claimed
- * now. */
+/* A kept blob that contradicts the claims of today is put aside, and the file is fetched again. */
 static void refute_kept(struct lookup *l, const struct claim_set *set)
 {
     struct download *dl = l->download;
@@ -302,7 +323,8 @@ static void compared(void *context, int error, enum claims_verdict verdict,
     settle_opened(l);
 }
 
-/* No claim has agreed so far with what is kept: it is compared with what is claimed now. */
+/* No claim has agreed with this blob yet: it is compared with the claims of today before any client
+ * reads it. */
 static bool begin_comparing(struct lookup *l)
 {
     struct download *dl = l->download;
@@ -342,7 +364,8 @@ static struct lookup *lookup_new(struct download *dl)
     return l;
 }
 
-/* The one with the least to do, in turns: another file's slow disk is not ours to wait for. */
+/* The lane with the shortest queue; of equal ones, each in turn. A slow disk under one file must
+ * not delay another. */
 static struct lane *choose_writer(struct engine *e)
 {
     unsigned turn = e->files->writer_turn++;
@@ -355,6 +378,8 @@ static struct lane *choose_writer(struct engine *e)
     return best;
 }
 
+/* Nothing may be missing here: clients already wait for the progress, so lack of memory ends the
+ * process. */
 void downloads_open(struct engine *e, struct entry *entry, enum file_use use, const char *via,
                     bool refresh)
 {
@@ -363,7 +388,8 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
         abort();
     dl->engine = e;
     dl->entry = entry;
-    dl->origin = entry->progress->origin; /* of whoever asked: after a reload, the new one */
+    /* the origin that the client found: after a reload, the new one */
+    dl->origin = entry->progress->origin;
     dl->refs = 1;
     dl->writer = choose_writer(e);
     dl->interest = use;
@@ -392,8 +418,9 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
     }
 }
 
-/* ------------------------------------------------------------- readers */
+/* ---------------------------------------------------------------- readers */
 
+/* A client waits for the facts. Before the flight begins, only the widest use is remembered. */
 void downloads_interest(struct engine *e, struct progress *progress, enum file_use use)
 {
     (void)e;
@@ -430,6 +457,7 @@ void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t
     download_drain(dl);
 }
 
+/* Refused mirrors may be right by the new claim, so they are asked again. */
 void downloads_learn_claims(struct engine *e, struct entry *entry, const char *agreed)
 {
     (void)e;
@@ -462,7 +490,7 @@ static void tick_one(struct download *dl, int64_t now_ms)
     download_drain(dl);
 }
 
-/* Mirrors that were asked and have not sent a byte. */
+/* Mirrors that were asked and have not sent a byte yet. */
 static unsigned silent_mirrors(const struct download *dl)
 {
     unsigned silent = 0;
@@ -472,7 +500,8 @@ static unsigned silent_mirrors(const struct download *dl)
     return silent;
 }
 
-/* While they are suspended nobody else notices that they have left, or that their time is over. */
+/* Clients that are suspended cannot notice that they have left, or that their time is over: this
+ * wakes them. */
 static void sweep(struct download *dl, int64_t now_ms)
 {
     if (dl->over || !dl->progress)
@@ -485,13 +514,14 @@ static void sweep(struct download *dl, int64_t now_ms)
     }
 }
 
-/* A failure was the answer for a while; from now on it is tried again. */
+/* A failure has answered for a second: from now on the file is tried again. */
 static void retire_failure(struct engine *e, struct entry *entry)
 {
     struct download *dl = entry->download;
     entry->is_failed = false;
     if (!entry->progress || entry->progress->state != PROGRESS_CLOSED)
-        return; /* the last bytes came all the same: it was kept, and what is there is another's */
+        /* late bytes completed the file and it was kept: the progress is another download's */
+        return;
     if (dl && !dl->progress && download_renew_board(dl) == 0)
         return;
     if (dl || entry->sha256[0] || entry->leftover)
@@ -500,6 +530,7 @@ static void retire_failure(struct engine *e, struct entry *entry)
         files_drop(e, entry);
 }
 
+/* Each entry leaves the list when its second is over. */
 static void retire_failures(struct engine *e, int64_t now_ms)
 {
     struct entry **p = &e->files->failed;
@@ -535,7 +566,7 @@ void downloads_forget_size(struct engine *e, const char *origin, const char *pat
         return;
     log_warning("a size is contradicted path=%s/%s bytes=%" PRId64, origin, path, size);
     commit_forget_promise(e, origin, path);
-    if (entry && entry->leftover) /* it tells that size, too */
+    if (entry && entry->leftover) /* its map promises the same size */
         files_drop_leftover(e, entry);
     if (ours) {
         progress->closed_ms = now_ms - FAILED_MS;
@@ -543,8 +574,8 @@ void downloads_forget_size(struct engine *e, const char *origin, const char *pat
     }
 }
 
-/* Whether what is on the disk can be left to a later flight: nobody reads it, and no job of this
- * one, which would each have a reference, writes there any more. */
+/* Whether the bytes on disk can be left to a later download: nobody reads, and no job is under way.
+ * Each job would hold a reference. */
 static bool can_be_left(const struct download *dl)
 {
     struct flight_view view;
@@ -554,13 +585,14 @@ static bool can_be_left(const struct download *dl)
     return view.parked && !view.readers;
 }
 
-/* A reload has brought other mirrors, and who comes next is to have those. */
+/* Whether a reload brought other mirrors, which the next client should get. */
 static bool is_outdated(const struct download *dl)
 {
     return origins_find(mirrors_origins(dl->engine), dl->origin->name) != dl->origin;
 }
 
-/* Strangers may leave one flight behind per file that there is. The newest come first. */
+/* Clients could otherwise leave one parked download for each file that exists. The newest are first
+ * in the list, so the oldest go. */
 static void leave_parked(struct engine *e)
 {
     unsigned count = 0;
@@ -587,6 +619,7 @@ void downloads_tick(struct engine *e, int64_t now_ms)
     retire_failures(e, now_ms);
 }
 
+/* Each flight syncs what it has, and ends. After this no download exists. */
 void downloads_stop(struct engine *e)
 {
     while (e->files->download) {

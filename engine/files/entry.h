@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The table of files, shared by files.c (any thread: looking up, reading) and downloads.c (flight
- * thread: fetching). An entry says where a file's bytes are: a blob, a board, or neither yet.
+ * The table of files. files.c reads it from any thread; downloads.c fills it on the flight thread.
+ * An entry says where a file's bytes are: in a blob, in a download with its progress, or nowhere
+ * yet.
  *
- * Safety: the table and the two pointers of an entry change under the write lock, by the flight
- * thread (and, for a fresh entry, by whoever asks first); readers take the read lock, take
- * references and leave. Lock order: files->lock, then a waitlist's lock.
+ * Locks: files->lock guards the table, and the pointers `blob` and `progress` of an entry. The
+ * flight thread changes them under the write lock; a worker also adds a fresh entry under it.
+ * Readers take the read lock, take references, and unlock. Lock order: files->lock, then the lock
+ * of one waitlist.
  */
 #include <uthash.h>
 
@@ -17,7 +19,7 @@
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
-/* Bytes of a complete blob, open. */
+/* The bytes of a complete blob, open. Shared by reference; the cleaner lane closes it. */
 struct blob {
     _Atomic int refs;
     int fd;
@@ -26,8 +28,9 @@ struct blob {
     _Atomic int64_t resident_ms; /* when it was last seen to be in memory; 0 never */
     struct lane *cleaner;
     struct job close;
-    bool is_foreign; /* other people's file, which may change: never mapped, and looked at */
-    struct folder_file opened; /* as it was then */
+    /* a file of somebody's folder, which may change: never mapped, and checked after each read */
+    bool is_foreign;
+    struct folder_file opened; /* the state of that file when it was opened */
 };
 
 struct entry {
@@ -37,29 +40,34 @@ struct entry {
     const char *path;          /* into key */
     struct blob *blob;         /* open, or NULL */
     struct progress *progress; /* being fetched, or failed a moment ago; or NULL */
-    struct download *download; /* flight thread, as are these two: */
+    struct download *download; /* flight thread; as are is_failed and next_failed */
     bool is_failed;            /* on the list of failures */
     struct entry *next_failed;
     /* of a complete file: */
-    char sha256[SHA256_HEX]; /* "" when we hold no blob */
+    char sha256[SHA256_HEX]; /* "" when no blob is held */
     int64_t size;
     _Atomic bool authoritative;
     char *etag;
     char *mirrors;
-    char *validator; /* ETag or date under which the first of these has sent it; or NULL */
-    _Atomic int64_t look_again_s; /* not compared with the mirror before; see renew.h */
-    _Atomic int64_t forced_s;     /* when a client had it compared last; 0 never */
-    int64_t look_wait_s;          /* so much later after a fetch in vain; 0: as usual */
-    bool is_renewal;        /* of no client: what will replace the entry of that path, or not */
-    _Atomic int64_t used_s; /* last use, real time */
-    _Atomic uint64_t used_after; /* how many uses of files came before, for the order in a second */
-    int64_t written_s;           /* last use the catalogue knows; flight thread */
-    /* of a file that is not there, but whose fetching can be gone on with; flight thread: */
-    char *leftover;                          /* the partial's name, or NULL */
-    struct lane *leftover_writer;            /* may have some of it to write yet; or NULL */
-    int64_t leftover_bytes, leftover_s;      /* on the disk; since when, real time */
-    int64_t leftover_size, leftover_present; /* of the whole file; of it */
-    struct entry *next_path;                 /* eviction.c: of the same blob, while it looks */
+    char *validator; /* ETag or date under which the first of the mirrors sent it; or NULL */
+    _Atomic int64_t look_again_s; /* before that, it is not compared with the mirror: renew.h */
+    _Atomic int64_t forced_s;     /* when a client last asked for such a comparison; 0 never */
+    /* the wait before the next comparison, after a fetch in vain; 0: the usual one */
+    int64_t look_wait_s;
+    /* no client finds it: renew.c fetches a new version of the file into it */
+    bool is_renewal;
+    _Atomic int64_t used_s;      /* last use, real time */
+    _Atomic uint64_t used_after; /* the number of the last use, for the order within a second */
+    int64_t written_s;           /* the last use that the catalogue knows; flight thread */
+    /* of a file that is not held, but whose partial can be resumed; flight thread: */
+    char *leftover;                     /* the partial's name, or NULL */
+    struct lane *leftover_writer;       /* a lane that may still have writes for it; or NULL */
+    int64_t leftover_bytes, leftover_s; /* its bytes on the disk; its last use, real time */
+    /* the size of the whole file, and how much of it is present */
+    int64_t leftover_size, leftover_present;
+    /* flight thread; of the blob that it has (engine/files/kept.h): */
+    struct kept *kept;       /* NULL: none */
+    struct entry *next_path; /* the next path with the same bytes */
     UT_hash_handle hh;
 };
 
@@ -72,36 +80,37 @@ struct files {
     struct entry *failed;
     unsigned writer_turn;
     struct engine *engine;
-    struct job retry; /* see engine/files/sharing.c */
+    struct job retry; /* engine/files/sharing.c */
     bool retry_posted;
-    uint64_t asks;              /* so many came */
-    struct passthrough *passes; /* of which a source may still bring something */
+    uint64_t asks;              /* counts asks for a mirror */
+    struct passthrough *passes; /* passthroughs whose source may still bring something */
     int64_t touched_ms;
-    int disk_error; /* why nothing is kept, until disk_error_ms */
+    int disk_error; /* why nothing is kept until disk_error_ms */
     int64_t disk_error_ms;
-    size_t open_most, open_count; /* blobs that may be, and are, held open by entries */
+    size_t open_most, open_count; /* how many blobs entries may hold open, and do */
 };
 
 /* Whether all of [from, to) is in memory, or was a moment ago. */
 bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
 /* Whether somebody has cut the file, so that it ends before `size`. */
 bool blob_is_short(const struct blob *blob, int64_t size);
-/* Closes blobs that were not used for longest when too many are open: each is a descriptor and a
- * mapping. Whoever reads one reads on. Flight thread. */
+/* Closes the blobs with the oldest use when too many are open: each takes a descriptor and a
+ * mapping. A client that reads such a blob reads on. Flight thread. */
 void blobs_close_idle(struct engine *engine);
-/* Opens and maps a blob's file; on a disk lane. STORE_MISSING when it is gone. */
+/* Opens and maps a blob's file; on a disk lane. STORE_MISSING: the file is gone. */
 int blob_open(struct engine *engine, const char *sha256, struct blob **ret);
-/* The same of a file in somebody's folder; takes over the descriptor, also on failure. */
+/* Opens a file in somebody's folder. Takes over the descriptor, also on failure. */
 int blob_of_foreign(struct engine *engine, int fd, const struct folder_file *file,
                     struct blob **ret);
-/* Whether what is read of it may be other bytes than those of before. Blocks no longer than the
- * file system takes to say when it was written. */
+/* Whether a read of it may have returned newer bytes than before. It blocks no longer than the file
+ * system takes to tell the time of the last write. */
 bool blob_has_changed(const struct blob *blob);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
 
-/* ---- downloads.c: on the flight thread */
-/* Begins: opens the blob if the entry has one, else looks in the catalogue and starts a flight. */
+/* ---- downloads.c, on the flight thread */
+/* Opens the entry's blob when it has one. Otherwise it reads what the catalogue knows and begins a
+ * flight. */
 void downloads_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
                     bool refresh);
 void downloads_interest(struct engine *engine, struct progress *progress, enum file_use use);
@@ -111,53 +120,57 @@ void downloads_reader_left(struct engine *engine, struct progress *progress, uin
 void downloads_tick(struct engine *engine, int64_t now_ms);
 void downloads_stop(struct engine *engine);
 void downloads_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
-/* What failed a moment ago is tried again when somebody asks, at the next tick. */
+/* Failures of the last second are tried again when a client asks, from the next tick on. */
 void downloads_forget_failures(struct engine *engine);
-/* Mirrors contradict the size that a file without room was promised with, and nobody delivered it:
- * the next who asks has them asked again. Nothing happens to a file that is kept or being fetched.
- */
+/* Mirrors contradict the size that was promised for a file without room, and no mirror delivered
+ * it. The next client has the mirrors asked again. A file that is kept or being fetched stays as it
+ * is. */
 void downloads_forget_size(struct engine *engine, const char *origin, const char *path,
                            int64_t size);
 unsigned downloads_count(const struct engine *engine);
 void downloads_write_status(struct engine *engine, struct buf *to);
 
-/* The disk failed: for a while nothing new is kept, but passes by. */
+/* The disk failed: for a while files are passed through, and nothing new is kept. */
 void files_note_disk_error(struct engine *engine, int error);
 bool files_disk_fails(const struct engine *engine);
-/* Whether one more path is about to have these bytes: what is taken from the store now would be
- * taken from it as well. Flight thread. */
+/* Whether a download is about to keep these bytes for one more path. Taking the blob away now would
+ * also take it from that path. Flight thread. */
 bool commit_is_under_way(const struct engine *engine, const char *sha256);
-/* Unlinks a blob that no entry names any more, and its row. Any thread. */
-void commit_remove_blob(struct engine *engine, const char *sha256);
-/* Writes down beside a blob what is known of it, for when the catalogue is lost. Flight thread. */
+/* Writes the sidecar of a blob: what is known of it, for the day when the catalogue is lost. Flight
+ * thread. */
 void commit_sidecar(struct engine *engine, const char *sha256);
-/* Forgets what was promised of a file that is not held. Flight thread. */
+/* Forgets the size and ETag that were promised for a file that is not held. Flight thread. */
 void commit_forget_promise(struct engine *engine, const char *origin, const char *path);
-/* Writes down what an entry says now. Flight thread. */
+/* Writes the row of an entry as it is now. Flight thread. */
 void commit_authority(struct engine *engine, const struct entry *entry);
-/* Under the write lock; NULL when out of memory. And under either: NULL when there is none. */
+/* files_add: under the write lock; NULL when out of memory. files_find: under either lock; NULL
+ * when there is no such entry. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
 struct entry *files_find(struct files *files, const char *origin, const char *path);
-/* Whether this is the board that newcomers find; one that was cut is not: its flight goes on under
- * another. Any thread. */
+/* Whether clients that come now get this progress. After a cut the download goes on under another.
+ * Any thread. */
 bool files_has_progress(struct files *files, const char *path, const struct progress *progress);
-/* Takes the entry out of the table and frees it; its board and blob live on while referenced. */
+/* Takes the entry out of the table and frees it. Its progress and blob live on while they are
+ * referenced. */
 void files_drop(struct engine *engine, struct entry *entry);
-/* The same, unless somebody is about to open it: then false, and nothing happens. */
+/* Like files_drop, unless a client is about to open the entry: then it returns false and does
+ * nothing. */
 bool files_drop_idle(struct engine *engine, struct entry *entry);
-/* The board is what newcomers find from now on; takes over the caller's reference. NULL: none. */
+/* Clients that come from now on get this progress. Takes over the caller's reference. NULL: none.
+ */
 void files_set_progress(struct engine *engine, struct entry *entry, struct progress *progress);
-/* Takes over the reference; the board goes. */
+/* Takes over the reference; the entry has no progress from now on. */
 void files_set_blob(struct engine *engine, struct entry *entry, struct blob *blob);
-/* Forgets what is left over of a file, and the entry unless somebody is about to open it. */
+/* Forgets the partial that is left of a file. The entry also goes, unless a client is about to open
+ * it. */
 void files_drop_leftover(struct engine *engine, struct entry *entry);
-/* The entry holds no blob any more: the next who asks has it fetched. Its file is the caller's to
- * remove. */
+/* The entry holds no blob any more: the next client has the file fetched. The caller removes the
+ * blob. */
 void files_forget_blob(struct engine *engine, struct entry *entry);
-/* What is held is not what is claimed of it now: nobody gets it any more, and its bytes go into
- * quarantine. `expected`: a SHA-256, or what index/digests.h writes. */
+/* The held bytes are not the claimed ones: no client gets them any more, and they go to quarantine.
+ * `expected`: a SHA-256, or the form of index/digests.h. */
 void files_refute(struct engine *engine, struct entry *entry, const char *expected);
-/* Whether what is held is what mirrors agree on; writes it down. */
+/* Whether mirrors agree on the digest of what is held. Writes the row. */
 void files_set_authority(struct engine *engine, struct entry *entry, bool authoritative);
-/* The entry's board has failed: it answers newcomers for a second, then it is retired. */
+/* The entry's progress has failed. It answers clients for a second; then it is retired. */
 void files_note_failure(struct engine *engine, struct entry *entry);

@@ -12,18 +12,20 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 
-struct held {
-    char sha256[SHA256_HEX];
-    int64_t bytes;
-    unsigned paths; /* 0: a stray's */
-    int64_t used_s; /* of a stray; else filled in by list_victims, as are these: */
-    uint64_t used_after;
-    bool idle;
-    struct entry *first; /* of its paths, by next_path */
-    UT_hash_handle hh;
-};
+/*
+ * How room is made:
+ *
+ *     shortage        the bytes that must go: the larger of what max_size and what min_free ask for
+ *     list_victims    everything that may go, oldest use first
+ *     evict_some      evicts until enough has gone; nothing when all of it would not suffice
+ *
+ * An evicted file leaves the table at once, so new clients do not find it, but the disk has its
+ * bytes only after a job of the cleaner lane. Until then they count as `going`, so that one
+ * shortage does not evict twice. Nothing is remembered between two searches: uses change with each
+ * request, and a search over thousands of files takes milliseconds.
+ */
 
 struct stray {
     char *name;
@@ -32,10 +34,8 @@ struct stray {
 };
 
 struct eviction {
-    struct held *blobs;
-    int64_t blob_bytes;
-    struct stray *strays; /* partials */
-    int64_t going;        /* bytes of what is evicted and not unlinked yet */
+    struct stray *strays; /* partials of origins that are not configured */
+    int64_t going;        /* bytes that are evicted, and not unlinked yet */
 };
 
 int eviction_new(struct eviction **ret)
@@ -46,14 +46,8 @@ int eviction_new(struct eviction **ret)
 
 void eviction_free(struct eviction *s)
 {
-    struct held *held, *next;
     if (!s)
         return;
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        HASH_DEL(s->blobs, held);
-        free(held);
-    }
     while (s->strays) {
         struct stray *stray = s->strays;
         s->strays = stray->next;
@@ -63,62 +57,7 @@ void eviction_free(struct eviction *s)
     free(s);
 }
 
-/* ------------------------------------------------------------------ counting */
-
-static struct held *find(const struct eviction *s, const char *sha256)
-{
-    struct held *held;
-    HASH_FIND_STR(s->blobs, sha256, held);
-    return held;
-}
-
-static struct held *find_or_add(struct eviction *s, const char *sha256, int64_t bytes)
-{
-    struct held *held = find(s, sha256);
-    if (held)
-        return held;
-    held = calloc(1, sizeof(*held));
-    if (!held)
-        return NULL;
-    str_copy(held->sha256, sizeof(held->sha256), sha256);
-    held->bytes = bytes;
-    s->blob_bytes += bytes;
-    HASH_ADD_STR(s->blobs, sha256, held);
-    return held;
-}
-
-static void forget(struct eviction *s, struct held *held)
-{
-    s->blob_bytes -= held->bytes;
-    HASH_DEL(s->blobs, held);
-    free(held);
-}
-
-int eviction_hold(struct engine *e, const char *sha256, int64_t bytes)
-{
-    struct held *held = find_or_add(e->eviction, sha256, bytes);
-    if (!held)
-        return ERROR_NO_MEMORY;
-    held->paths++;
-    return 0;
-}
-
-void eviction_drop(struct engine *e, const char *sha256)
-{
-    struct held *held = find(e->eviction, sha256);
-    if (held && held->paths && --held->paths == 0)
-        forget(e->eviction, held);
-}
-
-int eviction_add_stray_blob(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
-{
-    struct held *held = find_or_add(e->eviction, sha256, bytes);
-    if (!held)
-        return ERROR_NO_MEMORY;
-    if (held->used_s < used_s)
-        held->used_s = used_s;
-    return 0;
-}
+/* --------------------------------------------------------------- counting */
 
 int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes, int64_t used_s)
 {
@@ -134,24 +73,18 @@ int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes
     return 0;
 }
 
-unsigned eviction_paths(const struct engine *e, const char *sha256)
-{
-    const struct held *held = find(e->eviction, sha256);
-    return held ? held->paths : 0;
-}
-
-/* What a file being fetched takes, or is promised. */
+/* What a download takes of the disk, or was promised. */
 static int64_t bytes_of(const struct download *dl)
 {
     int64_t present = extents_total(&dl->present);
-    if (dl->committed) /* a blob by now */
+    if (dl->committed) /* it is a blob now */
         return 0;
     return dl->reserved > present ? dl->reserved : present;
 }
 
 int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
 {
-    int64_t bytes = e->eviction->blob_bytes;
+    int64_t bytes = e->kept->bytes;
     for (const struct stray *stray = e->eviction->strays; stray; stray = stray->next)
         bytes += stray->bytes;
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
@@ -161,18 +94,18 @@ int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
         if (entry->leftover)
             bytes += entry->leftover_bytes;
     pthread_rwlock_unlock(&e->files->lock);
-    *ret_blobs = HASH_COUNT(e->eviction->blobs);
+    *ret_blobs = e->kept->count;
     return bytes;
 }
 
-/* Bytes by which so many more would be above max_size. */
+/* The bytes by which so many more would exceed max_size. */
 static int64_t excess(struct engine *e, int64_t more)
 {
     unsigned blobs;
     return eviction_used(e, &blobs) + more - e->options.max_size;
 }
 
-/* Bytes that must go before so many more fit; <= 0: none. */
+/* The bytes that must go before so many more fit; 0 and less: none. */
 static int64_t shortage(struct engine *e, int64_t more)
 {
     int64_t over = excess(e, more);
@@ -181,19 +114,19 @@ static int64_t shortage(struct engine *e, int64_t more)
         return over;
     int64_t missing = e->options.min_free + more - free_bytes - e->eviction->going;
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
-        if (dl->reserved && !dl->is_allocated) /* the disk does not know of it yet */
+        if (dl->reserved && !dl->is_allocated) /* the disk does not count it yet */
             missing += bytes_of(dl) - extents_total(&dl->present);
     return over > missing ? over : missing;
 }
 
-/* ------------------------------------------------------------------ who may go */
+/* ------------------------------------------------------------- candidates */
 
 struct victim {
     int64_t used_s;
     uint64_t used_after;
     int64_t bytes;
     /* one of these: */
-    struct held *blob;
+    struct kept *blob;
     struct entry *leftover;
     struct download *parked;
     struct stray *stray;
@@ -205,42 +138,46 @@ struct victims {
     int64_t bytes;
 };
 
+/* The list has room for everything that can be added. */
 static void add(struct victims *v, const struct victim *victim)
 {
     v->list[v->count++] = *victim;
     v->bytes += victim->bytes;
 }
 
-static void look_at_path(struct engine *e, struct entry *entry)
+/* A blob may go when no client reads, opens or fetches any of its paths. The last use of any path
+ * is the blob's. */
+static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
 {
-    struct held *held = find(e->eviction, entry->sha256);
-    if (!held)
-        return;
-    bool is_read = entry->blob && entry->blob->refs > 1;
-    held->idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
-    if (entry->used_s > held->used_s)
-        held->used_s = entry->used_s;
-    if (entry->used_after > held->used_after)
-        held->used_after = entry->used_after;
-    entry->next_path = held->first;
-    held->first = entry;
+    struct victim victim = {.used_s = k->used_s, .bytes = k->bytes, .blob = k};
+    bool idle = k->is_counted && !k->is_pinned && !commit_is_under_way(e, k->sha256);
+    for (const struct entry *entry = k->paths; entry; entry = entry->next_path) {
+        bool is_read = entry->blob && entry->blob->refs > 1;
+        idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
+        if (entry->used_s > victim.used_s)
+            victim.used_s = entry->used_s;
+        if (entry->used_after > victim.used_after)
+            victim.used_after = entry->used_after;
+    }
+    if (idle)
+        add(v, &victim);
 }
 
+/* Under the table's lock: workers give progresses to entries. */
 static void look_at_table(struct engine *e, struct victims *v)
 {
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (entry->sha256[0])
-            look_at_path(e, entry);
-        else if (entry->leftover && !entry->download && !entry->is_failed && !entry->progress)
+    for (struct kept *k = e->kept->blobs; k; k = k->hh.next)
+        look_at_blob(e, k, v);
+    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+        if (!entry->sha256[0] && entry->leftover && !entry->download && !entry->is_failed &&
+            !entry->progress)
             add(v, &(struct victim){.used_s = entry->leftover_s,
                                     .used_after = entry->used_after,
                                     .bytes = entry->leftover_bytes,
                                     .leftover = entry});
-    }
-    pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* A parked download may go as a whole; it is ended first, so that its partial is closed. */
 static void look_at_downloads(struct engine *e, struct victims *v, const struct download *newcomer)
 {
     struct flight_view view;
@@ -264,34 +201,22 @@ static int by_use(const void *a, const void *b)
     return x->used_after < y->used_after ? -1 : x->used_after > y->used_after;
 }
 
-/* What was not used for longest first, without what is the newcomer's, who may be NULL; free() the
- * list. Good until the next entry goes. */
+/* Everything that may go, oldest use first, except what belongs to the newcomer (or NULL). free()
+ * the list. It is valid until an entry goes in another way. */
 static struct victims list_victims(struct engine *e, const struct download *newcomer)
 {
     struct eviction *s = e->eviction;
     struct victims v = {0};
-    struct held *held, *next;
-    pthread_rwlock_rdlock(&e->files->lock); /* who is added meanwhile has nothing to give */
-    size_t most = HASH_COUNT(s->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_rdlock(&e->files->lock);
+    size_t most = HASH_COUNT(e->kept->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
     for (const struct stray *stray = s->strays; stray; stray = stray->next)
         most++;
     v.list = calloc(most + 1, sizeof(*v.list));
+    if (v.list)
+        look_at_table(e, &v);
+    pthread_rwlock_unlock(&e->files->lock);
     if (!v.list)
         return v;
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        held->idle = true;
-        held->first = NULL;
-        held->used_after = 0;
-    }
-    look_at_table(e, &v);
-    HASH_ITER(hh, s->blobs, held, next)
-    {
-        if (held->idle && !marks_is_pinned(e, held->sha256) &&
-            !commit_is_under_way(e, held->sha256))
-            add(&v, &(struct victim){held->used_s, held->used_after, held->bytes, .blob = held});
-    }
     look_at_downloads(e, &v, newcomer);
     for (struct stray *stray = s->strays; stray; stray = stray->next)
         add(&v, &(struct victim){stray->used_s, 0, stray->bytes, .stray = stray});
@@ -321,18 +246,19 @@ static void settle_run(struct job *job)
     loop_post(s->engine, job);
 }
 
-/* Behind the unlinks, which are on the same lane. */
+/* On the cleaner lane, so after the unlinks, which were posted before. */
 static void note_going(struct engine *e, int64_t bytes)
 {
     struct settle *s = calloc(1, sizeof(*s));
     if (!s)
-        return; /* then more than needed goes */
+        return; /* then more goes than is needed */
     *s = (struct settle){{settle_run, NULL}, e, bytes};
     e->eviction->going += bytes;
     lane_post(e->cleaner, &s->job);
 }
 
-/* False: somebody has just come for one of its paths. */
+/* False: a client has just come for one of the paths. Then the blob stays; paths that went before
+ * come back by a commit. */
 static bool evict_paths(struct engine *e, struct entry *first)
 {
     bool all = true;
@@ -348,19 +274,14 @@ static bool evict_paths(struct engine *e, struct entry *first)
     return all;
 }
 
-static bool evict_blob(struct engine *e, struct held *held)
+/* A commit under way would name the blob after the unlink: then the blob stays. */
+static bool evict_blob(struct engine *e, const struct kept *k)
 {
     char sha256[SHA256_HEX];
-    memcpy(sha256, held->sha256, sizeof(sha256));
-    if (commit_is_under_way(e, sha256)) /* the unlink would come behind it */
+    memcpy(sha256, k->sha256, sizeof(sha256));
+    if (commit_is_under_way(e, sha256) || !evict_paths(e, k->paths))
         return false;
-    if (held->paths == 0)
-        forget(e->eviction, held);
-    else if (!evict_paths(e, held->first))
-        return false;
-    commit_remove_blob(e, sha256);
-    marks_forget(e, sha256);
-    evidence_forget(e, sha256);
+    kept_discard(e, sha256, KEPT_REMOVE);
     return true;
 }
 
@@ -374,6 +295,7 @@ static void evict_stray(struct engine *e, struct stray *stray)
     free(stray);
 }
 
+/* False: it could not go after all. */
 static bool evict(struct engine *e, const struct victim *v)
 {
     const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
@@ -391,7 +313,7 @@ static bool evict(struct engine *e, const struct victim *v)
     return true;
 }
 
-/* As many of them as it takes; gives the bytes that went. */
+/* As many as it takes. Returns the bytes that went. */
 static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wanted,
                           unsigned *ret_count)
 {
@@ -445,23 +367,17 @@ void eviction_collect(struct engine *e, struct collection *ret)
     ret->fits = ret->evicted_bytes >= wanted;
 }
 
-/* ------------------------------------------------------------------ one blob */
+/* --------------------------------------------------------------- one blob */
 
 int eviction_remove(struct engine *e, const char *sha256)
 {
-    struct held *held = find(e->eviction, sha256);
-    if (!held || !held->paths)
-        return ENGINE_ABSENT;
-    held->first = NULL;
+    const struct entry *paths = kept_paths(e, sha256);
     bool busy = false;
+    if (!paths)
+        return ENGINE_ABSENT;
     pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (strcmp(entry->sha256, sha256) != 0)
-            continue;
+    for (const struct entry *entry = paths; entry; entry = entry->next_path)
         busy |= entry->download || entry->is_failed || entry->progress;
-        entry->next_path = held->first;
-        held->first = entry;
-    }
     pthread_rwlock_unlock(&e->files->lock);
-    return !busy && evict_blob(e, held) ? 0 : ENGINE_BUSY;
+    return !busy && evict_blob(e, paths->kept) ? 0 : ENGINE_BUSY;
 }

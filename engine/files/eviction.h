@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Space: what the cache takes of the disk, and who goes when more is needed. Counted in blocks, as
- * the disk counts: blobs once, however many paths name them, and partials by what is reserved for
- * them or written, whether they are being fetched or left over.
+ * Eviction: what the cache takes of the disk, and what goes when more is needed. Bytes are counted
+ * in blocks, as the disk counts them. A blob counts once, however many paths name it. A partial
+ * counts with what is reserved or written, whether it is being fetched or left over.
  *
- *     eviction_hold(engine, sha256, bytes) ... eviction_drop(engine, sha256)     a path names that
- * blob if (eviction_make(engine, more, flying)) ...                            room for a newcomer
+ *     if (eviction_make(engine, bytes, download)) ...     room for a download
+ *     eviction_collect(engine, &result)                   as `cache gc` asks
  *
- * Evidence goes first, then what nobody has used for longest: blobs, and partials that nobody
- * fetches. What is pinned stays, and what is being read or fetched. A blob is unlinked, never
- * truncated, so that who comes in that moment reads on; its row goes after it, because a full disk
- * lets SQLite delete nothing.
+ * What was not used for longest goes first: blobs, and partials that no download fetches. What is
+ * pinned stays, and so does what is being read or fetched. A blob is unlinked, never truncated, so
+ * a client that has it open reads on.
  *
- * Flight thread, all of it; eviction_hold and space_add_stray also at start, before there is one.
+ * Flight thread, all functions; eviction_add_stray_partial also at start, before there is one.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,30 +25,25 @@ struct eviction;
 int eviction_new(struct eviction **ret);
 void eviction_free(struct eviction *eviction); /* NULL is legal */
 
-/* One more path has these bytes, or one less. ERROR_NO_MEMORY: it is not counted. */
-int eviction_hold(struct engine *engine, const char *sha256, int64_t allocated_bytes);
-void eviction_drop(struct engine *engine, const char *sha256);
-/* What belongs to an origin that is not configured now: it stays for when it is, but is counted and
- * goes like all else. A blob by its digest, or a partial by its name. */
-int eviction_add_stray_blob(struct engine *engine, const char *sha256, int64_t allocated_bytes,
-                            int64_t used_s);
+/* A partial of an origin that is not configured now. It stays for the day when the origin is, but
+ * counts, and is evicted like all others. ERROR_NO_MEMORY. */
 int eviction_add_stray_partial(struct engine *engine, const char *name, int64_t allocated_bytes,
                                int64_t used_s);
 
-/* How many paths have these bytes. */
-unsigned eviction_paths(const struct engine *engine, const char *sha256);
-/* Bytes that all of it takes, and the number of blobs. */
+/* The bytes that everything takes, and the number of blobs. */
 int64_t eviction_used(struct engine *engine, unsigned *ret_blobs);
 
-/* Makes room for so many bytes more below max_size and above min_free. They are for the newcomer,
- * whose own partial does not go for it. False: there can be none, and nothing went for it. The disk
- * has the bytes when what was posted to the cleaner lane before has run there. */
+/* Makes room for so many bytes more, below max_size and above min_free. The room is for the
+ * newcomer, whose own partial is not evicted for it. False: there is too little to evict, and
+ * nothing was evicted. The disk has the bytes when the jobs that were posted to the cleaner lane
+ * have run. */
 bool eviction_make(struct engine *engine, int64_t bytes, const struct download *newcomer);
-/* The same question, and nothing goes. NULL: for nobody who has anything yet. */
+/* Whether eviction_make would succeed; evicts nothing. NULL: for a newcomer that has nothing yet.
+ */
 bool eviction_could_make(struct engine *engine, int64_t bytes, const struct download *newcomer);
-/* Which limit has no room for so many bytes more: ERROR_MAX_SIZE or ERROR_MIN_FREE. */
+/* The limit that leaves no room for so many bytes more: ERROR_MAX_SIZE or ERROR_MIN_FREE. */
 int eviction_refusal(struct engine *engine, int64_t bytes);
-/* Evicts down to max_size and min_free now; fills in all but the orphans. */
+/* Evicts down to max_size and min_free now. Fills in everything but the orphans. */
 void eviction_collect(struct engine *engine, struct collection *ret);
 /* Takes a blob away under every path. ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
 int eviction_remove(struct engine *engine, const char *sha256);

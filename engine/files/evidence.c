@@ -20,8 +20,7 @@
 #include "base/str.h"
 #include "engine/files/entry.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/files/soundness.h"
 #include "engine/loop/problems.h"
 #include "index/archive.h"
@@ -32,9 +31,16 @@ enum {
 };
 
 /*
- * Life of a check: evidence_tick chooses a file -> check_run reads it on the lane -> apply on the
- * flight thread. A check that somebody asks for (engine_check_evidence) runs on the asker's
- * thread, and ends in the same apply. Both may run for one blob; the second changes nothing.
+ * The life of a check:
+ *
+ *     evidence_tick (flight thread) chooses a file -> check_run (lane "evidence") reads it
+ *     -> apply, done_run (flight thread)
+ *
+ * apply stores what was found; a refuted blob is taken away (take_away). When the disk damaged a
+ * blob since it came, the check says nothing about the bytes that came: is_as_it_came compares the
+ * digest first, and the file is fetched again. A check that a person asks for
+ * (engine_check_evidence) runs on that person's thread, and ends in the same apply. Both may check
+ * one blob at the same time; the second result changes nothing.
  */
 
 struct known {
@@ -47,9 +53,9 @@ struct known {
 struct evidences {
     struct known *table;
     struct lane *lane;
-    bool due; /* some file may have to be checked */
+    bool due; /* some blob may have to be checked */
     int64_t looked_ms;
-    /* the check at hand: */
+    /* the current check: */
     bool busy, failed;
     struct job job;
     struct engine *engine;
@@ -66,7 +72,7 @@ static const char *const levels[] = {[EVIDENCE_UNKNOWN] = "",
                                      [EVIDENCE_DAMAGED] = "none"};
 enum { EVIDENCES = sizeof(levels) / sizeof(levels[0]) };
 
-/* -------------------------------------------------------------------- table */
+/* ------------------------------------------------------------------ table */
 
 int evidence_new(struct engine *e, struct evidences **ret)
 {
@@ -122,7 +128,7 @@ static struct known *set(struct engine *e, const char *sha256, enum evidence evi
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
-            return NULL; /* it is found out again */
+            return NULL; /* a later check finds it out again */
         str_copy(known->sha256, sizeof(known->sha256), sha256);
         HASH_ADD_STR(e->evidences->table, sha256, known);
     }
@@ -170,6 +176,7 @@ static void put_run(struct job *job)
     free(p);
 }
 
+/* Remembers it, in memory and in the catalogue. */
 static void put(struct engine *e, const char *sha256, enum evidence evidence, const char *why)
 {
     const struct known *known = find(e, sha256);
@@ -178,7 +185,7 @@ static void put(struct engine *e, const char *sha256, enum evidence evidence, co
     (void)set(e, sha256, evidence, why);
     struct put *p = calloc(1, sizeof(*p));
     if (!p)
-        return; /* found out again after the next start */
+        return; /* the check after the next start finds it out again */
     *p = (struct put){.job.run = put_run, .engine = e, .evidence = evidence, .why = str_dup(why)};
     str_copy(p->sha256, sizeof(p->sha256), sha256);
     lane_post(e->catalogue_lane, &p->job);
@@ -190,6 +197,7 @@ static enum evidence evidence_of(const struct engine *e, const char *sha256)
     return known ? known->evidence : EVIDENCE_UNKNOWN;
 }
 
+/* A claim counts more than anything that the bytes say themselves. */
 const char *evidence_level(struct engine *e, const struct entry *entry, const char **ret_why)
 {
     const struct known *known = find(e, entry->sha256);
@@ -216,7 +224,7 @@ bool evidence_refuses(const struct engine *e, const char *sha256, const char **r
     return true;
 }
 
-/* The row goes with the blob's: see catalogue_drop_blob. */
+/* The row goes with the blob's row: catalogue_drop_blob. */
 void evidence_forget(struct engine *e, const char *sha256)
 {
     struct known *known = find(e, sha256);
@@ -229,13 +237,13 @@ void evidence_changed(struct engine *e)
     e->evidences->due = true;
 }
 
-/* -------------------------------------------------------------------- reading */
+/* ---------------------------------------------------------------- reading */
 
 struct reading {
     int fd;
     int64_t rate_bytes_s; /* 0: half a core, and no other bound */
     int64_t begun_ms, bytes;
-    struct timespec cpu; /* of this thread, when it slept last */
+    struct timespec cpu; /* CPU time of this thread when it slept last */
     const _Atomic bool *stop;
 };
 
@@ -246,7 +254,7 @@ static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_no
     return (ret_now->tv_sec - then->tv_sec) * 1000000000 + ret_now->tv_nsec - then->tv_nsec;
 }
 
-/* As long as it has used a core it rests; and the rate holds. */
+/* Sleeps as long as it has used a core, or as long as the rate asks for. */
 static void rest(struct reading *r)
 {
     enum { STEP_NS = 5000000 };
@@ -258,7 +266,7 @@ static void rest(struct reading *r)
         ns = (r->begun_ms + r->bytes * 1000 / r->rate_bytes_s - clock_monotonic_ms()) * 1000000;
     if (ns >= STEP_NS)
         r->cpu = now;
-    while (ns >= STEP_NS && !*r->stop) { /* in steps: a low rate must not hold up a stop */
+    while (ns >= STEP_NS && !*r->stop) { /* in steps, because a low rate must not delay a stop */
         int64_t step_ns = ns < 100000000 ? ns : 100000000;
         (void)nanosleep(&(struct timespec){0, step_ns}, NULL);
         ns -= step_ns;
@@ -273,6 +281,7 @@ static int read_some(void *userdata, int64_t from, void *to, size_t len)
     return *r->stop ? ERROR_STOPPING : file_read_at(r->fd, to, len, from);
 }
 
+/* Reads the blob once, in the order of its members. */
 static int look_into(struct engine *e, const char *sha256, const char *path, int64_t rate_bytes_s,
                      const _Atomic bool *stop, struct archive_verdict *ret)
 {
@@ -298,16 +307,16 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
     return 0;
 }
 
-/* ------------------------------------------------------------------ what follows */
+/* ---------------------------------------------------------------- results */
 
 struct finding {
     const char *sha256;
-    const char *origin, *path; /* whose name it was judged by */
+    const char *origin, *path; /* the name by which it was judged */
     struct archive_verdict verdict;
-    bool taken_away, rotten; /* rotten: by the disk */
+    bool taken_away, rotten; /* rotten: the disk damaged it */
 };
 
-/* Whether files of that name say anything of themselves. */
+/* Whether files of that name tell anything about themselves. */
 static bool is_judged(const char *path)
 {
     return archive_is_known(str_last_segment(path)) || str_ends(path, ".whl.metadata");
@@ -315,29 +324,17 @@ static bool is_judged(const char *path)
 
 static bool has_authority(const struct engine *e, const char *sha256)
 {
-    bool found = false;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
-        found = entry->authoritative && strcmp(entry->sha256, sha256) == 0;
-    pthread_rwlock_unlock(&e->files->lock);
-    return found;
+    const struct entry *entry = kept_paths(e, sha256);
+    while (entry && !entry->authoritative)
+        entry = entry->next_path;
+    return entry;
 }
 
-/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
-static struct entry *next_entry(struct engine *e, const struct entry *entry)
-{
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *next = entry ? entry->hh.next : e->files->table;
-    pthread_rwlock_unlock(&e->files->lock);
-    return next;
-}
-
-/* Newcomers find nothing any more; a client that has it open reads on. */
+/* New clients do not find the file any more. A client that has it open reads on. */
 static void take_away(struct engine *e, const struct finding *f)
 {
-    for (struct entry *entry = next_entry(e, NULL); entry; entry = next_entry(e, entry)) {
-        if (strcmp(entry->sha256, f->sha256) != 0)
-            continue;
+    for (struct entry *entry = kept_paths(e, f->sha256), *next; entry; entry = next) {
+        next = entry->next_path;
         log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
@@ -345,12 +342,14 @@ static void take_away(struct engine *e, const struct finding *f)
                       "what %s sent is in quarantine: %s",
                       entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
-        commit_forget_promise(e, entry->origin->name, entry->path); /* its size is no wheel's */
+        /* its size is no wheel's size */
+        commit_forget_promise(e, entry->origin->name, entry->path);
     }
-    marks_forget(e, f->sha256);
-    quarantine_put(e, f->sha256);
+    kept_discard(e, f->sha256, KEPT_QUARANTINE);
 }
 
+/* A claim that agrees with the bytes outweighs the check: then they stay, and the contradiction is
+ * noted. */
 static void refuted(struct engine *e, struct finding *f)
 {
     enum evidence now = f->verdict.contradicted ? EVIDENCE_DISPUTED : EVIDENCE_DAMAGED;
@@ -370,16 +369,16 @@ static enum evidence confirmed(const struct archive_verdict *verdict, const char
     return verdict->level == ARCHIVE_RECORD ? EVIDENCE_RECORD : EVIDENCE_SILENT;
 }
 
-/* ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
+/* On the flight thread. ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
 static int apply(struct engine *e, struct finding *f)
 {
-    if (!eviction_paths(e, f->sha256)) /* evicted meanwhile */
+    if (!kept_paths(e, f->sha256)) /* evicted meanwhile */
         return ENGINE_ABSENT;
     if (evidence_of(e, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
         return 0;
     if (f->verdict.level != ARCHIVE_NONE || !is_judged(f->path))
         put(e, f->sha256, confirmed(&f->verdict, f->path), f->verdict.why);
-    else if (commit_is_under_way(e, f->sha256)) /* it would take the bad bytes over */
+    else if (commit_is_under_way(e, f->sha256)) /* the commit would take the bad bytes over */
         return ENGINE_BUSY;
     else
         refuted(e, f);
@@ -397,7 +396,8 @@ static void apply_run(struct job *job)
     sem_post(&call->done);
 }
 
-/* What the disk has spoilt since says nothing of the bytes that came: it is away by then. */
+/* Damage by the disk says nothing about the bytes that came. engine_verify has taken such a blob
+ * away. */
 static int is_as_it_came(struct engine *e, const struct finding *f, int64_t rate_bytes_s,
                          const _Atomic bool *stop, bool *ret)
 {
@@ -409,7 +409,7 @@ static int is_as_it_came(struct engine *e, const struct finding *f, int64_t rate
     return r;
 }
 
-/* Off the flight thread. */
+/* On any thread that may block, except the flight thread. */
 static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
                  const _Atomic bool *stop)
 {
@@ -439,7 +439,7 @@ int engine_check_evidence(struct engine *e, const struct inventory_row *row, int
     return *ret_why ? 0 : ERROR_NO_MEMORY;
 }
 
-/* ------------------------------------------------------------------ background */
+/* ------------------------------------------------------------- background */
 
 static void done_run(struct job *job)
 {
@@ -469,7 +469,7 @@ static void check_run(struct job *job)
     loop_post(e, job);
 }
 
-/* Where nobody names a digest and nobody has looked, or not at all of it. */
+/* Whether no page names a digest, and the blob was not checked, or not completely. */
 static bool is_due(const struct engine *e, const struct entry *entry)
 {
     enum evidence evidence = entry->sha256[0] ? evidence_of(e, entry->sha256) : EVIDENCE_RECORD;

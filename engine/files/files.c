@@ -12,12 +12,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
-#include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/files.h"
 #include "engine/files/held_versions.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/files/reading.h"
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
@@ -29,9 +27,24 @@
 #include "engine/mirrors/origins.h"
 #include "index/digests.h"
 
+/*
+ * The table of files, and how a client opens one.
+ *
+ * files_open runs on an HTTP worker. It looks into the table, and follows what it finds:
+ *
+ *     a blob               a handle on it, at once
+ *     a progress           known: a handle. Opening: the client waits. Over: look again
+ *     neither              begin: a fresh entry with a progress; the flight thread opens it
+ *     a brief failure      begin_again: the flight thread puts a new progress in its place
+ *
+ * An entry lives from `begin`, or from the start of the daemon (recover.c), until its file is
+ * evicted or nothing is left of it. Workers add entries; only the flight thread changes them and
+ * takes them out. The lock is held for look-ups, never for disk or catalogue.
+ */
+
 enum {
     TOUCH_EVERY_MS = 30000,
-    TOUCH_AFTER_S = 3600, /* a use is written down when the last one written is so old */
+    TOUCH_AFTER_S = 3600, /* a use is written down when the last written one is so old */
     OPEN_LEAST = 16,
     OPEN_MOST = 2048,
     DISK_ERROR_MS = 10000, /* how long a failing disk is left alone */
@@ -39,7 +52,7 @@ enum {
 
 /* ------------------------------------------------------------------ table */
 
-/* A quarter of the descriptors: the rest is for connections and downloads. */
+/* A quarter of the descriptors; the rest is for connections and downloads. */
 static size_t open_most(void)
 {
     struct rlimit limit;
@@ -86,6 +99,7 @@ void files_free(struct files *files)
     free(files);
 }
 
+/* `size` -1 and no digest: the entry holds nothing yet. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
@@ -113,14 +127,14 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
     return entry;
 }
 
-/* It is out of the table. */
+/* Frees an entry that is out of the table, and tells other rooms that its file is gone. */
 static void forget_entry(struct engine *e, struct entry *entry)
 {
     e->files->open_count -= entry->blob != NULL;
     if (entry->is_renewal)
         renew_gone(e, entry);
     if (entry->sha256[0]) {
-        eviction_drop(e, entry->sha256);
+        kept_drop(e, entry);
         e->events->file_gone(e, entry);
     }
     entry_free(entry);
@@ -151,7 +165,7 @@ void files_drop_leftover(struct engine *e, struct entry *entry)
     download_discard(e, entry->leftover);
     entry->leftover = NULL;
     if (!entry->is_failed)
-        (void)files_drop_idle(e, entry); /* else somebody has just come for it */
+        (void)files_drop_idle(e, entry); /* otherwise a client is about to open it */
 }
 
 void files_set_progress(struct engine *e, struct entry *entry, struct progress *progress)
@@ -163,6 +177,7 @@ void files_set_progress(struct engine *e, struct entry *entry, struct progress *
     progress_unref(old);
 }
 
+/* From now on clients read the blob. Its old progress lives on while readers have it. */
 void files_set_blob(struct engine *e, struct entry *entry, struct blob *blob)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -187,6 +202,7 @@ bool files_disk_fails(const struct engine *e)
     return e->files->disk_error && clock_monotonic_ms() < e->files->disk_error_ms;
 }
 
+/* The entry stays in the list until retire_failure, or until a client tries it again. */
 void files_note_failure(struct engine *e, struct entry *entry)
 {
     if (entry->is_failed)
@@ -207,9 +223,9 @@ static void end_failure(struct engine *e, struct entry *entry)
 
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
-    if (entry->blob) /* else it may be being opened: see is_lost in downloads.c */
+    if (entry->blob) /* otherwise it may be being opened: is_lost in downloads.c */
         files_set_blob(e, entry, NULL);
-    eviction_drop(e, entry->sha256);
+    kept_drop(e, entry);
     e->events->file_gone(e, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
@@ -218,6 +234,7 @@ void files_forget_blob(struct engine *e, struct entry *entry)
     entry->etag = NULL;
 }
 
+/* The bytes go to quarantine unless another path has them, or is about to get them. */
 void files_refute(struct engine *e, struct entry *entry, const char *expected)
 {
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
@@ -225,12 +242,11 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
                   "what was kept is not %s%s: in quarantine",
                   str_is_sha256(expected) ? "sha256 " : "", expected);
-    if (eviction_paths(e, entry->sha256) <= 1 && !commit_is_under_way(e, entry->sha256)) {
-        marks_forget(e, entry->sha256);
-        evidence_forget(e, entry->sha256);
-        quarantine_put(e, entry->sha256);
-    }
+    char sha256[SHA256_HEX];
+    memcpy(sha256, entry->sha256, sizeof(sha256));
     files_forget_blob(e, entry);
+    if (!kept_paths(e, sha256) && !commit_is_under_way(e, sha256))
+        kept_discard(e, sha256, KEPT_QUARANTINE);
 }
 
 void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)
@@ -241,8 +257,8 @@ void files_set_authority(struct engine *e, struct entry *entry, bool authoritati
     commit_authority(e, entry);
 }
 
-/* What is kept is compared with what is claimed now, not trusted: by SHA-256 at once, else before
- * the next who asks gets any of it (downloads.c). */
+/* A kept file is compared with the new claim. By SHA-256 that is possible at once. By other
+ * algorithms the next client's opening does it (downloads.c), so the open blob is closed here. */
 static void learn_of_kept(struct engine *e, struct entry *entry, const char *agreed)
 {
     char sha256[SHA256_HEX];
@@ -262,7 +278,7 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
                         const char *agreed)
 {
     e->events->claims_learned(e, origin->name, path, agreed);
-    refusals_forget(e->refusals, origin->name, path); /* it may have been refused by another */
+    refusals_forget(e->refusals, origin->name, path); /* the old claim may have refused it */
     pthread_rwlock_rdlock(&e->files->lock);
     struct entry *entry = files_find(e->files, origin->name, path);
     pthread_rwlock_unlock(&e->files->lock);
@@ -277,15 +293,16 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
 struct open_job {
     struct job job;
     struct engine *engine;
-    struct entry *entry;       /* fresh: its flight begins; else NULL */
-    struct progress *progress; /* of an entry that is being opened already, or: */
-    char *failed; /* the path of one that has failed and is to be tried again; else NULL */
+    struct entry *entry;       /* fresh: its download begins; otherwise NULL */
+    struct progress *progress; /* of an entry that is already being opened, or: */
+    char *failed; /* the path of an entry that failed and is to be tried again; otherwise NULL */
     enum file_use use;
     char *via;
     bool refresh;
 };
 
-/* The waiters of this board ask again, unless the failure still stands: then the entry gets it. */
+/* Gives the entry a new progress, unless the failure is already retired: then the waiting clients
+ * look again. */
 static void try_again(struct open_job *o)
 {
     struct engine *e = o->engine;
@@ -307,6 +324,7 @@ static void try_again(struct open_job *o)
     }
 }
 
+/* On the flight thread: what a worker found in the table decides what happens. */
 static void open_job_run(struct job *job)
 {
     struct open_job *o = container_of(job, struct open_job, job);
@@ -324,6 +342,7 @@ static void open_job_run(struct job *job)
     free(o);
 }
 
+/* False: out of memory, and nothing was posted. */
 static bool post_open(struct engine *e, struct entry *entry, struct progress *progress,
                       const struct file_query *query, const char *failed)
 {
@@ -346,17 +365,19 @@ static bool post_open(struct engine *e, struct entry *entry, struct progress *pr
     return true;
 }
 
-/* What the table says of a file: references to its blob or board. */
+/* What the table says of a file, with references to its blob or progress. */
 struct found {
     struct blob *blob;
     struct progress *progress;
     bool fresh;
-    bool look_due;              /* see engine/files/renew.h */
-    char cut_short[SHA256_HEX]; /* the blob is; "": it is not */
+    bool look_due; /* engine/files/renew.h */
+    /* digest of a blob that is shorter than its entry says; "": it is not */
+    char cut_short[SHA256_HEX];
     struct file_facts facts;
     char etag[96], mirrors[256];
 };
 
+/* Under the read lock. A look counts as a use, which holds off eviction. */
 static void look(struct engine *e, const struct file_query *query, struct found *ret)
 {
     struct files *files = e->files;
@@ -385,7 +406,8 @@ static bool is_over(const struct progress *progress, const struct file_query *qu
     return progress && progress->state == PROGRESS_CLOSED && progress->is_brief && !query->waited;
 }
 
-/* Nobody has it yet: puts up a board, and the flight thread does the rest. */
+/* The table has nothing of this file: adds an entry with a progress. Of two workers one begins, the
+ * other waits. */
 static int begin(struct engine *e, const struct origin *origin, const struct file_query *query,
                  struct found *ret)
 {
@@ -408,7 +430,7 @@ static int begin(struct engine *e, const struct origin *origin, const struct fil
     return entry ? 0 : ERROR_NO_MEMORY;
 }
 
-/* A failed entry belongs to the flight thread, which gives it the new board. */
+/* A failed entry belongs to the flight thread, which gives it the new progress. */
 static int begin_again(struct engine *e, const struct origin *origin,
                        const struct file_query *query, struct found *ret)
 {
@@ -426,7 +448,7 @@ static bool is_decided(void *arg)
     return ((struct progress *)arg)->state != PROGRESS_OPENING;
 }
 
-/* A board that is known, failed or hands over to a pass. */
+/* Makes a handle on a progress that is known, has failed, or hands over to a passthrough. */
 static int from_progress(struct engine *e, struct progress *progress, int state,
                          const struct file_query *query, struct file **ret)
 {
@@ -435,12 +457,12 @@ static int from_progress(struct engine *e, struct progress *progress, int state,
     bool passing = closed && progress->wants_passthrough;
     bool partial = progress->had_bytes || (progress->has_bytes && !query->waited);
     facts.state = partial ? FILE_PARTIAL : FILE_MISS;
-    if (progress->limit == INT64_MAX && !query->waited) /* all of it is there, and verified */
+    if (progress->limit == INT64_MAX && !query->waited) /* all of it is present, and verified */
         facts.state = FILE_HIT;
     if (passing || progress->unkept)
         facts.state = FILE_PASSTHROUGH;
-    /* A whole file is checked before its last byte; of a part or HEAD nothing is, unless it is
-     * done. */
+    /* A whole file is checked before its last byte. A range or HEAD is checked only when the file
+     * is complete. */
     bool checked = query->use == FILE_USE_WHOLE || progress->limit == INT64_MAX;
     facts.immutable = progress->authoritative && checked;
     if (closed && !passing) {
@@ -466,7 +488,7 @@ int files_refuse(struct engine *e, enum outcome outcome, const char *detail,
     return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
 }
 
-/* Nobody has said yet what file this is. */
+/* The client's time is over, and no mirror has told yet what file this is. */
 static int refuse_late(struct engine *e, struct progress *progress, const struct file_query *query,
                        struct file **ret)
 {
@@ -475,7 +497,7 @@ static int refuse_late(struct engine *e, struct progress *progress, const struct
     return files_refuse(e, outcome, detail, query, ret);
 }
 
-/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0) when the table must be asked once more. */
+/* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0): the table must be looked up again. */
 enum { ENGINE_AGAIN = 100 };
 static int follow(struct engine *e, struct found *found, const struct file_query *query,
                   struct waiter *waiter, struct file **ret)
@@ -530,6 +552,7 @@ static int refuse_missing(struct engine *e, const struct file_query *query, stru
     return files_refuse(e, OUTCOME_NO_FILE, detail, query, ret);
 }
 
+/* Each round of the loop looks at the table anew, because what was found may be over by then. */
 int files_open(struct engine *e, const struct file_query *query, struct waiter *waiter,
                struct file **ret)
 {
@@ -569,7 +592,8 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
         else if (r == 0)
             r = ENGINE_AGAIN; /* a blob appeared between the two looks */
         progress_unref(found.progress);
-        again.waited |= found.fresh; /* who began it has missed, whatever has come since */
+        /* the client that began it has missed, whatever has come since */
+        again.waited |= found.fresh;
         if (r != ENGINE_AGAIN)
             return r;
     }
@@ -585,7 +609,7 @@ struct touch {
     struct touch *next;
 };
 
-/* All that are due, in one transaction. */
+/* All uses that are due, in one transaction. */
 struct touches {
     struct job job;
     struct engine *engine;
@@ -606,7 +630,7 @@ static void touches_run(struct job *job)
         free(t);
     }
     if (r == 0)
-        (void)catalogue_commit(catalogue); /* what is lost is the order of eviction */
+        (void)catalogue_commit(catalogue); /* what can be lost is the order of eviction */
     else
         catalogue_rollback(catalogue);
     free(touches);
@@ -626,7 +650,7 @@ static void add_touch(struct touches *touches, struct entry *entry, int64_t used
     entry->written_s = used_s;
 }
 
-/* Writes down last use, coalesced: more often than once an hour nobody needs to know. */
+/* Writes last uses down, at most once an hour for each file: eviction needs no finer order. */
 static void write_touches(struct engine *e, int64_t least_age_s)
 {
     struct touches *touches = calloc(1, sizeof(*touches));
@@ -656,6 +680,7 @@ void files_tick(struct engine *e, int64_t now_ms)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* Ends the downloads first, so that the uses of their readers are written down also. */
 void files_stop(struct engine *e)
 {
     downloads_stop(e);

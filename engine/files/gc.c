@@ -8,11 +8,21 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/inventory.h"
+#include "engine/files/kept.h"
 
 /*
- * Putting the cache in order while it runs. Orphans are blobs that neither the catalogue nor the
- * table names. A commit goes through the cleaner lane, then the catalogue lane, then the flight
- * thread; so does the search, one behind the other, and what is being kept is never taken for one.
+ * Puts the cache in order while it runs (`cache gc`): evicts, empties the quarantine, and removes
+ * orphans. An orphan is a blob that neither the catalogue nor the table names.
+ *
+ *     engine_collect (control lane, which may block)
+ *       evict_run     flight thread
+ *       scan_run      cleaner lane: the blobs on disk
+ *       rows_run      catalogue lane: without those that have a row
+ *       orphans_run   flight thread: without those that have a path, or are just being kept
+ *
+ * A commit takes the same way: cleaner lane, catalogue lane, flight thread. So each step of the
+ * search comes after the same step of every earlier commit, and a blob that is just being kept is
+ * never taken for an orphan.
  */
 
 struct found {
@@ -23,12 +33,13 @@ struct found {
 struct search {
     struct job job;
     struct engine *engine;
-    struct found *blobs; /* on disk, and not yet accounted for */
+    struct found *blobs; /* on disk, and no row or path was found yet */
     struct collection *result;
     int error;
     sem_t done;
 };
 
+/* Runs one step on a lane, and waits for it. */
 static void search_run(struct search *s, struct lane *lane, void (*run)(struct job *job))
 {
     s->job.run = run;
@@ -60,6 +71,7 @@ static void scan_run(struct job *job)
     sem_post(&s->done);
 }
 
+/* The blob has a row or a path. */
 static void account(struct search *s, const char *sha256)
 {
     struct found *found;
@@ -86,23 +98,19 @@ static void rows_run(struct job *job)
     sem_post(&s->done);
 }
 
-/* On the flight thread: the table last, because it is what newcomers are answered from. */
+/* On the flight thread. The table is last, because clients are answered from it. */
 static void orphans_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     struct search *const *s = call->argument;
     struct found *found, *next;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
-        account(*s, entry->sha256);
-    pthread_rwlock_unlock(&e->files->lock);
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
-        if (commit_is_under_way(e, found->sha256))
+        if (kept_paths(e, found->sha256) || commit_is_under_way(e, found->sha256))
             continue;
         log_warning("orphan removed sha256=%s", found->sha256);
-        commit_remove_blob(e, found->sha256);
+        kept_discard(e, found->sha256, KEPT_REMOVE);
         (*s)->result->orphans++;
     }
     sem_post(&call->done);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The digests of a flight's bytes, read back from its partial on the compute lane while they come:
- * by SHA-256, which is a file's name here, and by what else is claimed of it. Reading back checks
- * the bytes that are kept, not those that were received, and runs at its own pace. The bytes come
- * from the page cache.
+ * The digests of a download's bytes: SHA-256, which is a file's name in the store, and each other
+ * algorithm that a claim uses.
+ *
+ * The flight asks for one run after the other (FLIGHT_HASH). hashing_start -> hash_run on the
+ * compute lane, which reads the run back from the partial -> hashed_run on the flight thread ->
+ * flight_on_hashed. While a job runs it owns the hasher; the download only remembers it.
+ * hashing_abandon (after a cut, or at the end) marks that hasher, and the job frees it. Bytes that
+ * are read back are in the page cache, and what is checked is what was written.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +39,7 @@ struct hash_job {
     struct digests found;
 };
 
+/* An abandoned hasher belongs to bytes that are gone: its result is dropped. */
 static void hashed_run(struct job *job)
 {
     struct hash_job *h = container_of(job, struct hash_job, job);
@@ -89,7 +94,7 @@ void hashing_abandon(struct download *dl)
     dl->hasher = NULL;
 }
 
-/* By SHA-256, which is its name here, and by what else is claimed of it. */
+/* Begins all digests anew, by the algorithms that the claims of now use. */
 static void new_hasher(struct download *dl)
 {
     uint32_t others = claim_set_algorithms(dl->claims) & ~(1u << DIGEST_SHA256);

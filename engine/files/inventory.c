@@ -10,12 +10,19 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
+
+/*
+ * The picture is taken in one job on the flight thread (inventory_run), which copies every row, so
+ * that the caller can sort and print it at leisure. What is done to one file is also such a job.
+ * Both go through loop_call, which blocks the caller until the job has run.
+ */
 
 enum { PREFIX_LEAST = 4 };
 
 /* ------------------------------------------------------------------ names */
 
+/* Four digits tell a digest from a short file name. */
 static bool is_digest_prefix(const char *sha256, const char *name)
 {
     if (str_starts(name, "sha256:"))
@@ -35,6 +42,7 @@ static bool is_same_blob(const struct inventory_row *a, const struct inventory_r
     return a->sha256[0] && strcmp(a->sha256, b->sha256) == 0;
 }
 
+/* Two paths of one blob are no ambiguity: what is done concerns the blob. */
 int inventory_find(const struct inventory *inventory, const char *name,
                    const struct inventory_row **ret)
 {
@@ -101,8 +109,8 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
         return r;
     memcpy(row->sha256, entry->sha256, sizeof(row->sha256));
     row->present = entry->size;
-    row->pinned = marks_is_pinned(e, entry->sha256);
-    row->verified_s = marks_verified_s(e, entry->sha256);
+    row->pinned = kept_is_pinned(e, entry->sha256);
+    row->verified_s = kept_verified_s(e, entry->sha256);
     row->authoritative = entry->authoritative;
     const char *why;
     row->level = evidence_level(e, entry, &why);
@@ -112,7 +120,7 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
     return 0;
 }
 
-/* Being fetched, or left over from a flight that ended. */
+/* A file that is being fetched, or whose partial is left from an earlier download. */
 static int add_partial(struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
@@ -138,7 +146,7 @@ static int fill(struct engine *e, struct inventory *inventory)
         return ERROR_NO_MEMORY;
     for (struct entry *entry = e->files->table; entry && r == 0; entry = entry->hh.next) {
         if (entry->is_renewal)
-            continue; /* what it will replace has its row */
+            continue; /* the entry that it will replace has the row */
         if (entry->sha256[0])
             r = add_complete(e, inventory, entry);
         else if (entry->download ? entry->download->flight != NULL : entry->leftover != NULL)
@@ -177,7 +185,7 @@ int engine_inventory(struct engine *e, struct inventory **ret)
     return 0;
 }
 
-/* ------------------------------------------------------------ what is done */
+/* ---------------------------------------------------------------- actions */
 
 struct pin_call {
     const char *sha256;
@@ -188,8 +196,8 @@ static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     const struct pin_call *pin = call->argument;
-    call->result = eviction_paths(call->engine, pin->sha256)
-                       ? marks_pin(call->engine, pin->sha256, pin->pinned)
+    call->result = kept_paths(call->engine, pin->sha256)
+                       ? kept_pin(call->engine, pin->sha256, pin->pinned)
                        : ENGINE_ABSENT;
     sem_post(&call->done);
 }
@@ -200,6 +208,7 @@ int engine_pin(struct engine *e, const char *sha256, bool pinned)
     return *sha256 ? loop_call(e, pin_run, &pin) : ENGINE_ABSENT;
 }
 
+/* A partial that a client reads stays. */
 static int forget_partial(struct engine *e, const struct inventory_row *row)
 {
     struct flight_view view;
@@ -207,7 +216,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another */
+    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another entry */
     struct entry *entry = files_find(e->files, origin, path);
     pthread_rwlock_unlock(&e->files->lock);
     if (!entry || entry->sha256[0] || !(entry->download || entry->leftover))
@@ -231,7 +240,7 @@ static void remove_run(struct job *job)
     const struct inventory_row *row = call->argument;
     if (!row->sha256[0])
         call->result = forget_partial(call->engine, row);
-    else if (marks_is_pinned(call->engine, row->sha256))
+    else if (kept_is_pinned(call->engine, row->sha256))
         call->result = ENGINE_PINNED;
     else
         call->result = eviction_remove(call->engine, row->sha256);

@@ -14,9 +14,9 @@
 #include "engine/mirrors/generations.h"
 
 /*
- * Life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed -> once more]
- * [-> by_structure] -> tell -> freed. The verdict is told as a job of its own, never from within
- * judge_start: the flight's commands are being carried out there.
+ * The life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed ->
+ * by_claims again] [-> by_structure] -> tell -> freed. The verdict is told by a job of its own,
+ * never from within judge_start, because the flight's commands are being carried out there.
  */
 struct judgement {
     struct job job;
@@ -28,12 +28,12 @@ struct judgement {
     char sha256[SHA256_HEX]; /* of the bytes */
     struct claim_check check;
     enum flight_verdict verdict;
-    int error;         /* < 0: the disk does not let us see; then there is no verdict */
-    char senders[128]; /* mirrors' names, of the bytes */
+    int error;         /* < 0: the disk failed, so there is no verdict */
+    char senders[128]; /* names of the mirrors that sent the bytes */
     char detail[FLIGHT_DETAIL];
 };
 
-/* ------------------------------------------------------------------ the end */
+/* ---------------------------------------------------------------- the end */
 
 static void told_run(struct job *job)
 {
@@ -46,7 +46,7 @@ static void told_run(struct job *job)
         else
             flight_on_judged(dl->flight, j->number, j->verdict, j->detail);
         download_drain(dl);
-        if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* behind the cut, which forgets */
+        if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* after the cut, which forgets this */
             dl->engine->events->file_refuted(dl->engine, dl->origin->name, j->check.path,
                                              j->detail);
     }
@@ -63,10 +63,10 @@ static void tell(struct judgement *j)
     loop_post(j->download->engine, &j->job);
 }
 
-/* ---------------------------------------------------------------- structure */
+/* -------------------------------------------------------------- structure */
 
-/* Nobody vouches for them: what was promised of the file is not the file's, either. Log and problem
- * are blame.c's. */
+/* The bytes are no file of their kind, so what was promised of the file is void. blame.c writes the
+ * log line and the problem. */
 static void refuse_unsound(struct judgement *j, const struct soundness *s)
 {
     struct download *dl = j->download;
@@ -77,13 +77,14 @@ static void refuse_unsound(struct judgement *j, const struct soundness *s)
         commit_forget_promise(dl->engine, dl->origin->name, dl->path);
 }
 
+/* Under a dispute sound bytes count as agreed: one of the claims names them. */
 static void judged_by_structure(void *owner, int error, const struct soundness *s)
 {
     struct judgement *j = owner;
     struct download *dl = j->download;
     bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
     if (!is_claimed && j->check.version != dl->engine->claims_version && !dl->engine->stopping) {
-        claim_check_start(&j->check); /* somebody may have claimed one meanwhile */
+        claim_check_start(&j->check); /* a page may have claimed a digest meanwhile */
         return;
     }
     j->error = error;
@@ -99,7 +100,8 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
     tell(j);
 }
 
-/* Nobody claims a digest, or those who do contradict each other: the bytes speak for themselves. */
+/* No page claims a digest, or the claims contradict each other: the bytes must vouch for
+ * themselves. */
 static void by_structure(struct judgement *j)
 {
     struct download *dl = j->download;
@@ -109,9 +111,9 @@ static void by_structure(struct judgement *j)
         tell(j);
 }
 
-/* ------------------------------------------------------------------- claims */
+/* ----------------------------------------------------------------- claims */
 
-/* Bytes of which a page claims more than they were hashed for on the way. */
+/* A page claims a digest by an algorithm that the bytes were not hashed by: now they are. */
 static void on_rehashed(void *context, int error, const struct digests *found)
 {
     struct judgement *j = context;
@@ -135,7 +137,7 @@ static void hash_more(struct judgement *j)
         tell(j);
 }
 
-/* What is claimed of the file decides, where anything is. */
+/* Where anything is claimed, the claim decides. */
 static void by_claims(struct claim_check *check)
 {
     struct judgement *j = check->context;

@@ -7,7 +7,8 @@
 #include "engine/files/rehash.h"
 #include "engine/mirrors/origins.h"
 
-/* Life: compared by SHA-256, its name -> [hashed by what is claimed -> compared again] -> done. */
+/* A check lives: compared by SHA-256, which is the blob's name -> [hashed by the claimed algorithms
+ * -> compared again] -> done. */
 
 struct kept_check {
     struct claim_check check;

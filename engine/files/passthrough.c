@@ -29,14 +29,26 @@
 enum {
     QUEUE_MOST = 4 * SLAB_BYTES,
     QUEUE_RESUME = 2 * SLAB_BYTES,
-    PIECE_LEAST_BYTES = 64 << 10, /* of a range that a mirror cuts short */
+    /* the least piece of a range that a mirror cuts short; a shorter one is a failure */
+    PIECE_LEAST_BYTES = 64 << 10,
 };
 
 /*
- * Threads: the flight thread chooses mirrors and starts transfers; the transfer thread hands slabs
- * to the first writer lane, which hashes them in order (no disk is asked of it here) and queues
- * copies of them; the reader takes those. `list.lock` guards what they share. Copies, because the
- * slabs belong to everybody: a few slow readers that held them would stop every other transfer.
+ * The life of a passthrough:
+ *
+ *     passthrough_open (worker) [-> hash_prefix_run (compute lane)]
+ *     -> begin_run (flight thread) chooses a mirror
+ *     -> fetch -> on_head, on_data (transfer thread)
+ *     -> arrival_run (first writer lane) hashes and queues
+ *     -> on_done -> ended_behind_arrivals (writer lane) -> ended_run (flight thread):
+ *          a short piece           fetch, from the same mirror
+ *          a failure               begin_run: the next mirror, when a digest is claimed
+ *          the whole range         conclude [-> on_compared] -> finish
+ *
+ * The reader takes bytes from the queue until `done` or `failed`. It has one reference, the source
+ * the other: finish drops that one. The writer lane only hashes and copies here; the disk is not
+ * used. The bytes are copied because slabs are a small pool: a few slow readers that held slabs
+ * would stop every other transfer. `list.lock` guards what the threads share.
  */
 struct chunk {
     struct chunk *next;
@@ -45,34 +57,36 @@ struct chunk {
 };
 
 struct passthrough {
-    _Atomic int refs; /* the reader's, and one while the source is alive */
+    _Atomic int refs; /* one for the reader, and one while the source is alive */
     struct engine *engine;
     const struct origin *origin;
     char *path, *via;
     int64_t size, from, to;
-    int64_t first_at; /* `arrived` of the beginning */
+    int64_t first_at; /* `arrived` at the beginning */
     bool whole;
-    bool checks; /* against what is claimed of the file: */
+    bool checks; /* the bytes are compared with the claims: */
     struct claim_check check;
     struct digester *digester; /* writer lane */
-    struct partial *prefix;    /* bytes [0, from), to be hashed first */
-    int64_t skip;              /* bytes below are hashed and dropped: nobody wants them */
+    struct partial *prefix;    /* bytes [0, from), which are hashed first */
+    /* bytes below it are hashed and dropped: the reader does not want them */
+    int64_t skip;
     struct job begin, ended;
-    struct tail *tail;          /* writer lane; of a file that nobody vouches for, else NULL */
-    struct soundness soundness; /* of it */
-    bool starved; /* writer lane: no memory for a chunk, so what comes behind is useless */
+    struct tail *tail;          /* writer lane; of a file without a claim, otherwise NULL */
+    struct soundness soundness; /* the verdict on the tail */
+    bool starved;               /* writer lane: no memory for a chunk, so later bytes are useless */
     struct passthrough *prev, *next; /* in files->passes; flight thread, as are these: */
     bool is_listed;
     unsigned tried;
     unsigned mirror;
-    bool mixed; /* not all bytes are this mirror's */
-    /* Transfer thread while one runs, then flight thread: */
-    bool contradicted, confirmed;        /* what mirrors said of `size` */
-    bool is_other, is_endless;           /* this one: it has another size, it told none */
-    bool is_part, is_labelled, is_coded; /* a 206; coded it says, and is */
-    char *etag;                          /* a strong one of the body that came, or NULL */
-    int64_t piece_from;                  /* where its body begins */
-    bool goes_on;                        /* ... behind a piece of the same mirror */
+    bool mixed; /* not all bytes came from this mirror */
+    /* transfer thread while one runs, then flight thread: */
+    bool contradicted, confirmed; /* whether mirrors contradicted or confirmed `size` */
+    bool is_other, is_endless;    /* this mirror has another size, or told none */
+    /* the answer is a 206; it says that it is coded; and it is */
+    bool is_part, is_labelled, is_coded;
+    char *etag;         /* a strong ETag of the body that came, or NULL */
+    int64_t piece_from; /* where the current body begins */
+    bool goes_on;       /* the current body continues a piece of the same mirror */
     int64_t started_ms;
     int error; /* transfer thread, then flight thread */
     char detail[FLIGHT_DETAIL];
@@ -80,12 +94,12 @@ struct passthrough {
     struct waitlist list;
     uint64_t fetch;
     struct chunk *first, **last;
-    size_t taken;            /* of the first chunk */
-    int64_t queued, arrived; /* bytes in the queue; offset behind its last */
-    int64_t at;              /* offset the reader is at */
+    size_t taken;            /* bytes of the first chunk that the reader has */
+    int64_t queued, arrived; /* bytes in the queue; the offset after its last one */
+    int64_t at;              /* the reader's offset */
     bool paused, closed, done, failed;
-    unsigned asked;               /* the mirror that is asked now */
-    char failures[FLIGHT_DETAIL]; /* of those before it: which, and how */
+    unsigned asked;               /* the mirror that is asked at present */
+    char failures[FLIGHT_DETAIL]; /* which mirrors failed before it, and how */
 };
 
 static void passthrough_unref(struct passthrough *p)
@@ -108,7 +122,8 @@ static void passthrough_unref(struct passthrough *p)
     free(p);
 }
 
-/* How far the reader may go just now. */
+/* The offset up to which the reader may read now. Of a whole file the end is held back until
+ * `done`. */
 static int64_t limit(const struct passthrough *p)
 {
     if (p->done || !p->whole)
@@ -127,7 +142,7 @@ struct arrival {
     int64_t offset;
 };
 
-/* Queues what the reader has not had yet; the transfer stops while that is much. Under the lock. */
+/* Queues bytes for the reader. The transfer is paused when much is queued. Under the lock. */
 static void enqueue(struct passthrough *p, struct chunk *chunk)
 {
     *p->last = chunk;
@@ -150,6 +165,8 @@ static struct chunk *chunk_new(const void *data, size_t len)
     return chunk;
 }
 
+/* On the writer lane, in order of offsets: hashes a slab, and queues what the reader has not had
+ * yet. */
 static void take_in(struct passthrough *p, const struct slab *slab, int64_t offset)
 {
     int64_t end = offset + (int64_t)slab->len;
@@ -165,7 +182,7 @@ static void take_in(struct passthrough *p, const struct slab *slab, int64_t offs
     tail_add(p->tail, slab->data, slab->len, offset);
     if (cut < slab->len && !(chunk = chunk_new(slab->data + cut, slab->len - cut)))
         p->starved = true;
-    if (p->starved) { /* nothing fits behind this: the end comes short and fails */
+    if (p->starved) { /* no later byte fits: the transfer ends short, and fails */
         free(chunk);
         return;
     }
@@ -186,6 +203,7 @@ static void arrival_run(struct job *job)
     free(a);
 }
 
+/* On the transfer thread. An answer of another size, or of another version, ends the transfer. */
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct passthrough *p = context;
@@ -214,7 +232,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct passthrough *p = context;
     p->is_coded |= p->is_labelled && offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f &&
-                   slab->data[1] == 0x8b; /* see receive.c */
+                   slab->data[1] == 0x8b; /* as in receive.c */
     struct arrival *a = p->is_coded ? NULL : calloc(1, sizeof(*a));
     if (!a) {
         slab_put(slab);
@@ -227,6 +245,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
 
 static void ended_run(struct job *job);
 
+/* On the writer lane, so after the last arrival. Here the tail is complete. */
 static void ended_behind_arrivals(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, ended);
@@ -248,7 +267,7 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* ------------------------------------------------------- the flight thread */
+/* ----------------------------------------------------------------- source */
 
 static void enlist(struct passthrough *p)
 {
@@ -280,7 +299,7 @@ void passthrough_sweep(struct engine *e)
     }
 }
 
-/* For who has had nothing yet and is told why. */
+/* For a client that has had nothing yet, and is told why. */
 static void note_failure(struct passthrough *p, const char *what)
 {
     pthread_mutex_lock(&p->list.lock);
@@ -290,6 +309,8 @@ static void note_failure(struct passthrough *p, const char *what)
     pthread_mutex_unlock(&p->list.lock);
 }
 
+/* The source is over: the reader gets the rest of the queue, or an error. Drops the source's
+ * reference. */
 static void finish(struct passthrough *p, bool good)
 {
     delist(p);
@@ -301,6 +322,8 @@ static void finish(struct passthrough *p, bool good)
     passthrough_unref(p);
 }
 
+/* Asks for the rest of the range. With claims everything is fetched from byte 0 on, because all of
+ * it is hashed. */
 static void fetch(struct passthrough *p)
 {
     auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
@@ -323,11 +346,12 @@ static void fetch(struct passthrough *p)
     p->paused = false;
     p->asked = p->mirror;
     p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
-    if (p->closed) /* since it was looked at: passthrough_close knew of no transfer */
+    if (p->closed) /* passthrough_close came before there was a transfer to cancel */
         fetcher_cancel(p->engine->fetcher, p->fetch);
     pthread_mutex_unlock(&p->list.lock);
 }
 
+/* Chooses a mirror that was not tried yet. Without one the passthrough fails. */
 static void begin_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
@@ -338,24 +362,26 @@ static void begin_run(struct job *job)
     pthread_mutex_unlock(&p->list.lock);
     bool may = !closed && !p->engine->stopping &&
                (p->arrived == p->first_at ||
-                claim_set_counts(p->check.set)); /* go on only under a claim */
+                /* only a claim makes sure that another mirror's bytes fit */
+                claim_set_counts(p->check.set));
     int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, BUDGET_FREE,
                               FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
     for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)
-        if (!(p->tried & (1u << m))) { /* it was probed a moment ago: still the only one left */
+        if (!(p->tried & (1u << m))) { /* it was probed a moment ago, and is the only one left */
             p->mirror = m;
             r = 0;
         }
     if (r) {
-        /* A digest tells who was right; without one, nobody may have said the same. */
+        /* A claim tells which mirror was right. Without one, another mirror may have confirmed the
+         * size. */
         if (may && p->contradicted && (!p->confirmed || claim_set_counts(p->check.set)))
             downloads_forget_size(p->engine, p->origin->name, p->path, p->size);
         finish(p, false);
         return;
     }
     p->goes_on = false;
-    if (!p->is_listed) /* behind the stop, when several threads may be here, nobody is */
+    if (!p->is_listed) /* after the stop several threads may be here, and nobody sweeps */
         enlist(p);
     p->tried |= 1u << p->mirror;
     fetch(p);
@@ -366,7 +392,7 @@ static bool is_whole(const struct passthrough *p)
     return p->arrived == p->to || p->to == INT64_MAX;
 }
 
-/* Its bytes may have come from several mirrors: then nobody knows whose were wrong. */
+/* The bytes contradict the claim. When several mirrors sent them, nobody knows whose were wrong. */
 static void on_lie(struct passthrough *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
@@ -383,8 +409,8 @@ static void on_lie(struct passthrough *p)
     blame_passthrough(p->engine, p->origin, p->path, p->mirror, expected);
 }
 
-/* Of what is claimed by algorithms that were not asked for in time nothing can be said: the bytes
- * have gone by. The reader is cut, and comes again. */
+/* A claim by an algorithm that the bytes were not hashed by cannot be checked any more: the bytes
+ * are gone. The reader is cut, and asks again. */
 static void on_compared(struct claim_check *check)
 {
     struct passthrough *p = check->context;
@@ -398,6 +424,7 @@ static void on_compared(struct claim_check *check)
     finish(p, right);
 }
 
+/* No claim, and no sound file: what was promised of it is void. */
 static void on_unsound(struct passthrough *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
@@ -407,6 +434,8 @@ static void on_unsound(struct passthrough *p)
     p->engine->events->file_refuted(p->engine, p->origin->name, p->path, p->soundness.why);
 }
 
+/* All bytes came. The last ones are released when they agree with the claims, or with the
+ * structure. */
 static void conclude(struct passthrough *p)
 {
     int error = is_whole(p) ? 0 : ERROR_UPSTREAM_BROKEN;
@@ -427,11 +456,11 @@ static void conclude(struct passthrough *p)
     claim_check_start(&p->check);
 }
 
-/* A body that ended well, and before what was asked for does. */
+/* Whether a body ended well, but before the end of what was asked for. */
 static bool is_short(struct passthrough *p)
 {
     pthread_mutex_lock(&p->list.lock);
-    bool dropped = p->closed || p->starved; /* by us */
+    bool dropped = p->closed || p->starved; /* dropped by us */
     pthread_mutex_unlock(&p->list.lock);
     return (p->is_endless || p->is_part) && !dropped && p->to < INT64_MAX && p->arrived < p->to;
 }
@@ -456,7 +485,7 @@ static void ended_run(struct job *job)
         conclude(p);
         return;
     }
-    if (p->is_other && p->error != ERROR_STOPPING) /* the size may come from one that lies */
+    if (p->is_other && p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
         str_copy(p->detail, sizeof(p->detail), "another size than was told before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
@@ -467,7 +496,7 @@ static void ended_run(struct job *job)
     begin_run(&p->begin);
 }
 
-/* What the reader had from the partial belongs to the digest, too. */
+/* The digest also covers what the reader had from the partial. */
 static void hash_prefix_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
@@ -484,8 +513,9 @@ static void hash_prefix_run(struct job *job)
     loop_post(p->engine, job);
 }
 
-/* ------------------------------------------------------------------ reader */
+/* ----------------------------------------------------------------- reader */
 
+/* The prefix, when there is one, is hashed before the transfer begins. */
 int passthrough_open(struct engine *e, const struct passthrough_options *options,
                      struct passthrough **ret)
 {
@@ -518,7 +548,7 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     p->begin.run = begin_run;
     waitlist_init(&p->list);
     if (p->whole && !p->checks && (p->from == 0 || options->prefix))
-        p->tail = tail_new(p->from); /* without one it is not judged */
+        p->tail = tail_new(p->from); /* without it the file is not judged */
     int r = p->path && claim_check_init(&p->check, e, p->origin, p->path, options->claims,
                                         options->claims_version)
                 ? 0
@@ -546,7 +576,8 @@ static bool has_news(void *arg)
     return limit(p) > p->at || p->done || p->failed;
 }
 
-/* Under the lock. */
+/* Moves bytes from the queue to the reader. The transfer continues when enough was taken. Under the
+ * lock. */
 static size_t take(struct passthrough *p, char *to, size_t size)
 {
     struct chunk *chunk = p->first;
@@ -589,7 +620,7 @@ static int64_t take_some(struct passthrough *p, int64_t offset, void *data, size
     return n;
 }
 
-/* A file that is held back to its last byte is worth a moment more, as in reading.c. */
+/* Of a file that is held back to its last byte, waiting for the verdict is worth it: reading.c. */
 static bool can_begin(void *arg)
 {
     struct passthrough *p = arg;
@@ -597,7 +628,7 @@ static bool can_begin(void *arg)
            (p->done || p->failed || !p->whole || p->size < 0 || p->size > FLIGHT_HOLD_BACK);
 }
 
-/* Under the lock. */
+/* Writes why there are no bytes. Under the lock. */
 static int say_why(struct passthrough *p, bool late, char *ret_detail, size_t size)
 {
     const char *and = p->failures[0] ? "; " : "";

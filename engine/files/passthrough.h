@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A pass: one reader's own transfer, kept in memory for the moment only, for files that cannot be
- * stored: the disk is full, or min_free is reached. Bytes go by in order; the transfer is paused
- * while the reader is slow. What a client may rely on holds here too: the last 64 KiB of a whole
- * file wait for length and digest, and another mirror takes over in mid-file where the digest is
- * known. Where nobody names one, the last 2 MiB are kept to be judged (engine/files/soundness.h):
- * of a wheel they have its list of members and METADATA as a rule. What these bytes do not tell, an
- * sdist longer than that for one, is believed.
+ * A passthrough: one reader's own transfer, for a file that cannot be stored because the disk is
+ * full or min_free is reached. Its bytes are in memory only until the reader takes them, in order.
+ * The transfer pauses while the reader is slow.
+ *
+ *     passthrough_open(engine, &options, &p)      begins at once
+ *     passthrough_begin(p, waiter, ...)           optional: waits for the first byte
+ *     passthrough_read(p, offset, ...)            offsets follow each other
+ *     passthrough_close(p)
+ *
+ * What a client may rely on holds here also. The last 64 KiB of a whole file wait for length and
+ * digest. Another mirror takes over in mid-file where the digest is known. Where no digest is
+ * claimed, the last 2 MiB are judged (engine/files/soundness.h): for a wheel they usually hold the
+ * list of members and METADATA. What these bytes cannot tell is believed, for example a longer
+ * sdist.
  */
 #include "engine/files/progress.h"
 #include "engine/loop/loop.h"
@@ -18,26 +25,27 @@ struct passthrough;
 struct passthrough_options {
     const struct origin *origin;
     const char *path;
-    const char *via;          /* or NULL */
-    struct claim_set *claims; /* of the file, or NULL; and when they were looked up: */
+    const char *via; /* or NULL */
+    /* the claims of the file, or NULL; and engine->claims_version when they were read: */
+    struct claim_set *claims;
     uint64_t claims_version;
-    int64_t size;           /* -1 unknown: as much as comes */
-    int64_t from, to;       /* what is wanted, half open */
+    int64_t size;           /* -1: unknown, as much as comes */
+    int64_t from, to;       /* the wanted range, half open */
     struct partial *prefix; /* holds bytes [0, from), or NULL */
     unsigned blamed;        /* mirrors not to be asked */
-    bool whole;             /* a 200 or `N-`: held back */
+    bool whole;             /* a 200 or `N-`: the end is held back */
 };
 
-/* Begins at once. Any thread. */
+/* Any thread. ERROR_NO_MEMORY. */
 int passthrough_open(struct engine *engine, const struct passthrough_options *options,
                      struct passthrough **ret);
 /* As file_begin: 0, ENGINE_WAIT, or an error that `ret_detail` explains. */
 int passthrough_begin(struct passthrough *passthrough, struct waiter *waiter, char *ret_detail,
                       size_t size);
-/* As file_read; offsets must follow each other. */
+/* As file_read. Offsets must follow each other. */
 int64_t passthrough_read(struct passthrough *passthrough, int64_t offset, void *data, size_t size,
                          struct waiter *waiter);
 void passthrough_close(struct passthrough *passthrough); /* NULL is legal */
-/* Resumes suspended readers whose clients have left or whose time is over. Flight thread, four
- * times a second. */
+/* Wakes suspended readers whose clients have left, or whose time is over. Flight thread, four times
+ * a second. */
 void passthrough_sweep(struct engine *engine);

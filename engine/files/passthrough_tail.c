@@ -9,7 +9,7 @@
 enum { TAIL_BYTES = 2 << 20 };
 
 struct tail {
-    int64_t from, to; /* what came; of it the last TAIL_BYTES are there, in a ring */
+    int64_t from, to; /* what came; the last TAIL_BYTES of it are in the ring */
     char ring[TAIL_BYTES];
 };
 
@@ -40,6 +40,7 @@ void tail_add(struct tail *t, const void *data, size_t len, int64_t offset)
     t->to = offset + (int64_t)len;
 }
 
+/* ERROR_GONE: these bytes were overwritten, so the judgement stops. */
 static int read_some(void *userdata, int64_t from, void *to, size_t len)
 {
     const struct tail *t = userdata;

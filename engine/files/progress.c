@@ -12,6 +12,17 @@
 #include "engine/loop/options.h"
 #include "engine/mirrors/origins.h"
 
+/*
+ * A partial lives from the first transfer of a download until the last reference to it ends: those
+ * of the download, of its jobs, and of the readers' progress. Then the cleaner lane closes the
+ * file.
+ *
+ * A progress lives OPENING -> KNOWN -> ASK_AGAIN or CLOSED; download.c moves it. Its last two
+ * states are final: a download that goes on after them makes a new progress. Each change is made
+ * under the lock of `waiters`, and wakes the waiters after it. So a waiter's test and the change
+ * cannot cross each other: tests/sim/threads.c tries every order of threads.
+ */
+
 static void partial_close(struct job *job)
 {
     struct partial *p = container_of(job, struct partial, close);
@@ -58,6 +69,7 @@ void partial_unref(struct partial *p)
         lane_post(p->cleaner, &p->close);
 }
 
+/* On the writer lane, so after the writes that were queued before. */
 static void leave_run(struct job *job)
 {
     struct partial *p = container_of(job, struct partial, leave);
@@ -156,6 +168,7 @@ void progress_close(struct progress *b, enum progress_state state, enum outcome 
     waitlist_close(&b->waiters);
 }
 
+/* A closed progress keeps the reason for which it was closed. */
 void progress_note(struct progress *b, unsigned silent, const char *detail)
 {
     pthread_mutex_lock(&b->waiters.lock);

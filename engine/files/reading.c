@@ -16,9 +16,24 @@
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 
+/*
+ * A handle lives from files_open to file_close, on the thread of its connection. What it reads
+ * from:
+ *
+ *     a blob           complete; mapped, or read by preadv2
+ *     a progress       being fetched; reads the partial, and waits at the first missing byte
+ *     a passthrough    opened when the progress ends without room
+ *     a text           METADATA in memory
+ *
+ * A progress may end while the client reads (PROGRESS_ASK_AGAIN): reopen looks the file up again
+ * and moves the handle to where it is now. A read that would wait for the disk goes to the reader
+ * lane (a cold read), and the client is suspended meanwhile. That job holds a reference, so the
+ * handle outlives its connection when it must.
+ */
+
 enum { COLD_BYTES = 64 << 10 };
 
-/* A block that was not in memory, read by the disk lane. */
+/* A block that was not in memory, read by the reader lane. */
 enum cold_state { COLD_NONE, COLD_READING, COLD_READY };
 struct cold {
     struct job job;
@@ -32,7 +47,7 @@ struct cold {
 };
 
 struct file {
-    _Atomic int refs; /* the client's, and a cold read's */
+    _Atomic int refs; /* one for the client, and one for a cold read */
     struct engine *engine;
     struct file_facts facts;
     char etag[96], detail[FILE_DETAIL], mirrors[256];
@@ -40,8 +55,8 @@ struct file {
     struct blob *blob;
     struct progress *progress;
     struct passthrough *passthrough;
-    struct document *text; /* all of the file, in memory */
-    uint64_t reader;       /* number on the board's flight; 0 none */
+    struct document *text; /* the whole file, in memory */
+    uint64_t reader;       /* its number in the flight; 0 none */
     int64_t from, to;
     bool whole;
     struct cold cold;
@@ -115,7 +130,7 @@ void file_mirrors(struct file *f, char *ret, size_t size)
         str_copy(ret, size, f->mirrors);
 }
 
-/* --------------------------------------------------- telling the flight */
+/* --------------------------------------------------------- reader numbers */
 
 struct reader_job {
     struct job job;
@@ -213,6 +228,7 @@ void file_close(struct file *f)
 
 /* ------------------------------------------------------------- cold reads */
 
+/* On the reader lane. A foreign file that changed meanwhile is an error: its bytes may be mixed. */
 static void cold_run(struct job *job)
 {
     struct cold *c = container_of(job, struct cold, job);
@@ -233,7 +249,7 @@ static bool is_cold_ready(void *arg)
     return ((struct cold *)arg)->state == COLD_READY;
 }
 
-/* > 0: bytes from the block that was read; 0: suspended. */
+/* > 0: bytes of the block that was read. 0: suspended. */
 static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, size_t size,
                          struct waiter *waiter)
 {
@@ -253,7 +269,7 @@ static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, siz
     if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
         return 0;
     c->state = COLD_NONE;
-    if (c->offset != offset) /* it was read for somewhere else */
+    if (c->offset != offset) /* it was read for another offset */
         return read_cold(f, fd, offset, data, size, waiter);
     if (c->error)
         return c->error;
@@ -262,6 +278,7 @@ static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, siz
     return (int64_t)n;
 }
 
+/* Reads without waiting for the disk. What is not in memory becomes a cold read. */
 static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int64_t size,
                         struct waiter *waiter)
 {
@@ -270,18 +287,21 @@ static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int6
     struct iovec iov = {data, (size_t)size};
     ssize_t n = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
     bool cannot_tell = n < 0 && (errno == EOPNOTSUPP || errno == EINVAL);
-    if (cannot_tell && f->blob && f->blob->is_foreign) /* may lie on the far side of a network */
+    /* the file may be on the far side of a network */
+    if (cannot_tell && f->blob && f->blob->is_foreign)
         return read_cold(f, fd, offset, data, (size_t)size, waiter);
     if (cannot_tell)
-        n = pread(fd, data, (size_t)size, (off_t)offset); /* tmpfs and the like: memory anyway */
-    if (n > 0) /* who writes a file marks it first: bytes of an unmarked one are the old ones */
+        /* tmpfs and others that have no such flag: they are in memory */
+        n = pread(fd, data, (size_t)size, (off_t)offset);
+    /* a writer marks a file before it writes, so bytes of an unmarked file are the old ones */
+    if (n > 0)
         return f->blob && blob_has_changed(f->blob) ? ERROR_IO : n;
     if (n < 0 && errno == EAGAIN)
         return read_cold(f, fd, offset, data, (size_t)size, waiter);
     return ERROR_IO;
 }
 
-/* ---------------------------------------------------------------- reading */
+/* --------------------------------------------------------------- progress */
 
 struct position {
     struct progress *progress;
@@ -300,12 +320,13 @@ static bool has_bytes(void *arg)
     struct progress *b = p->progress;
     if (b->state == PROGRESS_CLOSED || b->state == PROGRESS_ASK_AGAIN || is_at_end(b, p->offset))
         return true;
-    /* The list's lock is held here, so the set of extents may be read. */
+    /* The caller holds the list's lock, so the set of extents may be read. */
     if (p->whole && b->limit <= p->offset)
         return false;
     return extents_end(&b->present, p->offset) > p->offset;
 }
 
+/* Takes what is present at the offset, or suspends the client until something is. */
 static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t size,
                              struct waiter *waiter)
 {
@@ -313,7 +334,7 @@ static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t
     for (;;) {
         struct position position = {b, offset, f->whole};
         bool closed = b->state == PROGRESS_CLOSED;
-        if (closed && !b->wants_passthrough) /* what is there may be the wrong bytes */
+        if (closed && !b->wants_passthrough) /* the present bytes may be the wrong ones */
             return ERROR_UPSTREAM_BROKEN;
         int64_t there = progress_available(b, offset, f->whole);
         struct partial *partial = b->partial;
@@ -323,7 +344,8 @@ static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t
             return FILE_END;
         if (closed)
             return ERROR_UPSTREAM_BROKEN;
-        if (b->state == PROGRESS_ASK_AGAIN) /* just now: the next read finds it elsewhere */
+        /* a moment ago: the next read finds the file elsewhere */
+        if (b->state == PROGRESS_ASK_AGAIN)
             return file_read(f, offset, data, (size_t)size, waiter);
         if (waiter->gone)
             return ERROR_STOPPING;
@@ -333,9 +355,9 @@ static int64_t read_progress(struct file *f, int64_t offset, void *data, int64_t
     }
 }
 
-/* --------------------------------------------------------------- beginning */
+/* ------------------------------------------------------------- first byte */
 
-/* A file that is held back to its last byte is worth a moment more: then it is right, or refused.
+/* Of a file that is held back to its last byte, waiting is worth it: then it is right, or refused.
  */
 static bool is_short_whole(const struct progress *b, bool whole)
 {
@@ -390,7 +412,7 @@ static int begin_passthrough(struct file *f, struct waiter *waiter)
     return r < 0 ? 0 : r;
 }
 
-/* Nothing comes. METADATA can be made of its wheel then. */
+/* Nothing comes. METADATA can then be made of its wheel. */
 static int begin_in_vain(struct file *f, enum outcome outcome)
 {
     struct file_query query = {.origin = f->progress->origin->name, .path = f->path};
@@ -398,6 +420,7 @@ static int begin_in_vain(struct file *f, enum outcome outcome)
     return f->engine->events->file_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
 }
 
+/* Nothing was sent yet, so a change of the file is no error here: the client asks again. */
 static int begin_progress(struct file *f, struct waiter *waiter)
 {
     struct progress *b = f->progress;
@@ -421,8 +444,7 @@ static int begin_progress(struct file *f, struct waiter *waiter)
         return r ? r : begin_passthrough(f, waiter);
     }
     if (!files_has_progress(f->engine->files, f->path, b))
-        return FILE_CHANGED; /* cut, or tried again meanwhile: nothing was sent that it matters to
-                              */
+        return FILE_CHANGED; /* cut, or tried again meanwhile; no byte was sent */
     str_copy(f->detail, sizeof(f->detail), b->detail);
     return begin_in_vain(f, b->outcome);
 }
@@ -434,10 +456,10 @@ int file_begin(struct file *f, struct waiter *waiter)
     return f->progress && !f->blob && !f->text ? begin_progress(f, waiter) : 0;
 }
 
-/* ---------------------------------------------------------- the file moved */
+/* ------------------------------------------------------------ moved files */
 
-/* The flight ended between this client's question and its first read: it finds the file where it is
- * now. 0: done; ENGINE_WAIT: suspended; < 0: it is not the same file any more. */
+/* The download ended, so the file is elsewhere now. 0: done. ENGINE_WAIT: suspended. < 0: it is not
+ * the same file any more. */
 static int reopen(struct file *f, struct waiter *waiter)
 {
     struct file_query query = {.origin = f->progress->origin->name,
@@ -500,7 +522,7 @@ int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struc
     if (n != ERROR_UPSTREAM_BROKEN || !f->progress || !f->progress->wants_passthrough ||
         f->passthrough)
         return n;
-    /* The disk is full: what is there was read, the rest passes by. */
+    /* The disk is full. The client has read what is present; the rest is passed through. */
     n = open_passthrough(f, offset);
     return n ? n : passthrough_read(f->passthrough, offset, data, (size_t)most, waiter);
 }

@@ -27,10 +27,16 @@
 /*
  * The way of a transfer's bytes:
  *
- *     transfer thread   on_head: facts -> flight thread, which judges them
+ *     flight thread     receive_start [-> begin_run (reader lane)] -> receive_fetch
+ *     transfer thread   on_head: the facts go to the flight thread, which judges them (answer_run)
  *                       on_data: slabs are held until the verdict, then go to the writer lane
- *     writer lane       what nobody wrote yet is written, and reported to the flight thread
- *     transfer thread   on_done -> writer lane (behind the last write) -> flight thread
+ *     writer lane       write_run: writes what is missing, and reports it (written_run)
+ *     transfer thread   on_done -> writer lane, after the last write -> receive_done
+ *
+ * A receiver lives from receive_start to receive_done, in the list of its download. It may be begun
+ * again once, when its mirror's page names another address (receive_page.c). A rejected answer
+ * frees its slabs and cancels the transfer. Labels lie: the first bytes show whether a body is a
+ * web page, or coded (awaits_bytes).
  */
 enum { RATE_LEAST_BYTES = 1 << 20 };
 
@@ -42,7 +48,7 @@ struct held {
     struct held *next;
 };
 
-/* News of bytes on disk, on its way to the flight thread. */
+/* News of bytes on disk, on the way to the flight thread. */
 struct written {
     struct job job;
     struct receiver *receiver;
@@ -50,6 +56,7 @@ struct written {
     int error;
 };
 
+/* Bytes for an older partial are ignored: a cut has forgotten them. */
 static void written_run(struct job *job)
 {
     struct written *w = container_of(job, struct written, job);
@@ -70,7 +77,7 @@ static void written_run(struct job *job)
         }
         download_drain(dl);
         if (t->need == BUDGET_BRIEF && !t->had_turn && downloads_somebody_waits(t->engine))
-            downloads_retry_soon(t->engine); /* for whom its turn may be over */
+            downloads_retry_soon(t->engine); /* the turn of this transfer may be over */
     }
     free(w);
 }
@@ -85,6 +92,8 @@ static void report(struct receiver *t, int64_t from, int64_t to, int error)
     loop_post(t->engine, &w->job);
 }
 
+/* On the writer lane. Another transfer may have written some of these bytes: only the missing ones
+ * are written. */
 static void write_run(struct job *job)
 {
     struct held *h = container_of(job, struct held, job);
@@ -102,20 +111,23 @@ static void write_run(struct job *job)
     free(h);
 }
 
-/* ---------------------------------------------------- on the transfer thread */
+/* -------------------------------------------------------- transfer thread */
 
 static bool sends(int status)
 {
     return status == 200 || status == 206;
 }
 
-static void passthrough_on_answer(struct receiver *t)
+/* The answer goes to the flight thread, for its verdict. */
+static void post_answer(struct receiver *t)
 {
     t->awaits_bytes = false;
     t->answered = true;
     loop_post(t->engine, &t->answer);
 }
 
+/* A HEAD, or an answer without suspicious labels, is judged at once. Otherwise the first bytes are
+ * needed. */
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct receiver *t = context;
@@ -133,28 +145,29 @@ static int on_head(void *context, const struct fetch_head *head)
     t->is_labelled = head->is_labelled && !t->is_gzip;
     t->awaits_bytes = sends(head->status) && (t->is_labelled || t->is_web_page);
     if (t->head && sends(head->status) && t->is_labelled)
-        t->facts.total = -1; /* of the coded body, perhaps */
+        t->facts.total = -1; /* it may be the length of the coded body */
     if (t->head || !t->awaits_bytes)
-        passthrough_on_answer(t);
+        post_answer(t);
     return 0;
 }
 
-/* The label alone proves nothing. With it, bytes that begin as gzip does, under a name that does
- * not end so, were coded on the way: no byte of them is one of the file, and nor is the length. */
+/* A label alone proves nothing. But labelled bytes that begin as gzip does, under a name that does
+ * not end so, were coded on the way. They are not the file's bytes, and their length is not its
+ * length. */
 static bool is_coded(const struct slab *slab, int64_t offset)
 {
     return offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f && slab->data[1] == 0x8b;
 }
 
-/* A web page by its label and by its bytes is no file, and no byte of it is one of the file. Its
- * beginning is told to blame.c, which compares it with other pages. */
+/* A body that is labelled as a web page, and is one, is not the file. Its first bytes go to
+ * blame.c, which compares them with other pages to recognise a captive portal. */
 static bool is_page(struct receiver *t, const struct slab *slab, int64_t offset)
 {
     return t->is_web_page && offset == 0 &&
            portal_begins_page(slab->data, slab->len, t->page_sha256);
 }
 
-/* Whether the bytes are to be taken; the first of them decide about the answer. */
+/* Whether the bytes are to be taken. The first of them decide about the answer. */
 static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
 {
     if (t->awaits_bytes) {
@@ -163,7 +176,7 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
         if (t->is_page || t->is_coded)
             fetcher_cancel(t->engine->fetcher, t->fetch);
         else
-            passthrough_on_answer(t);
+            post_answer(t);
     }
     t->awaits_bytes = false;
     return !t->is_coded && !t->is_page;
@@ -194,10 +207,11 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
         slab_put(slab);
         free(h);
     }
-    if (end >= t->limit) /* the flight thread hears of these bytes and stops it, too */
+    if (end >= t->limit) /* the flight thread gets these bytes, and stops the transfer also */
         fetcher_cancel(t->engine->fetcher, t->fetch);
 }
 
+/* On the writer lane, so after the last write. */
 static void done_behind_writes(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, done);
@@ -214,13 +228,14 @@ static void post_done(struct receiver *t)
         done_behind_writes(&t->done);
 }
 
+/* When the verdict is still open, `pronounce` posts the end instead. */
 static void on_done(void *context, int error, const char *detail)
 {
     struct receiver *t = context;
     t->error = t->is_coded || t->is_page ? ERROR_UPSTREAM_BROKEN : error;
     t->detail = strdup(t->is_coded ? "a coded body" : detail);
     if (t->awaits_bytes && !error)
-        passthrough_on_answer(t);
+        post_answer(t);
     pthread_mutex_lock(&t->lock);
     t->ended = true;
     bool post = !t->answered || t->verdict != VERDICT_NONE;
@@ -231,7 +246,7 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* ------------------------------------------------------ on the flight thread */
+/* ---------------------------------------------------------- flight thread */
 
 static const struct mirror *mirror_of(const struct receiver *t, const struct origin *origin)
 {
@@ -243,7 +258,7 @@ static bool is_same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-/* Whether the answer speaks of the same bytes as the first one did. */
+/* Whether the answer is of the same version as the present bytes. */
 static bool has_same_validator(const struct download *dl, const struct receiver *t)
 {
     if (!dl->has_validator)
@@ -253,13 +268,13 @@ static bool has_same_validator(const struct download *dl, const struct receiver 
     return dl->validator_mirror == t->mirror && is_same(dl->validator_date, t->date);
 }
 
-/* What the mirror calls its file; or NULL. */
+/* The name that the mirror gives to its version; or NULL. */
 static const char *validator_of(const struct receiver *t)
 {
     return t->etag ? t->etag : t->date;
 }
 
-/* The bytes that come now are of this version of the file: the base that others are held to. */
+/* The bytes that come now are of this version. Later answers are held to it. */
 static void keep_base(struct download *dl, const struct receiver *t)
 {
     free(dl->validator_etag);
@@ -271,7 +286,7 @@ static void keep_base(struct download *dl, const struct receiver *t)
     saved_rebase(dl);
 }
 
-/* Statuses that this mirror means as "not here". */
+/* A status that this mirror uses for "not here" counts as 404. */
 static int plain_status(const struct mirror *mirror, int status)
 {
     for (const int *m = mirror->missing; m && *m; m++)
@@ -280,6 +295,8 @@ static int plain_status(const struct mirror *mirror, int status)
     return status;
 }
 
+/* What the flight is not asked: it knows neither labels, nor pages, nor earlier copies. Then the
+ * flight judges. */
 static int judge(struct receiver *t)
 {
     struct download *dl = t->download;
@@ -294,13 +311,13 @@ static int judge(struct receiver *t)
     if (receive_asks_page(t))
         return ERROR_STOPPING;
     if (t->head && t->is_web_page && sends(t->facts.status)) {
-        t->facts.status = 405; /* asked for a byte of it, it shows what it is */
+        t->facts.status = 405; /* the first byte, asked for next, shows what it is */
         return ERROR_UPSTREAM_STATUS;
     }
     t->facts.same_validator = has_same_validator(dl, t);
     t->facts.has_strong = t->etag && str_starts(t->etag, "\"");
     if (t->facts.status == 200 && t->facts.total == 0 && !claim_set_counts(dl->claims)) {
-        /* No wheel is empty, nor its metadata; some answer HEAD so and mean nothing by it. */
+        /* No wheel is empty, nor is METADATA. Some mirrors answer HEAD so, and mean nothing. */
         t->says_empty = true;
         t->facts.status = t->head ? 405 : 200;
         return t->head ? ERROR_UPSTREAM_STATUS : ERROR_UPSTREAM_BROKEN;
@@ -322,11 +339,12 @@ static int judge(struct receiver *t)
     }
     if (!t->head && (!dl->has_validator || !t->facts.same_validator))
         keep_base(dl, t);
-    if (dl->progress) /* who answers is known before its first byte is */
+    if (dl->progress) /* the mirror is named before its first byte comes */
         dl->progress->senders |= 1u << t->mirror;
     return 0;
 }
 
+/* The verdict: held slabs are written, or freed. Slabs that come later follow it. */
 static void pronounce(struct receiver *t, enum verdict verdict)
 {
     struct held *list = NULL;
@@ -367,26 +385,27 @@ static void answer_run(struct job *job)
     saved_begin(t->download);
 }
 
+/* What the end says about the mirror's health. Not every failure is the mirror's. */
 static void account(struct receiver *t, int error, const char *detail)
 {
     struct budget *budget = t->engine->budget;
     size_t mirror = t->counted_mirror;
     int64_t now_ms = clock_monotonic_ms();
     budget_end(budget, mirror, t->need);
-    if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it was there */
+    if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it ran */
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
-    if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* which is not the mirror's */
+    if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* not the mirror's fault */
         return;
     if (error == ERROR_FORBIDDEN_ADDRESS)
         budget_remark(budget, mirror, detail);
-    if (t->is_page || error == ERROR_FORBIDDEN_ADDRESS) /* nor what a captive portal does */
+    if (t->is_page || error == ERROR_FORBIDDEN_ADDRESS) /* nor is a captive portal */
         return;
     if (error == 0 || error == ERROR_GONE)
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     else if (t->head && t->facts.status >= 400 && t->facts.status < 500)
-        return; /* HEAD is refused by some that serve the file */
+        return; /* some mirrors refuse HEAD, but serve the file */
     else if (t->facts.status == 416 && t->from == 0 && t->to >= 0)
-        return; /* so is a range, of an empty file by all */
+        return; /* every mirror refuses a range of an empty file */
     else if (!t->verdict_error || error == ERROR_UPSTREAM_STATUS)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }
@@ -404,7 +423,7 @@ static const char *verdict_text(const struct receiver *t)
 
 static void receive_free(struct receiver *t)
 {
-    for (struct held *h = t->held, *next; h; h = next) { /* an answer never came to judge them by */
+    for (struct held *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
         next = h->next;
         slab_put(h->slab);
         free(h);
@@ -442,6 +461,7 @@ static void tell_flight(struct download *dl, struct receiver *t, int error, cons
     flight_on_ended(dl->flight, t->number, error, t->facts.status, detail ? detail : what);
 }
 
+/* The end of a transfer: the budget, the log and the flight hear how it went. */
 void receive_done(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, done);
@@ -477,6 +497,7 @@ void receive_done(struct job *job)
 
 /* ------------------------------------------------------------------ begin */
 
+/* The address is looked up each time, because a page may have named another one. */
 void receive_fetch(struct receiver *t)
 {
     struct download *dl = t->download;
@@ -509,7 +530,7 @@ struct begin {
     char *name;
 };
 
-/* On the flight thread: the partial is there (or the disk says no). */
+/* The partial is made, or the disk failed. */
 static void begun_run(struct job *job)
 {
     struct begin *b = container_of(job, struct begin, job);
@@ -525,7 +546,7 @@ static void begun_run(struct job *job)
     }
     if (!dl->over)
         reserve_begin(dl);
-    if (b->fd >= 0) { /* somebody was faster, or nobody wants it any more */
+    if (b->fd >= 0) { /* another transfer was faster, or the download is over */
         (void)close(b->fd);
         download_discard(e, b->name);
     }
@@ -563,12 +584,13 @@ void receive_reset(struct receiver *t)
     t->answered = t->ended = t->is_coded = t->is_page = false;
 }
 
+/* The first transfer of a download makes its partial before it begins. */
 void receive_start(struct download *dl, const struct flight_command *c)
 {
     struct receiver *t = calloc(1, sizeof(*t));
     struct begin *b = calloc(1, sizeof(*b));
     if (!t || !b)
-        abort(); /* see report() */
+        abort(); /* as in report() */
     struct engine *e = dl->engine;
     pthread_mutex_init(&t->lock, NULL);
     t->download = dl;
@@ -609,7 +631,7 @@ static void stop_one(struct receiver *t)
     receive_stop_waiting(t);
 }
 
-/* It lost to another mirror: that it was stopped would tell nobody why. */
+/* The mirror lost a race. The log says why, because a stop alone would not. */
 static void note_outrun(struct download *dl, const struct receiver *t,
                         const struct flight_command *c)
 {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A file that its mirror refuses where it was asked for: it may have moved, or its address carries
- * a signature that has run out, or one that nobody knew of. The mirror's page knows.
+ * A mirror refuses a file at the address that was asked. The file may have moved, or its address
+ * carries a signature that has run out, or one that was never known. The mirror's page tells the
+ * address of today.
  *
- *     answer refuses -> the page is asked for, the transfer ends -> page there: another address?
- *         yes: asked for again, there; no: the refusal counts
+ *     the answer is a refusal -> receive_asks_page: the page is asked for, and the transfer ends
+ *     -> each tick: is the page read?
+ *          another address     the transfer begins again there
+ *          the same, or late   the refusal counts
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,7 @@ bool receive_awaits_page(struct receiver *t)
     return true;
 }
 
+/* The download has ended, or stopped this transfer: it ends at once. */
 void receive_stop_waiting(struct receiver *t)
 {
     if (!t->is_waiting)
@@ -45,7 +49,8 @@ void receive_stop_waiting(struct receiver *t)
     loop_post(t->engine, &t->done);
 }
 
-/* Asks for it where the page says now; false: that is where it was refused. */
+/* Begins the transfer again at the address of today. False: that is the address that was refused.
+ */
 static bool ask_again(struct receiver *t)
 {
     const struct download *dl = t->download;
@@ -63,6 +68,7 @@ static bool ask_again(struct receiver *t)
     return true;
 }
 
+/* The page was read, or did not come in time. */
 static void look(struct receiver *t)
 {
     t->is_waiting = t->awaits_page = false;
@@ -73,6 +79,7 @@ static void look(struct receiver *t)
     receive_done(&t->done);
 }
 
+/* The list may change while one transfer is handled, so each search begins anew. */
 static struct receiver *next_due(const struct download *dl, int64_t now_ms)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)

@@ -10,16 +10,25 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/files.h"
+#include "engine/files/kept.h"
 #include "engine/files/saved.h"
 #include "engine/mirrors/origins.h"
 
 /*
- * The table at start: what the catalogue says and what the disk has, put right where they differ. A
- * row without its blob is dropped; a blob without its row is adopted by what its sidecar says. What
- * is not as long as row or sidecar say goes to quarantine, and is fetched again.
+ * The table at start, from what the catalogue says and what the disk has. Where they differ:
+ *
+ *     a row without its blob              the row is dropped
+ *     a blob without its row              the sidecar tells what it is: it is adopted
+ *     a blob with another length          quarantine; the file is fetched again
+ *     a blob without row and sidecar      removed
+ *     a partial with a usable map         left to the next client of its file
+ *     a partial without one, or too old   removed
+ *
+ * What belongs to an origin that is not configured now is kept as a stray. Runs before the threads,
+ * so nothing is locked.
  */
 
-enum { LEFTOVER_S = 30 * 24 * 3600 }; /* so long a partial waits to be gone on with */
+enum { LEFTOVER_S = 30 * 24 * 3600 }; /* for so long a partial waits to be resumed */
 
 struct known_blob {
     char sha256[SHA256_HEX];
@@ -51,6 +60,7 @@ static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t
     return 0;
 }
 
+/* A row and a file that differ in length: the file was cut, or never complete. */
 static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t allocated_bytes)
 {
     struct loading *l = context;
@@ -71,6 +81,7 @@ static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t 
     return 0;
 }
 
+/* One path of a blob. Without an ETag in the row, the digest makes one. */
 static int add_complete(struct loading *l, const struct catalogue_file *file)
 {
     struct engine *e = l->engine;
@@ -80,16 +91,16 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     if (!b)
         return 0;
     b->has_file = true;
-    if (!origin) /* not configured now: the blob stays for when it is */
-        return eviction_add_stray_blob(e, b->sha256, b->allocated_bytes, file->last_used_s);
+    if (!origin) /* not configured now: the blob stays for the day when it is */
+        return kept_add_stray(e, b->sha256, b->allocated_bytes, file->last_used_s);
     if (files_find(e->files, file->origin, file->path))
         return 0;
     struct entry *entry = files_add(e->files, origin, file->path);
     if (!entry)
         return ERROR_NO_MEMORY;
-    if (eviction_hold(e, b->sha256, b->allocated_bytes))
-        return ERROR_NO_MEMORY;
     str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    if (kept_hold(e, entry, b->allocated_bytes))
+        return ERROR_NO_MEMORY;
     entry->size = b->size;
     entry->authoritative = file->authoritative;
     entry->etag = file->etag ? strdup(file->etag) : str_printf("\"sha256-%s\"", file->blob);
@@ -104,6 +115,7 @@ static int on_complete_file(void *context, const struct catalogue_file *file)
     return file->blob ? add_complete(context, file) : 0;
 }
 
+/* The row is written anew from the sidecar. */
 static int adopt_file(struct loading *l, const struct known_blob *b, const struct json *doc)
 {
     const char *etag = json_string(json_member(doc, "etag"));
@@ -122,8 +134,8 @@ static int adopt_file(struct loading *l, const struct known_blob *b, const struc
     return r ? r : add_complete(l, &file);
 }
 
-/* A blob that the catalogue does not know, or knows otherwise: its sidecar says what it is. A pin
- * stays also for what has to be fetched again. */
+/* A blob that the catalogue does not know, or knows with another length. Its sidecar tells what it
+ * is. A pin is kept also for a blob that must be fetched again. */
 static int adopt(struct loading *l, struct known_blob *b)
 {
     struct engine *e = l->engine;
@@ -159,7 +171,7 @@ static void forget_lost(struct loading *l)
     }
 }
 
-/* Space that was reserved when the daemon was killed. */
+/* Gives back space that was reserved when the daemon was killed. */
 static void give_back(const struct leftover *l)
 {
     const struct map_opened *o = &l->opened;
@@ -175,6 +187,7 @@ static void give_back(const struct leftover *l)
         (void)store_unreserve(l->fd, o->about.size, missing, count);
 }
 
+/* The entry names the partial; the first client of the file resumes it. */
 static int leave(struct engine *e, struct entry *entry, struct leftover *l, int64_t bytes,
                  int64_t used_s)
 {
@@ -189,7 +202,7 @@ static int leave(struct engine *e, struct entry *entry, struct leftover *l, int6
     return 0;
 }
 
-/* A partial that can be gone on with. One of an origin that is not configured now stays for when it
+/* A partial that can be resumed. One of an origin that is not configured stays for the day when it
  * is. */
 static int on_partial(void *context, const char *name)
 {
@@ -208,7 +221,7 @@ static int on_partial(void *context, const char *name)
     int64_t used_s = st.st_mtim.tv_sec;
     if (!old && (int64_t)st.st_blocks * 512 > found.bytes + MAP_CHUNK)
         give_back(&found);
-    if (old || entry) { /* complete, or there is another one */
+    if (old || entry) { /* the file is complete, or another partial has it */
         store_discard(e->store, name);
     } else if (fstat(found.fd, &st) == 0) {
         entry = origin ? files_add(e->files, origin, about->path) : NULL;
@@ -233,7 +246,7 @@ int files_load(struct engine *e)
     HASH_ITER(hh, l.blobs, b, next)
     {
         if (r == 0 && (!b->has_row || !b->has_file))
-            (void)adopt(&l, b); /* what cannot be adopted now can be at the next start */
+            (void)adopt(&l, b); /* a blob that cannot be adopted now can be at the next start */
         HASH_DEL(l.blobs, b);
         free(b->sidecar);
         free(b);

@@ -9,10 +9,10 @@
 #include "base/str.h"
 
 /*
- * Life of a file's refusal: made by the first bad copy, renewed by every other one, gone when right
- * bytes are known, when it is forgotten on purpose, an hour after the last bad copy, or when more
- * than REFUSALS_MOST files have one and this is the oldest. The hash keeps the order of insertion;
- * a renewed one is inserted again.
+ * A refusal of a file: the first bad copy makes it, and every other copy renews it. It ends when
+ * right bytes are known, when it is forgotten on purpose, an hour after the last bad copy, or when
+ * more than REFUSALS_MOST files have one and it is the oldest. The hash keeps the order of
+ * insertion; a renewed refusal is inserted again.
  */
 enum {
     WAIT_FIRST_MS = 2000,
@@ -31,7 +31,7 @@ struct refusal {
     unsigned mirrors;
     struct copy copy[FLIGHT_MIRRORS];
     unsigned failures;
-    bool is_news; /* since the last failure */
+    bool is_news; /* a copy was noted since the last failure */
     int64_t noted_ms, until_ms;
     char detail[REFUSALS_DETAIL];
     UT_hash_handle hh;
@@ -99,7 +99,7 @@ void refusals_note(struct refusals *all, const char *origin, const char *path, u
                    int64_t now_ms)
 {
     struct refusal *r = find(all, origin, path);
-    if (r) { /* the newest again */
+    if (r) { /* it becomes the newest */
         HASH_DEL(all->table, r);
         HASH_ADD_KEYPTR(hh, all->table, r->key, strlen(r->key), r);
     } else {
@@ -118,10 +118,11 @@ void refusals_note(struct refusals *all, const char *origin, const char *path, u
     c->validator = str_dup(validator);
 }
 
+/* The wait doubles with each failure. */
 void refusals_failed(struct refusals *all, const char *origin, const char *path, int64_t now_ms)
 {
     struct refusal *r = find(all, origin, path);
-    if (!r || !r->is_news) /* nothing was fetched: it waits already */
+    if (!r || !r->is_news) /* nothing was fetched since: the file waits already */
         return;
     r->is_news = false;
     int64_t wait_ms = WAIT_FIRST_MS;
@@ -131,13 +132,14 @@ void refusals_failed(struct refusals *all, const char *origin, const char *path,
     r->until_ms = now_ms + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
 }
 
+/* Whether the mirror sent known bytes that are no web page. */
 static bool has(const struct refusal *r, unsigned mirror)
 {
     const struct copy *c = &r->copy[mirror];
     return (r->mirrors & (1u << mirror)) && c->sha256[0] && !c->is_web_page;
 }
 
-/* Mirrors that sent the same bytes, where several did. */
+/* Mirrors that sent the same bytes, when several did. */
 static unsigned agreeing(const struct refusal *r)
 {
     unsigned best = 0;
@@ -169,7 +171,7 @@ bool refusals_find(struct refusals *all, const char *origin, const char *path, i
                                  .detail = r->detail};
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++) {
         ret->validator[m] = r->copy[m].validator;
-        if (r->copy[m].is_web_page && !ret->waits) /* a portal's, maybe: it leaves nothing behind */
+        if (r->copy[m].is_web_page && !ret->waits) /* perhaps a portal's, so it leaves no trace */
             ret->mirrors &= ~(1u << m);
     }
     return true;

@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "engine/loop/loop.h"
 
-/* Life: rehash_start -> step on the compute lane, which posts itself again -> told -> freed. */
+/* A rehash lives: rehash_start -> step_run on the compute lane, which posts itself again until the
+ * end -> told_run on the flight thread -> freed. A stop of the daemon ends it early, with
+ * ERROR_STOPPING. */
 
 enum { BLOCK_BYTES = 256 << 10, STEP_BYTES = 8 << 20 };
 

@@ -15,7 +15,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
-#include "engine/files/marks.h"
+#include "engine/files/kept.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
 #include "engine/mirrors/budget.h"
@@ -23,18 +23,31 @@
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
 
+/*
+ * The life of a renewal:
+ *
+ *     renew_look, or renew_rows_changed -> look (HEAD) -> looked_run: another version?
+ *     -> begin: an entry beside the other, with a download of its own
+ *     -> renew_tick gives the download a reader
+ *     -> renew_kept (from commit.c): take_over, or rename_same
+ *     -> renew_gone: the entry is freed -> renew_tick frees the renewal
+ *
+ * Failures end at renew_gone also. The kept entry is touched only in renew_kept, in one step under
+ * the write lock, so a client sees the old version or the new one.
+ */
+
 enum {
-    LOOKS_MOST = 32,          /* HEADs under way */
-    RENEWALS_MOST = 4,        /* flights */
-    FORCE_EVERY_S = 30,       /* no-cache: at most so often per file */
-    LATER = 4,                /* so many times later after a fetch in vain ... */
+    LOOKS_MOST = 32,          /* HEAD requests at once */
+    RENEWALS_MOST = 4,        /* downloads at once */
+    FORCE_EVERY_S = 30,       /* no-cache of clients: at most so often for each file */
+    LATER = 4,                /* so many times later after a fetch in vain */
     LATEST_S = 7 * 24 * 3600, /* ... and never later than this */
 };
 
-/* A file that is being fetched again. Its flight is found by the entry, which may have gone. */
+/* A file that is being fetched again. Its download is found through the entry. */
 struct renewal {
-    struct entry *entry;       /* NULL when it has gone */
-    struct progress *progress; /* for which its flight has a reader; NULL: for none yet */
+    struct entry *entry;       /* NULL when the entry is gone */
+    struct progress *progress; /* in which its download has a reader; NULL: none yet */
     struct renewal *prev, *next;
 };
 
@@ -81,6 +94,7 @@ static int64_t interval_s(const struct engine *e)
     return (e->options.page_refresh_ms + 999) / 1000;
 }
 
+/* Of several workers one sees true: the exchange of the time decides. */
 bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
 {
     int64_t now_s = clock_real_s(), due_s = entry->look_again_s, last_s = entry->forced_s;
@@ -93,8 +107,9 @@ bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
     return atomic_compare_exchange_strong(&entry->look_again_s, &due_s, now_s + interval_s(e));
 }
 
-/* ------------------------------------------------------------------ the flight */
+/* --------------------------------------------------------------- download */
 
+/* A fetch that brought nothing new makes the next look later. */
 static void later(struct engine *e, struct entry *entry)
 {
     int64_t wait_s = entry->look_wait_s ? entry->look_wait_s : interval_s(e);
@@ -103,8 +118,8 @@ static void later(struct engine *e, struct entry *entry)
     entry->look_again_s = clock_real_s() + wait_s;
 }
 
-/* One that files_find does not find, for its key is longer by a byte. NULL also when there is one.
- */
+/* An entry that files_find does not find, because its key is one byte longer. NULL also when there
+ * is one already. */
 static struct entry *add_entry(struct files *files, const struct origin *origin, const char *path)
 {
     struct entry *entry = calloc(1, sizeof(*entry)), *other = NULL;
@@ -155,7 +170,8 @@ static void begin(struct engine *e, struct entry *entry)
     downloads_open(e, r->entry, FILE_USE_WHOLE, NULL, false);
 }
 
-/* Its flight needs a reader, or it would be parked; and one that failed is ended at once. */
+/* A download without a reader would park, so each renewal gets one. A failed download is ended at
+ * once. */
 static void drive(struct engine *e, struct renewal *r)
 {
     struct download *dl = r->entry->download;
@@ -166,7 +182,7 @@ static void drive(struct engine *e, struct renewal *r)
         download_forget(dl, false);
     if (failed || !dl || !dl->flight || r->progress == progress)
         return;
-    progress_unref(r->progress); /* of a flight that was cut since, and forgot its readers */
+    progress_unref(r->progress); /* of a progress that was cut since, which forgot its readers */
     r->progress = progress_ref(progress);
     downloads_reader(e, progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
 }
@@ -196,19 +212,16 @@ void renew_gone(struct engine *e, const struct entry *entry)
     }
 }
 
-/* ---------------------------------------------------------------- what came of it */
+/* ----------------------------------------------------------------- result */
 
-/* The blob that the entry had goes with its last path; whoever reads it reads on. */
+/* The blob goes with its last path. A client that reads it reads on. */
 static void forget_blob(struct engine *e, const char *sha256)
 {
-    if (eviction_paths(e, sha256) || commit_is_under_way(e, sha256))
-        return;
-    commit_remove_blob(e, sha256);
-    marks_forget(e, sha256);
-    evidence_forget(e, sha256);
+    if (!kept_paths(e, sha256) && !commit_is_under_way(e, sha256))
+        kept_discard(e, sha256, KEPT_REMOVE);
 }
 
-/* In one step for the workers, who read all of it beside the blob. False: it is being opened. */
+/* Changes everything in one step for the workers. False: the entry is being opened. */
 static bool fill(struct engine *e, struct entry *entry, const struct catalogue_file *file,
                  struct blob *blob)
 {
@@ -235,7 +248,7 @@ static bool fill(struct engine *e, struct entry *entry, const struct catalogue_f
     return true;
 }
 
-/* The same bytes, under another name, perhaps of another mirror. */
+/* The bytes are the same, with another validator, perhaps of another mirror. */
 static void rename_same(struct engine *e, struct entry *entry, const struct catalogue_file *file)
 {
     log_info("it is the same still path=%s/%s", entry->origin->name, entry->path);
@@ -256,8 +269,8 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
         return false;
     log_info("replaced by what its mirror has now path=%s/%s bytes=%" PRId64 " sha256=%s was=%s",
              entry->origin->name, entry->path, file->size, file->blob, old);
-    (void)eviction_hold(e, file->blob, allocated_bytes);
-    eviction_drop(e, old);
+    kept_drop(e, entry);
+    (void)kept_hold(e, entry, allocated_bytes);
     forget_blob(e, old);
     entry->used_after = ++e->files->uses;
     entry->look_wait_s = 0;
@@ -277,17 +290,17 @@ void renew_kept(struct engine *e, const struct entry *renewal, const struct cata
     if (same) {
         rename_same(e, entry, file);
     } else if (!held || !blob || !take_over(e, entry, file, allocated_bytes, blob)) {
-        /* evicted, or being opened just now: a later look finds the change again */
+        /* evicted, or being opened at present: a later look finds the change again */
         forget_blob(e, file->blob);
     }
     if (held)
-        commit_authority(e, entry); /* the row is of the renewal by now */
+        commit_authority(e, entry); /* the row is the renewal's by now */
     else
         commit_forget_promise(e, renewal->origin->name, renewal->path);
     blob_unref(blob);
 }
 
-/* ------------------------------------------------------------------------ look */
+/* ------------------------------------------------------------------- look */
 
 struct look {
     struct job job;
@@ -295,8 +308,8 @@ struct look {
     const struct origin *origin;
     unsigned mirror;
     char *path;
-    bool is_sender; /* the mirror that sent what is held */
-    bool is_row;    /* its page has another row of the file */
+    bool is_sender; /* the mirror sent the held bytes */
+    bool is_row;    /* the row on its page has changed */
     int status;
     int64_t size;
     char *etag, *date;
@@ -320,12 +333,12 @@ static const char *strong_part(const char *etag)
     return str_starts(etag, "W/") ? etag + 2 : etag;
 }
 
-/* Whether what the mirror says of the file is not what was said of the bytes that are held. */
+/* Whether the mirror's answer is about another version than the held bytes. */
 static bool is_another(const struct look *l, const struct entry *entry)
 {
     const char *held = entry->validator;
     if (l->status != 200)
-        return false; /* nobody knows better; a file that has gone stays as long as it is held */
+        return false; /* a file that is gone at the mirror stays as long as it is held */
     if (l->size > 0 && l->size != entry->size)
         return true;
     if (!held || !l->is_sender)
@@ -335,7 +348,7 @@ static bool is_another(const struct look *l, const struct entry *entry)
     return l->date && strcmp(held, l->date) != 0;
 }
 
-/* Whether an answer tells nothing of the bytes but that the file is there. */
+/* Whether the answer tells nothing but that the file exists. */
 static bool is_silent(const struct look *l, const struct entry *entry)
 {
     static const int refusals[] = {400, 403, 405, 501};
@@ -346,7 +359,7 @@ static bool is_silent(const struct look *l, const struct entry *entry)
     return l->status == 200 && (!held || !(is_etag(held) ? l->etag : l->date));
 }
 
-/* What another row says counts where nothing else is said, of the mirror that sent the bytes. */
+/* A changed row counts only when HEAD tells nothing, and only of the mirror that sent the bytes. */
 static bool is_to_be_fetched(const struct look *l, const struct entry *entry)
 {
     return is_another(l, entry) || (l->is_row && l->is_sender && is_silent(l, entry));
@@ -359,7 +372,7 @@ static void looked_run(struct job *job)
     struct entry *entry = find(e, l->origin->name, l->path);
     e->renewals->looks--;
     if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
-        is_to_be_fetched(l, entry) && !marks_is_pinned(e, entry->sha256)) {
+        is_to_be_fetched(l, entry) && !kept_is_pinned(e, entry->sha256)) {
         log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
                  l->path, l->origin->mirrors[l->mirror].name);
         begin(e, entry);
@@ -395,14 +408,14 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* Whether this mirror is the first that sent what is held. */
+/* Whether this mirror is the first that sent the held bytes. */
 static bool has_sent(const struct entry *entry, const struct mirror *mirror)
 {
     size_t len = entry->mirrors ? strcspn(entry->mirrors, ",") : 0;
     return len && strlen(mirror->name) == len && strncmp(mirror->name, entry->mirrors, len) == 0;
 }
 
-/* The first of the senders that is configured still and healthy, else any that is. -1: none. */
+/* The first sender when it is configured and healthy; otherwise any healthy mirror. -1: none. */
 static int choose(struct engine *e, const struct entry *entry, const struct origin *origin)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -435,7 +448,7 @@ static struct look *look_new(struct engine *e, const struct entry *entry,
     return l;
 }
 
-/* Takes over. */
+/* Takes over `l`. */
 static void ask(struct look *l, bool forced)
 {
     struct engine *e = l->engine;
@@ -512,7 +525,7 @@ void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned 
             l->is_row = true;
             ask(l, false);
         } else {
-            entry->look_again_s = 0; /* when it is used next */
+            entry->look_again_s = 0; /* looked at when it is used next */
         }
     }
 }

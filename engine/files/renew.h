@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What nobody vouches for is looked at again: a kept file without a digest of an authority may be
- * another one at its mirror by now. A client that uses one, when it was not compared for
- * page_refresh, gets it, and behind it the mirror that sent it is asked by HEAD. So is a mirror
- * whose page, read again, has another size or date in the file's row; and no-cache of a client does
- * not wait for page_refresh, once in 30 s. Another size, or
- * another ETag or date than those that the bytes came under: the file is fetched again, by a flight
- * of an entry that no client finds (`is_renewal`), while the old bytes go on being served. When the
- * new ones are sound they take the entry over, under another ETag, and the old blob goes; when they
- * are the same, or not sound, all stays, and the next look is four times later.
+ * Kept files without a claimed digest are compared with their mirrors from time to time, because a
+ * mirror may have another version by now. This is called a renewal.
  *
- *     used, another row --HEAD--> the same | another --flight--> the same | replaced | failed
+ *     a client uses the file, or its row on a page changed
+ *     --HEAD-->  the same: nothing happens
+ *                another size, ETag or date: fetched again, into an entry that no client finds
+ *                --the same bytes, or unsound ones-->  all stays; the next look is four times later
+ *                --other, sound bytes-->  they take the entry over, under another ETag
  *
- * Where HEAD tells nothing (it is refused, or names neither ETag nor date) another row is enough.
+ * The client that caused the look gets the kept bytes, and so does every other one until the new
+ * bytes are sound. A file is looked at once in page_refresh; with no-cache of a client, once in 30
+ * s. Where HEAD tells nothing (the mirror refuses it, or names neither ETag nor date), a changed
+ * row is enough.
  *
- * Flight thread, but for renew_is_due and renew_look.
+ * Flight thread, except renew_is_due and renew_look.
  */
 #include "engine/mirrors/origins.h"
 #include <stdbool.h>
@@ -32,18 +32,19 @@ struct renewals;
 int renew_new(struct renewals **ret);
 void renew_free(struct renewals *renewals); /* NULL is legal */
 
-/* A client uses what this entry holds; `forced`: it said no-cache. Any thread, under the table's
- * lock; true: renew_look is to be called, without it. */
+/* A client uses what this entry holds. `forced`: it said no-cache. True: call renew_look, after the
+ * table's lock is released. Any thread, under that lock. */
 bool renew_is_due(struct engine *engine, struct entry *entry, bool forced);
-/* `forced`: caches on the way are to ask the mirror. */
+/* Asks the file's mirror. `forced`: caches between us and the mirror must ask it also. Any thread.
+ */
 void renew_look(struct engine *engine, const char *origin, const char *path, bool forced);
-/* The rows of these files on a page of this mirror are not what they were. */
+/* The rows of these files on a page of this mirror have changed. */
 void renew_rows_changed(struct engine *engine, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count);
-/* A flight of a renewal has kept this file: the entry of that path takes it over. Takes over the
- * reference to the blob. */
+/* The download of a renewal has kept this file: the entry of that path takes it over. Takes over
+ * the reference to the blob. */
 void renew_kept(struct engine *engine, const struct entry *renewal,
                 const struct catalogue_file *file, int64_t allocated_bytes, struct blob *blob);
-/* An entry that is_renewal is about to go. */
+/* An entry that is_renewal is about to be freed. */
 void renew_gone(struct engine *engine, const struct entry *entry);
 void renew_tick(struct engine *engine);

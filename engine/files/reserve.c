@@ -9,6 +9,18 @@
 #include "base/log.h"
 #include "engine/files/download.h"
 
+/*
+ * A reservation lives:
+ *
+ *     reserve_begin -> hand_on_run (writer lane: after earlier give-backs)
+ *     -> reserve_run (cleaner lane: may block) -> reserved_run (flight thread)
+ *
+ *     reserve_give_back -> give_back_run (writer lane) -> given_back_run (flight thread)
+ *
+ * dl->reserved is the promise, counted by eviction.c from the first moment; dl->is_allocated says
+ * that the disk has kept it. A cut or a park between the two is settled in `conclude`.
+ */
+
 struct reservation {
     struct job job;
     struct download *download;
@@ -35,9 +47,9 @@ static struct reservation *new_job(struct download *dl, int64_t size, void (*run
     return r;
 }
 
-/* ------------------------------------------------------------------ taking */
+/* ----------------------------------------------------------- taking space */
 
-/* What is there to the last byte needs no more room. */
+/* A complete file needs no reservation. */
 static bool is_whole(const struct download *dl)
 {
     struct flight_view view;
@@ -47,7 +59,7 @@ static bool is_whole(const struct download *dl)
 
 static void conclude(struct download *dl, const struct reservation *r)
 {
-    if (r->partial != dl->partial) { /* cut meanwhile: the new partial has nothing yet */
+    if (r->partial != dl->partial) { /* cut meanwhile: the new partial has no space yet */
         reserve_begin(dl);
     } else if (!r->error) {
         dl->is_allocated = true;
@@ -80,8 +92,9 @@ static void reserve_run(struct job *job)
     loop_post(e, job);
 }
 
-/* On the writer lane, which must not wait for it: behind what is being given back. */
-static void passthrough_on_run(struct job *job)
+/* On the writer lane, which must not wait for the disk. It passes the job on, after earlier
+ * give-backs. */
+static void hand_on_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
     job->run = reserve_run;
@@ -96,15 +109,15 @@ void reserve_begin(struct download *dl)
         dl->is_allocated = true;
         return;
     }
-    struct reservation *r = new_job(dl, dl->reserved, passthrough_on_run);
+    struct reservation *r = new_job(dl, dl->reserved, hand_on_run);
     if (!r)
-        return; /* its writes find out */
+        return; /* the writes will find out */
     r->keep_free = dl->engine->options.min_free;
     dl->reserving = true;
     lane_post(dl->partial->writer, &r->job);
 }
 
-/* ------------------------------------------------------------------ giving back */
+/* ------------------------------------------------------ giving space back */
 
 static void given_back_run(struct job *job)
 {
@@ -113,7 +126,7 @@ static void given_back_run(struct job *job)
     release(r);
 }
 
-/* On the writer lane: no write is under way, and what is written is known. */
+/* On the writer lane: no write is under way, and `written` is up to date. */
 static void give_back_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);

@@ -16,7 +16,21 @@
 #include "engine/files/download.h"
 #include "engine/mirrors/origins.h"
 
-/* "" when this kernel does not say: then only what is sealed counts. */
+/*
+ * A saved map lives:
+ *
+ *     saved_begin -> begin_run (writer lane): the map is made, and what is written so far is marked
+ *     saved_mark (writer lane), after each write
+ *     saved_sync -> sync_run (writer lane) copies the marks -> seal_run (cleaner lane)
+ *     saved_rebase -> rebase_run (cleaner lane), where it cannot cross a seal
+ *     saved_release, when the partial is closed
+ *
+ * In the same boot every mark is trusted after a kill. After a power cut only sealed marks are: a
+ * seal is written when fdatasync has returned for the bytes that it names. A failed sync breaks the
+ * map for good (`broken`).
+ */
+
+/* Writes "" when this kernel does not tell: then only sealed marks count. */
 static void read_boot_id(char ret[MAP_BOOT_ID])
 {
     auto_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -53,10 +67,10 @@ struct begin {
     struct job job;
     struct store *store;
     struct partial *partial;
-    struct map_about about; /* strings are the job's, but for the names of mirrors */
+    struct map_about about; /* the job owns its strings, except the names of mirrors */
 };
 
-/* Whose all of [from, to) is; MAP_NO_MIRROR when it came in pieces from several. */
+/* The mirror that sent all of [from, to); MAP_NO_MIRROR when several did. */
 static unsigned sender_of(const struct partial *p, int64_t from, int64_t to)
 {
     for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
@@ -85,6 +99,7 @@ static void begin_free(struct begin *b)
     free(b);
 }
 
+/* The file of the map is made first, so that a kill in between leaves no map that lies. */
 static int make_map(const struct begin *b, struct saved **ret)
 {
     int64_t len = map_size(b->about.size);
@@ -123,6 +138,7 @@ static void begin_run(struct job *job)
     begin_free(b);
 }
 
+/* A map is useful once it can name what a resume must compare: size, validators and ETag. */
 void saved_begin(struct download *dl)
 {
     struct flight_view view;
@@ -174,7 +190,7 @@ static void rebase_free(struct rebase *b)
     free(b);
 }
 
-/* Where it is sealed: a seal speaks of what is in the header. */
+/* On the cleaner lane, where seals are: a seal speaks of the header that is changed here. */
 static void rebase_run(struct job *job)
 {
     struct rebase *b = container_of(job, struct rebase, job);
@@ -184,7 +200,7 @@ static void rebase_run(struct job *job)
     rebase_free(b);
 }
 
-/* On the writer's lane: behind the begin of the map. */
+/* On the writer lane, so after the map was begun. */
 static void rebase_when_begun_run(struct job *job)
 {
     struct rebase *b = container_of(job, struct rebase, job);
@@ -211,11 +227,11 @@ void saved_rebase(struct download *dl)
 
 /* ------------------------------------------------------------------- mark */
 
-/* Chunks that were written in two pieces count as well: what is new is widened to whole chunks, as
- * far as their other bytes are there. */
+/* A chunk that was written in two pieces counts also: the new run is widened to whole chunks, as
+ * far as their other bytes are present. */
 void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 {
-    (void)extents_add(&p->sent[mirror], from, to); /* else it is nobody's */
+    (void)extents_add(&p->sent[mirror], from, to); /* without memory the run has no sender */
     if (extents_add(&p->written, from, to))
         p->unsure = true;
     if (p->unsure || !p->saved)
@@ -252,7 +268,7 @@ static void synced_run(struct job *job)
     free(s);
 }
 
-/* Broken: the data may be there, but the map is not to say so. */
+/* Broken: the bytes may be on the disk, but the map must not say so. */
 static int sync_data(void *context)
 {
     struct sync *s = context;
@@ -275,17 +291,18 @@ static int sync_map(void *context)
     return saved->broken ? ERROR_IO : 0;
 }
 
-/* On the cleaner's lane, because it waits for the disk. */
+/* On the cleaner lane, because it waits for the disk. */
 static void seal_run(struct job *job)
 {
     struct sync *s = container_of(job, struct sync, job);
     const struct map_disk disk = {s, sync_data, sync_map};
-    (void)map_sync(s->partial->saved->block, s->copy, &disk); /* see s->error, saved->broken */
+    /* the outcome is in s->error and saved->broken */
+    (void)map_sync(s->partial->saved->block, s->copy, &disk);
     job->run = synced_run;
     loop_post(s->download->engine, job);
 }
 
-/* On the writer's lane: behind the writes that it speaks of. */
+/* On the writer lane, so after the writes that it speaks of. */
 static void sync_run(struct job *job)
 {
     struct sync *s = container_of(job, struct sync, job);
@@ -314,7 +331,7 @@ void saved_sync(struct download *dl)
     lane_post(dl->partial->writer, &s->job);
 }
 
-/* ------------------------------------------------------------------ resume */
+/* ----------------------------------------------------------------- resume */
 
 void leftover_release(struct leftover *l)
 {
@@ -326,7 +343,7 @@ void leftover_release(struct leftover *l)
     *l = (struct leftover){.fd = -1};
 }
 
-/* What the map says is there has to be: the file may have been cut meanwhile. */
+/* The bytes that the map names must be there: somebody may have cut the file meanwhile. */
 static int check(const struct leftover *l)
 {
     const struct map_opened *o = &l->opened;
@@ -338,6 +355,7 @@ static int check(const struct leftover *l)
     return 0;
 }
 
+/* A map that opens is adopted: from now on its marks count for this boot. */
 static int open_map(struct leftover *l, int map_fd)
 {
     char boot_id[MAP_BOOT_ID];
@@ -381,7 +399,7 @@ static unsigned mirror_number(const struct origin *origin, const char *name)
     return FLIGHT_NO_MIRROR;
 }
 
-/* Numbers of today to places in the map, and back. */
+/* Translates places in the map to today's numbers of the mirrors, and back. */
 static void translate(const struct origin *origin, const struct leftover *l,
                       unsigned ret_numbers[MAP_MIRRORS + 1])
 {
@@ -395,6 +413,7 @@ static void translate(const struct origin *origin, const struct leftover *l,
     ret_numbers[MAP_NO_MIRROR] = FLIGHT_NO_MIRROR;
 }
 
+/* Later answers are held to the validator of the bytes that are resumed. */
 static void take_base(struct download *dl, const struct map_about *about)
 {
     dl->has_validator = true;
@@ -414,7 +433,7 @@ static bool is_of(const struct download *dl, const struct map_about *about)
            (dl->row_size < 0 || dl->row_size == about->size);
 }
 
-/* The partial's own books: what is there is neither written nor reported again. */
+/* Fills the partial's own records: present bytes are neither written nor reported again. */
 static int fill(struct download *dl, const struct leftover *l)
 {
     int r = 0;
@@ -445,7 +464,7 @@ struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t
         return NULL;
     }
     if (partial_new(l->fd, l->name, writer, e->cleaner, &dl->partial))
-        abort(); /* see downloads_open */
+        abort(); /* as in downloads_open */
     l->fd = -1;
     l->name = NULL;
     translate(dl->origin, l, numbers);
@@ -456,7 +475,7 @@ struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t
             dl->progress->senders |= 1u << runs[i].mirror;
     }
     if (fill(dl, l))
-        abort(); /* readers would wait for bytes that nobody brings */
+        abort(); /* readers would wait for bytes that no transfer brings */
     take_base(dl, &l->opened.about);
     dl->progress->partial = partial_ref(dl->partial);
     dl->progress->had_bytes = true;

@@ -15,13 +15,21 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/entry.h"
-#include "engine/files/evidence.h"
 #include "engine/files/file.h"
 #include "engine/files/inventory.h"
-#include "engine/files/marks.h"
-#include "engine/files/quarantine.h"
+#include "engine/files/kept.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
+
+/*
+ * A comparison lives: compare reads the blob on the caller's thread -> judge_run on the flight
+ * thread: the date is stored, or take_away. After take_away no new client finds the file; the scrub
+ * fetches it again, as a client without a connection ("patient").
+ *
+ * The scrub lives: scrub_tick (flight thread) chooses the blob -> scrub_run on its own lane ->
+ * `busy` is false again. While a download exists, `pause` stops its reading between two blocks,
+ * because a disk that clients wait for is not to be read in the background.
+ */
 
 enum {
     BLOCK_BYTES = 1 << 20,
@@ -32,7 +40,7 @@ enum {
 
 DEFINE_CLEANUP(struct sha256, sha256_free)
 
-/* ------------------------------------------------------------------ reading */
+/* ---------------------------------------------------------------- reading */
 
 static void sleep_ms(int64_t ms)
 {
@@ -42,12 +50,12 @@ static void sleep_ms(int64_t ms)
 }
 
 struct pace {
-    int64_t bytes_s;                  /* 0: none */
+    int64_t bytes_s;                  /* 0: no limit */
     const _Atomic bool *stop, *pause; /* pause may be NULL */
     int64_t due_ms;
 };
 
-/* Waits until `len` bytes more are due; false when it is to stop. */
+/* Waits until `len` more bytes may be read. False: stop. */
 static bool pace_wait(struct pace *pace, size_t len)
 {
     while (pace->pause && *pace->pause && !*pace->stop)
@@ -58,7 +66,7 @@ static bool pace_wait(struct pace *pace, size_t len)
     if (pace->bytes_s > 0)
         pace->due_ms += (int64_t)len * 1000 / pace->bytes_s;
     while (!*pace->stop &&
-           now_ms < pace->due_ms) { /* in steps: a low rate must not hold up a stop */
+           now_ms < pace->due_ms) { /* in steps, because a low rate must not delay a stop */
         sleep_ms(pace->due_ms - now_ms < 100 ? pace->due_ms - now_ms : 100);
         now_ms = clock_monotonic_ms();
     }
@@ -82,7 +90,7 @@ static int hash_file(int fd, int64_t size, struct pace *pace, char ret_hex[SHA25
     return r ? r : sha256_finish(sha, ret_hex);
 }
 
-/* A file that cannot be read to its end is as bad as one with other bytes. */
+/* A file that cannot be read to its end counts as one with other bytes. */
 static int compare(struct engine *e, const char *sha256, struct pace *pace,
                    enum verdict_of_blob *ret)
 {
@@ -104,29 +112,18 @@ static int compare(struct engine *e, const char *sha256, struct pace *pace,
     return 0;
 }
 
-/* ------------------------------------------------------------------ judging */
+/* ---------------------------------------------------------------- verdict */
 
 struct judgement {
     const char *sha256;
     enum verdict_of_blob verdict;
 };
 
-/* Workers may add entries at the end, and nobody else takes any out; NULL: the first. */
-static struct entry *next_entry(struct engine *e, const struct entry *entry)
-{
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *next = entry ? entry->hh.next : e->files->table;
-    pthread_rwlock_unlock(&e->files->lock);
-    return next;
-}
-
-/* Newcomers find nothing any more; whoever has it open reads on. */
+/* New clients do not find the file any more. A client that has it open reads on. */
 static void take_away(struct engine *e, const struct judgement *j)
 {
-    for (struct entry *entry = next_entry(e, NULL), *next; entry; entry = next) {
-        next = next_entry(e, entry);
-        if (strcmp(entry->sha256, j->sha256) != 0)
-            continue;
+    for (struct entry *entry = kept_paths(e, j->sha256), *next; entry; entry = next) {
+        next = entry->next_path;
         log_error("kept bytes are %s path=%s/%s sha256=%s",
                   j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
                   entry->path, j->sha256);
@@ -135,9 +132,7 @@ static void take_away(struct engine *e, const struct judgement *j)
                       j->sha256);
         files_forget_blob(e, entry);
     }
-    marks_forget(e, j->sha256);
-    evidence_forget(e, j->sha256);
-    quarantine_put(e, j->sha256);
+    kept_discard(e, j->sha256, KEPT_QUARANTINE);
 }
 
 struct cut_short {
@@ -146,10 +141,12 @@ struct cut_short {
     char sha256[SHA256_HEX];
 };
 
+/* On the flight thread. Several clients may report the same blob: the first report takes it away.
+ */
 static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
-    if (eviction_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
+    if (kept_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
         take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
     free(c);
 }
@@ -157,7 +154,7 @@ static void cut_short_run(struct job *job)
 void verify_cut_short(struct engine *e, const char *sha256)
 {
     struct cut_short *c = calloc(1, sizeof(*c));
-    if (!c) /* whoever asks next notices, too */
+    if (!c) /* the next client notices it also */
         return;
     c->job.run = cut_short_run;
     c->engine = e;
@@ -170,11 +167,11 @@ static void judge_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     const struct judgement *j = call->argument;
-    if (!eviction_paths(e, j->sha256)) /* evicted meanwhile, which is why it is not there */
+    if (!kept_paths(e, j->sha256)) /* evicted meanwhile, so it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
-        call->result = marks_verified(e, j->sha256, clock_real_s());
-    else if (commit_is_under_way(e, j->sha256)) /* it would take the bad bytes over */
+        call->result = kept_verified(e, j->sha256, clock_real_s());
+    else if (commit_is_under_way(e, j->sha256)) /* the commit would take the bad bytes over */
         call->result = ENGINE_BUSY;
     else
         take_away(e, j);
@@ -200,7 +197,7 @@ int engine_verify(struct engine *e, const char *sha256, int64_t rate_bytes_s,
     return verify(e, sha256, &pace, ret);
 }
 
-/* ------------------------------------------------------------------ refetch */
+/* ---------------------------------------------------------------- refetch */
 
 /* A client without a connection: it waits on a semaphore. */
 struct patient {
@@ -251,6 +248,7 @@ static int error_of(enum outcome outcome)
     }
 }
 
+/* Reads the whole file, which makes the download fetch and keep all of it. */
 static int drain(struct file *file, struct patient *p)
 {
     auto_free char *block = malloc(DRAIN_BYTES);
@@ -267,6 +265,7 @@ static int drain(struct file *file, struct patient *p)
     return r;
 }
 
+/* As server/ does for a client: open, wait, look at the outcome, read. */
 static int fetch(struct engine *e, const struct file_query *query, struct patient *p)
 {
     struct file *file = NULL;
@@ -297,7 +296,7 @@ int engine_refetch(struct engine *e, const struct inventory_row *row, const _Ato
     return r;
 }
 
-/* -------------------------------------------------------------------- scrub */
+/* ------------------------------------------------------------------ scrub */
 
 struct scrub {
     struct job job;
@@ -305,7 +304,7 @@ struct scrub {
     struct lane *lane;
     _Atomic bool busy, pause;
     int64_t looked_ms;
-    char sha256[SHA256_HEX]; /* the blob at hand */
+    char sha256[SHA256_HEX]; /* the current blob */
     char *name;              /* one of its paths: origin/path */
     size_t origin_len;
 };
@@ -339,6 +338,7 @@ void scrub_free(struct scrub *s)
     free(s);
 }
 
+/* On the scrub's lane, which may block. */
 static void scrub_run(struct job *job)
 {
     struct scrub *s = container_of(job, struct scrub, job);
@@ -355,13 +355,14 @@ static void scrub_run(struct job *job)
     s->busy = false;
 }
 
-/* When a blob was last known to be good: compared, or else used first, which is when it came. */
+/* When the blob was last known to be good: when it was compared, or when it came. */
 static int64_t good_s(const struct engine *e, const struct entry *entry)
 {
-    int64_t verified_s = marks_verified_s(e, entry->sha256);
+    int64_t verified_s = kept_verified_s(e, entry->sha256);
     return verified_s ? verified_s : entry->written_s;
 }
 
+/* NULL when every blob was compared within scrub_after. */
 static const struct entry *oldest(struct engine *e)
 {
     const struct entry *found = NULL;

@@ -11,19 +11,25 @@
 #include "engine/mirrors/precedence.h"
 
 /*
- * Sharing of mirrors' connections among flights, by the rules of engine/mirrors/precedence.h. An
- * ask that finds no connection waits here (struct flying, asking); it is asked again whenever a
- * transfer has ended and four times a second, all that wait in their order. Then, for what waits
- * still, one transfer a mirror that has had its turn is stopped; what it gives back is handed out
+ * Shares the mirrors' connections among downloads, by the rules of engine/mirrors/precedence.h.
+ *
+ * An ask that finds no free connection waits: download->asking[slot]. All waiting asks are tried
+ * again in their order whenever a transfer has ended, and four times a second. If one still waits,
+ * a transfer of each wanted mirror that has had its turn is stopped. Its connection is handed out
  * when it has ended.
+ *
+ *     download_ask -> asking -> download_ask_again: a mirror, or none -> flight_on_mirror
+ *     asking -> make_way: flight_on_yield of another transfer -> downloads_retry_asks
+ *
+ * Flight thread.
  */
-enum { UNREAD_MS = 5000 }; /* who has read nothing for so long does not read */
+enum { UNREAD_MS = 5000 }; /* a client that has read nothing for so long does not read */
 
 struct asking {
     struct download *download; /* a reference */
     unsigned slot;
     struct precedence turn;
-    unsigned mirror_count; /* of its origin; their numbers: */
+    unsigned mirror_count; /* of its origin; and their numbers in the budget: */
     size_t mirrors[FLIGHT_MIRRORS];
 };
 
@@ -56,7 +62,7 @@ static int by_turn(const void *a, const void *b)
     return precedence_compare(&((const struct asking *)a)->turn, &((const struct asking *)b)->turn);
 }
 
-/* All that wait, in order; NULL: none. */
+/* All waiting asks, in order. NULL: there are none. */
 static struct asking *list_asking(struct engine *e, size_t *ret_count)
 {
     size_t count = 0, n = 0;
@@ -86,8 +92,9 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
     return list;
 }
 
-/* --------------------------------------------------------------------- asking */
+/* ----------------------------------------------------------------- asking */
 
+/* When every mirror is backing off, the flight is told which, and why. */
 void download_ask_again(struct download *dl, unsigned slot, bool may)
 {
     if (dl->engine->options.offline) { /* what was kept is damaged, and cannot be fetched again */
@@ -125,7 +132,7 @@ void download_ask_again(struct download *dl, unsigned slot, bool may)
                      detail);
 }
 
-/* Whoever waits already is before it, but not of what takes no connection. */
+/* Older asks go first, except before small files, which take no connection. */
 void download_ask(struct download *dl, const struct flight_command *c)
 {
     dl->engine->files->asks++;
@@ -142,9 +149,9 @@ void download_ask(struct download *dl, const struct flight_command *c)
         downloads_retry_soon(dl->engine);
 }
 
-/* ------------------------------------------------------------------ giving way */
+/* ------------------------------------------------------------- giving way */
 
-/* Whether the ask may be served by that mirror. */
+/* Whether that mirror may serve the ask. */
 static bool wants_mirror(const struct asking *a, size_t mirror)
 {
     unsigned excluded = a->download->excluded[a->slot];
@@ -160,7 +167,7 @@ static struct precedence turn_of(const struct receiver *t, bool unread)
                                t->had_turn};
 }
 
-/* The transfer that is to give way, or NULL; *ret_busy: one that was stopped has not ended yet. */
+/* The transfer that is to give way, or NULL. *ret_busy: a stopped one has not ended yet. */
 static struct receiver *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
                                     bool *ret_busy)
 {
@@ -183,7 +190,7 @@ static struct receiver *find_victim(struct engine *e, const struct asking *a, in
     return *ret_busy ? NULL : best;
 }
 
-/* One at a time: what was stopped gives its connection back when it has ended. */
+/* One at a time: a stopped transfer gives its connection back when it has ended. */
 static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
 {
     bool busy = false;
@@ -191,7 +198,7 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     while ((t = find_victim(e, a, now_ms, &busy))) {
         struct download *dl = t->download;
         t->yielded = flight_on_yield(dl->flight, t->number);
-        t->holds_on = !t->yielded; /* not now: it is asked again at the next tick */
+        t->holds_on = !t->yielded; /* the flight refused; it is asked again at the next tick */
         if (!t->yielded)
             continue;
         download_drain(dl);
@@ -208,8 +215,8 @@ static bool is_large(const struct receiver *t)
     return precedence_is_large(t->bytes, end < 0 ? -1 : end - t->from - t->bytes);
 }
 
-/* Whether what came as brief, and is large, has had its share of a second, as many as wait for its
- * mirror: they are the first of the list, the oldest before the others. */
+/* Whether a large transfer that began as brief has had its share of time. The share depends on how
+ * many brief asks wait for its mirror. They are the first in the list, oldest first. */
 static bool has_had_turn(struct engine *e, const struct receiver *t, const struct asking *list,
                          size_t count, int64_t now_ms)
 {
@@ -226,6 +233,7 @@ static bool has_had_turn(struct engine *e, const struct receiver *t, const struc
     return now_ms - t->started_ms >= precedence_brief_ms(connections, waiting, now_ms - since_ms);
 }
 
+/* A brief transfer that takes too long counts as bulk from now on. */
 static void end_turns(struct engine *e, const struct asking *list, size_t count, int64_t now_ms)
 {
     for (struct download *dl = e->files->download; dl; dl = dl->next)
@@ -242,9 +250,9 @@ static void end_turns(struct engine *e, const struct asking *list, size_t count,
         }
 }
 
-/* --------------------------------------------------------------------- turns */
+/* ------------------------------------------------------------------ turns */
 
-/* Else it was served, or asks for something else now, and has its turn in the next round. */
+/* Otherwise the ask was served, or is another one now, and has its turn in the next round. */
 static bool is_as_listed(const struct asking *a)
 {
     const struct download *dl = a->download;
@@ -252,14 +260,16 @@ static bool is_as_listed(const struct asking *a)
            dl->brief[a->slot] == a->turn.brief;
 }
 
+/* The list is made once. Serving one ask may add others: then the round ends, and another is
+ * posted. */
 void downloads_retry_asks(struct engine *e)
 {
     size_t count;
     int64_t now_ms = clock_monotonic_ms();
     struct asking *list = list_asking(e, &count);
     end_turns(e, list, count, now_ms);
-    bool waits = false;             /* somebody whom others have to let pass */
-    uint64_t asks = e->files->asks; /* who has come since may be before those that are left */
+    bool waits = false;             /* an ask waits that others must let pass */
+    uint64_t asks = e->files->asks; /* an ask that came since may go before those that are left */
     for (size_t i = 0; i < count && e->files->asks == asks; i++) {
         struct asking *a = &list[i];
         bool may = !waits || (a->turn.rank != FLIGHT_RANK_AHEAD && !a->turn.unread);

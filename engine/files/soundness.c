@@ -21,6 +21,7 @@ static void refuse(struct soundness *s, const char *why, const char *is)
     (void)snprintf(s->why, sizeof(s->why), "%s%s", why, is);
 }
 
+/* METADATA of another version is served: the client judges that itself. */
 int soundness_of_metadata(const char *text, size_t len, const char *path, struct soundness *ret)
 {
     const char *file = str_last_segment(path);
@@ -59,6 +60,7 @@ static int read_metadata(const struct archive_source *source, const char *path,
     return r ? r : soundness_of_metadata(text, len, path, ret);
 }
 
+/* Only kinds of files that index/archive.h knows can be judged. */
 int soundness_of(const struct archive_source *source, const char *path, struct soundness *ret)
 {
     const char *file = str_last_segment(path);
@@ -79,7 +81,7 @@ int soundness_of(const struct archive_source *source, const char *path, struct s
     return 0;
 }
 
-/* ------------------------------------------------------------------ of a partial */
+/* --------------------------------------------------------------- partials */
 
 struct question {
     struct job job;
@@ -100,6 +102,8 @@ static int read_partial(void *userdata, int64_t from, void *to, size_t len)
     return file_read_at(q->partial->fd, to, len, from);
 }
 
+/* Bytes that a check found damaged before are refused again, however sound their structure looks.
+ */
 static void answered_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
@@ -113,7 +117,7 @@ static void answered_run(struct job *job)
     free(q);
 }
 
-/* On the compute lane: the bytes have been read there a moment ago, to be hashed. */
+/* On the compute lane, where the bytes were read a moment ago to be hashed. */
 static void answer_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);

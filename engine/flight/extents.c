@@ -12,7 +12,7 @@ void extents_release(struct extents *set)
     *set = (struct extents){0};
 }
 
-/* The first extent that ends at or behind `at`. */
+/* The index of the first extent that ends at `at` or later; set->count when there is none. */
 static size_t find(const struct extents *set, int64_t at)
 {
     size_t low = 0, high = set->count;
@@ -26,6 +26,7 @@ static size_t find(const struct extents *set, int64_t at)
     return low;
 }
 
+/* Doubles the room, so that many small additions cost little. */
 static int make_room(struct extents *set)
 {
     if (set->count < set->room)
@@ -45,7 +46,7 @@ int extents_add(struct extents *set, int64_t from, int64_t to)
         return 0;
     size_t first = find(set, from), last = first;
     while (last < set->count && set->list[last].from <= to)
-        last++; /* [first, last) touch the new range and melt into it */
+        last++; /* [first, last) touch the new range and merge with it */
     if (first == last) {
         int r = make_room(set);
         if (r)

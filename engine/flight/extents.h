@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A set of byte ranges: which bytes of a file are there. Sorted, disjoint, merged where they touch.
- * Ranges are half open, [from, to). Pure; the owner locks.
+ * A set of byte ranges: which bytes of a file are present. The ranges are sorted and disjoint;
+ * ranges that touch are merged. Ranges are half open, [from, to). The set is pure: the owner locks.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,19 +17,18 @@ struct extents {
     size_t count, room;
 };
 
-void extents_release(struct extents *set); /* leaves it empty and usable */
+void extents_release(struct extents *set); /* leaves the set empty and usable */
 
-/* Adds a range; ERROR_NO_MEMORY leaves the set as it was. Empty ranges are fine. */
+/* Adds a range. ERROR_NO_MEMORY leaves the set as it was. An empty range is legal. */
 int extents_add(struct extents *set, int64_t from, int64_t to);
 
-/* Where the run of present bytes that begins at `at` ends; `at` itself when that byte is missing.
- */
+/* The end of the run of present bytes that contains `at`; `at` itself when that byte is missing. */
 int64_t extents_end(const struct extents *set, int64_t at);
 
-/* The first missing run within [from, to); false when nothing is missing there. */
+/* The first missing run within [from, to). False when nothing is missing there. */
 bool extents_missing(const struct extents *set, int64_t from, int64_t to, struct extent *ret);
 
-/* Makes a run that is present longer: to multiples of `unit`, as far as its neighbours are there.
+/* Widens a run of present bytes to multiples of `unit`, as far as the bytes beside it are present.
  */
 void extents_widen(const struct extents *set, int64_t unit, struct extent *run);
 

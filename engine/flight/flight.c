@@ -10,20 +10,26 @@
 #include "engine/flight/flight_state.h"
 
 /*
- * Life of a flight:
+ * The life of a flight; flight_plan, which is called after almost every event, moves it on.
  *
- *     FILLING   --last byte present, hashed, judged good-->  COMMITTING  --committed-->  ENDED
- *        |  ^
- *        |  +-- judged bad: FLIGHT_CUT, begins anew, from another mirror or from one alone
- *        |  +-- reader comes --+
- *        +-- nobody reads, much is missing, or no mirror left --> PARKED (in ENDED when it holds
- * nothing)
+ *   FILLING     --last byte present, hashed, judged good-->    COMMITTING
+ *               --judged bad: FLIGHT_CUT-->                    FILLING, a new attempt
+ *               --no reader and much missing, or no mirror-->  PARKED; with no bytes: ENDED
+ *   PARKED      --a reader comes, or the last byte-->          FILLING
+ *               --no reader for an hour-->                     ENDED
+ *   COMMITTING  --flight_on_committed-->                       ENDED
+ *   any phase   --flight_on_stop-->                            ENDED
+ *   FILLING, PARKED  --flight_on_disk_error-->                 ENDED
  *
- * and of a slot: IDLE -> ASKED (for a mirror) -> RUNNING -> IDLE. flight_plan alone takes a slot
- * out of IDLE.
+ * A slot lives IDLE -> ASKED (for a mirror) -> RUNNING -> IDLE. flight_plan alone takes a slot out
+ * of IDLE; an answer, an end, FLIGHT_STOP and FLIGHT_DROP bring it back. FLIGHT_CUT, FLIGHT_FAIL
+ * and parking end an attempt: the next one forgets which mirrors failed. Everything runs on the
+ * flight thread; nothing here blocks.
  */
-/* ------------------------------------------------------------ commands */
 
+/* --------------------------------------------------------------- commands */
+
+/* Appends a command to the queue. Its `size` is the flight's, because most commands tell it. */
 struct flight_command *flight_emit(struct flight *f, enum flight_command_type type)
 {
     assert(f->queue_count < QUEUE_MOST);
@@ -42,10 +48,10 @@ bool flight_next(struct flight *f, struct flight_command *ret)
     return true;
 }
 
-/* ---------------------------------------------------- birth and death */
+/* ------------------------------------------------------- creation and end */
 
-/* Takes up what an earlier run left. Its length is no promise, for a mirror said it once, and it
- * may have lied: where all have another file now, that one is fetched. */
+/* Takes up what an earlier download left. A mirror told its length once, and may have lied. So the
+ * length is no promise: where all mirrors have another file now, that file is fetched. */
 static int resume(struct flight *f, const struct flight_options *options)
 {
     for (size_t i = 0; i < options->present_count; i++) {
@@ -75,7 +81,8 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     f->blamed = options->blamed;
     f->refused = options->refused;
     f->size = options->size;
-    f->first_size = options->is_vouched ? -1 : options->size; /* the claim tells who is right */
+    /* the claim tells which length is right */
+    f->first_size = options->is_vouched ? -1 : options->size;
     f->has_length = options->size >= 0;
     f->known = options->is_known;
     f->idle_since_ms = -1;
@@ -107,14 +114,16 @@ void flight_free(struct flight *f)
     free(f);
 }
 
+/* After this no event changes anything. keep: a later flight can resume what is on disk. */
 static void end(struct flight *f, bool keep)
 {
     f->phase = ENDED;
     flight_emit(f, FLIGHT_END)->keep = keep;
 }
 
-/* ------------------------------------------------------ what survives */
+/* ------------------------------------------------------------------- sync */
 
+/* Whether bytes came since the last sync, and their map could be saved. */
 static bool has_news(const struct flight *f)
 {
     return f->unsynced && f->size >= 0 && (f->phase == FILLING || f->phase == PARKED);
@@ -128,7 +137,7 @@ static void sync_now(struct flight *f)
     (void)flight_emit(f, FLIGHT_SYNC);
 }
 
-/* One at a time: a slow disk is not asked again before it has answered. */
+/* One sync at a time: a slow disk gets no second one before it has answered the first. */
 static void sync_when_due(struct flight *f)
 {
     if (has_news(f) && !f->syncing && (f->phase == PARKED || f->now_ms - f->synced_ms >= SYNC_MS))
@@ -140,13 +149,14 @@ void flight_on_synced(struct flight *f)
     f->syncing = false;
 }
 
-/* ------------------------------------------------------------- helpers */
+/* -------------------------------------------------- attempts and failures */
 
 bool flight_is_whole(const struct flight *f)
 {
     return f->size >= 0 && f->prefix >= f->size;
 }
 
+/* Bytes of an accepted transfer may still be on the way to the disk: `late` remembers it. */
 void flight_stop_slot(struct flight *f, struct slot *s)
 {
     if (s->state == SLOT_RUNNING) {
@@ -162,6 +172,7 @@ static void stop_all(struct flight *f)
         flight_stop_slot(f, &f->slot[i]);
 }
 
+/* A round ends when every mirror was tried once; something must have come for another one. */
 void flight_begin_round(struct flight *f, struct slot *s)
 {
     s->tried = 0;
@@ -169,6 +180,7 @@ void flight_begin_round(struct flight *f, struct slot *s)
     s->round_present = extents_total(&f->present);
 }
 
+/* Forgets what mirrors failed, and what they said of the size, so that each may be asked again. */
 static void begin_attempt(struct flight *f)
 {
     f->dead = f->spent = f->unproven = f->others = f->shy = f->left = f->trickled = 0;
@@ -183,6 +195,7 @@ static void begin_attempt(struct flight *f)
     }
 }
 
+/* Counts a failure by kind, and adds its text once, for the client and the log. */
 void flight_note_failure(struct flight *f, int error, const char *detail)
 {
     if (error == ERROR_GONE)
@@ -206,9 +219,12 @@ int flight_failure(const struct flight *f)
         return ERROR_TIMEOUT;
     if (f->gone)
         return ERROR_GONE;
-    return f->looped ? ERROR_LOOP : ERROR_UPSTREAM_BROKEN; /* who asks us knows nothing more */
+    /* a mirror that fetches from us knows nothing more */
+    return f->looped ? ERROR_LOOP : ERROR_UPSTREAM_BROKEN;
 }
 
+/* Bytes of transfers with numbers up to last_forgotten are ignored from now on: the partial file is
+ * new. */
 static void forget_bytes(struct flight *f)
 {
     extents_release(&f->present);
@@ -220,13 +236,15 @@ static void forget_bytes(struct flight *f)
     f->last_forgotten = f->last_transfer;
 }
 
+/* The flight rests. When there is nothing to resume, or nothing that may be resumed, it ends
+ * instead. */
 static void park(struct flight *f)
 {
     stop_all(f);
     begin_attempt(f);
     f->go_on = f->was_whole = f->reserved = false;
     bool any = f->present.count > 0;
-    if (!any || f->refused) { /* who comes next may ask again whom this flight would not */
+    if (!any || f->refused) { /* the next flight may ask mirrors that this one refused */
         if (any && has_news(f) && !f->syncing)
             sync_now(f);
         end(f, any && f->size >= 0 && !f->alone);
@@ -238,11 +256,11 @@ static void park(struct flight *f)
     (void)flight_emit(f, FLIGHT_PARK);
 }
 
-/* Nothing more can be done for those who wait. What is there stays for the next who asks. */
+/* Fails all readers. What is present stays for the next reader, when its length stands. */
 void flight_fail(struct flight *f, int error, const char *detail)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_FAIL);
-    /* Under a claim no mirror can confirm a length: only the right bytes tell it. */
+    /* Under a claim no mirror can confirm a length: only the right bytes can. */
     bool outvoted = __builtin_popcount(f->contradicting) > __builtin_popcount(f->confirming);
     bool doubted = f->contradicted && (f->vouched || !f->confirming || outvoted);
     c->error = error;
@@ -251,13 +269,17 @@ void flight_fail(struct flight *f, int error, const char *detail)
     str_copy(c->detail, sizeof(c->detail), detail);
     forget_readers(f);
     stop_all(f);
-    if (f->size < 0 || f->alone || f->others || doubted) /* nothing to resume under */
+    /* there is no length that a resume could rely on */
+    if (f->size < 0 || f->alone || f->others || doubted)
         forget_bytes(f);
     park(f);
 }
 
-/* --------------------------------------------------- release and hash */
+/* ------------------------------------------------------- release and hash */
 
+/* Raises the limit of whole-file readers. Without a length the last 64 KiB of what came may be the
+ * file's last. With a reader ahead of the front the limit can rise at once: it reads only what is
+ * there. */
 void flight_release(struct flight *f)
 {
     int64_t limit = f->prefix - FLIGHT_HOLD_BACK;
@@ -273,7 +295,8 @@ void flight_release(struct flight *f)
     flight_emit(f, FLIGHT_RELEASE)->to = limit;
 }
 
-/* Without a digest a length of old is right only when the body that told none ends there. */
+/* Whether a body without a length still runs. Without a digest, an old length is right only when
+ * that body ends there. */
 static bool awaits_end(const struct flight *f)
 {
     bool any = false;
@@ -284,6 +307,7 @@ static bool awaits_end(const struct flight *f)
     return any && !f->vouched && flight_is_whole(f);
 }
 
+/* One job at a time, so that the bytes are hashed in order. */
 void flight_hash_more(struct flight *f)
 {
     if (f->hashing || f->computed[0] || awaits_end(f))
@@ -297,14 +321,16 @@ void flight_hash_more(struct flight *f)
     f->hashing = true;
 }
 
-/* Whether nobody can say yet whose bytes made the digest wrong. */
+/* Whether several mirrors are suspects, so that nobody can say whose bytes made the digest wrong.
+ * The disk is the suspect when bytes of an earlier download are present. */
 static bool is_mixed(const struct flight *f)
 {
     unsigned suspects = flight_suspects(f);
     return !f->resumed && (suspects & (suspects - 1));
 }
 
-/* Forget the bytes and begin anew; readers are cut before anybody is told anything else. */
+/* Forgets the bytes and begins a new attempt. Readers are cut before any other command, because
+ * they must not read bytes of the next version. */
 void flight_start_over(struct flight *f, int error)
 {
     struct flight_command *c = flight_emit(f, FLIGHT_CUT);
@@ -316,7 +342,7 @@ void flight_start_over(struct flight *f, int error)
     f->size = f->first_size;
     f->has_length = f->size >= 0;
     f->go_on = f->was_whole;
-    bool contradicted = f->contradicted; /* the length of before stays, and so does this */
+    bool contradicted = f->contradicted; /* first_size stays, and so does what contradicts it */
     begin_attempt(f);
     f->contradicted = contradicted;
 }
@@ -331,13 +357,13 @@ unsigned flight_barred(const struct flight *f)
     return f->blamed | f->refused;
 }
 
-/* Mirrors that may have spoilt the digest: by their bytes, or by the length they told. */
+/* Mirrors that may have caused a wrong digest, by their bytes or by the length they told. */
 unsigned flight_suspects(const struct flight *f)
 {
     return f->senders | f->sized_by;
 }
 
-/* No other mirror could do better: readers fail, and nothing is kept. */
+/* The disk failed, so no other mirror could do better: readers fail, and nothing is kept. */
 static void give_up(struct flight *f, int error)
 {
     stop_all(f);
@@ -348,6 +374,7 @@ static void give_up(struct flight *f, int error)
     end(f, false);
 }
 
+/* This flight asks the mirror no more; the owner remembers its copy for later flights. */
 static void refuse(struct flight *f, unsigned mirror, int error, const char *sha256,
                    const char *detail)
 {
@@ -359,13 +386,15 @@ static void refuse(struct flight *f, unsigned mirror, int error, const char *sha
     f->refused |= 1u << mirror;
 }
 
-/* The bytes are not the file's. Their sender, where it is known, is not asked for it again. */
+/* The bytes are not the file's. A mirror that sent all of them is not asked for it again. The disk
+ * and an old length are also suspects: then no mirror is refused. Of a mixture the sender of the
+ * wrong bytes is unknown: the next attempt asks one mirror alone. */
 static void reject(struct flight *f, enum flight_verdict verdict, const char *detail)
 {
     int error = verdict == FLIGHT_WRONG ? ERROR_DIGEST_MISMATCH : ERROR_UPSTREAM_BROKEN;
     unsigned senders = flight_suspects(f);
-    bool innocent = f->resumed || flight_has_old_size(f); /* disk and length are suspect, too */
-    bool mixed = is_mixed(f); /* nobody knows who. Next time from one alone, and then it shows */
+    bool innocent = f->resumed || flight_has_old_size(f);
+    bool mixed = is_mixed(f);
     char sha256[SHA256_HEX];
     memcpy(sha256, f->computed, sizeof(sha256));
     flight_start_over(f, error);
@@ -376,13 +405,13 @@ static void reject(struct flight *f, enum flight_verdict verdict, const char *de
     for (unsigned m = 0; m < f->mirrors; m++)
         if (senders & (1u << m))
             refuse(f, m, error, sha256, detail);
-    if (!senders) { /* nothing, as was promised before: nobody could do better */
+    if (!senders) { /* an empty file, as was promised before: no mirror could do better */
         f->contradicted = true;
         flight_fail(f, error, detail);
     }
 }
 
-/* Who reads a part leaves the file sparse; for who reads all of it the disk is to be there. */
+/* A range reader leaves the file sparse. A whole-file reader needs disk for the whole file. */
 static void reserve(struct flight *f)
 {
     if (f->reserved || !f->was_whole || !f->known || f->size <= 0 || f->phase != FILLING ||
@@ -400,7 +429,7 @@ void flight_tell_size(struct flight *f)
     reserve(f);
 }
 
-/* All is there and hashed: whether it is right is the owner's to say. */
+/* All bytes are present and hashed. The owner says whether they are right. */
 static void conclude(struct flight *f)
 {
     f->judging = true;
@@ -409,15 +438,18 @@ static void conclude(struct flight *f)
     str_copy(c->sha256, sizeof(c->sha256), f->computed);
 }
 
+/* The bytes are right: readers get the last ones now. The file is kept when a claim or a length
+ * vouches for its end. Transfers that have brought everything end by themselves, so that
+ * connections live on. */
 static void accept(struct flight *f, bool agreed)
 {
     f->verified = true;
     flight_tell_size(f);
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
         if (f->slot[i].at < (f->slot[i].to >= 0 ? f->slot[i].to : f->size))
-            flight_stop_slot(f, &f->slot[i]); /* others end by themselves: connections live on */
+            flight_stop_slot(f, &f->slot[i]);
     flight_release(f);
-    if (!agreed && !f->has_length) { /* no length vouches for it either: served, not kept */
+    if (!agreed && !f->has_length) {
         end(f, false);
         return;
     }
@@ -468,7 +500,8 @@ void flight_on_vouched(struct flight *f)
 {
     if (f->phase == ENDED || f->phase == COMMITTING)
         return;
-    f->blamed |= f->refused; /* who was wrong by the old word may be right: after all others */
+    /* what contradicted the old claim may agree with the new one: asked after all others */
+    f->blamed |= f->refused;
     f->refused = 0;
     if (!f->vouched)
         f->first_size = -1;
@@ -478,19 +511,20 @@ void flight_on_vouched(struct flight *f)
 
 void flight_on_committed(struct flight *f, int error)
 {
-    (void)error; /* what could not be kept was served all the same */
+    (void)error; /* a file that could not be kept was served all the same */
     if (f->phase == COMMITTING)
         end(f, false);
 }
 
 void flight_on_disk_error(struct flight *f, int error)
 {
-    if (f->phase != ENDED && f->phase != COMMITTING) /* the commit tells how it went itself */
+    if (f->phase != ENDED && f->phase != COMMITTING) /* the commit reports its own error */
         give_up(f, error);
 }
 
-/* ------------------------------------------------------------- readers */
+/* ---------------------------------------------------------------- readers */
 
+/* Without memory for the reader it is not counted, but the flight goes on for it. */
 void flight_on_reader(struct flight *f, uint64_t id, enum flight_use use, int64_t from, int64_t to)
 {
     if (f->phase == ENDED)
@@ -520,8 +554,9 @@ void flight_on_reader_left(struct flight *f, uint64_t id)
         }
 }
 
-/* ---------------------------------------------------------------- time */
+/* ------------------------------------------------------------------- time */
 
+/* Whether an unread file is completed: a client wanted the whole, and little of it is missing. */
 static bool worth_finishing(const struct flight *f)
 {
     int64_t missing = f->size - extents_total(&f->present);
@@ -529,8 +564,8 @@ static bool worth_finishing(const struct flight *f)
            (missing < f->size / 4 || missing < FINISH_MISSING_BYTES);
 }
 
-/* Nobody ticked for long, because the machine slept or there was nothing to do: what no transfer
- * could do meanwhile is not held against any. */
+/* Nobody called tick for long, because the machine slept or there was nothing to do. The transfers
+ * are not charged for that time. */
 static void forgive_pause(struct flight *f, int64_t now_ms)
 {
     int64_t pause_ms = now_ms - f->now_ms - TICK_MOST_MS;
@@ -553,7 +588,7 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
     flight_leave_trickle(f, passed_ms < TICK_MOST_MS ? passed_ms : TICK_MOST_MS);
     flight_hedge(f);
     sync_when_due(f);
-    if (f->phase == PARKED && f->idle_since_ms < 0) /* born so */
+    if (f->phase == PARKED && f->idle_since_ms < 0) /* the flight began parked */
         f->idle_since_ms = now_ms;
     if (f->phase == PARKED && now_ms - f->idle_since_ms > FORGET_MS)
         end(f, true);
@@ -571,6 +606,7 @@ void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
         park(f);
 }
 
+/* Bytes of several mirrors are not kept when the flight was to fetch from one alone. */
 void flight_on_stop(struct flight *f)
 {
     if (f->phase == ENDED)

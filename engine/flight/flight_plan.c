@@ -5,36 +5,38 @@
 #include "engine/flight/flight_state.h"
 
 /*
- * What is asked next. Slot FRONT has the duty of the go-on: the first missing bytes, the questions
- * for size, and the judgement that no mirror is left. All other slots are helpers and take, in this
- * order,
+ * What is asked next. The slot FRONT has three duties: the first missing bytes, the question for
+ * the size, and the decision that no mirror is left. All other slots are helpers. A helper takes,
+ * in this order:
  *
- *  - WAITING: the first byte that a reader misses when nothing brings it: of a range, or of a
- * reader that began far ahead of the front;
- *  - AHEAD: segments of the next WINDOW_BYTES behind each front, of a file that somebody reads
- *    whole. A failure there costs nothing but the try: the front comes by.
+ *  - WAITING: the first byte that a reader misses and that no transfer brings: of a range, or of a
+ *    whole-file reader that began far ahead of the front.
+ *  - AHEAD: segments of the next WINDOW_BYTES after each front, of a file that is read whole.
+ *    A failure there costs only the try, because the front fetches those bytes later.
  *
- * A segment is about a second of its mirror's rate, at least 4 MiB, so that the round trip before
- * it weighs little, at most 16 MiB, so that the front never stands long before one that stalls;
- * towards the end of the file they shrink, so that the last ones end together. The first transfer,
- * of a file whose size nobody knows yet, is asked for SEGMENT_MOST_BYTES, so that it need not be
- * cut where others go on. A mirror that knows no ranges sends all, and is stopped where it meets
- * what others brought.
+ * A segment is what its mirror brings in about a second. It has at least 4 MiB, so that the round
+ * trip before it weighs little. It has at most 16 MiB, so that the front never waits long at a
+ * segment that stalls. Segments shrink towards the end of the file, so that the last ones end
+ * together. While the size is unknown, the first transfer asks for SEGMENT_MOST_BYTES, so that it
+ * need not be cut where others continue. A mirror without ranges sends the whole file, and is
+ * stopped where it meets what others brought.
  */
 
+/* While the size is unknown every missing run is open-ended. */
 static int64_t end_of(const struct flight *f)
 {
     return f->size >= 0 ? f->size : INT64_MAX;
 }
 
-/* ------------------------------------------------------- what is under way */
+/* --------------------------------------------------------- runs under way */
 
+/* A long run may be shortened later: see flight_narrow and limit_others. */
 static bool is_long(const struct flight *f, const struct slot *s)
 {
     return (s->to >= 0 ? s->to : end_of(f)) - s->from > SEGMENT_MOST_BYTES;
 }
 
-/* What a mirror brings in about a second. */
+/* The bytes that a mirror brings in about a second, within the limits of a segment. */
 static int64_t second_of(const struct flight *f, unsigned mirror)
 {
     int64_t rate = f->rate[mirror];
@@ -45,7 +47,8 @@ static int64_t second_of(const struct flight *f, unsigned mirror)
     return rate < SEGMENT_LEAST_BYTES ? SEGMENT_LEAST_BYTES : rate;
 }
 
-/* How far a slot's run may be relied on: of a long one the far end is anybody's. */
+/* The end of the range that this slot will surely deliver; another slot may take the tail of a long
+ * range. */
 static int64_t reach(const struct flight *f, const struct slot *s, enum flight_rank rank)
 {
     int64_t end = s->to >= 0 ? s->to : end_of(f);
@@ -53,7 +56,7 @@ static int64_t reach(const struct flight *f, const struct slot *s, enum flight_r
     return is_long(f, s) && s->at + lead < end ? s->at + lead : end;
 }
 
-/* Whether `s` need not care for what `other` has to do. */
+/* Whether `other` has precedence, so that `s` leaves to it what it is going to bring. */
 static bool gives_way(const struct flight *f, const struct slot *s, const struct slot *other)
 {
     if (other == s || other->head || other->state == SLOT_IDLE)
@@ -62,7 +65,7 @@ static bool gives_way(const struct flight *f, const struct slot *s, const struct
            (s != &f->slot[FRONT] && other->rank <= s->rank) || other->rank < s->rank;
 }
 
-/* The first run in [from, to) that is neither there nor under way in another slot. */
+/* The first run in [from, to) that is neither present nor on its way in another slot. */
 static bool uncovered(const struct flight *f, const struct slot *s, int64_t from, int64_t to,
                       struct extent *ret)
 {
@@ -85,7 +88,7 @@ static bool uncovered(const struct flight *f, const struct slot *s, int64_t from
     return false;
 }
 
-/* -------------------------------------------------------------- who is asked */
+/* -------------------------------------------------- the choice of mirrors */
 
 /* Mirrors that have as many transfers of this file as they may. */
 static unsigned full_mirrors(const struct flight *f)
@@ -99,7 +102,8 @@ static unsigned full_mirrors(const struct flight *f)
     return set;
 }
 
-/* The front would come by before they have brought their segment. */
+/* Mirrors that are much slower than the best one. The front would arrive before they had brought
+ * their segment. */
 static unsigned laggards(const struct flight *f)
 {
     unsigned set = 0;
@@ -113,7 +117,9 @@ static unsigned laggards(const struct flight *f)
     return set;
 }
 
-/* Mirrors that may not be asked for this run, whatever else is under way. */
+/* Mirrors that may not be asked for this run, whatever else is under way. A hedge asks none that
+ * would not do better than its rival. A range is asked of no mirror that ignores ranges. When one
+ * mirror must bring everything, only that mirror is fit. */
 static unsigned unfit(const struct flight *f, const struct slot *s)
 {
     unsigned set = flight_barred(f) | f->dead |
@@ -136,20 +142,21 @@ unsigned flight_excluded(const struct flight *f, const struct slot *s)
     return unfit(f, s) | (s->head ? 0 : full_mirrors(f));
 }
 
+/* Whether some mirror is fit, but each fit one has all the transfers it may have. */
 static bool nobody_is_free(const struct flight *f, const struct slot *s)
 {
     unsigned all = (1u << f->mirrors) - 1;
     return unfit(f, s) != all && flight_excluded(f, s) == all;
 }
 
-/* The first byte that a reader misses; false: none, or it does not say by reading which. */
+/* The first byte that a reader misses. False when it misses none, or wants only the size. */
 static bool misses(const struct flight *f, const struct reader *r, struct extent *ret)
 {
     int64_t to = r->use == FLIGHT_RANGE && r->to < end_of(f) ? r->to : end_of(f);
     return r->use != FLIGHT_HEAD && extents_missing(&f->present, r->from, to, ret);
 }
 
-/* Whether somebody stands where this transfer is. */
+/* Whether a reader waits for a byte in this slot's run. */
 static bool is_waited_for(const struct flight *f, const struct slot *s)
 {
     struct extent run;
@@ -165,7 +172,8 @@ bool flight_may_yield(const struct flight *f, const struct slot *s)
     return s->state == SLOT_RUNNING && s->rank == FLIGHT_RANK_AHEAD && !is_waited_for(f, s);
 }
 
-/* A reader waits, and all connections are busy: the furthest segment gives its own. */
+/* A reader waits, and all connections are busy: the segment that is furthest ahead gives its own
+ * up. */
 static bool yield_furthest(struct flight *f, const struct slot *for_whom)
 {
     struct slot *furthest = NULL;
@@ -180,7 +188,8 @@ static bool yield_furthest(struct flight *f, const struct slot *for_whom)
     return furthest;
 }
 
-/* A newcomer's first bytes, a small file, the end of one: over in a moment. */
+/* Whether the transfer will be over in a moment: the first bytes of a file, a small file, or the
+ * end of one. */
 static bool is_brief(const struct flight *f, const struct slot *s)
 {
     bool any = f->present.count;
@@ -191,6 +200,7 @@ static bool is_brief(const struct flight *f, const struct slot *s)
            (s->head || !any || (end >= 0 && end - s->from <= SMALL_BYTES));
 }
 
+/* An ask names the mirrors that it excludes; when they change, a new ask replaces it. */
 static void emit_ask(struct flight *f, struct slot *s)
 {
     s->excluded = flight_excluded(f, s);
@@ -201,7 +211,8 @@ static void emit_ask(struct flight *f, struct slot *s)
     c->brief = is_brief(f, s);
 }
 
-/* false: every mirror that could do it has its share; the plan comes back when one has ended. */
+/* Begins an ask. False: each mirror that could do it has its share. The plan comes back when a
+ * transfer has ended. */
 static bool ask(struct flight *f, struct slot *s, bool head, int64_t from, int64_t to)
 {
     s->head = head;
@@ -217,19 +228,22 @@ static bool ask(struct flight *f, struct slot *s, bool head, int64_t from, int64
     return true;
 }
 
-/* -------------------------------------------------------------- what is asked */
+/* ----------------------------------------------------- the choice of runs */
 
-/* Ranges are left to the front where one mirror must do all, or no range can be asked. */
+/* Whether helpers must leave ranges to the front: one mirror must bring everything, or no range can
+ * be asked. */
 static bool is_front_alone(const struct flight *f)
 {
     return f->no_wanted || f->alone || (f->known && f->size < 0);
 }
 
+/* A small file comes in one transfer also when a reader wants a part. */
 static bool is_small(const struct flight *f)
 {
     return f->size >= 0 && f->size <= SMALL_BYTES;
 }
 
+/* Whether the front has work: a whole-file reader, or a range that only the front can bring. */
 static bool is_read_whole(const struct flight *f)
 {
     struct extent run;
@@ -240,25 +254,28 @@ static bool is_read_whole(const struct flight *f)
     return false;
 }
 
-/* Whether it would be found out that mirrors have different files. */
+/* Whether a mixture of two mirrors' different files would be found out. */
 bool flight_is_provable(const struct flight *f)
 {
     return f->vouched || f->has_strong;
 }
 
+/* Whether more than one transfer with ranges is possible at once. */
 static bool has_several(const struct flight *f)
 {
     unsigned usable = ~(flight_barred(f) | f->dead) & ((1u << f->mirrors) - 1);
     return (usable & ~f->no_ranges) && (f->connections > 1 || (usable & (usable - 1)));
 }
 
+/* Segments need a known size, several transfers, and a digest or validator that finds a mixture
+ * out. */
 static bool is_segmented(const struct flight *f)
 {
     return f->known && f->size >= SEGMENTED_BYTES && has_several(f) && flight_is_provable(f) &&
            !is_front_alone(f);
 }
 
-/* Whether its answer will say what later ones can be held to. */
+/* Whether this is the first answer, which later ones are held to. */
 static bool is_first(const struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
@@ -267,7 +284,7 @@ static bool is_first(const struct flight *f)
     return !f->present.count || f->resumed;
 }
 
-/* Whether the slot's run is asked for a segment's length only. */
+/* Whether the slot asks only for the length of a segment. */
 static bool is_bounded(const struct flight *f, const struct slot *s, unsigned mirror)
 {
     bool ranged = s->rank == FLIGHT_RANK_WAITING && s != &f->slot[FRONT] && !s->of_whole;
@@ -277,6 +294,7 @@ static bool is_bounded(const struct flight *f, const struct slot *s, unsigned mi
            !((f->no_ranges | f->unsized) & (1u << mirror));
 }
 
+/* Towards the end the rest is shared among all slots, so that they end together. */
 static int64_t segment_bytes(const struct flight *f, unsigned mirror)
 {
     if (f->size < 0)
@@ -288,7 +306,7 @@ static int64_t segment_bytes(const struct flight *f, unsigned mirror)
     return bytes < SEGMENT_LEAST_BYTES ? SEGMENT_LEAST_BYTES : bytes;
 }
 
-/* The front's run begins with the first missing byte, or a helper is there already. */
+/* The front's run begins with the first missing byte. False: a helper is at that byte already. */
 static bool front_run(const struct flight *f, struct extent *ret)
 {
     struct extent first;
@@ -296,7 +314,8 @@ static bool front_run(const struct flight *f, struct extent *ret)
            uncovered(f, &f->slot[FRONT], first.from, end_of(f), ret) && ret->from == first.from;
 }
 
-/* The next run of the front: from the prefix to what is there or under way. */
+/* The next run of the front: from the prefix to the first byte that is present or on its way. When
+ * nobody reads the whole file, the front asks only for the size. */
 static void plan_front(struct flight *f)
 {
     struct slot *s = &f->slot[FRONT];
@@ -322,7 +341,7 @@ static struct slot *idle_helper(struct flight *f)
     return NULL;
 }
 
-/* What readers miss where nobody is at work. */
+/* Gives helpers the bytes that readers miss and that no transfer brings. */
 static void plan_waiting(struct flight *f)
 {
     struct extent first, run;
@@ -339,7 +358,7 @@ static void plan_waiting(struct flight *f)
     }
 }
 
-/* One segment behind the front at `base`. */
+/* Plans one segment after the front that is at `base`. False: none is free, or none is needed. */
 static bool plan_segment(struct flight *f, int64_t base)
 {
     struct slot *s = idle_helper(f);
@@ -350,7 +369,7 @@ static bool plan_segment(struct flight *f, int64_t base)
     s->rank = FLIGHT_RANK_AHEAD;
     for (int64_t at = base; uncovered(f, s, at, window, &run); at = run.to) {
         if (run.to - run.from < SKIP_BYTES)
-            continue; /* a front passes over it */
+            continue; /* a front passes over such a short hole */
         s->from = run.from;
         s->to = run.to;
         return unfit(f, s) != (1u << f->mirrors) - 1 && ask(f, s, false, run.from, run.to);
@@ -358,12 +377,13 @@ static bool plan_segment(struct flight *f, int64_t base)
     return false;
 }
 
+/* Only one segment waits for a mirror at a time: its answer calls flight_plan again. */
 static void plan_ahead(struct flight *f)
 {
     struct extent run;
     for (unsigned i = FRONT + 1; i < FLIGHT_SLOTS; i++)
         if (f->slot[i].state == SLOT_ASKED && f->slot[i].rank == FLIGHT_RANK_AHEAD)
-            return; /* one at a time: the answer brings us back */
+            return;
     if (!is_segmented(f) || !(f->go_on || is_read_whole(f)) || plan_segment(f, f->prefix))
         return;
     for (const struct reader *r = f->readers; r; r = r->next)
@@ -372,8 +392,9 @@ static void plan_ahead(struct flight *f)
             return;
 }
 
-/* --------------------------------------------------------------- how fast it comes */
+/* ------------------------------------------------------------------- pace */
 
+/* At the end of each window: what the slot brought in it is its pace, and a new window begins. */
 static void measure(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -395,8 +416,8 @@ bool flight_is_stalled(const struct flight *f, const struct slot *s)
     return s->state == SLOT_RUNNING && s->accepted && f->now_ms - s->heard_ms >= PACE_MS;
 }
 
-/* What a mirror is known to bring a second: in this file now, or when it was left, or in others.
- * -1: nothing is known. */
+/* What a mirror is known to bring a second: in this file now, or when it was left, or in other
+ * files. -1: nothing is known. */
 static int64_t known_pace(const struct flight *f, unsigned mirror)
 {
     int64_t best = -1;
@@ -413,8 +434,8 @@ static int64_t known_pace(const struct flight *f, unsigned mirror)
     return f->rate[mirror] > 0 ? f->rate[mirror] : -1;
 }
 
-/* Mirrors that would bring the rest of this run much faster: where next to nothing comes, those of
- * whom nothing is known, too. When all are slow there are none. */
+/* Mirrors that would bring the rest of this run much faster. Where next to nothing comes, mirrors
+ * of unknown pace also count. When all mirrors are slow there are none. */
 static unsigned faster(const struct flight *f, const struct slot *s)
 {
     bool stalled = flight_is_stalled(f, s);
@@ -430,7 +451,7 @@ static unsigned faster(const struct flight *f, const struct slot *s)
     return set;
 }
 
-/* ------------------------------------------------------------- what was asked */
+/* ------------------------------------------------------------------- asks */
 
 /* Whether what a hedge was asked for is still missing. */
 static bool is_hedging(const struct flight *f, const struct slot *h)
@@ -441,14 +462,14 @@ static bool is_hedging(const struct flight *f, const struct slot *h)
     return false;
 }
 
-/* Whether an ask is still good for anything. */
+/* Whether an ask is still useful: what it is for may have come, or its readers may have left. */
 static bool is_needed(const struct flight *f, const struct slot *s)
 {
     struct extent run;
     if (s->rival)
         return is_hedging(f, s);
     if (s->head)
-        return !f->known; /* a hedge has told */
+        return !f->known; /* a hedge has told the size */
     if (s->full)
         return true;
     int64_t end = s->to >= 0 ? s->to : end_of(f);
@@ -459,6 +480,7 @@ static bool is_needed(const struct flight *f, const struct slot *s)
     return s->rank == FLIGHT_RANK_AHEAD ? f->go_on || is_read_whole(f) : is_waited_for(f, s);
 }
 
+/* Asks that nobody needs are dropped. Asks whose choice of mirrors has changed are repeated. */
 static void renew_asks(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -474,6 +496,7 @@ static void renew_asks(struct flight *f)
     }
 }
 
+/* The file is whole: what was asked for came another way. */
 static void drop_asks(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -484,8 +507,8 @@ static void drop_asks(struct flight *f)
     }
 }
 
-/* Bytes that came while the slot waited for a mirror, or will without it, are not asked for; false:
- * no others are missing. */
+/* Takes bytes out of the slot's run that came while it waited, or that another slot will bring.
+ * False: no other bytes are missing. */
 bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
 {
     struct extent run;
@@ -494,7 +517,7 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
         return false;
     if (s->head || s->full)
         return true;
-    if (s->rival) { /* the same, but for what has come since */
+    if (s->rival) { /* the rival's run, without what has come since */
         bool missing = extents_missing(&f->present, s->from, end, &run);
         s->from = s->at = missing ? run.from : s->from;
         s->to = missing && run.to < end ? run.to : s->to;
@@ -513,7 +536,7 @@ bool flight_narrow(const struct flight *f, struct slot *s, unsigned mirror)
     return true;
 }
 
-/* Whether somebody is asked already beside a transfer that stands at the same byte. */
+/* Whether another mirror was asked already beside a transfer that stands at the same byte. */
 static bool is_hedged(const struct flight *f, const struct slot *s, int64_t at)
 {
     bool any = false;
@@ -525,8 +548,8 @@ static bool is_hedged(const struct flight *f, const struct slot *s, int64_t at)
     return any;
 }
 
-/* A slow transfer's run is asked of another as well, and goes on until that one answers: who does
- * first has it. */
+/* Asks another mirror for the run of a slow transfer, which goes on meanwhile. The first answer
+ * wins: see win in flight_traffic.c. */
 static void hedge(struct flight *f, const struct slot *s, unsigned beside)
 {
     struct slot *h = idle_helper(f);
@@ -549,7 +572,7 @@ static void hedge(struct flight *f, const struct slot *s, unsigned beside)
     emit_ask(f, h);
 }
 
-/* Mirrors that need not be asked beside this transfer: all, when it does well enough. */
+/* Mirrors that need not be asked beside this transfer: all of them, when it does well enough. */
 static unsigned not_better(const struct flight *f, const struct slot *s)
 {
     if (s->accepted)
@@ -570,6 +593,8 @@ void flight_hedge(struct flight *f)
     }
 }
 
+/* The one place that gives slots work. Releasing and hashing come first: they may end the flight.
+ */
 void flight_plan(struct flight *f)
 {
     if (f->phase != FILLING)
@@ -579,7 +604,7 @@ void flight_plan(struct flight *f)
     if (f->phase != FILLING)
         return;
     if (flight_is_whole(f)) {
-        drop_asks(f); /* what was asked for came another way */
+        drop_asks(f);
         return;
     }
     renew_asks(f);

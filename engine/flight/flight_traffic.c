@@ -6,9 +6,17 @@
 #include "base/str.h"
 #include "engine/flight/flight_state.h"
 
-/* Mirrors and transfers: what they answered, brought, and how they ended. */
+/* Mirrors and transfers: what they answered, what they brought, and how they ended.
+ *
+ * A transfer lives: FLIGHT_ASK -> flight_on_mirror: FLIGHT_START -> flight_on_answer (judged; the
+ * body may come) -> flight_on_bytes, many times -> flight_on_ended. The flight stops it earlier
+ * when nothing useful can come (is_spent), when it loses a race (win), or when it trickles
+ * (flight_leave_trickle). Bytes of a stopped transfer still count. A mirror that failed is `tried`
+ * for the rest of the round; one that has another file, or none, is `dead` for the rest of the
+ * attempt. */
 
-/* Whether the slot may go round the mirrors once more: something came since the last time. */
+/* Whether the slot may ask all mirrors once more: only when something came since the round began.
+ */
 static bool another_round(struct flight *f, struct slot *s)
 {
     int64_t present = extents_total(&f->present);
@@ -19,12 +27,14 @@ static bool another_round(struct flight *f, struct slot *s)
     return s->rounds < ROUNDS_WITHOUT_PROGRESS;
 }
 
-/* Those whose bytes are here give no more: forget them where another mirror might do alone, or the
- * same, whose later answers could not be held to its first, in one transfer. Each has one try, so
- * mirrors never take turns for ever. */
+/* The mirrors whose bytes are present give no more. Forgets the bytes where another mirror might
+ * bring the whole file. Or the same mirror might, in one transfer, where its later answers could
+ * not be held to the first. Each mirror has one such try, so that mirrors never take turns for
+ * ever. */
 static bool try_others(struct flight *f)
 {
-    bool old = f->resumed || flight_has_old_size(f); /* what was told long ago tells nothing */
+    /* an old length tells nothing about the mirrors of today */
+    bool old = f->resumed || flight_has_old_size(f);
     unsigned mine = old ? 0 : flight_suspects(f);
     unsigned all = (1u << f->mirrors) - 1;
     unsigned others = f->alone ? all & ~f->dead : f->others;
@@ -40,7 +50,7 @@ static bool try_others(struct flight *f)
     return true;
 }
 
-/* No other is left: who was wrong before may have put its file right. */
+/* No other mirror is left. A mirror that was wrong before may have corrected its file. */
 static bool try_blamed(struct flight *f, struct slot *s)
 {
     if (!(f->blamed & ~f->refused & ~f->dead))
@@ -50,13 +60,17 @@ static bool try_blamed(struct flight *f, struct slot *s)
     return true;
 }
 
+/* No mirror can be asked for the slot. What that means depends on the slot: a hedge tries again
+ * later, the front fetches the segment, and ranges of readers also fall to the front. The front
+ * itself asks a mirror without ranges for the whole file, then begins another round, then another
+ * attempt; then the flight fails. */
 static void no_mirror(struct flight *f, unsigned i)
 {
     struct slot *s = &f->slot[i];
     unsigned all = (1u << f->mirrors) - 1;
-    if (s->rival) { /* nobody else; the first may go on yet */
+    if (s->rival) {
         f->hedge_after_ms = f->now_ms + HEDGE_AGAIN_MS;
-    } else if (s->rank == FLIGHT_RANK_AHEAD) { /* the front will come by */
+    } else if (s->rank == FLIGHT_RANK_AHEAD) {
         f->shy = all;
         f->shy_since_ms = f->now_ms;
     } else if (i != FRONT) {
@@ -86,7 +100,8 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
         return;
     }
     if (!flight_narrow(f, s, mirror) ||
-        (flight_excluded(f, s) & (1u << mirror))) { /* asked before that was known */
+        /* the mirror was chosen before that was known */
+        (flight_excluded(f, s) & (1u << mirror))) {
         flight_plan(f);
         return;
     }
@@ -108,6 +123,7 @@ void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, 
     flight_plan(f);
 }
 
+/* NULL when the transfer was stopped: its slot may have another one by now. */
 static struct slot *slot_of(struct flight *f, uint64_t transfer)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
@@ -116,7 +132,7 @@ static struct slot *slot_of(struct flight *f, uint64_t transfer)
     return NULL;
 }
 
-/* Whether bytes are here or on their way, besides those of this slot. */
+/* Whether bytes are present or on their way, except those of this slot. */
 static bool has_begun(const struct flight *f, const struct slot *s)
 {
     bool begun = f->present.count || f->late;
@@ -125,7 +141,7 @@ static bool has_begun(const struct flight *f, const struct slot *s)
     return begun;
 }
 
-/* Whether the answer is about another file than the one whose bytes are here or on their way. */
+/* Whether the answer is about another file than the one whose bytes are present or on their way. */
 static bool is_other_file(const struct flight *f, const struct slot *s,
                           const struct flight_answer *a)
 {
@@ -135,12 +151,12 @@ static bool is_other_file(const struct flight *f, const struct slot *s,
     if (a->total >= 0 && f->present.count && a->total < f->present.list[f->present.count - 1].to)
         return true;
     bool matters = !s->head || s->by_byte ||
-                   (f->resumed && !f->known); /* nobody has looked since the restart */
+                   (f->resumed && !f->known); /* no answer was compared since the restart */
     return has_begun(f, s) && matters && !f->vouched && !a->same_validator;
 }
 
-/* A range from the first byte on that does not say how long the file is, or that it is empty, or
- * nothing: the mirror is asked for all of it. */
+/* Whether the mirror refuses a range from the first byte: its answer says neither the length nor
+ * that the file is empty. It is then asked for the whole file. */
 static bool is_range_refused(const struct flight *f, const struct slot *s,
                              const struct flight_answer *a)
 {
@@ -148,7 +164,8 @@ static bool is_range_refused(const struct flight *f, const struct slot *s,
            (a->status == 416 || (a->status == 206 && a->total < 0 && f->size < 0));
 }
 
-/* The mirror has another length than that of before. */
+/* The mirror tells another length than was promised. Mirrors that tell the same one count together.
+ */
 static void contradict(struct flight *f, unsigned bit, int64_t total)
 {
     if (!f->contradicting)
@@ -158,6 +175,8 @@ static void contradict(struct flight *f, unsigned bit, int64_t total)
     f->contradicted = true;
 }
 
+/* Whether the body may come. Every refusal is noted with the mirror, so that the next choice of a
+ * mirror knows it. */
 static int judge(struct flight *f, struct slot *s, const struct flight_answer *a)
 {
     unsigned bit = 1u << s->mirror;
@@ -168,7 +187,7 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     }
     if (a->status == 404 || a->status == 410)
         return ERROR_GONE;
-    if (a->status == 508) /* it has asked us, maybe over others */
+    if (a->status == 508) /* the mirror has asked us, perhaps by way of others */
         return ERROR_LOOP;
     if (a->status != 200 && a->status != 206 && (a->status != 416 || a->total < 0))
         return ERROR_UPSTREAM_STATUS;
@@ -182,17 +201,17 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
         return ERROR_UPSTREAM_BROKEN;
     }
     f->confirming |= a->total >= 0 && a->total == f->size ? bit : 0;
-    if (a->status == 416) /* what was asked for begins at the end: that is the size */
+    if (a->status == 416) /* the range begins at the end of the file: that is the size */
         return a->total == s->from ? 0 : ERROR_UPSTREAM_STATUS;
     /* Where no length is known, the end of a 206 tells nothing: it may end sooner than the file. */
     bool is_vague = !s->head && a->status == 206 && a->total < 0 && f->size < 0 && s->to < 0;
-    if (s->from != a->from || is_vague) { /* a range was ignored */
+    if (s->from != a->from || is_vague) { /* the range was ignored */
         f->no_ranges |= bit;
         return ERROR_UPSTREAM_BROKEN;
     }
     unsigned others = ~(f->refused | f->dead | s->tried | bit) & ((1u << f->mirrors) - 1);
     if (!s->head && !a->is_framed && !f->vouched && others)
-        return ERROR_UPSTREAM_BROKEN; /* somebody may say how long it is */
+        return ERROR_UPSTREAM_BROKEN; /* another mirror may tell the length */
     return 0;
 }
 
@@ -211,7 +230,7 @@ bool flight_is_racing(const struct flight *f, const struct slot *s)
     return false;
 }
 
-/* Why a transfer has lost to another; false: it was not given the time to win. */
+/* Why a transfer has lost to another one. False: it had no time to win. */
 static bool is_outrun(const struct flight *f, const struct slot *s, char *ret, size_t size)
 {
     int64_t silent_ms = f->now_ms - (s->accepted ? s->heard_ms : s->begun_ms);
@@ -222,7 +241,7 @@ static bool is_outrun(const struct flight *f, const struct slot *s, char *ret, s
     return s->accepted || silent_ms >= HEDGE_MS;
 }
 
-/* To be known by those who choose mirrors, here and for other files. */
+/* The owner hears why the transfer lost, because it chooses mirrors for other files also. */
 static void stop_outrun(struct flight *f, struct slot *s)
 {
     char why[FLIGHT_DETAIL];
@@ -242,8 +261,8 @@ static void stop_outrun(struct flight *f, struct slot *s)
     flight_stop_slot(f, s);
 }
 
-/* Whether its transfers, of which one may go on where another gave its connection away, have
- * brought next to nothing each for half a minute. */
+/* Whether the mirror's transfers have brought next to nothing for half a minute. They count
+ * together: one may continue where another gave its connection up. */
 static bool has_trickled(struct flight *f, unsigned mirror, int64_t passed_ms)
 {
     struct trickle *t = &f->trickle[mirror];
@@ -260,8 +279,8 @@ static bool has_trickled(struct flight *f, unsigned mirror, int64_t passed_ms)
     return slow;
 }
 
-/* Who might do better, and can go on behind what is there: those that were not tried, or, after a
- * minute, any. */
+/* Mirrors that might do better, and can continue after the present bytes: those that were not
+ * tried, or, after a minute, any. */
 static unsigned successors(const struct flight *f, unsigned mirror)
 {
     unsigned all = (1u << f->mirrors) - 1;
@@ -269,6 +288,7 @@ static unsigned successors(const struct flight *f, unsigned mirror)
     return all & ~(f->refused | f->dead | tried | 1u << mirror);
 }
 
+/* Stops all transfers of the mirror. From now on only the front asks it. */
 static void leave(struct flight *f, unsigned mirror)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -282,15 +302,15 @@ static void leave(struct flight *f, unsigned mirror)
     flight_note_failure(f, ERROR_TIMEOUT, "next to nothing comes");
 }
 
-/* Who might do better if all began anew: those whose answers were about another file than the bytes
- * that would go; after a minute also those that had their one try before this mirror had its own.
- */
+/* Mirrors that might do better if everything began anew: their answers were about another file than
+ * the present bytes. After a minute mirrors also count that had their one try before this one. */
 static unsigned beginners(const struct flight *f, unsigned mirror)
 {
     unsigned spent = f->trickle[mirror].times < TRICKLES_MOST ? 0 : f->spent;
     return (f->others | spent) & ~flight_barred(f) & ~(1u << mirror);
 }
 
+/* A new attempt, without this mirror, and with mirrors that were dead until now. */
 static void begin_without(struct flight *f, unsigned mirror, unsigned with)
 {
     unsigned dead = (f->dead & ~with) | 1u << mirror, spent = (f->spent & ~with) | 1u << mirror;
@@ -299,16 +319,15 @@ static void begin_without(struct flight *f, unsigned mirror, unsigned with)
     f->spent = spent;
 }
 
-/* Whether next to nothing has come in minutes: mirrors that have another file may have the right
- * one. */
+/* Whether next to nothing has come in minutes: mirrors with another file may have the right one. */
 static bool is_in_vain(const struct flight *f)
 {
     return f->now_ms - f->begun_ms >= VAIN_MS && extents_total(&f->present) < PROGRESS_BYTES;
 }
 
-/* A race is given half a minute more. Where nobody is raced, or in vain, another mirror goes on
- * behind what is there, if it can be held to that; else it begins anew: readers, who have had next
- * to nothing, are cut. */
+/* A race gets half a minute more. Otherwise another mirror continues after the present bytes, if it
+ * can be held to them. Else the flight begins anew, and readers, who have had next to nothing, are
+ * cut. */
 void flight_leave_trickle(struct flight *f, int64_t passed_ms)
 {
     for (unsigned m = 0; m < f->mirrors && f->phase == FILLING && !flight_is_whole(f); m++) {
@@ -326,8 +345,8 @@ void flight_leave_trickle(struct flight *f, int64_t passed_ms)
     }
 }
 
-/* The first answer for a run that two were asked for: the other one is not needed. Where that was
- * the front, its duty goes over. */
+/* The first answer for a run that two mirrors were asked for: the other transfer is not needed.
+ * When that was the front's run, the winner becomes the front. */
 static struct slot *win(struct flight *f, struct slot *s)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -355,7 +374,7 @@ static struct slot *win(struct flight *f, struct slot *s)
     return front;
 }
 
-/* A segment comes from here on: a long transfer that is on its way to it need not go further. */
+/* A segment comes from this slot on: a long transfer that is on its way to it ends there. */
 static void limit_others(struct flight *f, const struct slot *s)
 {
     if (s == &f->slot[FRONT] || s->head || s->to - s->from < SKIP_BYTES)
@@ -373,8 +392,9 @@ static void limit_others(struct flight *f, const struct slot *s)
     }
 }
 
-/* The beginning of a file without digest or strong validator: what comes behind could be of
- * another one, and nobody would find out. One transfer has to bring it all. */
+/* Whether this is the beginning of a file without digest and without strong validator. Later
+ * answers could be of another file, and nobody would find out. So one transfer has to bring
+ * everything. */
 static bool must_be_plain(const struct flight *f, const struct slot *s,
                           const struct flight_answer *a)
 {
@@ -383,6 +403,8 @@ static bool must_be_plain(const struct flight *f, const struct slot *s,
            !has_begun(f, s);
 }
 
+/* The order matters: first the verdict, then the race, then the size, because readers are answered
+ * as soon as the size is told. */
 int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_answer *a)
 {
     struct slot *s = slot_of(f, transfer);
@@ -397,7 +419,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         flight_plan(f);
         return ERROR_STOPPING;
     }
-    if (a->status == 200 && !s->head && s->to >= 0) { /* it sends on behind the range */
+    if (a->status == 200 && !s->head && s->to >= 0) { /* the body goes on after the range */
         f->no_ranges |= 1u << s->mirror;
         s->to = -1;
     }
@@ -416,14 +438,16 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
         f->has_length = true;
     }
     if (f->size >= 0 && s->to > f->size)
-        s->to = -1; /* it was asked for more than there is */
+        s->to = -1; /* more was asked for than there is */
     if (f->first_size < 0 && a->total >= 0)
-        f->sized_by = 1u << s->mirror; /* the last to confirm it, mostly the sender itself */
-    if (f->size != 0)                  /* of nothing, nothing can be held back: it waits */
+        /* the last mirror to confirm it is mostly the sender itself */
+        f->sized_by = 1u << s->mirror;
+    /* of an empty file no byte can be held back, so readers wait for the verdict */
+    if (f->size != 0)
         flight_tell_size(f);
     limit_others(f, s);
     if (a->status == 416 || (s->by_byte && a->status == 200)) {
-        s->accepted = false; /* nothing, or the whole file, is on its way, and not wanted */
+        s->accepted = false; /* nothing comes, or the whole file, which is not wanted */
         flight_stop_slot(f, s);
     }
     flight_plan(f);
@@ -435,8 +459,9 @@ void flight_on_still_wrong(struct flight *f, unsigned mirror)
     f->refused |= 1u << mirror;
 }
 
-/* Nothing more of use will come: the rest is there, a long run of it is there (asked anew behind
- * it), or more comes than was asked for. One that came to its end ends by itself. */
+/* Whether nothing more of use will come: the rest is present, or a long run of it (the part after
+ * that is asked anew), or more comes than was asked for. A transfer that came to its end ends by
+ * itself. */
 static bool is_spent(const struct flight *f, const struct slot *s)
 {
     int64_t end = s->by_byte ? 1 : s->to >= 0 ? s->to : f->size;
@@ -464,8 +489,8 @@ static void stop_spent(struct flight *f)
             flight_stop_slot(f, &f->slot[i]);
 }
 
-/* More comes than the size that was told: one of the two is wrong, and without a digest what is
- * there may be a part of another file. */
+/* More bytes come than the told size: one of the two is wrong. Without a digest the present bytes
+ * may be a part of another file. */
 static void on_excess(struct flight *f, struct slot *s)
 {
     f->dead |= 1u << s->mirror;
@@ -481,7 +506,8 @@ static void on_excess(struct flight *f, struct slot *s)
     f->contradicted = f->first_size >= 0;
 }
 
-/* Bytes of a stopped transfer count as well: they are on disk, and nobody else will bring them. */
+/* Bytes of a stopped transfer count also: they are on disk, and no other transfer will bring them.
+ */
 void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t to)
 {
     struct slot *s = slot_of(f, transfer);
@@ -494,7 +520,7 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         return;
     }
     f->trickle[transfer % FLIGHT_MIRRORS].bytes += to - from;
-    f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* its number says whose it was */
+    f->senders |= 1u << transfer % FLIGHT_MIRRORS; /* the number tells the mirror */
     f->unsynced = true;
     f->prefix = extents_end(&f->present, 0);
     if (s) {
@@ -506,11 +532,12 @@ void flight_on_bytes(struct flight *f, uint64_t transfer, int64_t from, int64_t 
         on_excess(f, s);
     stop_spent(f);
     if (f->phase == PARKED && flight_is_whole(f))
-        f->phase = FILLING; /* the last byte was on its way */
+        f->phase = FILLING; /* the last byte was on its way when the flight parked */
     flight_plan(f);
 }
 
-/* A helper's failure costs nothing but the try; whoever helped well may again. */
+/* A helper's failure costs only the try; a helper that brought something may ask that mirror again.
+ */
 static void note_help(struct flight *f, const struct slot *s, bool failed)
 {
     f->shy &= ~(1u << s->mirror);
@@ -520,7 +547,8 @@ static void note_help(struct flight *f, const struct slot *s, bool failed)
     f->shy_since_ms = f->now_ms;
 }
 
-/* The end of a body whose length nobody announced. */
+/* The end of a body whose length no mirror announced: it is the length, when a cut would have been
+ * seen. */
 static void conclude_length(struct flight *f, const struct slot *s)
 {
     if (s->is_framed || f->vouched) {
@@ -531,13 +559,15 @@ static void conclude_length(struct flight *f, const struct slot *s)
     flight_fail(f, ERROR_UPSTREAM_BROKEN, "neither length nor digest is known");
 }
 
-/* A mirror may send less of a range than was asked for, and says so; not as little as it likes.
- * Some of it may have come by a transfer that was stopped before. */
+/* A mirror may send less of a range than was asked for, when it says so, but not too little. Bytes
+ * of a transfer that was stopped before also count. */
 static bool is_piece(const struct slot *s, int64_t first_missing)
 {
     return s->partial && first_missing - s->from >= PIECE_LEAST_BYTES;
 }
 
+/* A failure moves the slot to the next mirror. A good end that is too short counts as a failure,
+ * unless the mirror announced a shorter piece. */
 void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status, const char *detail)
 {
     struct slot *s = slot_of(f, transfer);
@@ -560,15 +590,17 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
     } else if (!error && !s->head) {
         struct extent run;
         bool is_short = extents_missing(&f->present, s->from, s->to < 0 ? f->size : s->to, &run);
-        if (is_short && is_piece(s, run.from)) { /* the rest is asked for, of it as well */
+        /* the same mirror may also be asked for the rest */
+        if (is_short && is_piece(s, run.from)) {
             flight_plan(f);
             return;
         }
         note_help(f, s, is_short);
         if (is_short) {
-            s->tried |= bit; /* ended well, but short */
+            s->tried |= bit; /* it ended well, but too early */
             f->no_ranges |= s->measured ? bit : 0;
-            bool shorter = s->to < 0 && s->is_framed && !s->measured; /* its file, than was told */
+            /* the mirror's file is shorter than was told */
+            bool shorter = s->to < 0 && s->is_framed && !s->measured;
             if (shorter && f->first_size < 0)
                 f->others |= bit;
             f->contradicted |= shorter && (f->first_size >= 0 || flight_has_old_size(f));
@@ -577,9 +609,9 @@ void flight_on_ended(struct flight *f, uint64_t transfer, int error, int status,
     flight_plan(f);
 }
 
-/* ------------------------------------------------------------------- yielding */
+/* --------------------------------------------------------------- yielding */
 
-/* Whether a later transfer can go on where this one stops. */
+/* Whether a later transfer can continue where this one stops. */
 static bool can_go_on(const struct flight *f, const struct slot *s)
 {
     int64_t end = s->to >= 0 ? s->to : f->size >= 0 ? f->size : INT64_MAX;
@@ -596,7 +628,7 @@ bool flight_on_yield(struct flight *f, uint64_t transfer)
             (!flight_may_yield(f, s) && !can_go_on(f, s)))
             continue;
         flight_stop_slot(f, s);
-        flight_plan(f); /* the rest is asked for again, behind who waits */
+        flight_plan(f); /* flight_plan asks for the rest again, after those that wait */
         return true;
     }
     return false;

@@ -37,7 +37,7 @@ struct evidences;
 struct files;
 struct generation;
 struct heads;
-struct marks;
+struct kept_table;
 struct memory;
 struct metadata;
 struct pages;
@@ -70,7 +70,7 @@ struct engine {
     struct catalogue *catalogue; /* on the catalogue lane only */
 
     struct files *files;
-    struct marks *marks;         /* flight thread */
+    struct kept_table *kept; /* flight thread */
     struct evidences *evidences; /* flight thread */
     struct renewals *renewals;   /* flight thread */
     struct eviction *eviction;   /* flight thread */

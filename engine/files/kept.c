@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/files/kept.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/files/entry.h"
+#include "engine/files/evidence.h"
+
+/*
+ * A record of a digest lives as long as there is something to say: a path or a stray has the blob
+ * (is_counted), or the blob is or was pinned or compared.
+ *
+ *     kept_hold, kept_add_stray     counted
+ *     kept_drop of the last path    counts no more; the record stays when it has a mark
+ *     kept_discard                  the comparison is forgotten, and the record with it unless it
+ *                                   is pinned or still counted; then the disk, then the row
+ *
+ * The row of a blob is dropped after its file: a full disk lets SQLite delete nothing. A kill
+ * between the two leaves a row without a blob, which the next start drops.
+ */
+
+int kept_new(struct kept_table **ret)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? 0 : ERROR_NO_MEMORY;
+}
+
+void kept_free(struct kept_table *table)
+{
+    struct kept *k, *next;
+    if (!table)
+        return;
+    HASH_ITER(hh, table->blobs, k, next)
+    {
+        HASH_DEL(table->blobs, k);
+        free(k);
+    }
+    free(table);
+}
+
+static struct kept *find(const struct engine *e, const char *sha256)
+{
+    struct kept *k;
+    HASH_FIND_STR(e->kept->blobs, sha256, k);
+    return k;
+}
+
+static struct kept *find_or_add(struct engine *e, const char *sha256)
+{
+    struct kept *k = find(e, sha256);
+    if (k || !(k = calloc(1, sizeof(*k))))
+        return k;
+    str_copy(k->sha256, sizeof(k->sha256), sha256);
+    HASH_ADD_STR(e->kept->blobs, sha256, k);
+    return k;
+}
+
+/* A pin and a comparison outlive the last path. */
+static void free_if_empty(struct engine *e, struct kept *k)
+{
+    if (k->is_counted || k->is_pinned || k->verified_s)
+        return;
+    HASH_DEL(e->kept->blobs, k);
+    free(k);
+}
+
+/* ---------------------------------------------------------------- holding */
+
+/* A blob that is held counts from its first path, or stray, on. */
+static struct kept *find_counted(struct engine *e, const char *sha256, int64_t bytes)
+{
+    struct kept *k = find_or_add(e, sha256);
+    if (!k || k->is_counted)
+        return k;
+    k->is_counted = true;
+    k->bytes = bytes;
+    e->kept->bytes += bytes;
+    e->kept->count++;
+    return k;
+}
+
+static void uncount(struct engine *e, struct kept *k)
+{
+    if (k->is_counted) {
+        e->kept->bytes -= k->bytes;
+        e->kept->count--;
+    }
+    k->is_counted = false;
+    k->used_s = 0;
+    free_if_empty(e, k);
+}
+
+int kept_hold(struct engine *e, struct entry *entry, int64_t bytes)
+{
+    struct kept *k = find_counted(e, entry->sha256, bytes);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    entry->kept = k;
+    LL_PREPEND2(k->paths, entry, next_path);
+    return 0;
+}
+
+void kept_drop(struct engine *e, struct entry *entry)
+{
+    struct kept *k = entry->kept;
+    if (!k)
+        return;
+    entry->kept = NULL;
+    LL_DELETE2(k->paths, entry, next_path);
+    if (!k->paths)
+        uncount(e, k);
+}
+
+int kept_add_stray(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
+{
+    struct kept *k = find_counted(e, sha256, bytes);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    if (k->used_s < used_s)
+        k->used_s = used_s;
+    return 0;
+}
+
+struct entry *kept_paths(const struct engine *e, const char *sha256)
+{
+    const struct kept *k = find(e, sha256);
+    return k ? k->paths : NULL;
+}
+
+/* ------------------------------------------------------------------ marks */
+
+static int on_mark(void *context, const char *sha256, bool pinned, int64_t verified_s)
+{
+    struct kept *k = find_or_add(context, sha256);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    k->is_pinned = pinned;
+    k->verified_s = verified_s;
+    return 0;
+}
+
+/* Strays and paths come after the marks: files_load adds them. */
+int kept_load(struct engine *e)
+{
+    return catalogue_each_mark(e->catalogue, on_mark, e);
+}
+
+bool kept_is_pinned(const struct engine *e, const char *sha256)
+{
+    const struct kept *k = find(e, sha256);
+    return k && k->is_pinned;
+}
+
+int64_t kept_verified_s(const struct engine *e, const char *sha256)
+{
+    const struct kept *k = find(e, sha256);
+    return k ? k->verified_s : 0;
+}
+
+struct put_mark {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+    bool is_pinned;
+    int64_t verified_s;
+};
+
+static void put_mark_run(struct job *job)
+{
+    struct put_mark *p = container_of(job, struct put_mark, job);
+    int r = catalogue_put_mark(p->engine->catalogue, p->sha256, p->is_pinned, p->verified_s);
+    if (r)
+        log_warning("catalogue: cannot store the mark of %s: %s", p->sha256, error_text(r));
+    free(p);
+}
+
+/* The catalogue stores pin and comparison in one row. */
+static int put_mark(struct engine *e, const struct kept *k)
+{
+    struct put_mark *p = calloc(1, sizeof(*p));
+    if (!p)
+        return ERROR_NO_MEMORY;
+    *p = (struct put_mark){{put_mark_run, NULL}, e, "", k->is_pinned, k->verified_s};
+    memcpy(p->sha256, k->sha256, sizeof(p->sha256));
+    lane_post(e->catalogue_lane, &p->job);
+    return 0;
+}
+
+int kept_pin(struct engine *e, const char *sha256, bool pinned)
+{
+    struct kept *k = find_or_add(e, sha256);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    k->is_pinned = pinned;
+    commit_sidecar(e, sha256);
+    return put_mark(e, k);
+}
+
+int kept_verified(struct engine *e, const char *sha256, int64_t now_s)
+{
+    struct kept *k = find_or_add(e, sha256);
+    if (!k)
+        return ERROR_NO_MEMORY;
+    k->verified_s = now_s;
+    return put_mark(e, k);
+}
+
+/* ---------------------------------------------------------------- the end */
+
+struct discard {
+    struct job job;
+    struct engine *engine;
+    char sha256[SHA256_HEX];
+    enum kept_end how;
+};
+
+static void drop_row_run(struct job *job)
+{
+    struct discard *d = container_of(job, struct discard, job);
+    (void)catalogue_drop_blob(d->engine->catalogue, d->sha256);
+    free(d);
+}
+
+/* On the cleaner lane, where commits are: no commit of this digest runs meanwhile. */
+static void discard_run(struct job *job)
+{
+    struct discard *d = container_of(job, struct discard, job);
+    struct engine *e = d->engine;
+    if (d->how == KEPT_REMOVE)
+        (void)store_remove(e->store, d->sha256);
+    else if (store_quarantine(e->store, d->sha256) == 0)
+        log_warning("moved to quarantine file=%s/quarantine/%s", e->options.cache_dir, d->sha256);
+    job->run = drop_row_run;
+    lane_post(e->catalogue_lane, job);
+}
+
+/* Without memory the blob stays on the disk, and the next start knows it again. */
+void kept_discard(struct engine *e, const char *sha256, enum kept_end how)
+{
+    struct discard *d = calloc(1, sizeof(*d));
+    if (!d)
+        return;
+    *d = (struct discard){{discard_run, NULL}, e, "", how};
+    str_copy(d->sha256, sizeof(d->sha256), sha256);
+    struct kept *k = find(e, d->sha256);
+    evidence_forget(e, d->sha256);
+    if (k) {
+        k->verified_s = 0;
+        if (!k->paths)
+            uncount(e, k);
+    }
+    lane_post(e->cleaner, &d->job);
+}
