@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The flight thread and its inbox.
+ *
+ *     loop_start: has_thread -> loop_quit: quit -> the inbox is empty: has_thread is false
+ *
+ * Any thread appends a job under `lock`. The flight thread takes the whole list at once and runs it
+ * without the lock, so a job may post further jobs. Between two lists it runs the tick.
+ *
+ * Only the flight thread clears has_thread, under the lock and with an empty inbox. A job that is
+ * posted later runs on the caller's thread. So no job is lost, and releases that come after the end
+ * need no special case.
+ */
 #include "engine/loop/loop.h"
 
 #include <errno.h>
@@ -22,7 +34,7 @@ void loop_post(struct engine *e, struct job *job)
         job->run(job);
 }
 
-/* All that is queued, in order; NULL after the next tick is due. */
+/* Takes all jobs in the inbox, in order. Returns NULL when the next tick is due, or at the end. */
 static struct job *take_jobs(struct engine *e, int64_t tick_ms)
 {
     pthread_mutex_lock(&e->lock);
@@ -32,7 +44,7 @@ static struct job *take_jobs(struct engine *e, int64_t tick_ms)
     e->first = NULL;
     e->last = &e->first;
     if (!list && e->quit)
-        e->has_thread = false; /* from now on whoever posts runs the job */
+        e->has_thread = false; /* from now on a caller of loop_post runs the job itself */
     pthread_mutex_unlock(&e->lock);
     return list;
 }
@@ -58,13 +70,15 @@ static void *flight_thread(void *arg)
 
 int loop_start(struct engine *e)
 {
-    e->has_thread = true; /* which the thread reads first */
+    e->has_thread = true; /* the thread reads it first */
     int r = thread_start("flight", flight_thread, e, &e->thread);
     if (r)
         e->has_thread = false;
     return r;
 }
 
+/* The caller sleeps on a semaphore of its own. A signal may end sem_wait early, so it is
+ * repeated. */
 int loop_call(struct engine *e, void (*run)(struct job *job), const void *argument)
 {
     struct call call = {.job.run = run, .engine = e, .argument = argument};
@@ -76,6 +90,7 @@ int loop_call(struct engine *e, void (*run)(struct job *job), const void *argume
     return call.result;
 }
 
+/* Runs as the last job before the thread ends. `quit` is read by take_jobs under the same lock. */
 static void quit_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

@@ -9,7 +9,7 @@
 #include "engine/metadata/metadata.h"
 #include "index/name.h"
 
-/* Writing down what was made of a wheel, or that it is void. */
+/* Stores what was made of a wheel in the catalogue, or that it is void. */
 
 struct keep {
     struct job job;
@@ -31,7 +31,8 @@ static void keep_free(struct keep *k)
     free(k);
 }
 
-/* On the catalogue lane; without an ETag: forgets it. */
+/* On the catalogue lane. Without an ETag the row is dropped: nothing would tell whether it is of
+ * this wheel. */
 static void keep_run(struct job *job)
 {
     struct keep *k = container_of(job, struct keep, job);

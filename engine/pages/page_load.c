@@ -19,21 +19,21 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
+#include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
-#include "engine/pages/page_entry.h"
 
 enum {
     MISSING_MS = 60000, /* how long "no such project" stands */
-    RETRY_MS = 5000,    /* how soon mirrors are asked again after all have failed */
+    RETRY_MS = 5000,    /* how soon mirrors are asked again after all of them have failed */
     UNAVAILABLE_MS = 1000,
-    LATEST_MS = PAGE_FIRST_MS - 1000, /* a first page with what there is */
+    LATEST_MS = PAGE_FIRST_MS - 1000, /* when a first page is published with what there is */
     REFUSED_MS = 10 * 1000, /* a refusal that took long stands longer: a client tries six times */
     LONG_MS = 2000,
     PARTS_WAIT_MS = 9000,
     PARTS_MOST = 1000, /* projects on a flat page */
     LEFT_MS = 500,
-    UNWANTED_MS = 5000, /* a client that was told to come again does so within a second or two */
+    UNWANTED_MS = 5000, /* a client that was told to come again does so within two seconds */
     BUILDS_MOST = 2,    /* as many as the compute lane has threads */
 };
 
@@ -47,7 +47,7 @@ static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
     s->expires_ms = expires_ms;
 }
 
-/* A page that a mirror lists shows that its channel is there. */
+/* A page that a mirror lists shows that its channel exists. */
 static void note_channel(struct engine *e, const struct page_entry *s, const struct page *page)
 {
     if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
@@ -55,14 +55,15 @@ static void note_channel(struct engine *e, const struct page_entry *s, const str
         channels_listed(e, s->origin, s->index);
 }
 
-/* Answers whoever waits; page NULL: with what is there. */
+/* Puts a page in place and answers all waiters. page NULL: the page that is there stands. */
 static void publish(struct engine *e, struct page_entry *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
     note_channel(e, s, page);
     pthread_mutex_lock(&s->waiters.lock);
     struct page *old = s->page;
-    if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
+    /* equal pages keep their bytes, and replies that are under way */
+    if (old && page && built_is_same(old, page)) {
         old = page;
     } else if (page) {
         e->pages->bytes += built_useful_bytes(page);
@@ -77,12 +78,12 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
     s->published = true;
-    s->wanted = false; /* what is late may take minutes; the others are asked again meanwhile */
+    s->wanted = false; /* late mirrors may take minutes; meanwhile the others may be asked again */
     built_leave(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
 }
 
-/* Nothing has changed. A load answers once: who has come since then waits for the next one. */
+/* Nothing has changed. A load answers once: requests that come later wait for the next load. */
 static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t expires_ms)
 {
     if (!s->published) {
@@ -94,6 +95,7 @@ static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t 
     pthread_mutex_unlock(&s->waiters.lock);
 }
 
+/* Gives back the reference of the load, so the entry may be gone afterwards. */
 static void finish_load(struct engine *e, struct page_entry *s)
 {
     struct page_entry **p = &e->pages->loading;
@@ -112,8 +114,10 @@ static bool has_page(const struct page_entry *s)
     return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
 }
 
-/* A build has failed, for want of memory: what is there stays, and the next load builds again. */
-static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale, int64_t *expires_ms)
+/* A build has failed, for want of memory. The page that is there stays; the next load builds
+ * again. */
+static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale,
+                             int64_t *expires_ms)
 {
     *stale = true;
     *expires_ms = clock_monotonic_ms() + (has_page(s) ? RETRY_MS : UNAVAILABLE_MS);
@@ -125,7 +129,7 @@ static struct page *keep_old(struct page_entry *s, struct page *page, bool *stal
     return NULL;
 }
 
-/* Mirrors claim something else now. */
+/* Mirrors claim other digests now, so the doubt is over. */
 static void judge_doubt(struct page_entry *s, const struct build *b)
 {
     for (size_t i = 0; s->doubt_wait_ms && i < b->merge.count; i++)
@@ -133,6 +137,8 @@ static void judge_doubt(struct page_entry *s, const struct build *b)
             s->doubt_wait_ms = 0;
 }
 
+/* The build comes back. Three outcomes: it is discarded, mirrors are asked for more, or it is
+ * published. */
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
@@ -164,7 +170,7 @@ static void built(struct build *b)
     s->has_failed = !page || page->outcome == OUTCOME_UNAVAILABLE;
     if (s->has_failed)
         page = keep_old(s, page, &stale, &expires_ms);
-    if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
+    if (page && s->inquiry && s->inquiry_is_worth) { /* the inquiry began after this build */
         page->incomplete = true;
         page->max_age_s = PAGE_INCOMPLETE_AGE_S;
     }
@@ -177,15 +183,16 @@ static void built(struct build *b)
                      "files of other projects left out origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.foreign);
         (void)problems_note(e, "foreign-files", b->origin->name, b->project,
-                           "%zu files of other projects on its page are left out",
-                           b->merge.foreign);
+                            "%zu files of other projects on its page are left out",
+                            b->merge.foreign);
     } else if (b->kind == BUILD_PROJECT) {
         problems_over(e, "foreign-files", b->origin->name, b->project);
     }
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
         judge_doubt(s, b);
-        build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+        /* before the page is seen: a client that then asks for a file finds its digest */
+        build_remember(b);
     } else {
         build_free(b);
     }
@@ -196,8 +203,8 @@ static void built(struct build *b)
     pages_source_settled(e); /* a flat page may wait for this one */
 }
 
-/* Of builds few are on the lane at a time: the others wait here, where clients take turns and a
- * stop need not wait for them. */
+/* Few builds are on the lane at a time. The others wait here, where clients take turns and a
+ * stop does not wait for them. */
 static void next_builds(struct engine *e)
 {
     struct turn *next;
@@ -237,15 +244,15 @@ static void begin_build(struct page_entry *s, struct build *b, void (*done)(stru
     s->refs++;
     int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
     if (r == TURN_REFUSED)
-        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* behind everybody */
+        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* as background: after all clients */
     if (r == TURN_WAITS)
         s->waiting = b;
     else
         build_start(b);
 }
 
-/* Nobody has the slot but the table, its load and its build; a client came for it, has got no page,
- * and has left or did not come again. */
+/* Whether nobody wants the build that waits for its turn. Only the table, the load and the build
+ * refer to the entry. A client came for it, got no page, and has left or did not come again. */
 static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 {
     return s->waiting && s->refs <= 3 && !s->page && s->visited &&
@@ -253,7 +260,7 @@ static bool is_unwanted(struct page_entry *s, int64_t now_ms)
            !waitlist_has_any(&s->waiters);
 }
 
-/* Its load ends without an answer; the next who asks begins another. */
+/* Ends the load without an answer; the next request begins another. */
 static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
 {
     struct build *b = s->waiting;
@@ -265,7 +272,7 @@ static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
     e->pages->dropped++;
     finish_load(e, s);
     if (s->used_ms != used_ms ||
-        waitlist_has_any(&s->waiters)) /* somebody has come who still saw it being loaded */
+        waitlist_has_any(&s->waiters)) /* a client came that saw the load still running */
         page_entry_post_load(e, s, false, NULL);
     page_entry_unref(s);
 }
@@ -281,9 +288,9 @@ void page_builds_sweep(struct engine *e, int64_t now_ms)
     next_builds(e);
 }
 
-/* ------------------------------------------------------------------ parts */
+/* --------------------------------------------------------------- flat pages */
 
-/* The names are there: their pages are loaded as if somebody had asked for them. */
+/* The names of a flat page are known: their pages are loaded as for a client. */
 static void named(struct build *b)
 {
     struct engine *e = b->engine;
@@ -316,7 +323,7 @@ static void named(struct build *b)
     page_entry_unref(s);
 }
 
-/* Whether the pages of a flat page's projects are there, or have had their time. */
+/* Whether the pages of all projects are there, or have had their time. */
 static bool has_parts(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
@@ -334,11 +341,13 @@ static bool has_parts(struct engine *e, struct page_entry *s, const struct page_
     return true;
 }
 
+/* A first page waits for further mirrors up to listing_timeout, but never so long that a client
+ * gives up. */
 static bool is_time(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
     int most_ms = e->options.listing_timeout_ms;
-    if (!t->answered && s->source_count) /* as long as somebody still may */
+    if (!t->answered && s->source_count) /* as long as some mirror may still answer */
         return !t->pending && !t->late;
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
 }
@@ -358,16 +367,19 @@ static void refuse(struct engine *e, struct page_entry *s, const struct page_tal
     publish(e, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
 }
 
-/* No mirror has ever answered, now or before. */
+/* No mirror has ever answered, neither now nor before. */
 static void refuse_all(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
-    if (has_page(s)) /* what is there stays */
+    if (has_page(s)) /* the page that is there stays */
         confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
     else
         refuse(e, s, t);
 }
 
-static bool needs_build(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
+/* Whether a build would bring anything: compares the versions of the last build with those of
+ * now. */
+static bool needs_build(const struct engine *e, const struct page_entry *s,
+                        const struct page_tally *t)
 {
     if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
@@ -375,13 +387,13 @@ static bool needs_build(const struct engine *e, const struct page_entry *s, cons
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
         return true;
-    if (!s->project && !s->flat) /* a list also shows what became known by other ways */
+    if (!s->project && !s->flat) /* a list also shows names that became known in other ways */
         return !s->published;
     return s->page->incomplete != (t->missing > 0);
 }
 
-/* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
- */
+/* Moves a load on: builds, publishes, or ends it. Runs whenever a source has settled, a build is
+ * done, and on the tick. */
 static void check(struct engine *e, struct page_entry *s)
 {
     if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
@@ -411,8 +423,8 @@ static void check(struct engine *e, struct page_entry *s)
         finish_load(e, s);
 }
 
-/* Their page is on its way, or its refresh takes long. Where all mirrors are silent, newcomers are
- * told so at once, for a while. */
+/* For clients whose time is over: their page is still on its way, or its refresh takes long.
+ * Where all mirrors are silent, new requests are told so at once, for a while. */
 void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
 {
     if (!waitlist_is_due(&s->waiters, now_ms))
@@ -443,6 +455,7 @@ void pages_source_settled(struct engine *e)
     }
 }
 
+/* Where there is no page and all mirrors are backing off, one try is worth the wait. */
 static void want_sources(struct engine *e, struct page_entry *s, const char *channel, bool force)
 {
     const struct origin *origin = s->origin;
@@ -454,14 +467,15 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
         if (!source)
             continue;
         s->sources[s->source_count++] = source;
-        /* What the roster was made of has just been asked for. */
+        /* the project list has just asked for the very same page */
         bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
         (void)source_want(source, again, alone, &by);
     }
 }
 
-/* What was asked for by the rules of before a reload. */
-static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome, const char *detail)
+/* A reload came: the old rules allowed this page and the new ones do not. */
+static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome,
+                        const char *detail)
 {
     s->source_count = 0;
     publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
@@ -470,7 +484,8 @@ static void refuse_load(struct engine *e, struct page_entry *s, enum outcome out
     s->wanted = false;
 }
 
-/* Nobody knows who answers: what there is stays, and nobody else is asked. */
+/* No one knows which origin owns the project. The page that is there stays, and no other origin
+ * is asked: it might serve a name that is not its own. */
 static void refuse_unknown(struct engine *e, struct page_entry *s, const struct origin *origin,
                            const char *channel)
 {
@@ -486,8 +501,8 @@ static void refuse_unknown(struct engine *e, struct page_entry *s, const struct 
     finish_load(e, s);
 }
 
-/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
- * ended with a refusal. */
+/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load
+ * has ended with a refusal. */
 static bool settle_owner(struct engine *e, struct page_entry *s)
 {
     struct index_view view;
@@ -496,7 +511,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
         refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
-    /* A list does without names that are late; who owns a project must be known. */
+    /* a list can do without names that are late; a project's owner must be known */
     bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
     if (waits && slot_awaits_project_lists(e, s, &view))
         return false;
@@ -512,21 +527,23 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
     }
     s->awaits_owner = false;
     s->origin = origin;
-    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
+    /* a PyPI mirror's list of everything is too long to be of use: names that are known are
+     * shown */
     if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
         want_sources(e, s, view.channel, s->forces);
     return true;
 }
 
+/* A second call while a load runs begins it anew: its waiters then get the newer answer. */
 void page_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
 {
     struct index_view view;
     if (e->stopping) {
         s->wanted = false;
-        waitlist_close(&s->waiters); /* whoever came behind pages_stop */
+        waitlist_close(&s->waiters); /* requests that came after pages_stop */
         return;
     }
-    if (!s->loading || s->published) /* else somebody has waited since then */
+    if (!s->loading || s->published) /* else a client has waited since then */
         s->began_ms = clock_monotonic_ms();
     s->published = false;
     if (!s->loading) {
@@ -537,7 +554,7 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
         s->next_loading = e->pages->loading;
         e->pages->loading = s;
     }
-    if (s->visited && !s->was_visited) /* now mirrors may be asked about its files */
+    if (s->visited && !s->was_visited) /* its mirrors may be asked about its files now */
         s->built_version = 0;
     s->was_visited = s->visited;
     s->source_count = 0;
