@@ -49,7 +49,7 @@ static bool asks_heads(struct engine *e, struct page_entry *s, const struct buil
         return false;
     s->refs++;
     s->inquiry_is_worth = b->is_askable_worth;
-    return s->inquiry_is_worth && !s->published;
+    return s->inquiry_is_worth && s->stage != PAGE_PUBLISHED;
 }
 
 /* Metadata can be made of wheels only where ranges are honoured. That is found out with the
@@ -67,7 +67,7 @@ static bool asks_ranges(struct engine *e, struct page_entry *s, const struct bui
         ranges_ask(e, s->origin, m, path);
         asked = true;
     }
-    if (!asked || s->published || ranges_are_honoured(e, s->origin))
+    if (!asked || s->stage == PAGE_PUBLISHED || ranges_are_honoured(e, s->origin))
         return false;
     s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
     return true;
@@ -84,8 +84,6 @@ bool page_awaits(const struct engine *e, const struct page_entry *s)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;
-    if (s->published)
-        return false;
     if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
         now_ms - s->began_ms < e->options.listing_timeout_ms)
         return true;

@@ -117,7 +117,7 @@ static void add_parts(struct engine *e, const struct page_entry *s, struct build
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
         const struct page_entry *part = s->parts[i];
         bool is_now = false; /* false when a reload came between */
-        for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
+        for (size_t n = 0; part->source_count && n < view.count; n++)
             is_now |= view.origins[n] == part->origin;
         if (!is_now)
             continue;

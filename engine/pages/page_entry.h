@@ -1,25 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A slot holds what an index says of a project. A request finds a page there, or waits on the slot
- * while the flight thread loads it:
+ * A page entry holds what an index says of a project. A request finds a page there, or waits on the
+ * entry while the flight thread loads it. The life of a load, enum page_stage:
  *
- *     engine_page --no page, or old--> load: sources are made ready --> build --> publish, wake
+ *     IDLE --page_load--> OWNER --the origin that answers is known: settle_owner--> FETCHING
+ *     FETCHING --all mirrors have answered, or it is time: check--> a build runs
+ *         a build ends --page_asks: an answer would say more--> PROBING --page_awaits--> a build runs
+ *         a build ends ------------------------------------------------> PUBLISHED
+ *     PUBLISHED --a late mirror has news--> a build runs --> PUBLISHED
+ *     PUBLISHED --nothing is late--> IDLE
+ *     OWNER --no origin answers, or it cannot be known--> a refusal is published --> IDLE
  *
- * A load publishes when every mirror has answered or failed; after listing_timeout with what there
- * is, and then once more for each late mirror that has come. It goes on however long that takes,
- * also when nobody waits any more: a client waits for PAGE_FIRST_MS, is told how far the page has
- * come, and finds it at its next try. Only what is still waiting to be built, and was not asked for
- * again, is given up: listings are kept, so the next who asks has it built.
+ * A build is no stage, but `build`: a load may begin anew while a build is on its lanes. That build
+ * comes back to whatever stage there is then, and is thrown away when it fits no longer.
+ *
+ * A load publishes when every mirror has answered or failed. After listing_timeout it publishes what
+ * there is, and then once more for each late mirror that has come. It goes on however long that
+ * takes, also when no client waits any more: a client waits for PAGE_FIRST_MS, is told how far the
+ * load is, and finds the page at its next try. Only a build that still waits for its turn is given
+ * up, when no client has asked again. The listings stay, so the next request has it built at once.
+ *
+ * pages.c has the table; page_answer.c answers requests (any thread); page_load.c loads (flight
+ * thread). A reference is held by the table, each load, each build and each request.
  */
-/* pages.c has the table; page_answer.c answers requests (any thread); page_load.c loads (flight
- * thread). */
 #include <uthash.h>
 
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
 #include "engine/pages/page.h"
+
+enum page_stage {
+    PAGE_IDLE,
+    PAGE_OWNER,     /* which origin answers is not known yet; no sources are asked */
+    PAGE_FETCHING,  /* its mirrors are asked, or it is being built for the first time */
+    PAGE_PROBING,   /* a build found something missing that mirrors may tell */
+    PAGE_PUBLISHED, /* the load has answered; late mirrors may still come */
+};
 
 struct page_entry {
     char *key;
@@ -53,13 +71,13 @@ struct page_entry {
     const struct origin *origin;
     uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until then the page waits to know of ranges */
-    bool loading, building, published;
+    enum page_stage stage;
     size_t counted;        /* its part of refused_bytes */
-    bool has_failed;       /* the last build failed */
-    struct build *waiting; /* the build that waits for its turn, or NULL */
-    bool is_outdated;      /* the build that runs must not be shown */
-    /* which origin answers is not known yet; forces: the load was forced */
-    bool awaits_owner, forces;
+    bool has_failed;  /* the last build failed */
+    /* waits for its turn or is on its lanes, or NULL; only `turn` may be read of it */
+    struct build *build;
+    bool is_outdated; /* that build must not be shown */
+    bool forces;      /* the load was forced */
     char *via; /* of the request that began the load */
     uint64_t client;
     struct inquiry *inquiry;   /* the inquiry that runs, or NULL */

@@ -41,6 +41,12 @@ static void check(struct engine *e, struct page_entry *s);
 static bool settle_owner(struct engine *e, struct page_entry *s);
 static void end_build(struct build *b);
 
+/* A load runs that has not published yet. */
+static bool is_unanswered(const struct page_entry *s)
+{
+    return s->stage != PAGE_IDLE && s->stage < PAGE_PUBLISHED;
+}
+
 static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
 {
     s->stale = stale;
@@ -77,7 +83,7 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
     set_life(s, stale, expires_ms);
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
-    s->published = true;
+    s->stage = PAGE_PUBLISHED;
     s->wanted = false; /* late mirrors may take minutes; meanwhile the others may be asked again */
     built_leave(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
@@ -86,7 +92,7 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
 /* Nothing has changed. A load answers once: requests that come later wait for the next load. */
 static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t expires_ms)
 {
-    if (!s->published) {
+    if (s->stage < PAGE_PUBLISHED) {
         publish(e, s, NULL, stale, expires_ms);
         return;
     }
@@ -103,7 +109,7 @@ static void finish_load(struct engine *e, struct page_entry *s)
         p = &(*p)->next_loading;
     if (*p)
         *p = s->next_loading;
-    s->loading = false;
+    s->stage = PAGE_IDLE;
     s->wanted = false;
     page_entry_drop_parts(s);
     page_entry_unref(s);
@@ -144,9 +150,9 @@ static void built(struct build *b)
     struct engine *e = b->engine;
     struct page_entry *s = b->owner;
     end_build(b);
-    if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
+    if (s->stage <= PAGE_OWNER || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
-        s->building = false;
+        s->build = NULL;
         s->built_version = 0;
         check(e, s);
         page_entry_unref(s);
@@ -154,7 +160,8 @@ static void built(struct build *b)
     }
     if (page_asks(e, s, b)) {
         build_remember(b);
-        s->building = false;
+        s->build = NULL;
+        s->stage = PAGE_PROBING;
         s->built_version = 0;
         page_entry_unref(s);
         return;
@@ -197,7 +204,7 @@ static void built(struct build *b)
         build_free(b);
     }
     publish(e, s, page, stale, expires_ms);
-    s->building = false;
+    s->build = NULL;
     check(e, s);
     page_entry_unref(s);
     pages_source_settled(e); /* a flat page may wait for this one */
@@ -210,7 +217,6 @@ static void next_builds(struct engine *e)
     struct turn *next;
     while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
         struct build *b = container_of(next, struct build, turn);
-        ((struct page_entry *)b->owner)->waiting = NULL;
         build_start(b);
     }
 }
@@ -239,15 +245,13 @@ static void begin_build(struct page_entry *s, struct build *b, void (*done)(stru
     struct turns *turns = b->engine->pages->builds;
     b->owner = s;
     b->done = done;
-    s->building = true;
+    s->build = b;
     s->is_outdated = false;
     s->refs++;
     int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
     if (r == TURN_REFUSED)
         r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* as background: after all clients */
-    if (r == TURN_WAITS)
-        s->waiting = b;
-    else
+    if (r != TURN_WAITS)
         build_start(b);
 }
 
@@ -255,7 +259,7 @@ static void begin_build(struct page_entry *s, struct build *b, void (*done)(stru
  * refer to the entry. A client came for it, got no page, and has left or did not come again. */
 static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 {
-    return s->waiting && s->refs <= 3 && !s->page && s->visited &&
+    return s->build && s->build->turn.waits && s->refs <= 3 && !s->page && s->visited &&
            now_ms - s->used_ms >= (s->is_left ? LEFT_MS : UNWANTED_MS) &&
            !waitlist_has_any(&s->waiters);
 }
@@ -263,11 +267,10 @@ static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 /* Ends the load without an answer; the next request begins another. */
 static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
 {
-    struct build *b = s->waiting;
-    s->waiting = NULL;
+    struct build *b = s->build;
     turns_end(e->pages->builds, &b->turn);
     build_free(b);
-    s->building = false;
+    s->build = NULL;
     s->built_version = 0;
     e->pages->dropped++;
     finish_load(e, s);
@@ -296,9 +299,9 @@ static void named(struct build *b)
     struct engine *e = b->engine;
     struct page_entry *s = b->owner;
     end_build(b);
-    s->building = false;
+    s->build = NULL;
     page_entry_drop_parts(s);
-    if (s->awaits_owner) {
+    if (s->stage <= PAGE_OWNER) {
         build_free(b);
         check(e, s);
         page_entry_unref(s);
@@ -336,7 +339,7 @@ static bool has_parts(struct engine *e, struct page_entry *s, const struct page_
         return false;
     }
     for (size_t i = 0; i < s->part_count; i++)
-        if (s->parts[i]->loading && !s->parts[i]->published)
+        if (is_unanswered(s->parts[i]))
             return clock_monotonic_ms() - s->began_ms >= PARTS_WAIT_MS;
     return true;
 }
@@ -381,14 +384,14 @@ static void refuse_all(struct engine *e, struct page_entry *s, const struct page
 static bool needs_build(const struct engine *e, const struct page_entry *s,
                         const struct page_tally *t)
 {
-    if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
+    if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
         return true;
     if (!s->project && !s->flat) /* a list also shows names that became known in other ways */
-        return !s->published;
+        return is_unanswered(s);
     return s->page->incomplete != (t->missing > 0);
 }
 
@@ -396,14 +399,15 @@ static bool needs_build(const struct engine *e, const struct page_entry *s,
  * done, and on the tick. */
 static void check(struct engine *e, struct page_entry *s)
 {
-    if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
+    if (s->stage == PAGE_IDLE || s->build || e->stopping ||
+        (s->stage == PAGE_OWNER && !settle_owner(e, s)))
         return;
     struct page_tally t = page_tally(e, s);
-    if ((!is_time(e, s, &t) && !s->published) || page_awaits(e, s))
+    if (is_unanswered(s) && (!is_time(e, s, &t) || page_awaits(e, s)))
         return;
     bool runs = t.pending || t.late;
     bool has_news = t.answered && s->built_version != t.version + 1 && !s->flat;
-    if (s->published && (s->inquiry || (runs && !has_news)))
+    if (!is_unanswered(s) && (s->inquiry || (runs && !has_news)))
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
@@ -433,7 +437,7 @@ void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
         s->hasty_until_ms = now_ms + RETRY_MS;
     } else {
         struct page_tally t = page_tally(e, s);
-        if (s->source_count && !t.answered && !t.moving && !s->awaits_owner) {
+        if (s->source_count && !t.answered && !t.moving) {
             refuse(e, s, &t);
             return;
         }
@@ -479,9 +483,7 @@ static void refuse_load(struct engine *e, struct page_entry *s, enum outcome out
 {
     s->source_count = 0;
     publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
-    if (s->loading)
-        finish_load(e, s);
-    s->wanted = false;
+    finish_load(e, s);
 }
 
 /* No one knows which origin owns the project. The page that is there stays, and no other origin
@@ -525,7 +527,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
         refuse_load(e, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
         return false;
     }
-    s->awaits_owner = false;
+    s->stage = PAGE_FETCHING;
     s->origin = origin;
     /* a PyPI mirror's list of everything is too long to be of use: names that are known are
      * shown */
@@ -543,22 +545,20 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
         waitlist_close(&s->waiters); /* requests that came after pages_stop */
         return;
     }
-    if (!s->loading || s->published) /* else a client has waited since then */
+    if (!is_unanswered(s)) /* else a client has waited since then */
         s->began_ms = clock_monotonic_ms();
-    s->published = false;
-    if (!s->loading) {
-        s->loading = true;
+    if (s->stage == PAGE_IDLE) {
         s->has_inquired = s->inquiry != NULL;
         s->inquires_on = false;
         s->refs++;
         s->next_loading = e->pages->loading;
         e->pages->loading = s;
     }
+    s->stage = PAGE_OWNER;
     if (s->visited && !s->was_visited) /* its mirrors may be asked about its files now */
         s->built_version = 0;
     s->was_visited = s->visited;
     s->source_count = 0;
-    s->awaits_owner = true;
     s->forces = force;
     free(s->via);
     s->via = str_dup(by ? by->via : NULL);

@@ -35,7 +35,7 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
     if (s)
         page_entry_doubt(s);
     bool may = s && page_entry_may_force(s, now_ms);
-    struct recheck *r = s && (may || s->loading) ? calloc(1, sizeof(*r)) : NULL;
+    struct recheck *r = s && (may || s->stage != PAGE_IDLE) ? calloc(1, sizeof(*r)) : NULL;
     if (!r) {
         if (s)
             page_entry_unref(s);
@@ -54,7 +54,7 @@ void page_rechecks_tick(struct engine *e, int64_t now_ms)
     struct recheck *ended = NULL;
     for (struct recheck **p = &e->pages->rechecks; *p;) {
         struct recheck *r = *p;
-        if (r->page_entry->loading && now_ms < r->until_ms && !e->stopping) {
+        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !e->stopping) {
             p = &r->next;
             continue;
         }

@@ -311,8 +311,9 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
     for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
         if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
-            s->is_outdated = s->building;
-            s->published = false; /* a load that runs answers once more */
+            s->is_outdated = s->build != NULL;
+            if (s->stage == PAGE_PUBLISHED)
+                s->stage = PAGE_FETCHING; /* a load that runs answers once more */
         }
     pthread_rwlock_unlock(&e->pages->lock);
 }
@@ -340,7 +341,7 @@ void pages_evict(struct engine *e, size_t most)
     auto_free struct page_entry **list =
         calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = list ? p->table : NULL; s; s = s->hh.next)
-        if (is_useful(s) && !s->loading) {
+        if (is_useful(s) && s->stage == PAGE_IDLE) {
             s->refs++;
             list[count++] = s;
         }
@@ -363,7 +364,7 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)
     {
-        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
+        if (is_useful(s) || s->stage != PAGE_IDLE || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
             continue;
         remove_entry(p, s);
     }
@@ -407,7 +408,7 @@ static void drop_pages(struct engine *e, const struct origin *origin,
         if (!goes(e, s, origin))
             continue;
         drop_page(e, s);
-        if (again && s->loading) {
+        if (again && s->stage != PAGE_IDLE) {
             s->refs++;
             again[count++] = s;
         }
