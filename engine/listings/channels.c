@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "engine/listings/indexes.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -152,37 +153,15 @@ void channels_free(struct channels *all)
 
 /* ---------------------------------------------------------------- catalogue */
 
-struct keep {
-    struct job job;
-    struct engine *engine;
-    char *origin, *name;
-    int64_t listed_s;
-};
-
-static void keep_run(struct job *job)
+static int put_channel(struct catalogue *catalogue, const struct row *row)
 {
-    struct keep *k = container_of(job, struct keep, job);
-    int r = catalogue_put_channel(k->engine->catalogue, k->origin, k->name, k->listed_s);
-    if (r)
-        log_warning("catalogue: cannot store channel %s: %s", k->name, error_text(r));
-    free(k->origin);
-    free(k->name);
-    free(k);
+    return catalogue_put_channel(catalogue, row->text[1], row->text[0], row->number[0]);
 }
 
-/* Under the lock. */
 static void keep(struct engine *e, const struct channel *c)
 {
-    struct keep *k = calloc(1, sizeof(*k));
-    char *origin = str_dup(c->origin_name), *name = str_dup(c->name);
-    if (!k || !origin || !name) { /* it is stored when it is listed again */
-        free(k);
-        free(origin);
-        free(name);
-        return;
-    }
-    *k = (struct keep){{keep_run, NULL}, e, origin, name, c->listed_s};
-    lane_post(e->catalogue_lane, &k->job);
+    catalogue_post(e, put_channel, "channel",
+                   &(struct row){.text = {c->name, c->origin_name}, .number = {c->listed_s}});
 }
 
 void channels_listed(struct engine *e, const struct origin *origin, const char *channel)

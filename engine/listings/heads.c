@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/listings/link_places.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
@@ -144,21 +145,19 @@ static void question_free(struct question *q)
     free(q);
 }
 
-/* On the catalogue lane. */
-static void keep_run(struct job *job)
+enum { PATH, ORIGIN, PROJECT };      /* texts of the row */
+enum { ASKED_S, MODIFIED_S, SIZE }; /* its numbers */
+
+static int put_first_seen(struct catalogue *catalogue, const struct row *row)
 {
-    struct question *q = container_of(job, struct question, job);
-    const struct catalogue_first_seen s = {.origin = q->origin,
-                                           .path = q->path,
-                                           .project = q->project,
-                                           .first_s = q->asked_s,
-                                           .asked_s = q->asked_s,
-                                           .modified_s = q->modified_s,
-                                           .size = q->size};
-    int r = catalogue_put_first_seen(q->engine->catalogue, &s);
-    if (r)
-        log_warning("catalogue: cannot store date and size of %s: %s", q->path, error_text(r));
-    question_free(q);
+    return catalogue_put_first_seen(
+        catalogue, &(struct catalogue_first_seen){.origin = row->text[ORIGIN],
+                                                  .path = row->text[PATH],
+                                                  .project = row->text[PROJECT],
+                                                  .first_s = row->number[ASKED_S],
+                                                  .asked_s = row->number[ASKED_S],
+                                                  .modified_s = row->number[MODIFIED_S],
+                                                  .size = row->number[SIZE]});
 }
 
 /* Whether the answer is worth storing; that a file has no date is worth it also. Other answers
@@ -201,12 +200,11 @@ static void answered_run(struct job *job)
     inquiry->running--;
     inquiry->heard_ms = clock_monotonic_ms();
     inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
-    if (keep) {
-        job->run = keep_run;
-        lane_post(e->catalogue_lane, job);
-    } else {
-        question_free(q);
-    }
+    if (keep)
+        catalogue_post(e, put_first_seen, "date and size of",
+                       &(struct row){.text = {q->path, q->origin, q->project},
+                                     .number = {q->asked_s, q->modified_s, q->size}});
+    question_free(q);
     heads_tick(e); /* this inquiry goes on, and so do others that wait for the mirror */
 }
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "engine/listings/link_places.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
@@ -136,18 +137,11 @@ struct question {
     struct known *known;
     const char *mirror;
     int status;
-    bool honoured;
 };
 
-/* On the catalogue lane. */
-static void keep_run(struct job *job)
+static int put_answer(struct catalogue *catalogue, const struct row *row)
 {
-    struct question *q = container_of(job, struct question, job);
-    int r =
-        catalogue_put_ranges(q->engine->catalogue, q->known->files, q->honoured, clock_real_s());
-    if (r)
-        log_warning("catalogue: cannot store that %s honours ranges: %s", q->mirror, error_text(r));
-    free(q);
+    return catalogue_put_ranges(catalogue, row->text[0], row->number[0] != 0, row->number[1]);
 }
 
 /* A 206 means yes and a 200 means no. Anything else, or no answer, says something about this
@@ -165,12 +159,13 @@ static void answered_run(struct job *job)
         return;
     }
     k->when_s = clock_real_s();
-    k->honoured = q->honoured = q->status == 206;
-    log_info("ranges mirror=%s honoured=%d", q->mirror, q->honoured);
+    k->honoured = q->status == 206;
+    log_info("ranges mirror=%s honoured=%d", q->mirror, k->honoured);
     q->engine->events->pages_outdated(q->engine);
     q->engine->events->source_settled(q->engine);
-    job->run = keep_run;
-    lane_post(q->engine->catalogue_lane, job);
+    catalogue_post(q->engine, put_answer, "the ranges of",
+                   &(struct row){.text = {k->files}, .number = {k->honoured, k->when_s}});
+    free(q);
 }
 
 static int on_head(void *context, const struct fetch_head *head)
