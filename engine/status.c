@@ -116,18 +116,6 @@ void status_tick(struct engine *e)
     waitlist_wake(&e->status_waiters, 0, INT64_MAX);
 }
 
-struct refresh {
-    struct job job;
-    struct engine *engine;
-};
-
-static void refresh_run(struct job *job)
-{
-    struct refresh *r = container_of(job, struct refresh, job);
-    status_tick(r->engine);
-    free(r);
-}
-
 struct awaited {
     struct engine *engine;
     uint64_t count;
@@ -143,11 +131,8 @@ static bool is_newer(void *arg)
 int engine_refresh_status(struct engine *e, struct waiter *waiter)
 {
     struct awaited a = {e, e->status_count};
-    struct refresh *r = e->stopping ? NULL : calloc(1, sizeof(*r));
-    if (!r)
+    if (e->stopping || !loop_run(e, status_tick))
         return 0;
-    *r = (struct refresh){{refresh_run, NULL}, e};
-    loop_post(e, &r->job);
     waiter->want = 0;
     return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
                                                                                      : 0;

@@ -140,16 +140,8 @@ void channel_roots_check(struct engine *e, int64_t now_ms)
     waitlist_wake(&all->waiters, 0, INT64_MAX);
 }
 
-struct begin {
-    struct job job;
-    struct engine *engine;
-};
-
-static void begin_run(struct job *job)
+static void begin(struct engine *e)
 {
-    struct begin *b = container_of(job, struct begin, job);
-    struct engine *e = b->engine;
-    free(b);
     if (e->stopping)
         return;
     e->channel_roots->began_ms = clock_monotonic_ms();
@@ -170,14 +162,9 @@ int engine_ask_roots(struct engine *e, struct waiter *waiter)
     bool idle = false;
     if (e->stopping || now_ms - all->done_ms < e->options.page_refresh_ms)
         return 0;
-    if (atomic_compare_exchange_strong(&all->is_running, &idle, true)) {
-        struct begin *b = calloc(1, sizeof(*b));
-        if (!b) {
-            all->is_running = false;
-            return 0;
-        }
-        *b = (struct begin){{begin_run, NULL}, e};
-        loop_post(e, &b->job);
+    if (atomic_compare_exchange_strong(&all->is_running, &idle, true) && !loop_run(e, begin)) {
+        all->is_running = false;
+        return 0;
     }
     waiter->want = 0;
     waiter->until_ms = now_ms + WAIT_MS;

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -75,6 +76,29 @@ int loop_start(struct engine *e)
     if (r)
         e->has_thread = false;
     return r;
+}
+
+struct errand {
+    struct job job;
+    struct engine *engine;
+    void (*run)(struct engine *engine);
+};
+
+static void errand_run(struct job *job)
+{
+    struct errand *errand = container_of(job, struct errand, job);
+    errand->run(errand->engine);
+    free(errand);
+}
+
+bool loop_run(struct engine *e, void (*run)(struct engine *engine))
+{
+    struct errand *errand = calloc(1, sizeof(*errand));
+    if (!errand)
+        return false;
+    *errand = (struct errand){{errand_run, NULL}, e, run};
+    loop_post(e, &errand->job);
+    return true;
 }
 
 /* The caller sleeps on a semaphore of its own. A signal may end sem_wait early, so it is

@@ -130,6 +130,8 @@ void loop_quit(struct engine *engine);
 /* Runs the job on the flight thread. Any thread; never blocks. After loop_quit the job runs on
  * the caller's thread, before this returns. */
 void loop_post(struct engine *engine, struct job *job);
+/* Runs `run` on the flight thread, when its turn comes. False: out of memory. Any thread. */
+bool loop_run(struct engine *engine, void (*run)(struct engine *engine));
 /* Runs `run` on the flight thread and waits until it has called sem_post. Not on the flight
  * thread, which would wait for itself. Returns call.result. */
 struct call {
