@@ -44,13 +44,14 @@ struct listing_answer *listing_answer_new(struct engine *e, struct source *sourc
                                           const char *page, bool is_list)
 {
     struct listing_answer *r = calloc(1, sizeof(*r));
-    if (!r)
+    if (!r || !(r->page = strdup(page))) {
+        free(r);
         return NULL;
+    }
     r->engine = e;
     r->source = source;
     r->origin = origin;
     r->mirror = mirror;
-    r->page = page;
     r->is_list = is_list;
     r->retry_after_s = r->max_age_s = -1;
     r->heard_ms = r->started_ms = clock_monotonic_ms();
@@ -72,6 +73,7 @@ void listing_answer_free(struct listing_answer *r)
     free(r->etag);
     free(r->date);
     free(r->url);
+    free(r->page);
     for (size_t i = 0; i < r->place_count; i++) {
         free(r->places[i].path);
         free(r->places[i].url);
@@ -277,15 +279,6 @@ bool listing_answer_read(struct listing_answer *r)
 
 /* ---------------------------------------------------------------- catalogue */
 
-struct store_job {
-    struct job job;
-    struct listing_answer *listing_answer; /* owned by the job */
-    bool confirm_only;
-    /* the configuration's strings, because the source may be gone by then */
-    const char *origin, *mirror;
-    char *page;
-};
-
 /* One transaction: the page, and the places that it names instead of the page's old ones. */
 static int put_listing(const struct listing_answer *r, const struct catalogue_listing *row)
 {
@@ -310,44 +303,28 @@ static int put_listing(const struct listing_answer *r, const struct catalogue_li
 /* A 304 only confirms the row: its body is still the one that is stored. */
 static void store_run(struct job *job)
 {
-    struct store_job *j = container_of(job, struct store_job, job);
-    struct listing_answer *r = j->listing_answer;
+    struct listing_answer *r = container_of(job, struct listing_answer, job);
     int64_t now_s = clock_real_s();
-    struct catalogue_listing row = {.origin = j->origin,
-                                    .mirror = j->mirror,
-                                    .page = j->page,
-                                    .url = r->url ? r->url : j->page,
+    struct catalogue_listing row = {.origin = r->origin->name,
+                                    .mirror = r->mirror->name,
+                                    .page = r->page,
+                                    .url = r->url ? r->url : r->page,
                                     .etag = r->etag,
                                     .last_modified = r->date,
                                     .status = r->status,
                                     .fetched_s = now_s,
                                     .body = r->packed.data,
                                     .body_len = r->packed.len};
-    int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
-                                                            row.mirror, j->page, now_s)
-                                : put_listing(r, &row);
+    int error = r->status == 304 ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
+                                                             row.mirror, row.page, now_s)
+                                 : put_listing(r, &row);
     if (error < 0)
-        log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
-    free(j->page);
+        log_warning("catalogue: cannot store listing %s: %s", r->page, error_text(error));
     listing_answer_free(r);
-    free(j);
 }
 
-void listing_answer_keep(struct listing_answer *r, const char *origin, bool confirm_only)
+void listing_answer_keep(struct listing_answer *r)
 {
-    struct store_job *j = calloc(1, sizeof(*j));
-    char *page = strdup(r->page);
-    if (!j || !page) {
-        free(j);
-        free(page);
-        listing_answer_free(r);
-        return;
-    }
-    *j = (struct store_job){.job.run = store_run,
-                            .listing_answer = r,
-                            .confirm_only = confirm_only,
-                            .origin = origin,
-                            .mirror = r->mirror->name,
-                            .page = page};
-    lane_post(r->engine->catalogue_lane, &j->job);
+    r->job.run = store_run;
+    lane_post(r->engine->catalogue_lane, &r->job);
 }

@@ -32,7 +32,7 @@ struct listing_answer {
     const struct mirror *mirror;
     size_t had;                 /* files of the last good listing; or 0 */
     struct listing_ref *before; /* the listing before, or NULL */
-    const char *page;           /* the source's string */
+    char *page;
     bool is_list;               /* it is a project list */
     bool stored;                /* it came from the catalogue */
     bool is_html;               /* HTML was asked for, because the mirror refuses JSON */
@@ -69,7 +69,7 @@ struct listing_answer {
 extern const char listing_answer_html[];
 const char *listing_answer_accept(const struct mirror *mirror);
 
-/* NULL when out of memory. `page` must live as long as the answer. `source` is for the caller
+/* NULL when out of memory. `source` is for the caller
  * alone. */
 struct listing_answer *listing_answer_new(struct engine *engine, struct source *source,
                                           const struct origin *origin, const struct mirror *mirror,
@@ -92,7 +92,6 @@ bool listing_answer_read(struct listing_answer *listing_answer);
 int listing_answer_parse(struct listing_answer *listing_answer);
 /* Whether a status other than 200 means that the mirror has no such page. */
 bool listing_answer_says_missing(const struct listing_answer *listing_answer);
-/* Stores what was fetched, or only that the mirror confirms it; takes over and frees. `origin`
- * is the configuration's string. */
-void listing_answer_keep(struct listing_answer *listing_answer, const char *origin,
-                         bool confirm_only);
+/* Stores the answer; a 304 only confirms the row. Takes it over and frees it. The strings of origin
+ * and mirror are the configuration's, so the source may go meanwhile. */
+void listing_answer_keep(struct listing_answer *listing_answer);

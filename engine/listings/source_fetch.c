@@ -390,7 +390,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     note_life(s, r);
     if (r->status == 304) {
         s->shrink_guard = (struct shrink_guard){0};
-        listing_answer_keep(r, s->origin->name, true);
+        listing_answer_keep(r);
         s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
             source_load(s);
@@ -410,7 +410,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     s->url = str_dup(r->url);
     if (s->status == 200 || s->has_row) {
         s->has_row = true;
-        listing_answer_keep(r, s->origin->name, false);
+        listing_answer_keep(r);
     } else {
         listing_answer_free(r); /* that a page never existed need not be remembered */
     }
