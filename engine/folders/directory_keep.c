@@ -64,31 +64,21 @@ static int on_local(void *context, const struct catalogue_local *row)
     return 0;
 }
 
-struct recall {
-    struct job job;
-    struct directory *directory;
-};
-
 /* On the catalogue lane. The thread does not touch `known` before has_known is set. */
 static void recall_run(struct job *job)
 {
-    struct recall *l = container_of(job, struct recall, job);
-    struct directory *d = l->directory;
+    struct directory *d = container_of(job, struct directory, recall);
     int r = catalogue_each_local(d->engine->catalogue, d->origin, on_local, d);
     if (r)
         log_warning("catalogue: cannot recall the files of %s: %s", d->root, error_text(r));
     d->has_known = true;
     directories_kick(d->engine);
-    free(l);
 }
 
 void directory_recall(struct directory *d)
 {
-    struct recall *l = calloc(1, sizeof(*l));
-    if (!l)
-        abort(); /* without the job the folder would never be read */
-    *l = (struct recall){{recall_run, NULL}, d};
-    lane_post(d->engine->catalogue_lane, &l->job);
+    d->recall.run = recall_run;
+    lane_post(d->engine->catalogue_lane, &d->recall);
 }
 
 /* --------------------------------------------------------------------- rows */

@@ -82,6 +82,7 @@ struct directory {
     int64_t waited_ms; /* since when a request waits for the first reading; 0: none does */
     unsigned open_count;
     size_t text_bytes;
+    struct job recall;      /* runs once, on the catalogue lane */
     _Atomic bool has_known; /* the catalogue has answered */
     struct known_file *known;
     /* the thread's own: */

@@ -24,11 +24,6 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
 
-struct remember {
-    struct job job;
-    struct build *build; /* owned: the rows borrow its strings */
-};
-
 static void put_claim(struct build *b, const struct merge_news *news)
 {
     struct catalogue_claim claim = {.origin = b->origin->name,
@@ -45,8 +40,7 @@ static void put_claim(struct build *b, const struct merge_news *news)
 
 static void remember_run(struct job *job)
 {
-    struct remember *r = container_of(job, struct remember, job);
-    struct build *b = r->build;
+    struct build *b = container_of(job, struct build, job);
     int error = catalogue_begin(b->engine->catalogue);
     for (size_t i = 0; error == 0 && i < b->merge.news_count; i++)
         put_claim(b, &b->merge.news[i]);
@@ -65,7 +59,6 @@ static void remember_run(struct job *job)
         log_warning("catalogue: cannot store what is known of %s: %s", b->project,
                     error_text(error));
     build_free(b);
-    free(r);
 }
 
 /* Claims of a file have changed: what is in download or kept is compared with the new ones. */
@@ -103,11 +96,10 @@ void build_remember(struct build *b)
         learn(b, f);
         tell_dispute(b, f);
     }
-    struct remember *r = news ? calloc(1, sizeof(*r)) : NULL;
-    if (!r) {
+    if (!news) {
         build_free(b);
         return;
     }
-    *r = (struct remember){{remember_run, NULL}, b};
-    lane_post(b->engine->catalogue_lane, &r->job);
+    b->job.run = remember_run;
+    lane_post(b->engine->catalogue_lane, &b->job);
 }
