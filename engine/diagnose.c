@@ -21,13 +21,18 @@
 #include "engine/mirrors/origins.h"
 
 /*
- * The caller's thread leads, the transfer thread reports. A probe is one mirror's turn:
+ * The look at every mirror for the doctor. The caller's thread starts requests and judges answers;
+ * the transfer thread reports what comes. A probe is the turn of one mirror:
  *
  *     PROBE_LISTING -> PROBE_HEAD -> PROBE_RANGE -> PROBE_DONE
  *           '--------------'--------- (nothing to go on with) --'
  *
- * While a transfer runs, the probe's fields under `lock` are the transfer thread's; `ended` gives
- * them back. Who leads looks every LOOK_MS at the clock and at *stop.
+ *     PROBE_LISTING  the page of one project; its last wheel is the file for the next two steps
+ *     PROBE_HEAD     HEAD for that wheel
+ *     PROBE_RANGE    GET of its first bytes, until DIAGNOSE_BYTES or DIAGNOSE_MS
+ *
+ * While a transfer runs, the transfer thread owns the fields below `lock`; `ended` gives them back.
+ * The caller looks every LOOK_MS at the clock and at *stop. It ends all probes at limit_ms.
  */
 
 enum { LOOK_MS = 100, RATE_LEAST_BYTES = 64 << 10, RATE_LEAST_MS = 1000 };
@@ -42,8 +47,8 @@ struct probe {
     enum stage stage;
     uint64_t id;
     int64_t begun_ms;
-    bool is_cancelled; /* by us: late, or enough */
-    /* under look->lock */
+    bool is_cancelled; /* by this file: it is late, or enough has come */
+    /* guarded by look->lock */
     bool ended;
     struct listing_answer *page;
     int64_t received, first_ms, last_ms;
@@ -79,12 +84,13 @@ static void host_of(const char *text, char ret[DIAGNOSE_TEXT])
 
 static bool is_wanted(enum stage stage, int status)
 {
-    if (stage == PROBE_LISTING) /* the body of a 403 tells whether it means 404 */
+    if (stage == PROBE_LISTING) /* only the body of a 403 tells whether it means 404 */
         return status == 200 || status == 403 || status == 404 || status == 410;
     return status == 200 || (stage == PROBE_RANGE && status == 206);
 }
 
-/* A cache on the way adds to Age what has passed since Date; some write a Date of their own. */
+/* A cache on the way adds to Age the time since Date; some caches write a Date of their own. So
+ * the smaller of two differences counts. */
 static void note_clock(struct diagnosed *to, const struct fetch_head *head)
 {
     int64_t fresh_s = head->date_s - clock_real_s(), kept_s = fresh_s + head->age_s;
@@ -142,8 +148,9 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* ------------------------------------------------------------------ asking */
+/* ----------------------------------------------------------------- requests */
 
+/* Each probe has its own share of the slabs, so a fast mirror does not take them all. */
 static void start(struct probe *p, enum stage stage, const char *url)
 {
     bool page = stage == PROBE_LISTING;
@@ -167,7 +174,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
     p->id = fetcher_start(p->look->engine->fetcher, &request, &sink, p);
 }
 
-/* The last wheel of the project, else of the page, is the newest more often than not. */
+/* Takes the last wheel of the project, else the last file of the page: it is often the newest. */
 static void take_files(struct diagnosed *to, const struct listing *l)
 {
     bool found = false;
@@ -185,7 +192,7 @@ static void take_files(struct diagnosed *to, const struct listing *l)
 
 static int judge_listing(struct probe *p)
 {
-    int r = gzip_unpack(&p->page->body); /* that of a 403 is looked at, as well */
+    int r = gzip_unpack(&p->page->body); /* the body of a 403 is judged also */
     if (p->page->status != 200)
         return listing_answer_says_missing(p->page) ? ERROR_GONE : ERROR_UPSTREAM_STATUS;
     r = r ? ERROR_BAD_LISTING : listing_answer_parse(p->page);
@@ -194,7 +201,7 @@ static int judge_listing(struct probe *p)
     str_copy(p->to->elsewhere_hosts, sizeof(p->to->elsewhere_hosts), p->page->hosts);
     if (r == 0)
         take_files(p->to, p->page->listing->listing);
-    return p->page->is_lost ? 0 : r; /* what was lost says why */
+    return p->page->is_lost ? 0 : r; /* then p->to->elsewhere_hosts says why */
 }
 
 static void end_listing(struct probe *p)
@@ -211,7 +218,7 @@ static void end_listing(struct probe *p)
         p->stage = PROBE_DONE;
 }
 
-/* It was stopped when enough had come; that is no error. */
+/* A range that was stopped because enough bytes have come is no error. */
 static void end_range(struct probe *p)
 {
     int64_t ms = p->last_ms - p->first_ms;
@@ -233,16 +240,16 @@ static void go_on(struct probe *p)
         end_range(p);
 }
 
-/* ----------------------------------------------------------------- leading */
+/* ------------------------------------------------------ the caller's thread */
 
-/* Whether enough has come to tell the rate. Under the lock. */
+/* Whether enough bytes have come to tell the rate. Under the lock. */
 static bool has_enough(const struct probe *p, int64_t now_ms)
 {
     return p->stage == PROBE_RANGE && p->received > 0 &&
            (p->received >= DIAGNOSE_BYTES || now_ms - p->first_ms >= DIAGNOSE_MS);
 }
 
-/* A probe whose transfer has ended, or is to be ended; NULL after some time without. */
+/* A probe whose transfer has ended, or has to be ended. NULL after LOOK_MS without one. */
 static struct probe *next_due(struct look *look, bool late, bool *ret_ended)
 {
     struct probe *due = NULL;
@@ -271,6 +278,7 @@ static bool is_running(const struct look *look)
     return false;
 }
 
+/* The time is over. What a range has brought until then still gives a rate. */
 static void end_late(struct probe *p)
 {
     struct diagnosed_step *step = step_of(p);
@@ -284,6 +292,8 @@ static void end_late(struct probe *p)
     p->stage = PROBE_DONE;
 }
 
+/* Runs until each probe is done. A probe whose transfer is late is cancelled first, and ended
+ * when the transfer thread has reported that. */
 static void lead(struct look *look)
 {
     int64_t until_ms = clock_monotonic_ms() + look->options->limit_ms;
@@ -301,9 +311,9 @@ static void lead(struct look *look)
     }
 }
 
-/* ------------------------------------------------------------------- begin */
+/* ------------------------------------------------------------ start and end */
 
-/* "" where the origin has no channels, NULL where only patterns are known. */
+/* "" where the origin has no channels; NULL where the origin is known by patterns only. */
 static const char *channel_of(const struct origin *origin, const char *index)
 {
     static const char popular[] = "cu126";
@@ -319,7 +329,7 @@ static const char *channel_of(const struct origin *origin, const char *index)
     return NULL;
 }
 
-/* What another origin owns need not be asked for here. */
+/* Names that another origin owns are not asked for at this one. */
 static const char *project_of(const struct origin *origin, const char *channel, const char *project)
 {
     bool may = origin_owns_rest(origin) || origin->owns_listed;
@@ -331,7 +341,7 @@ static const char *project_of(const struct origin *origin, const char *channel, 
     return "pip";
 }
 
-/* What only the flight thread knows. */
+/* Copies what only the flight thread may read. */
 static void view_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
@@ -352,7 +362,7 @@ static void view_run(struct job *job)
     sem_post(&call->done);
 }
 
-/* A folder is no mirror that could be asked. */
+/* A folder has one mirror that stands for the disk. It answers no request. */
 static size_t mirrors_of(const struct origin *origin)
 {
     return origin->directory ? 0 : origin->mirror_count;
@@ -406,7 +416,7 @@ static void begin(struct probe *p)
         p->stage = PROBE_DONE;
 }
 
-/* Nobody is shown the password of a mirror. */
+/* No answer shows the password of a mirror's URL. */
 static void hide_credentials(char **url)
 {
     char *shown = NULL;

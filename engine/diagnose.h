@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A look at every mirror and folder, for `wheelyard doctor`. Of a mirror: one page, and of one
- * wheel that it lists a HEAD and a range of DIAGNOSE_BYTES at most. Three requests each, all
- * mirrors at once, by the transfer thread with its proxy, CA and address rules. What comes is
- * looked at and forgotten: nothing of it enters pages, files or the budget.
+ * A look at every mirror and folder, for `wheelyard doctor`. A mirror is asked for three things:
+ * one page, and of one wheel on that page a HEAD and a range of at most DIAGNOSE_BYTES. All mirrors
+ * are asked at once, by the transfer thread with its proxy, CA and address rules. What comes is
+ * judged and forgotten: nothing of it enters pages, files or the budget.
  *
- *     struct examination *x;
+ *     struct diagnosis *x;
  *     r = engine_diagnose(engine, &options, stop, &x);         blocks: limit_ms at most, on a lane
  *     for (i < x->count) ... x->list[i] ...
  *     diagnosis_free(x);
@@ -24,37 +24,37 @@ struct engine;
 enum { DIAGNOSE_BYTES = 1 << 20, DIAGNOSE_MS = 2000, DIAGNOSE_TEXT = 256 };
 
 struct diagnose_options {
-    const char *index;   /* the channel to look at, for origins that have it; "": any */
-    const char *project; /* to look for; NULL: one that the origin owns, or pip */
-    int limit_ms;        /* of all requests together */
+    const char *index;   /* the channel to ask for, at origins that have it; "": any channel */
+    const char *project; /* the project to ask for; NULL: a name that the origin owns, or pip */
+    int limit_ms;        /* for all requests together */
 };
 
 /* One request. */
 struct diagnosed_step {
     bool asked;
-    int status;                 /* HTTP; 0: none came */
-    int error;                  /* 0: all is as it should be */
-    char detail[DIAGNOSE_TEXT]; /* of an error, for people */
-    char host[DIAGNOSE_TEXT];   /* who answered in the end, after redirects; "" */
+    int status;                 /* the HTTP status; 0: no answer came */
+    int error;                  /* 0: the answer is as it should be */
+    char detail[DIAGNOSE_TEXT]; /* what the error says to people */
+    char host[DIAGNOSE_TEXT];   /* the host that answered in the end, after redirects; "" */
     int64_t took_ms;
 };
 
 struct diagnosed {
-    const struct origin *origin; /* good as long as the engine is */
+    const struct origin *origin; /* valid as long as the engine is */
     const struct mirror *mirror;
     const char *project;
     /* URLs, without credentials: */
     char *page; /* of the listing; NULL: no channel is known that could be asked for */
-    char *file; /* of a listed wheel at this mirror; NULL: none */
-    /* ERROR_GONE: the mirror has no such page; ERROR_BAD_LISTING: that is none. */
+    char *file; /* of a listed wheel at this mirror; NULL: it lists none */
+    /* ERROR_GONE: the mirror has no such page. ERROR_BAD_LISTING: the page is no listing. */
     struct diagnosed_step listing, head, range;
-    size_t file_count, digest_count;     /* of the listing; with a SHA-256 */
-    size_t elsewhere_count;              /* files that lie nowhere in the origin; */
-    char elsewhere_hosts[DIAGNOSE_TEXT]; /* where: "https://h/", ... quoted */
-    int64_t rate_bytes_s;                /* of the range; -1: too little came to tell */
-    int64_t skew_s;                      /* its clock less ours */
+    size_t file_count, digest_count;     /* of the listing; files with a digest */
+    size_t elsewhere_count;              /* files that no prefix of the origin covers; */
+    char elsewhere_hosts[DIAGNOSE_TEXT]; /* their hosts: "https://h/", ... quoted */
+    int64_t rate_bytes_s;                /* of the range; -1: too few bytes came to tell */
+    int64_t skew_s;                      /* the mirror's clock less this machine's */
     bool has_clock;
-    bool is_out; /* for wrong bytes: nobody is sent there */
+    bool is_out; /* it sent wrong bytes, so the budget leaves it out */
     char last_error[DIAGNOSE_TEXT];
 };
 
@@ -63,14 +63,14 @@ struct diagnosis {
     size_t count;
     struct diagnosed_folder *folders;
     size_t folder_count;
-    /* of the daemon, as now in force */
-    const struct origins *origins; /* good as long as the engine is */
+    /* of the daemon, as in force now */
+    const struct origins *origins; /* valid as long as the engine is */
     const char *cache_dir;
     int64_t max_size, min_free; /* bytes */
-    bool has_room;              /* for something new, be it that something old goes */
+    bool has_room;              /* for a new file, if need be after an old one has gone */
 };
 
-/* ERROR_STOPPING when *stop is set. */
+/* Blocks. ERROR_STOPPING when *stop is set. ERROR_NO_MEMORY. */
 int engine_diagnose(struct engine *engine, const struct diagnose_options *options,
                     const _Atomic bool *stop, struct diagnosis **ret);
 void diagnosis_free(struct diagnosis *diagnosis); /* NULL is legal */

@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The door to the rooms: opens them in the order of their dependencies, and ends them.
+ *
+ *     engine_open:  storage, generations, lanes, rooms, rows loaded, transfer thread, flight thread
+ *     ready         requests come in; the flight thread runs engine_tick every TICK_MS
+ *     engine_stop:  stopping -> waiters resumed -> folders, scrub, evidence -> transfers -> lanes
+ *                   -> the flight thread
+ *     engine_free:  after the last page and file were given back
+ *
+ * Each room has a _new and a _free that knows NULL, so a start that fails in the middle ends like
+ * any other. `stopping` is set once and never cleared; every thread may read it. Main opens, stops
+ * and frees; the HTTP workers ask.
+ */
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -43,6 +56,8 @@
 
 DEFINE_CLEANUP(struct engine, engine_free)
 
+/* The timed work of every room. Files come before pages: so a page sees in the same tick what came
+ * of a file. */
 void engine_tick(struct engine *e, int64_t now_ms)
 {
     files_tick(e, now_ms);
@@ -64,6 +79,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
 
 /* ------------------------------------------------------------------ start */
 
+/* The transfer thread may reach private addresses only where the configuration names them. */
 static int start_fetcher(struct engine *e)
 {
     char **allowed = NULL;
@@ -110,6 +126,7 @@ static int open_storage(struct engine *e)
     return r < 0 ? r : 0;
 }
 
+/* The tables of all rooms, then the rows of the catalogue, then what has a thread of its own. */
 static int start(struct engine *e)
 {
     int r = open_storage(e);
@@ -186,7 +203,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     e->options = *options;
     e->events = &engine_events;
     e->last = &e->first;
-    e->claims_version = 1; /* 0: never looked up */
+    e->claims_version = 1; /* 0 means: claims were never looked up */
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->status_lock, NULL);
     waitlist_init(&e->status_waiters);
@@ -211,7 +228,7 @@ static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     files_stop(call->engine);
-    heads_tick(call->engine); /* ends what waits for nobody */
+    heads_tick(call->engine); /* ends inquiries that wait for no answer */
     pages_stop(call->engine);
     channels_stop(call->engine);
     channel_roots_stop(call->engine);
@@ -221,8 +238,10 @@ static void stop_run(struct job *job)
     sem_post(&call->done);
 }
 
-/* Waiters first: they hang on boards and pages, which the flight thread closes. Then no more bytes
- * come in, then the lanes run dry, each posting its results to the flight thread, which goes last.
+/*
+ * Waiters first: they hang on downloads and pages, which the flight thread closes. Then no more
+ * bytes come in. Then the lanes run until they are empty, and each posts its results to the flight
+ * thread, which ends last.
  */
 void engine_stop(struct engine *e)
 {
@@ -232,7 +251,7 @@ void engine_stop(struct engine *e)
     if (has_thread)
         (void)loop_call(e, stop_run, NULL);
     directories_stop(e);
-    scrub_stop(e->scrub); /* it is a client: before what it asks */
+    scrub_stop(e->scrub); /* it is a client of the engine, so it ends before what it asks */
     evidence_stop(e->evidences);
     if (e->fetcher)
         fetcher_stop(e->fetcher);
@@ -246,7 +265,8 @@ void engine_stop(struct engine *e)
     }
 }
 
-/* Whoever keeps one for ever takes it from all transfers. Sanitized and debug builds stop there. */
+/* A slab that is never given back is lost to all transfers. Sanitized and debug builds abort
+ * here. */
 static void check_slabs(struct slab_pool *pool)
 {
     unsigned taken = pool ? slab_pool_taken(pool) : 0;
@@ -289,7 +309,7 @@ void engine_free(struct engine *e)
     lane_free(e->reader);
     lane_free(e->compute);
     lane_free(e->catalogue_lane);
-    lane_free(e->cleaner); /* last: handles close there */
+    lane_free(e->cleaner); /* last: other lanes close handles there */
     memory_free(e->memory);
     catalogue_close(e->catalogue);
     store_close(e->store);
@@ -308,6 +328,8 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+/* A `.metadata` may be made here, or come from a mirror as any file. Each answer may lead to the
+ * other way, so the loop has a bound: a file that changes all the time is refused. */
 int engine_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
                 struct file **ret)
 {

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * What the engine does about each event of a lower room (engine/loop/events.h). Most events go to
+ * one function of a higher room; the others are below. No state.
+ */
 #include "engine/events.h"
 
 #include "engine/engine.h"
@@ -13,6 +17,8 @@
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
 
+/* A file that no page has named a digest for makes its page be loaded. Its row on the page is
+ * written down while mirrors list it. */
 static void file_begun(struct engine *e, const struct origin *origin, const char *path,
                        bool is_vouched)
 {
@@ -21,6 +27,7 @@ static void file_begun(struct engine *e, const struct origin *origin, const char
     delisted_look(e, origin, path);
 }
 
+/* Nobody vouches for the bytes: metadata that was refused before may be made of them now. */
 static void file_kept(struct engine *e, const struct entry *entry)
 {
     delisted_hold(e, entry);
@@ -36,6 +43,7 @@ static void file_refuted(struct engine *e, const char *origin, const char *path,
         metadata_forget(e, origin, path);
 }
 
+/* The project list first: it decides which pages the folder owns. */
 static void folder_changed(struct engine *e, const struct origin *origin)
 {
     project_list_renew(e, origin);
@@ -47,6 +55,7 @@ static size_t page_bytes(const struct engine *e)
     return e->pages->bytes;
 }
 
+/* The catalogue keeps every listing, so both can be made again. */
 static void shrink(struct engine *e, size_t bytes)
 {
     sources_shrink(e);

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Other origins and limits while the engine runs: engine_reload. */
+/*
+ * engine_reload: other origins and limits while the engine runs.
+ *
+ *     add a generation -> allow its hosts, open its folders -> options -> in force -> drop pages
+ *         | fails              | fails: take the generation back
+ *         v                    v
+ *     nothing has changed   nothing has changed
+ *
+ * All of it is one job on the flight thread, so no tick and no answer comes between the steps.
+ */
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/folders/directory.h"
@@ -23,7 +32,8 @@ static void take_options(struct engine *e, const struct engine_options *options)
     budget_set_connections(e->budget, (unsigned)options->connections_per_mirror);
 }
 
-/* What can fail comes first. A host that is allowed too much until the next reload does no harm. */
+/* The steps that can fail come first. A host that stays allowed until the next reload does no
+ * harm. */
 static int allow(struct engine *e, const struct origins *origins)
 {
     char **hosts = NULL;

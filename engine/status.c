@@ -26,8 +26,11 @@
 #include "engine/status.h"
 
 /*
- * The flight thread writes a snapshot of everything on every tick; whoever asks for the status
- * copies it.
+ * The snapshot of everything that /-/status shows.
+ *
+ * The flight thread writes a new snapshot on every tick and swaps it in under status_lock. Any
+ * thread copies the last one. A client that wants a fresh one is suspended until status_count has
+ * grown; its request posts a job that takes the snapshot at once.
  */
 
 static const char *state_text(enum mirror_state state)
@@ -45,6 +48,7 @@ static const char *state_text(enum mirror_state state)
     return "ok";
 }
 
+/* A folder has no entry in the budget that says anything: its own failure is its state. */
 static void write_mirror(struct engine *e, const struct origin *origin, unsigned m, struct buf *to)
 {
     struct budget_view view;
@@ -73,7 +77,7 @@ static void write_mirrors(struct engine *e, struct buf *to)
     buf_putc(to, ']');
 }
 
-/* Pages ready to be sent, and the listings that pages are made of. */
+/* Built pages, and the listings that pages are made of. */
 static void write_memory(struct engine *e, struct buf *to)
 {
     json_write_name(to, "memory");
@@ -86,11 +90,12 @@ static void write_memory(struct engine *e, struct buf *to)
                turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
+/* Without memory the last snapshot stays. */
 void status_tick(struct engine *e)
 {
     struct buf fresh;
     buf_init(&fresh, e->status.max);
-    buf_putc(&fresh, '{'); /* the writers of members look for an opening */
+    buf_putc(&fresh, '{'); /* the writers of members look for an opening brace */
     files_write_status(e, &fresh);
     evidence_write_status(e, &fresh);
     write_mirrors(e, &fresh);
@@ -111,18 +116,6 @@ void status_tick(struct engine *e)
     waitlist_wake(&e->status_waiters, 0, INT64_MAX);
 }
 
-struct refresh {
-    struct job job;
-    struct engine *engine;
-};
-
-static void refresh_run(struct job *job)
-{
-    struct refresh *r = container_of(job, struct refresh, job);
-    status_tick(r->engine);
-    free(r);
-}
-
 struct awaited {
     struct engine *engine;
     uint64_t count;
@@ -134,14 +127,12 @@ static bool is_newer(void *arg)
     return a->engine->status_count != a->count;
 }
 
+/* The count is read before the job is posted: a snapshot that comes at once counts as newer. */
 int engine_refresh_status(struct engine *e, struct waiter *waiter)
 {
     struct awaited a = {e, e->status_count};
-    struct refresh *r = e->stopping ? NULL : calloc(1, sizeof(*r));
-    if (!r)
+    if (e->stopping || !loop_run(e, status_tick))
         return 0;
-    *r = (struct refresh){{refresh_run, NULL}, e};
-    loop_post(e, &r->job);
     waiter->want = 0;
     return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
                                                                                      : 0;

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Compares a file's bytes with what is claimed of them (the life cycle is in claim_check.h).
+ *
+ * A check has one job, which is on its way to one thread at a time. Claims are loaded again
+ * whenever engine->claims_version has grown since they were loaded, because a page may have said
+ * something new. Before the verdict is "refuse", the page is asked for again once. When the engine
+ * stops, the check ends with what it knows.
+ */
 #include "engine/claims/claim_check.h"
 
 #include <stdio.h>
@@ -28,6 +36,8 @@ void claim_check_release(struct claim_check *c)
     c->path = NULL;
 }
 
+/* May run several times: after the claims were loaded, and after the page was asked for again.
+ * `done` always comes by a job, never from within a caller. */
 static void compare(struct claim_check *c);
 
 static void asked(void *context)
@@ -46,7 +56,7 @@ static void loaded_run(struct job *job)
     compare(container_of(job, struct claim_check, job));
 }
 
-/* On the catalogue lane: behind whatever a page has just said. */
+/* On the catalogue lane, whose order matters: what a page has just said is written before. */
 static void load_run(struct job *job)
 {
     struct claim_check *c = container_of(job, struct claim_check, job);
@@ -80,12 +90,13 @@ void claim_check_start(struct claim_check *c)
     compare(c);
 }
 
+/* Shows only the digests by algorithms that claims use. */
 void claim_check_describe(const struct claim_check *c, const char *senders, char *ret, size_t size)
 {
     char found[DIGESTS_TEXT], claimed[512];
     struct digests compared = {.count = 0};
     uint32_t wanted = claim_set_algorithms(c->set);
-    for (size_t i = 0; i < c->found.count; i++) /* the others would say nothing here */
+    for (size_t i = 0; i < c->found.count; i++) /* other algorithms tell nothing here */
         if (wanted & (1u << c->found.list[i].algorithm))
             (void)digests_add(&compared, c->found.list[i].algorithm, c->found.list[i].hex);
     digests_write(&compared, found);

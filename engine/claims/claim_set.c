@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The claims of one file out of the catalogue, and the choice among them.
+ *
+ *     claim_set_load (catalogue lane) -> shared, never changed -> claim_set_unref
+ *
+ * A row is a current claim while its mirror is configured and its page still says it. Otherwise it
+ * is a remembered one, which counts less.
+ */
 #include "engine/claims/claim_set.h"
 
 #include <stdlib.h>
@@ -16,6 +24,7 @@ struct load {
     bool is_metadata;
 };
 
+/* Rows beyond CLAIMS_MOST are left out, as claims_choose does. */
 static int on_row(void *context, const struct catalogue_claim *row)
 {
     struct load *l = context;
@@ -35,6 +44,7 @@ static int on_row(void *context, const struct catalogue_claim *row)
     return claim.digests && claim.mirror ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The claims about `.metadata` stand in the row of its wheel. */
 struct claim_set *claim_set_load(struct catalogue *catalogue, const struct origin *origin,
                                  const char *path)
 {
@@ -79,6 +89,8 @@ void claim_set_describe(const struct claim_set *set, char *ret, size_t size)
         claims_describe(set->list, set->count, &set->choice, clock_real_s(), ret, size);
 }
 
+/* A match decides at once. Without one, the bytes are refused only when every claimed algorithm
+ * was computed. */
 enum claims_verdict claim_set_judge(const struct claim_set *set, const struct digests *found)
 {
     uint32_t has = 0;

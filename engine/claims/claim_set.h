@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The claims of one file, as the catalogue has them, with the choice among them
+ * The claims of one file as the catalogue has them, with the choice among them
  * (engine/claims/claims.h).
  *
  *     set = claim_set_load(catalogue, origin, path);     // catalogue lane
  *     if (set->choice.agreed) ...
  *     claim_set_unref(set);
  *
- * A path that ends in .metadata has the claims of its wheel's page about it. A set never changes:
- * any thread may read it. It is counted by reference.
+ * The claims of a `.metadata` path are those that its wheel's page makes about it. A set never
+ * changes, so any thread may read it. It is counted by reference.
  */
 #include <stdlib.h>
 
@@ -19,15 +19,15 @@
 
 struct claim_set {
     _Atomic int refs;
-    struct claim list[CLAIMS_MOST]; /* strings are the set's own */
+    struct claim list[CLAIMS_MOST]; /* the set owns the strings */
     size_t count;
-    struct claims_choice choice; /* as of the time it was loaded */
+    struct claims_choice choice; /* as of the time when it was loaded */
 };
 
 /* NULL when out of memory. */
 struct claim_set *claim_set_load(struct catalogue *catalogue, const struct origin *origin,
                                  const char *path);
-/* NULL is legal, in each of these: nobody claims anything. */
+/* NULL is legal in each of these functions: nothing is claimed. */
 static inline struct claim_set *claim_set_ref(struct claim_set *set)
 {
     if (set)
@@ -46,19 +46,20 @@ static inline void claim_set_unref(struct claim_set *set)
     free(set);
 }
 
-/* Whether somebody's claim counts; whether those that count agree. */
+/* Whether any claim counts; whether the claims that count agree. */
 bool claim_set_counts(const struct claim_set *set);
 bool claim_set_agrees(const struct claim_set *set);
-/* The algorithms that are needed to compare: bit i is enum digest_algorithm i. */
+/* The algorithms that a comparison needs: bit i is enum digest_algorithm i. */
 uint32_t claim_set_algorithms(const struct claim_set *set);
-/* What is claimed, and by whom since when, for people. */
+/* Writes for people what is claimed, by which mirror, since when. */
 void claim_set_describe(const struct claim_set *set, char *ret, size_t size);
 
 enum claims_verdict {
-    CLAIMS_NONE,     /* nobody claims anything */
+    CLAIMS_NONE,     /* nothing is claimed */
     CLAIMS_AGREE,    /* the bytes are what is claimed */
-    CLAIMS_DISPUTED, /* they are what one of those claims that contradict each other */
+    CLAIMS_DISPUTED, /* they are what one of several claims names that contradict each other */
     CLAIMS_UNKNOWN,  /* `found` lacks an algorithm */
     CLAIMS_REFUSE,   /* they are not what is claimed */
 };
+/* What the claims say of bytes with these digests. */
 enum claims_verdict claim_set_judge(const struct claim_set *set, const struct digests *found);

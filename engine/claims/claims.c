@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The rule of claims.h: which claims of a file count, whether they agree, and what bytes match
+ * them. Pure functions over arrays; nothing is allocated. A claim that counts is a bit in
+ * choice->counting.
+ */
 #include "engine/claims/claims.h"
 
 #include <stdio.h>
@@ -20,6 +25,7 @@ bool claim_is_current(const struct claim *c, int64_t now_s)
 /* Finer than the ranks outside: what the site said goes before what mirrors said. */
 enum { SAYS_NOTHING, MIRROR_SAID, SITE_SAID, MIRROR_SAYS, SITE_SAYS };
 
+/* The heaviest weight wins; only claims of that weight count. */
 static int weigh(const struct claim *c, int64_t now_s)
 {
     if (!says(c))
@@ -51,7 +57,7 @@ static struct digests parse(const char *text)
     return d;
 }
 
-/* Whether the algorithm is named at all, and with that value. */
+/* Whether the algorithm is named with that value; *ret_named: whether it is named at all. */
 static bool names(const struct digests *d, enum digest_algorithm algorithm, const char *hex,
                   bool *ret_named)
 {
@@ -66,6 +72,7 @@ static bool names(const struct digests *d, enum digest_algorithm algorithm, cons
     return false;
 }
 
+/* Only a common algorithm can contradict: sha256 and md5 of one file never do. */
 bool claims_contradict(const char *a, const char *b)
 {
     if (strcmp(a, b) == 0)
@@ -81,7 +88,7 @@ bool claims_contradict(const char *a, const char *b)
     return false;
 }
 
-/* What those that count say together, where they say it in different words. */
+/* All digests of the claims that count together, where these use different words. */
 static const char *join(const struct claim *claims, size_t count, uint32_t counting,
                         char ret[DIGESTS_TEXT])
 {
@@ -93,7 +100,7 @@ static const char *join(const struct claim *claims, size_t count, uint32_t count
     return ret;
 }
 
-/* Looks at those that count, one behind the other. */
+/* Looks whether the claims that count agree: each is compared with those before it. */
 static void compare(const struct claim *claims, size_t count, struct claims_choice *choice)
 {
     const char *first = NULL;
@@ -125,6 +132,8 @@ static bool is_opposed(const struct claim *claims, size_t count, const struct cl
     return false;
 }
 
+/* One pass finds the heaviest claims. Lighter current ones that contradict the site are noted as
+ * opposed, for the administrator. */
 void claims_choose(const struct claim *claims, size_t count, int64_t now_s,
                    struct claims_choice *ret)
 {
@@ -150,6 +159,7 @@ void claims_choose(const struct claim *claims, size_t count, int64_t now_s,
             ret->is_opposed |= is_opposed(claims, count, ret, &claims[i]);
 }
 
+/* A claim may name several values of an algorithm; one of them must match. */
 bool claim_matches(const struct claim *claim, const struct digests *found)
 {
     const struct digests named = parse(claim->digests);
@@ -166,6 +176,7 @@ bool claim_matches(const struct claim *claim, const struct digests *found)
     return true;
 }
 
+/* In a dispute any side's bytes are taken: refusing both would leave the file out of reach. */
 bool claims_accept(const struct claim *claims, size_t count, const struct claims_choice *choice,
                    const struct digests *found)
 {
@@ -189,6 +200,7 @@ uint32_t claims_algorithms(const struct claim *claims, size_t count,
     return set;
 }
 
+/* Also shows current claims that do not count but contradict. */
 void claims_describe(const struct claim *claims, size_t count, const struct claims_choice *choice,
                      int64_t now_s, char *ret, size_t size)
 {

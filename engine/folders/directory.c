@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The table of a folder's files, and the requests for them (the life of a file is in directory.h).
+ *
+ *     a request --look--> open: served at once
+ *                  | not open: job on the read lane -> opening_run -> waiters resumed
+ *                  | not read yet: waits for the first reading, at most LATEST_MS
+ *                  +--> missing, refused or failed: a refusal
+ *
+ * Requests come on any thread, under the lock of `files`. What was opened stays open for a while:
+ * at most OPEN_MOST files and TEXT_MOST bytes of METADATA, and not beyond IDLE_MS without use. The
+ * directory thread finds files; the flight thread gets the listing as news, and shows it as a
+ * source.
+ */
 #include "engine/folders/directory.h"
 
 #include <inttypes.h>
@@ -21,16 +34,17 @@
 #include "engine/mirrors/origins.h"
 
 enum {
-    OPEN_MOST = 256,      /* files held open for those who come again */
+    OPEN_MOST = 256,      /* files that are held open for further requests */
     TEXT_MOST = 16 << 20, /* bytes of METADATA in memory */
-    IDLE_MS = 30000,      /* how long what is open is kept for nobody */
-    LATEST_MS = 9000,     /* a status line within ten seconds, always */
-    WANTS_FIRST = 1,      /* what waiters for the first reading want; records begin above */
+    IDLE_MS = 30000,      /* how long an unused file stays open */
+    LATEST_MS = 9000,     /* a client needs a status line within ten seconds */
+    /* the `want` of waiters for the first reading; ids of records are above it */
+    WANTS_FIRST = 1,
 };
 
 static const char suffix[] = ".metadata";
 
-/* ------------------------------------------------------------------- list */
+/* ------------------------------------------------------------------ folders */
 
 static struct directory *find_directory(const struct engine *e, const struct origin *origin)
 {
@@ -104,7 +118,7 @@ void directories_free(struct directories *all)
     free(all);
 }
 
-/* Nobody needs to be told of a folder that is no longer configured. */
+/* A folder that is no longer configured has no problem. */
 static void note_problem(struct directory *d)
 {
     if (d->in_force && d->shown_failure[0])
@@ -113,6 +127,7 @@ static void note_problem(struct directory *d)
         problems_over(d->engine, "directory", d->origin, d->root);
 }
 
+/* A folder stays in the list when it is no longer configured: readers may still use its files. */
 int directories_set(struct engine *e, const struct origins *origins)
 {
     int r = 0;
@@ -149,7 +164,7 @@ void directories_kick(struct engine *e)
     pthread_mutex_unlock(&e->directories->lock);
 }
 
-/* ---------------------------------------------------------------- what is open */
+/* --------------------------------------------------------------- open files */
 
 struct record *directory_find(struct directory *d, const char *path)
 {
@@ -192,7 +207,7 @@ void directory_close_idle(struct directory *d, int64_t now_ms)
     }
 }
 
-/* Makes room for one more; whoever reads what goes reads on. */
+/* Makes room for one more. A reader of what is closed keeps its own reference. */
 static void close_oldest(struct directory *d)
 {
     struct record *oldest = NULL;
@@ -203,7 +218,7 @@ static void close_oldest(struct directory *d)
         record_close(d, oldest);
 }
 
-/* ---------------------------------------------------------------- opening */
+/* ------------------------------------------------------------------ opening */
 
 struct opening {
     struct job job;
@@ -225,11 +240,11 @@ static int open_metadata(struct opening *o, int fd)
     if (r == 0)
         r = sha256_of(o->text->data, o->text->len, sha256);
     if (r == 0 && strcmp(sha256, o->metadata_sha256) != 0)
-        r = FOLDER_MISSING; /* it is another wheel now */
+        r = FOLDER_MISSING; /* another wheel lies there now */
     return r;
 }
 
-/* FOLDER_MISSING: gone, or another one. */
+/* FOLDER_MISSING: the file is gone, or another one lies there. */
 static int open_part(struct opening *o)
 {
     int fd;
@@ -286,7 +301,7 @@ static void post_opening(struct directory *d, struct record *r, enum part part)
     struct opening *o = calloc(1, sizeof(*o));
     char *path = strdup(r->path);
     if (!o || !path)
-        abort(); /* without it nobody would ever answer the waiters */
+        abort(); /* without the job nobody would answer the waiters */
     *o = (struct opening){.job.run = opening_run,
                           .directory = d,
                           .part = part,
@@ -298,13 +313,13 @@ static void post_opening(struct directory *d, struct record *r, enum part part)
     lane_post(d->engine->reader, &o->job);
 }
 
-/* ----------------------------------------------------------------- asking */
+/* ----------------------------------------------------------------- requests */
 
 /* What the table says, copied under the lock. */
 struct said {
-    struct blob *blob; /* references, one of the two, */
+    struct blob *blob; /* one of the two, as a reference; */
     struct document *text;
-    int64_t waits; /* or what is to be waited for, or 0 and: */
+    int64_t waits; /* or what the waiter has to want; 0: neither, and `outcome` counts */
     enum outcome outcome;
     char detail[512], etag[SHA256_HEX + 16];
     int64_t size;
@@ -316,7 +331,7 @@ static void say(struct said *said, enum outcome outcome, const char *detail)
     str_copy(said->detail, sizeof(said->detail), detail);
 }
 
-/* There is no such file, or nobody can tell yet. */
+/* There is no such file, or that is not known yet. */
 static void say_missing(struct directory *d, const struct record *r, bool has_waited,
                         struct said *said)
 {
@@ -346,7 +361,7 @@ static void say_failed(const struct record *r, struct said *said)
         say(said, OUTCOME_BROKEN, error_text(r->failed));
 }
 
-/* Chosen at the first answer, and then it stays: the digest may not be known yet. */
+/* Chosen with the first answer, and never changed: the digest may not be known yet. */
 static void choose_etag(struct record *r)
 {
     if (!r->etag[0] && r->sha256[0])
@@ -356,6 +371,7 @@ static void choose_etag(struct record *r)
                        (uint64_t)r->file.size, (uint64_t)r->file.modified_ns, r->file.inode);
 }
 
+/* Answers with what is open, or posts its opening. */
 static void say_part(struct directory *d, struct record *r, enum part part, struct said *said)
 {
     r->used_ms = clock_monotonic_ms();
@@ -378,7 +394,7 @@ static void say_part(struct directory *d, struct record *r, enum part part, stru
     }
 }
 
-/* The record that a path means; *ret_part which part of it. */
+/* The record that a path means; *ret_part: which part of it. */
 static struct record *find_part(struct directory *d, const char *path, enum part *ret_part)
 {
     *ret_part = PART_BYTES;
@@ -396,7 +412,7 @@ static void look(struct directory *d, const struct file_query *query, const stru
     *ret = (struct said){.size = -1};
     pthread_mutex_lock(&d->files.lock);
     struct record *r = find_part(d, query->path, &part);
-    if (d->engine->stopping) /* behind directories_close no job may begin under this lock */
+    if (d->engine->stopping) /* after directories_close no job may begin under this lock */
         say(ret, OUTCOME_STOPPING, "shutting down");
     else if (!r || !r->is_listed || d->failure[0])
         say_missing(d, r, query->waited && waiter->want == WANTS_FIRST, ret);
@@ -436,6 +452,7 @@ static int answer(struct engine *e, const struct said *said, const struct file_q
     return reading_new(e, &facts, said->blob, NULL, "directory", query, ret);
 }
 
+/* A loop, because the file may have been opened between the look and the wait. */
 int directory_file(struct engine *e, const struct origin *origin, const struct file_query *query,
                    struct waiter *waiter, struct file **ret)
 {
@@ -446,7 +463,7 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
             say(&said, OUTCOME_STOPPING, "shutting down");
         else
             look(d, query, waiter, &said);
-        waiter->want = 0; /* it was woken for that once */
+        waiter->want = 0; /* a wake-up counts once */
         if (!said.waits)
             return answer(e, &said, query, ret);
         struct awaited a = {d, query->path, said.waits};
@@ -456,7 +473,7 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
     }
 }
 
-/* -------------------------------------------------------------- examining */
+/* ---------------------------------------------------------------- diagnosis */
 
 static void count_record(const struct record *r, struct diagnosed_folder *to)
 {
@@ -513,6 +530,7 @@ struct news {
     char failure[512];
 };
 
+/* The listing is complete, so it replaces the last one. */
 static void news_run(struct job *job)
 {
     struct news *n = container_of(job, struct news, job);
@@ -546,6 +564,7 @@ void directory_wake_first(struct directory *d)
     waitlist_wake(&d->files, WANTS_FIRST, WANTS_FIRST + 1);
 }
 
+/* Resumes requests that have waited for the first reading long enough. */
 void directories_tick(struct engine *e, int64_t now_ms)
 {
     for (struct directory *d = e->directories->list; d; d = d->next) {

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * What the catalogue remembers of a folder's files, so that a restart need not hash them again.
+ *
+ *     start: directory_recall -> catalogue lane -> `known`, has_known -> the thread takes it up
+ *     later: directory_keep (the thread) -> rows with strings of their own -> catalogue lane
+ *
+ * `known` belongs to the catalogue lane until has_known is set, and to the thread from then on.
+ * Rows are written in one transaction; when it fails, a restart hashes these files again.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +17,7 @@
 #include "base/str.h"
 #include "engine/folders/directory_state.h"
 
-/* ------------------------------------------------------------------ recalling */
+/* ------------------------------------------------------------------- recall */
 
 static void known_free(struct known_file *k)
 {
@@ -55,40 +64,30 @@ static int on_local(void *context, const struct catalogue_local *row)
     return 0;
 }
 
-struct recall {
-    struct job job;
-    struct directory *directory;
-};
-
-/* On the catalogue lane; the thread waits for has_known before it touches `known`. */
+/* On the catalogue lane. The thread does not touch `known` before has_known is set. */
 static void recall_run(struct job *job)
 {
-    struct recall *l = container_of(job, struct recall, job);
-    struct directory *d = l->directory;
+    struct directory *d = container_of(job, struct directory, recall);
     int r = catalogue_each_local(d->engine->catalogue, d->origin, on_local, d);
     if (r)
         log_warning("catalogue: cannot recall the files of %s: %s", d->root, error_text(r));
     d->has_known = true;
     directories_kick(d->engine);
-    free(l);
 }
 
 void directory_recall(struct directory *d)
 {
-    struct recall *l = calloc(1, sizeof(*l));
-    if (!l)
-        abort(); /* the folder would never be read */
-    *l = (struct recall){{recall_run, NULL}, d};
-    lane_post(d->engine->catalogue_lane, &l->job);
+    d->recall.run = recall_run;
+    lane_post(d->engine->catalogue_lane, &d->recall);
 }
 
-/* -------------------------------------------------------------------- keeping */
+/* --------------------------------------------------------------------- rows */
 
 struct keep {
     struct job job;
     struct engine *engine;
     const char *origin;           /* the directory's */
-    struct catalogue_local *rows; /* with strings of their own */
+    struct catalogue_local *rows; /* it owns their strings */
     size_t row_count;
     char **gone;
     size_t gone_count;
@@ -124,7 +123,7 @@ static void keep_run(struct job *job)
         r = catalogue_commit(catalogue);
     else
         catalogue_rollback(catalogue);
-    if (r) /* a restart hashes them again */
+    if (r) /* a restart hashes those files again */
         log_warning("catalogue: cannot store digests of %s: %s", k->origin, error_text(r));
     keep_free(k);
 }
@@ -134,7 +133,8 @@ static char *text_or_null(const char *s)
     return *s ? strdup(s) : NULL;
 }
 
-/* Under the lock. */
+/* Copies a record into a row. Under the lock. */
+/* An ETag that is made of the digest need not be stored. */
 static bool fill(struct catalogue_local *to, const struct directory *d, const struct record *r)
 {
     bool by_digest = str_starts(r->etag, "\"sha256-");
@@ -151,6 +151,7 @@ static bool fill(struct catalogue_local *to, const struct directory *d, const st
     return to->path && to->sha256;
 }
 
+/* Only files that are listed and hashed, and whose row is not stored yet. */
 void directory_keep(struct directory *d)
 {
     struct keep *k = calloc(1, sizeof(*k));

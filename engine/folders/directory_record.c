@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of one file in a folder, on the directory thread:
+ *
+ *     record_seen: new --TASK_SETTLE: no change for DIRECTORY_SETTLE_MS--> TASK_CHECK --> listed
+ *                                                        refused: RECHECK_MS later again <--+
+ *     listed --TASK_HASH: a few megabytes at a time--> sha256 known
+ *     another size, time or inode, or no longer there: record_drop
+ *
+ * A record stands in the queue of its task. The thread alone changes records, under the lock of
+ * `files`, so it reads them without. Hashing keeps its place in d->hashing and can be interrupted
+ * by a walk.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,12 +30,12 @@
 
 enum {
     STEP_BYTES = 1 << 20,
-    STEPS = 4,          /* hashed at a time */
-    RECHECK_MS = 30000, /* how soon a file that was refused is looked at again */
+    STEPS = 4,          /* hashed in one step */
+    RECHECK_MS = 30000, /* how soon a refused file is checked again */
     SDIST_LEAST = 18,   /* the smallest gzip file */
 };
 
-/* ---------------------------------------------------------------- problems */
+/* ----------------------------------------------------------------- problems */
 
 struct flag {
     struct job job;
@@ -44,7 +56,7 @@ static void flag_run(struct job *job)
     free(f);
 }
 
-/* detail NULL: it is over. */
+/* detail NULL: the problem is over. */
 static void post_flag(struct directory *d, const char *path, const char *detail)
 {
     struct flag *f = d->engine->stopping ? NULL : calloc(1, sizeof(*f));
@@ -144,7 +156,7 @@ static void copy_hex(char to[SHA256_HEX], const char *from)
     str_copy(to, SHA256_HEX, from);
 }
 
-/* What was found out about these bytes in an earlier run. */
+/* Takes what an earlier run found out about the same bytes. */
 static bool take_known(struct directory *d, struct record *r)
 {
     const struct known_file *k = directory_known(d, r->path);
@@ -161,6 +173,7 @@ static bool take_known(struct directory *d, struct record *r)
     return true;
 }
 
+/* NULL: a page cannot list such a file, or out of memory. */
 struct record *record_add(struct directory *d, const char *path, const struct folder_file *file)
 {
     struct record *r = new_record(d, path);
@@ -195,15 +208,15 @@ void record_drop(struct directory *d, struct record *r)
     record_free(r);
 }
 
-/* Long enough ago by the file system's own clock; only believed at the first look, for that clock
- * may be another machine's. */
+/* Old enough by the file system's own clock. Only the first walk believes it, for the clock may
+ * be another machine's. */
 static bool is_old(const struct folder_file *file)
 {
     int64_t last_ns = file->modified_ns > file->changed_ns ? file->modified_ns : file->changed_ns;
     return clock_real_s() - last_ns / 1000000000 > DIRECTORY_SETTLE_MS / 1000;
 }
 
-/* Rights were given, or whatever was wrong may be over. */
+/* Permissions have changed, or what was wrong may be over. */
 static bool is_worth_a_check(const struct directory *d, const struct record *r,
                              const struct folder_file *file)
 {
@@ -231,7 +244,7 @@ void record_seen(struct directory *d, const char *path, const struct folder_file
         pthread_mutex_lock(&d->files.lock);
         r->failed = 0;
         r->file.changed_ns = file->changed_ns;
-        if (touched) /* nothing is read any more from what was opened before */
+        if (touched) /* nobody reads further from what was opened before */
             record_close(d, r);
         pthread_mutex_unlock(&d->files.lock);
     }
@@ -242,6 +255,7 @@ void record_seen(struct directory *d, const char *path, const struct folder_file
         record_set_task(d, r, TASK_CHECK);
 }
 
+/* The walk could not read it: it is shown as a problem, and what was known of it is void. */
 void record_trouble(struct directory *d, const char *path, const char *what)
 {
     struct record *r = directory_find(d, path);
@@ -261,7 +275,7 @@ void record_trouble(struct directory *d, const char *path, const char *what)
     pthread_mutex_unlock(&d->files.lock);
 }
 
-/* ------------------------------------------------------------------ reading */
+/* ------------------------------------------------------------------- checks */
 
 static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *want)
 {
@@ -304,7 +318,7 @@ int record_read_metadata(int fd, int64_t size, const char *name, struct document
     return r;
 }
 
-/* What a check has found. */
+/* The outcome of a check. */
 struct finding {
     struct document *text;
     char sha256[SHA256_HEX]; /* of the text */
@@ -323,6 +337,7 @@ static int read_header(const char *name, struct finding *f)
     return r;
 }
 
+/* An sdist is only checked for being an archive at all. */
 static int check_sdist(int fd, const struct record *r, const char **ret_why)
 {
     unsigned char start[2];
@@ -371,6 +386,7 @@ static void settle(struct directory *d, struct record *r, const struct finding *
         set_dirty(d);
 }
 
+/* The file is looked at before and after: one that changed in between is not judged. */
 void record_check(struct directory *d, struct record *r)
 {
     struct finding finding = {0};
@@ -387,7 +403,7 @@ void record_check(struct directory *d, struct record *r)
         finding.problem = error == ERROR_DENIED ? "no right to read it" : error_text(error);
         finding.is_refused = true;
     }
-    if (moved) { /* the next look says what it is now */
+    if (moved) { /* the next walk says what it is now */
         r->seen_ms = clock_monotonic_ms();
         record_set_task(d, r, TASK_SETTLE);
     } else {
@@ -397,7 +413,7 @@ void record_check(struct directory *d, struct record *r)
     wheel_header_release(&finding.header);
 }
 
-/* ------------------------------------------------------------------ hashing */
+/* ------------------------------------------------------------------ digests */
 
 void hashing_end(struct hashing *h)
 {
@@ -408,7 +424,7 @@ void hashing_end(struct hashing *h)
     h->state = NULL;
 }
 
-/* It cannot be hashed now: the next check says why, or that it can. */
+/* It cannot be hashed now. The next check says why, or that it can. */
 static void give_up_hashing(struct directory *d, struct record *r)
 {
     hashing_end(&d->hashing);
@@ -450,9 +466,10 @@ static void take_digest(struct directory *d, struct record *r)
     set_dirty(d);
 }
 
+/* Does little at a time, so that a walk is never late by more than one step. */
 void record_hash_step(struct directory *d)
 {
-    static char block[STEP_BYTES]; /* there is one such thread */
+    static char block[STEP_BYTES]; /* there is only one such thread */
     struct record *r = d->unhashed;
     struct hashing *h = &d->hashing;
     if ((!h->state || h->id != r->id) && !begin_hashing(d, r)) {
@@ -520,7 +537,7 @@ struct listing_ref *directory_listing(struct directory *d)
             l->file_count++;
         if (l->file_count == count)
             return listing_ref_new(l);
-        l->file_count++; /* the one that was begun */
+        l->file_count++; /* the file whose copy failed, so that it is freed */
     }
     listing_free(l);
     return NULL;

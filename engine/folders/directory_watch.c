@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The directory thread: one for all folders, of low priority.
+ *
+ *     asleep --kicked, or a walk is due--> attend to each folder: one thing at a time
+ *        ^                                   walk | check one file | hash one step | tell the news
+ *        +--nothing left to do---------------+
+ *
+ * It walks before it reads, and reads before it hashes. Hashing takes half a core at most: after
+ * each step the thread rests as long as the step took. News wait up to TELL_MS for files that are
+ * still being read, so that pages change once. The thread starts with the first folder, and
+ * directories_stop ends it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +27,13 @@
 
 enum {
     NICE = 5,
-    SCAN_SHARE = 20,  /* a look that takes a millisecond is followed by so many of rest */
-    TELL_MS = 1000,   /* how long news wait for what is still being read */
-    CLOSE_MS = 10000, /* how often idle files are closed */
+    SCAN_SHARE = 20,  /* the thread rests so many times as long as a walk took */
+    TELL_MS = 1000,   /* how long news wait for files that are being read */
+    CLOSE_MS = 10000, /* how often unused files are closed */
     IDLE_MS = 60000,
 };
 
-/* ------------------------------------------------------------------ a look */
+/* -------------------------------------------------------------------- walks */
 
 static bool wants(void *context, const char *name)
 {
@@ -51,7 +63,7 @@ static void add_gone(struct directory *d, const char *path)
         d->gone[d->gone_count++] = copy;
 }
 
-/* What the catalogue remembers of files that went while nobody looked. */
+/* Drops the rows of files that went while the daemon did not run. */
 static void forget_known(struct directory *d)
 {
     for (const struct known_file *k = d->known; k; k = k->hh.next)
@@ -62,6 +74,7 @@ static void forget_known(struct directory *d)
         directory_keep(d);
 }
 
+/* Rows go only when the walk has found some file: else the folder may not be mounted. */
 static void drop_unseen(struct directory *d)
 {
     struct record *r, *next;
@@ -75,6 +88,7 @@ static void drop_unseen(struct directory *d)
     }
 }
 
+/* A failure wakes requests for the first reading also: they are told why. */
 static void set_failure(struct directory *d, const char *failure)
 {
     bool same = strcmp(d->failure, failure) == 0;
@@ -87,11 +101,11 @@ static void set_failure(struct directory *d, const char *failure)
         log_repeated(LOG_LEVEL_WARNING, "folder origin=%s problem=\"%s\"", d->origin, failure);
         directory_tell(d, NULL, failure);
     }
-    d->is_dirty = true; /* it is told of when it is back */
+    d->is_dirty = true; /* the listing is told again when the folder is back */
     directory_wake_first(d);
 }
 
-/* When the next one is due: later where it takes long, sooner when a file may have settled. */
+/* Plans the next walk: later where a walk takes long, sooner when a file is about to settle. */
 static void plan_look(struct directory *d)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -122,16 +136,16 @@ static void look(struct directory *d)
                                             : error_text(r));
     else
         drop_unseen(d);
-    /* A folder that is empty is one that something is to be mounted on: its files may come back. */
+    /* An empty folder may be one that something is to be mounted on: its files may come back. */
     if (r == 0 && d->is_read && d->found_any && d->known)
         forget_known(d);
     set_failure(d, failure);
     plan_look(d);
 }
 
-/* ------------------------------------------------------------------ telling */
+/* --------------------------------------------------------------------- news */
 
-/* News wait for a moment for what is still being read, so that pages change once. */
+/* Whether it is time to tell the news. */
 static bool is_time_to_tell(const struct directory *d)
 {
     if (d->failure[0] || (!d->is_dirty && d->is_read))
@@ -143,11 +157,12 @@ static bool is_time_to_tell(const struct directory *d)
     return d->is_dirty && clock_monotonic_ms() - d->dirty_ms >= TELL_MS;
 }
 
+/* The rows are stored first, so a restart right after the news finds them. */
 static void tell(struct directory *d)
 {
     struct listing_ref *listing = directory_listing(d);
     if (!listing) {
-        d->dirty_ms = clock_monotonic_ms(); /* no memory: once more in a while */
+        d->dirty_ms = clock_monotonic_ms(); /* no memory: again in a while */
         return;
     }
     directory_keep(d);
@@ -164,9 +179,9 @@ static void tell(struct directory *d)
     d->is_dirty = false;
 }
 
-/* ------------------------------------------------------------------ the thread */
+/* --------------------------------------------------------------- the thread */
 
-/* The time that this thread has had of a core. */
+/* The CPU time of this thread. */
 static int64_t cpu_ms(void)
 {
     struct timespec t;
@@ -174,7 +189,7 @@ static int64_t cpu_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Does one thing; returns for how long there is nothing else to do, in ms. */
+/* Does one thing. Returns how many ms there is nothing else to do. */
 static int64_t attend(struct directory *d)
 {
     int64_t rest_ms = 0, before_ms = cpu_ms();
@@ -233,7 +248,7 @@ static void *watch(void *arg)
 {
     struct directories *all = arg;
     int64_t closed_ms = clock_monotonic_ms();
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* applies to this thread alone */
     while (!is_stopping(all)) {
         int64_t wait_ms = IDLE_MS;
         for (struct directory *d = all->list; d; d = d->next) {

@@ -13,15 +13,19 @@
 #include "engine/mirrors/origins.h"
 
 enum {
-    WAIT_MS = 1000,         /* a request waits so long for root pages */
-    GIVE_UP_MS = 30 * 1000, /* those that have not come by then say nothing this time */
+    WAIT_MS = 1000,         /* how long a request waits for root pages */
+    GIVE_UP_MS = 30 * 1000, /* root pages that have not come by then say nothing this time */
     NAMES_MOST = 256,       /* of one root page */
 };
 
 /*
- * A request --post--> begin: the root page of every mirror is made ready, as any page --> look: on
- * each page that has settled, and on the tick --all there, or given up--> names noted, requests
- * woken. Not again before page_refresh is over.
+ * Reads the root pages of mirrors, which name channels:
+ *
+ *     idle --engine_ask_roots--> is_running: every root page is made ready, as any page
+ *          --all have settled, or GIVE_UP_MS--> names noted, waiters resumed --page_refresh--> idle
+ *
+ * Any thread starts it, by compare-and-swap; the flight thread does the rest, whenever a source has
+ * settled and on the tick. A waiter whose time is over gets the names that have come so far.
  */
 struct channel_roots {
     struct waitlist waiters;
@@ -54,9 +58,10 @@ void channel_roots_stop(struct engine *e)
     waitlist_close(&e->channel_roots->waiters);
 }
 
-/* ------------------------------------------------------------------ looking */
+/* --------------------------------------------------------------- root pages */
 
-/* Calls `visit` with the root page of every mirror that has channels. */
+/* Calls `visit` with the root page of every mirror whose origin has channels. A parent's root is
+ * left out: its names come from others. */
 static void each_root(struct engine *e,
                       void (*visit)(struct engine *e, const struct origin *origin, unsigned mirror,
                                     struct source *s, void *to),
@@ -89,7 +94,7 @@ static void count_running(struct engine *e, const struct origin *origin, unsigne
     *(unsigned *)to += v.state != SOURCE_IDLE;
 }
 
-/* Where a root page also lists projects, a name with a dash is one of those. */
+/* Where a root page also lists projects, a name with a dash is taken for a project. */
 static bool is_channel(const struct origin *origin, unsigned mirror, const char *name)
 {
     bool may_be_project = origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
@@ -97,6 +102,7 @@ static bool is_channel(const struct origin *origin, unsigned mirror, const char 
            !(may_be_project && (strchr(name, '-') || origin_owns(origin, NULL, name)));
 }
 
+/* At most NAMES_MOST names of one page, because a mirror decides what stands on it. */
 static void take_names(struct engine *e, const struct origin *origin, unsigned mirror,
                        struct source *s, void *to)
 {
@@ -118,7 +124,7 @@ void channel_roots_check(struct engine *e, int64_t now_ms)
 {
     struct channel_roots *all = e->channel_roots;
     unsigned running = 0;
-    if (waitlist_is_due(&all->waiters, now_ms)) { /* with what there is */
+    if (waitlist_is_due(&all->waiters, now_ms)) { /* with the names that have come so far */
         each_root(e, take_names, NULL);
         waitlist_expire(&all->waiters, now_ms);
     }
@@ -134,16 +140,8 @@ void channel_roots_check(struct engine *e, int64_t now_ms)
     waitlist_wake(&all->waiters, 0, INT64_MAX);
 }
 
-struct begin {
-    struct job job;
-    struct engine *engine;
-};
-
-static void begin_run(struct job *job)
+static void begin(struct engine *e)
 {
-    struct begin *b = container_of(job, struct begin, job);
-    struct engine *e = b->engine;
-    free(b);
     if (e->stopping)
         return;
     e->channel_roots->began_ms = clock_monotonic_ms();
@@ -156,6 +154,7 @@ static bool has_ended(void *arg)
     return !((struct channel_roots *)arg)->is_running;
 }
 
+/* Root pages that were read a moment ago are not read again. */
 int engine_ask_roots(struct engine *e, struct waiter *waiter)
 {
     struct channel_roots *all = e->channel_roots;
@@ -163,14 +162,9 @@ int engine_ask_roots(struct engine *e, struct waiter *waiter)
     bool idle = false;
     if (e->stopping || now_ms - all->done_ms < e->options.page_refresh_ms)
         return 0;
-    if (atomic_compare_exchange_strong(&all->is_running, &idle, true)) {
-        struct begin *b = calloc(1, sizeof(*b));
-        if (!b) {
-            all->is_running = false;
-            return 0;
-        }
-        *b = (struct begin){{begin_run, NULL}, e};
-        loop_post(e, &b->job);
+    if (atomic_compare_exchange_strong(&all->is_running, &idle, true) && !loop_run(e, begin)) {
+        all->is_running = false;
+        return 0;
     }
     waiter->want = 0;
     waiter->until_ms = now_ms + WAIT_MS;

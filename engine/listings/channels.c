@@ -16,36 +16,41 @@
 #include "base/str.h"
 #include "engine/listings/indexes.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 
 enum {
-    CHANNELS_MOST = 2048,    /* strangers may ask for any name that a pattern allows */
-    MISSING_MS = 600 * 1000, /* how long a 404 of all mirrors is the answer */
-    UNKNOWN_MS = 10 * 1000,  /* how soon it is probed again after mirrors have failed */
+    CHANNELS_MOST = 2048,    /* clients may ask for any name that a pattern allows */
+    MISSING_MS = 600 * 1000, /* how long a 404 of all mirrors stands */
+    UNKNOWN_MS = 10 * 1000,  /* how soon a channel is probed again after mirrors have failed */
     PATIENCE_MS = 3000,      /* how long a request waits for a probe */
     GIVE_UP_MS = 30 * 1000,
-    NAMES_BYTES = 500,     /* of a sentence that lists them */
-    WRITTEN_S = 24 * 3600, /* how old the catalogue's date may be */
+    NAMES_BYTES = 500,     /* of the sentence that lists channels */
+    WRITTEN_S = 24 * 3600, /* the date in the catalogue may be so old before it is written anew */
 };
 
 /*
  * UNKNOWN --channels_look--> probing --a mirror lists something--> THERE, for good
  *                               +-----all say 404-----------> MISSING, for MISSING_MS
  *                               +-----mirrors fail----------> UNKNOWN, for UNKNOWN_MS
+ *
+ * The table and its channels are guarded by the lock of the waitlist. Any thread may add a name and
+ * post a probe; the flight thread runs the probe and ends it. `id` ties a waiter to its channel: a
+ * name may be dropped and added again while it waits.
  */
 struct channel {
-    char *key;                /* origin and name */
-    char *origin_name, *name; /* all under the lock */
+    char *key;                /* origin and name; all members are under the lock */
+    char *origin_name, *name; /* the texts of the key */
     enum channel_state state;
     int64_t listed_s, written_s; /* 0: never */
     int64_t named_s;             /* by a root page; 0: never */
     int64_t asked_s, until_ms;
     int64_t id;      /* a waiter's `want` */
-    bool probing;    /* with `origin` and `began_ms` */
-    bool has_asked;  /* the mirrors, in this probe */
-    bool is_overdue; /* nobody waits for the probe any more */
+    bool probing;    /* `origin` and `began_ms` are valid while it is set */
+    bool has_asked;  /* the mirrors were asked in this probe */
+    bool is_overdue; /* no request waits for this probe any more */
     int64_t began_ms;
     const struct origin *origin;
     UT_hash_handle hh;
@@ -57,7 +62,7 @@ struct channels {
     int64_t last_id;
 };
 
-/* ------------------------------------------------------------------ table */
+/* -------------------------------------------------------------------- table */
 
 static struct channel *find(struct channels *all, const char *origin, const char *name)
 {
@@ -78,7 +83,7 @@ static void drop(struct channels *all, struct channel *c)
     free(c);
 }
 
-/* The name that nobody has and that was asked for longest ago makes room. */
+/* Makes room: of the names that no mirror has, the one that was asked for longest ago goes. */
 static bool make_room(struct channels *all)
 {
     struct channel *oldest = NULL;
@@ -146,39 +151,17 @@ void channels_free(struct channels *all)
     free(all);
 }
 
-/* -------------------------------------------------------------- remembering */
+/* ---------------------------------------------------------------- catalogue */
 
-struct keep {
-    struct job job;
-    struct engine *engine;
-    char *origin, *name;
-    int64_t listed_s;
-};
-
-static void keep_run(struct job *job)
+static int put_channel(struct catalogue *catalogue, const struct row *row)
 {
-    struct keep *k = container_of(job, struct keep, job);
-    int r = catalogue_put_channel(k->engine->catalogue, k->origin, k->name, k->listed_s);
-    if (r)
-        log_warning("catalogue: cannot store channel %s: %s", k->name, error_text(r));
-    free(k->origin);
-    free(k->name);
-    free(k);
+    return catalogue_put_channel(catalogue, row->text[1], row->text[0], row->number[0]);
 }
 
-/* Under the lock. */
 static void keep(struct engine *e, const struct channel *c)
 {
-    struct keep *k = calloc(1, sizeof(*k));
-    char *origin = str_dup(c->origin_name), *name = str_dup(c->name);
-    if (!k || !origin || !name) { /* it is listed again */
-        free(k);
-        free(origin);
-        free(name);
-        return;
-    }
-    *k = (struct keep){{keep_run, NULL}, e, origin, name, c->listed_s};
-    lane_post(e->catalogue_lane, &k->job);
+    catalogue_post(e, put_channel, "channel",
+                   &(struct row){.text = {c->name, c->origin_name}, .number = {c->listed_s}});
 }
 
 void channels_listed(struct engine *e, const struct origin *origin, const char *channel)
@@ -215,9 +198,9 @@ void channels_named(struct engine *e, const struct origin *origin, const char *c
     pthread_mutex_unlock(&all->waiters.lock);
 }
 
-/* ------------------------------------------------------------------ probing */
+/* ------------------------------------------------------------------- probes */
 
-/* A project that the origin owns by name; NULL: only by patterns. */
+/* A project that the origin owns by name; NULL: it owns only by patterns. */
 static const char *owned_name(const struct origin *origin)
 {
     for (char **name = origin->owns; *name; name++)
@@ -226,7 +209,8 @@ static const char *owned_name(const struct origin *origin)
     return NULL;
 }
 
-/* The pages that tell: the list, and of a simple mirror, which need not have one, a project's. */
+/* The pages that tell whether a channel exists: the project list, and on a simple mirror, which
+ * need not have one, the page of a project. */
 static unsigned sources_of(struct engine *e, const struct channel *c, unsigned mirror,
                            struct source *ret[2])
 {
@@ -261,7 +245,8 @@ static struct tally tally_sources(struct engine *e, const struct channel *c)
     return t;
 }
 
-/* Under the lock. */
+/* Posts a probe. Under the lock. */
+/* The probe has ended. Its answer stands for life_ms. */
 static void settle(struct channel *c, enum channel_state state, int64_t life_ms)
 {
     c->state = state;
@@ -271,7 +256,7 @@ static void settle(struct channel *c, enum channel_state state, int64_t life_ms)
     c->until_ms = clock_monotonic_ms() + life_ms;
 }
 
-/* Of one probe: 0 while it goes on, else whom to wake. */
+/* Looks at one probe: 0 while it goes on, else the id of the waiters to wake. */
 static int64_t check(struct engine *e, struct channel *c, int64_t now_ms)
 {
     struct tally t = tally_sources(e, c);
@@ -291,6 +276,7 @@ static int64_t check(struct engine *e, struct channel *c, int64_t now_ms)
     return c->id;
 }
 
+/* Waiters are woken after the lock is released: it is the waitlist's own lock. */
 static void check_all(struct engine *e, int64_t now_ms)
 {
     struct channels *all = e->channels;
@@ -323,6 +309,8 @@ struct probe {
     char *name;
 };
 
+/* has_asked comes after the mirrors were asked: a probe without any fetch would look like a 404
+ * of all. */
 static void probe_run(struct job *job)
 {
     struct probe *p = container_of(job, struct probe, job);
@@ -347,7 +335,7 @@ static void probe_run(struct job *job)
     free(p);
 }
 
-/* Under the lock. */
+/* Posts the job that asks the mirrors. Under the lock. */
 static void begin(struct engine *e, struct channel *c, const struct origin *origin)
 {
     struct probe *p = calloc(1, sizeof(*p));
@@ -365,7 +353,7 @@ static void begin(struct engine *e, struct channel *c, const struct origin *orig
     loop_post(e, &p->job);
 }
 
-/* ------------------------------------------------------------------ looking */
+/* ----------------------------------------------------------------- requests */
 
 struct awaited {
     struct channels *all;
@@ -379,6 +367,7 @@ static bool is_answered(void *arg)
     return !c || !c->probing || c->is_overdue || c->state == CHANNEL_THERE;
 }
 
+/* A request that finds a probe overdue goes on as if the channel existed. */
 int channels_look(struct engine *e, const struct origin *origin, const char *channel,
                   struct waiter *waiter, enum channel_state *ret)
 {
@@ -412,7 +401,7 @@ void channels_stop(struct engine *e)
     waitlist_close(&e->channels->waiters);
 }
 
-/* ------------------------------------------------------------------- saying */
+/* ------------------------------------------------------------------ answers */
 
 static int by_name(const void *a, const void *b)
 {
@@ -421,8 +410,8 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
-/* Those of configured origins that a mirror has listed, or names, sorted; free() the list. Under
- * the lock. */
+/* The channels of configured origins that a mirror has listed or names, sorted; free() the list.
+ * Under the lock. */
 static struct channel **sorted(struct engine *e, size_t *ret_count)
 {
     struct channels *all = e->channels;
@@ -450,6 +439,7 @@ static void say_patterns(const struct origins *origins, struct near *near, struc
         }
 }
 
+/* The list of names stops at NAMES_BYTES, because it stands in an error message. */
 void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
 {
     const struct origins *origins = mirrors_origins(e);

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Asks mirrors by HEAD about files of which their listings say too little (the rules are in
+ * heads.h).
+ *
+ *     inquiry: heads_ask -> ask_more: a HEAD per file, as mirrors are free -> all answered -> done
+ *     HEAD:    ask -> transfer thread: on_head, on_done -> answered_run -> catalogue lane, or freed
+ *
+ * Everything but a running transfer belongs to the flight thread. A target is what is remembered of
+ * a mirror: how many HEADs run, how many it had in this window, and whether it is left alone. Each
+ * answer and each tick lets all inquiries go on, because they share the targets.
+ */
 #include "engine/listings/heads.h"
 
 #include <stdlib.h>
@@ -12,6 +23,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/listings/link_places.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
@@ -19,21 +31,21 @@
 #include "engine/mirrors/portal.h"
 
 enum {
-    AT_ONCE = 4, /* to one mirror */
+    AT_ONCE = 4, /* HEADs at once to one mirror */
     WINDOW_MS = 600 * 1000,
     WINDOW_MOST = 600,
-    WINDOW_MORE = WINDOW_MOST / 2, /* for who goes on */
+    WINDOW_MORE = WINDOW_MOST / 2, /* for an inquiry that goes on */
     INQUIRY_MS = 20 * 1000,
     FAILED_MS = 60 * 1000,
     REFUSED_MS = 24 * 3600 * 1000,
 };
 
-/* Who is asked, by where the files are: a mirror that moves is another one. */
+/* A mirror, by where its files are: a mirror that has moved is another one. */
 struct target {
     char *files;
     unsigned running;
     bool answers;     /* it has answered a HEAD */
-    int64_t again_ms; /* not asked before */
+    int64_t again_ms; /* it is left alone until then */
     int64_t window_ms;
     unsigned window_count;
     UT_hash_handle hh;
@@ -61,13 +73,13 @@ struct heads {
     struct inquiry *inquiries;
 };
 
-/* One request; what became of it. */
+/* One HEAD, and its outcome. */
 struct question {
     struct job job;
     struct engine *engine;
     struct inquiry *inquiry;
     struct target *target;
-    const char *origin, *mirror; /* the configuration's */
+    const char *origin, *mirror; /* the configuration's strings */
     char *path, *project;
     int status, retry_after_s;
     int64_t modified_s, size, asked_s;
@@ -133,25 +145,23 @@ static void question_free(struct question *q)
     free(q);
 }
 
-/* On the catalogue lane. */
-static void keep_run(struct job *job)
+enum { PATH, ORIGIN, PROJECT };      /* texts of the row */
+enum { ASKED_S, MODIFIED_S, SIZE }; /* its numbers */
+
+static int put_first_seen(struct catalogue *catalogue, const struct row *row)
 {
-    struct question *q = container_of(job, struct question, job);
-    const struct catalogue_first_seen s = {.origin = q->origin,
-                                           .path = q->path,
-                                           .project = q->project,
-                                           .first_s = q->asked_s,
-                                           .asked_s = q->asked_s,
-                                           .modified_s = q->modified_s,
-                                           .size = q->size};
-    int r = catalogue_put_first_seen(q->engine->catalogue, &s);
-    if (r)
-        log_warning("catalogue: cannot store date and size of %s: %s", q->path, error_text(r));
-    question_free(q);
+    return catalogue_put_first_seen(
+        catalogue, &(struct catalogue_first_seen){.origin = row->text[ORIGIN],
+                                                  .path = row->text[PATH],
+                                                  .project = row->text[PROJECT],
+                                                  .first_s = row->number[ASKED_S],
+                                                  .asked_s = row->number[ASKED_S],
+                                                  .modified_s = row->number[MODIFIED_S],
+                                                  .size = row->number[SIZE]});
 }
 
-/* What it says of this file is worth keeping, also when that is nothing; else the mirror is left
- * alone for a while. */
+/* Whether the answer is worth storing; that a file has no date is worth it also. Other answers
+ * mean that the mirror is left alone for a while. */
 static bool judge(const struct question *q)
 {
     struct target *t = q->target;
@@ -190,13 +200,12 @@ static void answered_run(struct job *job)
     inquiry->running--;
     inquiry->heard_ms = clock_monotonic_ms();
     inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
-    if (keep) {
-        job->run = keep_run;
-        lane_post(e->catalogue_lane, job);
-    } else {
-        question_free(q);
-    }
-    heads_tick(e); /* this inquiry goes on, and others that wait for the mirror */
+    if (keep)
+        catalogue_post(e, put_first_seen, "date and size of",
+                       &(struct row){.text = {q->path, q->origin, q->project},
+                                     .number = {q->asked_s, q->modified_s, q->size}});
+    question_free(q);
+    heads_tick(e); /* this inquiry goes on, and so do others that wait for the mirror */
 }
 
 static int on_head(void *context, const struct fetch_head *head)
@@ -206,7 +215,7 @@ static int on_head(void *context, const struct fetch_head *head)
     q->retry_after_s = head->retry_after_s;
     if (head->status != 200 || portal_is_web_page(head->content_type))
         return 0;
-    if (head->total > 0) /* no wheel is empty; some answer HEAD so and mean nothing by it */
+    if (head->total > 0) /* no wheel is empty: some servers answer every HEAD with that length */
         q->size = head->total;
     if (head->last_modified)
         q->modified_s = clock_parse_http_date(head->last_modified);
@@ -231,8 +240,9 @@ static void on_done(void *context, int error, const char *detail)
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-/* ------------------------------------------------------------------ questions */
+/* ----------------------------------------------------------------- requests */
 
+/* The URL comes from the listing, since a file need not lie at its path. */
 static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, const char *path)
 {
     struct engine *e = inquiry->engine;
@@ -269,6 +279,8 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
 
 enum turn { TURN_ASKED, TURN_BUSY, TURN_NOBODY };
 
+/* The window bounds what a mirror sees of this daemon in ten minutes, whatever the number of
+ * pages. */
 static bool may_be_asked(const struct engine *e, const struct origin *origin, unsigned mirror,
                          struct target *t, unsigned window_most, int64_t now_ms)
 {
@@ -280,7 +292,7 @@ static bool may_be_asked(const struct engine *e, const struct origin *origin, un
            !budget_is_backing_off(e->budget, mirrors_number(e, origin, mirror), now_ms);
 }
 
-/* Asks whoever has the file and is free. */
+/* Asks the first mirror that has the file and is free. */
 static enum turn ask_next(struct inquiry *q, int64_t now_ms)
 {
     const struct origin *origin = q->origin;
@@ -299,7 +311,7 @@ static enum turn ask_next(struct inquiry *q, int64_t now_ms)
     return turn;
 }
 
-/* Whether that was all. */
+/* Asks about further files. True: the inquiry has ended. */
 static bool ask_more(struct inquiry *q)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -373,6 +385,6 @@ struct inquiry *heads_ask(struct engine *e, const struct origin *origin, const c
         return NULL;
     }
     DL_APPEND2(e->heads->inquiries, q, list_prev, list_next);
-    (void)ask_more(q); /* if that was all, the next tick ends it */
+    (void)ask_more(q); /* if there was nothing to ask, the next tick ends it */
     return q;
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What mirrors say of single files that their listings don't: Last-Modified and Content-Length, by
- * HEAD, kept in the catalogue (sightings). An inquiry asks about some files of one page:
+ * What mirrors say of single files when their listings do not: Last-Modified and Content-Length, by
+ * HEAD, stored in the catalogue (first-seen rows). An inquiry asks about some files of one page:
  *
  *     heads_ask(e, ...) --> a few requests at a time --> done(owner)
  *
- * A mirror is asked four at a time, the first of all alone, and 600 times in ten minutes, of which
- * an inquiry that goes on where another one of its page ended leaves half to other pages; not when
- * it is backing off, for a day when it refuses HEAD, for a minute when it failed. What came of HEAD
- * says nothing of its health as a source of files. An inquiry ends when all are asked, or after
- * twenty seconds. Flight thread.
+ * Limits: a mirror gets four requests at a time, and its first one alone. It gets 600 in ten
+ * minutes; an inquiry that goes on where another of its page has ended may use half of these. A
+ * mirror is not asked while it is backing off, for a day after it refused HEAD, and for a minute
+ * after it failed. HEAD says nothing about its health as a source of files. An inquiry ends when
+ * all files are asked about, or after twenty seconds. Flight thread.
  */
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
@@ -20,17 +20,19 @@ struct inquiry;
 
 struct heads_file {
     const char *path;
-    unsigned mirrors; /* who has it: bit i is the origin's i-th */
+    unsigned mirrors; /* the mirrors that list it: bit i is the origin's i-th */
 };
 
 int heads_new(struct heads **ret);
 void heads_free(struct heads *heads);
 
-/* Copies the files. `more`: it goes on. NULL: nobody is asked, and `done` does not follow; it never
- * comes before this returns. `any`: a date or a size has been learnt. */
+/* Starts an inquiry; copies the files. `more`: an earlier one of the page is continued. NULL: no
+ * mirror can be asked, and `done` does not follow. `done` never comes before this returns.
+ * `any`: a date or a size was learnt. */
 struct inquiry *heads_ask(struct engine *engine, const struct origin *origin, const char *project,
                           const struct heads_file *files, size_t count, bool more,
                           void (*done)(struct engine *engine, void *owner, bool any), void *owner);
-/* Whether it is worth while to wait: the last answer is less than half a listing_timeout ago. */
+/* Whether it is worth waiting: the last answer is less than half a listing_timeout ago. */
 bool heads_are_coming(const struct inquiry *inquiry, int64_t now_ms);
+/* Lets all inquiries go on, and ends those that are done. */
 void heads_tick(struct engine *engine);

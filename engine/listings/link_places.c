@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where a mirror is asked for a file, on the flight thread: by the listings in memory, which are
- * newer than anything else; by what the catalogue had of them when the file was looked up.
+ * Where a mirror is asked for a file. Three sources are tried in this order: listings in memory,
+ * which are the newest; what the catalogue had when the file was looked up; the file's path.
+ *
+ * Remembered links live in one table of at most REMEMBERED_MOST, in the order in which they came;
+ * the oldest goes first. A mirror that refuses a file has its page read again (links_want_page):
+ * its link may have run out or moved. Flight thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +26,7 @@ enum { REMEMBERED_MOST = 4096 };
 
 static const char metadata_end[] = ".metadata";
 
-/* A row of the catalogue. uthash keeps the order in which they came: the oldest goes first. */
+/* A row of the catalogue. uthash keeps the order in which rows were added. */
 struct remembered_links {
     char *key, *url;
     UT_hash_handle hh;
@@ -57,6 +61,7 @@ static struct remembered_links *find(struct engine *e, const char *origin, const
     return r;
 }
 
+/* A row that comes again is the newest, so it moves to the end. */
 void links_remember(struct engine *e, const char *origin, const char *mirror, const char *path,
                     const char *url)
 {
@@ -79,7 +84,8 @@ void links_remember(struct engine *e, const char *origin, const char *mirror, co
         drop(&e->links, e->links);
 }
 
-/* What a listing says of a path. False: it does not list it. Most need no look at each file. */
+/* What a listing says of a path. False: it does not list it. Most listings have no places, so
+ * they are not searched. */
 static bool look_in(const struct listing *l, const char *path, char **ret_place)
 {
     if (!l->has_places)
@@ -147,13 +153,14 @@ char *links_file_of(const char *path)
     return strndup(path, str_ends(path, metadata_end) ? len - strlen(metadata_end) : len);
 }
 
-/* PEP 658: beside the wheel, in the URL's path. */
+/* PEP 658: the metadata lies beside the wheel, in the path of its URL. */
 static char *beside(const char *place)
 {
     size_t path_len = strcspn(place, "?");
     return str_printf("%.*s%s%s", (int)path_len, place, metadata_end, place + path_len);
 }
 
+/* The place of `.metadata` is made of the wheel's: listings name only the wheel. */
 char *links_file_url(struct engine *e, const struct origin *origin, unsigned mirror,
                      const char *path)
 {
@@ -168,15 +175,16 @@ char *links_file_url(struct engine *e, const struct origin *origin, unsigned mir
     return url;
 }
 
-/* ------------------------------------------------------------ asking again */
+/* ----------------------------------------------------------------- refusals */
 
-/* A signature that has run out is refused so, and one that is missing. */
+/* A signed link that has run out is refused with one of these, and so is a link without its
+ * signature. */
 static bool is_refusal(int status)
 {
     return status == 400 || status == 401 || status == 403;
 }
 
-/* Of a mirror whose pages name other places, "not here" may mean: not any more. */
+/* Where a mirror's pages name other places, "not here" may mean "no longer here". */
 static bool may_have_moved(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *file, const struct listing_ref *listing)
 {
@@ -226,6 +234,7 @@ bool links_page_is_awaited(struct engine *e, const struct origin *origin, unsign
     return awaited;
 }
 
+/* For the text that tells a client why a file cannot be had. */
 void links_add_trouble(struct engine *e, const struct origin *origin, unsigned mirror,
                        const char *path, char *to, size_t size)
 {

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads a mirror's page: from bytes to a listing, or to why it is none (see listing_answer.h).
+ *
+ *     new (flight thread) -> row of the catalogue | head and data of a transfer
+ *       -> listing_answer_read (compute lane): unpack -> parse -> settle links -> judge
+ *       -> back to the source (flight thread) -> keep (catalogue lane) | free
+ *
+ * An answer has one owner at a time, which its job hands on. Reading takes memory in two steps, and
+ * may wait for it before each: first for what the packed body may become, then for what the parser
+ * needs. Every limit ends in an error of the answer; the source keeps its last good listing then.
+ */
 #include "engine/listings/listing_answer.h"
 
 #include <stdatomic.h>
@@ -17,8 +28,9 @@
 
 const char listing_answer_html[] = "text/html, */*;q=0.1";
 
-enum { UNPACKED_TIMES = 1032 }; /* as much as deflate can make of a byte */
+enum { UNPACKED_TIMES = 1032 }; /* deflate makes at most so many bytes of one */
 
+/* A flat page is HTML. A simple page is wanted as JSON first: it has sizes and dates. */
 const char *listing_answer_accept(const struct mirror *mirror)
 {
     return mirror->layout == LAYOUT_FLAT ? "text/html, application/json;q=0.5"
@@ -32,13 +44,14 @@ struct listing_answer *listing_answer_new(struct engine *e, struct source *sourc
                                           const char *page, bool is_list)
 {
     struct listing_answer *r = calloc(1, sizeof(*r));
-    if (!r)
+    if (!r || !(r->page = strdup(page))) {
+        free(r);
         return NULL;
+    }
     r->engine = e;
     r->source = source;
     r->origin = origin;
     r->mirror = mirror;
-    r->page = page;
     r->is_list = is_list;
     r->retry_after_s = r->max_age_s = -1;
     r->heard_ms = r->started_ms = clock_monotonic_ms();
@@ -60,6 +73,7 @@ void listing_answer_free(struct listing_answer *r)
     free(r->etag);
     free(r->date);
     free(r->url);
+    free(r->page);
     for (size_t i = 0; i < r->place_count; i++) {
         free(r->places[i].path);
         free(r->places[i].url);
@@ -68,7 +82,7 @@ void listing_answer_free(struct listing_answer *r)
     free(r);
 }
 
-/* What is to be found again after a restart, before the page is read. */
+/* Places are stored, because a request after a restart needs them before the page is read. */
 static int collect_places(struct listing_answer *r, const struct listing *l)
 {
     if (!l->has_places || r->stored)
@@ -88,7 +102,7 @@ static int collect_places(struct listing_answer *r, const struct listing *l)
     return 0;
 }
 
-/* Which of its links are the origin's; what of them is lost. */
+/* Which links are the origin's, and how many are lost. */
 static int settle_links(struct listing_answer *r, struct listing *l)
 {
     unsigned mirror = (unsigned)(r->mirror - r->origin->mirrors);
@@ -109,7 +123,7 @@ static int settle_links(struct listing_answer *r, struct listing *l)
     return collect_places(r, l);
 }
 
-/* A 200 is not a listing: portals and blank pages say 200, too. */
+/* A 200 need not be a listing: portals and blank pages answer 200 also. */
 static int judge_listing(const struct listing_answer *r, const struct listing *l)
 {
     if (r->is_list)
@@ -119,6 +133,7 @@ static int judge_listing(const struct listing_answer *r, const struct listing *l
     return ERROR_BAD_LISTING;
 }
 
+/* Pages that were stored are judged again: the configuration may have changed since. */
 int listing_answer_parse(struct listing_answer *r)
 {
     struct listing *listing = NULL;
@@ -137,7 +152,7 @@ int listing_answer_parse(struct listing_answer *r)
     }
     shrink_guard_look(listing, &r->facts);
     r->listing = listing_ref_new(listing);
-    if (r->listing && r->before) /* without memory a later look finds it */
+    if (r->listing && r->before) /* without memory a later comparison finds the changes */
         (void)changes_find(r->before->listing, listing, &r->changes);
     return r->listing ? 0 : ERROR_NO_MEMORY;
 }
@@ -165,6 +180,7 @@ int listing_answer_take_row(void *context, const struct catalogue_listing *row)
     return r->body.error;
 }
 
+/* The bodies of these statuses say something; others end the transfer. */
 int listing_answer_take_head(void *context, const struct fetch_head *head)
 {
     struct listing_answer *r = context;
@@ -177,29 +193,32 @@ int listing_answer_take_head(void *context, const struct fetch_head *head)
     r->length = head->length;
     r->heard_ms = clock_monotonic_ms();
     (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
-    if (head->status == 508) /* it has asked us, maybe over others */
+    if (head->status == 508) /* the mirror asks this daemon, directly or through others */
         return ERROR_LOOP;
     bool reads = head->status == 200 || head->status == 304 || head->status == 403 ||
                  head->status == 404 || head->status == 410;
     return reads ? 0 : ERROR_UPSTREAM_STATUS;
 }
 
+/* All pages that are being received share one bound: many large pages at once must not fill
+ * memory. */
 void listing_answer_take_data(void *context, struct slab *slab, int64_t offset)
 {
     struct listing_answer *r = context;
     (void)offset;
     int64_t len = r->body.error ? 0 : (int64_t)slab->len;
-    int64_t fetched = atomic_fetch_add(&r->engine->fetched_bytes, len) + len; /* clang 14 */
+    /* spelled out for clang 14 */
+    int64_t fetched = atomic_fetch_add(&r->engine->fetched_bytes, len) + len;
     r->counted += len;
     if (fetched > memory_most_received(r->engine) && !r->body.error)
-        r->body.error = ERROR_NO_MEMORY; /* other pages that come at the same time have it */
+        r->body.error = ERROR_NO_MEMORY; /* other pages that are being received have the memory */
     buf_add(&r->body, slab->data, slab->len);
     r->received += (int64_t)slab->len;
     r->heard_ms = clock_monotonic_ms();
     slab_put(slab);
 }
 
-/* MEMORY_WAITS, or what is to become of the receipt's error. */
+/* Unpacks the body. MEMORY_WAITS, or the outcome is in r->error. */
 static int unpack(struct listing_answer *r)
 {
     size_t most = r->body.len < LISTING_MAX_BYTES / UNPACKED_TIMES ? r->body.len * UNPACKED_TIMES
@@ -211,11 +230,11 @@ static int unpack(struct listing_answer *r)
         return got;
     r->is_unpacked = true;
     r->error = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : gzip_unpack(&r->body);
-    if (r->status != 200) /* what it says of a 404 is not needed */
+    if (r->status != 200) /* the body of a 404 is not needed */
         r->error = 0;
     else if (r->error == ERROR_CORRUPT)
         r->error = ERROR_BAD_LISTING;
-    memory_give(r->engine, &r->claim); /* what it takes now is there to be seen */
+    memory_give(r->engine, &r->claim); /* the process already has it, and memory_used shows it */
     return got;
 }
 
@@ -243,7 +262,7 @@ static int read_listing(struct listing_answer *r)
 
 bool listing_answer_read(struct listing_answer *r)
 {
-    if (r->engine->stopping) /* nobody will read it */
+    if (r->engine->stopping) /* no source will use it */
         r->error = ERROR_STOPPING;
     if (r->error || r->status == 304)
         return true;
@@ -258,17 +277,9 @@ bool listing_answer_read(struct listing_answer *r)
     return true;
 }
 
-/* ----------------------------------------------------------------- storing */
+/* ---------------------------------------------------------------- catalogue */
 
-struct store_job {
-    struct job job;
-    struct listing_answer *listing_answer; /* owned */
-    bool confirm_only;
-    const char *origin, *mirror; /* the configuration's; the source may be gone by then */
-    char *page;
-};
-
-/* The page, and where it says that files are; those of the page before go. */
+/* One transaction: the page, and the places that it names instead of the page's old ones. */
 static int put_listing(const struct listing_answer *r, const struct catalogue_listing *row)
 {
     struct catalogue *c = r->engine->catalogue;
@@ -289,46 +300,31 @@ static int put_listing(const struct listing_answer *r, const struct catalogue_li
     return error;
 }
 
+/* A 304 only confirms the row: its body is still the one that is stored. */
 static void store_run(struct job *job)
 {
-    struct store_job *j = container_of(job, struct store_job, job);
-    struct listing_answer *r = j->listing_answer;
+    struct listing_answer *r = container_of(job, struct listing_answer, job);
     int64_t now_s = clock_real_s();
-    struct catalogue_listing row = {.origin = j->origin,
-                                    .mirror = j->mirror,
-                                    .page = j->page,
-                                    .url = r->url ? r->url : j->page,
+    struct catalogue_listing row = {.origin = r->origin->name,
+                                    .mirror = r->mirror->name,
+                                    .page = r->page,
+                                    .url = r->url ? r->url : r->page,
                                     .etag = r->etag,
                                     .last_modified = r->date,
                                     .status = r->status,
                                     .fetched_s = now_s,
                                     .body = r->packed.data,
                                     .body_len = r->packed.len};
-    int error = j->confirm_only ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
-                                                            row.mirror, j->page, now_s)
-                                : put_listing(r, &row);
+    int error = r->status == 304 ? catalogue_confirm_listing(r->engine->catalogue, row.origin,
+                                                             row.mirror, row.page, now_s)
+                                 : put_listing(r, &row);
     if (error < 0)
-        log_warning("catalogue: cannot store listing %s: %s", j->page, error_text(error));
-    free(j->page);
+        log_warning("catalogue: cannot store listing %s: %s", r->page, error_text(error));
     listing_answer_free(r);
-    free(j);
 }
 
-void listing_answer_keep(struct listing_answer *r, const char *origin, bool confirm_only)
+void listing_answer_keep(struct listing_answer *r)
 {
-    struct store_job *j = calloc(1, sizeof(*j));
-    char *page = strdup(r->page);
-    if (!j || !page) {
-        free(j);
-        free(page);
-        listing_answer_free(r);
-        return;
-    }
-    *j = (struct store_job){.job.run = store_run,
-                            .listing_answer = r,
-                            .confirm_only = confirm_only,
-                            .origin = origin,
-                            .mirror = r->mirror->name,
-                            .page = page};
-    lane_post(r->engine->catalogue_lane, &j->job);
+    r->job.run = store_run;
+    lane_post(r->engine->catalogue_lane, &r->job);
 }

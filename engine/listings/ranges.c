@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Which mirrors honour ranges (the rules are in ranges.h).
+ *
+ *     unknown --ranges_ask--> asked --206 or 200--> known, for YES_S or NO_S --> unknown
+ *                               +-----anything else--> unknown, not asked again for RETRY_MS
+ *
+ * The table belongs to the flight thread and starts with the rows of the catalogue. The transfer
+ * thread touches only its own question.
+ */
 #include "engine/listings/ranges.h"
 
 #include <stdlib.h>
@@ -11,22 +20,23 @@
 #include "base/log.h"
 #include "engine/listings/link_places.h"
 #include "engine/listings/sources.h"
+#include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
 
 enum {
-    YES_S = 30 * 24 * 3600, /* after how long it is asked again */
+    YES_S = 30 * 24 * 3600, /* for so long an answer stands */
     NO_S = 24 * 3600,
-    RETRY_MS = 60000, /* how soon it is asked again after no answer */
+    RETRY_MS = 60000, /* how soon a mirror is asked again when it gave no answer */
 };
 
-/* Keyed by where the files are: a mirror that moves is another one. */
+/* A mirror, by where its files are: a mirror that has moved is another one. */
 struct known {
     char *files;
     bool honoured, asked;
-    int64_t when_s;   /* real time of the answer; 0 none */
-    int64_t again_ms; /* not asked before */
+    int64_t when_s;   /* real time of the answer; 0: there is none */
+    int64_t again_ms; /* it is not asked before then */
     UT_hash_handle hh;
 };
 
@@ -96,7 +106,7 @@ static bool is_known(const struct known *k)
     return k && k->when_s && clock_real_s() - k->when_s < (k->honoured ? YES_S : NO_S);
 }
 
-/* An old yes stands until there is another answer: a page does not lose its promises meanwhile. */
+/* An old yes stands until there is another answer: a page must not lose its promises meanwhile. */
 bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
 {
     for (unsigned m = 0; m < origin->mirror_count; m++) {
@@ -119,7 +129,7 @@ bool ranges_are_asked(const struct engine *e, const struct origin *origin, unsig
     return k && k->asked;
 }
 
-/* ------------------------------------------------------------------- asking */
+/* ----------------------------------------------------------------- requests */
 
 struct question {
     struct job job;
@@ -127,21 +137,15 @@ struct question {
     struct known *known;
     const char *mirror;
     int status;
-    bool honoured;
 };
 
-/* On the catalogue lane. */
-static void keep_run(struct job *job)
+static int put_answer(struct catalogue *catalogue, const struct row *row)
 {
-    struct question *q = container_of(job, struct question, job);
-    int r =
-        catalogue_put_ranges(q->engine->catalogue, q->known->files, q->honoured, clock_real_s());
-    if (r)
-        log_warning("catalogue: cannot store that %s honours ranges: %s", q->mirror, error_text(r));
-    free(q);
+    return catalogue_put_ranges(catalogue, row->text[0], row->number[0] != 0, row->number[1]);
 }
 
-/* A 206 says yes, a 200 no; anything else, or nothing, is about this file alone. */
+/* A 206 means yes and a 200 means no. Anything else, or no answer, says something about this
+ * file alone. */
 static void answered_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
@@ -155,19 +159,22 @@ static void answered_run(struct job *job)
         return;
     }
     k->when_s = clock_real_s();
-    k->honoured = q->honoured = q->status == 206;
-    log_info("ranges mirror=%s honoured=%d", q->mirror, q->honoured);
+    k->honoured = q->status == 206;
+    log_info("ranges mirror=%s honoured=%d", q->mirror, k->honoured);
     q->engine->events->pages_outdated(q->engine);
     q->engine->events->source_settled(q->engine);
-    job->run = keep_run;
-    lane_post(q->engine->catalogue_lane, job);
+    catalogue_post(q->engine, put_answer, "the ranges of",
+                   &(struct row){.text = {k->files}, .number = {k->honoured, k->when_s}});
+    free(q);
 }
 
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct question *q = context;
-    q->status = portal_is_web_page(head->content_type) ? 0 : head->status; /* a portal's, perhaps */
-    return ERROR_UPSTREAM_STATUS;                                          /* enough is known */
+    /* perhaps a portal's page */
+    q->status = portal_is_web_page(head->content_type) ? 0 : head->status;
+    /* the body is not needed */
+    return ERROR_UPSTREAM_STATUS;
 }
 
 static void on_data(void *context, struct slab *slab, int64_t offset)
@@ -198,7 +205,7 @@ void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, 
     }
     *q = (struct question){.engine = e, .known = k, .mirror = at->name};
     k->asked = true;
-    /* Asked for as wheels are: no page, so no coding. */
+    /* asked for like a wheel, not like a page: without a coding */
     struct fetch_request request = {.url = url,
                                     .from = 1,
                                     .to = 1,

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Which mirrors honour ranges: only then metadata is promised that is to be made of a wheel's end.
- * A mirror is asked for one byte of one wheel, once; the answer is remembered in the catalogue.
- * Flight thread.
- */
+/* Which mirrors honour ranges. Only with such a mirror, metadata is promised that has to be read
+ * out of the end of a wheel. A mirror is asked once for one byte of one wheel, and the catalogue
+ * remembers the answer. Flight thread. */
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
@@ -13,12 +11,12 @@ struct ranges;
 int ranges_new(struct engine *engine, struct ranges **ret); /* at start, before threads */
 void ranges_free(struct ranges *ranges);
 
-/* Whether some mirror of the origin is known to honour them. */
+/* Whether some mirror of the origin is known to honour ranges. */
 bool ranges_are_honoured(const struct engine *engine, const struct origin *origin);
-/* Whether nothing is known of this mirror, nor is being asked: ranges_ask is due. */
+/* Whether the mirror neither has answered nor is being asked: then ranges_ask is due. */
 bool ranges_are_unknown(const struct engine *engine, const struct origin *origin, unsigned mirror);
-/* Whether the answer is on its way, and may be waited for. */
+/* Whether its answer is on its way and may be waited for. */
 bool ranges_are_asked(const struct engine *engine, const struct origin *origin, unsigned mirror);
-/* Asks by a file that the mirror lists; pages_source_settled follows. */
+/* Asks for a byte of a file that the mirror lists; pages_source_settled follows. */
 void ranges_ask(struct engine *engine, const struct origin *origin, unsigned mirror,
                 const char *path);

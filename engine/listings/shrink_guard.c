@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Guards a good listing against an answer that is probably an accident.
+ *
+ *     quiet --a doubtful answer--> suspected --the same, often and long enough--> quiet: believed
+ *                                     +-----an answer that is not doubtful------------> quiet
+ *
+ * Sets are compared by a sum of hashes, so the order of links does not matter. Pure.
+ */
 #include "engine/listings/shrink_guard.h"
 
-/* FNV-1a */
+/* The 64-bit FNV-1a hash, continued over several texts. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
     for (; text && *text; text++)
@@ -18,7 +26,7 @@ void shrink_guard_look(const struct listing *l, struct shrink_guard_facts *ret)
 {
     struct shrink_guard_facts facts = {.count = l->file_count, .is_cut = l->is_cut};
     for (size_t i = 0; i < l->file_count; i++) {
-        /* A signature in the query is another one each time. */
+        /* a signature in the query differs each time */
         const char *link = l->files[i].path ? l->files[i].path : l->files[i].url;
         facts.set += hash_link(link, l->files[i].digests);
     }
@@ -29,6 +37,7 @@ void shrink_guard_look(const struct listing *l, struct shrink_guard_facts *ret)
     *ret = facts;
 }
 
+/* A listing that ends in the middle, or that has lost more than half of its files. */
 static bool is_doubted_shrink(const struct shrink_guard_facts *good,
                               const struct shrink_guard_facts *fresh)
 {
@@ -36,7 +45,7 @@ static bool is_doubted_shrink(const struct shrink_guard_facts *good,
         return fresh->is_cut;
     if (good->count >= SHRINK_GUARD_FILES && fresh->count < (good->count + 1) / 2)
         return true;
-    return fresh->is_cut && !good->is_cut; /* else its pages are just written like that */
+    return fresh->is_cut && !good->is_cut; /* else this mirror's pages simply end so */
 }
 
 bool shrink_guard_holds(struct shrink_guard *s, const struct shrink_guard_facts *good,

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * How a source gets its listing: from the catalogue, then from its mirror.
+ *
+ *     IDLE --source_load--> LOADING:  turn -> catalogue lane -> compute lane -> settle_stored -->
+ * IDLE IDLE --source_fetch-> FETCHING: turn -> transfer thread -> compute lane -> settle_fetched
+ * --> IDLE
+ *
+ * The flight thread moves every state. A turn comes first: few loads run at a time, and few fetches
+ * from one mirror, so that clients share them. The answer under way (`fetched`) outlives nothing:
+ * it comes back as a job, and is stored or freed.
+ *
+ * A fetch is late after listing_timeout: others wait for it no longer, and it goes on. It is silent
+ * when no byte has come by then: that counts as a failure. Whatever fails, the last good listing
+ * stays.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +33,14 @@
 #include "engine/mirrors/portal_report.h"
 
 enum {
-    PARENT_PAGE_MS = 13 * 1000, /* it answers after twelve seconds */
-    LOADS_MOST = 4,             /* what is stored is read, packed, before it waits to be parsed */
+    PARENT_PAGE_MS = 13 * 1000, /* a parent answers after twelve seconds at most */
+    /* loads at once: a stored page takes memory, packed, while it waits to be parsed */
+    LOADS_MOST = 4,
 };
 
-/* ----------------------------------------------------------------- parsing */
+/* ------------------------------------------------------------------ answers */
 
+/* The answer keeps a reference to the last listing, to find what has changed. */
 static struct listing_answer *make_listing_answer(struct source *s)
 {
     struct listing_answer *r =
@@ -47,7 +64,7 @@ static void parse_run(struct job *job)
     loop_post(r->engine, job);
 }
 
-/* ---------------------------------------------------------------- settling */
+/* ---------------------------------------------------------- settled answers */
 
 static void replace(char **to, char **from)
 {
@@ -56,7 +73,7 @@ static void replace(char **to, char **from)
     *from = NULL;
 }
 
-/* Whether the answer must not replace what is known; puts it where an administrator finds it. */
+/* Whether the answer must not replace what is known; then it is noted as a problem. */
 static bool is_doubtful(struct source *s, const struct listing_answer *r)
 {
     const struct shrink_guard_facts *good = s->is_good ? &s->facts : NULL;
@@ -74,6 +91,7 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
     return true;
 }
 
+/* Keeps count of what all listings take in memory. */
 void source_set_listing(struct source *s, struct listing_ref *listing, size_t bytes)
 {
     s->engine->sources->bytes += bytes - s->listing_bytes;
@@ -92,7 +110,7 @@ static void take_content(struct source *s, struct listing_answer *r)
     r->listing = NULL;
 }
 
-/* `is_well`: the mirror is, and only this page is of no use. */
+/* `is_well`: the mirror is fine, and only this page is of no use. */
 static void fail(struct source *s, int error, const char *detail, int retry_after_s, bool is_well)
 {
     struct engine *e = s->engine;
@@ -103,18 +121,17 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.200s", name, detail);
     log_repeated(LOG_LEVEL_INFO, "listing failed mirror=%s url=%s error=\"%s\"", name, s->page,
                  detail);
-    /* It cannot help whoever it asks itself; what we have no room for says nothing of other pages.
-     */
+    /* a loop, or memory that is missing here, says nothing of the mirror's other pages */
     if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
     size_t number = mirrors_number(e, s->origin, s->mirror);
     if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
-        budget_remark(e->budget, number, detail); /* so a captive portal answers, in no time */
+        budget_remark(e->budget, number, detail); /* a captive portal answers like that, and fast */
     else
         budget_page_failed(e->budget, number, detail, retry_after_s, clock_monotonic_ms());
 }
 
-/* What a captive portal sends in the place of a page says nothing of the mirror. */
+/* A captive portal's page in the place of a listing says nothing of the mirror. */
 static bool is_portal(struct source *s, const struct listing_answer *r)
 {
     const char *name = source_mirror(s)->name;
@@ -139,7 +156,7 @@ static void note_failure(struct source *s, const struct listing_answer *r)
     const char *name = source_mirror(s)->name;
     if (r->error == ERROR_STOPPING)
         return;
-    if (s->is_root) { /* many mirrors have none */
+    if (s->is_root) { /* many mirrors have no root page */
         s->error = r->error;
         log_repeated(LOG_LEVEL_INFO, "no root page mirror=%s url=%s error=\"%s\"", name, s->page,
                      r->detail);
@@ -152,13 +169,13 @@ static void note_failure(struct source *s, const struct listing_answer *r)
     else if (r->error == ERROR_BAD_LISTING)
         problems_note(e, "bad-listing", s->origin->name, s->page,
                       "%s answered with a page that lists nothing", name);
-    if (s->is_silent) /* that counts already */
+    if (s->is_silent) /* silence has already counted as a failure */
         return;
     fail(s, r->error, r->detail, r->retry_after_s, r->is_lost);
     s->has_lost_links = r->is_lost;
 }
 
-/* A parent answers a page that takes long after twelve seconds. */
+/* How long others wait for a fetch. A parent answers a slow page after twelve seconds. */
 static int limit_ms(const struct source *s)
 {
     int patience_ms = source_mirror(s)->parent ? PARENT_PAGE_MS : 0;
@@ -166,7 +183,7 @@ static int limit_ms(const struct source *s)
     return limit_ms > patience_ms ? limit_ms : patience_ms;
 }
 
-/* A place at a mirror that gives no sign of life is waited for in vain. */
+/* A fetch that waits for its turn at a mirror that gives no sign of life is waited for in vain. */
 static void note_backing_off(struct source *s, int64_t now_ms)
 {
     struct budget_view view;
@@ -180,7 +197,7 @@ static void note_backing_off(struct source *s, int64_t now_ms)
                    view.last_error);
 }
 
-/* Slow is not dead: as long as bytes come the mirror is well. */
+/* A slow mirror is not a dead one: while bytes come, it is well. */
 static void check_silent(struct source *s, int64_t now_ms)
 {
     char detail[64];
@@ -223,7 +240,7 @@ void source_write_progress(const struct source *s, char *to, size_t size)
                        length);
 }
 
-/* What is stored is all there will be; a page that is not stored lists nothing. */
+/* Stored listings are all that there will be. A page that is not stored lists nothing. */
 static void settle_offline(struct source *s)
 {
     s->confirmed_ms = clock_monotonic_ms();
@@ -256,6 +273,8 @@ void source_try_fetch(struct source *s, bool alone)
                    source_mirror(s)->name, view.last_error);
 }
 
+/* A fetch that was wanted while the source loaded begins now. Only an idle source tells its
+ * waiters. */
 static void go_idle(struct source *s)
 {
     s->state = SOURCE_IDLE;
@@ -279,6 +298,7 @@ static void end_load(struct source *s)
         begin_load(container_of(next, struct source, turn));
 }
 
+/* A stored listing is as old as its row says; an old one is shown and fetched anew. */
 static void settle_stored(struct source *s, struct listing_answer *r)
 {
     end_load(s);
@@ -295,7 +315,7 @@ static void settle_stored(struct source *s, struct listing_answer *r)
         if (then_ms > s->confirmed_ms)
             s->confirmed_ms = then_ms;
     } else {
-        s->status = 0; /* nothing stored, or nothing usable: ask without validators */
+        s->status = 0; /* nothing usable is stored, so the mirror is asked without validators */
         s->is_good = false;
     }
     bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
@@ -304,7 +324,7 @@ static void settle_stored(struct source *s, struct listing_answer *r)
     go_idle(s);
 }
 
-/* A parent says by a short life that its own page will have more to say. */
+/* A parent with a page of a short life will have more to say: ours lives as shortly then. */
 static void note_life(struct source *s, const struct listing_answer *r)
 {
     int64_t life_ms = (int64_t)r->max_age_s * 1000;
@@ -313,9 +333,10 @@ static void note_life(struct source *s, const struct listing_answer *r)
     s->life_ms = shorter ? life_ms : 0;
 }
 
+/* Asks conditionally only where a good listing is stored: a 304 must have something to confirm. */
 static void begin_fetch(struct source *s);
 
-/* The place goes to another page. */
+/* The place at the mirror goes to another page. */
 static void end_turn(struct source *s)
 {
     struct turns *turns = s->turns;
@@ -325,8 +346,8 @@ static void end_turn(struct source *s)
         begin_fetch(container_of(next, struct source, turn));
 }
 
-/* Some that have HTML answer who would rather have JSON with an error: they are asked once more
- * before that counts. What it said to HTML is not to be said again. */
+/* Some mirrors that have HTML answer a request for JSON with an error. They are asked once more,
+ * for HTML, before that counts. What they say to HTML is final. */
 static bool asks_otherwise(struct source *s, const struct listing_answer *r)
 {
     static const int about_form[] = {400, 403, 405, 406, 415, 500, 501};
@@ -340,6 +361,8 @@ static bool asks_otherwise(struct source *s, const struct listing_answer *r)
     return true;
 }
 
+/* The order matters: first the turn goes on to others, then failures, doubts and 304 each end
+ * here, and at last the new content takes over. */
 static void settle_fetched(struct source *s, struct listing_answer *r)
 {
     struct engine *e = s->engine;
@@ -371,7 +394,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     problems_over(e, "links-elsewhere", s->origin->name, s->page);
     budget_page_succeeded(e->budget, mirrors_number(e, s->origin, s->mirror));
     if (r->status != 304 && is_doubtful(s, r)) {
-        if (!s->is_good) /* better than nothing, and not to be kept */
+        if (!s->is_good) /* better than nothing, but not to be stored */
             take_content(s, r);
         listing_answer_free(r);
         go_idle(s);
@@ -381,7 +404,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     note_life(s, r);
     if (r->status == 304) {
         s->shrink_guard = (struct shrink_guard){0};
-        listing_answer_keep(r, s->origin->name, true);
+        listing_answer_keep(r);
         s->state = SOURCE_IDLE;
         if (s->status == 200 && !s->listing)
             source_load(s);
@@ -401,9 +424,9 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     s->url = str_dup(r->url);
     if (s->status == 200 || s->has_row) {
         s->has_row = true;
-        listing_answer_keep(r, s->origin->name, false);
+        listing_answer_keep(r);
     } else {
-        listing_answer_free(r); /* that a page was never there need not be remembered for good */
+        listing_answer_free(r); /* that a page never existed need not be remembered */
     }
     go_idle(s);
 }
@@ -417,7 +440,7 @@ static void settle_run(struct job *job)
         settle_fetched(r->source, r);
 }
 
-/* ----------------------------------------------------------------- loading */
+/* -------------------------------------------------------------------- loads */
 
 static void load_run(struct job *job)
 {
@@ -449,7 +472,7 @@ void source_load(struct source *s)
     s->turns = s->engine->sources->loads;
     int r = turns_take(s->turns, &s->turn, s->client, LOADS_MOST);
     if (r == TURN_REFUSED)
-        r = turns_take(s->turns, &s->turn, 0, LOADS_MOST); /* behind everybody */
+        r = turns_take(s->turns, &s->turn, 0, LOADS_MOST); /* as background: after all clients */
     if (r == TURN_REFUSED)
         return;
     s->state = SOURCE_LOADING;
@@ -458,7 +481,7 @@ void source_load(struct source *s)
         begin_load(s);
 }
 
-/* ---------------------------------------------------------------- fetching */
+/* ------------------------------------------------------------------ fetches */
 
 static void on_done(void *context, int error, const char *detail)
 {

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The table of sources: making them, what is wanted of them, and when they go.
+ *
+ *     made by the first sources_get -> used (used_ms) -> its listing leaves memory -> dropped
+ *
+ * source_fetch.c loads and fetches. Listings that nobody uses leave memory after KEEP_LISTING_MS,
+ * or after KEEP_CROWDED_MS when memory is short; the catalogue has them. A source that has no
+ * listing goes soon, because clients may ask for any name. Flight thread.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +25,19 @@
 enum {
     KEEP_LISTING_MS = 120 * 1000, /* unused in memory; the catalogue has it */
     KEEP_SOURCE_MS = 3600 * 1000,
-    KEEP_MISSING_MS = 60 * 1000, /* strangers may ask for any name */
-    KEEP_CROWDED_MS = 2000,      /* beyond page_memory; who waits for others uses his every tick */
-    SOURCES_MANY = 8192,         /* beyond: what mirrors do not have goes as soon */
+    KEEP_MISSING_MS = 60 * 1000, /* clients may ask for any name */
+    /* beyond page_memory; a waiting page uses its sources on every tick */
+    KEEP_CROWDED_MS = 2000,
+    SOURCES_MANY = 8192, /* beyond so many, names that mirrors do not have go as soon */
     SWEEP_MS = 5000,
     SWEEP_CROWDED_MS = 1000,
-    LINKS_AGAIN_MS = 30 * 1000, /* files that are refused do not make it be asked sooner */
+    /* files that are refused do not make their page be read more often */
+    LINKS_AGAIN_MS = 30 * 1000,
     PROBE_EVERY_MS = 1000,
     KEEP_PROBING_MS = 600 * 1000,
 };
 
-/* A mirror is known by the template of its pages. */
+/* A mirror that refuses JSON, known by the template of its pages. */
 struct html_only {
     char *index;
     UT_hash_handle hh;
@@ -95,7 +106,7 @@ const struct mirror *source_mirror(const struct source *s)
     return &s->origin->mirrors[s->mirror];
 }
 
-/* ------------------------------------------------------------------ table */
+/* -------------------------------------------------------------------- table */
 
 int sources_new(struct engine *e, struct sources **ret)
 {
@@ -157,8 +168,8 @@ struct turns *source_turns(struct engine *e, size_t mirror)
     return all->turns[mirror];
 }
 
-/* A mirror's list of projects is the page of an empty project: one level up, under the name that
- * follows the project in the template (".../{project}/index.html"), if any does. */
+/* The page of a mirror's project list: the page of an empty project, one level up. What follows
+ * the project in the template (".../{project}/index.html") stays. */
 static char *page_url(const struct mirror *mirror, const char *channel, const char *project)
 {
     static const char any[] = "any-project";
@@ -174,7 +185,7 @@ static char *page_url(const struct mirror *mirror, const char *channel, const ch
     return url;
 }
 
-/* Up to the segment that begins with the channel; NULL: there is none. */
+/* The URL up to the segment that begins with the channel. NULL: the template has none. */
 static char *root_url(const struct mirror *mirror)
 {
     static const char any[] = "any-channel";
@@ -185,6 +196,7 @@ static char *root_url(const struct mirror *mirror)
     return url;
 }
 
+/* Looks without making a source: a look must not fill the table. */
 static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
                                   const char *channel, const char *project)
 {
@@ -277,6 +289,8 @@ void source_view(struct source *s, struct source_view *ret)
                                 .failure = s->failure};
 }
 
+/* A source that is busy takes note of the wish; one that is idle loads first, then fetches when
+ * what it has is old. */
 bool source_want(struct source *s, bool force, bool alone, const struct asker *by)
 {
     struct engine *e = s->engine;
@@ -289,7 +303,7 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
         e->events->folder_view(e, s->origin, &view);
         return view.state != SOURCE_IDLE;
     }
-    if (s->state == SOURCE_IDLE) { /* the chain of whoever makes it fetch */
+    if (s->state == SOURCE_IDLE) { /* the Via and the client of the request that makes it fetch */
         free(s->via);
         s->via = str_dup(by ? by->via : NULL);
         s->client = by ? by->client : 0;
@@ -312,7 +326,7 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     }
     int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
-    if (s->shrink_guard.times) /* it has just been asked, in vain */
+    if (s->shrink_guard.times) /* it was asked a moment ago, in vain */
         old = now_ms - s->shrink_guard.last_ms >=
               (refresh_ms < SHRINK_GUARD_RETRY_MS ? refresh_ms : SHRINK_GUARD_RETRY_MS);
     if (!old && !force)
@@ -321,6 +335,7 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     return s->state != SOURCE_IDLE;
 }
 
+/* A fetch that runs brings the links also. */
 bool source_want_links(struct source *s)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -332,7 +347,7 @@ bool source_want_links(struct source *s)
     return source_want(s, true, false, NULL);
 }
 
-/* -------------------------------------------------------------------- tick */
+/* --------------------------------------------------------------------- time */
 
 static bool is_crowded(const struct engine *e)
 {
@@ -340,6 +355,7 @@ static bool is_crowded(const struct engine *e)
            e->memory_used > e->options.max_memory / 2;
 }
 
+/* The listing goes first, the source itself much later: it knows validators and failures. */
 static void sweep(struct engine *e, int64_t now_ms, bool crowded)
 {
     struct source *s, *next;
@@ -360,7 +376,7 @@ static void sweep(struct engine *e, int64_t now_ms, bool crowded)
     }
 }
 
-/* Asks mirrors that have failed for a page again, so that no client has to find out that they are
+/* Asks mirrors again for a page after they have failed: no client must find out that they are
  * back. */
 static void probe(struct engine *e, int64_t now_ms)
 {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A client is known while a turn of its waits or has a place; those with waiting turns stand in a
- * ring, and go to its end with each place that they get.
+ * Turns at places (the rules are in turns.h).
+ *
+ *     zero --turns_take--> has a place --turns_end--> zero
+ *               +--------> waits --turns_next--> has a place
+ *
+ * A client is known while one of its turns waits or has a place. Clients with waiting turns stand
+ * in a ring; a client goes to its end with each place that it gets, so places go round. Client 0 is
+ * the background: it comes after all others.
  */
 #include "engine/listings/turns.h"
 
@@ -11,10 +17,10 @@
 
 struct turn_client {
     uint64_t id;
-    struct turn *first; /* waiting, in order */
+    struct turn *first; /* waiting turns, in order */
     unsigned waiting, places;
     bool is_in_ring;
-    struct turn_client *prev, *next; /* of the ring */
+    struct turn_client *prev, *next; /* in the ring */
     UT_hash_handle hh;
 };
 
@@ -61,6 +67,8 @@ static struct turn_client *client_get(struct turns *t, uint64_t id)
     return c;
 }
 
+/* Puts the client into the ring or takes it out, and frees it when it has neither turns nor
+ * places. */
 static void client_settle(struct turns *t, struct turn_client *c)
 {
     if (c->is_in_ring && !c->first) {
@@ -86,7 +94,7 @@ static void wait_for(struct turns *t, struct turn *turn, struct turn_client *c)
     client_settle(t, c);
 }
 
-/* The client may be gone after that. */
+/* The client may be freed by this. */
 static void wait_no_more(struct turns *t, struct turn *turn)
 {
     struct turn_client *c = turn->client;
@@ -106,7 +114,7 @@ static void give_place(struct turns *t, struct turn *turn, struct turn_client *c
     t->places++;
 }
 
-/* Background never takes a place beyond. */
+/* The background never takes a place beyond `most`. */
 static bool may_have(const struct turns *t, const struct turn_client *c, unsigned most)
 {
     return t->places < most || (c->id && !c->places && t->places < 2 * most);
@@ -127,6 +135,7 @@ int turns_take(struct turns *t, struct turn *turn, uint64_t client, unsigned mos
     return TURN_WAITS;
 }
 
+/* A turn waits for one client only: for the one that has fewer turns before it. */
 void turns_join(struct turns *t, struct turn *turn, uint64_t client)
 {
     if (!turn->waits || !client || turn->client->id == client)
@@ -138,7 +147,7 @@ void turns_join(struct turns *t, struct turn *turn, uint64_t client)
         client_settle(t, c);
         return;
     }
-    c->places++; /* else it is gone when it has nothing yet */
+    c->places++; /* keeps it alive: without turns it would be freed */
     wait_no_more(t, turn);
     c->places--;
     wait_for(t, turn, c);
@@ -158,6 +167,7 @@ void turns_end(struct turns *t, struct turn *turn)
     }
 }
 
+/* The first client of the ring that may have a place; the background only when there is none. */
 static struct turn_client *next_client(struct turns *t, unsigned most)
 {
     struct turn_client *background = NULL;
@@ -176,11 +186,11 @@ struct turn *turns_next(struct turns *t, unsigned most)
     if (!c)
         return NULL;
     struct turn *turn = c->first;
-    c->places++; /* it is still needed */
+    c->places++; /* keeps it alive, as above */
     wait_no_more(t, turn);
     c->places--;
     give_place(t, turn, c);
-    if (c->is_in_ring) { /* behind the others */
+    if (c->is_in_ring) { /* to the end of the ring */
         DL_DELETE(t->ring, c);
         DL_APPEND(t->ring, c);
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What the rooms below tell those above, which they do not know: engine/events.c says what is done.
- * Flight thread, unless it says otherwise.
+ * Events: what a lower room of the engine tells a higher one, which it does not know. engine.c
+ * hands this table to the flight thread's inbox; engine/events.c says what each event does.
+ *
+ * Every function runs on the flight thread, unless its comment says otherwise. No function blocks.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,51 +22,52 @@ struct waiter;
 enum { PAGE_CHANNELS = 8 };
 
 struct events {
-    /* Every TICK_MS. */
+    /* Runs every TICK_MS. */
     void (*tick)(struct engine *engine, int64_t now_ms);
-    /* A source of pages has come to an end: who waits for it looks again. */
+    /* A source of pages has ended its load or fetch. Pages that wait for it look at it again. */
     void (*source_settled)(struct engine *engine);
-    /* As engine_file. Any thread. */
+    /* The same contract as engine_file. Any thread. */
     int (*file_open)(struct engine *engine, const struct file_query *query, struct waiter *waiter,
                      struct file **ret);
-    /* A file is looked up for the first clients; is_vouched: somebody has named its digest. */
+    /* A file is being looked up for its first client. is_vouched: some page names its digest. */
     void (*file_begun)(struct engine *engine, const struct origin *origin, const char *path,
                        bool is_vouched);
     /* The entry has a blob from now on. */
     void (*file_kept)(struct engine *engine, const struct entry *entry);
-    /* It is about to lose its blob. */
+    /* The entry is about to lose its blob. */
     void (*file_gone)(struct engine *engine, const struct entry *entry);
-    /* A file is not what it was; why: what mirrors have in its place is no such file, or NULL. */
+    /* The bytes of a file are not what they were. why: what mirrors have in its place is no such
+     * file, or NULL when only the digest changed. */
     void (*file_refuted)(struct engine *engine, const char *origin, const char *path,
                          const char *why);
-    /* As files_learn_claims. */
+    /* The same contract as files_learn_claims. */
     void (*claims_learned)(struct engine *engine, const char *origin, const char *path,
                            const char *agreed);
-    /* No mirror gives a file. True: it can be had in another way, ask engine_file anew. Any thread.
-     */
+    /* No mirror gives a file. True: the engine can get it in another way, so the caller asks
+     * engine_file again. Any thread. */
     bool (*file_missed)(struct engine *engine, const struct file_query *query,
                         const struct file_facts *facts);
-    /* Bytes of a file contradict what its page says: as pages_recheck. */
+    /* Bytes of a file contradict what its page says. The same contract as pages_recheck. */
     bool (*page_doubted)(struct engine *engine, const struct origin *origin, const char *path,
                          void (*done)(void *context), void *context);
-    /* As pages_channels. */
+    /* The same contract as pages_channels. */
     size_t (*page_channels)(struct engine *engine, const struct origin *origin, const char *path,
                             const char *project, char *ret[PAGE_CHANNELS]);
-    /* What a page says beside its listings may be something else. */
+    /* Pages may say something new, although no listing has changed. */
     void (*pages_outdated)(struct engine *engine);
     /* A mirror's page shows other rows for these files. */
     void (*rows_changed)(struct engine *engine, const struct origin *origin, unsigned mirror,
                          const char *const *paths, size_t count);
-    /* As directory_view, directory_look. */
+    /* The same contracts as directory_view and directory_look. */
     void (*folder_view)(struct engine *engine, const struct origin *origin,
                         struct source_view *ret);
     void (*folder_look)(struct engine *engine, const struct origin *origin);
-    /* A captive portal is gone: what failed meanwhile may be asked for again. */
+    /* A captive portal is gone. What failed because of it may be asked for again. */
     void (*portal_gone)(struct engine *engine);
-    /* A folder of wheels is another one. */
+    /* The contents of a folder of wheels have changed. */
     void (*folder_changed)(struct engine *engine, const struct origin *origin);
-    /* What built pages take of memory. When it is short, they go down to so many bytes, and with
-     * them the listings that are not in use. */
+    /* page_bytes: what built pages take in memory. shrink: memory is short, so pages shrink to
+     * `page_bytes`, and listings that nobody uses go. */
     size_t (*page_bytes)(const struct engine *engine);
     void (*shrink)(struct engine *engine, size_t page_bytes);
 };

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Keys for hash tables that are indexed by two texts. Pure functions, no state.
+ */
 #include "engine/loop/key.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* Both NULs belong to the key: without the first, "a" + "bc" and "ab" + "c" would be equal. */
 size_t key_make(char key[KEY_MAX_BYTES], const char *first, const char *second)
 {
     size_t first_len = strlen(first) + 1, second_len = strlen(second) + 1;
@@ -26,7 +30,7 @@ char *key_new(const char *first, const char *second, size_t *ret_len)
     return fresh;
 }
 
-/* FNV-1a */
+/* The 64-bit FNV-1a hash: one multiplication per byte, good enough for short names. */
 uint64_t key_hash(const char *key, size_t len)
 {
     uint64_t h = 0xcbf29ce484222325u;

@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The flight thread and its inbox.
+ *
+ *     loop_start: has_thread -> loop_quit: quit -> the inbox is empty: has_thread is false
+ *
+ * Any thread appends a job under `lock`. The flight thread takes the whole list at once and runs it
+ * without the lock, so a job may post further jobs. Between two lists it runs the tick.
+ *
+ * Only the flight thread clears has_thread, under the lock and with an empty inbox. A job that is
+ * posted later runs on the caller's thread. So no job is lost, and releases that come after the end
+ * need no special case.
+ */
 #include "engine/loop/loop.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -22,7 +35,7 @@ void loop_post(struct engine *e, struct job *job)
         job->run(job);
 }
 
-/* All that is queued, in order; NULL after the next tick is due. */
+/* Takes all jobs in the inbox, in order. Returns NULL when the next tick is due, or at the end. */
 static struct job *take_jobs(struct engine *e, int64_t tick_ms)
 {
     pthread_mutex_lock(&e->lock);
@@ -32,7 +45,7 @@ static struct job *take_jobs(struct engine *e, int64_t tick_ms)
     e->first = NULL;
     e->last = &e->first;
     if (!list && e->quit)
-        e->has_thread = false; /* from now on whoever posts runs the job */
+        e->has_thread = false; /* from now on a caller of loop_post runs the job itself */
     pthread_mutex_unlock(&e->lock);
     return list;
 }
@@ -58,13 +71,38 @@ static void *flight_thread(void *arg)
 
 int loop_start(struct engine *e)
 {
-    e->has_thread = true; /* which the thread reads first */
+    e->has_thread = true; /* the thread reads it first */
     int r = thread_start("flight", flight_thread, e, &e->thread);
     if (r)
         e->has_thread = false;
     return r;
 }
 
+struct errand {
+    struct job job;
+    struct engine *engine;
+    void (*run)(struct engine *engine);
+};
+
+static void errand_run(struct job *job)
+{
+    struct errand *errand = container_of(job, struct errand, job);
+    errand->run(errand->engine);
+    free(errand);
+}
+
+bool loop_run(struct engine *e, void (*run)(struct engine *engine))
+{
+    struct errand *errand = calloc(1, sizeof(*errand));
+    if (!errand)
+        return false;
+    *errand = (struct errand){{errand_run, NULL}, e, run};
+    loop_post(e, &errand->job);
+    return true;
+}
+
+/* The caller sleeps on a semaphore of its own. A signal may end sem_wait early, so it is
+ * repeated. */
 int loop_call(struct engine *e, void (*run)(struct job *job), const void *argument)
 {
     struct call call = {.job.run = run, .engine = e, .argument = argument};
@@ -76,6 +114,7 @@ int loop_call(struct engine *e, void (*run)(struct job *job), const void *argume
     return call.result;
 }
 
+/* Runs as the last job before the thread ends. `quit` is read by take_jobs under the same lock. */
 static void quit_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What all rooms of the engine share: the flight thread's inbox, the lanes, and a pointer to what
- * each room has.
+ * What all rooms of the engine share: the flight thread's inbox, the lanes, and a pointer to the
+ * data of each room.
  *
- * The *flight thread* runs every job posted with loop_post, in order, and the tick; whatever is
- * marked "flight thread" below is touched by it alone, so it needs no lock. It never blocks: what
- * may block is a job on a lane that posts its result back.
+ * The *flight thread* runs every job that was posted with loop_post, in order, and the tick. Only
+ * that thread touches what is marked "flight thread" below, so it needs no lock. It never blocks:
+ * work that may block is a job on a lane, and the job posts its result back.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -23,8 +23,8 @@
 #include "engine/loop/wait.h"
 #include "upstream/fetcher.h"
 
-/* One file may hold half of the slabs: 5 MiB that the disk has not taken yet. More gains no time,
- * and the memory is not given back. */
+/* One file may hold half of the slabs: 5 MiB that the disk has not taken yet. More slabs gain no
+ * time, and their memory is never given back. */
 enum { WRITER_LANES = 2, SLABS = 40, TICK_MS = 250 };
 
 struct budget;
@@ -55,19 +55,19 @@ struct eviction;
 struct engine {
     struct engine_options options;
     const struct events *events;
-    char *user_agent, *via;  /* via: our own Via entry */
-    uint64_t claims_version; /* grows when a page says something else; flight thread */
+    char *user_agent, *via;  /* via: this daemon's own Via entry */
+    uint64_t claims_version; /* grows when a page says something else of a digest; flight thread */
 
     struct slab_pool *slabs;
     struct fetcher *fetcher;
     struct store *store;
     struct lane
-        *writers[WRITER_LANES]; /* one thread each: writes of one partial keep their order */
-    struct lane *reader;        /* cold reads, opening blobs */
-    struct lane *cleaner;       /* commits, unlinks, closes: whatever waits for the disk */
+        *writers[WRITER_LANES]; /* one thread each, so writes of one partial keep their order */
+    struct lane *reader;        /* opens blobs, and reads what is not in memory */
+    struct lane *cleaner;       /* commits, unlinks and closes: all that waits for the disk */
     struct lane *compute;
     struct lane *catalogue_lane;
-    struct catalogue *catalogue; /* on the catalogue lane only */
+    struct catalogue *catalogue; /* used on the catalogue lane only */
 
     struct files *files;
     struct kept_table *kept; /* flight thread */
@@ -90,51 +90,55 @@ struct engine {
     struct budget *budget;                   /* flight thread */
     struct refusals *refusals;               /* flight thread */
     struct portal *portal;                   /* flight thread */
-    _Atomic(const struct origins *) origins; /* in force */
-    struct generation *generations;          /* these and those before; flight thread */
-    size_t mirror_count;                     /* of all of them, in the budget */
+    _Atomic(const struct origins *) origins; /* the origins in force */
+    /* the generation in force, and all before it; flight thread */
+    struct generation *generations;
+    /* mirrors of all generations, as the budget numbers them */
+    size_t mirror_count;
 
     _Atomic bool ready, stopping;
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t lock; /* inbox */
+    pthread_mutex_t lock; /* guards the inbox */
     pthread_cond_t work;
     struct job *first, **last;
     bool quit;
 
     pthread_mutex_t status_lock;
-    struct buf status; /* JSON members */
+    struct buf status; /* the members of a JSON object */
     struct waitlist status_waiters;
-    _Atomic uint64_t status_count;              /* snapshots taken */
-    _Atomic bool is_short;                      /* of memory: see memory.h */
-    _Atomic int64_t memory_used, fetched_bytes; /* of pages that are being fetched */
+    _Atomic uint64_t status_count; /* snapshots taken so far */
+    _Atomic bool is_short;         /* memory is short: see memory.h */
+    /* fetched_bytes: of pages that are being received */
+    _Atomic int64_t memory_used, fetched_bytes;
     struct memory *memory;
     struct problem *problems; /* flight thread */
     unsigned problem_count;
     void (*free_attachment)(void *attachment);
 };
 
-/* For whom a mirror is asked; NULL wherever nobody has asked for it. */
+/* For which request a mirror is asked. NULL where no client has asked. */
 struct asker {
     const char *via;
     uint64_t client; /* see struct page_query */
 };
 
-/* Begins the flight thread: the inbox in order, and a tick every TICK_MS. */
+/* Starts the flight thread: it runs the inbox in order, and a tick every TICK_MS. */
 int loop_start(struct engine *engine);
-/* Ends it when its inbox is empty. */
+/* Ends the flight thread when its inbox is empty. */
 void loop_quit(struct engine *engine);
-/* Runs the job on the flight thread. Any thread; never blocks. After engine_stop has joined the
- * thread, jobs run on the caller's. */
+/* Runs the job on the flight thread. Any thread; never blocks. After loop_quit the job runs on
+ * the caller's thread, before this returns. */
 void loop_post(struct engine *engine, struct job *job);
-/* The same, and back when it has run. Not on the flight thread. */
+/* Runs `run` on the flight thread, when its turn comes. False: out of memory. Any thread. */
+bool loop_run(struct engine *engine, void (*run)(struct engine *engine));
+/* Runs `run` on the flight thread and waits until it has called sem_post. Not on the flight
+ * thread, which would wait for itself. Returns call.result. */
 struct call {
     struct job job;
     struct engine *engine;
     const void *argument;
     int result;
-    sem_t done; /* run posts it */
+    sem_t done; /* `run` posts it */
 };
 int loop_call(struct engine *engine, void (*run)(struct job *job), const void *argument);
-
-/* A job that owns a copy of nothing: calloc'd by the caller, container_of in run, freed there. */

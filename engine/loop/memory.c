@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A claim: memory_take -> taken -> memory_give. One that does not fit stands in the queue; it is
- * called (its job is posted again) when it is the first and something was given back. If it does
- * not fit when nobody has anything, the flight thread drops what is kept and calls it once more;
- * after that it is refused.
+ * Life of a claim:
  *
- * The tick looks at the whole: beyond half of max_memory pages and listings go; beyond five eighths
- * pages that are not in memory are refused, until there is room.
+ *     zero --memory_take--> taken --memory_give--> zero
+ *        | does not fit       ^
+ *        +--> in the queue ---+ called: its job is posted to its lane again, and takes it
+ *
+ * Any thread takes and gives, under `lock`. The first claim of the queue is called when another
+ * claim is given back. When it does not fit although nothing is claimed, the flight thread drops
+ * pages and listings (shrink_run) and calls it once more. After that the claim is refused.
+ *
+ * The tick looks at the whole process. Beyond half of max_memory pages and listings go. Beyond five
+ * eighths requests for pages that are not in memory are refused, until there is room again.
  */
 #include "engine/loop/memory.h"
 
@@ -29,7 +34,7 @@ enum {
     SHRINKS_AT = 4,
     REFUSES_AT = 5,
     ARENAS = 4,
-    LARGE_BYTES = 256 << 10, /* goes back to the kernel as soon as it is freed */
+    LARGE_BYTES = 256 << 10, /* malloc gives a block of this size back as soon as it is freed */
 };
 
 struct memory {
@@ -37,13 +42,15 @@ struct memory {
     pthread_mutex_t lock;
     size_t claimed;
     struct memory_claim *queue;
-    bool has_called; /* the first one, which has not come yet */
+    bool has_called; /* the first claim was called and has not come back yet */
     struct job shrink;
     bool shrinks;
     size_t shrink_bytes;
     int64_t trimmed_ms, shrunk_ms;
 };
 
+/* Few arenas and a fixed threshold: else glibc raises the threshold, and large blocks stay in
+ * the heap. */
 void memory_prepare(void)
 {
     (void)mallopt(M_ARENA_MAX, ARENAS);
@@ -69,6 +76,8 @@ void memory_free(struct memory *m)
     free(m);
 }
 
+/* Resident pages without those that are shared with files: mapped blobs belong to the page
+ * cache. */
 int64_t memory_used(void)
 {
     char text[128];
@@ -92,11 +101,14 @@ int64_t memory_most_received(const struct engine *e)
 
 /* ----------------------------------------------------------------- claims */
 
+/* The last sixteenth is for what nobody claims: requests, flights, the rows of the catalogue. */
 static int64_t most_used(const struct engine *e)
 {
     return e->options.max_memory / 16 * 15;
 }
 
+/* Pages that are being received grow without a claim, up to memory_most_received. Their growth
+ * is counted as if it had happened. */
 static bool is_room(const struct memory *m, size_t bytes)
 {
     const struct engine *e = m->engine;
@@ -106,7 +118,8 @@ static bool is_room(const struct memory *m, size_t bytes)
     return e->stopping || (used < most && m->claimed + bytes <= (size_t)(most - used));
 }
 
-/* What was freed and has not gone back counts as used: it goes back first. */
+/* Memory that was freed may still belong to the process. So the heap is trimmed before a claim
+ * is turned away, but not more often than every TRIM_AGAIN_MS: each trim walks all arenas. */
 static bool fits(struct memory *m, size_t bytes)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -119,7 +132,8 @@ static bool fits(struct memory *m, size_t bytes)
     return is_room(m, bytes);
 }
 
-/* Unlocks. Posts outside of the lock: a lane that has stopped runs the job on the spot. */
+/* Ends the lock, and calls the first claim if that is due. The job is posted after the lock is
+ * released: a lane that has stopped runs it at once, on this thread. */
 static void unlock_and_call(struct memory *m)
 {
     struct memory_claim *c = m->has_called || m->shrinks ? NULL : m->queue;
@@ -132,6 +146,7 @@ static void unlock_and_call(struct memory *m)
         lane_post(c->lane, c->job);
 }
 
+/* On the flight thread, which owns pages and listings. */
 static void shrink_run(struct job *job)
 {
     struct memory *m = container_of(job, struct memory, shrink);
@@ -144,7 +159,8 @@ static void shrink_run(struct job *job)
     unlock_and_call(m);
 }
 
-/* Nobody will give anything back: what is kept has to go. True: it is on its way. */
+/* Nothing is claimed, so nobody will give memory back: only pages and listings can go. True: the
+ * caller posts shrink_run. */
 static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
 {
     const struct engine *e = m->engine;
@@ -158,7 +174,7 @@ static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
     return true;
 }
 
-/* Under the lock. */
+/* Decides about one claim. Under the lock. */
 static int take(struct memory *m, struct memory_claim *c, size_t bytes)
 {
     bool is_first = c->is_called || (!m->queue && !m->has_called && !m->shrinks);
@@ -192,7 +208,7 @@ int memory_take(struct engine *e, struct memory_claim *c, size_t bytes, struct l
     int r = take(m, c, bytes);
     bool shrinks = m->shrinks && !shrank;
     if (r == MEMORY_WAITS)
-        pthread_mutex_unlock(&m->lock); /* somebody will call */
+        pthread_mutex_unlock(&m->lock); /* a claim that is given back will call it */
     else
         unlock_and_call(m);
     if (shrinks)
@@ -213,6 +229,7 @@ void memory_give(struct engine *e, struct memory_claim *c)
 
 /* ------------------------------------------------------------------- tick */
 
+/* The two thresholds differ, so a process at the edge does not switch with each tick. */
 void memory_tick(struct engine *e, int64_t now_ms)
 {
     int64_t eighth = e->options.max_memory / EIGHTHS, used = memory_used();

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The list of problems for an administrator, in engine->problems.
+ *
+ *     absent --problems_note--> noted (the newest first) --problems_over--> absent
+ *
+ * A problem is one kind + origin + path; a second note replaces its text and keeps its date. The
+ * list has a fixed length. When it is full a new problem pushes out the oldest one. Flight thread.
+ */
 #include "engine/loop/problems.h"
 
 #include <stdarg.h>
@@ -20,7 +28,7 @@ struct problem {
 static struct problem *find_problem(struct engine *e, const char *kind, const char *origin,
                                     const char *path)
 {
-    struct problem key; /* as long as they are kept */
+    struct problem key; /* cut like the paths in the list, so that a long path is found again */
     str_copy(key.path, sizeof(key.path), path);
     for (unsigned i = 0; i < e->problem_count; i++)
         if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, key.path) == 0 &&

@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Waitlists. The life of a waiter:
+ *
+ *     free --waitlist_join: not ready--> suspended, linked --wake, expire, sweep, close--> resumed
+ *
+ * One lock per list covers three steps: asking `ready`, suspending, and linking. A thread that
+ * changes the state afterwards takes the same lock to wake, so it finds the waiter. Unlinking comes
+ * before `resume`, so nobody resumes a waiter twice. A closed list lets nobody suspend again.
+ *
+ * The list is doubly linked and has no order: a wake-up walks all of it. Lists are short, because a
+ * page or a file has its own.
+ */
 #include "engine/loop/wait.h"
 
 #include <stddef.h>
@@ -50,13 +62,15 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
     return r;
 }
 
-/* After resume the waiter may be gone: everything is taken from it before. */
+/* After `resume` another thread may free the waiter: it is unlinked first, and not touched
+ * again. */
 static void wake_one(struct waitlist *list, struct waiter *waiter)
 {
     unlink_waiter(list, waiter);
     waiter->class->resume(waiter);
 }
 
+/* The next pointer is read before the waiter is resumed, as in each loop below. */
 void waitlist_wake(struct waitlist *list, int64_t from, int64_t to)
 {
     pthread_mutex_lock(&list->lock);

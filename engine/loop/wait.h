@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Waiting without a thread. Whoever cannot go on (a suspended HTTP connection, a test) hangs a
- * waiter on a waitlist; whoever changes the state the waiter looked at wakes the list.
+ * Waiting without a thread. A caller that cannot go on (a suspended HTTP connection, a test) puts a
+ * waiter on a waitlist. The thread that changes the state wakes the list.
  *
- * Safety: `ready` is asked, the waiter suspended and linked under the list's lock, and woken under
- * it too, so no wake-up is lost and none comes twice: each suspend is followed by exactly one
- * resume. The only lock ever taken below this one is the HTTP library's. After waitlist_close
- * nobody is suspended any more.
+ * Safety: under the list's lock `ready` is asked, and the waiter is suspended and linked. It is
+ * woken under the same lock. So no wake-up is lost, and each suspend is followed by exactly one
+ * resume. The only lock that is ever taken below this one is the HTTP library's. After
+ * waitlist_close nobody is suspended any more.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -16,18 +16,19 @@
 struct waiter;
 
 struct waiter_class {
-    void (*suspend)(struct waiter *waiter); /* by waitlist_join, on the waiter's own thread */
+    void (*suspend)(struct waiter *waiter); /* waitlist_join calls it, on the waiter's own thread */
     void (*resume)(struct waiter *waiter); /* on any thread; the waiter may be freed from then on */
     bool (*is_gone)(
-        struct waiter *waiter); /* the client has left; asked while suspended; may be NULL */
+        /* whether the client has left; asked while suspended; may be NULL */
+        struct waiter *waiter);
 };
 
 struct waiter {
     const struct waiter_class *class;
-    int64_t want;     /* what it waits for: a position in a file; 0 otherwise */
-    int64_t until_ms; /* clock_monotonic_ms by which it is resumed in any case; 0: never */
-    bool gone;        /* set before resume when is_gone said so */
-    struct waiter *prev, *next; /* the list's */
+    int64_t want;     /* what it waits for: a position in a file, an id; 0 otherwise */
+    int64_t until_ms; /* clock_monotonic_ms at which it is resumed in any case; 0: never */
+    bool gone;        /* set before resume when is_gone has said so */
+    struct waiter *prev, *next; /* the list's own */
 };
 
 struct waitlist {
@@ -37,24 +38,24 @@ struct waitlist {
 };
 
 void waitlist_init(struct waitlist *list);
-void waitlist_release(struct waitlist *list); /* must be empty */
+void waitlist_release(struct waitlist *list); /* the list must be empty */
 
-/* Suspends and links the waiter, unless the list is closed or ready(arg) is already true: then
- * returns WAIT_READY and does nothing. */
+/* Suspends and links the waiter. When the list is closed or ready(arg) is true already, it does
+ * nothing and returns WAIT_READY. */
 enum { WAIT_SUSPENDED = 0, WAIT_READY = 1 };
 int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(void *arg),
                   void *arg);
 
-/* Resumes every waiter whose `want` lies in [from, to); [0, INT64_MAX) is everybody. */
+/* Resumes every waiter whose `want` lies in [from, to). [0, INT64_MAX) means all. */
 void waitlist_wake(struct waitlist *list, int64_t from, int64_t to);
-/* Whether anybody waits. */
+/* Whether any waiter is on the list. */
 bool waitlist_has_any(struct waitlist *list);
-/* Resumes those whose client has left; returns how many. */
+/* Resumes the waiters whose client has left; returns how many. */
 unsigned waitlist_sweep(struct waitlist *list);
-/* Whether there is one whose time is over, and to resume all of those. */
+/* Whether the time of some waiter is over; waitlist_expire resumes all of those. */
 bool waitlist_is_due(struct waitlist *list, int64_t now_ms);
 void waitlist_expire(struct waitlist *list, int64_t now_ms);
 /* Whether the waiter's time is over: then it must not wait again. */
 bool waiter_is_late(const struct waiter *waiter);
-/* Resumes all, and lets nobody join again. */
+/* Resumes all waiters, and lets nobody join again. */
 void waitlist_close(struct waitlist *list);

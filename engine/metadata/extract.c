@@ -16,22 +16,24 @@
 #include "index/wheel.h"
 
 /*
- * One making is a client of the engine without a connection: it opens the wheel, reads a range, has
- * the compute lane look at it, and opens it again for the next range that is wanted.
+ * Extraction: reads METADATA out of a wheel by ranges. An extraction is a client of the engine
+ * without a connection: it opens the wheel, reads a range, lets the compute lane parse it, and
+ * opens the wheel again for the next range.
  *
- *     RANGE --read--> parsed --wants more--> RANGE
- *       | failed: at once again   +--> metadata_made
- *       | failed again
- *       +--> (a moment later) WHOLE: waits until all of the wheel is there --> RANGE, once more
+ *     queued -> RANGE --read--> parsed --wants more--> RANGE
+ *                 | failed: again at once   +--> metadata_made
+ *                 | failed again
+ *                 +--> (a moment later) WHOLE: waits for all of the wheel --> RANGE, once more
  *
- * A mirror that ignores ranges needs no WHOLE: its flight fetches everything for a range reader,
- * too. WHOLE is for those that fail when they are asked for one.
+ * Its waiter posts `step` to the flight thread when bytes have come. A mirror that ignores ranges
+ * needs no WHOLE: its flight fetches everything even for a range. WHOLE is for mirrors that fail
+ * when they are asked for a range. Flight thread, but for parse_run.
  */
 
 enum {
-    AGAIN_MS = 1250,   /* a failure is the answer for newcomers for a second */
-    RESTARTS_MOST = 2, /* when the wheel becomes another one in the middle */
-    RETRIES_MOST = 2,  /* at once: what failed because of a bad copy is not remembered as such */
+    AGAIN_MS = 1250,   /* for a second a failure also answers new requests */
+    RESTARTS_MOST = 2, /* times that the wheel may become another one */
+    RETRIES_MOST = 2,  /* at once: a failure because of a bad copy is not remembered */
     MAKINGS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
     PATIENCE_AT_END = 1 << 30,
 };
@@ -40,21 +42,21 @@ enum phase { PHASE_RANGE, PHASE_WHOLE };
 
 struct extract {
     struct waiter waiter;
-    struct job step; /* on its way while the waiter is not suspended */
+    struct job step; /* posted while the waiter is not suspended */
     struct engine *engine;
     const struct origin *origin;
     char *path;
     uint64_t id;
     enum phase phase;
     bool waited, began, tried_whole;
-    int64_t again_ms; /* 0, or when it goes on */
+    int64_t again_ms; /* when it goes on; 0: it is not waiting */
     struct file *file;
     struct wheel_parts parts;
     struct wheel_run want;
-    char *room; /* of `want`, being filled */
+    char *room; /* the bytes of `want`, while they are read */
     int64_t at;
     unsigned rounds, restarts, retries;
-    /* of the compute lane: */
+    /* written on the compute lane: */
     int error;
     const char *why;
     struct extract_result result;
@@ -76,7 +78,7 @@ static void resume(struct waiter *waiter)
 
 static const struct waiter_class waiter_class = {suspend, resume, NULL};
 
-/* ---------------------------------------------------------------- life */
+/* --------------------------------------------------------------------- life */
 
 static void drop_parts(struct extract *m)
 {
@@ -94,6 +96,7 @@ static void close_file(struct extract *m)
     m->waited = false;
 }
 
+/* Few run at a time, so that a page with a thousand wheels does not take all connections. */
 static void start_queued(struct engine *e)
 {
     struct metadata *all = e->metadata;
@@ -153,7 +156,8 @@ static void fail(struct extract *m, enum outcome outcome, const char *detail)
     end(m);
 }
 
-/* Where a range cannot be had the whole wheel may; where that is gone, nothing can. */
+/* Where a range cannot be had, the whole wheel may be. A wheel that is gone cannot be had at
+ * all. */
 static void failed(struct extract *m, enum outcome outcome, const char *detail)
 {
     bool hopeless = m->tried_whole || (outcome != OUTCOME_BROKEN && outcome != OUTCOME_SILENT);
@@ -172,7 +176,7 @@ static void failed(struct extract *m, enum outcome outcome, const char *detail)
     m->again_ms = clock_monotonic_ms() + AGAIN_MS;
 }
 
-/* ---------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------- bytes */
 
 static void parsed_run(struct job *job)
 {
@@ -220,7 +224,7 @@ static void parse_run(struct job *job)
     loop_post(m->engine, &m->step);
 }
 
-/* What was read so far is of another wheel. */
+/* What was read so far belongs to another wheel. */
 static bool restart(struct extract *m)
 {
     if (++m->restarts > RESTARTS_MOST)
@@ -233,7 +237,7 @@ static bool restart(struct extract *m)
     return true;
 }
 
-/* Learns what the wheel is; false: it has failed. */
+/* Learns which wheel it is. False: it has failed. */
 static bool begin(struct extract *m, const struct file_facts *facts)
 {
     bool same = m->began && facts->size == m->parts.size && m->result.etag &&
@@ -253,7 +257,7 @@ static bool begin(struct extract *m, const struct file_facts *facts)
     return true;
 }
 
-/* A file whose size nobody knows before its end is fetched as a whole, and has one then. */
+/* The size is not known before the end: the wheel is fetched as a whole, and has a size then. */
 static void open_size_unknown(struct extract *m)
 {
     if (m->tried_whole) {
@@ -301,6 +305,7 @@ static bool open_file(struct extract *m)
     return r == 0;
 }
 
+/* The names of the mirrors are taken now, because the file is closed while the parser works. */
 static void hand_to_parser(struct extract *m)
 {
     char mirrors[256];
@@ -315,6 +320,7 @@ static void hand_to_parser(struct extract *m)
     lane_post(m->engine->compute, &m->step);
 }
 
+/* Zero bytes mean that the waiter was suspended: its wake-up posts `step`. */
 static void read_range(struct extract *m)
 {
     while (m->at < m->want.to) {
@@ -331,7 +337,8 @@ static void read_range(struct extract *m)
     hand_to_parser(m);
 }
 
-/* The last byte of a wheel is there when all of it is, verified. Nothing else is read. */
+/* The last byte of a wheel is released when all of it is there and verified. So only that byte
+ * is read. */
 static void read_whole(struct extract *m)
 {
     int64_t size = file_facts(m->file)->size;
@@ -366,7 +373,7 @@ static void step_run(struct job *job)
         read_range(m);
 }
 
-/* -------------------------------------------------------------------- time */
+/* --------------------------------------------------------------------- time */
 
 void extract_tick(struct engine *e, int64_t now_ms)
 {
@@ -377,7 +384,7 @@ void extract_tick(struct engine *e, int64_t now_ms)
         }
 }
 
-/* Those that read are woken by the boards, which are closed by now. */
+/* Extractions that read are woken by their downloads, which are closed by now. */
 void extract_stop(struct engine *e)
 {
     struct metadata *all = e->metadata;

@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The table of metadata, and the requests that wait for it (the life cycle is in metadata.h).
+ *
+ * Any thread asks, under the lock of the waitlist; jobs change an entry under that lock also.
+ * LOOKING has a job on the catalogue lane, EXTRACTING has an extraction; each ends in exactly one
+ * wake-up of its waiters. `id` ties a job to its entry: an entry that was dropped and added again
+ * has another one.
+ *
+ * `refuted` notes that the wheel has changed while a job was under way: the job's result is void
+ * then, and the look begins again. An entry goes when nobody has used it for a while; the catalogue
+ * keeps the text.
+ */
 #include "engine/metadata/metadata.h"
 
 #include <stdlib.h>
@@ -20,21 +32,22 @@
 #include "engine/mirrors/origins.h"
 
 enum {
-    FAILED_MS = 2000,      /* how long a failure is the answer for those who waited for it */
-    ELSEWHERE_MS = 600000, /* how long a mirror is trusted to have one */
-    LATEST_MS = 9000,      /* a status line within ten seconds, always */
+    FAILED_MS = 2000,      /* for so long a failure answers the requests that waited for it */
+    ELSEWHERE_MS = 600000, /* for so long a mirror is trusted to have the file */
+    LATEST_MS = 9000,      /* a client needs a status line within ten seconds */
     IDLE_MS = 600000,      /* unused in memory; the catalogue has it */
-    BYTES_MOST = 32 << 20, /* of texts in memory */
+    BYTES_MOST = 32 << 20, /* bytes of texts in memory */
     ENTRIES_MOST = 20000,
     SWEEP_MS = 1000,
 };
 
-/* Above every position in a file, so that a waiter's `want` tells for what it was suspended. */
+/* Ids begin above every position in a file: a waiter's `want` then tells what it was suspended
+ * for. */
 static const int64_t FIRST_ID = INT64_C(1) << 62;
 
 static const char suffix[] = ".metadata";
 
-/* ------------------------------------------------------------------- table */
+/* -------------------------------------------------------------------- table */
 
 int metadata_new(struct engine *e, struct metadata **ret)
 {
@@ -56,7 +69,7 @@ static void set_text(struct metadata *all, struct meta *m, struct document *text
     m->text = text;
 }
 
-/* Under the lock, as is all that touches the table. */
+/* Under the lock, like all that touches the table. */
 static void drop(struct metadata *all, struct meta *m)
 {
     HASH_DEL(all->table, m);
@@ -114,13 +127,13 @@ static void wake(struct metadata *all, int64_t id)
     waitlist_wake(&all->waiters, id, id + 1);
 }
 
-/* ------------------------------------------------------------ looking it up */
+/* ----------------------------------------------------------------- look-ups */
 
 struct look {
     struct job job;
     struct engine *engine;
     const struct origin *origin;
-    char *path; /* of the wheel */
+    char *path; /* the wheel's path */
     uint64_t id;
     bool asked_mirrors;
     struct document *text;
@@ -141,8 +154,9 @@ static int on_row(void *context, const struct catalogue_metadata *row)
 {
     struct look *l = context;
     bool made = row->sha256 && row->body_len;
-    if (!made) /* the mirrors may have put it right: no page promises it, and whoever asks has it
-                  tried */
+    /* mirrors may have corrected it: no page promises the metadata, and a request has it tried
+     * again */
+    if (!made)
         return 0;
     str_copy(l->problem, sizeof(l->problem), row->problem ? row->problem : "");
     str_copy(l->mirrors, sizeof(l->mirrors), row->mirrors ? row->mirrors : "");
@@ -150,8 +164,8 @@ static int on_row(void *context, const struct catalogue_metadata *row)
     return document_new(row->body, row->body_len, &l->text);
 }
 
-/* Mirrors that are asked for a .metadata before a wheel is opened for it: where its digest is
- * known somebody has it, and lists of projects come from those who make them. */
+/* Mirrors are asked for the `.metadata` before a wheel is opened for it, in two cases. Where a
+ * digest is claimed, some mirror has the file. Simple indexes come from servers that make it. */
 static bool is_elsewhere(const struct look *l)
 {
     bool flat = false;
@@ -174,7 +188,7 @@ static void fill(struct meta *m, enum outcome outcome, const char *detail)
     m->until_ms = clock_monotonic_ms() + FAILED_MS;
 }
 
-/* Whether a text is what is claimed of it; one that cannot be hashed is not. */
+/* Whether a text is what is claimed of it. A text that cannot be hashed is not. */
 static bool agrees(const char *authority, const struct document *text)
 {
     const struct claim claim = {.digests = authority};
@@ -190,7 +204,7 @@ static void set_authority(struct meta *m, const char *authority)
     m->authority = str_dup(authority);
 }
 
-/* What the catalogue said decides what becomes of the entry; true: it is to be made. */
+/* Decides by what the catalogue said. True: the metadata is to be made. */
 static bool judge(struct metadata *all, struct meta *m, struct look *l)
 {
     set_authority(m, l->authority);
@@ -214,6 +228,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
                       struct meta *m);
 
 /* On the flight thread. */
+/* Decides under the lock; logs, extracts and wakes after it. */
 static void looked_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
@@ -265,7 +280,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
     struct look *l = calloc(1, sizeof(*l));
     char *copy = strdup(path);
     if (!l || !copy)
-        abort(); /* without it nobody would ever answer the waiters */
+        abort(); /* without the job nobody would answer the waiters */
     *l = (struct look){.job.run = look_run,
                        .engine = e,
                        .origin = origin,
@@ -278,9 +293,9 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
     lane_post(e->catalogue_lane, &l->job);
 }
 
-/* ------------------------------------------------------------------- asking */
+/* ----------------------------------------------------------------- requests */
 
-/* The wheel's path; NULL when the path is of no wheel's metadata, or out of memory. */
+/* The wheel's path. NULL when the path is no wheel's metadata, or out of memory. */
 static char *wheel_of(const char *path)
 {
     if (!str_ends(path, ".whl.metadata"))
@@ -318,7 +333,8 @@ struct said {
     bool immutable, overdue;
 };
 
-/* A file's failure is remembered with the file, which knows how soon to ask again. */
+/* A failure is remembered with the file also, which knows how soon to ask again. So only
+ * requests that waited get it from here. */
 static bool is_expired(const struct meta *m, const struct file_query *query, int64_t now_ms)
 {
     if (m->stage == META_FAILED && !query->waited)
@@ -334,7 +350,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     *ret = (struct said){.stage = META_ELSEWHERE};
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
-    bool fresh = !m && !e->stopping; /* behind metadata_stop no job may begin under this lock */
+    bool fresh = !m && !e->stopping; /* after metadata_stop no job may begin under this lock */
     if (fresh)
         m = add(all, origin->name, path);
     bool expired = m && !e->stopping && is_expired(m, query, now_ms);
@@ -348,7 +364,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
         ret->id = m->id;
         ret->outcome = m->outcome;
         ret->immutable = m->authority != NULL;
-        /* Woken, and it is not there yet: the time is over. */
+        /* woken although it is not there yet: the time is over */
         ret->overdue = query->waited && waiter->want == m->id && !is_settled(m);
         str_copy(ret->detail, sizeof(ret->detail), m->detail);
         str_copy(ret->mirrors, sizeof(ret->mirrors), m->mirrors);
@@ -374,6 +390,7 @@ static int serve(struct engine *e, const struct said *said, const struct file_qu
     return reading_new_text(e, &facts, said->text, said->mirrors, query, ret);
 }
 
+/* Looks, and waits if need be. A loop, because the entry may have been settled between the two. */
 static int ask(struct engine *e, const struct origin *origin, const char *path,
                const struct file_query *query, struct waiter *waiter, struct file **ret)
 {
@@ -382,7 +399,7 @@ static int ask(struct engine *e, const struct origin *origin, const char *path,
         if (e->stopping)
             return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, origin, path, query, waiter, &said);
-        waiter->want = 0; /* it was woken for that once */
+        waiter->want = 0; /* a wake-up counts once */
         if (said.stage == META_ELSEWHERE)
             return METADATA_ELSEWHERE;
         if (said.stage == META_MADE)
@@ -406,6 +423,7 @@ int metadata_file(struct engine *e, const struct file_query *query, struct waite
     return origin ? ask(e, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
 }
 
+/* No mirror gave the `.metadata`, so it is made from the wheel. */
 bool metadata_missed(struct engine *e, const struct file_query *query,
                      const struct file_facts *facts)
 {
@@ -429,9 +447,10 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
     return again;
 }
 
-/* ---------------------------------------------------------------- what came */
+/* ------------------------------------------------------------------ results */
 
-/* The entry as it is to be now; `problem` is what the administrator is told. */
+/* Changes the entry to what has come of the extraction. Returns what the administrator is told,
+ * or "". */
 static const char *settle(struct engine *e, struct meta *m, struct extract_result *result)
 {
     struct metadata *all = e->metadata;
@@ -449,10 +468,11 @@ static const char *settle(struct engine *e, struct meta *m, struct extract_resul
     memcpy(m->sha256, result->sha256, sizeof(m->sha256));
     str_copy(m->mirrors, sizeof(m->mirrors), result->mirrors ? result->mirrors : "");
     set_text(all, m, result->text);
-    m->text->refs++; /* the result's own goes below */
+    m->text->refs++; /* the reference of the result is given back below */
     return result->fits ? "" : "Name or Version of METADATA are not those of the file name";
 }
 
+/* The end of an extraction. Its result is void when the wheel has changed meanwhile. */
 void metadata_made(struct engine *e, const struct origin *origin, const char *path, uint64_t id,
                    struct extract_result *result)
 {
@@ -465,7 +485,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     bool refuted = mine && m->refuted;
     bool again = refuted && !e->stopping;
     if (again) {
-        post_look(e, origin, path, m); /* behind metadata_forget's own job, on that lane */
+        post_look(e, origin, path, m); /* it runs on that lane after the job of metadata_forget */
     } else if (mine) {
         problem = settle(e, m, result);
         made = m->stage == META_MADE;
@@ -501,8 +521,8 @@ void metadata_forget(struct engine *e, const char *origin, const char *path)
     metadata_changed(e);
 }
 
-/* The row counts as long as nobody has told another ETag of that file: see OF_TODAY in
- * catalogue_program.c. What is being made comes to its own end. */
+/* The row counts until a mirror tells another ETag of that file (OF_TODAY in
+ * cache/catalogue_program.c). An extraction that runs comes to its own end. */
 void metadata_refuse(struct engine *e, const char *origin, const char *path, const char *why)
 {
     struct metadata *all = e->metadata;
@@ -514,7 +534,7 @@ void metadata_refuse(struct engine *e, const char *origin, const char *path, con
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin, path);
     if (m)
-        m->refuted = false; /* to make it again would bring the same */
+        m->refuted = false; /* another extraction would find the same */
     if (m && is_settled(m))
         fill(m, OUTCOME_BROKEN, why);
     pthread_mutex_unlock(&all->waiters.lock);
@@ -535,6 +555,7 @@ void metadata_admit(struct engine *e, const char *origin, const char *path)
     metadata_changed(e);
 }
 
+/* A text that was made before the claim may be refuted by it. */
 void metadata_learn_claims(struct engine *e, const char *origin, const char *path,
                            const char *agreed)
 {
@@ -564,7 +585,7 @@ void metadata_changed(struct engine *e)
     e->metadata->version++;
 }
 
-/* -------------------------------------------------------------------- time */
+/* --------------------------------------------------------------------- time */
 
 static bool is_idle(const struct metadata *all, const struct meta *m, int64_t now_ms)
 {
@@ -575,7 +596,7 @@ static bool is_idle(const struct metadata *all, const struct meta *m, int64_t no
     return now_ms - m->used_ms > (all->bytes > BYTES_MOST ? SWEEP_MS : IDLE_MS);
 }
 
-/* Lets nobody wait for longer than LATEST_MS: they may ask again, it goes on. */
+/* No request waits longer than LATEST_MS: clients are told to come again, and the work goes on. */
 static void sweep(struct metadata *all, int64_t now_ms)
 {
     struct meta *m, *next;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * PEP 658 by us: `<wheel>.metadata` where no mirror gives it, read out of the wheel (index/wheel.h)
- * by ranges through its flight, so that these bytes are never fetched again.
+ * PEP 658 metadata made here: `<wheel>.metadata` where no mirror has it, read out of the wheel
+ * (index/wheel.h) by ranges through its flight, so that these bytes are fetched only once.
  *
- * metadata.c has the table of what was asked for, any thread; extract.c makes it, on the flight
- * thread, with the compute lane for the archive and the catalogue lane to keep it.
+ * metadata.c has the table of what was asked for, any thread. extract.c makes the metadata on the
+ * flight thread, with the compute lane for the archive and the catalogue lane to store it.
  *
  *     asked --catalogue--> LOOKING --made before--> MADE
- *                             | a mirror has it: ELSEWHERE (as any file; if in vain, LOOKING again)
- *                             +--> MAKING --> MADE | FAILED (for a while)
+ *                             | a mirror has it: ELSEWHERE (if in vain, LOOKING again)
+ *                             +--> EXTRACTING --> MADE | FAILED (for a while)
  *
- * What is made is only as good as the wheel's bytes: when these are refuted, or the mirrors have
- * another wheel by that name, metadata_forget takes it back. An authority that names the digest of
- * the metadata is believed, and what does not agree is not served.
+ * What is made is only as good as the wheel's bytes. When these are refuted, or mirrors have
+ * another wheel of that name, metadata_forget takes it back. A digest that an authority claims for
+ * the metadata is believed: a text that does not agree is not served.
  */
 #include "engine/files/document.h"
 #include "engine/files/entry.h"
@@ -27,28 +27,29 @@ struct metadata;
 int metadata_new(struct engine *engine, struct metadata **ret);
 void metadata_free(struct metadata *metadata);
 
-/* engine_file for `<wheel>.metadata`: what that returns, or METADATA_ELSEWHERE: it is to be asked
- * for as any other file. Any thread. */
+/* engine_file for `<wheel>.metadata`. Returns the same, or METADATA_ELSEWHERE: ask for it like
+ * for any other file. Any thread. */
 enum { METADATA_ELSEWHERE = 101 };
 int metadata_file(struct engine *engine, const struct file_query *query, struct waiter *waiter,
                   struct file **ret);
-/* What came of that; true: ask metadata_file again, it is going to be made. Any thread. */
+/* Tells the outcome of that. True: ask metadata_file again, for the metadata is being made. Any
+ * thread. */
 bool metadata_missed(struct engine *engine, const struct file_query *query,
                      const struct file_facts *facts);
 
 /* ---- on the flight thread */
-/* The wheel is not what it was. */
+/* The wheel is not what it was: forgets what was made of it. */
 void metadata_forget(struct engine *engine, const char *origin, const char *path);
-/* What mirrors have in its place is no wheel: nothing can be made of it, and pages promise nothing,
- * until they have something else there. */
+/* What mirrors have in the wheel's place is no wheel. Nothing can be made of it, and pages
+ * promise nothing, until they have another file there. */
 void metadata_refuse(struct engine *engine, const char *origin, const char *path, const char *why);
-/* A wheel is kept that nobody vouches for: what was refused before is out of date. */
+/* A wheel is kept that nobody vouches for: earlier refusals are out of date. */
 void metadata_admit(struct engine *engine, const char *origin, const char *path);
-/* What is believed of `<wheel>.metadata` is something else than before: see files_learn_claims. */
+/* Other claims about `<wheel>.metadata` are believed than before: see files_learn_claims. */
 void metadata_learn_claims(struct engine *engine, const char *origin, const char *path,
                            const char *agreed);
-/* Grows when a page might say something else because of what was made, or of
- * engine/listings/ranges.h. */
+/* Grows when a page may say something else, because metadata was made or a mirror's ranges are
+ * known (engine/listings/ranges.h). */
 uint64_t metadata_version(const struct engine *engine);
 void metadata_changed(struct engine *engine);
 void metadata_tick(struct engine *engine, int64_t now_ms);
@@ -57,21 +58,23 @@ void metadata_stop(struct engine *engine);
 /* ---- between metadata.c and extract.c, on the flight thread */
 struct extract;
 struct extract_result {
-    enum outcome outcome; /* of the wheel, where it cannot be had */
+    enum outcome outcome; /* of the wheel, when it cannot be had */
     char detail[512];
-    bool is_wrong;         /* the wheel itself is no good: no use in asking again */
-    struct document *text; /* a reference, when it was made */
+    bool is_wrong;         /* the wheel itself is bad: asking again is no use */
+    struct document *text; /* a reference, when metadata was made */
     char sha256[SHA256_HEX];
-    char *requires_python, *etag, *mirrors; /* etag: ours, of the wheel; NULL where unknown */
-    bool fits;                              /* name and version are those of the file name */
+    /* etag: the daemon's own ETag of the wheel; NULL when unknown */
+    char *requires_python, *etag, *mirrors;
+    bool fits; /* name and version agree with the file name */
 };
-/* Begins; ends in one call of metadata_made, not before this returns. False: out of memory. */
+/* Starts an extraction. It ends in one call of metadata_made, not before this returns. False:
+ * out of memory. */
 bool extract_start(struct engine *engine, const struct origin *origin, const char *path,
                    uint64_t id);
 /* Takes over what the result points to. */
 void metadata_made(struct engine *engine, const struct origin *origin, const char *path,
                    uint64_t id, struct extract_result *result);
-/* Remembers it in the catalogue; result NULL: forgets what was made of that wheel. */
+/* Stores the result in the catalogue. result NULL: forgets what was made of that wheel. */
 void metadata_keep(struct engine *engine, const char *origin, const char *path,
                    const struct extract_result *result, const char *problem);
 void extract_tick(struct engine *engine, int64_t now_ms);

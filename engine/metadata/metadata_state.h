@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The table of engine/metadata/metadata.h: metadata.c's, and the list of what is being made:
- * extract.c's. */
+/* The table of engine/metadata/metadata.h. The entries belong to metadata.c, the list of
+ * extractions to extract.c. */
 #include <uthash.h>
 
 #include "engine/loop/options.h"
@@ -12,13 +12,14 @@ enum metadata_stage { META_LOOKING, META_ELSEWHERE, META_EXTRACTING, META_MADE, 
 struct meta {
     char *key; /* origin NUL path of the wheel NUL */
     size_t key_len;
-    int64_t id; /* never given twice; what its waiters want */
+    int64_t id; /* never given twice; the `want` of its waiters */
     enum metadata_stage stage;
-    bool asked_mirrors; /* for a .metadata of theirs, in vain */
-    bool refuted;       /* the wheel was another while it was looked up or made: to be done again */
+    bool asked_mirrors; /* mirrors were asked for the `.metadata` in vain */
+    /* the wheel has changed during a look-up or extraction, which has to begin again */
+    bool refuted;
     struct document *text;
     char sha256[SHA256_HEX]; /* of the text */
-    char *authority;         /* digests that are claimed of it (index/digests.h), or NULL */
+    char *authority;         /* the digests claimed of the text (index/digests.h), or NULL */
     char mirrors[256];
     enum outcome outcome;
     char detail[512];
@@ -27,7 +28,7 @@ struct meta {
 };
 
 struct metadata {
-    struct waitlist waiters; /* its lock guards the table and what is in it */
+    struct waitlist waiters; /* its lock guards the table and the entries */
     struct meta *table;
     int64_t last_id;
     size_t bytes; /* of texts */

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The health of each mirror, and which one is asked next (the rules are in budget.h).
+ *
+ *     unknown --success--> ok
+ *     ok --failures--> backing off until_ms --success, or nobody tried for DUE_MS--> ok
+ *     ok --outrun by another--> slow for OUTRUN_MS
+ *     ok --wrong bytes of LIES_MOST files in LIE_MS--> out until out_ms --confirmed bytes--> ok
+ *
+ * These states are not kept: they are read off the times in `struct health`, so no timer ends them.
+ * A mirror may be in several; budget_view shows the worst. Pure: times come in as arguments.
+ */
 #include "engine/mirrors/budget.h"
 
 #include <stdlib.h>
@@ -10,13 +21,13 @@ enum {
     BACK_OFF_FIRST_MS = 500,
     BACK_OFF_MOST_MS = 30000,
     PROBE_MS = 1000,
-    UNTOLD_MS = 10000, /* what a probe took that never told its end */
+    UNTOLD_MS = 10000, /* after so long a probe that never told its end counts as over */
     DUE_MS = 30000,
     OUTRUN_MS = 30000,
-    RATE_MS = 5 * 60 * 1000,    /* how long a measured rate says anything */
-    RATE_LEAST_BYTES = 1 << 20, /* below, latency is what was measured */
+    RATE_MS = 5 * 60 * 1000,    /* for so long a measured rate says anything */
+    RATE_LEAST_BYTES = 1 << 20, /* for fewer bytes the latency was measured, not the rate */
     SLOW_SHARE = 4,             /* slow: below a quarter of the fastest */
-    LIES_MOST = 3,              /* files */
+    LIES_MOST = 3,              /* files with wrong bytes */
     LIE_MS = 3600 * 1000,
     OUT_FIRST_MS = 120 * 1000,
     OUT_MOST_MS = 3600 * 1000,
@@ -25,20 +36,20 @@ enum {
 
 struct health {
     unsigned failures;    /* in a row */
-    bool is_of_file;      /* one of them */
-    unsigned connections; /* all, and those for bulk */
+    bool is_of_file;      /* one of the failures was a file's */
+    unsigned connections; /* of files, all together; those for bulk */
     unsigned bulk;
     int64_t until_ms; /* backing off until then */
-    int64_t tried_ms; /* last asked by budget_pick or a probe, or failed */
+    int64_t tried_ms; /* when budget_pick or a probe last asked it, or it failed */
     int64_t out_ms;   /* out until then */
     bool is_outrun;
-    int64_t outrun_ms; /* when */
-    bool has_lied;     /* the next success may be that very transfer */
+    int64_t outrun_ms; /* since when */
+    bool has_lied;     /* the next success may be the very transfer that lied */
     struct {
         uint64_t file;
         int64_t ms;
     } lie[LIES_MOST];   /* the newest first */
-    unsigned times_out; /* since a file of its was confirmed */
+    unsigned times_out; /* since bytes of a file of this mirror were confirmed */
     int64_t rate;       /* bytes a second, a moving average */
     int64_t rate_ms;    /* last measured */
     char last_error[ERROR_BYTES];
@@ -57,6 +68,7 @@ static void forget_lies(struct health *h)
         h->lie[k].ms = -LIE_MS;
 }
 
+/* Mirrors keep their numbers, and so their health, when a reload adds others. */
 int budget_grow(struct budget **budget, size_t mirrors)
 {
     size_t had = *budget ? (*budget)->count : 0;
@@ -94,7 +106,7 @@ void budget_free(struct budget *b)
     free(b);
 }
 
-/* xorshift64*: jitter needs to differ, not to surprise. */
+/* xorshift64*: good enough for jitter, and the same in each run of a seed. */
 static uint64_t next_random(struct budget *b)
 {
     b->random ^= b->random >> 12;
@@ -118,6 +130,8 @@ bool budget_wants_probe(struct budget *b, size_t mirror, int64_t now_ms)
     return true;
 }
 
+/* Failures are forgiven when nobody has tried for a while: else a mirror would never be asked
+ * again. */
 static unsigned failures_of(const struct health *h, int64_t now_ms)
 {
     return now_ms - h->tried_ms >= DUE_MS ? 0 : h->failures;
@@ -138,7 +152,7 @@ int64_t budget_rate(const struct budget *b, size_t mirror, int64_t now_ms)
     return budget_is_backing_off(b, mirror, now_ms) ? 0 : rate_of(&b->mirror[mirror], now_ms);
 }
 
-/* Whether a is the better choice; equal ones keep their configured order. */
+/* Whether `a` is the better choice. Equal mirrors keep their configured order. */
 static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now_ms)
 {
     const struct health *x = &b->mirror[a], *y = &b->mirror[than];
@@ -159,9 +173,11 @@ static bool is_better(const struct budget *b, size_t a, size_t than, int64_t now
     return x_rate > 0 && y_rate > 0 && x_rate > 2 * y_rate;
 }
 
+/* Brief transfers may use the quarter that is theirs beyond the limit, when bulk fills the rest. */
 static bool has_place(const struct budget *b, const struct health *h, enum budget_need need)
 {
-    unsigned own = b->connections > 1 ? (b->connections + 3) / 4 : 0; /* of what is brief */
+    /* for brief transfers alone */
+    unsigned own = b->connections > 1 ? (b->connections + 3) / 4 : 0;
     if (need == BUDGET_FREE)
         return true;
     if (need == BUDGET_BULK)
@@ -170,6 +186,8 @@ static bool has_place(const struct budget *b, const struct health *h, enum budge
            (h->connections - h->bulk < own && h->connections < 2 * b->connections);
 }
 
+/* A mirror that backs off is the last resort, and never for segments ahead. When a good mirror
+ * is merely busy, waiting is better than the last resort. */
 int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigned excluded,
                 enum budget_need need, enum flight_rank rank, int64_t now_ms, unsigned *ret)
 {
@@ -218,6 +236,7 @@ void budget_lengthen(struct budget *b, size_t mirror)
     b->mirror[mirror].bulk++;
 }
 
+/* What was said about being outrun stays until the mirror has brought a file. */
 static void forget_failures(struct health *h)
 {
     h->failures = 0;
@@ -233,6 +252,7 @@ void budget_page_succeeded(struct budget *b, size_t mirror)
         forget_failures(&b->mirror[mirror]);
 }
 
+/* The rate is a moving average: the last measurement counts for a quarter. */
 void budget_succeeded(struct budget *b, size_t mirror, int64_t bytes, int64_t ms, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
@@ -254,6 +274,8 @@ void budget_remark(struct budget *b, size_t mirror, const char *what)
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
+/* Doubles the wait for each failure in a row. Up to a quarter is taken off at random, so mirrors
+ * that failed together are not tried together. */
 void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
                         int64_t now_ms)
 {
@@ -266,7 +288,7 @@ void budget_page_failed(struct budget *b, size_t mirror, const char *what, int r
     if (wait > BACK_OFF_MOST_MS)
         wait = BACK_OFF_MOST_MS;
     wait -= (int64_t)(next_random(b) % (uint64_t)(wait / 4 + 1));
-    if (h->until_ms <= now_ms) /* requests that failed together count once */
+    if (h->until_ms <= now_ms) /* requests that failed together count as one failure */
         h->failures++;
     h->until_ms = now_ms + wait;
     h->tried_ms = now_ms;
@@ -292,7 +314,7 @@ void budget_outrun(struct budget *b, size_t mirror, const char *what, int64_t ra
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
-/* The place of that file's lie, or of the one that is forgotten for it. */
+/* The place where that file's lie is noted, or the oldest one, which is forgotten for it. */
 static unsigned place_of(const struct health *h, uint64_t file)
 {
     unsigned i = 0;
@@ -301,6 +323,7 @@ static unsigned place_of(const struct health *h, uint64_t file)
     return i;
 }
 
+/* Doubles with each time, because a mirror that has lied again is likely to lie on. */
 static void put_out(struct health *h, int64_t now_ms)
 {
     int64_t wait_ms = OUT_FIRST_MS;
@@ -331,6 +354,7 @@ void budget_vouched(struct budget *b, size_t mirror)
     forget_lies(h);
 }
 
+/* Compared with the fastest mirror of all origins. */
 static bool is_slow(const struct budget *b, const struct health *h, int64_t now_ms)
 {
     int64_t fastest = 0;

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Generations of origins (the rules are in generations.h).
+ *
+ *     generations_start ---------------------------> in force
+ *     generations_add --> added --generations_use--> in force --the next one is used--> older
+ *                           +-----generations_take_back--> freed
+ *
+ * A stack, the newest first; none is freed before generations_free. Flights and pages point into
+ * old origins, so an origin is looked up through all generations by its address. Any thread reads
+ * the origins in force through one atomic pointer; the rest belongs to the flight thread.
+ */
 #include "engine/mirrors/generations.h"
 
 #include <stdatomic.h>
@@ -13,15 +24,15 @@
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/origins.h"
 
-/* It says something within ten seconds, and so do we. */
+/* a parent says something within ten seconds, as this daemon does */
 enum { PARENT_PATIENCE_MS = 9500 };
 
 struct generation {
     struct generation *older;
     const struct origins *origins;
-    size_t *first;       /* by origin: place of its first mirror's number */
-    size_t *numbers;     /* in the budget */
-    size_t mirror_count; /* in the budget, with these */
+    size_t *first;       /* for each origin: the place of its first mirror in `numbers` */
+    size_t *numbers;     /* each mirror's number in the budget */
+    size_t mirror_count; /* in the budget, up to this generation */
 };
 
 const struct origins *mirrors_origins(const struct engine *e)
@@ -29,9 +40,9 @@ const struct origins *mirrors_origins(const struct engine *e)
     return atomic_load(&e->origins);
 }
 
-/* ---------------------------------------------------------------- numbers */
+/* ------------------------------------------------------------------ numbers */
 
-/* Place of an origin in a generation; -1: it is of another one. */
+/* The place of an origin in a generation; -1: it belongs to another one. */
 static long place_of(const struct generation *g, const struct origin *origin)
 {
     for (size_t o = 0; o < g->origins->count; o++)
@@ -76,13 +87,14 @@ unsigned mirrors_of_origin(const struct engine *e, const struct origin *origin, 
     return (unsigned)origin->mirror_count;
 }
 
+/* Name and addresses: a mirror that has moved is another mirror, and its health starts anew. */
 static bool is_same_place(const struct mirror *a, const struct mirror *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->index, b->index) == 0 &&
            strcmp(a->files, b->files) == 0;
 }
 
-/* The number that a mirror has had before, or the next one. */
+/* The number that the mirror had before, else the next one. */
 static size_t number_of(const struct engine *e, const struct origin *origin,
                         const struct mirror *mirror, size_t *count)
 {
@@ -142,6 +154,7 @@ int generations_start(struct engine *e)
                       &e->budget);
 }
 
+/* The budget grows first: when that fails nothing has changed. */
 int generations_add(struct engine *e, const struct origins *origins)
 {
     AUTO(generation_free) struct generation *g = NULL;
@@ -176,7 +189,7 @@ void generations_free(struct engine *e)
     }
 }
 
-/* ------------------------------------------------------------------ hosts */
+/* -------------------------------------------------------------------- hosts */
 
 static char *host_of(const char *text)
 {
@@ -201,6 +214,7 @@ static int add_host(const char *url, char ***list, size_t *count)
     return 0;
 }
 
+/* A text that is no URL adds nothing: the configuration has refused it. */
 static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
 {
     int r = add_host(mirror->files, list, count);
@@ -211,8 +225,8 @@ static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
     return r;
 }
 
-/* Hosts that were configured may be loopback or private; nothing else may. Those of former
- * generations stay: flights that began with them go on. */
+/* Only configured hosts may be loopback or private. Those of older generations stay, because
+ * flights that began with them go on. */
 int mirrors_allowed_hosts(const struct engine *e, char ***ret)
 {
     char **list = NULL;
@@ -237,7 +251,7 @@ void mirrors_hosts_free(char **hosts)
     free(hosts);
 }
 
-/* ------------------------------------------------------------------ names */
+/* -------------------------------------------------------------------- names */
 
 void mirrors_names(const struct origin *origin, unsigned set, char *ret, size_t size)
 {

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads the links of a mirror's page: which file of the origin a link is, and where the mirror has
+ * it.
+ *
+ *     links_new: the origin's prefixes are parsed once -> links_read for each link -> links_free
+ *     links_settle does all three for a listing
+ *
+ * Two questions are answered by the same longest prefix: the rest of the link is the file's key,
+ * and the prefix tells where to ask. Pure; compute lane.
+ */
 #include "engine/mirrors/links.h"
 
 #include <stdio.h>
@@ -14,22 +24,22 @@
 
 enum { HOSTS_BYTES = 160 };
 
-/* A prefix of the origin's files; `base` is where this mirror is asked for those below it. */
+/* A prefix of the origin's files. `base`: where this mirror is asked for files below it. */
 struct place {
     struct url_prefix prefix;
-    const char *base; /* NULL: its `files` */
+    const char *base; /* NULL: below its `files` */
 };
 
 struct links {
     const struct origin *origin;
     const struct mirror *mirror;
     const char *page;
-    struct url moved; /* the page's address, when a redirect led there; else without a path */
+    struct url moved; /* where a redirect led to the page; without a path when none did */
     struct place *places;
     size_t count;
 };
 
-/* --------------------------------------------------------------- prefixes */
+/* ----------------------------------------------------------------- prefixes */
 
 static size_t count_strings(char *const *strings)
 {
@@ -39,7 +49,7 @@ static size_t count_strings(char *const *strings)
     return n;
 }
 
-/* A prefix that cannot be parsed covers nothing: the configuration has refused it. */
+/* A prefix that cannot be parsed covers nothing. The configuration refuses such prefixes. */
 static int add_place(struct links *l, const char *text, const char *base)
 {
     struct place *p = &l->places[l->count];
@@ -101,9 +111,10 @@ void links_free(struct links *l)
     free(l);
 }
 
-/* ---------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------- links */
 
-/* The place whose prefix covers it, the longest one; NULL and *ret_error: why none does. */
+/* The place with the longest prefix that covers the link. NULL: none does, and *ret_error says
+ * why. */
 static const struct place *find_place(const struct links *l, const struct url *url,
                                       const char *decoded, const char **ret_rest, int *ret_error)
 {
@@ -111,7 +122,7 @@ static const struct place *find_place(const struct links *l, const struct url *u
     for (size_t i = 0; i < l->count; i++) {
         const struct place *p = &l->places[i];
         const char *rest;
-        /* Of two that are equal, the one that says where to ask. */
+        /* of two equal prefixes the one that says where to ask */
         if (best && (p->prefix.len < best->prefix.len ||
                      (p->prefix.len == best->prefix.len && (best->base || !p->base))))
             continue;
@@ -126,6 +137,7 @@ static const struct place *find_place(const struct links *l, const struct url *u
     return best;
 }
 
+/* A query belongs to the place: a signed URL is refused without it. */
 static int write_place(const struct links *l, const struct place *p, const char *path,
                        const char *query, char **ret)
 {
@@ -145,6 +157,7 @@ static int write_place(const struct links *l, const struct place *p, const char 
     return r;
 }
 
+/* The key is the decoded rest, so `+` and `%2B` lead to one file. */
 static int read_covered(const struct links *l, const struct url *url, char **ret_path,
                         char **ret_place)
 {
@@ -185,8 +198,9 @@ static size_t count_slashes(const char *text, const char *end)
     return n;
 }
 
-/* The link's path as seen from where the page came from, seen from where it was asked. NULL: it
- * leads out of there, or memory is short. */
+/* A redirect led to the page. Takes the link's path relative to where the page came from, and
+ * resolves it against the URL that was asked. NULL: the link leads out of that folder, or memory
+ * is short. */
 static char *seen_from_page(const struct links *l, const struct url *link)
 {
     const char *from = l->moved.path, *from_end = strrchr(from, '/');
@@ -227,7 +241,7 @@ static int read_moved(const struct links *l, const struct url *link, char **ret_
 int links_read(const struct links *l, const char *text, char **ret_path, char **ret_place)
 {
     struct url url;
-    if (l->origin->directory) { /* what lists a folder has paths for URLs */
+    if (l->origin->directory) { /* a folder's listing has paths for URLs */
         char *path = strdup(text);
         if (path)
             *ret_path = path;
@@ -244,9 +258,9 @@ int links_read(const struct links *l, const char *text, char **ret_path, char **
     return r;
 }
 
-/* --------------------------------------------------------------- settling */
+/* ----------------------------------------------------------------- listings */
 
-/* Adds scheme and host to what the message will name, once each, as long as there is room. */
+/* Adds scheme and host to the text for people, each host once, as long as there is room. */
 static void note_host(struct listing *listing, const char *text, char hosts[HOSTS_BYTES])
 {
     const char *host = strstr(text, "://");
@@ -262,7 +276,7 @@ static void note_host(struct listing *listing, const char *text, char hosts[HOST
         (void)snprintf(hosts + used, HOSTS_BYTES - used, "%s%s", used ? ", " : "", quoted);
 }
 
-/* A flat page may list much that is not the origin's anyway. */
+/* A flat page may list many files that do not belong to the origin: these are no losses. */
 static bool counts(const struct origin *o, unsigned mirror, const struct listed_file *f)
 {
     return o->mirrors[mirror].layout != LAYOUT_FLAT || origin_may_own(o, f->project);
@@ -292,6 +306,7 @@ int links_settle(const struct origin *origin, unsigned mirror, const char *page,
     return 0;
 }
 
+/* One lost link in a page is normal; half of a page means that the mirror has moved its files. */
 bool links_are_lost(const struct listing *l, size_t had)
 {
     return l->elsewhere && (l->elsewhere >= l->counted || 2 * l->counted <= had);

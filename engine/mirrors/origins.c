@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The pure rules over origins, mirrors and indexes: which index a name means, who owns a project,
+ * where a page or a file is asked for. No state: the configuration fills the data, and nothing
+ * changes it.
+ */
 #include "engine/mirrors/origins.h"
 
 #include <stdlib.h>
@@ -11,7 +16,7 @@
 
 enum { INDEX_NAME_MAX_BYTES = 128 };
 
-/* ---------------------------------------------------------------- release */
+/* ------------------------------------------------------------------ release */
 
 static void release_strings(char **strings)
 {
@@ -59,7 +64,7 @@ void origins_release(struct origins *origins)
     *origins = (struct origins){0};
 }
 
-/* ----------------------------------------------------------------- lookup */
+/* ------------------------------------------------------------------ indexes */
 
 const struct origin *origins_find(const struct origins *origins, const char *name)
 {
@@ -85,7 +90,7 @@ static size_t count_slashes(const char *s)
     return n;
 }
 
-/* A star stays within its segment: with as many slashes on both sides none is left to a star. */
+/* A star must not match a slash. With as many slashes on both sides, none is left for a star. */
 static bool channel_matches(const char *pattern, const char *channel)
 {
     return count_slashes(pattern) == count_slashes(channel) && str_matches(pattern, channel);
@@ -107,7 +112,8 @@ static bool is_word(const char *s, size_t len, const char *const *words)
     return false;
 }
 
-/* Paths of the server begin with the first list; the second ends the name of an index in a path. */
+/* The server's own paths begin with the first words. The second words end the name of an index
+ * in a path. */
 static const char *const reserved_first[] = {"files", "whl", "mirror", "-", NULL};
 static const char *const reserved[] = {"simple", "flat", NULL};
 
@@ -133,8 +139,8 @@ static bool has_channels(const struct origin *origin)
     return origin->channels[0] != NULL;
 }
 
-/* Who answers for what no channel's origin owns; NULL when the configuration leaves it open.
- * Whoever claims names of its own comes into an index by being named there, unless it is the only
+/* The origin that answers for what no channel's origin owns. NULL: the configuration leaves it
+ * open. An origin that owns names of its own comes into an index by name, unless it is the only
  * one. */
 static const struct origin *find_rest(const struct origins *origins, bool claims_names)
 {
@@ -153,6 +159,8 @@ static const struct origin *find_rest(const struct origins *origins, bool claims
     return rest;
 }
 
+/* A named index lists its origins in order of ownership. Its name is a channel of those that
+ * have one. */
 static void view_named(const struct origins *origins, const struct named_index *named,
                        const char *index, struct index_view *ret)
 {
@@ -183,6 +191,7 @@ static void view_channel(const struct origins *origins, const char *index, struc
         }
 }
 
+/* A named index comes first, so an administrator can replace what a channel's name means. */
 int origins_index(const struct origins *origins, const char *index, struct index_view *ret)
 {
     struct index_view view = {.count = 0};
@@ -225,7 +234,7 @@ size_t origins_index_length(const struct origins *origins, const char *path)
     return longest;
 }
 
-/* -------------------------------------------------------------- ownership */
+/* ---------------------------------------------------------------- ownership */
 
 bool origin_owns(const struct origin *origin, const char *channel, const char *project)
 {
@@ -252,6 +261,7 @@ bool origin_owns_rest(const struct origin *origin)
     return !origin->owns[0] && !origin->owns_in_count && !origin->owns_listed;
 }
 
+/* Patterns first: they decide without a list. */
 static enum listed claim(const struct origin *origin, const char *channel, const char *project,
                          const struct lister *lister)
 {
@@ -262,6 +272,8 @@ static enum listed claim(const struct origin *origin, const char *channel, const
     return lister ? lister->find(lister->context, origin, channel, project) : LISTED_UNKNOWN;
 }
 
+/* An unknown list stops the search only for the rest: a later origin's own claim by pattern
+ * still counts. */
 int origins_owner(const struct index_view *view, const char *project, const struct lister *lister,
                   const struct origin **ret)
 {
@@ -284,9 +296,9 @@ int origins_owner(const struct index_view *view, const char *project, const stru
     return ORIGINS_NO_ANSWER;
 }
 
-/* ------------------------------------------------------------------- URLs */
+/* ---------------------------------------------------------------- addresses */
 
-/* Whether `url` lies under one of the addresses of the site itself. */
+/* Whether `url` lies below one of the site's own addresses. */
 static bool is_of_site(const struct origin *origin, const char *url)
 {
     if ((origin->canonical && str_starts(url, origin->canonical)) ||
@@ -298,13 +310,14 @@ static bool is_of_site(const struct origin *origin, const char *url)
     return false;
 }
 
-/* Scheme, host and port: what stands before the path. */
+/* The length of scheme, host and port. */
 static size_t authority_length(const char *url)
 {
     const char *host = strstr(url, "://");
     return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/") : 0;
 }
 
+/* A parent is never the site: it vouches for what it has from others. */
 bool origin_is_site(const struct origin *origin, size_t mirror)
 {
     const struct mirror *m = &origin->mirrors[mirror];
@@ -317,7 +330,7 @@ bool origin_is_site(const struct origin *origin, size_t mirror)
            strncmp(m->index, m->files, len) == 0;
 }
 
-/* Fills the template; what stands in braces and is not given is left as it is. */
+/* Fills in the template. A word in braces that is not given stays as it is. */
 char *mirror_page_url(const struct mirror *mirror, const char *channel, const char *project)
 {
     struct buf url;

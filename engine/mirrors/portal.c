@@ -11,9 +11,14 @@
 #include "engine/mirrors/origins.h"
 
 /*
- * Life of a portal: nothing is known -> a few pages are remembered -> the second of a kind, or one
- * of a stranger: it is open, and every web page in the place of a file is its -> portal_over, which
- * forgets all.
+ * Life of a portal:
+ *
+ *     nothing is known -> up to PAGES web pages are remembered, REMEMBERED_MS each
+ *         -> the same page for a second file, or a page from a stranger's host: the portal is open
+ *         -> portal_over: something else than a web page came, and all is forgotten
+ *
+ * While a portal is open, every web page in the place of a file counts as its page. The flight
+ * thread owns it; times come in as arguments.
  */
 enum { PAGES = 8, REMEMBERED_MS = 600 * 1000, BEGINNING = 256 };
 
@@ -60,6 +65,8 @@ bool portal_is_web_page(const char *content_type)
     return false;
 }
 
+/* Skips what a page may begin with. The digest of the beginning is enough to compare: portals
+ * often put the time or an address further down. */
 bool portal_begins_page(const void *body, size_t len, char sha256[SHA256_HEX])
 {
     const unsigned char *at = body;
@@ -72,7 +79,7 @@ bool portal_begins_page(const void *body, size_t len, char sha256[SHA256_HEX])
            sha256_of(body, len < BEGINNING ? len : BEGINNING, sha256) == 0;
 }
 
-/* ------------------------------------------------------------------- strangers */
+/* ---------------------------------------------------------------- strangers */
 
 /* host[:port] of a URL, or an empty string. */
 static void host_of(const char *url, const char **ret, size_t *ret_len)
@@ -118,8 +125,9 @@ char *portal_stranger(const struct origins *origins, const char *url)
     return strndup(host, len);
 }
 
-/* ----------------------------------------------------------------- recognition */
+/* -------------------------------------------------------------- recognition */
 
+/* The page is remembered in any case: it may be the first of two. */
 bool portal_note(struct portal *p, uint64_t file, const char *sha256, const char *stranger,
                  int64_t now_ms)
 {

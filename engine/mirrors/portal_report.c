@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Captive portals as an administrator sees them: a problem while one is open, and a log line when
+ * it is gone. The recognition is in portal.c. Flight thread; no state of its own.
+ */
 #include "engine/mirrors/portal_report.h"
 
 #include <inttypes.h>
@@ -10,6 +14,7 @@
 #include "engine/loop/problems.h"
 #include "engine/mirrors/portal.h"
 
+/* The text also becomes the failure of the mirror that was asked. */
 bool portal_report(struct engine *e, const struct web_page *page, char *why, size_t size)
 {
     char bytes[48] = "";
@@ -25,6 +30,7 @@ bool portal_report(struct engine *e, const struct web_page *page, char *why, siz
     return true;
 }
 
+/* Called with each answer that is no web page, so the usual case must be cheap. */
 void portal_report_gone(struct engine *e)
 {
     if (!portal_over(e->portal))

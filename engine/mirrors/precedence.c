@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The order among requests that wait for a mirror's connections, and which holder gives way. Pure
+ * functions over two entries: downloads_retry_asks and the simulator call them. The groups, first
+ * served first: brief, then by rank, then what nobody reads.
+ */
 #include "engine/mirrors/precedence.h"
 
 enum {
-    BRIEF_BYTES = 1 << 20, /* nor is brief what is larger */
-    HELD_BULK_MS = 2000, /* bulk has a connection so long before other bulk may take it: a transfer
-                            that begins anew costs a round trip */
+    BRIEF_BYTES = 1 << 20, /* larger files are not brief */
+    /* how long bulk keeps its connection against other bulk: a transfer that begins anew costs a
+     * round trip */
+    HELD_BULK_MS = 2000,
 };
 
+/* Unread files come last, whatever their rank: nobody waits for them. */
 static int group(const struct precedence *t)
 {
     if (t->brief)
@@ -21,6 +28,8 @@ int precedence_compare(const struct precedence *a, const struct precedence *b)
     return a->since_ms < b->since_ms ? -1 : a->since_ms > b->since_ms;
 }
 
+/* A holder that nobody waits for gives way at once. Others keep the connection for a while, so
+ * that none changes hands all the time. */
 bool precedence_gives_way(const struct precedence *holder, const struct precedence *waiting,
                           int64_t now_ms)
 {
@@ -39,6 +48,7 @@ bool precedence_is_large(int64_t came, int64_t left)
     return left < 0 ? came > BRIEF_BYTES : came > 0 && left > BRIEF_BYTES;
 }
 
+/* Shares the rest of the first waiter's second among all that wait. */
 int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited_ms)
 {
     if (waiting == 0)
@@ -47,6 +57,7 @@ int64_t precedence_brief_ms(unsigned connections, size_t waiting, int64_t waited
     return waiting > connections ? left_ms * connections / (int64_t)waiting : left_ms;
 }
 
+/* The longest holder of the last group yields first. */
 bool precedence_yields_before(const struct precedence *holder, const struct precedence *other)
 {
     if (group(holder) != group(other))

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A built page, and how it is built.
+ *
+ *     build_start --> recall (catalogue lane) --> merge, write, pack (compute lane) --> done
+ *                       | memory is short: waits for its claim, and then begins again
+ *
+ * A build belongs to one thread at a time and is handed on with its job, so it needs no lock.
+ * `recall` reads what the catalogue knows of the project's files. Without memory a build still
+ * comes back: its page is a refusal.
+ *
+ * A page never changes once it is built, but for the server's attachments. It is counted by
+ * reference: the page entry has one, each reply has one. A page that the entry has left and replies
+ * still hold is an orphan. Orphans beyond a bound are marked as unwanted, the oldest first, and
+ * replies end.
+ */
 #include "engine/pages/built.h"
 
 #include <stdatomic.h>
@@ -31,14 +46,14 @@ struct built_page {
     struct page page;
     _Atomic int refs;
     _Atomic bool is_unwanted;
-    bool is_orphan; /* under the orphans' lock, as the list */
+    bool is_orphan; /* under the orphans' lock, as is the list */
     struct built_page *prev, *next;
     struct engine *engine;
     char detail[BUILT_DETAIL];
     char mirrors[MIRROR_NAMES_BYTES];
 };
 
-/* ------------------------------------------------------------------ pages */
+/* -------------------------------------------------------------------- pages */
 
 static struct built_page *page_new(struct engine *e)
 {
@@ -63,17 +78,18 @@ struct page *built_refusal(struct engine *e, enum outcome outcome, const char *d
     return &b->page;
 }
 
+/* Counts are atomic: any thread takes and gives references. */
 struct page *built_ref(struct page *page)
 {
     container_of(page, struct built_page, page)->refs++;
     return page;
 }
 
-/* Nobody has it any more. */
+/* The last reference is gone, so the page leaves the list of orphans. */
 static void adopt(struct built_page *b)
 {
     struct pages *p = b->engine->pages;
-    if (!p) /* at the end */
+    if (!p) /* pages_free has run */
         return;
     pthread_mutex_lock(&p->orphan_lock);
     if (b->is_orphan) {
@@ -83,6 +99,8 @@ static void adopt(struct built_page *b)
     pthread_mutex_unlock(&p->orphan_lock);
 }
 
+/* `refs > 1` means that replies still hold the page. They may give it back at once, so the list
+ * is changed under its lock. */
 void built_leave(struct page *page)
 {
     struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
@@ -145,6 +163,8 @@ size_t built_bytes(const struct page *page)
     return bytes;
 }
 
+/* Strong ETags are digests, so equal ETags are equal bytes. One form is enough: the codings are
+ * made of it. */
 bool built_is_same(const struct page *a, const struct page *b)
 {
     if (a->outcome != b->outcome || strcmp(a->detail, b->detail) != 0 ||
@@ -168,6 +188,7 @@ static int set_body(struct page_body *body, struct buf *bytes)
     return body->data ? 0 : ERROR_NO_MEMORY;
 }
 
+/* Small pages are sent as they are: coding them would save less than its headers cost. */
 static int set_forms(struct page *page, enum page_format format, struct buf *bytes)
 {
     auto_buf struct buf gzip, zstd;
@@ -186,7 +207,7 @@ static int set_forms(struct page *page, enum page_format format, struct buf *byt
     return r;
 }
 
-/* ------------------------------------------------------------------ build */
+/* ------------------------------------------------------- release of a build */
 
 void build_free(struct build *b)
 {
@@ -198,7 +219,8 @@ void build_free(struct build *b)
     for (size_t i = 0; i < b->known_count; i++)
         free(b->known[i]);
     for (size_t i = 0; i < b->remembered_count; i++) {
-        free((void *)(uintptr_t)b->remembered[i].path); /* the others are behind it */
+        /* one allocation with the other texts of the row */
+        free((void *)(uintptr_t)b->remembered[i].path);
     }
     for (size_t i = 0; i < b->name_count; i++)
         free(b->names[i]);
@@ -224,7 +246,8 @@ void build_free(struct build *b)
     free(b);
 }
 
-/* "../" for every segment between the page and the root. */
+/* Links are relative, so a page works behind any proxy: "../" for every segment between it and
+ * the root. An official page links to the public site. */
 static void href_prefix(const struct build *b, struct buf *to)
 {
     unsigned depth = b->kind == BUILD_FLAT ? 1 : 2;
@@ -238,6 +261,7 @@ static void href_prefix(const struct build *b, struct buf *to)
     buf_printf(to, "files/%s/", b->origin->name);
 }
 
+/* Hands the build's own texts to the merge, which borrows them. So the build outlives its merge. */
 static int merge_listings(struct build *b, const struct buf *prefix)
 {
     auto_free struct merge_held *held = delisted_input(b);
@@ -268,6 +292,7 @@ static int merge_listings(struct build *b, const struct buf *prefix)
     return merge_project(&input, &b->merge);
 }
 
+/* Also chooses which files mirrors may be asked about: the merge knows what is missing. */
 static int write_project(struct build *b, struct page *page)
 {
     auto_buf struct buf prefix;
@@ -286,7 +311,7 @@ static int write_project(struct build *b, struct page *page)
     return r;
 }
 
-/* ------------------------------------------------------------------- list */
+/* ------------------------------------------------------------ project lists */
 
 static int by_name(const void *a, const void *b)
 {
@@ -316,7 +341,8 @@ static int add_owned(struct build *b, struct names *n, const char *text)
 {
     char name[NAME_MAX_BYTES + 1];
     const struct origin *origin = b->origin;
-    bool owns_all = origin->owns_listed || origin_owns_rest(origin); /* then it is alone here */
+    /* then the origin is alone in its index, or the list decides */
+    bool owns_all = origin->owns_listed || origin_owns_rest(origin);
     if (!text || name_normalize(text, name) ||
         (!owns_all && !origin_owns(origin, b->channel, name)))
         return 0;
@@ -346,13 +372,15 @@ static int add_files(struct build *b, struct names *n, const struct listing *l)
     return 0;
 }
 
-/* A list of projects names them; elsewhere files do, and folders are none. */
+/* A simple mirror's list names projects. On a flat mirror the names come from files; its folders
+ * are no projects. */
 static int add_listing(struct build *b, struct names *n, const struct listing *l, unsigned mirror)
 {
     bool is_list = b->origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
     return is_list ? add_projects(b, n, l) : add_files(b, n, l);
 }
 
+/* The list is sorted, so equal names stand together. */
 static size_t drop_doubles(struct names *n)
 {
     size_t kept = 0;
@@ -392,8 +420,9 @@ static int write_list(struct build *b, struct page *page)
     return r;
 }
 
-/* ------------------------------------------------------------------- flat */
+/* --------------------------------------------------------------- flat pages */
 
+/* Merges each project as for a page of its own, and writes all files into one HTML page. */
 static int write_flat(struct build *b, struct page *page)
 {
     auto_buf struct buf bytes;
@@ -404,7 +433,7 @@ static int write_flat(struct build *b, struct page *page)
         struct build *part = b->parts[i];
         auto_buf struct buf prefix;
         buf_init(&prefix, 4096);
-        part->kind = BUILD_FLAT; /* its links are seen from there */
+        part->kind = BUILD_FLAT; /* its links are relative to that page */
         href_prefix(part, &prefix);
         r = prefix.error ? prefix.error : merge_listings(part, &prefix);
         count += part->merge.count;
@@ -420,7 +449,7 @@ static int write_flat(struct build *b, struct page *page)
     return set_forms(page, PAGE_HTML, &bytes);
 }
 
-/* ------------------------------------------------------------------ stages */
+/* --------------------------------------------------------------------- jobs */
 
 static void back_run(struct job *job)
 {
@@ -443,7 +472,7 @@ static int write_page(struct build *b, struct page *page)
     return 0;
 }
 
-/* Adds the names of an origin's mirrors that are not there yet, comma-separated. */
+/* Adds those mirrors' names of an origin that the text does not have yet, comma-separated. */
 static void add_mirrors(const struct origin *origin, unsigned set, char *to, size_t size)
 {
     char names[MIRROR_NAMES_BYTES], *rest = NULL;
@@ -458,7 +487,7 @@ static void add_mirrors(const struct origin *origin, unsigned set, char *to, siz
     }
 }
 
-/* Who lists what is on the page: of a flat one, mirrors of several origins. */
+/* Writes which mirrors list the files on the page. A flat page has files of several origins. */
 static void name_mirrors(const struct build *b, char *to, size_t size)
 {
     if (b->origin)
@@ -467,7 +496,7 @@ static void name_mirrors(const struct build *b, char *to, size_t size)
         add_mirrors(b->parts[i]->origin, b->parts[i]->merge.mirrors, to, size);
 }
 
-/* On the compute lane. */
+/* The second job: on the compute lane. */
 static void build_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
@@ -495,7 +524,7 @@ static void build_run(struct job *job)
     loop_post(b->engine, job);
 }
 
-/* Copies a text behind the last one; NULL of NULL. */
+/* Copies a text behind the last one and moves *at past it. NULL stays NULL. */
 static const char *put_text(char **at, const char *text)
 {
     const char *copy = text ? *at : NULL;
@@ -509,10 +538,12 @@ static size_t text_size(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
+/* The texts of a row share one allocation that begins at `path`; build_free frees that. */
 static int on_claim(void *context, const struct catalogue_claim *c)
 {
     struct build *b = context;
-    if ((b->remembered_count & (b->remembered_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+    /* at 0, 1, 3, 7 the list is full: twice the room */
+    if ((b->remembered_count & (b->remembered_count + 1)) == 0) {
         size_t room = 2 * (b->remembered_count + 1);
         struct merge_claim *list = realloc(b->remembered, room * sizeof(*list));
         if (!list)
@@ -539,7 +570,7 @@ static int on_claim(void *context, const struct catalogue_claim *c)
 static int on_made(void *context, const struct catalogue_metadata *m)
 {
     struct build *b = context;
-    if ((b->made_count & (b->made_count + 1)) == 0) { /* as above */
+    if ((b->made_count & (b->made_count + 1)) == 0) { /* full, as above */
         struct merge_made *list = realloc(b->made, 2 * (b->made_count + 1) * sizeof(*list));
         if (!list)
             return ERROR_NO_MEMORY;
@@ -557,7 +588,7 @@ static int on_made(void *context, const struct catalogue_metadata *m)
 
 static void recall(struct build *b)
 {
-    if (!b->project || b->origin->directory) /* what a folder holds may be other files tomorrow */
+    if (!b->project || b->origin->directory) /* a path in a folder may be another file tomorrow */
         return;
     (void)catalogue_each_claim(b->engine->catalogue, b->origin->name, b->project, on_claim, b);
     (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
@@ -565,8 +596,8 @@ static void recall(struct build *b)
     dates_recall(b);
 }
 
-/* What is merged, what the catalogue says of it, and the page in its forms: each about as much as
- * the listings themselves. */
+/* An estimate of what a build takes: what is merged, the rows of the catalogue, and the page in
+ * its forms. Each is about as large as the listings themselves. */
 static size_t bytes_needed(const struct build *b)
 {
     size_t bytes = 0;
@@ -577,7 +608,7 @@ static size_t bytes_needed(const struct build *b)
     return bytes;
 }
 
-/* On the catalogue thread. */
+/* The first job: on the catalogue lane. It waits here for memory, before it has taken any. */
 static void recall_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);

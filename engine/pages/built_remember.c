@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a build has found out, and was not known before: who claims which digest of a file, when
- * files were uploaded, what is delisted. Files that are under way or kept learn of other digests
- * first, on the flight thread; then all of it goes to the catalogue, in one transaction.
+ * What a build has found out and nobody knew before: who claims which digest of a file, when files
+ * were uploaded, what is delisted.
+ *
+ *     build_remember (flight thread): files learn other digests, problems are noted
+ *         -> nothing is new: build_free
+ *         -> else one transaction on the catalogue lane -> build_free
+ *
+ * The files learn first. A client that reads the new page and then asks for a file must find the
+ * digest of that page. A transaction that fails loses no more than these rows: the next build finds
+ * them again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +23,6 @@
 #include "engine/pages/built.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
-
-struct remember {
-    struct job job;
-    struct build *build; /* owned: its strings are what is written */
-};
 
 static void put_claim(struct build *b, const struct merge_news *news)
 {
@@ -38,13 +40,12 @@ static void put_claim(struct build *b, const struct merge_news *news)
 
 static void remember_run(struct job *job)
 {
-    struct remember *r = container_of(job, struct remember, job);
-    struct build *b = r->build;
+    struct build *b = container_of(job, struct build, job);
     int error = catalogue_begin(b->engine->catalogue);
     for (size_t i = 0; error == 0 && i < b->merge.news_count; i++)
         put_claim(b, &b->merge.news[i]);
     for (size_t i = 0; error == 0 && i < b->merge.count; i++)
-        if (b->merge.files[i].corrects) /* by other claims nobody may have been wrong */
+        if (b->merge.files[i].corrects) /* under other claims the blame may have been wrong */
             (void)catalogue_drop_blame(b->engine->catalogue, b->origin->name,
                                        b->merge.files[i].path);
     for (size_t i = 0; error == 0 && i < b->merge.count; i++)
@@ -58,10 +59,9 @@ static void remember_run(struct job *job)
         log_warning("catalogue: cannot store what is known of %s: %s", b->project,
                     error_text(error));
     build_free(b);
-    free(r);
 }
 
-/* What is believed of a file has changed: what is under way or kept is compared with it. */
+/* Claims of a file have changed: what is in download or kept is compared with the new ones. */
 static void learn(struct build *b, const struct merge_file *f)
 {
     auto_free char *metadata = f->learns_metadata ? str_printf("%s.metadata", f->path) : NULL;
@@ -86,7 +86,7 @@ static void tell_dispute(struct build *b, const struct merge_file *f)
 
 void build_remember(struct build *b)
 {
-    bool is_fleeting = b->origin->directory != NULL; /* the disk says it again */
+    bool is_fleeting = b->origin->directory != NULL; /* the folder says it again */
     bool news = !is_fleeting && (delisted_settle(b) || b->merge.news_count);
     if (b->merge.news_count && !is_fleeting)
         b->engine->claims_version++;
@@ -96,11 +96,10 @@ void build_remember(struct build *b)
         learn(b, f);
         tell_dispute(b, f);
     }
-    struct remember *r = news ? calloc(1, sizeof(*r)) : NULL;
-    if (!r) {
+    if (!news) {
         build_free(b);
         return;
     }
-    *r = (struct remember){{remember_run, NULL}, b};
-    lane_post(b->engine->catalogue_lane, &r->job);
+    b->job.run = remember_run;
+    lane_post(b->engine->catalogue_lane, &b->job);
 }

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Upload times and sizes where no index gives them: which of several sources counts, which files
+ * mirrors are asked about, and what /-/status shows of it.
+ *
+ *     index's own date > a listing's row > Last-Modified of a HEAD > when it was listed first
+ *
+ * The choice is pure and runs on the compute lane. Rows of the catalogue (`merge_first_seen`) say
+ * when a file was listed first and what HEAD said of it. Reports for the status belong to the
+ * flight thread.
+ */
 #include "engine/pages/dates.h"
 
 #include <stdlib.h>
@@ -31,7 +41,7 @@ const char *dates_source(enum date_source source)
     return NULL;
 }
 
-/* ------------------------------------------------------------------ filling in */
+/* ------------------------------------------------------------------- choice */
 
 static int by_path(const void *path, const void *first_seen)
 {
@@ -45,8 +55,9 @@ static const struct merge_first_seen *first_seen_of(const struct merge_input *in
     return bsearch(path, in->sightings, in->first_seen_count, sizeof(*in->sightings), by_path);
 }
 
-/* A moment between `from_s` and `to_s`, said at `said_s`, of a file that was there at `first_s`: it
- * was no later than that, unless it has been replaced since then. */
+/* Believes a moment between `from_s` and `to_s` that was said at `said_s` of a file first listed
+ * at `first_s`. The file was there at `first_s`, so it is no younger, unless somebody has
+ * replaced it since. */
 static int64_t believe(int64_t from_s, int64_t to_s, int64_t first_s, int64_t said_s)
 {
     if (to_s < FIRST_UPLOAD_S || from_s > said_s)
@@ -69,6 +80,8 @@ static bool has_flat(const struct origin *origin, unsigned mirrors)
     return false;
 }
 
+/* A row that is younger than the last HEAD shows that the file was replaced: then that HEAD says
+ * nothing. */
 static void fill_in(const struct merge_input *in, struct merge_file *f)
 {
     const struct merge_first_seen *s = first_seen_of(in, f->path);
@@ -102,8 +115,9 @@ void dates_fill(const struct merge_input *in, struct merge *m)
     }
 }
 
-/* ------------------------------------------------------------------ asking */
+/* ------------------------------------------------------- files to ask about */
 
+/* Clients want new versions, so these are asked about first. */
 static int newest_first(const void *a, const void *b)
 {
     const struct merge_file *x = *(const struct merge_file *const *)a;
@@ -113,6 +127,8 @@ static int newest_first(const void *a, const void *b)
     return c ? c : strcmp(x->path, y->path);
 }
 
+/* A page profits from sizes only when all of its files have one (api-version 1.1), and from each
+ * date. */
 size_t dates_choose(const struct merge *m, size_t most, const struct merge_file **ret,
                     bool *ret_worth)
 {
@@ -136,12 +152,13 @@ size_t dates_choose(const struct merge *m, size_t most, const struct merge_file 
     return count;
 }
 
-/* ------------------------------------------------------------------ what is remembered */
+/* ---------------------------------------------------- rows of the catalogue */
 
 static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 {
     struct build *b = context;
-    if ((b->first_seen_count & (b->first_seen_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+    /* at 0, 1, 3, 7 the list is full: twice the room */
+    if ((b->first_seen_count & (b->first_seen_count + 1)) == 0) {
         struct merge_first_seen *list =
             realloc(b->sightings, 2 * (b->first_seen_count + 1) * sizeof(*list));
         if (!list)
@@ -187,7 +204,7 @@ void dates_release(struct build *b)
     free(b->askable);
 }
 
-/* ------------------------------------------------------------------ status */
+/* ------------------------------------------------------------------- status */
 
 struct report {
     char origin[64], index[128], project[NAME_MAX_BYTES + 1];
@@ -195,7 +212,7 @@ struct report {
 };
 
 struct dates {
-    struct report reports[REPORTS_MOST]; /* newest first */
+    struct report reports[REPORTS_MOST]; /* the newest first */
     size_t count;
 };
 
@@ -219,6 +236,7 @@ static void forget(struct dates *d, const char *index, const char *project)
     d->count = kept;
 }
 
+/* Pages without a date of ours have no report. */
 void dates_note(struct engine *e, const char *origin, const char *index, const char *project,
                 const unsigned counts[DATE_SOURCES])
 {

@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The index of files that the daemon holds, by origin and project, and what builds do with it.
+ *
+ *     entry gets a blob: delisted_hold -> held --a row says which channel lists it--> sights
+ *     a build shows the file, no listing has it: is_kept -> delisted since
+ *     a listing has it again: delisted_s = 0
+ *     entry loses its blob: delisted_drop -> its pages go
+ *
+ * A held file may have one sight per channel. Sights follow the rows of the catalogue ("listed
+ * rows"): a build compares what it shows with the row (settle_file) and writes what is new. Flight
+ * thread, but for functions that take a build on a lane; these touch the build alone.
+ */
 #include "engine/pages/delisted.h"
 
 #include <stdio.h>
@@ -17,17 +29,17 @@
 
 enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
 
-/* One channel's listing had it. */
+/* A channel's listing has, or had, the file. */
 struct sight {
     struct sight *next;
-    int64_t delisted_s; /* 0: it has it still */
+    int64_t delisted_s; /* 0: it lists the file still */
     char channel[];
 };
 
 struct held {
     const struct entry *entry;
     struct sight *sights;
-    bool is_kept; /* a page has shown it that no listing had */
+    bool is_kept; /* a page shows it although no listing has it */
     struct held *next;
 };
 
@@ -41,29 +53,31 @@ struct held_project {
 
 struct delisted {
     struct held_project *projects;
-    uint64_t version;        /* of all that a page can show */
-    uint64_t changed;        /* ... and of what the status says: */
-    uint64_t status_changed; /* what it said of */
+    uint64_t version;        /* grows with all that a page can show */
+    uint64_t changed;        /* grows with what the status says */
+    uint64_t status_changed; /* the value of `changed` that `status` was written for */
     struct buf status;
 };
 
-/* A held file of a build; `listed` is as a listing would have it, and points into the others. */
+/* A held file in a build. `listed` is what a listing would say of it; it points into the other
+ * members. */
 struct delisted_file {
     char *path;
     struct file_name name;
     struct listed_file listed;
-    char digests[sizeof("sha256=") + SHA256_HEX]; /* "": no claim agrees with what we hold */
-    /* of its showing in the channel: */
+    /* "": no claim agrees with the bytes that are held */
+    char digests[sizeof("sha256=") + SHA256_HEX];
+    /* from the file's listed row in this channel: */
     bool is_seen;
     char *requires_python, *upload_time, *upload_time_source, *yanked_reason;
-    char first[CLOCK_TEXT]; /* when it was seen first, where nobody gives a time */
+    char first[CLOCK_TEXT]; /* when it was listed first, for files without a time */
     int64_t first_s, delisted_s;
-    /* what is to be written: */
+    /* the row to write: */
     bool is_new;
     struct catalogue_listed row; /* points into the build's merge */
 };
 
-/* ------------------------------------------------------------------ index */
+/* ------------------------------------------------------ index of held files */
 
 int delisted_new(struct delisted **ret)
 {
@@ -139,7 +153,7 @@ static struct held *find_held(const struct held_project *p, const char *path)
     return NULL;
 }
 
-/* A file that a page can list: *ret has its project; file_name_release it. */
+/* Whether a page can list the file. *ret has its project; file_name_release it. */
 static bool parse(const char *path, struct file_name *ret)
 {
     *ret = (struct file_name){0};
@@ -156,6 +170,7 @@ static bool is_delisted(const struct held *h)
     return false;
 }
 
+/* Without memory the file is missing from the index: then its page forgets it when mirrors do. */
 static void add_held(struct delisted *d, const struct entry *entry, const char *project)
 {
     struct held_project *p = find_project(d, entry->origin->name, project);
@@ -178,7 +193,7 @@ void delisted_hold(struct engine *e, const struct entry *entry)
     if (parse(entry->path, &name))
         add_held(e->delisted, entry, name.project);
     file_name_release(&name);
-    delisted_look(e, entry->origin, entry->path); /* what was seen earlier counts again */
+    delisted_look(e, entry->origin, entry->path); /* a row of an earlier time counts again */
 }
 
 static void changed(struct delisted *d, struct held_project *p)
@@ -187,6 +202,7 @@ static void changed(struct delisted *d, struct held_project *p)
     d->changed++;
 }
 
+/* A page that shows the file for its bytes alone must go at once: its link would lead nowhere. */
 void delisted_drop(struct engine *e, const struct entry *entry)
 {
     struct file_name name;
@@ -226,6 +242,7 @@ static struct sight *find_sight(const struct held *h, const char *channel)
     return NULL;
 }
 
+/* Without memory the sight is missing, and the next build adds it. */
 static void set_sight(struct delisted *d, struct held *h, const char *channel, int64_t delisted_s)
 {
     struct sight *s = find_sight(h, channel);
@@ -247,7 +264,7 @@ void delisted_note(struct engine *e, const char *origin, const char *project, co
 {
     struct held_project *p = find_project(e->delisted, origin, project);
     struct held *h = find_held(p, path);
-    if (!h || find_sight(h, channel)) /* a page that was built meanwhile knows better */
+    if (!h || find_sight(h, channel)) /* a page that was built in the meantime knows better */
         return;
     set_sight(e->delisted, h, channel, delisted_s);
     changed(e->delisted, p);
@@ -273,7 +290,7 @@ int delisted_load(struct engine *e)
     return catalogue_each_listed(e->catalogue, NULL, NULL, on_listed, e);
 }
 
-/* ------------------------------------------------------------------ showings */
+/* -------------------------------------------------------------- listed rows */
 
 void delisted_look(struct engine *e, const struct origin *origin, const char *path)
 {
@@ -289,9 +306,9 @@ void delisted_look(struct engine *e, const struct origin *origin, const char *pa
     file_name_release(&name);
 }
 
-/* ------------------------------------------------------------------ a build */
+/* ------------------------------------------------------------------- builds */
 
-/* Of an index that is another origin's channel the build has the name as well. */
+/* In an index of another origin's channel the build has that channel's name also. */
 static const char *channel_of(const struct build *b)
 {
     return b->channel && origin_has_channel(b->origin, b->channel) ? b->channel : "";
@@ -314,6 +331,7 @@ static bool copy_held(const struct held *h, struct delisted_file *f)
     return true;
 }
 
+/* Copies what the build needs: the index may change while the build runs on its lanes. */
 void delisted_begin(struct build *b)
 {
     const struct held_project *p =
@@ -361,6 +379,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* The row of this channel only: another channel's listing may say something else. */
 static int recall_row(void *context, const struct catalogue_listed *row)
 {
     struct build *b = context;
@@ -390,7 +409,8 @@ void delisted_recall(struct build *b)
     if (!b->held_count)
         return;
     qsort(b->held, b->held_count, sizeof(*b->held), by_path);
-    for (size_t i = 0; i < b->held_count; i++) /* from here on they keep their places */
+    /* sorted: from here on the files keep their places, so pointers into them hold */
+    for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].digests[0])
             b->held[i].listed.digests = b->held[i].digests;
     (void)catalogue_each_listed(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
@@ -415,7 +435,7 @@ static bool is_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* A listing has it: whether it says something else than the last time. */
+/* Whether a listing that has the file says something else than its row. */
 static bool says_more(const struct delisted_file *f, const struct catalogue_listed *row)
 {
     return !f->is_seen || f->delisted_s || row->yanked != f->listed.yanked ||
@@ -425,6 +445,7 @@ static bool says_more(const struct delisted_file *f, const struct catalogue_list
            !is_text(row->yanked_reason, f->yanked_reason);
 }
 
+/* The row that the catalogue should have. A file that a page merely keeps has its old times. */
 static bool settle_file(struct build *b, const struct merge_file *m, struct delisted_file *f)
 {
     struct page_file page;
@@ -451,6 +472,8 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
     return f->is_new;
 }
 
+/* A file that was held when the build began may be gone when it ends. Then the page must not be
+ * shown. */
 bool delisted_is_over(const struct build *b)
 {
     const struct held_project *p =
@@ -508,7 +531,7 @@ void delisted_release(struct build *b)
     free(b->held);
 }
 
-/* ------------------------------------------------------------------ status */
+/* ------------------------------------------------------------------- status */
 
 static void write_held(const struct held *h, struct buf *to)
 {

@@ -14,17 +14,21 @@
 #include "engine/pages/delisted.h"
 
 /*
- * What the listings say of one file that is being fetched, written down now: when the page is made
- * the next time, they may not have it any more.
+ * Writing the listed row of one file while it is being fetched. When its page is built the next
+ * time, mirrors may not list it any more.
  *
- *     catalogue lane: seen before? --yes--> flight thread: it counts
- *       | no: pages as they are stored, where they are not in memory
+ *     catalogue lane: is there a row? --yes--> flight thread: it counts
+ *       | no: stored pages are read, where listings are not in memory
  *     compute lane: parsed, and merged as for a page --> catalogue lane: stored --> flight thread
+ *
+ * One look belongs to one thread at a time. It takes memory twice: a little while stored pages wait
+ * for the compute lane, and what the merge needs when it runs. Without memory it ends without a
+ * row; the next build of the page writes it.
  */
 
-enum { READ_TIMES = 8 }; /* of a page's bytes */
+enum { READ_TIMES = 8 }; /* how often a page's bytes, while it is read */
 
-/* A page as the catalogue has it. It waits for its turn packed: many may wait. */
+/* A stored page. It waits for the compute lane as it is packed: many may wait at once. */
 struct stored {
     struct buf packed;
     char *url;
@@ -36,12 +40,12 @@ struct look {
     const struct origin *origin;
     char *channel, *path, *project; /* channel "": none */
     struct listing_ref *listings[MERGE_SOURCES];
-    char *pages[MERGE_SOURCES]; /* of mirrors whose listing is not in memory */
+    char *pages[MERGE_SOURCES]; /* the pages of mirrors whose listing is not in memory */
     struct stored stored[MERGE_SOURCES];
     struct memory_claim claim;
-    bool is_due; /* its claim is for what it reads, and not only for what it waits with */
+    bool is_due; /* its claim is for the merge, no longer for waiting */
     struct merge merge;
-    struct merge_first_seen first_seen; /* of the path; where first_s is not 0 */
+    struct merge_first_seen first_seen; /* the row of the path; none when first_s is 0 */
     struct catalogue_listed row;
     bool is_seen;
 };
@@ -62,6 +66,7 @@ static void look_free(struct look *l)
     free(l);
 }
 
+/* The last job: back on the flight thread, which owns the index of held files. */
 static void noted_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
@@ -103,6 +108,7 @@ static void parse(struct look *l, unsigned mirror)
     l->listings[mirror] = listing_ref_new(listing);
 }
 
+/* Merges only files of this name, as a page of the project would show them. */
 static int merge(struct look *l)
 {
     struct merge_held held = {.path = l->path};
@@ -127,7 +133,7 @@ static int merge(struct look *l)
     return merge_project(&input, &l->merge);
 }
 
-/* What a page takes that is read again, and what is made of all of them. */
+/* What stored pages take when they are read, and the listings that are in memory. */
 static size_t bytes_needed(const struct look *l)
 {
     size_t bytes = 0;
@@ -229,6 +235,7 @@ static void look_run(struct job *job)
     lane_post(l->engine->compute, job);
 }
 
+/* A peeked listing is a reference, so it stays although its source may drop it meanwhile. */
 void listed_row_look(struct engine *e, const struct origin *origin, const char *channel,
                      const char *path, const char *project)
 {

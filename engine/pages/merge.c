@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * One project's files out of the listings of its mirrors (the rules are in merge.h).
+ *
+ *     take_source for each mirror, in the configured order      who lists which path
+ *     take_held                                                 files that no mirror lists any more
+ *     settle_digests                                            which digests are believed
+ *     fill_in_made                                              what was read out of the wheels
+ *     level_digests, dates_fill                                 what depends on all files together
+ *
+ * The first mirror that says something of a file wins; later ones fill the gaps. Hash tables index
+ * merge.files by position, because the array moves when it grows. Pure: the result borrows texts
+ * from the listings and rows, which must live as long.
+ */
 #include "engine/pages/merge.h"
 
 #include <ctype.h>
@@ -14,7 +27,7 @@
 #include "engine/pages/dates.h"
 #include "engine/pages/merge_claims.h"
 
-/* Index into merge.files by path, by name and by release; freed with the building. */
+/* Finds a position in merge.files by path, name or release, or in the input's rows by path. */
 struct by_key {
     const char *key;
     size_t index;
@@ -47,6 +60,7 @@ static struct by_key *find_key(struct by_key *table, const char *key)
     return k;
 }
 
+/* The key is borrowed: it lives as long as the merge. */
 static struct by_key *add_key(struct by_key **table, const char *key, size_t index)
 {
     struct by_key *k = calloc(1, sizeof(*k));
@@ -87,7 +101,8 @@ static char *href_of(const struct merge_input *in, const char *path)
     return buf_take(&href, NULL);
 }
 
-/* A path nobody has listed so far; a name that stands under another path keeps the better place. */
+/* Adds a path that no mirror has listed so far. Where its name stands under another path
+ * already, the path in the channel's own folder wins. */
 static int add_file(struct building *b, char *path, const struct listed_file *l)
 {
     struct merge *m = b->merge;
@@ -126,6 +141,7 @@ static int add_file(struct building *b, char *path, const struct listed_file *l)
     return f->href && add_key(&b->paths, path, index) ? 0 : ERROR_NO_MEMORY;
 }
 
+/* One mirror's "yanked" is enough, because the others may not know it yet. */
 static int fill_in(struct building *b, struct merge_file *f, const struct listed_file *l,
                    unsigned mirror)
 {
@@ -145,7 +161,7 @@ static int fill_in(struct building *b, struct merge_file *f, const struct listed
     return saying_note(&b->saying, f, mirror, l);
 }
 
-/* Of a clock whose zone nobody knows: from the east of the world to its west. */
+/* A clock in an unknown zone: the moment lies between the easternmost zone and the westernmost. */
 static void note_date(struct merge_file *f, const struct listed_file *l,
                       const struct mirror *mirror)
 {
@@ -157,6 +173,8 @@ static void note_date(struct merge_file *f, const struct listed_file *l,
     f->row_to_s = known ? at_s : at_s + 12 * 3600;
 }
 
+/* A parent wheelyard may list a file only because it holds it; that counts as delisted until
+ * another mirror lists the file. */
 static int take_link(struct building *b, const struct listed_file *l, unsigned mirror)
 {
     char *path = strdup(l->path);
@@ -174,7 +192,7 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
         struct by_key *name = find_key(b->names, l->name);
         known = name ? find_key(b->paths, b->merge->files[name->index].path) : NULL;
         if (!known || b->merge->files[known->index].path != key)
-            return 0; /* listed under a better path already */
+            return 0; /* the name is listed under a better path */
     }
     const struct mirror *m = &b->input->origin->mirrors[mirror];
     struct merge_file *f = &b->merge->files[known->index];
@@ -184,8 +202,8 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
     return fill_in(b, f, l, mirror);
 }
 
-/* Whether a file is of the project that its page is of. What the name of an old sdist says is
- * ambiguous, so it need only begin like the project. */
+/* Whether a file is of the project that its page is of. The name of an old sdist is ambiguous:
+ * it must only begin like the project. */
 static bool is_of_project(const struct listed_file *l, const char *project)
 {
     const char *name = l->name;
@@ -203,11 +221,12 @@ static bool is_of_project(const struct listed_file *l, const char *project)
     return *name == '-';
 }
 
+/* Files of other projects on a project's page are left out and counted: they may be an attack. */
 static int take_source(struct building *b, const struct listing *listing, unsigned mirror)
 {
     bool flat = b->input->origin->mirrors[mirror].layout != LAYOUT_SIMPLE;
     struct merge *m = b->merge;
-    if (!flat) /* a project without files is one all the same */
+    if (!flat) /* a simple mirror's page makes a project, even without files */
         m->mirrors |= 1u << mirror;
     if (listing->last_serial > m->last_serial)
         m->last_serial = listing->last_serial;
@@ -236,7 +255,7 @@ static bool is_withdrawn(const struct merge *m)
     return m->project_status && strcmp(m->project_status, "quarantined") == 0;
 }
 
-/* Behind all sources: what they list goes before what we hold, by path and by name. */
+/* After all sources: a listed path or name wins over a held file. */
 static int take_held(struct building *b)
 {
     const struct merge_input *in = b->input;
@@ -263,6 +282,7 @@ static int take_held(struct building *b)
     return 0;
 }
 
+/* For saying_settle, which knows rows but not this table. */
 static long first_row(void *context, const char *path)
 {
     const struct building *b = context;
@@ -270,7 +290,7 @@ static long first_row(void *context, const char *path)
     return k ? (long)k->index : -1;
 }
 
-/* Which digests are believed, of what mirrors say now and what they said earlier. */
+/* Chooses the digests that are believed, from what mirrors say now and what they said before. */
 static int settle_digests(struct building *b)
 {
     const struct merge_input *in = b->input;
@@ -284,8 +304,9 @@ static int settle_digests(struct building *b)
     return saying_settle(&b->saying, first_row, b);
 }
 
-/* What no mirror says is filled in from the wheels themselves. Metadata is promised where it can be
- * made; under the digest that is believed where there is one, for ours is compared with that. */
+/* Fills in what was read out of the wheels, where no mirror says it. Metadata is promised where
+ * it can be made. Its digest is the believed one if there is one, because ours is compared with
+ * that. */
 static int fill_in_made(struct building *b)
 {
     const struct merge_input *in = b->input;
@@ -344,7 +365,7 @@ static const char *release_of(const struct merge_file *f)
     return f->listed->version ? f->listed->version : "";
 }
 
-/* Digests for all files of a release or for none. */
+/* All files of a release show a digest, or none does: clients refuse a mixture. */
 static int level_digests(struct building *b)
 {
     struct merge *m = b->merge;
@@ -409,6 +430,7 @@ void merge_release(struct merge *m)
     *m = (struct merge){0};
 }
 
+/* A file's own upload time comes first, then the one that was made up for it. */
 void merge_file_view(const struct merge *m, const struct merge_file *f, struct page_file *ret)
 {
     *ret = (struct page_file){

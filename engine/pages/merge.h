@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Listings of an origin's mirrors -> one project's files, under the index rules: identity is the
- * path, the union of what mirrors list, one path per name (the channel's own folder wins), digests
- * for all files of a release or for none, what one mirror leaves out is filled from the next; what
- * none lists any more but we hold (engine/pages/delisted.h). Pure; compute lane.
+ * Listings of an origin's mirrors -> one project's files. The rules:
+ *
+ *   - a file is its path; the page is the union of what mirrors list
+ *   - one path for each name: the one in the channel's own folder wins
+ *   - what one mirror does not say is filled in from the next
+ *   - all files of a release show a digest, or none does
+ *   - a file that no mirror lists any more stays while it is held (engine/pages/delisted.h)
+ *
+ * Pure; compute lane.
  */
 #include "base/clock.h"
 #include "engine/mirrors/origins.h"
@@ -13,7 +18,7 @@
 
 enum { MERGE_SOURCES = 16 };
 
-/* What a mirror's page said of a file, as it is remembered; see cache/catalogue.h. */
+/* A row: what a mirror's page said of a file (cache/catalogue.h). */
 struct merge_claim {
     const char *path, *mirror, *channel;
     const char *digests, *metadata; /* or NULL */
@@ -21,8 +26,7 @@ struct merge_claim {
     bool is_withdrawn;
 };
 
-/* What is to be remembered from now on of a file (its place in merge.files); `channel` is the
- * page's. */
+/* A row to write. `file` is its place in merge.files; `channel` is the page's. */
 struct merge_news {
     size_t file;
     const char *mirror, *digests, *metadata;
@@ -30,21 +34,21 @@ struct merge_news {
     bool is_withdrawn;
 };
 
-/* What was read out of a wheel; digests NULL: it cannot be. */
+/* What was read out of a wheel. digests NULL: nothing can be read out of it. */
 struct merge_made {
     const char *path, *digests, *requires_python;
 };
 
-/* A file that we hold, of this project. When a listing has had it in this channel (`listed`: what
- * that said, which lives as long as the merge) it stays on the page when no listing has it. */
+/* A held file of this project. `listed`: what a listing of this channel said, or NULL; it lives
+ * as long as the merge. With it the file stays on the page when no mirror lists it. */
 struct merge_held {
     const char *path;
     const struct listed_file *listed; /* or NULL */
-    const char *upload_time_source;   /* what its time was made of, or NULL */
-    bool is_delisted;                 /* it was, the last time */
+    const char *upload_time_source;   /* where its time is from, or NULL */
+    bool is_delisted;                 /* no mirror listed it when its page was built last */
 };
 
-/* Of a listed file, what its listing does not say; see cache/catalogue.h. */
+/* What is known of a file beside its listing (cache/catalogue.h). */
 struct merge_first_seen {
     const char *path;
     int64_t first_s, asked_s, modified_s, size;
@@ -63,15 +67,15 @@ struct merge_input {
     unsigned source_count;
     const struct merge_claim *remembered; /* by path */
     size_t remembered_count;
-    int64_t now_s; /* since 1970: no date of a listing is believed to be later */
+    int64_t now_s; /* real time: no date of a listing is believed to be later */
     const struct merge_made *made;
     size_t made_count;
-    bool only_held;      /* what is not held is left out */
-    bool makes_metadata; /* of every wheel that no mirror has metadata of */
+    bool only_held;      /* files that are not held are left out */
+    bool makes_metadata; /* metadata is promised for wheels that no mirror has metadata of */
     const struct merge_held *held;
     size_t held_count;
-    bool is_heard;    /* of every mirror it is known what it lists */
-    const char *name; /* nothing but files of this name; NULL: all of the project */
+    bool is_heard;    /* every mirror has answered */
+    const char *name; /* only files of this name; NULL: all files of the project */
     const struct merge_first_seen *sightings; /* by path */
     size_t first_seen_count;
 };
@@ -81,58 +85,64 @@ enum { DATE_SOURCES = DATE_FIRST_SEEN + 1 };
 
 struct merge_file {
     char *path, *href;
-    const struct listed_file *listed; /* the first source's; lives as long as its listing */
-    size_t said;                      /* merge_claims.c: what sources say of it */
-    const char *digests;          /* those that are believed (engine/claims/claims.h), or NULL */
-    bool is_disputed;             /* that is why there are none */
-    const char *dispute;          /* who contradicts whom, for people; NULL: nobody does */
-    bool learns, learns_metadata; /* what is believed is not what was before; */
-    bool corrects;                /* ... and of the file something was believed */
-    bool shows_digest;            /* its whole release has one */
-    unsigned mirrors;             /* who lists it */
+    const struct listed_file *listed; /* what the first source says; lives as long as its listing */
+    size_t said;                      /* for merge_claims.c: where its list of claims begins */
+    /* the digests that are believed (engine/claims/claims.h), or NULL */
+    const char *digests;
+    bool is_disputed; /* claims contradict each other, so no digest is believed */
+    /* which mirrors contradict each other, for people; NULL: none do */
+    const char *dispute;
+    bool learns, learns_metadata; /* other digests are believed than before; */
+    bool corrects;                /* ... and some were believed before */
+    bool shows_digest;            /* every file of its release has one */
+    unsigned mirrors;             /* which mirrors list it */
     const char *requires_python, *upload_time;
-    int64_t row_from_s, row_to_s; /* its listing's date: between these; or DATE_UNKNOWN */
-    char made_time[CLOCK_TEXT];   /* where no index gives an upload_time: dates.c fills it in, */
-    enum date_source date_source; /* from there */
+    int64_t row_from_s, row_to_s; /* the date in its listing lies between these; or DATE_UNKNOWN */
+    char made_time[CLOCK_TEXT];   /* where no index gives an upload_time, by dates.c; */
+    enum date_source date_source; /* what made_time is made of */
     int64_t first_s;              /* when it was listed first */
-    bool is_sighted;              /* that is remembered */
-    bool lacks_date, is_askable;  /* its mirrors could be asked for a date or a size */
+    bool is_sighted;              /* the catalogue has first_s */
+    bool lacks_date, is_askable;  /* its mirrors can be asked for a date or a size */
     int64_t size, about_size;
     bool has_metadata;
-    const char *said_metadata; /* digests of it that are believed, or NULL */
-    const char *made_metadata; /* of metadata that is ours */
-    bool yanked;               /* one mirror's word is enough */
+    const char *said_metadata; /* its believed digests, or NULL */
+    const char *made_metadata; /* the digests of metadata made here */
+    bool yanked;               /* some mirror says so: one is enough */
     const char *yanked_reason;
-    size_t held;             /* 1 and more: which of merge_input.held it is */
-    bool is_kept;            /* no listing has it: it is there because we hold it */
-    bool is_delisted;        /* ... and all mirrors have had their say; or whoever lists it is a
-                                wheelyard that says so of itself */
-    const char *kept_source; /* upload_time_source of one that is kept */
+    size_t held;  /* 1 and more: its place in merge_input.held */
+    bool is_kept; /* no listing has it: it stays because it is held */
+    /* every mirror has answered and none lists it, or only a parent wheelyard does that says so
+     * of itself */
+    bool is_delisted;
+    const char *kept_source; /* the upload_time_source of a file that is kept */
 };
 
 struct merge {
-    struct merge_file *files; /* as listed; behind `count` those that are left out */
+    struct merge_file *files; /* in the order of the listings; after `count` those left out */
     size_t count, all_count;
-    unsigned mirrors; /* who lists anything */
-    const char *bare; /* path of a wheel whose metadata must be made from a mirror's; or NULL */
+    unsigned mirrors; /* which mirrors list any file of it */
+    /* path of a wheel whose metadata must be read out of a mirror's copy; or NULL */
+    const char *bare;
     unsigned bare_mirrors;
-    size_t foreign;               /* files of other projects, on this one's pages */
-    unsigned dates[DATE_SOURCES]; /* how many of its files have their date from where */
+    size_t foreign;               /* files of other projects on this project's pages */
+    unsigned dates[DATE_SOURCES]; /* how many files have their date from each source */
     const char *project_status, *project_status_reason;
-    int64_t last_serial; /* the highest that a listing has, for all of its files are here; or 0 */
-    const char *mirror_names[MERGE_SOURCES]; /* of the origin, which outlives this */
+    /* the highest serial of the listings, because all of their files are here; or 0 */
+    int64_t last_serial;
+    const char *mirror_names[MERGE_SOURCES]; /* the origin's, which outlives the merge */
     struct merge_news *news;
     size_t news_count;
-    char **texts; /* that others point to */
+    char **texts; /* texts that other members point to */
     size_t text_count;
 };
 
+/* ERROR_NO_MEMORY. On failure *ret is untouched. */
 int merge_project(const struct merge_input *input, struct merge *ret);
 void merge_release(struct merge *merge);
-/* A file as a page shows it; it borrows from `merge`. */
+/* A file as a page shows it. It borrows from `merge`. */
 void merge_file_view(const struct merge *merge, const struct merge_file *file,
                      struct page_file *ret);
-/* All of them, merge->count. */
+/* All files: merge->count of them. */
 void merge_files(const struct merge *merge, struct page_file *ret_files);
 /* Writes the page; errors are the buffer's. */
 void merge_write(const struct merge *merge, const char *project, enum page_format format,

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * What the sources of a merge say of each file, and what is believed of it.
+ *
+ *     saying_begin -> saying_note for each link -> saying_settle -> saying_release
+ *
+ * What is said of a file is a chain in `list`, by index, because the list moves when it grows. For
+ * each file the present claims and the remembered rows are gathered, and claims_choose decides.
+ * What differs from the rows is news, which build_remember writes. Pure.
+ */
 #include "engine/pages/merge_claims.h"
 
 #include <stdlib.h>
@@ -9,7 +18,8 @@
 #include "engine/claims/claims.h"
 #include "engine/mirrors/origins.h"
 
-/* A row whose word has not changed is written anew when its date is so much older than the page. */
+/* A row that says the same is written anew when its date is so much older than the page's: each
+ * page would be a write otherwise. */
 enum { WRITE_EVERY_S = 6 * 3600, DETAIL_BYTES = 512 };
 
 void saying_begin(struct saying *s, const struct merge_input *in, struct merge *merge)
@@ -28,10 +38,11 @@ void saying_release(struct saying *s)
     free(s->list);
 }
 
-/* A text that lives as long as the merge; takes it over. */
+/* Owns a text until the merge is released. */
 static const char *own(struct merge *m, char *text)
 {
-    if ((m->text_count & (m->text_count + 1)) == 0) { /* 0, 1, 3, 7: double */
+    /* at 0, 1, 3, 7 the list is full: twice the room */
+    if ((m->text_count & (m->text_count + 1)) == 0) {
         char **texts = realloc(m->texts, 2 * (m->text_count + 1) * sizeof(*texts));
         if (!texts) {
             free(text);
@@ -42,7 +53,7 @@ static const char *own(struct merge *m, char *text)
     return text ? m->texts[m->text_count++] = text : NULL;
 }
 
-/* Two links of one page to one file: the page says both. */
+/* Two links of one page lead to one file: the page claims both texts. */
 static int join(struct merge *m, const char **known, const char *more)
 {
     struct digests both = {.count = 0};
@@ -86,14 +97,15 @@ int saying_note(struct saying *s, struct merge_file *f, unsigned mirror,
     return 0;
 }
 
-/* ------------------------------------------------------------------ settling */
+/* ------------------------------------------------------------------- choice */
 
-/* All that is known of one file: what is said now in front, then what is remembered. */
+/* All claims of one file: what is said now, then what is remembered. */
 struct gathered {
-    struct claim claims[CLAIMS_MOST]; /* of the file */
+    struct claim claims[CLAIMS_MOST]; /* of the file, and of its metadata */
     struct claim metadata[CLAIMS_MOST];
     size_t count;
-    struct claim before[CLAIMS_MOST], metadata_before[CLAIMS_MOST]; /* the rows alone */
+    /* the rows alone: what was believed before */
+    struct claim before[CLAIMS_MOST], metadata_before[CLAIMS_MOST];
     size_t before_count;
     bool has_metadata, has_changed;
 };
@@ -105,7 +117,7 @@ static bool is_text(const char *a, const char *b)
 
 static int add_news(struct merge *m, struct merge_news news)
 {
-    if ((m->news_count & (m->news_count + 1)) == 0) { /* as above */
+    if ((m->news_count & (m->news_count + 1)) == 0) { /* full, as above */
         struct merge_news *list = realloc(m->news, 2 * (m->news_count + 1) * sizeof(*list));
         if (!list)
             return ERROR_NO_MEMORY;
@@ -139,7 +151,7 @@ static const struct merge_claim *row_of(const struct merge_input *in, long first
     return NULL;
 }
 
-/* What the sources say, and whether that is to be remembered. */
+/* Gathers what the sources say now, and notes what differs from the rows. */
 static int gather_said(struct saying *s, struct merge_file *f, long first, struct gathered *g)
 {
     int r = 0;
@@ -185,8 +197,8 @@ static bool is_said_now(const struct saying *s, const struct merge_file *f, unsi
     return false;
 }
 
-/* What is remembered of mirrors that do not say it now. A page that does not say any more what that
- * very page said takes it back; elsewhere the same mirror may go on saying it. */
+/* Gathers rows of mirrors that do not say it now. When the very page that said it does not say
+ * it any more, it takes the claim back. Another page of that mirror may still say it. */
 static int gather_rows(struct saying *s, struct merge_file *f, long first, struct gathered *g)
 {
     const struct merge_input *in = s->input;
@@ -226,7 +238,7 @@ static int gather_rows(struct saying *s, struct merge_file *f, long first, struc
     return 0;
 }
 
-/* The text that is believed, as one that outlives the choice; true: it is another than before. */
+/* The text that is believed, as one that outlives the choice. */
 static int believe(struct saying *s, const struct claims_choice *choice, const char **ret)
 {
     *ret = choice->agreed;
@@ -235,6 +247,7 @@ static int believe(struct saying *s, const struct claims_choice *choice, const c
     return *ret || !choice->agreed ? 0 : ERROR_NO_MEMORY;
 }
 
+/* Whether the rows alone led to another result. Only then files have to learn anything. */
 static bool is_other(const struct claim *before, size_t count, int64_t now_s,
                      const struct claims_choice *after, bool *ret_was_said)
 {

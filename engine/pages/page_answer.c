@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a request for a page gets: the page that is there, or one that it waits for, or a refusal.
+/*
+ * Answers one request for a page: with the page that is there, after a wait, or with a refusal.
+ * HTTP workers run this; nothing here blocks.
+ *
+ *     no index of that name, no owner ........................ a refusal at once
+ *     a page that will do .................................... that page
+ *     none that will do: need_of says which is needed ........ suspended, and a load is posted
+ *     woken by publish ....................................... the page, whatever it is
+ *     until_ms is over ....................................... the old page, or "ask again"
+ *
+ * The worker asks a second time after each wake-up (`waited`), and then takes what is there. Only
+ * the atomics of the page entry are touched here, and its page under the lock of its waitlist.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,20 +28,21 @@
 #include "engine/pages/project_list.h"
 
 enum {
-    FORCE_EVERY_MS = 30000, /* no-cache: at most so often per page */
-    DOUBT_LEAST_MS = 2000, /* of a page that bytes contradict: as of the file, then twice as long */
+    FORCE_EVERY_MS = 30000, /* no-cache counts at most so often per page */
+    /* a doubted page is loaded again after the first, then after twice as long each time */
+    DOUBT_LEAST_MS = 2000,
     DOUBT_MOST_MS = 60000,
 };
 
 const char page_entry_no_owner[] = "no origin of this index has that project";
 
-/* What a request that finds no page that will do waits for. */
+/* What a request waits for when the page that is there will not do. */
 enum need {
     NEED_NOTHING,
-    NEED_PAGE,    /* the first one */
-    NEED_ANSWER,  /* of all mirrors, now */
-    NEED_REFRESH, /* a newer one, for a moment */
-    NEED_NEWS,    /* the same, whatever its age */
+    NEED_PAGE,    /* any page: there is none */
+    NEED_ANSWER,  /* the answer of a load that begins now */
+    NEED_REFRESH, /* a newer page, for a moment */
+    NEED_NEWS,    /* the answer of a load, whatever the age of the page */
 };
 
 struct awaited {
@@ -45,8 +57,8 @@ static bool is_answered(void *arg)
     return a->any ? a->page_entry->page != NULL : a->page_entry->answers != a->answers;
 }
 
-/* Suspends until the slot has what is needed, or until waiter->until_ms, which page_answer_waiters
- * looks at. */
+/* Suspends the waiter until the page entry has what is needed. At waiter->until_ms
+ * page_answer_waiters resumes it. */
 static int await(struct engine *e, struct page_entry *s, enum need need, const struct asker *by,
                  struct waiter *waiter)
 {
@@ -66,7 +78,7 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail, st
     return 0;
 }
 
-/* A no-cache is honoured once in a while; the first load does not count. */
+/* A client's no-cache is honoured once in FORCE_EVERY_MS. The first load does not count. */
 bool page_entry_may_force(struct page_entry *s, int64_t now_ms)
 {
     int64_t last_ms = s->forced_ms;
@@ -82,7 +94,8 @@ void page_entry_doubt(struct page_entry *s)
     s->doubt_wait_ms = DOUBT_LEAST_MS;
 }
 
-/* The client that a file was refused to has come again, maybe after the index was corrected. */
+/* A page is doubted after a file was refused to a client. That client's next request has it
+ * loaded again: the index may be corrected by now. */
 static bool is_doubt_due(struct page_entry *s, int64_t now_ms)
 {
     int64_t due_ms = s->doubt_ms, wait_ms = s->doubt_wait_ms;
@@ -95,13 +108,15 @@ static bool is_doubt_due(struct page_entry *s, int64_t now_ms)
     return true;
 }
 
+/* A page within its life needs nothing, unless the client forces it or bytes have contradicted
+ * it. */
 static enum need need_of(struct page_entry *s, const struct page *page, bool refresh,
                          int64_t now_ms)
 {
     if (!page)
         return NEED_PAGE;
     bool expired = now_ms >= s->expires_ms;
-    if ((expired && page->outcome != OUTCOME_OK) /* a refusal has had its time */
+    if ((expired && page->outcome != OUTCOME_OK) /* a refusal stands for its time only */
         || (refresh && page_entry_may_force(s, now_ms)))
         return NEED_ANSWER;
     if (is_doubt_due(s, now_ms))
@@ -109,6 +124,7 @@ static enum need need_of(struct page_entry *s, const struct page *page, bool ref
     return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
 }
 
+/* Memory is short: pages in memory are still served, others are refused for a moment. */
 static int refuse_short(struct engine *e, struct page **ret, enum page_state *ret_state)
 {
     int r = refuse(e, OUTCOME_UNAVAILABLE,
@@ -118,7 +134,7 @@ static int refuse_short(struct engine *e, struct page **ret, enum page_state *re
     return r;
 }
 
-/* It has waited long enough, and there is nothing to give: how far the page has come. */
+/* The client has waited long enough and there is no page: tells how far its load has come. */
 static int refuse_for_now(struct engine *e, struct page_entry *s, struct page **ret,
                           enum page_state *ret_state)
 {
@@ -133,6 +149,7 @@ static int refuse_for_now(struct engine *e, struct page_entry *s, struct page **
     return r;
 }
 
+/* The first pass decides what is needed and may suspend. The second pass takes what there is. */
 static int answer(struct engine *e, struct page_entry *s, const struct page_query *query,
                   struct waiter *waiter, bool waited, struct page **ret, enum page_state *ret_state)
 {
@@ -151,14 +168,14 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     if (need)
         waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
     bool over = waited && waiter_is_late(waiter);
-    if (waited && !page && !over) /* it has just been dropped again */
+    if (waited && !page && !over) /* the page was dropped again */
         need = NEED_PAGE;
     if (need) {
         page_unref(page);
         if (await(e, s, need, &by, waiter) == ENGINE_WAIT)
             return ENGINE_WAIT;
         waited = true;
-        page = page_entry_page(s, &stale); /* the answer was quicker than we */
+        page = page_entry_page(s, &stale); /* the load ended before the waiter was suspended */
     }
     bool expired = page && now_ms >= s->expires_ms;
     if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
@@ -168,14 +185,14 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     if (!page)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (!waited && (expired || (is_first && s->is_askable)))
-        page_entry_post_load(e, s, false, &by); /* in the background: the old one answers */
+        page_entry_post_load(e, s, false, &by); /* the old page answers while the load runs */
     *ret = page;
     bool renewed = waited && !over && s->renewed;
     *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;
     return 0;
 }
 
-/* A name that a pattern allows, and that no mirror has. */
+/* A name that a pattern of the configuration allows and no mirror has. */
 static int refuse_channel(struct engine *e, const char *name, const struct origin *origin,
                           struct page **ret, enum page_state *ret_state)
 {
@@ -188,7 +205,7 @@ static int refuse_channel(struct engine *e, const char *name, const struct origi
                   ret_state);
 }
 
-/* Whether the index is there at all: 0 yes or nobody can say, ENGINE_WAIT, or NO_CHANNEL. */
+/* Whether the index exists. 0: yes, or nobody can say. ENGINE_WAIT. NO_CHANNEL. */
 enum { NO_CHANNEL = 100 };
 static int look_at_channel(struct engine *e, const struct index_view *view, struct waiter *waiter)
 {
@@ -197,6 +214,8 @@ static int look_at_channel(struct engine *e, const struct index_view *view, stru
     return r ? r : state == CHANNEL_MISSING ? NO_CHANNEL : 0;
 }
 
+/* The owner is looked up before the page: a name without an owner costs neither memory nor a
+ * load. */
 int engine_page(struct engine *e, const struct page_query *query, struct waiter *waiter,
                 bool waited, struct page **ret, enum page_state *ret_state)
 {
@@ -216,7 +235,8 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
         return refuse(e, OUTCOME_NO_PROJECT, page_entry_no_owner, ret, ret_state);
     if (query->official && owner && !owner->canonical)
         return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
-    bool own = owner && owner == view.origins[0]; /* its page says more than a probe does */
+    /* a page of the channel's own origin tells more than a probe */
+    bool own = owner && owner == view.origins[0];
     int r = view.channel && !own ? look_at_channel(e, &view, waiter) : 0;
     if (r == ENGINE_WAIT)
         return r;
@@ -228,7 +248,7 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     struct page_entry *s = pages_entry(e->pages, &shared);
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
-    bool for_page = waited && waiter->until_ms; /* and not for the channel */
+    bool for_page = waited && waiter->until_ms; /* it waited for the page, not for the channel */
     r = answer(e, s, query, waiter, for_page, ret, ret_state);
     page_entry_unref(s);
     if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a page's mirrors are asked besides for their pages: whether they honour ranges, and what
- * they say of single files. */
+/*
+ * What mirrors are asked beside their pages, when a build finds something missing: whether they
+ * honour ranges, and what HEAD says of single files.
+ *
+ *     build done --page_asks: an answer may say more--> mirrors are asked --> pages_source_settled
+ *                                                          --> page_awaits ends --> built again
+ *
+ * Only a page that nobody has seen yet waits for answers, and only for a short time. A page that
+ * was published is built again when they come. Flight thread.
+ */
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "engine/listings/heads.h"
@@ -10,6 +18,7 @@
 
 enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */
 
+/* The end of an inquiry. With answers the page differs, so its version is forgotten. */
 static void inquired(struct engine *e, void *owner, bool any)
 {
     struct page_entry *s = owner;
@@ -21,8 +30,8 @@ static void inquired(struct engine *e, void *owner, bool any)
     page_entry_unref(s);
 }
 
-/* Asks mirrors about files of which their pages say too little, when somebody has come for this
- * very page; true: it is to be built again with the answers. */
+/* Asks mirrors about files of which their pages say too little. Only a client's request for this
+ * very page begins it. True: the page is to be built again with the answers. */
 static bool asks_heads(struct engine *e, struct page_entry *s, const struct build *b)
 {
     bool more = s->has_inquired;
@@ -40,12 +49,12 @@ static bool asks_heads(struct engine *e, struct page_entry *s, const struct buil
         return false;
     s->refs++;
     s->inquiry_is_worth = b->is_askable_worth;
-    return s->inquiry_is_worth && !s->published;
+    return s->inquiry_is_worth && s->stage != PAGE_PUBLISHED;
 }
 
-/* Whether metadata can be made of wheels of which no mirror has any is found out when there is the
- * first such wheel, and again when the answer is old. True: nothing is known yet, and the page is
- * to be built again when it is. */
+/* Metadata can be made of wheels only where ranges are honoured. That is found out with the
+ * first wheel that no mirror has metadata of, and again when the answer is old. True: nothing is
+ * known yet, and the page is to be built again. */
 static bool asks_ranges(struct engine *e, struct page_entry *s, const struct build *b)
 {
     const char *path = b->merge.bare;
@@ -58,7 +67,7 @@ static bool asks_ranges(struct engine *e, struct page_entry *s, const struct bui
         ranges_ask(e, s->origin, m, path);
         asked = true;
     }
-    if (!asked || s->published || ranges_are_honoured(e, s->origin))
+    if (!asked || s->stage == PAGE_PUBLISHED || ranges_are_honoured(e, s->origin))
         return false;
     s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
     return true;
@@ -75,8 +84,6 @@ bool page_awaits(const struct engine *e, const struct page_entry *s)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;
-    if (s->published)
-        return false;
     if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
         now_ms - s->began_ms < e->options.listing_timeout_ms)
         return true;

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a build of a slot's page starts from: listings, names, the parts of a flat page. */
+/*
+ * Prepares a build of a page entry: which listings, which further names, which parts of a flat
+ * page.
+ *
+ * A build gets references and copies of all that it needs, because the entry goes on while the
+ * build runs on its lanes. Versions that were built from are noted in the entry: needs_build
+ * compares them. Flight thread.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +25,8 @@
 #include "engine/pages/page_entry.h"
 #include "engine/pages/project_list.h"
 
-/* Names that the index can answer for without asking anybody: pages of the last origin we have. */
+/* Adds names that the index answers for without asking a mirror: projects of its last origin
+ * whose pages are in memory. */
 static void add_known(struct engine *e, struct page_entry *s, struct build *b)
 {
     struct page_entry *other;
@@ -37,7 +45,7 @@ static void add_known(struct engine *e, struct page_entry *s, struct build *b)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-/* Names of the further origins of the index. */
+/* Adds the names of the index's further origins, where no earlier origin owns them. */
 static void add_listed(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
@@ -61,6 +69,7 @@ static void add_listed(struct engine *e, const struct page_entry *s, struct buil
     }
 }
 
+/* is_heard stays true only when every mirror's answer is known: a file is delisted only then. */
 static void add_listings(const struct page_entry *s, struct build *b)
 {
     b->is_heard = !b->only_held;
@@ -74,7 +83,8 @@ static void add_listings(const struct page_entry *s, struct build *b)
         int64_t age_ms = clock_monotonic_ms() - v.confirmed_ms;
         int64_t said_s = clock_real_s() - (age_ms > 0 ? age_ms / 1000 : 0);
         b->mirrors[b->count] = i;
-        b->said_s[b->count] = said_s > 0 ? said_s : 0; /* never confirmed: nobody's word of today */
+        /* never confirmed, so nobody says it today */
+        b->said_s[b->count] = said_s > 0 ? said_s : 0;
         b->listings[b->count++] = listing_ref_get(v.listing);
     }
 }
@@ -110,8 +120,8 @@ static void add_parts(struct engine *e, const struct page_entry *s, struct build
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
         const struct page_entry *part = s->parts[i];
-        bool is_now = false; /* else a reload came between */
-        for (size_t n = 0; !part->awaits_owner && n < view.count; n++)
+        bool is_now = false; /* false when a reload came between */
+        for (size_t n = 0; part->source_count && n < view.count; n++)
             is_now |= view.origins[n] == part->origin;
         if (!is_now)
             continue;
@@ -120,7 +130,8 @@ static void add_parts(struct engine *e, const struct page_entry *s, struct build
     }
 }
 
-/* Whether a page shows what lies in a folder, which may be another tomorrow. */
+/* Whether a page shows what lies in a folder. Such a page lives shortly: clients must see new
+ * wheels. */
 static bool shows_folder(const struct engine *e, const struct page_entry *s)
 {
     struct index_view view;
@@ -138,6 +149,8 @@ void page_add_names(struct engine *e, const struct page_entry *s, struct build *
     add_listed(e, s, b);
 }
 
+/* A page is `incomplete` while a mirror that names digests is missing; such a page lives
+ * shortly. */
 struct build *page_build(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     enum build_kind kind = s->project ? BUILD_PROJECT : s->flat ? BUILD_FLAT : BUILD_LIST;

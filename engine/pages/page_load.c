@@ -25,15 +25,15 @@
 
 enum {
     MISSING_MS = 60000, /* how long "no such project" stands */
-    RETRY_MS = 5000,    /* how soon mirrors are asked again after all have failed */
+    RETRY_MS = 5000,    /* how soon mirrors are asked again after all of them have failed */
     UNAVAILABLE_MS = 1000,
-    LATEST_MS = PAGE_FIRST_MS - 1000, /* a first page with what there is */
+    LATEST_MS = PAGE_FIRST_MS - 1000, /* when a first page is published with what there is */
     REFUSED_MS = 10 * 1000, /* a refusal that took long stands longer: a client tries six times */
     LONG_MS = 2000,
     PARTS_WAIT_MS = 9000,
     PARTS_MOST = 1000, /* projects on a flat page */
     LEFT_MS = 500,
-    UNWANTED_MS = 5000, /* a client that was told to come again does so within a second or two */
+    UNWANTED_MS = 5000, /* a client that was told to come again does so within two seconds */
     BUILDS_MOST = 2,    /* as many as the compute lane has threads */
 };
 
@@ -41,13 +41,19 @@ static void check(struct engine *e, struct page_entry *s);
 static bool settle_owner(struct engine *e, struct page_entry *s);
 static void end_build(struct build *b);
 
+/* A load runs that has not published yet. */
+static bool is_unanswered(const struct page_entry *s)
+{
+    return s->stage != PAGE_IDLE && s->stage < PAGE_PUBLISHED;
+}
+
 static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
 {
     s->stale = stale;
     s->expires_ms = expires_ms;
 }
 
-/* A page that a mirror lists shows that its channel is there. */
+/* A page that a mirror lists shows that its channel exists. */
 static void note_channel(struct engine *e, const struct page_entry *s, const struct page *page)
 {
     if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
@@ -55,14 +61,15 @@ static void note_channel(struct engine *e, const struct page_entry *s, const str
         channels_listed(e, s->origin, s->index);
 }
 
-/* Answers whoever waits; page NULL: with what is there. */
+/* Puts a page in place and answers all waiters. page NULL: the page that is there stands. */
 static void publish(struct engine *e, struct page_entry *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
     note_channel(e, s, page);
     pthread_mutex_lock(&s->waiters.lock);
     struct page *old = s->page;
-    if (old && page && built_is_same(old, page)) { /* equal bytes keep their replies */
+    /* equal pages keep their bytes, and replies that are under way */
+    if (old && page && built_is_same(old, page)) {
         old = page;
     } else if (page) {
         e->pages->bytes += built_useful_bytes(page);
@@ -76,16 +83,16 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
     set_life(s, stale, expires_ms);
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
-    s->published = true;
-    s->wanted = false; /* what is late may take minutes; the others are asked again meanwhile */
+    s->stage = PAGE_PUBLISHED;
+    s->wanted = false; /* late mirrors may take minutes; meanwhile the others may be asked again */
     built_leave(old);
     waitlist_wake(&s->waiters, 0, INT64_MAX);
 }
 
-/* Nothing has changed. A load answers once: who has come since then waits for the next one. */
+/* Nothing has changed. A load answers once: requests that come later wait for the next load. */
 static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t expires_ms)
 {
-    if (!s->published) {
+    if (s->stage < PAGE_PUBLISHED) {
         publish(e, s, NULL, stale, expires_ms);
         return;
     }
@@ -94,6 +101,7 @@ static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t 
     pthread_mutex_unlock(&s->waiters.lock);
 }
 
+/* Gives back the reference of the load, so the entry may be gone afterwards. */
 static void finish_load(struct engine *e, struct page_entry *s)
 {
     struct page_entry **p = &e->pages->loading;
@@ -101,7 +109,7 @@ static void finish_load(struct engine *e, struct page_entry *s)
         p = &(*p)->next_loading;
     if (*p)
         *p = s->next_loading;
-    s->loading = false;
+    s->stage = PAGE_IDLE;
     s->wanted = false;
     page_entry_drop_parts(s);
     page_entry_unref(s);
@@ -112,7 +120,8 @@ static bool has_page(const struct page_entry *s)
     return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
 }
 
-/* A build has failed, for want of memory: what is there stays, and the next load builds again. */
+/* A build has failed, for want of memory. The page that is there stays; the next load builds
+ * again. */
 static struct page *keep_old(struct page_entry *s, struct page *page, bool *stale,
                              int64_t *expires_ms)
 {
@@ -126,7 +135,7 @@ static struct page *keep_old(struct page_entry *s, struct page *page, bool *stal
     return NULL;
 }
 
-/* Mirrors claim something else now. */
+/* Mirrors claim other digests now, so the doubt is over. */
 static void judge_doubt(struct page_entry *s, const struct build *b)
 {
     for (size_t i = 0; s->doubt_wait_ms && i < b->merge.count; i++)
@@ -134,14 +143,16 @@ static void judge_doubt(struct page_entry *s, const struct build *b)
             s->doubt_wait_ms = 0;
 }
 
+/* The build comes back. Three outcomes: it is discarded, mirrors are asked for more, or it is
+ * published. */
 static void built(struct build *b)
 {
     struct engine *e = b->engine;
     struct page_entry *s = b->owner;
     end_build(b);
-    if (s->awaits_owner || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
+    if (s->stage <= PAGE_OWNER || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
-        s->building = false;
+        s->build = NULL;
         s->built_version = 0;
         check(e, s);
         page_entry_unref(s);
@@ -149,7 +160,8 @@ static void built(struct build *b)
     }
     if (page_asks(e, s, b)) {
         build_remember(b);
-        s->building = false;
+        s->build = NULL;
+        s->stage = PAGE_PROBING;
         s->built_version = 0;
         page_entry_unref(s);
         return;
@@ -165,7 +177,7 @@ static void built(struct build *b)
     s->has_failed = !page || page->outcome == OUTCOME_UNAVAILABLE;
     if (s->has_failed)
         page = keep_old(s, page, &stale, &expires_ms);
-    if (page && s->inquiry && s->inquiry_is_worth) { /* it has begun behind this build */
+    if (page && s->inquiry && s->inquiry_is_worth) { /* the inquiry began after this build */
         page->incomplete = true;
         page->max_age_s = PAGE_INCOMPLETE_AGE_S;
     }
@@ -186,25 +198,25 @@ static void built(struct build *b)
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
         judge_doubt(s, b);
-        build_remember(b); /* before the page is seen: whoever asks for a file finds its digest */
+        /* before the page is seen: a client that then asks for a file finds its digest */
+        build_remember(b);
     } else {
         build_free(b);
     }
     publish(e, s, page, stale, expires_ms);
-    s->building = false;
+    s->build = NULL;
     check(e, s);
     page_entry_unref(s);
     pages_source_settled(e); /* a flat page may wait for this one */
 }
 
-/* Of builds few are on the lane at a time: the others wait here, where clients take turns and a
- * stop need not wait for them. */
+/* Few builds are on the lane at a time. The others wait here, where clients take turns and a
+ * stop does not wait for them. */
 static void next_builds(struct engine *e)
 {
     struct turn *next;
     while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
         struct build *b = container_of(next, struct build, turn);
-        ((struct page_entry *)b->owner)->waiting = NULL;
         build_start(b);
     }
 }
@@ -233,40 +245,37 @@ static void begin_build(struct page_entry *s, struct build *b, void (*done)(stru
     struct turns *turns = b->engine->pages->builds;
     b->owner = s;
     b->done = done;
-    s->building = true;
+    s->build = b;
     s->is_outdated = false;
     s->refs++;
     int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
     if (r == TURN_REFUSED)
-        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* behind everybody */
-    if (r == TURN_WAITS)
-        s->waiting = b;
-    else
+        r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* as background: after all clients */
+    if (r != TURN_WAITS)
         build_start(b);
 }
 
-/* Nobody has the slot but the table, its load and its build; a client came for it, has got no page,
- * and has left or did not come again. */
+/* Whether nobody wants the build that waits for its turn. Only the table, the load and the build
+ * refer to the entry. A client came for it, got no page, and has left or did not come again. */
 static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 {
-    return s->waiting && s->refs <= 3 && !s->page && s->visited &&
+    return s->build && s->build->turn.waits && s->refs <= 3 && !s->page && s->visited &&
            now_ms - s->used_ms >= (s->is_left ? LEFT_MS : UNWANTED_MS) &&
            !waitlist_has_any(&s->waiters);
 }
 
-/* Its load ends without an answer; the next who asks begins another. */
+/* Ends the load without an answer; the next request begins another. */
 static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
 {
-    struct build *b = s->waiting;
-    s->waiting = NULL;
+    struct build *b = s->build;
     turns_end(e->pages->builds, &b->turn);
     build_free(b);
-    s->building = false;
+    s->build = NULL;
     s->built_version = 0;
     e->pages->dropped++;
     finish_load(e, s);
     if (s->used_ms != used_ms ||
-        waitlist_has_any(&s->waiters)) /* somebody has come who still saw it being loaded */
+        waitlist_has_any(&s->waiters)) /* a client came that saw the load still running */
         page_entry_post_load(e, s, false, NULL);
     page_entry_unref(s);
 }
@@ -282,17 +291,17 @@ void page_builds_sweep(struct engine *e, int64_t now_ms)
     next_builds(e);
 }
 
-/* ------------------------------------------------------------------ parts */
+/* --------------------------------------------------------------- flat pages */
 
-/* The names are there: their pages are loaded as if somebody had asked for them. */
+/* The names of a flat page are known: their pages are loaded as for a client. */
 static void named(struct build *b)
 {
     struct engine *e = b->engine;
     struct page_entry *s = b->owner;
     end_build(b);
-    s->building = false;
+    s->build = NULL;
     page_entry_drop_parts(s);
-    if (s->awaits_owner) {
+    if (s->stage <= PAGE_OWNER) {
         build_free(b);
         check(e, s);
         page_entry_unref(s);
@@ -317,7 +326,7 @@ static void named(struct build *b)
     page_entry_unref(s);
 }
 
-/* Whether the pages of a flat page's projects are there, or have had their time. */
+/* Whether the pages of all projects are there, or have had their time. */
 static bool has_parts(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
@@ -330,18 +339,20 @@ static bool has_parts(struct engine *e, struct page_entry *s, const struct page_
         return false;
     }
     for (size_t i = 0; i < s->part_count; i++)
-        if (s->parts[i]->loading && !s->parts[i]->published)
+        if (is_unanswered(s->parts[i]))
             return clock_monotonic_ms() - s->began_ms >= PARTS_WAIT_MS;
     return true;
 }
 
+/* A first page waits for further mirrors up to listing_timeout, but never so long that a client
+ * gives up. */
 static bool is_time(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
     int most_ms = e->options.listing_timeout_ms;
-    if (!t->answered && s->source_count) /* as long as somebody still may */
+    if (!t->answered && s->source_count) /* as long as some mirror may still answer */
         return !t->pending && !t->late;
-    /* What every mirror listed before is there: newer is waited for as a refresh is. */
+    /* Every mirror's last listing is there: a newer one is waited for as a refresh is. */
     if (!t->unknown && waited_ms >= PAGE_REFRESH_WAIT_MS)
         return true;
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
@@ -362,41 +373,44 @@ static void refuse(struct engine *e, struct page_entry *s, const struct page_tal
     publish(e, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
 }
 
-/* No mirror has ever answered, now or before. */
+/* No mirror has ever answered, neither now nor before. */
 static void refuse_all(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
-    if (has_page(s)) /* what is there stays */
+    if (has_page(s)) /* the page that is there stays */
         confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
     else
         refuse(e, s, t);
 }
 
+/* Whether a build would bring anything: compares the versions of the last build with those of
+ * now. */
 static bool needs_build(const struct engine *e, const struct page_entry *s,
                         const struct page_tally *t)
 {
-    if (!s->page || (s->has_failed && !s->published) || s->built_version != t->version + 1 ||
+    if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
         return true;
-    if (!s->project && !s->flat) /* a list also shows what became known by other ways */
-        return !s->published;
+    if (!s->project && !s->flat) /* a list also shows names that became known in other ways */
+        return is_unanswered(s);
     return s->page->incomplete != (t->missing > 0);
 }
 
-/* Publishes when it is time; runs whenever a source has settled, a build is done, and on the tick.
- */
+/* Moves a load on: builds, publishes, or ends it. Runs whenever a source has settled, a build is
+ * done, and on the tick. */
 static void check(struct engine *e, struct page_entry *s)
 {
-    if (!s->loading || s->building || e->stopping || (s->awaits_owner && !settle_owner(e, s)))
+    if (s->stage == PAGE_IDLE || s->build || e->stopping ||
+        (s->stage == PAGE_OWNER && !settle_owner(e, s)))
         return;
     struct page_tally t = page_tally(e, s);
-    if ((!is_time(e, s, &t) && !s->published) || page_awaits(e, s))
+    if (is_unanswered(s) && (!is_time(e, s, &t) || page_awaits(e, s)))
         return;
     bool runs = t.pending || t.late;
     bool has_news = t.answered && s->built_version != t.version + 1 && !s->flat;
-    if (s->published && (s->inquiry || (runs && !has_news)))
+    if (!is_unanswered(s) && (s->inquiry || (runs && !has_news)))
         return;
     if (!t.answered && s->source_count) {
         refuse_all(e, s, &t);
@@ -416,8 +430,8 @@ static void check(struct engine *e, struct page_entry *s)
         finish_load(e, s);
 }
 
-/* Their page is on its way, or its refresh takes long. Where all mirrors are silent, newcomers are
- * told so at once, for a while. */
+/* For clients whose time is over: their page is still on its way, or its refresh takes long.
+ * Where all mirrors are silent, new requests are told so at once, for a while. */
 void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
 {
     if (!waitlist_is_due(&s->waiters, now_ms))
@@ -426,7 +440,7 @@ void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
         s->hasty_until_ms = now_ms + RETRY_MS;
     } else {
         struct page_tally t = page_tally(e, s);
-        if (s->source_count && !t.answered && !t.moving && !s->awaits_owner) {
+        if (s->source_count && !t.answered && !t.moving) {
             refuse(e, s, &t);
             return;
         }
@@ -448,6 +462,7 @@ void pages_source_settled(struct engine *e)
     }
 }
 
+/* Where there is no page and all mirrors are backing off, one try is worth the wait. */
 static void want_sources(struct engine *e, struct page_entry *s, const char *channel, bool force)
 {
     const struct origin *origin = s->origin;
@@ -459,24 +474,23 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
         if (!source)
             continue;
         s->sources[s->source_count++] = source;
-        /* What the roster was made of has just been asked for. */
+        /* the project list has just asked for the very same page */
         bool again = force && !(origin->owns_listed && origin->mirrors[m].layout != LAYOUT_SIMPLE);
         (void)source_want(source, again, alone, &by);
     }
 }
 
-/* What was asked for by the rules of before a reload. */
+/* A reload came: the old rules allowed this page and the new ones do not. */
 static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome,
                         const char *detail)
 {
     s->source_count = 0;
     publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
-    if (s->loading)
-        finish_load(e, s);
-    s->wanted = false;
+    finish_load(e, s);
 }
 
-/* Nobody knows who answers: what there is stays, and nobody else is asked. */
+/* No one knows which origin owns the project. The page that is there stays, and no other origin
+ * is asked: it might serve a name that is not its own. */
 static void refuse_unknown(struct engine *e, struct page_entry *s, const struct origin *origin,
                            const char *channel)
 {
@@ -492,8 +506,8 @@ static void refuse_unknown(struct engine *e, struct page_entry *s, const struct 
     finish_load(e, s);
 }
 
-/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load has
- * ended with a refusal. */
+/* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load
+ * has ended with a refusal. */
 static bool settle_owner(struct engine *e, struct page_entry *s)
 {
     struct index_view view;
@@ -502,7 +516,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
         refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
-    /* A list does without names that are late; who owns a project must be known. */
+    /* a list can do without names that are late; a project's owner must be known */
     bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
     if (waits && slot_awaits_project_lists(e, s, &view))
         return false;
@@ -516,38 +530,38 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
         refuse_load(e, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
         return false;
     }
-    s->awaits_owner = false;
+    s->stage = PAGE_FETCHING;
     s->origin = origin;
-    /* The list of everything a PyPI mirror has is too long to be of use: what is known is shown. */
+    /* a PyPI mirror's list of everything is too long to be of use: names that are known are
+     * shown */
     if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
         want_sources(e, s, view.channel, s->forces);
     return true;
 }
 
+/* A second call while a load runs begins it anew: its waiters then get the newer answer. */
 void page_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
 {
     struct index_view view;
     if (e->stopping) {
         s->wanted = false;
-        waitlist_close(&s->waiters); /* whoever came behind pages_stop */
+        waitlist_close(&s->waiters); /* requests that came after pages_stop */
         return;
     }
-    if (!s->loading || s->published) /* else somebody has waited since then */
+    if (!is_unanswered(s)) /* else a client has waited since then */
         s->began_ms = clock_monotonic_ms();
-    s->published = false;
-    if (!s->loading) {
-        s->loading = true;
+    if (s->stage == PAGE_IDLE) {
         s->has_inquired = s->inquiry != NULL;
         s->inquires_on = false;
         s->refs++;
         s->next_loading = e->pages->loading;
         e->pages->loading = s;
     }
-    if (s->visited && !s->was_visited) /* now mirrors may be asked about its files */
+    s->stage = PAGE_OWNER;
+    if (s->visited && !s->was_visited) /* its mirrors may be asked about its files now */
         s->built_version = 0;
     s->was_visited = s->visited;
     s->source_count = 0;
-    s->awaits_owner = true;
     s->forces = force;
     free(s->via);
     s->via = str_dup(by ? by->via : NULL);

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a file to the page that lists it. */
+/*
+ * From a file to the page that lists it, and from a page to the entry that several indexes share.
+ *
+ * A path in a channel's folder is listed by the index of that channel. A path of an origin without
+ * channels is listed by the index of everything, or by the first index that names the origin. The
+ * rules read only the origins and the project lists, which any thread may read.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +20,8 @@
 #include "engine/pages/project_list.h"
 #include "index/name.h"
 
-/* An index whose pages list what an origin without channels has: the one of everything, or the
- * first that names it. */
+/* The index whose pages list an origin without channels: the index of everything, or the first
+ * that names the origin. */
 static const char *index_with(const struct origins *origins, const struct origin *origin)
 {
     struct index_view view;
@@ -28,7 +34,8 @@ static const char *index_with(const struct origins *origins, const struct origin
     return NULL;
 }
 
-/* The channel whose folder a path is in ("" where the origin has none); NULL: in no channel's. */
+/* The channel whose folder a path is in; "" where the origin has no channels. NULL: the path is
+ * in no channel's folder. free() it. */
 static char *channel_of(const struct origin *origin, const char *path)
 {
     if (!origin->channels[0])
@@ -42,14 +49,14 @@ static char *channel_of(const struct origin *origin, const char *path)
     return NULL;
 }
 
-/* The index whose pages list a path; NULL: none. */
+/* The index whose pages list a path; NULL: none. free() it. */
 static char *index_of(const struct origins *origins, const struct origin *origin, const char *path)
 {
     return origin->channels[0] ? channel_of(origin, path) : str_dup(index_with(origins, origin));
 }
 
-/* Which page lists a path. False: none. *ret_index and ret_name (file_name_release it) hold the
- * query's strings. */
+/* Which page lists a path. False: none. *ret_index and *ret_name (file_name_release it) own the
+ * strings of the query. */
 static bool page_of(struct engine *e, const struct origin *origin, const char *path,
                     char **ret_index, struct file_name *ret_name, struct page_query *ret)
 {
@@ -64,7 +71,7 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
     if (file_name_parse(file, ret_name) || !ret_name->project)
         return false;
     if (project_list_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
-        return false; /* where it is not known, loading the page will tell */
+        return false; /* where the owner is not known, loading the page will tell */
     *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
     return true;
 }
@@ -81,6 +88,7 @@ struct page_entry *pages_entry_of(struct engine *e, const struct origin *origin,
     return s;
 }
 
+/* Counts as a use, so the page is not dropped before it is built. */
 void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
 {
     struct page_entry *s = pages_entry_of(e, origin, path);
@@ -100,6 +108,8 @@ static bool is_among(char *const *list, size_t count, const char *text)
     return false;
 }
 
+/* A path outside of all channels' folders may be listed by any page of its project that was
+ * asked for. */
 size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
                       const char *project, char *ret[PAGE_CHANNELS])
 {
@@ -137,8 +147,8 @@ struct page *engine_peek(struct engine *e, const char *origin_name, const char *
     return page;
 }
 
-/* Whether a listing may say tomorrow that somebody else owns names of that index: then its own
- * pages look at that listing again. */
+/* Whether a listing decides who owns names of the index: then its own pages must look at that
+ * listing again. */
 static bool hangs_on_names(const struct index_view *view)
 {
     for (size_t i = 0; i < view->count; i++)

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which rosters a slot hangs on until it is known which origin answers. */
+/*
+ * Which project lists a page entry waits for, until it is known which origin answers.
+ *
+ * An index asks its origins in order. An origin with owns = "listed" owns what its project list
+ * says, so that list must be known first. Later origins do not matter once an earlier one is sure
+ * to own the name. Flight thread.
+ */
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page_entry.h"
 #include "engine/pages/project_list.h"
 
-/* Whether the index's i-th origin has to list its names before the slot's page can be made: those
- * that own what they list and, for a list, all behind the first, which is asked anyway. */
+/* Whether the index's i-th origin must list its names first. A project needs the lists that
+ * decide ownership. A project list needs those of all origins after the first, which is asked
+ * anyway. */
 static bool needs_project_list(const struct page_entry *s, const struct index_view *view, size_t i)
 {
     const struct origin *origin = view->origins[i];
     return origin->owns_listed || (!s->project && i > 0 && !origin_owns_rest(origin));
 }
 
-/* Whether the origin is sure to own the slot's project, so that those behind it do not matter. */
+/* Whether the origin is sure to own the project, so later origins do not matter. */
 static bool is_owner(struct engine *e, const struct page_entry *s, const struct origin *origin,
                      const char *channel)
 {

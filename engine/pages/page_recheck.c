@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bytes contradict what a page claims of them: before anybody is blamed the page is asked for
- * again, at most once in FORCE_EVERY_MS, as for a client's no-cache. Until it changes it is
- * doubted: a client that asks for the page has it asked for again after 2 s, then ever more seldom.
- * Whoever waits for that is told when the load has come to an end, or had its time: bytes are being
- * held back meanwhile.
+ * Bytes contradict what a page claims of them. Before any mirror is blamed the page is loaded
+ * again.
+ *
+ *     pages_recheck -> load forced (once in FORCE_EVERY_MS) -> load ended, or RECHECK_MS -> done
+ *         | loaded a moment ago, and no load runs: false, `done` never comes
+ *
+ * Until its claims change the page is doubted: a client's request has it loaded again after 2 s,
+ * then less and less often. Bytes are held back until `done`, so its wait has a limit. Flight
+ * thread.
  */
 #include <stdlib.h>
 
@@ -31,7 +35,7 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
     if (s)
         page_entry_doubt(s);
     bool may = s && page_entry_may_force(s, now_ms);
-    struct recheck *r = s && (may || s->loading) ? calloc(1, sizeof(*r)) : NULL;
+    struct recheck *r = s && (may || s->stage != PAGE_IDLE) ? calloc(1, sizeof(*r)) : NULL;
     if (!r) {
         if (s)
             page_entry_unref(s);
@@ -44,12 +48,13 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
     return true;
 }
 
+/* Those that have ended are collected first: `done` may begin another recheck. */
 void page_rechecks_tick(struct engine *e, int64_t now_ms)
 {
     struct recheck *ended = NULL;
     for (struct recheck **p = &e->pages->rechecks; *p;) {
         struct recheck *r = *p;
-        if (r->page_entry->loading && now_ms < r->until_ms && !e->stopping) {
+        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !e->stopping) {
             p = &r->next;
             continue;
         }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the mirrors of a slot's page say together. */
+/*
+ * The state of all mirrors of a page entry in one view: how many are waited for, have answered,
+ * have failed. Taken anew whenever it is needed, so nothing here can be out of date. Flight thread.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +18,13 @@ static void tally_part(struct page_tally *t, const struct page_entry *part)
     struct source_view v;
     t->version = t->version * 31 + part->built_version;
     for (unsigned i = 0; i < part->source_count; i++)
-        source_view(part->sources[i], &v); /* in use, though its own load may be over */
+        /* marks them as in use, although their own load may be over */
+        source_view(part->sources[i], &v);
     if (!part->page || part->page->incomplete || part->page->outcome == OUTCOME_UNAVAILABLE)
         t->missing++;
 }
 
+/* Appends what this mirror does or why it failed, as long as there is room. */
 static void note_failure(struct page_tally *t, const struct source *source,
                          const struct source_view *v)
 {
@@ -37,6 +42,7 @@ static void note_failure(struct page_tally *t, const struct source *source,
         (void)snprintf(to + len, size - len, "%s", v->failure);
 }
 
+/* The version of a page is made of its sources' versions: any change of one changes it. */
 static void tally_source(struct engine *e, const struct page_entry *s, unsigned i,
                          struct page_tally *t)
 {

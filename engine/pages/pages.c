@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The table of page entries: adding, counting and dropping them, and the tick.
+ *
+ * Any thread looks an entry up and may add one, under the table's lock. The flight thread alone
+ * loads, builds and drops pages. An entry is counted by reference: the table has one, and so has
+ * each load, each build and each request that uses it.
+ *
+ * Two bounds keep the table small. Useful pages together stay below page_memory: the least recently
+ * used go first. Refusals and entries without a page have an eighth of that: half of them go when
+ * it is full, and when nothing can go, no new entry is added.
+ */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +31,7 @@
 #include "index/name.h"
 
 enum {
-    REFUSED_SHARE = 8, /* of page_memory: slots without a page, refusals with what they say */
+    REFUSED_SHARE = 8, /* of page_memory: for entries without a page, and refusals */
     PAGE_ENTRY_IDLE_MS = 60 * 1000,
     SWEEP_MS = 1000,
 };
@@ -42,7 +53,7 @@ int pages_new(struct engine *e, struct pages **ret)
     return 0;
 }
 
-/* ------------------------------------------------------------------ slots */
+/* ------------------------------------------------------------------ entries */
 
 void page_entry_drop_parts(struct page_entry *s)
 {
@@ -54,6 +65,7 @@ void page_entry_drop_parts(struct page_entry *s)
     s->has_parts = false;
 }
 
+/* Any thread. */
 void page_entry_unref(struct page_entry *s)
 {
     if (--s->refs > 0)
@@ -96,6 +108,7 @@ static unsigned depth_of(const char *index)
     return depth;
 }
 
+/* forced_ms lies in the past, so the first no-cache counts. */
 static struct page_entry *page_entry_new(const char *key, const struct page_query *query)
 {
     struct page_entry *s = calloc(1, sizeof(*s));
@@ -144,7 +157,7 @@ static int by_use(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Takes a slot out that nobody else refers to, so nobody loads it either. Under the lock. */
+/* Takes out an entry that only the table refers to, so no load of it runs. Under the lock. */
 static void remove_entry(struct pages *p, struct page_entry *s)
 {
     HASH_DEL(p->table, s);
@@ -157,7 +170,7 @@ static void remove_entry(struct pages *p, struct page_entry *s)
     page_entry_unref(s);
 }
 
-/* Half of the refusals go, by bytes: those that were not asked for longest. Under the lock. */
+/* Half of the refusals go, by bytes, the least recently used first. Under the lock. */
 static void make_room(struct pages *p)
 {
     auto_free struct page_entry **list =
@@ -172,8 +185,8 @@ static void make_room(struct pages *p)
         remove_entry(p, list[i]);
 }
 
-/* Under the lock for writing. What is being loaded stays: if that alone is too much, nobody else
- * is let in. */
+/* Adds an entry. An entry that is being loaded never goes, so if those alone are too many, no
+ * new one is added. Under the lock for writing. */
 static struct page_entry *add_entry(struct pages *p, const char *key, size_t len,
                                     const struct page_query *query)
 {
@@ -187,6 +200,8 @@ static struct page_entry *add_entry(struct pages *p, const char *key, size_t len
     return s;
 }
 
+/* Looks under the lock for reading first: nearly every request finds its entry. Between the two
+ * locks another thread may add it. */
 struct page_entry *pages_entry(struct pages *p, const struct page_query *query)
 {
     char key[512];
@@ -223,7 +238,7 @@ struct page *page_entry_page(struct page_entry *s, bool *ret_stale)
     return page;
 }
 
-/* ------------------------------------------------------------------ asking */
+/* -------------------------------------------------------------------- loads */
 
 struct load_job {
     struct job job;
@@ -244,6 +259,7 @@ static void load_run(struct job *job)
     free(l);
 }
 
+/* `wanted` lets only the first of many requests post a load. */
 void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
                           const struct asker *by)
 {
@@ -260,10 +276,10 @@ void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
     loop_post(e, &l->job);
 }
 
-/* -------------------------------------------------------------------- time */
+/* --------------------------------------------------------- changes and time */
 
-/* Whether a page may show what an origin has: a project's is its owner's; a list and a flat page
- * join all origins of the index. */
+/* Whether a page may show files of an origin. A project's page shows those of its owner; a list
+ * and a flat page show those of all origins of the index. */
 static bool is_page_of(const struct engine *e, const struct page_entry *s, const char *origin)
 {
     struct index_view view;
@@ -275,7 +291,7 @@ static bool is_page_of(const struct engine *e, const struct page_entry *s, const
     return has;
 }
 
-/* Gives a page's memory back; its sources are in the catalogue. */
+/* Gives the memory of a page back. The catalogue keeps the listings that it is made of. */
 static void drop_page(struct engine *e, struct page_entry *s)
 {
     pthread_mutex_lock(&s->waiters.lock);
@@ -295,13 +311,14 @@ void pages_forget(struct engine *e, const char *origin, const char *project)
     for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
         if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
             drop_page(e, s);
-            s->is_outdated = s->building;
-            s->published = false; /* a load that runs answers once more */
+            s->is_outdated = s->build != NULL;
+            if (s->stage == PAGE_PUBLISHED)
+                s->stage = PAGE_FETCHING; /* a load that runs answers once more */
         }
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-/* By what is held: other refusals are about mirrors. */
+/* Whether what is held can change it. Other refusals are about mirrors. */
 static bool can_change(const struct page *page)
 {
     return page->outcome == OUTCOME_OK || page->outcome == OUTCOME_NO_PROJECT;
@@ -310,17 +327,17 @@ static bool can_change(const struct page *page)
 void pages_outdate(struct engine *e, const char *origin, const char *project)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (!e->pages) /* at start */
+    if (!e->pages) /* pages do not exist yet */
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
-        if (s->page && can_change(s->page) && s->expires_ms > now_ms && is_page_of(e, s, origin) &&
-            (!s->project || strcmp(s->project, project) == 0))
+        if (s->page && can_change(s->page) && s->expires_ms > now_ms &&
+            is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
             s->expires_ms = now_ms;
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-/* Least recently used pages go first, down to so many bytes; refusals have a bound of their own. */
+/* Refusals have a bound of their own: make_room. */
 void pages_evict(struct engine *e, size_t most)
 {
     struct pages *p = e->pages;
@@ -330,7 +347,7 @@ void pages_evict(struct engine *e, size_t most)
     auto_free struct page_entry **list =
         calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = list ? p->table : NULL; s; s = s->hh.next)
-        if (is_useful(s) && !s->loading) {
+        if (is_useful(s) && s->stage == PAGE_IDLE) {
             s->refs++;
             list[count++] = s;
         }
@@ -353,7 +370,7 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)
     {
-        if (is_useful(s) || s->loading || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
+        if (is_useful(s) || s->stage != PAGE_IDLE || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
             continue;
         remove_entry(p, s);
     }
@@ -366,7 +383,7 @@ static bool any_entry(struct engine *e, const struct page_entry *s, const struct
     return true;
 }
 
-/* Whether a slot's page is not what the origin's names of now make it. */
+/* Whether the origin's new names give the page another owner. */
 static bool is_reowned(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     struct index_view view;
@@ -381,7 +398,8 @@ static bool is_reowned(struct engine *e, const struct page_entry *s, const struc
     return project_list_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
 }
 
-/* The list of what is being loaded changes when a load ends at once. */
+/* Drops pages, and loads those again that are being loaded. The entries are collected first,
+ * because a load that ends at once changes the list of loads. */
 static void drop_pages(struct engine *e, const struct origin *origin,
                        bool (*goes)(struct engine *, const struct page_entry *,
                                     const struct origin *))
@@ -396,7 +414,7 @@ static void drop_pages(struct engine *e, const struct origin *origin,
         if (!goes(e, s, origin))
             continue;
         drop_page(e, s);
-        if (again && s->loading) {
+        if (again && s->stage != PAGE_IDLE) {
             s->refs++;
             again[count++] = s;
         }
@@ -429,6 +447,7 @@ void pages_directory_changed(struct engine *e, const struct origin *origin)
     pages_source_settled(e);
 }
 
+/* What is cheap runs on every tick; what walks the table runs once in SWEEP_MS. */
 void pages_tick(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
@@ -439,17 +458,20 @@ void pages_tick(struct engine *e, int64_t now_ms)
     if (now_ms - p->swept_ms < SWEEP_MS)
         return;
     p->swept_ms = now_ms;
-    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE; /* after a reload */
+    /* a reload may have changed page_memory */
+    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE;
     built_judge_orphans(e, (size_t)e->options.page_memory / 4);
     for (struct page_entry *s = p->loading; s; s = s->next_loading)
         if (waitlist_sweep(&s->waiters))
             s->is_left = true;
     page_builds_sweep(e, now_ms);
-    if (p->bytes > (size_t)e->options.page_memory) /* down to nine tenths, so that it is rare */
+    /* down to nine tenths, so that it happens rarely */
+    if (p->bytes > (size_t)e->options.page_memory)
         pages_evict(e, (size_t)e->options.page_memory / 10 * 9);
     forget_idle_slots(e, now_ms);
 }
 
+/* Closes all waitlists: every request gets an answer now, and none can be suspended again. */
 void pages_stop(struct engine *e)
 {
     page_rechecks_tick(e, clock_monotonic_ms());

@@ -19,10 +19,10 @@
 #include "engine/pages/pages.h"
 
 enum {
-    PROJECT_LISTS_MOST = 512, /* strangers may ask for any channel that a pattern allows */
+    PROJECT_LISTS_MOST = 512, /* clients may ask for any channel that a pattern allows */
     IDLE_MS = 600 * 1000,
-    RETRY_MS = 1000,  /* how soon mirrors are asked again after all have failed */
-    LATEST_MS = 8000, /* a page that waits for it must find time for its own mirrors */
+    RETRY_MS = 1000,  /* how soon mirrors are asked again after all of them have failed */
+    LATEST_MS = 8000, /* a page that waits for the list still needs time for its own mirrors */
     SWEEP_MS = 5000,
     FAILURES_BYTES = 512,
 };
@@ -30,18 +30,22 @@ enum {
 /*
  * IDLE --project_list_want--> LOADING --the mirrors have answered--> BUILDING --> IDLE
  *                          +--none has, in time: has_failed--> (late ones may still answer)
+ *
+ * The flight thread moves a list on, whenever a source has settled. Names are swapped in under the
+ * lock, because any thread looks them up. A list that nobody uses for IDLE_MS is dropped; a reload
+ * drops all. A list that is dropped in the middle of a build is freed when the build comes back.
  */
 struct project_list {
     char *key;
     struct engine *engine;
     const struct origin *origin;
     char *channel; /* or NULL */
-    char **names;  /* ascending; with `count` and `known` under the lock */
+    char **names;  /* ascending; `names`, `count` and `known` are read and written under the lock */
     size_t count;
     bool known;
     _Atomic int64_t used_ms;
     bool loading, building, forced, has_failed;
-    bool orphaned;    /* by a reload, in the middle of a build: freed behind it */
+    bool orphaned;    /* dropped in the middle of a build, which frees it */
     uint64_t version; /* of the listings that the names are from */
     int64_t began_ms, due_ms;
     char failures[FAILURES_BYTES];
@@ -49,7 +53,7 @@ struct project_list {
 };
 
 struct project_lists {
-    pthread_rwlock_t lock; /* the flight thread writes */
+    pthread_rwlock_t lock; /* only the flight thread writes */
     struct project_list *table;
     uint64_t version;
     int64_t swept_ms;
@@ -97,7 +101,8 @@ void project_lists_free(struct project_lists *all)
     free(all);
 }
 
-/* An origin's address is of one generation, as are the channel's mirrors. */
+/* The key has the address of the origin, which belongs to one generation: so each generation has
+ * its own lists. */
 static struct project_list *find(struct project_lists *all, const struct origin *origin,
                                  const char *channel)
 {
@@ -130,7 +135,7 @@ static struct project_list *add(struct engine *e, const struct origin *origin, c
     return r;
 }
 
-/* Takes it out; what is being built comes back to it first. */
+/* Takes a list out. If a build of it runs, that comes back first. */
 static void drop(struct project_lists *all, struct project_list *r)
 {
     pthread_rwlock_wrlock(&all->lock);
@@ -146,13 +151,14 @@ uint64_t project_lists_version(const struct engine *e)
     return e->project_lists->version;
 }
 
-/* ----------------------------------------------------------------- asking */
+/* -------------------------------------------------------------------- names */
 
 static int by_name(const void *key, const void *element)
 {
     return strcmp(key, *(const char *const *)element);
 }
 
+/* Counts as a use of the list. used_ms is atomic: the lock is held for reading only. */
 static enum listed is_listed(void *context, const struct origin *origin, const char *channel,
                              const char *project)
 {
@@ -207,8 +213,9 @@ const char *project_list_failure(struct engine *e, const struct origin *origin, 
     return r ? r->failures : "too many channels are being asked for";
 }
 
-/* ---------------------------------------------------------------- loading */
+/* -------------------------------------------------------------------- loads */
 
+/* Equal names change nothing: no page has another owner then. */
 static void set_names(struct project_list *r, char **names, size_t count)
 {
     struct project_lists *all = r->engine->project_lists;
@@ -233,20 +240,21 @@ static void set_names(struct project_list *r, char **names, size_t count)
     pages_reowned(r->engine, r->origin);
 }
 
+/* The list has ended its load, with or without names. */
 static void settle(struct project_list *r, bool pending)
 {
     struct engine *e = r->engine;
     int64_t wait_ms = r->known ? e->options.page_refresh_ms : RETRY_MS;
     r->has_failed = !r->known;
     r->forced = false;
-    r->loading = pending; /* who is late is listened to all the same */
+    r->loading = pending; /* a late mirror may still answer */
     r->due_ms = clock_monotonic_ms() + wait_ms;
 }
 
 /* What the mirrors' pages say together. */
 struct tally {
-    unsigned pending, late, answered; /* late: those that have something else wait no longer */
-    unsigned moving;                  /* of the late ones, those that send bytes */
+    unsigned pending, late, answered; /* late: fetches that are no longer waited for */
+    unsigned moving;                  /* late ones that send bytes */
     uint64_t version;
 };
 
@@ -305,7 +313,7 @@ static void built(struct build *b)
         set_names(r, b->names, b->name_count);
         b->names = NULL;
         b->name_count = 0;
-        r->loading = true; /* for the look that settles it, unless there is more by now */
+        r->loading = true; /* check looks once more, and settles it if there is nothing newer */
     } else {
         r->failures[0] = '\0';
         note_failure(r, r->origin->name, b->page ? b->page->detail : "no memory");
@@ -331,6 +339,7 @@ static struct build *build_new(const struct project_list *r)
 
 DEFINE_CLEANUP(struct build, build_free)
 
+/* Decides whether the answers so far are enough, and builds when they say something new. */
 static void check(struct project_list *r)
 {
     AUTO(build_free) struct build *b = r->building ? NULL : build_new(r);
@@ -344,7 +353,7 @@ static void check(struct project_list *r)
     if (t.pending && waited_ms < (t.answered ? r->engine->options.listing_timeout_ms : LATEST_MS))
         return;
     if (!t.answered && !r->known && t.moving)
-        return; /* it comes slowly, and nobody knows anything else */
+        return; /* its page comes slowly, and no other mirror has answered */
     if (!t.answered || (r->known && r->version == t.version)) {
         settle(r, t.pending + t.late > 0);
         return;
@@ -353,7 +362,7 @@ static void check(struct project_list *r)
     r->loading = t.pending + t.late > 0;
     r->building = true;
     b->owner = r;
-    delisted_add_names(b, b->origin); /* what we hold of it stays its own */
+    delisted_add_names(b, b->origin); /* names of held files stay the origin's own */
     build_start(b);
     b = NULL;
 }
@@ -375,6 +384,7 @@ static void want_sources(struct project_list *r, bool force, const struct asker 
     }
 }
 
+/* A list that is fresh enough, or that is being loaded, is not asked for twice. */
 bool project_list_want(struct engine *e, const struct origin *origin, const char *channel,
                        bool force, const struct asker *by)
 {
@@ -410,7 +420,7 @@ void project_list_renew(struct engine *e, const struct origin *origin)
     }
 }
 
-/* ------------------------------------------------------------------- time */
+/* --------------------------------------------------------------------- time */
 
 void project_lists_reload(struct engine *e)
 {
