@@ -10,11 +10,15 @@
 #include "control/doctor_disk.h"
 #include "control/doctor_mirrors.h"
 
+/* The engine asks the mirrors and measures; the files doctor_*.c turn the figures into findings.
+ * Nothing is kept: each request measures anew. */
+
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 
 DEFINE_CLEANUP(struct diagnosis, diagnosis_free)
 
-/* Mirrors are asked for another channel then, which nobody asked about. */
+/* An index that does not exist. The mirrors were then asked for another channel, so this must be
+ * said first. */
 static void judge_index(const struct diagnosis *x, const char *index, struct findings *to)
 {
     struct index_view view;
@@ -34,8 +38,8 @@ void control_doctor(struct engine *engine, const struct control_request *request
     AUTO(diagnosis_free) struct diagnosis *x = NULL;
     const char *project = request->words[2];
     struct diagnose_options options = {.index = request->words[1],
-                                      .project = *project ? project : NULL,
-                                      .limit_ms = CONTROL_DOCTOR_MS};
+                                       .project = *project ? project : NULL,
+                                       .limit_ms = CONTROL_DOCTOR_MS};
     struct findings findings = {.error = 0};
     int r = engine_diagnose(engine, &options, stop, &x);
 

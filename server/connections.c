@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The states of a guest, set by its worker but for the one that the sweep sets:
+ * The states of a peer. Its worker sets all of them except the step from SERVED to WAITING, which
+ * the sweep thread takes.
  *
- *     WAITING    between requests, or sending one: bytes beyond `bytes` begin a request's time
- *     ASKING     headers are there; how long the answer takes is not our business
- *     SERVED     sent; the next sweep notes what had come by then and makes it WAITING
+ *     WAITING    between requests, or sending one: a byte beyond `bytes` starts the request's time
+ *     ASKING     headers are there; how long the answer takes is not judged here
+ *     SERVED     sent; the next sweep notes the bytes received so far and makes it WAITING
+ *
+ * One lock guards the list and the table of addresses. A peer leaves under that lock before MHD
+ * closes its descriptor, so the sweep never shuts down a descriptor that was reused.
  */
 #include "server/connections.h"
 
@@ -25,6 +29,7 @@
 enum { WAITING, ASKING, SERVED };
 enum { SHARE_MIN = 256, TICK_MAX_MS = 1000, TICKS_PER_TIMEOUT = 4 };
 
+/* One client by its key. It lives from its first open connection to its last. */
 struct peer_address {
     struct in6_addr key; /* IPv4 mapped; of IPv6 the first half */
     unsigned count;
@@ -56,8 +61,10 @@ unsigned connections_share(unsigned connections, bool is_loopback)
 
 /* ------------------------------------------------------------------ addresses */
 
-/* Under the lock, as what follows. NULL where there is none, or no memory for one. */
-static struct peer_address *address_find(struct connections *connections, const struct sockaddr *address)
+/* Needs the lock, like the next functions. NULL: no connection of this address is open, or there
+ * was no memory for its entry. */
+static struct peer_address *address_find(struct connections *connections,
+                                         const struct sockaddr *address)
 {
     struct in6_addr key;
     struct peer_address *found = NULL;
@@ -66,7 +73,10 @@ static struct peer_address *address_find(struct connections *connections, const 
     return found;
 }
 
-static struct peer_address *address_add(struct connections *connections, const struct sockaddr *address)
+/* Returns NULL when out of memory; the connection then enters uncounted, because refusing it helps
+ * nobody. */
+static struct peer_address *address_add(struct connections *connections,
+                                        const struct sockaddr *address)
 {
     struct peer_address *new = calloc(1, sizeof(*new));
     if (!new || !connection_key(address, &new->key)) {
@@ -75,8 +85,8 @@ static struct peer_address *address_add(struct connections *connections, const s
     }
     new->limit = connections->options.client_limit;
     if (!new->limit)
-        new->limit =
-            connections_share(connections->options.connections, connection_address_is_loopback(address));
+        new->limit = connections_share(connections->options.connections,
+                                       connection_address_is_loopback(address));
     HASH_ADD(hh, connections->addresses, key, sizeof(new->key), new);
     return new;
 }
@@ -87,6 +97,8 @@ static void address_print(const struct peer_address *address, char ret[INET6_ADD
         memcpy(ret, "-", 2);
 }
 
+/* One warning for each time that an address fills up. `is_reported` clears at half the limit, so a
+ * client at the limit does not fill the log. */
 bool connections_admits(struct connections *connections, const struct sockaddr *address)
 {
     char text[INET6_ADDRSTRLEN];
@@ -104,10 +116,10 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
     return !is_full;
 }
 
-/* ------------------------------------------------------------------ guests */
+/* ------------------------------------------------------------------ peers */
 
 void connections_enter(struct connections *connections, struct peer *peer, int fd,
-                  const struct sockaddr *address)
+                       const struct sockaddr *address)
 {
     *peer = (struct peer){.fd = fd, .state = WAITING, .since_ms = clock_monotonic_ms()};
     pthread_mutex_lock(&connections->lock);
@@ -134,7 +146,8 @@ void connections_leave(struct connections *connections, struct peer *peer)
     pthread_mutex_unlock(&connections->lock);
 }
 
-void connections_watch(struct connections *connections, struct peer *peer, bool (*is_lost)(void *arg), void *arg)
+void connections_watch(struct connections *connections, struct peer *peer,
+                       bool (*is_lost)(void *arg), void *arg)
 {
     pthread_mutex_lock(&connections->lock);
     peer->is_lost = is_lost;
@@ -160,6 +173,7 @@ void peer_is_served(struct peer *peer)
 
 /* ------------------------------------------------------------------ sweep */
 
+/* The kernel counts bytes that the worker has not read yet, so this needs no help from MHD. */
 static uint64_t bytes_received(int fd)
 {
     struct tcp_info info = {0};
@@ -167,7 +181,8 @@ static uint64_t bytes_received(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_received;
 }
 
-/* Whether it has been sending headers for too long. */
+/* Whether the peer has been sending headers for too long. No new byte since the last look restarts
+ * the clock: MHD's own idle timeout ends such connections. */
 static bool peer_is_late(struct peer *peer, int64_t now_ms, int timeout_ms)
 {
     int served = SERVED;
@@ -181,8 +196,8 @@ static bool peer_is_late(struct peer *peer, int64_t now_ms, int timeout_ms)
     return now_ms - peer->since_ms >= timeout_ms;
 }
 
-/* The worker sees the end of the connection and closes it; under the lock its descriptor cannot
- * have become another's. */
+/* shutdown() makes the worker see the end of the connection and close it. The list's lock keeps the
+ * descriptor from being reused meanwhile. */
 static void sweep(struct connections *connections, int64_t now_ms)
 {
     char text[INET6_ADDRSTRLEN];
@@ -200,6 +215,7 @@ static void sweep(struct connections *connections, int64_t now_ms)
     }
 }
 
+/* A quarter of the timeout between looks: a client is dropped at most that much too late. */
 static void *connections_run(void *cls)
 {
     struct connections *connections = cls;
@@ -208,7 +224,8 @@ static void *connections_run(void *cls)
         tick_ms = TICK_MAX_MS;
     pthread_mutex_lock(&connections->lock);
     while (!connections->is_stopping) {
-        (void)thread_wait_until(&connections->stopped, &connections->lock, clock_monotonic_ms() + tick_ms);
+        (void)thread_wait_until(&connections->stopped, &connections->lock,
+                                clock_monotonic_ms() + tick_ms);
         sweep(connections, clock_monotonic_ms());
     }
     pthread_mutex_unlock(&connections->lock);

@@ -9,6 +9,10 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
+ * refuses a request that carries that name already. The names are checked byte by byte, because
+ * anything else that a client writes would reach the mirrors. */
+
 enum { VIA_MAX_BYTES = 1 << 10 };
 
 static const char prefix[] = "wheelyard-";
@@ -26,7 +30,7 @@ static const char *skip_space(const char *s)
     return s + strspn(s, " \t");
 }
 
-/* [protocol-name "/"] protocol-version; NULL: it is none. */
+/* Skips [protocol-name "/"] protocol-version; NULL when there is none. */
 static const char *skip_protocol(const char *s)
 {
     size_t len = token_length(s);
@@ -66,7 +70,7 @@ static size_t received_length(const char *s)
     return strcspn(s, " \t,()\"");
 }
 
-/* One entry from `s` on: what stands behind it (its comma, or the end); NULL: it is malformed. */
+/* Reads one entry at `s`. Returns its end (a comma or the NUL), or NULL when it is malformed. */
 static const char *take_entry(const char *s, const char **ret_name, size_t *ret_len)
 {
     s = skip_protocol(s);
