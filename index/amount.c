@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Apache, nginx, caddy and S3 browsers write sizes in different ways, next to dates and file names
+ * with digits. So a number counts only when no letter, digit, dot, dash or colon touches it. Short
+ * bare numbers are left alone, because they may be anything. */
+
 enum { WHOLE_DIGITS = 4, BARE_LEAST = 5, BARE_MOST = 15 };
 
 static bool is_digit(char c)
@@ -22,7 +26,7 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* "812.3 MB" at `p`; -1 when it is none. */
+/* A number with a unit at `p` ("812.3 MB"); -1 when there is none. */
 static int64_t with_unit(const char *p, const char *end)
 {
     static const char units[] = "kmgt";
@@ -54,6 +58,7 @@ static int64_t with_unit(const char *p, const char *end)
     return (int64_t)value;
 }
 
+/* Five digits at least: a year or a time is shorter. */
 static int64_t bare(const char *p, const char *start, const char *end)
 {
     int64_t value = 0;

@@ -8,10 +8,14 @@
 
 #include "base/clock.h"
 
-/* `0` stands for a digit, `A` for the first letter of a month's name; the rest for itself. */
+/* Every server software has a date format of its own. A form is matched character by character at
+ * each digit of the text; the first form that matches decides. The day is then checked by
+ * converting it to seconds and back. */
+
+/* `0` stands for a digit, `A` and `a` for letters of a month's name, all else for itself. */
 static const struct form {
     const char *text;
-    int year, month, day, time; /* where they begin */
+    int year, month, day, time; /* their offsets */
     bool utc;
 } forms[] = {
     {"0000-00-00 00:00", 0, 5, 8, 11, false},        {"0000-00-00T00:00", 0, 5, 8, 11, false},
@@ -48,7 +52,7 @@ static int number(const char *text, int digits)
     return n;
 }
 
-/* 0 to 11; -1: no month. */
+/* 0 to 11; -1: not a month. */
 static int month_of(const char *text)
 {
     static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -60,8 +64,7 @@ static int month_of(const char *text)
     return -1;
 }
 
-/* "Z", "UTC", "GMT", "+08:00" or "+0800" behind a time, perhaps after one blank: where its clock
- * hangs. */
+/* Reads a zone after a time: "Z", "UTC", "GMT", "+08:00" or "+0800", perhaps after a blank. */
 static bool read_zone(const char *text, size_t len, int *ret_offset_s)
 {
     if (len && *text == ' ')
@@ -83,7 +86,7 @@ static bool read_zone(const char *text, size_t len, int *ret_offset_s)
     return true;
 }
 
-/* What stands behind hh:mm: seconds, a fraction, a zone. */
+/* What follows hh:mm: seconds, a fraction, a zone. */
 struct rest {
     int seconds; /* -1: none */
     bool has_zone;
@@ -137,7 +140,7 @@ int64_t date_find(const char *text, size_t len, bool *ret_utc)
     return DATE_UNKNOWN;
 }
 
-/* The fraction of a second with its point, of six digits at most; "" without one. */
+/* Copies the fraction of a second with its point, at most six digits; "" without one. */
 static void copy_fraction(const char *at, char ret[8])
 {
     size_t digits = *at == '.' ? strspn(at + 1, "0123456789") : 0;

@@ -8,8 +8,12 @@
 #include "base/error.h"
 #include "index/version.h"
 
+/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
+ * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
+ * not chosen. Tests compare the results with packaging's own. */
+
 /* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
- * PEP 825 puts a variant label behind the platform; packaging rejects it, but it is a wheel. */
+ * PEP 825 puts a variant label after the platform; packaging rejects it, but it is a wheel. */
 enum { WHEEL_PARTS_MIN = 5, WHEEL_PARTS_BUILD = 6, WHEEL_PARTS_MAX = 7 };
 
 static char lower(char c)
@@ -32,13 +36,13 @@ static bool is_separator(char c)
     return c == '-' || c == '_' || c == '.';
 }
 
-/* Letters beyond ASCII are names to python; which of them are letters is not our business. */
+/* python accepts letters beyond ASCII in names; all of them count as letters here. */
 static bool is_word(char c)
 {
     return is_alnum(c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* PEP 503 without judging the characters, as packaging does for the names in file names. */
+/* PEP 503 without a check of the characters, as packaging does for names in file names. */
 static void canonicalize(const char *text, size_t len, char *ret)
 {
     size_t n = 0;
@@ -84,7 +88,7 @@ static int set_name(enum file_kind kind, const char *project, size_t project_len
     return 0;
 }
 
-/* Cuts `stem` at its dashes, in place; more than WHEEL_PARTS_MAX parts give a larger number. */
+/* Cuts `stem` at its dashes in place. More than WHEEL_PARTS_MAX parts give a larger number. */
 static int split_wheel(char *stem, char **parts)
 {
     int count = 1;
@@ -111,7 +115,7 @@ static bool wheel_project_is_valid(const char *name)
     return true;
 }
 
-/* A compressed tag set: no part between dots is empty; interpreters are identifiers as well. */
+/* Checks a compressed tag set: no part between dots is empty, and interpreters are identifiers. */
 static bool tag_set_is_valid(const char *tags, bool identifiers)
 {
     for (const char *p = tags;; p++) {

@@ -7,6 +7,10 @@
 #include "base/error.h"
 #include "index/version_private.h"
 
+/* A version is split into pointers into its own text, without any copy. Numbers stay texts of
+ * digits and are compared by length first, so that a hostile version with a thousand digits is
+ * harmless. Parsing, writing and ordering follow packaging; tests compare them. */
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -41,7 +45,7 @@ static struct number number_of(const char *digits, size_t len)
     return (struct number){digits, len};
 }
 
-/* Takes digits (maybe none) at *p. */
+/* Reads the digits at *p, which may be none. */
 static struct number take_number(const char **p)
 {
     const char *start = *p;
@@ -61,8 +65,8 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
-/* [sep] word [sep] [digits]; *p stays where it is when none of the words (NULL-ended) follows.
- * Returns the index of the word, or -1. */
+/* Reads [sep] word [sep] [digits]. Returns the index of the word in the NULL-terminated list; -1
+ * when no word follows, and *p then stays. */
 static int take_part(const char **p, const char *const *words, struct number *ret_number)
 {
     const char *at = *p;
@@ -170,7 +174,7 @@ bool version_parse(const char *text, struct version *ret)
     return *p == '\0';
 }
 
-/* A fixed buffer that remembers whether everything fitted. */
+/* A fixed buffer that remembers an overflow. */
 struct writer {
     char text[NAME_MAX_BYTES + 1];
     size_t len;
@@ -194,7 +198,7 @@ static void put_number(struct writer *w, const char *before, struct number n)
     put(w, n.len ? n.digits : "0", n.len ? n.len : 1);
 }
 
-/* The segment of a dotted run that begins at *at; moves *at behind it and its separator. */
+/* The segment at *at; moves *at past it and its separator. */
 static struct number next_segment(const char **at, const char *end)
 {
     const char *start = *at;
@@ -214,7 +218,7 @@ static bool all_digits(struct number n)
     return true;
 }
 
-/* Both the release and the local part: segments joined by dots, numbers without leading zeros. */
+/* Writes the release or the local part: segments joined by dots, numbers without leading zeros. */
 static void put_segments(struct writer *w, const char *text, size_t len)
 {
     const char *end = text + len;
@@ -309,7 +313,7 @@ static int compare_words(struct number a, struct number b)
     return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
 }
 
-/* A number stands above a word; of two that agree so far, the longer stands above. */
+/* A number is above a word; of two that agree so far, the longer is above. */
 static int compare_locals(const struct version *a, const struct version *b)
 {
     const char *p = a->local;
@@ -351,7 +355,7 @@ int version_order(const struct version *a, const struct version *b)
         c = a->has_post - b->has_post;
     if (!c)
         c = compare_numbers(a->post, b->post);
-    /* A development release stands below what it leads to. */
+    /* A development release comes before its final release. */
     if (!c)
         c = b->has_dev - a->has_dev;
     if (!c)
