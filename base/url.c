@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -31,22 +32,6 @@ struct parts {
     struct span fragment;
 };
 
-static bool is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* ASCII only: tolower follows the locale. */
-static char lower(char c)
-{
-    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
-}
-
 static bool has_space_or_control(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -58,12 +43,12 @@ static bool has_space_or_control(const char *text, size_t len)
 /* The length of a scheme at the start of the text; 0: there is none. */
 static size_t scheme_length(const char *text, size_t len)
 {
-    if (len == 0 || !is_alpha(text[0]))
+    if (len == 0 || !ascii_is_letter(text[0]))
         return 0;
     for (size_t i = 1; i < len; i++) {
         if (text[i] == ':')
             return i;
-        if (!is_alpha(text[i]) && !is_digit(text[i]) && !memchr("+-.", text[i], 3))
+        if (!ascii_is_letter(text[i]) && !ascii_is_digit(text[i]) && !memchr("+-.", text[i], 3))
             return 0;
     }
     return 0;
@@ -151,7 +136,7 @@ static bool host_is_valid(const char *host, size_t len, bool bracketed)
     if (len == 0 || len > HOST_MAX_BYTES)
         return false;
     for (size_t i = 0; i < len; i++) {
-        bool plain = is_alpha(host[i]) || is_digit(host[i]) || host[i] == '.';
+        bool plain = ascii_is_letter(host[i]) || ascii_is_digit(host[i]) || host[i] == '.';
 
         if (bracketed ? !isxdigit((unsigned char)host[i]) && host[i] != '.' && host[i] != ':'
                       : !plain && host[i] != '-' && host[i] != '_')
@@ -169,7 +154,7 @@ static int parse_port(struct span text, int standard, int *ret_port)
         return 0;
     }
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.text[i]))
+        if (!ascii_is_digit(text.text[i]))
             return ERROR_BAD_REQUEST;
         port = port * 10 + (text.text[i] - '0');
         if (port > 65535)
@@ -212,7 +197,7 @@ static int parse_authority(struct span authority, struct url *url, int standard_
     if (!url->host)
         return ERROR_NO_MEMORY;
     for (char *p = url->host; *p; p++)
-        *p = lower(*p);
+        *p = ascii_lower(*p);
     return parse_port(port, standard_port, &url->port);
 }
 
@@ -408,9 +393,9 @@ int url_resolve(const char *base, const char *reference, char **ret_text)
 
 static int hex_value(char c)
 {
-    if (is_digit(c))
+    if (ascii_is_digit(c))
         return c - '0';
-    c = lower(c);
+    c = ascii_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -440,7 +425,7 @@ void url_encode_path(struct buf *to, const char *path)
     static const char kept[] = "-._~/!$'()*,:;=@";
 
     for (; *path; path++) {
-        if (is_alpha(*path) || is_digit(*path) || strchr(kept, *path))
+        if (ascii_is_letter(*path) || ascii_is_digit(*path) || strchr(kept, *path))
             buf_putc(to, *path);
         else
             buf_printf(to, "%%%02X", (unsigned char)*path);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -196,11 +197,6 @@ static int new_parser(struct reader *r)
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static bool is_named(const struct tag *tag, const char *name)
@@ -431,7 +427,7 @@ static int scan(struct reader *r, const char *p, const char *end)
     while (e == 0 && p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
         char next = p + 1 < end ? p[1] : '\0';
 
-        if (is_letter(next) || (next == '/' && p + 2 < end && is_letter(p[2])))
+        if (ascii_is_letter(next) || (next == '/' && p + 2 < end && ascii_is_letter(p[2])))
             e = take_tag(r, &p, end);
         else if (next == '!' || next == '?' || next == '/')
             take_declaration(r, &p, end);

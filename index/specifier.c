@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version_private.h"
@@ -39,20 +40,15 @@ struct specifiers {
 
 DEFINE_CLEANUP(struct specifiers, specifiers_free)
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Removes surrounding white space in place. */
 static char *trim(char *text)
 {
     size_t len;
 
-    while (is_space(*text))
+    while (ascii_is_space(*text))
         text++;
     len = strlen(text);
-    while (len && is_space(text[len - 1]))
+    while (len && ascii_is_space(text[len - 1]))
         text[--len] = '\0';
     return text;
 }
@@ -76,7 +72,7 @@ static char *take_operator(char *text, enum operator* ret)
 static bool is_arbitrary(const char *text)
 {
     for (; *text; text++)
-        if (is_space(*text) || *text == ';' || *text == ')')
+        if (ascii_is_space(*text) || *text == ';' || *text == ')')
             return false;
     return true;
 }

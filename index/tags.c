@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -36,18 +37,13 @@ struct tags {
 
 DEFINE_CLEANUP(struct tags, tags_free)
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Reads a number of at most four digits at *p; -1 when there is none. */
 static int take_small(const char **p)
 {
     int value = 0;
     int digits = 0;
 
-    for (; is_digit(**p) && digits < 5; digits++)
+    for (; ascii_is_digit(**p) && digits < 5; digits++)
         value = value * 10 + *(*p)++ - '0';
     return digits == 0 || digits == 5 ? -1 : value;
 }
@@ -285,7 +281,7 @@ static int parse_python(struct tags *t, const char *text)
 
     if (str_starts(p, "cp"))
         p += 2;
-    if (p != text && is_digit(*p)) {
+    if (p != text && ascii_is_digit(*p)) {
         t->major = *p++ - '0';
         t->minor = take_small(&p);
     } else {
@@ -500,7 +496,7 @@ int python_label_compare(const char *a, const char *b)
 /* The architecture after the numbers: x86_64 of manylinux_2_28_x86_64. */
 static const char *behind_numbers(const char *text)
 {
-    while (is_digit(*text)) {
+    while (ascii_is_digit(*text)) {
         const char *p = text + strspn(text, "0123456789");
 
         if (*p != '_')

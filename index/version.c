@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "index/version_private.h"
 
@@ -11,29 +12,9 @@
  * digits and are compared by length first, so that a hostile version with a thousand digits is
  * harmless. Parsing, writing and ordering follow packaging; tests compare them. */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static char lower(char c)
-{
-    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
-}
-
-static bool is_alnum(char c)
-{
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
-}
-
 static bool is_separator(char c)
 {
     return c == '.' || c == '-' || c == '_';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static struct number number_of(const char *digits, size_t len)
@@ -50,7 +31,7 @@ static struct number take_number(const char **p)
 {
     const char *start = *p;
 
-    while (is_digit(**p))
+    while (ascii_is_digit(**p))
         (*p)++;
     return number_of(start, (size_t)(*p - start));
 }
@@ -99,11 +80,11 @@ static void take_epoch(const char **p, struct version *v)
 static bool take_release(const char **p, struct version *v)
 {
     v->release = *p;
-    if (!is_digit(**p))
+    if (!ascii_is_digit(**p))
         return false;
     do {
         (void)take_number(p);
-    } while (**p == '.' && is_digit((*p)[1]) && (*p)++);
+    } while (**p == '.' && ascii_is_digit((*p)[1]) && (*p)++);
     v->release_len = (size_t)(*p - v->release);
     return true;
 }
@@ -123,7 +104,7 @@ static void take_post(const char **p, struct version *v)
 {
     static const char *const words[] = {"post", "rev", "r", NULL};
 
-    if (**p == '-' && is_digit((*p)[1])) {
+    if (**p == '-' && ascii_is_digit((*p)[1])) {
         (*p)++;
         v->post = take_number(p);
         v->has_post = true;
@@ -138,9 +119,9 @@ static bool take_local(const char **p, struct version *v)
         return true;
     v->local = ++*p;
     for (;;) {
-        if (!is_alnum(**p))
+        if (!ascii_is_alnum(**p))
             return false;
-        while (is_alnum(**p))
+        while (ascii_is_alnum(**p))
             (*p)++;
         if (!is_separator(**p))
             break;
@@ -156,7 +137,7 @@ bool version_parse(const char *text, struct version *ret)
     struct version v = {0};
     const char *p = text;
 
-    while (is_space(*p))
+    while (ascii_is_space(*p))
         p++;
     if (*p == 'v' || *p == 'V')
         p++;
@@ -168,7 +149,7 @@ bool version_parse(const char *text, struct version *ret)
     v.has_dev = take_part(&p, dev, &v.dev) >= 0;
     if (!take_local(&p, &v))
         return false;
-    while (is_space(*p))
+    while (ascii_is_space(*p))
         p++;
     *ret = v;
     return *p == '\0';
@@ -188,7 +169,7 @@ static void put(struct writer *w, const char *s, size_t len)
         return;
     }
     for (size_t i = 0; i < len; i++)
-        w->text[w->len++] = lower(s[i]);
+        w->text[w->len++] = ascii_lower(s[i]);
     w->text[w->len] = '\0';
 }
 
@@ -204,7 +185,7 @@ static struct number next_segment(const char **at, const char *end)
     const char *start = *at;
     const char *p = start;
 
-    while (p < end && is_alnum(*p))
+    while (p < end && ascii_is_alnum(*p))
         p++;
     *at = p < end ? p + 1 : end;
     return (struct number){start, (size_t)(p - start)};
@@ -213,7 +194,7 @@ static struct number next_segment(const char **at, const char *end)
 static bool all_digits(struct number n)
 {
     for (size_t i = 0; i < n.len; i++)
-        if (!is_digit(n.digits[i]))
+        if (!ascii_is_digit(n.digits[i]))
             return false;
     return true;
 }

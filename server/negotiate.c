@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/negotiate.h"
+#include "base/ascii.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -19,11 +20,6 @@ static bool element_is(const struct element *e, const char *name)
     return e->len == strlen(name) && !strncasecmp(e->name, name, e->len);
 }
 
-static const char *skip_space(const char *s)
-{
-    return s + strspn(s, " \t");
-}
-
 /* A qvalue in thousandths; a malformed one counts as absent. */
 static int q_parse(const char *s)
 {
@@ -40,11 +36,11 @@ static int q_parse(const char *s)
 static int q_find(const char *s, const char *end)
 {
     while (s < end && (s = memchr(s, ';', (size_t)(end - s)))) {
-        s = skip_space(s + 1);
+        s = ascii_skip_blanks(s + 1);
         if (s < end && (*s == 'q' || *s == 'Q')) {
-            const char *value = skip_space(s + 1);
+            const char *value = ascii_skip_blanks(s + 1);
             if (*value == '=')
-                return q_parse(skip_space(value + 1));
+                return q_parse(ascii_skip_blanks(value + 1));
         }
     }
     return 1000;
@@ -284,7 +280,7 @@ bool negotiate_none_match(const char *if_none_match, const char *etag)
 {
     if (!if_none_match)
         return false;
-    const char *s = skip_space(if_none_match);
+    const char *s = ascii_skip_blanks(if_none_match);
     if (*s == '*')
         return true;
     size_t len = strlen(etag);
@@ -307,7 +303,7 @@ bool negotiate_if_range(const char *if_range, const char *etag)
 {
     if (!if_range)
         return true;
-    const char *s = skip_space(if_range);
+    const char *s = ascii_skip_blanks(if_range);
     size_t len = strlen(etag);
-    return !strncmp(s, etag, len) && !*skip_space(s + len);
+    return !strncmp(s, etag, len) && !*ascii_skip_blanks(s + len);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/str.h"
 
@@ -25,11 +26,6 @@ static size_t token_length(const char *s)
     return len;
 }
 
-static const char *skip_space(const char *s)
-{
-    return s + strspn(s, " \t");
-}
-
 /* Skips [protocol-name "/"] protocol-version; NULL when there is none. */
 static const char *skip_protocol(const char *s)
 {
@@ -43,7 +39,7 @@ static const char *skip_protocol(const char *s)
             return NULL;
         s += len;
     }
-    return *s == ' ' || *s == '\t' ? skip_space(s) : NULL;
+    return *s == ' ' || *s == '\t' ? ascii_skip_blanks(s) : NULL;
 }
 
 /* A comment may have comments in it, and quoted pairs. NULL: it does not end. */
@@ -61,7 +57,7 @@ static const char *skip_comment(const char *s)
             return NULL;
         s++;
     } while (depth);
-    return skip_space(s);
+    return ascii_skip_blanks(s);
 }
 
 /* host[:port] or a pseudonym. */
@@ -80,7 +76,7 @@ static const char *take_entry(const char *s, const char **ret_name, size_t *ret_
     *ret_len = received_length(s);
     if (!*ret_len)
         return NULL;
-    s = skip_space(s + *ret_len);
+    s = ascii_skip_blanks(s + *ret_len);
     if (*s == '(')
         s = skip_comment(s);
     return s && (!*s || *s == ',') ? s : NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/setup/edit.h"
+#include "base/ascii.h"
 
 #include <string.h>
 #include <strings.h>
@@ -18,14 +19,9 @@ struct line {
     bool goes_on;   /* continues that option's value: neither key nor heading */
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
-}
-
 static const char *behind_blanks(const char *text, const char *end)
 {
-    while (text < end && is_blank(*text))
+    while (text < end && ascii_is_space(*text))
         text++;
     return text;
 }
@@ -130,7 +126,7 @@ static bool is_word_of(const char *p, const char *end, const char *word)
     for (p = behind_blanks(p, end); p < end; p = behind_blanks(p, end)) {
         const char *start = p;
 
-        while (p < end && !is_blank(*p))
+        while (p < end && !ascii_is_space(*p))
             p++;
         if ((size_t)(p - start) == len && strncmp(start, word, len) == 0)
             return true;
@@ -316,7 +312,7 @@ char *edit_value(const struct edit *edit, const char *text, size_t key)
                                   : NULL;
         if (closing)
             return strndup(value, (size_t)(closing + 1 - value));
-        while (end > value && is_blank(end[-1]))
+        while (end > value && ascii_is_space(end[-1]))
             end--;
         return strndup(value, (size_t)(end - value));
     }
