@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Functions of libc that nobody here may call: no bound on what they write, or a static buffer, or
- * no way to see an error. The build puts this file in front of every C file by -include; a call is
- * a warning then, and an error where -Werror is on. (gets is gone from C itself.)
+ * Functions of libc that this program must not call: they write without a bound, return a static
+ * buffer, or hide errors. The build puts this file before every C file by -include. A call is a
+ * warning, and an error with -Werror. (gets is gone from C itself.)
  *
- * Declared before libc does, because clang takes no attribute after an inline definition; not
- * poisoned, because system headers mention these names themselves.
+ * They are declared before libc declares them, because clang accepts no attribute after an inline
+ * definition. They are not poisoned, because system headers use these names.
  */
 #include <time.h>
 

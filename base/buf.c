@@ -7,11 +7,15 @@
 
 #include "base/error.h"
 
+/* A buffer begins with a static empty string, so that `data` is always a valid C string and an
+ * unused buffer costs no allocation. It grows by doubling up to `max`. The bound is what a stranger
+ * can make us allocate, so every buffer has one. buf_take ends its life; so does buf_release. */
+
 static char empty[1];
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
-    /* Bounded so that no sum of sizes below can wrap. */
+    /* Bounded, so that no sum of sizes below can overflow. */
     *b = (struct buf){.data = empty, .max = max_bytes < PTRDIFF_MAX ? max_bytes : PTRDIFF_MAX - 1};
 }
 
@@ -22,6 +26,7 @@ void buf_release(struct buf *b)
     buf_init(b, b->max);
 }
 
+/* Keeps the memory: the log and the control socket use one buffer again and again. */
 void buf_clear(struct buf *b)
 {
     b->len = 0;
@@ -30,6 +35,7 @@ void buf_clear(struct buf *b)
         b->data[0] = '\0';
 }
 
+/* All growth happens here, so the checks of size and memory exist only once. */
 char *buf_reserve(struct buf *b, size_t more)
 {
     if (b->error)
@@ -40,7 +46,7 @@ char *buf_reserve(struct buf *b, size_t more)
     }
     size_t need = b->len + more + 1;
     if (need > b->cap) {
-        /* Doubling, but not past the maximum: it says what a stranger may make us allocate. */
+        /* Doubles, but never beyond the maximum. */
         size_t cap = b->cap ? b->cap : 128;
         while (cap < need)
             cap = cap > b->max / 2 ? b->max + 1 : cap * 2;
@@ -78,6 +84,7 @@ void buf_putc(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+/* Formats twice: the first pass only measures, so that the exact room can be reserved. */
 void buf_vprintf(struct buf *b, const char *format, va_list args)
 {
     va_list again;
@@ -101,6 +108,8 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_end(args);
 }
 
+/* The one way for bytes to outlive their buffer. An error frees them: half a text is never handed
+ * out. */
 char *buf_take(struct buf *b, size_t *ret_len)
 {
     if (b->error || !buf_reserve(b, 0)) {
@@ -109,7 +118,7 @@ char *buf_take(struct buf *b, size_t *ret_len)
     }
     char *data = b->data;
     size_t len = b->len;
-    /* Kept for long, maybe: what doubling left over, or was reserved and not used, goes back. */
+    /* The caller may keep the bytes for long, so spare memory from doubling goes back. */
     if (b->cap - len > len / 8 + 64) {
         char *fit = realloc(data, len + 1);
         data = fit ? fit : data;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A growable byte buffer with a maximum. Failure is sticky: after the first append that does not
- * fit (memory, or max) `error` is set, further appends do nothing, and one look at `error` after a
- * run of appends is enough. The bytes are always followed by a NUL that `len` does not count.
+ * A growable byte buffer with a maximum size. Failure is sticky: the first append that fails
+ * (memory, or max) sets `error`, and later appends do nothing. One look at `error` after a run of
+ * appends is therefore enough. A NUL always follows the bytes; `len` does not count it.
  *
  *     struct buf b;
  *     buf_init(&b, 64 << 10);
@@ -37,10 +37,11 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_vprintf(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
-/* Makes room for `more` bytes behind len without changing len; NULL on failure (error is set). */
+/* Makes room for `more` bytes after len without a change of len; NULL on failure (error is set). */
 char *buf_reserve(struct buf *b, size_t more);
 
-/* Hands the bytes over (free() them) and leaves the buffer empty; NULL when error is set. */
+/* Gives the bytes to the caller (free() them) and leaves the buffer empty; NULL when error is set.
+ */
 char *buf_take(struct buf *b, size_t *ret_len);
 
 static inline void buf_cleanup(struct buf *b)

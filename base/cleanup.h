@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Ownership by attribute. A constructor builds into a guarded local and publishes it on its last
- * line with TAKE; every early return then frees what was built so far.
+ * line. Every early return then frees what was built so far.
  *
  *     auto_free char *name = strdup(s);
  *     if (!name)
@@ -11,7 +11,7 @@
  *     *ret_name = name;
  *     name = NULL;
  *
- * DEFINE_CLEANUP(struct buf, buf_free) beside a destructor defines buf_freep, for use as
+ * DEFINE_CLEANUP(struct buf, buf_free) next to a destructor defines buf_freep, for use as
  * `AUTO(buf_free) struct buf *b`. Destructors accept NULL.
  */
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 #define AUTO(function) __attribute__((cleanup(function##p)))
 
-/* NOLINTBEGIN(bugprone-macro-parentheses): of a type */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `type` is a type */
 #define DEFINE_CLEANUP(type, function)                                                             \
     static inline void function##p(type **p)                                                       \
     {                                                                                              \

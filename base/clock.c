@@ -5,6 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+/* The monotonic clock never jumps, so deadlines are safe when someone sets the time. The real clock
+ * may jump; only stored and shown times use it. Texts are made without the locale, because HTTP and
+ * JSON fix the English names. */
+
 static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -37,7 +41,7 @@ void clock_http_date(int64_t real_s, char ret[CLOCK_TEXT])
     struct tm tm;
     time_t t = (time_t)real_s;
     ret[0] = '\0';
-    if (gmtime_r(&t, &tm)) /* strftime's %a and %b follow the locale; HTTP does not */
+    if (gmtime_r(&t, &tm)) /* strftime's %a and %b follow the locale, HTTP does not */
         (void)snprintf(ret, CLOCK_TEXT, "%s, %02d %s %04ld %02d:%02d:%02d GMT", days[tm.tm_wday],
                        tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900L, tm.tm_hour, tm.tm_min,
                        tm.tm_sec);
@@ -58,7 +62,8 @@ int64_t clock_parse_http_date(const char *text)
     tm.tm_year -= 1900;
     int64_t real_s = (int64_t)timegm(&tm);
 
-    /* sscanf and timegm are both generous (32 Jan, 9:5:1): what we would write ourselves passes. */
+    /* sscanf and timegm accept too much (32 Jan, 9:5:1). Only a text that we would write ourselves
+     * passes. */
     clock_http_date(real_s, again);
     return strcmp(text, again) == 0 ? real_s : -1;
 }

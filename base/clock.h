@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Time. Durations and deadlines use the monotonic clock in milliseconds; what is stored or shown
- * uses the real clock in seconds since 1970 (UTC). Pure but for the two *_now; any thread.
+/* Time. Durations and deadlines use the monotonic clock in milliseconds. Times that are stored or
+ * shown use the real clock in seconds since 1970 (UTC). Pure except for the two clocks; any thread.
  */
 #include <stdint.h>
 

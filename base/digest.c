@@ -8,6 +8,11 @@
 #include "base/error.h"
 #include "base/str.h"
 
+/* A digest lives from digest_new to digest_free and is fed in between by one thread, usually the
+ * compute lane. libcrypto picks the fastest code of the processor. It fails only for lack of
+ * memory, so every failure is ERROR_NO_MEMORY. To add an algorithm, add a row to the table and a
+ * value to the enum. */
+
 static const struct {
     const char *name;
     size_t hex_length;
@@ -27,6 +32,7 @@ const char *digest_name(enum digest_algorithm algorithm)
     return table[algorithm].name;
 }
 
+/* Names come from pages, so an unknown one is normal: the caller ignores that digest. */
 bool digest_find(const char *name, size_t len, enum digest_algorithm *ret)
 {
     for (int a = 0; a < DIGEST_ALGORITHMS; a++)
@@ -42,7 +48,8 @@ size_t digest_hex_length(enum digest_algorithm algorithm)
     return table[algorithm].hex_length;
 }
 
-/* struct digest is libcrypto's context under our name. */
+/* A struct digest is libcrypto's context under our own name, so that no other file includes
+ * openssl. */
 static EVP_MD_CTX *ctx_of(struct digest *d)
 {
     return (EVP_MD_CTX *)(void *)d;
@@ -81,7 +88,8 @@ int digest_finish(struct digest *d, char ret_hex[DIGEST_HEX])
 
 /* ----------------------------------------------------------------- SHA-256 */
 
-/* A struct sha256 is a struct digest of that algorithm. */
+/* A struct sha256 is a struct digest of that algorithm. The type of its own keeps buffer sizes
+ * fixed. */
 static struct digest *as_digest(struct sha256 *s)
 {
     return (struct digest *)(void *)s;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Digests by libcrypto: SHA-256 (FIPS 180-4), by which this program names what it keeps, and the
- * other algorithms by which an index may name a file. A digest in progress belongs to one thread
- * at a time.
+ * Digests by libcrypto. SHA-256 (FIPS 180-4) names everything that this program keeps; an index may
+ * name a file by any of the others. One thread at a time uses a digest in progress.
  *
  *     digest_new(DIGEST_SHA512, &d);
  *     digest_add(d, block, len) ...
@@ -22,10 +21,10 @@ void sha256_free(struct sha256 *s);
 int sha256_add(struct sha256 *s, const void *data, size_t len);
 int sha256_finish(struct sha256 *s, char ret_hex[SHA256_HEX]); /* then only sha256_free */
 
-/* All at once; for short strings (keys, ETags). */
+/* The digest of a short string (a key, an ETag) in one call. */
 int sha256_of(const void *data, size_t len, char ret_hex[SHA256_HEX]);
 
-/* The one that a client is told first comes first; those from DIGEST_WEAK on can be forged. */
+/* In order of preference for clients. Those from DIGEST_WEAK on can be forged. */
 enum digest_algorithm {
     DIGEST_SHA256,
     DIGEST_SHA512,
@@ -38,11 +37,11 @@ enum digest_algorithm {
 };
 enum { DIGEST_ALGORITHMS = DIGEST_MD5 + 1, DIGEST_HEX = 129 }; /* the longest, and a NUL */
 
-/* As Python's hashlib and the simple API spell it. */
+/* The name in Python's hashlib and in the simple API. */
 const char *digest_name(enum digest_algorithm algorithm);
-/* False for a name that is none of these. */
+/* False for an unknown name. */
 bool digest_find(const char *name, size_t len, enum digest_algorithm *ret);
-/* Digits of its hex form. */
+/* The number of digits of its hex form. */
 size_t digest_hex_length(enum digest_algorithm algorithm);
 
 struct digest;

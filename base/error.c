@@ -3,6 +3,10 @@
 
 #include <errno.h>
 
+/* The texts complete a sentence such as "cannot open cache directory X: permission denied". They
+ * name no cause that the code cannot know. A switch without default makes the compiler report a new
+ * error that lacks its text. */
+
 const char *error_text(int error)
 {
     switch ((enum error)error) {
@@ -61,6 +65,8 @@ bool error_is_space(int error)
     return error == ERROR_NO_SPACE || error == ERROR_MAX_SIZE || error == ERROR_MIN_FREE;
 }
 
+/* Only values that some caller treats differently get an error of their own; all others are
+ * ERROR_IO. */
 int error_from_errno(int errnum)
 {
     switch (errnum) {

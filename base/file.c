@@ -16,6 +16,10 @@
 #include "base/place.h"
 #include "base/str.h"
 
+/* System calls with the loops that they need: read and write may be interrupted or return fewer
+ * bytes than asked for. The functions for people (file_refusal, file_may_make) find out why a start
+ * would fail before it fails, because errno alone names neither the directory nor the user. */
+
 enum { NAME_BYTES = 256 };
 
 int file_make_directory(const char *path, mode_t mode)
@@ -34,13 +38,15 @@ int file_make_directory(const char *path, mode_t mode)
             break;
         *slash = '/';
     }
-    /* EEXIST is also said of a file. */
+    /* mkdir also says EEXIST when a file has that name. */
     struct stat st;
     if (stat(path, &st) < 0)
         return error_from_errno(errno);
     return S_ISDIR(st.st_mode) ? 0 : ERROR_IO;
 }
 
+/* Walks up to the nearest existing directory: only that one decides whether the rest can be
+ * created. */
 int file_may_make(const char *directory, char **ret_at)
 {
     char *at = str_dup(directory);
@@ -59,6 +65,7 @@ int file_may_make(const char *directory, char **ret_at)
     return !S_ISDIR(st.st_mode) ? ENOTDIR : access(at, W_OK | X_OK) < 0 ? errno : 0;
 }
 
+/* A user without an entry in the database is shown by number. */
 static void name_user(uid_t uid, char *ret, size_t size)
 {
     char room[4096];
@@ -107,6 +114,7 @@ int file_write_at(int fd, const void *data, size_t len, int64_t offset)
     return 0;
 }
 
+/* A file that ends early is an error: callers ask only for bytes that must exist. */
 int file_read_at(int fd, void *data, size_t len, int64_t offset)
 {
     char *to = data;
@@ -127,7 +135,7 @@ int file_read_to_end(int fd, struct buf *b)
 {
     for (;;) {
         size_t room = b->max - b->len;
-        /* One byte more than fits tells "too big" from "exactly full". */
+        /* Reading one byte more than fits tells "too big" from "exactly full". */
         char *to = buf_reserve(b, room < 65536 ? room : 65536);
         char spare;
         if (!to)
@@ -146,11 +154,13 @@ int file_read_to_end(int fd, struct buf *b)
     }
 }
 
+/* /dev/null as a configuration file is a common way to say "none". */
 static bool is_null_device(const struct stat *st)
 {
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
+/* O_NONBLOCK: opening a pipe without a writer would otherwise block for ever. */
 int file_read_all(const char *path, struct buf *b)
 {
     struct stat st;

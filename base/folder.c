@@ -13,6 +13,15 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/*
+ * Other users may rename, replace and link files while this code looks at them. So every check is
+ * made on a descriptor, never on a name: open with O_PATH, ask /proc/self/fd where it leads, check,
+ * then reopen the very same file for reading.
+ *
+ * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
+ * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.
+ */
+
 enum { WALK_PATH_MAX = 16 << 10 };
 
 /* ------------------------------------------------------------------- facts */
@@ -43,14 +52,15 @@ int folder_stat(int fd, struct folder_file *ret)
     return 0;
 }
 
-/* Not the device: its number may be another one after a restart. */
+/* Not the device: its number may change with a restart. */
 bool folder_is_same(const struct folder_file *a, const struct folder_file *b)
 {
     return a->inode == b->inode && a->size == b->size && a->modified_ns == b->modified_ns;
 }
 
-/* The time of writing can be set back; that of the last change cannot, but tells of harmless things
- * as well: the loss of the last name is one, and whoever replaces a file does that to it. */
+/* The time of the last write can be set back; the time of the last change cannot. But the latter
+ * also changes when the last name goes, as it does when someone replaces the file. That alone is
+ * harmless. */
 bool folder_was_touched(int fd, const struct folder_file *then)
 {
     struct folder_file now = {0};
@@ -61,7 +71,7 @@ bool folder_was_touched(int fd, const struct folder_file *then)
 
 /* ------------------------------------------------------------ inside or not */
 
-/* Where a descriptor has led. */
+/* The real path of an open descriptor. */
 static bool place_of(int fd, char ret[PATH_MAX])
 {
     char name[40];
@@ -73,6 +83,7 @@ static bool place_of(int fd, char ret[PATH_MAX])
     return true;
 }
 
+/* Compares real paths, so links on the way do not matter. */
 static bool is_inside(const char *root, int fd)
 {
     char place[PATH_MAX];
@@ -82,7 +93,7 @@ static bool is_inside(const char *root, int fd)
     return len == 1 || place[len] == '/' || !place[len];
 }
 
-/* The same file for reading, now that it is known what it is. */
+/* Opens the same file for reading, after its kind was checked through O_PATH. */
 static int reopen(int fd, int flags)
 {
     char name[40];
@@ -90,6 +101,7 @@ static int reopen(int fd, int flags)
     return open(name, O_RDONLY | O_CLOEXEC | flags);
 }
 
+/* Errors that mean "there is no such file" are an expected outcome. */
 static int missing_or(int error)
 {
     bool missing = error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
@@ -129,7 +141,7 @@ struct ancestor {
 struct walk {
     const struct folder_visitor *visitor;
     void *context;
-    char root[PATH_MAX]; /* where it really is */
+    char root[PATH_MAX]; /* its real path */
     struct buf path;
     struct ancestor above[FOLDER_DEPTH_MOST];
     unsigned depth, files, folders;
@@ -151,11 +163,11 @@ static int visit(struct walk *w, const struct stat *st)
     return 0;
 }
 
-/* Takes over the descriptor, of whatever is to be a folder; errno speaks for a negative one. */
+/* Takes over the descriptor of a folder. A negative one failed to open, and errno says why. */
 static int enter(struct walk *w, int fd)
 {
     if (fd < 0) {
-        if (errno != ENOENT) /* else it has just gone */
+        if (errno != ENOENT) /* ENOENT: it was removed just now */
             trouble(w, strerror(errno));
         return 0;
     }
@@ -166,6 +178,8 @@ static int enter(struct walk *w, int fd)
     return 0;
 }
 
+/* A link is judged by its target. Links out of the folder are reported, because a user may wonder
+ * why a file is not listed. */
 static int take_link(struct walk *w, int parent, const char *name)
 {
     struct stat st;
@@ -192,6 +206,7 @@ static int take_link(struct walk *w, int parent, const char *name)
     return 0;
 }
 
+/* The type in the directory entry saves a stat for most unwanted files. */
 static int take_entry(struct walk *w, int parent, const struct dirent *entry)
 {
     struct stat st;
@@ -237,7 +252,7 @@ static int take_entries(struct walk *w, DIR *folder)
     return r;
 }
 
-/* Takes over the descriptor. */
+/* Takes over the descriptor. The list of ancestors finds loops that links make. */
 static int walk_folder(struct walk *w, int fd)
 {
     struct stat st;

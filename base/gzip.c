@@ -8,14 +8,18 @@
 
 #include "base/error.h"
 
+/* One loop serves both directions. It gives zlib a piece of input and a piece of the output buffer
+ * until the member ends, the buffer is full, or zlib fails. A gzip bomb therefore costs at most the
+ * buffer's maximum. */
+
 enum {
-    LEVEL = 3,             /* 8 ms for a page of 1.8 MB; 6 takes twice that for 10 % */
-    WINDOW_GZIP = 15 + 16, /* zlib's way to say "the gzip wrapper, and nothing else" */
+    LEVEL = 3,             /* 8 ms for a page of 1.8 MB; level 6 takes twice that for 10 % less */
+    WINDOW_GZIP = 15 + 16, /* zlib's code for "gzip wrapper only" */
     MEMORY = 8,
     STEP_BYTES = 64 << 10,
 };
 
-/* zlib counts in unsigned int, we in size_t: hands it the next piece of what is left. */
+/* zlib counts in unsigned int, we in size_t: gives it the next piece of the input. */
 static void feed(z_stream *z, const unsigned char **from, size_t *left)
 {
     if (z->avail_in)
@@ -35,7 +39,7 @@ static int pump(z_stream *z, int (*step)(z_stream *, int), const void *data, siz
     int status = Z_OK;
     while (status != Z_STREAM_END) {
         feed(z, &from, &left);
-        /* With the buffer full, one byte more tells "too big" from "exactly full". */
+        /* When the buffer is full, one more byte tells "too big" from "exactly full". */
         Bytef spare;
         size_t room = to->max - to->len;
         size_t size = room < STEP_BYTES ? room : STEP_BYTES;
@@ -48,7 +52,7 @@ static int pump(z_stream *z, int (*step)(z_stream *, int), const void *data, siz
         status = step(z, left ? Z_NO_FLUSH : Z_FINISH);
         if (status == Z_MEM_ERROR)
             return ERROR_NO_MEMORY;
-        /* Z_BUF_ERROR with room left: the input ended before the member did. */
+        /* Z_BUF_ERROR with room left: the input ended before the member. */
         if (status != Z_OK && status != Z_STREAM_END && (status != Z_BUF_ERROR || z->avail_out))
             return ERROR_CORRUPT;
         if (!size && !z->avail_out)
@@ -59,7 +63,7 @@ static int pump(z_stream *z, int (*step)(z_stream *, int), const void *data, siz
     return z->avail_in || left ? ERROR_CORRUPT : 0;
 }
 
-/* Whatever came of it, the buffer ends in a NUL; after a failure it holds what it held before. */
+/* Ends the buffer with a NUL; after a failure it holds its old bytes again. */
 static int finish(struct buf *to, size_t len_before, int r)
 {
     if (r)
@@ -104,6 +108,7 @@ size_t gzip_plain_bytes(const void *data, size_t len)
     return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
+/* Servers label bodies wrongly in both directions, so only the first bytes count. */
 int gzip_unpack(struct buf *body)
 {
     struct buf plain;

@@ -10,19 +10,28 @@
 #include "base/terminal.h"
 #include "base/utf8.h"
 
-/* A value is one node of cJSON; its name and its text are allocated apart. */
+/*
+ * Reading: cJSON recurses and allocates a node for each value, and a hostile page decides how many.
+ * So one pass over the text counts values and depth before cJSON sees it. A parsed document never
+ * changes; json_free ends its handles.
+ *
+ * Writing: nothing is built in memory except the text itself. The last byte of the buffer tells
+ * whether a comma is due, so writers need no state.
+ */
+
+/* A value is one cJSON node; its name and text are separate allocations. */
 enum { MAX_DEPTH = 100, NODE_BYTES = sizeof(cJSON) + 16, TEXT_BYTES = 32 };
 static const double MAX_INTEGER = 9007199254740992.0; /* 2^53 */
 
-/* What one pass over the text finds out before cJSON spends memory and stack on it. */
+/* What one pass over the text finds before cJSON spends memory and stack on it. */
 struct survey {
-    size_t values; /* an upper bound: one, and one more for each separator outside strings */
+    size_t values; /* an upper bound: one, plus one for each separator outside strings */
     int depth;
     int deepest;
     bool has_nul; /* a NUL byte, or \u0000 in a string */
 };
 
-/* Returns the index behind the string that begins at text[i] (its opening quote). */
+/* Returns the index after the string that begins at text[i] (its opening quote). */
 static size_t survey_string(const char *text, size_t len, size_t i, struct survey *s)
 {
     for (i++; i < len && text[i] != '"'; i++) {
@@ -64,7 +73,7 @@ static void survey(const char *text, size_t len, struct survey *ret)
     *ret = s;
 }
 
-/* cJSON hands strings out NUL-terminated, so a NUL inside one would silently cut it. */
+/* cJSON returns NUL-terminated strings, so a NUL inside one would cut it silently. */
 static char *without_nuls(const char *text, size_t len)
 {
     char *copy = malloc(len + 1);
@@ -93,6 +102,7 @@ static bool only_space(const char *text, size_t len)
     return true;
 }
 
+/* A caller reserves this much of max_memory before it parses a page. */
 size_t json_need(const char *text, size_t len)
 {
     struct survey found;
@@ -184,6 +194,7 @@ bool json_is_array(const struct json *value)
     return cJSON_IsArray(item(value));
 }
 
+/* cJSON stores numbers as double: beyond 2^53 they are no longer exact. */
 int64_t json_integer(const struct json *value)
 {
     double number;
@@ -196,6 +207,7 @@ int64_t json_integer(const struct json *value)
     return (int64_t)number;
 }
 
+/* The short forms of RFC 8259 where it has some. */
 static void write_escaped(struct buf *to, unsigned char c)
 {
     switch (c) {
@@ -219,7 +231,7 @@ static void write_escaped(struct buf *to, unsigned char c)
     }
 }
 
-/* Of two or three bytes in UTF-8. */
+/* Writes a character of two or three UTF-8 bytes as \uXXXX. */
 static void write_code_point(struct buf *to, const unsigned char *s, size_t len)
 {
     unsigned point = len == 2 ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu)
@@ -228,7 +240,7 @@ static void write_code_point(struct buf *to, const unsigned char *s, size_t len)
     buf_printf(to, "\\u%04x", point);
 }
 
-/* How many bytes from here on are written as they are: of most strings, all. */
+/* The number of bytes that need no escape; for most strings all of them. */
 static size_t plain_length(const char *s)
 {
     size_t n = 0;
@@ -254,7 +266,7 @@ void json_write_string(struct buf *to, const char *s)
             buf_puts(to, "\xEF\xBF\xBD");
         else if (n == 1)
             write_escaped(to, (unsigned char)s[i]);
-        else if (terminal_harmful(s + i, n)) /* to be read by people, too */
+        else if (terminal_harmful(s + i, n)) /* people read it on terminals */
             write_code_point(to, (const unsigned char *)s + i, n);
         else
             buf_add(to, s + i, n);

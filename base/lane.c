@@ -7,6 +7,16 @@
 #include "base/error.h"
 #include "base/thread.h"
 
+/*
+ * The life of a job: the caller fills it and posts it; one of the lane's threads takes it from the
+ * front and runs it. From the post on the job belongs to its run function, which may free it, so
+ * the lane never touches it afterwards.
+ *
+ * The life of a lane: running, stopping (the queue is emptied, then the threads end), joined (posts
+ * run on the caller's thread). A stop never drops a job: jobs hold memory, descriptors and promises
+ * to waiters.
+ */
+
 struct lane {
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -19,7 +29,7 @@ struct lane {
     pthread_t thread[];
 };
 
-/* Waits for the next job; NULL when there will be none. `done`: whether one was run before. */
+/* Waits for the next job; NULL when none will come. `done`: the caller has just run one. */
 static struct job *lane_next(struct lane *lane, bool done)
 {
     pthread_mutex_lock(&lane->lock);
@@ -46,6 +56,7 @@ static void *lane_main(void *arg)
     return NULL;
 }
 
+/* On failure the threads that were started are stopped again by lane_free. */
 int lane_new(const char *name, unsigned threads, struct lane **ret_lane)
 {
     struct lane *lane = calloc(1, sizeof(*lane) + threads * sizeof(lane->thread[0]));
@@ -65,6 +76,7 @@ int lane_new(const char *name, unsigned threads, struct lane **ret_lane)
     return 0;
 }
 
+/* The lock is held only to append, so a post is safe on threads that must not block. */
 void lane_post(struct lane *lane, struct job *job)
 {
     pthread_mutex_lock(&lane->lock);
@@ -101,7 +113,7 @@ void lane_stop(struct lane *lane)
     for (unsigned i = 0; i < lane->threads; i++)
         (void)pthread_join(lane->thread[i], NULL);
 
-    /* A job posted while the last thread was leaving has nobody else to run it. */
+    /* No thread is left for a job that was posted while the last one was ending. */
     pthread_mutex_lock(&lane->lock);
     lane->joined = true;
     struct job *left = lane->first;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A lane: a few threads that may block, and a queue of jobs in front of them. The disk lanes, the
- * compute lane and the catalogue thread are lanes; with one thread, jobs run strictly in order.
+ * A lane: a few threads that may block, and a queue of jobs. The disk lanes, the compute lane and
+ * the catalogue thread are lanes. With one thread the jobs run strictly in order.
  *
  *     struct my_job { struct job job; ... };      // container_of in my_run
  *     j->job.run = my_run;
@@ -10,8 +10,8 @@
  *     lane_stop(lane);                            // runs what is queued, then joins
  *     lane_free(lane);
  *
- * lane_post never blocks and never fails; it may be called from any thread, also from a job. After
- * lane_stop a posted job runs at once on the caller's thread (there is no other left to wait for).
+ * lane_post never blocks and never fails. Any thread may call it, also a job. After lane_stop a
+ * posted job runs at once on the caller's thread, because no other thread is left.
  */
 #include <stddef.h>
 

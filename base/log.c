@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Callers append to one text under a lock that nobody holds for longer than a copy; the log thread
- * takes the whole text and writes it at once. It gathers for GATHER_MS first: a write and a wake-up
- * for each line would cost more than answering a request for a small page.
+ * The life of a line: a caller formats it on its stack, cleans it, and appends it to one text under
+ * a lock. The lock is held for no longer than a copy. The log thread takes the whole text and
+ * writes it at once. It gathers lines for GATHER_MS first, because a write and a wake-up for each
+ * line would cost more than the answer to a small request.
+ *
+ * The life of the log: before log_start and after log_stop `runs` is false and callers write
+ * directly. log_stop asks the thread to end; it writes everything first, then clears `runs` under
+ * the lock. So no line is lost and none is written twice.
  */
 #include "base/log.h"
 
@@ -33,11 +38,11 @@ static struct {
     pthread_cond_t work;
     struct buf text; /* lines queued, in order */
     unsigned lines;
-    unsigned long dropped; /* since the text was last taken, so all of them behind it */
-    bool runs;             /* the log thread will take what is queued */
-    bool is_urgent;        /* it shall not gather */
+    unsigned long dropped; /* lines dropped since the text was last taken, all of them newer */
+    bool runs;             /* the log thread takes what is queued */
+    bool is_urgent;        /* the thread must not gather */
     bool is_stopping;
-    struct lane *lane; /* log_start's and log_stop's alone */
+    struct lane *lane; /* only for log_start and log_stop */
     struct job job;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
@@ -46,6 +51,7 @@ static void repeats_end(int64_t before_ms);
 static pthread_once_t prefix_once = PTHREAD_ONCE_INIT;
 static bool has_prefix;
 
+/* The journal reads the level from this prefix; a terminal should not show it. */
 static void prefix_find(void)
 {
     has_prefix = getenv("JOURNAL_STREAM");
@@ -58,7 +64,7 @@ static void text_write(const char *text, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return; /* nobody reads our log: there is nowhere to say so */
+            return; /* nobody reads the log, and there is no other place to say so */
         text += n;
         len -= (size_t)n;
     }
@@ -81,6 +87,7 @@ static void dropped_write(unsigned long dropped)
 
 /* ------------------------------------------------------------------ log thread */
 
+/* Waits for more lines, unless a line is urgent or the log is ending. */
 static void queue_gather(void)
 {
     struct timespec until;
@@ -93,7 +100,8 @@ static void queue_gather(void)
             return;
 }
 
-/* Waits for lines and takes them all; false when the log ends and none is left. */
+/* Waits for lines and takes all of them by a swap of buffers. False: the log ends and none is left.
+ */
 static bool queue_take(struct buf *batch, unsigned long *ret_dropped)
 {
     pthread_mutex_lock(&queue.lock);
@@ -109,7 +117,7 @@ static bool queue_take(struct buf *batch, unsigned long *ret_dropped)
     queue.is_urgent = false;
     bool found = batch->len || *ret_dropped;
     if (!found)
-        queue.runs = false; /* all before is written: callers may write for themselves */
+        queue.runs = false; /* everything is written; callers write for themselves now */
     pthread_mutex_unlock(&queue.lock);
     return found;
 }
@@ -167,7 +175,7 @@ void log_set_level(enum log_level most)
     atomic_store(&level_most, (int)most);
 }
 
-/* Whatever a client or a mirror sent must not forge a second line. */
+/* Text of a client or a mirror must not forge a second line. */
 static void line_sanitize(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -176,7 +184,7 @@ static void line_sanitize(char *text, size_t len)
     terminal_clean(text, len);
 }
 
-/* The log thread is woken by the first line; then it gathers, unless there is reason to hurry. */
+/* The first line wakes the log thread. It then gathers, unless this line is urgent. */
 static void queue_add(enum log_level level, const char *text, size_t len)
 {
     bool is_full = queue.lines >= QUEUE_MAX_LINES;
@@ -189,7 +197,7 @@ static void queue_add(enum log_level level, const char *text, size_t len)
         queue.dropped++;
     else
         queue.lines++;
-    queue.text.error = 0; /* no room for this line, maybe for the next */
+    queue.text.error = 0; /* no room for this line; the next one may be shorter */
     queue.is_urgent |= hurries;
     if (wakes)
         pthread_cond_signal(&queue.work);
@@ -205,7 +213,7 @@ __attribute__((format(printf, 2, 0))) static void line_write(enum log_level leve
 {
     char text[LINE_MAX_BYTES];
     size_t len = prefix_put(level, text, sizeof(text));
-    size_t room = sizeof(text) - len - 1; /* the last byte is the line's end */
+    size_t room = sizeof(text) - len - 1; /* the last byte is for the line feed */
     int n = vsnprintf(text + len, room, format, args);
     if (n < 0)
         return;
@@ -234,9 +242,9 @@ void log_line(enum log_level level, const char *format, ...)
 
 /* ------------------------------------------------------------------ repetitions */
 
-/* A line that was written, and how often it has come since then. */
+/* A line that was written, and how often it came since. */
 struct repeat {
-    char text[REPEAT_MAX_BYTES]; /* "": the place is free */
+    char text[REPEAT_MAX_BYTES]; /* "": this place is free */
     enum log_level level;
     unsigned count;
     int64_t since_ms;
@@ -253,7 +261,7 @@ static void repeat_end(struct repeat *r)
     r->count = 0;
 }
 
-/* The line's place: its own, a free one, or that of the oldest, which ends. */
+/* The place for this line: its own, a free one, or that of the oldest line, which then ends. */
 static struct repeat *repeat_find(const char *text)
 {
     struct repeat *oldest = &repeats[0];
@@ -267,7 +275,7 @@ static struct repeat *repeat_find(const char *text)
     return oldest;
 }
 
-/* Whether it is to be written; else it is counted. */
+/* True: the caller must write the line. False: it was counted. */
 static bool repeat_take(enum log_level level, const char *text)
 {
     pthread_mutex_lock(&repeat_lock);
@@ -284,7 +292,7 @@ static bool repeat_take(enum log_level level, const char *text)
     return is_first;
 }
 
-/* Those that are older than that. */
+/* Ends the lines that began before `before_ms`. */
 static void repeats_end(int64_t before_ms)
 {
     pthread_mutex_lock(&repeat_lock);

@@ -4,6 +4,9 @@
 #include <ctype.h>
 #include <string.h>
 
+/* The distance of Damerau and Levenshtein, in its restricted form: no letter is edited twice. Names
+ * of flags, keys and channels are short, so a small table on the stack is enough. */
+
 static char folded(char c)
 {
     return c == '_' ? '-' : (char)tolower((unsigned char)c);
@@ -14,8 +17,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The usual table, of which three rows are kept: `rows[i % 3]` is about the first i letters of a.
- */
+/* The usual table, of which only three rows are kept: rows[i % 3] belongs to the first i letters of
+ * a. */
 size_t near_distance(const char *a, const char *b)
 {
     size_t rows[3][NEAR_BYTES_MAX + 1];
@@ -41,7 +44,7 @@ size_t near_distance(const char *a, const char *b)
     return rows[a_len % 3][b_len];
 }
 
-/* A third of what was typed may be wrong; of two letters none. */
+/* A third of the letters may be wrong; of two letters none. */
 static size_t tolerance(const char *typed)
 {
     return strlen(typed) / 3;

@@ -16,11 +16,20 @@
 #include "base/file.h"
 #include "base/str.h"
 
+/*
+ * A place lives from place_open to place_close and holds the folder open. All later calls name
+ * files relative to that descriptor, so nobody can move the folder away under them. The old file is
+ * remembered by device and inode. A replacement goes ahead only while the name still leads to it.
+ *
+ * A crash at any moment leaves the old file or the new one, never a mixture; at worst a file with a
+ * random name remains.
+ */
+
 enum { RANDOM_BYTES = 8, TRIES = 100 };
 
 /* ------------------------------------------------------------------ opening */
 
-/* Where a link leads, if that is a regular file of the same owner. */
+/* The target of a link, if it is a regular file of the link's owner. */
 static int follow(const char *path, const struct stat *link, char **ret)
 {
     struct stat st;
@@ -39,6 +48,7 @@ static int follow(const char *path, const struct stat *link, char **ret)
     return 0;
 }
 
+/* Splits the path; without a slash the folder is the working directory. */
 static int open_folder(struct place *place)
 {
     const char *slash = strrchr(place->path, '/');
@@ -53,7 +63,7 @@ static int open_folder(struct place *place)
     return place->folder < 0 ? error_from_errno(errno) : 0;
 }
 
-/* What stands there now, links not followed. */
+/* Notes the existing file without following links. */
 static int look(struct place *place)
 {
     struct stat st;
@@ -126,7 +136,8 @@ int place_read(const struct place *place, struct buf *to)
 
 /* ------------------------------------------------------------------ writing */
 
-/* As the old file. The owner before the mode, because a change of owner takes bits away. */
+/* Gives the new file the owner and mode of the old one. The owner first, because a change of owner
+ * clears mode bits. */
 static int dress(const struct place *place, int fd)
 {
     struct stat st;
@@ -141,7 +152,7 @@ static int dress(const struct place *place, int fd)
     return fchmod(fd, place->mode) < 0 ? error_from_errno(errno) : 0;
 }
 
-/* A new file of that name with the data, which has reached the disk. FILE_EXISTS (> 0). */
+/* Creates a new file with the data and syncs it. FILE_EXISTS (> 0): the name is taken. */
 enum { FILE_EXISTS = 1 };
 static int write_new(const struct place *place, const char *name, const void *data, size_t len)
 {
@@ -160,7 +171,7 @@ static int write_new(const struct place *place, const char *name, const void *da
     return r;
 }
 
-/* "pyproject.toml.bak3", behind `before`, which is its folder or nothing. */
+/* "pyproject.toml.bak3"; `before` is the name or the whole path. */
 static char *copy_name(const char *before, const char *suffix, int number)
 {
     return number > 1 ? str_printf("%s%s%d", before, suffix, number)
@@ -217,7 +228,7 @@ void place_remove_copy(const struct place *place, const char *suffix, int number
         (void)unlinkat(place->folder, name, 0);
 }
 
-/* ".pyproject.toml.9f86d081884c7d65" */
+/* Writes ".pyproject.toml.9f86d081884c7d65": nobody can prepare a link under a random name. */
 static int write_beside(const struct place *place, const void *data, size_t len, char **ret_name)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -240,7 +251,7 @@ static int write_beside(const struct place *place, const void *data, size_t len,
     return ERROR_IO;
 }
 
-/* Whether what is there is what was there when the place was opened. */
+/* Whether the name still leads to the file that place_open saw. */
 static bool is_unchanged(const struct place *place)
 {
     struct stat st;

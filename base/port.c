@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* /proc/net/tcp gives the inodes of listening sockets, and /proc/PID/fd the sockets of each
+ * process. The result is only for an error message, so every failure on the way just gives no name.
+ */
+
 enum { INODES_MAX = 16, LISTENING = 0x0a, NAME_BYTES = 320, LINE_BYTES = 512 };
 
 struct inodes {
@@ -15,6 +19,7 @@ struct inodes {
     size_t count;
 };
 
+/* Columns of proc(5): local address and port, state, inode. */
 static void collect(const char *table, int port, struct inodes *to)
 {
     char line[LINE_BYTES];
@@ -46,6 +51,7 @@ static bool is_one_of(const struct inodes *inodes, const char *link)
     return false;
 }
 
+/* Only root may read the descriptors of other users' processes. */
 static bool process_has(const char *pid, const struct inodes *inodes)
 {
     char path[NAME_BYTES], link[NAME_BYTES];

@@ -7,10 +7,19 @@
 
 #include "base/error.h"
 
+/*
+ * The life of a slab: free, taken by slab_get on the transfer thread, filled, handed to a disk
+ * lane, written, and returned by slab_put. All memory is allocated at start, so receiving never
+ * fails for lack of memory in the middle of a file.
+ *
+ * One lock guards the list and the counts. on_available is called outside of it, because it wakes
+ * the transfer thread.
+ */
+
 struct slab_pool {
     pthread_mutex_t lock;
     struct slab *free;
-    bool starved; /* somebody was refused since the last on_available */
+    bool starved; /* a taker was refused since the last on_available */
     void (*on_available)(void *context);
     void *context;
     uint8_t *memory;
@@ -55,7 +64,7 @@ void slab_pool_observe(struct slab_pool *pool, void (*on_available)(void *contex
     pool->context = context;
 }
 
-/* Asked once for 256 KiB: walking a hundred slabs costs nothing beside copying one. */
+/* Called once per 256 KiB: counting a hundred slabs is cheap compared to copying one. */
 static bool has_its_share(const struct slab_pool *pool, uint64_t share, uint64_t group)
 {
     unsigned of_share = 0, of_group = 0;

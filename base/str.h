@@ -12,16 +12,17 @@ char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A fresh copy (free() it); NULL of NULL, and when out of memory. */
 char *str_dup(const char *s);
 
-/* What is behind the last slash; all of it where there is none. */
+/* What follows the last slash; all of it without a slash. */
 const char *str_last_segment(const char *path);
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
-/* Copies s into a field of fixed size, cut at a byte where needed, always terminated. */
+/* Copies s into a field of fixed size, cut at a byte if necessary, always terminated. */
 void str_copy(char *to, size_t size, const char *s);
 
-/* A pattern of the configuration: `*` matches any run of characters, all else itself. */
+/* Matches a pattern of the configuration: `*` stands for any run of characters, all else for
+ * itself. */
 bool str_matches(const char *pattern, const char *s);
 
 /* Lower-case hex of `len` bytes into `to` (2 * len + 1 bytes). */

@@ -4,12 +4,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* A mirror's file name may contain escape sequences that retitle a terminal or hide text. Every
+ * text from outside passes through here, or through json_write_string, before a person sees it. */
+
 static bool is_control(unsigned char c)
 {
     return (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
 }
 
-/* U+0080 to U+009F; U+061C; U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069. Bytes of it. */
+/* U+0080 to U+009F; U+061C; U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069. */
 size_t terminal_harmful(const char *text, size_t left)
 {
     const unsigned char *s = (const unsigned char *)text;

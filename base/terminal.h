@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Text of strangers' (mirrors, files of a cloned project) on its way to a terminal. Pure. */
+/* Text from strangers (mirrors, files of a cloned project) that is printed on a terminal. Pure. */
 #include <stddef.h>
 
-/* Each byte of a control character, but for line feed and tab, and of a character that turns the
- * direction of writing becomes '?': a terminal obeys the first, and the second make text look like
- * another one. */
+/* Replaces control characters by '?', except line feed and tab. Characters that change the
+ * direction of writing are replaced too: a terminal obeys the first kind, and the second kind makes
+ * a text look like another. */
 void terminal_clean(char *text, size_t len);
 
-/* How many bytes of the character there are one of a control character beyond ASCII, or of one that
- * turns the direction of writing; 0: it is none. */
+/* The length in bytes of a control character beyond ASCII, or of a character that changes the
+ * direction of writing; 0 for any other character. */
 size_t terminal_harmful(const char *text, size_t len);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * TOML 1.0 by toml++ behind a C face. A document is parsed whole; nodes live as long as it does.
- * Not thread-safe.
- */
+/* TOML 1.0 by toml++ behind a C interface. A document is parsed whole; its nodes live as long as it
+ * does. Not thread-safe. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,21 +16,22 @@ enum toml_type {
     TOML_STRING,
     TOML_INTEGER,
     TOML_BOOLEAN,
-    TOML_OTHER, /* floats and dates: nothing of ours takes them */
+    TOML_OTHER, /* floats and dates: no option takes them */
 };
 
-/* Texts beyond the bounds of base/toml_bounds.h are refused. On ERROR_CONFIG, *ret_message (free()
- * it) and *ret_line say what is wrong; else both are untouched. */
+/* Refuses texts beyond the bounds of base/toml_bounds.h. On ERROR_CONFIG, *ret_message (free() it)
+ * and *ret_line say what is wrong; otherwise both are untouched. */
 int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
                char **ret_message, int *ret_line);
 void toml_free(struct toml_document *document);
 const struct toml_node *toml_root(const struct toml_document *document);
 
 enum toml_type toml_type(const struct toml_node *node);
-int toml_line(const struct toml_node *node); /* where its value stands; 1 is the first */
+int toml_line(const struct toml_node *node); /* the line of its value; 1 is the first */
 size_t toml_count(const struct toml_node *table_or_array);
-/* The i-th member of a table in the order of the file (ret_name lives as long as the document), or
- * element of an array; NULL past the end. ret_name may be NULL, and is NULL for an array. */
+/* The i-th member of a table in the order of the file, or the i-th element of an array; NULL past
+ * the end. *ret_name lives as long as the document and is NULL for an array; ret_name may be NULL.
+ */
 const struct toml_node *toml_at(const struct toml_node *table_or_array, size_t i,
                                 const char **ret_name);
 const struct toml_node *toml_get(const struct toml_node *table, const char *name);

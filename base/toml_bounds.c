@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* A scanner, not a parser. It only needs to know whether a byte stands in a string, in a comment,
+ * in a key or in a value, because dots count in keys alone. It moves forward only and uses constant
+ * memory, so it is safe on any bytes. A text within the bounds then goes to the real parser. */
+
 enum bracket { HEADING, ARRAY, INLINE };
 
 struct scan {
@@ -11,7 +15,7 @@ struct scan {
     int line;
     size_t depth, parts, tables;
     enum bracket open[TOML_DEPTH_MAX + 1]; /* the first `depth` of them */
-    bool in_value;                         /* no key: dots mean nothing */
+    bool in_value;                         /* in a value dots mean nothing */
 };
 
 static void skip_comment(struct scan *s)
@@ -25,7 +29,7 @@ static bool begins_with(const struct scan *s, const char *mark, size_t len)
     return (size_t)(s->end - s->at) >= len && memcmp(s->at, mark, len) == 0;
 }
 
-/* Three quotes open a text of several lines. Up to two quotes may stand right before the three that
+/* Three quotes open a text of several lines. Up to two quotes may directly precede the three that
  * close it. */
 static void skip_string(struct scan *s)
 {
@@ -64,7 +68,7 @@ static void end_of_line(struct scan *s)
 
 static enum bracket innermost(const struct scan *s)
 {
-    return s->depth ? s->open[s->depth - 1] : INLINE; /* keys stand at the top, too */
+    return s->depth ? s->open[s->depth - 1] : INLINE; /* at the top level keys also occur */
 }
 
 static void open_bracket(struct scan *s, char c)
@@ -75,10 +79,10 @@ static void open_bracket(struct scan *s, char c)
     s->tables += kind != ARRAY && !is_second;
     s->parts = 0;
     s->in_value = kind == ARRAY;
-    s->open[s->depth++] = kind; /* one too many ends the scan */
+    s->open[s->depth++] = kind; /* the caller ends the scan at one too many */
 }
 
-/* Anything that is no string and no comment. */
+/* Any byte outside strings and comments. */
 static void take(struct scan *s, char c)
 {
     if (c == '\n') {
@@ -87,7 +91,7 @@ static void take(struct scan *s, char c)
         open_bracket(s, c);
     } else if (c == ']' || c == '}') {
         s->depth -= s->depth > 0;
-        s->in_value = true; /* a comma follows, or the end */
+        s->in_value = true; /* a comma follows, or the line ends */
     } else if (c == '=') {
         s->in_value = true;
         s->parts = 0;

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Whether a TOML text keeps within bounds in which the parser is quick and not deeply nested: it
- * recurses for each level, and searches a list of all tables for each dotted key. Of what the
- * parser takes, strings and comments are told apart as it does; what it refuses may be counted
- * otherwise behind the place that it refuses. Pure; any thread.
- */
+/* Checks that a TOML text stays within bounds in which the parser is fast and not deeply recursive.
+ * The parser recurses for each level and searches a list of all tables for each dotted key. In a
+ * valid text this scan finds strings and comments as the parser does. In an invalid text it may
+ * count wrongly after the place where the parser stops. Pure; any thread. */
 #include <stddef.h>
 
 enum {
-    TOML_DEPTH_MAX = 64,     /* brackets and braces in each other */
+    TOML_DEPTH_MAX = 64,     /* nested brackets and braces */
     TOML_PARTS_MAX = 32,     /* of one dotted key or heading */
     TOML_TABLES_MAX = 20000, /* headings, dots in keys, and inline tables, in all */
 };
 
-/* NULL: within; else what is too much, and *ret_line where. */
+/* NULL: within the bounds; otherwise what exceeds them, and *ret_line where. */
 const char *toml_check_bounds(const char *text, size_t len, int *ret_line);

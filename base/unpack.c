@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 
+/* The state of zlib between two steps, and nothing else: the caller owns input and output. It lives
+ * from unpack_new to unpack_free; unpack_again starts the next member without a new allocation. */
+
 struct unpack {
     z_stream z;
 };
@@ -52,7 +55,7 @@ int unpack_step(struct unpack *u, const char **data, size_t *len, void *room, si
     *ret_len = out - u->z.avail_out;
     switch (status) {
     case Z_OK:
-    case Z_BUF_ERROR: /* no input, or no room */
+    case Z_BUF_ERROR: /* zlib needs input or room */
         return 0;
     case Z_STREAM_END:
         return UNPACK_END;

@@ -4,14 +4,20 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
+/* A text is first split into the five components of RFC 3986 without any copy (struct span), then
+ * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
+ * file is a strict http(s) URL: links on pages are written by strangers, and a key that is made
+ * from one becomes a path on the disk. */
+
 enum { KEY_MAX_BYTES = 1024, HOST_MAX_BYTES = 255 };
 
-/* A piece of a longer text; text is NULL for a component that is not there at all. */
+/* A piece of a longer text. text is NULL when the component is absent, which differs from empty. */
 struct span {
     const char *text;
     size_t len;
@@ -26,21 +32,6 @@ struct parts {
     struct span fragment;
 };
 
-static bool is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static char lower(char c)
-{
-    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
-}
-
 static bool has_space_or_control(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -49,20 +40,21 @@ static bool has_space_or_control(const char *text, size_t len)
     return false;
 }
 
+/* The length of a scheme at the start of the text; 0: there is none. */
 static size_t scheme_length(const char *text, size_t len)
 {
-    if (len == 0 || !is_alpha(text[0]))
+    if (len == 0 || !ascii_is_letter(text[0]))
         return 0;
     for (size_t i = 1; i < len; i++) {
         if (text[i] == ':')
             return i;
-        if (!is_alpha(text[i]) && !is_digit(text[i]) && !memchr("+-.", text[i], 3))
+        if (!ascii_is_letter(text[i]) && !ascii_is_digit(text[i]) && !memchr("+-.", text[i], 3))
             return 0;
     }
     return 0;
 }
 
-/* Cuts what follows the first `mark` off `s`. */
+/* Cuts `s` at the first `mark` and returns what follows it. */
 static struct span cut_behind(struct span *s, char mark)
 {
     const char *at = s->len ? memchr(s->text, mark, s->len) : NULL;
@@ -76,6 +68,7 @@ static struct span cut_behind(struct span *s, char mark)
     return behind;
 }
 
+/* Never fails: any text has this form (RFC 3986, appendix B). */
 static struct parts split(const char *text, size_t len)
 {
     struct parts p = {0};
@@ -114,7 +107,7 @@ static void drop_last_segment(struct buf *path, size_t start)
     path->data[path->len] = '\0';
 }
 
-/* RFC 3986 5.2.4 for a path that begins with '/': a ".." takes the segment before it away. */
+/* RFC 3986 5.2.4 for a path that begins with '/': a ".." removes the segment before it. */
 static void add_without_dots(struct buf *to, const char *path, size_t len)
 {
     size_t start = to->len;
@@ -136,12 +129,14 @@ static void add_without_dots(struct buf *to, const char *path, size_t len)
     }
 }
 
+/* Letters, digits, '.', '-', '_'; in brackets the digits of an IPv6 address. International names
+ * must arrive as punycode. */
 static bool host_is_valid(const char *host, size_t len, bool bracketed)
 {
     if (len == 0 || len > HOST_MAX_BYTES)
         return false;
     for (size_t i = 0; i < len; i++) {
-        bool plain = is_alpha(host[i]) || is_digit(host[i]) || host[i] == '.';
+        bool plain = ascii_is_letter(host[i]) || ascii_is_digit(host[i]) || host[i] == '.';
 
         if (bracketed ? !isxdigit((unsigned char)host[i]) && host[i] != '.' && host[i] != ':'
                       : !plain && host[i] != '-' && host[i] != '_')
@@ -159,7 +154,7 @@ static int parse_port(struct span text, int standard, int *ret_port)
         return 0;
     }
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.text[i]))
+        if (!ascii_is_digit(text.text[i]))
             return ERROR_BAD_REQUEST;
         port = port * 10 + (text.text[i] - '0');
         if (port > 65535)
@@ -171,7 +166,7 @@ static int parse_port(struct span text, int standard, int *ret_port)
     return 0;
 }
 
-/* [user[:password]@]host[:port]; fills host and port. */
+/* Splits [user[:password]@]host[:port] and fills in host and port. Credentials are dropped. */
 static int parse_authority(struct span authority, struct url *url, int standard_port)
 {
     const char *at = authority.len ? memrchr(authority.text, '@', authority.len) : NULL;
@@ -202,7 +197,7 @@ static int parse_authority(struct span authority, struct url *url, int standard_
     if (!url->host)
         return ERROR_NO_MEMORY;
     for (char *p = url->host; *p; p++)
-        *p = lower(*p);
+        *p = ascii_lower(*p);
     return parse_port(port, standard_port, &url->port);
 }
 
@@ -313,7 +308,7 @@ static void write_url(struct buf *to, const struct url *url)
         buf_printf(to, "#%s", url->fragment);
 }
 
-/* RFC 3986 5.2.3: the reference's path in place of what follows the base's last slash. */
+/* RFC 3986 5.2.3: the reference's path replaces what follows the base's last slash. */
 static void merge_paths(struct buf *to, const struct parts *base, struct span reference)
 {
     const char *slash = base->path.len ? memrchr(base->path.text, '/', base->path.len) : NULL;
@@ -325,7 +320,7 @@ static void merge_paths(struct buf *to, const struct parts *base, struct span re
     buf_add(to, reference.text, reference.len);
 }
 
-/* RFC 3986 5.2.2; `merged` holds the path when one had to be put together. */
+/* RFC 3986 5.2.2; `merged` holds the path when it had to be put together. */
 static struct parts transform(const struct parts *base, const struct parts *reference,
                               struct buf *merged)
 {
@@ -348,6 +343,7 @@ static struct parts transform(const struct parts *base, const struct parts *refe
     return t;
 }
 
+/* HTML strips white space around href (URL standard, 4.1). */
 static struct span trim(const char *text)
 {
     struct span s = {text, strlen(text)};
@@ -397,9 +393,9 @@ int url_resolve(const char *base, const char *reference, char **ret_text)
 
 static int hex_value(char c)
 {
-    if (is_digit(c))
+    if (ascii_is_digit(c))
         return c - '0';
-    c = lower(c);
+    c = ascii_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -429,7 +425,7 @@ void url_encode_path(struct buf *to, const char *path)
     static const char kept[] = "-._~/!$'()*,:;=@";
 
     for (; *path; path++) {
-        if (is_alpha(*path) || is_digit(*path) || strchr(kept, *path))
+        if (ascii_is_letter(*path) || ascii_is_digit(*path) || strchr(kept, *path))
             buf_putc(to, *path);
         else
             buf_printf(to, "%%%02X", (unsigned char)*path);
@@ -471,7 +467,7 @@ int url_prefix_rest(const struct url_prefix *prefix, const struct url *url, cons
 {
     if (!same_place(&prefix->url, url) || !str_starts(path, prefix->path))
         return URL_ELSEWHERE;
-    /* An escaped slash would make two resources one key. */
+    /* With an escaped slash two resources would become one key. */
     if (strcasestr(url->path, "%2f") || !url_key_is_valid(path + prefix->len))
         return ERROR_BAD_REQUEST;
     *ret_rest = path + prefix->len;
@@ -501,6 +497,7 @@ int url_below(const char *prefix, const char *text, char **ret_path)
     return r;
 }
 
+/* "." and ".." would leave the folder that a key names on the disk. */
 static bool segment_is_valid(const char *s, size_t len)
 {
     return len > 0 && !(len == 1 && s[0] == '.') && !(len == 2 && s[0] == '.' && s[1] == '.');

@@ -4,9 +4,9 @@
  * URLs as mirrors and clients write them: RFC 3986 for splitting, resolving and percent-coding,
  * http and https only. Pure; any thread.
  *
- * Two spellings of one path meet in the *decoded* form, which is what keys, the catalogue and the
- * disk use: percent-escapes undone, `+` kept as `+` (never a space). url_encode_path is its one way
- * back; it always writes `%2B` for `+`, because S3 takes a raw `+` for a space.
+ * Two spellings of one path have the same *decoded* form, which keys, the catalogue and the disk
+ * use: percent-escapes undone, `+` kept as `+` (never a space). Only url_encode_path goes back. It
+ * always writes `%2B` for `+`, because S3 takes a raw `+` for a space.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ enum { URL_MAX_BYTES = 8192 };
 struct url {
     char *scheme;   /* "http" or "https", lower case */
     char *host;     /* lower case, without brackets */
-    int port;       /* 80 or 443 when not written */
+    int port;       /* 80 or 443 by default */
     char *path;     /* begins with '/', escapes as written, dot segments removed */
     char *query;    /* without '?', or NULL */
     char *fragment; /* without '#', or NULL; still percent-encoded */
@@ -29,13 +29,12 @@ struct url {
 int url_parse(const char *text, struct url *ret_url);
 void url_release(struct url *url);
 
-/* This machine by a name of loopback's, as `host` has it: "localhost", 127.0.0.0/8, ::1. */
+/* Whether `host` is this machine by a loopback name: "localhost", 127.0.0.0/8, ::1. */
 bool url_is_loopback(const char *host);
 
-/* Resolves `reference` against the absolute URL `base` (RFC 3986 5.2), trimming surrounding white
- * space as HTML does. *ret_text has no user:password part, a lower-case host, no default port, and
- * keeps the fragment. ERROR_BAD_REQUEST when the result is not http(s): mailto:, javascript:, ...
- */
+/* Resolves `reference` against the absolute URL `base` (RFC 3986 5.2) and trims white space as HTML
+ * does. *ret_text has no user:password part, a lower-case host, no default port, and keeps the
+ * fragment. ERROR_BAD_REQUEST when the result is not http(s): mailto:, javascript:, ... */
 int url_resolve(const char *base, const char *reference, char **ret_text);
 
 /* Undoes percent-escapes. ERROR_BAD_REQUEST on a bad escape, an escaped NUL, or a control byte in
@@ -46,17 +45,15 @@ int url_decode(const char *text, size_t len, struct buf *ret);
  */
 void url_encode_path(struct buf *to, const char *path);
 
-/*
- * A path below a prefix, as keys want it: if `text` (an absolute URL; query and fragment are cut)
- * lies below the URL prefix `prefix` (which ends in '/'), gives the decoded rest. Scheme is not
- * compared, host and port are (default ports count as equal across schemes), path is compared
- * decoded. URL_ELSEWHERE when it does not lie below; ERROR_BAD_REQUEST when the rest decodes
- * to something that is no key (see url_key_is_valid).
- */
+/* The path below a prefix, in the form of a key. When `text` (an absolute URL; query and fragment
+ * are ignored) lies below the URL prefix `prefix` (which ends in '/'), gives the decoded rest. The
+ * scheme is not compared; host and port are (default ports are equal across schemes); the path is
+ * compared decoded. URL_ELSEWHERE when it lies elsewhere. ERROR_BAD_REQUEST when the rest is not a
+ * key (see url_key_is_valid). */
 enum { URL_ELSEWHERE = 1 };
 int url_below(const char *prefix, const char *text, char **ret_path);
 
-/* The same for one prefix and many URLs: each is parsed once. `path` is the URL's, decoded; the
+/* The same for one prefix and many URLs, each parsed once. `path` is the URL's decoded path; the
  * rest points into it. */
 struct url_prefix {
     struct url url;

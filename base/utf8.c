@@ -3,12 +3,15 @@
 
 #include <stdint.h>
 
+/* The table of well-formed sequences of the Unicode standard (3-7). Keys and JSON must be valid
+ * UTF-8, because other programs read them. */
+
 static bool in_range(unsigned byte, unsigned low, unsigned high)
 {
     return byte >= low && byte <= high;
 }
 
-/* The second byte alone decides about overlong forms, surrogates and the upper end. */
+/* Only the second byte tells overlong forms, surrogates and values above the maximum. */
 static bool second_fits(unsigned first, unsigned second)
 {
     switch (first) {
@@ -53,7 +56,7 @@ size_t utf8_length(const char *s, size_t len)
 bool utf8_is_valid(const char *s, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        if ((unsigned char)s[i] < 0x80) { /* nearly all there is */
+        if ((unsigned char)s[i] < 0x80) { /* the common case */
             i++;
             continue;
         }

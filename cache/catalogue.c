@@ -6,10 +6,20 @@
 #include "base/error.h"
 #include "cache/catalogue_program.h"
 
+/*
+ * One function for each statement of catalogue_program.c. A put binds the members of a struct in
+ * the order of the columns. A visit turns a row into the same struct on the stack and calls the
+ * visitor; the row's strings live in SQLite until then.
+ *
+ * Only the catalogue thread calls these, so nothing here is locked. Transactions, errors and resets
+ * are the work of sql.c.
+ */
+
 struct catalogue {
     struct sql *sql;
 };
 
+/* The values of a statement, in the order of its ?1, ?2, ... */
 #define VALUES(...) ((const struct sql_value[]){__VA_ARGS__})
 
 /* ------------------------------------------------------------------ open, close, transactions */
@@ -53,7 +63,8 @@ void catalogue_rollback(struct catalogue *catalogue)
 
 /* ------------------------------------------------------------------ visits */
 
-/* What a row callback needs to call the caller's visitor; one member of the union per kind. */
+/* The caller's visitor during a visit; the callback for that kind of row uses one member of the
+ * union. */
 struct visit {
     union {
         int (*file)(void *context, const struct catalogue_file *file);
@@ -75,13 +86,15 @@ struct visit {
     void *context;
 };
 
-/* A column that is never NULL, unless memory or the file lets us down. */
+/* A column that is NOT NULL. SQLite still returns NULL when memory is missing or the file is
+ * damaged. */
 static const char *text(const struct sql_row *row, int column)
 {
     const char *s = sql_row_text(row, column);
     return s ? s : "";
 }
 
+/* No row is an expected outcome here, unlike in visit_each. */
 static int visit_one(struct catalogue *catalogue, enum statement which,
                      const struct sql_value *values,
                      int (*on_row)(void *context, const struct sql_row *row), struct visit *visit)
@@ -158,6 +171,7 @@ int catalogue_put_blob(struct catalogue *catalogue, const char *sha256, int64_t 
                       VALUES(sql_text(sha256), sql_integer(size), sql_integer(allocated_bytes)));
 }
 
+/* Four statements that belong together, inside the caller's transaction or in one of their own. */
 int catalogue_drop_blob(struct catalogue *catalogue, const char *sha256)
 {
     bool own = !sql_is_begun(catalogue->sql);
@@ -502,7 +516,7 @@ int catalogue_each_channel(struct catalogue *catalogue,
                       &(struct visit){.channel = visit, .context = context});
 }
 
-/* ------------------------------------------------------------------ showings */
+/* ------------------------------------------------------------------ listed rows */
 
 int catalogue_put_listed(struct catalogue *catalogue, const struct catalogue_listed *s)
 {
@@ -585,7 +599,7 @@ int catalogue_each_local(struct catalogue *catalogue, const char *origin,
                       &(struct visit){.local = visit, .context = context});
 }
 
-/* ------------------------------------------------------------------ sightings */
+/* ------------------------------------------------------------------ first seen */
 
 int catalogue_put_first_seen(struct catalogue *catalogue, const struct catalogue_first_seen *s)
 {

@@ -3,10 +3,10 @@
 
 /* ------------------------------------------------------------------ tables */
 
-/*
- * Never edit a step that was released; append one. Keys are what the headers' functions take.
- * Tables are clustered on their key (WITHOUT ROWID) but for listings, whose bodies are megabytes.
- */
+/* Never edit a step that was released; append a new one. Keys are the arguments of the header's
+ * functions. Tables are clustered on their key (WITHOUT ROWID), except listings, whose bodies are
+ * megabytes. The tables "showing" and "sighting" hold listed rows and first-seen rows; databases
+ * keep their old names. */
 static const char *const migrations[] = {
     "CREATE TABLE file ("
     "  origin TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT, blob TEXT,"
@@ -54,8 +54,8 @@ static const char *const migrations[] = {
     "  asked_s INTEGER NOT NULL, modified_s INTEGER NOT NULL, size INTEGER NOT NULL,"
     "  PRIMARY KEY (origin, path)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX sighting_by_project ON sighting (origin, project)",
-    /* What was remembered for good counts from now on as long as nobody says anything else. Of two
-     * that contradicted each other only the first is known: it is no better than the other. */
+    /* Digests of an older schema become claims that count until a page says otherwise. Of two
+     * contradicting digests only the first was stored, so neither is kept. */
     "CREATE TABLE claim ("
     "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, project TEXT NOT NULL,"
     "  channel TEXT NOT NULL, digests TEXT, metadata TEXT, said_s INTEGER NOT NULL,"
@@ -83,7 +83,7 @@ static const char *const migrations[] = {
     "origin, path, size, etag, blob, authoritative, mirrors, validator, last_used_s"
 #define METADATA_COLUMNS                                                                           \
     "origin, path, project, sha256, requires_python, problem, mirrors, etag, made_s"
-/* ... and not of a file that has been another one since. */
+/* Excludes rows of a file that has another ETag now. */
 #define OF_TODAY                                                                                   \
     " AND NOT EXISTS (SELECT 1 FROM file AS f"                                                     \
     "  WHERE f.origin = m.origin AND f.path = m.path AND f.etag <> m.etag)"
@@ -114,7 +114,8 @@ static const char *const statements[STATEMENTS] = {
 
     [PUT_CLAIM] = "INSERT OR REPLACE INTO claim (" CLAIM_COLUMNS ")"
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    /* Left to itself SQLite reads all of the origin's: without statistics it takes them for few. */
+    /* INDEXED BY, because SQLite without statistics takes an origin's rows for few and reads all of
+     * them. */
     [EACH_CLAIM] = "SELECT " CLAIM_COLUMNS " FROM claim INDEXED BY claim_by_project"
                    " WHERE origin = ?1 AND project = ?2 ORDER BY path, mirror",
     [EACH_CLAIM_OF] = "SELECT " CLAIM_COLUMNS " FROM claim WHERE origin = ?1 AND path = ?2",
@@ -177,7 +178,7 @@ static const char *const statements[STATEMENTS] = {
     [DROP_LOCAL] = "DELETE FROM local WHERE origin = ?1 AND path = ?2",
     [EACH_LOCAL] = "SELECT " LOCAL_COLUMNS " FROM local WHERE origin = ?1",
 
-    /* What a later answer does not say stays. */
+    /* A value that a later answer lacks is kept. */
     [PUT_FIRST_SEEN] =
         "INSERT INTO sighting (origin, path, project, first_s, asked_s, modified_s, size)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
@@ -186,7 +187,7 @@ static const char *const statements[STATEMENTS] = {
         "  asked_s = max(asked_s, excluded.asked_s),"
         "  modified_s = iif(excluded.modified_s < 0, modified_s, excluded.modified_s),"
         "  size = iif(excluded.size < 0, size, excluded.size)",
-    /* Who fetched a file knows its size better than HEAD. */
+    /* The size of a fetched file outranks the size that HEAD gave. */
     [EACH_FIRST_SEEN] =
         "SELECT s.origin, s.path, s.project, s.first_s, s.asked_s, s.modified_s,"
         " iif(s.size < 0 OR ifnull(f.size, -1) < 0, s.size, f.size) FROM sighting AS "

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * What the catalogue's database is made of: its schema, step by step, and the statements that
- * cache/catalogue.c runs by these numbers. Private to it.
- */
+/* The content of the catalogue's database: its schema, step by step, and the statements that
+ * cache/catalogue.c runs by number. Private to it. */
 #include "cache/sql.h"
 
 enum statement {

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The layout that map.h describes. All offsets are computed from the file's size; map_open proves
- * that they lie in the block before anything behind the header is read.
+ * The life of a map, as its bytes show it:
+ *
+ *     zeros         map_format writes the strings, then the header with its checksum
+ *     live          map_mark sets bytes of the live table, each after its data was written
+ *     sealed        map_seal copies the table, then its checksum, over the older sealed copy
+ *     opened        map_open proves the header and picks the table that counts
+ *     adopted       map_adopt makes the live table that one; then live again
+ *
+ * The order of the writes is what survives a crash, so every step writes the bytes that prove it
+ * last. All offsets follow from the file's size, and map_open proves that they lie in the block
+ * before it reads anything after the header. The file of the map is removed with its partial, after
+ * a commit or a discard.
  */
 #include "cache/map.h"
 
@@ -15,9 +25,9 @@
 static const char MAGIC[8] = "wheelmap";
 
 enum {
-    LAYOUT = 1, /* another one is not read: that partial starts over */
+    LAYOUT = 1, /* a map of another layout is not read: its partial starts again */
     PAGE = 4096,
-    STRINGS = 512, /* where they begin: the header has a sector of its own */
+    STRINGS = 512, /* where they begin: the header has its own sector */
     SEAL = 16,     /* generation and checksum, before each sealed copy */
 };
 
@@ -25,12 +35,12 @@ enum {
 
 struct header {
     char magic[8];
-    uint32_t layout, chunk; /* the machine's byte order is checked along with them */
+    uint32_t layout, chunk; /* these also check the machine's byte order */
     int64_t size;
     int64_t created_s;
     uint32_t strings_len, mirror_count;
-    uint64_t checksum;         /* of what is above, and of the strings */
-    char boot_id[MAP_BOOT_ID]; /* below the checksum: map_adopt changes it alone */
+    uint64_t checksum;         /* of the members above and the strings */
+    char boot_id[MAP_BOOT_ID]; /* not in the checksum: map_adopt changes it alone */
 };
 
 _Static_assert(sizeof(struct header) <= STRINGS, "the header fits its sector");
@@ -82,7 +92,7 @@ static struct header read_header(const void *block)
     return header;
 }
 
-/* Alone: it never changes, while map_rebase may change what is beside it. */
+/* Reads only the size, which never changes; map_rebase may be changing the rest. */
 static int64_t read_size(const void *block)
 {
     int64_t size;
@@ -94,6 +104,7 @@ static int64_t read_size(const void *block)
 
 #define FNV_START UINT64_C(14695981039346656037)
 
+/* FNV-1a. */
 static uint64_t fnv(uint64_t sum, const void *data, size_t len)
 {
     const uint8_t *p = data;
@@ -108,7 +119,7 @@ static uint64_t header_checksum(const struct header *header, const char *strings
     return fnv(sum, strings, header->strings_len);
 }
 
-/* Begun from the header's, so that a copy belongs to this very map. */
+/* Starts from the header's checksum, so that a copy belongs to this map only. */
 static uint64_t seal_checksum(const struct header *header, uint64_t generation,
                               const uint8_t *table)
 {
@@ -119,7 +130,7 @@ static uint64_t seal_checksum(const struct header *header, uint64_t generation,
 
 /* ------------------------------------------------------------------ format */
 
-/* The strings behind each other: '+' and the text with its NUL, or '-' for NULL. */
+/* The strings one after the other: '+' and the text with its NUL, or '-' for NULL. */
 struct writer {
     char *at;
     size_t left;
@@ -168,7 +179,7 @@ int map_format(void *block, const struct map_about *about)
         return ERROR_TOO_BIG;
     char *strings = (char *)block + STRINGS;
     struct header header;
-    memset(&header, 0, sizeof(header)); /* padding, too: it is written */
+    memset(&header, 0, sizeof(header)); /* the padding is written too */
     int r = write_strings(strings, about, &header);
     if (r)
         return r;
@@ -185,6 +196,7 @@ int map_format(void *block, const struct map_about *about)
 
 /* ------------------------------------------------------------------ marks and seals */
 
+/* Release order: a reader that sees a mark also sees the write before it. */
 void map_mark(void *block, int64_t from, int64_t to, unsigned mirror)
 {
     int64_t size = read_size(block);
@@ -197,6 +209,7 @@ void map_mark(void *block, int64_t from, int64_t to, unsigned mirror)
             __atomic_store_n(&live[i], value, __ATOMIC_RELEASE);
 }
 
+/* Copies byte by byte, because marks go on meanwhile. */
 void map_seal_begin(const void *block, void *copy)
 {
     const uint8_t *live = (const uint8_t *)block + MAP_HEAD;
@@ -206,19 +219,19 @@ void map_seal_begin(const void *block, void *copy)
         to[i] = __atomic_load_n(&live[i], __ATOMIC_ACQUIRE);
 }
 
-/* The generation of a sealed copy; 0 when it never was, or is torn. */
+/* The generation of a sealed copy; 0 when it was never written or is torn. */
 static uint64_t sealed_generation(const void *block, const struct header *header, int which)
 {
     const uint8_t *at = (const uint8_t *)block + seal_at(chunks_of(header->size), which);
     struct seal seal;
     memcpy(&seal, at, sizeof(seal));
-    if (seal.generation == UINT64_MAX || /* none could follow it */
+    if (seal.generation == UINT64_MAX || /* no generation could follow it */
         seal.checksum != seal_checksum(header, seal.generation, at + SEAL))
         return 0;
     return seal.generation;
 }
 
-/* Which sealed copy counts, and its generation; 0 when none does. */
+/* Which sealed copy counts, and its generation (0: none). */
 static int newest_seal(const void *block, const struct header *header, uint64_t *ret_generation)
 {
     uint64_t first = sealed_generation(block, header, 0);
@@ -227,6 +240,7 @@ static int newest_seal(const void *block, const struct header *header, uint64_t 
     return first > second ? 0 : 1;
 }
 
+/* The table first, then the seal that proves it. */
 void map_seal(void *block, const void *copy)
 {
     struct header header = read_header(block);
@@ -258,6 +272,7 @@ struct reader {
     bool bad;
 };
 
+/* Every length is checked against what is left: the bytes are untrusted. */
 static const char *read_string(struct reader *r)
 {
     const char *text = r->at + 1;
@@ -301,6 +316,7 @@ static int read_about(const void *block, const struct header *header, struct map
     return r.bad || r.left || !ret->origin || !ret->path ? ERROR_CORRUPT : 0;
 }
 
+/* The checksum comes last, because it reads strings_len bytes. */
 static bool header_is_good(const void *block, size_t len, const struct header *header)
 {
     int64_t needed = map_size(header->size);
@@ -310,7 +326,7 @@ static bool header_is_good(const void *block, size_t len, const struct header *h
            header->checksum == header_checksum(header, (const char *)block + STRINGS);
 }
 
-/* A boot that is not known is no boot twice. */
+/* An unknown boot id never equals another one. */
 static bool is_boot(const struct header *header, const char *boot_id)
 {
     return *boot_id && strnlen(header->boot_id, MAP_BOOT_ID) < MAP_BOOT_ID &&
@@ -329,7 +345,7 @@ static const uint8_t *table_of(const void *block, const struct header *header, b
     return (const uint8_t *)block + seal_at(chunks_of(header->size), which) + SEAL;
 }
 
-/* Fills `runs`, or only counts them (NULL). Values that no mark makes are no mark. */
+/* Fills `runs`, or only counts them (NULL). A value that no mark writes counts as no mark. */
 static size_t runs_of(const uint8_t *table, const struct header *header, struct map_run *runs)
 {
     size_t count = 0;
@@ -379,8 +395,8 @@ void map_opened_release(struct map_opened *opened)
     opened->run_count = 0;
 }
 
-/* Clears a torn seal. The next seal has the same generation, and after a power cut the two halves
- * together could pass for a whole one. */
+/* Clears a torn seal. The next seal has the same generation, and after a power cut halves of both
+ * could pass for one whole. */
 static void forget_torn(void *block, const struct header *header)
 {
     size_t chunks = chunks_of(header->size);
@@ -403,11 +419,13 @@ void map_adopt(void *block, const char *boot_id)
     forget_torn(block, &header);
     memset(header.boot_id, 0, sizeof(header.boot_id));
     str_copy(header.boot_id, sizeof(header.boot_id), boot_id);
-    atomic_signal_fence(memory_order_seq_cst); /* the table first, whatever a kill cuts */
+    atomic_signal_fence(
+        memory_order_seq_cst); /* a kill must not leave the boot id without the table */
     memcpy((char *)block + offsetof(struct header, boot_id), header.boot_id,
            sizeof(header.boot_id));
 }
 
+/* The header is copied first, because the new strings overwrite the old ones that it reads. */
 int map_rebase(void *block, const char *etag, const char *date, const char *mirror)
 {
     char old[MAP_HEAD];

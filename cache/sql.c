@@ -16,8 +16,21 @@
 #include "base/log.h"
 #include "base/str.h"
 
+/*
+ * The life of a database:
+ *
+ *     open        the directory is writable, the file opens, its pragmas are set
+ *     checked     owner, version and pages are as expected; else ERROR_CONFIG or ERROR_CORRUPT
+ *     migrated    all missing steps in one transaction; then every statement is compiled
+ *     corrupt     the file is moved aside once, and the opening starts again with an empty one
+ *     closed      statements are finalized, and the last connection checkpoints the WAL
+ *
+ * All of it happens on the catalogue thread. A transaction is begun, collects its first failure in
+ * `failed`, and ends in a commit or a rollback.
+ */
+
 enum {
-    BUSY_MS = 2000,              /* a reader that looks in while we start */
+    BUSY_MS = 2000,              /* for a reader that has the file open when we start */
     CHECK_MAX_BYTES = 256 << 20, /* quick_check costs about 1 ms per MB in memory */
     ASIDE_TRIES = 100,
 };
@@ -26,11 +39,11 @@ struct sql {
     sqlite3 *db;
     const struct sql_program *program;
     bool begun;
-    int failed; /* the first error inside the transaction at hand */
+    int failed; /* the first error in the current transaction */
     sqlite3_stmt *statements[];
 };
 
-/* A row is the statement that stands on it, under our name. */
+/* A row is SQLite's statement under our own name. */
 static sqlite3_stmt *statement_of(const struct sql_row *row)
 {
     return (sqlite3_stmt *)(uintptr_t)row;
@@ -38,7 +51,7 @@ static sqlite3_stmt *statement_of(const struct sql_row *row)
 
 /* ------------------------------------------------------------------ errors */
 
-/* SQLite calls a full disk "I/O error" where it meets it in the WAL's index or a truncate. */
+/* SQLite reports a full disk as an I/O error in the WAL's index and at a truncate. */
 static int error_of_io(sqlite3 *db, int code)
 {
     if (code == SQLITE_IOERR_NOMEM)
@@ -74,11 +87,12 @@ static int error_of(sqlite3 *db, int code)
         return ERROR_IN_USE;
     case SQLITE_TOOBIG:
         return ERROR_TOO_BIG;
-    default: /* CORRUPT, NOTADB, and tables that are not as our statements expect them */
+    default: /* CORRUPT, NOTADB, and tables that do not fit our statements */
         return ERROR_CORRUPT;
     }
 }
 
+/* The log gets SQLite's own words; the caller gets one of our errors. */
 static int failure(struct sql *sql, const char *what)
 {
     int code = sqlite3_extended_errcode(sql->db);
@@ -115,12 +129,10 @@ static int set(struct sql *sql, const char *pragma, int64_t value)
 
 /* ------------------------------------------------------------------ opening */
 
-/*
- * Exclusive locking: the one connection is a promise that SQLite keeps for us (two that checkpoint
- * can corrupt a file, see the catalogue's header), and the WAL's index then lives in our memory
- * instead of a mapped file that raises SIGBUS on a full disk. Secure delete would write every freed
- * page; nothing here is secret.
- */
+/* Exclusive locking makes SQLite enforce that there is one connection (two that checkpoint can
+ * corrupt a file, see the catalogue's header). It also keeps the WAL's index in our memory; a
+ * mapped file would raise SIGBUS on a full disk. Secure delete would write every freed page, and
+ * nothing here is secret. */
 static int configure(struct sql *sql)
 {
     (void)sqlite3_busy_timeout(sql->db, BUSY_MS);
@@ -138,13 +150,13 @@ static int start_wal(struct sql *sql)
     return run(sql, "PRAGMA journal_mode = WAL;"
                     "PRAGMA synchronous = NORMAL;"
                     "PRAGMA wal_autocheckpoint = 1000;"      /* pages: 4 MB */
-                    "PRAGMA journal_size_limit = 16777216"); /* what one large commit leaves */
+                    "PRAGMA journal_size_limit = 16777216"); /* the rest of one large commit */
 }
 
 static int check_owner(struct sql *sql, int64_t *ret_version)
 {
     int64_t id = 0, version = 0;
-    if (sqlite3_db_readonly(sql->db, "main")) /* what SQLite falls back to without a word */
+    if (sqlite3_db_readonly(sql->db, "main")) /* SQLite falls back to this silently */
         return ERROR_READ_ONLY;
     int r = ask(sql, "PRAGMA application_id", &id);
     if (r == 0)
@@ -165,8 +177,8 @@ static int take_verdict(void *ret_sound, int columns, char **values, char **name
     return 0;
 }
 
-/* Bounded: a start must not read gigabytes. A page that is broken beyond that shows when it is
- * read, as ERROR_CORRUPT. */
+/* Bounded, because a start must not read gigabytes. A broken page beyond the bound shows as
+ * ERROR_CORRUPT when it is read. */
 static int quick_check(struct sql *sql)
 {
     int64_t pages = 0, page_bytes = 0;
@@ -181,6 +193,7 @@ static int quick_check(struct sql *sql)
     return sound ? 0 : ERROR_CORRUPT;
 }
 
+/* One transaction for all steps: a kill in the middle leaves the old schema. */
 static int migrate(struct sql *sql, int64_t version)
 {
     const struct sql_program *program = sql->program;
@@ -200,7 +213,7 @@ static int migrate(struct sql *sql, int64_t version)
     return r;
 }
 
-/* All at the start: a table that is not as we expect it is found now, not in the middle of work. */
+/* All at the start, so that an unexpected table shows now and not in the middle of work. */
 static int compile(struct sql *sql)
 {
     for (unsigned i = 0; i < sql->program->statement_count; i++)
@@ -250,8 +263,8 @@ static int rename_if_there(const char *from, const char *to)
     return rename(from, to) < 0 && errno != ENOENT ? error_from_errno(errno) : 0;
 }
 
-/* The WAL goes with its file (it may hold what a person wants to save); a new database beside an
- * old WAL would take it for its own. */
+/* The WAL moves with its file, because it may hold rows that a person wants to save. A new database
+ * would also take an old WAL for its own. */
 static int move_aside(const char *path)
 {
     struct stat st;
@@ -278,7 +291,7 @@ static int move_aside(const char *path)
     return r;
 }
 
-/* Asked beforehand: SQLite says of a read-only directory only that it could not open something. */
+/* Checked first: for a read-only directory SQLite only says that it could not open a file. */
 static int check_directory(const char *path)
 {
     auto_free char *directory = strdup(path);
@@ -292,6 +305,7 @@ static int check_directory(const char *path)
                : 0;
 }
 
+/* Only once: a disk that corrupts the new file as well needs a person. */
 int sql_open(const char *path, const struct sql_program *program, struct sql **ret)
 {
     int r = check_directory(path);
@@ -328,7 +342,7 @@ void sql_rollback(struct sql *sql)
 {
     sql->begun = false;
     sql->failed = 0;
-    if (!sqlite3_get_autocommit(sql->db)) /* a full disk may have rolled back already */
+    if (!sqlite3_get_autocommit(sql->db)) /* SQLite may have rolled back already on a full disk */
         (void)run(sql, "ROLLBACK");
 }
 
@@ -367,7 +381,7 @@ struct sql_value sql_blob(const void *bytes, size_t len)
     return (struct sql_value){.type = SQL_BLOB, .bytes = len ? bytes : "", .len = len};
 }
 
-/* SQLITE_STATIC: the values outlive the statement's run, which resets it at its end. */
+/* SQLITE_STATIC: the values live longer than the statement's run, which resets it at its end. */
 static int bind(sqlite3_stmt *statement, int at, const struct sql_value *value)
 {
     switch (value->type) {
@@ -392,6 +406,7 @@ static int bind_all(struct sql *sql, sqlite3_stmt *statement, const struct sql_v
     return 0;
 }
 
+/* A statement that is not reset holds its read lock and keeps the WAL from shrinking. */
 static void settle(sqlite3_stmt *statement)
 {
     (void)sqlite3_reset(statement);

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A blob's life on disk: partials/<n> while it is fetched, blobs/ab/<digest> once it is committed,
- * nothing after store_remove. Names change hands under one mutex (`names`), which is never held
- * across an fsync; bytes are never changed under a digest's name, so readers need no lock at all.
+ * A blob's life on disk:
+ *
+ *     partials/<n>            from store_begin, while it is fetched; sparse, with a map beside it
+ *     blobs/ab/<digest>       from store_commit; its bytes never change
+ *     gone                    by store_remove, store_quarantine or store_discard
+ *
+ * The disk lanes call all of this. One mutex (`names`) guards the change from one name to the next;
+ * it is never held during an fsync. Readers need no lock, because bytes under a digest's name never
+ * change, and an unlinked file stays readable through its descriptor. A kill at any moment leaves a
+ * partial with a map, which is resumed, or a blob with a sidecar, which a start adopts.
  */
 #include "cache/store.h"
 
@@ -37,6 +44,7 @@ void store_names_of(const char *sha256, struct blob_names *ret)
     memcpy(ret->sidecar + sizeof(ret->blob) - 1, ".json", 6);
 }
 
+/* A missing file is no error: two removals of one blob may meet. */
 static int unlink_at(int directory, const char *name)
 {
     return unlinkat(directory, name, 0) < 0 && errno != ENOENT ? error_from_errno(errno) : 0;
@@ -57,7 +65,7 @@ static int open_directory(const char *parent, const char *name, int *ret_fd)
     return 0;
 }
 
-/* A stream over a directory that is open already; the fd stays the caller's. */
+/* A stream over a directory that is already open; the descriptor stays the caller's. */
 DIR *store_list(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -78,7 +86,7 @@ const char *store_next_name(DIR *stream)
 
 /* ------------------------------------------------------------------ opening */
 
-/* flock belongs to the open file, so a second store in this very process is refused as well. */
+/* flock belongs to the open file, so a second store in this process is refused as well. */
 static int take_lock(const char *dir, int *ret_fd)
 {
     auto_free char *path = str_printf("%s/lock", dir);
@@ -96,7 +104,7 @@ static int take_lock(const char *dir, int *ret_fd)
     return 0;
 }
 
-/* "<name>.map"; false when it would be too long to be one of ours. */
+/* "<name>.map"; false when it is too long to be one of ours. */
 enum { NAME_MAX_BYTES = 64 };
 static bool map_name(const char *name, char ret[NAME_MAX_BYTES])
 {
@@ -104,7 +112,7 @@ static bool map_name(const char *name, char ret[NAME_MAX_BYTES])
     return len > 0 && len < NAME_MAX_BYTES;
 }
 
-/* As store_begin writes them, and small enough that one more can follow. */
+/* A name of store_begin, small enough that one more can follow. */
 static bool is_number(const char *name)
 {
     size_t len = strlen(name);
@@ -117,7 +125,7 @@ static bool is_file(int directory, const char *name)
     return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Whether an earlier run can have left this to be gone on with: a partial and its map. */
+/* Whether an earlier run left this partial with a map, so that it can be resumed. */
 static bool is_resumable(struct store *store, const char *name)
 {
     char map[NAME_MAX_BYTES];
@@ -134,8 +142,8 @@ static bool is_map_of_resumable(struct store *store, const char *name)
     return is_resumable(store, partial);
 }
 
-/* What nobody can go on with, and sidecars that never met their blob. Names of this run come behind
- * those that stay. */
+/* Removes partials that cannot be resumed, and sidecars that never met their blob. This run's names
+ * are higher than those that stay. */
 static void remove_partials(struct store *store)
 {
     auto_dir DIR *stream = store_list(store->partials, ".");
@@ -199,7 +207,7 @@ void store_close(struct store *store)
     cleanup_close(&store->partials);
     cleanup_close(&store->blobs);
     cleanup_close(&store->root);
-    cleanup_close(&store->lock); /* last: from here on another process may begin */
+    cleanup_close(&store->lock); /* last: from now on another process may start */
     (void)pthread_mutex_destroy(&store->names);
     free(store->catalogue_path);
     free(store);
@@ -229,7 +237,7 @@ int store_begin(struct store *store, char **ret_name, int *ret_fd)
             return ERROR_NO_MEMORY;
         int fd = openat(store->partials, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0 && errno == EEXIST)
-            continue; /* one that could not be removed at the start */
+            continue; /* a file that the start could not remove */
         if (fd < 0)
             return error_from_errno(errno);
         *ret_fd = fd;
@@ -239,7 +247,7 @@ int store_begin(struct store *store, char **ret_name, int *ret_fd)
     }
 }
 
-/* In steps: a write into the file waits for one of them at most, not for gigabytes. */
+/* In steps: a write into the file then waits for one step, not for gigabytes. */
 static int allocate(int fd, int64_t size)
 {
     enum { STEP = 64 << 20 };
@@ -264,7 +272,7 @@ int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free)
         return error_from_errno(errno);
     int64_t missing = size - (int64_t)st.st_blocks * 512;
 
-    /* Asked first, because a failing fallocate may keep what it got before it failed. */
+    /* Checked first, because a failed fallocate may keep the part that it got. */
     int64_t free_bytes = store_free_bytes(store);
     if (free_bytes >= 0 && missing > 0 && missing > free_bytes - keep_free)
         return missing > free_bytes ? ERROR_NO_SPACE : ERROR_MIN_FREE;
@@ -278,8 +286,8 @@ int store_unreserve(int fd, int64_t size, const struct store_span *missing, size
     if (fstat(fd, &st) < 0)
         return error_from_errno(errno);
 
-    /* Some file systems free nothing behind the end: so the end goes where it is to be at last.
-     * Growing cuts no byte of a write that comes in between. */
+    /* Some file systems free nothing after the end of a file, so the file first grows to its final
+     * size. Growing loses no byte of a concurrent write. */
     if ((int64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
         return error_from_errno(errno);
     for (size_t i = 0; i < count; i++) {
@@ -293,17 +301,18 @@ int store_unreserve(int fd, int64_t size, const struct store_span *missing, size
     return 0;
 }
 
-/* Blocks for all of a map: writing to a mapping on a full disk would be a signal. */
+/* Allocates all blocks of a map: a write to a mapping on a full disk would raise a signal. */
 static int promise(int fd, int64_t size)
 {
     int r;
     do
-        r = posix_fallocate(fd, 0, (off_t)size); /* writes zeros where it is not supported */
+        r = posix_fallocate(
+            fd, 0, (off_t)size); /* writes zeros where the file system does not support it */
     while (r == EINTR);
     return r ? error_from_errno(r) : 0;
 }
 
-/* Reads it all once: what the disk cannot give is an error here, and would be a signal later. */
+/* Reads the whole map once: a disk error is a return value here, and would be a signal later. */
 static int read_through(int fd, int64_t size)
 {
     char block[16 << 10];
@@ -378,7 +387,7 @@ int store_sync_names(struct store *store)
 void store_discard(struct store *store, const char *name)
 {
     char map[NAME_MAX_BYTES];
-    if (map_name(name, map)) /* first: a map without its partial is nothing */
+    if (map_name(name, map)) /* first, because a map without its partial is useless */
         (void)unlinkat(store->partials, map, 0);
     (void)unlinkat(store->partials, name, 0);
 }
@@ -391,7 +400,7 @@ static int sync_directory_at(int parent, const char *name)
     return fd < 0 || fsync(fd) < 0 ? error_from_errno(errno) : 0;
 }
 
-/* blobs/ab, made when the first digest needs it, and then known to the disk as well. */
+/* Creates blobs/ab for its first digest, and syncs its name. */
 static int make_fan_out(struct store *store, const char *directory)
 {
     if (mkdirat(store->blobs, directory, 0755) == 0)
@@ -418,8 +427,8 @@ static bool blob_is_whole(struct store *store, const struct blob_names *names, i
            S_ISREG(st.st_mode) && (int64_t)st.st_size == size;
 }
 
-/* The sidecar goes first: alone it is junk that a scan removes, a blob alone would be bytes that
- * nobody can name. `ret_kept` says that the blob was there before. */
+/* The sidecar moves first. Alone it is junk that a scan removes; a blob alone would be bytes that
+ * nobody can name. `ret_kept`: the blob existed before. */
 static int publish(struct store *store, const char *name, const char *sidecar,
                    const struct blob_names *names, int64_t size, bool *ret_kept)
 {
@@ -454,7 +463,7 @@ static int commit(struct store *store, const char *name, const char *sidecar, in
         return r;
     r = sync_directory_at(store->blobs, names.directory);
     if (r && !kept)
-        (void)store_remove(store, sha256); /* what a power cut may take is not kept */
+        (void)store_remove(store, sha256); /* a blob whose name is not on the disk is not kept */
     return r;
 }
 
@@ -478,7 +487,7 @@ int store_commit(struct store *store, const char *name, int fd, const char *sha2
         if (beside)
             store_discard(store, beside);
     } else {
-        store_discard(store, name); /* its map is all there is left of it */
+        store_discard(store, name); /* only its map is left */
     }
     return r;
 }
@@ -492,7 +501,7 @@ int store_put_sidecar(struct store *store, const char *sha256, const char *sidec
     if (sidecar_len > STORE_SIDECAR_MAX)
         return ERROR_TOO_BIG;
     store_names_of(sha256, &names);
-    const char *beside = names.sidecar + 3; /* an own name in partials/, until it is whole */
+    const char *beside = names.sidecar + 3; /* its own name in partials/, until it is whole */
     int r = write_sidecar(store, beside, sidecar, sidecar_len);
     if (r == 0) {
         pthread_mutex_lock(&store->names);

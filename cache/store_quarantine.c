@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Blobs that are not what their name says, put aside. Nothing in the program reads them again.
- */
+/* Blobs whose bytes do not match their name, moved aside. A person may want to know what a disk or
+ * a mirror did to them; the program never reads them again. The folder is bounded, and the oldest
+ * files leave it first. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,6 +25,7 @@ struct old {
     int64_t changed_ns;
 };
 
+/* The time of the last change is the time of the move, because rename sets it. */
 static int by_age(const void *a, const void *b)
 {
     const struct old *x = a, *y = b;

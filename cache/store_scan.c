@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * The walk over all blobs at the start: what is there is shown, what cannot be ours is removed.
- */
+/* The walk over all blobs at the start. The visitor gets every blob; anything that cannot be ours
+ * is removed. It runs on the clean lane, beside the first downloads, so names are changed under the
+ * store's mutex. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -24,7 +24,7 @@ struct scan {
     struct buf text; /* the sidecar at hand */
 };
 
-/* NULL when it is missing, too big, or no text. */
+/* NULL when it is missing, too big, or not text. */
 static const char *read_sidecar(struct scan *scan, const char *path)
 {
     auto_close int fd =
@@ -41,7 +41,7 @@ static const char *read_sidecar(struct scan *scan, const char *path)
     return to;
 }
 
-/* A commit puts the sidecar first and holds the lock until the blob is there. */
+/* A commit moves the sidecar first and holds the lock until the blob has followed. */
 static void remove_lonely_sidecar(struct store *store, const struct blob_names *names)
 {
     pthread_mutex_lock(&store->names);
@@ -77,6 +77,7 @@ static int scan_entry(struct scan *scan, int directory, const char *prefix, cons
                        read_sidecar(scan, names.sidecar));
 }
 
+/* The first two digits of a digest, so that no directory holds all blobs. */
 static bool is_fan_out(const char *name)
 {
     return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Inside the store: what store.c and store_scan.c share.
- */
+/* Inside the store: the state that store.c, store_scan.c and store_quarantine.c share. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,13 +9,13 @@
 #include "base/digest.h"
 
 struct store {
-    int lock; /* held as long as it is open */
-    int root; /* directories: what is done below is relative to them */
+    int lock; /* held while the store is open */
+    int root; /* directories: all names below are relative to them */
     int blobs;
     int partials;
     pthread_mutex_t names;
     _Atomic uint64_t next; /* name of the next partial */
-    uint64_t first;        /* the first name of this run: those below are of earlier ones */
+    uint64_t first;        /* the first name of this run; lower ones are of earlier runs */
     char *catalogue_path;
 };
 
@@ -30,8 +28,8 @@ struct blob_names {
 
 void store_names_of(const char *sha256, struct blob_names *ret);
 
-/* A stream over a directory below one that is open; NULL with errno. Then its next entry but "."
- * and "..", which lives until the next call; NULL at the end. */
+/* A stream over a directory below an open one; NULL with errno. The second call gives its next
+ * entry except "." and "..", valid until the next call; NULL at the end. */
 DIR *store_list(int parent, const char *name);
 const char *store_next_name(DIR *stream);
 

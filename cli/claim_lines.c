@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/* The daemon's answer has more members than people need. Both forms here keep only those that a
+ * user can act on, so that a later daemon may add members without a change of this output. */
+
 static const char *text_of(const struct json *claim, const char *name)
 {
     const char *text = json_string(json_member(claim, name));
@@ -14,6 +17,8 @@ static bool is_so(const struct json *claim, const char *name)
     return json_is_true(json_member(claim, name));
 }
 
+/* "believed" is a claim that counts alone; when claims contradict each other, each is only
+ * "accepted". */
 void claim_lines_write(const struct json *object, struct buf *to)
 {
     const struct json *claim = json_first(json_member(object, "claims"));

@@ -97,10 +97,10 @@ static int parse(struct add *a, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
-    const char *wrong = !a->file_count                       ? "which files?"
-                        : a->channel && !a->origin           ? "--channel goes with --origin"
-                        : a->origin && a->index              ? "--origin or --index, not both"
-                                                             : NULL;
+    const char *wrong = !a->file_count             ? "which files?"
+                        : a->channel && !a->origin ? "--channel goes with --origin"
+                        : a->origin && a->index    ? "--origin or --index, not both"
+                                                   : NULL;
     if (wrong)
         (void)fprintf(stderr, "wheelyard add: %s\n", wrong);
     return wrong ? EXIT_USAGE : QUERY_GO;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * `wheelyard cache`: what is kept, asked of the running daemon. The daemon judges; this side parses
- * arguments, sends a request for each blob, and prints.
- */
+/* `wheelyard cache`: asks the running daemon what it keeps. The daemon judges; this side parses
+ * arguments, sends one request for each blob, and prints the replies. The exit code is the worst
+ * code of all requests. Every text from the daemon may come from a mirror, so it is cleaned before
+ * it is printed. */
 #include "cli/command_cache.h"
 
 #include <inttypes.h>
@@ -39,7 +39,8 @@ struct command {
 
 /* ------------------------------------------------------------------ talking */
 
-/* Asks, and gives the reply's code; *ret_reply (json_free it) is NULL when there was none. */
+/* Sends a request and returns the code of its reply. *ret_reply (json_free it) is NULL without a
+ * reply. */
 static int ask(struct command *c, const char *word, const char *blob, const char *rate,
                struct json **ret_reply)
 {
@@ -60,6 +61,7 @@ static int ask(struct command *c, const char *word, const char *blob, const char
 
 /* ----------------------------------------------------------------- printing */
 
+/* Powers of 1024, right-aligned, so that sizes in a column compare at a glance. */
 static void print_size(int64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -70,7 +72,8 @@ static void print_size(int64_t bytes)
     (void)printf(unit ? "%6.1f %-3s" : "%6.0f %-3s", amount, units[unit]);
 }
 
-/* A mirror's words go to a terminal. A few of them live at a time. */
+/* A member's text, cleaned for a terminal. It lives in one of eight static buffers, used in turn.
+ */
 static const char *text_of(const struct json *object, const char *name)
 {
     static char shown[8][2048];
@@ -83,13 +86,14 @@ static const char *text_of(const struct json *object, const char *name)
     return to;
 }
 
-/* By what the bytes are known to be the right ones. */
+/* How well the bytes are known to be right. */
 static const char *level_of(const struct json *blob)
 {
     const char *level = text_of(blob, "level");
     return *level ? level : "unchecked";
 }
 
+/* A partial file shows how much of it is there. */
 static void print_flags(const struct json *blob)
 {
     char flags[64] = "";
@@ -139,6 +143,7 @@ static void print_rows(const struct json *reply)
     (void)printf("  %u %s\n", count, count == 1 ? "file" : "files");
 }
 
+/* Explains the level in one sentence, because its name alone says little. */
 static void print_evidence(const struct json *blob)
 {
     static const struct {
@@ -158,7 +163,7 @@ static void print_evidence(const struct json *blob)
         (void)printf("          %s\n", text_of(blob, "level_why"));
 }
 
-/* Of each path of the blob: they may be claimed by different mirrors. */
+/* Prints the claims for each path of the blob, since different mirrors may list them. */
 static void print_claims(const struct json *blob)
 {
     enum { CLAIMS_BYTES = 64 << 10 };
@@ -201,7 +206,7 @@ static void print_info(const struct json *reply)
     print_claims(blob);
 }
 
-/* What went wrong; with the rows that a name may have meant. */
+/* Prints what went wrong, and the rows that a name may have meant. */
 static void print_failure(const struct json *reply)
 {
     const char *message = text_of(reply, "message");
@@ -215,7 +220,7 @@ static void print_failure(const struct json *reply)
 
 /* ----------------------------------------------------------------- commands */
 
-/* One request; prints the raw reply for --json. */
+/* Sends one request and prints its reply, for --json as it came. */
 static int request(struct command *c, const char *word, const char *blob,
                    void (*print)(const struct json *))
 {
@@ -255,7 +260,7 @@ static void print_verdict(const struct json *reply)
     (void)fflush(stdout);
 }
 
-/* The same for each blob; what is worst is the code. */
+/* Sends the same request for each blob; the worst code counts. */
 static int each(struct command *c, const char *word, void (*print)(const struct json *))
 {
     int worst = EXIT_DONE;
@@ -310,8 +315,8 @@ static int verify_one(struct command *c, const char *blob, const char *rate)
     return code;
 }
 
-/* Each blob once, whatever paths name it: they come sorted by name, so the digests are looked up.
- */
+/* Checks each blob once, although several paths may name it. The rows are sorted by name, so
+ * earlier rows are searched for the digest. */
 static int verify_all(struct command *c, const char *rate)
 {
     struct json *list;
@@ -395,6 +400,7 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
+/* The "/s" is optional: "100MB" is clear enough. */
 static int set_rate(struct command *c, char *text)
 {
     size_t len = strlen(text);
@@ -404,7 +410,8 @@ static int set_rate(struct command *c, char *text)
     return option_parse_size(text) > 0 ? EXIT_DONE : wrong(text, "not a rate such as 100MB/s");
 }
 
-/* Flags stand anywhere, blobs are kept in front of argv; after `--` all are blobs. */
+/* Flags may stand anywhere. Blobs are moved to the front of argv; after `--` every argument is a
+ * blob. */
 static int parse(int argc, char **argv, struct command *c)
 {
     static const char *const flags[] = {"--json", "--socket", "--rate", NULL};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `wheelyard config`: is it right, and what is in force. */
+/* `wheelyard config`: checks the configuration, or prints the one in force. Both use config_load,
+ * so they see exactly what the daemon would see. */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static int usage(FILE *to, int code)
     return code;
 }
 
-/* Output that did not reach its file is a failure, not a short answer. */
+/* Output that did not reach its file is a failure, for instance on a full disk. */
 static int finish(int r)
 {
     return r || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;

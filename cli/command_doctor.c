@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * `wheelyard doctor`: the whole chain, a line for each check. What only the daemon can tell (its
- * mirrors, through its proxy and CA; its disk) it is asked for on the control socket; the rest is
- * looked at here: configuration, addresses, and the clients of this user in this folder.
- */
+/* `wheelyard doctor`: checks the whole chain, one line for each check. It asks the daemon over the
+ * control socket about everything that only the daemon has: its mirrors, through its proxy and CA,
+ * and its disk. The rest is checked here: configuration, addresses, and the clients of this user in
+ * this folder. A step that fails does not stop the next one, since one cause often shows in several
+ * places. */
 #include "cli/command_doctor.h"
 
 #include <inttypes.h>
@@ -34,8 +34,8 @@ enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 enum {
     OUTPUT_MAX_BYTES = 4 << 20,
     STATUS_MAX_BYTES = 16 << 20,
-    ANSWER_S = 10,    /* of an address */
-    DIAGNOSE_S = 120, /* of the daemon, whose own limit is shorter */
+    ANSWER_S = 10,    /* limit for one address */
+    DIAGNOSE_S = 120, /* limit for the daemon, whose own limit is shorter */
     HOLDER_BYTES = 400,
 };
 
@@ -56,19 +56,19 @@ static const char usage[] =
 
 struct doctor {
     const char *index, *project, *url, *config_file, *socket;
-    char *url_own, *index_own; /* of an address that names its index */
+    char *url_own, *index_own; /* from a URL that names its index */
     bool as_json;
-    bool is_elsewhere; /* the daemon is another machine's */
+    bool is_elsewhere; /* the daemon runs on another machine */
     bool has_config;
     struct config config;
     struct findings findings;
     struct doctor_stage stage;
-    bool reached; /* the daemon, by either way */
+    bool reached; /* the daemon answered, by HTTP or the socket */
 };
 
 /* ------------------------------------------------------------ configuration */
 
-/* What stands without any configuration of the user's. */
+/* The environment without any configuration of the user. */
 static const char *bare_environment(const char *name)
 {
     bool is_place =
@@ -86,6 +86,8 @@ static void take_errors(struct doctor *d, char *text)
                          "%s", line);
 }
 
+/* A wrong configuration is a finding. The built-in one then stands in, so that the other checks can
+ * run. */
 static void look_at_configuration(struct doctor *d)
 {
     auto_free char *errors = NULL;
@@ -115,6 +117,8 @@ static void nobody_listens(struct doctor *d, const char *url, bool is_optional)
                  "no daemon listens");
 }
 
+/* The port's owner decides the advice: a hanging wheelyard is restarted, another program is
+ * stopped. */
 static void taken(struct doctor *d, const char *url, const char *what)
 {
     char holder[HOLDER_BYTES] = "";
@@ -134,7 +138,7 @@ static void taken(struct doctor *d, const char *url, const char *what)
                      *holder ? ")" : "", what);
 }
 
-/* Full up to its own limit, or for want of disk. */
+/* The cache is full: it has reached its own limit, or the disk has no room. */
 static void look_at_state(struct doctor *d, const char *state, const struct json *cache)
 {
     int64_t limit = json_integer(json_member(cache, "max_bytes"));
@@ -164,7 +168,7 @@ static void look_at_problems(struct doctor *d, const char *url, const struct jso
     doctor_problems(json_member(status, "problems"), url, &d->findings);
 }
 
-/* True when it is a wheelyard that answered. */
+/* True when a wheelyard has answered. */
 static bool judge_answer(struct doctor *d, const char *url, int status, const struct json *answer)
 {
     const char *version = json_string(json_member(answer, "version"));
@@ -219,7 +223,7 @@ static void look_at_addresses(struct doctor *d)
     for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++) {
         auto_free char *url = http_url_of_listen(*listen);
 
-        if (url && !str_ends(url, ":0")) /* else nobody knows which */
+        if (url && !str_ends(url, ":0")) /* port 0: the kernel chose one */
             look_at_address(d, url, d->config.listen_is_default && d->reached);
     }
 }
@@ -247,7 +251,7 @@ static bool ask_daemon(struct doctor *d, struct control_client *client)
     return done;
 }
 
-/* True when the daemon has looked at its disk. */
+/* True when the daemon has checked its disk. */
 static bool look_through_daemon(struct doctor *d)
 {
     struct control_client client;
@@ -273,7 +277,7 @@ static bool look_through_daemon(struct doctor *d)
     return false;
 }
 
-/* As far as it can be told without the daemon. */
+/* Checks folders as this user; the daemon may have other rights. */
 static void look_at_folders(struct doctor *d)
 {
     for (size_t i = 0; i < d->config.origins.count; i++) {
@@ -299,7 +303,7 @@ static void look_without_daemon(struct doctor *d)
 
 /* ------------------------------------------------------------------ clients */
 
-/* How clients on this machine reach the daemon, without a closing slash. */
+/* The daemon's URL for clients on this machine, without a final slash. */
 static void write_base(const struct doctor *d, struct buf *to)
 {
     if (d->url)
@@ -317,6 +321,8 @@ static const char *index_for_clients(const struct doctor *d)
     return setup_example_index(&d->config.origins);
 }
 
+/* Every client is checked against the same list of our addresses; the proxies come last, when all
+ * hosts are known. */
 static void look_at_clients(struct doctor *d)
 {
     const char *index = index_for_clients(d);
@@ -367,6 +373,7 @@ static int print(struct doctor *d, int code)
                                                                                 : code;
 }
 
+/* Returns "no daemon" only when neither HTTP nor the socket answered. */
 static int run(struct doctor *d)
 {
     if (!d->is_elsewhere)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `wheelyard explain`: which file an installer takes, or why none. */
+/* `wheelyard explain`: which file an installer takes, or why it takes none. It reads the same page
+ * as a client (cli/query.h) and chooses by the same rules (index/choice.h), so its answer needs no
+ * guess about the daemon. */
 #include "cli/command_explain.h"
 
 #include <gnu/libc-version.h>
@@ -39,7 +41,7 @@ static const struct query_command command = {
         "Exit: 0 a file fits, 1 no file fits, 2 wrong usage, 3 no daemon.\n",
 };
 
-/* This machine's glibc, as 2.<minor>. */
+/* The minor version of this machine's glibc 2.x; 0 for any other libc. */
 static int own_glibc(void)
 {
     int major = 0;
@@ -54,7 +56,7 @@ static const char *index_name(const struct query *a)
     return *a->index ? a->index : "simple";
 }
 
-/* Each line of `text`, indented. */
+/* Writes each line of `text` indented. */
 static void indent(const char *text, const char *before, struct buf *to)
 {
     while (*text) {
@@ -73,11 +75,11 @@ static void line(struct buf *to, const char *name, const char *value)
 
 struct explanation {
     struct query query;
-    struct choice *choice; /* NULL: there is no such page */
+    struct choice *choice; /* NULL: the page does not exist */
     size_t best;
     char tag[3 * (TAG_MAX_BYTES + 1)];
-    struct json *claims;        /* of the best file; NULL: the daemon does not say */
-    struct buf reasons, others; /* lines; reasons: of the newer ones where a file fits */
+    struct json *claims;        /* of the best file; NULL: the daemon sent none */
+    struct buf reasons, others; /* lines; `reasons` are about newer versions when a file fits */
 };
 
 static void print_file(const struct explanation *e, struct buf *to)
@@ -149,7 +151,7 @@ static void print_json(const struct explanation *e, struct buf *to)
     buf_puts(to, "}\n");
 }
 
-/* All that is to be said, into `reasons` and `others`. */
+/* Chooses a file and fills `reasons` and `others`. */
 static int judge(struct explanation *e, const struct tags *tags)
 {
     struct query *a = &e->query;
@@ -171,8 +173,8 @@ static int judge(struct explanation *e, const struct tags *tags)
     return e->reasons.error;
 }
 
-/* By the address of the file: ".../files/pytorch/cu126/x.whl". Without an answer nothing is said.
- */
+/* Asks for the claims of the file by its address ".../files/pytorch/cu126/x.whl". Without an answer
+ * nothing is printed about claims. */
 static void ask_claims(struct explanation *e)
 {
     static const char folder[] = "/files/";
@@ -222,7 +224,7 @@ static int explain(struct explanation *e, const struct tags *tags)
     return query_print(&text, e->best == CHOICE_NONE ? EXIT_NO : EXIT_YES);
 }
 
-/* The target is checked before anybody is asked. */
+/* Checks the target before it asks the daemon. */
 static int run(struct explanation *e)
 {
     struct query *a = &e->query;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `wheelyard indexes`: which indexes and channels there are. */
+/* `wheelyard indexes`: the indexes and channels of the running daemon, from /-/indexes. Channels
+ * that only a pattern allows are named at the end, because they exist only if a mirror has them. */
 #include "cli/command_indexes.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ static const struct query_command command = {
 
 static const char *const flags[] = {"--json", "--url", "--config", "--help", NULL};
 
+/* It takes no requirement, so query_parse does not fit. */
 static int parse(int argc, char **argv, struct query *ret)
 {
     *ret = (struct query){.command = &command, .index = ""};

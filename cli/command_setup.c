@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `wheelyard setup`: which client, which index of which daemon. */
+/* `wheelyard setup`: arguments and addresses. It finds out which client, which daemon and which
+ * index are meant, and checks that the index exists. The change itself is in cli/setup/. A wrong
+ * index in a client's file would only show much later, as "not found" from pip, so it is refused
+ * here. */
 #include "cli/command_setup.h"
 
 #include <stdio.h>
@@ -38,11 +41,11 @@ static const char usage[] =
 struct setup {
     const char *client, *index, *given_url, *config;
     bool write, undo, in_project;
-    char *base;      /* of the daemon; owned, as are these */
-    char *url;       /* of the index */
-    char *quoted;    /* the same as TOML */
+    char *base;      /* the daemon's URL; owned, like the next four */
+    char *url;       /* the index's URL */
+    char *quoted;    /* the same as a TOML string */
     char *host;      /* without port */
-    char *index_own; /* where it was not given */
+    char *index_own; /* the index when it was not given */
     bool has_config;
     struct config loaded;
 };
@@ -121,7 +124,8 @@ static int parse(int argc, char **argv, struct setup *s)
 
 /* ----------------------------------------------------------------- addresses */
 
-/* Whether the configuration names it; else a pattern allows it, as it allows what no mirror has. */
+/* Whether the configuration names the index itself; a pattern may allow channels that no mirror
+ * has. */
 static bool is_named(const struct origins *origins, const char *index)
 {
     bool named = !*index;
@@ -133,9 +137,9 @@ static bool is_named(const struct origins *origins, const char *index)
     return named;
 }
 
-/* The daemon that runs knows best: a pattern of the configuration allows more than mirrors have.
- * Where none answers, the configuration here is asked; another machine's daemon has one of its own,
- * and may be there tomorrow. */
+/* The running daemon knows best, because a pattern of the configuration allows more channels than
+ * mirrors have. When it does not answer, this machine's configuration decides. A daemon on another
+ * machine has its own, and may be started later. */
 static int check_index(const struct setup *s, const char *base)
 {
     const char *name = *s->index ? s->index : "simple";
@@ -170,7 +174,7 @@ static int check_index(const struct setup *s, const char *base)
     return EXIT_DONE;
 }
 
-/* Where nothing is wanted of a configuration, one that is wrong is none. */
+/* Loads the configuration. When nothing is needed from it, a wrong one counts as none. */
 static int load(struct setup *s, bool is_needed)
 {
     auto_free char *errors = NULL;
@@ -183,7 +187,7 @@ static int load(struct setup *s, bool is_needed)
     return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* What was not given comes from wheelyard's own configuration. */
+/* Takes missing values from wheelyard's own configuration. */
 static int complete(struct setup *s, struct buf *base)
 {
     const struct origins *known = s->has_config ? &s->loaded.origins : NULL;
@@ -204,6 +208,8 @@ static int complete(struct setup *s, struct buf *base)
     return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
+/* The address goes into files of other programs, so characters that would need quoting are refused.
+ */
 static int resolve(struct setup *s)
 {
     auto_buf struct buf base;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `wheelyard wheels`: the matrix of versions and platforms by Pythons. */
+/* `wheelyard wheels`: a matrix of versions and platforms by Pythons. Cells are sorted once: newest
+ * version first, then platform, then Python. A row is then a run of cells with the same version and
+ * platform. All widths are measured before the first line is written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,7 @@ static const struct query_command command = {
 };
 
 struct cell {
-    size_t file; /* of the page */
+    size_t file; /* index of the file on the page */
     struct file_name name;
     char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
 };
@@ -42,7 +44,7 @@ struct matrix {
     size_t count;
     const char *columns[COLUMNS_MAX]; /* Pythons, oldest first */
     size_t column_count;
-    int widths[COLUMNS_MAX + 2]; /* of version, platform, and the columns */
+    int widths[COLUMNS_MAX + 2]; /* widths of version, platform, and the columns */
 };
 
 static int compare_rows(const struct cell *a, const struct cell *b)
@@ -68,7 +70,7 @@ static int by_python(const void *x, const void *y)
     return python_label_compare(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* Takes the wheels that the specifiers admit. */
+/* Collects the wheels that the specifiers admit. */
 static int collect(struct matrix *m)
 {
     struct query *a = &m->query;
@@ -113,6 +115,7 @@ static void collect_columns(struct matrix *m)
 
 /* ------------------------------------------------------------------ printing */
 
+/* The first cell after the row that begins at `start`. */
 static size_t row_end(const struct matrix *m, size_t start)
 {
     size_t end = start + 1;
@@ -122,7 +125,8 @@ static size_t row_end(const struct matrix *m, size_t start)
     return end;
 }
 
-/* The wheel of one row and column: "868MB", with a `+` where there are several, "-" where none. */
+/* Writes the wheel of one row and column: "868MB", with `+` when there are several; "-" for none.
+ */
 static void write_cell(const struct matrix *m, size_t start, size_t end, const char *python,
                        struct buf *to)
 {
@@ -138,6 +142,7 @@ static void write_cell(const struct matrix *m, size_t start, size_t end, const c
     buf_puts(to, found == 0 ? "-" : found > 1 ? "+" : "");
 }
 
+/* Names that a row has shown already. */
 struct seen {
     const char *names[COLUMNS_MAX];
     size_t count;
@@ -154,7 +159,7 @@ static void write_once(struct seen *seen, const char *name, struct buf *to)
     seen->names[seen->count++] = name;
 }
 
-/* Every mirror that lists a wheel of the row, once. */
+/* Writes every mirror that lists a wheel of the row, once. */
 static void write_row_mirrors(const struct matrix *m, size_t start, size_t end, struct buf *to)
 {
     struct seen seen = {0};

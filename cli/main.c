@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The command line: which command is meant. */
+/* The command line: runs the command that is named. Each command is a function of its own file,
+ * which parses the rest of the arguments and returns the exit code. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * manual TEMPLATE DOCDIR: writes a manual page to standard output. Runs at build time. The prose
- * stands in docs/man/, with places for what the table of options says: @flags@ and @keys@ are lines
- * of their own, @version@ and @docdir@ stand anywhere.
- */
+/* manual TEMPLATE DOCDIR: writes a manual page to standard output at build time. The prose is in
+ * docs/man/, with placeholders for the table of options: @flags@ and @keys@ are lines of their own,
+ * @version@ and @docdir@ may stand anywhere. So a new option appears in the manual without an edit
+ * of it. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +21,8 @@ struct manual {
     const char *docdir;
 };
 
-/* Text as roff: no hyphen that a line may break at or that copies as another character, no escape,
- * no request. */
+/* Writes text as roff. Hyphens must neither break a line nor copy as another character, and no byte
+ * may act as an escape or a request. */
 static void put_text(struct buf *to, const char *text)
 {
     if (*text == '.' || *text == '\'')
@@ -144,7 +143,7 @@ static void put_page(struct manual *manual, const char *text)
     }
 }
 
-/* The defaults must not depend on who builds. */
+/* The defaults must not depend on the user who builds. */
 static const char *no_environment(const char *name)
 {
     return strcmp(name, "CACHE_DIRECTORY") == 0 ? "/var/cache/wheelyard" : NULL;

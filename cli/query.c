@@ -18,6 +18,17 @@
 #include "control/http_get.h"
 #include "engine/mirrors/origins.h"
 
+/*
+ * A query goes through these steps; each returns QUERY_GO or the exit code after a message:
+ *
+ * - arguments: the requirement, the index, the daemon's address;
+ * - without --index, a few channels are tried, the newest CUDA first, until one has the project;
+ * - the project's page is fetched as JSON, exactly as a client would fetch it;
+ * - its files are kept as entries of the JSON document, which lives until query_release.
+ *
+ * A refusal of the daemon (404) is a result and not a failure: the commands print its reason.
+ */
+
 static const char json_type[] = "application/vnd.pypi.simple.v1+json";
 
 /* ---------------------------------------------------------------- arguments */
@@ -28,7 +39,8 @@ static int wrong(const struct query *a, const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
-/* As wheels spell it: "win-amd64" and "macosx-14.0-arm64" are what Python calls itself. */
+/* Converts a platform to the spelling of wheels; Python itself says "win-amd64" and
+ * "macosx-14.0-arm64". */
 static int set_platform(struct query *a, const char *text)
 {
     str_copy(a->platform, sizeof a->platform, text);
@@ -43,7 +55,7 @@ static int set_platform(struct query *a, const char *text)
     return QUERY_GO;
 }
 
-/* Without those of the target, where the command takes none. */
+/* A command without a target accepts only the common flags. */
 static const char *const flags[] = {"--json",   "--index",    "--url", "--config",
                                     "--python", "--platform", NULL};
 enum { COMMON_FLAGS = 4 };
@@ -164,7 +176,7 @@ static int ask_at(struct query *a, const char *url, const char *target, int *ret
     return a->page_url ? 0 : ERROR_NO_MEMORY;
 }
 
-/* Each address that the configuration names, until one answers. */
+/* Tries each address of the configuration until one answers. */
 static int ask_configured(struct query *a, const char *target, int *ret_status, struct buf *body)
 {
     struct config_request request = {.file = a->config};
@@ -212,14 +224,14 @@ static int take_files(struct query *a)
     return QUERY_GO;
 }
 
-/* What a refusal says: the detail of problem+json. */
+/* Handles a refusal; its reason is the detail of problem+json. */
 static int take_refusal(struct query *a, int status)
 {
     const char *detail = json_string(json_member(a->page, "detail"));
 
     if (a->is_trying)
         return EXIT_NO;
-    if (status == 400 && detail) { /* no such index, and which there are */
+    if (status == 400 && detail) { /* no such index; the detail lists the indexes */
         (void)fprintf(stderr, "wheelyard %s: %s\n", a->command->name, detail);
         return EXIT_USAGE;
     }
@@ -276,7 +288,8 @@ static int fetch_page(struct query *a)
 
 enum { CHANNELS_TRIED = 4 };
 
-/* The newest CUDA first, then others; what a mirror has listed before what a root page names. */
+/* A rank: the newest CUDA first, then others; listed channels before those that only a root page
+ * names. */
 static int worth(const struct json *channel)
 {
     const char *name = json_string(json_member(channel, "name"));
@@ -285,10 +298,11 @@ static int worth(const struct json *channel)
     return number + (json_string(json_member(channel, "listed")) ? 10000 : 0);
 }
 
+/* The next channel in descending rank, without sorting the document. */
 static const struct json *next_channel(const struct json *list, const struct json *last)
 {
     const struct json *best = NULL;
-    bool is_behind = !last; /* of equal ones, in the list's order */
+    bool is_behind = !last; /* equal ones in the order of the list */
     for (const struct json *c = json_first(list); c; c = json_next(c)) {
         bool may = !last || worth(c) < worth(last) || (is_behind && worth(c) == worth(last));
         if (may && (!best || worth(c) > worth(best)))
@@ -298,7 +312,7 @@ static const struct json *next_channel(const struct json *list, const struct jso
     return best;
 }
 
-/* Whether the page has files of the origin that the channel is of: others are joined to it. */
+/* Whether the page has files of the channel's own origin; an index also joins other origins. */
 static bool has_files_of(const struct query *a, const char *origin)
 {
     auto_free char *folder = str_printf("/files/%s/", origin);
@@ -326,8 +340,8 @@ static void say_choice(const struct query *a, const struct json *list)
     (void)fprintf(stderr, "%s\n", text.error ? "" : text.data);
 }
 
-/* The channel whose own origin has the project, with its page; else PyPI alone, and no page yet. A
- * daemon that does not say which there are has PyPI asked. */
+/* Picks the channel whose own origin has the project, with its page; otherwise PyPI alone, without
+ * a page yet. A daemon without a list of channels gets PyPI asked. */
 static int choose_index(struct query *a)
 {
     struct json *all = NULL;
@@ -379,7 +393,7 @@ static int64_t size_of(const struct query *a, size_t file, const char *key)
 static int64_t exact_size_of(const struct query *a, size_t file)
 {
     int64_t size = size_of(a, file, "size");
-    return size < 0 ? size_of(a, file, "_size") : size; /* where the page has not got all sizes */
+    return size < 0 ? size_of(a, file, "_size") : size; /* when the page lacks some sizes */
 }
 
 void query_write_size(const struct query *a, size_t file, const char *separator, struct buf *to)

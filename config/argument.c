@@ -6,9 +6,12 @@
 
 #include "base/near.h"
 
+/* Every command reads its own arguments; these functions give them one spelling and one kind of
+ * error. A mistyped flag never counts as anything else: the command ends with exit code 2. */
+
 enum { FLAG_BYTES = NEAR_BYTES_MAX + 1 };
 
-/* Bytes of `argument` that are `name`; 0 when it begins with something else. */
+/* How many bytes of `argument` are `name`; 0 when it begins with something else. */
 static size_t name_length(const char *argument, const char *name)
 {
     size_t i = 0;

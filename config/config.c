@@ -20,18 +20,31 @@
 #include "config/config_origins.h"
 #include "config/options.h"
 
+/*
+ * One config_load goes through these steps, and a mistake in one does not stop the next, so that
+ * the user sees all mistakes at once:
+ *
+ * - find the file, parse the built-in text and the file;
+ * - options, lowest source first: built-in, directories, file, environment, flags;
+ * - origins and indexes, from one source as a whole;
+ * - checks that need everything: cache_dir, ca_file, folders.
+ *
+ * Only a failed allocation or a text that is not TOML ends it early. The result is published when
+ * no line was reported.
+ */
+
 enum { FILE_MAX_BYTES = 1 << 20 };
 
 DEFINE_CLEANUP(struct toml_document, toml_free)
 
-/* One run of config_load: what is asked, what is built, what was complained of. */
+/* One run of config_load. */
 struct load {
     const struct config_request *request;
     struct config *config;
     struct config_report report;
 };
 
-/* Empty counts as unset: unit files and shells clear a variable that way. */
+/* An empty variable counts as unset, because unit files and shells clear a variable that way. */
 static const char *environment(const struct load *load, const char *name)
 {
     const char *(*get)(const char *) = load->request->environment;
@@ -56,7 +69,7 @@ static void note_source(struct load *load, const struct option_row *option,
 
 /* -------------------------------------------------------------------- files */
 
-/* The parser stops at its first error; only then is there nothing more to report. */
+/* The TOML parser stops at its first error; nothing after it can be judged. */
 static int parse(struct load *load, const char *text, size_t len, struct toml_document **ret)
 {
     auto_free char *message = NULL;
@@ -67,6 +80,7 @@ static int parse(struct load *load, const char *text, size_t len, struct toml_do
     return r;
 }
 
+/* Suggests the known key with the nearest spelling. */
 static void refuse_key(struct load *load, const struct toml_node *node, const char *key)
 {
     struct near near = {.typed = key};
@@ -77,7 +91,8 @@ static void refuse_key(struct load *load, const struct toml_node *node, const ch
     config_complain_unknown(&load->report, node, key, near.best);
 }
 
-/* Options of a document; keys that are neither options nor the tables of origins are wrong. */
+/* Reads the options of a document. A key that is neither an option nor `origin` or `index` is an
+ * error. */
 static int read_options(struct load *load, const struct toml_node *root, enum config_source source)
 {
     const struct toml_node *node;
@@ -100,7 +115,7 @@ static int read_options(struct load *load, const struct toml_node *root, enum co
     return 0;
 }
 
-/* Tries one place. FILE_MISSING goes on to the next one. */
+/* Tries one path. After FILE_MISSING the caller tries the next one. */
 static int read_file(struct load *load, const char *path, struct buf *text)
 {
     buf_clear(text);
@@ -113,13 +128,14 @@ static int read_file(struct load *load, const char *path, struct buf *text)
     return load->config->file ? 0 : ERROR_NO_MEMORY;
 }
 
-/* systemd may give several directories, separated by colons; the first is ours. */
+/* systemd may name several directories, separated by colons; the first is used. */
 static char *join_first(const char *directories, const char *rest)
 {
     return str_printf("%.*s%s", (int)strcspn(directories, ":"), directories, rest);
 }
 
-/* $XDG_<name> if it is absolute, as its specification asks, else below $HOME; NULL without. */
+/* $XDG_<name> when it is absolute, as its specification demands; otherwise below $HOME. NULL
+ * without a home. */
 static char *xdg_path(const struct load *load, const char *variable, const char *below_home,
                       const char *rest)
 {
@@ -129,7 +145,7 @@ static char *xdg_path(const struct load *load, const char *variable, const char 
     return home ? str_printf("%s%s%s", home, below_home, rest) : NULL;
 }
 
-/* A file that was named must be there; in the other places it may. */
+/* A file that the user named must exist. The default paths may be empty. */
 static int find_file(struct load *load, struct buf *text)
 {
     const char *named =
@@ -164,7 +180,7 @@ static int set_cache_directory(struct load *load)
                                     : xdg_path(load, "XDG_CACHE_HOME", "/.cache", "/wheelyard");
     const struct option_row *option = option_find("cache_dir");
     if (!directory)
-        return 0; /* complained of at the end, if nothing else names one */
+        return 0; /* check_whole reports it when no other source names one */
     note_source(load, option, CONFIG_DIRECTORIES);
     int r = option_set_text(option, directory, load->config, &why);
     if (r == OPTION_WRONG)
@@ -172,6 +188,7 @@ static int set_cache_directory(struct load *load)
     return r < 0 ? r : 0;
 }
 
+/* WHEELYARD_<KEY> exists for every row of the table, so a new option needs no code here. */
 static int read_environment(struct load *load)
 {
     for (size_t i = 0; i < option_count; i++) {
@@ -202,7 +219,7 @@ static void flag_name(const char *key, char *to, size_t size)
             *s = '-';
 }
 
-/* The first flag of a list replaces what lower places said, the next ones add to it. */
+/* The first flag of a list replaces the value of lower sources; further flags add to it. */
 static int set_flag(struct load *load, const struct option_row *option, const char *value,
                     const char **ret_why)
 {
@@ -211,7 +228,7 @@ static int set_flag(struct load *load, const struct option_row *option, const ch
         return option_append_text(option, value, load->config, ret_why);
     if (option->type != OPTION_PATH || *value == '/' || !*value)
         return option_set_text(option, value, load->config, ret_why);
-    /* Whoever types a relative path means it from where he stands. */
+    /* Relative paths on the command line are relative to the working directory. */
     auto_free char *here = getcwd(NULL, 0);
     auto_free char *path = here ? str_printf("%s/%s", here, value) : NULL;
     return path ? option_set_text(option, path, load->config, ret_why) : ERROR_NO_MEMORY;
@@ -242,7 +259,7 @@ static int read_flags(struct load *load)
 
 /* --------------------------------------------------------------------- load */
 
-/* What only shows when every place has been read. */
+/* Checks that need the values of all sources. */
 static void check_whole(struct load *load)
 {
     struct config *config = load->config;
@@ -257,7 +274,7 @@ static void check_whole(struct load *load)
         config->sources[option_find("listen") - option_table] == CONFIG_BUILT_IN;
 }
 
-/* As a complaint, or only a warning. */
+/* Reports a problem of cache_dir at the place that named it, as an error or only as a warning. */
 static void say_cache_dir(struct load *load, const struct toml_node *file, bool is_error,
                           const char *what)
 {
@@ -281,7 +298,7 @@ static void say_cache_dir(struct load *load, const struct toml_node *file, bool 
         load->report.count = errors;
 }
 
-/* Who asks may be another user than the daemon's, who has that folder already. */
+/* The user of `config check` may not be the daemon's user, to whom the folder belongs. */
 static void look_at_cache_dir(struct load *load, const struct toml_node *file)
 {
     const char *dir = load->config->engine.cache_dir;
@@ -300,7 +317,7 @@ static void look_at_cache_dir(struct load *load, const struct toml_node *file)
     say_cache_dir(load, file, !is_others, what ? what : strerror(error));
 }
 
-/* Folders of wheels come and go with what is mounted: a daemon starts without. */
+/* Folders of wheels appear and vanish with mounts, so the daemon starts without them. */
 static void look_at_origins(struct load *load, const struct toml_node *file)
 {
     const struct origins *origins = &load->config->origins;
@@ -318,7 +335,7 @@ static void look_at_origins(struct load *load, const struct toml_node *file)
     load->report.count = errors;
 }
 
-/* Lowest first, so that each place overwrites what those before it said. */
+/* Lowest source first, so that each source overwrites the ones before it. */
 static int load_places(struct load *load, const struct toml_node *built_in,
                        const struct toml_node *file)
 {
@@ -335,10 +352,11 @@ static int load_places(struct load *load, const struct toml_node *built_in,
         r = read_flags(load);
     if (r)
         return r;
-    /* Origins come from one place as a whole: a mirror added to a set that the file's author does
-     * not see could own names behind his back. */
+    /* Origins come from one source as a whole. A mirror added to a set that the author of the file
+     * does not see could own names without the author's knowledge. */
     const struct toml_node *theirs = toml_get(file, "origin");
-    if (toml_type(theirs) == TOML_TABLE && !toml_count(theirs)) /* names none: the built-in stay */
+    if (toml_type(theirs) == TOML_TABLE &&
+        !toml_count(theirs)) /* an empty table keeps the built-in origins */
         theirs = NULL;
     const struct toml_node *indexes = toml_get(file, "index");
     return config_read_origins(theirs ? theirs : toml_get(built_in, "origin"),
@@ -391,6 +409,7 @@ int config_load(const struct config_request *request, struct config *ret)
     return 0;
 }
 
+/* For `doctor`: a wrong configuration is one of the things that it reports. */
 int config_load_quietly(const char *file, struct config *ret, char **ret_errors)
 {
     char *text = NULL;
@@ -422,7 +441,7 @@ static int refuse(const struct config_request *request, const char *flag, const 
     return ERROR_CONFIG;
 }
 
-/* `--max-size=5GB` names an option whose key is max_size; `--max_size` is meant for the same. */
+/* Finds the option of `--max-size=5GB`, whose key is max_size; `--max_size` also names it. */
 static const struct option_row *find_flag(const char *flag, size_t len)
 {
     for (size_t i = 0; i < option_count; i++) {
@@ -440,7 +459,7 @@ static const struct option_row *find_flag(const char *flag, size_t len)
     return NULL;
 }
 
-/* What is no flag may still be meant for one. */
+/* Suggests the flag with the nearest spelling. */
 static int refuse_argument(const struct config_request *request, const char *argument, size_t len)
 {
     char typed[64], names[CONFIG_OPTIONS_MAX][64];
@@ -510,7 +529,7 @@ int config_split_listen(const char *text, char ret_host[CONFIG_HOST_SIZE], int *
     host[len] = '\0';
     if (!brackets && strcmp(host, "localhost") == 0)
         str_copy(host, sizeof host, "127.0.0.1");
-    /* No other names: what they mean may change between two starts. */
+    /* No other names: a name may mean another address at the next start. */
     if (inet_pton(brackets ? AF_INET6 : AF_INET, host, &address) != 1)
         return ERROR_CONFIG;
     memcpy(ret_host, host, sizeof host);
@@ -537,7 +556,7 @@ static const char *source_text(enum config_source source)
     return "";
 }
 
-/* Built whole first, so that a failure leaves no half of a file. */
+/* The text is built whole first, so that a failure prints no half of a configuration. */
 int config_show(const struct config *config, FILE *to)
 {
     auto_buf struct buf text;

@@ -12,10 +12,16 @@
 #include "config/config_reader.h"
 #include "config/options.h"
 
+/* Reading goes from the outside in: tables of origins, their mirrors, then indexes, which refer to
+ * origins. A wrong value is reported and skipped, and reading continues, so that one run reports
+ * everything. A failed allocation sets *in->error and leaves NULL, which all later steps accept.
+ * Checks of one value stand at the top, checks across tables at the end. */
+
 enum { NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
 
 /* ------------------------------------------------------------ what is right */
 
+/* Only lower-case letters, digits and the bytes of `more`. */
 static bool holds_only(const char *text, const char *more)
 {
     for (; *text; text++)
@@ -31,7 +37,8 @@ static const char *check_name(const char *text)
     return fine ? NULL : "not a name (lower-case letters, digits, '.', '_' and '-')";
 }
 
-/* Requests are normalised before owners are asked, so a pattern in capitals would never match. */
+/* Project names are normalised before the owner is looked up, so a pattern with capitals would
+ * never match. */
 static const char *check_project_pattern(const char *text)
 {
     bool fine = *text && holds_only(text, "-*");
@@ -39,7 +46,7 @@ static const char *check_project_pattern(const char *text)
                 : "not a normalised project name or pattern (lower case, '-' for '_' and '.')";
 }
 
-/* A pattern is right if what its simplest match would be called is. */
+/* A pattern is valid when its simplest match is a valid name. */
 static const char *check_channel_pattern(const char *text)
 {
     auto_free char *sample = strdup(text);
@@ -53,7 +60,7 @@ static const char *check_channel_pattern(const char *text)
                  "first may not be files, whl, mirror, simple or -)";
 }
 
-/* Paths are joined to it as they are, hence the slash. */
+/* Paths are appended to it unchanged, so it needs the slash. */
 static const char *check_prefix(const char *text)
 {
     struct url url;
@@ -66,7 +73,7 @@ static const char *check_prefix(const char *text)
     return why;
 }
 
-/* A host and a port, as the refusal of a redirect names them. */
+/* A host and a port, in the form in which a refused redirect names them. */
 static const char *check_place(const char *text)
 {
     static const char why[] = "not a host and port such as \"store.lab:9000\" or \"[fd00::1]:443\"";
@@ -93,7 +100,8 @@ static void read_layout(const struct reader *in, struct mirror *mirror)
                         "must be \"flat\" or \"simple\"");
 }
 
-/* 0 ends the list, so no status may be 0; others than 4xx say nothing about a project. */
+/* Statuses that mean "no such project" on this mirror. 0 ends the list. Only a 4xx can say that
+ * about a project. */
 static void read_missing(const struct reader *in, struct mirror *mirror)
 {
     const struct toml_node *node = toml_get(in->table, "missing"), *element;
@@ -112,6 +120,7 @@ static void read_missing(const struct reader *in, struct mirror *mirror)
         reader_complain(in, node, "missing", "must be a list of statuses from 400 to 499");
 }
 
+/* Flat pages carry local times without a zone; this offset makes them UTC. */
 static const char *check_zone(const char *text)
 {
     int hours = 0, minutes = 0, end = 0;
@@ -133,7 +142,7 @@ static void read_zone(const struct reader *in, struct mirror *mirror)
     mirror->utc_offset_s = *zone == '-' ? -60 * minutes : 60 * minutes;
 }
 
-/* Replaces the first `variable` in the text by a letter; false when there is none. */
+/* Replaces the first `variable` in the text by a letter; false when it is absent. */
 static bool fill(char *text, const char *variable)
 {
     char *at = strstr(text, variable);
@@ -145,8 +154,8 @@ static bool fill(char *text, const char *variable)
     return true;
 }
 
-/* What a template must hold follows from the layout and from whether there are channels; the rest
- * is judged as the URL that it becomes. */
+/* Layout and channels decide which variables a template needs. The rest is checked as the URL that
+ * it becomes. */
 static const char *check_template(const char *template, bool has_channels, enum layout layout)
 {
     char text[TEMPLATE_MAX_BYTES];
@@ -178,8 +187,9 @@ static const char *check_parent(const char *text)
     return prefix ? check_prefix(prefix) : NULL;
 }
 
-/* A wheelyard has its files and pages where we have ours; which of its indexes has the projects of
- * an origin that is neither a channel's nor everything's, nobody can tell from here. */
+/* Another wheelyard keeps files and pages at known paths, so `files` and `index` follow from
+ * `parent`. For an origin without channels that owns only some names, nobody can know which of its
+ * indexes lists them; then `index` must be given. */
 static void read_parent(const struct reader *in, const struct origin *origin, struct mirror *mirror)
 {
     bool has_channels = origin->channels && origin->channels[0];
@@ -197,7 +207,7 @@ static void read_parent(const struct reader *in, const struct origin *origin, st
         *in->error = ERROR_NO_MEMORY;
 }
 
-/* What the configuration says, else what the parent makes of it. */
+/* The value of the key; without the key the value that `parent` gave. */
 static void read_place(const struct reader *in, const char *name, text_check *check, char **place)
 {
     if (*place && !toml_get(in->table, name))
@@ -233,6 +243,7 @@ static void read_mirror(const struct reader *in, const struct origin *origin, st
                             "another mirror has this name");
 }
 
+/* The order of mirrors counts: it is the order of preference among equals. */
 static void read_mirrors(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *node = toml_get(in->table, "mirror"), *table;
@@ -262,7 +273,7 @@ static const char *check_directory(const char *text)
     return *text ? NULL : "must not be empty";
 }
 
-/* A relative path is meant from the folder of the file that says it. */
+/* A relative path is relative to the folder of the configuration file. */
 static char *absolute_path(const struct reader *in, const char *text)
 {
     const char *file = in->report->file, *slash = strrchr(file, '/');
@@ -277,7 +288,7 @@ static char *absolute_path(const struct reader *in, const char *text)
     return path;
 }
 
-/* What only says where else files and pages would be. */
+/* Keys that would name another place for files and pages. */
 static void refuse_beside_directory(const struct reader *in)
 {
     static const char *const foreign[] = {"canonical", "pages",  "aliases", "channels",
@@ -288,7 +299,8 @@ static void refuse_beside_directory(const struct reader *in)
                             "has no meaning beside `directory`, whose files are those of a folder");
 }
 
-/* The disk is the origin's one mirror, so that pages are made of what it lists as of any other. */
+/* A folder becomes the origin's only mirror, so that pages are built from it like from any mirror.
+ */
 static void read_directory(const struct reader *in, struct origin *origin)
 {
     refuse_beside_directory(in);
@@ -308,6 +320,7 @@ static void read_directory(const struct reader *in, struct origin *origin)
 
 /* ------------------------------------------------------------------ origins */
 
+/* Ownership that differs by channel: plain `triton` belongs to PyPI on some channels only. */
 static void read_owns_in(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *node = toml_get(in->table, "owns_in"), *projects;
@@ -373,7 +386,7 @@ static bool is_in_some_index(const struct origins *origins, const struct origin 
     return false;
 }
 
-/* The same pattern in two origins: the later one would never be asked, but in an index that names
+/* The same channel pattern in two origins: the second would never be asked, unless an index names
  * it. */
 static void refuse_shared_channels(const struct reader *in, const struct origins *origins,
                                    const struct origin *origin)
@@ -415,7 +428,7 @@ static void refuse_origins_never_asked(const struct reader *in, const struct ori
 
 /* ------------------------------------------------------------------ indexes */
 
-/* What is wrong with the i-th origin of an index; NULL when nothing is. */
+/* What is wrong with the i-th origin of an index; NULL: nothing. */
 static const char *check_member(const struct origins *origins, const struct named_index *index,
                                 size_t i)
 {

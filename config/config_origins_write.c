@@ -4,6 +4,9 @@
 #include "config/config_origins.h"
 #include "config/options.h"
 
+/* The inverse of config_origins.c, for `config show` and for the comparison at a reload. It must
+ * write every field: a field that is missing here would make a reload ignore its change. */
+
 static void write_text(struct buf *to, const char *key, const char *text)
 {
     if (!text)
@@ -22,6 +25,8 @@ static void write_list(struct buf *to, const char *key, char *const *list)
     buf_putc(to, '\n');
 }
 
+/* `index` and `files` are written even when `parent` gave them; reading them back gives the same.
+ */
 static void write_mirror(struct buf *to, const struct origin *origin, const struct mirror *mirror)
 {
     buf_printf(to, "[[origin.\"%s\".mirror]]\n", origin->name);

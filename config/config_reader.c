@@ -11,6 +11,10 @@
 #include "base/near.h"
 #include "base/terminal.h"
 
+/* All reports pass through config_report_line, which removes control bytes and limits their number:
+ * a cloned project may bring a hostile configuration file. The path of a table ("origin.pytorch")
+ * is kept as text for the reports. */
+
 enum { LINE_MAX_BYTES = 2 << 20 };
 
 void config_report_line(struct config_report *report, const char *format, va_list args)
@@ -54,7 +58,7 @@ void config_complain_unknown(struct config_report *report, const struct toml_nod
                     meant ? meant : "", meant ? "?" : "");
 }
 
-/* "origin.pytorch.owns"; of the table itself without a name. */
+/* "origin.pytorch.owns"; without a name that of the table itself. */
 static void reader_path(const struct reader *in, const char *name, char ret[2 * READER_PATH_SIZE])
 {
     (void)snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path, name ? "." : "",
@@ -69,6 +73,7 @@ void reader_complain(const struct reader *in, const struct toml_node *node, cons
     config_complain(in->report, node ? node : in->table, key, "%s", what);
 }
 
+/* Long names are cut in the path only; the report's line number still finds them. */
 struct reader reader_below(const struct reader *above, const struct toml_node *table,
                            const char *name)
 {
@@ -135,6 +140,7 @@ char *reader_text(const struct reader *in, const char *name, bool required, text
     return why || !text ? NULL : reader_copy(in, text);
 }
 
+/* The list is allocated for all elements and then filled by the good ones. */
 char **reader_list_of(const struct reader *in, const struct toml_node *node, const char *name,
                       text_check *check)
 {

@@ -10,6 +10,9 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+/* A line either continues the open option, opens a section, or opens an option. An option is handed
+ * out when the next one begins or the text ends, because its value may go on until then. */
+
 enum { VALUE_MAX_BYTES = 1 << 20 };
 
 struct reader {
@@ -31,6 +34,7 @@ static void end_option(struct reader *r)
     buf_clear(&r->value);
 }
 
+/* A line without '=' or ':' is skipped: pip refuses the file anyway, and says so itself. */
 static void begin_option(struct reader *r, const char *line, size_t len)
 {
     size_t key_len = 0;
@@ -50,6 +54,7 @@ static void begin_option(struct reader *r, const char *line, size_t len)
         *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
 }
 
+/* Deeper indentation than the option's own continues its value, even before a '[' or a '='. */
 static void take_line(struct reader *r, const char *line, size_t len)
 {
     size_t indent = 0;

@@ -9,6 +9,9 @@
 #include "base/str.h"
 #include "base/url.h"
 
+/* To add an option: a member in struct config, a row in the table, its key in config/default.toml.
+ * Everything else walks the table. Values are typed by the row; `offset` finds the member. */
+
 enum { LIST_MAX = 64, TEXT_MAX_BYTES = 1 << 20 };
 #define SECOND_MS INT64_C(1000)
 #define DAY_MS (24 * 60 * 60 * SECOND_MS)
@@ -36,7 +39,7 @@ static const char *check_host(const char *text)
     return *text && !text[strspn(text, allowed)] ? NULL : "not a host name (without port)";
 }
 
-/* The schemes that libcurl knows for proxies; what follows them must look like any URL. */
+/* The proxy schemes of libcurl; the rest must be a valid URL. */
 static const char *check_proxy(const char *text)
 {
     static const char *const schemes[] = {"http",    "https",  "socks4",
@@ -170,7 +173,7 @@ const struct option_row *option_find(const char *key)
     return NULL;
 }
 
-/* Places and names of a value in struct config, by its type. */
+/* The address of an option's value in struct config. */
 static void *place(const struct option_row *option, struct config *config)
 {
     return (char *)config + option->offset;
@@ -188,7 +191,7 @@ struct unit {
     int64_t factor;
 };
 
-/* Largest first: writing takes the first that divides the value. */
+/* Largest first: writing uses the first unit that divides the value. */
 static const struct unit size_units[] = {{"TB", INT64_C(1000000000000)},
                                          {"TiB", INT64_C(1) << 40},
                                          {"GB", 1000000000},
@@ -204,7 +207,7 @@ static const struct unit duration_units[] = {
     {"d", DAY_MS}, {"h", 3600 * SECOND_MS}, {"min", 60 * SECOND_MS}, {"s", SECOND_MS}, {"ms", 1},
     {NULL, 0}};
 
-/* "<digits>[ ]<unit>"; -1 for anything else, and for what does not fit. */
+/* Parses "<digits>[ ]<unit>"; -1 for anything else, and on overflow. */
 static int64_t parse_amount(const char *text, const struct unit *units)
 {
     int64_t amount = 0;
@@ -229,6 +232,7 @@ int64_t option_parse_size(const char *text)
     return parse_amount(text, size_units);
 }
 
+/* The written form reads back to the same number. */
 static void write_amount(struct buf *to, int64_t amount, const struct unit *units)
 {
     while (units[1].name && (amount == 0 || amount % units->factor))
@@ -328,7 +332,8 @@ static int set_text(const struct option_row *option, const char *text, const cha
     return 0;
 }
 
-/* Adds a checked copy of text[0..len) to a list that always has room for LIST_MAX and its end. */
+/* Adds a checked copy of text[0..len) to a list with room for LIST_MAX elements and the final NULL.
+ */
 static int add_element(const struct option_row *option, const char *text, size_t len, char **list,
                        const char **ret_why)
 {
@@ -380,7 +385,7 @@ static int add_elements_of_node(const struct option_row *option, const struct to
     return 0;
 }
 
-/* Exactly one of `text` and `node`. The old list stays when anything is wrong. */
+/* Takes either `text` or `node`. The old list stays when anything is wrong. */
 static int set_list(const struct option_row *option, const char *text, const struct toml_node *node,
                     char ***to, const char **ret_why)
 {
@@ -428,7 +433,7 @@ int option_set_text(const struct option_row *option, const char *text, struct co
         return wrong(set_number(option, parse_amount(text, duration_units), to, not_a_duration),
                      ret_why);
     case OPTION_COUNT: {
-        /* A number without unit reads as a size of so many bytes. */
+        /* a number without a unit parses as a size in bytes */
         bool digits = !text[strspn(text, "0123456789")];
         return wrong(
             set_number(option, digits ? parse_amount(text, size_units) : -1, to, not_a_number),
@@ -503,6 +508,7 @@ void option_release(const struct option_row *option, struct config *config)
 
 /* ----------------------------------------------------------------- writing */
 
+/* A basic string of TOML: control bytes are escaped, everything else stays UTF-8. */
 void option_write_string(struct buf *to, const char *s)
 {
     buf_putc(to, '"');
@@ -558,6 +564,7 @@ void option_write(const struct option_row *option, const struct config *config, 
     }
 }
 
+/* Compares the written forms, so that every type needs only one function. */
 bool option_is_same(const struct option_row *option, const struct config *a, const struct config *b)
 {
     auto_buf struct buf left;

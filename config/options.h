@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * The table of options: one row per key of the configuration outside [origin] and [index]. The
- * reader of files, flags and environment, `--help`, `config show`, a reload and the manual pages
- * all walk it. Setters check type, form and range, and leave the old value alone when they refuse.
- * Not thread-safe.
- */
+/* The table of options: one row for each key outside [origin] and [index]. The readers of files,
+ * flags and environment, `--help`, `config show`, a reload and the manual pages all walk it. A
+ * setter checks type, form and range, and keeps the old value when it refuses. Not thread-safe. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,18 +27,18 @@ struct option_row {
     enum option_type type;
     size_t offset; /* in struct config */
     int64_t least, most;
-    const char *(*check)(const char *text); /* of a text or an element; NULL: fine, else what is
-                                               wrong */
-    const char *argument;                   /* for --help */
+    const char *(*check)(
+        const char *text); /* of a text or an element; returns what is wrong, or NULL */
+    const char *argument;  /* for --help */
     const char *help;
-    const char *more; /* what the manual says besides; or NULL */
+    const char *more; /* more text for the manual; or NULL */
     bool at_start;    /* a reload cannot change it */
 };
 
 extern const struct option_row option_table[];
 extern const size_t option_count;
 
-/* NULL when there is none of this name. */
+/* NULL when no option has this name. */
 const struct option_row *option_find(const char *key);
 
 /* 0; OPTION_WRONG (> 0): *ret_why is what is wrong (static text). ERROR_NO_MEMORY. */
@@ -50,16 +47,16 @@ int option_set_text(const struct option_row *option, const char *text, struct co
                     const char **ret_why);
 int option_set_node(const struct option_row *option, const struct toml_node *node,
                     struct config *config, const char **ret_why);
-/* Adds to a list what option_set_text would have set it to. */
+/* Adds to a list the values that option_set_text would have set. */
 int option_append_text(const struct option_row *option, const char *text, struct config *config,
                        const char **ret_why);
 
-/* Bytes of a size such as "100MB"; -1 when it is none. */
+/* Bytes of a size such as "100MB"; -1 when it is not a size. */
 int64_t option_parse_size(const char *text);
 
-/* Appends the value as TOML; nothing when a text is not set. */
+/* Appends the value as TOML; nothing when a text is unset. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to);
-/* Whether both configurations say the same. */
+/* Whether both configurations have the same value. */
 bool option_is_same(const struct option_row *option, const struct config *a,
                     const struct config *b);
 void option_write_string(struct buf *to, const char *s); /* quoted and escaped */

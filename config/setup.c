@@ -7,6 +7,11 @@
 #include "base/str.h"
 #include "base/url.h"
 
+/* Users copy an address from anywhere: from these lines, from pip.conf, from a browser. So each
+ * command accepts the URL of an index where it needs the base, and takes it apart here. */
+
+/* cu126 is only an example that many users need; a configuration without it shows one of its own.
+ */
 const char *setup_example_index(const struct origins *origins)
 {
     struct index_view view;
@@ -53,7 +58,8 @@ static void cut(struct buf *text, size_t len)
     text->data[len] = '\0';
 }
 
-/* Where the index begins in "/a/nightly/cu130", behind its slash; NULL: nobody knows it. */
+/* The index at the end of a path such as "/a/nightly/cu130", without its slash; NULL: unknown. The
+ * longest match comes first, since a proxy's prefix may precede it. */
 static const char *known_index(const char *path, const struct origins *origins, const char *given)
 {
     for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {

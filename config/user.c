@@ -8,6 +8,9 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+/* The search rules of the XDG base directory specification, as pip and uv follow them. An empty
+ * variable counts as unset, and a relative $XDG_CONFIG_HOME is ignored. */
+
 const char *user_environment(const char *name)
 {
     const char *value = getenv(name);

@@ -28,22 +28,35 @@
 #include "control/control_place.h"
 #include "control/control_request.h"
 
+/*
+ * The life of a client, of which there are CLIENTS_MOST places:
+ *
+ *     READING    the control thread collects bytes until a whole line is there
+ *     WORKING    a lane thread answers the line; poll() leaves the client alone
+ *     WRITING    the control thread sends the reply, then READING again
+ *
+ * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
+ * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
+ * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
+ * the control thread, then the lane.
+ */
+
 enum {
     CLIENTS_MOST = 16,
     LANE_THREADS = 4,
     BACKLOG = 16,
-    IDLE_MS = 10000, /* of a client that neither asks nor takes its reply */
+    IDLE_MS = 10000, /* for a client that neither asks nor reads its reply */
     REPLY_MAX_BYTES = 64 << 20,
 };
 
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 
-/* While WORKING a guest belongs to the lane, else to the control thread; the state hands it over.
- */
+/* A WORKING client belongs to its lane thread, any other to the control thread. The atomic state
+ * hands it over. */
 struct client {
     struct job job;
     struct control *control;
-    int fd;     /* -1: the place is free */
+    int fd;     /* -1: this place is free */
     int passed; /* the last descriptor that came with a request; -1: none */
     _Atomic int state;
     struct buf in, out;
@@ -55,15 +68,17 @@ struct control {
     struct engine *engine;
     char *path;
     int listener, wake;
-    struct stat self; /* of the socket's file: a later daemon may have put its own there */
+    struct stat self; /* the socket's file, because a later daemon may have replaced it */
     _Atomic bool stopping;
     pthread_t thread;
     struct lane *lane;
     struct client clients[CLIENTS_MOST];
 };
 
-/* ------------------------------------------------------------------ guests */
+/* ------------------------------------------------------------------ clients */
 
+/* With all places taken the connection is closed at once; the command then reports that the daemon
+ * has gone away. */
 static void client_open(struct control *c, int fd)
 {
     for (size_t i = 0; i < CLIENTS_MOST; i++) {
@@ -93,12 +108,14 @@ static void client_close(struct client *g)
     g->fd = -1;
 }
 
+/* Lane threads and control_stop end the poll() of the control thread with this. */
 static void wake(struct control *c)
 {
     uint64_t one = 1;
     (void)!write(c->wake, &one, sizeof(one));
 }
 
+/* Runs on a lane thread. Each family of commands has a file of its own; this only picks it. */
 static void answer(struct client *g, const char *line, size_t len)
 {
     struct control_request request = {.count = 0};
@@ -117,7 +134,7 @@ static void answer(struct client *g, const char *line, size_t len)
     control_request_release(&request);
 }
 
-/* On the lane. The line that was answered leaves the buffer; what follows it is the next one. */
+/* Runs on a lane thread. The answered line leaves the buffer; the rest is the next request. */
 static void client_run(struct job *job)
 {
     struct client *g = container_of(job, struct client, job);
@@ -134,12 +151,12 @@ static void client_run(struct job *job)
     buf_clear(&g->in);
     buf_puts(&g->in, rest ? rest : "");
     g->written = 0;
-    struct control *c = g->control; /* the guest may be gone once it is handed over */
+    struct control *c = g->control; /* the client may be gone after the next line */
     g->state = CLIENT_WRITING;
     wake(c);
 }
 
-/* True when a whole request is there, and on its way. */
+/* Starts the next request. True when a whole line was there. */
 static bool client_begin(struct client *g)
 {
     if (!memchr(g->in.data, '\n', g->in.len))
@@ -187,6 +204,7 @@ static void client_read(struct client *g)
     (void)client_begin(g);
 }
 
+/* The deadline moves with each byte sent, so a slow reader is not dropped, but a stopped one is. */
 static void client_write(struct client *g)
 {
     ssize_t n =
@@ -208,6 +226,8 @@ static void client_write(struct client *g)
 
 /* ------------------------------------------------------------------- thread */
 
+/* The file's mode 0600 keeps other users out. This check also holds when the directory allows more
+ * than it should. */
 static bool is_trusted(int fd)
 {
     struct ucred peer;
@@ -227,7 +247,8 @@ static void accept_client(struct control *c)
         (void)close(fd);
 }
 
-/* Who is due; fds[0] and [1] are our own. */
+/* Fills in the descriptors to poll, and closes clients whose time is over. fds[0] and [1] are the
+ * listener and the eventfd. Returns the count. */
 static nfds_t watch(struct control *c, struct pollfd *fds, struct client **who, int *ret_wait_ms)
 {
     int64_t now_ms = clock_monotonic_ms(), wait_ms = -1;
@@ -267,7 +288,7 @@ static void *control_thread(void *arg)
         if (fds[1].revents) {
             (void)!read(c->wake, &seen, sizeof(seen));
             for (size_t i = 0; i < CLIENTS_MOST;
-                 i++) /* the time the work took is not the client's */
+                 i++) /* the time that the work took does not count against the client */
                 if (c->clients[i].fd >= 0 && c->clients[i].state == CLIENT_WRITING)
                     c->clients[i].deadline_ms = clock_monotonic_ms() + IDLE_MS;
         }
@@ -287,7 +308,8 @@ static void *control_thread(void *arg)
 
 /* -------------------------------------------------------------------- socket */
 
-/* Whether somebody listens there. */
+/* Whether a process listens there. A file without a listener is left over from a daemon that was
+ * killed. */
 static bool is_alive(const struct sockaddr_un *address)
 {
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -306,7 +328,7 @@ static int make_folder(const char *path)
     return file_make_directory(folder, 0700);
 }
 
-/* 0, or ERROR_IN_USE when another daemon listens there. */
+/* 0, or ERROR_IN_USE when another daemon listens there or a file of another kind is there. */
 static int bind_at(const char *path, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -325,7 +347,7 @@ static int bind_at(const char *path, int *ret_fd)
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_from_errno(errno);
-    /* Nobody can connect before listen, and by then the mode is right. */
+    /* No client can connect before listen(), and by then the mode is right. */
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
         listen(fd, BACKLOG) < 0)
         return error_from_errno(errno);
@@ -354,7 +376,8 @@ static void say_no_socket(const char *path, int error, bool is_last)
                         : "");
 }
 
-/* The first place that is possible; where another daemon listens none is looked for. */
+/* Takes the first place that works. When another daemon listens at one, the search ends: its
+ * commands must not reach us by a second path. */
 static int open_socket(struct control *c, const char *given)
 {
     char *places[CONTROL_PLACES];
@@ -375,6 +398,7 @@ static int open_socket(struct control *c, const char *given)
     return r;
 }
 
+/* Only our own file: a daemon that started later may have bound the same path. */
 static void remove_socket(const struct control *c)
 {
     struct stat st;

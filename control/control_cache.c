@@ -13,13 +13,19 @@
 #include "engine/files/claim_answer.h"
 #include "engine/files/inventory.h"
 
+/* Each request takes an inventory first: a copy of all rows, made on the flight thread. The user's
+ * BLOB is looked up in that copy, so a name can mean nothing else halfway. The change itself is
+ * asked of the engine, which checks again whether the blob is still there. The replies name files;
+ * the command prints them. */
+
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2 };
 
 DEFINE_CLEANUP(struct inventory, inventory_free)
 
+/* One request while it runs on its lane thread. */
 struct task {
     struct engine *engine;
-    const char *blob; /* as the user names it; NULL for all */
+    const char *blob; /* as the user wrote it; NULL for all */
     int64_t rate_bytes_s;
     const _Atomic bool *stop;
     const struct inventory *inventory;
@@ -53,7 +59,7 @@ static void write_flag(struct buf *to, const char *name, bool value)
     buf_puts(to, value ? "true" : "false");
 }
 
-/* What mirrors claim of it; of a stray nobody does. */
+/* Adds the digests that mirrors claim. No mirror claims anything of a stray file. */
 static void write_claims(struct buf *to, struct engine *engine, const struct inventory_row *row)
 {
     struct claim_answer *answer = NULL;
@@ -65,7 +71,7 @@ static void write_claims(struct buf *to, struct engine *engine, const struct inv
     claim_answer_free(answer);
 }
 
-/* engine: NULL where nobody wants to know what is claimed of it. */
+/* `engine` NULL leaves the claims out: reading them for every row of `ls` would take minutes. */
 static void write_row(struct buf *to, const struct inventory_row *row, struct engine *engine)
 {
     const char *texts[][2] = {{"name", row->name},   {"sha256", row->sha256},
@@ -93,7 +99,7 @@ static void write_row(struct buf *to, const struct inventory_row *row, struct en
     buf_putc(to, '}');
 }
 
-/* Those that `name` may mean; NULL: all. */
+/* Writes the rows that `name` may mean; NULL: all rows. */
 static void write_rows(struct buf *to, const struct inventory *inventory, const char *name,
                        struct engine *engine)
 {
@@ -114,7 +120,7 @@ static void do_list(struct task *t)
     buf_putc(t->reply, '}');
 }
 
-/* One row for each path of the blob that is meant. */
+/* Writes one row for each path of the blob. */
 static void do_find(struct task *t)
 {
     open_reply(t->reply, CODE_DONE, "");
@@ -129,6 +135,7 @@ static void refuse_with(struct task *t, const char *what)
     control_refuse(t->reply, CODE_FAILED, message ? message : what);
 }
 
+/* Turns the outcomes of engine/engine.h into sentences for the user. */
 static void reply_result(struct task *t, int r, const char *done)
 {
     if (r == ENGINE_ABSENT)
@@ -178,7 +185,7 @@ static void do_collect(struct task *t)
 
 static const char *const verdicts[] = {"good", "corrupt", "missing"};
 
-/* What nobody vouches for says what it can of itself. */
+/* Without a digest from an index only the bytes themselves can be checked. */
 static int check_evidence(struct task *t, bool *ret_sound, char **ret_why)
 {
     *ret_sound = true;
@@ -188,7 +195,7 @@ static int check_evidence(struct task *t, bool *ret_sound, char **ret_why)
     return engine_check_evidence(t->engine, t->row, t->rate_bytes_s, t->stop, ret_sound, ret_why);
 }
 
-/* The row as it is now. */
+/* Reads the row again, because the check may have changed its level. */
 static void write_level(struct task *t)
 {
     AUTO(inventory_free) struct inventory *inventory = NULL;
@@ -198,6 +205,7 @@ static void write_level(struct task *t)
     json_write_member(t->reply, "level", row->level);
 }
 
+/* A bad blob is already in quarantine here; the engine then fetches the file again. */
 static void reply_verdict(struct task *t, const char *verdict, bool good, const char *why)
 {
     int again = good ? 0 : engine_refetch(t->engine, t->row, t->stop);
@@ -238,7 +246,7 @@ static const struct action {
     {"unpin", 3, do_unpin}, {"gc", 2, do_collect}, {"verify", 4, do_verify},
 };
 
-/* 0: t->row is what is meant; else that is said. */
+/* 0: t->row is the file that is meant. Otherwise the reply says what is wrong. */
 static int find_blob(struct task *t)
 {
     int r = inventory_find(t->inventory, t->blob, &t->row);

@@ -14,8 +14,13 @@
 #include "base/str.h"
 #include "control/control_place.h"
 
+/* A connection belongs to one command and ends with it. Its requests follow each other: the next
+ * one is sent after the whole reply to the last. */
+
 enum { REPLY_MAX_BYTES = 64 << 20, REQUEST_MAX_BYTES = 64 << 10 };
 
+/* "Not permitted" is told apart from "nobody there": the first needs another user, the second a
+ * daemon. */
 static int connect_to(const char *path, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -38,6 +43,8 @@ static const char *environment(const char *name)
     return getenv(name);
 }
 
+/* All places are written to ret_places, also those after a success, so that an error can name every
+ * path that was tried. */
 int control_client_open(const char *given, int timeout_s, struct control_client *ret,
                         struct buf *ret_places)
 {
@@ -100,7 +107,7 @@ static bool send_all(int fd, const char *data, size_t len)
     return true;
 }
 
-/* One line; replies come one for one, so nothing follows it. */
+/* Reads one line. The daemon sends one reply for each request, so nothing follows it. */
 static bool receive_line(struct control_client *c)
 {
     buf_clear(&c->reply);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The other end of the control socket (control/control.h): a command asks, one line each way.
+ * The client's end of the control socket (control/control.h): one line each way.
  *
  *     r = control_client_open(given, timeout_s, &client, &places);
  *     r = control_client_ask(&client, (const char *const[]){"cache", "ls", NULL}, &reply);
@@ -16,19 +16,18 @@
 
 struct control_client {
     int fd;
-    struct buf reply; /* the last one as it came, with its line end */
+    struct buf reply; /* the last reply as it came, with its line end */
 };
 
-/* `given` is --socket, or NULL for the environment's and the usual places. timeout_s: how long a
- * reply may take; 0: as long as it does. ERROR_UNREACHABLE: nobody listens there; ERROR_DENIED:
- * somebody does, for another user. On failure `ret_places` (buf_init it) has the places, with ", "
- * between them. */
+/* `given` is --socket; NULL: the environment's path or the usual ones. timeout_s: how long a reply
+ * may take; 0: no limit. ERROR_UNREACHABLE: no daemon listens there. ERROR_DENIED: a daemon of
+ * another user does. On failure `ret_places` (buf_init it) lists the paths, joined by ", ". */
 int control_client_open(const char *given, int timeout_s, struct control_client *ret,
                         struct buf *ret_places);
 void control_client_close(struct control_client *client);
 
-/* `words` is NULL-terminated. ERROR_TOO_BIG: the request; ERROR_UNREACHABLE: the daemon has gone
- * away, or took too long. json_free(*ret_reply). */
+/* `words` is NULL-terminated. ERROR_TOO_BIG: the request. ERROR_UNREACHABLE: the daemon has gone,
+ * or took too long. Free *ret_reply with json_free. */
 int control_client_ask(struct control_client *client, const char *const *words,
                        struct json **ret_reply);
 /* The same, and the daemon gets a copy of the descriptor `fd`. */

@@ -10,11 +10,15 @@
 #include "control/doctor_disk.h"
 #include "control/doctor_mirrors.h"
 
+/* The engine asks the mirrors and measures; the files doctor_*.c turn the figures into findings.
+ * Nothing is kept: each request measures anew. */
+
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 
 DEFINE_CLEANUP(struct diagnosis, diagnosis_free)
 
-/* Mirrors are asked for another channel then, which nobody asked about. */
+/* An index that does not exist. The mirrors were then asked for another channel, so this must be
+ * said first. */
 static void judge_index(const struct diagnosis *x, const char *index, struct findings *to)
 {
     struct index_view view;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What `wheelyard doctor` asks of the daemon, which alone has its proxy, its CA and its disk.
- * Blocks for CONTROL_DOCTOR_MS at most: on a lane. The reply is appended as one JSON object without
- * its line end, with "checks" as findings_write_json writes them.
+ * The request of `wheelyard doctor`: only the daemon has the daemon's proxy, CA and disk. It blocks
+ * for CONTROL_DOCTOR_MS at most, so it runs on a lane. It appends the reply as one JSON object
+ * without a line end; "checks" is what findings_write_json writes.
  *
  *     ["doctor",INDEX,PROJECT]     either may be "": any
  */

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 
+/* A path whose allocation failed is left out; the others may still work. */
 size_t control_places(const char *given, const char *(*environment)(const char *name),
                       char *ret[CONTROL_PLACES])
 {
@@ -15,7 +16,7 @@ size_t control_places(const char *given, const char *(*environment)(const char *
     }
     const char *systemd = environment("RUNTIME_DIRECTORY");
     const char *session = environment("XDG_RUNTIME_DIR");
-    if (systemd && *systemd == '/') /* several are joined by colons */
+    if (systemd && *systemd == '/') /* systemd joins several by colons; the first is used */
         ret[count++] = str_printf("%.*s/control.sock", (int)strcspn(systemd, ":"), systemd);
     if (session && *session == '/')
         ret[count++] = str_printf("%s/wheelyard/control.sock", session);

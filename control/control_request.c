@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
+/* Words point into the document, so a request allocates nothing of its own. */
 static int take_words(const struct json *array, struct control_request *request)
 {
     if (!json_is_array(array))
@@ -17,6 +18,7 @@ static int take_words(const struct json *array, struct control_request *request)
     return request->count ? 0 : ERROR_BAD_REQUEST;
 }
 
+/* The line comes from a local process of the same user, but is still bounded in bytes and words. */
 int control_request_parse(const char *line, size_t len, struct control_request *ret)
 {
     struct control_request request = {.count = 0};

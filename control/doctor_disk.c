@@ -18,6 +18,10 @@
 #include "base/file.h"
 #include "base/str.h"
 
+/* File systems lie less about what they do than about what they are, so abilities are tried out.
+ * The kind is only named as a probable cause. Nothing stays on the disk: the trial file has no
+ * name, or loses it at once. */
+
 enum { TRIAL_BYTES = 1 << 20, BLOCK_BYTES = 512 };
 
 static const char check_name[] = "disk";
@@ -55,6 +59,8 @@ static void diagnose_kind(int fd, const char *dir, struct findings *to)
                          kinds[i].name, kinds[i].trouble);
 }
 
+/* An mmap that fails breaks replies, so it is a failure. Without sparse files the cache still
+ * works, but takes more space. */
 static void diagnose_abilities(int file, const char *dir, struct findings *to)
 {
     static const char remedy[] = "set cache_dir to a local disk (ext4, XFS, Btrfs)";
@@ -74,7 +80,8 @@ static void diagnose_abilities(int file, const char *dir, struct findings *to)
                      dir, remedy, "room cannot be reserved: %s", strerrordesc_np(errno));
 }
 
-/* A file of zeroes of which nothing but its end was written. */
+/* A sparse file: only its last byte was written. O_TMPFILE where the file system has it, else a
+ * name that is removed at once. */
 static int open_trial(const char *dir)
 {
     auto_close int file = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -95,6 +102,7 @@ static int open_trial(const char *dir)
 
 /* -------------------------------------------------------------------- room */
 
+/* Below min_free the answer depends on whether anything can be evicted: has_room says so. */
 static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
                           struct findings *to)
 {
@@ -130,7 +138,8 @@ static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, b
 
 /* --------------------------------------------------------------- the folder */
 
-/* Who is not its owner is refused where the daemon would not be. */
+/* A user other than the folder's owner may be refused where the daemon would not be, so that is
+ * only a warning. */
 static void refused(const char *dir, int error, struct findings *to)
 {
     struct stat st;
@@ -144,7 +153,7 @@ static void refused(const char *dir, int error, struct findings *to)
                  strerrordesc_np(error));
 }
 
-/* A start would make the folder, if its next parent that is there can be written. */
+/* The daemon's start creates the folder when the nearest existing parent is writable. */
 static void missing(const char *dir, struct findings *to)
 {
     auto_free char *parent = NULL;

@@ -12,7 +12,11 @@
 #include "base/str.h"
 #include "base/url.h"
 
-/* Below, a torch wheel of 900 MB takes half an hour. */
+/* A pure translation from measurements to sentences. Each mirror goes through the same questions:
+ * does it list, does it serve, does it honour ranges, is it fast. The first failure ends the
+ * questions about that mirror, because later ones would only repeat it. */
+
+/* At this rate a torch wheel of 900 MB takes half an hour. */
 enum { SLOW_BYTES_S = 500 * 1000, CLOCK_TOLERANCE_S = 60, SUBJECT_BYTES = 256 };
 
 static bool says(const char *text, const char *word)
@@ -20,7 +24,7 @@ static bool says(const char *text, const char *word)
     return strcasestr(text, word) != NULL;
 }
 
-/* What to do about a request that did not come through. */
+/* What the user can do about a failed request. libcurl's text is the only hint at the cause. */
 static const char *remedy_of(const struct diagnosed_step *step)
 {
     const char *text = step->detail;
@@ -41,6 +45,7 @@ static const char *remedy_of(const struct diagnosed_step *step)
     return "look at the network, and at proxy; take the mirror out if it is gone";
 }
 
+/* A TLS fault has a check of its own, whatever was being asked. */
 static const char *check_of(const struct diagnosed_step *step, const char *otherwise)
 {
     const char *text = step->detail;
@@ -58,6 +63,8 @@ static void failed_step(const struct diagnosed_step *step, const char *check, co
 
 /* ----------------------------------------------------------------- listing */
 
+/* "Not found" only means that the mirror lacks this project; a page that is no listing means that
+ * it is broken. */
 static void listing_failed(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     const struct diagnosed_step *step = &x->listing;
@@ -79,7 +86,7 @@ static void listing_failed(const struct diagnosed *x, const char *subject, struc
 
 /* ------------------------------------------------------------------- files */
 
-/* The mirror's prefix, and so its host, is one of the origin's own. */
+/* Whether the host of this URL prefix is `host`. */
 static bool is_host_of(const char *prefix, const char *host)
 {
     struct url url;
@@ -101,6 +108,7 @@ static bool is_official(const struct origin *origin, const char *host)
     return is;
 }
 
+/* A mirror that redirects wheels to the official site saves no traffic and no time. */
 static void diagnose_redirect(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     const char *host = x->range.error == 0 ? x->range.host : x->head.host;
@@ -133,12 +141,12 @@ static void diagnose_file(const struct diagnosed *x, const char *subject, struct
 {
     bool has_head = x->head.error == 0;
 
-    if (!x->range.asked) { /* there was no time left */
+    if (!x->range.asked) { /* no time was left for it */
         failed_step(&x->head, "mirror-file", subject, x->file, to);
         return;
     }
     if (x->range.error && x->range.status != 200) {
-        /* HEAD came through: it is ranges that it does not like. */
+        /* HEAD worked, so the mirror refuses only ranges. */
         if (has_head && x->range.status)
             findings_add(to, FINDING_FAILED, "mirror-ranges", subject,
                          "take the mirror out: downloads are asked for in ranges",
@@ -162,6 +170,7 @@ static void diagnose_file(const struct diagnosed *x, const char *subject, struct
 
 /* ----------------------------------------------------------------- mirrors */
 
+/* One line of facts for a mirror that works, before its warnings. */
 static void summarise(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     char rate[FINDINGS_SIZE_TEXT] = "";
@@ -210,7 +219,7 @@ static void diagnose_mirror(const struct diagnosed *x, struct findings *to)
                      x->page, x->project);
 }
 
-/* Of all of an origin's mirrors that listed something. */
+/* Counts over all mirrors of an origin that listed something. */
 static void diagnose_digests(const struct diagnosis *x, const struct origin *origin,
                              struct findings *to)
 {
@@ -257,7 +266,8 @@ static void diagnose_folder(const struct diagnosed_folder *x, struct findings *t
 
 /* ------------------------------------------------------------------- clock */
 
-/* The mirror that agrees with us best vouches for both. */
+/* The clock of the mirror that differs least from ours decides: it and our clock confirm each
+ * other. */
 static void diagnose_clock(const struct diagnosis *x, struct findings *to)
 {
     const struct diagnosed *best = NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* What an examination of the mirrors means, and what to do: a line for each mirror that answers,
- * one for each fault and each folder of wheels, and the clock. Pure; any thread. */
+/* Turns a diagnosis of the mirrors into findings: one line for each mirror that answers, one for
+ * each fault and each folder of wheels, and one for the clock. Each fault says what to do. Pure;
+ * any thread. */
 #include "control/findings.h"
 #include "engine/diagnose.h"
 

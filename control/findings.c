@@ -10,6 +10,10 @@
 #include "base/error.h"
 #include "base/str.h"
 
+/* A list that only grows, then is written or released. A failure is sticky, so that the many
+ * callers need no check of their own. The JSON form crosses the control socket; both ends are this
+ * file. */
+
 enum { TEXT_MAX_BYTES = 8 << 10, SUBJECT_COLUMNS = 20 };
 
 static const char *const state_names[] = {"ok", "warning", "failed"};
@@ -23,7 +27,7 @@ static void finding_release(struct finding *f)
     free(f->remedy);
 }
 
-/* Takes the finding over. */
+/* Takes over the finding's strings, also on failure. */
 static void append(struct findings *to, struct finding *f)
 {
     struct finding *list = NULL;
@@ -98,6 +102,7 @@ void findings_write_json(const struct findings *findings, struct buf *to)
     buf_putc(to, ']');
 }
 
+/* A state that this version does not know is skipped: the daemon may be newer than the command. */
 void findings_read_json(struct findings *findings, const struct json *array)
 {
     for (const struct json *f = json_first(array); f; f = json_next(f)) {
@@ -130,6 +135,7 @@ void findings_write_text(const struct findings *findings, struct buf *to)
     }
 }
 
+/* Two digits below ten ("5.2 GB"), whole numbers above ("52 GB"). */
 void findings_size(int64_t bytes, char ret[FINDINGS_SIZE_TEXT])
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What `wheelyard doctor` has found out, by the command itself and by the daemon: one finding is
- * one check. They are added in the order in which they are shown; the daemon's come as JSON.
+ * The findings of `wheelyard doctor`; one finding is the result of one check. The command makes
+ * some, and the daemon sends others as JSON. They are shown in the order in which they were added.
  *
  *     struct findings findings = {0};
  *     findings_add(&findings, FINDING_OK, "disk", dir, NULL, "%s free", size);
@@ -10,8 +10,8 @@
  *     if (findings.error) ...                 sticky: ERROR_NO_MEMORY, ERROR_TOO_BIG
  *     findings_release(&findings);
  *
- * Text of strangers (mirrors, files of others) may stand in it: whoever prints it takes control
- * bytes out. Not thread-safe.
+ * The text may come from mirrors or from files of other users, so the printer must remove control
+ * bytes. Not thread-safe.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,10 +24,10 @@ enum finding_state { FINDING_OK, FINDING_WARNING, FINDING_FAILED };
 
 struct finding {
     enum finding_state state;
-    char *check;   /* which check, for machines: "mirror-ranges" */
-    char *subject; /* of what: "pytorch/aliyun", a path, a client */
-    char *text;    /* what is so */
-    char *remedy;  /* what to do; NULL where there is nothing to do */
+    char *check;   /* the check, for machines: "mirror-ranges" */
+    char *subject; /* its object: "pytorch/aliyun", a path, a client */
+    char *text;    /* the result */
+    char *remedy;  /* what to do; NULL: nothing */
 };
 
 struct findings {
@@ -42,17 +42,17 @@ void findings_add(struct findings *findings, enum finding_state state, const cha
     __attribute__((format(printf, 6, 7)));
 void findings_release(struct findings *findings);
 
-/* FINDING_OK of none. */
+/* FINDING_OK when there are none. */
 enum finding_state findings_worst(const struct findings *findings);
 
-/* A JSON array of {check, subject, state, text, remedy}, and back: what is no finding is left out.
- */
+/* Writes a JSON array of {check, subject, state, text, remedy}, and reads one back. An element that
+ * is not a finding is left out. */
 void findings_write_json(const struct findings *findings, struct buf *to);
 void findings_read_json(struct findings *findings, const struct json *array);
 
 /* One line each: "failed   pytorch/aliyun    HTTP 503 for ...; wait, or take it out". */
 void findings_write_text(const struct findings *findings, struct buf *to);
 
-/* "5.2 GB", in powers of ten as the configuration has them. */
+/* "5.2 GB", in powers of ten, as in the configuration. */
 enum { FINDINGS_SIZE_TEXT = 32 };
 void findings_size(int64_t bytes, char ret[FINDINGS_SIZE_TEXT]);

@@ -15,6 +15,10 @@
 #include "base/str.h"
 #include "base/url.h"
 
+/* A minimal client of HTTP/1.0, because a command must not need libcurl for one request to its own
+ * daemon. One connection carries one request; the answer ends with the connection. Sizes and times
+ * are bounded, since something else may listen on that port. */
+
 enum { HEAD_MAX_BYTES = 64 << 10 };
 
 char *http_url_of_listen(const char *address)
@@ -26,6 +30,7 @@ char *http_url_of_listen(const char *address)
     return str_printf("http://%s", address);
 }
 
+/* Tries each address of the host: "localhost" may be ::1, where the daemon does not listen. */
 static int connect_to(const struct url *url, int timeout_s)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -52,6 +57,7 @@ static int connect_to(const struct url *url, int timeout_s)
     return fd;
 }
 
+/* A send timeout shows as EAGAIN, because the sockets block with SO_SNDTIMEO. */
 static int send_all(int fd, const struct buf *b)
 {
     for (size_t done = 0; done < b->len;) {
@@ -79,7 +85,7 @@ static int receive_all(int fd, struct buf *b)
     }
 }
 
-/* The number behind Content-Length; -1 without one. */
+/* The value of Content-Length; -1 without one. */
 static long long length_of(const char *head, const char *end)
 {
     static const char name[] = "\r\nContent-Length:";
@@ -91,7 +97,8 @@ static long long length_of(const char *head, const char *end)
     return length;
 }
 
-/* An answer of HTTP/1.0 has no coding and ends with the connection. */
+/* Splits status and body. An HTTP/1.0 answer has no transfer coding. Without the check of
+ * Content-Length a cut body would look complete. */
 static int split(struct buf *answer, int *ret_status, struct buf *ret_body)
 {
     const char *end = strstr(answer->data, "\r\n\r\n");
@@ -112,7 +119,8 @@ static int split(struct buf *answer, int *ret_status, struct buf *ret_body)
     return 0;
 }
 
-/* The request as one text: what a proxy in front of the daemon adds to paths comes first. */
+/* Writes the request. A path in base_url comes first: a proxy in front of the daemon may need it.
+ */
 static int write_request(const struct url *url, const char *target, const char *accept,
                          struct buf *to)
 {

@@ -10,9 +10,14 @@
 #include "base/str.h"
 #include "index/archive_private.h"
 
+/* A verdict is reached in steps, and the first refusal ends it: the kind by the file's name, the
+ * structure of that kind, and for wheels METADATA. A refusal is not an error: the function returns
+ * 0 and the verdict says why. Errors are only those of reading and memory. Reading is by blocks, so
+ * the size of a file does not matter. */
+
 enum {
-    WALK_BLOCK = 256 << 10, /* more than the longest entry */
-    BEGINNING = 512,        /* bytes by which something is described */
+    WALK_BLOCK = 256 << 10, /* longer than the longest entry */
+    BEGINNING = 512,        /* bytes for a description */
 };
 
 int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
@@ -21,7 +26,7 @@ int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(verdict->why, sizeof(verdict->why), format, args);
     va_end(args);
-    for (char *c = verdict->why; *c; c++) /* names in it are a stranger's */
+    for (char *c = verdict->why; *c; c++) /* names in it come from strangers */
         if ((unsigned char)*c < ' ' || (unsigned char)*c > 126)
             *c = '?';
     return ARCHIVE_REFUSED;
@@ -29,7 +34,7 @@ int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
 
 /* ------------------------------------------------------------------ parts */
 
-/* Reads what wheel.c asks for, part by part. */
+/* Reads the parts that wheel.c asks for. */
 static void parts_release(struct wheel_parts *parts)
 {
     for (unsigned i = 0; i < parts->count; i++)
@@ -84,7 +89,7 @@ void archive_walk_release(struct archive_walk *walk)
     walk->block = NULL;
 }
 
-/* `len` bytes of the directory from where the walk is; NULL with *ret = 0 where it ends before. */
+/* The next `len` bytes of the directory. NULL with *ret = 0 when it ends before them. */
 static const char *walk_bytes(struct archive_walk *walk, int64_t len, int *ret)
 {
     *ret = 0;
@@ -125,6 +130,8 @@ int archive_walk_next(struct archive_walk *walk, struct zip_member *ret,
 
 /* -------------------------------------------------------------------- zip */
 
+/* The sum of all members is compared with the room for them: overlapping members are how zip bombs
+ * are built. */
 static int check_member(const struct zip_directory *directory, const struct zip_member *member,
                         uint64_t *taken, struct archive_verdict *verdict)
 {
@@ -184,6 +191,7 @@ static int check_header(const struct buf *text, const char *file, struct archive
     return r;
 }
 
+/* wheel_metadata asks for bytes until it has enough; each round reads one run. */
 static int check_metadata(const struct archive_source *source, const char *file,
                           struct archive_verdict *verdict)
 {
@@ -273,14 +281,15 @@ const char *archive_describe(const char *data, size_t len)
     return is_text(data, len) ? "text" : "other bytes";
 }
 
-/* Says what came where it is something else from the first byte on. */
+/* A login page in place of a wheel is the common accident, and naming it helps most. */
 static void describe(const struct archive_source *source, const char *expected,
                      struct archive_verdict *verdict)
 {
     char data[BEGINNING], why[ARCHIVE_WHY_BYTES];
     size_t len = source->size < BEGINNING ? (size_t)source->size : BEGINNING;
     int r = len ? source->read(source->userdata, 0, data, len) : 0;
-    const char *is = r ? expected : archive_describe(data, len); /* it stands without that */
+    const char *is =
+        r ? expected : archive_describe(data, len); /* the verdict stands without a description */
     if (strcmp(is, expected) == 0)
         return;
     str_copy(why, sizeof(why), verdict->why);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* PKG-INFO of an sdist, found in its tar archive while that goes by. */
+/* PKG-INFO of an sdist, found in the tar archive while its blocks pass by. Nothing is kept except
+ * one header block and the text, so an sdist of any size costs the same memory. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,16 @@ enum {
     TAR_SIZE = 124,
     TAR_SIZE_BYTES = 12,
     TAR_TYPE = 156,
-    TEXT_MOST = 64 << 10, /* of PKG-INFO: its header is in front */
+    TEXT_MOST = 64 << 10, /* of PKG-INFO; its header comes first */
 };
 
 /*
- * SKIP --the member's end--> HEADER --is PKG-INFO--> TEXT --enough, or its end--> DONE
- *   ^-------------------------- else                 DONE also where no header is one
+ * The stages; pkg_info_add moves them on with each block:
+ *
+ *     HEADER    collects the 512 bytes of a member's header
+ *     SKIP      passes over the bytes of a member that is not PKG-INFO; then HEADER
+ *     TEXT      collects PKG-INFO; then DONE
+ *     DONE      enough was read, or a header was not a tar header
  */
 enum stage { HEADER, SKIP, TEXT, DONE };
 
@@ -28,7 +33,7 @@ struct pkg_info {
     enum stage stage;
     char block[TAR_BLOCK];
     size_t block_len;
-    uint64_t left; /* of what is skipped, or of the text */
+    uint64_t left; /* bytes left to skip or to collect */
     char *text;
     size_t text_len;
 };
@@ -46,7 +51,7 @@ void pkg_info_free(struct pkg_info *p)
     free(p);
 }
 
-/* In octal; false: in another way, which no PKG-INFO needs. */
+/* Reads an octal size. False: another form, which no PKG-INFO needs. */
 static bool read_size(const char *field, uint64_t *ret)
 {
     uint64_t size = 0;
@@ -59,7 +64,7 @@ static bool read_size(const char *field, uint64_t *ret)
     return i == TAR_SIZE_BYTES || field[i] == '\0' || field[i] == ' ';
 }
 
-/* "torch-2.9.0/PKG-INFO", also with "./" in front: one folder deep. */
+/* Whether it is "torch-2.9.0/PKG-INFO", one folder deep; "./" before it is allowed. */
 static bool is_pkg_info(const char *block)
 {
     static const char name[] = "PKG-INFO";
@@ -110,14 +115,14 @@ void pkg_info_add(struct pkg_info *p, const char *data, size_t len)
     }
 }
 
-/* Where a file name is to be cut into project and version cannot always be told: it need only begin
- * with the name and a dash. */
+/* The place where a file name splits into project and version is not always clear. So the name need
+ * only begin with the project and a dash. */
 static bool is_of(const char *project, const char *file)
 {
     char name[NAME_MAX_BYTES + 1], stem[NAME_MAX_BYTES + 1] = "";
     size_t at = 0;
     if (name_normalize(project, name))
-        return true; /* it names nothing */
+        return true; /* it is not a project name */
     for (; *file && at + 1 < sizeof(stem); file++) {
         bool dash = *file == '-' || *file == '_' || *file == '.';
         if (!dash)

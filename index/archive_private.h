@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * The inside of archive.h, shared by archive.c (zip and the verdict), archive_stream.c (tar and how
- * it is packed) and archive_record.c (RECORD), and seen by nobody else.
- */
+/* The inside of archive.h, shared by archive.c (zip and the verdict), archive_stream.c (tar and its
+ * compression), archive_pkg_info.c and archive_record.c (RECORD). No other file includes it. */
 #include "index/archive.h"
 #include "index/wheel_private.h"
 
-/* Says why and returns ARCHIVE_REFUSED, which ends a check; the verdict then stands. */
+/* Writes the reason and returns ARCHIVE_REFUSED, which ends a check. */
 enum { ARCHIVE_REFUSED = 1 };
 int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- archive.c: the directory, one entry after the other, read in blocks */
+/* ---- archive.c: the directory, entry by entry, read in blocks */
 struct archive_walk {
     const struct archive_source *source;
     struct zip_directory directory;
-    int64_t at; /* of the next entry */
+    int64_t at; /* offset of the next entry */
     char *block;
     int64_t block_from;
     size_t block_len;
 };
-/* 0; what is wrong with the end of the archive is refused. */
+/* 0, or a refusal for a damaged end of the archive. */
 int archive_walk_begin(const struct archive_source *source, struct archive_walk *ret,
                        struct archive_verdict *verdict);
-/* The next member, whose name is good until the next call; ARCHIVE_WALK_END after the last. */
+/* The next member; its name is valid until the next call. ARCHIVE_WALK_END after the last. */
 enum { ARCHIVE_WALK_END = 2 };
 int archive_walk_next(struct archive_walk *walk, struct zip_member *ret,
                       struct archive_verdict *verdict);
@@ -39,11 +37,11 @@ int archive_bzip2(const struct archive_source *source, struct archive_verdict *v
 /* Whether 512 bytes are the header of a member of a tar archive, by their checksum. */
 bool archive_is_tar_header(const char *block);
 
-/* ---- archive_pkg_info.c: PKG-INFO of an sdist; the bytes of its tar archive go by in order */
+/* ---- archive_pkg_info.c: PKG-INFO of an sdist; the bytes of its tar archive are added in order */
 struct pkg_info;
 int pkg_info_new(struct pkg_info **ret); /* ERROR_NO_MEMORY */
 void pkg_info_free(struct pkg_info *info);
 void pkg_info_add(struct pkg_info *info, const char *data, size_t len);
-/* Whether its Name is the file name's; where there is none, it says nothing. 0, ARCHIVE_REFUSED or
- * an error. */
+/* Whether its Name fits the file name; a missing PKG-INFO proves nothing. 0, ARCHIVE_REFUSED or an
+ * error. */
 int pkg_info_judge(const struct pkg_info *info, const char *file, struct archive_verdict *verdict);

@@ -9,9 +9,13 @@
 #include "index/name.h"
 
 /*
- * A check goes through the wheel three times: to find RECORD, to read it, to read every member.
- * RECORD is kept as it is written, with a sorted table of its rows, so a member is found by its
- * name; all else goes by in blocks.
+ * A check reads the wheel three times: to find RECORD, to read it, and to read every member. RECORD
+ * is kept as written, with a sorted table of its rows, so that a member is found by name. All other
+ * bytes pass by in blocks.
+ *
+ * There are three results for each member: it agrees, it is damaged or contradicts RECORD (the
+ * check ends), or RECORD cannot tell. In the last case reading continues, because the CRC still
+ * finds damage.
  */
 
 enum {
@@ -29,21 +33,21 @@ struct row {
 
 struct check {
     const struct archive_source *source;
-    const char *project; /* of the file name; "" unknown */
+    const char *project; /* from the file name; "" when unknown */
     struct zip_directory directory;
     struct archive_verdict *verdict;
     char *in, *out;
     struct buf text; /* RECORD */
     struct row *rows;
     size_t count;
-    const char *unknown; /* why it cannot be told; NULL */
+    const char *unknown; /* why RECORD cannot tell; or NULL */
     bool too_big;
 };
 
 DEFINE_CLEANUP(struct unpack, unpack_free)
 DEFINE_CLEANUP(struct digest, digest_free)
 
-/* The first reason stands. */
+/* Only the first reason is kept. */
 static void cannot_tell(struct check *c, const char *why)
 {
     if (!c->unknown)
@@ -52,7 +56,7 @@ static void cannot_tell(struct check *c, const char *why)
 
 /* ----------------------------------------------------------------- members */
 
-/* What takes a member's bytes. */
+/* Where a member's bytes go. */
 struct sink {
     struct digest *digest; /* or NULL */
     struct buf *text;      /* or NULL */
@@ -77,7 +81,7 @@ static int damaged(struct check *c, const struct zip_member *m)
                           m->name_len < 100 ? (int)m->name_len : 100, m->name);
 }
 
-/* One block of packed bytes. *over: the member's stream has ended. */
+/* Takes one block of packed bytes. *over: the member's stream has ended. */
 static int put_block(struct check *c, const struct zip_member *m, struct unpack *unpack,
                      const char *data, size_t len, struct sink *sink, bool *over)
 {
@@ -97,7 +101,7 @@ static int put_block(struct check *c, const struct zip_member *m, struct unpack 
     return len ? damaged(c, m) : 0;
 }
 
-/* Where its bytes are; the header before them has a name of the same length. */
+/* Finds the member's bytes; the header before them must have a name of the same length. */
 static int find_data(struct check *c, const struct zip_member *m, int64_t *ret)
 {
     char local[ZIP_LOCAL_BYTES];
@@ -114,6 +118,8 @@ static int find_data(struct check *c, const struct zip_member *m, int64_t *ret)
     return 0;
 }
 
+/* A member that unpacks to more bytes than it announces is damaged, so a bomb stops at its own
+ * size. */
 static int read_member(struct check *c, const struct zip_member *m, struct sink *sink)
 {
     AUTO(unpack_free) struct unpack *unpack = NULL;
@@ -151,6 +157,7 @@ static int compare_rows(const void *a, const void *b)
     return compare_names(x->name, x->name_len, y->name, y->name_len);
 }
 
+/* Binary search: a wheel may have tens of thousands of members. */
 static struct row *find_row(const struct check *c, const char *name, size_t len)
 {
     size_t from = 0, to = c->count;
@@ -165,7 +172,7 @@ static struct row *find_row(const struct check *c, const char *name, size_t len)
     return NULL;
 }
 
-/* One field of a line of CSV, unquoted where it stands; moves *at behind the comma. */
+/* Reads one CSV field and removes its quotes in place; moves *at past the comma. */
 static void take_field(char **at, const char *end, const char **ret, uint32_t *ret_len)
 {
     char *from = *at, *to = from, *read = from;
@@ -233,7 +240,7 @@ static int read_rows(struct check *c)
     return 0;
 }
 
-/* The wheel's own, or the only one. */
+/* Finds the wheel's own RECORD, or the only one. */
 static int find_record(struct check *c, struct zip_member *ret)
 {
     struct archive_walk walk;
@@ -281,7 +288,7 @@ static int read_record(struct check *c)
         cannot_tell(c, "its RECORD is too long to be compared");
         return 0;
     }
-    m.name = "RECORD"; /* the block that its name was in has gone */
+    m.name = "RECORD"; /* the block that held its name has been replaced */
     struct sink sink = {.text = &c->text};
     r = read_member(c, &m, &sink);
     return r ? r : read_rows(c);
@@ -289,7 +296,7 @@ static int read_record(struct check *c)
 
 /* ----------------------------------------------------------------- digests */
 
-/* URL-safe base64 without padding, as RECORD has it. */
+/* URL-safe base64 without padding, as in RECORD; -1: not a digit. */
 static int value_of(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -301,7 +308,7 @@ static int value_of(char c)
     return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
 }
 
-/* As hex; false where it is no base64 of exactly `hex_len` / 2 bytes. */
+/* Converts base64 to hex; false unless it is exactly `hex_len` / 2 bytes. */
 static bool decode(const char *text, size_t len, size_t hex_len, char ret[DIGEST_HEX])
 {
     static const char digits[] = "0123456789abcdef";
@@ -326,7 +333,7 @@ static bool decode(const char *text, size_t len, size_t hex_len, char ret[DIGEST
     return n == hex_len;
 }
 
-/* What a row asks for; false where it has no digest that counts. */
+/* The digest of a row; false when it has none that counts. */
 static bool row_digest(const struct row *row, enum digest_algorithm *ret_algorithm,
                        char ret[DIGEST_HEX])
 {
@@ -366,7 +373,7 @@ static int compare_member(struct check *c, const struct zip_member *m, const str
     return r;
 }
 
-/* RECORD cannot name its own digest, nor what signs it. */
+/* RECORD cannot contain its own digest, nor that of its signatures. */
 static bool has_no_digest(const struct check *c, const struct zip_member *m)
 {
     if (*c->project && !zip_is_of_project(m->name, m->name_len, c->project))
@@ -412,7 +419,7 @@ static int check_all(struct check *c)
     return 0;
 }
 
-/* All is read even where RECORD cannot tell: damage is found by CRC. */
+/* Reads everything even when RECORD cannot tell, because the CRC finds damage. */
 static int check_wheel(struct check *c)
 {
     c->in = malloc(IN_BYTES);

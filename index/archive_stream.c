@@ -6,16 +6,20 @@
 #include "base/unpack.h"
 #include "index/archive_private.h"
 
+/* Compressed tar archives. gzip is unpacked completely, because only its trailer proves that the
+ * file is whole; bounded memory, and a bound on the unpacked bytes against bombs. For xz and bzip2
+ * no library is linked: their end marks are enough to tell a part from a whole. */
+
 enum {
     TAR_BLOCK = 512,
-    TAR_SUM = 148, /* in the header of a member: its checksum, in octal */
+    TAR_SUM = 148, /* in a member's header: its checksum, in octal */
     TAR_SUM_BYTES = 8,
     IN_BYTES = 64 << 10,
     OUT_BYTES = 128 << 10,
     XZ_HEADER = 12,
     XZ_FOOTER = 12,
-    BZIP2_LEAST = 14,    /* of an empty one */
-    BZIP2_END_BITS = 80, /* end mark and CRC, before up to seven bits of padding */
+    BZIP2_LEAST = 14,    /* the size of an empty stream */
+    BZIP2_END_BITS = 80, /* end mark and CRC, before at most seven bits of padding */
 };
 
 DEFINE_CLEANUP(struct unpack, unpack_free)
@@ -23,6 +27,7 @@ DEFINE_CLEANUP(struct pkg_info, pkg_info_free)
 
 /* ------------------------------------------------------------------- tar */
 
+/* The checksum counts its own field as blanks. */
 bool archive_is_tar_header(const char *text)
 {
     const unsigned char *block = (const unsigned char *)text;
@@ -41,7 +46,7 @@ bool archive_is_tar_header(const char *text)
     return digits && said == sum;
 }
 
-/* The first 512 bytes; shorter: there are no more. */
+/* Checks the first 512 bytes; `len` is smaller when the stream is shorter. */
 static int check_tar(const char *data, size_t len, struct archive_verdict *verdict)
 {
     if (len < TAR_BLOCK || !archive_is_tar_header(data))
@@ -67,10 +72,10 @@ struct stream {
     char first[TAR_BLOCK];
     size_t first_len;
     int64_t unpacked;
-    bool over; /* a member has ended, and no other began */
+    bool over; /* a member has ended, and no other has begun */
 };
 
-/* What is after a member: another one, or what gzip passes over. */
+/* Begins another member after the last, if one follows. gzip ignores other bytes there. */
 static bool begin_member(struct stream *s, const char **at, size_t *len)
 {
     if (!s->over)
@@ -143,8 +148,8 @@ int archive_gzip(const struct archive_source *source, const char *file,
 
 /* -------------------------------------------------------------- xz, bzip2 */
 
-/* Header and footer have their own CRC and must be of the same kind; the footer says how long the
- * index before it is. A stream may be followed by zeros, in fours. */
+/* Header and footer have CRCs of their own and must agree about the kind. The footer gives the
+ * length of the index before it. Zeros in groups of four may follow a stream. */
 int archive_xz(const struct archive_source *source, struct archive_verdict *verdict)
 {
     static const char broken[] = "the xz stream has no end: a part of one";
@@ -174,7 +179,7 @@ int archive_xz(const struct archive_source *source, struct archive_verdict *verd
     return 0;
 }
 
-/* The stream ends in a mark of 48 bits and a CRC, at any bit. */
+/* The stream ends in a mark of 48 bits and a CRC, at any bit position. */
 int archive_bzip2(const struct archive_source *source, struct archive_verdict *verdict)
 {
     char head[4];

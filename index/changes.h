@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What changed between two readings of one page: the files whose row has another size or date now.
- * A size or date that one of the two does not say has not changed; a file that only one of them
- * lists has not changed either. Files are compared by path (engine/mirrors/links.h); of a file that
- * a page lists twice, the first row counts.
+ * What changed between two readings of one page: the files whose row now has another size or date.
+ * A size or date that one reading lacks does not count as changed; neither does a file that only
+ * one reading lists. Files are compared by path (engine/mirrors/links.h). Of a file that a page
+ * lists twice the first row counts.
  *
  *     changes_find(before, after, &c) --> c.paths[0 .. c.count) --> changes_release(&c)
  *
- * Pure; any thread. The paths are `after`'s, and live as long as that.
+ * Pure; any thread. The paths belong to `after` and live as long as it.
  */
 #include <stddef.h>
 

@@ -10,17 +10,22 @@
 #include "base/error.h"
 #include "index/version.h"
 
+/* Each file gets one verdict. Last resorts (pre-releases, yanked files) are then dropped when
+ * something better fits, and the best of the fitting files is kept. The reasons for people are
+ * computed only on demand: a survey counts what the rejected files have, and the first missing
+ * thing is named. Labels such as "cp313" group files, so that a sentence stays short. */
+
 enum verdict {
     VERDICT_FITS,
-    VERDICT_UNKNOWN, /* no name of a wheel or sdist */
-    VERDICT_VERSION, /* the specifiers do not admit it */
+    VERDICT_UNKNOWN, /* not the name of a wheel or sdist */
+    VERDICT_VERSION, /* the specifiers exclude it */
     VERDICT_YANKED,
     VERDICT_TAGS,            /* for another Python or platform */
-    VERDICT_REQUIRES_PYTHON, /* says itself that this Python will not do */
-    VERDICT_PRERELEASE       /* would fit, but final releases do, too */
+    VERDICT_REQUIRES_PYTHON, /* its requires-python excludes this Python */
+    VERDICT_PRERELEASE       /* would fit, but a final release fits as well */
 };
 
-/* Wheels of at most so many Pythons or platforms are named to people. */
+/* People are shown at most this many Pythons or platforms. */
 enum { GROUPS_MAX = 64, GROUPS_SHOWN = 4 };
 
 struct candidate {
@@ -28,7 +33,7 @@ struct candidate {
     struct file_name name;
     struct wheel_tags tags; /* of a wheel */
     bool is_wheel;
-    int rank; /* INT_MAX for a source archive; -1 when the tags do not fit */
+    int rank; /* INT_MAX for a source archive; -1 when no tag fits */
     enum verdict verdict;
     bool usable; /* whatever the specifiers say */
 };
@@ -45,7 +50,7 @@ DEFINE_CLEANUP(struct choice, choice_free)
 
 /* ------------------------------------------------------------------- judging */
 
-/* Nonsense in requires-python is not held against a file, as pip does. */
+/* A malformed requires-python excludes nothing, as in pip. */
 static bool python_is_required(const struct choice *c, const struct choice_file *file)
 {
     struct specifiers *s;
@@ -86,7 +91,7 @@ static int take(struct choice *c, struct candidate *a, const struct choice_file 
     return 0;
 }
 
-/* What is taken only when nothing else fits: pre-releases that are not named, and yanked files. */
+/* Drops files that are only a last resort: pre-releases that are not named, and yanked files. */
 static void drop(struct choice *c, bool (*is_last_resort)(const struct candidate *),
                  enum verdict verdict)
 {
@@ -187,7 +192,7 @@ void choice_tag(const struct choice *choice, char *ret)
 
 /* -------------------------------------------------------------------- groups */
 
-/* Versions under one label. */
+/* The versions of one label. */
 struct group {
     char label[NAME_MAX_BYTES + 1];
     const char *lowest, *highest;
@@ -230,7 +235,7 @@ static int by_label(const void *a, const void *b)
     return strcmp(((const struct group *)a)->label, ((const struct group *)b)->label);
 }
 
-/* What an index adds to every version ("+cu126") says nothing among its own. */
+/* A local part such as "+cu126" is the same for all versions of an index, so it is not shown. */
 static int public_length(const char *version)
 {
     return (int)strcspn(version, "+");
@@ -262,10 +267,10 @@ static void write_groups(struct groups *groups, int (*order)(const void *, const
 
 /* ------------------------------------------------------------------- reasons */
 
-/* Candidates that a reason may be given for, and what was found among them. */
+/* What the survey found among the candidates. */
 struct survey {
     const struct choice *choice;
-    const char *above; /* a version, or NULL: all that are admitted */
+    const char *above; /* a version; NULL: all admitted ones */
     struct group admitted, yanked, requires;
     const char *requires_python;
     size_t wheels, for_platform, for_python, fitting;
@@ -318,7 +323,7 @@ static void survey_all(struct survey *s)
     }
 }
 
-/* Every version there is, for who asked for one that is not. */
+/* Names the existing versions, for a requirement that none of them fits. */
 static void write_versions(const struct choice *c, struct buf *to)
 {
     struct group all = {.lowest = NULL};
@@ -359,7 +364,7 @@ static void write_platforms(const struct survey *s, struct buf *to)
     buf_putc(to, '\n');
 }
 
-/* "cp314t", without the global lock, is no help to whoever has it. */
+/* A "cp314t" wheel (no global lock) does not help a user of cp314. */
 static bool is_of_use(const struct choice *c, const char *label)
 {
     const char *own = tags_interpreter(c->tags);
@@ -367,7 +372,7 @@ static bool is_of_use(const struct choice *c, const char *label)
     return own[strlen(own) - 1] == 't' || label[strlen(label) - 1] != 't';
 }
 
-/* All versions count here: whoever may choose the Python may choose the version. */
+/* All versions count here: a user who can choose the Python can also choose the version. */
 static void write_pythons(const struct survey *s, struct buf *to)
 {
     struct groups groups = {.count = 0};

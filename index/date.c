@@ -6,23 +6,23 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 
-/* `0` stands for a digit, `A` for the first letter of a month's name; the rest for itself. */
+/* Every server software has a date format of its own. A form is matched character by character at
+ * each digit of the text; the first form that matches decides. The day is then checked by
+ * converting it to seconds and back. */
+
+/* `0` stands for a digit, `A` and `a` for letters of a month's name, all else for itself. */
 static const struct form {
     const char *text;
-    int year, month, day, time; /* where they begin */
+    int year, month, day, time; /* their offsets */
     bool utc;
 } forms[] = {
     {"0000-00-00 00:00", 0, 5, 8, 11, false},        {"0000-00-00T00:00", 0, 5, 8, 11, false},
     {"00-Aaa-0000 00:00", 7, 3, 0, 12, false},       {"0000-Aaa-00 00:00", 0, 5, 9, 12, false},
     {"00 Aaa 0000 00:00:00 GMT", 7, 3, 0, 12, true},
 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool fits(const struct form *form, const char *text, size_t len)
 {
@@ -32,7 +32,7 @@ static bool fits(const struct form *form, const char *text, size_t len)
     for (size_t i = 0; i < need; i++) {
         char want = form->text[i];
         bool letter = (text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z';
-        if (want == '0'                  ? !is_digit(text[i])
+        if (want == '0'                  ? !ascii_is_digit(text[i])
             : want == 'A' || want == 'a' ? !letter
                                          : text[i] != want)
             return false;
@@ -48,11 +48,11 @@ static int number(const char *text, int digits)
     return n;
 }
 
-/* 0 to 11; -1: no month. */
+/* 0 to 11; -1: not a month. */
 static int month_of(const char *text)
 {
     static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    if (is_digit(*text))
+    if (ascii_is_digit(*text))
         return number(text, 2) - 1;
     for (int i = 0; i < 12; i++)
         if (strncmp(names + (ptrdiff_t)3 * i, text, 3) == 0)
@@ -60,8 +60,7 @@ static int month_of(const char *text)
     return -1;
 }
 
-/* "Z", "UTC", "GMT", "+08:00" or "+0800" behind a time, perhaps after one blank: where its clock
- * hangs. */
+/* Reads a zone after a time: "Z", "UTC", "GMT", "+08:00" or "+0800", perhaps after a blank. */
 static bool read_zone(const char *text, size_t len, int *ret_offset_s)
 {
     if (len && *text == ' ')
@@ -73,8 +72,8 @@ static bool read_zone(const char *text, size_t len, int *ret_offset_s)
     }
     bool has_colon = len >= 6 && text[3] == ':';
     const char *minutes = text + (has_colon ? 4 : 3);
-    if (len < (has_colon ? 6 : 5) || (*text != '+' && *text != '-') || !is_digit(text[1]) ||
-        !is_digit(text[2]) || !is_digit(minutes[0]) || !is_digit(minutes[1]))
+    if (len < (has_colon ? 6 : 5) || (*text != '+' && *text != '-') || !ascii_is_digit(text[1]) ||
+        !ascii_is_digit(text[2]) || !ascii_is_digit(minutes[0]) || !ascii_is_digit(minutes[1]))
         return false;
     int offset_s = number(text + 1, 2) * 3600 + number(minutes, 2) * 60;
     if (number(text + 1, 2) > 14 || number(minutes, 2) > 59)
@@ -83,7 +82,7 @@ static bool read_zone(const char *text, size_t len, int *ret_offset_s)
     return true;
 }
 
-/* What stands behind hh:mm: seconds, a fraction, a zone. */
+/* What follows hh:mm: seconds, a fraction, a zone. */
 struct rest {
     int seconds; /* -1: none */
     bool has_zone;
@@ -93,11 +92,11 @@ struct rest {
 static struct rest read_rest(const char *text, size_t len)
 {
     struct rest rest = {.seconds = -1};
-    if (len >= 3 && text[0] == ':' && is_digit(text[1]) && is_digit(text[2])) {
+    if (len >= 3 && text[0] == ':' && ascii_is_digit(text[1]) && ascii_is_digit(text[2])) {
         rest.seconds = number(text + 1, 2);
         text += 3, len -= 3;
-        if (len >= 2 && (*text == '.' || *text == ',') && is_digit(text[1]))
-            for (text++, len--; len && is_digit(*text); text++)
+        if (len >= 2 && (*text == '.' || *text == ',') && ascii_is_digit(text[1]))
+            for (text++, len--; len && ascii_is_digit(*text); text++)
                 len--;
     }
     rest.has_zone = read_zone(text, len, &rest.offset_s);
@@ -128,7 +127,7 @@ static int64_t read_form(const struct form *form, const char *text, size_t len, 
 int64_t date_find(const char *text, size_t len, bool *ret_utc)
 {
     for (size_t i = 0; i < len; i++) {
-        if (!is_digit(text[i]) || (i > 0 && is_digit(text[i - 1])))
+        if (!ascii_is_digit(text[i]) || (i > 0 && ascii_is_digit(text[i - 1])))
             continue;
         for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++)
             if (fits(&forms[f], text + i, len - i))
@@ -137,7 +136,7 @@ int64_t date_find(const char *text, size_t len, bool *ret_utc)
     return DATE_UNKNOWN;
 }
 
-/* The fraction of a second with its point, of six digits at most; "" without one. */
+/* Copies the fraction of a second with its point, at most six digits; "" without one. */
 static void copy_fraction(const char *at, char ret[8])
 {
     size_t digits = *at == '.' ? strspn(at + 1, "0123456789") : 0;

@@ -6,7 +6,11 @@
 
 #include "base/error.h"
 
-/* The digits in lower case, if they are as many as the algorithm has. */
+/* A set is a small sorted array without duplicates, so that two pages that name the same digests in
+ * another order give the same text. Digests from pages are only claims; engine/claims/ decides what
+ * is believed. */
+
+/* The digits in lower case, if their number is right for the algorithm. */
 static bool normalize(enum digest_algorithm algorithm, const char *text, size_t len,
                       char ret[DIGEST_HEX])
 {
@@ -25,6 +29,7 @@ static bool normalize(enum digest_algorithm algorithm, const char *text, size_t 
     return true;
 }
 
+/* Inserts in order; an equal digest is there already. */
 static bool add(struct digests *d, enum digest_algorithm algorithm, const char *text, size_t len)
 {
     char hex[DIGEST_HEX];
@@ -83,7 +88,7 @@ void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
     *at = '\0';
     for (size_t i = 0; i < d->count; i++) {
         if (has_strong && d->list[i].algorithm >= DIGEST_WEAK)
-            break; /* they are behind all others */
+            break; /* weak digests come last */
         if (i)
             *at++ = ' ';
         at = stpcpy(at, digest_name(d->list[i].algorithm));
@@ -99,7 +104,7 @@ void digests_add_set(struct digests *d, const struct digests *others)
 }
 
 struct digester {
-    struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not asked for */
+    struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not wanted */
 };
 
 int digester_new(uint32_t algorithms, struct digester **ret)

@@ -8,6 +8,10 @@
 #include "index/tags.h"
 #include "index/version.h"
 
+/* The page is searched as text, not parsed: it is our own, so its form is known, and an HTTP worker
+ * cannot wait for a parser. Only names that begin like the wanted release are taken apart. The hint
+ * then names what the page has for the same platform, or else the platforms that exist. */
+
 enum { LABELS_MAX = 32, NEAR_MAX_BYTES = 64, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
 
 struct labels {
@@ -43,10 +47,10 @@ static void write_labels(struct labels *labels, int (*order)(const void *, const
         buf_printf(to, "%s%s", i ? ", " : "", labels->list[i]);
 }
 
-/* The wheels of one release on a page, by the labels of the one that is wanted. */
+/* The wheels of one release on a page, grouped by label. */
 struct release {
     const char *file;
-    size_t prefix; /* bytes of `file` up to the dash behind its version */
+    size_t prefix; /* bytes of `file` up to the dash after its version */
     char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
     struct labels pythons; /* for that platform */
     struct labels platforms;
@@ -87,7 +91,7 @@ static void read_page(struct release *r, const char *page)
     }
 }
 
-/* "versions":["2.6.0+cu126","2.9.0+cu126"]: the first and the last, in a page of ours. */
+/* Writes the first and the last of "versions":["2.6.0+cu126","2.9.0+cu126"]. */
 static void write_versions(const char *version, const char *page, struct buf *to)
 {
     static const char key[] = "\"versions\":[\"";

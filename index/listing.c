@@ -12,10 +12,14 @@
 #include "base/utf8.h"
 #include "index/listing_private.h"
 
+/* A builder collects links from one of the two readers (HTML, JSON). It resolves each href, takes
+ * the name from it, and keeps files and projects with strings of their own. Memory is counted while
+ * the listing grows and must stay below the estimate that the caller reserved. The first error of
+ * the builder ends the reading; a link that is not a file of ours is no error. */
+
 DEFINE_CLEANUP(struct listing, listing_free)
 
-/* What a file takes besides the text that the page has of it: itself, and what malloc adds to each
- * of its strings. */
+/* What a file takes in addition to its text: the struct, and malloc's overhead for each string. */
 enum { LINK_BYTES = sizeof(struct listed_file) + 11 * 24, LISTING_LEAST_BYTES = 4096 };
 
 static void file_release(struct listed_file *f)
@@ -68,7 +72,7 @@ void link_set_metadata(struct link *link, const char *text)
     digests_add_text(&link->metadata, text, '&');
 }
 
-/* Those among `k=v&k=v`, which may be percent-encoded as a whole. */
+/* Adds the digests among `k=v&k=v`, which may be percent-encoded as a whole. */
 static void add_fragment(struct digests *to, const char *fragment)
 {
     auto_buf struct buf b;
@@ -78,7 +82,7 @@ static void add_fragment(struct digests *to, const char *fragment)
         digests_add_text(to, b.data, '&');
 }
 
-/* A copy of an optional string; empty ones count as absent. */
+/* Copies an optional string; an empty one counts as absent. */
 static int copy_text(const char *text, char **ret)
 {
     char *copy;
@@ -133,7 +137,7 @@ static int name_from_url(const char *url, struct buf *ret_name)
     return r;
 }
 
-/* How the name of a thing that we would have to list ends. */
+/* Whether the link looks like a file that should be listed. */
 static bool looks_like_file(const char *href)
 {
     return strstr(href, ".whl") || strstr(href, ".tar.gz") || strstr(href, ".zip");
@@ -176,7 +180,7 @@ static size_t text_bytes(const char *text)
     return text ? strlen(text) + 24 : 0;
 }
 
-/* The URL counts twice: a path will be made of it. */
+/* The URL counts twice, because a path is made from it later. */
 static size_t file_bytes(const struct listed_file *f)
 {
     return sizeof(*f) + 2 * text_bytes(f->url) + text_bytes(f->name) + text_bytes(f->project) +
@@ -237,7 +241,7 @@ int builder_add_project(struct listing_builder *b, const char *name)
     return 0;
 }
 
-/* A directory one level below the page is a project, all others are navigation. */
+/* A directory one level below the page is a project; all other directories are navigation. */
 static int add_directory(struct listing_builder *b, const char *url)
 {
     size_t above = strlen(b->directory);
@@ -255,7 +259,7 @@ static int add_directory(struct listing_builder *b, const char *url)
     return url_decode(segment, len, &name) < 0 ? 0 : builder_add_project(b, name.data);
 }
 
-/* A tree for a store without directory indexes: "demo/index.html" stands for "demo/". */
+/* For static stores without directory indexes: "demo/index.html" stands for "demo/". */
 static void cut_index(char *url, struct buf *name)
 {
     if (strcmp(name->data, "index.html") != 0 && strcmp(name->data, "index.htm") != 0)
@@ -289,7 +293,7 @@ int builder_add_link(struct listing_builder *b, const struct link *link)
     return name.len ? add_file(b, link, url, name.data) : add_directory(b, url);
 }
 
-/* What of an absolute URL stands before its last path segment. */
+/* The part of an absolute URL before its last path segment. */
 static char *directory_of(const char *url)
 {
     size_t path_end = strcspn(url, "?#");
@@ -354,7 +358,7 @@ static bool is_json(const char *page, const char *end)
     return page < end && (*page == '{' || *page == '[');
 }
 
-/* How many links there may be, at most: objects of JSON, <a> of HTML. */
+/* An upper bound of the number of links: objects in JSON, <a> in HTML. */
 static size_t count_links(const char *page, const char *end)
 {
     bool json = is_json(page, end);
@@ -367,8 +371,7 @@ static size_t count_links(const char *page, const char *end)
     return count < LISTING_MAX_LINKS ? count : LISTING_MAX_LINKS;
 }
 
-/* Each link has its own text, a path is made of it, and the page's address may stand in front of
- * both. */
+/* Each link has its own text and a path made from it, and the page's address may precede both. */
 static size_t room_of(const char *page, const char *end, const char *url)
 {
     return LISTING_LEAST_BYTES + 2 * (size_t)(end - page) +

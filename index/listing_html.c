@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTML pages. A scan in front finds the tags and hands libxml2 only those that matter, one at a
- * time: <a>, <base>, <meta>. So scripts, tables and cut characters in texts never reach it, a tag
- * that it cannot read costs that tag alone, and its weak spots are bounded before it sees a byte:
- * it compares each attribute of a tag with all before it, and is slow at stray ampersands.
+ * HTML pages. A scan finds the tags and gives libxml2 only those that matter, one at a time: <a>,
+ * <base>, <meta>. Scripts, tables and cut characters in texts therefore never reach it, and a tag
+ * that it cannot read costs that tag alone. Two weak spots of libxml2 are bounded before it sees a
+ * byte: it compares each attribute of a tag with all earlier ones, and it is slow with stray
+ * ampersands.
+ *
+ * The scan follows the HTML standard where it matters: quotes in attributes, comments, and elements
+ * whose text is raw. Its position only moves forward.
  */
 #include <libxml/HTMLparser.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -16,17 +21,17 @@
 #include "index/amount.h"
 #include "index/listing_private.h"
 
-/* Comparisons of attribute names that one page may cost; about a second. */
+/* The attribute comparisons that one page may cost; about a second. */
 enum { WORK_MAX = 1 << 28, WORK_AMPERSAND = 64 };
-/* A row of a directory listing, behind its link's start tag: the name as text, size, date. */
+/* The longest part of a directory listing's row after its link's start tag: name, size, date. */
 enum { ROW_MAX = 1024 };
 
 struct reader {
     struct listing_builder *builder;
     htmlParserCtxtPtr parser;
     size_t work;
-    bool wanted;        /* a tag was fed and not yet reported; more than one is never taken */
-    const char *behind; /* the tag that is being read */
+    bool wanted;        /* a tag was fed and is not reported yet; more than one is never taken */
+    const char *behind; /* the end of the tag that is being read */
     const char *end;    /* of the page */
     bool base_seen;
     bool is_html;
@@ -39,7 +44,7 @@ struct tag {
     const char *start;
     const char *name;
     size_t name_len;
-    const char *end; /* behind '>' */
+    const char *end; /* after '>' */
 };
 
 static const char *attribute(const xmlChar **attributes, const char *name)
@@ -64,7 +69,7 @@ static int64_t parse_size(const char *text)
     return size;
 }
 
-/* What is left of the row that the link stands in; gives its length. */
+/* The length of the rest of the row in which the link stands. */
 static size_t row_length(const struct reader *r)
 {
     size_t left = (size_t)(r->end - r->behind);
@@ -84,7 +89,7 @@ static size_t row_length(const struct reader *r)
     return len;
 }
 
-/* Date and size behind the link's text, which may hold numbers of its own. */
+/* Reads date and size after the link's text, which may contain numbers itself. */
 static void read_row(const struct reader *r, struct link *link)
 {
     size_t len = row_length(r);
@@ -169,7 +174,7 @@ static void free_parser(htmlParserCtxtPtr parser)
 
 static int feed(struct reader *r, const char *text, size_t len)
 {
-    /* Its return value tells of any oddity of the page; what counts is what it reports. */
+    /* Its return value reports any oddity of the page; only the callbacks count. */
     int error = htmlParseChunk(r->parser, text, (int)len, 0);
 
     return error == XML_ERR_NO_MEMORY ? ERROR_NO_MEMORY : r->error;
@@ -194,11 +199,6 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 }
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_named(const struct tag *tag, const char *name)
 {
     return strlen(name) == tag->name_len && strncasecmp(tag->name, name, tag->name_len) == 0;
@@ -212,8 +212,8 @@ static bool is_one_of(const struct tag *tag, const char *const *names)
     return false;
 }
 
-/* At least as much as what libxml2 will do, wherever it sees quotes begin and end: an attribute
- * needs a blank or a quote in front of it. */
+/* An upper bound of libxml2's work, wherever it sees quotes begin and end: an attribute needs a
+ * blank or a quote before it. */
 static size_t work_of(const struct tag *tag)
 {
     size_t breaks = 1;
@@ -228,8 +228,8 @@ static size_t work_of(const struct tag *tag)
     return breaks * breaks + ampersands * WORK_AMPERSAND;
 }
 
-/* Gives libxml2 one tag; when something before has left it in the middle of another, once more
- * with a fresh parser. */
+/* Gives libxml2 one tag. When earlier bytes left it in the middle of another tag, tries again with
+ * a new parser. */
 static int read_tag(struct reader *r, const struct tag *tag)
 {
     size_t len = (size_t)(tag->end - tag->start);
@@ -252,7 +252,7 @@ static int read_tag(struct reader *r, const struct tag *tag)
     }
     if (e == 0 && r->wanted)
         r->builder->listing->skipped++;
-    /* Closed at once: nothing may pile up in its stack of open elements. */
+    /* Closed at once, so that its stack of open elements does not grow. */
     r->wanted = false;
     if (e == 0 && is_named(tag, "a"))
         e = feed(r, "</a>", 4);
@@ -288,8 +288,8 @@ static const char *find_tag_end(const char *p, const char *end)
     return NULL;
 }
 
-/* Reads the extent of the tag at p (its '<'). Returns 0 with ret->end == NULL when the page ends in
- * it, ERROR_TOO_BIG when it does not end in time. */
+/* Finds the end of the tag at p (its '<'). Returns 0 with ret->end == NULL when the page ends
+ * inside it, ERROR_TOO_BIG when the tag is too long. */
 static int scan_tag(const char *p, const char *end, struct tag *ret)
 {
     struct tag tag = {.start = p, .name = p[1] == '/' ? p + 2 : p + 1};
@@ -318,7 +318,7 @@ static bool ends_raw_text(const struct tag *tag, const char *p, const char *end)
     return is_blank(behind) || behind == '>' || behind == '/';
 }
 
-/* Where the text of a <script> and the like ends: at its own end tag and nowhere else. */
+/* The end of the text of <script> and similar elements: only at their own end tag. */
 static const char *find_raw_end(const struct tag *tag, const char *end)
 {
     const char *p = tag->end;
@@ -329,7 +329,7 @@ static const char *find_raw_end(const struct tag *tag, const char *end)
     return NULL;
 }
 
-/* Behind the "-->" of the comment at p; "<!-->" is a whole one. */
+/* The position after the "-->" of the comment at p; "<!-->" is complete. */
 static const char *find_comment_end(const char *p, const char *end)
 {
     const char *start = p + 2;
@@ -340,14 +340,14 @@ static const char *find_comment_end(const char *p, const char *end)
     return NULL;
 }
 
-/* The page ends inside of something: links may have gone with it. */
+/* The page ends inside an element, so links may be lost. */
 static void note_unclosed(struct reader *r)
 {
     r->builder->listing->skipped++;
     r->builder->listing->is_cut = true;
 }
 
-/* Moves *at behind the start or end tag there. */
+/* Moves *at past the start or end tag there. */
 static int take_tag(struct reader *r, const char **at, const char *end)
 {
     static const char *const raw[] = {"script", "style", "textarea", "title", NULL};
@@ -378,7 +378,7 @@ static int take_tag(struct reader *r, const char **at, const char *end)
     return e;
 }
 
-/* PyPI and what copies it end a page so; `close` is behind the comment. */
+/* PyPI and its copies end a page with this comment; `close` is the position after it. */
 static void read_serial(struct reader *r, const char *comment, const char *close)
 {
     static const char mark[] = "<!--SERIAL ";
@@ -397,7 +397,7 @@ static void read_serial(struct reader *r, const char *comment, const char *close
         r->builder->listing->last_serial = serial;
 }
 
-/* Moves *at behind the comment, doctype or processing instruction there. */
+/* Moves *at past the comment, doctype or processing instruction there. */
 static void take_declaration(struct reader *r, const char **at, const char *end)
 {
     static const char doctype[] = "<!doctype html";
@@ -427,7 +427,7 @@ static int scan(struct reader *r, const char *p, const char *end)
     while (e == 0 && p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
         char next = p + 1 < end ? p[1] : '\0';
 
-        if (is_letter(next) || (next == '/' && p + 2 < end && is_letter(p[2])))
+        if (ascii_is_letter(next) || (next == '/' && p + 2 < end && ascii_is_letter(p[2])))
             e = take_tag(r, &p, end);
         else if (next == '!' || next == '?' || next == '/')
             take_declaration(r, &p, end);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* PEP 691 project pages and project lists, and nginx's autoindex_format json. */
+/* PEP 691 project pages and project lists, and nginx's autoindex_format json. A member of another
+ * type than expected counts as absent, because a listing with one strange row is still useful.
+ * base/json.h bounds depth and size before. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,7 @@
 
 DEFINE_CLEANUP(struct json, json_free)
 
-/* A string member that is valid UTF-8, or NULL. */
+/* A string member in valid UTF-8, or NULL. */
 static const char *text_member(const struct json *object, const char *name)
 {
     const char *text = json_string(json_member(object, name));
@@ -33,6 +35,7 @@ static void read_digests(const struct json *hashes, struct digests *to)
     }
 }
 
+/* Three spellings: PEP 714, PEP 658, and an early error of PyPI. */
 static void read_metadata(const struct json *file, struct link *link)
 {
     static const char *const names[] = {"core-metadata", "dist-info-metadata",
@@ -109,7 +112,7 @@ static int read_project_list(struct listing_builder *b, const struct json *page)
     return r;
 }
 
-/* A relative reference to a plain name: nothing in it may act as part of a URL. */
+/* Encodes a name as a relative reference, so that nothing in it acts as part of a URL. */
 static void encode_name(struct buf *to, const char *name)
 {
     for (; *name; name++) {
@@ -124,6 +127,7 @@ static void encode_name(struct buf *to, const char *name)
     }
 }
 
+/* nginx gives names, not links; the link is the name relative to the page. */
 static int read_directory_entry(struct listing_builder *b, const struct json *entry)
 {
     struct link link = {.size = json_integer(json_member(entry, "size")), .about_size = -1};

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Between listing.c and its two readers: a reader finds links, the builder makes files of them.
- * Errors of the builder end the reading; a link that is no file of ours is no error.
- */
+/* Shared by listing.c and its two readers: a reader finds links, and the builder makes files of
+ * them. An error of the builder ends the reading. A link that is not a file of ours is no error. */
 #include "index/digests.h"
 #include "index/listing.h"
 
-/* A link as a page writes it. Strings are borrowed; NULL where the page says nothing. */
+/* A link as the page writes it. Strings are borrowed; NULL when the page says nothing. */
 struct link {
     const char *href; /* entities decoded, escapes as written */
     const char *requires_python;
@@ -25,15 +23,15 @@ struct link {
 
 struct listing_builder {
     struct listing *listing;
-    char *base;      /* what hrefs are resolved against */
+    char *base;      /* hrefs are resolved against it */
     char *directory; /* base up to its last slash: projects are one level below */
     size_t file_room;
     size_t project_room;
     size_t links; /* seen so far */
-    size_t room;  /* bytes that the listing may take */
+    size_t room;  /* the memory that the listing may take */
 };
 
-/* Before each link, however little becomes of it: this bounds the work. ERROR_TOO_BIG. */
+/* Call it before each link of any kind: it bounds the work. ERROR_TOO_BIG. */
 int builder_count_link(struct listing_builder *b);
 int builder_add_link(struct listing_builder *b, const struct link *link);
 int builder_add_project(struct listing_builder *b, const char *name);
@@ -45,6 +43,6 @@ int builder_set_status_reason(struct listing_builder *b, const char *reason);
 /* "true", "", "sha256=<hex>" or "false", as an attribute; fills the two fields of the link. */
 void link_set_metadata(struct link *link, const char *text);
 
-/* Each is given the whole page; ERROR_BAD_LISTING when it is not of that kind. */
+/* Each gets the whole page; ERROR_BAD_LISTING when it is of another kind. */
 int listing_read_html(struct listing_builder *b, const char *page, size_t len);
 int listing_read_json(struct listing_builder *b, const char *page, size_t len);

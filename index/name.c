@@ -4,48 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version.h"
 
+/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
+ * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
+ * not chosen. Tests compare the results with packaging's own. */
+
 /* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
- * PEP 825 puts a variant label behind the platform; packaging rejects it, but it is a wheel. */
+ * PEP 825 puts a variant label after the platform; packaging rejects it, but it is a wheel. */
 enum { WHEEL_PARTS_MIN = 5, WHEEL_PARTS_BUILD = 6, WHEEL_PARTS_MAX = 7 };
-
-static char lower(char c)
-{
-    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_alnum(char c)
-{
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
-}
 
 static bool is_separator(char c)
 {
     return c == '-' || c == '_' || c == '.';
 }
 
-/* Letters beyond ASCII are names to python; which of them are letters is not our business. */
+/* python accepts letters beyond ASCII in names; all of them count as letters here. */
 static bool is_word(char c)
 {
-    return is_alnum(c) || c == '_' || (unsigned char)c >= 0x80;
+    return ascii_is_alnum(c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* PEP 503 without judging the characters, as packaging does for the names in file names. */
+/* PEP 503 without a check of the characters, as packaging does for names in file names. */
 static void canonicalize(const char *text, size_t len, char *ret)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < len; i++) {
         if (!is_separator(text[i]))
-            ret[n++] = lower(text[i]);
+            ret[n++] = ascii_lower(text[i]);
         else if (i == 0 || !is_separator(text[i - 1]))
             ret[n++] = '-';
     }
@@ -56,10 +46,11 @@ int name_normalize(const char *text, char *ret)
 {
     size_t len = strlen(text);
 
-    if (len == 0 || len > NAME_MAX_BYTES || !is_alnum(text[0]) || !is_alnum(text[len - 1]))
+    if (len == 0 || len > NAME_MAX_BYTES || !ascii_is_alnum(text[0]) ||
+        !ascii_is_alnum(text[len - 1]))
         return ERROR_BAD_REQUEST;
     for (size_t i = 0; i < len; i++)
-        if (!is_alnum(text[i]) && !is_separator(text[i]))
+        if (!ascii_is_alnum(text[i]) && !is_separator(text[i]))
             return ERROR_BAD_REQUEST;
     canonicalize(text, len, ret);
     return 0;
@@ -84,7 +75,7 @@ static int set_name(enum file_kind kind, const char *project, size_t project_len
     return 0;
 }
 
-/* Cuts `stem` at its dashes, in place; more than WHEEL_PARTS_MAX parts give a larger number. */
+/* Cuts `stem` at its dashes in place. More than WHEEL_PARTS_MAX parts give a larger number. */
 static int split_wheel(char *stem, char **parts)
 {
     int count = 1;
@@ -111,7 +102,7 @@ static bool wheel_project_is_valid(const char *name)
     return true;
 }
 
-/* A compressed tag set: no part between dots is empty; interpreters are identifiers as well. */
+/* Checks a compressed tag set: no part between dots is empty, and interpreters are identifiers. */
 static bool tag_set_is_valid(const char *tags, bool identifiers)
 {
     for (const char *p = tags;; p++) {
@@ -120,7 +111,7 @@ static bool tag_set_is_valid(const char *tags, bool identifiers)
         for (; *p && *p != '.'; p++)
             if (identifiers && !is_word(*p))
                 return false;
-        if (p == start || (identifiers && is_digit(*start)))
+        if (p == start || (identifiers && ascii_is_digit(*start)))
             return false;
         if (!*p)
             return true;
@@ -131,7 +122,7 @@ static bool wheel_is_valid(char *const *parts, int count, bool version_is_valid)
 {
     if (count > WHEEL_PARTS_BUILD || !version_is_valid || !wheel_project_is_valid(parts[0]))
         return false;
-    if (count == WHEEL_PARTS_BUILD && !is_digit(parts[2][0]))
+    if (count == WHEEL_PARTS_BUILD && !ascii_is_digit(parts[2][0]))
         return false;
     return tag_set_is_valid(parts[count - 3], true) && tag_set_is_valid(parts[count - 2], false) &&
            tag_set_is_valid(parts[count - 1], false);

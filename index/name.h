@@ -10,7 +10,7 @@
 enum { NAME_MAX_BYTES = 255 };
 
 enum file_kind {
-    FILE_OTHER,         /* neither: .exe, .egg, .metadata, a directory ... */
+    FILE_OTHER,         /* none of these: .exe, .egg, .metadata, a directory ... */
     FILE_WHEEL,         /* a wheel name that packaging accepts */
     FILE_WHEEL_INVALID, /* .whl with five to seven dash-separated parts that packaging rejects */
     FILE_SDIST,         /* .tar.gz or .zip whose name ends in -<version> */
@@ -23,10 +23,11 @@ struct file_name {
                       has none that PEP 440 knows; NULL for FILE_OTHER */
 };
 
-/* Lower case, each run of `-_.` one `-`, into ret (NAME_MAX_BYTES + 1). ERROR_BAD_REQUEST when it
- * is no project name: empty, too long, other characters, or no letter or digit at an end. */
+/* The normal form into ret (NAME_MAX_BYTES + 1): lower case, each run of `-_.` becomes one `-`.
+ * ERROR_BAD_REQUEST when it is not a project name: empty, too long, other characters, or no letter
+ * or digit at an end. */
 int name_normalize(const char *text, char *ret);
 
-/* Always 0 or ERROR_NO_MEMORY; what is not recognised is FILE_OTHER. */
+/* 0 or ERROR_NO_MEMORY; an unknown form is FILE_OTHER. */
 int file_name_parse(const char *file, struct file_name *ret);
 void file_name_release(struct file_name *name);

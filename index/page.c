@@ -14,7 +14,11 @@
 #include "index/digests.h"
 #include "index/version.h"
 
-/* What holds for a page as a whole because it must hold for every file of it. */
+/* Straight writers into one buffer, in two groups: html_* and json_*. What the formats allow only
+ * for all files or none (sizes, upload times) is decided by one pass over the files first. No clock
+ * and no order of a hash table enters, so the ETag of an unchanged page stays the same. */
+
+/* What the page can say because every file has it. */
 struct summary {
     bool all_sizes;
     bool all_upload_times;
@@ -64,7 +68,7 @@ static bool is_forbidden(char c)
     return (unsigned char)c < ' ' && c != '\t' && c != '\n' && c != '\r';
 }
 
-/* How many bytes from here on stand for themselves: of most texts, all. */
+/* The number of bytes that need no escape; for most texts all of them. */
 static size_t plain_length(const char *s)
 {
     size_t n = 0;
@@ -108,7 +112,7 @@ static void html_metadata(struct buf *to, const struct page_file *f)
 
     if (f->metadata_digests)
         str_copy(value, strcspn(f->metadata_digests, " ") + 1, f->metadata_digests);
-    /* pip 22.3 to 23.1 know the older name only. */
+    /* pip 22.3 to 23.1 know only the older name. */
     html_attribute(to, "data-dist-info-metadata", value);
     html_attribute(to, "data-core-metadata", value);
 }
@@ -183,7 +187,7 @@ static void html_project(const struct page_content *c, struct buf *to)
 {
     struct summary s = summarize(c);
 
-    /* 1.4 is the version that knows the status of a project; nothing else here needs more. */
+    /* Version 1.4 introduced the project status; nothing else here needs more than 1.0. */
     html_begin(to, c->project_status ? "1.4" : "1.0");
     if (c->project_status)
         html_meta(to, "pypi:project-status", c->project_status);
@@ -226,7 +230,7 @@ static void json_yanked(struct buf *to, const char *reason)
     }
 }
 
-/* A private key, for `wheelyard wheels` and whoever wonders. */
+/* A private key, for `wheelyard wheels` and for people. */
 static void json_mirrors(struct buf *to, const struct page_file *f)
 {
     json_write_name(to, "_mirrors");
@@ -240,7 +244,7 @@ static void json_mirrors(struct buf *to, const struct page_file *f)
     buf_putc(to, ']');
 }
 
-/* Where others have none, what is known is for people alone. */
+/* When other files lack a size, the known ones are for people only. */
 static void json_size(struct buf *to, const struct page_file *f, bool all_sizes)
 {
     if (f->size < 0 && f->about_size <= 0)
@@ -294,7 +298,7 @@ static int compare_versions(const void *a, const void *b)
     return c ? c : strcmp(x, y);
 }
 
-/* The versions of the files, each once, in ascending order. */
+/* Collects the files' versions, each once, in ascending order. */
 static size_t collect_versions(const struct page_content *c, const char **versions)
 {
     size_t all = 0;

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Pages as clients want them: project pages, project lists and flat pages, as PEP 503 HTML or
- * PEP 691 JSON (with PEP 592, 629, 658/714, 700, 792 where known). Input order is kept; hrefs are
- * written as given, so they must be percent-encoded already. Deterministic: equal input, equal
- * bytes. Pure; any thread.
+ * Writes pages for clients: project pages, project lists and flat pages, as PEP 503 HTML or PEP 691
+ * JSON (with PEP 592, 629, 658/714, 700, 792 where known). The order of the input is kept. hrefs
+ * are written as given, so they must be percent-encoded. Equal input gives equal bytes. Pure; any
+ * thread.
  *
- * JSON: `size` on every file or on none, else `_size` or `_size-about`; api-version 1.1 (1.4
- * with a project status) only with sizes, else 1.0; no nulls; `hashes` always, `{}` when unknown;
- * `core-metadata` only, never `dist-info-metadata`; `upload-time` on every file or on none, and
- * `_upload-time-source` where we made it ourselves; `versions` in PEP 440 order, each once. HTML:
- * repository-version 1.0 (1.4 with a project status); `data-core-metadata` and
- * `data-dist-info-metadata` with one value; never "false"; `data-size` and
- * `data-upload-time`, which uv reads, each on every file or on none; no <base>, no navigation; the
- * only fragment is the first of its digests (`#sha256=`, where it has that; JSON has all of them).
+ * JSON: `size` on every file or on none, else `_size` or `_size-about`. api-version 1.1 (1.4 with a
+ * project status) only with all sizes, else 1.0. No nulls; `hashes` always, `{}` when unknown.
+ * `core-metadata` only, never `dist-info-metadata`. `upload-time` on every file or on none, and
+ * `_upload-time-source` when we derived it. `versions` in PEP 440 order, each once.
+ *
+ * HTML: repository-version 1.0 (1.4 with a project status). `data-core-metadata` and
+ * `data-dist-info-metadata` with the same value, never "false". `data-size` and `data-upload-time`,
+ * which uv reads, each on every file or on none. No <base>, no navigation. The only fragment is the
+ * first digest (`#sha256=` when there is one; JSON has all of them).
+ *
  * Both end in a newline. Invalid UTF-8 becomes U+FFFD.
  */
 #include <stdbool.h>
@@ -33,15 +35,15 @@ struct page_file {
     const char *requires_python;    /* or NULL */
     const char *metadata_digests;   /* or NULL: `true` when has_metadata */
     const char *upload_time;        /* or NULL: then no file shows one */
-    const char *upload_time_source; /* what we made it of; NULL: the index said so */
+    const char *upload_time_source; /* how we derived it; NULL: the index gave it */
     const char *yanked_reason;      /* or NULL */
     int64_t size;                   /* or -1 */
-    int64_t about_size;             /* or -1; for people, where there is no size */
+    int64_t about_size;             /* or -1; for people, when there is no size */
     bool yanked;
     bool has_metadata;
-    bool is_delisted; /* nobody lists it any more: JSON `_delisted`, HTML data-delisted */
-    unsigned mirrors; /* who lists it: bit i is mirror_names[i]; */
-    const char *const *mirror_names; /* JSON says it as `_mirrors`. NULL: nothing is said */
+    bool is_delisted; /* no mirror lists it any more: JSON `_delisted`, HTML data-delisted */
+    unsigned mirrors; /* the mirrors that list it: bit i is mirror_names[i] */
+    const char *const *mirror_names; /* written as `_mirrors` in JSON; NULL: not written */
 };
 
 struct page_content {
@@ -52,10 +54,10 @@ struct page_content {
     const char *project_status_reason;
 };
 
-/* Errors are the buffer's: to->error. */
+/* An error is in the buffer: to->error. */
 void page_write_project(const struct page_content *content, enum page_format format,
                         struct buf *to);
-/* A flat page of files of many projects, for --find-links and uv's format = "flat"; HTML alone. */
+/* A flat page with files of many projects, for --find-links and uv's format = "flat"; HTML only. */
 void page_write_flat(const char *title, const struct page_file *files, size_t count,
                      struct buf *to);
 void page_write_list(const char *const *projects, size_t count, enum page_format format,

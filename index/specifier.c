@@ -5,9 +5,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version_private.h"
+
+/* The text is copied once and cut in place at its commas; parsed versions point into the copy,
+ * which lives as long as the specifiers. Matching allocates nothing. The rules for local versions,
+ * post-releases and wildcards are packaging's; tests compare both on thousands of pairs. */
 
 enum operator{
     OPERATOR_ARBITRARY,
@@ -22,7 +27,7 @@ enum operator{
 
 struct specifier {
     enum operator operator;
-    const char *text;       /* what follows the operator, in `specifiers.text` */
+    const char *text;       /* the text after the operator, in `specifiers.text` */
     struct version version; /* not of OPERATOR_ARBITRARY */
     bool is_prefix;         /* ended in .* */
 };
@@ -35,20 +40,15 @@ struct specifiers {
 
 DEFINE_CLEANUP(struct specifiers, specifiers_free)
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Without white space around it, in place. */
+/* Removes surrounding white space in place. */
 static char *trim(char *text)
 {
     size_t len;
 
-    while (is_space(*text))
+    while (ascii_is_space(*text))
         text++;
     len = strlen(text);
-    while (len && is_space(text[len - 1]))
+    while (len && ascii_is_space(text[len - 1]))
         text[--len] = '\0';
     return text;
 }
@@ -68,16 +68,16 @@ static char *take_operator(char *text, enum operator* ret)
     return NULL;
 }
 
-/* === takes any run of characters that could stand in a requirement. */
+/* === accepts any characters that a requirement may contain. */
 static bool is_arbitrary(const char *text)
 {
     for (; *text; text++)
-        if (is_space(*text) || *text == ';' || *text == ')')
+        if (ascii_is_space(*text) || *text == ';' || *text == ')')
             return false;
     return true;
 }
 
-/* Cuts `.*` off, which may follow nothing but a release. */
+/* Removes a final `.*`, which only == and != allow. */
 static bool take_wildcard(struct specifier *s, char *text)
 {
     size_t len = strlen(text);
@@ -88,7 +88,7 @@ static bool take_wildcard(struct specifier *s, char *text)
     return !s->is_prefix || s->operator== OPERATOR_EQUAL || s->operator== OPERATOR_UNEQUAL;
 }
 
-/* What stands at the end of a prefix must be a number of its release. */
+/* A prefix must end in a number of its release. */
 static bool prefix_is_release(const struct specifier *s)
 {
     const struct version *v = &s->version;
@@ -153,7 +153,7 @@ static struct version public_of(const struct version *v)
     return public;
 }
 
-/* == without a local part does not look at the candidate's. */
+/* == without a local part ignores the candidate's local part. */
 static bool is_equal(const struct specifier *s, const struct version *v)
 {
     struct version public = public_of(v);
@@ -163,7 +163,7 @@ static bool is_equal(const struct specifier *s, const struct version *v)
     return version_order(s->version.local ? v : &public, &s->version) == 0;
 }
 
-/* >1.0 does not admit 1.0+local and, unless it names a post-release itself, no 1.0.post1. */
+/* >1.0 excludes 1.0+local, and also 1.0.post1 unless it names a post-release itself. */
 static bool is_above(const struct specifier *s, const struct version *v)
 {
     struct version public = public_of(v);
@@ -173,7 +173,7 @@ static bool is_above(const struct specifier *s, const struct version *v)
     return s->version.has_post || s->version.has_dev || !version_is_same_release(v, &s->version);
 }
 
-/* <1.0 does not admit 1.0rc1, unless it names a pre-release itself. */
+/* <1.0 excludes 1.0rc1 unless it names a pre-release itself. */
 static bool is_below(const struct specifier *s, const struct version *v)
 {
     struct version bound = s->version;
@@ -257,7 +257,7 @@ bool specifiers_are_pinned(const struct specifiers *specifiers)
 
 /* -------------------------------------------------------------- requirements */
 
-/* Cuts the specifiers out of their parentheses. */
+/* Removes parentheses around the specifiers. */
 static char *without_parentheses(char *text)
 {
     size_t len = strlen(text);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * The tags of a target are a list of rows, each one interpreter and ABI over all platforms (or over
- * "any" alone), in order of preference; so a tag's rank is found without writing all of them out.
- */
+/* The tags of a target are a list of rows in order of preference. Each row is one interpreter and
+ * ABI, for all platforms or for "any" alone. The rank of a tag is therefore found without writing
+ * out the thousands of combinations. A struct tags is built once and never changes. */
 #include "index/tags.h"
 
 #include <stdarg.h>
@@ -10,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
 
-/* Rows: the ABIs of the version itself, abi3 of each older one, py3.. twice, and a few. */
+/* Rows: the ABIs of the version itself, abi3 of each older version, py3.. twice, and a few more. */
 enum { ROWS_MAX = 3 * TAGS_MAX_MINOR + 16 };
 enum { GLIBC_OLDEST = 17, GLIBC_OLDEST_X86 = 5, ABI3_OLDEST = 2 };
 enum { MACOS_FIRST_MAJOR = 11, MACOS_LAST_X = 16, MACOS_FIRST_X = 4 };
@@ -27,7 +27,7 @@ struct row {
 struct tags {
     char python[32], label[16], platform[TAG_MAX_BYTES + 1];
     int major, minor;
-    bool threaded; /* without the global lock */
+    bool threaded; /* a build without the global lock */
     bool is_linux;
     char platforms[TAGS_MAX_PLATFORMS][TAG_MAX_BYTES + 1];
     size_t platform_count;
@@ -37,25 +37,20 @@ struct tags {
 
 DEFINE_CLEANUP(struct tags, tags_free)
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* A number of at most four digits at *p; -1 when there is none. */
+/* Reads a number of at most four digits at *p; -1 when there is none. */
 static int take_small(const char **p)
 {
     int value = 0;
     int digits = 0;
 
-    for (; is_digit(**p) && digits < 5; digits++)
+    for (; ascii_is_digit(**p) && digits < 5; digits++)
         value = value * 10 + *(*p)++ - '0';
     return digits == 0 || digits == 5 ? -1 : value;
 }
 
 /* ----------------------------------------------------------------- platforms */
 
-/* One past the maximum is counted and not kept; tags_expand looks. */
+/* Platforms beyond the maximum are dropped; they are the least preferred. */
 static void __attribute__((format(printf, 2, 3)))
 add_platform(struct tags *t, const char *format, ...)
 {
@@ -76,7 +71,7 @@ static bool is_one_of(const char *text, const char *const *list)
     return false;
 }
 
-/* The names of before PEP 600. */
+/* The manylinux names before PEP 600. */
 static const char *legacy_name(int minor)
 {
     switch (minor) {
@@ -108,7 +103,7 @@ static void add_glibc(struct tags *t, const char *arch, int newest)
 
 static void add_linux(struct tags *t, const char *arch, int glibc)
 {
-    bool both = !strcmp(arch, "armv8l"); /* a 64-bit kernel under 32-bit programs */
+    bool both = !strcmp(arch, "armv8l"); /* 32-bit programs on a 64-bit kernel */
 
     t->is_linux = true;
     add_platform(t, "linux_%s", arch);
@@ -142,7 +137,7 @@ static int add_manylinux(struct tags *t, const char *rest)
     return 0;
 }
 
-/* What the programs of one release of macOS may be built for. */
+/* The binary formats that one release of macOS can run. */
 static void add_mac_formats(struct tags *t, int major, int minor, const char *arch)
 {
     static const char *const formats[][6] = {
@@ -182,7 +177,7 @@ static int add_mac(struct tags *t, const char *rest)
             add_mac_formats(t, 10, minor, arch);
         return 0;
     }
-    /* From 11 on the second number says nothing of what runs; 10.x programs still do. */
+    /* From 11 on the minor number does not matter; programs for 10.x still run. */
     for (; major >= MACOS_FIRST_MAJOR; major--)
         add_mac_formats(t, major, 0, arch);
     for (minor = MACOS_LAST_X; minor >= MACOS_FIRST_X; minor--) {
@@ -241,8 +236,7 @@ static void add_cpython_row(struct tags *t, int minor, const char *abi)
     str_copy(row->abi, sizeof row->abi, abi);
 }
 
-/* The ABI of the version: `m` until 3.7, `u` until 3.2 where Python is built with wide characters.
- */
+/* The ABI of this version: `m` until 3.7, `u` until 3.2 when Python uses wide characters. */
 static void write_own_abi(const struct tags *t, char *ret, size_t size)
 {
     bool pymalloc = t->major < 3 || (t->major == 3 && t->minor < 8);
@@ -287,7 +281,7 @@ static int parse_python(struct tags *t, const char *text)
 
     if (str_starts(p, "cp"))
         p += 2;
-    if (p != text && is_digit(*p)) {
+    if (p != text && ascii_is_digit(*p)) {
         t->major = *p++ - '0';
         t->minor = take_small(&p);
     } else {
@@ -298,7 +292,7 @@ static int parse_python(struct tags *t, const char *text)
     }
     if (t->major < 2 || t->major > 9 || t->minor < 0 || t->minor > TAGS_MAX_MINOR)
         return ERROR_BAD_REQUEST;
-    /* As written where it has a third number: requires-python may ask for it. */
+    /* As written when it has a third number, because requires-python may ask for it. */
     if (p == text || text[0] == 'c')
         (void)snprintf(t->python, sizeof t->python, "%d.%d", t->major, t->minor);
     else
@@ -399,7 +393,7 @@ bool wheel_tags_parse(const char *file, struct wheel_tags *ret)
     for (const char *p = file; *p; p++)
         if (*p == '-')
             dashes[count++] = p;
-    /* name-version[-build]-python-abi-platform.whl: file_name_parse has counted. */
+    /* name-version[-build]-python-abi-platform.whl: file_name_parse has checked the count. */
     const char *python = dashes[count - 3] + 1;
     const char *abi = dashes[count - 2] + 1;
     const char *platform = dashes[count - 1] + 1;
@@ -410,7 +404,7 @@ bool wheel_tags_parse(const char *file, struct wheel_tags *ret)
     return true;
 }
 
-/* Whether one of the set's members, which dots part, is `tag`. */
+/* Whether `tag` is a member of the set; dots separate members. */
 static bool set_has(const char *set, const char *tag)
 {
     size_t len = strlen(tag);
@@ -421,7 +415,7 @@ static bool set_has(const char *set, const char *tag)
     return false;
 }
 
-/* The first of the target's platforms that the wheel is for; -1 when there is none. */
+/* The index of the target's first platform that the wheel supports; -1: none. */
 static int platform_index(const struct tags *tags, const struct wheel_tags *wheel)
 {
     for (size_t i = 0; i < tags->platform_count; i++)
@@ -485,7 +479,7 @@ void wheel_tags_python_label(const struct wheel_tags *wheel, char *ret)
         (void)snprintf(ret, NAME_MAX_BYTES + 1, "%.*s", (int)python, wheel->python);
 }
 
-/* The number behind the letters, of which the first digit is the major version. */
+/* Compares the numbers after the letters; the first digit is the major version. */
 int python_label_compare(const char *a, const char *b)
 {
     const char *p = a + strcspn(a, "0123456789");
@@ -499,10 +493,10 @@ int python_label_compare(const char *a, const char *b)
     return m != n ? (m > n) - (m < n) : strcmp(a, b);
 }
 
-/* What follows the numbers of manylinux_2_28_x86_64: x86_64. */
+/* The architecture after the numbers: x86_64 of manylinux_2_28_x86_64. */
 static const char *behind_numbers(const char *text)
 {
-    while (is_digit(*text)) {
+    while (ascii_is_digit(*text)) {
         const char *p = text + strspn(text, "0123456789");
 
         if (*p != '_')

@@ -4,32 +4,17 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "index/version_private.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static char lower(char c)
-{
-    return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c;
-}
-
-static bool is_alnum(char c)
-{
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
-}
+/* A version is split into pointers into its own text, without any copy. Numbers stay texts of
+ * digits and are compared by length first, so that a hostile version with a thousand digits is
+ * harmless. Parsing, writing and ordering follow packaging; tests compare them. */
 
 static bool is_separator(char c)
 {
     return c == '.' || c == '-' || c == '_';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static struct number number_of(const char *digits, size_t len)
@@ -41,12 +26,12 @@ static struct number number_of(const char *digits, size_t len)
     return (struct number){digits, len};
 }
 
-/* Takes digits (maybe none) at *p. */
+/* Reads the digits at *p, which may be none. */
 static struct number take_number(const char **p)
 {
     const char *start = *p;
 
-    while (is_digit(**p))
+    while (ascii_is_digit(**p))
         (*p)++;
     return number_of(start, (size_t)(*p - start));
 }
@@ -61,8 +46,8 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
-/* [sep] word [sep] [digits]; *p stays where it is when none of the words (NULL-ended) follows.
- * Returns the index of the word, or -1. */
+/* Reads [sep] word [sep] [digits]. Returns the index of the word in the NULL-terminated list; -1
+ * when no word follows, and *p then stays. */
 static int take_part(const char **p, const char *const *words, struct number *ret_number)
 {
     const char *at = *p;
@@ -95,11 +80,11 @@ static void take_epoch(const char **p, struct version *v)
 static bool take_release(const char **p, struct version *v)
 {
     v->release = *p;
-    if (!is_digit(**p))
+    if (!ascii_is_digit(**p))
         return false;
     do {
         (void)take_number(p);
-    } while (**p == '.' && is_digit((*p)[1]) && (*p)++);
+    } while (**p == '.' && ascii_is_digit((*p)[1]) && (*p)++);
     v->release_len = (size_t)(*p - v->release);
     return true;
 }
@@ -119,7 +104,7 @@ static void take_post(const char **p, struct version *v)
 {
     static const char *const words[] = {"post", "rev", "r", NULL};
 
-    if (**p == '-' && is_digit((*p)[1])) {
+    if (**p == '-' && ascii_is_digit((*p)[1])) {
         (*p)++;
         v->post = take_number(p);
         v->has_post = true;
@@ -134,9 +119,9 @@ static bool take_local(const char **p, struct version *v)
         return true;
     v->local = ++*p;
     for (;;) {
-        if (!is_alnum(**p))
+        if (!ascii_is_alnum(**p))
             return false;
-        while (is_alnum(**p))
+        while (ascii_is_alnum(**p))
             (*p)++;
         if (!is_separator(**p))
             break;
@@ -152,7 +137,7 @@ bool version_parse(const char *text, struct version *ret)
     struct version v = {0};
     const char *p = text;
 
-    while (is_space(*p))
+    while (ascii_is_space(*p))
         p++;
     if (*p == 'v' || *p == 'V')
         p++;
@@ -164,13 +149,13 @@ bool version_parse(const char *text, struct version *ret)
     v.has_dev = take_part(&p, dev, &v.dev) >= 0;
     if (!take_local(&p, &v))
         return false;
-    while (is_space(*p))
+    while (ascii_is_space(*p))
         p++;
     *ret = v;
     return *p == '\0';
 }
 
-/* A fixed buffer that remembers whether everything fitted. */
+/* A fixed buffer that remembers an overflow. */
 struct writer {
     char text[NAME_MAX_BYTES + 1];
     size_t len;
@@ -184,7 +169,7 @@ static void put(struct writer *w, const char *s, size_t len)
         return;
     }
     for (size_t i = 0; i < len; i++)
-        w->text[w->len++] = lower(s[i]);
+        w->text[w->len++] = ascii_lower(s[i]);
     w->text[w->len] = '\0';
 }
 
@@ -194,13 +179,13 @@ static void put_number(struct writer *w, const char *before, struct number n)
     put(w, n.len ? n.digits : "0", n.len ? n.len : 1);
 }
 
-/* The segment of a dotted run that begins at *at; moves *at behind it and its separator. */
+/* The segment at *at; moves *at past it and its separator. */
 static struct number next_segment(const char **at, const char *end)
 {
     const char *start = *at;
     const char *p = start;
 
-    while (p < end && is_alnum(*p))
+    while (p < end && ascii_is_alnum(*p))
         p++;
     *at = p < end ? p + 1 : end;
     return (struct number){start, (size_t)(p - start)};
@@ -209,12 +194,12 @@ static struct number next_segment(const char **at, const char *end)
 static bool all_digits(struct number n)
 {
     for (size_t i = 0; i < n.len; i++)
-        if (!is_digit(n.digits[i]))
+        if (!ascii_is_digit(n.digits[i]))
             return false;
     return true;
 }
 
-/* Both the release and the local part: segments joined by dots, numbers without leading zeros. */
+/* Writes the release or the local part: segments joined by dots, numbers without leading zeros. */
 static void put_segments(struct writer *w, const char *text, size_t len)
 {
     const char *end = text + len;
@@ -309,7 +294,7 @@ static int compare_words(struct number a, struct number b)
     return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
 }
 
-/* A number stands above a word; of two that agree so far, the longer stands above. */
+/* A number is above a word; of two that agree so far, the longer is above. */
 static int compare_locals(const struct version *a, const struct version *b)
 {
     const char *p = a->local;
@@ -351,7 +336,7 @@ int version_order(const struct version *a, const struct version *b)
         c = a->has_post - b->has_post;
     if (!c)
         c = compare_numbers(a->post, b->post);
-    /* A development release stands below what it leads to. */
+    /* A development release comes before its final release. */
     if (!c)
         c = b->has_dev - a->has_dev;
     if (!c)

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* A version taken apart: version.c and specifier.c alone. It points into the text that was parsed.
- */
+/* A parsed version, for version.c and specifier.c only. It points into the text that was parsed. */
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Decimal digits without leading zeros, so of any size; empty means zero. */
+/* Decimal digits without leading zeros, of any length; empty means zero. */
 struct number {
     const char *digits;
     size_t len;
 };
 
-/* `pre` is 'a', 'b' or 'r' (rc), or 0 where there is none. */
+/* `pre` is 'a', 'b' or 'r' (rc), or 0 for none. */
 struct version {
     struct number epoch;
     const char *release;
@@ -22,16 +21,16 @@ struct version {
     struct number post;
     bool has_dev;
     struct number dev;
-    const char *local; /* NULL where there is none */
+    const char *local; /* NULL: none */
     size_t local_len;
 };
 
 bool version_parse(const char *text, struct version *ret);
 int version_order(const struct version *a, const struct version *b);
-/* Whether epoch and release of `v`, filled up with zeros, begin with the first `segments` of
- * `prefix`'s. */
+/* Whether the epoch and the release of `v`, padded with zeros, begin with the first `segments` of
+ * `prefix`. */
 bool version_has_prefix(const struct version *v, const struct version *prefix, size_t segments);
-/* How many numbers the release has. */
+/* The number of segments of the release. */
 size_t version_segments(const struct version *v);
 /* Whether epoch, release and pre-release are the same. */
 bool version_is_same_release(const struct version *a, const struct version *b);

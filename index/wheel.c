@@ -11,17 +11,21 @@
 #include "index/wheel_private.h"
 
 /*
- * Finding the member is our own, because libzip reads the whole list of members first, which is
- * more than a megabyte of a torch wheel. What is found is handed to libzip as an archive of that
- * one member, made in memory: inflating, lengths and CRC are its work.
+ * Our own code finds the member, because libzip would read the whole list of members first, which
+ * is more than a megabyte for a torch wheel. libzip then gets an archive of that one member, built
+ * in memory: it inflates and checks lengths and CRC.
+ *
+ * A reading goes through fixed steps: end record, zip64 record, list of members, local header,
+ * data. A step that lacks bytes returns WHEEL_WANTS, and the next call begins again with more
+ * parts. So nothing is kept between calls, and any order of parts works.
  */
 
 enum {
     END_BYTES = 22,      /* end of central directory */
-    LOCATOR_BYTES = 20,  /* zip64: where the record is */
+    LOCATOR_BYTES = 20,  /* zip64: tells where the record is */
     RECORD_BYTES = 56,   /* zip64: end of central directory */
     COMMENT_MAX = 65535, /* of the archive */
-    LOCAL_SLACK = 512,   /* extra field before the member, of which the directory says nothing */
+    LOCAL_SLACK = 512,   /* extra field before the member, unknown to the directory */
     FLAG_UTF8 = 1 << 11,
     VERSION_NEEDED = 20,
 };
@@ -32,7 +36,7 @@ static const char end_signature[] = "PK\5\6", locator_signature[] = "PK\6\7",
 
 struct reading {
     const struct wheel_parts *parts;
-    const char *project; /* normalised, of the file name; "" unknown */
+    const char *project; /* normalised, from the file name; "" when unknown */
     struct wheel_run want;
     const char *why;
 };
@@ -68,7 +72,8 @@ static int refuse(struct reading *r, int error, const char *why)
     return error;
 }
 
-/* The bytes [from, from + len) where one part has them all; NULL where they are wanted first. */
+/* The bytes [from, from + len) if one part has all of them; NULL after noting that they are wanted.
+ */
 static const char *at(struct reading *r, int64_t from, int64_t len)
 {
     for (unsigned i = 0; i < r->parts->count; i++) {
@@ -91,7 +96,7 @@ static int64_t find_end_in(const char *tail, int64_t len)
     return -1;
 }
 
-/* Offset of the end record in the file; a long comment takes a second look. */
+/* The offset of the end record in the file; a long comment needs a second look. */
 static int find_end(struct reading *r, int64_t *ret)
 {
     static const int64_t looks[] = {WHEEL_TAIL_BYTES, COMMENT_MAX + END_BYTES};
@@ -114,8 +119,8 @@ static int find_end(struct reading *r, int64_t *ret)
     return refuse(r, ERROR_CORRUPT, missing);
 }
 
-/* The directory ends at `to`, as it says `size` bytes behind its own beginning, and that `from`
- * bytes behind the archive's: what is left lies before the archive. */
+/* The directory ends at `to` and has `size` bytes. It says that it begins `from` bytes after the
+ * archive's beginning; anything left lies before the archive. */
 static bool place(uint64_t from, uint64_t size, int64_t to, struct zip_directory *ret)
 {
     if (size > (uint64_t)to || from > (uint64_t)to - size)
@@ -126,8 +131,8 @@ static bool place(uint64_t from, uint64_t size, int64_t to, struct zip_directory
     return true;
 }
 
-/* Offset of zip64's record: where the locator says, or right before it, as where something was put
- * in front of the archive. -1: none. */
+/* The offset of zip64's record: where the locator says, or directly before the locator when bytes
+ * were put before the archive. -1: none. */
 static int find_record(struct reading *r, int64_t locator_at, int64_t *ret)
 {
     *ret = -1;
@@ -148,7 +153,7 @@ static int find_record(struct reading *r, int64_t locator_at, int64_t *ret)
     return 0;
 }
 
-/* The record of zip64 before the end, where there is one. */
+/* Reads the zip64 record before the end, if there is one. */
 static int read_record(struct reading *r, int64_t end, struct zip_directory *ret, bool *ret_found)
 {
     int64_t where = -1;
@@ -207,7 +212,7 @@ int64_t zip_entry_bytes(const char *entry)
                                        zip_number(entry + 32, 2));
 }
 
-/* What is there of the list without a gap before its end. */
+/* The longest known part of the list that reaches its end without a gap. */
 static const char *known_end(struct reading *r, const struct zip_directory *d, int64_t *ret_len)
 {
     const char *best = NULL;
@@ -223,8 +228,8 @@ static const char *known_end(struct reading *r, const struct zip_directory *d, i
     return best;
 }
 
-/* Where the first entry begins from which entry after entry leads exactly to the end; `len` when
- * there is none. From right to left, so that each place is judged once. */
+/* The first position from which the entries lead exactly to the end; `len` when there is none. It
+ * goes from right to left, so that each position is judged once. */
 static int first_entry(const char *list, int64_t len, int64_t *ret)
 {
     auto_free unsigned char *leads = calloc((size_t)len + 1, 1);
@@ -244,7 +249,7 @@ static int first_entry(const char *list, int64_t len, int64_t *ret)
     return 0;
 }
 
-/* The field of zip64 that stands for what 32 bits cannot say; in this order, those alone. */
+/* Reads zip64's field, which holds exactly the values that 32 bits cannot, in this order. */
 static bool read_wide(struct zip_member *m, const char *extra, size_t len)
 {
     uint64_t *wide[] = {&m->size, &m->packed, &m->local};
@@ -377,7 +382,7 @@ static int check_member(struct reading *r, const struct zip_directory *d,
     return 0;
 }
 
-/* Its packed bytes, behind a header that must be of the same name. */
+/* Finds the packed bytes, after a header that must have the same name. */
 static int find_data(struct reading *r, const struct zip_directory *d, const struct zip_member *m,
                      const char **ret)
 {
@@ -410,13 +415,13 @@ static void put(struct buf *to, uint64_t n, unsigned bytes)
         buf_putc(to, (char)(n & 0xff));
 }
 
-/* What the local header and the entry have in common, from "version needed" to the lengths. */
+/* The common fields of local header and entry, from "version needed" to the lengths. */
 static void put_facts(struct buf *to, const struct zip_member *m)
 {
     put(to, VERSION_NEEDED, 2);
     put(to, m->flags & FLAG_UTF8, 2);
     put(to, m->method, 2);
-    put(to, 0, 2); /* time: libzip wants none */
+    put(to, 0, 2); /* time: libzip ignores it */
     put(to, 0x21, 2);
     put(to, m->crc, 4);
     put(to, m->packed, 4);
@@ -447,7 +452,7 @@ static void write_archive(const struct zip_member *m, const char *data, struct b
     put(to, 0, 2);
 }
 
-/* All of it and not a byte more; behind the last one libzip compares the CRC. */
+/* Reads all of it and not a byte more; at the end libzip compares the CRC. */
 static int read_member(struct reading *r, zip_t *archive, const struct zip_member *m,
                        struct buf *to)
 {

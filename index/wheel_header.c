@@ -7,7 +7,9 @@
 #include "index/version.h"
 #include "index/wheel.h"
 
-/* The header of METADATA: the lines before the first empty one, as in a letter. */
+/* The header of METADATA: the lines before the first empty one, in the format of mail headers. Only
+ * four fields matter, and the first of each counts. A value with control bytes is dropped, because
+ * it would end up on pages. */
 
 static const char *line_end(const char *at, const char *end)
 {
@@ -15,7 +17,7 @@ static const char *line_end(const char *at, const char *end)
     return feed ? feed : end;
 }
 
-/* The value without blanks around it; NULL when it is none that a page should show. */
+/* The value without surrounding blanks; NULL when a page must not show it. */
 static char *plain_value(const char *from, const char *to)
 {
     while (from < to && (*from == ' ' || *from == '\t'))
@@ -88,7 +90,7 @@ bool wheel_header_fits(const struct wheel_header *header, const char *file)
     return header->version && wheel_header_compare(header, file) == WHEEL_FITS;
 }
 
-/* `Name: value` or `Name:`, as a header's lines begin. */
+/* Whether the line has the form `Name: value` or `Name:`. */
 static bool is_header_line(const char *at, const char *end)
 {
     const char *colon = memchr(at, ':', (size_t)(end - at));

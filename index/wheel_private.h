@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * The zip format, shared by wheel.c (METADATA out of a few pieces) and archive.c (all of an
- * archive), and seen by nobody else. Offsets in a struct zip_directory are offsets of the file;
- * those in a struct zip_member count from the archive's first byte, `prefix` bytes behind the
- * file's.
- */
+/* The zip format, shared by wheel.c (METADATA from a few pieces) and archive.c (a whole archive).
+ * No other room uses it. Offsets in struct zip_directory count from the start of the file; those in
+ * struct zip_member count from the archive's first byte, which is `prefix` bytes later. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +10,7 @@
 #include "index/wheel.h"
 
 enum {
-    ZIP_ENTRY_BYTES = 46, /* in the directory, before name, extra field and comment */
+    ZIP_ENTRY_BYTES = 46, /* in the directory, without name, extra field and comment */
     ZIP_LOCAL_BYTES = 30, /* before the member, likewise */
     ZIP_ENTRY_MOST = ZIP_ENTRY_BYTES + 3 * UINT16_MAX,
     ZIP_FLAGS_ENCRYPTED = 1 | 1 << 6 | 1 << 13,
@@ -34,19 +31,20 @@ struct zip_member {
     unsigned flags, method;
 };
 
-/* Where the directory is; returns like wheel_metadata. */
+/* Finds the directory; returns like wheel_metadata. */
 int zip_find_directory(const struct wheel_parts *parts, struct zip_directory *ret,
                        struct wheel_run *ret_want, const char **ret_why);
 
 uint64_t zip_number(const char *at, unsigned bytes);
 bool zip_is_entry(const char *at);
 bool zip_is_local(const char *at);
-/* Length of the whole entry, of which ZIP_ENTRY_BYTES are there. */
+/* The length of the whole entry; its first ZIP_ENTRY_BYTES must be there. */
 int64_t zip_entry_bytes(const char *entry);
-/* Of an entry that is all there; false: it contradicts itself. */
+/* Reads a complete entry; false: it contradicts itself. */
 bool zip_read_entry(const char *entry, struct zip_member *ret);
-/* Whether name and data lie between the archive's first byte and its directory. */
+/* Whether header, name and data lie between the archive's first byte and its directory. */
 bool zip_is_inside(const struct zip_directory *directory, const struct zip_member *member);
-/* `<project>-<anything>.dist-info/<file>` at the top; false when project is another or "". */
+/* Whether the name is `<project>-<anything>.dist-info/<file>` at the top level; the second is false
+ * when the project differs or is "". */
 bool zip_is_dist_info(const char *name, size_t len, const char *file);
 bool zip_is_of_project(const char *name, size_t len, const char *project);

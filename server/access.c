@@ -9,8 +9,8 @@
 
 enum { MIRRORS_SIZE = 256 };
 
-/* `end=cut` marks a reply that was not sent whole; `bytes` then counts what was given to the
- * network, or is 0 where the kernel took it straight from memory. */
+/* `end=cut` marks a reply that was not sent whole. `bytes` then counts what MHD read for the
+ * network. It is 0 for a mapped file, because the kernel took those bytes straight from memory. */
 void access_log(struct request *request, bool is_complete)
 {
     char client[CONNECTION_CLIENT_SIZE];
@@ -22,7 +22,7 @@ void access_log(struct request *request, bool is_complete)
         file_mirrors(request->file, mirrors, sizeof(mirrors));
     else if (request->page && request->page->mirrors)
         from = request->page->mirrors;
-    /* The target is the client's text: log.c keeps it from forging a line. */
+    /* The target is the client's text; base/log.c escapes it, so it cannot forge a line. */
     log_info("access client=%s method=%s path=%s status=%u bytes=%" PRId64
              " cache=%s mirrors=%s ms=%" PRId64 "%s",
              client, *request->method ? request->method : "-", request->target, request->status,

@@ -9,6 +9,11 @@
 #include "base/error.h"
 #include "base/log.h"
 
+/* Socket activation by libsystemd. Only listening TCP sockets are accepted, because every HTTP
+ * worker calls accept() on them. A socket of another kind is a mistake in the unit file, so the
+ * start fails and the log names the socket. */
+
+/* A UDP or Unix socket in the unit would otherwise fail much later, inside MHD. */
 static bool is_ours(int fd)
 {
     return sd_is_socket_inet(fd, AF_INET, SOCK_STREAM, 1, 0) > 0 ||
@@ -30,6 +35,8 @@ static int take(char *const *names, int count, int *ret_fds)
 int activation_take(int *ret_fds, size_t max, size_t *ret_count)
 {
     char **names = NULL;
+    /* 1: the variables leave the environment, so that no child process takes the sockets for its
+     * own. */
     int count = sd_listen_fds_with_names(1, &names);
     int r = 0;
     if (count < 0) {

@@ -10,6 +10,19 @@
 #include "base/lane.h"
 #include "config/setup.h"
 
+/*
+ * The life of the probe thread:
+ *
+ * - banner_probe starts it after the HTTP workers;
+ * - it asks the engine for a page, as a worker would, and blocks on a condition variable while the
+ * engine waits for mirrors;
+ * - the engine's thread resumes the waiter, and the probe asks again;
+ * - it ends after two pages at most, or when engine_stop resumes every waiter;
+ * - banner_free joins it.
+ *
+ * Nobody else reads its state, so it needs no lock except the one of its wait.
+ */
+
 enum { TEXT_MAX_BYTES = 16 << 10 };
 
 void banner_addresses(const char *const *addresses, FILE *to)
@@ -33,7 +46,8 @@ void banner_clients(const char *address, const struct origins *origins, FILE *to
 
 /* ------------------------------------------------------------------ probe */
 
-/* A wait of a plain thread. */
+/* A waiter (engine/loop/wait.h) of a plain thread: it blocks where an HTTP worker would suspend its
+ * connection. */
 struct pause {
     struct waiter waiter;
     pthread_mutex_t lock;
@@ -41,7 +55,7 @@ struct pause {
     bool suspended;
 };
 
-struct announce {
+struct banner {
     struct engine *engine;
     const char *index;
     FILE *to;
@@ -78,18 +92,19 @@ static void pause_wait(struct pause *pause)
     pthread_mutex_unlock(&pause->lock);
 }
 
-/* Whether no mirror answered for the page; a stopping engine says nothing about mirrors. */
-static bool probe_fails(struct announce *announce, const char *index, const char *project)
+/* Whether no mirror answered for this page. A stopping engine gives an error, which says nothing
+ * about mirrors, so that counts as an answer. */
+static bool probe_fails(struct banner *banner, const char *index, const char *project)
 {
     struct page_query query = {.index = index, .project = project};
     enum page_state state;
     struct page *page;
     bool waited = false;
     int r;
-    while ((r = engine_page(announce->engine, &query, &announce->pause.waiter, waited, &page,
+    while ((r = engine_page(banner->engine, &query, &banner->pause.waiter, waited, &page,
                             &state)) == ENGINE_WAIT) {
         waited = true;
-        pause_wait(&announce->pause);
+        pause_wait(&banner->pause);
     }
     if (r)
         return false;
@@ -99,46 +114,47 @@ static bool probe_fails(struct announce *announce, const char *index, const char
     return fails;
 }
 
+/* PyPI is asked only when the channel's page failed: one answer is enough to stay silent. */
 static void *banner_main(void *arg)
 {
-    struct announce *announce = arg;
-    if (!probe_fails(announce, announce->index, *announce->index ? "torch" : "requests") ||
-        (*announce->index && !probe_fails(announce, "", "pip")))
+    struct banner *banner = arg;
+    if (!probe_fails(banner, banner->index, *banner->index ? "torch" : "requests") ||
+        (*banner->index && !probe_fails(banner, "", "pip")))
         return NULL;
     (void)fputs("None of the mirrors answers from here; /-/status says why. "
                 "To see wheelyard at work without them: make demo\n",
-                announce->to);
-    (void)fflush(announce->to);
+                banner->to);
+    (void)fflush(banner->to);
     return NULL;
 }
 
 int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
-                 struct announce **ret)
+                 struct banner **ret)
 {
-    struct announce *announce = calloc(1, sizeof(*announce));
-    if (!announce)
+    struct banner *banner = calloc(1, sizeof(*banner));
+    if (!banner)
         return ERROR_NO_MEMORY;
-    announce->engine = engine;
-    announce->index = setup_example_index(origins);
-    announce->to = to;
-    announce->pause.waiter.class = &pause_class;
-    pthread_mutex_init(&announce->pause.lock, NULL);
-    pthread_cond_init(&announce->pause.change, NULL);
-    int r = pthread_create(&announce->thread, NULL, banner_main, announce);
+    banner->engine = engine;
+    banner->index = setup_example_index(origins);
+    banner->to = to;
+    banner->pause.waiter.class = &pause_class;
+    pthread_mutex_init(&banner->pause.lock, NULL);
+    pthread_cond_init(&banner->pause.change, NULL);
+    int r = pthread_create(&banner->thread, NULL, banner_main, banner);
     if (r) {
-        free(announce);
+        free(banner);
         return error_from_errno(r);
     }
-    *ret = announce;
+    *ret = banner;
     return 0;
 }
 
-void banner_free(struct announce *announce)
+void banner_free(struct banner *banner)
 {
-    if (!announce)
+    if (!banner)
         return;
-    (void)pthread_join(announce->thread, NULL);
-    pthread_cond_destroy(&announce->pause.change);
-    pthread_mutex_destroy(&announce->pause.lock);
-    free(announce);
+    (void)pthread_join(banner->thread, NULL);
+    pthread_cond_destroy(&banner->pause.change);
+    pthread_mutex_destroy(&banner->pause.lock);
+    free(banner);
 }

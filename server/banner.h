@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * What whoever started the daemon is told on standard output: where it listens, always; and, where
- * a person is there to read it, the lines for clients and, when no mirror answers within a few
- * seconds, that this is so. The question to the mirrors runs beside the daemon.
- */
+/* What the daemon prints on standard output when it starts. It always prints the addresses that it
+ * listens on. On a terminal it also prints the lines that set up clients. It then asks the mirrors
+ * on a thread of its own and says so when none of them answers. */
 #include <stdio.h>
 
 #include "engine/engine.h"
 
-struct announce;
+struct banner;
 
-/* A line `listening on http://ADDRESS:PORT` each; `addresses` as httpd_addresses gives them. */
+/* Prints one line `listening on http://ADDRESS:PORT` for each address of httpd_addresses. */
 void banner_addresses(const char *const *addresses, FILE *to);
 
-/* The lines for clients; `address` is one of httpd_addresses. */
+/* Prints the lines that set up clients; `address` is one of httpd_addresses. */
 void banner_clients(const char *address, const struct origins *origins, FILE *to);
 
-/* Asks for a page of the example index and one of PyPI, on a thread of its own; says so on `to`
- * when mirrors answered neither. */
+/* Starts a thread that asks for a page of the example index and for one of PyPI. It prints one
+ * sentence to `to` when the mirrors answer neither. ERROR_NO_MEMORY, or an error of pthread_create.
+ */
 int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
-                 struct announce **ret);
-/* After engine_stop, which ends its waits. NULL is legal. */
-void banner_free(struct announce *announce);
+                 struct banner **ret);
+/* Joins the thread. Call it after engine_stop, which ends the thread's waits. NULL is legal. */
+void banner_free(struct banner *banner);

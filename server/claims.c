@@ -4,6 +4,10 @@
 #include "base/json.h"
 #include "engine/files/claim_answer.h"
 
+/* The claims of one file as JSON. The answer lives in the request, so a resumed request goes on
+ * with the one that it began. The engine reads pages and the catalogue for it; this file only
+ * frames the result. */
+
 enum { CLAIMS_MAX_BYTES = 256 << 10 };
 
 enum MHD_Result claims_send(struct request *request)

@@ -5,5 +5,5 @@
  */
 #include "server/reply.h"
 
-/* May suspend the request; call it again when it is resumed. */
+/* May suspend the request; MHD then calls it again after the resume. */
 enum MHD_Result claims_send(struct request *request);

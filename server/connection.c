@@ -11,6 +11,17 @@
 #include "base/lane.h"
 #include "base/str.h"
 
+/*
+ * A connection moves between two states, and MHD holds them:
+ *
+ * - running: its worker calls the engine for it;
+ * - suspended: the engine's wait list holds it, and MHD does not look at its socket.
+ *
+ * The worker suspends it under the wait list's lock. The engine's thread resumes it, or a tick does
+ * after `until_ms`. Only MHD ends it.
+ */
+
+/* A larger send buffer lets one bulk client keep its worker busy for tens of milliseconds. */
 enum { LOOPBACK_SEND_BYTES = 256 << 10 };
 
 static struct connection *connection_of(struct waiter *waiter)
@@ -28,11 +39,11 @@ static void connection_resume(struct waiter *waiter)
     MHD_resume_connection(connection_of(waiter)->mhd);
 }
 
-/* While it is suspended MHD looks at neither end nor error of the socket. */
+/* MHD looks at neither the end nor an error of a suspended socket, so the wait list asks here. */
 static bool connection_is_gone(struct waiter *waiter)
 {
     struct pollfd client = {.fd = connection_of(waiter)->fd, .events = POLLRDHUP};
-    return poll(&client, 1, 0) > 0; /* behind requests that it has sent ahead, too */
+    return poll(&client, 1, 0) > 0; /* POLLRDHUP also shows after unread pipelined requests */
 }
 
 static const struct waiter_class connection_class = {
@@ -97,11 +108,13 @@ bool connection_key(const struct sockaddr *address, struct in6_addr *ret)
     return true;
 }
 
+/* FNV-1a: the engine only needs to tell clients apart, and a collision costs nothing but fairness.
+ */
 uint64_t connection_client_id(const struct connection *connection)
 {
     const struct sockaddr *address = connection_address(connection->mhd);
     struct in6_addr key;
-    uint64_t id = 0xcbf29ce484222325ull; /* FNV-1a */
+    uint64_t id = 0xcbf29ce484222325ull;
     for (size_t i = 0; address && connection_key(address, &key) && i < sizeof(key); i++)
         id = (id ^ key.s6_addr[i]) * 0x100000001b3ull;
     return id ? id : 1;
@@ -127,14 +140,15 @@ void connection_client(const struct connection *connection, char ret[CONNECTION_
         str_copy(ret, CONNECTION_CLIENT_SIZE, "-");
 }
 
-/* MHD 0.9 closes a connection whose body fails, but forgets to clean it up until all that were used
- * longer ago are gone, be it after a minute of their idling. Those with a time limit of their own
- * it looks at whenever it wakes. */
+/* MHD 0.9 closes a connection whose body failed, but cleans it up late: only after every connection
+ * that was idle for longer has gone, which may take a minute. MHD looks at connections with a time
+ * limit of their own whenever it wakes, so this one gets such a limit. */
 void connection_end(struct connection *connection)
 {
     (void)MHD_set_connection_option(connection->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
+/* connect() to AF_UNSPEC makes the kernel drop a TCP connection with RST. */
 void connection_reset(struct connection *connection)
 {
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The states of a guest, set by its worker but for the one that the sweep sets:
+ * The states of a peer. Its worker sets all of them except the step from SERVED to WAITING, which
+ * the sweep thread takes.
  *
- *     WAITING    between requests, or sending one: bytes beyond `bytes` begin a request's time
- *     ASKING     headers are there; how long the answer takes is not our business
- *     SERVED     sent; the next sweep notes what had come by then and makes it WAITING
+ *     WAITING    between requests, or sending one: a byte beyond `bytes` starts the request's time
+ *     ASKING     headers are there; how long the answer takes is not judged here
+ *     SERVED     sent; the next sweep notes the bytes received so far and makes it WAITING
+ *
+ * One lock guards the list and the table of addresses. A peer leaves under that lock before MHD
+ * closes its descriptor, so the sweep never shuts down a descriptor that was reused.
  */
 #include "server/connections.h"
 
@@ -25,6 +29,7 @@
 enum { WAITING, ASKING, SERVED };
 enum { SHARE_MIN = 256, TICK_MAX_MS = 1000, TICKS_PER_TIMEOUT = 4 };
 
+/* One client by its key. It lives from its first open connection to its last. */
 struct peer_address {
     struct in6_addr key; /* IPv4 mapped; of IPv6 the first half */
     unsigned count;
@@ -56,7 +61,8 @@ unsigned connections_share(unsigned connections, bool is_loopback)
 
 /* ------------------------------------------------------------------ addresses */
 
-/* Under the lock, as what follows. NULL where there is none, or no memory for one. */
+/* Needs the lock, like the next functions. NULL: no connection of this address is open, or there
+ * was no memory for its entry. */
 static struct peer_address *address_find(struct connections *connections,
                                          const struct sockaddr *address)
 {
@@ -67,6 +73,8 @@ static struct peer_address *address_find(struct connections *connections,
     return found;
 }
 
+/* Returns NULL when out of memory; the connection then enters uncounted, because refusing it helps
+ * nobody. */
 static struct peer_address *address_add(struct connections *connections,
                                         const struct sockaddr *address)
 {
@@ -89,6 +97,8 @@ static void address_print(const struct peer_address *address, char ret[INET6_ADD
         memcpy(ret, "-", 2);
 }
 
+/* One warning for each time that an address fills up. `is_reported` clears at half the limit, so a
+ * client at the limit does not fill the log. */
 bool connections_admits(struct connections *connections, const struct sockaddr *address)
 {
     char text[INET6_ADDRSTRLEN];
@@ -106,7 +116,7 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
     return !is_full;
 }
 
-/* ------------------------------------------------------------------ guests */
+/* ------------------------------------------------------------------ peers */
 
 void connections_enter(struct connections *connections, struct peer *peer, int fd,
                        const struct sockaddr *address)
@@ -163,6 +173,7 @@ void peer_is_served(struct peer *peer)
 
 /* ------------------------------------------------------------------ sweep */
 
+/* The kernel counts bytes that the worker has not read yet, so this needs no help from MHD. */
 static uint64_t bytes_received(int fd)
 {
     struct tcp_info info = {0};
@@ -170,7 +181,8 @@ static uint64_t bytes_received(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_received;
 }
 
-/* Whether it has been sending headers for too long. */
+/* Whether the peer has been sending headers for too long. No new byte since the last look restarts
+ * the clock: MHD's own idle timeout ends such connections. */
 static bool peer_is_late(struct peer *peer, int64_t now_ms, int timeout_ms)
 {
     int served = SERVED;
@@ -184,8 +196,8 @@ static bool peer_is_late(struct peer *peer, int64_t now_ms, int timeout_ms)
     return now_ms - peer->since_ms >= timeout_ms;
 }
 
-/* The worker sees the end of the connection and closes it; under the lock its descriptor cannot
- * have become another's. */
+/* shutdown() makes the worker see the end of the connection and close it. The list's lock keeps the
+ * descriptor from being reused meanwhile. */
 static void sweep(struct connections *connections, int64_t now_ms)
 {
     char text[INET6_ADDRSTRLEN];
@@ -203,6 +215,7 @@ static void sweep(struct connections *connections, int64_t now_ms)
     }
 }
 
+/* A quarter of the timeout between looks: a client is dropped at most that much too late. */
 static void *connections_run(void *cls)
 {
     struct connections *connections = cls;

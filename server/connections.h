@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Every open connection, so that nobody takes them all: an address (of IPv6 its /64, which one
- * machine may have for itself) has a limited number, and who sends a request's headers a byte at a
- * time is dropped when they are not there after a while. MHD only knows a time without any byte.
+ * A list of all open connections, so that no client takes them all. One address has a limited
+ * number of connections (of IPv6 its /64, which one machine may own). A client that sends its
+ * headers one byte at a time is dropped after header_timeout_ms; MHD itself only limits the time
+ * without any byte.
  *
- *     connections_new(&options, &guests);         with a thread of its own
- *     connections_admits(guests, address)         before a connection is taken
- *     connections_enter(guests, &guest, fd, address);
- *     peer_asks(&guest);                    for each request, when its headers are there
- *     peer_is_served(&guest);               and when its answer has been sent
- *     connections_leave(guests, &guest);          before the descriptor is closed
- *     connections_free(guests);                   after the last has left
+ *     connections_new(&options, &connections);           starts a thread
+ *     connections_admits(connections, address)           before a connection is accepted
+ *     connections_enter(connections, &peer, fd, address);
+ *     peer_asks(&peer);                                  for each request, when its headers are
+ * there peer_is_served(&peer);                             when its answer has been sent
+ *     connections_leave(connections, &peer);             before the descriptor is closed
+ *     connections_free(connections);                     after the last peer has left
  *
- * Any thread; the calls for one guest are its worker's.
+ * Any thread; the calls for one peer are made by its worker.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +24,7 @@
 struct connections;
 
 struct connections_options {
-    unsigned connections;  /* that there may be in all; see connections_share */
+    unsigned connections;  /* the most there may be in all; see connections_share */
     unsigned client_limit; /* of one address; 0: its share */
     int header_timeout_ms; /* from a request's first byte to the end of its headers */
 };
@@ -35,15 +36,15 @@ struct peer {
     struct peer_address *address;
     int fd;
     _Atomic int state;
-    uint64_t bytes;   /* received when it began to wait */
-    int64_t since_ms; /* since when it has been known to send headers */
+    uint64_t bytes;   /* received before it began to send headers */
+    int64_t since_ms; /* when it was first seen to send headers */
     bool (*is_lost)(void *arg);
     void *arg;
 };
 
 /* How many of `connections` one address may have: a quarter, but enough for a dozen busy clients
- * behind one router, and never all. Loopback is this machine's users, or a proxy in front of
- * everybody: all but what a hand needs to see what is wrong. */
+ * that share one router, and never all. Loopback stands for the users of this machine or for a
+ * proxy, so it gets all but an eighth, which an administrator may need to look at the daemon. */
 unsigned connections_share(unsigned connections, bool is_loopback);
 
 /* ERROR_NO_MEMORY. */
@@ -56,8 +57,8 @@ void connections_enter(struct connections *connections, struct peer *peer, int f
                        const struct sockaddr *address);
 void connections_leave(struct connections *connections, struct peer *peer);
 
-/* Until connections_unwatch `is_lost` is asked about once a second, on another thread; true drops
- * the guest: for what MHD would wait for in vain. */
+/* Until connections_unwatch, a thread calls `is_lost` once a second and drops the peer when it
+ * returns true. This ends connections for which MHD would wait in vain. */
 void connections_watch(struct connections *connections, struct peer *peer,
                        bool (*is_lost)(void *arg), void *arg);
 void connections_unwatch(struct connections *connections,

@@ -10,9 +10,20 @@
 #include "server/negotiate.h"
 #include "server/range.h"
 
-/* MHD holds one block per reply: larger ones would save some CPU per byte, but then each of
- * thousands of slow readers costs as much. A file reply is never an fd response: MHD hangs on one
- * whose file has become too short. */
+/*
+ * One reply with a file, all on the connection's worker:
+ *
+ * - open_file asks the engine for the file, and `choose` picks the status and the range;
+ * - file_begin waits until the first byte is there, or until nothing can be had;
+ * - send_body queues a response, over the mapping or over body_read;
+ * - MHD calls body_read for each block; it copies bytes, suspends, or cuts.
+ *
+ * The request holds the open file until it completes. FILE_CHANGED starts again with a new open.
+ */
+
+/* MHD allocates one block per reply. Larger blocks would save some CPU per byte, but thousands of
+ * slow clients would each hold one. A file reply is never an fd response: MHD hangs on one whose
+ * file has become too short. */
 enum { FILE_BLOCK_BYTES = 64 << 10, MIRRORS_SIZE = 256 };
 enum { DETAIL_MAX_BYTES = 4096, TRIES_MOST = 8 };
 
@@ -39,6 +50,7 @@ static void add_origin(struct reply *reply, const struct request *request)
     reply_header(reply, "X-Mirror", mirrors);
 }
 
+/* `immutable` only when the engine has verified the bytes against a claimed digest. */
 static void add_facts(struct reply *reply, const struct request *request)
 {
     const struct file_facts *facts = file_facts(request->file);
@@ -54,8 +66,8 @@ static void add_facts(struct reply *reply, const struct request *request)
 
 /* ------------------------------------------------------------------ bodies */
 
-/* A plain end would tell the client that this was all; where there was no length to fall short of,
- * only a reset says otherwise. */
+/* A plain end would look like the end of the file. Without a Content-Length only a reset tells the
+ * client that bytes are missing. */
 static ssize_t body_cut(struct request *request)
 {
     if (request->to < 0)
@@ -81,6 +93,7 @@ static ssize_t body_read(void *cls, uint64_t position, char *to, size_t max)
     return (ssize_t)n; /* 0: suspended */
 }
 
+/* A file of unknown length is never mapped, because a mapping needs a complete file. */
 static struct reply body_of(struct request *request)
 {
     const char *mapping = file_mapping(request->file);
@@ -107,6 +120,7 @@ static enum MHD_Result send_body(struct request *request)
     return reply_send(&reply, request, MHD_HTTP_PARTIAL_CONTENT);
 }
 
+/* HEAD and 304: all headers of the body, and no body. */
 static enum MHD_Result send_promise(struct request *request, unsigned status)
 {
     struct reply reply = reply_of_promise(file_facts(request->file)->size);
@@ -127,6 +141,8 @@ static enum MHD_Result send_unsatisfiable(struct request *request, int64_t size)
 
 /* ------------------------------------------------------------------ decisions */
 
+/* The engine fetches a bounded range alone, and reserves space only for clients that read the whole
+ * file. */
 static enum file_use use_of(const struct request *request, struct range range)
 {
     if (request->is_head)
@@ -146,7 +162,7 @@ static enum MHD_Result send_refusal(struct request *request)
         hint_file(request->site->engine, request->route.origin, request->route.path, &detail);
     unsigned status = reply_status_of_outcome(facts->outcome);
     struct reply reply = reply_of_problem(request, status, detail.data);
-    /* Where something is under way. Of all else pip would sleep for what it says, five times. */
+    /* Only where a retry can succeed soon: pip would sleep for every Retry-After, five times. */
     reply_header(&reply, "Retry-After", facts->outcome == OUTCOME_UNAVAILABLE ? "1" : NULL);
     return reply_send(&reply, request, status);
 }
@@ -156,8 +172,8 @@ static enum MHD_Result send_error(struct request *request, int error)
     return reply_problem(request, reply_status_of_error(error), error_text(error));
 }
 
-/* What a file that is open is asked for: REPLIED, when no byte of it is wanted, else 0 or an error.
- */
+/* Decides what to send of an open file. REPLIED: `ret` is the answer without any byte of it. 0:
+ * file_select took the range. Otherwise an error. */
 enum { REPLIED = 10 };
 static int choose(struct request *request, struct range range, enum MHD_Result *ret)
 {
@@ -184,7 +200,7 @@ static int choose(struct request *request, struct range range, enum MHD_Result *
     return REPLIED;
 }
 
-/* Opens the file, and begins with what is wanted of it. */
+/* Opens the file and selects the wanted part. */
 static int open_file(struct request *request, enum MHD_Result *ret)
 {
     /* A range is defined for GET alone. */
@@ -200,12 +216,14 @@ static int open_file(struct request *request, enum MHD_Result *ret)
     int r = engine_file(request->site->engine, &query, &request->connection.waiter, &request->file);
     if (r)
         return r;
-    if (!request->cache) /* else it is the same request still, whatever became of the file */
+    if (!request->cache) /* a second open serves the same request, so its first state stays in the
+                            log */
         request->cache = state_name(file_facts(request->file)->state);
     return choose(request, range, ret);
 }
 
-/* The status says what is: it goes out when there is something to send, or nothing to be had. */
+/* The status line goes out when there is a byte to send or when nothing can be had, never before.
+ * So a status is always true. The engine resumes the request at `until_ms` at the latest. */
 enum MHD_Result file_reply_send(struct request *request)
 {
     struct waiter *waiter = &request->connection.waiter;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Replies with files: the whole or a range, from memory where the engine has a complete blob there,
- * else block by block as the bytes arrive. What has begun and cannot be finished is cut, never
- * ended.
- */
+/* Replies with files, whole or a range. A complete blob in memory is sent from its mapping; all
+ * else goes out block by block as bytes arrive. A body that cannot be finished is cut; it never
+ * ends cleanly. */
 #include "server/reply.h"
 
-/* Suspends the connection where the file's facts are not known yet; to be called again when
- * resumed. */
+/* Suspends the connection while the file's size and ETag are unknown; MHD calls it again after the
+ * resume. */
 enum MHD_Result file_reply_send(struct request *request);

@@ -6,9 +6,12 @@
 #include "base/str.h"
 #include "index/hint.h"
 
+/* Hints are added at the moment of a refusal. A wait here would delay an error that clients often
+ * expect, such as a probe for a file that does not exist. */
+
 enum { HINT_MAX_BYTES = 2048 };
 
-/* Names that the configuration spells out; a pattern is none. */
+/* Looks only at names that the configuration spells out; a pattern with `*` is not a name. */
 static const char *near_name(const struct index_view *view, const char *project)
 {
     for (size_t i = 0; i < view->count; i++)

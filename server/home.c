@@ -9,6 +9,10 @@
 #include "config/setup.h"
 #include "server/status.h"
 
+/* The page is written anew for each visit. Its table of mirrors is made from the same JSON as
+ * /-/status, so both always agree. Every text from outside goes through page_escape. The digest of
+ * the style sheet below stands in the policy of server/reply.c. */
+
 enum { HOME_MAX_BYTES = 1 << 20, SETUP_MAX_BYTES = 8 << 10 };
 
 static void write_head(struct buf *to)
@@ -22,6 +26,7 @@ static void write_head(struct buf *to)
                  "under one address, every byte fetched once and kept.</p>\n");
 }
 
+/* The client sees the address that it used itself: behind a proxy only that one works. */
 static void write_setup(struct buf *to, const struct request *request)
 {
     const char *host = request->headers[HEADER_HOST];
@@ -35,7 +40,7 @@ static void write_setup(struct buf *to, const struct request *request)
     buf_puts(to, "</pre>\n");
 }
 
-/* A channel that is a pattern stands for every channel it fits, so it is shown and not linked. */
+/* A pattern stands for every channel that matches it, so the page shows it without a link. */
 static void write_index(struct buf *to, const char *name, const char *about)
 {
     bool linked = !strchr(name, '*');

@@ -8,6 +8,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+/* An attacker's page is always asked for under a name that the attacker owns. A name that is ours,
+ * or a literal address, therefore cannot come from DNS rebinding. */
+
 void host_names_init(struct host_names *names, const char *const *configured)
 {
     *names = (struct host_names){.configured = configured};
@@ -51,6 +54,7 @@ static bool is_name(const char *s)
     return true;
 }
 
+/* "box" and "box.local" are accepted for a machine named box.example.org: people type both. */
 static bool is_own(const char *own, const char *name)
 {
     size_t len = strcspn(own, ".");

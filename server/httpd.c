@@ -2,15 +2,16 @@
 /*
  * What MHD calls in the life of a request, all on its worker:
  *
- *     on_target      the request line is there: struct request is born
- *     on_request     headers are there: refused, or nothing
- *                    again, the request is complete: answered, or suspended by the engine
+ *     on_target      the request line is there: struct request is made
+ *     on_request     headers are there: the request is refused, or nothing happens
+ *                    again, the request is complete: it is answered, or the engine suspends it
  *                    again after each resume, until it is answered
- *     body_read      (file_reply.c) for each block of a file that is not mapped; may suspend too
- *     on_completed   sent or cut: struct request goes, with the page or file that it held
+ *     body_read      (file_reply.c) for each block of a file that is not mapped; may suspend
+ *     on_completed   sent or cut: struct request is freed, with the page or file that it held
  *
- * A suspended connection is not looked at by MHD at all: neither end nor timeout of the client
- * counts there, and MHD_stop_daemon aborts if it meets one. Hence the order of stopping in httpd.h.
+ * MHD does not look at a suspended connection at all: neither the client's end nor a timeout counts
+ * there. MHD_stop_daemon aborts the process when it meets one. That is why httpd.h prescribes the
+ * order of a stop.
  */
 #include "server/httpd.h"
 
@@ -40,34 +41,34 @@
 
 enum { DETAIL_MAX_BYTES = 4096, HOLDER_BYTES = 400, WHY_BYTES = 1024 };
 enum {
-    POOL_BYTES = 8 << 10, /* zeroed by MHD after each request, so no larger than headers need */
+    POOL_BYTES = 8 << 10, /* MHD zeroes it after each request: no larger than headers need */
     IDLE_TIMEOUT_S = 60,
     CONNECTIONS_MIN = 64,   /* per worker */
-    CONNECTIONS_MAX = 8192, /* in all: each takes some 10 KiB of max_memory */
+    CONNECTIONS_MAX = 8192, /* in all: each takes about 10 KiB of max_memory */
     FDS_OF_OTHERS = 512,    /* mirrors, blobs, the catalogue */
-    NEWCOMER_MS = 250,      /* how long a stop waits for the first request of who is just in */
-    SETTLE_MS = 25,         /* by then workers have put up what they were accepting */
-    KNOCK_MS = 500,
-    PAGE_WATCHED_BYTES = 16 << 10, /* a socket takes less at once */
+    SILENT_MS = 250,        /* how long a stop waits for the first request of a new client */
+    SETTLE_MS = 25, /* by then workers have registered the connections that they were accepting */
+    QUIESCE_MS = 500,
+    PAGE_WATCHED_BYTES = 16 << 10, /* a socket buffers less than this at once */
 };
 
-/* What requests go by. A reload puts a new one in front; old ones stay, for the requests that are
- * under way, and because the engine points into their origins. */
-struct room {
+/* What requests are answered by: one generation for each reload. Old generations stay, because
+ * requests under way use them and the engine points into their origins. */
+struct generation {
     struct site site;
     struct httpd *httpd;
-    struct room *older;
+    struct generation *older;
 };
 
-/* A connection that has not asked for anything yet is of interest at the stop alone. */
-struct newcomer {
+/* One open connection. A stop counts those that have not sent a request yet. */
+struct client {
     bool has_asked;
     struct peer peer;
 };
 
 struct httpd {
-    _Atomic(struct room *) room;
-    _Atomic long newcomers;
+    _Atomic(struct generation *) generation;
+    _Atomic long silent_clients;
     struct connections *connections;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -77,12 +78,12 @@ struct httpd {
     struct MHD_Daemon **daemons;
     size_t daemon_count;
     bool is_quiesced;
-    _Atomic int knock; /* see worker_quiesce; -1: none */
+    _Atomic int quiesce_fd; /* the descriptor of worker_quiesce; -1: none */
 };
 
 /* ------------------------------------------------------------------ one request */
 
-/* Not a 404: clients go on to the next index then, or say nothing of what we say. */
+/* 400, not 404: after a 404 clients go on to the next index, or do not show our text. */
 static enum MHD_Result no_index_send(struct request *request)
 {
     auto_buf struct buf detail;
@@ -134,8 +135,9 @@ static enum MHD_Result route_send(struct request *request)
     return MHD_NO;
 }
 
-/* Nobody can tell a client that sends no more from one that has left, and a transfer is not to run
- * for the second: the first has an answer, and a clean end. */
+/* A client that closed its sending half looks like a client that has left. The transfer must not
+ * run on for a client that has left. So a client that still reads gets this answer and a clean end.
+ */
 static enum MHD_Result left_send(struct request *request)
 {
     struct reply reply = reply_of_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -151,32 +153,30 @@ static enum MHD_Result refuse_send(struct request *request, unsigned status, con
     return reply_send(&reply, request, status);
 }
 
-/* NULL when there was no memory for it: such a connection is refused at its first request. */
-static struct newcomer *newcomer_of(struct MHD_Connection *mhd)
+/* NULL when there was no memory for it; on_request then drops the connection. */
+static struct client *client_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
-/* The kernel sends what there is of a mapping and then says nothing more, so MHD waits for room in
- * a socket that has all of it. */
+/* The kernel stops silently at the end of a file that was truncated on disk. MHD would then wait
+ * for ever for room in a socket that is empty. */
 static bool is_cut_short(void *file)
 {
     return file_is_short(file);
 }
 
-/* A client that does not read holds a page that nobody else has any more. */
+/* A client that does not read keeps a page in memory that nobody else uses any more. */
 static bool is_unwanted(void *page)
 {
     return page_is_unwanted(page);
 }
 
-/*
- * Called when the headers are there, when the request is, and again after each resume. A response
- * queued at the first call makes MHD drop the connection after it: wanted where a request is
- * refused, dear everywhere else.
- */
+/* MHD calls it when the headers are there, when the request is complete, and after each resume. A
+ * response at the first call makes MHD close the connection after it. That is wanted for a refusal;
+ * for all else it would cost every client its keep-alive. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **request_cls)
@@ -184,11 +184,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     struct request *request = *request_cls;
     struct httpd *httpd = cls;
     (void)url, (void)upload;
-    if (!request || !newcomer_of(mhd))
+    if (!request || !client_of(mhd))
         return MHD_NO; /* out of memory */
     if (!request->is_checked) {
         const char *why = NULL;
-        peer_asks(&newcomer_of(mhd)->peer);
+        peer_asks(&client_of(mhd)->peer);
         unsigned status = request_check(request, method, version, &why);
         request->is_checked = true;
         return status ? refuse_send(request, status, why) : MHD_YES;
@@ -197,36 +197,37 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         *upload_size = 0;
         return MHD_YES;
     }
-    /* Answered already: a daemon that is being stopped accepts a response and drops it. */
+    /* Already answered: a stopping MHD accepts a second response and drops it. */
     if (request->status)
         return MHD_NO;
-    if (request->connection.waiter
-            .gone) /* it may still read: of what it closed only one end shows */
+    /* Only the end of its sending half shows; it may still read. */
+    if (request->connection.waiter.gone)
         return left_send(request);
     enum MHD_Result r = route_send(request);
     if (request->is_mapped)
-        connections_watch(httpd->connections, &newcomer_of(mhd)->peer, is_cut_short, request->file);
+        connections_watch(httpd->connections, &client_of(mhd)->peer, is_cut_short, request->file);
     else if (request->page && request->bytes >= PAGE_WATCHED_BYTES)
-        connections_watch(httpd->connections, &newcomer_of(mhd)->peer, is_unwanted, request->page);
+        connections_watch(httpd->connections, &client_of(mhd)->peer, is_unwanted, request->page);
     return r;
 }
 
-static void newcomer_asks(struct httpd *httpd, struct MHD_Connection *mhd)
+static void client_asks(struct httpd *httpd, struct MHD_Connection *mhd)
 {
-    struct newcomer *newcomer = newcomer_of(mhd);
-    if (!newcomer || newcomer->has_asked)
+    struct client *client = client_of(mhd);
+    if (!client || client->has_asked)
         return;
-    newcomer->has_asked = true;
-    atomic_fetch_sub(&httpd->newcomers, 1);
+    client->has_asked = true;
+    atomic_fetch_sub(&httpd->silent_clients, 1);
 }
 
-/* The one place where the target is seen as the client wrote it, query and escapes included. The
- * request counts before the newcomer ceases to: a stop looks at both. */
+/* The only place where MHD shows the target as the client wrote it, with query and escapes. The
+ * request is counted before the connection stops counting as silent, because a stop looks at both.
+ */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct httpd *httpd = cls;
-    struct request *request = request_new(&atomic_load(&httpd->room)->site, mhd, target);
-    newcomer_asks(httpd, mhd);
+    struct request *request = request_new(&atomic_load(&httpd->generation)->site, mhd, target);
+    client_asks(httpd, mhd);
     return request;
 }
 
@@ -234,50 +235,51 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
                          enum MHD_RequestTerminationCode code)
 {
     struct httpd *httpd = cls;
-    struct newcomer *newcomer = newcomer_of(mhd);
-    if (newcomer) {
-        connections_unwatch(httpd->connections, &newcomer->peer);
-        peer_is_served(&newcomer->peer);
+    struct client *client = client_of(mhd);
+    if (client) {
+        connections_unwatch(httpd->connections, &client->peer);
+        peer_is_served(&client->peer);
     }
     request_free(*request_cls, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_cls = NULL;
 }
 
-/* On the thread of the worker that is to listen no more. It lets go of the listening socket itself,
- * because libmicrohttpd does not lock that against the thread that stops it. */
-static bool is_knock(struct httpd *httpd, struct MHD_Connection *mhd)
+/* Runs on the worker that must stop listening; see worker_quiesce. The worker releases the listening
+ * socket itself, because libmicrohttpd does not lock that against the thread that stops it. */
+static bool is_quiesce_wakeup(struct httpd *httpd, struct MHD_Connection *mhd)
 {
-    if (connection_fd(mhd) != atomic_load(&httpd->knock))
+    if (connection_fd(mhd) != atomic_load(&httpd->quiesce_fd))
         return false;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_DAEMON);
     (void)MHD_quiesce_daemon(info->daemon);
     pthread_mutex_lock(&httpd->lock);
-    atomic_store(&httpd->knock, -1);
+    atomic_store(&httpd->quiesce_fd, -1);
     pthread_cond_broadcast(&httpd->idle);
     pthread_mutex_unlock(&httpd->lock);
     return true;
 }
 
+/* A connection enters the list after accept() and leaves it before MHD closes its descriptor. */
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct httpd *httpd = cls;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED && is_knock(httpd, mhd))
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && is_quiesce_wakeup(httpd, mhd))
         return;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        struct newcomer *newcomer = calloc(1, sizeof(*newcomer));
+        struct client *client = calloc(1, sizeof(*client));
         connection_tune(mhd);
-        if (!newcomer)
+        if (!client)
             return;
-        atomic_fetch_add(&httpd->newcomers, 1);
-        connections_enter(httpd->connections, &newcomer->peer, connection_fd(mhd),
+        atomic_fetch_add(&httpd->silent_clients, 1);
+        connections_enter(httpd->connections, &client->peer, connection_fd(mhd),
                           connection_address(mhd));
-        *socket_context = newcomer;
+        *socket_context = client;
         return;
     }
-    newcomer_asks(httpd, mhd);
+    client_asks(httpd, mhd);
     if (*socket_context)
-        connections_leave(httpd->connections, &((struct newcomer *)*socket_context)->peer);
+        connections_leave(httpd->connections, &((struct client *)*socket_context)->peer);
     free(*socket_context);
     *socket_context = NULL;
 }
@@ -289,7 +291,7 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
     return connections_admits(httpd->connections, address) ? MHD_YES : MHD_NO;
 }
 
-/* MHD would undo escapes by its own lax rules, in a target that we have decoded already. */
+/* MHD would decode escapes by lax rules of its own. route.c has decoded the target already. */
 static size_t on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 {
     (void)cls, (void)mhd;
@@ -312,11 +314,13 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *
 _Noreturn static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
 {
     (void)cls;
-    /* Not through the queue: nobody will write it any more. */
+    /* Not through the log's queue: the process aborts before the log thread writes it. */
     (void)fprintf(stderr, "microhttpd: %s:%u: %s\n", file, line, reason ? reason : "panic");
     abort();
 }
 
+/* Descriptors are divided among the workers, and some stay free for mirrors, blobs and the
+ * catalogue. */
 static unsigned connection_limit(size_t workers)
 {
     struct rlimit limit;
@@ -345,6 +349,7 @@ static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned lim
         MHD_OPTION_END);
 }
 
+/* The affinity mask, not the machine: a container with two cores must not get 64 workers. */
 static size_t core_count(void)
 {
     cpu_set_t cores;
@@ -395,7 +400,7 @@ static void listeners_add(struct httpd *httpd, size_t count)
         httpd->addresses[httpd->listener_count] = httpd->listeners[httpd->listener_count].address;
 }
 
-/* What is wrong, and what to do. */
+/* Says what is wrong and what the user can do about it. */
 static void explain_listen(int error, int port, char ret[WHY_BYTES])
 {
     char holder[HOLDER_BYTES] = "";
@@ -441,6 +446,7 @@ static int address_open(struct httpd *httpd, const struct httpd_options *options
     return 0;
 }
 
+/* Every inherited socket must work: a socket that nobody serves would hang its clients. */
 static int inherited_adopt(struct httpd *httpd, const struct httpd_options *options)
 {
     for (size_t i = 0; i < options->inherited_count && i < HTTPD_ADDRESSES_MAX; i++) {
@@ -470,40 +476,41 @@ static int addresses_open(struct httpd *httpd, const struct httpd_options *optio
     return ERROR_UNREACHABLE;
 }
 
-/* Under the lock, so that a waiter that has just looked cannot miss it. */
+/* The lock keeps httpd_wait_idle from missing the signal between its look and its wait. */
 static void on_idle(struct site *site)
 {
-    struct httpd *httpd = container_of(site, struct room, site)->httpd;
+    struct httpd *httpd = container_of(site, struct generation, site)->httpd;
     pthread_mutex_lock(&httpd->lock);
     pthread_cond_broadcast(&httpd->idle);
     pthread_mutex_unlock(&httpd->lock);
 }
 
-static int room_add(struct httpd *httpd, const struct httpd_options *options, int64_t started_ms)
+static int generation_add(struct httpd *httpd, const struct httpd_options *options,
+                          int64_t started_ms)
 {
-    struct room *room = calloc(1, sizeof(*room));
-    if (!room)
+    struct generation *generation = calloc(1, sizeof(*generation));
+    if (!generation)
         return ERROR_NO_MEMORY;
-    room->httpd = httpd;
-    room->older = atomic_load(&httpd->room);
-    room->site = (struct site){
+    generation->httpd = httpd;
+    generation->older = atomic_load(&httpd->generation);
+    generation->site = (struct site){
         .engine = options->engine,
         .origins = options->origins,
         .instance = options->instance,
         .started_ms = started_ms,
         .on_idle = on_idle,
     };
-    host_names_init(&room->site.hosts, options->hosts);
-    atomic_store(&httpd->room, room);
+    host_names_init(&generation->site.hosts, options->hosts);
+    atomic_store(&httpd->generation, generation);
     return 0;
 }
 
 int httpd_reload(struct httpd *httpd, const struct origins *origins, const char *const *hosts)
 {
-    const struct site *now = &atomic_load(&httpd->room)->site;
+    const struct site *now = &atomic_load(&httpd->generation)->site;
     struct httpd_options options = {
         .engine = now->engine, .origins = origins, .hosts = hosts, .instance = now->instance};
-    return room_add(httpd, &options, now->started_ms);
+    return generation_add(httpd, &options, now->started_ms);
 }
 
 int httpd_start(const struct httpd_options *options, struct httpd **ret)
@@ -511,12 +518,12 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret)
     struct httpd *httpd = calloc(1, sizeof(*httpd));
     if (!httpd)
         return ERROR_NO_MEMORY;
-    atomic_init(&httpd->knock, -1);
+    atomic_init(&httpd->quiesce_fd, -1);
     pthread_mutex_init(&httpd->lock, NULL);
     thread_condition_init(&httpd->idle);
     MHD_set_panic_func(on_panic, NULL);
     engine_on_page_free(options->engine, page_reply_free_attachment);
-    int r = room_add(httpd, options, clock_monotonic_ms());
+    int r = generation_add(httpd, options, clock_monotonic_ms());
     if (r == 0)
         r = addresses_open(httpd, options);
     if (r == 0)
@@ -537,35 +544,35 @@ const char *const *httpd_addresses(const struct httpd *httpd)
 
 /* ------------------------------------------------------------------ stop */
 
-static bool knock_wait(struct httpd *httpd)
+static bool quiesce_wait(struct httpd *httpd)
 {
-    int64_t until_ms = clock_monotonic_ms() + KNOCK_MS;
+    int64_t until_ms = clock_monotonic_ms() + QUIESCE_MS;
     pthread_mutex_lock(&httpd->lock);
-    while (atomic_load(&httpd->knock) >= 0 &&
+    while (atomic_load(&httpd->quiesce_fd) >= 0 &&
            thread_wait_until(&httpd->idle, &httpd->lock, until_ms))
         ;
-    bool heard = atomic_load(&httpd->knock) < 0;
+    bool heard = atomic_load(&httpd->quiesce_fd) < 0;
     pthread_mutex_unlock(&httpd->lock);
     return heard;
 }
 
-/*
- * MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set,
- * without a lock, and whoever comes second aborts the process. So the worker does it itself, in
- * on_connection, for a connection that nobody is behind.
- */
+/* MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set,
+ * without a lock, and the second one aborts the process. So the worker itself must call it. We give
+ * the worker one end of a socket pair as a new connection; on_connection recognises it and
+ * quiesces. */
 static void worker_quiesce(struct httpd *httpd, struct MHD_Daemon *daemon)
 {
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
         (void)close(pair[1]);
-        atomic_store(&httpd->knock, pair[0]);
-        if (MHD_add_connection(daemon, pair[0], &nobody, sizeof(nobody)) && knock_wait(httpd))
+        atomic_store(&httpd->quiesce_fd, pair[0]);
+        if (MHD_add_connection(daemon, pair[0], &nobody, sizeof(nobody)) && quiesce_wait(httpd))
             return;
-        atomic_store(&httpd->knock, -1);
+        atomic_store(&httpd->quiesce_fd, -1);
     }
-    (void)MHD_quiesce_daemon(daemon); /* all connections or descriptors in use: it accepts none */
+    /* All connections or descriptors are in use, so the worker accepts none. */
+    (void)MHD_quiesce_daemon(daemon);
 }
 
 void httpd_quiesce(struct httpd *httpd)
@@ -579,19 +586,20 @@ void httpd_quiesce(struct httpd *httpd)
 
 static bool has_requests(struct httpd *httpd)
 {
-    for (struct room *room = atomic_load(&httpd->room); room; room = room->older)
-        if (atomic_load(&room->site.active))
+    for (struct generation *generation = atomic_load(&httpd->generation); generation;
+         generation = generation->older)
+        if (atomic_load(&generation->site.active))
             return true;
     return false;
 }
 
-/* A client whose connection was accepted a moment ago is about to ask. Were it cut now, the restart
- * would have failed a request; so those get a moment, and the last of them time to show. */
+/* A client whose connection was just accepted is about to send a request, and a restart should not
+ * fail it. So new clients get SILENT_MS, and the last accepted ones SETTLE_MS to be counted. */
 static bool is_idle(struct httpd *httpd, int64_t elapsed_ms)
 {
     bool settled = elapsed_ms >= SETTLE_MS;
-    bool newcomers = elapsed_ms < NEWCOMER_MS && atomic_load(&httpd->newcomers);
-    return settled && !newcomers && !has_requests(httpd);
+    bool has_silent = elapsed_ms < SILENT_MS && atomic_load(&httpd->silent_clients);
+    return settled && !has_silent && !has_requests(httpd);
 }
 
 bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
@@ -609,7 +617,7 @@ bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
 
 void httpd_stop(struct httpd *httpd)
 {
-    /* MHD would close listening sockets that are still its own; they are ours to close. */
+    /* MHD would close the listening sockets that it still holds, but listener_close closes them. */
     httpd_quiesce(httpd);
     while (httpd->daemon_count)
         MHD_stop_daemon(httpd->daemons[--httpd->daemon_count]);
@@ -621,9 +629,10 @@ void httpd_free(struct httpd *httpd)
         return;
     for (size_t i = 0; i < httpd->listener_count; i++)
         listener_close(&httpd->listeners[i]);
-    for (struct room *room = atomic_load(&httpd->room), *older; room; room = older) {
-        older = room->older;
-        free(room);
+    for (struct generation *generation = atomic_load(&httpd->generation), *older; generation;
+         generation = older) {
+        older = generation->older;
+        free(generation);
     }
     connections_free(httpd->connections);
     pthread_cond_destroy(&httpd->idle);

@@ -3,6 +3,9 @@
 
 #include "base/json.h"
 
+/* The request is suspended once at most: engine_ask_roots looks at mirrors' root pages that are
+ * due, and the second call writes what is known by then. */
+
 enum { INDEXES_MAX_BYTES = 1 << 20 };
 
 static void write_named(struct buf *to, const char *name, char *const *origins)
@@ -30,9 +33,9 @@ static void write_patterns(struct buf *to, const struct origin *origin)
     }
 }
 
-/* `indexes`: /simple/ ("simple") and those that the configuration names. `channels`: those that a
- * mirror has listed, and when it did last, or names on its root page, and when that was read.
- * `patterns`: the names that the configuration allows. */
+/* `indexes`: /simple/ ("simple") and the indexes of the configuration. `channels`: the channels
+ * that a mirror has listed, with the time of its last listing, or that its root page names.
+ * `patterns`: the channel names that the configuration allows. */
 enum MHD_Result indexes_send(struct request *request)
 {
     const struct origins *origins = request->site->origins;

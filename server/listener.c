@@ -14,8 +14,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* A listener is opened or adopted at the start, and closed after its workers have ended. Nothing
+ * here runs in between. All sockets are non-blocking, because several workers wake for one
+ * connection. */
+
 enum { BACKLOG = SOMAXCONN };
 
+/* "No such address" gets an error of its own: for a default address it is only a warning. */
 static int listen_error(int errnum)
 {
     switch (errnum) {
@@ -34,7 +39,7 @@ static bool set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
-/* `joins`: the port is ours already. `dual`: an IPv6 socket for both families. */
+/* `joins`: we hold the port already. `dual`: one IPv6 socket for both families. */
 static int socket_listen(const struct sockaddr *address, socklen_t len, bool joins, bool dual,
                          int *ret_fd)
 {
@@ -43,7 +48,7 @@ static int socket_listen(const struct sockaddr *address, socklen_t len, bool joi
         return listen_error(errno);
     if (address->sa_family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual))
         return listen_error(errno);
-    /* SO_REUSEADDR: connections of a daemon that just ended must not keep the port. */
+    /* SO_REUSEADDR: connections of a daemon that has just ended must not block the port. */
     if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
         (joins && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) || bind(fd, address, len) ||
         (!joins && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) || listen(fd, BACKLOG))
@@ -67,6 +72,8 @@ static void address_print(const struct sockaddr_storage *address, char ret[LISTE
     }
 }
 
+/* The siblings bind to the address that the first socket really got: with port 0 the kernel chose
+ * it. */
 static int listener_fill(struct listener *listener, const struct addrinfo *info, bool dual,
                          size_t workers)
 {
@@ -110,7 +117,7 @@ int listener_open(const char *host, int port, size_t workers, struct listener *r
         r = listener_fill(&ret[count++], info, !*host, workers);
     }
     freeaddrinfo(found);
-    /* All addresses, on a machine without IPv6. */
+    /* All addresses on a machine without IPv6. */
     if (r == ERROR_UNREACHABLE && !*host) {
         listener_close(&ret[0]);
         return listener_open("0.0.0.0", port, workers, ret, max, ret_count);
@@ -132,7 +139,8 @@ int listener_adopt(int fd, size_t workers, struct listener *ret)
     if (getsockname(fd, (struct sockaddr *)&address, &len))
         return listen_error(errno);
     address_print(&address, listener.address);
-    /* All workers wake for a connection; who comes late must not wait for the next one. */
+    /* All workers wake for one connection. A worker that finds it taken must not block in accept().
+     */
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
         return error_from_errno(errno);

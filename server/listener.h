@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Listening sockets: for each address several on one port, one per worker, so that the kernel deals
- * connections out evenly. The first is bound without SO_REUSEPORT and gets it before listen():
- * its siblings may join, a second daemon of the same user may not.
+ * Listening sockets. Each address has one socket per worker on the same port, so that the kernel
+ * spreads connections evenly. The first is bound without SO_REUSEPORT and gets it before listen().
+ * Its siblings can then join, but a second daemon of the same user cannot.
  *
- * A socket that was inherited is one for all workers: each watches a duplicate of its descriptor,
- * and whoever comes first accepts. Of a few clients one worker may get all (16 on two workers:
- * 69,000 small requests a second at worst, 75,000 when even). Siblings by SO_REUSEPORT would be
- * even, but each has a backlog of its own that ends with us: clients in it would be reset at every
- * restart. Main thread, before workers.
+ * An inherited socket is shared: each worker watches a duplicate of its descriptor, and the first
+ * one accepts. With few clients one worker may get all of them (16 clients on two workers: at worst
+ * 69,000 small requests a second, 75,000 when even). Siblings by SO_REUSEPORT would be even, but
+ * each has a backlog that ends with us: every restart would reset the clients in it.
+ *
+ * Main thread, before the workers start.
  */
 #include <stddef.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/negotiate.h"
+#include "base/ascii.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -19,12 +20,7 @@ static bool element_is(const struct element *e, const char *name)
     return e->len == strlen(name) && !strncasecmp(e->name, name, e->len);
 }
 
-static const char *skip_space(const char *s)
-{
-    return s + strspn(s, " \t");
-}
-
-/* A qvalue in thousandths; one that is none counts as not given. */
+/* A qvalue in thousandths; a malformed one counts as absent. */
 static int q_parse(const char *s)
 {
     if (*s != '0' && *s != '1')
@@ -40,17 +36,17 @@ static int q_parse(const char *s)
 static int q_find(const char *s, const char *end)
 {
     while (s < end && (s = memchr(s, ';', (size_t)(end - s)))) {
-        s = skip_space(s + 1);
+        s = ascii_skip_blanks(s + 1);
         if (s < end && (*s == 'q' || *s == 'Q')) {
-            const char *value = skip_space(s + 1);
+            const char *value = ascii_skip_blanks(s + 1);
             if (*value == '=')
-                return q_parse(skip_space(value + 1));
+                return q_parse(ascii_skip_blanks(value + 1));
         }
     }
     return 1000;
 }
 
-/* The next element of a comma-separated list; empty ones are passed over. */
+/* The next element of a comma-separated list; skips empty ones. */
 static bool element_next(const char **list, struct element *ret)
 {
     const char *s = *list + strspn(*list, " \t,");
@@ -68,7 +64,7 @@ static bool element_next(const char **list, struct element *ret)
 
 static const struct {
     const char *name;
-    const char *latest; /* another name that the specification has for it, or NULL */
+    const char *latest; /* its other name in the specification, or NULL */
     const char *range;  /* type wildcard */
     const char *content_type;
 } types[PAGE_TYPES] = {
@@ -106,7 +102,7 @@ struct preference {
     int closeness;
 };
 
-/* The closest element decides a type's q, wherever it stands in the list. */
+/* The closest match decides a type's q, whatever its place in the list (RFC 9110 12.5.1). */
 static struct preference preference_of(const char *accept, enum page_type type)
 {
     struct preference p = {0, NOT_AT_ALL};
@@ -139,7 +135,7 @@ static int type_of_format(const char *format, enum page_type *ret)
 
 static int type_of_accept(const char *accept, enum page_type *ret)
 {
-    /* The order of the enum settles what is equal; `*` alone must then begin from HTML. */
+    /* The order of the enum decides ties. A lone `*` must give HTML, so the search begins there. */
     enum page_type best = PAGE_TYPE_HTML;
     struct preference most = preference_of(accept, best);
     for (enum page_type type = PAGE_TYPE_JSON; type < PAGE_TYPE_HTML; type++) {
@@ -156,8 +152,8 @@ static int type_of_accept(const char *accept, enum page_type *ret)
     return 0;
 }
 
-/* What a header of so many bytes came to, the last time on this thread: clients of one kind send
- * the same one always, and reading it is a tenth of what a page costs. */
+/* The last result of this thread. Clients of one kind always send the same header, and parsing it
+ * costs a tenth of a page's reply. */
 struct memo {
     char text[192];
     int result;
@@ -174,7 +170,7 @@ static void memo_take(struct memo *m, const char *text, int result, int chosen)
     size_t len = strlen(text);
     m->result = result;
     m->chosen = chosen;
-    m->text[0] = '\0'; /* what is too long is read each time */
+    m->text[0] = '\0'; /* a longer header is parsed each time */
     if (len < sizeof(m->text))
         memcpy(m->text, text, len + 1);
 }
@@ -196,7 +192,7 @@ int negotiate_page(const char *accept, const char *format, enum page_type *ret)
     return memo.result;
 }
 
-/* NULL-terminated rows: what each form is named by. */
+/* NULL-terminated rows: the types that ask for each form. */
 static const char *const problem_names[][8] = {
     [PROBLEM_JSON] = {"application/problem+json", "application/json", "application/*",
                       "application/vnd.pypi.simple.v1+json",
@@ -216,7 +212,7 @@ static int problem_of(const struct element *e)
     return -1;
 }
 
-/* The highest q decides, and among equals what stands first. */
+/* The highest q decides; among equals the first in the list. */
 enum problem_type negotiate_problem(const char *accept)
 {
     enum problem_type best = PROBLEM_JSON;
@@ -284,7 +280,7 @@ bool negotiate_none_match(const char *if_none_match, const char *etag)
 {
     if (!if_none_match)
         return false;
-    const char *s = skip_space(if_none_match);
+    const char *s = ascii_skip_blanks(if_none_match);
     if (*s == '*')
         return true;
     size_t len = strlen(etag);
@@ -307,7 +303,7 @@ bool negotiate_if_range(const char *if_range, const char *etag)
 {
     if (!if_range)
         return true;
-    const char *s = skip_space(if_range);
+    const char *s = ascii_skip_blanks(if_range);
     size_t len = strlen(etag);
-    return !strncmp(s, etag, len) && !*skip_space(s + len);
+    return !strncmp(s, etag, len) && !*ascii_skip_blanks(s + len);
 }

@@ -10,7 +10,8 @@ void notify_ready(const char *status)
     (void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
-/* The time is what Type=notify-reload goes by; plain Type=notify ignores it. */
+/* Type=notify-reload needs the time to match the message with its signal; Type=notify ignores it.
+ */
 void notify_reloading(void)
 {
     struct timespec now;

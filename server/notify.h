@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What the service manager is told, where there is one ($NOTIFY_SOCKET); else nothing happens. A
- * manager that is gone is no error of ours. Main thread.
+ * Messages to the service manager ($NOTIFY_SOCKET). Without a manager they do nothing, and a failed
+ * message is not an error. Main thread.
  *
  *     notify_ready(...)     serving; also the end of a reload
  *     notify_reloading()    until notify_ready
@@ -17,5 +17,6 @@ void notify_reloading(void);
 void notify_alive(void);
 void notify_stopping(void);
 
-/* How long the manager waits between two notify_alive before it ends us; 0: it does not. */
+/* How long the manager waits for the next notify_alive before it ends us; 0: it does not wait for
+ * one. */
 uint64_t notify_watchdog_us(void);

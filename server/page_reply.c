@@ -11,11 +11,16 @@
 #include "server/hint.h"
 #include "server/negotiate.h"
 
+/* The life of a shared response: the first worker that sends the page makes it and hangs it on the
+ * page's body. Other workers find it there by an atomic load. The engine frees it together with the
+ * page, after the last request has dropped its reference. The common reply is therefore one look-up
+ * and one queue call. */
+
 enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096, STALE_AGE_S = 5 };
 
 static const char vary[] = "Accept, Accept-Encoding";
 
-/* One way to write a page: which bytes, and which headers stand before them. */
+/* One way to send a page: its bytes and the headers before them. */
 struct variant {
     enum page_type type;
     const struct page *page;
@@ -44,9 +49,9 @@ static void variant_choose(struct variant *v, const struct request *request, str
     v->page = page;
     v->coding = negotiate_coding(request->headers[HEADER_ACCEPT_ENCODING]);
     if (!page->body[format][v->coding].data)
-        v->coding = PAGE_IDENTITY; /* a small page has no other */
+        v->coding = PAGE_IDENTITY; /* small pages are not compressed */
     v->body = &page->body[format][v->coding];
-    /* Two content types share the HTML bytes: their tags must differ all the same. */
+    /* Two content types share the HTML bytes, but their entity tags must differ. */
     size_t len = strlen(v->body->etag);
     if (v->type == PAGE_TYPE_HTML_V1 && len > 0)
         (void)snprintf(v->etag, sizeof(v->etag), "%.*s-v1\"", (int)len - 1, v->body->etag);
@@ -54,6 +59,8 @@ static void variant_choose(struct variant *v, const struct request *request, str
         str_copy(v->etag, sizeof(v->etag), v->body->etag);
 }
 
+/* A stale page lives at most STALE_AGE_S in caches, because a load is under way that will replace
+ * it. */
 static struct reply variant_build(const struct variant *v)
 {
     char life[48], serial[24] = "";
@@ -75,8 +82,9 @@ static struct reply variant_build(const struct variant *v)
     return reply;
 }
 
-/* The response that hangs on the page, made by whoever comes first. It borrows the page's bytes and
- * goes with the page; every request that queued it holds a reference on the page meanwhile. */
+/* The response that hangs on the page. The first worker makes it; the loser of a race drops its
+ * copy. It borrows the page's bytes, and every request that queued it holds a reference on the
+ * page. */
 static struct reply variant_shared(const struct variant *v)
 {
     void *there = atomic_load(&v->body->attachment);
@@ -129,7 +137,7 @@ enum MHD_Result page_reply_send(struct request *request)
 {
     struct variant v;
     if (request->route.flat)
-        v.type = PAGE_TYPE_HTML; /* there is no other form of a flat page */
+        v.type = PAGE_TYPE_HTML; /* a flat page has no other form */
     else if (negotiate_page(request->headers[HEADER_ACCEPT], request->route.format, &v.type))
         return reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                              "pages come as application/vnd.pypi.simple.v1+json, "

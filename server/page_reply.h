@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Replies with pages. A fresh page goes out as one prebuilt response per format and coding that all
- * connections share (it hangs on the page as its attachment); what differs from request to request
- * (a page that was waited for, a stale one) gets a response of its own around the same bytes.
- */
+/* Replies with pages. All connections share one prebuilt response of a fresh page for each format
+ * and coding; it hangs on the page as its attachment. A page that a request waited for, or a stale
+ * one, has other headers. It gets a response of its own over the same bytes. */
 #include "server/reply.h"
 
-/* Suspends the connection where the page is not there yet; to be called again when resumed. */
+/* Suspends the connection while the page is not there; MHD calls it again after the resume. */
 enum MHD_Result page_reply_send(struct request *request);
 
 /* For engine_on_page_free. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Digits at *p, saturating; false when there are none. */
+/* A number saturates, because a client may ask for more bytes than 63 bits can count. */
 static bool range_number(const char **p, int64_t *ret)
 {
     const char *s = *p;
@@ -23,6 +23,7 @@ static bool range_number(const char **p, int64_t *ret)
     return true;
 }
 
+/* A malformed Range is ignored, as RFC 9110 14.2 asks; only a range after the end is refused. */
 struct range range_parse(const char *header)
 {
     const struct range none = {.kind = RANGE_NONE};

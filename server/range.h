@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Range (RFC 9110 14): single byte ranges. What is no such range, several of them among it, is
- * RANGE_NONE: the whole file is a legal answer to those. Reading the header and fitting it to a
- * size are two steps, because the engine is told how a file will be read before its size is known.
- * Pure; any thread.
- */
+/* Range (RFC 9110 14): single byte ranges. Anything else, also several ranges, is RANGE_NONE,
+ * because the whole file is a legal answer to it. Parsing and fitting to a size are two steps: the
+ * engine must know the kind of read before the size is known. Pure; any thread. */
 #include <stdint.h>
 
 enum range_kind {

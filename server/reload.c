@@ -10,7 +10,7 @@
 
 enum { ORIGINS_MAX_BYTES = 4 << 20 };
 
-/* Complaints are lines for a terminal; in the log each stands alone. */
+/* config_load writes lines for a terminal; each becomes a log line of its own. */
 static void log_lines(char *text)
 {
     for (char *line = text, *end; *line; line = end) {
@@ -21,6 +21,7 @@ static void log_lines(char *text)
     }
 }
 
+/* The errors go to memory first: standard error belongs to the log thread while the daemon runs. */
 static int read_quietly(const struct config_request *request, struct config *ret)
 {
     struct config_request again = *request;
@@ -40,6 +41,7 @@ static int read_quietly(const struct config_request *request, struct config *ret
     return r;
 }
 
+/* Without this warning a user would look in vain for the effect of the change. */
 static void warn_of_restart(const struct config *started_with, const struct config *fresh)
 {
     for (size_t i = 0; i < option_count; i++)
@@ -63,6 +65,7 @@ int reload_read(const struct config_request *request, const struct config *start
     return 0;
 }
 
+/* The written form covers every field, so a new field cannot be forgotten here. */
 bool reload_is_same_origins(const struct origins *a, const struct origins *b)
 {
     auto_buf struct buf left;

@@ -6,6 +6,10 @@
 #include "index/page.h"
 #include "server/negotiate.h"
 
+/* Every answer of the daemon passes through here, so the headers that protect browsers are added in
+ * one place. An error is written in the form that the client shows: JSON for installers, HTML for
+ * browsers, text for the rest. */
+
 enum { PROBLEM_MAX_BYTES = 16 << 10 };
 
 /* MHD wants a non-const pointer for what it only reads. */
@@ -38,6 +42,7 @@ struct reply reply_of_text(const char *text, size_t len)
     return guarded((struct reply){response_of(text, len, MHD_RESPMEM_MUST_COPY), (int64_t)len});
 }
 
+/* A response without a body still needs a reader; MHD must never call this one. */
 static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
 {
     (void)cls, (void)position, (void)to, (void)max;
@@ -49,7 +54,7 @@ struct reply reply_of_promise(int64_t size)
     uint64_t length = size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size;
     struct reply reply = {MHD_create_response_from_callback(length, 1, promise_read, NULL, NULL),
                           0};
-    /* Else MHD 0.9.75 sends the last chunk of a body that it does not send. */
+    /* Without this option MHD 0.9.75 sends the last chunk of a body that it does not send. */
     if (reply.response && size < 0 &&
         MHD_set_response_options(reply.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) !=
             MHD_YES)
@@ -57,7 +62,7 @@ struct reply reply_of_promise(int64_t size)
     return guarded(reply);
 }
 
-/* The one style sheet is that of `/`: by its digest (server/home.c, test_browsers.py). */
+/* The only style sheet is that of `/`, named by its digest (server/home.c, test_browsers.py). */
 static const char policy[] =
     "default-src 'none'; style-src 'sha256-nu4ufZ6SbrPK5R9RKFqqS+hv8MoIX/ImMYKUEhkTd04='; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -93,10 +98,11 @@ enum MHD_Result reply_send(struct reply *reply, struct request *request, unsigne
     if (!reply->response)
         return MHD_NO;
     enum MHD_Result r = reply_send_shared(reply, request, status);
-    reply_fail(reply); /* our reference; MHD has its own */
+    reply_fail(reply); /* drops our reference; MHD has its own */
     return r;
 }
 
+/* application/problem+json (RFC 9457); pip and uv print its detail. */
 static void problem_write(struct buf *to, unsigned status, const char *detail)
 {
     buf_puts(to, "{");
@@ -141,7 +147,7 @@ struct reply reply_of_problem(const struct request *request, unsigned status, co
     auto_buf struct buf text;
     buf_init(&text, PROBLEM_MAX_BYTES);
     problem_forms[type].write(&text, status, detail);
-    if (text.error) { /* a detail out of all bounds: the status must do */
+    if (text.error) { /* the detail is too long: the status alone must do */
         buf_clear(&text);
         problem_forms[type].write(&text, status, NULL);
     }
@@ -179,7 +185,7 @@ unsigned reply_status_of_outcome(enum outcome outcome)
     case OUTCOME_NO_PROJECT:
     case OUTCOME_NO_FILE:
         return MHD_HTTP_NOT_FOUND;
-    case OUTCOME_NO_INDEX: /* clients say nothing of a 404's text */
+    case OUTCOME_NO_INDEX: /* clients do not show the text of a 404 */
         return MHD_HTTP_BAD_REQUEST;
     case OUTCOME_BROKEN:
         return MHD_HTTP_BAD_GATEWAY;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Replies. A reply is an MHD response under construction; failure to build or to add a header is
- * sticky, and sending a failed one closes the connection (MHD_NO), as MHD wants it.
+ * Replies. A reply is an MHD response under construction. A failure to build it or to add a header
+ * is sticky; sending a failed reply closes the connection (MHD_NO).
  *
  *     struct reply reply = reply_of_text(data, len);
  *     reply_header(&reply, "ETag", etag);
@@ -18,7 +18,7 @@
 
 struct reply {
     struct MHD_Response *response; /* NULL: failed */
-    int64_t size;                  /* of body, for the access line; 0 where a reader counts */
+    int64_t size; /* bytes of body, for the access line; 0 when body_read counts them */
 };
 
 struct reply reply_of_bytes(const void *data, size_t len); /* borrowed: they outlive the request */
@@ -26,26 +26,27 @@ struct reply reply_of_text(const char *text, size_t len);  /* copied */
 /* The headers of a body that is not sent: HEAD, 304. size < 0: unknown. */
 struct reply reply_of_promise(int64_t size);
 
-/* What every reply says to browsers: they are to guess no type, run nothing, and show it in no
- * frame. Those above have it. */
+/* Headers that every reply carries for browsers: guess no type, run nothing, show it in no frame.
+ * The constructors above add them. */
 void reply_guard(struct reply *reply);
-/* And that other sites' pages may not load it: not for pages and files, which installers take. */
+/* Adds that pages of other sites may not load it. Pages and files do not get it: installers need no
+ * such rule. */
 void reply_guard_own(struct reply *reply);
 
 /* A NULL or empty value adds nothing (MHD refuses empty ones). */
 void reply_header(struct reply *reply, const char *name, const char *value);
 
 enum MHD_Result reply_send(struct reply *reply, struct request *request, unsigned status);
-/* The same for a reply whose response is shared with others: their reference stays. */
+/* The same for a shared response; its owner's reference stays. */
 enum MHD_Result reply_send_shared(const struct reply *reply, struct request *request,
                                   unsigned status);
 
-/* An error, in the form that the client shows (negotiate_problem). detail NULL: the status says it
- * all. The reply may be given more headers before it is sent. */
+/* An error in the form that the client shows (negotiate_problem). `detail` NULL: the status says
+ * everything. The caller may add headers before it sends the reply. */
 struct reply reply_of_problem(const struct request *request, unsigned status, const char *detail);
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *detail);
 
-/* The bytes become the body of a 200 that is not to be stored; buffer errors are a 500. */
+/* Sends the bytes as a 200 that nobody may store. A failed buffer becomes a 500. */
 enum MHD_Result reply_buffer(struct request *request, const char *content_type,
                              const struct buf *body);
 

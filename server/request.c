@@ -14,6 +14,10 @@
 #include "server/strict.h"
 #include "server/via.h"
 
+/* A request is made on its worker when the request line is there, and freed there when MHD has
+ * completed it. While it is suspended only the engine's wait list refers to it. `active` counts
+ * requests from request_new to request_free; a stop waits for it to reach 0. */
+
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
 {
     struct request *request = calloc(1, sizeof(*request));
@@ -61,9 +65,8 @@ void request_free(struct request *request, bool is_complete)
 
 /* ------------------------------------------------------------------ headers */
 
-/* What to do with a header that comes a second time: lists go on (RFC 9110 5.3), ranges are
- * optional and so forgotten, and where two hops could read two different things the request is
- * refused. */
+/* What happens when a header is repeated. Lists continue (RFC 9110 5.3). Ranges are optional, so
+ * they are ignored. Where two hops could read two different things, the request is refused. */
 enum repeat { REPEAT_JOINS, REPEAT_VOIDS, REPEAT_REFUSES };
 
 static const struct {
@@ -114,7 +117,7 @@ static void header_repeat(struct header_scan *scan, enum header header, const ch
     request->headers[header] = request->joined[header] = joined;
 }
 
-/* A name is a token (RFC 9110 5.1): no space before its colon, nothing folded onto it. */
+/* A header name is a token (RFC 9110 5.1): no space before its colon, and no folded line in it. */
 static bool is_token(const char *s)
 {
     const char *start = s;
@@ -130,6 +133,7 @@ static bool is_value(const char *s)
     return !*s;
 }
 
+/* MHD calls this for every header in the order of the request; server/strict.h needs that order. */
 static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *key,
                                    size_t key_size, const char *value, size_t value_size)
 {
@@ -162,7 +166,7 @@ static const char *headers_read(struct request *request, const char *method, con
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (!scan.why && !strict_end(&scan.strict, method, info ? info->header_size : 0))
         scan.why = "a NUL byte, a folded line or mixed line ends";
-    /* If-Range twice says nothing we could trust, so the range it guards goes with it. */
+    /* A repeated If-Range proves nothing, so the range that it guards is ignored. */
     if (scan.voided[HEADER_RANGE] || scan.voided[HEADER_IF_RANGE])
         request->headers[HEADER_RANGE] = NULL;
     return scan.why;
@@ -176,6 +180,7 @@ static unsigned refuse(unsigned status, const char *why, const char **ret_why)
     return status;
 }
 
+/* HTTP/1.0 clients may omit Host; in HTTP/1.1 it is required. */
 static unsigned host_refusal(const struct request *request, const char *version,
                              const char **ret_why)
 {
@@ -196,7 +201,7 @@ static unsigned host_refusal(const struct request *request, const char *version,
     }
 }
 
-/* What the client wrote as Via goes no further: see server/via.h. */
+/* The client's Via is never forwarded as it was written; see server/via.h. */
 static unsigned via_refusal(struct request *request, const char **ret_why)
 {
     const char *written = request->headers[HEADER_VIA];
@@ -230,12 +235,10 @@ static bool is_own_origin(const struct request *request, const char *origin)
     return site && host && !strcasecmp(site + strlen("://"), host);
 }
 
-/*
- * A page of somebody else's in a user's browser, which reaches what this user reaches: it must not
- * have us fetch anything, fill the cache, or find out what is in it. Installers send none of these
- * headers. A site that shares our registrable name is another program all the same (of localhost
- * every port is), but its links may be followed.
- */
+/* A page of another site in a user's browser reaches whatever that user reaches. It must not make
+ * us fetch anything, fill the cache, or learn what the cache holds. Installers send none of these
+ * headers. A site under the same registrable name is still another program (on localhost every port
+ * is one), but a user may follow its links. */
 static bool is_foreign(const struct request *request)
 {
     const char *site = request->headers[HEADER_SEC_FETCH_SITE];
@@ -269,8 +272,8 @@ unsigned request_check(struct request *request, const char *method, const char *
         return refuse(MHD_HTTP_BAD_REQUEST, why, ret_why);
     if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         return refuse(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served", ret_why);
-    /* Nothing here takes a body, and two opinions on where one ends are how requests are smuggled
-     * past a proxy. */
+    /* No request here has a body. Two views of where a body ends are how requests are smuggled past
+     * a proxy. */
     const char *length = request->headers[HEADER_CONTENT_LENGTH];
     if (request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0))
         return refuse(MHD_HTTP_BAD_REQUEST, "a request with a body", ret_why);

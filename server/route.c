@@ -13,6 +13,11 @@
 #include "base/url.h"
 #include "index/name.h"
 
+/* The path is decoded once into route->text and then cut in place: index, project, origin and path
+ * point into it. Each route_* function takes the rest of the path, sets `kind`, and returns 0 or
+ * ERROR_NO_MEMORY. A path that fits nothing is ROUTE_NONE with a reason for people. Redirects are
+ * relative, because a proxy in front may add a prefix that we do not see. */
+
 static const char no_such_path[] = "there is nothing at this path";
 
 static int route_none(struct route *route, const char *why)
@@ -22,7 +27,7 @@ static int route_none(struct route *route, const char *why)
     return 0;
 }
 
-/* `index` is what stands where an index was expected. */
+/* `index` is the text that stands in the place of an index. */
 static int route_no_index(struct route *route, const char *index)
 {
     route->kind = ROUTE_NO_INDEX;
@@ -38,7 +43,7 @@ static int route_malformed(struct route *route, const char *why)
     return 0;
 }
 
-/* `query` begins with '?' or is empty; a format that the client asked for survives the redirect. */
+/* `query` begins with '?' or is empty; the redirect keeps the client's ?format=. */
 static int route_moved(struct route *route, const char *up, const char *segment, const char *query)
 {
     auto_buf struct buf location;
@@ -54,10 +59,8 @@ static int route_moved(struct route *route, const char *up, const char *segment,
     return 0;
 }
 
-/*
- * What follows an index: "" or "/" or "/{project}" or "/{project}/". `self` is the last segment in
- * front of it, which a client that left the slash out is sent back to.
- */
+/* Reads what follows an index: "", "/", "/{project}" or "/{project}/". `self` is the last segment
+ * before it; a client that omitted the slash is redirected to it. */
 static int route_project(struct route *route, char *tail, const char *self, const char *query)
 {
     if (!*tail)
@@ -83,6 +86,8 @@ static int route_project(struct route *route, char *tail, const char *self, cons
     return 0;
 }
 
+/* /whl/{channel}/{project}/: the paths of download.pytorch.org, for clients whose base URL was
+ * replaced. */
 static int route_whl(const struct origins *origins, struct route *route, char *channel,
                      const char *query)
 {
@@ -110,7 +115,7 @@ static bool route_segment(char *text, const char *segment, char **ret_tail)
     return true;
 }
 
-/* No index has that name. What asks for a page of one is told which there are. */
+/* No index has this name. A request that looks like a page gets the list of indexes. */
 static int route_unknown(struct route *route, char *path)
 {
     static const char *const words[] = {"/simple", "/flat"};
@@ -124,8 +129,8 @@ static int route_unknown(struct route *route, char *path)
     return route_none(route, no_such_path);
 }
 
-/* What is asked of an index without the word that says how is meant below simple/: "" or "/" or
- * "/{project}" or "/{project}/", of which `name` is the index's last segment. */
+/* Reads what follows an index without simple/ or flat/: "", "/", "/{project}" or "/{project}/".
+ * `name` is the index's last segment. The answer is a redirect to the address with simple/. */
 static int route_bare(struct route *route, char *rest, const char *name, const char *query)
 {
     char normal[NAME_MAX_BYTES + 1];
@@ -147,6 +152,7 @@ static int route_bare(struct route *route, char *rest, const char *name, const c
                   : ERROR_NO_MEMORY;
 }
 
+/* The longest index name wins, because a name may contain slashes (nightly/cu126). */
 static int route_index(const struct origins *origins, struct route *route, char *index,
                        const char *query)
 {
@@ -196,7 +202,7 @@ static int route_file(struct route *route, char *origin)
     return 0;
 }
 
-/* What stands behind a URL prefix in `place`, a URL without its scheme; NULL: another place. */
+/* What follows a URL prefix in `place`, a URL without its scheme. NULL: `place` is elsewhere. */
 static char *behind(const char *prefix, char *place)
 {
     const char *site = prefix ? strstr(prefix, "://") : NULL;
@@ -224,7 +230,7 @@ static bool is_file(const char *path)
     return is;
 }
 
-/* The longest channel in front of `tail`; what is behind it begins with the slash. */
+/* The length of the longest channel at the start of `tail`; what follows begins with the slash. */
 static size_t channel_length(const struct origin *origin, const char *tail)
 {
     size_t longest = 0;
@@ -237,7 +243,7 @@ static size_t channel_length(const struct origin *origin, const char *tail)
     }
 }
 
-/* A path of the public site behind `canonical`: a file, or a page of one of the channels. */
+/* A path of the public site at `canonical`: a file, or a page of one of its channels. */
 static int route_site(const struct origin *origin, struct route *route, char *tail,
                       const char *query)
 {
@@ -260,8 +266,8 @@ static int route_site(const struct origin *origin, struct route *route, char *ta
     return 0;
 }
 
-/* `place`: host and path of a public site, as a client writes them that puts our address in front
- * of theirs. */
+/* `place`: host and path of a public site. Clients write it so when they put our address in front
+ * of a public URL. */
 static int route_mirror(const struct origins *origins, struct route *route, char *place,
                         const char *query)
 {
@@ -326,7 +332,7 @@ static int route_text(const struct origins *origins, struct route *route, const 
     return route_index(origins, route, text + 1, query);
 }
 
-/* The value of the first `format` in a query; escapes that do not decode count as unknown. */
+/* The value of the first `format` in a query. A bad escape counts as an unknown format. */
 static int route_format(const char *query, char **ret)
 {
     while (*query == '?' || *query == '&') {
@@ -364,7 +370,8 @@ static bool has_dot_segment(const char *path)
     return false;
 }
 
-/* The decoded path into route->text; route->kind is ROUTE_MALFORMED when it is none. */
+/* Decodes the path into route->text. A bad path sets ROUTE_MALFORMED and returns 0. An escaped
+ * slash is refused: two servers would disagree about its segments. */
 static int route_decode(struct route *route, const char *target, size_t path_len)
 {
     for (size_t i = 0; i + 2 < path_len; i++)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * From the target of a request line to what is asked for. The target comes as the client wrote it;
- * it is decoded here, once and strictly: bad escapes, escaped NUL or slash, control bytes, dot
- * segments, `#` and anything that does not begin with '/' are ROUTE_MALFORMED. Pure; any thread.
+ * From the target of a request line to the thing that is asked for. The target comes as the client
+ * wrote it and is decoded here, once and strictly. Bad escapes, an escaped NUL or slash, control
+ * bytes, dot segments, `#` and a target without a leading '/' are ROUTE_MALFORMED. Pure; any
+ * thread.
  *
  *     route_parse(origins, "/cu126/simple/torch/?format=...", &route);
  *     switch (route.kind) ...
@@ -15,21 +16,21 @@
 
 enum route_kind {
     ROUTE_HOME,      /* / */
-    ROUTE_PAGE,      /* index; project, or NULL for the list of projects, or flat */
+    ROUTE_PAGE,      /* index and project; project NULL: the list of projects, or flat */
     ROUTE_FILE,      /* origin, path */
     ROUTE_HEALTH,    /* /-/health */
     ROUTE_READY,     /* /-/ready */
     ROUTE_STATUS,    /* /-/status */
     ROUTE_INDEXES,   /* /-/indexes */
     ROUTE_CLAIMS,    /* /-/claims/{origin}/{path} */
-    ROUTE_NO_INDEX,  /* 400: a page of an index (`index`) that is not there; why */
+    ROUTE_NO_INDEX,  /* 400: a page of an `index` that does not exist; why */
     ROUTE_MOVED,     /* 301 to location */
     ROUTE_NONE,      /* 404; why */
     ROUTE_MALFORMED, /* 400; why */
     ROUTE_TOO_LONG,  /* 414 */
 };
 
-enum { ROUTE_TARGET_MAX = 4096 }; /* bytes of a target that we look at */
+enum { ROUTE_TARGET_MAX = 4096 }; /* bytes of a target that are read */
 
 struct route {
     enum route_kind kind;
@@ -40,8 +41,9 @@ struct route {
     const char *origin;
     const char *path;
     const char *why; /* static text, for people */
-    char *location;  /* relative to the target, so that it holds behind a proxy with a prefix */
-    char *format;    /* the value of ?format=, or NULL */
+    char
+        *location; /* relative to the target, so it also works through a proxy that adds a prefix */
+    char *format;  /* the value of ?format=, or NULL */
     char *text;
 };
 

@@ -2,12 +2,12 @@
 /*
  * The life of the daemon, on the main thread:
  *
- *   - start: configuration -> log -> engine -> HTTP -> control socket -> READY -> signals
- *   - SIGHUP: the configuration again -> engine, HTTP; or all stays as it is
- *   - SIGTERM, SIGINT: no more commands, no new connections -> GRACE_MS for short requests ->
- *     engine (resumes whoever is suspended) -> HTTP (cuts what is left) -> log
+ * - start: configuration -> log -> engine -> HTTP -> control socket -> READY -> signals
+ * - SIGHUP: reads the configuration again -> engine, HTTP; a mistake changes nothing
+ * - SIGTERM, SIGINT: no more commands, no new connections -> GRACE_MS for short requests -> engine
+ * (resumes every suspended request) -> HTTP (cuts what is left) -> log
  *
- * All of that has STOP_MAX_S; then an alarm ends the process, whatever hangs.
+ * A stop has STOP_MAX_S; then an alarm ends the process, whatever hangs.
  */
 #include "server/serve.h"
 
@@ -41,7 +41,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct daemon {
     struct config_request request; /* of the start; a reload asks the same */
     struct config config;          /* of the start */
-    struct config **reloaded;      /* since: the engine points into all of them */
+    struct config **reloaded;      /* later ones: the engine points into all of them */
     size_t reload_count;
     const struct origins *origins; /* in force: of one of these */
     int inherited[HTTPD_ADDRESSES_MAX];
@@ -52,12 +52,13 @@ struct daemon {
     struct engine *engine;
     struct httpd *httpd;
     struct control *control;
-    struct announce *announce;
+    struct banner *banner;
     sigset_t signals;
 };
 
 /* ------------------------------------------------------------------ process */
 
+/* A signal handler: only write and _exit are safe here. */
 static void give_up(int number)
 {
     static const char text[] = "stopping took too long, leaving\n";
@@ -66,7 +67,7 @@ static void give_up(int number)
     _exit(EXIT_FAILED);
 }
 
-/* Before any thread, so that all of them leave the signals to sigwait. */
+/* Call it before any thread starts, so that all threads leave the signals to sigwait. */
 static void take_signals(sigset_t *ret)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -78,6 +79,7 @@ static void take_signals(sigset_t *ret)
     pthread_sigmask(SIG_BLOCK, ret, NULL);
 }
 
+/* The soft limit is 1024 on most systems, for the sake of programs that use select(). */
 static void raise_fd_limit(void)
 {
     struct rlimit limit;
@@ -87,6 +89,7 @@ static void raise_fd_limit(void)
     }
 }
 
+/* A random name of this run, which Via carries to find loops. */
 static int make_instance(char ret[2 * INSTANCE_BYTES + 1])
 {
     unsigned char bytes[INSTANCE_BYTES];
@@ -113,20 +116,18 @@ static void say_cache_dir_failed(const char *dir, int error)
         log_error("cannot open cache directory %s: %s", dir, error_text(error));
 }
 
-/*
- * Why the cache may not lie there, as half a sentence; NULL: it may. Who can put files into it
- * decides what everybody installs; a link leads where somebody else wants it to, later too. One of
- * root's is believed by who is not root: systemd makes such a one for DynamicUser=.
- */
+/* Why the cache may not lie there, as half a sentence; NULL: it may. A user who can write there
+ * decides what everybody installs. A link leads to a place that its owner can change later. A
+ * daemon that is not root accepts a link of root's, because systemd makes one for DynamicUser=. */
 static const char *cache_dir_refusal(const char *dir)
 {
     auto_free char *path = str_dup(dir);
     size_t len = path ? strlen(path) : 0;
     struct stat st;
-    while (len > 1 && path[len - 1] == '/') /* else the link would be followed */
+    while (len > 1 && path[len - 1] == '/') /* with a slash, lstat would follow the link */
         path[--len] = '\0';
     if (!path || lstat(path, &st) < 0)
-        return NULL; /* it is made, or engine_open says what is wrong */
+        return NULL; /* engine_open creates it, or says what is wrong */
     if (S_ISLNK(st.st_mode) && (st.st_uid != 0 || geteuid() == 0))
         return "it is a link; set cache_dir to the folder that it leads to";
     if (stat(path, &st) == 0 && (st.st_mode & S_IWOTH))
@@ -144,7 +145,7 @@ static int start_engine(struct daemon *daemon)
         log_error("cannot use cache directory %s: %s", options.cache_dir, refusal);
         return ERROR_CONFIG;
     }
-    (void)umask(077); /* what is kept is ours to show: by HTTP, not to who has the disk */
+    (void)umask(077); /* other users get the cache's files by HTTP, not from the disk */
     options.user_agent = "wheelyard/" VERSION;
     options.instance = daemon->instance;
     int r = engine_open(&options, &daemon->engine);
@@ -197,7 +198,7 @@ static int daemon_start(struct daemon *daemon)
     banner_addresses(addresses, stdout);
     if (daemon->announces) {
         banner_clients(addresses[0], &daemon->config.origins, stdout);
-        (void)banner_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->announce);
+        (void)banner_probe(daemon->engine, &daemon->config.origins, stdout, &daemon->banner);
     }
     watchdog_init(&daemon->watchdog, daemon->engine, notify_watchdog_us());
     notify_ready("serving");
@@ -206,7 +207,7 @@ static int daemon_start(struct daemon *daemon)
 
 /* ------------------------------------------------------------------ reload */
 
-/* Room first, so that nothing can fail once the new configuration is in use. */
+/* Makes room in the list first, so that nothing fails after the new configuration is in use. */
 static int reload_keep(struct daemon *daemon, struct config *fresh)
 {
     struct config **reloaded =
@@ -218,6 +219,8 @@ static int reload_keep(struct daemon *daemon, struct config *fresh)
     return 0;
 }
 
+/* The old origins stay in force when nothing about them changed, so that loaded pages stay valid.
+ */
 static int reload_apply(struct daemon *daemon, struct config *fresh)
 {
     int r = reload_keep(daemon, fresh);
@@ -238,7 +241,7 @@ static int reload_apply(struct daemon *daemon, struct config *fresh)
     return 0;
 }
 
-/* The program goes on in any case: with the new configuration, or with the one it has. */
+/* The daemon continues in any case, with the new configuration or with the old one. */
 static void daemon_reload(struct daemon *daemon)
 {
     struct config *fresh = NULL;
@@ -255,7 +258,7 @@ static void daemon_reload(struct daemon *daemon)
 
 /* ------------------------------------------------------------------ stop */
 
-/* 0: nothing came until the watchdog's next turn. */
+/* Returns 0 when no signal came before the watchdog's next turn. */
 static int next_signal(const struct daemon *daemon)
 {
     int64_t wait_ms = watchdog_wait_ms(&daemon->watchdog, clock_monotonic_ms());
@@ -278,6 +281,7 @@ static void daemon_wait(struct daemon *daemon)
     log_info("stopping signal=%s", sigabbrev_np(number));
 }
 
+/* Also called after a failed start: every part may be missing. */
 static void daemon_stop(struct daemon *daemon)
 {
     notify_stopping();
@@ -292,7 +296,7 @@ static void daemon_stop(struct daemon *daemon)
         engine_stop(daemon->engine);
     if (daemon->httpd)
         httpd_stop(daemon->httpd);
-    banner_free(daemon->announce);
+    banner_free(daemon->banner);
     httpd_free(daemon->httpd);
     if (daemon->engine)
         engine_free(daemon->engine);
@@ -307,7 +311,7 @@ static int daemon_run(struct daemon *daemon)
     take_signals(&daemon->signals);
     raise_fd_limit();
     log_set_level(daemon->config.log_level);
-    /* It takes its variables out of the environment: before there are threads that read there. */
+    /* It changes the environment, so it runs before any thread that may read it. */
     int r = activation_take(daemon->inherited, HTTPD_ADDRESSES_MAX, &daemon->inherited_count);
     if (r == 0)
         r = log_start();
@@ -322,7 +326,7 @@ static int daemon_run(struct daemon *daemon)
 
 /* ------------------------------------------------------------------ command */
 
-/* Takes `--announce` out of the arguments: it is about this start, not configuration. */
+/* Removes `--announce` from the arguments: it concerns this start only and is not configuration. */
 static bool take_announce(int *argc, char **argv)
 {
     bool found = false;

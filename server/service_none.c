@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* activation.h and notify.h where there is no libsystemd: no sockets come, and nobody is told. */
+/* activation.h and notify.h in a build without libsystemd: no sockets are inherited, and messages
+ * go nowhere. */
 #include "server/activation.h"
 #include "server/notify.h"
 

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 
+/* Health answers without the engine, so it also works while the engine is busy. Status waits once
+ * for the flight thread: figures that a thread owns are copied only on that thread. */
+
 static enum MHD_Result send_word(struct request *request, const char *word)
 {
     auto_buf struct buf text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* What watches the daemon asks: health (the process answers), ready (port and catalogue are open,
- * whatever the mirrors do), status (JSON). */
+/* What monitoring asks for. Health: the process answers. Ready: the port and the catalogue are
+ * open, whatever the mirrors do. Status: everything, as JSON. */
 #include "server/reply.h"
 
 enum { STATUS_MAX_BYTES = 4 << 20 };
@@ -10,7 +10,7 @@ enum MHD_Result status_send_health(struct request *request);
 enum MHD_Result status_send_ready(struct request *request);
 enum MHD_Result status_send(struct request *request);
 
-/* Suspends a request once, so that what it shows is of now; true: it was suspended. */
+/* Suspends a request once, until the engine has refreshed its figures. True: it was suspended. */
 bool status_must_wait(struct request *request);
 /* The JSON object of /-/status; errors are the buffer's. */
 void status_write(const struct site *site, struct buf *to);

@@ -4,6 +4,10 @@
 #include <microhttpd.h>
 #include <string.h>
 
+/* The check compares addresses inside MHD's read buffer. Each string must begin where the one
+ * before it ended, so every hidden byte shows as a gap. */
+
+/* MHD 1 and later. */
 static bool is_of_other_rules(void)
 {
     return MHD_get_version()[0] != '0';
@@ -18,7 +22,7 @@ void strict_begin(struct strict *strict, const char *target_end, const char *ver
     };
 }
 
-/* Pointers are compared before they are followed: a value that was moved is somewhere else. */
+/* Compares pointers before it reads through them: a value that MHD moved is in another buffer. */
 void strict_header(struct strict *strict, const char *key, const char *value)
 {
     if (strict->is_broken || is_of_other_rules())
@@ -39,7 +43,7 @@ bool strict_end(const struct strict *strict, const char *method, size_t header_s
     if (is_of_other_rules())
         return true;
     ptrdiff_t left = method + header_size - strict->next;
-    if (strict->line_end < 0) /* no headers: the empty line alone tells */
+    if (strict->line_end < 0) /* without headers only the empty line tells the line end */
         return !strict->is_broken && (left == 1 || left == 3);
     return !strict->is_broken && left == 2 * strict->line_end + 1;
 }

@@ -6,8 +6,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/str.h"
+
+/* A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
+ * refuses a request that carries that name already. The names are checked byte by byte, because
+ * anything else that a client writes would reach the mirrors. */
 
 enum { VIA_MAX_BYTES = 1 << 10 };
 
@@ -21,12 +26,7 @@ static size_t token_length(const char *s)
     return len;
 }
 
-static const char *skip_space(const char *s)
-{
-    return s + strspn(s, " \t");
-}
-
-/* [protocol-name "/"] protocol-version; NULL: it is none. */
+/* Skips [protocol-name "/"] protocol-version; NULL when there is none. */
 static const char *skip_protocol(const char *s)
 {
     size_t len = token_length(s);
@@ -39,7 +39,7 @@ static const char *skip_protocol(const char *s)
             return NULL;
         s += len;
     }
-    return *s == ' ' || *s == '\t' ? skip_space(s) : NULL;
+    return *s == ' ' || *s == '\t' ? ascii_skip_blanks(s) : NULL;
 }
 
 /* A comment may have comments in it, and quoted pairs. NULL: it does not end. */
@@ -57,7 +57,7 @@ static const char *skip_comment(const char *s)
             return NULL;
         s++;
     } while (depth);
-    return skip_space(s);
+    return ascii_skip_blanks(s);
 }
 
 /* host[:port] or a pseudonym. */
@@ -66,7 +66,7 @@ static size_t received_length(const char *s)
     return strcspn(s, " \t,()\"");
 }
 
-/* One entry from `s` on: what stands behind it (its comma, or the end); NULL: it is malformed. */
+/* Reads one entry at `s`. Returns its end (a comma or the NUL), or NULL when it is malformed. */
 static const char *take_entry(const char *s, const char **ret_name, size_t *ret_len)
 {
     s = skip_protocol(s);
@@ -76,7 +76,7 @@ static const char *take_entry(const char *s, const char **ret_name, size_t *ret_
     *ret_len = received_length(s);
     if (!*ret_len)
         return NULL;
-    s = skip_space(s + *ret_len);
+    s = ascii_skip_blanks(s + *ret_len);
     if (*s == '(')
         s = skip_comment(s);
     return s && (!*s || *s == ',') ? s : NULL;

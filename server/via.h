@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/*
- * Via (RFC 9110 7.6.3) as we use it: to find out that a request has come from ourselves, over other
- * wheelyards. A client may write anything there, and what we ask mirrors repeats it; so nothing is
- * passed on but the names of wheelyards, written anew. Pure; any thread.
- */
+/* Via (RFC 9110 7.6.3): finds out whether a request came from ourselves through other wheelyards. A
+ * client may write anything there, and our requests to mirrors carry it. So only the names of
+ * wheelyards are passed on, in a new header. Pure; any thread. */
 
-enum { VIA_NAMES_MAX = 16 }; /* hops; more are a ring that does not know us */
+enum { VIA_NAMES_MAX = 16 }; /* hops; more than this is a loop that does not pass through us */
 
-/*
- * The received-by names of wheelyards in a Via, as a Via of their own: free() it. NULL when there
- * is none, also out of memory. Of an entry that is not of the form [protocol/]version received-by
- * [comment] nothing is taken, nor of what follows the first one.
- */
+/* The received-by names of wheelyards in a Via, as a new Via; free() it. NULL when there is none,
+ * or out of memory. Reading stops at the first entry that is not of the form [protocol/]version
+ * received-by [comment]. */
 char *via_clean(const char *via);
 
 /* How many names a clean Via has, and whether one of them is `instance`. */

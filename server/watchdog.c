@@ -2,8 +2,9 @@
 /*
  *     IDLE -> ASKED -> ANSWERED -> ASKED ...
  *
- * ASKED -> ANSWERED is the flight thread's, or the asker's own when the answer was there at once;
- * all else is the asker's.
+ * The flight thread makes the step from ASKED to ANSWERED. The main thread makes it itself when the
+ * answer is there at once, and makes all other steps. An unanswered question is not repeated, so a
+ * stuck engine gets no ping.
  */
 #include "server/watchdog.h"
 
@@ -14,7 +15,7 @@ enum { TURNS_PER_INTERVAL = 4 };
 
 static void watchdog_suspend(struct waiter *waiter)
 {
-    (void)waiter; /* nobody stands still for it */
+    (void)waiter; /* no thread waits */
 }
 
 static void watchdog_resume(struct waiter *waiter)

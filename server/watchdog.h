@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Whether the engine is alive. A ping that a timer sends proves that there is a timer; so a
- * question goes to the flight thread, through which every page and every download passes, and only
- * its answer is worth a ping. Asked four times in the interval, so that one slow answer ends
- * nobody.
+ * Whether the engine is alive. A ping from a timer would only prove that the timer works. So the
+ * watchdog asks the flight thread, which handles every page and download, and pings only after an
+ * answer. It asks four times per interval, so that one slow answer does not end the daemon.
  *
  *     watchdog_init(&watchdog, engine, interval_us);        0: never asks
  *     while (wait at most watchdog_wait_ms(&watchdog, now_ms))
@@ -21,7 +20,7 @@
 struct watchdog {
     struct engine *engine;
     struct waiter waiter;
-    int64_t period_ms; /* 0: nobody wants to know */
+    int64_t period_ms; /* 0: no watchdog */
     int64_t due_ms;    /* of the next turn */
     _Atomic int state; /* enum watchdog_state, private */
 };
@@ -31,5 +30,5 @@ void watchdog_init(struct watchdog *watchdog, struct engine *engine, uint64_t in
 /* How long until the next turn is due; -1: never. */
 int64_t watchdog_wait_ms(const struct watchdog *watchdog, int64_t now_ms);
 
-/* When due: whether the last question was answered; if so, asks the next one. */
+/* When a turn is due: returns whether the last question was answered, and asks the next one. */
 bool watchdog_turn(struct watchdog *watchdog, int64_t now_ms);

@@ -12,6 +12,11 @@
 #include "base/error.h"
 #include "base/str.h"
 
+/* The check happens twice: on the URL before a transfer starts, and on the socket's address after
+ * DNS. The second is the one that counts, because a name may resolve to anything; the first gives a
+ * clear error early. Rules are built from the configuration and never change; a reload builds new
+ * ones. */
+
 struct address_rules {
     size_t count;
     struct address_entry {
@@ -20,7 +25,7 @@ struct address_rules {
     } entries[];
 };
 
-/* IANA's special-purpose registry, without 198.18.0.0/15 (see the header). */
+/* IANA's special-purpose registry without 198.18.0.0/15 (see the header). */
 static const struct {
     uint32_t net;
     int bits;
@@ -55,7 +60,7 @@ static uint32_t read_v4(const uint8_t *bytes)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Only 2000::/3 is public unicast; what else carries an IPv4 address is judged by that one. */
+/* Only 2000::/3 is public unicast. Forms that carry an IPv4 address are judged by that address. */
 static bool v6_is_special(const uint8_t a[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -74,6 +79,7 @@ static bool v6_is_special(const uint8_t a[16])
     return (a[0] & 0xe0) != 0x20;
 }
 
+/* An unknown family counts as special: nothing is known about it. */
 bool address_is_special(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
@@ -89,8 +95,8 @@ bool address_is_special(const struct sockaddr *address)
     return true;
 }
 
-/* Without DNS. Takes every spelling that a resolver takes (0x7f.1, 2130706433), so that none of
- * them slips through as a name. */
+/* Parses without DNS. It accepts every spelling that a resolver accepts (0x7f.1, 2130706433), so
+ * that none of them passes as a name. */
 static struct addrinfo *parse_literal(const char *host)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_flags = AI_NUMERICHOST};
@@ -100,6 +106,7 @@ static struct addrinfo *parse_literal(const char *host)
     return getaddrinfo(host, NULL, &hints, &list) == 0 ? list : NULL;
 }
 
+/* Brackets and a final dot are spelling only. */
 static char *trimmed_host(const char *host)
 {
     size_t len = strlen(host);
@@ -137,7 +144,7 @@ char *address_canonical_host(const char *host)
 bool address_host_is_special(const char *host)
 {
     auto_free char *name = trimmed_host(host);
-    if (!name) /* out of memory: nothing was found to be harmless */
+    if (!name) /* out of memory: no check was made */
         return true;
     if (strcmp(name, "localhost") == 0 || str_ends(name, ".localhost"))
         return true;
@@ -150,7 +157,7 @@ bool address_host_is_special(const char *host)
 
 bool address_name_is_local(const char *host)
 {
-    /* RFC 6762 (also its appendix G), 8375, ICANN's .internal, and what is in use all the same. */
+    /* RFC 6762 (and its appendix G), RFC 8375, ICANN's .internal, and names in common use. */
     static const char *const domains[] = {".local", ".internal", ".intranet",  ".private",
                                           ".corp",  ".home",     ".lan",       ".localdomain",
                                           ".lab",   ".test",     ".home.arpa", NULL};
@@ -168,6 +175,7 @@ bool address_name_is_local(const char *host)
     return local;
 }
 
+/* One "host:port" of the configuration, in the canonical spelling. */
 static int entry_parse(const char *text, struct address_entry *ret)
 {
     const char *colon = strrchr(text, ':');

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The transfer thread and how others reach it. Whoever wants something changes the transfer's flags
- * and puts it on the queue (which needs no memory, so cancelling cannot fail), then wakes the loop.
+ * The transfer thread and how others reach it. A caller sets flags of a transfer, puts the transfer
+ * on the queue and wakes the thread. The queue needs no memory, so cancelling cannot fail.
  *
- * A transfer is known (in by_id: under the lock) from fetcher_start until its on_done has returned,
- * and running (in the list that only the thread touches) from the first look at the queue. After
- * `closed` nobody looks any more, and a start is answered on the caller's thread.
+ * The life of a transfer:
+ *
+ *     known      in by_id (lock), from fetcher_start until its on_done has returned
+ *     queued     in the queue (lock), whenever a caller wants something of it
+ *     running    in the list of the thread alone, from its first turn of the loop
+ *     ended      on_done was called; removed from all three and freed
+ *
+ * The life of the thread: running, stopping (every transfer ends with ERROR_STOPPING), closed.
+ * After `closed` nobody looks at the queue, so a start is answered on the caller's thread.
  */
 #include "upstream/fetcher.h"
 
@@ -27,10 +33,10 @@ enum {
     IDLE_CONNECTIONS = 32,
     CA_MAX_BYTES = 8 << 20,
     LONGEST_POLL_MS = 60 * 1000,
-    STARVED_MS = 60 * 1000, /* without a slab: whoever has them all does not give them back */
+    STARVED_MS = 60 * 1000, /* without a slab: the holders do not return them */
 };
 
-/* Rules that were replaced: the transfer thread may be reading them. */
+/* Replaced rules stay until the end, because the transfer thread may be reading them. */
 struct retired {
     struct address_rules *rules;
     struct retired *older;
@@ -45,15 +51,15 @@ struct fetcher {
     pthread_t thread;
     pthread_mutex_t lock;
     struct transfer *by_id; /* lock */
-    struct transfer *queue; /* lock: to be looked at */
+    struct transfer *queue; /* lock: waiting for the thread */
     uint64_t last_id;       /* lock */
     bool stopping;          /* lock */
     bool closed;            /* lock */
-    atomic_bool has_slabs;  /* the pool said so */
+    atomic_bool has_slabs;  /* set by on_slabs */
     struct transfer *running;
 };
 
-/* ---- what others ask for ---- */
+/* ---- requests of other threads ---- */
 
 static void enqueue(struct fetcher *fetcher, struct transfer *t)
 {
@@ -98,6 +104,7 @@ uint64_t fetcher_start(struct fetcher *fetcher, const struct fetch_request *requ
     return id;
 }
 
+/* An unknown id has ended already, which is no error: the caller cannot know. */
 static void ask(struct fetcher *fetcher, uint64_t id, bool cancel, bool hold)
 {
     struct transfer *t = NULL;
@@ -126,6 +133,7 @@ void fetcher_pause(struct fetcher *fetcher, uint64_t id, bool pause)
     ask(fetcher, id, false, pause);
 }
 
+/* Called by slab_put on any thread. */
 static void on_slabs(void *context)
 {
     struct fetcher *fetcher = context;
@@ -135,6 +143,7 @@ static void on_slabs(void *context)
 
 /* ---- the thread ---- */
 
+/* The only end of a transfer that was started: on_done first, then it is forgotten. */
 static void end_transfer(struct fetcher *fetcher, struct transfer *t, int error)
 {
     transfer_finish(t, atomic_load(&t->cancelled) ? ERROR_STOPPING : error);
@@ -158,6 +167,7 @@ static struct transfer *next_queued(struct fetcher *fetcher, bool *ret_stopping)
     return t;
 }
 
+/* A queued transfer is new, cancelled, or held or released by its sink. */
 static void look_at_queue(struct fetcher *fetcher)
 {
     struct transfer *t;
@@ -179,6 +189,7 @@ static void look_at_queue(struct fetcher *fetcher)
     }
 }
 
+/* All paused transfers try again; the pool decides who gets the slabs. */
 static void look_at_slabs(struct fetcher *fetcher)
 {
     struct transfer *t, *next;
@@ -193,6 +204,7 @@ static void look_at_slabs(struct fetcher *fetcher)
     }
 }
 
+/* Receives and sends; curl reports hops that ended. */
 static void look_at_curl(struct fetcher *fetcher)
 {
     int running, left;
@@ -210,6 +222,8 @@ static void look_at_curl(struct fetcher *fetcher)
     }
 }
 
+/* Ends stalled transfers and hands over slabs that waited long enough. Returns the time until the
+ * next look. */
 static int look_at_clock(struct fetcher *fetcher)
 {
     struct transfer *t, *next;
@@ -225,7 +239,7 @@ static int look_at_clock(struct fetcher *fetcher)
     return wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0;
 }
 
-/* Ends what runs; true when nothing is left and nothing more will be taken. */
+/* Ends all transfers during a stop. True when none is left and no new one will be taken. */
 static bool has_closed(struct fetcher *fetcher)
 {
     pthread_mutex_lock(&fetcher->lock);
@@ -259,9 +273,9 @@ static void *fetcher_main(void *arg)
     return NULL;
 }
 
-/* ---- making and freeing ---- */
+/* ---- start and stop ---- */
 
-/* curl takes one bundle; ours comes besides the system's, not instead of it. */
+/* curl takes one bundle, so ours is appended to the system's. */
 static int read_ca(const char *path, struct buf *to)
 {
     if (!path)
@@ -325,6 +339,7 @@ int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
     return 0;
 }
 
+/* The old rules are retired, not freed; their number is that of the reloads. */
 int fetcher_allow(struct fetcher *fetcher, const char *const *allowed)
 {
     struct address_rules *rules;

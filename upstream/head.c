@@ -10,6 +10,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+/* Mirrors, proxies and portals write these headers, so nothing is believed that contradicts the
+ * request or another header. Bytes are written to the disk at the position that Content-Range
+ * names; a wrong one would spoil a file. Everything that only informs (Date, Age, Retry-After) is
+ * clamped instead of refused. */
+
 enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600, AGE_MAX_S = 366 * 24 * 3600 };
 
 void head_init(struct head_reply *reply)
@@ -30,7 +35,7 @@ const char *head_value(CURL *easy, const char *name)
                                                                                    : NULL;
 }
 
-/* Digits at *p, as far as they go; -1 when there are none or too many. */
+/* Reads the digits at *p; -1 when there are none or too many. */
 static int64_t read_number(const char **p)
 {
     int64_t value = 0;
@@ -55,7 +60,7 @@ static int broken(struct head_reply *reply, const char *complaint)
     return ERROR_UPSTREAM_BROKEN;
 }
 
-/* Two lengths that differ mean that somebody on the way reads this reply differently from us. */
+/* Two different lengths mean that a server on the way reads this reply differently than we do. */
 static int read_length(CURL *easy, struct head_reply *reply)
 {
     struct curl_header *header;
@@ -69,6 +74,7 @@ static int read_length(CURL *easy, struct head_reply *reply)
     return 0;
 }
 
+/* Chunked coding outranks Content-Length (RFC 9112 6.3). */
 static int read_framing(CURL *easy, struct head_reply *reply)
 {
     struct fetch_head *head = &reply->head;
@@ -86,7 +92,7 @@ static int read_framing(CURL *easy, struct head_reply *reply)
     return 0;
 }
 
-/* "bytes 0-99/1000", where the range or the total may be an asterisk: -1. */
+/* Parses "bytes 0-99/1000"; an asterisk for the range or the total gives -1. */
 static bool parse_content_range(const char *text, int64_t *ret_from, int64_t *ret_to,
                                 int64_t *ret_total)
 {
@@ -116,9 +122,9 @@ static bool parse_content_range(const char *text, int64_t *ret_from, int64_t *re
     return true;
 }
 
-/* A 206 must begin where it was asked to, for its bytes will be written at the place it names. It
- * may end sooner (RFC 9110, 15.3.7). A request without Range asks for everything from the first
- * byte on: a page must be whole then, and a file must have a length that tells what is missing. */
+/* A 206 must begin at the position that was asked for, because its bytes are written where it says.
+ * It may end sooner (RFC 9110 15.3.7). A request without Range asks for everything from the first
+ * byte: a page must then be whole, and a file must have a length that tells what is missing. */
 static int read_partial(const char *range, const struct head_question *question,
                         struct head_reply *reply)
 {
@@ -145,6 +151,7 @@ static int read_partial(const char *range, const struct head_question *question,
     return 0;
 }
 
+/* A 416 tells the size of the file, which a download needs to know. */
 static int read_place(CURL *easy, const struct head_question *question, struct head_reply *reply)
 {
     struct fetch_head *head = &reply->head;
@@ -163,6 +170,7 @@ static int read_place(CURL *easy, const struct head_question *question, struct h
     return 0;
 }
 
+/* Seconds or a date (RFC 9110 10.2.3). */
 static int read_retry_after(CURL *easy)
 {
     const char *text = head_value(easy, "Retry-After");
@@ -189,7 +197,7 @@ static void read_clock(CURL *easy, struct fetch_head *head)
     head->age_s = age_s < 0 || age_s > AGE_MAX_S ? 0 : (int)age_s;
 }
 
-/* The first directive of that name: "public, max-age=600". */
+/* The first max-age directive: "public, max-age=600". */
 static int read_max_age(CURL *easy)
 {
     static const char name[] = "max-age=";
@@ -205,6 +213,7 @@ static int read_max_age(CURL *easy)
     return -1;
 }
 
+/* Several Via lines are one list; the engine looks for our own name in it. */
 static int read_via(CURL *easy, struct head_reply *reply)
 {
     struct curl_header *header;
@@ -241,7 +250,7 @@ int head_read(CURL *easy, const struct head_question *question, struct head_repl
     read_clock(easy, head);
     head->max_age_s = read_max_age(easy);
     if (question->head || status == 204 || status == 304) {
-        head->is_framed = true; /* there is no body to be cut */
+        head->is_framed = true; /* no body exists that could be cut */
         reply->expected_bytes = 0;
         if (!question->head)
             head->length = 0;

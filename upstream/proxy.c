@@ -10,12 +10,17 @@
 #include "base/error.h"
 #include "base/str.h"
 
+/* The rules of curl's documentation for no_proxy, written again: domains with or without a leading
+ * dot, addresses, networks with a number of bits, and "*". A test compares them with curl's own
+ * choice. They are read at start and freed with the fetcher. */
+
 struct proxy_rules {
     char *http; /* or NULL */
     char *https;
     char *no_proxy;
 };
 
+/* The first variable that is set and not empty. */
 static const char *first_set(const char *const names[])
 {
     for (size_t i = 0; names[i]; i++) {
@@ -61,6 +66,7 @@ void proxy_rules_free(struct proxy_rules *rules)
     free(rules);
 }
 
+/* Whether the first `bits` bits are equal. */
 static bool same_bits(const uint8_t *a, const uint8_t *b, long bits)
 {
     size_t whole = (size_t)bits / 8;
@@ -70,7 +76,7 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, long bits)
     return rest == 0 || a[whole] >> (8 - rest) == b[whole] >> (8 - rest);
 }
 
-/* `token` is an address, or a network written "address/bits". */
+/* `token` is an address or a network "address/bits". */
 static bool network_holds(char *token, const char *host)
 {
     char *slash = strchr(token, '/');
@@ -91,7 +97,7 @@ static bool network_holds(char *token, const char *host)
     return false;
 }
 
-/* "example.com" and ".example.com" both mean the domain and everything below it. */
+/* "example.com" and ".example.com" both name the domain and everything below it. */
 static bool domain_holds(const char *token, const char *host)
 {
     while (*token == '.')
@@ -116,6 +122,7 @@ static bool token_holds(char *token, const char *host)
     return domain_holds(token, host) || network_holds(token, host);
 }
 
+/* Out of memory counts as "not excepted": the proxy was configured for a reason. */
 static bool is_excepted(const struct proxy_rules *rules, const char *host)
 {
     if (!rules->no_proxy)

@@ -7,6 +7,10 @@
 
 #include "base/error.h"
 
+/* A target lives as long as its transfer and moves with each redirect. A move builds the new target
+ * aside, checks it, and only then replaces the old one. A refused redirect therefore changes
+ * nothing. */
+
 static void curl_freep(char **p)
 {
     curl_free(*p);
@@ -20,6 +24,7 @@ void target_release(struct target *target)
     *target = (struct target){0};
 }
 
+/* A scheme that curl does not know is forbidden rather than malformed. */
 static int error_from_urlcode(CURLUcode code, int malformed)
 {
     switch (code) {
@@ -43,12 +48,12 @@ static int target_read(struct target *target, int malformed)
     if (curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         curl_url_get(target->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
-        /* file: and its like have no host or no port */
+        /* file: and similar schemes have no host or no port */
         return scheme && strncmp(scheme, "http", 4) != 0 ? ERROR_FORBIDDEN_ADDRESS : malformed;
     target->is_https = strcmp(scheme, "https") == 0;
     if (!target->is_https && strcmp(scheme, "http") != 0)
         return ERROR_FORBIDDEN_ADDRESS;
-    target->port = (int)strtol(port, NULL, 10); /* libcurl has checked its digits and range */
+    target->port = (int)strtol(port, NULL, 10); /* libcurl has checked it */
     target->host = address_canonical_host(host);
     return target->host ? 0 : ERROR_NO_MEMORY;
 }
@@ -59,6 +64,7 @@ bool target_is_allowed(const struct target *target, const struct address_rules *
            (target->more && address_is_allowed(target->more, target->host, target->port));
 }
 
+/* The first of two checks: the second is at the socket (target_may_reach). */
 static bool target_may_be_asked(const struct target *target, const struct address_rules *rules)
 {
     return !address_host_is_special(target->host) || target_is_allowed(target, rules);
@@ -96,11 +102,11 @@ static int copy_part(CURLU *from, CURLU *to, CURLUPart part)
 {
     auto_curl_free char *value = NULL;
     if (curl_url_get(from, part, &value, 0) != CURLUE_OK)
-        value = NULL; /* it has none */
+        value = NULL; /* the URL lacks this part */
     return curl_url_set(to, part, value, 0) == CURLUE_OK ? 0 : ERROR_NO_MEMORY;
 }
 
-/* A Location may neither bring credentials nor take ours along to another host. */
+/* A Location must not bring credentials, nor take ours to another host. */
 static int settle_credentials(const struct target *old, struct target *new)
 {
     bool same = old->is_https == new->is_https &&
@@ -123,7 +129,7 @@ int target_follow(struct target *target, const char *location, const struct addr
     ret_place[0] = '\0';
     if (!new.url)
         return ERROR_NO_MEMORY;
-    /* Servers do write spaces and raw UTF-8 into Location. */
+    /* Real servers write spaces and raw UTF-8 into Location. */
     CURLUcode code = curl_url_set(new.url, CURLUPART_URL, location, CURLU_URLENCODE);
     int r = error_from_urlcode(code, ERROR_UPSTREAM_BROKEN);
     if (r == 0)

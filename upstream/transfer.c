@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The life of a hop: connecting (curl's connect timeout) -> waiting for the header section (one
- * stall timeout in all, or the request's answer_ms) -> body (a stall timeout between any two
- * pieces, not counting the time that we keep it paused) -> ended. A redirect ends its hop after a
- * short body and begins the next.
+ * The life of a hop, all on the transfer thread:
+ *
+ *     connecting    DNS, TCP, TLS; curl's connect timeout
+ *     waiting       for the header section: one stall timeout in all, or the request's answer_ms
+ *     body          a stall timeout between any two pieces; pauses of ours do not count
+ *     ended         curl reports it: the transfer ends, or the next hop begins
+ *
+ * A redirect discards its short body and then begins the next hop. A pause is either the sink's
+ * wish (`held`) or the lack of a slab. The first error decides (`error`); later ones are ignored.
+ * Callbacks of curl only record it, and the loop ends the transfer.
  */
 #include "upstream/transfer.h"
 
@@ -22,17 +28,18 @@
 enum {
     MAX_REDIRECTS = 5,
     GATHER_MS = 20,
-    DISCARD_MAX_BYTES = 64 << 10, /* of a redirect's body; a new connection is cheaper than more */
+    DISCARD_MAX_BYTES =
+        64 << 10, /* of a redirect's body; beyond that a new connection is cheaper */
     RECEIVE_BYTES = 256 << 10,
     INTERIM_MOST = 16,            /* 1xx: curl keeps the headers of all of them */
-    HEADER_MAX_BYTES = 256 << 10, /* of all header sections of a hop, trailers included */
+    HEADER_MAX_BYTES = 256 << 10, /* of all header sections of a hop, with trailers */
 };
 static_assert(CURL_MAX_WRITE_SIZE < SLAB_BYTES, "a piece must fit what is left plus one slab");
 
 __attribute__((format(printf, 3, 4))) static int transfer_fail(struct transfer *t, int error,
                                                                const char *format, ...)
 {
-    if (t->error) /* the first reason is the reason */
+    if (t->error) /* only the first error counts */
         return t->error;
     va_list args;
     va_start(args, format);
@@ -44,6 +51,7 @@ __attribute__((format(printf, 3, 4))) static int transfer_fail(struct transfer *
 
 /* ---- the body ---- */
 
+/* Gives the slab to the sink, or back to the pool when it is empty or nobody wants it. */
 static void hand_over(struct transfer *t)
 {
     struct slab *slab = t->slab;
@@ -73,14 +81,15 @@ static struct slab *next_slab(struct transfer *t)
                                  : slab_get(t->setup->pool, t->request.share, t->request.mirror);
 }
 
-/* curl takes all of a piece back or nothing: make sure of the room before a byte is copied. */
+/* curl repeats a paused piece as a whole, so the room for all of it must exist before the first
+ * byte is copied. */
 static size_t gather(struct transfer *t, const char *data, size_t len)
 {
     size_t room = t->slab ? SLAB_BYTES - t->slab->len : 0;
     struct slab *spare = NULL;
 
     if (len > room && !(spare = next_slab(t))) {
-        hand_over(t); /* whoever holds the pool's slabs may be waiting for these bytes */
+        hand_over(t); /* the holders of other slabs may be waiting for these bytes */
         t->is_starved = true;
         if (!t->starved_ms && !atomic_load(&t->held))
             t->starved_ms = t->activity_ms;
@@ -98,6 +107,7 @@ static size_t gather(struct transfer *t, const char *data, size_t len)
     return len;
 }
 
+/* Called before the bytes are copied: a mirror must not send more than it announced. */
 static int check_size(struct transfer *t, size_t more)
 {
     int64_t bytes = t->received + (int64_t)more;
@@ -124,7 +134,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 
     if (t->error || atomic_load(&t->cancelled))
         return CURL_WRITEFUNC_ERROR;
-    if (!t->has_head) /* behind a 101 there is no answer any more, and nobody has asked for one */
+    if (!t->has_head) /* after a 101 no answer follows, and no request asked for one */
         return refuse_bytes(t);
     t->activity_ms = clock_monotonic_ms();
     if (t->location) {
@@ -149,6 +159,7 @@ static int take_location(struct transfer *t, const char *location)
     return t->location ? 0 : transfer_fail(t, ERROR_NO_MEMORY, "out of memory");
 }
 
+/* A limit that Content-Length already exceeds fails before the body is received. */
 static int take_head(struct transfer *t)
 {
     struct head_question question = {.head = t->request.head,
@@ -170,7 +181,7 @@ static int take_head(struct transfer *t)
         t, t->request.head || t->reply.head.length < 0 ? 0 : (size_t)t->reply.head.length);
 }
 
-/* The empty line: a header section is complete. Interim ones (1xx) are not the answer, and trailers
+/* The empty line ends a header section. Interim responses (1xx) are not the answer, and trailers
  * come after it. */
 static int headers_complete(struct transfer *t)
 {
@@ -215,8 +226,8 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     struct transfer *t = context;
 
     (void)purpose;
-    t->is_connected = false; /* again, when curl found an idle connection dead */
-    /* Through a proxy this is the proxy's address, and the proxy was configured. */
+    t->is_connected = false; /* again when curl found an idle connection dead */
+    /* Through a proxy this is the address of the proxy, which was configured. */
     if (!t->is_proxied && !target_may_reach(&t->target, t->setup->rules, &address->addr)) {
         t->was_refused = true;
         return CURL_SOCKET_BAD;
@@ -238,7 +249,7 @@ static int add_header(struct transfer *t, const char *name, const char *value)
 {
     if (!value)
         return 0;
-    if (strpbrk(value, "\r\n")) /* would become a header of its own */
+    if (strpbrk(value, "\r\n")) /* it would become another header */
         return ERROR_BAD_REQUEST;
     auto_free char *line = str_printf("%s: %s", name, value);
     struct curl_slist *longer = line ? curl_slist_append(t->headers, line) : NULL;
@@ -283,8 +294,8 @@ static int add_headers(struct transfer *t)
 static void set_trust(struct transfer *t)
 {
     const struct buf *ca = &t->setup->ca;
-    /* With a directory besides the bundle curl does not keep the parsed bundle: 20 ms of this
-     * thread for every connection instead of 2. */
+    /* With a directory in addition to the bundle curl does not keep the parsed bundle. Every
+     * connection would then cost this thread 20 ms instead of 2. */
     if (curl_version_info(CURLVERSION_NOW)->cainfo)
         curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
     if (ca->len == 0)
@@ -314,10 +325,10 @@ static void set_behaviour(struct transfer *t)
 {
     CURL *easy = t->easy;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Else a silent resolver blocks the whole thread when its transfer ends. */
+    /* Otherwise a silent resolver blocks the whole thread when its transfer ends. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    /* HTTP/2 gains nothing for bulk, and a paused stream goes on filling memory. */
+    /* HTTP/2 gains nothing for bulk, and a paused stream keeps filling memory. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->setup->connect_timeout_ms);
@@ -325,7 +336,7 @@ static void set_behaviour(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, t->setup->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(easy, CURLOPT_NOBODY, t->request.head ? 1L : 0L);
-    /* The environment was read in upstream/proxy.c; curl must not look again. */
+    /* upstream/proxy.c has read the environment; curl must not read it again. */
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }
 
@@ -347,6 +358,7 @@ static int begin_hop(struct transfer *t)
     return 0;
 }
 
+/* A request may be more patient than the configuration, never less. */
 static int at_least(int timeout_ms, const struct transfer *t)
 {
     return timeout_ms > t->request.patience_ms ? timeout_ms : t->request.patience_ms;
@@ -377,7 +389,7 @@ int transfer_start(struct transfer *t, const struct transfer_setup *setup)
     return begin_hop(t);
 }
 
-/* Says what would allow it, where there is a way. */
+/* Says which configuration would allow it. */
 static int refuse_place(struct transfer *t, const char *place)
 {
     return transfer_fail(t, ERROR_FORBIDDEN_ADDRESS,
@@ -386,7 +398,7 @@ static int refuse_place(struct transfer *t, const char *place)
                          place, place);
 }
 
-/* A proxy resolves names, and nobody sees to what: those of a local network are judged as such. */
+/* A proxy resolves names unseen, so names of local networks are judged by their form. */
 static bool is_hidden(const struct transfer *t)
 {
     return proxy_for(t->setup->proxies, t->target.is_https, t->target.host) &&
@@ -420,7 +432,7 @@ static int error_from_curl(const struct transfer *t, CURLcode code)
 {
     if (code == CURLE_OPERATION_TIMEDOUT)
         return ERROR_TIMEOUT;
-    /* So curl also says that a header line is longer than it takes. */
+    /* curl gives the same code for a header line that is too long. */
     if (code == CURLE_OUT_OF_MEMORY && (!t->is_connected || t->has_head))
         return ERROR_NO_MEMORY;
     if (t->is_connected)
@@ -428,8 +440,8 @@ static int error_from_curl(const struct transfer *t, CURLcode code)
     return t->was_refused ? ERROR_FORBIDDEN_ADDRESS : ERROR_UNREACHABLE;
 }
 
-/* curl's own words say most, but where they quote a URL they may quote a password. How many
- * milliseconds it took makes each time another text of the same failure. */
+/* curl's own text says most, but a text with a URL may contain a password. The milliseconds are cut
+ * out: with them each repetition of a failure would be a new text. */
 static const char *words_of_curl(struct transfer *t, CURLcode code)
 {
     char *after = strstr(t->curl_text, " after ");
@@ -440,7 +452,7 @@ static const char *words_of_curl(struct transfer *t, CURLcode code)
     return is_usable ? t->curl_text : curl_easy_strerror(code);
 }
 
-/* The proxy is named: what is wrong there is no fault of the mirror's. */
+/* Names the proxy: its fault is not the mirror's. */
 static int fail_at_proxy(struct transfer *t, int error, CURLcode code)
 {
     const char *proxy = proxy_for(t->setup->proxies, t->target.is_https, t->target.host);
@@ -487,7 +499,7 @@ int transfer_resume(struct transfer *t)
         return 0;
     t->is_starved = false;
     t->activity_ms = clock_monotonic_ms();
-    /* May call on_body from here, and that may find the pool empty again. */
+    /* This may call on_body, which may find the pool empty again. */
     CURLcode code = curl_easy_pause(t->easy, CURLPAUSE_CONT);
     if (t->error)
         return t->error;
@@ -500,7 +512,7 @@ static void lower(int64_t *wake_ms, int64_t at_ms)
         *wake_ms = at_ms;
 }
 
-/* Paused by the sink it may be for as long as that likes. */
+/* A pause by the sink has no limit; a lack of slabs has one. */
 static int check_starved(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 {
     if (atomic_load(&t->held))
@@ -516,7 +528,7 @@ static int check_starved(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 
 int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 {
-    /* Somebody waits for the first ones; those that follow cost less together. */
+    /* A client waits for the first bytes; later ones cost less together. */
     bool is_first = t->slab && t->received == (int64_t)t->slab->len;
     if (t->slab && (is_first || now_ms >= t->slab_since_ms + GATHER_MS))
         hand_over(t);
@@ -540,6 +552,7 @@ int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
     return 0;
 }
 
+/* Bytes that are still in a slab are valid and go to the sink before on_done. */
 void transfer_finish(struct transfer *t, int error)
 {
     if (t->easy)
@@ -552,14 +565,14 @@ void transfer_finish(struct transfer *t, int error)
     t->sink.on_done(t->context, error, t->detail);
 }
 
-/* ---- making and freeing ---- */
+/* ---- start and end ---- */
 
 static size_t room_for(const char *text)
 {
     return text ? strlen(text) + 1 : 0;
 }
 
-/* Moves *text to *at, which is then behind it. */
+/* Moves *text to *at and advances *at. */
 static void copy_to(char **at, const char **text)
 {
     size_t bytes = room_for(*text);
@@ -570,6 +583,7 @@ static void copy_to(char **at, const char **text)
     *at += bytes;
 }
 
+/* One allocation holds all strings of a request. */
 static int copy_strings(struct fetch_request *request, char **ret_strings)
 {
     const char **const fields[] = {&request->url,           &request->accept,

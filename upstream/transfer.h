@@ -2,17 +2,18 @@
 #pragma once
 /*
  * One transfer: a chain of at most six hops (five redirects), whose last response goes to the sink.
- * Owned by the transfer thread but for what is marked; upstream/fetcher.c drives it:
+ * The transfer thread owns it, except for the members that say otherwise. upstream/fetcher.c drives
+ * it:
  *
  *     transfer_new                any thread; copies the request
  *     transfer_start              begins the first hop
- *     transfer_tick               once per turn of the loop: hands slabs over, watches the clock
- *     transfer_resume             a slab came back, or the sink wants to go on
- *     transfer_hop_ended          curl is done with a hop: TRANSFER_GOES_ON or the end
+ *     transfer_tick               once per turn of the loop: hands over slabs, watches the clock
+ *     transfer_resume             a slab came back, or the sink wants to continue
+ *     transfer_hop_ended          curl finished a hop: TRANSFER_GOES_ON or the end
  *     transfer_finish             last bytes, on_done
  *     transfer_free
  *
- * Functions that return an error leave it to the caller to call transfer_finish with it.
+ * After an error of one of these the caller calls transfer_finish with it.
  */
 #include <curl/curl.h>
 #include <stdatomic.h>
@@ -58,7 +59,7 @@ struct transfer {
     char *strings;
     struct fetch_sink sink;
     void *context;
-    int error; /* decided by us in a callback; outranks what curl says */
+    int error; /* our own decision in a callback; outranks curl's code */
     char detail[CURL_ERROR_SIZE];
     int64_t deadline_ms; /* of a page, or INT64_MAX */
 
@@ -69,12 +70,12 @@ struct transfer {
     struct address_rules *more; /* of request.redirects, or NULL */
     int redirects;
     bool is_proxied;
-    bool was_refused;    /* an address was, at the socket */
-    bool is_connected;   /* and the request is about to be sent */
+    bool was_refused;    /* the socket's address was refused */
+    bool is_connected;   /* and curl is about to send the request */
     bool has_head;       /* of a final response */
     int interim;         /* responses before it */
     size_t header_bytes; /* of all of them */
-    char *location;      /* this response is a redirect: follow it when its body is through */
+    char *location;      /* this response is a redirect: follow it after its body */
     int64_t discarded;   /* bytes of a redirect's body */
     int64_t activity_ms; /* last sign of life that counts against stalling */
     char curl_text[CURL_ERROR_SIZE];
@@ -84,14 +85,14 @@ struct transfer {
     int64_t received; /* bytes taken from curl */
     struct slab *slab;
     int64_t slab_since_ms;
-    bool is_starved;    /* curl is paused, by want of a slab or by the sink */
-    int64_t starved_ms; /* since; by want of a slab */
+    bool is_starved;    /* curl is paused, for lack of a slab or by the sink */
+    int64_t starved_ms; /* since when it lacks a slab */
 };
 
 int transfer_new(const struct fetch_request *request, const struct fetch_sink *sink, void *context,
                  struct transfer **ret_transfer);
 int transfer_start(struct transfer *t, const struct transfer_setup *setup);
-/* 0, or ERROR_TIMEOUT; *wake_ms is lowered to the time of the next look. */
+/* 0, or ERROR_TIMEOUT. Lowers *wake_ms to the time of the next look. */
 int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms);
 int transfer_resume(struct transfer *t);
 enum { TRANSFER_GOES_ON = 1 };

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * pip's configuration for `pip install`, by pip's own rules: files of the machine, of the user and
- * of the virtual environment, the file that PIP_CONFIG_FILE names, and PIP_*, each before those
- * before it; but what [install] says goes before what [global] does, wherever either stands.
+ * pip's configuration for `pip install`, by pip's own rules. In ascending rank: files of the
+ * machine, of the user and of the virtual environment, the file of PIP_CONFIG_FILE, and PIP_*. A
+ * later one overrides an earlier one, but [install] always overrides [global], whichever file it
+ * stands in.
+ *
+ * Values are collected first and judged afterwards, because only the one in force matters to the
+ * user.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -29,9 +33,10 @@ struct value {
 struct pip {
     struct doctor_stage *stage;
     struct value values[KEYS][RANKS];
-    const char *path; /* of the file that is being read */
+    const char *path; /* the file that is being read */
 };
 
+/* A later file overwrites the value of the same rank. */
 static void set(struct pip *pip, const char *key, enum rank rank, const char *text,
                 const char *where)
 {
@@ -77,6 +82,7 @@ static void read_user_files(struct pip *pip)
     read_file(pip, usual);
 }
 
+/* pip itself uses sys.prefix; the activated environment is the best guess from outside. */
 static void read_site_file(struct pip *pip)
 {
     const char *site = user_environment("VIRTUAL_ENV");
@@ -113,7 +119,7 @@ static void read_all(struct pip *pip)
     read_environment(pip);
 }
 
-/* The one in force; empty ones count as none. NULL. */
+/* The value in force, or NULL; an empty one counts as none. */
 static const struct value *get(const struct pip *pip, enum key key)
 {
     for (int rank = RANKS; rank-- > 0;) {
@@ -140,7 +146,7 @@ static void each_word(struct pip *pip, enum key key,
             judge(pip, word, v->where);
 }
 
-/* pip lets plain http pass from this machine alone, unless the host, or host and port, is named. */
+/* pip accepts plain http only from this machine, unless the host, or host and port, is trusted. */
 static bool is_trusted(const struct pip *pip, const struct url *url)
 {
     const struct value *v = get(pip, TRUSTED_HOST);
@@ -187,6 +193,7 @@ static void judge_links(struct pip *pip, const char *word, const char *where)
         doctor_bypass(pip->stage, "pip", "client-find-links", "find-links", word, where);
 }
 
+/* pip's own proxy setting ignores no_proxy. */
 static void judge_proxy(struct pip *pip)
 {
     const struct value *v = get(pip, PROXY);

@@ -7,7 +7,8 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-/* A kind that is not here is told as well, without a remedy of its own. */
+/* What the user can do about each kind of problem. An unknown kind is reported too, with a general
+ * remedy. */
 static const struct remedy {
     const char *kind, *text;
 } remedies[] = {
@@ -44,7 +45,7 @@ static const char *text_of(const struct json *problem, const char *name)
     return text ? text : "";
 }
 
-/* Whether one before it is of this kind. */
+/* Whether an earlier problem has this kind; then it was reported already. */
 static bool was_told(const struct json *problems, const struct json *until, const char *kind)
 {
     for (const struct json *p = json_first(problems); p && p != until; p = json_next(p))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The problems that a daemon has noted (/-/status), a finding for each kind of them, with what to
- * do. Pure; any thread. */
+/* The problems that a daemon reports (/-/status): one finding for each kind, with advice. Pure; any
+ * thread. */
 #include "base/json.h"
 #include "control/findings.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* pixi, Poetry and PDM: what the project in this folder says, and for pixi its own configuration,
- * whose [mirrors] may lead to us whatever a project names. */
+/* pixi, Poetry and PDM: the configuration of the project in this folder. pixi also has a
+ * configuration of its own, whose [mirrors] may redirect any URL of a project to us. A project
+ * without a table of the client is skipped: it does not use it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,11 @@ static const char official[] = "https://pypi.org/simple";
 
 struct pixi {
     struct doctor_stage *stage;
-    struct toml_document *files[PIXI_FILES]; /* configuration; the last goes before */
+    struct toml_document
+        *files[PIXI_FILES]; /* pixi's configuration files; a later one outranks an earlier one */
 };
 
-/* Where [mirrors] sends a URL: the longest prefix of the most important file; NULL. */
+/* The target to which [mirrors] sends a URL: the longest prefix in the highest file; NULL: none. */
 static const char *mirror_of(const struct pixi *pixi, const char *url)
 {
     const char *best = NULL;
@@ -125,7 +127,7 @@ static void take_pixi_project(struct pixi *pixi)
         toml_free(shared);
 }
 
-/* What [mirrors] says of the three sites whose files we have. */
+/* Checks [mirrors] for the three sites whose files we have. */
 static void judge_mirrors(struct pixi *pixi)
 {
     static const char *const sites[] = {"https://pypi.org/simple/",
@@ -170,7 +172,7 @@ static bool is_text(const struct toml_node *table, const char *key, const char *
     return value && strcmp(value, text) == 0;
 }
 
-/* Not asked but for what is pinned to it, or where others have nothing. */
+/* Whether the source is asked only for projects that are pinned to it, or that others lack. */
 static bool is_secondary(const struct toml_node *source)
 {
     return is_text(source, "priority", "explicit") || is_text(source, "priority", "supplemental") ||
@@ -182,7 +184,7 @@ static bool is_pypi(const struct toml_node *source)
     return is_text(source, "name", "pypi");
 }
 
-/* Each source; true when one of ours is asked for everything. */
+/* Judges each source. True when one of ours is asked for every project. */
 static bool take_sources(struct doctor_stage *stage, const char *client,
                          const struct toml_node *sources, bool (*counts)(const struct toml_node *))
 {
@@ -233,7 +235,7 @@ void doctor_poetry(struct doctor_stage *stage)
                   "no primary source in pyproject.toml leads to us: it asks others first");
 }
 
-/* A source of another name stands beside the public one, not in its place. */
+/* PDM adds a source to pypi.org unless it is called pypi; then it replaces it. */
 void doctor_pdm(struct doctor_stage *stage)
 {
     judge_project(stage, "pdm", is_pypi,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Proxies of the environment that would take what clients ask of us: pip and uv know http_proxy,
- * all_proxy and no_proxy in either case, and neither exempts this machine by itself. */
+/* Proxies of the environment that would receive the clients' requests to us. pip and uv read
+ * http_proxy, all_proxy and no_proxy in both cases, and neither exempts this machine by itself. A
+ * request through a proxy to "localhost" ends at the proxy's own machine. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ static const char *first_set(const char *const names[], size_t count, const char
     return NULL;
 }
 
-/* "10.0.0.0/8", of IPv4 alone: all clients know these. */
+/* Whether a host is in a network such as "10.0.0.0/8"; IPv4 only, because all clients know that
+ * form. */
 static bool is_in_network(const char *host, const char *network)
 {
     struct in_addr address, base;
@@ -40,6 +42,7 @@ static bool is_in_network(const char *host, const char *network)
     return (address.s_addr & mask) == (base.s_addr & mask);
 }
 
+/* One entry of no_proxy: a host, host and port, a domain with all below it, a network, or "*". */
 static bool covers(const char *entry, const struct url *url)
 {
     auto_free char *with_port = str_printf("%s:%d", url->host, url->port);
@@ -68,7 +71,7 @@ static bool is_exempt(const char *no_proxy, const struct url *url)
     return false;
 }
 
-/* A proxy on this machine can reach us; it is still a detour, and may hold what it has seen. */
+/* A proxy on this machine can reach us, but is a detour and may cache old replies. */
 static bool is_local(const char *proxy)
 {
     auto_free char *text =
@@ -83,7 +86,7 @@ static bool is_local(const char *proxy)
     return local;
 }
 
-/* True when it goes there directly. */
+/* True when clients reach this host directly. */
 static bool judge_host(struct doctor_stage *s, const char *text)
 {
     static const char *const plain[] = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};

@@ -16,11 +16,15 @@
 #include "base/url.h"
 #include "config/config.h"
 
+/* A URL is ours when its host and port are in the list of authorities. The list is built from what
+ * the daemon listens on, with every name that this machine has for itself, because a client's file
+ * may use any of them. It lives for one run of the command. */
+
 enum { HOST_NAME_BYTES = 256 };
 
-/* ------------------------------------------------------------ who we are */
+/* ------------------------------------------------------------ our addresses */
 
-/* Takes the text over. */
+/* Takes over the text. */
 static void add_once(char **list, size_t *count, char *text)
 {
     bool is_new = text && *count < DOCTOR_AUTHORITIES_MAX;
@@ -81,7 +85,7 @@ void doctor_stage_add_listen(struct doctor_stage *s, const char *listen, char *c
         add_authority(s, host, port);
     if (gethostname(own, sizeof own - 1) == 0)
         add_authority(s, own, port);
-    for (; *names; names++) { /* a server in front of us has the usual ports */
+    for (; *names; names++) { /* a reverse proxy before us has the usual ports */
         add_authority(s, *names, port);
         add_authority(s, *names, 80);
         add_authority(s, *names, 443);
@@ -153,7 +157,7 @@ struct toml_document *doctor_read_toml(struct doctor_stage *s, const char *clien
 
 /* ------------------------------------------------------------------ verdicts */
 
-/* Past the last `@` before the next slash, which is shown as `***@`. */
+/* Returns the position after the last `@` before the next slash, and writes `***@` in its place. */
 static const char *hide_user(const char *at, struct buf *to)
 {
     const char *end = memrchr(at, '@', strcspn(at, "/ \t\n"));
@@ -164,7 +168,7 @@ static const char *hide_user(const char *at, struct buf *to)
     return end + 1;
 }
 
-/* A proxy may be written without its scheme. */
+/* A proxy may lack its scheme, so credentials may stand at the very beginning. */
 char *doctor_shown(const char *value)
 {
     struct buf text;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * uv's configuration, by uv's own rules: UV_* before the project's file (uv.toml or [tool.uv] of
- * the nearest folder that has one) before the user's before the machine's; UV_CONFIG_FILE stands
- * for all files. The first default index is in force; all others are asked before it, if not
- * explicit.
+ * uv's configuration, by uv's own rules. In descending rank: UV_*, the project's file (uv.toml or
+ * [tool.uv] of the nearest folder that has one), the user's file, the machine's file.
+ * UV_CONFIG_FILE replaces all files. The first default index is in force. All others are asked
+ * before it, unless they are explicit.
+ *
+ * The sources are read in that order, so the first default that is met is the one that counts.
  */
 #include <string.h>
 #include <unistd.h>
@@ -15,14 +17,14 @@
 
 struct uv {
     struct doctor_stage *stage;
-    bool has_default, has_ours; /* ours: an index before the default */
+    bool has_default, has_ours; /* ours: one of our indexes comes before the default */
     bool is_configured;
     bool has_machine_file;
 };
 
 static const char client[] = "uv";
 
-/* -------------------------------------------------------------- what is set */
+/* -------------------------------------------------------------- settings */
 
 static void take_default(struct uv *uv, const char *what, const char *value, const char *where)
 {
@@ -42,7 +44,7 @@ static void take_other(struct uv *uv, const char *check, const char *what, const
         uv->has_ours = true;
 }
 
-/* An index that [tool.uv.sources] pins projects to; others never ask it. */
+/* An explicit index: only projects that [tool.uv.sources] pins to it use it. */
 static void take_explicit(struct uv *uv, const char *value, const char *where)
 {
     auto_free char *shown = doctor_shown(value);
@@ -89,7 +91,7 @@ static void take_backend(struct uv *uv, const char *value, const char *where)
     doctor_bypass(uv->stage, client, "client-torch-backend", "torch-backend", value, where);
 }
 
-/* What stands at the top of uv.toml, and in its [pip]. */
+/* The settings at the top of uv.toml, and in its [pip]. */
 static void take_settings(struct uv *uv, const struct toml_node *table, const char *where)
 {
     const char *url = toml_string(toml_get(table, "index-url"));
@@ -115,6 +117,7 @@ static void take_document(struct uv *uv, const struct toml_node *table, const ch
 
 /* -------------------------------------------------------------- environment */
 
+/* A value may be `name=url`; the name is only for uv. */
 static void take_words(struct uv *uv, const char *name, const char *separators, const char *check)
 {
     const char *value = user_environment(name);
@@ -167,7 +170,7 @@ static bool take_file(struct uv *uv, const char *path)
     return true;
 }
 
-/* False when it has no [tool.uv]: then a folder above may. */
+/* False without [tool.uv]; a folder above may then have one. */
 static bool take_pyproject(struct uv *uv, const char *path)
 {
     struct toml_document *document = doctor_read_toml(uv->stage, client, path);
@@ -182,6 +185,7 @@ static bool take_pyproject(struct uv *uv, const char *path)
     return found;
 }
 
+/* Walks up from this folder to the root, as uv does. */
 static void take_project(struct uv *uv)
 {
     auto_free char *folder = str_dup(uv->stage->folder);

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/setup/edit.h"
+#include "base/ascii.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* A cursor over lines; begins as {0}, at the start of a file or behind a heading. */
+/* The file is read line by line and never parsed into a tree, because the comments, the order and
+ * the layout belong to its owner. A cursor knows whether a line continues the value of the option
+ * above (INI). Everything else follows from three questions: is this our heading, where does the
+ * section end, which key does this line set. Lines that are not ours are copied byte by byte. */
+
+/* A cursor over lines. It starts as {0}, at the start of a file or after a heading. */
 struct line {
     const char *text;
     size_t len;     /* with its line feed */
     size_t indent;  /* of the option above, */
-    bool in_option; /* where there is one */
-    bool goes_on;   /* more of that option's value: neither key nor heading */
+    bool in_option; /* if there is one */
+    bool goes_on;   /* continues that option's value: neither key nor heading */
 };
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
-}
 
 static const char *behind_blanks(const char *text, const char *end)
 {
-    while (text < end && is_blank(*text))
+    while (text < end && ascii_is_space(*text))
         text++;
     return text;
 }
@@ -30,7 +31,7 @@ static const char *line_end(const struct line *line)
     return line->text + line->len;
 }
 
-/* Where the line's first word begins: its end when there is none. */
+/* The start of the line's first word; its end when there is none. */
 static const char *first_word(const struct line *line)
 {
     return behind_blanks(line->text, line_end(line));
@@ -54,7 +55,7 @@ static bool says_nothing(const struct line *line)
     return word == line_end(line) || *word == '#' || *word == ';';
 }
 
-/* The same, with what the line is: empty lines and comments do not end an option's value. */
+/* The same, with the kind of the line: empty lines and comments do not end a value. */
 static bool next_of(const struct edit *edit, const char **text, struct line *line)
 {
     if (!next_line(text, line))
@@ -73,7 +74,7 @@ static bool next_of(const struct edit *edit, const char **text, struct line *lin
     return true;
 }
 
-/* Whether the line is this heading, with nothing but a comment behind it. */
+/* Whether the line is this heading, with at most a comment after it. */
 static bool is_heading(const struct line *line, const char *heading)
 {
     const char *end = line_end(line);
@@ -91,7 +92,7 @@ static bool begins_section(const struct line *line)
     return !line->goes_on && first_word(line) < line_end(line) && *first_word(line) == '[';
 }
 
-/* The value in a line `name = value`; NULL when it is another line. pip takes _ for -. */
+/* The value in a line `name = value`; NULL for any other line. pip accepts _ for -. */
 static const char *value_in(const struct line *line, const char *name)
 {
     const char *end = line_end(line);
@@ -106,7 +107,7 @@ static const char *value_in(const struct line *line, const char *name)
     return p < end && (*p == '=' || *p == ':') ? behind_blanks(p + 1, end) : NULL;
 }
 
-/* Only TOML has comments behind values. */
+/* Only TOML has comments after values. */
 static bool has_value(const struct edit *edit, const struct line *line, const struct edit_key *key)
 {
     const char *value = value_in(line, key->name);
@@ -125,7 +126,7 @@ static bool is_word_of(const char *p, const char *end, const char *word)
     for (p = behind_blanks(p, end); p < end; p = behind_blanks(p, end)) {
         const char *start = p;
 
-        while (p < end && !is_blank(*p))
+        while (p < end && !ascii_is_space(*p))
             p++;
         if ((size_t)(p - start) == len && strncmp(start, word, len) == 0)
             return true;
@@ -133,7 +134,7 @@ static bool is_word_of(const char *p, const char *end, const char *word)
     return false;
 }
 
-/* Whether the list that begins in this line has the word, there or further down. */
+/* Whether the list that begins in this line has the word, here or in later lines. */
 static bool has_word(const struct edit *edit, struct line line, const struct edit_key *key)
 {
     const char *text = line_end(&line);
@@ -149,7 +150,7 @@ static bool has_word(const struct edit *edit, struct line line, const struct edi
 /* ---------------------------------------------------------------- searching */
 
 struct section {
-    const char *start; /* behind the heading; NULL: there is none */
+    const char *start; /* after the heading; NULL: no such section */
     const char *end;
 };
 
@@ -190,7 +191,7 @@ static struct section find_section(const struct edit *edit, const char *text)
 
 /* ------------------------------------------------------------------ writing */
 
-/* Indented as the line `like` is: what stands deeper than an option would be more of its value. */
+/* Indents like the line `like`: deeper than an option would continue that option. */
 static void write_key(const struct edit_key *key, const struct line *like, struct buf *to)
 {
     if (like)
@@ -214,7 +215,7 @@ static const struct edit_key *key_in(const struct edit *edit, const struct line 
     return NULL;
 }
 
-/* A line with one of the keys. */
+/* Writes a line that sets one of the keys. */
 static void write_set_line(const struct edit *edit, const struct line *line,
                            const struct edit_key *key, struct buf *to)
 {
@@ -241,7 +242,7 @@ static bool section_sets(const struct edit *edit, struct section section, const 
     return false;
 }
 
-/* The keys that the section lacks, before its options and as indented as what follows. */
+/* Writes the missing keys before the section's options, indented like the next line. */
 static void write_missing(const struct edit *edit, struct section section, struct buf *to)
 {
     const char *p = section.start;
@@ -264,7 +265,7 @@ static void write_section(const struct edit *edit, struct section section, struc
     write_missing(edit, section, to);
     for (const char *p = section.start; p < section.end && next_of(edit, &p, &line);) {
         if (line.goes_on && key && !key->is_list)
-            continue; /* of the value that was replaced */
+            continue; /* it belongs to the replaced value */
         bool is_option = !line.goes_on && !says_nothing(&line);
         if (is_option)
             key = key_in(edit, &line);
@@ -293,7 +294,7 @@ void edit_apply(const struct edit *edit, const char *old, struct buf *to)
     edit_write(edit, to);
 }
 
-/* --------------------------------------------------------------- taking out */
+/* --------------------------------------------------------------- undoing */
 
 char *edit_value(const struct edit *edit, const char *text, size_t key)
 {
@@ -311,14 +312,14 @@ char *edit_value(const struct edit *edit, const char *text, size_t key)
                                   : NULL;
         if (closing)
             return strndup(value, (size_t)(closing + 1 - value));
-        while (end > value && is_blank(end[-1]))
+        while (end > value && ascii_is_space(end[-1]))
             end--;
         return strndup(value, (size_t)(end - value));
     }
     return NULL;
 }
 
-/* How long the option is that begins with the line: as far as its value goes on. */
+/* The length of the option that begins with this line, with all lines of its value. */
 static size_t option_length(const struct edit *edit, struct line line, const char *end)
 {
     const char *begin = line.text, *p = line_end(&line);
@@ -330,7 +331,7 @@ static size_t option_length(const struct edit *edit, struct line line, const cha
     return len;
 }
 
-/* The line of `section` that sets the key, and the length of the option; 0 when there is none. */
+/* Finds the line of `section` that sets the key. Returns the length of the option; 0: absent. */
 static size_t find_key(const struct edit *edit, struct section section, const struct edit_key *key,
                        struct line *ret)
 {
@@ -344,17 +345,17 @@ static size_t find_key(const struct edit *edit, struct section section, const st
     return 0;
 }
 
-/* An undoing on its way through the section. */
+/* The state of an undo on its way through the section. */
 struct undoing {
     const struct edit *edit;
-    struct section section, before; /* before: or nothing */
-    const struct edit_key *key;     /* of the option that lines go on with */
-    bool drops;                     /* that option has gone */
+    struct section section, before; /* before: may be empty */
+    const struct edit_key *key;     /* the key of the current option */
+    bool drops;                     /* the current option was removed */
     size_t kept_options;
     struct buf *to;
 };
 
-/* More of an option's value: of a list our word goes, where it stands alone. */
+/* Copies a further line of a value; in a list it drops our word where it stands alone. */
 static void undo_value(struct undoing *u, const struct line *line)
 {
     const struct edit_key *key = u->key;
@@ -365,7 +366,7 @@ static void undo_value(struct undoing *u, const struct line *line)
     struct line old = {0};
 
     if (is_ours && find_key(u->edit, u->before, key, &old) && has_word(u->edit, old, key))
-        is_ours = false; /* it was there before */
+        is_ours = false; /* it was there before us */
     if (!u->drops && !is_ours)
         buf_add(u->to, line->text, line->len);
 }
@@ -384,13 +385,13 @@ static void undo_option(struct undoing *u, const struct line *line)
     u->kept_options++;
     if (old_len)
         buf_add(u->to, old.text, old_len);
-    else if (is_ours) /* of a list: the rest of it stays */
+    else if (is_ours) /* in a list the rest stays */
         buf_printf(u->to, "%s =\n", key->name);
     else
         buf_add(u->to, line->text, line->len);
 }
 
-/* What is left of the section; the heading is written by who asks. */
+/* Writes the rest of the section; the caller writes the heading. */
 static void undo_section(struct undoing *u)
 {
     struct line line = {0};
@@ -405,7 +406,8 @@ static void undo_section(struct undoing *u)
     }
 }
 
-/* Where the heading before `start` begins, and the empty line that edit_apply puts before it. */
+/* The start of the heading before `start`, including the empty line that edit_apply adds before it.
+ */
 static const char *heading_start(const char *text, const char *start, bool with_blank)
 {
     const char *p = start;

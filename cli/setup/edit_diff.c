@@ -3,6 +3,9 @@
 
 #include "cli/setup/edit.h"
 
+/* setup changes one place of a file, so one hunk is always enough: what both texts share at the
+ * start and at the end is cut off, and the rest is shown with three lines of context. */
+
 enum { CONTEXT_LINES = 3 };
 
 struct line {
@@ -30,7 +33,7 @@ static size_t count_lines(const char *text, size_t len)
     return lines;
 }
 
-/* Bytes of whole lines that both begin with. */
+/* The bytes of whole lines that both texts begin with. */
 static size_t common_start(const char *a, const char *b)
 {
     size_t same = 0;
@@ -41,7 +44,7 @@ static size_t common_start(const char *a, const char *b)
     return same;
 }
 
-/* Bytes of whole lines that both end with, beyond the first `start`. */
+/* The bytes of whole lines that both texts end with, after the first `start`. */
 static size_t common_end(const char *a, const char *b, size_t start)
 {
     size_t a_len = strlen(a);
@@ -52,7 +55,7 @@ static size_t common_end(const char *a, const char *b, size_t start)
          i++)
         if (i == a_len - start || i == b_len - start || a[a_len - i - 1] == '\n')
             same = i;
-    /* Where one begins here the other must begin a line, too. */
+    /* When a line begins here in one text, a line must begin in the other as well. */
     if (same && ((a_len - same > start && a[a_len - same - 1] != '\n') ||
                  (b_len - same > start && b[b_len - same - 1] != '\n')))
         return 0;
@@ -72,7 +75,7 @@ static void write_lines(const char *before, const char *text, size_t len, struct
     }
 }
 
-/* Where the last CONTEXT_LINES of the first `len` bytes begin. */
+/* The start of the last CONTEXT_LINES of the first `len` bytes. */
 static size_t context_start(const char *text, size_t len)
 {
     size_t lines = 0;

@@ -9,9 +9,11 @@
 #include "base/url.h"
 #include "config/user.h"
 
-/* ------------------------------------------------------------------- changes */
+/* To add a client: a function that fills its change, a function that finds its file, a row in the
+ * table. The change is data (cli/setup/edit.h), so printing, writing and undoing work without code
+ * for the client. */
 
-/* pip refuses plain http from elsewhere until it is told to trust the host. */
+/* pip refuses plain http from another machine unless its host is trusted. */
 static void fill_pip(const struct setup_goal *goal, const char *path, struct edit *ret)
 {
     (void)path;
@@ -33,7 +35,7 @@ static void fill_uv(const struct setup_goal *goal, const char *path, struct edit
                          .key_count = 3};
 }
 
-/* In a pyproject.toml pixi passes [pypi-options] over without a word. */
+/* pixi silently ignores [pypi-options] in a pyproject.toml. */
 static void fill_pixi(const struct setup_goal *goal, const char *path, struct edit *ret)
 {
     bool in_pyproject = path && str_ends(path, "pyproject.toml");
@@ -53,7 +55,7 @@ static void fill_poetry(const struct setup_goal *goal, const char *path, struct 
                          .key_count = 3};
 }
 
-/* A source called pypi takes the place of the public one. */
+/* A source called pypi replaces the public one. */
 static void fill_source(const char *heading, const struct setup_goal *goal, struct edit *ret)
 {
     *ret = (struct edit){.heading = heading,
@@ -83,7 +85,7 @@ static char *in_config_home(const char *rest, const char **ret_why)
     return user_in_config_home(rest);
 }
 
-/* The first of two files that this folder has; NULL for the second where there is but one. */
+/* The first of two files that exists in this folder; NULL as the second when there is only one. */
 static char *in_folder(const char *first, const char *second, const char *none,
                        const char **ret_why)
 {
@@ -102,7 +104,7 @@ static char *find_pip(const struct setup_goal *goal, const char **ret_why)
                                                     : in_config_home("pip/pip.conf", ret_why);
 }
 
-/* Beside a uv.toml, uv reads nothing of a pyproject.toml. */
+/* With a uv.toml in the folder, uv ignores pyproject.toml. */
 static char *find_uv(const struct setup_goal *goal, const char **ret_why)
 {
     return goal->in_project ? in_folder("uv.toml", "pyproject.toml",

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What is printed and what is written is the same change (struct edit). Writing applies it to the
- * file, after a copy of the file and a look at whether the result can be read. Undoing knows what
- * was written by its address, and looks into the copies for what stood there before.
+ * What is printed and what is written are the same change (struct edit). Writing goes through these
+ * steps:
+ *
+ * - the file is opened once (base/place.h) and read;
+ * - the change is applied in memory, and the result must still be readable TOML;
+ * - the old text becomes a copy NAME.bak;
+ * - the new text replaces the file, and the diff is printed.
+ *
+ * Undoing recognises what was written by its URL, and searches the copies for the text before it. A
+ * copy that is restored exactly is removed.
  */
 #include "cli/setup/setup_file.h"
 
@@ -55,7 +62,7 @@ static void write_check(const struct setup_client *client, const struct setup_go
                    client->install, client->run);
 }
 
-/* What else the client is told that leads past the index, as doctor sees it. */
+/* Other settings of the client that lead past the index, as doctor finds them. */
 static void write_warnings(const struct setup_client *client, const struct setup_goal *goal,
                            struct buf *to)
 {
@@ -121,7 +128,7 @@ int setup_print(const struct setup_client *client, const struct setup_goal *goal
 
 /* ------------------------------------------------------------------- looking */
 
-/* An element of uv's that is the default already: two are an error to uv. */
+/* Whether another index of uv is the default already; two are an error to uv. */
 static bool has_other_default(const struct toml_node *indexes)
 {
     for (size_t i = 0; i < toml_count(indexes); i++) {
@@ -142,7 +149,7 @@ static bool has_two_defaults(const char *path, const struct toml_node *root)
         toml_get(in_pyproject ? toml_get(toml_get(root, "tool"), "uv") : root, "index"));
 }
 
-/* Whether the result is what the client reads; says why not. */
+/* Whether the client can read the result; prints why not. */
 static bool is_sound(const char *path, const struct setup_client *client, const struct buf *text,
                      struct buf *remarks)
 {
@@ -182,7 +189,7 @@ static int make_parent(const char *path)
     return file_make_directory(folder, 0755);
 }
 
-/* What is wrong with the place, or with a link in it. */
+/* Prints what is wrong with the file, or with a link in its place. */
 static int failed_at(const char *path, int error)
 {
     char target[4096];
@@ -198,7 +205,7 @@ static int failed_at(const char *path, int error)
     return EXIT_FAILED;
 }
 
-/* The file, opened, and what it says; a text of a usual size. An exit code. */
+/* Opens the file and reads its text. Returns an exit code. */
 static int open_file(const char *path, struct place *place, struct buf *old)
 {
     int r = place_open(path, place);
@@ -279,7 +286,7 @@ int setup_put(const struct setup_client *client, const struct setup_goal *goal)
 
 /* ------------------------------------------------------------------- undoing */
 
-/* A value without its quotes, in place. */
+/* Removes the quotes of a value in place. */
 static char *unquote(char *value)
 {
     size_t len = value ? strlen(value) : 0;
@@ -291,7 +298,8 @@ static char *unquote(char *value)
     return value;
 }
 
-/* The address that a file gives the client, if it is one of the daemon's, or under our own name. */
+/* The URL that a file gives the client, if it is one of the daemon's or stands under our own name.
+ */
 static char *written_url(const struct setup_client *client, const struct setup_goal *goal,
                          const char *path, const char *text, const char *base)
 {
@@ -308,7 +316,7 @@ static char *written_url(const struct setup_client *client, const struct setup_g
     return NULL;
 }
 
-/* The number of the newest copy that is none of ours, and what it says; 0 when there is none. */
+/* The number of the newest copy without our change, and its text; 0: there is none. */
 static int find_before(const struct setup_client *client, const struct setup_goal *goal,
                        const struct place *place, const char *base, struct buf *ret,
                        char **ret_path)
@@ -375,7 +383,7 @@ static int take_out(const struct setup_client *client, const struct setup_goal *
     return print(&told);
 }
 
-/* The same goal as when it was written. */
+/* Undoes with the goal as it was when the file was written. */
 static int undo_at(const struct setup_client *client, const struct setup_goal *goal,
                    struct place *place, const struct buf *text, const char *url, const char *host,
                    const char *base)

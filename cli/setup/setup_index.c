@@ -11,10 +11,11 @@
 #include "base/str.h"
 #include "control/http_get.h"
 
-/* A channel that nobody has asked for yet is looked for at the mirrors, which takes seconds. */
+/* The list names known channels only. A channel that fits a pattern but is unknown is probed: the
+ * daemon then asks the mirrors, which takes seconds. */
 enum { LIST_MAX_BYTES = 4 << 20, ANSWER_S = 5, PROBE_S = 15 };
 
-/* The names of one list of the answer; true when `index` is among them. */
+/* Collects the names of one list of the answer; true when `index` is among them. */
 static bool look_through(const struct json *list, const char *member, const char *index,
                          struct near *near, struct buf *names)
 {
@@ -43,7 +44,7 @@ static bool fits_a_pattern(const struct json *list, const char *index)
     return false;
 }
 
-/* By a page of it: 400 is what an index that is not there answers, whatever the project. */
+/* Probes the index by one of its pages: a missing index answers 400, whatever the project. */
 static int probe(const char *base, const char *index)
 {
     auto_free char *target = str_printf("/%s/simple/torch/", index);
@@ -57,7 +58,7 @@ static int probe(const char *base, const char *index)
     return status == 400 ? 0 : status < 500 ? 1 : -1;
 }
 
-/* A daemon that has no list: what it sends on to the index's own is there. */
+/* For a daemon without a list: an existing index answers with a redirect to itself. */
 static int ask_older(const char *base, const char *index)
 {
     auto_free char *target = str_printf("%s%s/simple", *index ? "/" : "", index);

@@ -56,10 +56,7 @@ static int state_of(struct engine *e, const struct adoption *a)
         return ADOPT_NO_ORIGIN;
     pthread_rwlock_rdlock(&e->files->lock);
     const struct entry *entry = files_find(e->files, a->origin, a->path);
-    int r = !entry            ? 0
-            : entry->sha256[0] ? ADOPT_HELD
-            : entry->download  ? ADOPT_BUSY
-                               : 0;
+    int r = !entry ? 0 : entry->sha256[0] ? ADOPT_HELD : entry->download ? ADOPT_BUSY : 0;
     pthread_rwlock_unlock(&e->files->lock);
     return r;
 }

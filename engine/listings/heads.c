@@ -145,7 +145,7 @@ static void question_free(struct question *q)
     free(q);
 }
 
-enum { PATH, ORIGIN, PROJECT };      /* texts of the row */
+enum { PATH, ORIGIN, PROJECT };     /* texts of the row */
 enum { ASKED_S, MODIFIED_S, SIZE }; /* its numbers */
 
 static int put_first_seen(struct catalogue *catalogue, const struct row *row)

@@ -70,7 +70,7 @@ struct engine {
     struct catalogue *catalogue; /* used on the catalogue lane only */
 
     struct files *files;
-    struct kept_table *kept; /* flight thread */
+    struct kept_table *kept;     /* flight thread */
     struct evidences *evidences; /* flight thread */
     struct renewals *renewals;   /* flight thread */
     struct eviction *eviction;   /* flight thread */

@@ -8,7 +8,16 @@
 
 /* Stores what was made of a wheel in the catalogue, or that it is void. */
 
-enum { PATH, ORIGIN, PROJECT, SHA256, REQUIRES_PYTHON, PROBLEM, MIRRORS, ETAG }; /* texts of the row */
+enum {
+    PATH,
+    ORIGIN,
+    PROJECT,
+    SHA256,
+    REQUIRES_PYTHON,
+    PROBLEM,
+    MIRRORS,
+    ETAG
+}; /* texts of the row */
 
 static int put(struct catalogue *catalogue, const struct row *row)
 {

@@ -72,13 +72,13 @@ struct page_entry {
     uint64_t built_version, built_metadata, built_held;
     int64_t began_ms, ranges_ms; /* ranges_ms: until then the page waits to know of ranges */
     enum page_stage stage;
-    size_t counted;        /* its part of refused_bytes */
-    bool has_failed;  /* the last build failed */
+    size_t counted;  /* its part of refused_bytes */
+    bool has_failed; /* the last build failed */
     /* waits for its turn or is on its lanes, or NULL; only `turn` may be read of it */
     struct build *build;
     bool is_outdated; /* that build must not be shown */
     bool forces;      /* the load was forced */
-    char *via; /* of the request that began the load */
+    char *via;        /* of the request that began the load */
     uint64_t client;
     struct inquiry *inquiry;   /* the inquiry that runs, or NULL */
     bool has_inquired;         /* an inquiry began in this load */

@@ -331,8 +331,8 @@ void pages_outdate(struct engine *e, const char *origin, const char *project)
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
-        if (s->page && can_change(s->page) && s->expires_ms > now_ms &&
-            is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0))
+        if (s->page && can_change(s->page) && s->expires_ms > now_ms && is_page_of(e, s, origin) &&
+            (!s->project || strcmp(s->project, project) == 0))
             s->expires_ms = now_ms;
     pthread_rwlock_unlock(&e->pages->lock);
 }
@@ -370,7 +370,8 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     pthread_rwlock_wrlock(&p->lock);
     HASH_ITER(hh, p->table, s, next)
     {
-        if (is_useful(s) || s->stage != PAGE_IDLE || s->refs > 1 || now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
+        if (is_useful(s) || s->stage != PAGE_IDLE || s->refs > 1 ||
+            now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
             continue;
         remove_entry(p, s);
     }

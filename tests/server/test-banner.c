@@ -59,13 +59,13 @@ static void addresses_are_listed(void **state)
 static char *probe(bool silent, unsigned *ret_pages)
 {
     struct engine *engine = fake_engine_new();
-    struct announce *announce = NULL;
+    struct banner *banner = NULL;
     struct output o = {0};
     o.file = open_memstream(&o.text, &o.len);
     if (silent)
         fake_silence(engine);
-    assert_int_equal(banner_probe(engine, &fake_origins, o.file, &announce), 0);
-    banner_free(announce);
+    assert_int_equal(banner_probe(engine, &fake_origins, o.file, &banner), 0);
+    banner_free(banner);
     engine_stop(engine);
     *ret_pages = fake_page_count(engine);
     engine_free(engine);
