@@ -35,7 +35,7 @@ static void types_and_values(void **state)
     assert_true(toml_integer(toml_get(root, "i")) == INT64_C(9007199254740993));
     assert_true(toml_boolean(toml_get(root, "b")));
     assert_int_equal(toml_type(toml_get(root, "f")), TOML_OTHER);
-    assert_int_equal(toml_type(toml_get(root, "d")), TOML_OTHER);
+    assert_int_equal(toml_type(toml_get(root, "d")), TOML_DATE);
     const struct toml_node *array = toml_get(root, "a");
     assert_int_equal(toml_type(array), TOML_ARRAY);
     assert_int_equal(toml_count(array), 2);
