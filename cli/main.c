@@ -8,6 +8,7 @@
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
 #include "cli/command_indexes.h"
+#include "cli/command_relock.h"
 #include "cli/command_setup.h"
 #include "config/argument.h"
 #include "config/config.h"
@@ -25,13 +26,14 @@ static const char usage[] =
     "  indexes                which indexes and channels there are\n"
     "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
     "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
+    "  relock LOCK            other addresses in a lock file: ours, or the official ones again\n"
     "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
 
 static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
-                                       "indexes", "setup",  "doctor", NULL};
+                                       "indexes", "relock", "setup",  "doctor", NULL};
 
 int main(int argc, char **argv)
 {
@@ -48,6 +50,8 @@ int main(int argc, char **argv)
         return command_explain(argc - 2, argv + 2);
     if (!strcmp(command, "indexes"))
         return command_indexes(argc - 2, argv + 2);
+    if (!strcmp(command, "relock"))
+        return command_relock(argc - 2, argv + 2);
     if (!strcmp(command, "setup"))
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))

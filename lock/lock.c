@@ -25,7 +25,7 @@ struct lock_text {
 
 /* ------------------------------------------------------------------- texts */
 
-static char *make_room(struct reader *r, size_t len)
+static char *make_room(struct lock_reader *r, size_t len)
 {
     struct lock_text *block = r->lock->texts;
 
@@ -43,7 +43,7 @@ static char *make_room(struct reader *r, size_t len)
     return at;
 }
 
-const char *reader_copy(struct reader *r, const char *text, size_t len)
+const char *lock_reader_copy(struct lock_reader *r, const char *text, size_t len)
 {
     char *copy = make_room(r, len + 1);
 
@@ -54,39 +54,39 @@ const char *reader_copy(struct reader *r, const char *text, size_t len)
     return copy;
 }
 
-int reader_keep_len(struct reader *r, const char *text, size_t len, const char **ret)
+int lock_reader_keep_len(struct lock_reader *r, const char *text, size_t len, const char **ret)
 {
     r->text_bytes += len + 1;
     if (r->text_bytes > LOCK_MAX_TEXT)
         return ERROR_TOO_BIG;
-    const char *copy = reader_copy(r, text, len);
+    const char *copy = lock_reader_copy(r, text, len);
     if (!copy)
         return ERROR_NO_MEMORY;
     *ret = copy;
     return 0;
 }
 
-int reader_keep(struct reader *r, const char *text, const char **ret)
+int lock_reader_keep(struct lock_reader *r, const char *text, const char **ret)
 {
     if (text)
-        return reader_keep_len(r, text, strlen(text), ret);
+        return lock_reader_keep_len(r, text, strlen(text), ret);
     *ret = NULL;
     return 0;
 }
 
-int reader_keep_buf(struct reader *r, const struct buf *text, const char **ret)
+int lock_reader_keep_buf(struct lock_reader *r, const struct buf *text, const char **ret)
 {
-    return text->error ? text->error : reader_keep_len(r, text->data, text->len, ret);
+    return text->error ? text->error : lock_reader_keep_len(r, text->data, text->len, ret);
 }
 
-int reader_keep_project(struct reader *r, const char *name, const char **ret)
+int lock_reader_keep_project(struct lock_reader *r, const char *name, const char **ret)
 {
     char normal[NAME_MAX_BYTES + 1];
 
-    return reader_keep(r, name && name_normalize(name, normal) == 0 ? normal : name, ret);
+    return lock_reader_keep(r, name && name_normalize(name, normal) == 0 ? normal : name, ret);
 }
 
-int reader_complain(struct reader *r, unsigned line, const char *format, ...)
+int lock_reader_complain(struct lock_reader *r, unsigned line, const char *format, ...)
 {
     va_list args;
 
@@ -101,7 +101,7 @@ int reader_complain(struct reader *r, unsigned line, const char *format, ...)
 /* ------------------------------------------------------------------- lists */
 
 /* Room for one more of `size` bytes each. */
-static int grow(struct reader *r, enum reader_list which, void **list, size_t count, size_t size)
+static int grow(struct lock_reader *r, enum reader_list which, void **list, size_t count, size_t size)
 {
     size_t *cap = &r->caps[which];
 
@@ -118,17 +118,17 @@ static int grow(struct reader *r, enum reader_list which, void **list, size_t co
     return 0;
 }
 
-struct lock_package *reader_add_package(struct reader *r, const char *name, unsigned line,
+struct lock_package *lock_reader_add_package(struct lock_reader *r, const char *name, unsigned line,
                                         int *ret_error)
 {
     struct lock *lock = r->lock;
     struct lock_package package = {.line = line,
                                    .first_file = lock->file_count,
                                    .first_dependency = lock->dependency_count};
-    int e = reader_keep(r, name, &package.name);
+    int e = lock_reader_keep(r, name, &package.name);
 
     if (!e)
-        e = reader_keep_project(r, name, &package.project);
+        e = lock_reader_keep_project(r, name, &package.project);
     if (!e)
         e = grow(r, PACKAGES, (void **)&lock->packages, lock->package_count, sizeof package);
     if (e) {
@@ -140,7 +140,7 @@ struct lock_package *reader_add_package(struct reader *r, const char *name, unsi
 }
 
 /* Of the newest package. */
-struct lock_file *reader_add_file(struct reader *r, unsigned line, int *ret_error)
+struct lock_file *lock_reader_add_file(struct lock_reader *r, unsigned line, int *ret_error)
 {
     struct lock *lock = r->lock;
     int e = grow(r, FILES, (void **)&lock->files, lock->file_count, sizeof(*lock->files));
@@ -156,7 +156,7 @@ struct lock_file *reader_add_file(struct reader *r, unsigned line, int *ret_erro
     return file;
 }
 
-struct lock_dependency *reader_add_dependency(struct reader *r, int *ret_error)
+struct lock_dependency *lock_reader_add_dependency(struct lock_reader *r, int *ret_error)
 {
     struct lock *lock = r->lock;
     int e = grow(r, DEPENDENCIES, (void **)&lock->dependencies, lock->dependency_count,
@@ -171,7 +171,7 @@ struct lock_dependency *reader_add_dependency(struct reader *r, int *ret_error)
     return dependency;
 }
 
-struct lock_use *reader_add_use(struct reader *r, int *ret_error)
+struct lock_use *lock_reader_add_use(struct lock_reader *r, int *ret_error)
 {
     struct lock *lock = r->lock;
     int e = grow(r, USES, (void **)&lock->uses, lock->use_count, sizeof(*lock->uses));
@@ -184,15 +184,15 @@ struct lock_use *reader_add_use(struct reader *r, int *ret_error)
     return &lock->uses[lock->use_count++];
 }
 
-int reader_skip(struct reader *r, unsigned line, const char *what, const char *place,
+int lock_reader_skip(struct lock_reader *r, unsigned line, const char *what, const char *place,
                 const char *reason)
 {
     struct lock *lock = r->lock;
     struct lock_skip skip = {.line = line, .reason = reason};
-    int e = reader_keep(r, what, &skip.what);
+    int e = lock_reader_keep(r, what, &skip.what);
 
     if (!e)
-        e = reader_keep(r, place, &skip.place);
+        e = lock_reader_keep(r, place, &skip.place);
     if (!e)
         e = grow(r, SKIPPED, (void **)&lock->skipped, lock->skip_count, sizeof skip);
     if (!e)
@@ -200,7 +200,7 @@ int reader_skip(struct reader *r, unsigned line, const char *what, const char *p
     return e;
 }
 
-int reader_add_address(struct reader *r, const struct lock_address *address)
+int lock_reader_add_address(struct lock_reader *r, const struct lock_address *address)
 {
     struct lock *lock = r->lock;
     int e = grow(r, ADDRESSES, (void **)&lock->addresses, lock->address_count, sizeof(*address));
@@ -232,7 +232,7 @@ static bool write_file_name(const char *place, bool is_url, struct buf *to)
     return to->len > 0;
 }
 
-int reader_name_file(struct reader *r, struct lock_file *file, const char *name)
+int lock_reader_name_file(struct lock_reader *r, struct lock_file *file, const char *name)
 {
     struct file_name parsed;
     auto_buf struct buf text;
@@ -243,7 +243,7 @@ int reader_name_file(struct reader *r, struct lock_file *file, const char *name)
     else if (file->address ? !write_file_name(file->address, true, &text)
                            : !file->path || !write_file_name(file->path, false, &text))
         return 0;
-    int e = reader_keep_buf(r, &text, &file->name);
+    int e = lock_reader_keep_buf(r, &text, &file->name);
     if (!e)
         e = file_name_parse(file->name, &parsed);
     if (e)
@@ -308,7 +308,7 @@ static enum lock_kind kind_of_content(const char *text, size_t len)
     return LOCK_REQUIREMENTS;
 }
 
-static int read_any(struct reader *r)
+static int read_any(struct lock_reader *r)
 {
     const struct lock_input *input = r->input;
     bool has_kind = is_kind_by_name(input->name, &r->lock->kind);
@@ -316,7 +316,7 @@ static int read_any(struct reader *r)
     if (input->len > LOCK_MAX_BYTES)
         return ERROR_TOO_BIG;
     if (memchr(input->text, '\0', input->len))
-        return reader_complain(r, 1, "a NUL byte: this is no text");
+        return lock_reader_complain(r, 1, "a NUL byte: this is no text");
     if (!has_kind)
         r->lock->kind = kind_of_content(input->text, input->len);
     switch (r->lock->kind) {
@@ -336,7 +336,7 @@ static int read_any(struct reader *r)
 int lock_read(const struct lock_input *input, struct lock **ret, struct lock_wrong *ret_wrong)
 {
     struct lock *lock = calloc(1, sizeof(*lock));
-    struct reader r = {.input = input, .lock = lock, .wrong = ret_wrong, .file = ""};
+    struct lock_reader r = {.input = input, .lock = lock, .wrong = ret_wrong, .file = ""};
 
     if (!lock)
         return ERROR_NO_MEMORY;

@@ -39,7 +39,7 @@ struct wanted {
 };
 
 struct pixi {
-    struct reader *reader;
+    struct lock_reader *reader;
     yaml_parser_t parser;
     struct level levels[DEPTH_MAX];
     size_t depth;
@@ -71,7 +71,7 @@ static size_t byte_of(struct pixi *p, size_t character)
 
 static int note(struct pixi *p, const yaml_event_t *event, enum lock_role role)
 {
-    struct reader *r = p->reader;
+    struct lock_reader *r = p->reader;
     const char *value = (const char *)event->data.scalar.value;
     struct lock_address address = {.role = role, .line = (unsigned)event->start_mark.line + 1};
     size_t begin = byte_of(p, event->start_mark.index);
@@ -88,8 +88,8 @@ static int note(struct pixi *p, const yaml_event_t *event, enum lock_role role)
     address.is_plain = len <= r->input->len - begin && memcmp(text + begin, value, len) == 0;
     address.offset = begin + skipped;
     address.len = len - skipped;
-    int e = reader_keep(r, value + skipped, &address.text);
-    return e ? e : reader_add_address(r, &address);
+    int e = lock_reader_keep(r, value + skipped, &address.text);
+    return e ? e : lock_reader_add_address(r, &address);
 }
 
 /* ---------------------------------------------------------------- the path */
@@ -116,7 +116,7 @@ static bool is_at(const struct pixi *p, const char *const *keys, size_t count)
 
 static int complain(struct pixi *p, const yaml_mark_t *mark, const char *what)
 {
-    return reader_complain(p->reader, (unsigned)mark->line + 1, "%s", what);
+    return lock_reader_complain(p->reader, (unsigned)mark->line + 1, "%s", what);
 }
 
 /* ---------------------------------------------------------------- packages */
@@ -137,7 +137,7 @@ static int set_record(struct pixi *p, const yaml_event_t *event, const char *key
         record->is_conda = true;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (!strcmp(members[i].key, key))
-            return reader_keep(p->reader, (const char *)event->data.scalar.value,
+            return lock_reader_keep(p->reader, (const char *)event->data.scalar.value,
                                members[i].value);
     return 0;
 }
@@ -152,13 +152,13 @@ static int keep_hashes(struct pixi *p, struct lock_file *file)
         buf_printf(&text, "sha256:%s", record->sha256);
     if (record->md5)
         buf_printf(&text, "%smd5:%s", text.len ? " " : "", record->md5);
-    return reader_keep_buf(p->reader, &text, &file->hashes);
+    return lock_reader_keep_buf(p->reader, &text, &file->hashes);
 }
 
 static int add_file(struct pixi *p, const char *place)
 {
     int e = 0;
-    struct lock_file *file = reader_add_file(p->reader, p->record.line, &e);
+    struct lock_file *file = lock_reader_add_file(p->reader, p->record.line, &e);
 
     if (!file)
         return e;
@@ -167,7 +167,7 @@ static int add_file(struct pixi *p, const char *place)
         file->address = place;
     else
         file->path = place;
-    e = reader_name_file(p->reader, file, NULL);
+    e = lock_reader_name_file(p->reader, file, NULL);
     return e ? e : keep_hashes(p, file);
 }
 
@@ -190,12 +190,12 @@ static enum lock_source source_of(const struct lock_package *package, const char
 static int add_package(struct pixi *p, const char *place)
 {
     const struct record *record = &p->record;
-    struct reader *r = p->reader;
+    struct lock_reader *r = p->reader;
     int e = 0;
 
     if (!record->name)
-        return reader_complain(r, record->line, "a package without a name");
-    struct lock_package *package = reader_add_package(r, record->name, record->line, &e);
+        return lock_reader_complain(r, record->line, "a package without a name");
+    struct lock_package *package = lock_reader_add_package(r, record->name, record->line, &e);
     if (!package)
         return e;
     package->version = record->version;
@@ -213,10 +213,10 @@ static int add_package(struct pixi *p, const char *place)
     else if (package->source == LOCK_FROM_URL)
         e = add_file(p, place + strlen("direct+"));
     if (!e && package->source == LOCK_FROM_FILE)
-        return reader_skip(r, record->line, record->name, place, "a file of the project's own");
+        return lock_reader_skip(r, record->line, record->name, place, "a file of the project's own");
     if (e || (package->source != LOCK_FROM_GIT && package->source != LOCK_FROM_FOLDER))
         return e;
-    return reader_skip(r, record->line, record->name, place,
+    return lock_reader_skip(r, record->line, record->name, place,
                        package->source == LOCK_FROM_GIT ? "git"
                                                         : "a folder of the project's own");
 }
@@ -238,7 +238,7 @@ static int end_package(struct pixi *p)
 
 static int want(struct pixi *p, const char *place)
 {
-    struct reader *r = p->reader;
+    struct lock_reader *r = p->reader;
 
     if (p->wanted_count >= LOCK_MAX_ITEMS)
         return ERROR_TOO_BIG;
@@ -251,11 +251,11 @@ static int want(struct pixi *p, const char *place)
         p->wanted = more;
     }
     struct wanted *wanted = &p->wanted[p->wanted_count];
-    int e = reader_keep(r, p->levels[1].key, &wanted->environment);
+    int e = lock_reader_keep(r, p->levels[1].key, &wanted->environment);
     if (!e)
-        e = reader_keep(r, p->levels[3].key, &wanted->platform);
+        e = lock_reader_keep(r, p->levels[3].key, &wanted->platform);
     if (!e)
-        e = reader_keep(r, place, &wanted->place);
+        e = lock_reader_keep(r, place, &wanted->place);
     p->wanted_count += !e;
     return e;
 }
@@ -271,7 +271,7 @@ static int on_value(struct pixi *p, const yaml_event_t *event)
         long version = strtol(value, NULL, 10);
 
         if (version < LEAST || version > MOST)
-            return reader_complain(p->reader, (unsigned)event->start_mark.line + 1,
+            return lock_reader_complain(p->reader, (unsigned)event->start_mark.line + 1,
                                    "version %s of pixi.lock is not known here; %d to %d are",
                                    value, LEAST, MOST);
         p->reader->lock->version = (int)version;
@@ -385,7 +385,7 @@ static int parse(struct pixi *p)
     }
     return p->has_version
                ? 0
-               : reader_complain(p->reader, 1, "this is no pixi.lock: version is missing");
+               : lock_reader_complain(p->reader, 1, "this is no pixi.lock: version is missing");
 }
 
 /* ---------------------------------------------------------------- the join */
@@ -406,7 +406,7 @@ static int by_place(const void *x, const void *y)
 /* A use of what the list of packages does not have is passed over: nothing is known of it. */
 static int join(struct pixi *p)
 {
-    struct reader *r = p->reader;
+    struct lock_reader *r = p->reader;
     size_t count = r->lock->package_count;
     auto_free struct named *named = calloc(count + 1, sizeof(*named));
 
@@ -422,7 +422,7 @@ static int join(struct pixi *p)
 
         if (!found)
             continue;
-        struct lock_use *use = reader_add_use(r, &e);
+        struct lock_use *use = lock_reader_add_use(r, &e);
         if (!use)
             return e;
         *use = (struct lock_use){p->wanted[i].environment, p->wanted[i].platform, found->package};
@@ -430,7 +430,7 @@ static int join(struct pixi *p)
     return 0;
 }
 
-int read_pixi(struct reader *r)
+int read_pixi(struct lock_reader *r)
 {
     struct pixi p = {.reader = r};
 

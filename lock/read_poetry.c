@@ -10,15 +10,15 @@
 #include "lock/lock_private.h"
 #include "lock/toml_fields.h"
 
-static int read_file(struct reader *r, const struct toml_node *node)
+static int read_file(struct lock_reader *r, const struct toml_node *node)
 {
     const char *name = NULL;
     const char *hash = NULL;
     int e = 0;
 
     if (toml_type(node) != TOML_TABLE)
-        return reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = reader_add_file(r, field_line(node), &e);
+        return lock_reader_complain(r, field_line(node), "a file is not a table");
+    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
     if (!file)
         return e;
     file->kind = LOCK_FILE_ANY;
@@ -26,9 +26,9 @@ static int read_file(struct reader *r, const struct toml_node *node)
     if (!e)
         e = field_string(r, node, "file", &name);
     if (!e && !name && !file->address)
-        e = reader_complain(r, file->line, "a file without file and url");
+        e = lock_reader_complain(r, file->line, "a file without file and url");
     if (!e)
-        e = reader_name_file(r, file, name);
+        e = lock_reader_name_file(r, file, name);
     if (!e)
         e = field_keep(r, node, "hash", &hash);
     if (hash)
@@ -37,7 +37,7 @@ static int read_file(struct reader *r, const struct toml_node *node)
 }
 
 /* Of the package itself, else of [metadata.files], where PDM's keys also have the version. */
-static int read_files(struct reader *r, const struct toml_node *node, const struct toml_node *root,
+static int read_files(struct lock_reader *r, const struct toml_node *node, const struct toml_node *root,
                       const struct lock_package *package)
 {
     const struct toml_node *files = NULL;
@@ -49,30 +49,30 @@ static int read_files(struct reader *r, const struct toml_node *node, const stru
 
         files = toml_get(all, r->lock->kind == LOCK_PDM ? both : package->name);
         if (files && toml_type(files) != TOML_ARRAY)
-            e = reader_complain(r, field_line(files), "files are not an array");
+            e = lock_reader_complain(r, field_line(files), "files are not an array");
     }
     for (size_t i = 0; !e && i < toml_count(files); i++)
         e = read_file(r, toml_at(files, i, NULL));
     return e;
 }
 
-static int begin_package(struct reader *r, const struct toml_node *node,
+static int begin_package(struct lock_reader *r, const struct toml_node *node,
                          struct lock_package **ret)
 {
     const char *name = NULL;
     int e = toml_type(node) == TOML_TABLE
                 ? field_needed(r, node, "name", &name)
-                : reader_complain(r, field_line(node), "a package is not a table");
+                : lock_reader_complain(r, field_line(node), "a package is not a table");
 
     if (e)
         return e;
-    *ret = reader_add_package(r, name, field_line(node), &e);
+    *ret = lock_reader_add_package(r, name, field_line(node), &e);
     if (*ret)
         e = field_needed(r, node, "version", &name);
-    return e ? e : reader_keep(r, name, &(*ret)->version);
+    return e ? e : lock_reader_keep(r, name, &(*ret)->version);
 }
 
-static int skip_package(struct reader *r, const struct lock_package *package)
+static int skip_package(struct lock_reader *r, const struct lock_package *package)
 {
     const char *reason = package->source == LOCK_FROM_GIT        ? "git"
                          : package->source == LOCK_FROM_FOLDER   ? "a folder of the project's own"
@@ -81,12 +81,12 @@ static int skip_package(struct reader *r, const struct lock_package *package)
                          : package->source == LOCK_FROM_FILE     ? "a file of the project's own"
                                                                  : NULL;
 
-    return reason ? reader_skip(r, package->line, package->name, package->place, reason) : 0;
+    return reason ? lock_reader_skip(r, package->line, package->name, package->place, reason) : 0;
 }
 
 /* ------------------------------------------------------------------ poetry */
 
-static int read_poetry_source(struct reader *r, const struct toml_node *node,
+static int read_poetry_source(struct lock_reader *r, const struct toml_node *node,
                               struct lock_package *package)
 {
     static const struct {
@@ -107,11 +107,11 @@ static int read_poetry_source(struct reader *r, const struct toml_node *node,
             package->source = types[i].source;
             return field_keep(r, source, "url", &package->place);
         }
-    return reader_complain(r, field_line(source), "a source of type %s is not known here", type);
+    return lock_reader_complain(r, field_line(source), "a source of type %s is not known here", type);
 }
 
 /* `markers` is a string, or a table with one for each group. */
-static int read_poetry_markers(struct reader *r, const struct toml_node *node,
+static int read_poetry_markers(struct lock_reader *r, const struct toml_node *node,
                                struct lock_package *package)
 {
     const struct toml_node *markers = toml_get(node, "markers");
@@ -125,13 +125,13 @@ static int read_poetry_markers(struct reader *r, const struct toml_node *node,
         const struct toml_node *marker = toml_at(markers, i, &group);
 
         if (!toml_string(marker))
-            return reader_complain(r, field_line(marker), "a marker is not a string");
+            return lock_reader_complain(r, field_line(marker), "a marker is not a string");
         buf_printf(&text, "%s %s\n", group, toml_string(marker));
     }
-    return reader_keep_buf(r, &text, &package->group_markers);
+    return lock_reader_keep_buf(r, &text, &package->group_markers);
 }
 
-static int read_poetry_groups(struct reader *r, const struct toml_node *node,
+static int read_poetry_groups(struct lock_reader *r, const struct toml_node *node,
                               struct lock_package *package)
 {
     const struct toml_node *optional = toml_get(node, "optional");
@@ -145,7 +145,7 @@ static int read_poetry_groups(struct reader *r, const struct toml_node *node,
     return 0;
 }
 
-static int read_poetry_package(struct reader *r, const struct toml_node *node,
+static int read_poetry_package(struct lock_reader *r, const struct toml_node *node,
                                const struct toml_node *root)
 {
     struct lock_package *package = NULL;
@@ -165,7 +165,7 @@ static int read_poetry_package(struct reader *r, const struct toml_node *node,
 }
 
 /* "1.1", "2.0", "4.5.1": the first number must be one of a range. */
-static int read_version(struct reader *r, const struct toml_node *root, const char *name,
+static int read_version(struct lock_reader *r, const struct toml_node *root, const char *name,
                         int least, int most)
 {
     const struct toml_node *metadata = NULL;
@@ -175,20 +175,20 @@ static int read_version(struct reader *r, const struct toml_node *root, const ch
     if (!e)
         e = field_string(r, metadata, name, &version);
     if (!e && !version)
-        return reader_complain(r, 1, "this is no %s: metadata.%s is missing",
+        return lock_reader_complain(r, 1, "this is no %s: metadata.%s is missing",
                                lock_kind_name(r->lock->kind), name);
     if (e)
         return e;
     long number = strtol(version, NULL, 10);
     if (number < least || number > most)
-        return reader_complain(r, field_line(toml_get(metadata, name)),
+        return lock_reader_complain(r, field_line(toml_get(metadata, name)),
                                "%s %s is not known here; %d to %d are", name, version, least,
                                most);
     r->lock->version = (int)number;
     return 0;
 }
 
-int read_poetry(struct reader *r, const struct toml_node *root)
+int read_poetry(struct lock_reader *r, const struct toml_node *root)
 {
     enum { LEAST = 1, MOST = 2 };
     const struct toml_node *packages = NULL;
@@ -203,7 +203,7 @@ int read_poetry(struct reader *r, const struct toml_node *root)
 
 /* --------------------------------------------------------------------- pdm */
 
-static int read_pdm_source(struct reader *r, const struct toml_node *node,
+static int read_pdm_source(struct lock_reader *r, const struct toml_node *node,
                            struct lock_package *package)
 {
     static const struct {
@@ -223,7 +223,7 @@ static int read_pdm_source(struct reader *r, const struct toml_node *node,
     return e;
 }
 
-static int read_pdm_package(struct reader *r, const struct toml_node *node,
+static int read_pdm_package(struct lock_reader *r, const struct toml_node *node,
                             const struct toml_node *root)
 {
     struct lock_package *package = NULL;
@@ -242,7 +242,7 @@ static int read_pdm_package(struct reader *r, const struct toml_node *node,
     return e ? e : skip_package(r, package);
 }
 
-int read_pdm(struct reader *r, const struct toml_node *root)
+int read_pdm(struct lock_reader *r, const struct toml_node *root)
 {
     enum { LEAST = 3, MOST = 4 };
     const struct toml_node *packages = NULL;

@@ -8,7 +8,7 @@
 #include "lock/toml_fields.h"
 
 /* "sha256:<hex> ..." of the table `hashes`. */
-static int read_hashes(struct reader *r, const struct toml_node *node, const char **ret)
+static int read_hashes(struct lock_reader *r, const struct toml_node *node, const char **ret)
 {
     const struct toml_node *hashes = NULL;
     auto_buf struct buf text;
@@ -20,20 +20,20 @@ static int read_hashes(struct reader *r, const struct toml_node *node, const cha
         const struct toml_node *value = toml_at(hashes, i, &name);
 
         if (!toml_string(value))
-            return reader_complain(r, field_line(value), "a hash is not a string");
+            return lock_reader_complain(r, field_line(value), "a hash is not a string");
         buf_printf(&text, "%s%s:%s", i ? " " : "", name, toml_string(value));
     }
-    return e ? e : reader_keep_buf(r, &text, ret);
+    return e ? e : lock_reader_keep_buf(r, &text, ret);
 }
 
-static int read_file(struct reader *r, const struct toml_node *node, enum lock_file_kind kind)
+static int read_file(struct lock_reader *r, const struct toml_node *node, enum lock_file_kind kind)
 {
     const char *name = NULL;
     int e = 0;
 
     if (toml_type(node) != TOML_TABLE)
-        return reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = reader_add_file(r, field_line(node), &e);
+        return lock_reader_complain(r, field_line(node), "a file is not a table");
+    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
     if (!file)
         return e;
     file->kind = kind;
@@ -41,23 +41,23 @@ static int read_file(struct reader *r, const struct toml_node *node, enum lock_f
     if (!e)
         e = field_keep(r, node, "path", &file->path);
     if (!e && !file->address && !file->path)
-        e = reader_complain(r, file->line, "a file without url and path");
+        e = lock_reader_complain(r, file->line, "a file without url and path");
     if (!e)
         e = field_string(r, node, "name", &name);
     if (!e)
-        e = reader_name_file(r, file, name);
+        e = lock_reader_name_file(r, file, name);
     if (!e)
         e = field_integer(r, node, "size", &file->size);
     if (!e)
-        e = reader_keep(r, toml_date(toml_get(node, "upload-time")), &file->upload_time);
+        e = lock_reader_keep(r, toml_date(toml_get(node, "upload-time")), &file->upload_time);
     if (!e)
         e = read_hashes(r, node, &file->hashes);
     if (!e && !*file->hashes)
-        e = reader_complain(r, file->line, "a file without hashes");
+        e = lock_reader_complain(r, file->line, "a file without hashes");
     return e;
 }
 
-static int read_files(struct reader *r, const struct toml_node *node,
+static int read_files(struct lock_reader *r, const struct toml_node *node,
                       struct lock_package *package)
 {
     const struct toml_node *wheels = NULL;
@@ -80,7 +80,7 @@ static int read_files(struct reader *r, const struct toml_node *node,
 }
 
 /* A source that is no file: said, and passed over. */
-static int read_tree(struct reader *r, const struct toml_node *node, struct lock_package *package)
+static int read_tree(struct lock_reader *r, const struct toml_node *node, struct lock_package *package)
 {
     const struct toml_node *vcs = NULL;
     const struct toml_node *folder = NULL;
@@ -94,20 +94,20 @@ static int read_tree(struct reader *r, const struct toml_node *node, struct lock
     e = field_keep(r, vcs ? vcs : folder, vcs && toml_get(vcs, "url") ? "url" : "path",
                    &package->place);
     return e ? e
-             : reader_skip(r, package->line, package->name, package->place,
+             : lock_reader_skip(r, package->line, package->name, package->place,
                            vcs ? "git" : "a folder of the project's own");
 }
 
-static int read_package(struct reader *r, const struct toml_node *node)
+static int read_package(struct lock_reader *r, const struct toml_node *node)
 {
     const char *name = NULL;
     int e = toml_type(node) == TOML_TABLE
                 ? field_needed(r, node, "name", &name)
-                : reader_complain(r, field_line(node), "a package is not a table");
+                : lock_reader_complain(r, field_line(node), "a package is not a table");
 
     if (e)
         return e;
-    struct lock_package *package = reader_add_package(r, name, field_line(node), &e);
+    struct lock_package *package = lock_reader_add_package(r, name, field_line(node), &e);
     if (!package)
         return e;
     e = field_keep(r, node, "version", &package->version);
@@ -122,7 +122,7 @@ static int read_package(struct reader *r, const struct toml_node *node)
     return e ? e : read_tree(r, node, package);
 }
 
-int read_pylock(struct reader *r, const struct toml_node *root)
+int read_pylock(struct lock_reader *r, const struct toml_node *root)
 {
     const struct toml_node *packages = NULL;
     const char *version = NULL;
@@ -130,9 +130,9 @@ int read_pylock(struct reader *r, const struct toml_node *root)
     int e = field_string(r, root, "lock-version", &version);
 
     if (!e && !version)
-        e = reader_complain(r, 1, "this is no pylock.toml: lock-version is missing");
+        e = lock_reader_complain(r, 1, "this is no pylock.toml: lock-version is missing");
     if (!e && strcmp(version, "1") != 0 && !str_starts(version, "1."))
-        e = reader_complain(r, field_line(toml_get(root, "lock-version")),
+        e = lock_reader_complain(r, field_line(toml_get(root, "lock-version")),
                             "lock-version %s is not known here; 1.0 is", version);
     lock->version = 1;
     if (!e)

@@ -25,7 +25,7 @@ struct text {
 };
 
 struct requirements {
-    struct reader *reader;
+    struct lock_reader *reader;
     size_t followed;
     const char *index; /* of the last --index-url */
     bool lacks_hash, lacks_version;
@@ -136,13 +136,13 @@ static int note(struct requirements *q, const struct text *text, struct part par
 
     if (text->depth)
         return 0;
-    int e = reader_keep_len(q->reader, part.at, part.len, &address.text);
+    int e = lock_reader_keep_len(q->reader, part.at, part.len, &address.text);
     if (!e && project)
-        e = reader_keep_project(q->reader, project, &address.project);
+        e = lock_reader_keep_project(q->reader, project, &address.project);
     if (e || (role == LOCK_ADDRESS_OTHER ? !strstr(address.text, "://")
                                          : !is_web_address(address.text)))
         return e;
-    return reader_add_address(q->reader, &address);
+    return lock_reader_add_address(q->reader, &address);
 }
 
 static int skip_part(struct requirements *q, struct part part, struct part place,
@@ -151,7 +151,7 @@ static int skip_part(struct requirements *q, struct part part, struct part place
     auto_free char *what = strndup(part.at, part.len);
     auto_free char *where = strndup(place.at, place.len);
 
-    return what && where ? reader_skip(q->reader, part.line, what, where, reason)
+    return what && where ? lock_reader_skip(q->reader, part.line, what, where, reason)
                          : ERROR_NO_MEMORY;
 }
 
@@ -159,28 +159,28 @@ static int skip_part(struct requirements *q, struct part part, struct part place
 static int follow(struct requirements *q, const struct text *from, struct part line,
                   struct part path, bool is_constraint)
 {
-    struct reader *r = q->reader;
+    struct lock_reader *r = q->reader;
     struct text text = {.depth = from->depth + 1,
                         .is_constraint = is_constraint || from->is_constraint};
     auto_buf struct buf bytes;
 
     buf_init(&bytes, LOCK_MAX_BYTES);
     if (!path.len)
-        return reader_complain(r, line.line, "the name of a file is missing");
+        return lock_reader_complain(r, line.line, "the name of a file is missing");
     if (!r->input->open)
         return skip_part(q, line, path, "another file, which was not looked at");
     if (text.depth > LOCK_MAX_DEPTH || ++q->followed > LOCK_MAX_FOLLOWED)
-        return reader_complain(r, line.line, "too many files that lead to each other");
-    int e = reader_keep_len(r, path.at, path.len, &text.name);
+        return lock_reader_complain(r, line.line, "too many files that lead to each other");
+    int e = lock_reader_keep_len(r, path.at, path.len, &text.name);
     if (!e)
         e = r->input->open(r->input->context, from->name, text.name, &bytes);
     if (e == ERROR_NO_MEMORY)
         return e;
     if (e)
-        return reader_complain(r, line.line, "%s cannot be read: %s", text.name,
+        return lock_reader_complain(r, line.line, "%s cannot be read: %s", text.name,
                                e < 0 ? error_text(e) : "there is no such file");
     if (strlen(bytes.data) != bytes.len)
-        return reader_complain(r, line.line, "%s holds a NUL byte", text.name);
+        return lock_reader_complain(r, line.line, "%s holds a NUL byte", text.name);
     text.len = bytes.len;
     text.bytes = bytes.data;
     r->file = text.name;
@@ -207,7 +207,7 @@ static int read_option(struct requirements *q, const struct text *text, struct p
                              is_git ? "git" : "editable, a folder of the project's own");
     }
     if (is_option(line, "-i", "--index-url", &value)) {
-        int e = reader_keep_len(q->reader, value.at, value.len, &q->index);
+        int e = lock_reader_keep_len(q->reader, value.at, value.len, &q->index);
 
         return e ? e : note(q, text, value, LOCK_ADDRESS_INDEX, NULL);
     }
@@ -290,11 +290,11 @@ static int add_hashes(struct requirements *q, struct requirement *what, size_t *
         if (!is_option(word, NULL, "--hash", &value))
             continue;
         if (!value.len && !next_word(&what->options, &value))
-            return reader_complain(q->reader, word.line, "a hash is missing");
-        struct lock_file *file = reader_add_file(q->reader, word.line, &e);
+            return lock_reader_complain(q->reader, word.line, "a hash is missing");
+        struct lock_file *file = lock_reader_add_file(q->reader, word.line, &e);
         if (file) {
             file->kind = LOCK_FILE_ANY;
-            e = reader_keep_len(q->reader, value.at, value.len, &file->hashes);
+            e = lock_reader_keep_len(q->reader, value.at, value.len, &file->hashes);
         }
         if (e)
             return e;
@@ -307,11 +307,11 @@ static int add_hashes(struct requirements *q, struct requirement *what, size_t *
 static int add_address(struct requirements *q, const struct text *text, struct requirement *what,
                        struct lock_package *package)
 {
-    struct reader *r = q->reader;
+    struct lock_reader *r = q->reader;
     struct part word;
     struct part hash;
     auto_buf struct buf hashes;
-    int e = reader_keep_len(r, what->address.at, what->address.len, &package->place);
+    int e = lock_reader_keep_len(r, what->address.at, what->address.len, &package->place);
 
     buf_init(&hashes, LOCK_MAX_BYTES);
     package->source = LOCK_FROM_URL;
@@ -321,10 +321,10 @@ static int add_address(struct requirements *q, const struct text *text, struct r
         package->source = is_git ? LOCK_FROM_GIT : LOCK_FROM_FILE;
         e = is_git ? note(q, text, what->address, LOCK_ADDRESS_OTHER, package->name) : 0;
         return e ? e
-                 : reader_skip(r, package->line, package->name, package->place,
+                 : lock_reader_skip(r, package->line, package->name, package->place,
                                is_git ? "git" : "a path of the project's own");
     }
-    struct lock_file *file = e ? NULL : reader_add_file(r, package->line, &e);
+    struct lock_file *file = e ? NULL : lock_reader_add_file(r, package->line, &e);
     if (!file)
         return e;
     file->kind = LOCK_FILE_ANY;
@@ -334,9 +334,9 @@ static int add_address(struct requirements *q, const struct text *text, struct r
             buf_puts(&hashes, hashes.len ? " " : "");
             buf_add(&hashes, hash.at, hash.len);
         }
-    e = reader_name_file(r, file, NULL);
+    e = lock_reader_name_file(r, file, NULL);
     if (!e)
-        e = reader_keep_buf(r, &hashes, &file->hashes);
+        e = lock_reader_keep_buf(r, &hashes, &file->hashes);
     return e ? e : note(q, text, what->address, LOCK_ADDRESS_FILE, package->name);
 }
 
@@ -348,17 +348,17 @@ static int add_constraint(struct requirements *q, const struct requirement *what
 
     if (!version.len)
         return 0;
-    struct lock_dependency *pin = reader_add_dependency(q->reader, &e);
+    struct lock_dependency *pin = lock_reader_add_dependency(q->reader, &e);
     if (!pin)
         return e;
-    e = reader_keep_project(q->reader, name, &pin->project);
-    return e ? e : reader_keep_len(q->reader, version.at, version.len, &pin->version);
+    e = lock_reader_keep_project(q->reader, name, &pin->project);
+    return e ? e : lock_reader_keep_len(q->reader, version.at, version.len, &pin->version);
 }
 
 static int add_requirement(struct requirements *q, const struct text *text,
                            struct requirement *what)
 {
-    struct reader *r = q->reader;
+    struct lock_reader *r = q->reader;
     auto_free char *name = strndup(what->name.at, what->name.len);
     struct part version = pinned(what->specifier);
     size_t hashes = 0;
@@ -368,11 +368,11 @@ static int add_requirement(struct requirements *q, const struct text *text,
         return ERROR_NO_MEMORY;
     if (text->is_constraint)
         return add_constraint(q, what, name);
-    struct lock_package *package = reader_add_package(r, name, what->whole.line, &e);
+    struct lock_package *package = lock_reader_add_package(r, name, what->whole.line, &e);
     if (package && version.len)
-        e = reader_keep_len(r, version.at, version.len, &package->version);
+        e = lock_reader_keep_len(r, version.at, version.len, &package->version);
     if (package && !e && what->marker.len)
-        e = reader_keep_len(r, what->marker.at, what->marker.len, &package->marker);
+        e = lock_reader_keep_len(r, what->marker.at, what->marker.len, &package->marker);
     if (e)
         return e;
     package->first_dependency = package->dependency_count = 0;
@@ -383,7 +383,7 @@ static int add_requirement(struct requirements *q, const struct text *text,
     if (e || hashes)
         return e;
     q->lacks_hash = true;
-    struct lock_file *file = reader_add_file(r, what->whole.line, &e);
+    struct lock_file *file = lock_reader_add_file(r, what->whole.line, &e);
     if (file)
         file->kind = LOCK_FILE_ANY;
     return e;
@@ -430,7 +430,7 @@ static int read_line(struct requirements *q, const struct text *text, struct par
     if (is_one && !name)
         return ERROR_NO_MEMORY;
     if (!is_one || name_normalize(name, normal))
-        return reader_complain(q->reader, line.line, "this is no requirement: %.*s",
+        return lock_reader_complain(q->reader, line.line, "this is no requirement: %.*s",
                                line.len > 60 ? 60 : (int)line.len, line.at);
     return add_requirement(q, text, &what);
 }
@@ -482,7 +482,7 @@ static void pin(struct lock *lock, bool *ret_lacks)
     lock->dependency_count = 0;
 }
 
-int read_requirements(struct reader *r)
+int read_requirements(struct lock_reader *r)
 {
     struct requirements q = {.reader = r};
     auto_free char *copy = strndup(r->input->text, r->input->len);

@@ -24,7 +24,7 @@ static bool is_kind_by_content(const struct toml_node *root, enum lock_kind *ret
     return true;
 }
 
-static int read_document(struct reader *r, const struct toml_node *root)
+static int read_document(struct lock_reader *r, const struct toml_node *root)
 {
     switch (r->lock->kind) {
     case LOCK_UV:
@@ -41,7 +41,7 @@ static int read_document(struct reader *r, const struct toml_node *root)
     return read_pdm(r, root);
 }
 
-int read_toml(struct reader *r, bool has_kind)
+int read_toml(struct lock_reader *r, bool has_kind)
 {
     AUTO(toml_free) struct toml_document *document = NULL;
     auto_free char *message = NULL;
@@ -49,13 +49,13 @@ int read_toml(struct reader *r, bool has_kind)
     int e = toml_parse(r->input->text, r->input->len, &document, &message, &line);
 
     if (e == ERROR_CONFIG)
-        return reader_complain(r, line > 0 ? (unsigned)line : 1, "%s",
+        return lock_reader_complain(r, line > 0 ? (unsigned)line : 1, "%s",
                                message ? message : "this is no TOML");
     if (e)
         return e;
     const struct toml_node *root = toml_root(document);
     if (!has_kind && !is_kind_by_content(root, &r->lock->kind))
-        return reader_complain(r, 1, "this is TOML, and no lock file that is known here");
+        return lock_reader_complain(r, 1, "this is TOML, and no lock file that is known here");
     e = read_document(r, root);
     return e ? e : note_addresses(r, root);
 }

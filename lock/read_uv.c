@@ -23,7 +23,7 @@ static const struct {
     {"virtual", LOCK_FROM_VIRTUAL, "virtual, the project itself"},
 };
 
-static int read_source(struct reader *r, const struct toml_node *node, enum lock_source *ret,
+static int read_source(struct lock_reader *r, const struct toml_node *node, enum lock_source *ret,
                        const char **ret_place, const char **ret_reason)
 {
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
@@ -39,19 +39,19 @@ static int read_source(struct reader *r, const struct toml_node *node, enum lock
             return 0;
         }
     }
-    return reader_complain(r, field_line(node), "a source that is not known here");
+    return lock_reader_complain(r, field_line(node), "a source that is not known here");
 }
 
 /* One entry of `wheels`, or `sdist`. */
-static int read_file(struct reader *r, const struct toml_node *node, enum lock_file_kind kind)
+static int read_file(struct lock_reader *r, const struct toml_node *node, enum lock_file_kind kind)
 {
     const char *name = NULL;
     const char *hash = NULL;
     int e = 0;
 
     if (toml_type(node) != TOML_TABLE)
-        return reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = reader_add_file(r, field_line(node), &e);
+        return lock_reader_complain(r, field_line(node), "a file is not a table");
+    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
     if (!file)
         return e;
     file->kind = kind;
@@ -61,7 +61,7 @@ static int read_file(struct reader *r, const struct toml_node *node, enum lock_f
     if (!e)
         e = field_string(r, node, "filename", &name);
     if (!e)
-        e = reader_name_file(r, file, name);
+        e = lock_reader_name_file(r, file, name);
     if (!e)
         e = field_keep(r, node, "hash", &hash);
     if (hash)
@@ -69,11 +69,11 @@ static int read_file(struct reader *r, const struct toml_node *node, enum lock_f
     if (!e)
         e = field_integer(r, node, "size", &file->size);
     if (!e && toml_type(toml_get(node, "upload-time")) == TOML_DATE)
-        return reader_keep(r, toml_date(toml_get(node, "upload-time")), &file->upload_time);
+        return lock_reader_keep(r, toml_date(toml_get(node, "upload-time")), &file->upload_time);
     return e ? e : field_keep(r, node, "upload-time", &file->upload_time);
 }
 
-static int read_files(struct reader *r, const struct toml_node *package)
+static int read_files(struct lock_reader *r, const struct toml_node *package)
 {
     const struct toml_node *wheels = NULL;
     const struct toml_node *sdist = NULL;
@@ -88,7 +88,7 @@ static int read_files(struct reader *r, const struct toml_node *package)
 
 /* ------------------------------------------------------------ dependencies */
 
-static int read_dependency(struct reader *r, const struct toml_node *node, const char *extra,
+static int read_dependency(struct lock_reader *r, const struct toml_node *node, const char *extra,
                            const char *group)
 {
     const struct toml_node *source = NULL;
@@ -99,12 +99,12 @@ static int read_dependency(struct reader *r, const struct toml_node *node, const
 
     if (e)
         return e;
-    struct lock_dependency *dependency = reader_add_dependency(r, &e);
+    struct lock_dependency *dependency = lock_reader_add_dependency(r, &e);
     if (!dependency)
         return e;
     dependency->extra = extra;
     dependency->group = group;
-    e = reader_keep_project(r, name, &dependency->project);
+    e = lock_reader_keep_project(r, name, &dependency->project);
     if (!e)
         e = field_keep(r, node, "version", &dependency->version);
     if (!e)
@@ -117,20 +117,20 @@ static int read_dependency(struct reader *r, const struct toml_node *node, const
     return e || !source ? e : read_source(r, source, &unused, &dependency->place, &reason);
 }
 
-static int read_dependencies(struct reader *r, const struct toml_node *list, const char *extra,
+static int read_dependencies(struct lock_reader *r, const struct toml_node *list, const char *extra,
                              const char *group)
 {
     int e = 0;
 
     if (list && toml_type(list) != TOML_ARRAY)
-        return reader_complain(r, field_line(list), "dependencies are not an array");
+        return lock_reader_complain(r, field_line(list), "dependencies are not an array");
     for (size_t i = 0; !e && i < toml_count(list); i++)
         e = read_dependency(r, toml_at(list, i, NULL), extra, group);
     return e;
 }
 
 /* A table of lists, one for each extra or group. */
-static int read_named_dependencies(struct reader *r, const struct toml_node *package,
+static int read_named_dependencies(struct lock_reader *r, const struct toml_node *package,
                                    const char *member, bool are_groups)
 {
     const struct toml_node *table = NULL;
@@ -141,14 +141,14 @@ static int read_named_dependencies(struct reader *r, const struct toml_node *pac
         const char *kept = NULL;
         const struct toml_node *list = toml_at(table, i, &name);
 
-        e = reader_keep_project(r, name, &kept);
+        e = lock_reader_keep_project(r, name, &kept);
         if (!e)
             e = read_dependencies(r, list, are_groups ? NULL : kept, are_groups ? kept : NULL);
     }
     return e;
 }
 
-static int read_needs(struct reader *r, const struct toml_node *package)
+static int read_needs(struct lock_reader *r, const struct toml_node *package)
 {
     int e = read_dependencies(r, toml_get(package, "dependencies"), NULL, NULL);
 
@@ -159,25 +159,25 @@ static int read_needs(struct reader *r, const struct toml_node *package)
     return e ? e : read_named_dependencies(r, package, "dependency-groups", true);
 }
 
-static int read_package(struct reader *r, const struct toml_node *node)
+static int read_package(struct lock_reader *r, const struct toml_node *node)
 {
     const char *name = NULL;
     const char *reason = NULL;
     const struct toml_node *source = NULL;
     int e = toml_type(node) == TOML_TABLE
                 ? field_needed(r, node, "name", &name)
-                : reader_complain(r, field_line(node), "a package is not a table");
+                : lock_reader_complain(r, field_line(node), "a package is not a table");
 
     if (e)
         return e;
-    struct lock_package *package = reader_add_package(r, name, field_line(node), &e);
+    struct lock_package *package = lock_reader_add_package(r, name, field_line(node), &e);
     if (!package)
         return e;
     e = field_keep(r, node, "version", &package->version);
     if (!e)
         e = field_table(r, node, "source", &source);
     if (!e && !source)
-        e = reader_complain(r, field_line(node), "a package without a source");
+        e = lock_reader_complain(r, field_line(node), "a package without a source");
     if (!e)
         e = read_source(r, source, &package->source, &package->place, &reason);
     if (!e && toml_get(node, "resolution-markers"))
@@ -189,13 +189,13 @@ static int read_package(struct reader *r, const struct toml_node *node)
         e = read_needs(r, node);
     package->dependency_count = r->lock->dependency_count - first;
     return e || !reason ? e
-                        : reader_skip(r, package->line, package->name, package->place, reason);
+                        : lock_reader_skip(r, package->line, package->name, package->place, reason);
 }
 
 /* ------------------------------------------------------------ the document */
 
 /* What a script or a workspace without a project of its own wants. */
-static int read_manifest(struct reader *r, const struct toml_node *root)
+static int read_manifest(struct lock_reader *r, const struct toml_node *root)
 {
     const struct toml_node *manifest = NULL;
     struct lock *lock = r->lock;
@@ -213,7 +213,7 @@ static int read_manifest(struct reader *r, const struct toml_node *root)
 }
 
 /* "package extra name", "package group name" or "package project", a line each. */
-static int read_conflicts(struct reader *r, const struct toml_node *root)
+static int read_conflicts(struct lock_reader *r, const struct toml_node *root)
 {
     const struct toml_node *sets = NULL;
     auto_buf struct buf text;
@@ -244,19 +244,19 @@ static int read_conflicts(struct reader *r, const struct toml_node *root)
                                    : "");
         }
     }
-    return e ? e : reader_keep_buf(r, &text, &r->lock->conflicts);
+    return e ? e : lock_reader_keep_buf(r, &text, &r->lock->conflicts);
 }
 
-int read_uv(struct reader *r, const struct toml_node *root)
+int read_uv(struct lock_reader *r, const struct toml_node *root)
 {
     const struct toml_node *packages = NULL;
     int64_t version = -1;
     int e = field_integer(r, root, "version", &version);
 
     if (!e && version < 0)
-        e = reader_complain(r, 1, "this is no uv.lock: version is missing");
+        e = lock_reader_complain(r, 1, "this is no uv.lock: version is missing");
     if (!e && version != FORMAT_VERSION)
-        e = reader_complain(r, field_line(toml_get(root, "version")),
+        e = lock_reader_complain(r, field_line(toml_get(root, "version")),
                             "version %lld of uv.lock is not known here; %d is",
                             (long long)version, FORMAT_VERSION);
     r->lock->version = FORMAT_VERSION;

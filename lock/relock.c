@@ -9,7 +9,6 @@
 #include "base/url.h"
 
 static const char escaped[] = "it is written with escapes or over several lines";
-static const char repository[] = "a repository, which no mirror has";
 static const char unsafe[] = "what it would become cannot stand there";
 
 /* An address that is put between quotes, or on a line of its own, must not end either. */
@@ -28,10 +27,6 @@ static int map_one(const struct relock_map *map, const struct lock_address *addr
                    struct buf *to, const char **ret_why)
 {
     *ret_why = NULL;
-    if (address->role == LOCK_ADDRESS_OTHER) {
-        *ret_why = repository;
-        return RELOCK_NOT;
-    }
     int r = map->address(map->context, address, to, ret_why);
     if (r)
         return r;

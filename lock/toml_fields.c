@@ -14,13 +14,13 @@ unsigned field_line(const struct toml_node *node)
     return line > 0 ? (unsigned)line : 0;
 }
 
-static int wrong_type(struct reader *r, const struct toml_node *value, const char *name,
+static int wrong_type(struct lock_reader *r, const struct toml_node *value, const char *name,
                       const char *wanted)
 {
-    return reader_complain(r, field_line(value), "%s is not %s", name, wanted);
+    return lock_reader_complain(r, field_line(value), "%s is not %s", name, wanted);
 }
 
-int field_string(struct reader *r, const struct toml_node *table, const char *name,
+int field_string(struct lock_reader *r, const struct toml_node *table, const char *name,
                  const char **ret)
 {
     const struct toml_node *value = toml_get(table, name);
@@ -31,29 +31,29 @@ int field_string(struct reader *r, const struct toml_node *table, const char *na
     return 0;
 }
 
-int field_needed(struct reader *r, const struct toml_node *table, const char *name,
+int field_needed(struct lock_reader *r, const struct toml_node *table, const char *name,
                  const char **ret)
 {
     const char *text = NULL;
     int e = field_string(r, table, name, &text);
 
     if (!e && (!text || !*text))
-        return reader_complain(r, field_line(table), "%s is missing", name);
+        return lock_reader_complain(r, field_line(table), "%s is missing", name);
     if (!e)
         *ret = text;
     return e;
 }
 
-int field_keep(struct reader *r, const struct toml_node *table, const char *name,
+int field_keep(struct lock_reader *r, const struct toml_node *table, const char *name,
                const char **ret)
 {
     const char *text = NULL;
     int e = field_string(r, table, name, &text);
 
-    return e ? e : reader_keep(r, text, ret);
+    return e ? e : lock_reader_keep(r, text, ret);
 }
 
-int field_integer(struct reader *r, const struct toml_node *table, const char *name,
+int field_integer(struct lock_reader *r, const struct toml_node *table, const char *name,
                   int64_t *ret)
 {
     const struct toml_node *value = toml_get(table, name);
@@ -64,7 +64,7 @@ int field_integer(struct reader *r, const struct toml_node *table, const char *n
     return 0;
 }
 
-int field_array(struct reader *r, const struct toml_node *table, const char *name,
+int field_array(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret)
 {
     const struct toml_node *value = toml_get(table, name);
@@ -75,7 +75,7 @@ int field_array(struct reader *r, const struct toml_node *table, const char *nam
     return 0;
 }
 
-int field_table(struct reader *r, const struct toml_node *table, const char *name,
+int field_table(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret)
 {
     const struct toml_node *value = toml_get(table, name);
@@ -86,7 +86,7 @@ int field_table(struct reader *r, const struct toml_node *table, const char *nam
     return 0;
 }
 
-int field_list(struct reader *r, const struct toml_node *table, const char *name, char separator,
+int field_list(struct lock_reader *r, const struct toml_node *table, const char *name, char separator,
                const char **ret)
 {
     const struct toml_node *list = NULL;
@@ -105,7 +105,7 @@ int field_list(struct reader *r, const struct toml_node *table, const char *name
             buf_putc(&text, separator);
         buf_puts(&text, toml_string(one));
     }
-    return reader_keep_buf(r, &text, ret);
+    return lock_reader_keep_buf(r, &text, ret);
 }
 
 /* --------------------------------------------------------------- addresses */
@@ -136,7 +136,7 @@ static bool is_address(const char *member, const char *table, const struct toml_
     return true;
 }
 
-static int note_address(struct reader *r, const struct toml_node *value, enum lock_role role,
+static int note_address(struct lock_reader *r, const struct toml_node *value, enum lock_role role,
                         const char *project)
 {
     const char *text = toml_string(value);
@@ -148,14 +148,14 @@ static int note_address(struct reader *r, const struct toml_node *value, enum lo
         return 0;
     address.is_plain = has_place && address.len == strlen(text) &&
                        memcmp(r->input->text + address.offset, text, address.len) == 0;
-    int e = reader_keep(r, text, &address.text);
+    int e = lock_reader_keep(r, text, &address.text);
     if (!e && project)
-        e = reader_keep_project(r, project, &address.project);
-    return e ? e : reader_add_address(r, &address);
+        e = lock_reader_keep_project(r, project, &address.project);
+    return e ? e : lock_reader_add_address(r, &address);
 }
 
 /* No deeper than base/toml_bounds.h lets a document be. */
-static int note_below(struct reader *r, const struct toml_node *node, const char *table,
+static int note_below(struct lock_reader *r, const struct toml_node *node, const char *table,
                       const char *project)
 {
     const char *own = toml_string(toml_get(node, "name"));
@@ -187,7 +187,7 @@ static int by_offset(const void *x, const void *y)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-int note_addresses(struct reader *r, const struct toml_node *node)
+int note_addresses(struct lock_reader *r, const struct toml_node *node)
 {
     int e = note_below(r, node, "", NULL);
 

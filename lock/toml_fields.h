@@ -8,25 +8,25 @@
 #include "lock/lock_private.h"
 
 /* A string, which lives as long as the document. */
-int field_string(struct reader *r, const struct toml_node *table, const char *name,
+int field_string(struct lock_reader *r, const struct toml_node *table, const char *name,
                  const char **ret);
 /* The same; without it the lock cannot be read. */
-int field_needed(struct reader *r, const struct toml_node *table, const char *name,
+int field_needed(struct lock_reader *r, const struct toml_node *table, const char *name,
                  const char **ret);
 /* The same, copied into the lock. */
-int field_keep(struct reader *r, const struct toml_node *table, const char *name,
+int field_keep(struct lock_reader *r, const struct toml_node *table, const char *name,
                const char **ret);
-int field_integer(struct reader *r, const struct toml_node *table, const char *name,
+int field_integer(struct lock_reader *r, const struct toml_node *table, const char *name,
                   int64_t *ret);
 /* An array, or a table; NULL without it. */
-int field_array(struct reader *r, const struct toml_node *table, const char *name,
+int field_array(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret);
-int field_table(struct reader *r, const struct toml_node *table, const char *name,
+int field_table(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret);
 /* The strings of an array, copied, with `separator` between them; "" without it. */
-int field_list(struct reader *r, const struct toml_node *table, const char *name, char separator,
+int field_list(struct lock_reader *r, const struct toml_node *table, const char *name, char separator,
                const char **ret);
 unsigned field_line(const struct toml_node *node);
 
 /* Notes every address below `node` (lock_address). */
-int note_addresses(struct reader *r, const struct toml_node *node);
+int note_addresses(struct lock_reader *r, const struct toml_node *node);
