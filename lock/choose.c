@@ -309,7 +309,10 @@ static int choose_files(const struct lock *lock, const struct lock_wish *wish, c
 
         if (!marks[i] || is_repeated(lock, i, choice))
             continue;
-        int e = admits(lock->packages[i].requires_python, wish->target, &is_admitted);
+        /* pixi has made sure of it, for its own Python. */
+        int e = lock->kind == LOCK_PIXI ? 0
+                                        : admits(lock->packages[i].requires_python, wish->target,
+                                                 &is_admitted);
         if (e)
             return e;
         choice->packages[choice->package_count++] = i;
