@@ -130,20 +130,16 @@ static int set_platform(struct target *t, const char *tag)
     return ERROR_BAD_REQUEST;
 }
 
-/* "3.12" is 3.12.0; the `t` of a build without the lock is none of the version's. */
-static void set_python(struct target *t, const char *python)
+/* "3.12" is 3.12.0. */
+static void set_python(struct target *t)
 {
-    size_t len = strspn(python, "0123456789.");
-    const char *dot = strchr(python, '.');
-    bool has_patch = dot && strchr(dot + 1, '.');
+    const char *python = tags_python(t->tags);
+    size_t minor = strcspn(python, ".") + 1;
 
-    str_copy(t->python_version, sizeof t->python_version, tags_python(t->tags));
-    if (has_patch)
-        (void)snprintf(t->python_full_version, sizeof t->python_full_version, "%.*s", (int)len,
-                       python);
-    else
-        (void)snprintf(t->python_full_version, sizeof t->python_full_version, "%.100s.0",
-                       t->python_version);
+    minor += strcspn(python + minor, ".");
+    (void)snprintf(t->python_version, sizeof t->python_version, "%.*s", (int)minor, python);
+    (void)snprintf(t->python_full_version, sizeof t->python_full_version, "%.100s%s", python,
+                   python[minor] ? "" : ".0");
 }
 
 int target_new(const struct target_request *request, struct target **ret)
@@ -162,7 +158,7 @@ int target_new(const struct target_request *request, struct target **ret)
                         request->glibc_minor ? request->glibc_minor : GLIBC_MINOR, &t->tags);
     if (e)
         return e;
-    set_python(t, request->python);
+    set_python(t);
     str_copy(t->release, sizeof t->release, request->release ? request->release : "");
     str_copy(t->version, sizeof t->version, request->version ? request->version : "");
     *ret = t;
