@@ -23,7 +23,7 @@ extern "C" {
 struct toml_node {
     enum toml_type type = TOML_OTHER;
     toml::source_position begin{};
-    std::string name; // of a member of a table
+    std::string name;   // of a member of a table
     std::string string; // also a date, as written
     int64_t integer = 0;
     size_t offset = 0, len = 0; // of a string, between its quotes; 0: not known
@@ -48,13 +48,19 @@ struct refusal {
 // From lines and columns to bytes. A column counts code points, and a mark of byte order is none.
 class places
 {
-public:
+  public:
     explicit places(std::string_view text) : text_(text)
     {
         lines_.push_back(text.substr(0, 3) == "\xef\xbb\xbf" ? 3 : 0);
-        for (size_t i = 0; i < text.size(); i++)
-            if (text[i] == '\n')
-                lines_.push_back(i + 1);
+        wide_.push_back(false);
+        for (size_t i = 0; i < text.size(); i++) {
+            if (text[i] & 0x80)
+                wide_.back() = i >= lines_.back();
+            if (text[i] != '\n')
+                continue;
+            lines_.push_back(i + 1);
+            wide_.push_back(false);
+        }
     }
 
     size_t offset(const toml::source_position &at) const
@@ -62,6 +68,8 @@ public:
         if (at.line < 1 || at.line > lines_.size())
             return text_.size();
         size_t i = lines_[at.line - 1];
+        if (!wide_[at.line - 1])
+            return std::min(i + at.column - 1, text_.size());
         for (toml::source_index column = 1; column < at.column && i < text_.size(); column++)
             do
                 i++;
@@ -94,9 +102,10 @@ public:
         to.len = end - begin - 1;
     }
 
-private:
+  private:
     std::string_view text_;
     std::vector<size_t> lines_; // where each begins
+    std::vector<bool> wide_;    // which have characters of several bytes
 };
 
 std::unique_ptr<toml_node> copy_node(const toml::node &from, const places &where, int depth);

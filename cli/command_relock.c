@@ -40,8 +40,8 @@ static const char usage[] =
     "  --config FILE  that configuration\n\n"
     "Exit: 0 done, 1 not, 2 usage.\n";
 
-static const char *const flags[] = {"--to",    "--official", "--from",   "--output", "--check",
-                                    "--json",  "--config",   "--help",   NULL};
+static const char *const flags[] = {"--to",   "--official", "--from", "--output", "--check",
+                                    "--json", "--config",   "--help", NULL};
 
 struct command {
     const char *path, *to, *output, *config_file;
@@ -174,8 +174,8 @@ static int add_port(struct command *c, const char *listen)
     if (code == GO)
         code = add_ours(c, str_printf("http://[::1]:%d", port));
     if (code == GO && *host)
-        code = add_ours(c, str_printf(strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host,
-                                      port));
+        code = add_ours(
+            c, str_printf(strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host, port));
     for (char **name = c->config.hosts; code == GO && name && *name; name++)
         code = add_host(c, *name, port);
     return code;
@@ -224,8 +224,7 @@ static int read_file(struct command *c)
     }
     if (r)
         return failed(c->path, r);
-    const struct lock_input input = {
-        .name = c->path, .text = c->text.data, .len = c->text.len};
+    const struct lock_input input = {.name = c->path, .text = c->text.data, .len = c->text.len};
     r = lock_read(&input, &c->lock, &told);
     if (r == ERROR_CONFIG) {
         (void)fprintf(stderr, "wheelyard relock: %s:%u: %s\n", c->path, told.line, told.text);
@@ -240,8 +239,7 @@ static int map_address(void *context, const struct lock_address *address, struct
     const struct command *c = context;
     const struct addresses a = {
         .origins = &c->config.origins, .base = c->base, .ours = (const char *const *)c->ours};
-    enum address_role role =
-        address->role == LOCK_ADDRESS_INDEX ? ADDRESS_INDEX : ADDRESS_FILE;
+    enum address_role role = address->role == LOCK_ADDRESS_INDEX ? ADDRESS_INDEX : ADDRESS_FILE;
     int r;
 
     if (c->is_official)
@@ -290,8 +288,9 @@ static void say_wrong(const struct command *c)
         (void)fprintf(stderr, "%s:%u: %s: %s\n", c->path, one->address->line, one->address->text,
                       one->why);
     }
-    (void)fprintf(stderr, "wheelyard relock: %zu of %zu addresses cannot be changed; %s is as it "
-                          "was\n",
+    (void)fprintf(stderr,
+                  "wheelyard relock: %zu of %zu addresses cannot be changed; %s is as it "
+                  "was\n",
                   c->report.wrong_count, c->lock->address_count, c->path);
 }
 

@@ -32,8 +32,8 @@ static const char usage[] =
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
 
-static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
-                                       "indexes", "relock", "setup",  "doctor", NULL};
+static const char *const commands[] = {"serve",   "config", "cache", "wheels", "explain",
+                                       "indexes", "relock", "setup", "doctor", NULL};
 
 int main(int argc, char **argv)
 {

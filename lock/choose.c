@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packages by their own markers, groups and uses; then a file of each. The walk that a uv.lock needs
- * is in choose_uv.c. */
+/* Packages by their own markers, groups and uses; then a file of each. The walk that a uv.lock
+ * needs is in choose_uv.c. */
 #include "lock/choose.h"
 
 #include <stdlib.h>
@@ -65,7 +65,8 @@ static int add_words(struct names *names, const char *words)
         return 0;
     if (!names->text)
         return ERROR_NO_MEMORY;
-    for (const char *at = names->text; names->count < NAMES_MAX && lock_next_word(&at, &word, &len);) {
+    for (const char *at = names->text;
+         names->count < NAMES_MAX && lock_next_word(&at, &word, &len);) {
         names->list[names->count++] = word;
         if (*at)
             names->text[at++ - names->text] = '\0';
@@ -156,20 +157,20 @@ static int is_wanted(const struct chooser *c, const struct lock_package *package
 
 static int set_names(struct chooser *c)
 {
-    static const char *const defaults[] = {
-        [LOCK_POETRY] = "main dev", [LOCK_PDM] = "default dev"};
+    static const char *const defaults[] = {[LOCK_POETRY] = "main dev", [LOCK_PDM] = "default dev"};
     const struct lock *lock = c->lock;
     const struct lock_wish *wish = c->wish;
     bool has_own = lock->kind == LOCK_POETRY || lock->kind == LOCK_PDM;
     const char *usual = has_own ? defaults[lock->kind] : lock->default_groups;
-    const char *least = lock->kind == LOCK_POETRY ? "main" : lock->kind == LOCK_PDM ? "default" : "";
+    const char *least = lock->kind == LOCK_POETRY ? "main"
+                        : lock->kind == LOCK_PDM  ? "default"
+                                                  : "";
     int e = choose_names(&c->extras, wish->all_extras ? lock->extra_names : NULL, NULL,
                          wish->extras, wish->extra_count);
 
     if (!e)
         e = choose_names(&c->groups, wish->all_groups && !has_own ? lock->group_names : NULL,
-                         wish->no_default_groups ? least : usual, wish->groups,
-                         wish->group_count);
+                         wish->no_default_groups ? least : usual, wish->groups, wish->group_count);
     c->environment = target_environment(wish->target);
     c->environment.extras = c->environment.extra =
         (struct marker_names){c->extras.list, c->extras.count};
@@ -203,9 +204,8 @@ static void choose_by_use(const struct lock *lock, const struct lock_wish *wish,
 /* ---------------------------------------------------------- files of a package */
 
 /* The wheel of the lowest rank; of equal ones that of the highest build number. */
-static const struct lock_file *best_wheel(const struct lock *lock,
-                                          const struct lock_package *package,
-                                          const struct tags *tags)
+static const struct lock_file *
+best_wheel(const struct lock *lock, const struct lock_package *package, const struct tags *tags)
 {
     const struct lock_file *best = NULL;
     struct wheel_tags best_tags;
@@ -218,8 +218,8 @@ static const struct lock_file *best_wheel(const struct lock *lock,
         if (!file->name || !wheel_tags_parse(file->name, &wheel))
             continue;
         int rank = tags_rank(tags, &wheel);
-        if (rank < 0 || (best && (rank > best_rank ||
-                                  (rank == best_rank && wheel.build <= best_tags.build))))
+        if (rank < 0 ||
+            (best && (rank > best_rank || (rank == best_rank && wheel.build <= best_tags.build))))
             continue;
         best = file;
         best_tags = wheel;
@@ -294,8 +294,7 @@ static bool is_repeated(const struct lock *lock, size_t place, const struct lock
     for (size_t i = 0; lock->kind == LOCK_PDM && i < choice->package_count; i++) {
         const struct lock_package *other = &lock->packages[choice->packages[i]];
 
-        if (!strcmp(other->project, package->project) &&
-            !strcmp(other->version, package->version))
+        if (!strcmp(other->project, package->project) && !strcmp(other->version, package->version))
             return true;
     }
     return false;
@@ -310,9 +309,9 @@ static int choose_files(const struct lock *lock, const struct lock_wish *wish, c
         if (!marks[i] || is_repeated(lock, i, choice))
             continue;
         /* pixi has made sure of it, for its own Python. */
-        int e = lock->kind == LOCK_PIXI ? 0
-                                        : admits(lock->packages[i].requires_python, wish->target,
-                                                 &is_admitted);
+        int e = lock->kind == LOCK_PIXI
+                    ? 0
+                    : admits(lock->packages[i].requires_python, wish->target, &is_admitted);
         if (e)
             return e;
         choice->packages[choice->package_count++] = i;
@@ -327,10 +326,10 @@ static int choose_files(const struct lock *lock, const struct lock_wish *wish, c
 int lock_choose(const struct lock *lock, const struct lock_wish *wish, struct lock_choice *ret)
 {
     auto_free bool *marks = calloc(lock->package_count + 1, sizeof(*marks));
-    struct lock_choice choice = {
-        .packages = calloc(lock->package_count + 1, sizeof(size_t)),
-        .files = calloc(lock->file_count + 1, sizeof(size_t)),
-        .misses = calloc(lock->package_count + 1, sizeof(struct lock_miss))};
+    struct lock_choice choice = {.packages = calloc(lock->package_count + 1, sizeof(size_t)),
+                                 .files = calloc(lock->file_count + 1, sizeof(size_t)),
+                                 .misses =
+                                     calloc(lock->package_count + 1, sizeof(struct lock_miss))};
     bool is_admitted = true;
     int e = marks && choice.packages && choice.files && choice.misses ? 0 : ERROR_NO_MEMORY;
 

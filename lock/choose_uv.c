@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The walk through a uv.lock. It begins at the project, and goes along every dependency whose marker
- * holds, to a package and to those of its extras that are asked for: each such pair is a stop, and
- * is visited once.
+ * The walk through a uv.lock. It begins at the project, and goes along every dependency whose
+ * marker holds, to a package and to those of its extras that are asked for: each such pair is a
+ * stop, and is visited once.
  *
  * Extras and groups that conflict stand in markers under names of uv's own, such as
  * `extra == 'extra-8-nanochat-cpu'` (its length before the project's name). Such a name holds where
@@ -65,13 +65,13 @@ static int activate(struct walk *w, const char *kind, const char *project, const
 
     if (e)
         return e;
-    char *text = *name ? str_printf("%s-%zu-%s-%.*s", kind, strlen(project), project, (int)len, name)
-                       : str_printf("%s-%zu-%s", kind, strlen(project), project);
+    char *text = *name
+                     ? str_printf("%s-%zu-%s-%.*s", kind, strlen(project), project, (int)len, name)
+                     : str_printf("%s-%zu-%s", kind, strlen(project), project);
     if (!text)
         return ERROR_NO_MEMORY;
     w->active[w->active_count++] = text;
-    w->environment.extra =
-        (struct marker_names){(const char *const *)w->active, w->active_count};
+    w->environment.extra = (struct marker_names){(const char *const *)w->active, w->active_count};
     return 0;
 }
 
@@ -79,8 +79,7 @@ static void deactivate(struct walk *w, size_t count)
 {
     while (w->active_count > count)
         free(w->active[--w->active_count]);
-    w->environment.extra =
-        (struct marker_names){(const char *const *)w->active, w->active_count};
+    w->environment.extra = (struct marker_names){(const char *const *)w->active, w->active_count};
 }
 
 static bool is_stop(const struct walk *w, size_t package, const char *extra, size_t len)
@@ -297,8 +296,8 @@ static int activate_root(struct walk *w, const struct lock_package *root)
     for (size_t k = 0; !e && k < root->dependency_count; k++) {
         const struct lock_dependency *d = &w->lock->dependencies[root->first_dependency + k];
 
-        if (d->extra && (w->wish->all_extras ||
-                         wish_has(w->wish->extras, w->wish->extra_count, d->extra)))
+        if (d->extra &&
+            (w->wish->all_extras || wish_has(w->wish->extras, w->wish->extra_count, d->extra)))
             e = activate(w, "extra", root->project, d->extra, strlen(d->extra));
         else if (d->group && wants_group(w->wish, d->group))
             e = activate(w, "group", root->project, d->group, strlen(d->group));
@@ -314,8 +313,8 @@ static int begin_at(struct walk *w, size_t place)
     for (size_t k = 0; !e && k < root->dependency_count; k++) {
         const struct lock_dependency *d = &w->lock->dependencies[root->first_dependency + k];
 
-        if (d->extra && (w->wish->all_extras ||
-                         wish_has(w->wish->extras, w->wish->extra_count, d->extra)))
+        if (d->extra &&
+            (w->wish->all_extras || wish_has(w->wish->extras, w->wish->extra_count, d->extra)))
             e = visit(w, place, d->extra, strlen(d->extra));
         else if (d->group && wants_group(w->wish, d->group))
             e = take(w, d);

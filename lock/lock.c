@@ -101,7 +101,8 @@ int lock_reader_complain(struct lock_reader *r, unsigned line, const char *forma
 /* ------------------------------------------------------------------- lists */
 
 /* Room for one more of `size` bytes each. */
-static int grow(struct lock_reader *r, enum reader_list which, void **list, size_t count, size_t size)
+static int grow(struct lock_reader *r, enum reader_list which, void **list, size_t count,
+                size_t size)
 {
     size_t *cap = &r->caps[which];
 
@@ -119,12 +120,11 @@ static int grow(struct lock_reader *r, enum reader_list which, void **list, size
 }
 
 struct lock_package *lock_reader_add_package(struct lock_reader *r, const char *name, unsigned line,
-                                        int *ret_error)
+                                             int *ret_error)
 {
     struct lock *lock = r->lock;
-    struct lock_package package = {.line = line,
-                                   .first_file = lock->file_count,
-                                   .first_dependency = lock->dependency_count};
+    struct lock_package package = {
+        .line = line, .first_file = lock->file_count, .first_dependency = lock->dependency_count};
     int e = lock_reader_keep(r, name, &package.name);
 
     if (!e)
@@ -185,7 +185,7 @@ struct lock_use *lock_reader_add_use(struct lock_reader *r, int *ret_error)
 }
 
 int lock_reader_skip(struct lock_reader *r, unsigned line, const char *what, const char *place,
-                const char *reason)
+                     const char *reason)
 {
     struct lock *lock = r->lock;
     struct lock_skip skip = {.line = line, .reason = reason};
@@ -262,10 +262,16 @@ static bool is_kind_by_name(const char *name, enum lock_kind *ret)
         const char *pattern;
         enum lock_kind kind;
     } patterns[] = {
-        {"*uv.lock", LOCK_UV},       {"*.py.lock", LOCK_UV},          {"pylock.toml", LOCK_PYLOCK},
-        {"pylock.*.toml", LOCK_PYLOCK}, {"*.pylock.toml", LOCK_PYLOCK}, {"*pixi.lock", LOCK_PIXI},
-        {"*poetry.lock", LOCK_POETRY}, {"*pdm.lock", LOCK_PDM},
-        {"*requirements*.txt", LOCK_REQUIREMENTS}, {"*requirements*.in", LOCK_REQUIREMENTS},
+        {"*uv.lock", LOCK_UV},
+        {"*.py.lock", LOCK_UV},
+        {"pylock.toml", LOCK_PYLOCK},
+        {"pylock.*.toml", LOCK_PYLOCK},
+        {"*.pylock.toml", LOCK_PYLOCK},
+        {"*pixi.lock", LOCK_PIXI},
+        {"*poetry.lock", LOCK_POETRY},
+        {"*pdm.lock", LOCK_PDM},
+        {"*requirements*.txt", LOCK_REQUIREMENTS},
+        {"*requirements*.in", LOCK_REQUIREMENTS},
     };
     const char *last = str_last_segment(name ? name : "");
 

@@ -25,11 +25,11 @@
 enum lock_kind { LOCK_UV, LOCK_PYLOCK, LOCK_PIXI, LOCK_REQUIREMENTS, LOCK_POETRY, LOCK_PDM };
 
 enum {
-    LOCK_MAX_BYTES = 64 << 20,  /* of one file */
-    LOCK_MAX_ITEMS = 1 << 20,   /* of each list below */
-    LOCK_MAX_TEXT = 256 << 20,  /* bytes of all texts of one lock */
-    LOCK_MAX_FOLLOWED = 100,    /* files that a requirements.txt leads to, in all */
-    LOCK_MAX_DEPTH = 16,        /* of them in each other */
+    LOCK_MAX_BYTES = 64 << 20, /* of one file */
+    LOCK_MAX_ITEMS = 1 << 20,  /* of each list below */
+    LOCK_MAX_TEXT = 256 << 20, /* bytes of all texts of one lock */
+    LOCK_MAX_FOLLOWED = 100,   /* files that a requirements.txt leads to, in all */
+    LOCK_MAX_DEPTH = 16,       /* of them in each other */
     LOCK_WRONG_BYTES = 240,
 };
 
@@ -52,7 +52,7 @@ struct lock_file {
 /* Where a package comes from. The last six are not wanted of an index. */
 enum lock_source {
     LOCK_FROM_INDEX,
-    LOCK_FROM_URL, /* one file elsewhere, which `files` has */
+    LOCK_FROM_URL,  /* one file elsewhere, which `files` has */
     LOCK_FROM_FILE, /* a wheel or sdist of the project's own */
     LOCK_FROM_GIT,
     LOCK_FROM_FOLDER,
@@ -66,11 +66,11 @@ struct lock_package {
     const char *project; /* normalised */
     const char *version; /* as written; NULL where the lock has none */
     enum lock_source source;
-    const char *place; /* of the source: index, URL, path; NULL where the lock says nothing */
-    const char *marker;          /* installed where it holds; NULL: everywhere */
+    const char *place;  /* of the source: index, URL, path; NULL where the lock says nothing */
+    const char *marker; /* installed where it holds; NULL: everywhere */
     const char *requires_python; /* or NULL */
     const char *groups;          /* poetry, pdm: names parted by spaces; NULL: no groups there */
-    const char *group_markers;      /* poetry: "group marker" a line, instead of marker; or NULL */
+    const char *group_markers;   /* poetry: "group marker" a line, instead of marker; or NULL */
     const char *forks;           /* uv: resolution-markers, parted by newlines; NULL: all forks */
     bool is_optional;            /* poetry: installed for an extra alone */
     unsigned line;
@@ -80,11 +80,11 @@ struct lock_package {
 
 /* uv: what a package needs, always or for one of its extras or groups. */
 struct lock_dependency {
-    const char *project; /* normalised */
-    const char *version; /* or NULL: there is only one */
-    const char *place;   /* of the source, or NULL */
-    const char *marker;  /* or NULL */
-    const char *extras;  /* wanted of it, parted by spaces; "" */
+    const char *project;       /* normalised */
+    const char *version;       /* or NULL: there is only one */
+    const char *place;         /* of the source, or NULL */
+    const char *marker;        /* or NULL */
+    const char *extras;        /* wanted of it, parted by spaces; "" */
     const char *extra, *group; /* it is needed for; NULL: always */
 };
 
@@ -111,8 +111,8 @@ enum lock_role {
 
 struct lock_address {
     enum lock_role role;
-    size_t offset, len; /* bytes of the text, without quotes */
-    const char *text;   /* what stands there */
+    size_t offset, len;  /* bytes of the text, without quotes */
+    const char *text;    /* what stands there */
     const char *project; /* normalised name that it is for, or NULL */
     unsigned line;
     bool is_plain; /* false: written with escapes or over several lines, so it cannot be changed */
@@ -125,7 +125,7 @@ struct lock {
     const char *requires_python; /* or NULL */
     const char *default_groups;  /* pylock, parted by spaces; "" */
     const char *extra_names, *group_names; /* pylock: that there are; parted by spaces; "" */
-    size_t conda_count;          /* pixi: packages of conda, which are not ours */
+    size_t conda_count;                    /* pixi: packages of conda, which are not ours */
     struct lock_package *packages;
     size_t package_count;
     struct lock_file *files;
@@ -141,7 +141,7 @@ struct lock {
     /* uv: the requirements of a script or workspace itself */
     size_t first_wanted, wanted_count; /* in `dependencies` */
     const char *members;               /* uv: of the workspace, normalised, parted by spaces; "" */
-    const char *conflicts; /* uv: "package extra|group name" a line; "" */
+    const char *conflicts;             /* uv: "package extra|group name" a line; "" */
     struct lock_text *texts;           /* memory */
 };
 

@@ -16,7 +16,7 @@ struct lock_reader {
     struct lock *lock;
     struct lock_wrong *wrong;
     size_t text_bytes;
-    size_t caps[6]; /* of the lists, by enum reader_list */
+    size_t caps[6];   /* of the lists, by enum reader_list */
     const char *file; /* that is being read; "" is the first */
 };
 
@@ -35,12 +35,12 @@ int lock_reader_complain(struct lock_reader *r, unsigned line, const char *forma
 
 /* Append a zeroed item, which lives until the next one of its kind. NULL: *ret_error says why. */
 struct lock_package *lock_reader_add_package(struct lock_reader *r, const char *name, unsigned line,
-                                        int *ret_error);
+                                             int *ret_error);
 struct lock_file *lock_reader_add_file(struct lock_reader *r, unsigned line, int *ret_error);
 struct lock_dependency *lock_reader_add_dependency(struct lock_reader *r, int *ret_error);
 struct lock_use *lock_reader_add_use(struct lock_reader *r, int *ret_error);
 int lock_reader_skip(struct lock_reader *r, unsigned line, const char *what, const char *place,
-                const char *reason);
+                     const char *reason);
 int lock_reader_add_address(struct lock_reader *r, const struct lock_address *address);
 
 /* Sets name and kind of a file by its address or path, decoded; `name` may be NULL. */

@@ -17,7 +17,18 @@
 
 enum { STEPS_FIRST = 8 };
 
-enum operator { IN, NOT_IN, LESS, LESS_EQUAL, EQUAL, NOT_EQUAL, GREATER_EQUAL, GREATER, COMPATIBLE, SAME };
+enum operator{
+    IN,
+    NOT_IN,
+    LESS,
+    LESS_EQUAL,
+    EQUAL,
+    NOT_EQUAL,
+    GREATER_EQUAL,
+    GREATER,
+    COMPATIBLE,
+    SAME
+};
 
 /* A variable, or a string, whose `variable` is MARKER_VARIABLES. */
 struct operand {
@@ -43,9 +54,9 @@ DEFINE_CLEANUP(struct marker, marker_free)
 DEFINE_CLEANUP(struct specifiers, specifiers_free)
 
 static const char *const operators[] = {
-    [IN] = "in",           [NOT_IN] = "not in", [LESS] = "<",           [LESS_EQUAL] = "<=",
-    [EQUAL] = "==",        [NOT_EQUAL] = "!=",  [GREATER_EQUAL] = ">=", [GREATER] = ">",
-    [COMPATIBLE] = "~=",   [SAME] = "===",
+    [IN] = "in",         [NOT_IN] = "not in", [LESS] = "<",           [LESS_EQUAL] = "<=",
+    [EQUAL] = "==",      [NOT_EQUAL] = "!=",  [GREATER_EQUAL] = ">=", [GREATER] = ">",
+    [COMPATIBLE] = "~=", [SAME] = "===",
 };
 
 static const char *const names[MARKER_VARIABLES] = {
@@ -163,10 +174,10 @@ static int take_operand(struct parser *p, struct operand *ret)
     return 0;
 }
 
-static int take_operator(struct parser *p, enum operator *ret)
+static int take_operator(struct parser *p, enum operator* ret)
 {
-    static const enum operator longest_first[] = {SAME,          EQUAL,   COMPATIBLE, NOT_EQUAL,
-                                                  LESS_EQUAL, GREATER_EQUAL, LESS, GREATER};
+    static const enum operator longest_first[] = {SAME,       EQUAL,         COMPATIBLE, NOT_EQUAL,
+                                                  LESS_EQUAL, GREATER_EQUAL, LESS,       GREATER};
 
     if (take_word(p, "in")) {
         *ret = IN;
@@ -322,7 +333,7 @@ static bool has_name(const struct marker_names *all, const char *name)
     return false;
 }
 
-static int compare_texts(const char *left, enum operator operator, const char *right, bool *ret)
+static int compare_texts(const char *left, enum operator operator, const char * right, bool *ret)
 {
     switch (operator) {
     case IN:
@@ -352,19 +363,19 @@ static int compare_texts(const char *left, enum operator operator, const char *r
 
 /* `extra` may stand on either side. Only equality is defined of a set; an empty one is "". */
 static int compare_extra(const struct marker_names *extra, enum operator operator,
-                         const char *name, bool is_left, bool *ret)
+                         const char * name, bool is_left, bool *ret)
 {
     if (!extra->count)
         return is_left ? compare_texts("", operator, name, ret)
                        : compare_texts(name, operator, "", ret);
-    if (operator != EQUAL && operator != NOT_EQUAL)
+    if (operator!= EQUAL && operator!= NOT_EQUAL)
         return ERROR_BAD_REQUEST;
-    *ret = has_name(extra, name) == (operator == EQUAL);
+    *ret = has_name(extra, name) == (operator== EQUAL);
     return 0;
 }
 
 /* A text beside a set: it is in the set or not, and never equal to it. */
-static int compare_set(const struct marker_names *all, enum operator operator, const char *name,
+static int compare_set(const struct marker_names *all, enum operator operator, const char * name,
                        bool *ret)
 {
     switch (operator) {
@@ -398,12 +409,12 @@ static bool wants_versions(enum marker_variable variable)
 }
 
 /* The right side is a version behind the operator; where that is no specifier, both are texts. */
-static int compare_strings(const char *left, enum operator operator, const char *right,
+static int compare_strings(const char *left, enum operator operator, const char * right,
                            enum marker_variable key, bool *ret)
 {
     AUTO(specifiers_free) struct specifiers *specifiers = NULL;
 
-    if (wants_versions(key) && operator != IN && operator != NOT_IN && !strchr(right, ',')) {
+    if (wants_versions(key) && operator!= IN && operator!= NOT_IN && !strchr(right, ',')) {
         auto_free char *text = str_printf("%s%s", operators[operator], right);
         int e = text ? specifiers_parse(text, &specifiers) : ERROR_NO_MEMORY;
 
@@ -419,8 +430,7 @@ static int compare_strings(const char *left, enum operator operator, const char 
 
 /* Of a variable on the left the right side is a text, even where it is a variable's name: so does
  * packaging. */
-static int compare(const struct step *step, const struct marker_environment *environment,
-                   bool *ret)
+static int compare(const struct step *step, const struct marker_environment *environment, bool *ret)
 {
     bool is_left = step->left.variable != MARKER_VARIABLES;
     enum marker_variable key = is_left ? step->left.variable : step->right.variable;

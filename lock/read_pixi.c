@@ -102,9 +102,9 @@ static bool is_at(const struct pixi *p, const char *const *keys, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct level *level = &p->levels[i];
 
-        if (!strcmp(keys[i], "-") ? level->is_map
-                                  : !level->is_map || (strcmp(keys[i], "*") != 0 &&
-                                                       strcmp(keys[i], level->key) != 0))
+        if (!strcmp(keys[i], "-")
+                ? level->is_map
+                : !level->is_map || (strcmp(keys[i], "*") != 0 && strcmp(keys[i], level->key) != 0))
             return false;
     }
     return true;
@@ -127,18 +127,23 @@ static int set_record(struct pixi *p, const yaml_event_t *event, const char *key
     const struct {
         const char *key;
         const char **value;
-    } members[] = {{"pypi", &record->pypi},     {"url", &record->url},
-                   {"path", &record->path},     {"name", &record->name},
-                   {"version", &record->version}, {"sha256", &record->sha256},
-                   {"md5", &record->md5},       {"index", &record->index},
-                   {"requires_python", &record->python}, {"kind", &record->kind}};
+    } members[] = {{"pypi", &record->pypi},
+                   {"url", &record->url},
+                   {"path", &record->path},
+                   {"name", &record->name},
+                   {"version", &record->version},
+                   {"sha256", &record->sha256},
+                   {"md5", &record->md5},
+                   {"index", &record->index},
+                   {"requires_python", &record->python},
+                   {"kind", &record->kind}};
 
     if (!strcmp(key, "conda"))
         record->is_conda = true;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (!strcmp(members[i].key, key))
             return lock_reader_keep(p->reader, (const char *)event->data.scalar.value,
-                               members[i].value);
+                                    members[i].value);
     return 0;
 }
 
@@ -202,8 +207,7 @@ static int add_package(struct pixi *p, const char *place)
     package->requires_python = record->python;
     package->source = source_of(package, place);
     package->place = package->source == LOCK_FROM_INDEX ? record->index : place;
-    const char **places =
-        reallocarray(p->places, r->lock->package_count, sizeof(*places));
+    const char **places = reallocarray(p->places, r->lock->package_count, sizeof(*places));
     if (!places)
         return ERROR_NO_MEMORY;
     p->places = places;
@@ -213,12 +217,13 @@ static int add_package(struct pixi *p, const char *place)
     else if (package->source == LOCK_FROM_URL)
         e = add_file(p, place + strlen("direct+"));
     if (!e && package->source == LOCK_FROM_FILE)
-        return lock_reader_skip(r, record->line, record->name, place, "a file of the project's own");
+        return lock_reader_skip(r, record->line, record->name, place,
+                                "a file of the project's own");
     if (e || (package->source != LOCK_FROM_GIT && package->source != LOCK_FROM_FOLDER))
         return e;
     return lock_reader_skip(r, record->line, record->name, place,
-                       package->source == LOCK_FROM_GIT ? "git"
-                                                        : "a folder of the project's own");
+                            package->source == LOCK_FROM_GIT ? "git"
+                                                             : "a folder of the project's own");
 }
 
 static int end_package(struct pixi *p)
@@ -272,8 +277,8 @@ static int on_value(struct pixi *p, const yaml_event_t *event)
 
         if (version < LEAST || version > MOST)
             return lock_reader_complain(p->reader, (unsigned)event->start_mark.line + 1,
-                                   "version %s of pixi.lock is not known here; %d to %d are",
-                                   value, LEAST, MOST);
+                                        "version %s of pixi.lock is not known here; %d to %d are",
+                                        value, LEAST, MOST);
         p->reader->lock->version = (int)version;
         p->has_version = true;
     } else if (IS_AT(p, "environments", "*", "indexes", "-") ||

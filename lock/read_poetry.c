@@ -37,8 +37,8 @@ static int read_file(struct lock_reader *r, const struct toml_node *node)
 }
 
 /* Of the package itself, else of [metadata.files], where PDM's keys also have the version. */
-static int read_files(struct lock_reader *r, const struct toml_node *node, const struct toml_node *root,
-                      const struct lock_package *package)
+static int read_files(struct lock_reader *r, const struct toml_node *node,
+                      const struct toml_node *root, const struct lock_package *package)
 {
     const struct toml_node *files = NULL;
     auto_free char *both = str_printf("%s %s", package->name, package->version);
@@ -92,8 +92,11 @@ static int read_poetry_source(struct lock_reader *r, const struct toml_node *nod
     static const struct {
         const char *type;
         enum lock_source source;
-    } types[] = {{"legacy", LOCK_FROM_INDEX},   {"git", LOCK_FROM_GIT}, {"url", LOCK_FROM_URL},
-                 {"directory", LOCK_FROM_FOLDER}, {"file", LOCK_FROM_FILE}};
+    } types[] = {{"legacy", LOCK_FROM_INDEX},
+                 {"git", LOCK_FROM_GIT},
+                 {"url", LOCK_FROM_URL},
+                 {"directory", LOCK_FROM_FOLDER},
+                 {"file", LOCK_FROM_FILE}};
     const struct toml_node *source = NULL;
     const char *type = NULL;
     int e = field_table(r, node, "source", &source);
@@ -107,7 +110,8 @@ static int read_poetry_source(struct lock_reader *r, const struct toml_node *nod
             package->source = types[i].source;
             return field_keep(r, source, "url", &package->place);
         }
-    return lock_reader_complain(r, field_line(source), "a source of type %s is not known here", type);
+    return lock_reader_complain(r, field_line(source), "a source of type %s is not known here",
+                                type);
 }
 
 /* `markers` is a string, or a table with one for each group. */
@@ -176,14 +180,14 @@ static int read_version(struct lock_reader *r, const struct toml_node *root, con
         e = field_string(r, metadata, name, &version);
     if (!e && !version)
         return lock_reader_complain(r, 1, "this is no %s: metadata.%s is missing",
-                               lock_kind_name(r->lock->kind), name);
+                                    lock_kind_name(r->lock->kind), name);
     if (e)
         return e;
     long number = strtol(version, NULL, 10);
     if (number < least || number > most)
         return lock_reader_complain(r, field_line(toml_get(metadata, name)),
-                               "%s %s is not known here; %d to %d are", name, version, least,
-                               most);
+                                    "%s %s is not known here; %d to %d are", name, version, least,
+                                    most);
     r->lock->version = (int)number;
     return 0;
 }
@@ -209,8 +213,7 @@ static int read_pdm_source(struct lock_reader *r, const struct toml_node *node,
     static const struct {
         const char *member;
         enum lock_source source;
-    } members[] = {
-        {"git", LOCK_FROM_GIT}, {"path", LOCK_FROM_FOLDER}, {"url", LOCK_FROM_URL}};
+    } members[] = {{"git", LOCK_FROM_GIT}, {"path", LOCK_FROM_FOLDER}, {"url", LOCK_FROM_URL}};
     int e = 0;
 
     for (size_t i = 0; !e && !package->place && i < sizeof members / sizeof *members; i++) {

@@ -80,7 +80,8 @@ static int read_files(struct lock_reader *r, const struct toml_node *node,
 }
 
 /* A source that is no file: said, and passed over. */
-static int read_tree(struct lock_reader *r, const struct toml_node *node, struct lock_package *package)
+static int read_tree(struct lock_reader *r, const struct toml_node *node,
+                     struct lock_package *package)
 {
     const struct toml_node *vcs = NULL;
     const struct toml_node *folder = NULL;
@@ -95,7 +96,7 @@ static int read_tree(struct lock_reader *r, const struct toml_node *node, struct
                    &package->place);
     return e ? e
              : lock_reader_skip(r, package->line, package->name, package->place,
-                           vcs ? "git" : "a folder of the project's own");
+                                vcs ? "git" : "a folder of the project's own");
 }
 
 static int read_package(struct lock_reader *r, const struct toml_node *node)
@@ -133,7 +134,7 @@ int read_pylock(struct lock_reader *r, const struct toml_node *root)
         e = lock_reader_complain(r, 1, "this is no pylock.toml: lock-version is missing");
     if (!e && strcmp(version, "1") != 0 && !str_starts(version, "1."))
         e = lock_reader_complain(r, field_line(toml_get(root, "lock-version")),
-                            "lock-version %s is not known here; 1.0 is", version);
+                                 "lock-version %s is not known here; 1.0 is", version);
     lock->version = 1;
     if (!e)
         e = field_keep(r, root, "requires-python", &lock->requires_python);

@@ -139,8 +139,8 @@ static int note(struct requirements *q, const struct text *text, struct part par
     int e = lock_reader_keep_len(q->reader, part.at, part.len, &address.text);
     if (!e && project)
         e = lock_reader_keep_project(q->reader, project, &address.project);
-    if (e || (role == LOCK_ADDRESS_OTHER ? !strstr(address.text, "://")
-                                         : !is_web_address(address.text)))
+    if (e ||
+        (role == LOCK_ADDRESS_OTHER ? !strstr(address.text, "://") : !is_web_address(address.text)))
         return e;
     return lock_reader_add_address(q->reader, &address);
 }
@@ -178,7 +178,7 @@ static int follow(struct requirements *q, const struct text *from, struct part l
         return e;
     if (e)
         return lock_reader_complain(r, line.line, "%s cannot be read: %s", text.name,
-                               e < 0 ? error_text(e) : "there is no such file");
+                                    e < 0 ? error_text(e) : "there is no such file");
     if (strlen(bytes.data) != bytes.len)
         return lock_reader_complain(r, line.line, "%s holds a NUL byte", text.name);
     text.len = bytes.len;
@@ -253,9 +253,8 @@ static bool split(struct part line, struct requirement *ret)
         rest = trim(part_behind(rest, 1));
     /* In a URL a semicolon begins a marker behind a blank only. */
     size_t cut = 0;
-    while (cut < rest.len &&
-           (rest.at[cut] != ';' ||
-            (has_address && (!cut || !isspace((unsigned char)rest.at[cut - 1])))))
+    while (cut < rest.len && (rest.at[cut] != ';' ||
+                              (has_address && (!cut || !isspace((unsigned char)rest.at[cut - 1])))))
         cut++;
     if (cut < rest.len)
         q.marker = trim(part_behind(rest, cut + 1));
@@ -322,7 +321,7 @@ static int add_address(struct requirements *q, const struct text *text, struct r
         e = is_git ? note(q, text, what->address, LOCK_ADDRESS_OTHER, package->name) : 0;
         return e ? e
                  : lock_reader_skip(r, package->line, package->name, package->place,
-                               is_git ? "git" : "a path of the project's own");
+                                    is_git ? "git" : "a path of the project's own");
     }
     struct lock_file *file = e ? NULL : lock_reader_add_file(r, package->line, &e);
     if (!file)
@@ -340,8 +339,7 @@ static int add_address(struct requirements *q, const struct text *text, struct r
     return e ? e : note(q, text, what->address, LOCK_ADDRESS_FILE, package->name);
 }
 
-static int add_constraint(struct requirements *q, const struct requirement *what,
-                          const char *name)
+static int add_constraint(struct requirements *q, const struct requirement *what, const char *name)
 {
     struct part version = pinned(what->specifier);
     int e = 0;
@@ -410,8 +408,7 @@ static int add_bare(struct requirements *q, const struct text *text, struct part
 static bool is_path(struct part line)
 {
     return *line.at == '.' || *line.at == '/' || part_starts(line, "http://") ||
-           part_starts(line, "https://") || part_starts(line, "git+") ||
-           part_starts(line, "file:");
+           part_starts(line, "https://") || part_starts(line, "git+") || part_starts(line, "file:");
 }
 
 static int read_line(struct requirements *q, const struct text *text, struct part line)
@@ -431,7 +428,7 @@ static int read_line(struct requirements *q, const struct text *text, struct par
         return ERROR_NO_MEMORY;
     if (!is_one || name_normalize(name, normal))
         return lock_reader_complain(q->reader, line.line, "this is no requirement: %.*s",
-                               line.len > 60 ? 60 : (int)line.len, line.at);
+                                    line.len > 60 ? 60 : (int)line.len, line.at);
     return add_requirement(q, text, &what);
 }
 

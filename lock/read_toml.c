@@ -50,7 +50,7 @@ int read_toml(struct lock_reader *r, bool has_kind)
 
     if (e == ERROR_CONFIG)
         return lock_reader_complain(r, line > 0 ? (unsigned)line : 1, "%s",
-                               message ? message : "this is no TOML");
+                                    message ? message : "this is no TOML");
     if (e)
         return e;
     const struct toml_node *root = toml_root(document);

@@ -257,8 +257,8 @@ int read_uv(struct lock_reader *r, const struct toml_node *root)
         e = lock_reader_complain(r, 1, "this is no uv.lock: version is missing");
     if (!e && version != FORMAT_VERSION)
         e = lock_reader_complain(r, field_line(toml_get(root, "version")),
-                            "version %lld of uv.lock is not known here; %d is",
-                            (long long)version, FORMAT_VERSION);
+                                 "version %lld of uv.lock is not known here; %d is",
+                                 (long long)version, FORMAT_VERSION);
     r->lock->version = FORMAT_VERSION;
     if (!e)
         e = field_keep(r, root, "requires-python", &r->lock->requires_python);

@@ -23,8 +23,8 @@ static bool is_safe(const struct buf *address)
     return address->len > 0;
 }
 
-static int map_one(const struct relock_map *map, const struct lock_address *address,
-                   struct buf *to, const char **ret_why)
+static int map_one(const struct relock_map *map, const struct lock_address *address, struct buf *to,
+                   const char **ret_why)
 {
     *ret_why = NULL;
     int r = map->address(map->context, address, to, ret_why);
@@ -38,8 +38,8 @@ static int map_one(const struct relock_map *map, const struct lock_address *addr
     return *ret_why ? RELOCK_NOT : 0;
 }
 
-static int walk(const struct lock *lock, const char *text, size_t len,
-                const struct relock_map *map, struct buf *to, struct relock_report *report)
+static int walk(const struct lock *lock, const char *text, size_t len, const struct relock_map *map,
+                struct buf *to, struct relock_report *report)
 {
     auto_buf struct buf one;
     size_t done = 0;
@@ -71,8 +71,7 @@ static int walk(const struct lock *lock, const char *text, size_t len,
 int relock(const struct lock *lock, const char *text, size_t len, const struct relock_map *map,
            struct buf *to, struct relock_report *ret_report)
 {
-    struct relock_report report = {
-        .wrong = calloc(lock->address_count + 1, sizeof(*report.wrong))};
+    struct relock_report report = {.wrong = calloc(lock->address_count + 1, sizeof(*report.wrong))};
 
     if (!report.wrong)
         return ERROR_NO_MEMORY;

@@ -107,10 +107,10 @@ static void write_pixi(struct target *t, const struct family *family)
     bool is_arm = !strcmp(t->machine, "ARM64");
 
     (void)snprintf(t->pixi, sizeof t->pixi, "%s-%.40s", family->pixi,
-                   is_usual                        ? "64"
-                   : is_arm                        ? "arm64"
-                   : !strcmp(t->machine, "x86")    ? "32"
-                                                   : t->machine);
+                   is_usual                     ? "64"
+                   : is_arm                     ? "arm64"
+                   : !strcmp(t->machine, "x86") ? "32"
+                                                : t->machine);
 }
 
 static int set_platform(struct target *t, const char *tag)

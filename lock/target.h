@@ -26,10 +26,10 @@
 struct target;
 
 struct target_request {
-    const char *python;   /* "3.12", "3.12.4", "3.13t" */
+    const char *python; /* "3.12", "3.12.4", "3.13t" */
     const char *platform;
-    int glibc_minor;      /* of linux_*: 2.<this>; 0: 28 */
-    const char *release;  /* platform_release and platform_version; NULL: "" */
+    int glibc_minor;     /* of linux_*: 2.<this>; 0: 28 */
+    const char *release; /* platform_release and platform_version; NULL: "" */
     const char *version;
 };
 

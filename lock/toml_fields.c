@@ -86,8 +86,8 @@ int field_table(struct lock_reader *r, const struct toml_node *table, const char
     return 0;
 }
 
-int field_list(struct lock_reader *r, const struct toml_node *table, const char *name, char separator,
-               const char **ret)
+int field_list(struct lock_reader *r, const struct toml_node *table, const char *name,
+               char separator, const char **ret)
 {
     const struct toml_node *list = NULL;
     auto_buf struct buf text;

@@ -24,8 +24,8 @@ int field_array(struct lock_reader *r, const struct toml_node *table, const char
 int field_table(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret);
 /* The strings of an array, copied, with `separator` between them; "" without it. */
-int field_list(struct lock_reader *r, const struct toml_node *table, const char *name, char separator,
-               const char **ret);
+int field_list(struct lock_reader *r, const struct toml_node *table, const char *name,
+               char separator, const char **ret);
 unsigned field_line(const struct toml_node *node);
 
 /* Notes every address below `node` (lock_address). */

@@ -223,8 +223,7 @@ static size_t channel_length(const struct origin *origin, const char *tail)
 }
 
 /* A path below a site's prefix: a file, or a page of one of the channels. */
-static int route_site(const struct site *site, struct route *route, char *tail,
-                      const char *query)
+static int route_site(const struct site *site, struct route *route, char *tail, const char *query)
 {
     const struct origin *origin = site->origin;
     size_t len = site->has_channels ? channel_length(origin, tail) : 0;

@@ -271,7 +271,6 @@ int addresses_to_official(const struct addresses *a, const char *url, enum addre
         return mirror_to_official(a, tail + strlen("mirror/"), to, ret_why);
     if (role == ADDRESS_INDEX)
         return index_to_official(a, tail, project, to, ret_why);
-    return str_starts(tail, "files/")
-               ? file_to_official(a, tail + strlen("files/"), to, ret_why)
-               : none(ret_why, no_official);
+    return str_starts(tail, "files/") ? file_to_official(a, tail + strlen("files/"), to, ret_why)
+                                      : none(ret_why, no_official);
 }

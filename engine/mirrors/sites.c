@@ -47,8 +47,7 @@ static void consider_origin(struct site *best, const char *place, const struct o
         return;
     if (!origin->channels[0])
         consider(best, place,
-                 &(struct site){
-                     .origin = origin, .kind = SITE_PAGES, .prefix = origin->pages});
+                 &(struct site){.origin = origin, .kind = SITE_PAGES, .prefix = origin->pages});
     site.prefix = origin->canonical;
     consider(best, place, &site);
     for (char **alias = origin->aliases; *alias; alias++) {

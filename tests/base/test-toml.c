@@ -170,7 +170,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_and_values),
-        cmocka_unit_test(places_of_strings), cmocka_unit_test(another_type_gives_nothing),
+        cmocka_unit_test(places_of_strings),
+        cmocka_unit_test(another_type_gives_nothing),
         cmocka_unit_test(tables_keep_the_order_of_the_file),
         cmocka_unit_test(what_is_no_toml_is_refused_with_its_line),
         cmocka_unit_test(an_empty_text_is_an_empty_table),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Targets, markers in brief, and what is chosen of small locks. Real ones: tests/e2e/test_chosen.py. */
+/* Targets, markers in brief, and what is chosen of small locks. Real ones:
+ * tests/e2e/test_chosen.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +28,8 @@ static void test_targets(void **state)
     static const struct {
         const char *platform, *machine, *sys_platform, *pixi, *wheel;
     } cases[] = {
-        {"linux_x86_64", "x86_64", "linux", "linux-64", "a-1-cp312-cp312-manylinux_2_28_x86_64.whl"},
+        {"linux_x86_64", "x86_64", "linux", "linux-64",
+         "a-1-cp312-cp312-manylinux_2_28_x86_64.whl"},
         {"manylinux_2_17_aarch64", "aarch64", "linux", "linux-aarch64",
          "a-1-cp312-abi3-manylinux2014_aarch64.whl"},
         {"musllinux_1_2_x86_64", "x86_64", "linux", "linux-64",
@@ -66,8 +68,9 @@ static void test_pythons(void **state)
         {.python = "3", .platform = "linux_x86_64"},
         {.python = "3.12", .platform = "amiga"},
         {.python = "3.12", .platform = ""},
-        {.python = "3.12", .platform = "linux"
-                                       "_"},
+        {.python = "3.12",
+         .platform = "linux"
+                     "_"},
     };
 
     (void)state;
@@ -133,8 +136,8 @@ static void test_deep_markers(void **state)
 /* ------------------------------------------------------------------ choices */
 
 /* What is chosen, as "project version file" a line. */
-static char *choose(const char *name, const char *text, const struct lock_wish *wish,
-                    char *ret, size_t size)
+static char *choose(const char *name, const char *text, const struct lock_wish *wish, char *ret,
+                    size_t size)
 {
     const struct lock_input input = {.name = name, .text = text, .len = strlen(text)};
     struct lock_choice choice;
@@ -174,8 +177,8 @@ static const char small[] =
              "{ url = 'https://h/a-1-2-py3-none-any.whl' },"
              "{ url = 'https://h/a-1-cp312-cp312-win_amd64.whl' }]\n"
              "[package.optional-dependencies]\nx = [{ name = 'c' }]\n") PACKAGE("b", SDIST("b"))
-        PACKAGE("c", SDIST("c")) PACKAGE("d", SDIST("d")) PACKAGE("e", SDIST("e")) PACKAGE(
-            "w", "wheels = [{ url = 'https://h/w-1-cp312-cp312-linux_x86_64.whl' }]\n");
+        PACKAGE("c", SDIST("c")) PACKAGE("d", SDIST("d")) PACKAGE("e", SDIST("e"))
+            PACKAGE("w", "wheels = [{ url = 'https://h/w-1-cp312-cp312-linux_x86_64.whl' }]\n");
 
 static void test_uv(void **state)
 {
@@ -218,10 +221,10 @@ static void test_forks(void **state)
     static const char forked[] =
         "version = 1\n[manifest]\nrequirements = [{ name = 'f' }]\n"
         "[[package]]\nname = 'f'\nversion = '1'\nsource = { registry = 'https://i/s' }\n"
-        "resolution-markers = [\"os_name == 'nt'\"]\n" SDIST("f")
-        "[[package]]\nname = 'f'\nversion = '2'\nsource = { registry = 'https://i/s' }\n"
-        "resolution-markers = [\"os_name == 'java'\", \"os_name == 'posix'\"]\n"
-        "sdist = { url = 'https://h/f-2.tar.gz' }\n";
+        "resolution-markers = [\"os_name == 'nt'\"]\n" SDIST(
+            "f") "[[package]]\nname = 'f'\nversion = '2'\nsource = { registry = 'https://i/s' }\n"
+                 "resolution-markers = [\"os_name == 'java'\", \"os_name == 'posix'\"]\n"
+                 "sdist = { url = 'https://h/f-2.tar.gz' }\n";
     char text[256];
     struct target *target = make_target("3.12", "linux_x86_64");
     const struct lock_wish wish = {.target = target};
@@ -253,9 +256,12 @@ static void test_undefined_markers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_targets), cmocka_unit_test(test_pythons),
-        cmocka_unit_test(test_markers), cmocka_unit_test(test_deep_markers),
-        cmocka_unit_test(test_uv),      cmocka_unit_test(test_forks),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_pythons),
+        cmocka_unit_test(test_markers),
+        cmocka_unit_test(test_deep_markers),
+        cmocka_unit_test(test_uv),
+        cmocka_unit_test(test_forks),
         cmocka_unit_test(test_undefined_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Every lock of the saved data, against the table of what it holds; and what is wrong with a lock. */
+/* Every lock of the saved data, against the table of what it holds; and what is wrong with a lock.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,19 +150,17 @@ static void add_files(const struct lock *lock, struct rows *rows)
         if (is_list && !place)
             place = file->name;
         add_row(rows,
-                str_printf("%s|%s|%s|%s%s|%s|%s|%s|%s", package->name,
-                           package->version ? package->version : "",
-                           is_toml  ? kinds[file->kind]
-                           : is_list ? "file"
-                           : lock->kind == LOCK_PIXI ? "pypi"
-                                                     : "req",
-                           prefix, place ? place : "", file->hashes, size, time,
-                           lock->kind == LOCK_UV || lock->kind == LOCK_PYLOCK ||
-                                   lock->kind == LOCK_PIXI
-                               ? package->source == LOCK_FROM_INDEX && package->place
-                                     ? package->place
-                                     : ""
-                               : ""));
+                str_printf(
+                    "%s|%s|%s|%s%s|%s|%s|%s|%s", package->name,
+                    package->version ? package->version : "",
+                    is_toml                   ? kinds[file->kind]
+                    : is_list                 ? "file"
+                    : lock->kind == LOCK_PIXI ? "pypi"
+                                              : "req",
+                    prefix, place ? place : "", file->hashes, size, time,
+                    lock->kind == LOCK_UV || lock->kind == LOCK_PYLOCK || lock->kind == LOCK_PIXI
+                        ? package->source == LOCK_FROM_INDEX && package->place ? package->place : ""
+                        : ""));
     }
 }
 
@@ -190,8 +189,8 @@ static void add_expected(const struct lock *lock, const char *name, struct rows 
         const char *index = str_starts(f[7], "registry:") ? f[7] + strlen("registry:") : f[7];
 
         if (strcmp(f[2], "option") != 0)
-            add_row(rows, str_printf("%s|%s|%s|%s|%s|%s|%s|%s", f[0], f[1], f[2], f[3], f[4],
-                                     f[5], f[6], index));
+            add_row(rows, str_printf("%s|%s|%s|%s|%s|%s|%s|%s", f[0], f[1], f[2], f[3], f[4], f[5],
+                                     f[6], index));
     }
     (void)lock;
     buf_release(&table);
@@ -299,8 +298,7 @@ static void test_wrong(void **state)
         struct lock *lock = NULL;
         struct lock_wrong wrong;
 
-        assert_int_equal(read_lock(c->name, c->text, strlen(c->text), &lock, &wrong),
-                         ERROR_CONFIG);
+        assert_int_equal(read_lock(c->name, c->text, strlen(c->text), &lock, &wrong), ERROR_CONFIG);
         if (!strstr(wrong.text, c->said) || wrong.line != c->line)
             fail_msg("%s: line %u: %s; expected line %u: %s", c->text, wrong.line, wrong.text,
                      c->line, c->said);
@@ -411,8 +409,10 @@ static void test_requirements_that_lead_elsewhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),          cmocka_unit_test(test_places),
-        cmocka_unit_test(test_wrong),           cmocka_unit_test(test_kind_by_content),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_kind_by_content),
         cmocka_unit_test(test_requirements),
         cmocka_unit_test(test_requirements_that_lead_elsewhere),
     };

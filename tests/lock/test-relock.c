@@ -139,8 +139,7 @@ static void test_paths_are_no_obstacle(void **state)
     expect("uv.lock", HEAD "source = { editable = '.' }\n", HEAD "source = { editable = '.' }\n");
     expect("pixi.lock", "version: 6\npackages:\n- pypi: ./x\n  name: x\n",
            "version: 6\npackages:\n- pypi: ./x\n  name: x\n");
-    expect("requirements.txt", "-e .\n./x.whl\nfile:///x.whl\n",
-           "-e .\n./x.whl\nfile:///x.whl\n");
+    expect("requirements.txt", "-e .\n./x.whl\nfile:///x.whl\n", "-e .\n./x.whl\nfile:///x.whl\n");
 }
 
 int main(void)

@@ -36,8 +36,7 @@ static const struct row rows[] = {
      US "/mirror/flat.example/w/cpu/x-1-py3-none-any.whl"},
     {ADDRESS_INDEX, "https://pypi.org/simple", US "/simple"},
     {ADDRESS_INDEX, "https://pypi.org/simple/", US "/simple/"},
-    {ADDRESS_INDEX, "https://download.pytorch.org/whl/nightly/cu130",
-     US "/whl/nightly/cu130"},
+    {ADDRESS_INDEX, "https://download.pytorch.org/whl/nightly/cu130", US "/whl/nightly/cu130"},
     {ADDRESS_INDEX, "https://r2.example/whl/cu126/", US "/mirror/r2.example/whl/cu126/"},
     {ADDRESS_INDEX, "https://nju.example/whl/cu126", US "/mirror/nju.example/whl/cu126"},
     {ADDRESS_INDEX, "https://tuna.example/simple", US "/mirror/tuna.example/simple"},
@@ -78,8 +77,7 @@ static void there_and_back(void **state)
             continue;
         }
         assert_string_equal(there.data, row->here);
-        assert_int_equal(
-            addresses_to_official(&all, there.data, row->role, NULL, &back, &why), 0);
+        assert_int_equal(addresses_to_official(&all, there.data, row->role, NULL, &back, &why), 0);
         assert_string_equal(back.data, row->site);
     }
 }
@@ -110,8 +108,8 @@ static void indexes_of_ours(void **state)
         auto_buf struct buf to;
 
         buf_init(&to, 4096);
-        int r = addresses_to_official(&all, indexes[i].here, ADDRESS_INDEX, indexes[i].project,
-                                      &to, &why);
+        int r = addresses_to_official(&all, indexes[i].here, ADDRESS_INDEX, indexes[i].project, &to,
+                                      &why);
         assert_int_equal(r, indexes[i].site ? 0 : ADDRESSES_NONE);
         if (indexes[i].site)
             assert_string_equal(to.data, indexes[i].site);
@@ -132,12 +130,12 @@ static void files_of_ours(void **state)
                      0);
     assert_string_equal(to.data, US "/files/pypi/a/x.whl");
     buf_clear(&to);
-    assert_int_equal(addresses_to_official(&all, US "/files/nope/x.whl", ADDRESS_FILE, NULL, &to,
-                                           &why),
-                     ADDRESSES_NONE);
-    assert_int_equal(addresses_to_official(&all, US "/files/pypi/../x.whl", ADDRESS_FILE, NULL,
-                                           &to, &why),
-                     ADDRESSES_NONE);
+    assert_int_equal(
+        addresses_to_official(&all, US "/files/nope/x.whl", ADDRESS_FILE, NULL, &to, &why),
+        ADDRESSES_NONE);
+    assert_int_equal(
+        addresses_to_official(&all, US "/files/pypi/../x.whl", ADDRESS_FILE, NULL, &to, &why),
+        ADDRESSES_NONE);
 }
 
 int main(void)
