@@ -131,11 +131,12 @@ static int note(struct requirements *q, const struct text *text, struct part par
     struct lock_address address = {.role = role,
                                    .offset = (size_t)(part.at - text->bytes),
                                    .len = part.len,
-                                   .line = part.line,
-                                   .is_plain = true};
+                                   .line = part.line};
 
     if (text->depth)
         return 0;
+    /* A line that goes on in the middle of an address does not hold it as one piece. */
+    address.is_plain = memcmp(q->reader->input->text + address.offset, part.at, part.len) == 0;
     int e = lock_reader_keep_len(q->reader, part.at, part.len, &address.text);
     if (!e && project)
         e = lock_reader_keep_project(q->reader, project, &address.project);
@@ -190,6 +191,15 @@ static int follow(struct requirements *q, const struct text *from, struct part l
     return e;
 }
 
+/* An address ends at the first blank. */
+static struct part first_word(struct part value)
+{
+    struct part word = value;
+
+    (void)next_word(&value, &word);
+    return word;
+}
+
 static int read_option(struct requirements *q, const struct text *text, struct part line)
 {
     struct part value = {0};
@@ -207,13 +217,14 @@ static int read_option(struct requirements *q, const struct text *text, struct p
                              is_git ? "git" : "editable, a folder of the project's own");
     }
     if (is_option(line, "-i", "--index-url", &value)) {
+        value = first_word(value);
         int e = lock_reader_keep_len(q->reader, value.at, value.len, &q->index);
 
         return e ? e : note(q, text, value, LOCK_ADDRESS_INDEX, NULL);
     }
     if (is_option(line, NULL, "--extra-index-url", &value) ||
         is_option(line, "-f", "--find-links", &value))
-        return note(q, text, value, LOCK_ADDRESS_INDEX, NULL);
+        return note(q, text, first_word(value), LOCK_ADDRESS_INDEX, NULL);
     return 0; /* of no consequence for which files are wanted */
 }
 
@@ -227,7 +238,7 @@ struct requirement {
 /* Splits "name[extra] specifier ; marker" or "name @ URL ; marker"; false when there is no name. */
 static bool split(struct part line, struct requirement *ret)
 {
-    struct requirement q = {.whole = line};
+    struct requirement q = {.whole = line, .options = part_behind(line, line.len)};
     struct part rest = line;
     size_t i = 0;
 

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/mirrors/sites.h"
+#include "index/name.h"
 
 static const char no_origin[] = "no origin of the configuration has this site";
 static const char no_index[] = "no index of ours is the same";
@@ -61,6 +62,27 @@ static bool is_file_path(const char *rest)
            url_key_is_valid(key.data);
 }
 
+/* Below a channel the router takes for a file only what is called like one. */
+static int is_called_file(const char *rest, bool *ret)
+{
+    auto_free char *path = strndup(rest, strcspn(rest, "?"));
+    auto_buf struct buf decoded;
+    struct file_name parsed;
+
+    buf_init(&decoded, URL_MAX_BYTES);
+    if (!path)
+        return ERROR_NO_MEMORY;
+    *ret = false;
+    if (url_decode(path, strlen(path), &decoded))
+        return 0;
+    int r = file_name_parse(str_last_segment(decoded.data), &parsed);
+    if (r)
+        return r;
+    *ret = parsed.kind != FILE_OTHER || str_ends(decoded.data, ".metadata");
+    file_name_release(&parsed);
+    return 0;
+}
+
 static int none(const char **ret_why, const char *why)
 {
     *ret_why = why;
@@ -80,10 +102,15 @@ static int file_to_ours(const struct addresses *a, const char *url, struct buf *
     const char *rest = place + site.len;
     if (site.kind != SITE_FILES || !is_file_path(rest))
         return none(ret_why, no_file);
-    if (site_is_canonical(&site))
+    if (site_is_canonical(&site)) {
         buf_printf(to, "%s/files/%s/%s", a->base, site.origin->name, rest);
-    else
-        buf_printf(to, "%s/mirror/%s", a->base, place);
+        return to->error;
+    }
+    bool is_called = true;
+    int r = site.has_channels ? is_called_file(rest, &is_called) : 0;
+    if (r || !is_called)
+        return r ? r : none(ret_why, no_file);
+    buf_printf(to, "%s/mirror/%s", a->base, place);
     return to->error;
 }
 
@@ -117,7 +144,12 @@ static int index_by_place(const struct addresses *a, const char *url, const char
         return ERROR_NO_MEMORY;
     if (*rest)
         rest[strlen(rest) - 1] = '\0';
-    bool is_ours = site.kind == SITE_PAGES
+    bool is_called = false;
+    int r = is_called_file(rest, &is_called);
+    if (r)
+        return r;
+    bool is_ours = is_called ? false
+                   : site.kind == SITE_PAGES
                        ? !*rest && is_rest(a->origins, site.origin)
                        : site.has_channels && is_channel_of(a->origins, site.origin, rest);
     if (!is_ours)
