@@ -17,10 +17,15 @@ static const char no_file[] = "this is not the address of a file of that site";
 static const char no_official[] = "no official site has the same";
 static const char no_way_back[] = "the way back would lead to another address";
 
-/* Of an address with a scheme of the web: what is behind "://"; NULL for anything else. */
+/* Of an address with a scheme of the web: what is behind "://"; NULL for anything else, and for one
+ * with blanks or control bytes, which no request can have. */
 static const char *place_of(const char *url)
 {
     const char *place = strstr(url, "://");
+
+    for (const char *p = url; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return NULL;
 
     if (!place || (!str_starts(url, "http://") && !str_starts(url, "https://")))
         return NULL;

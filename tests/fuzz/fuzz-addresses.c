@@ -2,6 +2,7 @@
 /* Any line as an address of a file and of an index: what becomes ours comes back as it was, and the
  * daemon's router takes the path for what it is. */
 #include "../server/fake_origins.h"
+#include "base/str.h"
 #include "engine/mirrors/addresses.h"
 #include "fuzz.h"
 #include "server/route.h"
@@ -11,17 +12,22 @@ enum { MAX_BYTES = 64 << 10 };
 static const char base[] = "http://localhost:8503";
 static const char *const ours[] = {base, "https://wheels.lab/x", NULL};
 
+/* Of an index a client asks for a project's page. */
 static void check_route(const char *path, enum address_role role)
 {
+    size_t len = strlen(path);
+    bool has_slash = len && path[len - 1] == '/';
+    auto_free char *target =
+        role == ADDRESS_FILE ? str_dup(path) : str_printf("%s%sx/", path, has_slash ? "" : "/");
     struct route route;
 
-    if (strlen(path) > ROUTE_TARGET_MAX)
+    require(target != NULL);
+    if (strlen(target) > ROUTE_TARGET_MAX)
         return;
-    require(route_parse(&fake_origins, path, &route) == 0);
-    if (role == ADDRESS_FILE)
-        require(route.kind == ROUTE_FILE);
-    else
-        require(route.kind == ROUTE_PAGE || route.kind == ROUTE_MOVED || route.kind == ROUTE_NONE);
+    require(route_parse(&fake_origins, target, &route) == 0);
+    require(route.kind == (role == ADDRESS_FILE ? ROUTE_FILE : ROUTE_PAGE));
+    if (role == ADDRESS_INDEX)
+        require(route.project && strcmp(route.project, "x") == 0);
     route_release(&route);
 }
 
