@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * toml++ keeps tables sorted by name and its types belong to C++. What it parsed is copied into a
- * plain tree of ours, in the order of the file, and its own tree is dropped. No exception leaves
- * this file.
+ * plain tree of ours, in the order of the file. Its own tree is taken apart on the way, so that
+ * large documents are not in memory twice. No exception leaves this file.
  */
 extern "C" {
 #include "base/toml.h"
@@ -108,9 +108,9 @@ class places
     std::vector<bool> wide_;    // which have characters of several bytes
 };
 
-std::unique_ptr<toml_node> copy_node(const toml::node &from, const places &where, int depth);
+std::unique_ptr<toml_node> copy_node(toml::node &from, const places &where, int depth);
 
-void copy_table(const toml::table &from, toml_node &to, const places &where, int depth)
+void copy_table(toml::table &from, toml_node &to, const places &where, int depth)
 {
     to.type = TOML_TABLE;
     for (auto &&[key, value] : from) {
@@ -123,18 +123,21 @@ void copy_table(const toml::table &from, toml_node &to, const places &where, int
             member->begin = key.source().begin;
         to.members.push_back(std::move(member));
     }
+    from.clear();
     std::stable_sort(to.members.begin(), to.members.end(),
                      [](const auto &a, const auto &b) { return a->begin < b->begin; });
 }
 
-void copy_array(const toml::array &from, toml_node &to, const places &where, int depth)
+void copy_array(toml::array &from, toml_node &to, const places &where, int depth)
 {
     to.type = TOML_ARRAY;
+    to.members.reserve(from.size());
     for (auto &&element : from)
         to.members.push_back(copy_node(element, where, depth + 1));
+    from.clear();
 }
 
-std::unique_ptr<toml_node> copy_node(const toml::node &from, const places &where, int depth)
+std::unique_ptr<toml_node> copy_node(toml::node &from, const places &where, int depth)
 {
     auto to = std::make_unique<toml_node>();
     to->begin = from.source().begin;
@@ -146,7 +149,7 @@ std::unique_ptr<toml_node> copy_node(const toml::node &from, const places &where
         copy_array(*array, *to, where, depth);
     } else if (auto string = from.as_string()) {
         to->type = TOML_STRING;
-        to->string = string->get();
+        to->string = std::move(string->get());
         if (to->string.find('\0') != std::string::npos)
             throw refusal{"a string holds a NUL", static_cast<int>(to->begin.line)};
         where.string(from.source().begin, *to);
@@ -183,7 +186,8 @@ int toml_parse(const char *text, size_t len, struct toml_document **ret_document
     try {
         auto document = std::make_unique<struct toml_document>();
         std::string_view all(text, len);
-        document->root = copy_node(toml::parse(all), places(all), 0);
+        toml::table parsed = toml::parse(all);
+        document->root = copy_node(parsed, places(all), 0);
         *ret_document = document.release();
         return 0;
     } catch (const toml::parse_error &error) {

@@ -294,6 +294,31 @@ static void say_wrong(const struct command *c)
                   c->report.wrong_count, c->lock->address_count, c->path);
 }
 
+/* An address of a wheelyard that nobody told about, or NULL. */
+static const char *strange_wheelyard(const struct command *c)
+{
+    for (size_t i = 0; c->is_official && i < c->lock->address_count; i++) {
+        const char *text = c->lock->addresses[i].text;
+
+        for (size_t k = 0; k < c->config.origins.count; k++) {
+            auto_free char *path = str_printf("/files/%s/", c->config.origins.list[k].name);
+
+            if (path && strstr(text, path))
+                return text;
+        }
+    }
+    return NULL;
+}
+
+static void say_nothing_to_change(const struct command *c)
+{
+    const char *strange = strange_wheelyard(c);
+
+    (void)printf("%s: nothing to change\n", c->path);
+    if (strange)
+        (void)printf("%s looks like a wheelyard's; --from URL says that it is one\n", strange);
+}
+
 static void say(const struct command *c)
 {
     for (size_t i = 0; i < c->lock->skip_count; i++) {
@@ -306,7 +331,7 @@ static void say(const struct command *c)
     if (c->report.wrong_count)
         say_wrong(c);
     else if (!c->report.changed)
-        (void)printf("%s: nothing to change\n", c->path);
+        say_nothing_to_change(c);
     else
         (void)printf("%s: %zu of %zu addresses %s %s\n", c->path, c->report.changed,
                      c->lock->address_count, c->is_check ? "would lead to" : "lead to",

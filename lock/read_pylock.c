@@ -54,7 +54,10 @@ static int read_file(struct lock_reader *r, const struct toml_node *node, enum l
         e = read_hashes(r, node, &file->hashes);
     if (!e && !*file->hashes)
         e = lock_reader_complain(r, file->line, "a file without hashes");
-    return e;
+    return e || file->address
+               ? e
+               : lock_reader_skip(r, file->line, file->name ? file->name : file->path, file->path,
+                                  "a file of the project's own");
 }
 
 static int read_files(struct lock_reader *r, const struct toml_node *node,

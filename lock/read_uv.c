@@ -180,6 +180,8 @@ static int read_package(struct lock_reader *r, const struct toml_node *node)
         e = lock_reader_complain(r, field_line(node), "a package without a source");
     if (!e)
         e = read_source(r, source, &package->source, &package->place, &reason);
+    if (!e && package->source == LOCK_FROM_INDEX && !is_web_address(package->place))
+        reason = "of an index of the project's own";
     if (!e && toml_get(node, "resolution-markers"))
         e = field_list(r, node, "resolution-markers", '\n', &package->forks);
     if (!e)

@@ -61,7 +61,7 @@ static bool is_file_path(const char *rest)
 
     buf_init(&key, URL_MAX_BYTES);
     for (size_t i = 0; i + 2 < len; i++)
-        if (!strncasecmp(rest + i, "%2f", 3))
+        if (rest[i] == '%' && !strncasecmp(rest + i, "%2f", 3))
             return false;
     return !rest[strcspn(rest, "#")] && url_decode(rest, len, &key) == 0 &&
            url_key_is_valid(key.data);

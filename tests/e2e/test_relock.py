@@ -187,6 +187,14 @@ def test_into_another_file(tmp_path, config):
     assert (tmp_path / "new.txt").read_text() == lock.read_text()
 
 
+def test_a_wheelyard_that_nobody_told_about(tmp_path, config):
+    lock = written(tmp_path, f"a @ http://other.lab/files/pypi/{WHEEL}\n")
+    told = relock(lock, "--config", config, "--official")
+    assert "nothing to change" in told and f"http://other.lab/files/pypi/{WHEEL} looks like" in told
+    relock(lock, "--config", config, "--official", "--from", "http://other.lab")
+    assert lock.read_text() == f"a @ https://files.pythonhosted.org/{WHEEL}\n"
+
+
 def test_another_wheelyard_of_ours(tmp_path, config):
     lock = written(tmp_path, f"-i http://wheels.lab:4242/simple\na @ http://localhost:4242/files/pypi/{WHEEL}\n")
     relock(lock, "--config", config, "--to", "http://new.lab:1")
