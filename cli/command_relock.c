@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -22,7 +23,7 @@
 #include "lock/relock.h"
 
 enum { EXIT_DONE = 0, EXIT_NOT = 1, EXIT_USAGE = 2 };
-enum { GO = -1, OURS_MAX = 256, OUTPUT_MAX_BYTES = 64 << 20 };
+enum { GO = -1, OURS_MAX = 4096, OUTPUT_MAX_BYTES = 64 << 20 };
 
 static const char usage[] =
     "usage: wheelyard relock LOCK [--to URL | --official] [FLAGS]\n\n"
@@ -147,32 +148,31 @@ static int parse(struct command *c, int argc, char **argv)
 
 /* -------------------------------------------------- which addresses are ours */
 
-/* Clients write a name or an address, and a proxy in front may be on a port of its own. */
+/* A proxy in front may be on the usual port of http or https. */
 static int add_host(struct command *c, const char *host, int port)
 {
-    bool is_six = strchr(host, ':') != NULL;
-    const char *open = is_six ? "[" : "";
-    const char *close = is_six ? "]" : "";
-    int code = add_ours(c, str_printf("http://%s%s%s:%d", open, host, close, port));
+    int code = add_ours(c, str_printf("http://%s:%d", host, port));
 
     if (code == GO)
-        code = add_ours(c, str_printf("http://%s%s%s", open, host, close));
-    return code == GO ? add_ours(c, str_printf("https://%s%s%s", open, host, close)) : code;
+        code = add_ours(c, str_printf("http://%s", host));
+    return code == GO ? add_ours(c, str_printf("https://%s", host)) : code;
 }
 
-static int add_port(struct command *c, const char *listen)
+/* By every name that the daemon answers to at this address. */
+static int add_listen(struct command *c, const char *listen)
 {
     char host[CONFIG_HOST_SIZE];
+    char own[CONFIG_HOST_SIZE] = "";
     int port = 0;
-    int code = GO;
 
     if (config_split_listen(listen, host, &port))
         return GO;
-    code = add_ours(c, str_printf("http://localhost:%d", port));
-    if (code == GO)
-        code = add_ours(c, str_printf("http://127.0.0.1:%d", port));
-    if (code == GO)
-        code = add_ours(c, str_printf("http://[::1]:%d", port));
+    const char *const names[] = {"localhost", "127.0.0.1", "[::1]", own};
+    (void)gethostname(own, sizeof own - 1);
+    int code = GO;
+    for (size_t i = 0; code == GO && i < sizeof names / sizeof *names; i++)
+        if (*names[i])
+            code = add_ours(c, str_printf("http://%s:%d", names[i], port));
     if (code == GO && *host)
         code = add_ours(
             c, str_printf(strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host, port));
@@ -203,7 +203,7 @@ static int load(struct command *c)
     if (code == GO)
         c->base = c->ours[c->ours_count - 1];
     for (char **listen = c->config.listen; code == GO && *listen; listen++)
-        code = add_port(c, *listen);
+        code = add_listen(c, *listen);
     return code;
 }
 

@@ -20,18 +20,17 @@
 #include "base/str.h"
 #include "lock/lock_private.h"
 
-enum { DEPTH_MAX = 16, LEAST = 4, MOST = 7 };
+enum { DEPTH_MAX = 16, KEY_BYTES = 256, LEAST = 4, MOST = 7 };
 
 /* One open mapping or sequence. */
 struct level {
     bool is_map, has_key;
-    char key[64]; /* of a map, the last one; longer ones are cut and mean nothing */
+    char key[KEY_BYTES]; /* of a map, the last one */
 };
 
 struct record {
     const char *pypi, *url, *path, *name, *version, *sha256, *md5, *index, *python, *kind;
     unsigned line;
-    bool is_conda;
 };
 
 struct wanted {
@@ -138,8 +137,6 @@ static int set_record(struct pixi *p, const yaml_event_t *event, const char *key
                    {"requires_python", &record->python},
                    {"kind", &record->kind}};
 
-    if (!strcmp(key, "conda"))
-        record->is_conda = true;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (!strcmp(members[i].key, key))
             return lock_reader_keep(p->reader, (const char *)event->data.scalar.value,
@@ -176,7 +173,7 @@ static int add_file(struct pixi *p, const char *place)
     return e ? e : keep_hashes(p, file);
 }
 
-static enum lock_source source_of(const struct lock_package *package, const char *place)
+static enum lock_source source_of(const char *place)
 {
     size_t len = strcspn(place, "?#");
 
@@ -186,7 +183,6 @@ static enum lock_source source_of(const struct lock_package *package, const char
         return LOCK_FROM_GIT;
     if (is_web_address(place))
         return LOCK_FROM_INDEX;
-    (void)package;
     return len > 4 && (!strncmp(place + len - 4, ".whl", 4) || !strncmp(place + len - 3, ".gz", 3))
                ? LOCK_FROM_FILE
                : LOCK_FROM_FOLDER;
@@ -205,7 +201,7 @@ static int add_package(struct pixi *p, const char *place)
         return e;
     package->version = record->version;
     package->requires_python = record->python;
-    package->source = source_of(package, place);
+    package->source = source_of(place);
     package->place = package->source == LOCK_FROM_INDEX ? record->index : place;
     const char **places = reallocarray(p->places, r->lock->package_count, sizeof(*places));
     if (!places)
@@ -317,6 +313,8 @@ static int on_scalar(struct pixi *p, const yaml_event_t *event)
     if (!level)
         return complain(p, &event->start_mark, "this is no pixi.lock");
     if (level->is_map && !level->has_key) {
+        if (strlen(value) >= KEY_BYTES)
+            return complain(p, &event->start_mark, "a key that is too long");
         str_copy(level->key, sizeof level->key, value);
         level->has_key = true;
         return 0;
