@@ -20,15 +20,24 @@ static void consider(struct site *best, const char *place, const struct site *si
     best->len = len;
 }
 
+/* Whether a template has its places right behind the prefix, where an index's address ends. */
+static bool ends_in_places(const char *template, const char *places)
+{
+    const char *brace = strchr(template, '{');
+
+    return brace && !strncmp(brace, places, strlen(places));
+}
+
 static void consider_mirror(struct site *best, const char *place, const struct origin *origin,
                             const struct mirror *mirror)
 {
     bool is_simple = mirror->layout == LAYOUT_SIMPLE;
     bool has_channels = is_simple && origin->channels[0];
+    const char *places = has_channels ? "{channel}/{project}" : "{project}";
 
     if (mirror->layout == LAYOUT_DIRECTORY)
         return;
-    if (is_simple)
+    if (is_simple && ends_in_places(mirror->index, places))
         consider(best, place,
                  &(struct site){.origin = origin,
                                 .kind = has_channels ? SITE_FILES : SITE_PAGES,

@@ -18,11 +18,15 @@ static char flat_index[] = "https://flat.example/w/{channel}/";
 static char flat_files[] = "https://flat.example/w/";
 static char nju_index[] = "https://nju.example/whl/{channel}/{project}/";
 static char nju_files[] = "https://nju.example/whl/";
+static char parent_name[] = "parent";
+static char parent_index[] = "http://parent.example:8503/{channel}/simple/{project}/";
+static char parent_files[] = "http://parent.example:8503/files/pytorch/";
 static char tuna_index[] = "https://tuna.example/simple/{project}/";
 static char tuna_files[] = "https://tuna.example/";
 static struct mirror pytorch_mirrors[] = {
     {.name = flat_name, .layout = LAYOUT_FLAT, .index = flat_index, .files = flat_files},
     {.name = nju_name, .layout = LAYOUT_SIMPLE, .index = nju_index, .files = nju_files},
+    {.name = parent_name, .layout = LAYOUT_SIMPLE, .index = parent_index, .files = parent_files},
 };
 static struct mirror pypi_mirrors[] = {
     {.name = tuna_name, .layout = LAYOUT_SIMPLE, .index = tuna_index, .files = tuna_files},
@@ -35,7 +39,7 @@ static struct origin list[] = {
      .channels = channels,
      .owns = owns,
      .mirrors = pytorch_mirrors,
-     .mirror_count = 2},
+     .mirror_count = 3},
     {.name = pypi,
      .canonical = packages,
      .pages = pages,
