@@ -98,6 +98,31 @@ def test_a_lock_of_ours_becomes_official_and_ours_again(mirrors, serve, uv):
     assert synced(uv, lock)["torchvision"] == "0.24.0+cu126"
 
 
+def test_pylock_and_requirements_install_through_us(mirrors, serve, uv, pip):
+    """What uv writes of a project, with official addresses; installed by uv, and by pip."""
+    daemon = serve(all_mirrors(mirrors))
+    config = daemon.folder / "config.toml"
+    lock = locked(uv, f"{daemon.url}/whl/cu126", daemon.index(""), "torch")
+    relock(lock, "--config", config, "--from", daemon.url, "--official")
+    written_by_uv = {}
+    for name, form in (("pylock.toml", "pylock.toml"), ("requirements.txt", "requirements.txt")):
+        file = lock.parent / name
+        uv.run("export", "--frozen", "--no-emit-project", "--format", form, "-o", file, cwd=lock.parent)
+        if form == "requirements.txt":
+            file.write_text("--index-url https://download.pytorch.org/whl/cu126\n" + file.read_text())
+        written_by_uv[file] = file.read_bytes()
+        relock(file, "--config", config, "--to", daemon.url)
+        assert daemon.url in file.read_text() and "https://" not in file.read_text()
+    pylock, listed = written_by_uv
+    target = uv.home / "target"
+    uv.run("pip", "sync", "--target", target, pylock, cwd=lock.parent)
+    assert installed(target)["torch"] == "2.9.0+cu126"
+    assert installed(pip.install("--require-hashes", "-r", listed))["torch"] == "2.9.0+cu126"
+    for file, text in written_by_uv.items():
+        relock(file, "--config", config, "--from", daemon.url, "--official")
+        assert file.read_bytes() == text
+
+
 def test_what_was_download_r2_comes_back_as_that(mirrors, serve, uv):
     """Its host is kept in the path, and the daemon has the file there, too."""
     daemon = serve(all_mirrors(mirrors))
