@@ -329,6 +329,28 @@ static void test_kind_by_content(void **state)
     }
 }
 
+/* Larger than any that was saved: a wheel is a table, and all of them can be read. */
+static void test_many_files(void **state)
+{
+    enum { FILES = 60000 };
+    struct lock *lock = NULL;
+    struct lock_wrong wrong;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, LOCK_MAX_BYTES);
+    buf_puts(&text, "version = 1\n[[package]]\nname = 'a'\nsource = { registry = 'https://i/s' }\n"
+                    "wheels = [\n");
+    for (int i = 0; i < FILES; i++)
+        buf_printf(&text, "  { url = 'https://h/a-%d-py3-none-any.whl' },\n", i);
+    buf_puts(&text, "]\n");
+    assert_int_equal(read_lock("uv.lock", text.data, text.len, &lock, &wrong), 0);
+    assert_int_equal(lock->file_count, FILES);
+    assert_int_equal(lock->files[FILES - 1].line, FILES + 5);
+    lock_free(lock);
+    buf_release(&text);
+}
+
 /* ------------------------------------------------------------ requirements */
 
 static int open_other(void *context, const char *from, const char *path, struct buf *to)
@@ -413,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_kind_by_content),
+        cmocka_unit_test(test_many_files),
         cmocka_unit_test(test_requirements),
         cmocka_unit_test(test_requirements_that_lead_elsewhere),
     };
