@@ -286,15 +286,17 @@ static void choose_file(const struct lock *lock, const struct lock_wish *wish, s
         miss(choice, place, wish->no_sdist ? no_wheel_wanted : no_wheel);
 }
 
-/* PDM has a package once more for each set of its extras, with the same files. */
+/* PDM has a package once more for each set of its extras, behind it and with the same files. */
 static bool is_repeated(const struct lock *lock, size_t place, const struct lock_choice *choice)
 {
     const struct lock_package *package = &lock->packages[place];
 
-    for (size_t i = 0; lock->kind == LOCK_PDM && i < choice->package_count; i++) {
-        const struct lock_package *other = &lock->packages[choice->packages[i]];
+    for (size_t i = choice->package_count; lock->kind == LOCK_PDM && i > 0; i--) {
+        const struct lock_package *other = &lock->packages[choice->packages[i - 1]];
 
-        if (!strcmp(other->project, package->project) && !strcmp(other->version, package->version))
+        if (strcmp(other->project, package->project) != 0)
+            return false;
+        if (!strcmp(other->version, package->version))
             return true;
     }
     return false;

@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "lock/choose_private.h"
 
-enum { STOPS_MAX = 1 << 20 };
+enum { STOPS_MAX = 1 << 16 };
 
 struct stop {
     size_t package;
@@ -70,6 +70,11 @@ static int activate(struct walk *w, const char *kind, const char *project, const
                      : str_printf("%s-%zu-%s", kind, strlen(project), project);
     if (!text)
         return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < w->active_count; i++)
+        if (!strcmp(w->active[i], text)) {
+            free(text);
+            return 0;
+        }
     w->active[w->active_count++] = text;
     w->environment.extra = (struct marker_names){(const char *const *)w->active, w->active_count};
     return 0;

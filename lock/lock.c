@@ -106,10 +106,10 @@ static int grow(struct lock_reader *r, enum reader_list which, void **list, size
 {
     size_t *cap = &r->caps[which];
 
+    if (count >= (which == PACKAGES ? LOCK_MAX_PACKAGES : LOCK_MAX_ITEMS))
+        return ERROR_TOO_BIG;
     if (count < *cap)
         return 0;
-    if (count >= LOCK_MAX_ITEMS)
-        return ERROR_TOO_BIG;
     size_t more = *cap ? 2 * *cap : FIRST_CAP;
     void *bigger = reallocarray(*list, more, size);
     if (!bigger)

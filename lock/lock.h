@@ -26,7 +26,8 @@ enum lock_kind { LOCK_UV, LOCK_PYLOCK, LOCK_PIXI, LOCK_REQUIREMENTS, LOCK_POETRY
 
 enum {
     LOCK_MAX_BYTES = 32 << 20, /* of one file */
-    LOCK_MAX_ITEMS = 1 << 20,  /* of each list below */
+    LOCK_MAX_PACKAGES = 50000,
+    LOCK_MAX_ITEMS = 1 << 20,  /* of each other list below */
     LOCK_MAX_TEXT = 256 << 20, /* bytes of all texts of one lock */
     LOCK_MAX_FOLLOWED = 100,   /* files that a requirements.txt leads to, in all */
     LOCK_MAX_DEPTH = 16,       /* of them in each other */

@@ -476,15 +476,29 @@ static int read_text(struct requirements *q, struct text *text)
     return 0;
 }
 
+static int by_project(const void *x, const void *y)
+{
+    const struct lock_dependency *a = x;
+    const struct lock_dependency *b = y;
+
+    return strcmp(a->project, b->project);
+}
+
 /* Versions from constraints, for requirements without one. */
 static void pin(struct lock *lock, bool *ret_lacks)
 {
+    if (lock->dependency_count)
+        qsort(lock->dependencies, lock->dependency_count, sizeof(*lock->dependencies), by_project);
     for (size_t i = 0; i < lock->package_count; i++) {
         struct lock_package *package = &lock->packages[i];
+        const struct lock_dependency key = {.project = package->project};
+        const struct lock_dependency *found = NULL;
 
-        for (size_t k = 0; !package->version && k < lock->dependency_count; k++)
-            if (!strcmp(lock->dependencies[k].project, package->project))
-                package->version = lock->dependencies[k].version;
+        if (!package->version && lock->dependency_count)
+            found = bsearch(&key, lock->dependencies, lock->dependency_count,
+                            sizeof(*lock->dependencies), by_project);
+        if (found)
+            package->version = found->version;
         *ret_lacks = *ret_lacks || (!package->version && package->source == LOCK_FROM_INDEX);
     }
     lock->dependency_count = 0;
