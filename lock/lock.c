@@ -100,14 +100,21 @@ int lock_reader_complain(struct lock_reader *r, unsigned line, const char *forma
 
 /* ------------------------------------------------------------------- lists */
 
-/* Room for one more of `size` bytes each. */
+/* Room for one more of `size` bytes each. `line` is where it stands, 0: at the newest package. */
 static int grow(struct lock_reader *r, enum reader_list which, void **list, size_t count,
-                size_t size)
+                size_t size, unsigned line)
 {
+    static const char *const names[] = {
+        [PACKAGES] = "packages", [FILES] = "files",        [DEPENDENCIES] = "dependencies",
+        [USES] = "packages",     [SKIPPED] = "exceptions", [ADDRESSES] = "addresses"};
     size_t *cap = &r->caps[which];
+    size_t packages = r->lock->package_count;
 
-    if (count >= (which == PACKAGES ? LOCK_MAX_PACKAGES : LOCK_MAX_ITEMS))
-        return ERROR_TOO_BIG;
+    if (count >= (which == PACKAGES ? LOCK_MAX_PACKAGES : LOCK_MAX_ITEMS)) {
+        if (!line && packages)
+            line = r->lock->packages[packages - 1].line;
+        return lock_reader_complain(r, line, "too many %s", names[which]);
+    }
     if (count < *cap)
         return 0;
     size_t more = *cap ? 2 * *cap : FIRST_CAP;
@@ -130,7 +137,7 @@ struct lock_package *lock_reader_add_package(struct lock_reader *r, const char *
     if (!e)
         e = lock_reader_keep_project(r, name, &package.project);
     if (!e)
-        e = grow(r, PACKAGES, (void **)&lock->packages, lock->package_count, sizeof package);
+        e = grow(r, PACKAGES, (void **)&lock->packages, lock->package_count, sizeof package, line);
     if (e) {
         *ret_error = e;
         return NULL;
@@ -143,7 +150,7 @@ struct lock_package *lock_reader_add_package(struct lock_reader *r, const char *
 struct lock_file *lock_reader_add_file(struct lock_reader *r, unsigned line, int *ret_error)
 {
     struct lock *lock = r->lock;
-    int e = grow(r, FILES, (void **)&lock->files, lock->file_count, sizeof(*lock->files));
+    int e = grow(r, FILES, (void **)&lock->files, lock->file_count, sizeof(*lock->files), line);
 
     if (e) {
         *ret_error = e;
@@ -160,7 +167,7 @@ struct lock_dependency *lock_reader_add_dependency(struct lock_reader *r, int *r
 {
     struct lock *lock = r->lock;
     int e = grow(r, DEPENDENCIES, (void **)&lock->dependencies, lock->dependency_count,
-                 sizeof(*lock->dependencies));
+                 sizeof(*lock->dependencies), 0);
 
     if (e) {
         *ret_error = e;
@@ -174,7 +181,7 @@ struct lock_dependency *lock_reader_add_dependency(struct lock_reader *r, int *r
 struct lock_use *lock_reader_add_use(struct lock_reader *r, int *ret_error)
 {
     struct lock *lock = r->lock;
-    int e = grow(r, USES, (void **)&lock->uses, lock->use_count, sizeof(*lock->uses));
+    int e = grow(r, USES, (void **)&lock->uses, lock->use_count, sizeof(*lock->uses), 0);
 
     if (e) {
         *ret_error = e;
@@ -194,7 +201,7 @@ int lock_reader_skip(struct lock_reader *r, unsigned line, const char *what, con
     if (!e)
         e = lock_reader_keep(r, place, &skip.place);
     if (!e)
-        e = grow(r, SKIPPED, (void **)&lock->skipped, lock->skip_count, sizeof skip);
+        e = grow(r, SKIPPED, (void **)&lock->skipped, lock->skip_count, sizeof skip, line);
     if (!e)
         lock->skipped[lock->skip_count++] = skip;
     return e;
@@ -203,7 +210,8 @@ int lock_reader_skip(struct lock_reader *r, unsigned line, const char *what, con
 int lock_reader_add_address(struct lock_reader *r, const struct lock_address *address)
 {
     struct lock *lock = r->lock;
-    int e = grow(r, ADDRESSES, (void **)&lock->addresses, lock->address_count, sizeof(*address));
+    int e = grow(r, ADDRESSES, (void **)&lock->addresses, lock->address_count, sizeof(*address),
+                 address->line);
 
     if (!e)
         lock->addresses[lock->address_count++] = *address;

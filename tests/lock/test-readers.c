@@ -351,6 +351,23 @@ static void test_many_files(void **state)
     buf_release(&text);
 }
 
+static void test_too_many_packages(void **state)
+{
+    struct lock *lock = NULL;
+    struct lock_wrong wrong;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, LOCK_MAX_BYTES);
+    for (int i = 0; i <= LOCK_MAX_PACKAGES; i++)
+        buf_printf(&text, "a%d==1\n", i);
+    assert_int_equal(read_lock("requirements.txt", text.data, text.len, &lock, &wrong),
+                     ERROR_CONFIG);
+    assert_string_equal(wrong.text, "too many packages");
+    assert_int_equal(wrong.line, LOCK_MAX_PACKAGES + 1);
+    buf_release(&text);
+}
+
 /* ------------------------------------------------------------ requirements */
 
 static int open_other(void *context, const char *from, const char *path, struct buf *to)
@@ -436,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_kind_by_content),
         cmocka_unit_test(test_many_files),
+        cmocka_unit_test(test_too_many_packages),
         cmocka_unit_test(test_requirements),
         cmocka_unit_test(test_requirements_that_lead_elsewhere),
     };
