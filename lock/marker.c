@@ -17,7 +17,7 @@
 
 enum { STEPS_FIRST = 8 };
 
-enum operator{
+enum relation {
     IN,
     NOT_IN,
     LESS,
@@ -40,7 +40,7 @@ enum step_kind { STEP_COMPARE, STEP_AND, STEP_OR };
 
 struct step {
     enum step_kind kind;
-    enum operator operator;
+    enum relation relation;
     struct operand left, right;
 };
 
@@ -53,7 +53,7 @@ struct marker {
 DEFINE_CLEANUP(struct marker, marker_free)
 DEFINE_CLEANUP(struct specifiers, specifiers_free)
 
-static const char *const operators[] = {
+static const char *const relations[] = {
     [IN] = "in",         [NOT_IN] = "not in", [LESS] = "<",           [LESS_EQUAL] = "<=",
     [EQUAL] = "==",      [NOT_EQUAL] = "!=",  [GREATER_EQUAL] = ">=", [GREATER] = ">",
     [COMPATIBLE] = "~=", [SAME] = "===",
@@ -174,9 +174,9 @@ static int take_operand(struct parser *p, struct operand *ret)
     return 0;
 }
 
-static int take_operator(struct parser *p, enum operator* ret)
+static int take_relation(struct parser *p, enum relation *ret)
 {
-    static const enum operator longest_first[] = {SAME,       EQUAL,         COMPATIBLE, NOT_EQUAL,
+    static const enum relation longest_first[] = {SAME,       EQUAL,         COMPATIBLE, NOT_EQUAL,
                                                   LESS_EQUAL, GREATER_EQUAL, LESS,       GREATER};
 
     if (take_word(p, "in")) {
@@ -191,8 +191,8 @@ static int take_operator(struct parser *p, enum operator* ret)
         return take_word(p, "in") ? 0 : ERROR_BAD_REQUEST;
     }
     for (size_t i = 0; i < sizeof longest_first / sizeof *longest_first; i++)
-        if (str_starts(p->at, operators[longest_first[i]])) {
-            p->at += strlen(operators[longest_first[i]]);
+        if (str_starts(p->at, relations[longest_first[i]])) {
+            p->at += strlen(relations[longest_first[i]]);
             *ret = longest_first[i];
             return 0;
         }
@@ -216,7 +216,7 @@ static int parse_comparison(struct parser *p)
 
     skip_blanks(p);
     if (!e)
-        e = take_operator(p, &step.operator);
+        e = take_relation(p, &step.relation);
     skip_blanks(p);
     if (!e)
         e = take_operand(p, &step.right);
@@ -333,9 +333,9 @@ static bool has_name(const struct marker_names *all, const char *name)
     return false;
 }
 
-static int compare_texts(const char *left, enum operator operator, const char * right, bool *ret)
+static int compare_texts(const char *left, enum relation relation, const char *right, bool *ret)
 {
-    switch (operator) {
+    switch (relation) {
     case IN:
         *ret = strstr(right, left) != NULL;
         return 0;
@@ -362,23 +362,23 @@ static int compare_texts(const char *left, enum operator operator, const char * 
 }
 
 /* `extra` may stand on either side. Only equality is defined of a set; an empty one is "". */
-static int compare_extra(const struct marker_names *extra, enum operator operator,
-                         const char * name, bool is_left, bool *ret)
+static int compare_extra(const struct marker_names *extra, enum relation relation, const char *name,
+                         bool is_left, bool *ret)
 {
     if (!extra->count)
-        return is_left ? compare_texts("", operator, name, ret)
-                       : compare_texts(name, operator, "", ret);
-    if (operator!= EQUAL && operator!= NOT_EQUAL)
+        return is_left ? compare_texts("", relation, name, ret)
+                       : compare_texts(name, relation, "", ret);
+    if (relation != EQUAL && relation != NOT_EQUAL)
         return ERROR_BAD_REQUEST;
-    *ret = has_name(extra, name) == (operator== EQUAL);
+    *ret = has_name(extra, name) == (relation == EQUAL);
     return 0;
 }
 
 /* A text beside a set: it is in the set or not, and never equal to it. */
-static int compare_set(const struct marker_names *all, enum operator operator, const char * name,
+static int compare_set(const struct marker_names *all, enum relation relation, const char *name,
                        bool *ret)
 {
-    switch (operator) {
+    switch (relation) {
     case IN:
         *ret = has_name(all, name);
         return 0;
@@ -408,14 +408,14 @@ static bool wants_versions(enum marker_variable variable)
            variable == MARKER_PYTHON_FULL_VERSION || variable == MARKER_PYTHON_VERSION;
 }
 
-/* The right side is a version behind the operator; where that is no specifier, both are texts. */
-static int compare_strings(const char *left, enum operator operator, const char * right,
+/* The right side is a version behind the relation; where that is no specifier, both are texts. */
+static int compare_strings(const char *left, enum relation relation, const char *right,
                            enum marker_variable key, bool *ret)
 {
     AUTO(specifiers_free) struct specifiers *specifiers = NULL;
 
-    if (wants_versions(key) && operator!= IN && operator!= NOT_IN && !strchr(right, ',')) {
-        auto_free char *text = str_printf("%s%s", operators[operator], right);
+    if (wants_versions(key) && relation != IN && relation != NOT_IN && !strchr(right, ',')) {
+        auto_free char *text = str_printf("%s%s", relations[relation], right);
         int e = text ? specifiers_parse(text, &specifiers) : ERROR_NO_MEMORY;
 
         if (e == ERROR_NO_MEMORY)
@@ -425,7 +425,7 @@ static int compare_strings(const char *left, enum operator operator, const char 
             return 0;
         }
     }
-    return compare_texts(left, operator, right, ret);
+    return compare_texts(left, relation, right, ret);
 }
 
 /* Of a variable on the left the right side is a text, even where it is a variable's name: so does
@@ -439,15 +439,15 @@ static int compare(const struct step *step, const struct marker_environment *env
     if (key == MARKER_VARIABLES)
         return ERROR_BAD_REQUEST;
     if (key == MARKER_EXTRA)
-        return compare_extra(&environment->extra, step->operator, other, is_left, ret);
+        return compare_extra(&environment->extra, step->relation, other, is_left, ret);
     if (key == MARKER_EXTRAS || key == MARKER_DEPENDENCY_GROUPS) {
         if (is_left)
             return ERROR_BAD_REQUEST;
         return compare_set(key == MARKER_EXTRAS ? &environment->extras : &environment->groups,
-                           step->operator, other, ret);
+                           step->relation, other, ret);
     }
-    return is_left ? compare_strings(environment->strings[key], step->operator, other, key, ret)
-                   : compare_strings(other, step->operator, environment->strings[key], key, ret);
+    return is_left ? compare_strings(environment->strings[key], step->relation, other, key, ret)
+                   : compare_strings(other, step->relation, environment->strings[key], key, ret);
 }
 
 int marker_holds(const struct marker *marker, const struct marker_environment *environment,
