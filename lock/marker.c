@@ -408,7 +408,7 @@ static bool wants_versions(enum marker_variable variable)
            variable == MARKER_PYTHON_FULL_VERSION || variable == MARKER_PYTHON_VERSION;
 }
 
-/* The right side is a version behind the relation; where that is no specifier, both are texts. */
+/* The right side is a version behind the sign; where that is no specifier, both are texts. */
 static int compare_strings(const char *left, enum relation relation, const char *right,
                            enum marker_variable key, bool *ret)
 {
