@@ -5,7 +5,7 @@ BUILD = build
 # Debian's tools, whatever else stands in PATH.
 MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
-PROGRAM = $(shell git ls-files 'base/*.c' 'index/*.c' 'cache/*.c' 'upstream/*.c' 'engine/*.c' 'config/*.c' 'server/*.c' 'control/*.c' 'cli/*.c')
+PROGRAM = $(shell git ls-files 'base/*.c' 'index/*.c' 'lock/*.c' 'cache/*.c' 'upstream/*.c' 'engine/*.c' 'config/*.c' 'server/*.c' 'control/*.c' 'cli/*.c')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
 .PHONY: build run test soak simulate fuzz demo bench install lint analyze format clean
@@ -82,8 +82,8 @@ lint:
 	@echo cppcheck
 	@cppcheck --quiet --enable=warning,performance,portability --std=c11 -I . --suppressions-list=tests/cppcheck.txt \
 	  --error-exitcode=1 $(PROGRAM)
-	@echo "gcc -fanalyzer: base, index"
-	@for file in $(filter base/% index/%,$(PROGRAM)); do gcc $(ANALYZER) -c $$file -o /dev/null || exit 1; done
+	@echo "gcc -fanalyzer: base, index, lock"
+	@for file in $(filter base/% index/% lock/%,$(PROGRAM)); do gcc $(ANALYZER) -c $$file -o /dev/null || exit 1; done
 	@echo "clang-tidy: .clang-tidy"
 	@echo $(PROGRAM) | xargs -n 8 -P $$(nproc) clang-tidy -quiet -p build-lint-clang 2>/dev/null
 

@@ -16,7 +16,8 @@ enum toml_type {
     TOML_STRING,
     TOML_INTEGER,
     TOML_BOOLEAN,
-    TOML_OTHER, /* floats and dates: no option takes them */
+    TOML_DATE,  /* a date, a time, or both */
+    TOML_OTHER, /* floats: nothing here takes them */
 };
 
 /* Refuses texts beyond the bounds of base/toml_bounds.h. On ERROR_CONFIG, *ret_message (free() it)
@@ -38,3 +39,8 @@ const struct toml_node *toml_get(const struct toml_node *table, const char *name
 const char *toml_string(const struct toml_node *node); /* NULL unless a string; may hold no NUL */
 int64_t toml_integer(const struct toml_node *node);    /* 0 unless an integer */
 bool toml_boolean(const struct toml_node *node);
+/* A date or a time as it is written; NULL of anything else. */
+const char *toml_date(const struct toml_node *node);
+/* Where a string stands in the text: its bytes between the quotes. False for what is no string, and
+ * for one of several lines. What stands there differs from toml_string where it has escapes. */
+bool toml_place(const struct toml_node *node, size_t *ret_offset, size_t *ret_len);

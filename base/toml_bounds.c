@@ -13,7 +13,7 @@ enum bracket { HEADING, ARRAY, INLINE };
 struct scan {
     const char *at, *end;
     int line;
-    size_t depth, parts, tables;
+    size_t depth, parts, dots, tables, values;
     enum bracket open[TOML_DEPTH_MAX + 1]; /* the first `depth` of them */
     bool in_value;                         /* in a value dots mean nothing */
 };
@@ -85,6 +85,7 @@ static void open_bracket(struct scan *s, char c)
 /* Any byte outside strings and comments. */
 static void take(struct scan *s, char c)
 {
+    s->values += c == ',' || c == '=';
     if (c == '\n') {
         end_of_line(s);
     } else if (c == '[' || c == '{') {
@@ -100,7 +101,7 @@ static void take(struct scan *s, char c)
         s->parts = 0;
     } else if (c == '.' && !s->in_value) {
         s->parts++;
-        s->tables++;
+        s->dots++;
     }
 }
 
@@ -117,7 +118,9 @@ const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
             take(&s, *s.at++);
         const char *what = s.depth > TOML_DEPTH_MAX     ? "nested too deeply"
                            : s.parts >= TOML_PARTS_MAX  ? "a key of too many parts"
-                           : s.tables > TOML_TABLES_MAX ? "too many tables and dotted keys"
+                           : s.dots > TOML_DOTS_MAX     ? "too many dotted keys"
+                           : s.tables > TOML_TABLES_MAX ? "too many tables"
+                           : s.values > TOML_VALUES_MAX ? "too many values"
                                                         : NULL;
         if (what) {
             *ret_line = s.line;

@@ -10,6 +10,7 @@
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
 #include "cli/command_indexes.h"
+#include "cli/command_relock.h"
 #include "cli/command_setup.h"
 #include "cli/commit.h"
 #include "config/argument.h"
@@ -29,14 +30,15 @@ static const char usage[] =
     "  indexes                list indexes and channels\n"
     "  wheels REQUIREMENT     list wheels: versions, platforms, Pythons\n"
     "  explain REQUIREMENT    say which file fits a Python and a platform, or why none does\n"
+    "  relock LOCK            rewrite the addresses in a lock file: ours, or the official ones\n"
     "  setup CLIENT           print or write the configuration of pip, uv, pixi, Poetry, PDM, "
     "pipenv\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
-static const char *const commands[] = {"add",     "serve",   "config", "cache",  "wheels",
-                                       "explain", "indexes", "setup",  "doctor", NULL};
+static const char *const commands[] = {"add",     "serve",  "config", "cache",  "wheels", "explain",
+                                       "indexes", "relock", "setup",  "doctor", NULL};
 
 int main(int argc, char **argv)
 {
@@ -55,6 +57,8 @@ int main(int argc, char **argv)
         return command_explain(argc - 2, argv + 2);
     if (!strcmp(command, "indexes"))
         return command_indexes(argc - 2, argv + 2);
+    if (!strcmp(command, "relock"))
+        return command_relock(argc - 2, argv + 2);
     if (!strcmp(command, "setup"))
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))

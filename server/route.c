@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "engine/mirrors/sites.h"
 #include "index/name.h"
 
 /* The path is decoded once into route->text and then cut in place: index, project, origin and path
@@ -202,22 +203,6 @@ static int route_file(struct route *route, char *origin)
     return 0;
 }
 
-/* What follows a URL prefix in `place`, a URL without its scheme. NULL: `place` is elsewhere. */
-static char *behind(const char *prefix, char *place)
-{
-    const char *site = prefix ? strstr(prefix, "://") : NULL;
-    size_t len = site ? strlen(site + strlen("://")) : 0;
-    return len && strncmp(place, site + strlen("://"), len) == 0 ? place + len : NULL;
-}
-
-static char *behind_any(const struct origin *origin, char *place)
-{
-    char *tail = behind(origin->canonical, place);
-    for (char **alias = origin->aliases; !tail && origin->canonical && *alias; alias++)
-        tail = behind(*alias, place);
-    return tail;
-}
-
 static bool is_file(const char *path)
 {
     struct file_name name;
@@ -243,11 +228,11 @@ static size_t channel_length(const struct origin *origin, const char *tail)
     }
 }
 
-/* A path of the public site at `canonical`: a file, or a page of one of its channels. */
-static int route_site(const struct origin *origin, struct route *route, char *tail,
-                      const char *query)
+/* A path below a site's prefix: a file, or a page of one of the channels. */
+static int route_site(const struct site *site, struct route *route, char *tail, const char *query)
 {
-    size_t len = channel_length(origin, tail);
+    const struct origin *origin = site->origin;
+    size_t len = site->has_channels ? channel_length(origin, tail) : 0;
     if (len && !is_file(tail)) {
         auto_free char *name = strndup(tail, len);
         if (!name)
@@ -266,24 +251,21 @@ static int route_site(const struct origin *origin, struct route *route, char *ta
     return 0;
 }
 
-/* `place`: host and path of a public site. Clients write it so when they put our address in front
- * of a public URL. */
+/* `place`: host and path of a public site or a mirror, as a client writes them that puts our
+ * address in front of theirs. */
 static int route_mirror(const struct origins *origins, struct route *route, char *place,
                         const char *query)
 {
-    for (size_t i = 0; i < origins->count; i++) {
-        const struct origin *origin = &origins->list[i];
-        char *tail = origin->canonical ? behind(origin->pages, place) : NULL;
-        if (tail && !origin->channels[0]) {
-            route->index = "";
-            route->official = true;
-            return route_project(route, tail - 1, "simple", query);
-        }
-        tail = behind_any(origin, place);
-        if (tail)
-            return route_site(origin, route, tail, query);
-    }
-    return route_none(route, "no origin has this site; / lists the origins");
+    struct site site;
+
+    if (!sites_find(origins, place, &site))
+        return route_none(route, "no origin has this site; / lists the origins");
+    char *tail = place + site.len;
+    if (site.kind == SITE_FILES)
+        return route_site(&site, route, tail, query);
+    route->index = "";
+    route->official = true;
+    return route_project(route, tail - 1, "simple", query);
 }
 
 static int route_own(struct route *route, char *name)

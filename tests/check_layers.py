@@ -19,6 +19,7 @@ COMMANDS = ["cli/doctor", "cli/setup", "cli"]
 MAY_INCLUDE = {
     "base": {"base"},
     "index": {"base", "index"},
+    "lock": {"base", "index", "lock"},
     "cache": {"base", "cache"},
     "upstream": {"base", "upstream"},
     **{room: {*STORES, *ENGINE[: n + 1]} for n, room in enumerate(ENGINE)},
@@ -26,7 +27,7 @@ MAY_INCLUDE = {
     "control": {"base", "index", *ENGINE, "config", "control"},
     "server": {"base", "index", *ENGINE, "config", "control", "server"},
     **{
-        room: {"base", "index", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
+        room: {"base", "index", "lock", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
         for n, room in enumerate(COMMANDS)
     },
 }
@@ -35,6 +36,7 @@ MAY_INCLUDE = {
 LIBRARIES = {
     "libxml/": "index",
     "zip.h": "index",
+    "yaml.h": "lock",
     "sqlite3.h": "cache",
     "curl/": "upstream",
     "microhttpd.h": "server",

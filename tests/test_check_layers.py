@@ -15,6 +15,12 @@ CHECK = Path(__file__).resolve().parent / "check_layers.py"
 PLANTED = (
     ("index/a.c", '#include "base/buf.h"', None),
     ("index/a.c", '#include "cache/store.h"', "cache/store.h: index/ may not include cache/"),
+    ("lock/a.c", '#include "index/name.h"', None),
+    ("lock/a.c", '#include "engine/engine.h"', "lock/ may not include engine/"),
+    ("index/a.c", '#include "lock/lock.h"', "index/ may not include lock/"),
+    ("server/a.c", '#include "lock/lock.h"', "server/ may not include lock/"),
+    ("cli/a.c", '#include "lock/lock.h"', None),
+    ("base/a.c", "#include <yaml.h>", "yaml.h: belongs to lock/"),
     ("cache/a.c", '#include "upstream/fetcher.h"', "cache/ may not include upstream/"),
     ("upstream/a.h", '  #  include   "index/name.h"', "upstream/ may not include index/"),
     ("base/a.c", '#include "engine/engine.h"', "base/ may not include engine/"),

@@ -76,10 +76,18 @@ static void test_tables(void **state)
 {
     (void)state;
     assert_null(repeated("", "[[a]]\n", TOML_TABLES_MAX, ""));
-    assert_string_equal(repeated("", "[[a]]\n", 100000, ""), "too many tables and dotted keys");
-    assert_string_equal(repeated("", "a.b = 1\n", 100000, ""), "too many tables and dotted keys");
-    assert_string_equal(repeated("v = [", "{a = 1},", 100000, "]\n"),
-                        "too many tables and dotted keys");
+    assert_string_equal(repeated("", "[[a]]\n", TOML_TABLES_MAX + 1, ""), "too many tables");
+    assert_null(repeated("", "a.b = 1\n", TOML_DOTS_MAX, ""));
+    assert_string_equal(repeated("", "a.b = 1\n", TOML_DOTS_MAX + 1, ""), "too many dotted keys");
+    assert_string_equal(repeated("v = [", "{a = 1},", TOML_TABLES_MAX + 1, "]\n"),
+                        "too many tables");
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    assert_null(repeated("v = [", "1,", TOML_VALUES_MAX - 1, "]\n"));
+    assert_string_equal(repeated("v = [", "1,", TOML_VALUES_MAX, "]\n"), "too many values");
 }
 
 static void test_the_line_is_told(void **state)
@@ -96,11 +104,9 @@ static void test_the_line_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usual_texts),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_the_line_is_told),
+        cmocka_unit_test(test_usual_texts), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_parts),       cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_the_line_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

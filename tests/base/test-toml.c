@@ -35,7 +35,7 @@ static void types_and_values(void **state)
     assert_true(toml_integer(toml_get(root, "i")) == INT64_C(9007199254740993));
     assert_true(toml_boolean(toml_get(root, "b")));
     assert_int_equal(toml_type(toml_get(root, "f")), TOML_OTHER);
-    assert_int_equal(toml_type(toml_get(root, "d")), TOML_OTHER);
+    assert_int_equal(toml_type(toml_get(root, "d")), TOML_DATE);
     const struct toml_node *array = toml_get(root, "a");
     assert_int_equal(toml_type(array), TOML_ARRAY);
     assert_int_equal(toml_count(array), 2);
@@ -45,6 +45,36 @@ static void types_and_values(void **state)
     assert_string_equal(toml_string(toml_at(array, 1, NULL)), "x");
     assert_null(toml_at(array, 2, NULL));
     assert_string_equal(toml_string(toml_get(toml_get(root, "t"), "k")), "v");
+    toml_free(d);
+}
+
+/* Where strings stand, in bytes: behind a mark of byte order, wide characters, and escapes. */
+static void places_of_strings(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf"
+                               "# \xc3\xa9\xf0\x9f\x90\x8d\r\n"
+                               "\"k\xc3\xa9\" = { a = 'x\xc3\xa9', b = \"y\\\"z\" }\r\n"
+                               "l = \"\"\"\nlong\"\"\"\n"
+                               "d = 2026-01-02T03:04:05.6Z # a date\n";
+    struct toml_document *d;
+    char *message = NULL;
+    int line = 0;
+    size_t offset = 1, len = 1;
+
+    (void)state;
+    assert_int_equal(toml_parse(text, sizeof text - 1, &d, &message, &line), 0);
+    const struct toml_node *root = toml_root(d);
+    const struct toml_node *table = toml_at(root, 0, NULL);
+    assert_true(toml_place(toml_get(table, "a"), &offset, &len));
+    assert_int_equal(len, 3);
+    assert_memory_equal(text + offset, "x\xc3\xa9'", 4);
+    assert_true(toml_place(toml_get(table, "b"), &offset, &len));
+    assert_int_equal(len, 4);
+    assert_memory_equal(text + offset, "y\\\"z\" }", 7);
+    assert_false(toml_place(toml_get(root, "l"), &offset, &len));
+    assert_false(toml_place(toml_get(root, "d"), &offset, &len));
+    assert_string_equal(toml_date(toml_get(root, "d")), "2026-01-02T03:04:05.6Z");
+    assert_null(toml_date(toml_get(table, "a")));
     toml_free(d);
 }
 
@@ -140,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_and_values),
+        cmocka_unit_test(places_of_strings),
         cmocka_unit_test(another_type_gives_nothing),
         cmocka_unit_test(tables_keep_the_order_of_the_file),
         cmocka_unit_test(what_is_no_toml_is_refused_with_its_line),

@@ -190,6 +190,32 @@ def archive_seeds():
         yield "archive", bytes([number, 2]) + sdist(mode)
 
 
+LOCK_PIECE = 2500  # bytes of a lock in one input, cut at a line
+LOCK_FUZZERS = {
+    "uv": "uvlock", "pylock": "pylock", "pixi": "pixilock", "requirements": "requirements",
+    "poetry": "poetrylock", "pdm": "pdmlock",
+}
+
+
+def lock_seeds(data):
+    """The head of each saved lock, and where it can be cut one package of it and its end."""
+    for file in sorted((data / "locks").rglob("*")):
+        if not file.is_file():
+            continue
+        content = file.read_bytes()
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
+        fuzzer = LOCK_FUZZERS[file.relative_to(data / "locks").parts[0]]
+        head = content[:LOCK_PIECE].rpartition(b"\n")[0] + b"\n"
+        yield fuzzer, head
+        parts = content.split(b"\n[[package")
+        for part in (parts[1::40] if len(parts) > 1 else [])[:4]:
+            yield fuzzer, parts[0][:1000].rpartition(b"\n")[0] + b"\n[[package" + part + b"\n" + content[-300:].partition(b"\n\n")[2]
+        for marker in list(dict.fromkeys(re.findall(rb"marker = [\"'](.*)[\"']", content)))[:20]:
+            yield "marker", marker
+        for url in re.findall(rb"https?://[^\s\"',]+", content)[:400:40]:
+            yield "addresses", url
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     data = pathlib.Path(sys.argv[2])
@@ -205,7 +231,7 @@ def main():
     if not data.is_dir():
         print(f"fuzz: no saved pages in {data}: starting from the small inputs alone")
         return
-    for name, content in data_seeds(data):
+    for name, content in (*data_seeds(data), *lock_seeds(data)):
         write(folder, name, content)
 
 
