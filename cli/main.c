@@ -9,6 +9,7 @@
 #include "cli/command_explain.h"
 #include "cli/command_indexes.h"
 #include "cli/command_setup.h"
+#include "cli/command_verify.h"
 #include "config/argument.h"
 #include "config/config.h"
 #include "server/serve.h"
@@ -26,12 +27,13 @@ static const char usage[] =
     "  wheels REQUIREMENT     which wheels there are: versions, platforms, Pythons\n"
     "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
     "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
-    "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
+    "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
+    "  verify PATH...         check a bundle that came by disk or stick; needs no daemon\n\n"
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
 
 static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
-                                       "indexes", "setup",  "doctor", NULL};
+                                       "indexes", "setup",  "doctor", "verify", NULL};
 
 int main(int argc, char **argv)
 {
@@ -52,6 +54,8 @@ int main(int argc, char **argv)
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
+    if (!strcmp(command, "verify"))
+        return command_verify(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         return EXIT_SUCCESS;

@@ -74,6 +74,8 @@ struct config {
     bool listen_is_default; /* then an address missing on the machine is only a warning */
     char **hosts;           /* further Host values accepted, lower case; NULL-terminated */
     const char *socket;     /* of the commands; NULL: the usual places */
+    const char *bundle_key; /* that bundles must be signed with: its line, or the path of its file;
+                               or NULL */
     int workers;            /* HTTP workers per address; 0: one per core */
     enum log_level log_level;
 

@@ -21,12 +21,13 @@ MAY_INCLUDE = {
     "index": {"base", "index"},
     "cache": {"base", "cache"},
     "upstream": {"base", "upstream"},
+    "bundle": {"base", "index", "bundle"},
     **{room: {*STORES, *ENGINE[: n + 1]} for n, room in enumerate(ENGINE)},
     "config": {"base", "index", *ENGINE, "config"},
     "control": {"base", "index", *ENGINE, "config", "control"},
     "server": {"base", "index", *ENGINE, "config", "control", "server"},
     **{
-        room: {"base", "index", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
+        room: {"base", "index", "bundle", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
         for n, room in enumerate(COMMANDS)
     },
 }
