@@ -149,42 +149,57 @@ static bool is_known(const struct reader *reader, const struct stat *st)
     return false;
 }
 
-/* A member of the head: its bytes are appended; *at moves behind it. */
-static int read_head_member(int fd, int64_t size, const char *name, struct buf *to, int64_t *at)
+/* Whether zeros stand there. */
+static bool is_padding(int fd, int64_t at, int64_t len)
+{
+    static const char zeros[TAR_BLOCK];
+    char found[TAR_BLOCK];
+    return len == 0 || (file_read_at(fd, found, (size_t)len, at) == 0 &&
+                        memcmp(found, zeros, (size_t)len) == 0);
+}
+
+/* A member of the head: its bytes are appended; head->payload_at moves behind it. */
+static int read_head_member(int fd, int64_t size, const char *name, struct buf *to,
+                            struct reader_head *head)
 {
     char block[TAR_BLOCK];
-    int64_t len, modified_s;
-    if (*at + TAR_BLOCK > size)
+    int64_t len, modified_s, at = head->payload_at;
+    if (at + TAR_BLOCK > size)
         return READER_NO_HEAD;
-    int r = file_read_at(fd, block, sizeof(block), *at);
+    int r = file_read_at(fd, block, sizeof(block), at);
     if (r)
         return r;
+    at += TAR_BLOCK;
     if (!tar_header_read(block, name, &len, &modified_s) || len > (int64_t)to->max ||
-        *at + TAR_BLOCK + len > size)
+        at + len > size)
         return READER_NO_HEAD;
     char *room = buf_reserve(to, (size_t)len + 1);
     if (!room)
         return to->error;
-    r = file_read_at(fd, room, (size_t)len, *at + TAR_BLOCK);
+    r = file_read_at(fd, room, (size_t)len, at);
     if (r)
         return r;
     to->len += (size_t)len;
     to->data[to->len] = '\0';
-    *at += TAR_BLOCK + len + tar_padding(len);
+    at += len;
+    head->is_odd |= !is_padding(fd, at, tar_padding(len)) ||
+                    (head->payload_at && modified_s != head->modified_s);
+    head->modified_s = modified_s;
+    head->payload_at = at + tar_padding(len);
     return 0;
 }
 
 int reader_head_read(int fd, int64_t size, struct buf *text, struct buf *signature,
-                     int64_t *ret_payload_at)
+                     struct reader_head *ret)
 {
-    int64_t at = 0;
-    int r = read_head_member(fd, size, layout_manifest_name, text, &at);
+    struct reader_head head = {.payload_at = 0};
+    int r = read_head_member(fd, size, layout_manifest_name, text, &head);
     if (r)
         return r;
-    r = read_head_member(fd, size, layout_signature_name, signature, &at);
+    r = read_head_member(fd, size, layout_signature_name, signature, &head);
     if (r && r != READER_NO_HEAD)
         return r;
-    *ret_payload_at = at;
+    *ret = head;
     return 0;
 }
 
@@ -201,7 +216,7 @@ static int look_at_part(struct reader *reader, const char *path, int fd, const s
     int r = add_source(reader, path, st, &source);
     if (r)
         return r;
-    r = reader_head_read(fd, st->st_size, &text, &signature, &source->payload_at);
+    r = reader_head_read(fd, st->st_size, &text, &signature, &source->head);
     if (r == READER_NO_HEAD || r == ERROR_IO)
         return 0; /* reader_attach says so, unless it is known by its name */
     if (r == 0)
@@ -211,8 +226,9 @@ static int look_at_part(struct reader *reader, const char *path, int fd, const s
     if (r)
         return r;
     source->has_head = true;
-    if (signature.len && (trust == READER_REFUTED || trust == READER_UNSIGNED))
-        source->head_damage = "the signature in it is damaged";
+    source->payload_at = source->head.payload_at;
+    source->has_signature = signature.len > 0;
+    source->trust = trust;
     return 0;
 }
 

@@ -13,14 +13,15 @@
  * and what only it names stays unknown. `takes_unsigned` parses every manifest; that finds damage,
  * and vouches for nothing.
  *
- * A part must be, byte for byte, what the manifest makes of it (bundle/tar.h). Members that differ
- * are damaged; the others of that part are good. So `..`, absolute names, links, devices, sparse
- * files, members twice, other names or other sizes never get as far as being refused one by one:
- * nothing in a part says where its bytes go. Nothing is unpacked, so there is nothing that could
- * grow. A part belongs to its bundle by its own manifest, and has its number by its first member;
- * where one of these is damaged, its file name helps. Several copies of a part may be given: each
- * member is taken from the first copy that has it whole. In an unpacked folder only the files that
- * the manifest names are looked at; links that lead out of the folder are not followed.
+ * A part must be, byte for byte, what the manifest makes of it (bundle/tar.h), but for the
+ * untrusted comment of its signature. Members that differ are damaged; the others of that part are
+ * good. So `..`, absolute names, links, devices, sparse files, members twice, other names or other
+ * sizes never get as far as being refused one by one: nothing in a part says where its bytes go.
+ * Nothing is unpacked, so there is nothing that could grow. A part belongs to its bundle by its own
+ * manifest, and has its number by its first member; where one of these is damaged, its file name
+ * helps. Several copies of a part may be given: each member is taken from the first copy that has
+ * it whole. In an unpacked folder only the files that the manifest names are looked at; links that
+ * lead out of the folder are not followed.
  *
  * What is good is described by descriptor, offset and length, so that an importer copies from the
  * medium without unpacking. A medium may change after it was checked: who copies must hash what

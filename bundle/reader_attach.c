@@ -210,8 +210,11 @@ static int attach_to(struct reader_bundle *bundle, struct reader_source *source,
     part->copies[part->copy_count++] = source;
     if (!source->has_head || strcmp(source->sha256, bundle->sha256) != 0)
         source->head_damage = "the manifest in it is damaged";
-    else if (source->payload_at != payload_at)
+    else if (source->payload_at != payload_at ||
+             (source->has_signature && source->trust != bundle->trust))
         source->head_damage = "the signature in it is damaged";
+    else if (source->head.is_odd || source->head.modified_s != bundle->manifest->date_s)
+        source->head_damage = "the headers of its manifest are damaged";
     source->payload_at = payload_at;
     return 0;
 }

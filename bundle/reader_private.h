@@ -7,6 +7,13 @@
 
 enum { READER_BLOCK = 1 << 20 };
 
+/* What comes before a payload. */
+struct reader_head {
+    int64_t payload_at; /* where it ends */
+    int64_t modified_s; /* the date in its headers */
+    bool is_odd;        /* two dates, or no zeros where zeros must be */
+};
+
 struct reader_source {
     char *path;
     bool is_folder; /* an unpacked tree; all else is a part */
@@ -14,7 +21,9 @@ struct reader_source {
     dev_t device;
     ino_t inode;
     /* Of a part: its head, if that can be read. */
-    bool has_head;
+    bool has_head, has_signature;
+    enum reader_trust trust; /* by the signature in it */
+    struct reader_head head;
     char sha256[SHA256_HEX]; /* of the manifest in it */
     int64_t payload_at;      /* where the payload begins */
     const char *head_damage; /* what is wrong with manifest or signature in it; or NULL */
@@ -30,7 +39,7 @@ int reader_source_open(const struct reader_source *source, int *ret_fd);
 /* Reads the head of a part. READER_NO_HEAD (> 0): there is none that can be read. */
 enum { READER_NO_HEAD = 1 };
 int reader_head_read(int fd, int64_t size, struct buf *text, struct buf *signature,
-                     int64_t *ret_payload_at);
+                     struct reader_head *ret);
 
 /* Takes note of a manifest and its signature (len 0: none): judges it, and parses it when it is
  * believed. */

@@ -30,6 +30,15 @@ struct writer {
 int writer_fail(struct writer *w, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Sorts the rows, decides what is carried, measures pages, lays out the parts, and writes and signs
+ * the manifest, in which the digests of pieces are still zeros. */
+int writer_plan(struct writer *w);
+/* The manifest's text, anew; then its signature. Neither changes its length any more. */
+int writer_manifest_write(struct writer *w);
+int writer_manifest_sign(struct writer *w);
+/* Bytes before the payload of each part. */
+int64_t writer_head_bytes(const struct writer *w);
+
 /* Opens the folder, takes away what is left of a run that did not end, and marks it. */
 int writer_folder_open(struct writer *w);
 /* Takes away parts and manifest of this run, or of the one that is named. */
