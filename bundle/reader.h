@@ -27,6 +27,9 @@
  * medium without unpacking. A medium may change after it was checked: who copies must hash what
  * was copied once more.
  *
+ * A manifest may be signed after the parts were written: then the signature beside it counts, and
+ * the parts have none. A signature that lies in a part must be as good as that of the bundle.
+ *
  * Errors: those of memory, and ERROR_IO for a path that cannot be read; *all* else that may be
  * wrong is no error but told in the structures below. Blocks; one thread at a time.
  */

@@ -18,9 +18,13 @@
 static void writes_and_reads(void **state)
 {
     (void)state;
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
         const char *plain = pairs[i][0], *text = pairs[i][1];
         char back[16];
@@ -40,8 +44,8 @@ static void refuses(void **state)
     static const struct {
         const char *text;
         size_t size;
-    } wrong[] = {{"Zg=", 1},   {"Zg", 1},     {"Zh==", 1}, {"Zg==", 2},     {"Zm8=", 3},
-                 {"Zm9v\n", 3}, {"Zm-v", 3},  {"Zm=v", 3}, {"Zg==Zg==", 2}, {"Z===", 1}};
+    } wrong[] = {{"Zg=", 1},    {"Zg", 1},   {"Zh==", 1}, {"Zg==", 2},     {"Zm8=", 3},
+                 {"Zm9v\n", 3}, {"Zm-v", 3}, {"Zm=v", 3}, {"Zg==Zg==", 2}, {"Z===", 1}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         char back[16];
         print_message("%s\n", wrong[i].text);
