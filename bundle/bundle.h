@@ -12,22 +12,15 @@
  * that `wheelyard verify` runs where nothing else of wheelyard does. What remains to be done by
  * others, and what they need of each other:
  *
- * Export. A command that writes a bundle of a cache needs these rows of the daemon, one for each
- * file that it holds whole, by the control socket:
+ * Export. `wheelyard export --all` exists (cli/command_export.c). The daemon lists what it holds, with
+ * what its indexes said (control/control_export.h); the command reads the blobs, takes METADATA out of
+ * the wheels, and writes. What is not there yet:
  *
- *     ["export","ls"]  ->  {"code":0,"files":[{
- *         "origin":"pypi", "path":"packages/.../a-1-py3-none-any.whl",
- *         "size":9, "sha256":"...", "blob":"blobs/ab/abcd...",        (below cache_dir)
- *         "requires-python":">=3.9", "yanked":"a reason" or true,
- *         "upload-time":"2026-01-02T03:04:05Z",                        (each only when known)
- *         "metadata":{"sha256":"...","text":"Metadata-Version: ..."}}]}
- *
- * `["cache","ls"]` has origin/path, size and digest of them. What an index said of a file (rows and
- * upload time) is what a page of the daemon would say of it now, so it belongs to the engine's
- * pages, which know listings and showings. METADATA is in the catalogue. A row becomes a struct
- * manifest_file, and writer_add takes it; writer_source opens the blob read-only, as the daemon's
- * user. A blob that is evicted meanwhile stops the run with the file's name, so the daemon should
- * pin what it has listed until the connection ends.
+ *   - sets: `--lock` and `--pinned` choose rows of that list, and give the writer a lock's name,
+ *     digest and wanted files (writer_add_lock);
+ *   - a pin: a blob that is evicted while the command runs ends it with the file's name. The daemon
+ *     could keep what it has listed as long as the connection stands;
+ *   - folders of wheels (origins with `directory`) are not in the daemon's list.
  *
  * Import. reader_open and reader_check, then for each piece that is GOOD reader_place: descriptor,
  * offset, length. The daemon copies that run into a partial of its own (copy_file_range works, for

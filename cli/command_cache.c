@@ -399,7 +399,8 @@ static int usage(FILE *to, int code)
     }
     (void)fprintf(
         to,
-        "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n\n"
+        "\nBLOB is a file name, ORIGIN/PATH, or the beginning of a SHA-256.\n"
+        "(Bundles that came by disk or stick are checked by `wheelyard verify`.)\n\n"
         "  --json             the daemon's answers as they are, one JSON object a line\n"
         "  --rate SIZE/s      verify: how much is read per second; default %s/s\n"
         "  --socket PATH      the daemon's control socket; default: the configuration's,\n"

@@ -7,6 +7,7 @@
 #include "cli/command_cache.h"
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
+#include "cli/command_export.h"
 #include "cli/command_indexes.h"
 #include "cli/command_setup.h"
 #include "cli/command_verify.h"
@@ -28,12 +29,13 @@ static const char usage[] =
     "  explain REQUIREMENT    which file fits a Python and a platform, or why none does\n"
     "  setup CLIENT           the configuration of pip, uv, pixi, Poetry or PDM\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
+    "  export --all -o DIR    write a bundle of what is kept, for machines without a network\n"
     "  verify PATH...         check a bundle that came by disk or stick; needs no daemon\n\n"
     "wheelyard COMMAND --help says more, as do `man wheelyard` and `man wheelyard.conf`;\n"
     "wheelyard --version says which one this is.\n";
 
-static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
-                                       "indexes", "setup",  "doctor", "verify", NULL};
+static const char *const commands[] = {"serve", "config", "cache",  "wheels", "explain", "indexes",
+                                       "setup", "doctor", "export", "verify", NULL};
 
 int main(int argc, char **argv)
 {
@@ -54,6 +56,8 @@ int main(int argc, char **argv)
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
+    if (!strcmp(command, "export"))
+        return command_export(argc - 2, argv + 2);
     if (!strcmp(command, "verify"))
         return command_verify(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
