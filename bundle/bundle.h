@@ -12,9 +12,9 @@
  * that `wheelyard verify` runs where nothing else of wheelyard does. What remains to be done by
  * others, and what they need of each other:
  *
- * Export. `wheelyard export --all` exists (cli/command_export.c). The daemon lists what it holds, with
- * what its indexes said (control/control_export.h); the command reads the blobs, takes METADATA out of
- * the wheels, and writes. What is not there yet:
+ * Export. `wheelyard export --all` exists (cli/command_export.c). The daemon lists what it holds,
+ * with what its indexes said (control/control_export.h); the command reads the blobs, takes
+ * METADATA out of the wheels, and writes. What is not there yet:
  *
  *   - sets: `--lock` and `--pinned` choose rows of that list, and give the writer a lock's name,
  *     digest and wanted files (writer_add_lock);

@@ -388,6 +388,8 @@ static int keep_text(struct writer *w, const char *name, const struct buf *text)
 static int write_all(struct writer *w, const struct layout_piece *pieces, size_t count)
 {
     int r = write_parts(w, pieces, count);
+    if (r == 0)
+        r = writer_folder_sync(w);
     if (r == 0 && w->signature.len)
         r = keep_text(w, layout_signature_name, &w->signature);
     if (r == 0)

@@ -92,6 +92,11 @@ void writer_folder_clear(struct writer *w, const char *name)
 
 /* ------------------------------------------------------------------ the mark */
 
+int writer_folder_sync(struct writer *w)
+{
+    return fsync(w->folder) < 0 ? error_from_errno(errno) : 0;
+}
+
 /* What an earlier run has left. */
 static int clear_leftovers(struct writer *w)
 {
@@ -129,7 +134,11 @@ static int open_marker(struct writer *w)
         r = clear_leftovers(w);
     if (r == 0 && ftruncate(w->marker, 0) < 0)
         r = error_from_errno(errno);
-    return r ? r : file_write_at(w->marker, name, strlen(name), 0);
+    if (r == 0)
+        r = file_write_at(w->marker, name, strlen(name), 0);
+    if (r == 0 && fdatasync(w->marker) < 0)
+        r = error_from_errno(errno);
+    return r ? r : writer_folder_sync(w);
 }
 
 int writer_folder_open(struct writer *w)
@@ -145,11 +154,10 @@ int writer_folder_open(struct writer *w)
 
 int writer_folder_finish(struct writer *w)
 {
-    if (fsync(w->folder) < 0)
-        return error_from_errno(errno);
-    if (unlinkat(w->folder, marker_name, 0) < 0)
-        return error_from_errno(errno);
-    return 0;
+    int r = writer_folder_sync(w);
+    if (r == 0 && unlinkat(w->folder, marker_name, 0) < 0)
+        r = error_from_errno(errno);
+    return r;
 }
 
 /* --------------------------------------------------------------------- files */

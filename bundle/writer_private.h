@@ -47,5 +47,7 @@ void writer_folder_clear(struct writer *w, const char *name);
 int writer_folder_create(struct writer *w, const char *name, int *ret_fd);
 /* Syncs and closes the file, and gives it its name. */
 int writer_folder_keep(struct writer *w, const char *name, int fd);
-/* The bundle is whole: takes the mark away. */
+/* What has its name by now keeps it through a power cut. */
+int writer_folder_sync(struct writer *w);
+/* The bundle is whole, or nothing of it is left: takes the mark away. */
 int writer_folder_finish(struct writer *w);
