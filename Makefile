@@ -5,7 +5,7 @@ BUILD = build
 # Debian's tools, whatever else stands in PATH.
 MESON = /usr/bin/python3 /usr/bin/meson
 SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
-PROGRAM = $(shell git ls-files 'base/*.c' 'index/*.c' 'lock/*.c' 'cache/*.c' 'upstream/*.c' 'engine/*.c' 'config/*.c' 'server/*.c' 'control/*.c' 'cli/*.c')
+PROGRAM = $(shell git ls-files 'base/*.c' 'index/*.c' 'lock/*.c' 'bundle/*.c' 'cache/*.c' 'upstream/*.c' 'engine/*.c' 'config/*.c' 'server/*.c' 'control/*.c' 'cli/*.c')
 SCRIPTS = $(shell git ls-files scripts bench .ci tests/fuzz | xargs -r grep -lE '^\#!/bin/(ba)?sh')
 
 .PHONY: build run test soak simulate fuzz demo bench install lint analyze format clean

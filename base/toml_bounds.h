@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 enum {
-    TOML_DEPTH_MAX = 64,       /* nested brackets and braces */
-    TOML_PARTS_MAX = 32,       /* of one dotted key or heading */
-    TOML_DOTS_MAX = 20000,     /* of keys and headings, in all */
-    TOML_TABLES_MAX = 400000,  /* headings and inline tables, in all: a lock has one for each file */
+    TOML_DEPTH_MAX = 64,      /* nested brackets and braces */
+    TOML_PARTS_MAX = 32,      /* of one dotted key or heading */
+    TOML_DOTS_MAX = 20000,    /* of keys and headings, in all */
+    TOML_TABLES_MAX = 400000, /* headings and inline tables, in all: a lock has one for each file */
     TOML_VALUES_MAX = 2000000, /* of tables and arrays: each takes some hundred bytes of memory */
 };
 

@@ -9,9 +9,11 @@
 #include "cli/command_cache.h"
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
+#include "cli/command_export.h"
 #include "cli/command_indexes.h"
 #include "cli/command_relock.h"
 #include "cli/command_setup.h"
+#include "cli/command_verify.h"
 #include "cli/commit.h"
 #include "config/argument.h"
 #include "config/config.h"
@@ -33,12 +35,15 @@ static const char usage[] =
     "  relock LOCK            rewrite the addresses in a lock file: ours, or the official ones\n"
     "  setup CLIENT           print or write the configuration of pip, uv, pixi, Poetry, PDM, "
     "pipenv\n"
-    "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n\n"
+    "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
+    "  export --all -o DIR    write a bundle of what is kept, for machines without a network\n"
+    "  verify PATH...         check a bundle that came by disk or stick; needs no daemon\n\n"
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
-static const char *const commands[] = {"add",     "serve",  "config", "cache",  "wheels", "explain",
-                                       "indexes", "relock", "setup",  "doctor", NULL};
+static const char *const commands[] = {"add",     "serve",   "config", "cache", "wheels",
+                                       "explain", "indexes", "relock", "setup", "doctor",
+                                       "export",  "verify",  NULL};
 
 int main(int argc, char **argv)
 {
@@ -63,6 +68,10 @@ int main(int argc, char **argv)
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
+    if (!strcmp(command, "export"))
+        return command_export(argc - 2, argv + 2);
+    if (!strcmp(command, "verify"))
+        return command_verify(argc - 2, argv + 2);
     if (!strcmp(command, "--version")) {
         (void)puts("wheelyard " VERSION);
         if (strcmp(COMMIT, "unknown") != 0)

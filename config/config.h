@@ -75,6 +75,8 @@ struct config {
     bool listen_is_default; /* then an address that the machine lacks is only a warning */
     char **hosts;           /* further Host values accepted, lower case; NULL-terminated */
     const char *socket;     /* the control socket; NULL: the usual paths */
+    const char *bundle_key; /* public key that bundles must be signed with: its line, or the path of
+                               its file; or NULL */
     int workers;            /* HTTP workers per address; 0: one per core */
     enum log_level log_level;
 

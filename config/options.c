@@ -39,6 +39,19 @@ static const char *check_host(const char *text)
     return *text && !text[strspn(text, allowed)] ? NULL : "not a host name (without port)";
 }
 
+/* Bytes of base64 in the one line of minisign's public keys, which begins with "RW". */
+enum { BUNDLE_KEY_LENGTH = 56 };
+
+static const char *check_bundle_key(const char *text)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (text[0] == '/' || (str_starts(text, "RW") && strspn(text, base64) == BUNDLE_KEY_LENGTH &&
+                           !text[BUNDLE_KEY_LENGTH]))
+        return NULL;
+    return "not minisign's public key (a line that begins with RW), nor an absolute path of its "
+           "file";
+}
+
 /* The proxy schemes of libcurl; the rest must be a valid URL. */
 static const char *check_proxy(const char *text)
 {
@@ -153,6 +166,11 @@ const struct option_row option_table[] = {
      "Without it: control.sock in the directory that systemd names in RUNTIME_DIRECTORY, in "
      "$XDG_RUNTIME_DIR/wheelyard, or in /run/wheelyard. Only its owner may open it.",
      true},
+    {"bundle_key", OPTION_TEXT, MEMBER(bundle_key), 0, 0, check_bundle_key, "KEY",
+     "minisign's public key that bundles must be signed with",
+     "The line of the key's file that begins with RW, or the absolute path of that file. Commands "
+     "that read bundles use it where --key does not name another.",
+     false},
     {"scrub_after", OPTION_DURATION, MEMBER(engine.scrub_after_ms), SECOND_MS, 20 * DAY_MS, NULL,
      "TIME", "age at which a kept file is checked again: 10d",
      "One file at a time is compared with its digest, slowly, and only while nothing is fetched. "

@@ -25,6 +25,7 @@
 #include "control/control_add.h"
 #include "control/control_cache.h"
 #include "control/control_doctor.h"
+#include "control/control_export.h"
 #include "control/control_place.h"
 #include "control/control_request.h"
 
@@ -129,6 +130,9 @@ static void answer(struct client *g, const char *line, size_t len)
         control_add(g->control->engine, &request, g->passed, &g->control->stopping, &g->out);
     else if (strcmp(request.words[0], "doctor") == 0 && request.count == 3)
         control_doctor(g->control->engine, &request, &g->control->stopping, &g->out);
+    else if (strcmp(request.words[0], "export") == 0 && request.count == 2 &&
+             strcmp(request.words[1], "ls") == 0)
+        control_export(g->control->engine, &g->control->stopping, &g->out);
     else
         control_refuse(&g->out, 2, "there is no such request");
     control_request_release(&request);

@@ -22,12 +22,13 @@ MAY_INCLUDE = {
     "lock": {"base", "index", "lock"},
     "cache": {"base", "cache"},
     "upstream": {"base", "upstream"},
+    "bundle": {"base", "index", "bundle"},
     **{room: {*STORES, *ENGINE[: n + 1]} for n, room in enumerate(ENGINE)},
     "config": {"base", "index", *ENGINE, "config"},
     "control": {"base", "index", *ENGINE, "config", "control"},
     "server": {"base", "index", *ENGINE, "config", "control", "server"},
     **{
-        room: {"base", "index", "lock", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
+        room: {"base", "index", "lock", "bundle", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
         for n, room in enumerate(COMMANDS)
     },
 }

@@ -185,6 +185,11 @@ int engine_inventory(struct engine *e, struct inventory **ret)
     return 0;
 }
 
+const char *engine_cache_dir(const struct engine *e)
+{
+    return e->options.cache_dir;
+}
+
 /* ---------------------------------------------------------------- actions */
 
 struct pin_call {

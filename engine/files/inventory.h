@@ -44,6 +44,8 @@ struct inventory {
 };
 
 int engine_inventory(struct engine *engine, struct inventory **ret);
+/* Where the blobs are (cache/store.h); lives as long as the engine. */
+const char *engine_cache_dir(const struct engine *engine);
 void inventory_free(struct inventory *inventory); /* NULL is legal */
 
 /* Whether `name` may mean this row: its file name, at least four digits of its digest with or

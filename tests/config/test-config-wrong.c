@@ -44,6 +44,12 @@ static const struct {
     {"listen = [1]\n", "1: listen: must be a list of strings\n"},
     {"listen = [\"localhost\"]\n", "1: listen: not an address and port"},
     {"listen = [\"127.0.0.1:70000\"]\n", "1: listen: not an address and port"},
+    {"bundle_key = \"key.pub\"\n",
+     "1: bundle_key: not minisign's public key (a line that begins with RW), nor an absolute path "
+     "of its file\n"},
+    {"bundle_key = \"RWRSlcWWAwbS5+GWbWGPtNrD\"\n",
+     "1: bundle_key: not minisign's public key (a line that begins with RW), nor an absolute path "
+     "of its file\n"},
     {"log_level = \"loud\"\n", "1: log_level: not one of error, warning, info, debug\n"},
     {"cache_dir = \"cache\"\n", "1: cache_dir: not an absolute path\n"},
     {"cache_dir = 1\n", "1: cache_dir: must be a string\n"},

@@ -146,8 +146,8 @@ static void every_option_has_a_flag_and_a_variable(void **state)
         "127.0.0.1:7", "/x",        "7GB",    "7GB",     "http://p.test:7",
         "a.test,b",    "/dev/null", "h.test", "7MB",     "77MB",
         "7s",          "7s",        "true",   "7s",      "7s",
-        "7",           "7",         "7",      "/x.sock", "7s",
-        "debug"};
+        "7",           "7",         "7",      "/x.sock", "/x.pub",
+        "7s",          "debug"};
     assert_int_equal(COUNT(values), option_count);
     for (size_t i = 0; i < option_count; i++) {
         char flag[64], variable[64] = "WHEELYARD_";
@@ -406,7 +406,8 @@ static const char *const shown[] = {
     "",
     "cache_dir = \"/a \\\"b\\\" \\\\ \\u0001 \\u00e4\"\nmax_size = 12345\npage_refresh = \"90s\"\n"
     "min_free = 0\nhosts = [\"A.test\", \"b\"]\nproxy = \"http://127.0.0.1:1\"\n"
-    "no_proxy = \"a,b\"\nca_file = \"/dev/null\"\nlog_level = \"debug\"\nworkers = 2\n",
+    "no_proxy = \"a,b\"\nca_file = \"/dev/null\"\nlog_level = \"debug\"\nworkers = 2\n"
+    "bundle_key = \"RWRSlcWWAwbS5+GWbWGPtNrD/lQoz3S7h337jDkdKqcb7X65mz/N474c\"\n",
     "[origin.\"a.b\"]\nchannels = [\"x/*\"]\nowns_in = { \"x/y\" = [\"p\", \"q-*\"], \"x/z\" = [] "
     "}\n"
     "aliases = [\"http://h/\"]\n[[origin.\"a.b\".mirror]]\nname = \"m\"\nlayout = \"flat\"\n"

@@ -100,6 +100,45 @@ def map_seeds():
     yield "map", bytes([9, 2, 16, 0, 4, 1, 0, 1, 0])
 
 
+DIGEST = "a" * 64
+MANIFEST = f"""{{"wheelyard-bundle":1,"id":"lab-1","name":"lab","date":"2026-05-28T20:26:40Z","since":null,
+"parts":[
+{{"name":"lab.part001.tar","payload":2560}},
+{{"name":"lab.part002.tar","payload":2560}}
+],
+"locks":[
+{{"name":"uv.lock","sha256":"{DIGEST}","files":["o/a-1.tar.gz"]}}
+],
+"others":[
+{{"path":"README.txt","size":5,"sha256":"{DIGEST}","part":1,"offset":512}}
+],
+"files":[
+{{"origin":"o","path":"a-1.tar.gz","project":"a","kind":"sdist","size":600,"sha256":"{DIGEST}","pieces":[\
+{{"part":1,"offset":1536,"size":0,"sha256":"{DIGEST}"}},{{"part":2,"offset":512,"size":600,"sha256":"{DIGEST}"}}]}},
+{{"origin":"o","path":"b-1-py3-none-any.whl","project":"b","kind":"wheel","requires-python":">=3","yanked":true,\
+"upload-time":"2026-01-02T03:04:05Z","size":7,"sha256":"{DIGEST}","metadata":{{"size":1,"sha256":"{DIGEST}"}}}}
+]}}
+"""
+
+
+def bundle_seeds():
+    """Manifests; keys and signatures, with a byte in front that says which; changes of a part: whether
+    checksums are made good, then place (two bytes), length and bytes: nothing, a link, another name."""
+    yield "manifest", MANIFEST.encode()
+    comment = b"untrusted comment: a key\n"
+    yield "minisign", b"\0" + comment + base64.b64encode(b"Ed" + bytes(40)) + b"\n"
+    for kind in (b"\0\0", b"Sc"):
+        secret = base64.b64encode(b"Ed" + kind + b"B2" + bytes(152))
+        yield "minisign", b"\1" + comment + secret + b"\n"
+    for kind in (b"Ed", b"ED"):
+        lines = (b"untrusted comment: x", base64.b64encode(kind + bytes(72)))
+        lines += (b"trusted comment: y", base64.b64encode(bytes(64)))
+        yield "minisign", b"\2" + b"\n".join(lines) + b"\n"
+    yield "bundle", b"\0"
+    yield "bundle", b"\1" + bytes([156, 0, 1]) + b"2"
+    yield "bundle", b"\1" + bytes([0, 8, 5]) + b"../x\0"
+
+
 def format_seeds():
     types = ("v1+json", "v1+html", "latest+json", "latest+html")
     for name in ("text/html", *(f"application/vnd.pypi.simple.{kind}" for kind in types)):
@@ -222,6 +261,7 @@ def main():
     for name, content in (
         *own_seeds(),
         *map_seeds(),
+        *bundle_seeds(),
         *format_seeds(),
         *control_seeds(),
         *wheel_seeds(),

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `wheelyard verify`: are these bundles whole, and signed by the right key? */
+#include "cli/command_verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/terminal.h"
+#include "bundle/reader.h"
+#include "config/argument.h"
+#include "config/config.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, GO_ON = -1 };
+enum { LINE_MAX_BYTES = 64 << 10, OUTPUT_MAX_BYTES = 256 << 20, NAMES_SHOWN = 5, TICK_MS = 200 };
+
+static const char usage[] =
+    "usage: wheelyard verify PATH... [--key PUBLIC] [--unsigned] [--json] [--config FILE]\n\n"
+    "Checks bundles: are they signed by the right key, and are all parts there and undamaged?\n"
+    "PATH is a part (NAME.part001.tar), a manifest.json, or a folder with these, also one that\n"
+    "parts were unpacked in. Parts come in any order, and several copies of one are fine. What is\n"
+    "damaged or missing is named, part by part. No daemon is needed, and nothing is unpacked.\n"
+    "(`wheelyard cache verify` is another thing: it checks what a running daemon keeps.)\n\n"
+    "  --key PUBLIC   minisign's public key that the bundle must be signed with: its file, or\n"
+    "                 the line in it that begins with RW; default: bundle_key of the "
+    "configuration\n"
+    "  --unsigned     takes bundles that are not signed, or whose key is not known: finds damage,\n"
+    "                 but anybody may have made them\n"
+    "  --json         one JSON object, with the names of all files that are needed again\n"
+    "  --config FILE  the configuration\n\n"
+    "Exit: 0 all bundles are whole and signed, 1 not, 2 usage.\n";
+
+struct verify {
+    const char *key, *config; /* as given, or NULL */
+    bool takes_unsigned, as_json;
+    const char **paths;
+    size_t path_count;
+    struct minisign_public public;
+    bool has_public;
+    int64_t shown_ms; /* when progress was shown last */
+};
+
+DEFINE_CLEANUP(struct reader, reader_free)
+
+/* ---------------------------------------------------------------- arguments */
+
+static int refuse(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "wheelyard verify: %s: %s\n", what, why);
+    return EXIT_USAGE;
+}
+
+/* Paths are kept in front of argv; after `--` all are paths. */
+static int parse(int argc, char **argv, struct verify *v)
+{
+    static const char *const flags[] = {"--key", "--unsigned", "--json", "--config", NULL};
+    bool only_paths = false;
+    for (int i = 0; i < argc; i++) {
+        const char *value;
+        if (only_paths || argv[i][0] != '-')
+            v->paths[v->path_count++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            only_paths = true;
+        else if (argument_is(argv[i], "--json"))
+            v->as_json = true;
+        else if (argument_is(argv[i], "--unsigned"))
+            v->takes_unsigned = true;
+        else if ((value = argument_value(argc, argv, &i, "--key")))
+            v->key = value;
+        else if ((value = argument_value(argc, argv, &i, "--config")))
+            v->config = value;
+        else {
+            argument_refuse("verify", argv[i], flags);
+            return EXIT_USAGE;
+        }
+    }
+    if (v->path_count)
+        return GO_ON;
+    (void)fputs(usage, stderr);
+    return EXIT_USAGE;
+}
+
+/* A key's one line, or the file that holds it. */
+static int read_key(struct verify *v, const char *key)
+{
+    const char *why = "";
+    auto_buf struct buf text;
+    buf_init(&text, MINISIGN_FILE_MAX);
+    if (minisign_public_read(key, strlen(key), &v->public, &why) == 0) {
+        v->has_public = true;
+        return GO_ON;
+    }
+    int r = file_read_all(key, &text);
+    if (r == FILE_MISSING)
+        return refuse(key, "there is no such file, and it is no public key of minisign");
+    if (r)
+        return refuse(key, error_text(r));
+    r = minisign_public_read(text.data, text.len, &v->public, &why);
+    if (r)
+        return refuse(key, why);
+    v->has_public = true;
+    return GO_ON;
+}
+
+static int find_key(struct verify *v)
+{
+    struct config config;
+    auto_free char *errors = NULL;
+    if (v->key)
+        return read_key(v, v->key);
+    int r = config_load_quietly(v->config, &config, &errors);
+    if (r) {
+        if (v->config)
+            (void)fputs(errors ? errors : error_text(r), stderr);
+        return v->config ? EXIT_USAGE : GO_ON;
+    }
+    int code = config.bundle_key ? read_key(v, config.bundle_key) : GO_ON;
+    config_release(&config);
+    return code;
+}
+
+/* ----------------------------------------------------------------- progress */
+
+static bool show_progress(void *context, int64_t done, int64_t total)
+{
+    struct verify *v = context;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - v->shown_ms < TICK_MS)
+        return true;
+    v->shown_ms = now_ms;
+    (void)fprintf(stderr, "\r%3d %% of %" PRId64 " MB ",
+                  total > 0 ? (int)((double)done * 100 / (double)total) : 100, total / 1000000);
+    return true;
+}
+
+/* On a terminal only; its line is taken away at the end. */
+static int check(struct verify *v, struct reader *reader)
+{
+    struct reader_watch watch = {.progress = show_progress, .context = v};
+    bool is_terminal = isatty(STDERR_FILENO) == 1;
+    int r = reader_check(reader, is_terminal ? &watch : NULL);
+    if (is_terminal)
+        (void)fputs("\r\033[K", stderr);
+    return r;
+}
+
+/* ----------------------------------------------------------------- judgement */
+
+static bool is_good(const struct verify *v, const struct reader_bundle *bundle)
+{
+    if (!reader_is_whole(bundle))
+        return false;
+    return bundle->trust == READER_SIGNED ||
+           (v->takes_unsigned &&
+            (bundle->trust == READER_UNSIGNED || bundle->trust == READER_NO_KEY));
+}
+
+static bool all_good(const struct verify *v, const struct reader *reader)
+{
+    bool any = false;
+    for (size_t i = 0; i < reader->bundle_count; i++) {
+        if (reader->bundles[i].is_explained)
+            continue;
+        any = true;
+        if (!is_good(v, &reader->bundles[i]))
+            return false;
+    }
+    return any && reader->problem_count == 0;
+}
+
+static size_t count_elsewhere(const struct manifest *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->file_count; i++)
+        count += m->files[i].bytes.piece_count == 0;
+    return count;
+}
+
+static int64_t count_bytes(const struct manifest *m)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < m->part_count; i++)
+        bytes += m->parts[i].payload;
+    return bytes;
+}
+
+static const char *trust_name(enum reader_trust trust)
+{
+    static const char *const names[] = {[READER_SIGNED] = "signed",
+                                        [READER_NO_KEY] = "no-key",
+                                        [READER_OTHER_KEY] = "other-key",
+                                        [READER_REFUTED] = "refuted",
+                                        [READER_UNSIGNED] = "unsigned"};
+    return names[trust];
+}
+
+/* ------------------------------------------------------------------- people */
+
+/* What strangers have written goes to a terminal. */
+static void print_clean(struct buf *text)
+{
+    terminal_clean(text->data, text->len);
+    (void)printf("%s\n", text->data);
+}
+
+static void print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void print_line(const char *format, ...)
+{
+    auto_buf struct buf text;
+    va_list args;
+    buf_init(&text, LINE_MAX_BYTES);
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    print_clean(&text);
+}
+
+static void print_names(const struct reader_bundle *bundle, const struct reader_part *part)
+{
+    size_t shown = 0;
+    for (size_t i = part->first_piece;
+         i < part->first_piece + part->piece_count && shown < NAMES_SHOWN; i++)
+        if (reader_lacks_file(bundle, i)) {
+            const struct manifest_file *file = bundle->pieces[i].file;
+            print_line("  %s/%s", file->origin, file->path);
+            shown++;
+        }
+    if (part->files > shown)
+        print_line("  and %zu more; --json names all", part->files - shown);
+}
+
+static void print_part(const struct reader_bundle *bundle, size_t k)
+{
+    auto_buf struct buf text;
+    buf_init(&text, LINE_MAX_BYTES);
+    if (bundle->parts[k].state == READER_GOOD)
+        return;
+    reader_part_text(bundle, k, &text);
+    print_clean(&text);
+    print_names(bundle, &bundle->parts[k]);
+}
+
+static void print_summary(const struct reader_bundle *bundle)
+{
+    const struct manifest *m = bundle->manifest;
+    size_t elsewhere = count_elsewhere(m);
+    char date[CLOCK_TEXT];
+    clock_rfc3339(m->date_s, date);
+    print_line("%s of %s: %zu parts, %zu files, %" PRId64 " MB", m->id, date, m->part_count,
+               m->file_count - elsewhere, count_bytes(m) / 1000000);
+    if (m->since_id)
+        print_line("  continues %s, which has %zu more of its files", m->since_id, elsewhere);
+}
+
+static void print_verdict(const struct verify *v, const struct reader_bundle *bundle)
+{
+    static const char *const words[] = {[READER_SIGNED] = "signed",
+                                        [READER_NO_KEY] = "signed, by a key that was not checked",
+                                        [READER_OTHER_KEY] = "signed by another key",
+                                        [READER_REFUTED] = "its signature is wrong",
+                                        [READER_UNSIGNED] = "not signed"};
+    const char *id = bundle->manifest->id;
+    const char *whole = reader_is_whole(bundle) ? "whole" : "not whole";
+    if (is_good(v, bundle) && bundle->trust == READER_SIGNED)
+        print_line("%s is whole and signed by %s", id, bundle->key_id);
+    else
+        print_line("%s is %s; %s%s%s", id, whole, words[bundle->trust], *bundle->key_id ? ": " : "",
+                   bundle->key_id);
+}
+
+static void print_bundle(const struct verify *v, const struct reader_bundle *bundle)
+{
+    if (!bundle->manifest) {
+        print_line("%s: this bundle is not believed: %s%s%s", bundle->path, bundle->why,
+                   *bundle->key_id ? ": " : "", bundle->key_id);
+        return;
+    }
+    print_summary(bundle);
+    for (size_t k = 0; k < bundle->manifest->part_count; k++)
+        print_part(bundle, k);
+    print_verdict(v, bundle);
+}
+
+static void print(const struct verify *v, const struct reader *reader)
+{
+    for (size_t i = 0; i < reader->problem_count; i++)
+        print_line("%s", reader->problems[i]);
+    for (size_t i = 0; i < reader->bundle_count; i++)
+        if (!reader->bundles[i].is_explained)
+            print_bundle(v, &reader->bundles[i]);
+    if (reader->bundle_count == 0)
+        print_line("there is no bundle here");
+}
+
+/* --------------------------------------------------------------------- JSON */
+
+static void write_number(struct buf *to, const char *name, int64_t value)
+{
+    json_write_name(to, name);
+    buf_printf(to, "%" PRId64, value);
+}
+
+static void write_part(struct buf *to, const struct reader_bundle *bundle, size_t k)
+{
+    static const char *const states[] = {"unknown", "good", "damaged", "missing"};
+    const struct reader_part *part = &bundle->parts[k];
+    char name[MANIFEST_PART_NAME];
+    manifest_part_name(bundle->manifest->name, k, name);
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_member(to, "name", name);
+    json_write_member(to, "state", states[part->state]);
+    json_write_member(to, "damage", part->damage);
+    json_write_name(to, "files");
+    buf_putc(to, '[');
+    for (size_t i = part->first_piece; i < part->first_piece + part->piece_count; i++)
+        if (reader_lacks_file(bundle, i)) {
+            const struct manifest_file *file = bundle->pieces[i].file;
+            auto_free char *path = str_printf("%s/%s", file->origin, file->path);
+            json_write_comma(to);
+            json_write_string(to, path ? path : "");
+        }
+    buf_puts(to, "]}");
+}
+
+static void write_manifest(struct buf *to, const struct reader_bundle *bundle)
+{
+    const struct manifest *m = bundle->manifest;
+    char date[CLOCK_TEXT];
+    clock_rfc3339(m->date_s, date);
+    json_write_member(to, "id", m->id);
+    json_write_member(to, "date", date);
+    json_write_member(to, "since", m->since_id);
+    write_number(to, "files", (int64_t)m->file_count);
+    write_number(to, "elsewhere", (int64_t)count_elsewhere(m));
+    write_number(to, "bytes", count_bytes(m));
+    json_write_name(to, "parts");
+    buf_putc(to, '[');
+    for (size_t k = 0; k < m->part_count; k++)
+        write_part(to, bundle, k);
+    buf_putc(to, ']');
+}
+
+static void write_bundle(struct buf *to, const struct verify *v, const struct reader_bundle *bundle)
+{
+    json_write_comma(to);
+    buf_putc(to, '{');
+    json_write_member(to, "path", bundle->path);
+    json_write_member(to, "sha256", bundle->sha256);
+    json_write_member(to, "trust", trust_name(bundle->trust));
+    json_write_member(to, "key", *bundle->key_id ? bundle->key_id : NULL);
+    json_write_member(to, "why", bundle->why);
+    json_write_name(to, "good");
+    buf_puts(to, is_good(v, bundle) ? "true" : "false");
+    if (bundle->manifest)
+        write_manifest(to, bundle);
+    buf_putc(to, '}');
+}
+
+static int print_json(const struct verify *v, const struct reader *reader)
+{
+    auto_buf struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    buf_printf(&text, "{\"good\":%s,\"problems\":[", all_good(v, reader) ? "true" : "false");
+    for (size_t i = 0; i < reader->problem_count; i++) {
+        json_write_comma(&text);
+        json_write_string(&text, reader->problems[i]);
+    }
+    buf_puts(&text, "],\"bundles\":[");
+    for (size_t i = 0; i < reader->bundle_count; i++)
+        if (!reader->bundles[i].is_explained)
+            write_bundle(&text, v, &reader->bundles[i]);
+    buf_puts(&text, "]}\n");
+    if (text.error || fputs(text.data, stdout) < 0)
+        return text.error ? text.error : ERROR_IO;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ command */
+
+static int run(struct verify *v)
+{
+    AUTO(reader_free) struct reader *reader = NULL;
+    struct reader_options options = {.key = v->has_public ? &v->public : NULL,
+                                     .takes_unsigned = v->takes_unsigned};
+    int r = reader_open(&options, v->paths, v->path_count, &reader);
+    if (r == 0)
+        r = check(v, reader);
+    if (r == 0 && v->as_json)
+        r = print_json(v, reader);
+    else if (r == 0)
+        print(v, reader);
+    if (r) {
+        (void)fprintf(stderr, "wheelyard verify: %s\n", error_text(r));
+        return EXIT_FAILED;
+    }
+    return fflush(stdout) == 0 && all_good(v, reader) ? EXIT_DONE : EXIT_FAILED;
+}
+
+int command_verify(int argc, char **argv)
+{
+    auto_free const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
+    struct verify v = {.paths = paths};
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+    if (!paths)
+        return EXIT_FAILED;
+    int code = parse(argc, argv, &v);
+    if (code == GO_ON)
+        code = find_key(&v);
+    return code == GO_ON ? run(&v) : code;
+}
