@@ -16,11 +16,12 @@
 #include "base/str.h"
 #include "base/terminal.h"
 #include "bundle/reader.h"
+#include "cli/bundle_reading.h"
 #include "config/argument.h"
 #include "config/config.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, GO_ON = -1 };
-enum { LINE_MAX_BYTES = 64 << 10, OUTPUT_MAX_BYTES = 256 << 20, NAMES_SHOWN = 5, TICK_MS = 200 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, GO_ON = BUNDLE_GO_ON };
+enum { LINE_MAX_BYTES = 64 << 10, OUTPUT_MAX_BYTES = 256 << 20, NAMES_SHOWN = 5 };
 
 static const char usage[] =
     "usage: wheelyard verify PATH... [--key PUBLIC] [--unsigned] [--json] [--config FILE]\n\n"
@@ -45,18 +46,11 @@ struct verify {
     size_t path_count;
     struct minisign_public public;
     bool has_public;
-    int64_t shown_ms; /* when progress was shown last */
 };
 
 DEFINE_CLEANUP(struct reader, reader_free)
 
 /* ---------------------------------------------------------------- arguments */
-
-static int refuse(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "wheelyard verify: %s: %s\n", what, why);
-    return EXIT_USAGE;
-}
 
 /* Paths are kept in front of argv; after `--` all are paths. */
 static int parse(int argc, char **argv, struct verify *v)
@@ -88,79 +82,11 @@ static int parse(int argc, char **argv, struct verify *v)
     return EXIT_USAGE;
 }
 
-/* A key's one line, or the file that holds it. */
-static int read_key(struct verify *v, const char *key)
-{
-    const char *why = "";
-    auto_buf struct buf text;
-    buf_init(&text, MINISIGN_FILE_MAX);
-    if (minisign_public_read(key, strlen(key), &v->public, &why) == 0) {
-        v->has_public = true;
-        return GO_ON;
-    }
-    int r = file_read_all(key, &text);
-    if (r == FILE_MISSING)
-        return refuse(key, "there is no such file, and it is no public key of minisign");
-    if (r)
-        return refuse(key, error_text(r));
-    r = minisign_public_read(text.data, text.len, &v->public, &why);
-    if (r)
-        return refuse(key, why);
-    v->has_public = true;
-    return GO_ON;
-}
-
-static int find_key(struct verify *v)
-{
-    struct config config;
-    auto_free char *errors = NULL;
-    if (v->key)
-        return read_key(v, v->key);
-    int r = config_load_quietly(v->config, &config, &errors);
-    if (r) {
-        if (v->config)
-            (void)fputs(errors ? errors : error_text(r), stderr);
-        return v->config ? EXIT_USAGE : GO_ON;
-    }
-    int code = config.bundle_key ? read_key(v, config.bundle_key) : GO_ON;
-    config_release(&config);
-    return code;
-}
-
-/* ----------------------------------------------------------------- progress */
-
-static bool show_progress(void *context, int64_t done, int64_t total)
-{
-    struct verify *v = context;
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms - v->shown_ms < TICK_MS)
-        return true;
-    v->shown_ms = now_ms;
-    (void)fprintf(stderr, "\r%3d %% of %" PRId64 " MB ",
-                  total > 0 ? (int)((double)done * 100 / (double)total) : 100, total / 1000000);
-    return true;
-}
-
-/* On a terminal only; its line is taken away at the end. */
-static int check(struct verify *v, struct reader *reader)
-{
-    struct reader_watch watch = {.progress = show_progress, .context = v};
-    bool is_terminal = isatty(STDERR_FILENO) == 1;
-    int r = reader_check(reader, is_terminal ? &watch : NULL);
-    if (is_terminal)
-        (void)fputs("\r\033[K", stderr);
-    return r;
-}
-
 /* ----------------------------------------------------------------- judgement */
 
 static bool is_good(const struct verify *v, const struct reader_bundle *bundle)
 {
-    if (!reader_is_whole(bundle))
-        return false;
-    return bundle->trust == READER_SIGNED ||
-           (v->takes_unsigned &&
-            (bundle->trust == READER_UNSIGNED || bundle->trust == READER_NO_KEY));
+    return reader_is_whole(bundle) && bundle_is_trusted(bundle, v->takes_unsigned);
 }
 
 static bool all_good(const struct verify *v, const struct reader *reader)
@@ -394,7 +320,7 @@ static int run(struct verify *v)
                                      .takes_unsigned = v->takes_unsigned};
     int r = reader_open(&options, v->paths, v->path_count, &reader);
     if (r == 0)
-        r = check(v, reader);
+        r = bundle_check(reader);
     if (r == 0 && v->as_json)
         r = print_json(v, reader);
     else if (r == 0)
@@ -417,6 +343,6 @@ int command_verify(int argc, char **argv)
         return EXIT_FAILED;
     int code = parse(argc, argv, &v);
     if (code == GO_ON)
-        code = find_key(&v);
+        code = bundle_find_key("verify", v.key, v.config, &v.public, &v.has_public);
     return code == GO_ON ? run(&v) : code;
 }

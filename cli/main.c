@@ -10,6 +10,7 @@
 #include "cli/command_doctor.h"
 #include "cli/command_explain.h"
 #include "cli/command_export.h"
+#include "cli/command_import.h"
 #include "cli/command_indexes.h"
 #include "cli/command_relock.h"
 #include "cli/command_setup.h"
@@ -37,13 +38,14 @@ static const char usage[] =
     "pipenv\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
     "  export --all -o DIR    write a bundle of what is kept, for machines without a network\n"
+    "  import PATH...         put the files of bundles into the cache\n"
     "  verify PATH...         check a bundle that came by disk or stick; needs no daemon\n\n"
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
 static const char *const commands[] = {"add",     "serve",   "config", "cache", "wheels",
                                        "explain", "indexes", "relock", "setup", "doctor",
-                                       "export",  "verify",  NULL};
+                                       "export",  "import",  "verify", NULL};
 
 int main(int argc, char **argv)
 {
@@ -68,6 +70,8 @@ int main(int argc, char **argv)
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
+    if (!strcmp(command, "import"))
+        return command_import(argc - 2, argv + 2);
     if (!strcmp(command, "export"))
         return command_export(argc - 2, argv + 2);
     if (!strcmp(command, "verify"))

@@ -44,8 +44,6 @@ static void read_row(struct order *o)
     for (; c && count < CHANNELS_MOST; c = json_next(c))
         if (json_string(c))
             o->channels[count++] = json_string(c);
-    if (!count)
-        o->channels[0] = "";
     o->what.channels = o->channels;
     o->what.requires_python = json_string(json_member(o->row, "requires-python"));
     o->what.upload_time = json_string(json_member(o->row, "upload-time"));

@@ -39,7 +39,8 @@ struct adopting {
     struct engine *engine;
     const struct adoption *what;
     char *project;
-    char *partial; /* NULL once the store has it */
+    char *channels[PAGE_CHANNELS + 1]; /* of the path, where the caller names none */
+    char *partial;                     /* NULL once the store has it */
     int fd;
     int64_t allocated_bytes, now_s;
     char sha256[SHA256_HEX], etag[sizeof("\"sha256-\"") + SHA256_HEX], digests[DIGESTS_BYTES];
@@ -64,8 +65,12 @@ static int state_of(struct engine *e, const struct adoption *a)
 static void admit_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    const struct adoption *a = call->argument;
+    struct adopting *t = *(struct adopting *const *)call->argument;
+    const struct adoption *a = t->what;
+    const struct origin *origin = origins_find(mirrors_origins(t->engine), a->origin);
     call->result = state_of(call->engine, a);
+    if (call->result == 0 && !a->channels[0])
+        t->engine->events->page_channels(t->engine, origin, a->path, t->project, t->channels);
     if (call->result == 0 && !eviction_make(call->engine, a->size, NULL))
         call->result = eviction_refusal(call->engine, a->size);
     sem_post(&call->done);
@@ -215,7 +220,8 @@ static int put_listed(struct adopting *t)
 {
     const struct adoption *a = t->what;
     int r = 0;
-    for (const char *const *channel = a->channels; r == 0 && *channel; channel++) {
+    const char *const *channels = a->channels[0] ? a->channels : (const char *const *)t->channels;
+    for (const char *const *channel = channels; r == 0 && *channel; channel++) {
         const struct catalogue_listed row = {.origin = a->origin,
                                              .project = t->project,
                                              .path = a->path,
@@ -239,7 +245,9 @@ static int put_claim(struct adopting *t)
                                         .path = a->path,
                                         .mirror = a->source,
                                         .project = t->project,
-                                        .channel = a->channels[0] ? a->channels[0] : "",
+                                        .channel = a->channels[0]   ? a->channels[0]
+                                                   : t->channels[0] ? t->channels[0]
+                                                                    : "",
                                         .digests = t->digests,
                                         .said_s = t->now_s};
     return catalogue_put_claim(t->engine->catalogue, &row);
@@ -340,8 +348,9 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
     t.project = name.project;
     if (!name.project || name.kind == FILE_OTHER)
         r = ADOPT_BAD_NAME;
+    const struct adopting *self = &t;
     if (r == 0)
-        r = loop_call(e, admit_run, what);
+        r = loop_call(e, admit_run, &self);
     if (r == 0)
         r = fill_partial(&t, stop);
     if (r == 0 && !is_expected(&t))
@@ -353,6 +362,8 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
     free(t.partial);
     if (t.fd >= 0)
         (void)close(t.fd);
+    for (size_t i = 0; t.channels[i]; i++)
+        free(t.channels[i]);
     file_name_release(&name);
     memcpy(ret_sha256, t.sha256, SHA256_HEX);
     return r;

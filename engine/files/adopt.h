@@ -25,7 +25,7 @@ struct adoption {
     const char *sha256; /* lower-case hex; NULL or "": nothing is expected */
     const char *source; /* whose word that is: "bundle"; "": one that is written down already */
     /* What a listing says of it: the page shows it so. */
-    const char *const *channels; /* NULL-terminated; { "", NULL } where the origin has none */
+    const char *const *channels; /* NULL-terminated; empty: those of the path */
     const char *requires_python; /* or NULL, as are the next two */
     const char *upload_time;     /* RFC 3339 */
     const char *yanked_reason;
