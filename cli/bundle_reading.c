@@ -89,6 +89,5 @@ int bundle_check(struct reader *reader)
 bool bundle_is_trusted(const struct reader_bundle *bundle, bool takes_unsigned)
 {
     return bundle->trust == READER_SIGNED ||
-           (takes_unsigned &&
-            (bundle->trust == READER_UNSIGNED || bundle->trust == READER_NO_KEY));
+           (takes_unsigned && (bundle->trust == READER_UNSIGNED || bundle->trust == READER_NO_KEY));
 }

@@ -44,8 +44,7 @@ static const char usage[] =
     "  --config FILE  wheelyard's own configuration\n\n"
     "Exit: 0 all files of the bundles are in the cache, 1 not all, 2 wrong usage, 3 no daemon.\n";
 
-static const char *const flags[] = {"--key",    "--unsigned", "--json",
-                                    "--socket", "--config",   NULL};
+static const char *const flags[] = {"--key", "--unsigned", "--json", "--socket", "--config", NULL};
 
 struct import {
     const char *key, *config, *socket;
@@ -53,8 +52,8 @@ struct import {
     const char **paths;
     size_t path_count;
     struct control_client client;
-    struct json *held;   /* the daemon's answer to "cache ls", for gaps */
-    const char **names;  /* origin/path of what it holds, sorted */
+    struct json *held;  /* the daemon's answer to "cache ls", for gaps */
+    const char **names; /* origin/path of what it holds, sorted */
     size_t name_count;
     size_t kept, known, refused, lacking; /* files, of all bundles */
     bool has_gap;
@@ -179,11 +178,11 @@ static int hand_over(struct import *m, const struct manifest_file *file, int fd,
     write_row(file, &row);
     (void)snprintf(from, sizeof from, "%" PRId64, offset);
     (void)snprintf(length, sizeof length, "%" PRId64, file->bytes.size);
-    int r = control_client_ask_with(
-        &m->client,
-        (const char *const[]){"add", file->origin, file->path, from, length, file->bytes.sha256,
-                              "bundle", row.error ? "{}" : row.data, NULL},
-        fd, &reply);
+    int r = control_client_ask_with(&m->client,
+                                    (const char *const[]){"add", file->origin, file->path, from,
+                                                          length, file->bytes.sha256, "bundle",
+                                                          row.error ? "{}" : row.data, NULL},
+                                    fd, &reply);
     if (r == ERROR_UNREACHABLE) {
         say(m, "the daemon has gone away; run the command again when it is there");
         return EXIT_UNREACHABLE;
@@ -195,7 +194,9 @@ static int hand_over(struct import *m, const struct manifest_file *file, int fd,
     m->refused += !state;
     if (!state)
         say(m, "%s/%s: %s", file->origin, file->path,
-            r ? error_text(r) : message && *message ? message : "refused");
+            r                     ? error_text(r)
+            : message && *message ? message
+                                  : "refused");
     json_free(reply);
     return BUNDLE_GO_ON;
 }

@@ -12,6 +12,7 @@
 #include "cli/command_export.h"
 #include "cli/command_import.h"
 #include "cli/command_indexes.h"
+#include "cli/command_prefetch.h"
 #include "cli/command_relock.h"
 #include "cli/command_setup.h"
 #include "cli/command_verify.h"
@@ -37,15 +38,16 @@ static const char usage[] =
     "  setup CLIENT           print or write the configuration of pip, uv, pixi, Poetry, PDM, "
     "pipenv\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
+    "  prefetch LOCK...       fetch the files of lock files into the cache\n"
     "  export --all -o DIR    write a bundle of what is kept, for machines without a network\n"
     "  import PATH...         put the files of bundles into the cache\n"
     "  verify PATH...         check a bundle that came by disk or stick; needs no daemon\n\n"
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
-static const char *const commands[] = {"add",     "serve",   "config", "cache", "wheels",
-                                       "explain", "indexes", "relock", "setup", "doctor",
-                                       "export",  "import",  "verify", NULL};
+static const char *const commands[] = {"add",     "serve",   "config",   "cache",  "wheels",
+                                       "explain", "indexes", "prefetch", "relock", "setup",
+                                       "doctor",  "export",  "import",   "verify", NULL};
 
 int main(int argc, char **argv)
 {
@@ -70,6 +72,8 @@ int main(int argc, char **argv)
         return command_setup(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
+    if (!strcmp(command, "prefetch"))
+        return command_prefetch(argc - 2, argv + 2);
     if (!strcmp(command, "import"))
         return command_import(argc - 2, argv + 2);
     if (!strcmp(command, "export"))

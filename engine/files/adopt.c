@@ -368,3 +368,103 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
     memcpy(ret_sha256, t.sha256, SHA256_HEX);
     return r;
 }
+
+/* ------------------------------------------------------------------- claims */
+
+struct expecting {
+    struct job job;
+    struct engine *engine;
+    struct catalogue_claim row;
+    int result;
+    sem_t done;
+};
+
+static void expect_run(struct job *job)
+{
+    struct expecting *x = container_of(job, struct expecting, job);
+    x->result = catalogue_put_claim(x->engine->catalogue, &x->row);
+    sem_post(&x->done);
+}
+
+int engine_expect(struct engine *e, const char *origin, const char *path, const char *digests,
+                  const char *source)
+{
+    struct file_name name;
+    int r = file_name_parse(str_last_segment(path), &name);
+    if (r)
+        return r;
+    struct expecting x = {.job.run = expect_run,
+                          .engine = e,
+                          .row = {.origin = origin,
+                                  .path = path,
+                                  .mirror = source,
+                                  .project = name.project,
+                                  .channel = "",
+                                  .digests = digests,
+                                  .said_s = clock_real_s()}};
+    if (!name.project) {
+        file_name_release(&name);
+        return ADOPT_BAD_NAME;
+    }
+    sem_init(&x.done, 0, 0);
+    lane_post(e->catalogue_lane, &x.job);
+    while (sem_wait(&x.done) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&x.done);
+    file_name_release(&name);
+    return x.result;
+}
+
+/* --------------------------------------------------------------------- held */
+
+/* It takes the way of a commit: cleaner lane, catalogue lane, flight thread. */
+struct holding {
+    struct job job;
+    struct engine *engine;
+    const char *origin, *path;
+    char *sha256;
+    sem_t done;
+};
+
+static void held_run(struct job *job)
+{
+    struct holding *h = container_of(job, struct holding, job);
+    pthread_rwlock_rdlock(&h->engine->files->lock);
+    const struct entry *entry = files_find(h->engine->files, h->origin, h->path);
+    str_copy(h->sha256, SHA256_HEX, entry ? entry->sha256 : "");
+    pthread_rwlock_unlock(&h->engine->files->lock);
+    sem_post(&h->done);
+}
+
+static void behind_catalogue_run(struct job *job)
+{
+    job->run = held_run;
+    loop_post(container_of(job, struct holding, job)->engine, job);
+}
+
+static void behind_cleaner_run(struct job *job)
+{
+    job->run = behind_catalogue_run;
+    lane_post(container_of(job, struct holding, job)->engine->catalogue_lane, job);
+}
+
+static void behind_flight_run(struct job *job)
+{
+    job->run = behind_cleaner_run;
+    lane_post(container_of(job, struct holding, job)->engine->cleaner, job);
+}
+
+void engine_held(struct engine *e, const char *origin, const char *path,
+                 char ret_sha256[SHA256_HEX])
+{
+    struct holding h = {.job.run = behind_flight_run,
+                        .engine = e,
+                        .origin = origin,
+                        .path = path,
+                        .sha256 = ret_sha256};
+    sem_init(&h.done, 0, 0);
+    loop_post(e, &h.job);
+    while (sem_wait(&h.done) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&h.done);
+}

@@ -45,3 +45,14 @@ enum {
  * ERROR_IO: the descriptor gave less than `size`. Any thread that may wait. */
 int engine_adopt(struct engine *engine, const struct adoption *adoption, const _Atomic bool *stop,
                  char ret_sha256[SHA256_HEX]);
+
+/* Writes down what `source`, which is no mirror, says of a file's digest ("sha256=... sha512=...",
+ * as index/digests.h has it): a remembered claim, also of a file that is fetched later. Blocks until
+ * the catalogue has it. ADOPT_BAD_NAME, or an error of the catalogue. Any thread that may wait. */
+int engine_expect(struct engine *engine, const char *origin, const char *path, const char *digests,
+                  const char *source);
+
+/* The digest of what is held of a file, "" when nothing is. A file whose last byte a reader has had
+ * before this call is being kept, at most: that is waited for. Any thread that may wait. */
+void engine_held(struct engine *engine, const char *origin, const char *path,
+                 char ret_sha256[SHA256_HEX]);

@@ -89,6 +89,10 @@ int engine_verify(struct engine *engine, const char *sha256, int64_t rate_bytes_
 int engine_check_evidence(struct engine *engine, const struct inventory_row *row,
                           int64_t rate_bytes_s, const _Atomic bool *stop, bool *ret_sound,
                           char **ret_why);
+/* Fetches a file as a client would, and waits until it is kept or passed through. ret_why: what its
+ * mirrors did, where it cannot be had; "" where nobody says. ERROR_GONE: no mirror has it. */
+int engine_fetch(struct engine *engine, const char *origin, const char *path,
+                 const _Atomic bool *stop, char *ret_why, size_t size);
 /* Fetches a file as a client would, and waits until it is kept or passed through. */
 int engine_refetch(struct engine *engine, const struct inventory_row *row,
                    const _Atomic bool *stop);

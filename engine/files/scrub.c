@@ -266,7 +266,8 @@ static int drain(struct file *file, struct patient *p)
 }
 
 /* As server/ does for a client: open, wait, look at the outcome, read. */
-static int fetch(struct engine *e, const struct file_query *query, struct patient *p)
+static int fetch(struct engine *e, const struct file_query *query, struct patient *p, char *ret_why,
+                 size_t size)
 {
     struct file *file = NULL;
     int r;
@@ -276,24 +277,33 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
     if (r)
         return r;
     r = error_of(file_facts(file)->outcome);
+    if (r && file_facts(file)->detail)
+        str_copy(ret_why, size, file_facts(file)->detail);
     if (r == 0)
         r = drain(file, p);
     file_close(file);
     return r;
 }
 
-int engine_refetch(struct engine *e, const struct inventory_row *row, const _Atomic bool *stop)
+int engine_fetch(struct engine *e, const char *origin, const char *path, const _Atomic bool *stop,
+                 char *ret_why, size_t size)
 {
     struct patient p = {.waiter.class = &patient_class, .stop = stop};
+    struct file_query query = {.origin = origin, .path = path, .use = FILE_USE_WHOLE};
+    *ret_why = '\0';
+    sem_init(&p.woken, 0, 0);
+    int r = fetch(e, &query, &p, ret_why, size);
+    sem_destroy(&p.woken);
+    return r;
+}
+
+int engine_refetch(struct engine *e, const struct inventory_row *row, const _Atomic bool *stop)
+{
+    char why[FILE_DETAIL];
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    struct file_query query = {
-        .origin = origin, .path = row->name + row->origin_len + 1, .use = FILE_USE_WHOLE};
-    sem_init(&p.woken, 0, 0);
-    int r = fetch(e, &query, &p);
-    sem_destroy(&p.woken);
-    return r;
+    return engine_fetch(e, origin, row->name + row->origin_len + 1, stop, why, sizeof why);
 }
 
 /* ------------------------------------------------------------------ scrub */

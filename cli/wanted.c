@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/wanted.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "engine/mirrors/sites.h"
+#include "index/digests.h"
+
+enum { PATH_MAX_BYTES = 16 << 10 };
+
+/* ------------------------------------------------------------------- lists */
+
+static void *grow(void *list, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return list;
+    size_t more = *room ? 2 * *room : 64;
+    void *longer = realloc(list, more * size);
+    if (longer)
+        *room = more;
+    return longer;
+}
+
+static int add_file(struct wanted *w, const struct wanted_file *file)
+{
+    struct wanted_file *files = grow(w->files, w->count, &w->room, sizeof(*files));
+    if (!files)
+        return ERROR_NO_MEMORY;
+    w->files = files;
+    w->files[w->count++] = *file;
+    return 0;
+}
+
+static int add_skip(struct wanted *w, const char *lock, unsigned line, const char *what,
+                    const char *reason, bool is_needed)
+{
+    struct wanted_skip *skips = grow(w->skips, w->skip_count, &w->skip_room, sizeof(*skips));
+    if (!skips)
+        return ERROR_NO_MEMORY;
+    w->skips = skips;
+    struct wanted_skip *s = &w->skips[w->skip_count];
+    *s = (struct wanted_skip){.lock = strdup(lock),
+                              .line = line,
+                              .what = strdup(what ? what : ""),
+                              .reason = strdup(reason),
+                              .is_needed = is_needed};
+    w->skip_count++;
+    return s->lock && s->what && s->reason ? 0 : ERROR_NO_MEMORY;
+}
+
+static void file_release(struct wanted_file *f)
+{
+    free(f->origin);
+    free(f->path);
+    free(f->digests);
+}
+
+void wanted_release(struct wanted *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        file_release(&w->files[i]);
+    for (size_t i = 0; i < w->skip_count; i++) {
+        free(w->skips[i].lock);
+        free(w->skips[i].what);
+        free(w->skips[i].reason);
+    }
+    free(w->files);
+    free(w->skips);
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct wanted_file *x = a, *y = b;
+    int order = strcmp(x->origin, y->origin);
+    return order ? order : strcmp(x->path, y->path);
+}
+
+/* The lock with a size, or with digests, tells more. */
+static void fill_in(struct wanted_file *to, struct wanted_file *from)
+{
+    if (to->size < 0)
+        to->size = from->size;
+    if (!*to->digests) {
+        char *digests = to->digests;
+        to->digests = from->digests;
+        from->digests = digests;
+    }
+    file_release(from);
+}
+
+void wanted_settle(struct wanted *w)
+{
+    size_t kept = 0;
+    if (w->count)
+        qsort(w->files, w->count, sizeof(*w->files), by_path);
+    for (size_t i = 0; i < w->count; i++) {
+        if (kept && by_path(&w->files[kept - 1], &w->files[i]) == 0)
+            fill_in(&w->files[kept - 1], &w->files[i]);
+        else
+            w->files[kept++] = w->files[i];
+    }
+    w->count = kept;
+}
+
+const char *wanted_name(const struct wanted_file *file)
+{
+    return str_last_segment(file->path);
+}
+
+/* ------------------------------------------------------------------ places */
+
+/* "sha256:<hex> sha512:<hex>" of a lock, as index/digests.h writes it. */
+static char *digests_of(const char *hashes)
+{
+    struct digests digests = {0};
+    char text[DIGESTS_TEXT];
+    auto_free char *copy = strdup(hashes ? hashes : "");
+    if (!copy)
+        return NULL;
+    for (char *c = copy; *c; c++)
+        if (*c == ':')
+            *c = '=';
+    digests_add_text(&digests, copy, ' ');
+    digests_write(&digests, text);
+    return strdup(text);
+}
+
+static char *decoded(const char *text)
+{
+    auto_buf struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    return url_decode(text, strcspn(text, "?#"), &path) ? NULL : buf_take(&path, NULL);
+}
+
+/* An address of a wheelyard: http://HOST/files/ORIGIN/PATH. */
+static bool is_ours(const struct origins *origins, const char *place, struct wanted_file *ret)
+{
+    const char *at = strstr(place, "/files/");
+    at = at ? at + strlen("/files/") : "";
+    size_t len = strcspn(at, "/");
+    auto_free char *name = strndup(at, len);
+    if (!len || !at[len] || !name || !origins_find(origins, name))
+        return false;
+    ret->origin = strdup(name);
+    ret->path = decoded(at + len + 1);
+    return ret->origin && ret->path;
+}
+
+/* An address of a configured site, or of a wheelyard. */
+static bool find_place(const struct origins *origins, const char *address, struct wanted_file *ret)
+{
+    struct site site;
+    const char *place = strstr(address, "://");
+    if (!place)
+        return false;
+    place += strlen("://");
+    if (!sites_find(origins, place, &site) || site.kind != SITE_FILES)
+        return is_ours(origins, place, ret);
+    ret->origin = strdup(site.origin->name);
+    ret->path = decoded(place + site.len);
+    return ret->origin && ret->path;
+}
+
+/* -------------------------------------------------------------------- locks */
+
+static const char *name_in(const struct lock *lock, const struct lock_file *f)
+{
+    return f->name ? f->name : f->address ? f->address : lock->packages[f->package].name;
+}
+
+static int add_lock_file(struct wanted *w, const char *path, const struct lock *lock,
+                         const struct lock_file *f)
+{
+    struct wanted_file file = {.size = f->size, .digests = digests_of(f->hashes)};
+    const char *why = NULL;
+    if (!file.digests)
+        return ERROR_NO_MEMORY;
+    if (f->path)
+        why = "a file of the project's own";
+    else if (f->address && !find_place(w->origins, f->address, &file))
+        why = "its address belongs to no site or mirror of the configuration";
+    else if (!f->address && !w->look(w->context, lock->packages[f->package].project, f->name,
+                                     file.digests, &file))
+        why = "no page of the index has a file with this name and digest";
+    if (!why)
+        return add_file(w, &file);
+    file_release(&file);
+    return add_skip(w, path, f->line, name_in(lock, f), why, !f->path);
+}
+
+int wanted_add_lock(struct wanted *w, const char *path, const struct lock *lock,
+                    const struct lock_choice *choice)
+{
+    int r = 0;
+    size_t count = choice ? choice->file_count : lock->file_count;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = add_lock_file(w, path, lock, &lock->files[choice ? choice->files[i] : i]);
+    for (size_t i = 0; r == 0 && i < lock->skip_count; i++) {
+        const struct lock_skip *s = &lock->skipped[i];
+        r = add_skip(w, path, s->line, s->what, s->reason, false);
+    }
+    for (size_t i = 0; r == 0 && choice && i < choice->miss_count; i++) {
+        const struct lock_package *p = &lock->packages[choice->misses[i].package];
+        r = add_skip(w, path, p->line, p->name, choice->misses[i].reason,
+                     p->source == LOCK_FROM_INDEX);
+    }
+    return r;
+}

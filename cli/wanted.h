@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What lock files want of the cache: files by origin and path, each once, and what cannot be had
+ * with its reason. Built by `wheelyard prefetch`; main thread of a command.
+ *
+ *     wanted_add_lock(&wanted, path, lock, choice);    choice NULL: every file of the lock
+ *     ... wanted.files[i], wanted.skips[i] ...
+ *     wanted_release(&wanted);
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/mirrors/origins.h"
+#include "lock/choose.h"
+
+struct wanted_file {
+    char *origin, *path;
+    char *digests; /* as index/digests.h has them; "" where the lock has none */
+    int64_t size;  /* bytes; -1 unknown */
+    bool held;
+};
+
+struct wanted_skip {
+    char *lock;
+    unsigned line;
+    char *what, *reason;
+    bool is_needed; /* the lock wants it of an index, so something is missing without it */
+};
+
+/* Finds a file that a lock names without an address, on the page of its project. `name` may be
+ * NULL: any file with one of these digests is meant. True: *ret has origin, path and size. */
+typedef bool wanted_look(void *context, const char *project, const char *name, const char *digests,
+                         struct wanted_file *ret);
+
+struct wanted {
+    const struct origins *origins;
+    wanted_look *look;
+    void *context;
+    struct wanted_file *files;
+    size_t count, room;
+    struct wanted_skip *skips;
+    size_t skip_count, skip_room;
+};
+
+/* ERROR_NO_MEMORY. */
+int wanted_add_lock(struct wanted *wanted, const char *path, const struct lock *lock,
+                    const struct lock_choice *choice);
+/* Sorts the files, and leaves each once. */
+void wanted_settle(struct wanted *wanted);
+void wanted_release(struct wanted *wanted);
+
+/* "torch-2.9.0+cu126-...whl" */
+const char *wanted_name(const struct wanted_file *file);

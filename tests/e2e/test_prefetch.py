@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`wheelyard prefetch`: the files of lock files enter the cache, and `uv sync --frozen` needs no network."""
+
+import json
+import platform
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from clients import installed
+from daemon import all_mirrors, run_wheelyard
+from test_relock import locked, relock, synced
+
+DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
+PYTHON = ".".join(platform.python_version_tuple()[:2])
+HERE = ("--python", PYTHON, "--target", "here")
+
+
+@pytest.fixture
+def place():
+    """A short path: a socket's name may have a hundred bytes only."""
+    folder = Path(tempfile.mkdtemp(prefix="wy"))
+    yield folder / "control.sock"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(own_mirrors, serve, place):
+    def run(cache_dir=None, **top):
+        return serve(all_mirrors(own_mirrors, socket=str(place), **top), cache_dir=cache_dir)
+
+    return run
+
+
+@pytest.fixture
+def lock(start, uv, tmp_path):
+    """A uv.lock with official addresses, made through a daemon that is gone."""
+    daemon = start()
+    made = locked(uv, f"{daemon.url}/whl/cu126", daemon.index(""), "torch")
+    relock(made, "--config", daemon.folder / "config.toml", "--from", daemon.url, "--official")
+    daemon.stop()
+    return made
+
+
+@pytest.fixture
+def prefetch(place, tmp_path):
+    def run(daemon, *arguments):
+        common = ("--config", daemon.folder / "config.toml", "--socket", place, "--url", daemon.url)
+        return run_wheelyard("prefetch", *arguments, *common, home=tmp_path, seconds=120)
+
+    return run
+
+
+def plan(done):
+    return json.loads(done.stdout)
+
+
+def names(said):
+    return {f["name"] for f in said["files"]}
+
+
+def test_a_frozen_sync_with_no_network(lock, start, prefetch, own_mirrors, uv):
+    daemon = start()
+    dry = prefetch(daemon, lock, *HERE, "--dry-run", "--json")
+    assert dry.returncode == DONE, dry.stderr
+    said = plan(dry)
+    assert any(name.startswith("torch-2.9.0+cu126") for name in names(said))
+    assert not any(f["held"] for f in said["files"]) and said["bytes"] > 0
+    assert daemon.status()["cache"]["blobs"] == 0
+    done = prefetch(daemon, lock, *HERE)
+    assert done.returncode == DONE, done.stderr
+    assert f"{len(said['files'])} of {len(said['files'])}: " in done.stdout
+    again = plan(prefetch(daemon, lock, *HERE, "--json"))
+    assert all(f["held"] for f in again["files"]) and names(again) == names(said)
+    daemon.stop()
+    own_mirrors.stop()
+    offline = start(cache_dir=daemon.cache_dir, offline=True)
+    relock(lock, "--config", offline.folder / "config.toml", "--to", offline.url)
+    assert synced(uv, lock)["torch"] == "2.9.0+cu126"
+
+
+def test_one_target_is_less_than_all(lock, start, prefetch):
+    daemon = start()
+    all_of_it = plan(prefetch(daemon, lock, "--dry-run", "--json"))
+    one = plan(prefetch(daemon, lock, *HERE, "--dry-run", "--json"))
+    two = ("--python", PYTHON, "--platform", "linux_x86_64", "--platform", "win_amd64")
+    both = plan(prefetch(daemon, lock, *two, "--dry-run", "--json"))
+    assert names(one) < names(all_of_it)
+    assert names(one) <= names(both) <= names(all_of_it)
+
+
+def test_what_uv_exports_wants_the_same_files(lock, start, prefetch, uv):
+    daemon = start()
+    wanted = names(plan(prefetch(daemon, lock, *HERE, "--dry-run", "--json")))
+    for name, form in (("pylock.toml", "pylock.toml"), ("requirements.txt", "requirements.txt")):
+        file = lock.parent / name
+        uv.run("export", "--frozen", "--no-emit-project", "--format", form, "-o", file, cwd=lock.parent)
+        done = prefetch(daemon, file, *HERE, "--dry-run", "--json", "--index", "cu126")
+        assert done.returncode == DONE, done.stderr
+        assert wanted <= names(plan(done))
+
+
+def test_a_digest_that_no_mirror_has(lock, start, prefetch):
+    daemon = start()
+    text = lock.read_text()
+    hashes = re.findall(r"torch-2\.9\.0%2Bcu126[^\n]*sha256:([0-9a-f]{64})", text)
+    assert hashes
+    for known in hashes:
+        text = text.replace(known, "0" * 64)
+    lock.write_text(text)
+    done = prefetch(daemon, lock, *HERE)
+    assert done.returncode == FAILED and "torch-2.9.0+cu126" in done.stderr
+    held = plan(prefetch(daemon, lock, *HERE, "--dry-run", "--json"))["files"]
+    assert {f["held"] for f in held if f["name"].startswith("torch-2.9.0")} == {False}
+
+
+def test_what_cannot_be_had_is_named_with_its_line(start, prefetch, tmp_path):
+    daemon = start()
+    file = tmp_path / "requirements.txt"
+    file.write_text(
+        "elsewhere @ https://example.invalid/elsewhere-1.0-py3-none-any.whl \\\n"
+        f"    --hash=sha256:{'1' * 64}\n"
+        "ours @ git+https://example.invalid/ours.git\n"
+    )
+    done = prefetch(daemon, file, "--dry-run", "--json")
+    said = plan(done)
+    assert done.returncode == FAILED and said["files"] == []
+    assert {1, 3} <= {skip["line"] for skip in said["skipped"]}
+    assert any("no site or mirror" in skip["reason"] for skip in said["skipped"])
+
+
+def test_errors_and_usage(start, prefetch, place, tmp_path):
+    daemon = start()
+    broken = tmp_path / "uv.lock"
+    broken.write_text("version = 1\n[[package\n")
+    said = prefetch(daemon, broken, "--dry-run")
+    assert said.returncode == FAILED and "uv.lock:2" in said.stderr
+    assert prefetch(daemon, tmp_path / "no.lock").returncode == FAILED
+    assert prefetch(daemon).returncode == USAGE
+    assert prefetch(daemon, broken, "--nosuch").returncode == USAGE
+    assert prefetch(daemon, broken, "--python", "3.12", "--platform", "amiga").returncode == USAGE
+    daemon.stop()
+    assert prefetch(daemon, broken).returncode == UNREACHABLE
