@@ -21,22 +21,27 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "bundle/writer.h"
+#include "cli/lock_set.h"
 #include "cli/password.h"
+#include "cli/reach.h"
 #include "config/argument.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "control/control_client.h"
+#include "index/digests.h"
 #include "index/wheel.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, GO_ON = -1 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, GO_ON = SET_GO };
 enum { PLACES_MAX_BYTES = 4 << 10, TICK_MS = 200 };
 
 static const char usage[] =
-    "usage: wheelyard export --all -o DIR [FLAGS]\n\n"
-    "Writes a bundle for machines without a network: tar parts that hold every wheel and sdist\n"
-    "of the cache, and an index of them that pip and uv install from when it is unpacked. It is\n"
+    "usage: wheelyard export (--all | --lock LOCK [--python V --platform P]...) -o DIR [FLAGS]\n\n"
+    "Writes a bundle for machines without a network: tar parts that hold wheels and sdists of\n"
+    "the cache, and an index of them that pip and uv install from when it is unpacked. It is\n"
     "run as the daemon's user or root. Files of folder origins are not in it.\n\n"
     "  --all                  every file that the daemon holds whole\n"
+    "  --lock LOCK            what this lock file wants; may be given several times. Targets,\n"
+    "                         extras and groups are chosen as for `wheelyard prefetch`\n"
     "  -o DIR                 folder for the parts; it must have no bundle yet\n"
     "  --name NAME            of the bundle and its parts: NAME.part001.tar; default: bundle\n"
     "  --split SIZE           most that a part may have: 4GB, 700MB; default: all in one\n"
@@ -51,6 +56,10 @@ static const char usage[] =
 struct exporting {
     const char *folder, *name, *split, *since_path, *key, *password_file, *config, *socket;
     bool all, as_json;
+    struct lock_set set;
+    const char *locks[LOCK_SET_LOCKS_MOST];
+    size_t lock_count;
+    bool lacks; /* a lock wants what is not held */
     struct control_client client;
     struct json *reply;
     const char *cache_dir; /* of the reply */
@@ -93,20 +102,25 @@ static bool take_value(struct exporting *e, int argc, char **argv, int *i)
 
 static int parse(int argc, char **argv, struct exporting *e)
 {
-    static const char *const flags[] = {
-        "--all",           "-o",     "--name",   "--split",  "--since", "--sign",
-        "--password-file", "--json", "--config", "--socket", NULL};
+    static const char *const flags[] = {"--all",      "--lock",   "-o",       "--name",
+                                        "--split",    "--since",  "--sign",   "--password-file",
+                                        "--json",     "--config", "--socket", "--python",
+                                        "--platform", "--target", NULL};
     for (int i = 0; i < argc; i++) {
+        const char *value;
         if (argument_is(argv[i], "--all"))
             e->all = true;
         else if (argument_is(argv[i], "--json"))
             e->as_json = true;
-        else if (!take_value(e, argc, argv, &i)) {
+        else if ((value = argument_value(argc, argv, &i, "--lock")) &&
+                 e->lock_count < LOCK_SET_LOCKS_MOST)
+            e->locks[e->lock_count++] = value;
+        else if (!take_value(e, argc, argv, &i) && !lock_set_take(&e->set, argc, argv, &i)) {
             argument_refuse("export", argv[i], flags);
             return EXIT_USAGE;
         }
     }
-    if (!e->all || !e->folder) {
+    if (e->all == (e->lock_count > 0) || !e->folder) {
         (void)fputs(usage, stderr);
         return EXIT_USAGE;
     }
@@ -172,33 +186,10 @@ static int read_since(struct exporting *e)
 
 /* ---------------------------------------------------------------- the daemon */
 
-static int reach(struct exporting *e)
-{
-    auto_buf struct buf places;
-    auto_free char *errors = NULL;
-    struct config config;
-    buf_init(&places, PLACES_MAX_BYTES);
-    bool has_config = !e->socket && config_load_quietly(e->config, &config, &errors) == 0;
-    if (!e->socket && e->config && !has_config) {
-        (void)fputs(errors ? errors : "", stderr);
-        return EXIT_USAGE;
-    }
-    int r = control_client_open(has_config ? config.socket : e->socket, 0, &e->client, &places);
-    if (has_config)
-        config_release(&config);
-    if (r == ERROR_DENIED)
-        (void)fprintf(stderr,
-                      "wheelyard: not for this user: %s; export as the daemon's user or root\n",
-                      places.data);
-    else if (r)
-        (void)fprintf(stderr, "wheelyard: no daemon answers at %s\n", places.data);
-    return r ? EXIT_UNREACHABLE : GO_ON;
-}
-
 static int ask(struct exporting *e)
 {
-    int code = reach(e);
-    if (code != GO_ON)
+    int code = reach_daemon(e->socket, e->config, &e->client);
+    if (code)
         return code;
     int r = control_client_ask(&e->client, (const char *const[]){"export", "ls", NULL}, &e->reply);
     control_client_close(&e->client);
@@ -323,6 +314,70 @@ static char *text_of(const struct json *object, const char *name)
     return str_dup(json_string(json_member(object, name)));
 }
 
+static struct wanted_file *find_wanted(struct exporting *e, const struct json *said)
+{
+    const char *origin = json_string(json_member(said, "origin"));
+    const char *path = json_string(json_member(said, "path"));
+    const char *sha256 = json_string(json_member(said, "sha256"));
+    char wanted[SHA256_HEX];
+    for (size_t i = 0; origin && path && sha256 && i < e->set.wanted.count; i++) {
+        struct wanted_file *f = &e->set.wanted.files[i];
+        if (strcmp(f->origin, origin) == 0 && strcmp(f->path, path) == 0)
+            return !digests_sha256(f->digests, wanted) || strcmp(wanted, sha256) == 0 ? f : NULL;
+    }
+    return NULL;
+}
+
+/* Whether the row goes into the bundle. */
+static bool is_chosen(struct exporting *e, const struct json *said)
+{
+    struct wanted_file *f = e->all ? NULL : find_wanted(e, said);
+    if (f)
+        f->held = true;
+    return e->all || f;
+}
+
+/* What the locks want, and where they stand in the manifest. */
+static int add_locks(struct exporting *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < e->set.lock_count; i++) {
+        const struct lock_set_lock *l = &e->set.locks[i];
+        struct manifest_lock lock = {
+            .name = (char *)(uintptr_t)l->name, .files = l->files, .file_count = l->file_count};
+        memcpy(lock.sha256, l->sha256, sizeof(lock.sha256));
+        r = writer_add_lock(e->writer, &lock);
+    }
+    for (size_t i = 0; i < e->set.wanted.count && !e->all; i++) {
+        const struct wanted_file *f = &e->set.wanted.files[i];
+        if (f->held)
+            continue;
+        e->lacks = true;
+        (void)fprintf(stderr, "wheelyard export: %s is not held; `wheelyard prefetch` fetches it\n",
+                      wanted_name(f));
+    }
+    return r;
+}
+
+static int read_locks(struct exporting *e)
+{
+    if (e->all)
+        return GO_ON;
+    e->set.config_file = e->config;
+    int code = lock_set_check(&e->set);
+    if (code == SET_GO)
+        code = lock_set_load(&e->set);
+    for (size_t i = 0; i < e->lock_count && code == SET_GO; i++)
+        code = lock_set_read(&e->set, e->locks[i]);
+    wanted_settle(&e->set.wanted);
+    for (size_t i = 0; i < e->set.wanted.skip_count; i++) {
+        const struct wanted_skip *s = &e->set.wanted.skips[i];
+        e->lacks |= s->is_needed;
+        (void)fprintf(stderr, "%s:%u: %s: %s\n", s->lock, s->line, s->what, s->reason);
+    }
+    return code;
+}
+
 static int add_row(struct exporting *e, const struct json *said)
 {
     const char *kind = json_string(json_member(said, "kind"));
@@ -393,8 +448,10 @@ static int write_bundle(struct exporting *e)
     int r = writer_new(&e->options, &e->writer);
     const struct json *row = json_first(json_member(e->reply, "files"));
     for (; r == 0 && row; row = json_next(row))
-        if ((r = add_row(e, row)))
+        if (is_chosen(e, row) && (r = add_row(e, row)))
             return EXIT_FAILED;
+    if (r == 0)
+        r = add_locks(e);
     if (r == 0)
         r = writer_run(e->writer, &source, &summary);
     if (is_terminal)
@@ -405,12 +462,12 @@ static int write_bundle(struct exporting *e)
         return EXIT_FAILED;
     }
     print_summary(e, &summary);
-    return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+    return fflush(stdout) || e->lacks ? EXIT_FAILED : EXIT_DONE;
 }
 
 int command_export(int argc, char **argv)
 {
-    struct exporting e = {.folder = NULL};
+    struct exporting e = {.set = {.command = "export", .usage = usage}};
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
@@ -418,12 +475,15 @@ int command_export(int argc, char **argv)
     if (code == GO_ON)
         code = read_since(&e);
     if (code == GO_ON)
+        code = read_locks(&e);
+    if (code == GO_ON)
         code = ask(&e);
     if (code == GO_ON)
         code = read_key(&e);
     if (code == GO_ON)
         code = write_bundle(&e);
     writer_free(e.writer);
+    lock_set_release(&e.set);
     manifest_free(e.since);
     json_free(e.reply);
     minisign_secret_forget(&e.secret);

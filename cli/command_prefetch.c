@@ -19,20 +19,15 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/terminal.h"
-#include "base/url.h"
-#include "cli/query.h"
+#include "cli/lock_set.h"
 #include "cli/reach.h"
-#include "cli/target_argument.h"
-#include "cli/wanted.h"
 #include "config/argument.h"
-#include "config/config.h"
 #include "index/digests.h"
 
-enum { OUTPUT_MAX_BYTES = 256 << 20, FETCHERS = 3, WORDS_MOST = 64, SKIPS_SHOWN = 20 };
+enum { OUTPUT_MAX_BYTES = 256 << 20, FETCHERS = 3, SKIPS_SHOWN = 20 };
 
 static const char usage[] =
     "usage: wheelyard prefetch LOCK... [--python V --platform P]... [FLAGS]\n\n"
@@ -57,249 +52,51 @@ static const char usage[] =
     "Exit: 0 all is in the cache (--dry-run: can be), 1 not all, 2 wrong usage, 3 no daemon.\n";
 
 static const char *const flags[] = {
-    "--python", "--platform",    "--target",   "--extra", "--all-extras", "--group",
-    "--json",   "--environment", "--no-sdist", "--index", "--dry-run",    "--all-groups",
+    "--python", "--platform",    "--target",   "--extra", "--all-extras",        "--group",
+    "--json",   "--environment", "--no-sdist", "--index", "--dry-run",           "--all-groups",
     "--url",    "--socket",      "--config",   "--help",  "--no-default-groups", NULL};
 
 struct prefetch {
     char **locks;
     int lock_count;
-    const char *index, *url, *socket, *config_file;
+    const char *socket;
     bool dry_run, as_json;
-    struct target_arguments arguments;
-    struct targets targets;
-    struct lock_wish wish;
-    const char *extras[WORDS_MOST], *groups[WORDS_MOST];
-    struct config config;
-    struct wanted wanted;
-    struct query page; /* the last project's */
-    bool has_page;
-    char page_project[NAME_MAX_BYTES + 1];
+    struct lock_set set;
     struct control_client client;
     /* while it fetches; the threads share: */
     pthread_mutex_t lock;
     size_t next, done, failed;
-    bool is_cut; /* the daemon has gone away */
+    bool is_cut;         /* the daemon has gone away */
     struct buf problems; /* JSON, without brackets */
 };
 
 /* ---------------------------------------------------------------- arguments */
 
-static bool take_word(const char *value, const char **list, size_t *count)
-{
-    if (value && *count < WORDS_MOST)
-        list[(*count)++] = value;
-    return value != NULL;
-}
-
-static bool take_switch(struct prefetch *p, const char *argument)
-{
-    const struct {
-        const char *name;
-        bool *to;
-    } switches[] = {{"--all-extras", &p->wish.all_extras},
-                    {"--all-groups", &p->wish.all_groups},
-                    {"--no-default-groups", &p->wish.no_default_groups},
-                    {"--no-sdist", &p->wish.no_sdist},
-                    {"--dry-run", &p->dry_run},
-                    {"--json", &p->as_json}};
-    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
-        if (argument_is(argument, switches[i].name)) {
-            *switches[i].to = true;
-            return true;
-        }
-    return false;
-}
-
-static bool take_value(struct prefetch *p, int argc, char **argv, int *i)
-{
-    const struct {
-        const char *name;
-        const char **to;
-    } values[] = {{"--index", &p->index},   {"--url", &p->url},
-                  {"--socket", &p->socket}, {"--config", &p->config_file},
-                  {"--environment", &p->wish.environment}};
-    for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-        const char *value = argument_value(argc, argv, i, values[k].name);
-        if (value) {
-            *values[k].to = value;
-            return true;
-        }
-    }
-    return take_word(argument_value(argc, argv, i, "--extra"), p->extras, &p->wish.extra_count) ||
-           take_word(argument_value(argc, argv, i, "--group"), p->groups, &p->wish.group_count);
-}
-
-static int wrong(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "wheelyard prefetch: %s: %s\n", what, why);
-    return EXIT_USAGE;
-}
-
 static int parse(struct prefetch *p, int argc, char **argv)
 {
     p->locks = argv; /* in place: what is no flag moves to the front */
     for (int i = 0; i < argc; i++) {
+        const char *value;
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_NO : EXIT_YES;
         if (argv[i][0] != '-') {
             p->locks[p->lock_count++] = argv[i];
-        } else if (!target_arguments_take(&p->arguments, argc, argv, &i) &&
-                   !take_switch(p, argv[i]) && !take_value(p, argc, argv, &i)) {
+        } else if (argument_is(argv[i], "--dry-run")) {
+            p->dry_run = true;
+        } else if (argument_is(argv[i], "--json")) {
+            p->as_json = true;
+        } else if ((value = argument_value(argc, argv, &i, "--socket"))) {
+            p->socket = value;
+        } else if (!lock_set_take(&p->set, argc, argv, &i)) {
             argument_refuse("prefetch", argv[i], flags);
             return EXIT_USAGE;
         }
     }
-    if (!p->lock_count)
-        return wrong("which lock file?", "uv.lock, pylock.toml, requirements.txt ...");
-    p->wish.extras = p->extras;
-    p->wish.groups = p->groups;
-    bool has_target = p->arguments.python_count || p->arguments.platform_count ||
-                      p->arguments.is_here || p->arguments.unknown;
-    const char *why = NULL;
-    int r = has_target ? target_arguments_make(&p->arguments, &p->targets, &why) : 0;
-    if (r == ERROR_CONFIG)
-        return wrong("the target", why);
-    return r ? EXIT_NO : QUERY_GO;
-}
-
-/* -------------------------------------------------------------------- pages */
-
-/* The page of a project, asked of the daemon once. False: there is none. */
-static bool has_page(struct prefetch *p, const char *project)
-{
-    static const struct query_command command = {.name = "prefetch", .usage = usage};
-    const char *pairs[][2] = {
-        {"--index", p->index}, {"--url", p->url}, {"--config", p->config_file}};
-    char *argv[7];
-    int argc = 0;
-    if (p->has_page && strcmp(p->page_project, project) == 0)
-        return p->page.file_count > 0;
-    if (p->has_page)
-        query_release(&p->page);
-    argv[argc++] = (char *)(uintptr_t)project;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (!pairs[i][1])
-            continue;
-        argv[argc++] = (char *)(uintptr_t)pairs[i][0];
-        argv[argc++] = (char *)(uintptr_t)pairs[i][1];
-    }
-    p->has_page = true;
-    str_copy(p->page_project, sizeof p->page_project, project);
-    int code = query_parse(argc, argv, &command, &p->page);
-    return code == QUERY_GO && query_fetch(&p->page) == QUERY_GO && p->page.file_count > 0;
-}
-
-/* Whether a file of the page is the one: by its name, where there is one, and by a digest. */
-static bool is_meant(const struct query *page, size_t i, const char *name, const char *digests)
-{
-    const struct json *hashes = json_member(page->entries[i], "hashes");
-    const char *sha256 = json_string(json_member(hashes, "sha256"));
-    auto_free char *mine = str_printf("sha256=%s", sha256 ? sha256 : "");
-    if (name && strcmp(page->files[i].name, name) != 0)
-        return false;
-    bool agrees = sha256 && mine && strstr(digests, mine);
-    return agrees || (name && (!sha256 || !strstr(digests, "sha256=")));
-}
-
-static bool take_place(const struct query *page, size_t i, struct wanted_file *ret)
-{
-    const char *href = json_string(json_member(page->entries[i], "url"));
-    auto_free char *url = NULL;
-    if (!href || url_resolve(page->page_url, href, &url))
-        return false;
-    const char *at = strstr(url, "/files/");
-    at = at ? at + strlen("/files/") : "";
-    size_t len = strcspn(at, "/");
-    auto_buf struct buf path;
-    buf_init(&path, OUTPUT_MAX_BYTES);
-    if (!len || !at[len] || url_decode(at + len + 1, strcspn(at + len + 1, "?#"), &path))
-        return false;
-    ret->origin = strndup(at, len);
-    ret->path = buf_take(&path, NULL);
-    if (ret->size < 0)
-        ret->size = json_integer(json_member(page->entries[i], "size"));
-    return ret->origin && ret->path;
-}
-
-static bool look_up(void *context, const char *project, const char *name, const char *digests,
-                    struct wanted_file *ret)
-{
-    struct prefetch *p = context;
-    if (!has_page(p, project))
-        return false;
-    for (size_t i = 0; i < p->page.file_count; i++)
-        if (is_meant(&p->page, i, name, digests))
-            return take_place(&p->page, i, ret);
-    return false;
-}
-
-/* -------------------------------------------------------------------- locks */
-
-/* What -r and -c name, relative to the file that names it. */
-static int open_beside(void *context, const char *from, const char *path, struct buf *to)
-{
-    const char *first = context;
-    const char *base = *from ? from : first;
-    const char *slash = strrchr(base, '/');
-    auto_free char *whole = *path == '/' || !slash
-                                ? strdup(path)
-                                : str_printf("%.*s%s", (int)(slash - base + 1), base, path);
-    if (!whole)
-        return ERROR_NO_MEMORY;
-    int r = file_read_all(whole, to);
-    return r == FILE_MISSING ? ERROR_GONE : r;
-}
-
-static int add_choices(struct prefetch *p, const char *path, const struct lock *lock)
-{
-    if (!p->targets.count)
-        return wanted_add_lock(&p->wanted, path, lock, NULL);
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < p->targets.count; i++) {
-        struct lock_choice choice = {0};
-        p->wish.target = p->targets.list[i];
-        r = lock_choose(lock, &p->wish, &choice);
-        if (r == 0)
-            r = wanted_add_lock(&p->wanted, path, lock, &choice);
-        if (r == 0 && choice.is_outside)
-            (void)fprintf(stderr, "wheelyard prefetch: %s: its requires-python excludes %s\n", path,
-                          target_python(p->targets.list[i]));
-        lock_choice_release(&choice);
-    }
-    return r;
-}
-
-static int read_lock(struct prefetch *p, const char *path)
-{
-    auto_buf struct buf text;
-    struct lock *lock = NULL;
-    struct lock_wrong told = {0};
-    buf_init(&text, LOCK_MAX_BYTES);
-    int r = file_read_all(path, &text);
-    if (r == FILE_MISSING) {
-        (void)fprintf(stderr, "wheelyard prefetch: %s: there is no such file\n", path);
-        return EXIT_NO;
-    }
-    const struct lock_input input = {.name = path,
-                                     .text = text.data,
-                                     .len = text.len,
-                                     .open = open_beside,
-                                     .context = (void *)(uintptr_t)path};
-    if (r == 0)
-        r = lock_read(&input, &lock, &told);
-    if (r == ERROR_CONFIG) {
-        (void)fprintf(stderr, "wheelyard prefetch: %s%s%s:%u: %s\n", path, *told.file ? " -> " : "",
-                      told.file, told.line, told.text);
-        return EXIT_NO;
-    }
-    if (r == 0)
-        r = add_choices(p, path, lock);
-    lock_free(lock);
-    if (r)
-        (void)fprintf(stderr, "wheelyard prefetch: %s: %s\n", path,
-                      r == ERROR_BAD_REQUEST ? "a marker in it is malformed" : error_text(r));
-    return r ? EXIT_NO : QUERY_GO;
+    if (p->lock_count)
+        return lock_set_check(&p->set);
+    (void)fputs("wheelyard prefetch: which lock file? uv.lock, pylock.toml, requirements.txt ...\n",
+                stderr);
+    return EXIT_USAGE;
 }
 
 /* --------------------------------------------------------------------- plan */
@@ -312,7 +109,8 @@ static const char *row_name(const struct json *row)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(row_name(*(const struct json *const *)a), row_name(*(const struct json *const *)b));
+    return strcmp(row_name(*(const struct json *const *)a),
+                  row_name(*(const struct json *const *)b));
 }
 
 static int name_to_row(const void *name, const void *row)
@@ -346,15 +144,15 @@ static int mark_held(struct prefetch *p)
         rows[count++] = b;
     if (count)
         qsort(rows, count, sizeof(*rows), by_name);
-    for (size_t i = 0; i < p->wanted.count && count; i++) {
-        struct wanted_file *f = &p->wanted.files[i];
+    for (size_t i = 0; i < p->set.wanted.count && count; i++) {
+        struct wanted_file *f = &p->set.wanted.files[i];
         auto_free char *name = str_printf("%s/%s", f->origin, f->path);
         const struct json **row =
             name ? bsearch(name, rows, count, sizeof(*rows), name_to_row) : NULL;
         f->held = row && is_it(*row, f);
     }
     json_free(reply);
-    return QUERY_GO;
+    return SET_GO;
 }
 
 struct sums {
@@ -380,17 +178,17 @@ static struct sums sum(const struct wanted *w)
 
 static void print_plan(const struct prefetch *p, const struct sums *s)
 {
-    for (size_t i = 0; i < p->wanted.skip_count && i < SKIPS_SHOWN; i++) {
-        const struct wanted_skip *skip = &p->wanted.skips[i];
+    for (size_t i = 0; i < p->set.wanted.skip_count && i < SKIPS_SHOWN; i++) {
+        const struct wanted_skip *skip = &p->set.wanted.skips[i];
         auto_free char *line =
             str_printf("%s:%u: %s: %s", skip->lock, skip->line, skip->what, skip->reason);
         if (line)
             terminal_clean(line, strlen(line));
         (void)fprintf(stderr, "%s\n", line ? line : "");
     }
-    if (p->wanted.skip_count > SKIPS_SHOWN)
+    if (p->set.wanted.skip_count > SKIPS_SHOWN)
         (void)fprintf(stderr, "and %zu more; --json names all\n",
-                      p->wanted.skip_count - SKIPS_SHOWN);
+                      p->set.wanted.skip_count - SKIPS_SHOWN);
     (void)printf("%zu files, %" PRId64 " MB", s->files, s->bytes / 1000000);
     if (s->unsized)
         (void)printf(" and %zu whose size is not known", s->unsized);
@@ -403,8 +201,8 @@ static void write_files(const struct prefetch *p, struct buf *to)
 {
     json_write_name(to, "files");
     buf_putc(to, '[');
-    for (size_t i = 0; i < p->wanted.count; i++) {
-        const struct wanted_file *f = &p->wanted.files[i];
+    for (size_t i = 0; i < p->set.wanted.count; i++) {
+        const struct wanted_file *f = &p->set.wanted.files[i];
         json_write_comma(to);
         buf_putc(to, '{');
         json_write_member(to, "name", wanted_name(f));
@@ -425,8 +223,8 @@ static void write_skips(const struct prefetch *p, struct buf *to)
 {
     json_write_name(to, "skipped");
     buf_putc(to, '[');
-    for (size_t i = 0; i < p->wanted.skip_count; i++) {
-        const struct wanted_skip *s = &p->wanted.skips[i];
+    for (size_t i = 0; i < p->set.wanted.skip_count; i++) {
+        const struct wanted_skip *s = &p->set.wanted.skips[i];
         json_write_comma(to);
         buf_printf(to, "{\"line\":%u", s->line);
         json_write_member(to, "lock", s->lock);
@@ -468,7 +266,7 @@ static void tell(struct prefetch *p, const struct wanted_file *f, const char *wh
         if (!p->as_json)
             (void)fprintf(stderr, "wheelyard prefetch: %s\n", line ? line : why);
     } else if (!p->as_json) {
-        (void)printf("%zu of %zu: %s\n", p->done, p->wanted.count, wanted_name(f));
+        (void)printf("%zu of %zu: %s\n", p->done, p->set.wanted.count, wanted_name(f));
         (void)fflush(stdout);
     }
 }
@@ -477,8 +275,8 @@ static struct wanted_file *next_file(struct prefetch *p)
 {
     struct wanted_file *f = NULL;
     pthread_mutex_lock(&p->lock);
-    while (!f && !p->is_cut && p->next < p->wanted.count) {
-        struct wanted_file *this = &p->wanted.files[p->next++];
+    while (!f && !p->is_cut && p->next < p->set.wanted.count) {
+        struct wanted_file *this = &p->set.wanted.files[p->next++];
         if (this->held)
             p->done++;
         else
@@ -508,7 +306,7 @@ static void *fetch_main(void *context)
     struct prefetch *p = context;
     struct control_client client;
     struct wanted_file *f = next_file(p);
-    if (!f || reach_daemon(p->socket, p->config_file, &client)) {
+    if (!f || reach_daemon(p->socket, p->set.config_file, &client)) {
         p->is_cut |= f != NULL;
         return NULL;
     }
@@ -540,9 +338,9 @@ static int fetch_all(struct prefetch *p)
 static int carry_out(struct prefetch *p)
 {
     int code = mark_held(p);
-    if (code != QUERY_GO)
+    if (code != SET_GO)
         return code;
-    struct sums s = sum(&p->wanted);
+    struct sums s = sum(&p->set.wanted);
     code = s.needed ? EXIT_NO : EXIT_YES;
     if (!p->as_json)
         print_plan(p, &s);
@@ -555,40 +353,31 @@ static int carry_out(struct prefetch *p)
 
 static int run(struct prefetch *p)
 {
-    int code = reach_daemon(p->socket, p->config_file, &p->client);
+    int code = reach_daemon(p->socket, p->set.config_file, &p->client);
     if (code)
         return code;
-    p->wanted =
-        (struct wanted){.origins = &p->config.origins, .look = look_up, .context = p};
-    code = QUERY_GO;
-    for (int i = 0; i < p->lock_count && code == QUERY_GO; i++)
-        code = read_lock(p, p->locks[i]);
-    if (code == QUERY_GO) {
-        wanted_settle(&p->wanted);
+    code = SET_GO;
+    for (int i = 0; i < p->lock_count && code == SET_GO; i++)
+        code = lock_set_read(&p->set, p->locks[i]);
+    if (code == SET_GO) {
+        wanted_settle(&p->set.wanted);
         code = carry_out(p);
     }
-    wanted_release(&p->wanted);
-    if (p->has_page)
-        query_release(&p->page);
     control_client_close(&p->client);
     return code;
 }
 
 int command_prefetch(int argc, char **argv)
 {
-    struct prefetch p = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct prefetch p = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                         .set = {.command = "prefetch", .usage = usage}};
     int code = parse(&p, argc, argv);
-    if (code == QUERY_GO) {
-        const struct config_request request = {.file = p.config_file};
-        int r = config_load(&request, &p.config);
-        code = r == 0 ? QUERY_GO : r == ERROR_CONFIG ? EXIT_USAGE : EXIT_NO;
-        buf_init(&p.problems, OUTPUT_MAX_BYTES);
-        if (r == 0) {
-            code = run(&p);
-            config_release(&p.config);
-        }
-        buf_release(&p.problems);
-    }
-    targets_release(&p.targets);
+    buf_init(&p.problems, OUTPUT_MAX_BYTES);
+    if (code == SET_GO)
+        code = lock_set_load(&p.set);
+    if (code == SET_GO)
+        code = run(&p);
+    buf_release(&p.problems);
+    lock_set_release(&p.set);
     return code;
 }

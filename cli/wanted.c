@@ -185,8 +185,8 @@ static int add_lock_file(struct wanted *w, const char *path, const struct lock *
         why = "a file of the project's own";
     else if (f->address && !find_place(w->origins, f->address, &file))
         why = "its address belongs to no site or mirror of the configuration";
-    else if (!f->address && !w->look(w->context, lock->packages[f->package].project, f->name,
-                                     file.digests, &file))
+    else if (!f->address &&
+             !w->look(w->context, lock->packages[f->package].project, f->name, file.digests, &file))
         why = "no page of the index has a file with this name and digest";
     if (!why)
         return add_file(w, &file);

@@ -22,8 +22,9 @@ static void reply_held(struct engine *engine, const char *origin, const char *pa
     if (!*held)
         control_refuse(reply, CODE_FAILED, "it came, and could not be kept");
     else if (digests_sha256(digests, wanted) && strcmp(held, wanted) != 0)
-        control_refuse(reply, CODE_FAILED,
-                       "the index has another file of this name than the lock: its SHA-256 differs");
+        control_refuse(
+            reply, CODE_FAILED,
+            "the index has another file of this name than the lock: its SHA-256 differs");
     else
         control_refuse(reply, CODE_DONE, "");
 }

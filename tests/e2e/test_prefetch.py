@@ -144,3 +144,46 @@ def test_errors_and_usage(start, prefetch, place, tmp_path):
     assert prefetch(daemon, broken, "--python", "3.12", "--platform", "amiga").returncode == USAGE
     daemon.stop()
     assert prefetch(daemon, broken).returncode == UNREACHABLE
+
+
+def test_a_lock_becomes_a_bundle_and_a_lab(lock, start, prefetch, own_mirrors, uv, place, tmp_path):
+    """The whole way: lock in, bundle out, and `uv sync --frozen` where nothing has ever been fetched."""
+    daemon = start()
+    common = ("--config", daemon.folder / "config.toml", "--url", daemon.url, "--socket", place)
+    out = tmp_path / "out"
+    bundle = ("--lock", lock, *HERE, "-o", out, *common)
+    early = run_wheelyard("export", *bundle, home=tmp_path, seconds=60)
+    assert early.returncode == FAILED and "`wheelyard prefetch` fetches it" in early.stderr
+    shutil.rmtree(out)
+    said = plan(prefetch(daemon, lock, *HERE, "--json"))
+    done = run_wheelyard("export", *bundle, home=tmp_path, seconds=60)
+    assert done.returncode == DONE, done.stderr
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {f["path"].rsplit("/", 1)[-1] for f in manifest["files"]} == names(said)
+    assert [(one["name"], len(one["files"])) for one in manifest["locks"]] == [
+        ("uv.lock", len(said["files"]))
+    ]
+    daemon.stop()
+    own_mirrors.stop()
+    lab = start(offline=True)
+    arguments = (out, "--unsigned", "--socket", place)
+    done = run_wheelyard("import", *arguments, home=tmp_path, seconds=60)
+    assert (done.returncode, done.stderr) == (DONE, "")
+    relock(lock, "--config", lab.folder / "config.toml", "--to", lab.url)
+    assert synced(uv, lock)["torch"] == "2.9.0+cu126"
+
+
+def test_what_a_lock_needs_and_no_bundle_brought(lock, start, prefetch, place, tmp_path):
+    daemon = start()
+    common = ("--config", daemon.folder / "config.toml", "--url", daemon.url, "--socket", place)
+    said = plan(prefetch(daemon, lock, *HERE, "--json"))
+    gone = said["files"][0]
+    removed = run_wheelyard("cache", "rm", gone["name"], "--socket", place, home=tmp_path)
+    assert removed.returncode == DONE, removed.stderr
+    out = tmp_path / "out"
+    run_wheelyard("export", "--lock", lock, *HERE, "-o", out, *common, home=tmp_path, seconds=60)
+    daemon.stop()
+    start(offline=True)
+    done = run_wheelyard("import", out, "--unsigned", "--socket", place, home=tmp_path, seconds=60)
+    assert done.returncode == FAILED
+    assert "uv.lock needs 1 file that no bundle brought" in done.stderr and gone["name"] in done.stderr
