@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/claims/claim_check.h"
@@ -17,6 +16,7 @@
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
 #include "engine/files/passthrough_tail.h"
+#include "engine/files/rehash.h"
 #include "engine/flight/flight.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/options.h"
@@ -500,15 +500,7 @@ static void ended_run(struct job *job)
 static void hash_prefix_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
-    auto_free char *block = malloc(SLAB_BYTES);
-    int r = block ? 0 : ERROR_NO_MEMORY;
-    for (int64_t at = 0; r == 0 && at < p->from;) {
-        size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
-        r = file_read_at(p->prefix->fd, block, len, at);
-        if (r == 0)
-            r = digester_add(p->digester, block, len);
-        at += (int64_t)len;
-    }
+    (void)rehash_range(p->digester, p->prefix->fd, 0, p->from);
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
     loop_post(p->engine, job);
 }

@@ -40,12 +40,12 @@
  */
 enum { RATE_LEAST_BYTES = 1 << 20 };
 
-struct held {
+struct held_slab {
     struct job job;
     struct receiver *receiver;
     struct slab *slab;
     int64_t offset;
-    struct held *next;
+    struct held_slab *next;
 };
 
 /* News of bytes on disk, on the way to the flight thread. */
@@ -96,7 +96,7 @@ static void report(struct receiver *t, int64_t from, int64_t to, int error)
  * are written. */
 static void write_run(struct job *job)
 {
-    struct held *h = container_of(job, struct held, job);
+    struct held_slab *h = container_of(job, struct held_slab, job);
     struct receiver *t = h->receiver;
     int64_t end = h->offset + (int64_t)h->slab->len;
     struct extent run;
@@ -185,13 +185,13 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receiver *t = context;
-    struct held *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
+    struct held_slab *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
     if (!h || !t->partial) {
         slab_put(slab);
         free(h);
         return;
     }
-    *h = (struct held){.job.run = write_run, .receiver = t, .slab = slab, .offset = offset};
+    *h = (struct held_slab){.job.run = write_run, .receiver = t, .slab = slab, .offset = offset};
     t->bytes += (int64_t)slab->len;
     int64_t end = offset + (int64_t)slab->len;
     pthread_mutex_lock(&t->lock);
@@ -347,11 +347,11 @@ static int judge(struct receiver *t)
 /* The verdict: held slabs are written, or freed. Slabs that come later follow it. */
 static void pronounce(struct receiver *t, enum verdict verdict)
 {
-    struct held *list = NULL;
+    struct held_slab *list = NULL;
     pthread_mutex_lock(&t->lock);
     t->verdict = verdict;
     bool post = t->ended;
-    for (struct held *h = t->held, *next; h; h = next) {
+    for (struct held_slab *h = t->held, *next; h; h = next) {
         next = h->next;
         if (verdict == VERDICT_ACCEPTED) {
             lane_post(t->partial->writer, &h->job);
@@ -364,7 +364,7 @@ static void pronounce(struct receiver *t, enum verdict verdict)
     t->held_last = &t->held;
     pthread_mutex_unlock(&t->lock);
     while (list) {
-        struct held *h = list;
+        struct held_slab *h = list;
         list = h->next;
         slab_put(h->slab);
         free(h);
@@ -423,7 +423,7 @@ static const char *verdict_text(const struct receiver *t)
 
 static void receive_free(struct receiver *t)
 {
-    for (struct held *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
+    for (struct held_slab *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
         next = h->next;
         slab_put(h->slab);
         free(h);
@@ -523,7 +523,7 @@ void receive_fetch(struct receiver *t)
     t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
 }
 
-struct begin {
+struct begin_partial {
     struct job job;
     struct receiver *receiver;
     int error, fd;
@@ -533,7 +533,7 @@ struct begin {
 /* The partial is made, or the disk failed. */
 static void begun_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_partial *b = container_of(job, struct begin_partial, job);
     struct receiver *t = b->receiver;
     struct download *dl = t->download;
     struct engine *e = t->engine;
@@ -567,7 +567,7 @@ static void begun_run(struct job *job)
 
 static void begin_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_partial *b = container_of(job, struct begin_partial, job);
     b->error = store_begin(b->receiver->engine->store, &b->name, &b->fd);
     job->run = begun_run;
     loop_post(b->receiver->engine, job);
@@ -588,7 +588,7 @@ void receive_reset(struct receiver *t)
 void receive_start(struct download *dl, const struct flight_command *c)
 {
     struct receiver *t = calloc(1, sizeof(*t));
-    struct begin *b = calloc(1, sizeof(*b));
+    struct begin_partial *b = calloc(1, sizeof(*b));
     if (!t || !b)
         abort(); /* as in report() */
     struct engine *e = dl->engine;
@@ -619,7 +619,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
         receive_fetch(t);
         return;
     }
-    *b = (struct begin){.job.run = begin_run, .receiver = t, .fd = -1};
+    *b = (struct begin_partial){.job.run = begin_run, .receiver = t, .fd = -1};
     lane_post(e->reader, &b->job);
 }
 
