@@ -53,40 +53,46 @@ static void record_free(struct record *r)
     free(r);
 }
 
-/* The facts of a download as they stand now. */
-static struct record *record_new(struct download *dl)
+/* A record of the file that `file` describes: copies its strings. The digest of its blob, when it has
+ * one, is the caller's to fill in. NULL: out of memory. */
+static struct record *record_new(struct engine *e, const struct catalogue_file *file)
 {
-    struct entry *entry = dl->entry;
     struct record *r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->engine = e;
+    r->file = *file;
+    r->file.origin = r->origin = strdup(file->origin);
+    r->file.path = r->path = strdup(file->path);
+    r->file.etag = r->etag = str_dup(file->etag);
+    r->file.mirrors = r->mirrors = str_dup(file->mirrors);
+    r->file.validator = r->validator = str_dup(file->validator);
+    r->file.last_used_s = file->last_used_s ? file->last_used_s : clock_real_s();
+    if (r->origin && r->path)
+        return r;
+    record_free(r);
+    return NULL;
+}
+
+/* The facts of a download as they stand now. */
+static struct record *record_of(struct download *dl)
+{
     char names[256];
     struct flight_view view;
     flight_view(dl->flight, &view);
     unsigned senders = view.senders | (dl->progress ? dl->progress->senders : 0);
     mirrors_names(dl->origin, senders, names, sizeof(names));
-    if (!r)
-        return NULL;
-    r->engine = dl->engine;
-    r->origin = strdup(entry->origin->name);
-    r->path = strdup(entry->path);
-    r->etag = dl->etag[0] ? strdup(dl->etag) : NULL;
-    r->mirrors = names[0] ? strdup(names) : NULL;
-    r->validator = str_dup(dl->name_validator);
-    r->file = (struct catalogue_file){.origin = r->origin,
-                                      .path = r->path,
-                                      .size = view.size,
-                                      .etag = r->etag,
-                                      .authoritative = download_is_vouched(dl),
-                                      .mirrors = r->mirrors,
-                                      .validator = r->validator,
-                                      .last_used_s = clock_real_s()};
-    if (!r->origin || !r->path) {
-        record_free(r);
-        return NULL;
-    }
-    return r;
+    const struct catalogue_file file = {.origin = dl->entry->origin->name,
+                                        .path = dl->path,
+                                        .size = view.size,
+                                        .etag = dl->etag[0] ? dl->etag : NULL,
+                                        .authoritative = download_is_vouched(dl),
+                                        .mirrors = names[0] ? names : NULL,
+                                        .validator = dl->name_validator};
+    return record_new(dl->engine, &file);
 }
 
-static void record_facts_run(struct job *job)
+static void put_file_run(struct job *job)
 {
     struct record *r = container_of(job, struct record, job);
     int error = catalogue_put_file(r->engine->catalogue, &r->file);
@@ -95,76 +101,60 @@ static void record_facts_run(struct job *job)
     record_free(r);
 }
 
+/* Writes the row, and waits for nothing. `r` may be NULL: without memory the old row stays. */
+static void put_file(struct record *r)
+{
+    if (!r)
+        return;
+    r->job.run = put_file_run;
+    lane_post(r->engine->catalogue_lane, &r->job);
+}
+
 /* Later answers must have the same size and ETag, also after a restart. */
 void commit_facts(struct download *dl)
 {
-    struct record *r = record_new(dl);
-    if (!r)
-        return;
-    r->job.run = record_facts_run;
-    lane_post(dl->engine->catalogue_lane, &r->job);
+    put_file(record_of(dl));
 }
 
+/* The mirrors that sent the other file, and their validator, stay in the row. */
 void commit_forget_facts(struct download *dl)
 {
-    struct record *r = record_new(dl);
+    struct record *r = record_of(dl);
     dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
-    if (!r)
-        return;
-    log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
-    r->file.size = -1;
-    r->file.etag = NULL;
-    r->job.run = record_facts_run;
-    lane_post(dl->engine->catalogue_lane, &r->job);
+    log_warning("the mirrors have another file now path=%s/%s", dl->origin->name, dl->path);
+    if (r) {
+        r->file.size = -1;
+        r->file.etag = NULL;
+    }
+    put_file(r);
 }
 
 void commit_forget_promise(struct engine *e, const char *origin, const char *path)
 {
-    struct record *r = calloc(1, sizeof(*r));
+    const struct catalogue_file file = {.origin = origin, .path = path, .size = -1};
     e->events->file_refuted(e, origin, path, NULL);
-    if (!r)
-        return;
-    r->engine = e;
-    r->origin = strdup(origin);
-    r->path = strdup(path);
-    r->file = (struct catalogue_file){
-        .origin = r->origin, .path = r->path, .size = -1, .last_used_s = clock_real_s()};
-    r->job.run = record_facts_run;
-    if (r->origin && r->path)
-        lane_post(e->catalogue_lane, &r->job);
-    else
-        record_free(r);
+    put_file(record_new(e, &file));
 }
 
 /* Writes the entry's row, and its sidecar, which the next start may need. */
 void commit_authority(struct engine *e, const struct entry *entry)
 {
-    struct record *r = calloc(1, sizeof(*r));
-    if (!r)
-        return;
-    r->engine = e;
-    r->origin = strdup(entry->origin->name);
-    r->path = strdup(entry->path);
-    r->etag = str_dup(entry->etag);
-    r->mirrors = str_dup(entry->mirrors);
-    r->validator = str_dup(entry->validator);
-    memcpy(r->blob, entry->sha256, sizeof(r->blob));
-    r->file = (struct catalogue_file){.origin = r->origin,
-                                      .path = r->path,
-                                      .size = entry->size,
-                                      .etag = r->etag,
-                                      .blob = r->blob[0] ? r->blob : NULL,
-                                      .authoritative = entry->authoritative,
-                                      .mirrors = r->mirrors,
-                                      .validator = r->validator,
-                                      .last_used_s = entry->used_s};
-    r->job.run = record_facts_run;
-    if (r->blob[0])
-        commit_sidecar(e, r->blob);
-    if (r->origin && r->path)
-        lane_post(e->catalogue_lane, &r->job);
-    else
-        record_free(r);
+    const struct catalogue_file file = {.origin = entry->origin->name,
+                                        .path = entry->path,
+                                        .size = entry->size,
+                                        .etag = entry->etag,
+                                        .authoritative = entry->authoritative,
+                                        .mirrors = entry->mirrors,
+                                        .validator = entry->validator,
+                                        .last_used_s = entry->used_s};
+    struct record *r = record_new(e, &file);
+    if (entry->sha256[0])
+        commit_sidecar(e, entry->sha256);
+    if (r && entry->sha256[0]) {
+        memcpy(r->blob, entry->sha256, sizeof(r->blob));
+        r->file.blob = r->blob;
+    }
+    put_file(r);
 }
 
 bool commit_is_under_way(const struct engine *e, const char *sha256)
@@ -420,7 +410,7 @@ void commit_start(struct download *dl, const struct flight_command *command)
         return;
     }
     struct commit *c = calloc(1, sizeof(*c));
-    struct record *r = record_new(dl);
+    struct record *r = record_of(dl);
     if (!c || !r) {
         free(c);
         if (r)
