@@ -289,7 +289,7 @@ void download_know_from_row(struct download *dl)
         progress_know(dl->progress, dl->row_size);
 }
 
-struct discard {
+struct discard_partial {
     struct job job;
     struct store *store;
     char *name;
@@ -297,7 +297,7 @@ struct discard {
 
 static void discard_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_partial *d = container_of(job, struct discard_partial, job);
     store_discard(d->store, d->name);
     free(d->name);
     free(d);
@@ -305,12 +305,12 @@ static void discard_run(struct job *job)
 
 void download_discard(struct engine *e, char *name)
 {
-    struct discard *d = name ? calloc(1, sizeof(*d)) : NULL;
+    struct discard_partial *d = name ? calloc(1, sizeof(*d)) : NULL;
     if (!d) { /* the next start removes it */
         free(name);
         return;
     }
-    *d = (struct discard){{discard_run, NULL}, e->store, name};
+    *d = (struct discard_partial){{discard_run, NULL}, e->store, name};
     lane_post(e->cleaner, &d->job);
 }
 

@@ -421,9 +421,8 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
 /* ---------------------------------------------------------------- readers */
 
 /* A client waits for the facts. Before the flight begins, only the widest use is remembered. */
-void downloads_interest(struct engine *e, struct progress *progress, enum file_use use)
+void downloads_interest(struct progress *progress, enum file_use use)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl)
         return;
@@ -435,10 +434,9 @@ void downloads_interest(struct engine *e, struct progress *progress, enum file_u
     }
 }
 
-void downloads_reader(struct engine *e, struct progress *progress, uint64_t reader,
-                      enum file_use use, int64_t from, int64_t to)
+void downloads_reader(struct progress *progress, uint64_t reader, enum file_use use, int64_t from,
+                      int64_t to)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl || !dl->flight)
         return;
@@ -447,9 +445,8 @@ void downloads_reader(struct engine *e, struct progress *progress, uint64_t read
     download_drain(dl);
 }
 
-void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t reader)
+void downloads_reader_left(struct progress *progress, uint64_t reader)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl || !dl->flight)
         return;
@@ -458,9 +455,8 @@ void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t
 }
 
 /* Refused mirrors may be right by the new claim, so they are asked again. */
-void downloads_learn_claims(struct engine *e, struct entry *entry, const char *agreed)
+void downloads_learn_claims(struct entry *entry, const char *agreed)
 {
-    (void)e;
     struct download *dl = entry->download;
     if (!dl || dl->committed)
         return;
@@ -556,9 +552,7 @@ void downloads_forget_failures(struct engine *e)
 void downloads_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
 {
     int64_t now_ms = clock_monotonic_ms();
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, origin, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin, path);
     struct progress *progress = entry ? entry->progress : NULL;
     bool ours =
         progress && entry->is_failed && progress->wants_passthrough && progress->size == size;

@@ -43,7 +43,7 @@ enum {
  * one blob at the same time; the second result changes nothing.
  */
 
-struct known {
+struct known_evidence {
     char sha256[SHA256_HEX];
     enum evidence evidence;
     char *why; /* or NULL */
@@ -51,7 +51,7 @@ struct known {
 };
 
 struct evidences {
-    struct known *table;
+    struct known_evidence *table;
     struct lane *lane;
     bool due; /* some blob may have to be checked */
     int64_t looked_ms;
@@ -93,7 +93,7 @@ void evidence_stop(struct evidences *all)
         lane_stop(all->lane);
 }
 
-static void drop(struct evidences *all, struct known *known)
+static void drop(struct evidences *all, struct known_evidence *known)
 {
     HASH_DEL(all->table, known);
     free(known->why);
@@ -102,7 +102,7 @@ static void drop(struct evidences *all, struct known *known)
 
 void evidence_free(struct evidences *all)
 {
-    struct known *known, *next;
+    struct known_evidence *known, *next;
     if (!all)
         return;
     lane_free(all->lane);
@@ -114,17 +114,17 @@ void evidence_free(struct evidences *all)
     free(all);
 }
 
-static struct known *find(const struct engine *e, const char *sha256)
+static struct known_evidence *find(const struct engine *e, const char *sha256)
 {
-    struct known *known;
+    struct known_evidence *known;
     HASH_FIND_STR(e->evidences->table, sha256, known);
     return known;
 }
 
-static struct known *set(struct engine *e, const char *sha256, enum evidence evidence,
-                         const char *why)
+static struct known_evidence *set(struct engine *e, const char *sha256, enum evidence evidence,
+                                  const char *why)
 {
-    struct known *known = find(e, sha256);
+    struct known_evidence *known = find(e, sha256);
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
@@ -179,7 +179,7 @@ static void put_run(struct job *job)
 /* Remembers it, in memory and in the catalogue. */
 static void put(struct engine *e, const char *sha256, enum evidence evidence, const char *why)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     if (known && known->evidence == evidence)
         return;
     (void)set(e, sha256, evidence, why);
@@ -193,14 +193,14 @@ static void put(struct engine *e, const char *sha256, enum evidence evidence, co
 
 static enum evidence evidence_of(const struct engine *e, const char *sha256)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     return known ? known->evidence : EVIDENCE_UNKNOWN;
 }
 
 /* A claim counts more than anything that the bytes say themselves. */
 const char *evidence_level(struct engine *e, const struct entry *entry, const char **ret_why)
 {
-    const struct known *known = find(e, entry->sha256);
+    const struct known_evidence *known = find(e, entry->sha256);
     if (ret_why)
         *ret_why = !entry->authoritative && known && known->why ? known->why : "";
     if (entry->authoritative)
@@ -217,7 +217,7 @@ void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
 
 bool evidence_refuses(const struct engine *e, const char *sha256, const char **ret_why)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     if (!known || known->evidence != EVIDENCE_DAMAGED)
         return false;
     *ret_why = known->why ? known->why : "it was found damaged before";
@@ -227,7 +227,7 @@ bool evidence_refuses(const struct engine *e, const char *sha256, const char **r
 /* The row goes with the blob's row: catalogue_drop_blob. */
 void evidence_forget(struct engine *e, const char *sha256)
 {
-    struct known *known = find(e, sha256);
+    struct known_evidence *known = find(e, sha256);
     if (known && !is_refuted(known->evidence))
         drop(e->evidences, known);
 }
@@ -239,7 +239,7 @@ void evidence_changed(struct engine *e)
 
 /* ---------------------------------------------------------------- reading */
 
-struct reading {
+struct paced_read {
     int fd;
     int64_t rate_bytes_s; /* 0: half a core, and no other bound */
     int64_t begun_ms, bytes;
@@ -255,7 +255,7 @@ static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_no
 }
 
 /* Sleeps as long as it has used a core, or as long as the rate asks for. */
-static void rest(struct reading *r)
+static void rest(struct paced_read *r)
 {
     enum { STEP_NS = 5000000 };
     struct timespec now;
@@ -275,7 +275,7 @@ static void rest(struct reading *r)
 
 static int read_some(void *userdata, int64_t from, void *to, size_t len)
 {
-    struct reading *r = userdata;
+    struct paced_read *r = userdata;
     rest(r);
     r->bytes += (int64_t)len;
     return *r->stop ? ERROR_STOPPING : file_read_at(r->fd, to, len, from);
@@ -291,7 +291,7 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
     if (r)
         return r;
     auto_close int guard = fd;
-    struct reading reading = {
+    struct paced_read reading = {
         .fd = guard, .rate_bytes_s = rate_bytes_s, .begun_ms = clock_monotonic_ms(), .stop = stop};
     (void)cpu_ns_since(&reading.cpu, &reading.cpu);
     struct archive_source source = {read_some, &reading, size};

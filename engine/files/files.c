@@ -126,6 +126,14 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
     return entry;
 }
 
+struct entry *files_look_up(struct engine *e, const char *origin, const char *path)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
+    return entry;
+}
+
 /* Frees an entry that is out of the table, and tells other rooms that its file is gone. */
 static void forget_entry(struct engine *e, struct entry *entry)
 {
@@ -278,11 +286,9 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
 {
     e->events->claims_learned(e, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* the old claim may have refused it */
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, origin->name, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin->name, path);
     if (entry && entry->download)
-        downloads_learn_claims(e, entry, agreed);
+        downloads_learn_claims(entry, agreed);
     if (entry && entry->sha256[0])
         learn_of_kept(e, entry, agreed);
 }
@@ -305,9 +311,7 @@ struct open_job {
 static void try_again(struct open_job *o)
 {
     struct engine *e = o->engine;
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, o->progress->origin->name, o->failed);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, o->progress->origin->name, o->failed);
     if (!entry || !entry->is_failed || !entry->progress ||
         entry->progress->state != PROGRESS_CLOSED) {
         progress_close(o->progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
@@ -316,7 +320,7 @@ static void try_again(struct open_job *o)
     end_failure(e, entry);
     if (entry->download) {
         download_take_board(entry->download, progress_ref(o->progress));
-        downloads_interest(e, o->progress, o->use);
+        downloads_interest(o->progress, o->use);
     } else {
         files_set_progress(e, entry, progress_ref(o->progress));
         downloads_open(e, entry, o->use, o->via, o->refresh);
@@ -334,7 +338,7 @@ static void open_job_run(struct job *job)
     else if (o->entry)
         downloads_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
-        downloads_interest(o->engine, o->progress, o->use);
+        downloads_interest(o->progress, o->use);
     progress_unref(o->progress);
     free(o->failed);
     free(o->via);

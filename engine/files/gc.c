@@ -25,7 +25,7 @@
  * never taken for an orphan.
  */
 
-struct found {
+struct orphan {
     char sha256[SHA256_HEX];
     UT_hash_handle hh;
 };
@@ -33,7 +33,7 @@ struct found {
 struct search {
     struct job job;
     struct engine *engine;
-    struct found *blobs; /* on disk, and no row or path was found yet */
+    struct orphan *blobs; /* on disk, and no row or path was found yet */
     struct collection *result;
     int error;
     sem_t done;
@@ -52,7 +52,7 @@ static int on_disk(void *context, const char *sha256, int64_t size, int64_t allo
                    const char *sidecar)
 {
     struct search *s = context;
-    struct found *found = calloc(1, sizeof(*found));
+    struct orphan *found = calloc(1, sizeof(*found));
     (void)size;
     (void)allocated_bytes;
     (void)sidecar;
@@ -74,7 +74,7 @@ static void scan_run(struct job *job)
 /* The blob has a row or a path. */
 static void account(struct search *s, const char *sha256)
 {
-    struct found *found;
+    struct orphan *found;
     HASH_FIND_STR(s->blobs, sha256, found);
     if (!found)
         return;
@@ -104,7 +104,7 @@ static void orphans_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     struct search *const *s = call->argument;
-    struct found *found, *next;
+    struct orphan *found, *next;
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
         if (kept_paths(e, found->sha256) || commit_is_under_way(e, found->sha256))
@@ -128,7 +128,7 @@ int engine_collect(struct engine *e, struct collection *ret)
 {
     struct search s = {.engine = e, .result = ret};
     struct search *argument = &s;
-    struct found *found, *next;
+    struct orphan *found, *next;
     sem_init(&s.done, 0, 0);
     (void)loop_call(e, evict_run, &ret);
     search_run(&s, e->cleaner, scan_run);

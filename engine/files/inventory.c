@@ -216,9 +216,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another entry */
-    struct entry *entry = files_find(e->files, origin, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin, path);
     if (!entry || entry->sha256[0] || !(entry->download || entry->leftover))
         return ENGINE_ABSENT;
     if (entry->download && (!entry->download->flight || entry->download->committing))

@@ -211,7 +211,7 @@ int kept_verified(struct engine *e, const char *sha256, int64_t now_s)
 
 /* ---------------------------------------------------------------- the end */
 
-struct discard {
+struct discard_blob {
     struct job job;
     struct engine *engine;
     char sha256[SHA256_HEX];
@@ -220,7 +220,7 @@ struct discard {
 
 static void drop_row_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_blob *d = container_of(job, struct discard_blob, job);
     (void)catalogue_drop_blob(d->engine->catalogue, d->sha256);
     free(d);
 }
@@ -228,7 +228,7 @@ static void drop_row_run(struct job *job)
 /* On the cleaner lane, where commits are: no commit of this digest runs meanwhile. */
 static void discard_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_blob *d = container_of(job, struct discard_blob, job);
     struct engine *e = d->engine;
     if (d->how == KEPT_REMOVE)
         (void)store_remove(e->store, d->sha256);
@@ -241,10 +241,10 @@ static void discard_run(struct job *job)
 /* Without memory the blob stays on the disk, and the next start knows it again. */
 void kept_discard(struct engine *e, const char *sha256, enum kept_end how)
 {
-    struct discard *d = calloc(1, sizeof(*d));
+    struct discard_blob *d = calloc(1, sizeof(*d));
     if (!d)
         return;
-    *d = (struct discard){{discard_run, NULL}, e, "", how};
+    *d = (struct discard_blob){{discard_run, NULL}, e, "", how};
     str_copy(d->sha256, sizeof(d->sha256), sha256);
     struct kept *k = find(e, d->sha256);
     evidence_forget(e, d->sha256);

@@ -146,9 +146,9 @@ static void reader_run(struct job *job)
 {
     struct reader_job *r = container_of(job, struct reader_job, job);
     if (r->left)
-        downloads_reader_left(r->engine, r->progress, r->reader);
+        downloads_reader_left(r->progress, r->reader);
     else
-        downloads_reader(r->engine, r->progress, r->reader, r->use, r->from, r->to);
+        downloads_reader(r->progress, r->reader, r->use, r->from, r->to);
     progress_unref(r->progress);
     free(r);
 }

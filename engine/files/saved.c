@@ -63,7 +63,7 @@ static int map_file(int fd, size_t len, struct saved **ret)
 
 /* ------------------------------------------------------------------ begin */
 
-struct begin {
+struct begin_map {
     struct job job;
     struct store *store;
     struct partial *partial;
@@ -89,7 +89,7 @@ static void mark(const struct partial *p, const struct extent *run)
     }
 }
 
-static void begin_free(struct begin *b)
+static void begin_free(struct begin_map *b)
 {
     const char *strings[] = {b->about.origin,         b->about.path,           b->about.etag,
                              b->about.validator_etag, b->about.validator_date, NULL};
@@ -100,7 +100,7 @@ static void begin_free(struct begin *b)
 }
 
 /* The file of the map is made first, so that a kill in between leaves no map that lies. */
-static int make_map(const struct begin *b, struct saved **ret)
+static int make_map(const struct begin_map *b, struct saved **ret)
 {
     int64_t len = map_size(b->about.size);
     auto_close int fd = -1;
@@ -124,7 +124,7 @@ static int make_map(const struct begin *b, struct saved **ret)
 
 static void begin_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_map *b = container_of(job, struct begin_map, job);
     struct partial *p = b->partial;
     struct saved *s = NULL;
     read_boot_id(b->about.boot_id);
@@ -148,7 +148,7 @@ void saved_begin(struct download *dl)
     flight_view(dl->flight, &view);
     if (view.size < SAVED_LEAST_BYTES)
         return;
-    struct begin *b = calloc(1, sizeof(*b));
+    struct begin_map *b = calloc(1, sizeof(*b));
     if (!b)
         return;
     b->job.run = begin_run;

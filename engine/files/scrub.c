@@ -114,13 +114,13 @@ static int compare(struct engine *e, const char *sha256, struct pace *pace,
 
 /* ---------------------------------------------------------------- verdict */
 
-struct judgement {
+struct comparison {
     const char *sha256;
     enum verdict_of_blob verdict;
 };
 
 /* New clients do not find the file any more. A client that has it open reads on. */
-static void take_away(struct engine *e, const struct judgement *j)
+static void take_away(struct engine *e, const struct comparison *j)
 {
     for (struct entry *entry = kept_paths(e, j->sha256), *next; entry; entry = next) {
         next = entry->next_path;
@@ -147,7 +147,7 @@ static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
     if (kept_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
-        take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
+        take_away(c->engine, &(struct comparison){c->sha256, BLOB_CORRUPT});
     free(c);
 }
 
@@ -166,7 +166,7 @@ static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
-    const struct judgement *j = call->argument;
+    const struct comparison *j = call->argument;
     if (!kept_paths(e, j->sha256)) /* evicted meanwhile, so it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
@@ -181,7 +181,7 @@ static void judge_run(struct job *job)
 static int verify(struct engine *e, const char *sha256, struct pace *pace,
                   enum verdict_of_blob *ret)
 {
-    struct judgement j = {sha256, BLOB_GOOD};
+    struct comparison j = {sha256, BLOB_GOOD};
     int r = compare(e, sha256, pace, &j.verdict);
     if (r == 0)
         r = loop_call(e, judge_run, &j);
