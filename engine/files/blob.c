@@ -23,6 +23,7 @@ enum {
     RESIDENT_MS = 2000, /* how long the result for a whole file stands */
 };
 
+/* On the cleaner lane. munmap of a file that is partly in memory can take milliseconds. */
 static void blob_close(struct job *job)
 {
     struct blob *b = container_of(job, struct blob, close);

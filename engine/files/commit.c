@@ -53,8 +53,8 @@ static void record_free(struct record *r)
     free(r);
 }
 
-/* A record of the file that `file` describes: copies its strings. The digest of its blob, when it has
- * one, is the caller's to fill in. NULL: out of memory. */
+/* A record of the file that `file` describes: copies its strings. The digest of its blob, when it
+ * has one, is the caller's to fill in. NULL: out of memory. */
 static struct record *record_new(struct engine *e, const struct catalogue_file *file)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -206,6 +206,7 @@ static void fill_entry(struct commit *c)
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }
 
+/* A renewal's bytes go to the entry that clients find; all others to the entry of this download. */
 static void keep(struct commit *c)
 {
     struct download *dl = c->download;
@@ -277,6 +278,7 @@ static void rows_run(struct job *job)
     loop_post(c->download->engine, job);
 }
 
+/* One path of the blob in its sidecar: what a row of the catalogue would say. */
 static void write_file(struct buf *to, const char *origin, const char *path, const char *etag,
                        const char *mirrors, bool authoritative)
 {
@@ -335,6 +337,7 @@ static void sidecar_run(struct job *job)
     free(s);
 }
 
+/* The text is made now, from the table; the cleaner lane writes it later. */
 void commit_sidecar(struct engine *e, const char *sha256)
 {
     struct sidecar *s = calloc(1, sizeof(*s));
@@ -348,6 +351,8 @@ void commit_sidecar(struct engine *e, const char *sha256)
     lane_post(e->cleaner, &s->job);
 }
 
+/* On the cleaner lane, where every job of a blob's file runs: commits, removals and quarantine keep
+ * their order. */
 static void store_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
@@ -403,6 +408,7 @@ static int name_bytes(struct download *dl, struct record *r)
     return 0;
 }
 
+/* Failures before the first job are told to the flight at once, as its commit's. */
 void commit_start(struct download *dl, const struct flight_command *command)
 {
     if (dl->no_room) { /* found out a moment ago: the file was whole before its size was told */

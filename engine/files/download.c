@@ -85,6 +85,7 @@ bool download_is_counted(const struct download *dl)
 
 /* --------------------------------------------------------------- progress */
 
+/* The entry gets a reference of its own, so new clients find this progress at once. */
 void download_put_board(struct download *dl, struct progress *progress)
 {
     progress->download = dl;
@@ -143,6 +144,7 @@ int download_renew_board(struct download *dl)
     return r;
 }
 
+/* What clients are told: the status of the reply follows from it. */
 static enum outcome outcome_of(int error)
 {
     switch (error) {
@@ -303,6 +305,7 @@ static void discard_run(struct job *job)
     free(d);
 }
 
+/* Takes over the name. The cleaner lane unlinks the file, because that can take time. */
 void download_discard(struct engine *e, char *name)
 {
     struct discard_partial *d = name ? calloc(1, sizeof(*d)) : NULL;
@@ -469,6 +472,8 @@ void download_forget(struct download *dl, bool keep)
     download_unref(dl);
 }
 
+/* Carries out the commands in order. An event that is raised meanwhile only appends to the queue,
+ * so this loop is the one place where commands run. FLIGHT_END stops it. */
 void download_drain(struct download *dl)
 {
     struct flight_command c;

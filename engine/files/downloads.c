@@ -87,6 +87,7 @@ static int on_file_row(void *context, const struct catalogue_file *file)
     return 0;
 }
 
+/* Blame of a mirror fades: an old row does not count. */
 static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
                         const char *validator, int64_t when_s)
 {
@@ -307,6 +308,7 @@ static void refute_kept(struct lookup *l, const struct claim_set *set)
     lane_post(dl->engine->catalogue_lane, &l->job);
 }
 
+/* The claims were compared while the blob was open. It may be refuted or gone by now. */
 static void compared(void *context, int error, enum claims_verdict verdict,
                      const struct claim_set *set)
 {
@@ -347,6 +349,7 @@ static void open_run(struct job *job)
     loop_post(l->download->engine, job);
 }
 
+/* Copies everything that a lane needs: the download itself belongs to the flight thread. */
 static struct lookup *lookup_new(struct download *dl)
 {
     struct lookup *l = calloc(1, sizeof(*l));
@@ -434,6 +437,7 @@ void downloads_interest(struct progress *progress, enum file_use use)
     }
 }
 
+/* A reader that comes before the flight does not count yet; it waits for the facts first. */
 void downloads_reader(struct progress *progress, uint64_t reader, enum file_use use, int64_t from,
                       int64_t to)
 {
@@ -472,6 +476,7 @@ void downloads_learn_claims(struct entry *entry, const char *agreed)
 
 /* ---------------------------------------------------------------- time */
 
+/* Gives the flight the time, and what its mirrors bring a second over all files. */
 static void tick_one(struct download *dl, int64_t now_ms)
 {
     if (!dl->flight)
@@ -549,6 +554,8 @@ void downloads_forget_failures(struct engine *e)
             entry->progress->closed_ms = long_ago_ms;
 }
 
+/* The promise is void. A progress that failed under it is retired now, so that the next client
+ * begins anew. */
 void downloads_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -597,6 +604,8 @@ static void leave_parked(struct engine *e)
     }
 }
 
+/* Downloads may end during the walk; a reference keeps the current one, and its place in the list,
+ * valid. */
 void downloads_tick(struct engine *e, int64_t now_ms)
 {
     for (struct download *dl = e->files->download, *next; dl; dl = next) {
@@ -645,6 +654,7 @@ static void write_names(const struct origin *origin, unsigned set, struct buf *t
     buf_putc(to, ']');
 }
 
+/* One JSON object for each flight: what `wheelyard status` and the page for people show. */
 void downloads_write_status(struct engine *e, struct buf *to)
 {
     for (struct download *dl = e->files->download; dl; dl = dl->next) {

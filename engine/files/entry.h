@@ -147,7 +147,8 @@ void commit_authority(struct engine *engine, const struct entry *entry);
  * when there is no such entry. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
 struct entry *files_find(struct files *files, const char *origin, const char *path);
-/* The entry of a file, or NULL. Takes the lock itself. Flight thread: the entry stays until it returns. */
+/* The entry of a file, or NULL. Takes the lock itself. Flight thread: no other thread takes
+ * entries out, so it stays until the caller is done. */
 struct entry *files_look_up(struct engine *engine, const char *origin, const char *path);
 /* Whether clients that come now get this progress. After a cut the download goes on under another.
  * Any thread. */

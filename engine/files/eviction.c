@@ -81,6 +81,8 @@ static int64_t bytes_of(const struct download *dl)
     return dl->reserved > present ? dl->reserved : present;
 }
 
+/* Blobs are summed as they come and go. Partials grow with each write, so they are counted at
+ * each call. */
 int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
 {
     int64_t bytes = e->kept->bytes;
@@ -256,8 +258,7 @@ static void note_going(struct engine *e, int64_t bytes)
     lane_post(e->cleaner, &s->job);
 }
 
-/* False: a client has just come for one of the paths. Then the blob stays; paths that went before
- * come back by a commit. */
+/* False: a client has just come for one of the paths, so the blob stays. */
 static bool evict_paths(struct engine *e, struct entry *first)
 {
     bool all = true;
@@ -327,6 +328,8 @@ static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wan
     return bytes;
 }
 
+/* Nothing is evicted when all of it would not suffice: a file that does not fit must not empty the
+ * cache. */
 bool eviction_make(struct engine *e, int64_t bytes, const struct download *newcomer)
 {
     unsigned count;
@@ -355,6 +358,7 @@ int eviction_refusal(struct engine *e, int64_t bytes)
     return excess(e, bytes) >= shortage(e, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
 }
 
+/* For `cache gc`: what is over the limits now goes. A limit may have been lowered. */
 void eviction_collect(struct engine *e, struct collection *ret)
 {
     int64_t wanted = shortage(e, 0);
@@ -368,6 +372,7 @@ void eviction_collect(struct engine *e, struct collection *ret)
 
 /* --------------------------------------------------------------- one blob */
 
+/* A file that a client has just come for stays, because its progress would point into nothing. */
 int eviction_remove(struct engine *e, const char *sha256)
 {
     const struct entry *paths = kept_paths(e, sha256);

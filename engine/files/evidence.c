@@ -74,6 +74,7 @@ enum { EVIDENCES = sizeof(levels) / sizeof(levels[0]) };
 
 /* ------------------------------------------------------------------ table */
 
+/* The lane is the check's own: one blob at a time, however long that takes. */
 int evidence_new(struct engine *e, struct evidences **ret)
 {
     struct evidences *all = calloc(1, sizeof(*all));
@@ -121,6 +122,7 @@ static struct known_evidence *find(const struct engine *e, const char *sha256)
     return known;
 }
 
+/* Remembers it in memory alone. NULL: out of memory. */
 static struct known_evidence *set(struct engine *e, const char *sha256, enum evidence evidence,
                                   const char *why)
 {
@@ -281,7 +283,7 @@ static int read_some(void *userdata, int64_t from, void *to, size_t len)
     return *r->stop ? ERROR_STOPPING : file_read_at(r->fd, to, len, from);
 }
 
-/* Reads the blob once, in the order of its members. */
+/* Opens the blob, and lets index/archive.h judge it, at the bounded rate. */
 static int look_into(struct engine *e, const char *sha256, const char *path, int64_t rate_bytes_s,
                      const _Atomic bool *stop, struct archive_verdict *ret)
 {
@@ -425,6 +427,7 @@ static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
     return 0;
 }
 
+/* On the caller's thread, which may block for minutes. *stop ends it early. */
 int engine_check_evidence(struct engine *e, const struct inventory_row *row, int64_t rate_bytes_s,
                           const _Atomic bool *stop, bool *ret_sound, char **ret_why)
 {
@@ -449,6 +452,7 @@ static void done_run(struct job *job)
     all->busy = false;
 }
 
+/* On the lane "evidence", at low priority, so that it takes only what clients leave over. */
 static void check_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);
@@ -488,6 +492,8 @@ static struct entry *next_due(struct engine *e)
     return found;
 }
 
+/* Looks for work twice a second at most, and only while something may have to be checked. The walk
+ * over the table is cheap, but not free. */
 void evidence_tick(struct engine *e, int64_t now_ms)
 {
     struct evidences *all = e->evidences;
@@ -510,6 +516,7 @@ void evidence_tick(struct engine *e, int64_t now_ms)
     lane_post(all->lane, &all->job);
 }
 
+/* How many held files have which level, for /-/status. */
 void evidence_write_status(struct engine *e, struct buf *to)
 {
     static const char *const names[] = {"authority", "record", "structure", "none", "unchecked"};

@@ -60,6 +60,7 @@ static size_t open_most(void)
     return limit.rlim_cur / 4 > OPEN_LEAST ? (size_t)limit.rlim_cur / 4 : OPEN_LEAST;
 }
 
+/* The limit of open blobs follows from the limit of descriptors, which is known only now. */
 int files_new(struct engine *e, struct files **ret)
 {
     struct files *files = calloc(1, sizeof(*files));
@@ -72,6 +73,7 @@ int files_new(struct engine *e, struct files **ret)
     return 0;
 }
 
+/* Its blob and progress live on while others hold references. */
 static void entry_free(struct entry *entry)
 {
     blob_unref(entry->blob);
@@ -116,6 +118,7 @@ struct entry *files_add(struct files *files, const struct origin *origin, const 
     return entry;
 }
 
+/* A key that is too long for the table is no file. */
 struct entry *files_find(struct files *files, const char *origin, const char *path)
 {
     char key[KEY_MAX_BYTES];
@@ -155,6 +158,7 @@ void files_drop(struct engine *e, struct entry *entry)
     forget_entry(e, entry);
 }
 
+/* Both under one lock, so that no worker can give the entry a progress in between. */
 bool files_drop_idle(struct engine *e, struct entry *entry)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -219,6 +223,8 @@ void files_note_failure(struct engine *e, struct entry *entry)
     e->files->failed = entry;
 }
 
+/* Takes the entry out of the list of failures: a client has it tried again before its second is
+ * over. */
 static void end_failure(struct engine *e, struct entry *entry)
 {
     struct entry **p = &e->files->failed;
@@ -228,6 +234,7 @@ static void end_failure(struct engine *e, struct entry *entry)
     entry->is_failed = false;
 }
 
+/* What was promised with the blob goes also: the next bytes may be others. */
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
     if (entry->blob) /* otherwise it may be being opened: is_lost in downloads.c */
@@ -281,6 +288,8 @@ static void learn_of_kept(struct engine *e, struct entry *entry, const char *agr
     }
 }
 
+/* Called when pages were read. Blobs and downloads learn it; refusals of the file under the old
+ * claim are void. */
 void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
                         const char *agreed)
 {
@@ -502,6 +511,7 @@ static int refuse_late(struct engine *e, struct progress *progress, const struct
 
 /* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0): the table must be looked up again. */
 enum { ENGINE_AGAIN = 100 };
+/* What a progress means for the client that looks at it: wait, look again, or take it. */
 static int follow(struct engine *e, struct found *found, const struct file_query *query,
                   struct waiter *waiter, struct file **ret)
 {
@@ -523,6 +533,7 @@ static int follow(struct engine *e, struct found *found, const struct file_query
     return from_progress(e, progress, state, query, ret);
 }
 
+/* A mistyped origin is the usual reason, so the answer names the configured ones. */
 static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
 {
     const struct origins *origins = mirrors_origins(e);
@@ -597,6 +608,7 @@ struct touches {
     struct touch *first;
 };
 
+/* On the catalogue lane. Thousands of uses in one transaction cost as much as one. */
 static void touches_run(struct job *job)
 {
     struct touches *touches = container_of(job, struct touches, job);
@@ -670,6 +682,8 @@ void files_stop(struct engine *e)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* The members "cache" and "flights" of /-/status. "full" and "read-only" say that nothing new is
+ * kept. */
 void files_write_status(struct engine *e, struct buf *to)
 {
     unsigned blobs, partials = downloads_count(e);

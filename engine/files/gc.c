@@ -48,6 +48,7 @@ static void search_run(struct search *s, struct lane *lane, void (*run)(struct j
         ;
 }
 
+/* Every blob is an orphan until a row or a path speaks for it. */
 static int on_disk(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
                    const char *sidecar)
 {
@@ -124,6 +125,7 @@ static void evict_run(struct job *job)
     sem_post(&call->done);
 }
 
+/* Orphans are removed last. After an error of the search none is: the list would be too long. */
 int engine_collect(struct engine *e, struct collection *ret)
 {
     struct search s = {.engine = e, .result = ret};

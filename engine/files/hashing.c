@@ -57,6 +57,7 @@ static void hashed_run(struct job *job)
     free(h);
 }
 
+/* On the compute lane. The partial's bytes do not change once they are written. */
 static void hash_run(struct job *job)
 {
     struct hash_job *h = container_of(job, struct hash_job, job);
@@ -68,6 +69,7 @@ static void hash_run(struct job *job)
     loop_post(h->download->engine, job);
 }
 
+/* A hasher that a job has is freed by that job; another one is freed here. */
 void hashing_abandon(struct download *dl)
 {
     if (dl->hasher_out)
@@ -89,6 +91,7 @@ static void new_hasher(struct download *dl)
         hashing_abandon(dl);
 }
 
+/* from = 0 begins new digests. The job has the hasher until hashed_run gives it back. */
 void hashing_start(struct download *dl, const struct flight_command *c)
 {
     struct hash_job *h = calloc(1, sizeof(*h));

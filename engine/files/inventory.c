@@ -101,6 +101,7 @@ static int add_row(struct inventory *inventory, const struct entry *entry,
     return 0;
 }
 
+/* The row is a copy, because the entry may be gone when a person looks at it. */
 static int add_complete(struct engine *e, struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
@@ -138,6 +139,7 @@ static int add_partial(struct inventory *inventory, const struct entry *entry)
     return 0;
 }
 
+/* Under the table's lock, on the flight thread: entries and downloads fit each other. */
 static int fill(struct engine *e, struct inventory *inventory)
 {
     int r = 0;
@@ -232,6 +234,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     return 0;
 }
 
+/* A pin protects a blob also from a person's removal: it must be taken off first. */
 static void remove_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

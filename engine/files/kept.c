@@ -83,6 +83,7 @@ static struct kept *find_counted(struct engine *e, const char *sha256, int64_t b
     return k;
 }
 
+/* The blob is held no longer. Its record stays when it has a mark. */
 static void uncount(struct engine *e, struct kept *k)
 {
     if (k->is_counted) {
@@ -94,6 +95,7 @@ static void uncount(struct engine *e, struct kept *k)
     free_if_empty(e, k);
 }
 
+/* The first path brings the bytes; further paths of the same blob cost nothing. */
 int kept_hold(struct engine *e, struct entry *entry, int64_t bytes)
 {
     struct kept *k = find_counted(e, entry->sha256, bytes);
@@ -104,6 +106,7 @@ int kept_hold(struct engine *e, struct entry *entry, int64_t bytes)
     return 0;
 }
 
+/* Does nothing for an entry that kept_hold did not count. */
 void kept_drop(struct engine *e, struct entry *entry)
 {
     struct kept *k = entry->kept;
@@ -115,6 +118,7 @@ void kept_drop(struct engine *e, struct entry *entry)
         uncount(e, k);
 }
 
+/* A stray that is named by several rows was last used when the latest of them says. */
 int kept_add_stray(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
 {
     struct kept *k = find_counted(e, sha256, bytes);
@@ -190,6 +194,7 @@ static int put_mark(struct engine *e, const struct kept *k)
     return 0;
 }
 
+/* Also for a blob that is not held now: the pin waits for it. */
 int kept_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct kept *k = find_or_add(e, sha256);

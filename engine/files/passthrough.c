@@ -102,6 +102,7 @@ struct passthrough {
     char failures[FLIGHT_DETAIL]; /* which mirrors failed before it, and how */
 };
 
+/* Any thread. With the last reference no job and no transfer uses it any more. */
 static void passthrough_unref(struct passthrough *p)
 {
     if (--p->refs > 0)
@@ -228,6 +229,8 @@ static int on_head(void *context, const struct fetch_head *head)
     return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
 }
 
+/* On the transfer thread. Each slab takes a reference along, because the reader may close
+ * meanwhile. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct passthrough *p = context;
@@ -269,6 +272,8 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 /* ----------------------------------------------------------------- source */
 
+/* The flight thread sweeps what is in the list: suspended readers cannot notice that their clients
+ * have left. */
 static void enlist(struct passthrough *p)
 {
     struct passthrough **list = &p->engine->files->passes;
@@ -322,8 +327,8 @@ static void finish(struct passthrough *p, bool good)
     passthrough_unref(p);
 }
 
-/* Asks for the rest of the range. With claims everything is fetched from byte 0 on, because all of
- * it is hashed. */
+/* Asks for the rest of the range. With claims the whole file is fetched, or what follows the
+ * prefix, because all of it is hashed. */
 static void fetch(struct passthrough *p)
 {
     auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
@@ -465,6 +470,7 @@ static bool is_short(struct passthrough *p)
     return (p->is_endless || p->is_part) && !dropped && p->to < INT64_MAX && p->arrived < p->to;
 }
 
+/* On the flight thread: the transfer has ended, and everything that it brought is queued. */
 static void ended_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, ended);
@@ -633,6 +639,8 @@ static int say_why(struct passthrough *p, bool late, char *ret_detail, size_t si
     return late ? ERROR_TIMEOUT : ERROR_UPSTREAM_BROKEN;
 }
 
+/* Late means that the client's time for a status line is over: it is answered with what is known.
+ */
 int passthrough_begin(struct passthrough *p, struct waiter *waiter, char *ret_detail, size_t size)
 {
     bool late = waiter_is_late(waiter);
@@ -661,6 +669,7 @@ int64_t passthrough_read(struct passthrough *p, int64_t offset, void *data, size
     }
 }
 
+/* Any thread. A transfer that begins at the same moment is cancelled by `fetch`. */
 void passthrough_close(struct passthrough *p)
 {
     if (!p)

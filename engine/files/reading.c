@@ -62,6 +62,7 @@ struct file {
     struct cold cold;
 };
 
+/* Any thread: a cold read may hold the last reference. */
 static void file_unref(struct file *f)
 {
     if (--f->refs > 0)
@@ -76,6 +77,8 @@ static void file_unref(struct file *f)
     free(f);
 }
 
+/* Everything that replies need is copied, so that a handle stays valid whatever becomes of the
+ * table. */
 int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
                 struct progress *progress, const char *mirrors, const struct file_query *query,
                 struct file **ret)
@@ -153,6 +156,7 @@ static void reader_run(struct job *job)
     free(r);
 }
 
+/* The flight thread learns of readers by a job; it never touches a handle. */
 static int post_reader(struct file *f, enum file_use use, bool left)
 {
     struct reader_job *r = calloc(1, sizeof(*r));
@@ -170,6 +174,8 @@ static int post_reader(struct file *f, enum file_use use, bool left)
     return 0;
 }
 
+/* The transfer begins where this client's reading stands. Bytes before it, when they are in the
+ * partial, are only hashed. */
 static int open_passthrough(struct file *f, int64_t from)
 {
     struct partial *partial = f->progress->partial;
@@ -187,6 +193,8 @@ static int open_passthrough(struct file *f, int64_t from)
     return passthrough_open(f->engine, &options, &f->passthrough);
 }
 
+/* A blob needs no registration. A progress is told which bytes are wanted, so that they are fetched
+ * first. */
 int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
 {
     f->from = from;
@@ -216,6 +224,7 @@ bool file_is_short(const struct file *f)
     return f->blob && blob_is_short(f->blob, f->facts.size);
 }
 
+/* A reader that has left may let its download park. */
 void file_close(struct file *f)
 {
     if (!f)
@@ -314,6 +323,7 @@ static bool is_at_end(const struct progress *b, int64_t offset)
     return b->limit == INT64_MAX && offset >= b->size;
 }
 
+/* The test of a waiting reader: true when a read would not wait any more. */
 static bool has_bytes(void *arg)
 {
     struct position *p = arg;
@@ -488,6 +498,7 @@ static int reopen(struct file *f, struct waiter *waiter)
     return file_select(f, f->from, f->to, query.use);
 }
 
+/* One of the four sources; see the top. */
 static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t size,
                          struct waiter *waiter)
 {
@@ -502,6 +513,8 @@ static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t siz
     return f->progress ? read_progress(f, offset, data, size, waiter) : ERROR_IO;
 }
 
+/* Notes that the client reads, because a download whose readers have stopped may lose its
+ * connections to others. */
 int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
 {
     int64_t most = (int64_t)size;

@@ -182,6 +182,7 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
     return !t->is_coded && !t->is_page;
 }
 
+/* Called for each slab. Without a verdict yet, slabs are held; the pool's size bounds how many. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receiver *t = context;
@@ -373,6 +374,7 @@ static void pronounce(struct receiver *t, enum verdict verdict)
         post_done(t);
 }
 
+/* On the flight thread: the verdict on an answer, and what follows from it. */
 static void answer_run(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, answer);
@@ -421,6 +423,7 @@ static const char *verdict_text(const struct receiver *t)
                : "";
 }
 
+/* With the last job of the transfer. Slabs that still wait go back to the pool. */
 static void receive_free(struct receiver *t)
 {
     for (struct held_slab *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
@@ -573,6 +576,7 @@ static void begin_run(struct job *job)
     loop_post(b->receiver->engine, job);
 }
 
+/* A transfer that begins again starts without any facts of its first answer. */
 void receive_reset(struct receiver *t)
 {
     t->answer.run = answer_run;
@@ -639,6 +643,7 @@ static void note_outrun(struct download *dl, const struct receiver *t,
     budget_outrun(dl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());
 }
 
+/* Its bytes that are under way still count; receive_done comes later, as for any other end. */
 void receive_stop(struct download *dl, const struct flight_command *c)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next) {

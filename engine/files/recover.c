@@ -45,6 +45,7 @@ struct loading {
     size_t lost_count;
 };
 
+/* Every complete blob of the store, with its sidecar's text. */
 static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
                         const char *sidecar)
 {
@@ -232,6 +233,8 @@ static int on_partial(void *context, const char *name)
     return 0;
 }
 
+/* First what both know, then what only the disk knows, then partials: an adopted blob makes its
+ * partial needless. */
 int files_load(struct engine *e)
 {
     struct loading l = {.engine = e};

@@ -79,6 +79,7 @@ static struct refusal *find(struct refusals *all, const char *origin, const char
     return r;
 }
 
+/* One file more may exceed the limit: then the oldest goes. */
 static struct refusal *add(struct refusals *all, const char *origin, const char *path)
 {
     struct refusal *r = calloc(1, sizeof(*r));
@@ -94,6 +95,7 @@ static struct refusal *add(struct refusals *all, const char *origin, const char 
     return r;
 }
 
+/* The last copy of each mirror counts; an older one is forgotten. */
 void refusals_note(struct refusals *all, const char *origin, const char *path, unsigned mirror,
                    const char *sha256, bool is_web_page, const char *validator, const char *detail,
                    int64_t now_ms)
@@ -154,6 +156,7 @@ static unsigned agreeing(const struct refusal *r)
     return best;
 }
 
+/* A refusal whose hour is over is dropped here, so no timer is needed. */
 bool refusals_find(struct refusals *all, const char *origin, const char *path, int64_t now_ms,
                    struct refused_file *ret)
 {
@@ -177,6 +180,8 @@ bool refusals_find(struct refusals *all, const char *origin, const char *path, i
     return true;
 }
 
+/* A mirror that sent the right bytes differs from nothing; one whose bytes are unknown is not
+ * judged. */
 unsigned refusals_settle(struct refusals *all, const char *origin, const char *path,
                          const char *sha256)
 {
@@ -197,6 +202,7 @@ void refusals_forget(struct refusals *all, const char *origin, const char *path)
         refusal_drop(all, r);
 }
 
+/* A portal sends the same page for many files, so all files are searched. */
 void refusals_forget_bytes(struct refusals *all, const char *sha256)
 {
     struct refusal *r, *next;

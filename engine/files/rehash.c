@@ -47,6 +47,7 @@ static void finish(struct rehash *r)
     loop_post(r->engine, &r->job);
 }
 
+/* One block is read at a time, so the memory that it takes does not depend on the file. */
 int rehash_range(struct digester *digester, int fd, int64_t from, int64_t to)
 {
     auto_free char *block = malloc(BLOCK_BYTES);
@@ -61,6 +62,7 @@ int rehash_range(struct digester *digester, int fd, int64_t from, int64_t to)
     return r;
 }
 
+/* After each step other jobs of the lane have their turn. */
 static void step_run(struct job *job)
 {
     struct rehash *r = container_of(job, struct rehash, job);

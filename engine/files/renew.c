@@ -138,6 +138,7 @@ static struct entry *add_entry(struct files *files, const struct origin *origin,
     return entry;
 }
 
+/* At most RENEWALS_MOST at a time: they use connections that clients may need. */
 static void begin(struct engine *e, struct entry *entry)
 {
     struct progress *progress;
@@ -179,6 +180,7 @@ static void drive(struct engine *e, struct renewal *r)
     downloads_reader(progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
 }
 
+/* Frees renewals whose entry is gone; gives the others a reader. */
 void renew_tick(struct engine *e)
 {
     struct renewal *r, *next;
@@ -252,6 +254,7 @@ static void rename_same(struct engine *e, struct entry *entry, const struct cata
     pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* The old blob goes with its last path; new clients get the new version under its own ETag. */
 static bool take_over(struct engine *e, struct entry *entry, const struct catalogue_file *file,
                       int64_t allocated_bytes, struct blob *blob)
 {
@@ -273,6 +276,8 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
     return true;
 }
 
+/* On the flight thread, from commit.c: the new bytes are kept and judged. What they mean for
+ * clients is decided here. */
 void renew_kept(struct engine *e, const struct entry *renewal, const struct catalogue_file *file,
                 int64_t allocated_bytes, struct blob *blob)
 {
@@ -357,6 +362,7 @@ static bool is_to_be_fetched(const struct renew_look *l, const struct entry *ent
     return is_another(l, entry) || (l->is_row && l->is_sender && is_silent(l, entry));
 }
 
+/* On the flight thread: the entry may be gone, fetched anew or pinned by now. */
 static void looked_run(struct job *job)
 {
     struct renew_look *l = container_of(job, struct renew_look, job);
@@ -421,6 +427,7 @@ static int choose(struct engine *e, const struct entry *entry, const struct orig
     return found;
 }
 
+/* NULL also when LOOKS_MOST requests are under way: the next use tries again. */
 static struct renew_look *look_new(struct engine *e, const struct entry *entry,
                                    const struct origin *origin, unsigned mirror)
 {
@@ -470,6 +477,7 @@ struct look_job {
     bool forced;
 };
 
+/* On the flight thread: chooses the mirror that is asked. */
 static void look_job_run(struct job *job)
 {
     struct look_job *j = container_of(job, struct look_job, job);
@@ -501,6 +509,8 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
     free(j);
 }
 
+/* Called when a page was read. A row is a hint, so the mirror is asked before anything is fetched.
+ */
 void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count)
 {

@@ -46,6 +46,7 @@ void saved_release(struct saved *s)
     free(s);
 }
 
+/* MAP_SHARED: the kernel has each mark at once, so a kill loses none. */
 static int map_file(int fd, size_t len, struct saved **ret)
 {
     struct saved *s = calloc(1, sizeof(*s));
@@ -79,6 +80,7 @@ static unsigned sender_of(const struct partial *p, int64_t from, int64_t to)
     return MAP_NO_MIRROR;
 }
 
+/* Marks whole chunks and pieces of chunks; each chunk names its sender. */
 static void mark(const struct partial *p, const struct extent *run)
 {
     for (int64_t at = run->from, next; at < run->to; at = next) {
@@ -122,6 +124,7 @@ static int make_map(const struct begin_map *b, struct saved **ret)
     return r;
 }
 
+/* On the writer lane, between two writes: what is written so far is complete. */
 static void begin_run(struct job *job)
 {
     struct begin_map *b = container_of(job, struct begin_map, job);
@@ -211,6 +214,8 @@ static void rebase_when_begun_run(struct job *job)
         rebase_free(b);
 }
 
+/* The header names the validator that a resume must send; it must fit the bytes that come from now
+ * on. */
 void saved_rebase(struct download *dl)
 {
     struct rebase *b = dl->has_map && dl->partial ? calloc(1, sizeof(*b)) : NULL;
@@ -251,6 +256,7 @@ struct sync {
     int error;
 };
 
+/* On the flight thread. A failed sync of an older partial concerns no reader any more. */
 static void synced_run(struct job *job)
 {
     struct sync *s = container_of(job, struct sync, job);
@@ -319,6 +325,7 @@ static void sync_run(struct job *job)
     }
 }
 
+/* Without a map there is nothing that a resume could rely on, so nothing is synced. */
 void saved_sync(struct download *dl)
 {
     struct sync *s = dl->has_map ? calloc(1, sizeof(*s)) : NULL;
@@ -333,6 +340,7 @@ void saved_sync(struct download *dl)
 
 /* ----------------------------------------------------------------- resume */
 
+/* Safe on a leftover that was half opened, or was spent. */
 void leftover_release(struct leftover *l)
 {
     map_opened_release(&l->opened);
@@ -379,6 +387,7 @@ static int open_map(struct leftover *l, int map_fd)
     return r;
 }
 
+/* Both files are opened before either is believed. */
 int saved_open(struct engine *e, const char *name, struct leftover *ret)
 {
     auto_close int map_fd = -1;
@@ -450,6 +459,7 @@ static int fill(struct download *dl, const struct leftover *l)
     return r;
 }
 
+/* The new download owns the partial from here on: its descriptor, its map, its bytes. */
 struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t *ret_count)
 {
     struct engine *e = dl->engine;

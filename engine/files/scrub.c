@@ -73,6 +73,7 @@ static bool pace_wait(struct pace *pace, size_t len)
     return !*pace->stop;
 }
 
+/* The pace is kept between blocks of a megabyte, so a stop waits for one block at most. */
 static int hash_file(int fd, int64_t size, struct pace *pace, char ret_hex[SHA256_HEX])
 {
     AUTO(sha256_free) struct sha256 *sha = NULL;
@@ -162,6 +163,7 @@ void verify_cut_short(struct engine *e, const char *sha256)
     loop_post(e, &c->job);
 }
 
+/* On the flight thread: between the read and now the blob may have been evicted or replaced. */
 static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
@@ -232,6 +234,7 @@ static int patient_wait(struct patient *p)
     return *p->stop ? ERROR_STOPPING : 0;
 }
 
+/* The refetch reports outcomes of clients as errors of the program. */
 static int error_of(enum outcome outcome)
 {
     switch (outcome) {
@@ -282,6 +285,8 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
     return r;
 }
 
+/* Blocks until the whole file has been read. With nothing kept (a full disk) it was only passed
+ * through. */
 int engine_refetch(struct engine *e, const struct inventory_row *row, const _Atomic bool *stop)
 {
     struct patient p = {.waiter.class = &patient_class, .stop = stop};
@@ -378,6 +383,7 @@ static const struct entry *oldest(struct engine *e)
     return found;
 }
 
+/* One blob at a time, and none while clients fetch. */
 void scrub_tick(struct engine *e, int64_t now_ms)
 {
     struct scrub *s = e->scrub;

@@ -33,6 +33,7 @@ struct asking {
     size_t mirrors[FLIGHT_MIRRORS];
 };
 
+/* A client that does not read, or is gone, must not keep a connection from one that waits. */
 bool download_is_unread(const struct download *dl, int64_t now_ms)
 {
     struct flight_view view;
@@ -201,6 +202,7 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     }
 }
 
+/* Whether the transfer is large, by what it has brought and by what is left of its run. */
 static bool is_large(const struct receiver *t)
 {
     struct flight_view view;
@@ -291,6 +293,7 @@ static void retry_run(struct job *job)
     downloads_retry_asks(files->engine);
 }
 
+/* One job is enough, however many ask for it. */
 void downloads_retry_soon(struct engine *e)
 {
     if (e->files->retry_posted)

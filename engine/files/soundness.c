@@ -44,6 +44,7 @@ int soundness_of_metadata(const char *text, size_t len, const char *path, struct
     return 0;
 }
 
+/* METADATA is small; a longer file under that name is none. */
 static int read_metadata(const struct archive_source *source, const char *path,
                          struct soundness *ret)
 {
@@ -127,6 +128,7 @@ static void answer_run(struct job *job)
     loop_post(q->engine, job);
 }
 
+/* The judgement reads the disk, so it is a job of the compute lane. */
 int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const char *path,
                   const char *sha256,
                   void (*done)(void *owner, int error, const struct soundness *soundness),
