@@ -152,13 +152,14 @@ static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const 
     return true;
 }
 
+/* No mirror sent this: it is a problem to show, but not a copy to remember. */
 void blame_web_page(struct download *dl, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger)
 {
     if (dl->over || is_portal(dl, mirror, size, sha256, stranger))
         return;
     problems_note(dl->engine, "unsound", dl->origin->name, dl->path,
-                  "%s: a web page came in the place of the file", dl->origin->mirrors[mirror].name);
+                  "%s: a web page came instead of the file", dl->origin->mirrors[mirror].name);
 }
 
 /* A labelled web page whose first bytes do not show it gets here only with the verdict. When it is

@@ -130,6 +130,7 @@ bool blob_is_resident(struct blob *b, int64_t from, int64_t to)
 
 /* ------------------------------------------------------------- idle blobs */
 
+/* Oldest use first. */
 static int by_use(const void *a, const void *b)
 {
     int64_t x = (*(struct entry *const *)a)->used_s, y = (*(struct entry *const *)b)->used_s;

@@ -87,6 +87,7 @@ static bool is_there(void *arg)
     return ((struct claim_answer *)arg)->is_there;
 }
 
+/* The answer wakes the waiter once; after that nothing is left to wait for. */
 int claim_answer_wait(struct claim_answer *a, struct waiter *waiter)
 {
     waiter->want = 0;

@@ -43,6 +43,7 @@ struct record {
     int64_t allocated_bytes;
 };
 
+/* NULL is not legal: every caller has one. */
 static void record_free(struct record *r)
 {
     free(r->origin);
@@ -157,6 +158,7 @@ void commit_authority(struct engine *e, const struct entry *entry)
     put_file(r);
 }
 
+/* Few downloads commit at the same time, so a walk over all of them is cheap. */
 bool commit_is_under_way(const struct engine *e, const char *sha256)
 {
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
@@ -167,6 +169,7 @@ bool commit_is_under_way(const struct engine *e, const char *sha256)
 
 /* ----------------------------------------------------------------- commit */
 
+/* A commit under way. It owns the record and the open blob until `keep` hands them to an entry. */
 struct commit {
     struct job job;
     struct download *download;
@@ -318,6 +321,7 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
     buf_puts(to, kept_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
+/* A sidecar that is written after its blob was kept: a pin or an authority has changed. */
 struct sidecar {
     struct job job;
     struct engine *engine;

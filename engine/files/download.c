@@ -45,6 +45,7 @@ static const uint64_t INTEREST = 1ull << 63;
 
 /* ------------------------------------------------------------- references */
 
+/* Flight thread, as is download_unref: the count needs no atomic. */
 void download_ref(struct download *dl)
 {
     dl->refs++;
@@ -78,6 +79,7 @@ void download_unref(struct download *dl)
     free(dl);
 }
 
+/* METADATA is a few KiB: waiting for a connection would take longer than the transfer. */
 bool download_is_counted(const struct download *dl)
 {
     return !str_ends(dl->path, ".metadata");
@@ -86,7 +88,7 @@ bool download_is_counted(const struct download *dl)
 /* --------------------------------------------------------------- progress */
 
 /* The entry gets a reference of its own, so new clients find this progress at once. */
-void download_put_board(struct download *dl, struct progress *progress)
+void download_set_progress(struct download *dl, struct progress *progress)
 {
     progress->download = dl;
     progress->partial = dl->partial ? partial_ref(dl->partial) : NULL;
@@ -119,7 +121,7 @@ static void fill_progress(const struct download *dl, struct progress *progress)
 /* Publishes the present bytes in a new progress: after a cut, or when a reader comes to a parked
  * download whose last readers failed. The facts are only told when there are bytes that they belong
  * to. */
-void download_take_board(struct download *dl, struct progress *progress)
+void download_take_progress(struct download *dl, struct progress *progress)
 {
     for (size_t i = 0; i < dl->present.count; i++)
         progress_publish(progress, dl->present.list[i].from, dl->present.list[i].to);
@@ -132,15 +134,15 @@ void download_take_board(struct download *dl, struct progress *progress)
         progress->senders = view.senders;
         progress_know(progress, view.size);
     }
-    download_put_board(dl, progress);
+    download_set_progress(dl, progress);
 }
 
-int download_renew_board(struct download *dl)
+int download_renew_progress(struct download *dl)
 {
     struct progress *progress;
     int r = progress_new(dl->origin, &progress);
     if (r == 0)
-        download_take_board(dl, progress);
+        download_take_progress(dl, progress);
     return r;
 }
 
@@ -201,6 +203,7 @@ static void forget_interest(struct download *dl)
         flight_on_reader_left(dl->flight, INTEREST | dl->first_interest);
 }
 
+/* After a cut or a park the flight asks anew. */
 static void forget_asks(struct download *dl)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
@@ -352,7 +355,7 @@ static void on_cut(struct download *dl, int error)
         return;
     old->download = NULL;
     /* First the new progress: a cut client asks again at once, and must not find the old one. */
-    (void)download_renew_board(dl);
+    (void)download_renew_progress(dl);
     progress_close(old, PROGRESS_CLOSED, outcome_of(error), error_text(error));
     progress_unref(old);
 }
@@ -465,6 +468,7 @@ static void on_end(struct download *dl, bool keep)
     download_unref(dl);
 }
 
+/* Its readers are gone, so no client notices. */
 void download_forget(struct download *dl, bool keep)
 {
     download_ref(dl);

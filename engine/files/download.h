@@ -197,11 +197,11 @@ void hashing_abandon(struct download *download);
  */
 void download_know_from_row(struct download *download);
 /* Makes a new progress over the present bytes, for clients that come after a cut or a failure. */
-int download_renew_board(struct download *download);
+int download_renew_progress(struct download *download);
 /* Takes a new progress over the present bytes; takes over the reference. */
-void download_take_board(struct download *download, struct progress *progress);
+void download_take_progress(struct download *download, struct progress *progress);
 /* Makes this the download's progress. */
-void download_put_board(struct download *download, struct progress *progress);
+void download_set_progress(struct download *download, struct progress *progress);
 /* Asks the budget for a mirror, as FLIGHT_ASK says: at once, or when its turn comes. */
 void download_ask(struct download *download, const struct flight_command *command);
 /* Asks again for a slot that waits. It goes on waiting when all connections are busy. may: false

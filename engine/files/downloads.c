@@ -53,6 +53,8 @@ enum {
 
 /* ------------------------------------------------------ catalogue look-up */
 
+/* What is gathered before the flight begins, or to open a blob. Lanes fill it in, one after the
+ * other; the flight thread takes from it what the download needs. */
 struct lookup {
     struct job job;
     struct download *download;
@@ -111,6 +113,7 @@ static int on_place_row(void *context, const struct catalogue_place *place)
     return 0;
 }
 
+/* Addresses that pages told before a restart; a newer page replaces them. */
 static void remember_places(const struct lookup *l)
 {
     for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
@@ -225,7 +228,7 @@ static void blob_is_missing(struct lookup *l)
 {
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
-    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
+    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
                   dl->entry->sha256);
     kept_drop(dl->engine, dl->entry);
     dl->engine->events->file_gone(dl->engine, dl->entry);
@@ -449,6 +452,7 @@ void downloads_reader(struct progress *progress, uint64_t reader, enum file_use 
     download_drain(dl);
 }
 
+/* The flight decides what becomes of a download that nobody reads. */
 void downloads_reader_left(struct progress *progress, uint64_t reader)
 {
     struct download *dl = progress->download;
@@ -523,7 +527,7 @@ static void retire_failure(struct engine *e, struct entry *entry)
     if (!entry->progress || entry->progress->state != PROGRESS_CLOSED)
         /* late bytes completed the file and it was kept: the progress is another download's */
         return;
-    if (dl && !dl->progress && download_renew_board(dl) == 0)
+    if (dl && !dl->progress && download_renew_progress(dl) == 0)
         return;
     if (dl || entry->sha256[0] || entry->leftover)
         files_set_progress(e, entry, NULL);
@@ -643,6 +647,7 @@ unsigned downloads_count(const struct engine *e)
     return count;
 }
 
+/* A JSON list of the mirrors in a bit set. */
 static void write_names(const struct origin *origin, unsigned set, struct buf *to)
 {
     buf_putc(to, '[');

@@ -26,6 +26,7 @@
  * request, and a search over thousands of files takes milliseconds.
  */
 
+/* A partial on the disk without an entry: its origin is not configured. */
 struct stray {
     char *name;
     int64_t bytes, used_s;
@@ -122,6 +123,8 @@ static int64_t shortage(struct engine *e, int64_t more)
 
 /* ------------------------------------------------------------- candidates */
 
+/* One thing that may go. The search copies its last use, because clients change that while the list
+ * is sorted. */
 struct victim {
     int64_t used_s;
     uint64_t used_after;
@@ -194,6 +197,7 @@ static void look_at_downloads(struct engine *e, struct victims *v, const struct 
     }
 }
 
+/* The second tells the order of uses in coarse steps; used_after orders uses within it. */
 static int by_use(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
@@ -227,6 +231,7 @@ static struct victims list_victims(struct engine *e, const struct download *newc
 
 /* ------------------------------------------------------------------ going */
 
+/* Takes bytes out of `going` when the cleaner lane has unlinked what they belong to. */
 struct settle {
     struct job job;
     struct engine *engine;
@@ -285,6 +290,7 @@ static bool evict_blob(struct engine *e, const struct kept *k)
     return true;
 }
 
+/* A stray partial has no entry, so only its file goes. */
 static void evict_stray(struct engine *e, struct stray *stray)
 {
     struct stray **p = &e->eviction->strays;

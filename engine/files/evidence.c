@@ -43,6 +43,7 @@ enum {
  * one blob at the same time; the second result changes nothing.
  */
 
+/* What is known of one digest. It outlives the blob only when it was refuted. */
 struct known_evidence {
     char sha256[SHA256_HEX];
     enum evidence evidence;
@@ -140,6 +141,7 @@ static struct known_evidence *set(struct engine *e, const char *sha256, enum evi
     return known;
 }
 
+/* Refuted digests outlive their blobs. */
 static bool is_refuted(enum evidence evidence)
 {
     return evidence == EVIDENCE_DISPUTED || evidence == EVIDENCE_DAMAGED;
@@ -159,6 +161,7 @@ int evidence_load(struct engine *e)
     return catalogue_each_evidence(e->catalogue, on_row, e);
 }
 
+/* A row on its way to the catalogue. */
 struct put {
     struct job job;
     struct engine *engine;
@@ -193,6 +196,7 @@ static void put(struct engine *e, const char *sha256, enum evidence evidence, co
     lane_post(e->catalogue_lane, &p->job);
 }
 
+/* EVIDENCE_UNKNOWN: it was kept before such checks existed, or the note was lost. */
 static enum evidence evidence_of(const struct engine *e, const char *sha256)
 {
     const struct known_evidence *known = find(e, sha256);
@@ -210,6 +214,7 @@ const char *evidence_level(struct engine *e, const struct entry *entry, const ch
     return known ? levels[known->evidence] : levels[EVIDENCE_UNKNOWN];
 }
 
+/* What a finished check found outweighs what the structure tells. */
 void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
 {
     if (evidence_of(e, sha256) == EVIDENCE_UNKNOWN)
@@ -241,6 +246,7 @@ void evidence_changed(struct engine *e)
 
 /* ---------------------------------------------------------------- reading */
 
+/* A read that must not disturb clients: bounded by a rate, or by the CPU time that it uses. */
 struct paced_read {
     int fd;
     int64_t rate_bytes_s; /* 0: half a core, and no other bound */
@@ -249,6 +255,7 @@ struct paced_read {
     const _Atomic bool *stop;
 };
 
+/* CPU time of this thread alone, so that other work of the process does not slow the check down. */
 static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_now)
 {
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, ret_now) < 0)
@@ -275,6 +282,7 @@ static void rest(struct paced_read *r)
     }
 }
 
+/* Each read first rests, so that the pace holds whatever the reader does. */
 static int read_some(void *userdata, int64_t from, void *to, size_t len)
 {
     struct paced_read *r = userdata;
@@ -311,6 +319,7 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
 
 /* ---------------------------------------------------------------- results */
 
+/* What a check found. It lives on the stack of the checking thread, until apply has run. */
 struct finding {
     const char *sha256;
     const char *origin, *path; /* the name by which it was judged */
@@ -341,7 +350,7 @@ static void take_away(struct engine *e, const struct finding *f)
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
         problems_note(e, "unsound", entry->origin->name, entry->path,
-                      "what %s sent is in quarantine: %s",
+                      "the bytes from %s are in quarantine: %s",
                       entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
         /* its size is no wheel's size */
@@ -364,6 +373,7 @@ static void refuted(struct engine *e, struct finding *f)
     f->taken_away = true;
 }
 
+/* RECORD without digests leaves the level at the structure. */
 static enum evidence confirmed(const struct archive_verdict *verdict, const char *path)
 {
     if (!is_judged(path))
@@ -444,6 +454,7 @@ int engine_check_evidence(struct engine *e, const struct inventory_row *row, int
 
 /* ------------------------------------------------------------- background */
 
+/* On the flight thread: the next check may begin. */
 static void done_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);

@@ -179,6 +179,7 @@ void files_drop_leftover(struct engine *e, struct entry *entry)
         (void)files_drop_idle(e, entry); /* otherwise a client is about to open it */
 }
 
+/* The old progress lives on while its readers have it. */
 void files_set_progress(struct engine *e, struct entry *entry, struct progress *progress)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -208,6 +209,8 @@ void files_note_disk_error(struct engine *e, int error)
     e->files->disk_error_ms = clock_monotonic_ms() + DISK_ERROR_MS;
 }
 
+/* After a failure of the disk files are passed through for a while, so that it is not tried for
+ * each one. */
 bool files_disk_fails(const struct engine *e)
 {
     return e->files->disk_error && clock_monotonic_ms() < e->files->disk_error_ms;
@@ -254,7 +257,7 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
-                  "what was kept is not %s%s: in quarantine",
+                  "the kept bytes are not %s%s: they are in quarantine",
                   str_is_sha256(expected) ? "sha256 " : "", expected);
     char sha256[SHA256_HEX];
     memcpy(sha256, entry->sha256, sizeof(sha256));
@@ -263,6 +266,7 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
         kept_discard(e, sha256, KEPT_QUARANTINE);
 }
 
+/* The row changes only when the answer does, so a page that says the same costs no write. */
 void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)
 {
     if (entry->authoritative == authoritative)
@@ -304,6 +308,7 @@ void files_learn_claims(struct engine *e, const struct origin *origin, const cha
 
 /* ------------------------------------------------------------------- open */
 
+/* A client's look at a file, on its way to the flight thread. */
 struct open_job {
     struct job job;
     struct engine *engine;
@@ -328,7 +333,7 @@ static void try_again(struct open_job *o)
     }
     end_failure(e, entry);
     if (entry->download) {
-        download_take_board(entry->download, progress_ref(o->progress));
+        download_take_progress(entry->download, progress_ref(o->progress));
         downloads_interest(o->progress, o->use);
     } else {
         files_set_progress(e, entry, progress_ref(o->progress));
@@ -455,6 +460,7 @@ static int begin_again(struct engine *e, const struct origin *origin,
     return r;
 }
 
+/* The test of a client that waits for size and ETag. */
 static bool is_decided(void *arg)
 {
     return ((struct progress *)arg)->state != PROGRESS_OPENING;
@@ -554,7 +560,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
     if (!origin)
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
-        return files_refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
+        return files_refuse(e, OUTCOME_NO_FILE, "no file has a name that is so long", query, ret);
     struct file_query again = *query;
     for (int tries = 0; tries < 8; tries++, query = &again) {
         struct found found = {0};
@@ -571,7 +577,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
         if (found.cut_short[0]) {
             verify_cut_short(e, found.cut_short);
             blob_unref(found.blob);
-            return files_refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again",
+            return files_refuse(e, OUTCOME_BROKEN, "the kept file is damaged: it is fetched again",
                                 query, ret);
         }
         if (found.blob) {
@@ -594,6 +600,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
 
 /* ------------------------------------------------------------------- time */
 
+/* One use that is written down. */
 struct touch {
     const char *origin;
     char *path;

@@ -25,11 +25,13 @@
  * never taken for an orphan.
  */
 
+/* A blob on the disk that nothing has spoken for yet. */
 struct orphan {
     char sha256[SHA256_HEX];
     UT_hash_handle hh;
 };
 
+/* One search. It lives on the caller's stack; each step posts `done`. */
 struct search {
     struct job job;
     struct engine *engine;

@@ -24,6 +24,7 @@ static void hasher_free(struct hasher *h)
     free(h);
 }
 
+/* One run of bytes. It holds the partial, so that a cut does not close the file under the read. */
 struct hash_job {
     struct job job;
     struct download *download;

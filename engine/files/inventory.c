@@ -204,6 +204,7 @@ static void pin_run(struct job *job)
     sem_post(&call->done);
 }
 
+/* Any thread that may block. */
 int engine_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};

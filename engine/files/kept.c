@@ -42,6 +42,7 @@ void kept_free(struct kept_table *table)
     free(table);
 }
 
+/* NULL: nothing is known of these bytes. */
 static struct kept *find(const struct engine *e, const char *sha256)
 {
     struct kept *k;
@@ -49,6 +50,7 @@ static struct kept *find(const struct engine *e, const char *sha256)
     return k;
 }
 
+/* The record is new and empty, or the one that exists. */
 static struct kept *find_or_add(struct engine *e, const char *sha256)
 {
     struct kept *k = find(e, sha256);
@@ -205,6 +207,7 @@ int kept_pin(struct engine *e, const char *sha256, bool pinned)
     return put_mark(e, k);
 }
 
+/* Called by the scrub, by `cache verify`, and whenever a check compares the whole blob. */
 int kept_verified(struct engine *e, const char *sha256, int64_t now_s)
 {
     struct kept *k = find_or_add(e, sha256);
@@ -223,6 +226,7 @@ struct discard_blob {
     enum kept_end how;
 };
 
+/* On the catalogue lane: takes the blob out of every row that names it. */
 static void drop_row_run(struct job *job)
 {
     struct discard_blob *d = container_of(job, struct discard_blob, job);

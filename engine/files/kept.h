@@ -62,6 +62,6 @@ int kept_verified(struct engine *engine, const char *sha256, int64_t now_s);
 
 /* KEPT_REMOVE unlinks the blob. KEPT_QUARANTINE moves it aside, because its bytes are not what
  * their name says; people can look at them until `cache gc`. Both drop the blob's rows. They
- * forget what is known of the bytes, except a pin and what evidence.h refuted. The work is a job. */
+ * forget what is known of the bytes, except a pin and what evidence.h refuted. A job does it. */
 enum kept_end { KEPT_REMOVE, KEPT_QUARANTINE };
 void kept_discard(struct engine *engine, const char *sha256, enum kept_end how);

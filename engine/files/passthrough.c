@@ -136,6 +136,7 @@ static int64_t limit(const struct passthrough *p)
 
 /* ---------------------------------------------------------------- arrival */
 
+/* A slab on its way to the writer lane. */
 struct arrival {
     struct job job;
     struct passthrough *passthrough;
@@ -392,6 +393,7 @@ static void begin_run(struct job *job)
     fetch(p);
 }
 
+/* Everything that was asked for has come; of an unknown size, whatever came. */
 static bool is_whole(const struct passthrough *p)
 {
     return p->arrived == p->to || p->to == INT64_MAX;
@@ -492,7 +494,7 @@ static void ended_run(struct job *job)
         return;
     }
     if (p->is_other && p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
-        str_copy(p->detail, sizeof(p->detail), "another size than was told before");
+        str_copy(p->detail, sizeof(p->detail), "a different size than before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
     note_failure(p, p->detail);
@@ -568,6 +570,7 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     return 0;
 }
 
+/* The test of a waiting reader. */
 static bool has_news(void *arg)
 {
     struct passthrough *p = arg;
@@ -601,6 +604,7 @@ static size_t take(struct passthrough *p, char *to, size_t size)
 }
 
 /* > 0: bytes; FILE_END; < 0: an error; 0: nothing yet. */
+/* Reads what is queued up to the limit; each outcome of the source is told in its own way. */
 static int64_t take_some(struct passthrough *p, int64_t offset, void *data, size_t size)
 {
     int64_t n = 0;

@@ -64,6 +64,7 @@ struct partial *partial_ref(struct partial *p)
     return p;
 }
 
+/* Any thread. */
 void partial_unref(struct partial *p)
 {
     if (p && --p->refs == 0)
@@ -80,6 +81,7 @@ static void leave_run(struct job *job)
     partial_unref(p);
 }
 
+/* The reference keeps the partial until the writer lane has seen the mark. */
 void partial_leave(struct partial *p)
 {
     p->leave.run = leave_run;
@@ -112,6 +114,7 @@ int progress_new(const struct origin *origin, struct progress **ret)
     return 0;
 }
 
+/* Any thread that holds a reference, or the lock under which the table holds one. */
 struct progress *progress_ref(struct progress *b)
 {
     b->refs++;

@@ -125,6 +125,7 @@ const struct file_facts *file_facts(const struct file *f)
     return &f->facts;
 }
 
+/* Of a download the list may still grow; of a blob it is what was stored with it. */
 void file_mirrors(struct file *f, char *ret, size_t size)
 {
     if (f->progress)
@@ -135,6 +136,7 @@ void file_mirrors(struct file *f, char *ret, size_t size)
 
 /* --------------------------------------------------------- reader numbers */
 
+/* News of a reader, on its way to the flight thread. */
 struct reader_job {
     struct job job;
     struct engine *engine;
@@ -211,6 +213,8 @@ int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
     return r;
 }
 
+/* Only what is in memory is mapped for a reply: a page fault would stop the worker for all its
+ * clients. */
 const void *file_mapping(struct file *f)
 {
     int64_t to = f->to < 0 ? f->facts.size : f->to;
@@ -253,6 +257,7 @@ static void cold_run(struct job *job)
     file_unref(f);
 }
 
+/* The block may be for another offset; read_cold looks at that. */
 static bool is_cold_ready(void *arg)
 {
     return ((struct cold *)arg)->state == COLD_READY;
@@ -312,12 +317,14 @@ static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int6
 
 /* --------------------------------------------------------------- progress */
 
+/* What a waiting reader's test needs. */
 struct position {
     struct progress *progress;
     int64_t offset;
     bool whole;
 };
 
+/* The size is final once the limit is gone. */
 static bool is_at_end(const struct progress *b, int64_t offset)
 {
     return b->limit == INT64_MAX && offset >= b->size;
@@ -374,6 +381,7 @@ static bool is_short_whole(const struct progress *b, bool whole)
     return whole && b->size >= 0 && b->size <= FLIGHT_HOLD_BACK;
 }
 
+/* The test of a client that waits with its status line. */
 static bool can_begin(void *arg)
 {
     const struct position *p = arg;
@@ -406,6 +414,7 @@ enum outcome reading_say_late(struct progress *b, char *ret_detail, size_t size)
     return names[0] ? OUTCOME_SILENT : OUTCOME_UNAVAILABLE;
 }
 
+/* The set of extents changes under this lock. */
 static bool has_first_byte(struct progress *b, int64_t offset)
 {
     pthread_mutex_lock(&b->waiters.lock);
@@ -414,6 +423,7 @@ static bool has_first_byte(struct progress *b, int64_t offset)
     return has;
 }
 
+/* A failure before the first byte is an outcome: the client gets a status line that says why. */
 static int begin_passthrough(struct file *f, struct waiter *waiter)
 {
     int r = passthrough_begin(f->passthrough, waiter, f->detail, sizeof(f->detail));

@@ -40,6 +40,7 @@
  */
 enum { RATE_LEAST_BYTES = 1 << 20 };
 
+/* A slab that came: held for the verdict, or on its way to the writer lane. */
 struct held_slab {
     struct job job;
     struct receiver *receiver;
@@ -254,6 +255,7 @@ static const struct mirror *mirror_of(const struct receiver *t, const struct ori
     return &origin->mirrors[t->mirror];
 }
 
+/* Unknown validators are never the same. */
 static bool is_same(const char *a, const char *b)
 {
     return a && b && strcmp(a, b) == 0;
@@ -450,6 +452,7 @@ static void unlink_receiver(struct download *dl, struct receiver *t)
         }
 }
 
+/* Repeated lines are counted instead of written: a broken mirror fails often. */
 static void log_failure(const struct download *dl, const struct receiver *t, const char *what)
 {
     log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s/%s error=\"%s\"",
@@ -477,7 +480,7 @@ void receive_done(struct job *job)
     char status[FLIGHT_DETAIL];
     if (t->is_page) {
         blame_web_page(dl, t->mirror, t->facts.total, t->page_sha256, t->stranger);
-        what = "a web page came in the place of the file";
+        what = "a web page came instead of the file";
     } else if (!t->says_empty &&
                (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
                 t->verdict_error == ERROR_LOOP)) {
@@ -526,6 +529,7 @@ void receive_fetch(struct receiver *t)
     t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
 }
 
+/* The making of a partial: the first transfer of a download waits for it. */
 struct begin_partial {
     struct job job;
     struct receiver *receiver;
@@ -655,6 +659,7 @@ void receive_stop(struct download *dl, const struct flight_command *c)
     }
 }
 
+/* The transfer thread reads the limit with each slab, so no job is needed. */
 void receive_limit(struct download *dl, uint64_t number, int64_t to)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)
@@ -662,6 +667,7 @@ void receive_limit(struct download *dl, uint64_t number, int64_t to)
             t->limit = to;
 }
 
+/* Their ends come later; each holds a reference to the download. */
 void receive_stop_all(struct download *dl)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)

@@ -20,6 +20,7 @@ enum {
     REMEMBERED_MS = 3600 * 1000,
 };
 
+/* The last bad copy of one mirror. */
 struct copy {
     char sha256[SHA256_HEX];
     bool is_web_page;

@@ -14,6 +14,7 @@
 
 enum { BLOCK_BYTES = 256 << 10, STEP_BYTES = 8 << 20 };
 
+/* One file that is read again; `at` is how far it has come. */
 struct rehash {
     struct job job;
     struct engine *engine;

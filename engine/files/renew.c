@@ -68,6 +68,7 @@ int renew_new(struct renewals **ret)
     return *ret ? 0 : ERROR_NO_MEMORY;
 }
 
+/* At the end of the daemon: downloads are over by then. */
 void renew_free(struct renewals *all)
 {
     struct renewal *r, *next;
@@ -81,6 +82,7 @@ void renew_free(struct renewals *all)
     free(all);
 }
 
+/* A file is looked at as often as a page is read. */
 static int64_t interval_s(const struct engine *e)
 {
     return (e->options.page_refresh_ms + 999) / 1000;
@@ -196,6 +198,7 @@ void renew_tick(struct engine *e)
     }
 }
 
+/* renew_tick frees the renewal. */
 void renew_gone(struct engine *e, const struct entry *entry)
 {
     struct renewal *r;
@@ -320,11 +323,13 @@ static void look_free(struct renew_look *l)
     free(l);
 }
 
+/* Otherwise it is a date. */
 static bool is_etag(const char *validator)
 {
     return *validator == '"' || str_starts(validator, "W/");
 }
 
+/* A mirror that compresses on the way makes an ETag weak; the bytes are still the same. */
 static const char *strong_part(const char *etag)
 {
     return str_starts(etag, "W/") ? etag + 2 : etag;
@@ -388,12 +393,14 @@ static int on_head(void *context, const struct fetch_head *head)
     return 0;
 }
 
+/* A HEAD has no body; a mirror that sends one is not believed for it. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     (void)context, (void)offset;
     slab_put(slab);
 }
 
+/* Any failure counts as an answer that tells nothing. */
 static void on_done(void *context, int error, const char *detail)
 {
     struct renew_look *l = context;
@@ -494,6 +501,7 @@ static void look_job_run(struct job *job)
     free(j);
 }
 
+/* A HEAD request under way, and then its answer. */
 void renew_look(struct engine *e, const char *origin, const char *path, bool forced)
 {
     struct look_job *j = calloc(1, sizeof(*j));

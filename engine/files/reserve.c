@@ -21,6 +21,7 @@
  * that the disk has kept it. A cut or a park between the two is settled in `conclude`.
  */
 
+/* Space that is taken or given back. Both have the same path through the lanes. */
 struct reservation {
     struct job job;
     struct download *download;
@@ -29,6 +30,7 @@ struct reservation {
     int error;
 };
 
+/* The references kept the partial open while the disk worked. */
 static void release(struct reservation *r)
 {
     partial_unref(r->partial);

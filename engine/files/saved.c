@@ -178,6 +178,7 @@ void saved_begin(struct download *dl)
 
 /* ----------------------------------------------------------------- rebase */
 
+/* A new base on its way to the header of the map. */
 struct rebase {
     struct job job;
     struct partial *partial;
@@ -248,6 +249,8 @@ void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 
 /* ------------------------------------------------------------------- sync */
 
+/* A sync under way. `copy` holds the marks as they stood when the sync began: later ones are not
+ * sealed by it. */
 struct sync {
     struct job job;
     struct download *download;
@@ -400,6 +403,7 @@ int saved_open(struct engine *e, const char *name, struct leftover *ret)
     return r;
 }
 
+/* FLIGHT_NO_MIRROR: it is no longer configured. */
 static unsigned mirror_number(const struct origin *origin, const char *name)
 {
     for (unsigned m = 0; name && m < origin->mirror_count; m++)
@@ -436,6 +440,7 @@ static void take_base(struct download *dl, const struct map_about *about)
     dl->row_size = about->size;
 }
 
+/* A partial of another version, or of another path, is of no use. */
 static bool is_of(const struct download *dl, const struct map_about *about)
 {
     return strcmp(about->origin, dl->origin->name) == 0 && strcmp(about->path, dl->path) == 0 &&

@@ -42,6 +42,7 @@ DEFINE_CLEANUP(struct sha256, sha256_free)
 
 /* ---------------------------------------------------------------- reading */
 
+/* Negative times mean that the pace is behind: no sleep. */
 static void sleep_ms(int64_t ms)
 {
     struct timespec time = {ms / 1000, ms % 1000 * 1000000};
@@ -49,6 +50,7 @@ static void sleep_ms(int64_t ms)
         (void)nanosleep(&time, NULL);
 }
 
+/* How fast a comparison may read, and what stops it. */
 struct pace {
     int64_t bytes_s;                  /* 0: no limit */
     const _Atomic bool *stop, *pause; /* pause may be NULL */
@@ -115,6 +117,7 @@ static int compare(struct engine *e, const char *sha256, struct pace *pace,
 
 /* ---------------------------------------------------------------- verdict */
 
+/* The result of a comparison, on its way to the flight thread. */
 struct comparison {
     const char *sha256;
     enum verdict_of_blob verdict;
@@ -136,6 +139,7 @@ static void take_away(struct engine *e, const struct comparison *j)
     kept_discard(e, j->sha256, KEPT_QUARANTINE);
 }
 
+/* A client's report that a blob is shorter than it should be. */
 struct cut_short {
     struct job job;
     struct engine *engine;

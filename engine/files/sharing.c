@@ -25,6 +25,7 @@
  */
 enum { UNREAD_MS = 5000 }; /* a client that has read nothing for so long does not read */
 
+/* One waiting ask in the list of a round, with everything that its order depends on. */
 struct asking {
     struct download *download; /* a reference */
     unsigned slot;
@@ -44,6 +45,7 @@ bool download_is_unread(const struct download *dl, int64_t now_ms)
                              !waitlist_has_any(&dl->progress->waiters));
 }
 
+/* The download may have ended while the list was worked through. */
 static bool is_waiting(const struct download *dl, unsigned slot)
 {
     return !dl->over && dl->flight && dl->asking[slot];
@@ -58,6 +60,7 @@ bool downloads_somebody_waits(const struct engine *e)
     return false;
 }
 
+/* precedence.h holds the rules; here they only order the list. */
 static int by_turn(const void *a, const void *b)
 {
     return precedence_compare(&((const struct asking *)a)->turn, &((const struct asking *)b)->turn);
@@ -157,6 +160,7 @@ static bool wants_mirror(const struct asking *a, size_t mirror)
     return false;
 }
 
+/* A running transfer is compared with waiting asks by the same rules. */
 static struct precedence turn_of(const struct receiver *t, bool unread)
 {
     return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms,

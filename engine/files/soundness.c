@@ -84,6 +84,7 @@ int soundness_of(const struct archive_source *source, const char *path, struct s
 
 /* --------------------------------------------------------------- partials */
 
+/* A judgement of a partial's bytes. It keeps the partial open until the answer is told. */
 struct question {
     struct job job;
     struct engine *engine;
