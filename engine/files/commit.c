@@ -180,25 +180,15 @@ struct commit {
     int error;
 };
 
-/* The entry takes the file over, and with it the record's strings. */
 static void fill_entry(struct commit *c)
 {
     struct engine *e = c->download->engine;
     struct entry *entry = c->download->entry;
     struct record *r = c->record;
-    memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
+    files_describe(entry, &r->file);
     (void)kept_hold(e, entry, r->allocated_bytes);
-    entry->size = r->file.size;
-    entry->authoritative = r->file.authoritative;
     entry->used_s = entry->written_s = r->file.last_used_s;
     entry->used_after = ++e->files->uses;
-    free(entry->etag);
-    free(entry->mirrors);
-    free(entry->validator);
-    entry->etag = r->etag;
-    entry->mirrors = r->mirrors;
-    entry->validator = r->validator;
-    r->etag = r->mirrors = r->validator = NULL;
     entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
     files_set_blob(e, entry, c->blob);
     c->blob = NULL;

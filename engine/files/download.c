@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -434,7 +435,6 @@ static void on_end(struct download *dl, bool keep)
 {
     struct engine *e = dl->engine;
     struct entry *entry = dl->entry;
-    struct files *files = e->files;
     struct progress *progress = dl->progress ? progress_ref(dl->progress) : NULL;
     struct flight_view view;
     flight_view(dl->flight, &view);
@@ -449,12 +449,7 @@ static void on_end(struct download *dl, bool keep)
     dl->entry = NULL;
     entry->download = NULL;
     release_progress(dl);
-    if (dl->prev)
-        dl->prev->next = dl->next;
-    else
-        files->download = dl->next;
-    if (dl->next)
-        dl->next->prev = dl->prev;
+    DL_DELETE(e->files->download, dl);
     if (entry->leftover && !entry->is_failed)
         files_set_progress(e, entry, NULL);
     else if (!entry->sha256[0] && !entry->is_failed)

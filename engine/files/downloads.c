@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -245,33 +246,34 @@ static void end_without_flight(struct download *dl)
     flight_on_stop(dl->flight);
 }
 
+/* The progress of an opening ends here, and with it the download. */
+static void end_opening(struct download *dl, enum progress_state state, enum outcome outcome,
+                        const char *detail)
+{
+    struct progress *progress = dl->progress;
+    dl->progress = NULL;
+    progress->download = NULL;
+    progress_close(progress, state, outcome, detail);
+    progress_unref(progress);
+    end_without_flight(dl);
+    download_drain(dl);
+}
+
 /* There is no descriptor or no memory; the blob itself is sound. */
 static void cannot_open(struct download *dl, int error)
 {
     log_error("cannot open blob path=%s/%s error=\"%s\"", dl->origin->name, dl->path,
               error_text(error));
-    struct progress *progress = dl->progress;
-    dl->progress = NULL;
-    progress->download = NULL;
-    progress_close(progress, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
-    progress_unref(progress);
     files_note_failure(dl->engine, dl->entry);
-    end_without_flight(dl);
-    download_drain(dl);
+    end_opening(dl, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
 }
 
 /* The entry has the blob, and waiting clients look it up again. */
 static void hand_over(struct download *dl, struct lookup *l)
 {
-    struct progress *progress = dl->progress;
-    dl->progress = NULL;
     files_set_blob(dl->engine, dl->entry, l->blob);
     l->blob = NULL;
-    progress->download = NULL;
-    progress_close(progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
-    progress_unref(progress);
-    end_without_flight(dl);
-    download_drain(dl);
+    end_opening(dl, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
     blobs_close_idle(dl->engine);
 }
 
@@ -404,10 +406,7 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
     dl->progress = progress_ref(entry->progress);
     dl->progress->download = dl;
     entry->download = dl;
-    dl->next = e->files->download;
-    if (dl->next)
-        dl->next->prev = dl;
-    e->files->download = dl;
+    DL_PREPEND(e->files->download, dl);
 
     struct lookup *l = lookup_new(dl);
     if (entry->sha256[0]) {

@@ -159,6 +159,9 @@ void files_drop(struct engine *engine, struct entry *entry);
 /* Like files_drop, unless a client is about to open the entry: then it returns false and does
  * nothing. */
 bool files_drop_idle(struct engine *engine, struct entry *entry);
+/* The entry holds what `file` says: its blob, size, authority, ETag, mirrors and validator. Copies.
+ * Under the write lock, unless the entry has no blob yet. */
+void files_describe(struct entry *entry, const struct catalogue_file *file);
 /* Clients that come from now on get this progress. Takes over the caller's reference. NULL: none.
  */
 void files_set_progress(struct engine *engine, struct entry *entry, struct progress *progress);

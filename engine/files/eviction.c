@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -293,10 +294,7 @@ static bool evict_blob(struct engine *e, const struct kept *k)
 /* A stray partial has no entry, so only its file goes. */
 static void evict_stray(struct engine *e, struct stray *stray)
 {
-    struct stray **p = &e->eviction->strays;
-    while (*p != stray)
-        p = &(*p)->next;
-    *p = stray->next;
+    LL_DELETE(e->eviction->strays, stray);
     download_discard(e, stray->name);
     free(stray);
 }

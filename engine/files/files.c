@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -179,6 +180,23 @@ void files_drop_leftover(struct engine *e, struct entry *entry)
         (void)files_drop_idle(e, entry); /* otherwise a client is about to open it */
 }
 
+/* The strings of an entry are its own: they outlive whatever they were copied from. */
+static void replace(char **string, const char *by)
+{
+    free(*string);
+    *string = str_dup(by);
+}
+
+void files_describe(struct entry *entry, const struct catalogue_file *file)
+{
+    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    entry->size = file->size;
+    entry->authoritative = file->authoritative;
+    replace(&entry->etag, file->etag);
+    replace(&entry->mirrors, file->mirrors);
+    replace(&entry->validator, file->validator);
+}
+
 /* The old progress lives on while its readers have it. */
 void files_set_progress(struct engine *e, struct entry *entry, struct progress *progress)
 {
@@ -222,18 +240,14 @@ void files_note_failure(struct engine *e, struct entry *entry)
     if (entry->is_failed)
         return;
     entry->is_failed = true;
-    entry->next_failed = e->files->failed;
-    e->files->failed = entry;
+    LL_PREPEND2(e->files->failed, entry, next_failed);
 }
 
 /* Takes the entry out of the list of failures: a client has it tried again before its second is
  * over. */
 static void end_failure(struct engine *e, struct entry *entry)
 {
-    struct entry **p = &e->files->failed;
-    while (*p != entry)
-        p = &(*p)->next_failed;
-    *p = entry->next_failed;
+    LL_DELETE2(e->files->failed, entry, next_failed);
     entry->is_failed = false;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -277,24 +278,15 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
  * have left. */
 static void enlist(struct passthrough *p)
 {
-    struct passthrough **list = &p->engine->files->passes;
     p->is_listed = true;
-    p->next = *list;
-    if (p->next)
-        p->next->prev = p;
-    *list = p;
+    DL_PREPEND(p->engine->files->passes, p);
 }
 
 static void delist(struct passthrough *p)
 {
-    if (!p->is_listed)
-        return;
-    if (p->prev)
-        p->prev->next = p->next;
-    else
-        p->engine->files->passes = p->next;
-    if (p->next)
-        p->next->prev = p->prev;
+    if (p->is_listed)
+        DL_DELETE(p->engine->files->passes, p);
+    p->is_listed = false;
 }
 
 void passthrough_sweep(struct engine *e)
@@ -603,8 +595,7 @@ static size_t take(struct passthrough *p, char *to, size_t size)
     return n;
 }
 
-/* > 0: bytes; FILE_END; < 0: an error; 0: nothing yet. */
-/* Reads what is queued up to the limit; each outcome of the source is told in its own way. */
+/* Takes what is queued, up to the limit. > 0: bytes. 0: nothing yet. FILE_END. < 0: an error. */
 static int64_t take_some(struct passthrough *p, int64_t offset, void *data, size_t size)
 {
     int64_t n = 0;

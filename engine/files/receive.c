@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -443,15 +444,6 @@ static void receive_free(struct receiver *t)
     free(t);
 }
 
-static void unlink_receiver(struct download *dl, struct receiver *t)
-{
-    for (struct receiver **p = &dl->receivers; *p; p = &(*p)->next)
-        if (*p == t) {
-            *p = t->next;
-            return;
-        }
-}
-
 /* Repeated lines are counted instead of written: a broken mirror fails often. */
 static void log_failure(const struct download *dl, const struct receiver *t, const char *what)
 {
@@ -492,7 +484,7 @@ void receive_done(struct job *job)
         what = verdict_text(t);
     }
     account(t, error, what);
-    unlink_receiver(dl, t);
+    LL_DELETE(dl->receivers, t);
     if (!t->stopped && !dl->over)
         tell_flight(dl, t, error, what);
     download_drain(dl);
@@ -618,8 +610,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
                                                   : BUDGET_BULK;
     t->rank = dl->rank[c->slot];
     budget_begin(e->budget, t->counted_mirror, t->need);
-    t->next = dl->receivers;
-    dl->receivers = t;
+    LL_PREPEND(dl->receivers, t);
     download_ref(dl);
     if (t->head || dl->partial || dl->facts_only) {
         t->partial = dl->partial ? partial_ref(dl->partial) : NULL;

@@ -230,15 +230,7 @@ static bool fill(struct engine *e, struct entry *entry, const struct catalogue_f
     }
     struct blob *old = entry->blob;
     entry->blob = blob_ref(blob);
-    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
-    entry->size = file->size;
-    entry->authoritative = file->authoritative;
-    free(entry->etag);
-    free(entry->mirrors);
-    free(entry->validator);
-    entry->etag = str_dup(file->etag);
-    entry->mirrors = str_dup(file->mirrors);
-    entry->validator = str_dup(file->validator);
+    files_describe(entry, file);
     pthread_rwlock_unlock(&files->lock);
     files->open_count += !old;
     blob_unref(old);
