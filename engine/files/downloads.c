@@ -188,6 +188,7 @@ static void lookup_free(struct lookup *l)
     free(l);
 }
 
+/* On the flight thread. The download may have been stopped meanwhile. */
 static void lookup_done(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
@@ -339,6 +340,7 @@ static bool begin_comparing(struct lookup *l)
            kept_check_start(dl->engine, dl->origin, dl->entry, l->blob, compared, l);
 }
 
+/* On the flight thread: the blob is open, or the error says why not. */
 static void opened_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);

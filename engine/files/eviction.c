@@ -21,10 +21,10 @@
  *     list_victims    everything that may go, oldest use first
  *     evict_some      evicts until enough has gone; nothing when all of it would not suffice
  *
- * An evicted file leaves the table at once, so new clients do not find it, but the disk has its
- * bytes only after a job of the cleaner lane. Until then they count as `going`, so that one
- * shortage does not evict twice. Nothing is remembered between two searches: uses change with each
- * request, and a search over thousands of files takes milliseconds.
+ * An evicted file leaves the table at once, so new clients do not find it. The disk has its bytes
+ * only after a job of the cleaner lane. Until then they count as `going`, so that one shortage does
+ * not evict twice. Nothing is remembered between two searches, because uses change with each
+ * request.
  */
 
 /* A partial on the disk without an entry: its origin is not configured. */
@@ -39,6 +39,7 @@ struct eviction {
     int64_t going;        /* bytes that are evicted, and not unlinked yet */
 };
 
+/* Strays are added at start, before any file is evicted. */
 int eviction_new(struct eviction **ret)
 {
     *ret = calloc(1, sizeof(**ret));

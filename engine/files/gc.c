@@ -21,8 +21,8 @@
  *       orphans_run   flight thread: without those that have a path, or are just being kept
  *
  * A commit takes the same way: cleaner lane, catalogue lane, flight thread. So each step of the
- * search comes after the same step of every earlier commit, and a blob that is just being kept is
- * never taken for an orphan.
+ * search comes after the same step of every earlier commit. A blob that is just being kept is never
+ * taken for an orphan.
  */
 
 /* A blob on the disk that nothing has spoken for yet. */

@@ -18,6 +18,7 @@ struct kept_check {
     void *context;
 };
 
+/* `done` may start another check of the same blob, so it comes before anything is freed. */
 static void end(struct kept_check *k, int error)
 {
     k->done(k->context, error, k->check.verdict, k->check.set);

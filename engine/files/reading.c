@@ -109,6 +109,7 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     return 0;
 }
 
+/* METADATA is made in memory, and served like any other file. */
 int reading_new_text(struct engine *e, const struct file_facts *facts, struct document *text,
                      const char *mirrors, const struct file_query *query, struct file **ret)
 {
@@ -147,6 +148,7 @@ struct reader_job {
     bool left;
 };
 
+/* The progress may belong to a download that is over; then nothing happens. */
 static void reader_run(struct job *job)
 {
     struct reader_job *r = container_of(job, struct reader_job, job);

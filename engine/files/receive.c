@@ -251,6 +251,7 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 /* ---------------------------------------------------------- flight thread */
 
+/* `origin` is the download's: after a reload its mirrors still have the old numbers. */
 static const struct mirror *mirror_of(const struct receiver *t, const struct origin *origin)
 {
     return &origin->mirrors[t->mirror];
@@ -415,6 +416,7 @@ static void account(struct receiver *t, int error, const char *detail)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }
 
+/* Why the flight, or the daemon before it, refused the answer: for the log and the client. */
 static const char *verdict_text(const struct receiver *t)
 {
     if (t->says_empty)
@@ -451,6 +453,7 @@ static void log_failure(const struct download *dl, const struct receiver *t, con
                  mirror_of(t, dl->origin)->name, dl->origin->name, dl->path, what);
 }
 
+/* The detail names the mirror, because a client may read it after several mirrors have failed. */
 static void tell_flight(struct download *dl, struct receiver *t, int error, const char *what)
 {
     auto_free char *detail = str_printf("%s: %s", mirror_of(t, dl->origin)->name, what);

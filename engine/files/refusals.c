@@ -9,10 +9,11 @@
 #include "base/str.h"
 
 /*
- * A refusal of a file: the first bad copy makes it, and every other copy renews it. It ends when
- * right bytes are known, when it is forgotten on purpose, an hour after the last bad copy, or when
- * more than REFUSALS_MOST files have one and it is the oldest. The hash keeps the order of
- * insertion; a renewed refusal is inserted again.
+ * A refusal of a file begins with the first bad copy; every other copy renews it. It ends when
+ * right bytes are known, or when it is forgotten on purpose, or an hour after the last bad copy. It
+ * also ends when more than REFUSALS_MOST files have one and it is the oldest. The hash keeps the
+ * order of insertion; a renewed refusal is inserted again. The simulator runs this file as the
+ * daemon does.
  */
 enum {
     WAIT_FIRST_MS = 2000,

@@ -15,6 +15,7 @@
 
 static const char suffix[] = ".metadata";
 
+/* `why` and `is` together end a sentence that names the mirror. */
 static void refuse(struct soundness *s, const char *why, const char *is)
 {
     s->sound = false;
