@@ -54,6 +54,8 @@ static void blame_run(struct job *job)
     free(b);
 }
 
+/* Posts the row of a blame. Without memory the blame is only in the budget, and lasts until the
+ * next start. */
 static void write_down(const struct download *dl, unsigned mirror, const char *validator)
 {
     struct blame *b = calloc(1, sizeof(*b));
@@ -100,6 +102,7 @@ void blame_recall(struct download *dl, struct flight_options *options)
     dl->waiting_until_ms = known.until_ms;
 }
 
+/* The mirrors may send anything again: neither this download nor a wait stands against them. */
 void blame_allow(struct download *dl, unsigned mirrors)
 {
     dl->barred &= ~mirrors;
@@ -112,6 +115,7 @@ void blame_allow(struct download *dl, unsigned mirrors)
     }
 }
 
+/* Tells the flight when the wait of mirrors is over that were bad before this download. */
 void blame_on_tick(struct download *dl, int64_t now_ms)
 {
     unsigned mirrors = dl->waiting;
@@ -148,15 +152,18 @@ static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const 
     return true;
 }
 
+/* No mirror sent this: it is a problem to show, but not a copy to remember. */
 void blame_web_page(struct download *dl, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger)
 {
     if (dl->over || is_portal(dl, mirror, size, sha256, stranger))
         return;
     problems_note(dl->engine, "unsound", dl->origin->name, dl->path,
-                  "%s: a web page came in the place of the file", dl->origin->mirrors[mirror].name);
+                  "%s: a web page came instead of the file", dl->origin->mirrors[mirror].name);
 }
 
+/* A labelled web page whose first bytes do not show it gets here only with the verdict. When it is
+ * a captive portal's, nothing is noted of the mirror. */
 void blame_refuse(struct download *dl, const struct flight_command *c)
 {
     const char *origin = dl->origin->name, *path = dl->path;
@@ -196,6 +203,7 @@ void blame_failed(struct download *dl, const struct flight_command *c)
                   known.detail);
 }
 
+/* Only here does a mirror lose standing: a claim has confirmed other bytes than it sent. */
 static void blame(struct download *dl, unsigned mirror, const char *validator)
 {
     struct engine *e = dl->engine;
@@ -232,6 +240,7 @@ void blame_settle(struct download *dl, const struct flight_command *c)
         free(validator[m]);
 }
 
+/* No flight counts the copies of a passthrough, so its failure is also the file's. */
 void blame_passthrough(struct engine *e, const struct origin *origin, const char *path,
                        unsigned mirror, const char *expected)
 {

@@ -23,6 +23,7 @@ enum {
     RESIDENT_MS = 2000, /* how long the result for a whole file stands */
 };
 
+/* On the cleaner lane. munmap of a file that is partly in memory can take milliseconds. */
 static void blob_close(struct job *job)
 {
     struct blob *b = container_of(job, struct blob, close);
@@ -129,6 +130,7 @@ bool blob_is_resident(struct blob *b, int64_t from, int64_t to)
 
 /* ------------------------------------------------------------- idle blobs */
 
+/* Oldest use first. */
 static int by_use(const void *a, const void *b)
 {
     int64_t x = (*(struct entry *const *)a)->used_s, y = (*(struct entry *const *)b)->used_s;

@@ -34,6 +34,7 @@ struct claim_answer {
     struct claim_set *set; /* or NULL: out of memory */
 };
 
+/* The job may still run: the last of the two references frees. */
 void claim_answer_free(struct claim_answer *a)
 {
     if (!a || --a->refs > 0)
@@ -58,6 +59,7 @@ static void look_run(struct job *job)
     claim_answer_free(a);
 }
 
+/* The origin is looked up here, on the caller's thread; the rows are read on the catalogue lane. */
 int claim_answer_new(struct engine *e, const char *origin, const char *path,
                      struct claim_answer **ret)
 {
@@ -85,6 +87,7 @@ static bool is_there(void *arg)
     return ((struct claim_answer *)arg)->is_there;
 }
 
+/* The answer wakes the waiter once; after that nothing is left to wait for. */
 int claim_answer_wait(struct claim_answer *a, struct waiter *waiter)
 {
     waiter->want = 0;
@@ -124,6 +127,7 @@ static bool is_in_conflict(const struct claim_set *set, size_t which, int64_t no
     return false;
 }
 
+/* One value of one claim. "conflict" marks it when another one that is heard contradicts it. */
 static void write_value(const struct claim_set *set, size_t which, enum digest_algorithm algorithm,
                         const char *hex, struct buf *to)
 {
@@ -154,6 +158,7 @@ static void write_claim(const struct claim_set *set, size_t which, struct buf *t
         write_value(set, which, named.list[i].algorithm, named.list[i].hex, to);
 }
 
+/* "believed" is left out while nothing is believed. */
 void claim_set_write(const struct claim_set *set, struct buf *to)
 {
     static const char *const ranks[] = {[CLAIM_NONE] = "none",

@@ -43,6 +43,7 @@ struct record {
     int64_t allocated_bytes;
 };
 
+/* NULL is not legal: every caller has one. */
 static void record_free(struct record *r)
 {
     free(r->origin);
@@ -53,40 +54,46 @@ static void record_free(struct record *r)
     free(r);
 }
 
-/* The facts of a download as they stand now. */
-static struct record *record_new(struct download *dl)
+/* A record of the file that `file` describes: copies its strings. The digest of its blob, when it
+ * has one, is the caller's to fill in. NULL: out of memory. */
+static struct record *record_new(struct engine *e, const struct catalogue_file *file)
 {
-    struct entry *entry = dl->entry;
     struct record *r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->engine = e;
+    r->file = *file;
+    r->file.origin = r->origin = strdup(file->origin);
+    r->file.path = r->path = strdup(file->path);
+    r->file.etag = r->etag = str_dup(file->etag);
+    r->file.mirrors = r->mirrors = str_dup(file->mirrors);
+    r->file.validator = r->validator = str_dup(file->validator);
+    r->file.last_used_s = file->last_used_s ? file->last_used_s : clock_real_s();
+    if (r->origin && r->path)
+        return r;
+    record_free(r);
+    return NULL;
+}
+
+/* The facts of a download as they stand now. */
+static struct record *record_of(struct download *dl)
+{
     char names[256];
     struct flight_view view;
     flight_view(dl->flight, &view);
     unsigned senders = view.senders | (dl->progress ? dl->progress->senders : 0);
     mirrors_names(dl->origin, senders, names, sizeof(names));
-    if (!r)
-        return NULL;
-    r->engine = dl->engine;
-    r->origin = strdup(entry->origin->name);
-    r->path = strdup(entry->path);
-    r->etag = dl->etag[0] ? strdup(dl->etag) : NULL;
-    r->mirrors = names[0] ? strdup(names) : NULL;
-    r->validator = str_dup(dl->name_validator);
-    r->file = (struct catalogue_file){.origin = r->origin,
-                                      .path = r->path,
-                                      .size = view.size,
-                                      .etag = r->etag,
-                                      .authoritative = download_is_vouched(dl),
-                                      .mirrors = r->mirrors,
-                                      .validator = r->validator,
-                                      .last_used_s = clock_real_s()};
-    if (!r->origin || !r->path) {
-        record_free(r);
-        return NULL;
-    }
-    return r;
+    const struct catalogue_file file = {.origin = dl->entry->origin->name,
+                                        .path = dl->path,
+                                        .size = view.size,
+                                        .etag = dl->etag[0] ? dl->etag : NULL,
+                                        .authoritative = download_is_vouched(dl),
+                                        .mirrors = names[0] ? names : NULL,
+                                        .validator = dl->name_validator};
+    return record_new(dl->engine, &file);
 }
 
-static void record_facts_run(struct job *job)
+static void put_file_run(struct job *job)
 {
     struct record *r = container_of(job, struct record, job);
     int error = catalogue_put_file(r->engine->catalogue, &r->file);
@@ -95,78 +102,63 @@ static void record_facts_run(struct job *job)
     record_free(r);
 }
 
+/* Writes the row, and waits for nothing. `r` may be NULL: without memory the old row stays. */
+static void put_file(struct record *r)
+{
+    if (!r)
+        return;
+    r->job.run = put_file_run;
+    lane_post(r->engine->catalogue_lane, &r->job);
+}
+
 /* Later answers must have the same size and ETag, also after a restart. */
 void commit_facts(struct download *dl)
 {
-    struct record *r = record_new(dl);
-    if (!r)
-        return;
-    r->job.run = record_facts_run;
-    lane_post(dl->engine->catalogue_lane, &r->job);
+    put_file(record_of(dl));
 }
 
+/* The mirrors that sent the other file, and their validator, stay in the row. */
 void commit_forget_facts(struct download *dl)
 {
-    struct record *r = record_new(dl);
+    struct record *r = record_of(dl);
     dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
-    if (!r)
-        return;
-    log_warning("the mirrors have another file now path=%s/%s", r->origin, r->path);
-    r->file.size = -1;
-    r->file.etag = NULL;
-    r->job.run = record_facts_run;
-    lane_post(dl->engine->catalogue_lane, &r->job);
+    log_warning("the mirrors have another file now path=%s/%s", dl->origin->name, dl->path);
+    if (r) {
+        r->file.size = -1;
+        r->file.etag = NULL;
+    }
+    put_file(r);
 }
 
 void commit_forget_promise(struct engine *e, const char *origin, const char *path)
 {
-    struct record *r = calloc(1, sizeof(*r));
+    const struct catalogue_file file = {.origin = origin, .path = path, .size = -1};
     e->events->file_refuted(e, origin, path, NULL);
-    if (!r)
-        return;
-    r->engine = e;
-    r->origin = strdup(origin);
-    r->path = strdup(path);
-    r->file = (struct catalogue_file){
-        .origin = r->origin, .path = r->path, .size = -1, .last_used_s = clock_real_s()};
-    r->job.run = record_facts_run;
-    if (r->origin && r->path)
-        lane_post(e->catalogue_lane, &r->job);
-    else
-        record_free(r);
+    put_file(record_new(e, &file));
 }
 
 /* Writes the entry's row, and its sidecar, which the next start may need. */
 void commit_authority(struct engine *e, const struct entry *entry)
 {
-    struct record *r = calloc(1, sizeof(*r));
-    if (!r)
-        return;
-    r->engine = e;
-    r->origin = strdup(entry->origin->name);
-    r->path = strdup(entry->path);
-    r->etag = str_dup(entry->etag);
-    r->mirrors = str_dup(entry->mirrors);
-    r->validator = str_dup(entry->validator);
-    memcpy(r->blob, entry->sha256, sizeof(r->blob));
-    r->file = (struct catalogue_file){.origin = r->origin,
-                                      .path = r->path,
-                                      .size = entry->size,
-                                      .etag = r->etag,
-                                      .blob = r->blob[0] ? r->blob : NULL,
-                                      .authoritative = entry->authoritative,
-                                      .mirrors = r->mirrors,
-                                      .validator = r->validator,
-                                      .last_used_s = entry->used_s};
-    r->job.run = record_facts_run;
-    if (r->blob[0])
-        commit_sidecar(e, r->blob);
-    if (r->origin && r->path)
-        lane_post(e->catalogue_lane, &r->job);
-    else
-        record_free(r);
+    const struct catalogue_file file = {.origin = entry->origin->name,
+                                        .path = entry->path,
+                                        .size = entry->size,
+                                        .etag = entry->etag,
+                                        .authoritative = entry->authoritative,
+                                        .mirrors = entry->mirrors,
+                                        .validator = entry->validator,
+                                        .last_used_s = entry->used_s};
+    struct record *r = record_new(e, &file);
+    if (entry->sha256[0])
+        commit_sidecar(e, entry->sha256);
+    if (r && entry->sha256[0]) {
+        memcpy(r->blob, entry->sha256, sizeof(r->blob));
+        r->file.blob = r->blob;
+    }
+    put_file(r);
 }
 
+/* Few downloads commit at the same time, so a walk over all of them is cheap. */
 bool commit_is_under_way(const struct engine *e, const char *sha256)
 {
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
@@ -177,6 +169,7 @@ bool commit_is_under_way(const struct engine *e, const char *sha256)
 
 /* ----------------------------------------------------------------- commit */
 
+/* A commit under way. It owns the record and the open blob until `keep` hands them to an entry. */
 struct commit {
     struct job job;
     struct download *download;
@@ -187,25 +180,15 @@ struct commit {
     int error;
 };
 
-/* The entry takes the file over, and with it the record's strings. */
 static void fill_entry(struct commit *c)
 {
     struct engine *e = c->download->engine;
     struct entry *entry = c->download->entry;
     struct record *r = c->record;
-    memcpy(entry->sha256, r->blob, sizeof(entry->sha256));
+    files_describe(entry, &r->file);
     (void)kept_hold(e, entry, r->allocated_bytes);
-    entry->size = r->file.size;
-    entry->authoritative = r->file.authoritative;
     entry->used_s = entry->written_s = r->file.last_used_s;
     entry->used_after = ++e->files->uses;
-    free(entry->etag);
-    free(entry->mirrors);
-    free(entry->validator);
-    entry->etag = r->etag;
-    entry->mirrors = r->mirrors;
-    entry->validator = r->validator;
-    r->etag = r->mirrors = r->validator = NULL;
     entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
     files_set_blob(e, entry, c->blob);
     c->blob = NULL;
@@ -216,6 +199,7 @@ static void fill_entry(struct commit *c)
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }
 
+/* A renewal's bytes go to the entry that clients find; all others to the entry of this download. */
 static void keep(struct commit *c)
 {
     struct download *dl = c->download;
@@ -287,6 +271,7 @@ static void rows_run(struct job *job)
     loop_post(c->download->engine, job);
 }
 
+/* One path of the blob in its sidecar: what a row of the catalogue would say. */
 static void write_file(struct buf *to, const char *origin, const char *path, const char *etag,
                        const char *mirrors, bool authoritative)
 {
@@ -326,6 +311,7 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
     buf_puts(to, kept_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
+/* A sidecar that is written after its blob was kept: a pin or an authority has changed. */
 struct sidecar {
     struct job job;
     struct engine *engine;
@@ -345,6 +331,7 @@ static void sidecar_run(struct job *job)
     free(s);
 }
 
+/* The text is made now, from the table; the cleaner lane writes it later. */
 void commit_sidecar(struct engine *e, const char *sha256)
 {
     struct sidecar *s = calloc(1, sizeof(*s));
@@ -358,6 +345,8 @@ void commit_sidecar(struct engine *e, const char *sha256)
     lane_post(e->cleaner, &s->job);
 }
 
+/* On the cleaner lane, where every job of a blob's file runs: commits, removals and quarantine keep
+ * their order. */
 static void store_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
@@ -413,6 +402,7 @@ static int name_bytes(struct download *dl, struct record *r)
     return 0;
 }
 
+/* Failures before the first job are told to the flight at once, as its commit's. */
 void commit_start(struct download *dl, const struct flight_command *command)
 {
     if (dl->no_room) { /* found out a moment ago: the file was whole before its size was told */
@@ -420,7 +410,7 @@ void commit_start(struct download *dl, const struct flight_command *command)
         return;
     }
     struct commit *c = calloc(1, sizeof(*c));
-    struct record *r = record_new(dl);
+    struct record *r = record_of(dl);
     if (!c || !r) {
         free(c);
         if (r)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -45,6 +46,7 @@ static const uint64_t INTEREST = 1ull << 63;
 
 /* ------------------------------------------------------------- references */
 
+/* Flight thread, as is download_unref: the count needs no atomic. */
 void download_ref(struct download *dl)
 {
     dl->refs++;
@@ -78,6 +80,7 @@ void download_unref(struct download *dl)
     free(dl);
 }
 
+/* METADATA is a few KiB: waiting for a connection would take longer than the transfer. */
 bool download_is_counted(const struct download *dl)
 {
     return !str_ends(dl->path, ".metadata");
@@ -85,7 +88,8 @@ bool download_is_counted(const struct download *dl)
 
 /* --------------------------------------------------------------- progress */
 
-void download_put_board(struct download *dl, struct progress *progress)
+/* The entry gets a reference of its own, so new clients find this progress at once. */
+void download_set_progress(struct download *dl, struct progress *progress)
 {
     progress->download = dl;
     progress->partial = dl->partial ? partial_ref(dl->partial) : NULL;
@@ -118,7 +122,7 @@ static void fill_progress(const struct download *dl, struct progress *progress)
 /* Publishes the present bytes in a new progress: after a cut, or when a reader comes to a parked
  * download whose last readers failed. The facts are only told when there are bytes that they belong
  * to. */
-void download_take_board(struct download *dl, struct progress *progress)
+void download_take_progress(struct download *dl, struct progress *progress)
 {
     for (size_t i = 0; i < dl->present.count; i++)
         progress_publish(progress, dl->present.list[i].from, dl->present.list[i].to);
@@ -131,18 +135,19 @@ void download_take_board(struct download *dl, struct progress *progress)
         progress->senders = view.senders;
         progress_know(progress, view.size);
     }
-    download_put_board(dl, progress);
+    download_set_progress(dl, progress);
 }
 
-int download_renew_board(struct download *dl)
+int download_renew_progress(struct download *dl)
 {
     struct progress *progress;
     int r = progress_new(dl->origin, &progress);
     if (r == 0)
-        download_take_board(dl, progress);
+        download_take_progress(dl, progress);
     return r;
 }
 
+/* What clients are told: the status of the reply follows from it. */
 static enum outcome outcome_of(int error)
 {
     switch (error) {
@@ -199,6 +204,7 @@ static void forget_interest(struct download *dl)
         flight_on_reader_left(dl->flight, INTEREST | dl->first_interest);
 }
 
+/* After a cut or a park the flight asks anew. */
 static void forget_asks(struct download *dl)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
@@ -289,7 +295,7 @@ void download_know_from_row(struct download *dl)
         progress_know(dl->progress, dl->row_size);
 }
 
-struct discard {
+struct discard_partial {
     struct job job;
     struct store *store;
     char *name;
@@ -297,20 +303,21 @@ struct discard {
 
 static void discard_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_partial *d = container_of(job, struct discard_partial, job);
     store_discard(d->store, d->name);
     free(d->name);
     free(d);
 }
 
+/* Takes over the name. The cleaner lane unlinks the file, because that can take time. */
 void download_discard(struct engine *e, char *name)
 {
-    struct discard *d = name ? calloc(1, sizeof(*d)) : NULL;
+    struct discard_partial *d = name ? calloc(1, sizeof(*d)) : NULL;
     if (!d) { /* the next start removes it */
         free(name);
         return;
     }
-    *d = (struct discard){{discard_run, NULL}, e->store, name};
+    *d = (struct discard_partial){{discard_run, NULL}, e->store, name};
     lane_post(e->cleaner, &d->job);
 }
 
@@ -349,7 +356,7 @@ static void on_cut(struct download *dl, int error)
         return;
     old->download = NULL;
     /* First the new progress: a cut client asks again at once, and must not find the old one. */
-    (void)download_renew_board(dl);
+    (void)download_renew_progress(dl);
     progress_close(old, PROGRESS_CLOSED, outcome_of(error), error_text(error));
     progress_unref(old);
 }
@@ -428,7 +435,6 @@ static void on_end(struct download *dl, bool keep)
 {
     struct engine *e = dl->engine;
     struct entry *entry = dl->entry;
-    struct files *files = e->files;
     struct progress *progress = dl->progress ? progress_ref(dl->progress) : NULL;
     struct flight_view view;
     flight_view(dl->flight, &view);
@@ -443,12 +449,7 @@ static void on_end(struct download *dl, bool keep)
     dl->entry = NULL;
     entry->download = NULL;
     release_progress(dl);
-    if (dl->prev)
-        dl->prev->next = dl->next;
-    else
-        files->download = dl->next;
-    if (dl->next)
-        dl->next->prev = dl->prev;
+    DL_DELETE(e->files->download, dl);
     if (entry->leftover && !entry->is_failed)
         files_set_progress(e, entry, NULL);
     else if (!entry->sha256[0] && !entry->is_failed)
@@ -462,6 +463,7 @@ static void on_end(struct download *dl, bool keep)
     download_unref(dl);
 }
 
+/* Its readers are gone, so no client notices. */
 void download_forget(struct download *dl, bool keep)
 {
     download_ref(dl);
@@ -469,6 +471,8 @@ void download_forget(struct download *dl, bool keep)
     download_unref(dl);
 }
 
+/* Carries out the commands in order. An event that is raised meanwhile only appends to the queue,
+ * so this loop is the one place where commands run. FLIGHT_END stops it. */
 void download_drain(struct download *dl)
 {
     struct flight_command c;

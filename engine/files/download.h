@@ -56,7 +56,7 @@ struct download {
     uint64_t claims_version;  /* engine->claims_version when they were read */
     /* the digests that are believed since then (files_learn_claims); "": none */
     char *learned;
-    struct digests found;   /* digests of all bytes, by the other claimed algorithms */
+    struct digests found;   /* digests of all bytes, by SHA-256 and the claimed algorithms */
     enum file_use interest; /* the widest use that a client asked for before the flight began */
     uint64_t last_interest;
     uint64_t first_interest;
@@ -98,8 +98,7 @@ struct download {
 
 /* What a hash job adds to. The job owns it while it runs. */
 struct hasher {
-    struct sha256 *sha;
-    struct digester *others; /* by the other claimed algorithms */
+    struct digester *digester;
     bool abandoned;
 };
 
@@ -149,7 +148,7 @@ struct receiver {
     pthread_mutex_t lock;
     enum verdict verdict;
     bool ended;
-    struct held *held, **held_last; /* slabs that wait for the verdict */
+    struct held_slab *held, **held_last; /* slabs that wait for the verdict */
 };
 
 /* Begins a transfer, as FLIGHT_START says. */
@@ -198,11 +197,11 @@ void hashing_abandon(struct download *download);
  */
 void download_know_from_row(struct download *download);
 /* Makes a new progress over the present bytes, for clients that come after a cut or a failure. */
-int download_renew_board(struct download *download);
+int download_renew_progress(struct download *download);
 /* Takes a new progress over the present bytes; takes over the reference. */
-void download_take_board(struct download *download, struct progress *progress);
+void download_take_progress(struct download *download, struct progress *progress);
 /* Makes this the download's progress. */
-void download_put_board(struct download *download, struct progress *progress);
+void download_set_progress(struct download *download, struct progress *progress);
 /* Asks the budget for a mirror, as FLIGHT_ASK says: at once, or when its turn comes. */
 void download_ask(struct download *download, const struct flight_command *command);
 /* Asks again for a slot that waits. It goes on waiting when all connections are busy. may: false

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -53,6 +54,8 @@ enum {
 
 /* ------------------------------------------------------ catalogue look-up */
 
+/* What is gathered before the flight begins, or to open a blob. Lanes fill it in, one after the
+ * other; the flight thread takes from it what the download needs. */
 struct lookup {
     struct job job;
     struct download *download;
@@ -87,6 +90,7 @@ static int on_file_row(void *context, const struct catalogue_file *file)
     return 0;
 }
 
+/* Blame of a mirror fades: an old row does not count. */
 static int on_blame_row(void *context, const char *origin, const char *path, const char *mirror,
                         const char *validator, int64_t when_s)
 {
@@ -110,6 +114,7 @@ static int on_place_row(void *context, const struct catalogue_place *place)
     return 0;
 }
 
+/* Addresses that pages told before a restart; a newer page replaces them. */
 static void remember_places(const struct lookup *l)
 {
     for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
@@ -183,6 +188,7 @@ static void lookup_free(struct lookup *l)
     free(l);
 }
 
+/* On the flight thread. The download may have been stopped meanwhile. */
 static void lookup_done(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
@@ -224,7 +230,7 @@ static void blob_is_missing(struct lookup *l)
 {
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
-    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is not in the cache any more",
+    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
                   dl->entry->sha256);
     kept_drop(dl->engine, dl->entry);
     dl->engine->events->file_gone(dl->engine, dl->entry);
@@ -241,33 +247,34 @@ static void end_without_flight(struct download *dl)
     flight_on_stop(dl->flight);
 }
 
+/* The progress of an opening ends here, and with it the download. */
+static void end_opening(struct download *dl, enum progress_state state, enum outcome outcome,
+                        const char *detail)
+{
+    struct progress *progress = dl->progress;
+    dl->progress = NULL;
+    progress->download = NULL;
+    progress_close(progress, state, outcome, detail);
+    progress_unref(progress);
+    end_without_flight(dl);
+    download_drain(dl);
+}
+
 /* There is no descriptor or no memory; the blob itself is sound. */
 static void cannot_open(struct download *dl, int error)
 {
     log_error("cannot open blob path=%s/%s error=\"%s\"", dl->origin->name, dl->path,
               error_text(error));
-    struct progress *progress = dl->progress;
-    dl->progress = NULL;
-    progress->download = NULL;
-    progress_close(progress, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
-    progress_unref(progress);
     files_note_failure(dl->engine, dl->entry);
-    end_without_flight(dl);
-    download_drain(dl);
+    end_opening(dl, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
 }
 
 /* The entry has the blob, and waiting clients look it up again. */
 static void hand_over(struct download *dl, struct lookup *l)
 {
-    struct progress *progress = dl->progress;
-    dl->progress = NULL;
     files_set_blob(dl->engine, dl->entry, l->blob);
     l->blob = NULL;
-    progress->download = NULL;
-    progress_close(progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
-    progress_unref(progress);
-    end_without_flight(dl);
-    download_drain(dl);
+    end_opening(dl, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
     blobs_close_idle(dl->engine);
 }
 
@@ -307,6 +314,7 @@ static void refute_kept(struct lookup *l, const struct claim_set *set)
     lane_post(dl->engine->catalogue_lane, &l->job);
 }
 
+/* The claims were compared while the blob was open. It may be refuted or gone by now. */
 static void compared(void *context, int error, enum claims_verdict verdict,
                      const struct claim_set *set)
 {
@@ -332,6 +340,7 @@ static bool begin_comparing(struct lookup *l)
            kept_check_start(dl->engine, dl->origin, dl->entry, l->blob, compared, l);
 }
 
+/* On the flight thread: the blob is open, or the error says why not. */
 static void opened_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
@@ -347,6 +356,7 @@ static void open_run(struct job *job)
     loop_post(l->download->engine, job);
 }
 
+/* Copies everything that a lane needs: the download itself belongs to the flight thread. */
 static struct lookup *lookup_new(struct download *dl)
 {
     struct lookup *l = calloc(1, sizeof(*l));
@@ -398,10 +408,7 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
     dl->progress = progress_ref(entry->progress);
     dl->progress->download = dl;
     entry->download = dl;
-    dl->next = e->files->download;
-    if (dl->next)
-        dl->next->prev = dl;
-    e->files->download = dl;
+    DL_PREPEND(e->files->download, dl);
 
     struct lookup *l = lookup_new(dl);
     if (entry->sha256[0]) {
@@ -421,9 +428,8 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
 /* ---------------------------------------------------------------- readers */
 
 /* A client waits for the facts. Before the flight begins, only the widest use is remembered. */
-void downloads_interest(struct engine *e, struct progress *progress, enum file_use use)
+void downloads_interest(struct progress *progress, enum file_use use)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl)
         return;
@@ -435,10 +441,10 @@ void downloads_interest(struct engine *e, struct progress *progress, enum file_u
     }
 }
 
-void downloads_reader(struct engine *e, struct progress *progress, uint64_t reader,
-                      enum file_use use, int64_t from, int64_t to)
+/* A reader that comes before the flight does not count yet; it waits for the facts first. */
+void downloads_reader(struct progress *progress, uint64_t reader, enum file_use use, int64_t from,
+                      int64_t to)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl || !dl->flight)
         return;
@@ -447,9 +453,9 @@ void downloads_reader(struct engine *e, struct progress *progress, uint64_t read
     download_drain(dl);
 }
 
-void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t reader)
+/* The flight decides what becomes of a download that nobody reads. */
+void downloads_reader_left(struct progress *progress, uint64_t reader)
 {
-    (void)e;
     struct download *dl = progress->download;
     if (!dl || !dl->flight)
         return;
@@ -458,9 +464,8 @@ void downloads_reader_left(struct engine *e, struct progress *progress, uint64_t
 }
 
 /* Refused mirrors may be right by the new claim, so they are asked again. */
-void downloads_learn_claims(struct engine *e, struct entry *entry, const char *agreed)
+void downloads_learn_claims(struct entry *entry, const char *agreed)
 {
-    (void)e;
     struct download *dl = entry->download;
     if (!dl || dl->committed)
         return;
@@ -476,6 +481,7 @@ void downloads_learn_claims(struct engine *e, struct entry *entry, const char *a
 
 /* ---------------------------------------------------------------- time */
 
+/* Gives the flight the time, and what its mirrors bring a second over all files. */
 static void tick_one(struct download *dl, int64_t now_ms)
 {
     if (!dl->flight)
@@ -522,7 +528,7 @@ static void retire_failure(struct engine *e, struct entry *entry)
     if (!entry->progress || entry->progress->state != PROGRESS_CLOSED)
         /* late bytes completed the file and it was kept: the progress is another download's */
         return;
-    if (dl && !dl->progress && download_renew_board(dl) == 0)
+    if (dl && !dl->progress && download_renew_progress(dl) == 0)
         return;
     if (dl || entry->sha256[0] || entry->leftover)
         files_set_progress(e, entry, NULL);
@@ -553,12 +559,12 @@ void downloads_forget_failures(struct engine *e)
             entry->progress->closed_ms = long_ago_ms;
 }
 
+/* The promise is void. A progress that failed under it is retired now, so that the next client
+ * begins anew. */
 void downloads_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
 {
     int64_t now_ms = clock_monotonic_ms();
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, origin, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin, path);
     struct progress *progress = entry ? entry->progress : NULL;
     bool ours =
         progress && entry->is_failed && progress->wants_passthrough && progress->size == size;
@@ -603,6 +609,8 @@ static void leave_parked(struct engine *e)
     }
 }
 
+/* Downloads may end during the walk; a reference keeps the current one, and its place in the list,
+ * valid. */
 void downloads_tick(struct engine *e, int64_t now_ms)
 {
     for (struct download *dl = e->files->download, *next; dl; dl = next) {
@@ -640,6 +648,7 @@ unsigned downloads_count(const struct engine *e)
     return count;
 }
 
+/* A JSON list of the mirrors in a bit set. */
 static void write_names(const struct origin *origin, unsigned set, struct buf *to)
 {
     buf_putc(to, '[');
@@ -651,6 +660,7 @@ static void write_names(const struct origin *origin, unsigned set, struct buf *t
     buf_putc(to, ']');
 }
 
+/* One JSON object for each flight: what `wheelyard status` and the page for people show. */
 void downloads_write_status(struct engine *e, struct buf *to)
 {
     for (struct download *dl = e->files->download; dl; dl = dl->next) {

@@ -113,13 +113,13 @@ void blob_unref(struct blob *blob);
  * flight. */
 void downloads_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
                     bool refresh);
-void downloads_interest(struct engine *engine, struct progress *progress, enum file_use use);
-void downloads_reader(struct engine *engine, struct progress *progress, uint64_t reader,
-                      enum file_use use, int64_t from, int64_t to);
-void downloads_reader_left(struct engine *engine, struct progress *progress, uint64_t reader);
+void downloads_interest(struct progress *progress, enum file_use use);
+void downloads_reader(struct progress *progress, uint64_t reader, enum file_use use, int64_t from,
+                      int64_t to);
+void downloads_reader_left(struct progress *progress, uint64_t reader);
 void downloads_tick(struct engine *engine, int64_t now_ms);
 void downloads_stop(struct engine *engine);
-void downloads_learn_claims(struct engine *engine, struct entry *entry, const char *agreed);
+void downloads_learn_claims(struct entry *entry, const char *agreed);
 /* Failures of the last second are tried again when a client asks, from the next tick on. */
 void downloads_forget_failures(struct engine *engine);
 /* Mirrors contradict the size that was promised for a file without room, and no mirror delivered
@@ -147,6 +147,9 @@ void commit_authority(struct engine *engine, const struct entry *entry);
  * when there is no such entry. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
 struct entry *files_find(struct files *files, const char *origin, const char *path);
+/* The entry of a file, or NULL. Takes the lock itself. Flight thread: no other thread takes
+ * entries out, so it stays until the caller is done. */
+struct entry *files_look_up(struct engine *engine, const char *origin, const char *path);
 /* Whether clients that come now get this progress. After a cut the download goes on under another.
  * Any thread. */
 bool files_has_progress(struct files *files, const char *path, const struct progress *progress);
@@ -156,6 +159,9 @@ void files_drop(struct engine *engine, struct entry *entry);
 /* Like files_drop, unless a client is about to open the entry: then it returns false and does
  * nothing. */
 bool files_drop_idle(struct engine *engine, struct entry *entry);
+/* The entry holds what `file` says: its blob, size, authority, ETag, mirrors and validator. Copies.
+ * Under the write lock, unless the entry has no blob yet. */
+void files_describe(struct entry *entry, const struct catalogue_file *file);
 /* Clients that come from now on get this progress. Takes over the caller's reference. NULL: none.
  */
 void files_set_progress(struct engine *engine, struct entry *entry, struct progress *progress);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -21,12 +22,13 @@
  *     list_victims    everything that may go, oldest use first
  *     evict_some      evicts until enough has gone; nothing when all of it would not suffice
  *
- * An evicted file leaves the table at once, so new clients do not find it, but the disk has its
- * bytes only after a job of the cleaner lane. Until then they count as `going`, so that one
- * shortage does not evict twice. Nothing is remembered between two searches: uses change with each
- * request, and a search over thousands of files takes milliseconds.
+ * An evicted file leaves the table at once, so new clients do not find it. The disk has its bytes
+ * only after a job of the cleaner lane. Until then they count as `going`, so that one shortage does
+ * not evict twice. Nothing is remembered between two searches, because uses change with each
+ * request.
  */
 
+/* A partial on the disk without an entry: its origin is not configured. */
 struct stray {
     char *name;
     int64_t bytes, used_s;
@@ -38,6 +40,7 @@ struct eviction {
     int64_t going;        /* bytes that are evicted, and not unlinked yet */
 };
 
+/* Strays are added at start, before any file is evicted. */
 int eviction_new(struct eviction **ret)
 {
     *ret = calloc(1, sizeof(**ret));
@@ -82,6 +85,8 @@ static int64_t bytes_of(const struct download *dl)
     return dl->reserved > present ? dl->reserved : present;
 }
 
+/* Blobs are summed as they come and go. Partials grow with each write, so they are counted at
+ * each call. */
 int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
 {
     int64_t bytes = e->kept->bytes;
@@ -121,6 +126,8 @@ static int64_t shortage(struct engine *e, int64_t more)
 
 /* ------------------------------------------------------------- candidates */
 
+/* One thing that may go. The search copies its last use, because clients change that while the list
+ * is sorted. */
 struct victim {
     int64_t used_s;
     uint64_t used_after;
@@ -193,6 +200,7 @@ static void look_at_downloads(struct engine *e, struct victims *v, const struct 
     }
 }
 
+/* The second tells the order of uses in coarse steps; used_after orders uses within it. */
 static int by_use(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
@@ -226,6 +234,7 @@ static struct victims list_victims(struct engine *e, const struct download *newc
 
 /* ------------------------------------------------------------------ going */
 
+/* Takes bytes out of `going` when the cleaner lane has unlinked what they belong to. */
 struct settle {
     struct job job;
     struct engine *engine;
@@ -257,8 +266,7 @@ static void note_going(struct engine *e, int64_t bytes)
     lane_post(e->cleaner, &s->job);
 }
 
-/* False: a client has just come for one of the paths. Then the blob stays; paths that went before
- * come back by a commit. */
+/* False: a client has just come for one of the paths, so the blob stays. */
 static bool evict_paths(struct engine *e, struct entry *first)
 {
     bool all = true;
@@ -285,12 +293,10 @@ static bool evict_blob(struct engine *e, const struct kept *k)
     return true;
 }
 
+/* A stray partial has no entry, so only its file goes. */
 static void evict_stray(struct engine *e, struct stray *stray)
 {
-    struct stray **p = &e->eviction->strays;
-    while (*p != stray)
-        p = &(*p)->next;
-    *p = stray->next;
+    LL_DELETE(e->eviction->strays, stray);
     download_discard(e, stray->name);
     free(stray);
 }
@@ -328,6 +334,8 @@ static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wan
     return bytes;
 }
 
+/* Nothing is evicted when all of it would not suffice: a file that does not fit must not empty the
+ * cache. */
 bool eviction_make(struct engine *e, int64_t bytes, const struct download *newcomer)
 {
     unsigned count;
@@ -356,6 +364,7 @@ int eviction_refusal(struct engine *e, int64_t bytes)
     return excess(e, bytes) >= shortage(e, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
 }
 
+/* For `cache gc`: what is over the limits now goes. A limit may have been lowered. */
 void eviction_collect(struct engine *e, struct collection *ret)
 {
     int64_t wanted = shortage(e, 0);
@@ -369,6 +378,7 @@ void eviction_collect(struct engine *e, struct collection *ret)
 
 /* --------------------------------------------------------------- one blob */
 
+/* A file that a client has just come for stays, because its progress would point into nothing. */
 int eviction_remove(struct engine *e, const char *sha256)
 {
     const struct entry *paths = kept_paths(e, sha256);

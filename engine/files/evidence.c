@@ -43,7 +43,8 @@ enum {
  * one blob at the same time; the second result changes nothing.
  */
 
-struct known {
+/* What is known of one digest. It outlives the blob only when it was refuted. */
+struct known_evidence {
     char sha256[SHA256_HEX];
     enum evidence evidence;
     char *why; /* or NULL */
@@ -51,7 +52,7 @@ struct known {
 };
 
 struct evidences {
-    struct known *table;
+    struct known_evidence *table;
     struct lane *lane;
     bool due; /* some blob may have to be checked */
     int64_t looked_ms;
@@ -74,6 +75,7 @@ enum { EVIDENCES = sizeof(levels) / sizeof(levels[0]) };
 
 /* ------------------------------------------------------------------ table */
 
+/* The lane is the check's own: one blob at a time, however long that takes. */
 int evidence_new(struct engine *e, struct evidences **ret)
 {
     struct evidences *all = calloc(1, sizeof(*all));
@@ -93,7 +95,7 @@ void evidence_stop(struct evidences *all)
         lane_stop(all->lane);
 }
 
-static void drop(struct evidences *all, struct known *known)
+static void drop(struct evidences *all, struct known_evidence *known)
 {
     HASH_DEL(all->table, known);
     free(known->why);
@@ -102,7 +104,7 @@ static void drop(struct evidences *all, struct known *known)
 
 void evidence_free(struct evidences *all)
 {
-    struct known *known, *next;
+    struct known_evidence *known, *next;
     if (!all)
         return;
     lane_free(all->lane);
@@ -114,17 +116,18 @@ void evidence_free(struct evidences *all)
     free(all);
 }
 
-static struct known *find(const struct engine *e, const char *sha256)
+static struct known_evidence *find(const struct engine *e, const char *sha256)
 {
-    struct known *known;
+    struct known_evidence *known;
     HASH_FIND_STR(e->evidences->table, sha256, known);
     return known;
 }
 
-static struct known *set(struct engine *e, const char *sha256, enum evidence evidence,
-                         const char *why)
+/* Remembers it in memory alone. NULL: out of memory. */
+static struct known_evidence *set(struct engine *e, const char *sha256, enum evidence evidence,
+                                  const char *why)
 {
-    struct known *known = find(e, sha256);
+    struct known_evidence *known = find(e, sha256);
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
@@ -138,6 +141,7 @@ static struct known *set(struct engine *e, const char *sha256, enum evidence evi
     return known;
 }
 
+/* Refuted digests outlive their blobs. */
 static bool is_refuted(enum evidence evidence)
 {
     return evidence == EVIDENCE_DISPUTED || evidence == EVIDENCE_DAMAGED;
@@ -157,6 +161,7 @@ int evidence_load(struct engine *e)
     return catalogue_each_evidence(e->catalogue, on_row, e);
 }
 
+/* A row on its way to the catalogue. */
 struct put {
     struct job job;
     struct engine *engine;
@@ -179,7 +184,7 @@ static void put_run(struct job *job)
 /* Remembers it, in memory and in the catalogue. */
 static void put(struct engine *e, const char *sha256, enum evidence evidence, const char *why)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     if (known && known->evidence == evidence)
         return;
     (void)set(e, sha256, evidence, why);
@@ -191,16 +196,17 @@ static void put(struct engine *e, const char *sha256, enum evidence evidence, co
     lane_post(e->catalogue_lane, &p->job);
 }
 
+/* EVIDENCE_UNKNOWN: it was kept before such checks existed, or the note was lost. */
 static enum evidence evidence_of(const struct engine *e, const char *sha256)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     return known ? known->evidence : EVIDENCE_UNKNOWN;
 }
 
 /* A claim counts more than anything that the bytes say themselves. */
 const char *evidence_level(struct engine *e, const struct entry *entry, const char **ret_why)
 {
-    const struct known *known = find(e, entry->sha256);
+    const struct known_evidence *known = find(e, entry->sha256);
     if (ret_why)
         *ret_why = !entry->authoritative && known && known->why ? known->why : "";
     if (entry->authoritative)
@@ -208,6 +214,7 @@ const char *evidence_level(struct engine *e, const struct entry *entry, const ch
     return known ? levels[known->evidence] : levels[EVIDENCE_UNKNOWN];
 }
 
+/* What a finished check found outweighs what the structure tells. */
 void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
 {
     if (evidence_of(e, sha256) == EVIDENCE_UNKNOWN)
@@ -217,7 +224,7 @@ void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
 
 bool evidence_refuses(const struct engine *e, const char *sha256, const char **ret_why)
 {
-    const struct known *known = find(e, sha256);
+    const struct known_evidence *known = find(e, sha256);
     if (!known || known->evidence != EVIDENCE_DAMAGED)
         return false;
     *ret_why = known->why ? known->why : "it was found damaged before";
@@ -227,7 +234,7 @@ bool evidence_refuses(const struct engine *e, const char *sha256, const char **r
 /* The row goes with the blob's row: catalogue_drop_blob. */
 void evidence_forget(struct engine *e, const char *sha256)
 {
-    struct known *known = find(e, sha256);
+    struct known_evidence *known = find(e, sha256);
     if (known && !is_refuted(known->evidence))
         drop(e->evidences, known);
 }
@@ -239,7 +246,8 @@ void evidence_changed(struct engine *e)
 
 /* ---------------------------------------------------------------- reading */
 
-struct reading {
+/* A read that must not disturb clients: bounded by a rate, or by the CPU time that it uses. */
+struct paced_read {
     int fd;
     int64_t rate_bytes_s; /* 0: half a core, and no other bound */
     int64_t begun_ms, bytes;
@@ -247,6 +255,7 @@ struct reading {
     const _Atomic bool *stop;
 };
 
+/* CPU time of this thread alone, so that other work of the process does not slow the check down. */
 static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_now)
 {
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, ret_now) < 0)
@@ -255,7 +264,7 @@ static int64_t cpu_ns_since(const struct timespec *then, struct timespec *ret_no
 }
 
 /* Sleeps as long as it has used a core, or as long as the rate asks for. */
-static void rest(struct reading *r)
+static void rest(struct paced_read *r)
 {
     enum { STEP_NS = 5000000 };
     struct timespec now;
@@ -273,15 +282,16 @@ static void rest(struct reading *r)
     }
 }
 
+/* Each read first rests, so that the pace holds whatever the reader does. */
 static int read_some(void *userdata, int64_t from, void *to, size_t len)
 {
-    struct reading *r = userdata;
+    struct paced_read *r = userdata;
     rest(r);
     r->bytes += (int64_t)len;
     return *r->stop ? ERROR_STOPPING : file_read_at(r->fd, to, len, from);
 }
 
-/* Reads the blob once, in the order of its members. */
+/* Opens the blob, and lets index/archive.h judge it, at the bounded rate. */
 static int look_into(struct engine *e, const char *sha256, const char *path, int64_t rate_bytes_s,
                      const _Atomic bool *stop, struct archive_verdict *ret)
 {
@@ -291,7 +301,7 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
     if (r)
         return r;
     auto_close int guard = fd;
-    struct reading reading = {
+    struct paced_read reading = {
         .fd = guard, .rate_bytes_s = rate_bytes_s, .begun_ms = clock_monotonic_ms(), .stop = stop};
     (void)cpu_ns_since(&reading.cpu, &reading.cpu);
     struct archive_source source = {read_some, &reading, size};
@@ -309,6 +319,7 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
 
 /* ---------------------------------------------------------------- results */
 
+/* What a check found. It lives on the stack of the checking thread, until apply has run. */
 struct finding {
     const char *sha256;
     const char *origin, *path; /* the name by which it was judged */
@@ -339,7 +350,7 @@ static void take_away(struct engine *e, const struct finding *f)
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
         problems_note(e, "unsound", entry->origin->name, entry->path,
-                      "what %s sent is in quarantine: %s",
+                      "the bytes from %s are in quarantine: %s",
                       entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
         /* its size is no wheel's size */
@@ -362,6 +373,7 @@ static void refuted(struct engine *e, struct finding *f)
     f->taken_away = true;
 }
 
+/* RECORD without digests leaves the level at the structure. */
 static enum evidence confirmed(const struct archive_verdict *verdict, const char *path)
 {
     if (!is_judged(path))
@@ -425,6 +437,7 @@ static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
     return 0;
 }
 
+/* On the caller's thread, which may block for minutes. *stop ends it early. */
 int engine_check_evidence(struct engine *e, const struct inventory_row *row, int64_t rate_bytes_s,
                           const _Atomic bool *stop, bool *ret_sound, char **ret_why)
 {
@@ -441,6 +454,7 @@ int engine_check_evidence(struct engine *e, const struct inventory_row *row, int
 
 /* ------------------------------------------------------------- background */
 
+/* On the flight thread: the next check may begin. */
 static void done_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);
@@ -449,6 +463,7 @@ static void done_run(struct job *job)
     all->busy = false;
 }
 
+/* On the lane "evidence", at low priority, so that it takes only what clients leave over. */
 static void check_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);
@@ -488,6 +503,8 @@ static struct entry *next_due(struct engine *e)
     return found;
 }
 
+/* Looks for work twice a second at most, and only while something may have to be checked. The walk
+ * over the table is cheap, but not free. */
 void evidence_tick(struct engine *e, int64_t now_ms)
 {
     struct evidences *all = e->evidences;
@@ -510,6 +527,7 @@ void evidence_tick(struct engine *e, int64_t now_ms)
     lane_post(all->lane, &all->job);
 }
 
+/* How many held files have which level, for /-/status. */
 void evidence_write_status(struct engine *e, struct buf *to)
 {
     static const char *const names[] = {"authority", "record", "structure", "none", "unchecked"};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -61,6 +62,7 @@ static size_t open_most(void)
     return limit.rlim_cur / 4 > OPEN_LEAST ? (size_t)limit.rlim_cur / 4 : OPEN_LEAST;
 }
 
+/* The limit of open blobs follows from the limit of descriptors, which is known only now. */
 int files_new(struct engine *e, struct files **ret)
 {
     struct files *files = calloc(1, sizeof(*files));
@@ -73,6 +75,7 @@ int files_new(struct engine *e, struct files **ret)
     return 0;
 }
 
+/* Its blob and progress live on while others hold references. */
 static void entry_free(struct entry *entry)
 {
     blob_unref(entry->blob);
@@ -117,6 +120,7 @@ struct entry *files_add(struct files *files, const struct origin *origin, const 
     return entry;
 }
 
+/* A key that is too long for the table is no file. */
 struct entry *files_find(struct files *files, const char *origin, const char *path)
 {
     char key[KEY_MAX_BYTES];
@@ -124,6 +128,14 @@ struct entry *files_find(struct files *files, const char *origin, const char *pa
     size_t len = key_make(key, origin, path);
     if (len)
         HASH_FIND(hh, files->table, key, len, entry);
+    return entry;
+}
+
+struct entry *files_look_up(struct engine *e, const char *origin, const char *path)
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_unlock(&e->files->lock);
     return entry;
 }
 
@@ -148,6 +160,7 @@ void files_drop(struct engine *e, struct entry *entry)
     forget_entry(e, entry);
 }
 
+/* Both under one lock, so that no worker can give the entry a progress in between. */
 bool files_drop_idle(struct engine *e, struct entry *entry)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -168,6 +181,24 @@ void files_drop_leftover(struct engine *e, struct entry *entry)
         (void)files_drop_idle(e, entry); /* otherwise a client is about to open it */
 }
 
+/* The strings of an entry are its own: they outlive whatever they were copied from. */
+static void replace(char **string, const char *by)
+{
+    free(*string);
+    *string = str_dup(by);
+}
+
+void files_describe(struct entry *entry, const struct catalogue_file *file)
+{
+    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
+    entry->size = file->size;
+    entry->authoritative = file->authoritative;
+    replace(&entry->etag, file->etag);
+    replace(&entry->mirrors, file->mirrors);
+    replace(&entry->validator, file->validator);
+}
+
+/* The old progress lives on while its readers have it. */
 void files_set_progress(struct engine *e, struct entry *entry, struct progress *progress)
 {
     pthread_rwlock_wrlock(&e->files->lock);
@@ -197,6 +228,8 @@ void files_note_disk_error(struct engine *e, int error)
     e->files->disk_error_ms = clock_monotonic_ms() + DISK_ERROR_MS;
 }
 
+/* After a failure of the disk files are passed through for a while, so that it is not tried for
+ * each one. */
 bool files_disk_fails(const struct engine *e)
 {
     return e->files->disk_error && clock_monotonic_ms() < e->files->disk_error_ms;
@@ -208,19 +241,18 @@ void files_note_failure(struct engine *e, struct entry *entry)
     if (entry->is_failed)
         return;
     entry->is_failed = true;
-    entry->next_failed = e->files->failed;
-    e->files->failed = entry;
+    LL_PREPEND2(e->files->failed, entry, next_failed);
 }
 
+/* Takes the entry out of the list of failures: a client has it tried again before its second is
+ * over. */
 static void end_failure(struct engine *e, struct entry *entry)
 {
-    struct entry **p = &e->files->failed;
-    while (*p != entry)
-        p = &(*p)->next_failed;
-    *p = entry->next_failed;
+    LL_DELETE2(e->files->failed, entry, next_failed);
     entry->is_failed = false;
 }
 
+/* What was promised with the blob goes also: the next bytes may be others. */
 void files_forget_blob(struct engine *e, struct entry *entry)
 {
     if (entry->blob) /* otherwise it may be being opened: is_lost in downloads.c */
@@ -240,7 +272,7 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
     problems_note(e, "wrong-digest", entry->origin->name, entry->path,
-                  "what was kept is not %s%s: in quarantine",
+                  "the kept bytes are not %s%s: they are in quarantine",
                   str_is_sha256(expected) ? "sha256 " : "", expected);
     char sha256[SHA256_HEX];
     memcpy(sha256, entry->sha256, sizeof(sha256));
@@ -249,6 +281,7 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
         kept_discard(e, sha256, KEPT_QUARANTINE);
 }
 
+/* The row changes only when the answer does, so a page that says the same costs no write. */
 void files_set_authority(struct engine *e, struct entry *entry, bool authoritative)
 {
     if (entry->authoritative == authoritative)
@@ -274,22 +307,23 @@ static void learn_of_kept(struct engine *e, struct entry *entry, const char *agr
     }
 }
 
+/* Called when pages were read. Blobs and downloads learn it; refusals of the file under the old
+ * claim are void. */
 void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
                         const char *agreed)
 {
     e->events->claims_learned(e, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* the old claim may have refused it */
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, origin->name, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin->name, path);
     if (entry && entry->download)
-        downloads_learn_claims(e, entry, agreed);
+        downloads_learn_claims(entry, agreed);
     if (entry && entry->sha256[0])
         learn_of_kept(e, entry, agreed);
 }
 
 /* ------------------------------------------------------------------- open */
 
+/* A client's look at a file, on its way to the flight thread. */
 struct open_job {
     struct job job;
     struct engine *engine;
@@ -306,9 +340,7 @@ struct open_job {
 static void try_again(struct open_job *o)
 {
     struct engine *e = o->engine;
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, o->progress->origin->name, o->failed);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, o->progress->origin->name, o->failed);
     if (!entry || !entry->is_failed || !entry->progress ||
         entry->progress->state != PROGRESS_CLOSED) {
         progress_close(o->progress, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
@@ -316,8 +348,8 @@ static void try_again(struct open_job *o)
     }
     end_failure(e, entry);
     if (entry->download) {
-        download_take_board(entry->download, progress_ref(o->progress));
-        downloads_interest(e, o->progress, o->use);
+        download_take_progress(entry->download, progress_ref(o->progress));
+        downloads_interest(o->progress, o->use);
     } else {
         files_set_progress(e, entry, progress_ref(o->progress));
         downloads_open(e, entry, o->use, o->via, o->refresh);
@@ -335,7 +367,7 @@ static void open_job_run(struct job *job)
     else if (o->entry)
         downloads_open(o->engine, o->entry, o->use, o->via, o->refresh);
     else
-        downloads_interest(o->engine, o->progress, o->use);
+        downloads_interest(o->progress, o->use);
     progress_unref(o->progress);
     free(o->failed);
     free(o->via);
@@ -443,6 +475,7 @@ static int begin_again(struct engine *e, const struct origin *origin,
     return r;
 }
 
+/* The test of a client that waits for size and ETag. */
 static bool is_decided(void *arg)
 {
     return ((struct progress *)arg)->state != PROGRESS_OPENING;
@@ -499,6 +532,7 @@ static int refuse_late(struct engine *e, struct progress *progress, const struct
 
 /* ENGINE_WAIT, 0, or ENGINE_AGAIN (> 0): the table must be looked up again. */
 enum { ENGINE_AGAIN = 100 };
+/* What a progress means for the client that looks at it: wait, look again, or take it. */
 static int follow(struct engine *e, struct found *found, const struct file_query *query,
                   struct waiter *waiter, struct file **ret)
 {
@@ -520,6 +554,7 @@ static int follow(struct engine *e, struct found *found, const struct file_query
     return from_progress(e, progress, state, query, ret);
 }
 
+/* A mistyped origin is the usual reason, so the answer names the configured ones. */
 static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
 {
     const struct origins *origins = mirrors_origins(e);
@@ -560,7 +595,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
     if (!origin)
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
-        return files_refuse(e, OUTCOME_NO_FILE, "no file has such a long name", query, ret);
+        return files_refuse(e, OUTCOME_NO_FILE, "no file has a name that is so long", query, ret);
     if (e->options.offline && !is_held(e, query))
         return refuse_missing(e, query, ret);
     struct file_query again = *query;
@@ -579,7 +614,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
         if (found.cut_short[0]) {
             verify_cut_short(e, found.cut_short);
             blob_unref(found.blob);
-            return files_refuse(e, OUTCOME_BROKEN, "what was kept is damaged: it is fetched again",
+            return files_refuse(e, OUTCOME_BROKEN, "the kept file is damaged: it is fetched again",
                                 query, ret);
         }
         if (found.blob) {
@@ -602,6 +637,7 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
 
 /* ------------------------------------------------------------------- time */
 
+/* One use that is written down. */
 struct touch {
     const char *origin;
     char *path;
@@ -616,6 +652,7 @@ struct touches {
     struct touch *first;
 };
 
+/* On the catalogue lane. Thousands of uses in one transaction cost as much as one. */
 static void touches_run(struct job *job)
 {
     struct touches *touches = container_of(job, struct touches, job);
@@ -689,6 +726,8 @@ void files_stop(struct engine *e)
     pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* The members "cache" and "flights" of /-/status. "full" and "read-only" say that nothing new is
+ * kept. */
 void files_write_status(struct engine *e, struct buf *to)
 {
     unsigned blobs, partials = downloads_count(e);

@@ -21,19 +21,21 @@
  *       orphans_run   flight thread: without those that have a path, or are just being kept
  *
  * A commit takes the same way: cleaner lane, catalogue lane, flight thread. So each step of the
- * search comes after the same step of every earlier commit, and a blob that is just being kept is
- * never taken for an orphan.
+ * search comes after the same step of every earlier commit. A blob that is just being kept is never
+ * taken for an orphan.
  */
 
-struct found {
+/* A blob on the disk that nothing has spoken for yet. */
+struct orphan {
     char sha256[SHA256_HEX];
     UT_hash_handle hh;
 };
 
+/* One search. It lives on the caller's stack; each step posts `done`. */
 struct search {
     struct job job;
     struct engine *engine;
-    struct found *blobs; /* on disk, and no row or path was found yet */
+    struct orphan *blobs; /* on disk, and no row or path was found yet */
     struct collection *result;
     int error;
     sem_t done;
@@ -48,11 +50,12 @@ static void search_run(struct search *s, struct lane *lane, void (*run)(struct j
         ;
 }
 
+/* Every blob is an orphan until a row or a path speaks for it. */
 static int on_disk(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
                    const char *sidecar)
 {
     struct search *s = context;
-    struct found *found = calloc(1, sizeof(*found));
+    struct orphan *found = calloc(1, sizeof(*found));
     (void)size;
     (void)allocated_bytes;
     (void)sidecar;
@@ -74,7 +77,7 @@ static void scan_run(struct job *job)
 /* The blob has a row or a path. */
 static void account(struct search *s, const char *sha256)
 {
-    struct found *found;
+    struct orphan *found;
     HASH_FIND_STR(s->blobs, sha256, found);
     if (!found)
         return;
@@ -104,7 +107,7 @@ static void orphans_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
     struct search *const *s = call->argument;
-    struct found *found, *next;
+    struct orphan *found, *next;
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
         if (kept_paths(e, found->sha256) || commit_is_under_way(e, found->sha256))
@@ -124,11 +127,12 @@ static void evict_run(struct job *job)
     sem_post(&call->done);
 }
 
+/* Orphans are removed last. After an error of the search none is: the list would be too long. */
 int engine_collect(struct engine *e, struct collection *ret)
 {
     struct search s = {.engine = e, .result = ret};
     struct search *argument = &s;
-    struct found *found, *next;
+    struct orphan *found, *next;
     sem_init(&s.done, 0, 0);
     (void)loop_call(e, evict_run, &ret);
     search_run(&s, e->cleaner, scan_run);

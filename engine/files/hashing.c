@@ -12,22 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "engine/files/download.h"
-
-enum { HASH_BLOCK = 256 << 10 };
+#include "engine/files/rehash.h"
 
 static void hasher_free(struct hasher *h)
 {
     if (!h)
         return;
-    sha256_free(h->sha);
-    digester_free(h->others);
+    digester_free(h->digester);
     free(h);
 }
 
+/* One run of bytes. It holds the partial, so that a cut does not close the file under the read. */
 struct hash_job {
     struct job job;
     struct download *download;
@@ -35,8 +32,7 @@ struct hash_job {
     struct hasher *hasher;
     int64_t from, to, size;
     int error;
-    char sha256[SHA256_HEX];
-    struct digests found;
+    struct digests found; /* at the end of the file; SHA-256 is the first of them */
 };
 
 /* An abandoned hasher belongs to bytes that are gone: its result is dropped. */
@@ -54,7 +50,7 @@ static void hashed_run(struct job *job)
         if (h->error)
             flight_on_disk_error(dl->flight, h->error);
         else
-            flight_on_hashed(dl->flight, h->to, h->sha256[0] ? h->sha256 : NULL);
+            flight_on_hashed(dl->flight, h->to, h->found.count ? h->found.list[0].hex : NULL);
         download_drain(dl);
     }
     partial_unref(h->partial);
@@ -62,29 +58,19 @@ static void hashed_run(struct job *job)
     free(h);
 }
 
+/* On the compute lane. The partial's bytes do not change once they are written. */
 static void hash_run(struct job *job)
 {
     struct hash_job *h = container_of(job, struct hash_job, job);
-    auto_free char *block = malloc(HASH_BLOCK);
-    int r = block ? 0 : ERROR_NO_MEMORY;
-    for (int64_t at = h->from; r == 0 && at < h->to;) {
-        size_t len = h->to - at < HASH_BLOCK ? (size_t)(h->to - at) : HASH_BLOCK;
-        r = file_read_at(h->partial->fd, block, len, at);
-        if (r == 0)
-            r = sha256_add(h->hasher->sha, block, len);
-        if (r == 0)
-            r = digester_add(h->hasher->others, block, len);
-        at += (int64_t)len;
-    }
+    int r = rehash_range(h->hasher->digester, h->partial->fd, h->from, h->to);
     if (r == 0 && h->to == h->size)
-        r = sha256_finish(h->hasher->sha, h->sha256);
-    if (r == 0 && h->to == h->size)
-        r = digester_finish(h->hasher->others, &h->found);
+        r = digester_finish(h->hasher->digester, &h->found);
     h->error = r;
     job->run = hashed_run;
     loop_post(h->download->engine, job);
 }
 
+/* A hasher that a job has is freed by that job; another one is freed here. */
 void hashing_abandon(struct download *dl)
 {
     if (dl->hasher_out)
@@ -97,17 +83,16 @@ void hashing_abandon(struct download *dl)
 /* Begins all digests anew, by the algorithms that the claims of now use. */
 static void new_hasher(struct download *dl)
 {
-    uint32_t others = claim_set_algorithms(dl->claims) & ~(1u << DIGEST_SHA256);
+    uint32_t algorithms = claim_set_algorithms(dl->claims) | 1u << DIGEST_SHA256;
     hashing_abandon(dl);
     dl->found.count = 0;
     dl->hasher = calloc(1, sizeof(*dl->hasher));
-    int r = dl->hasher ? sha256_new(&dl->hasher->sha) : ERROR_NO_MEMORY;
-    if (r == 0)
-        r = digester_new(others, &dl->hasher->others);
+    int r = dl->hasher ? digester_new(algorithms, &dl->hasher->digester) : ERROR_NO_MEMORY;
     if (r)
         hashing_abandon(dl);
 }
 
+/* from = 0 begins new digests. The job has the hasher until hashed_run gives it back. */
 void hashing_start(struct download *dl, const struct flight_command *c)
 {
     struct hash_job *h = calloc(1, sizeof(*h));

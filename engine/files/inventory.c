@@ -101,6 +101,7 @@ static int add_row(struct inventory *inventory, const struct entry *entry,
     return 0;
 }
 
+/* The row is a copy, because the entry may be gone when a person looks at it. */
 static int add_complete(struct engine *e, struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
@@ -138,6 +139,7 @@ static int add_partial(struct inventory *inventory, const struct entry *entry)
     return 0;
 }
 
+/* Under the table's lock, on the flight thread: entries and downloads fit each other. */
 static int fill(struct engine *e, struct inventory *inventory)
 {
     int r = 0;
@@ -207,6 +209,7 @@ static void pin_run(struct job *job)
     sem_post(&call->done);
 }
 
+/* Any thread that may block. */
 int engine_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};
@@ -221,9 +224,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    pthread_rwlock_rdlock(&e->files->lock); /* a worker may be adding another entry */
-    struct entry *entry = files_find(e->files, origin, path);
-    pthread_rwlock_unlock(&e->files->lock);
+    struct entry *entry = files_look_up(e, origin, path);
     if (!entry || entry->sha256[0] || !(entry->download || entry->leftover))
         return ENGINE_ABSENT;
     if (entry->download && (!entry->download->flight || entry->download->committing))
@@ -239,6 +240,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
     return 0;
 }
 
+/* A pin protects a blob also from a person's removal: it must be taken off first. */
 static void remove_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

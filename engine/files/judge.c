@@ -35,6 +35,8 @@ struct judgement {
 
 /* ---------------------------------------------------------------- the end */
 
+/* On the flight thread. The claims of the judgement become those of the download: blame and commit
+ * rely on them. */
 static void told_run(struct job *job)
 {
     struct judgement *j = container_of(job, struct judgement, job);
@@ -126,6 +128,8 @@ static void on_rehashed(void *context, int error, const struct digests *found)
     claim_check_start(&j->check);
 }
 
+/* The partial is read again for the algorithms that are missing; then the claims are compared once
+ * more. */
 static void hash_more(struct judgement *j)
 {
     uint32_t missing = claim_set_algorithms(j->check.set);
@@ -160,6 +164,7 @@ static void by_claims(struct claim_check *check)
     tell(j);
 }
 
+/* Out of memory: there will be no verdict, so the flight fails. */
 void judge_start(struct download *dl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
@@ -176,7 +181,6 @@ void judge_start(struct download *dl, const struct flight_command *c)
     j->is_renewal = dl->entry->is_renewal;
     memcpy(j->sha256, c->sha256, sizeof(j->sha256));
     j->check.found = dl->found;
-    (void)digests_add(&j->check.found, DIGEST_SHA256, c->sha256);
     j->check.done = by_claims;
     j->check.context = j;
     dl->judged_size = c->size;

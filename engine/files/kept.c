@@ -42,6 +42,7 @@ void kept_free(struct kept_table *table)
     free(table);
 }
 
+/* NULL: nothing is known of these bytes. */
 static struct kept *find(const struct engine *e, const char *sha256)
 {
     struct kept *k;
@@ -49,6 +50,7 @@ static struct kept *find(const struct engine *e, const char *sha256)
     return k;
 }
 
+/* The record is new and empty, or the one that exists. */
 static struct kept *find_or_add(struct engine *e, const char *sha256)
 {
     struct kept *k = find(e, sha256);
@@ -83,6 +85,7 @@ static struct kept *find_counted(struct engine *e, const char *sha256, int64_t b
     return k;
 }
 
+/* The blob is held no longer. Its record stays when it has a mark. */
 static void uncount(struct engine *e, struct kept *k)
 {
     if (k->is_counted) {
@@ -94,6 +97,7 @@ static void uncount(struct engine *e, struct kept *k)
     free_if_empty(e, k);
 }
 
+/* The first path brings the bytes; further paths of the same blob cost nothing. */
 int kept_hold(struct engine *e, struct entry *entry, int64_t bytes)
 {
     struct kept *k = find_counted(e, entry->sha256, bytes);
@@ -104,6 +108,7 @@ int kept_hold(struct engine *e, struct entry *entry, int64_t bytes)
     return 0;
 }
 
+/* Does nothing for an entry that kept_hold did not count. */
 void kept_drop(struct engine *e, struct entry *entry)
 {
     struct kept *k = entry->kept;
@@ -115,6 +120,7 @@ void kept_drop(struct engine *e, struct entry *entry)
         uncount(e, k);
 }
 
+/* A stray that is named by several rows was last used when the latest of them says. */
 int kept_add_stray(struct engine *e, const char *sha256, int64_t bytes, int64_t used_s)
 {
     struct kept *k = find_counted(e, sha256, bytes);
@@ -190,6 +196,7 @@ static int put_mark(struct engine *e, const struct kept *k)
     return 0;
 }
 
+/* Also for a blob that is not held now: the pin waits for it. */
 int kept_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct kept *k = find_or_add(e, sha256);
@@ -200,6 +207,7 @@ int kept_pin(struct engine *e, const char *sha256, bool pinned)
     return put_mark(e, k);
 }
 
+/* Called by the scrub, by `cache verify`, and whenever a check compares the whole blob. */
 int kept_verified(struct engine *e, const char *sha256, int64_t now_s)
 {
     struct kept *k = find_or_add(e, sha256);
@@ -211,16 +219,17 @@ int kept_verified(struct engine *e, const char *sha256, int64_t now_s)
 
 /* ---------------------------------------------------------------- the end */
 
-struct discard {
+struct discard_blob {
     struct job job;
     struct engine *engine;
     char sha256[SHA256_HEX];
     enum kept_end how;
 };
 
+/* On the catalogue lane: takes the blob out of every row that names it. */
 static void drop_row_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_blob *d = container_of(job, struct discard_blob, job);
     (void)catalogue_drop_blob(d->engine->catalogue, d->sha256);
     free(d);
 }
@@ -228,7 +237,7 @@ static void drop_row_run(struct job *job)
 /* On the cleaner lane, where commits are: no commit of this digest runs meanwhile. */
 static void discard_run(struct job *job)
 {
-    struct discard *d = container_of(job, struct discard, job);
+    struct discard_blob *d = container_of(job, struct discard_blob, job);
     struct engine *e = d->engine;
     if (d->how == KEPT_REMOVE)
         (void)store_remove(e->store, d->sha256);
@@ -241,10 +250,10 @@ static void discard_run(struct job *job)
 /* Without memory the blob stays on the disk, and the next start knows it again. */
 void kept_discard(struct engine *e, const char *sha256, enum kept_end how)
 {
-    struct discard *d = calloc(1, sizeof(*d));
+    struct discard_blob *d = calloc(1, sizeof(*d));
     if (!d)
         return;
-    *d = (struct discard){{discard_run, NULL}, e, "", how};
+    *d = (struct discard_blob){{discard_run, NULL}, e, "", how};
     str_copy(d->sha256, sizeof(d->sha256), sha256);
     struct kept *k = find(e, d->sha256);
     evidence_forget(e, d->sha256);

@@ -61,7 +61,7 @@ int kept_pin(struct engine *engine, const char *sha256, bool pinned);
 int kept_verified(struct engine *engine, const char *sha256, int64_t now_s);
 
 /* KEPT_REMOVE unlinks the blob. KEPT_QUARANTINE moves it aside, because its bytes are not what
- * their name says; people can look at them until `cache gc`. Both drop the blob's rows, and
- * forget what is known of the bytes, except a pin and what evidence.h refuted. The work is a job. */
+ * their name says; people can look at them until `cache gc`. Both drop the blob's rows. They
+ * forget what is known of the bytes, except a pin and what evidence.h refuted. A job does it. */
 enum kept_end { KEPT_REMOVE, KEPT_QUARANTINE };
 void kept_discard(struct engine *engine, const char *sha256, enum kept_end how);

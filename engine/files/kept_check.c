@@ -18,6 +18,7 @@ struct kept_check {
     void *context;
 };
 
+/* `done` may start another check of the same blob, so it comes before anything is freed. */
 static void end(struct kept_check *k, int error)
 {
     k->done(k->context, error, k->check.verdict, k->check.set);
@@ -37,6 +38,7 @@ static void on_rehashed(void *context, int error, const struct digests *found)
     claim_check_start(&k->check);
 }
 
+/* CLAIMS_UNKNOWN: the claims use algorithms by which the blob was not hashed yet. */
 static void on_compared(struct claim_check *check)
 {
     struct kept_check *k = check->context;
@@ -50,6 +52,7 @@ static void on_compared(struct claim_check *check)
         end(k, r);
 }
 
+/* The digest by SHA-256 is known without a read: it is the blob's name. */
 bool kept_check_start(struct engine *e, const struct origin *origin, const struct entry *entry,
                       struct blob *blob,
                       void (*done)(void *context, int error, enum claims_verdict verdict,

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/claims/claim_check.h"
@@ -17,6 +17,7 @@
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
 #include "engine/files/passthrough_tail.h"
+#include "engine/files/rehash.h"
 #include "engine/flight/flight.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/options.h"
@@ -102,6 +103,7 @@ struct passthrough {
     char failures[FLIGHT_DETAIL]; /* which mirrors failed before it, and how */
 };
 
+/* Any thread. With the last reference no job and no transfer uses it any more. */
 static void passthrough_unref(struct passthrough *p)
 {
     if (--p->refs > 0)
@@ -135,6 +137,7 @@ static int64_t limit(const struct passthrough *p)
 
 /* ---------------------------------------------------------------- arrival */
 
+/* A slab on its way to the writer lane. */
 struct arrival {
     struct job job;
     struct passthrough *passthrough;
@@ -228,6 +231,8 @@ static int on_head(void *context, const struct fetch_head *head)
     return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
 }
 
+/* On the transfer thread. Each slab takes a reference along, because the reader may close
+ * meanwhile. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct passthrough *p = context;
@@ -269,26 +274,19 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 /* ----------------------------------------------------------------- source */
 
+/* The flight thread sweeps what is in the list: suspended readers cannot notice that their clients
+ * have left. */
 static void enlist(struct passthrough *p)
 {
-    struct passthrough **list = &p->engine->files->passes;
     p->is_listed = true;
-    p->next = *list;
-    if (p->next)
-        p->next->prev = p;
-    *list = p;
+    DL_PREPEND(p->engine->files->passes, p);
 }
 
 static void delist(struct passthrough *p)
 {
-    if (!p->is_listed)
-        return;
-    if (p->prev)
-        p->prev->next = p->next;
-    else
-        p->engine->files->passes = p->next;
-    if (p->next)
-        p->next->prev = p->prev;
+    if (p->is_listed)
+        DL_DELETE(p->engine->files->passes, p);
+    p->is_listed = false;
 }
 
 void passthrough_sweep(struct engine *e)
@@ -322,8 +320,8 @@ static void finish(struct passthrough *p, bool good)
     passthrough_unref(p);
 }
 
-/* Asks for the rest of the range. With claims everything is fetched from byte 0 on, because all of
- * it is hashed. */
+/* Asks for the rest of the range. With claims the whole file is fetched, or what follows the
+ * prefix, because all of it is hashed. */
 static void fetch(struct passthrough *p)
 {
     auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
@@ -387,6 +385,7 @@ static void begin_run(struct job *job)
     fetch(p);
 }
 
+/* Everything that was asked for has come; of an unknown size, whatever came. */
 static bool is_whole(const struct passthrough *p)
 {
     return p->arrived == p->to || p->to == INT64_MAX;
@@ -465,6 +464,7 @@ static bool is_short(struct passthrough *p)
     return (p->is_endless || p->is_part) && !dropped && p->to < INT64_MAX && p->arrived < p->to;
 }
 
+/* On the flight thread: the transfer has ended, and everything that it brought is queued. */
 static void ended_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, ended);
@@ -486,7 +486,7 @@ static void ended_run(struct job *job)
         return;
     }
     if (p->is_other && p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
-        str_copy(p->detail, sizeof(p->detail), "another size than was told before");
+        str_copy(p->detail, sizeof(p->detail), "a different size than before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
     note_failure(p, p->detail);
@@ -500,15 +500,7 @@ static void ended_run(struct job *job)
 static void hash_prefix_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
-    auto_free char *block = malloc(SLAB_BYTES);
-    int r = block ? 0 : ERROR_NO_MEMORY;
-    for (int64_t at = 0; r == 0 && at < p->from;) {
-        size_t len = p->from - at < SLAB_BYTES ? (size_t)(p->from - at) : SLAB_BYTES;
-        r = file_read_at(p->prefix->fd, block, len, at);
-        if (r == 0)
-            r = digester_add(p->digester, block, len);
-        at += (int64_t)len;
-    }
+    (void)rehash_range(p->digester, p->prefix->fd, 0, p->from);
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
     loop_post(p->engine, job);
 }
@@ -570,6 +562,7 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     return 0;
 }
 
+/* The test of a waiting reader. */
 static bool has_news(void *arg)
 {
     struct passthrough *p = arg;
@@ -602,7 +595,7 @@ static size_t take(struct passthrough *p, char *to, size_t size)
     return n;
 }
 
-/* > 0: bytes; FILE_END; < 0: an error; 0: nothing yet. */
+/* Takes what is queued, up to the limit. > 0: bytes. 0: nothing yet. FILE_END. < 0: an error. */
 static int64_t take_some(struct passthrough *p, int64_t offset, void *data, size_t size)
 {
     int64_t n = 0;
@@ -641,6 +634,8 @@ static int say_why(struct passthrough *p, bool late, char *ret_detail, size_t si
     return late ? ERROR_TIMEOUT : ERROR_UPSTREAM_BROKEN;
 }
 
+/* Late means that the client's time for a status line is over: it is answered with what is known.
+ */
 int passthrough_begin(struct passthrough *p, struct waiter *waiter, char *ret_detail, size_t size)
 {
     bool late = waiter_is_late(waiter);
@@ -669,6 +664,7 @@ int64_t passthrough_read(struct passthrough *p, int64_t offset, void *data, size
     }
 }
 
+/* Any thread. A transfer that begins at the same moment is cancelled by `fetch`. */
 void passthrough_close(struct passthrough *p)
 {
     if (!p)

@@ -26,6 +26,7 @@ void tail_free(struct tail *t)
     free(t);
 }
 
+/* The ring keeps each byte at its offset modulo the ring's size. */
 void tail_add(struct tail *t, const void *data, size_t len, int64_t offset)
 {
     const char *from = data;

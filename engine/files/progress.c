@@ -38,6 +38,7 @@ static void partial_close(struct job *job)
     free(p);
 }
 
+/* The name is that of the file in the store; it is needed to commit, to leave or to discard it. */
 int partial_new(int fd, char *name, struct lane *writer, struct lane *cleaner, struct partial **ret)
 {
     struct partial *p = calloc(1, sizeof(*p));
@@ -63,6 +64,7 @@ struct partial *partial_ref(struct partial *p)
     return p;
 }
 
+/* Any thread. */
 void partial_unref(struct partial *p)
 {
     if (p && --p->refs == 0)
@@ -79,12 +81,14 @@ static void leave_run(struct job *job)
     partial_unref(p);
 }
 
+/* The reference keeps the partial until the writer lane has seen the mark. */
 void partial_leave(struct partial *p)
 {
     p->leave.run = leave_run;
     lane_post(p->writer, &partial_ref(p)->leave);
 }
 
+/* Writers of two transfers may have the same bytes: the first claim decides who writes them. */
 bool partial_claim(struct partial *p, int64_t from, int64_t to, struct extent *ret)
 {
     struct extent run;
@@ -110,6 +114,7 @@ int progress_new(const struct origin *origin, struct progress **ret)
     return 0;
 }
 
+/* Any thread that holds a reference, or the lock under which the table holds one. */
 struct progress *progress_ref(struct progress *b)
 {
     b->refs++;
@@ -127,6 +132,7 @@ void progress_unref(struct progress *b)
     free(b);
 }
 
+/* Extents may have holes: a reader of a range is woken by its own bytes, wherever the front is. */
 void progress_publish(struct progress *b, int64_t from, int64_t to)
 {
     pthread_mutex_lock(&b->waiters.lock);
@@ -138,6 +144,7 @@ void progress_publish(struct progress *b, int64_t from, int64_t to)
     waitlist_wake(&b->waiters, from, to);
 }
 
+/* Wakes whole-file readers that stood at the old limit. */
 void progress_release(struct progress *b, int64_t limit, int64_t size)
 {
     pthread_mutex_lock(&b->waiters.lock);
@@ -156,6 +163,7 @@ void progress_know(struct progress *b, int64_t size)
     waitlist_wake(&b->waiters, 0, INT64_MAX);
 }
 
+/* Closes the waitlist also: nobody suspends on it any more. */
 void progress_close(struct progress *b, enum progress_state state, enum outcome outcome,
                     const char *detail)
 {
@@ -179,6 +187,7 @@ void progress_note(struct progress *b, unsigned silent, const char *detail)
     pthread_mutex_unlock(&b->waiters.lock);
 }
 
+/* The common case, a reader within the prefix, needs no lock. */
 int64_t progress_available(struct progress *b, int64_t offset, bool whole)
 {
     int64_t limit = whole ? b->limit : INT64_MAX, end = b->prefix;

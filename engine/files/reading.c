@@ -62,6 +62,7 @@ struct file {
     struct cold cold;
 };
 
+/* Any thread: a cold read may hold the last reference. */
 static void file_unref(struct file *f)
 {
     if (--f->refs > 0)
@@ -76,6 +77,8 @@ static void file_unref(struct file *f)
     free(f);
 }
 
+/* Everything that replies need is copied, so that a handle stays valid whatever becomes of the
+ * table. */
 int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
                 struct progress *progress, const char *mirrors, const struct file_query *query,
                 struct file **ret)
@@ -106,6 +109,7 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
     return 0;
 }
 
+/* METADATA is made in memory, and served like any other file. */
 int reading_new_text(struct engine *e, const struct file_facts *facts, struct document *text,
                      const char *mirrors, const struct file_query *query, struct file **ret)
 {
@@ -122,6 +126,7 @@ const struct file_facts *file_facts(const struct file *f)
     return &f->facts;
 }
 
+/* Of a download the list may still grow; of a blob it is what was stored with it. */
 void file_mirrors(struct file *f, char *ret, size_t size)
 {
     if (f->progress)
@@ -132,6 +137,7 @@ void file_mirrors(struct file *f, char *ret, size_t size)
 
 /* --------------------------------------------------------- reader numbers */
 
+/* News of a reader, on its way to the flight thread. */
 struct reader_job {
     struct job job;
     struct engine *engine;
@@ -142,17 +148,19 @@ struct reader_job {
     bool left;
 };
 
+/* The progress may belong to a download that is over; then nothing happens. */
 static void reader_run(struct job *job)
 {
     struct reader_job *r = container_of(job, struct reader_job, job);
     if (r->left)
-        downloads_reader_left(r->engine, r->progress, r->reader);
+        downloads_reader_left(r->progress, r->reader);
     else
-        downloads_reader(r->engine, r->progress, r->reader, r->use, r->from, r->to);
+        downloads_reader(r->progress, r->reader, r->use, r->from, r->to);
     progress_unref(r->progress);
     free(r);
 }
 
+/* The flight thread learns of readers by a job; it never touches a handle. */
 static int post_reader(struct file *f, enum file_use use, bool left)
 {
     struct reader_job *r = calloc(1, sizeof(*r));
@@ -170,6 +178,8 @@ static int post_reader(struct file *f, enum file_use use, bool left)
     return 0;
 }
 
+/* The transfer begins where this client's reading stands. Bytes before it, when they are in the
+ * partial, are only hashed. */
 static int open_passthrough(struct file *f, int64_t from)
 {
     struct partial *partial = f->progress->partial;
@@ -187,6 +197,8 @@ static int open_passthrough(struct file *f, int64_t from)
     return passthrough_open(f->engine, &options, &f->passthrough);
 }
 
+/* A blob needs no registration. A progress is told which bytes are wanted, so that they are fetched
+ * first. */
 int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
 {
     f->from = from;
@@ -203,6 +215,8 @@ int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
     return r;
 }
 
+/* Only what is in memory is mapped for a reply: a page fault would stop the worker for all its
+ * clients. */
 const void *file_mapping(struct file *f)
 {
     int64_t to = f->to < 0 ? f->facts.size : f->to;
@@ -216,6 +230,7 @@ bool file_is_short(const struct file *f)
     return f->blob && blob_is_short(f->blob, f->facts.size);
 }
 
+/* A reader that has left may let its download park. */
 void file_close(struct file *f)
 {
     if (!f)
@@ -244,6 +259,7 @@ static void cold_run(struct job *job)
     file_unref(f);
 }
 
+/* The block may be for another offset; read_cold looks at that. */
 static bool is_cold_ready(void *arg)
 {
     return ((struct cold *)arg)->state == COLD_READY;
@@ -303,17 +319,20 @@ static int64_t read_now(struct file *f, int fd, int64_t offset, void *data, int6
 
 /* --------------------------------------------------------------- progress */
 
+/* What a waiting reader's test needs. */
 struct position {
     struct progress *progress;
     int64_t offset;
     bool whole;
 };
 
+/* The size is final once the limit is gone. */
 static bool is_at_end(const struct progress *b, int64_t offset)
 {
     return b->limit == INT64_MAX && offset >= b->size;
 }
 
+/* The test of a waiting reader: true when a read would not wait any more. */
 static bool has_bytes(void *arg)
 {
     struct position *p = arg;
@@ -364,6 +383,7 @@ static bool is_short_whole(const struct progress *b, bool whole)
     return whole && b->size >= 0 && b->size <= FLIGHT_HOLD_BACK;
 }
 
+/* The test of a client that waits with its status line. */
 static bool can_begin(void *arg)
 {
     const struct position *p = arg;
@@ -396,6 +416,7 @@ enum outcome reading_say_late(struct progress *b, char *ret_detail, size_t size)
     return names[0] ? OUTCOME_SILENT : OUTCOME_UNAVAILABLE;
 }
 
+/* The set of extents changes under this lock. */
 static bool has_first_byte(struct progress *b, int64_t offset)
 {
     pthread_mutex_lock(&b->waiters.lock);
@@ -404,6 +425,7 @@ static bool has_first_byte(struct progress *b, int64_t offset)
     return has;
 }
 
+/* A failure before the first byte is an outcome: the client gets a status line that says why. */
 static int begin_passthrough(struct file *f, struct waiter *waiter)
 {
     int r = passthrough_begin(f->passthrough, waiter, f->detail, sizeof(f->detail));
@@ -488,6 +510,7 @@ static int reopen(struct file *f, struct waiter *waiter)
     return file_select(f, f->from, f->to, query.use);
 }
 
+/* One of the four sources; see the top. */
 static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t size,
                          struct waiter *waiter)
 {
@@ -502,6 +525,8 @@ static int64_t read_from(struct file *f, int64_t offset, void *data, int64_t siz
     return f->progress ? read_progress(f, offset, data, size, waiter) : ERROR_IO;
 }
 
+/* Notes that the client reads, because a download whose readers have stopped may lose its
+ * connections to others. */
 int64_t file_read(struct file *f, int64_t offset, void *data, size_t size, struct waiter *waiter)
 {
     int64_t most = (int64_t)size;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -40,12 +41,13 @@
  */
 enum { RATE_LEAST_BYTES = 1 << 20 };
 
-struct held {
+/* A slab that came: held for the verdict, or on its way to the writer lane. */
+struct held_slab {
     struct job job;
     struct receiver *receiver;
     struct slab *slab;
     int64_t offset;
-    struct held *next;
+    struct held_slab *next;
 };
 
 /* News of bytes on disk, on the way to the flight thread. */
@@ -96,7 +98,7 @@ static void report(struct receiver *t, int64_t from, int64_t to, int error)
  * are written. */
 static void write_run(struct job *job)
 {
-    struct held *h = container_of(job, struct held, job);
+    struct held_slab *h = container_of(job, struct held_slab, job);
     struct receiver *t = h->receiver;
     int64_t end = h->offset + (int64_t)h->slab->len;
     struct extent run;
@@ -182,16 +184,17 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
     return !t->is_coded && !t->is_page;
 }
 
+/* Called for each slab. Without a verdict yet, slabs are held; the pool's size bounds how many. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct receiver *t = context;
-    struct held *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
+    struct held_slab *h = takes(t, slab, offset) ? calloc(1, sizeof(*h)) : NULL;
     if (!h || !t->partial) {
         slab_put(slab);
         free(h);
         return;
     }
-    *h = (struct held){.job.run = write_run, .receiver = t, .slab = slab, .offset = offset};
+    *h = (struct held_slab){.job.run = write_run, .receiver = t, .slab = slab, .offset = offset};
     t->bytes += (int64_t)slab->len;
     int64_t end = offset + (int64_t)slab->len;
     pthread_mutex_lock(&t->lock);
@@ -248,11 +251,13 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 
 /* ---------------------------------------------------------- flight thread */
 
+/* `origin` is the download's: after a reload its mirrors still have the old numbers. */
 static const struct mirror *mirror_of(const struct receiver *t, const struct origin *origin)
 {
     return &origin->mirrors[t->mirror];
 }
 
+/* Unknown validators are never the same. */
 static bool is_same(const char *a, const char *b)
 {
     return a && b && strcmp(a, b) == 0;
@@ -347,11 +352,11 @@ static int judge(struct receiver *t)
 /* The verdict: held slabs are written, or freed. Slabs that come later follow it. */
 static void pronounce(struct receiver *t, enum verdict verdict)
 {
-    struct held *list = NULL;
+    struct held_slab *list = NULL;
     pthread_mutex_lock(&t->lock);
     t->verdict = verdict;
     bool post = t->ended;
-    for (struct held *h = t->held, *next; h; h = next) {
+    for (struct held_slab *h = t->held, *next; h; h = next) {
         next = h->next;
         if (verdict == VERDICT_ACCEPTED) {
             lane_post(t->partial->writer, &h->job);
@@ -364,7 +369,7 @@ static void pronounce(struct receiver *t, enum verdict verdict)
     t->held_last = &t->held;
     pthread_mutex_unlock(&t->lock);
     while (list) {
-        struct held *h = list;
+        struct held_slab *h = list;
         list = h->next;
         slab_put(h->slab);
         free(h);
@@ -373,6 +378,7 @@ static void pronounce(struct receiver *t, enum verdict verdict)
         post_done(t);
 }
 
+/* On the flight thread: the verdict on an answer, and what follows from it. */
 static void answer_run(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, answer);
@@ -410,6 +416,7 @@ static void account(struct receiver *t, int error, const char *detail)
         budget_failed(budget, mirror, detail, t->retry_after_s, now_ms);
 }
 
+/* Why the flight, or the daemon before it, refused the answer: for the log and the client. */
 static const char *verdict_text(const struct receiver *t)
 {
     if (t->says_empty)
@@ -421,9 +428,10 @@ static const char *verdict_text(const struct receiver *t)
                : "";
 }
 
+/* With the last job of the transfer. Slabs that still wait go back to the pool. */
 static void receive_free(struct receiver *t)
 {
-    for (struct held *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
+    for (struct held_slab *h = t->held, *next; h; h = next) { /* no answer came to judge them by */
         next = h->next;
         slab_put(h->slab);
         free(h);
@@ -438,21 +446,14 @@ static void receive_free(struct receiver *t)
     free(t);
 }
 
-static void unlink_receiver(struct download *dl, struct receiver *t)
-{
-    for (struct receiver **p = &dl->receivers; *p; p = &(*p)->next)
-        if (*p == t) {
-            *p = t->next;
-            return;
-        }
-}
-
+/* Repeated lines are counted instead of written: a broken mirror fails often. */
 static void log_failure(const struct download *dl, const struct receiver *t, const char *what)
 {
     log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s/%s error=\"%s\"",
                  mirror_of(t, dl->origin)->name, dl->origin->name, dl->path, what);
 }
 
+/* The detail names the mirror, because a client may read it after several mirrors have failed. */
 static void tell_flight(struct download *dl, struct receiver *t, int error, const char *what)
 {
     auto_free char *detail = str_printf("%s: %s", mirror_of(t, dl->origin)->name, what);
@@ -474,7 +475,7 @@ void receive_done(struct job *job)
     char status[FLIGHT_DETAIL];
     if (t->is_page) {
         blame_web_page(dl, t->mirror, t->facts.total, t->page_sha256, t->stranger);
-        what = "a web page came in the place of the file";
+        what = "a web page came instead of the file";
     } else if (!t->says_empty &&
                (t->verdict_error == ERROR_GONE || t->verdict_error == ERROR_UPSTREAM_STATUS ||
                 t->verdict_error == ERROR_LOOP)) {
@@ -486,7 +487,7 @@ void receive_done(struct job *job)
         what = verdict_text(t);
     }
     account(t, error, what);
-    unlink_receiver(dl, t);
+    LL_DELETE(dl->receivers, t);
     if (!t->stopped && !dl->over)
         tell_flight(dl, t, error, what);
     download_drain(dl);
@@ -523,7 +524,8 @@ void receive_fetch(struct receiver *t)
     t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
 }
 
-struct begin {
+/* The making of a partial: the first transfer of a download waits for it. */
+struct begin_partial {
     struct job job;
     struct receiver *receiver;
     int error, fd;
@@ -533,7 +535,7 @@ struct begin {
 /* The partial is made, or the disk failed. */
 static void begun_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_partial *b = container_of(job, struct begin_partial, job);
     struct receiver *t = b->receiver;
     struct download *dl = t->download;
     struct engine *e = t->engine;
@@ -567,12 +569,13 @@ static void begun_run(struct job *job)
 
 static void begin_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_partial *b = container_of(job, struct begin_partial, job);
     b->error = store_begin(b->receiver->engine->store, &b->name, &b->fd);
     job->run = begun_run;
     loop_post(b->receiver->engine, job);
 }
 
+/* A transfer that begins again starts without any facts of its first answer. */
 void receive_reset(struct receiver *t)
 {
     t->answer.run = answer_run;
@@ -588,7 +591,7 @@ void receive_reset(struct receiver *t)
 void receive_start(struct download *dl, const struct flight_command *c)
 {
     struct receiver *t = calloc(1, sizeof(*t));
-    struct begin *b = calloc(1, sizeof(*b));
+    struct begin_partial *b = calloc(1, sizeof(*b));
     if (!t || !b)
         abort(); /* as in report() */
     struct engine *e = dl->engine;
@@ -610,8 +613,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
                                                   : BUDGET_BULK;
     t->rank = dl->rank[c->slot];
     budget_begin(e->budget, t->counted_mirror, t->need);
-    t->next = dl->receivers;
-    dl->receivers = t;
+    LL_PREPEND(dl->receivers, t);
     download_ref(dl);
     if (t->head || dl->partial || dl->facts_only) {
         t->partial = dl->partial ? partial_ref(dl->partial) : NULL;
@@ -619,7 +621,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
         receive_fetch(t);
         return;
     }
-    *b = (struct begin){.job.run = begin_run, .receiver = t, .fd = -1};
+    *b = (struct begin_partial){.job.run = begin_run, .receiver = t, .fd = -1};
     lane_post(e->reader, &b->job);
 }
 
@@ -639,6 +641,7 @@ static void note_outrun(struct download *dl, const struct receiver *t,
     budget_outrun(dl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());
 }
 
+/* Its bytes that are under way still count; receive_done comes later, as for any other end. */
 void receive_stop(struct download *dl, const struct flight_command *c)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next) {
@@ -650,6 +653,7 @@ void receive_stop(struct download *dl, const struct flight_command *c)
     }
 }
 
+/* The transfer thread reads the limit with each slab, so no job is needed. */
 void receive_limit(struct download *dl, uint64_t number, int64_t to)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)
@@ -657,6 +661,7 @@ void receive_limit(struct download *dl, uint64_t number, int64_t to)
             t->limit = to;
 }
 
+/* Their ends come later; each holds a reference to the download. */
 void receive_stop_all(struct download *dl)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)

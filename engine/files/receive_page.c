@@ -20,6 +20,7 @@
 
 enum { WAIT_MOST_MS = 8000 }; /* a status line is due within ten seconds */
 
+/* A HEAD is not worth it: the first GET asks. Each transfer asks once. */
 bool receive_asks_page(struct receiver *t)
 {
     const struct download *dl = t->download;
@@ -30,6 +31,7 @@ bool receive_asks_page(struct receiver *t)
     return true;
 }
 
+/* The transfer has ended. Its end is told when the page is read, or late. */
 bool receive_awaits_page(struct receiver *t)
 {
     if (!t->awaits_page || t->stopped || t->download->over)

@@ -30,6 +30,7 @@
 
 enum { LEFTOVER_S = 30 * 24 * 3600 }; /* for so long a partial waits to be resumed */
 
+/* A blob on the disk, and whether rows of blob and file name it. */
 struct known_blob {
     char sha256[SHA256_HEX];
     int64_t size, allocated_bytes;
@@ -45,6 +46,7 @@ struct loading {
     size_t lost_count;
 };
 
+/* Every complete blob of the store, with its sidecar's text. */
 static int on_disk_blob(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
                         const char *sidecar)
 {
@@ -110,6 +112,7 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
     return entry->etag ? 0 : ERROR_NO_MEMORY;
 }
 
+/* Rows without a blob only promise: nothing is held of such a file. */
 static int on_complete_file(void *context, const struct catalogue_file *file)
 {
     return file->blob ? add_complete(context, file) : 0;
@@ -163,6 +166,7 @@ static int adopt(struct loading *l, struct known_blob *b)
     return store_remove(e->store, b->sha256);
 }
 
+/* The files of such a row are fetched again when a client asks. */
 static void forget_lost(struct loading *l)
 {
     for (size_t i = 0; i < l->lost_count; i++) {
@@ -232,6 +236,8 @@ static int on_partial(void *context, const char *name)
     return 0;
 }
 
+/* First what both know, then what only the disk knows, then partials: an adopted blob makes its
+ * partial needless. */
 int files_load(struct engine *e)
 {
     struct loading l = {.engine = e};

@@ -9,10 +9,11 @@
 #include "base/str.h"
 
 /*
- * A refusal of a file: the first bad copy makes it, and every other copy renews it. It ends when
- * right bytes are known, when it is forgotten on purpose, an hour after the last bad copy, or when
- * more than REFUSALS_MOST files have one and it is the oldest. The hash keeps the order of
- * insertion; a renewed refusal is inserted again.
+ * A refusal of a file begins with the first bad copy; every other copy renews it. It ends when
+ * right bytes are known, or when it is forgotten on purpose, or an hour after the last bad copy. It
+ * also ends when more than REFUSALS_MOST files have one and it is the oldest. The hash keeps the
+ * order of insertion; a renewed refusal is inserted again. The simulator runs this file as the
+ * daemon does.
  */
 enum {
     WAIT_FIRST_MS = 2000,
@@ -20,6 +21,7 @@ enum {
     REMEMBERED_MS = 3600 * 1000,
 };
 
+/* The last bad copy of one mirror. */
 struct copy {
     char sha256[SHA256_HEX];
     bool is_web_page;
@@ -79,6 +81,7 @@ static struct refusal *find(struct refusals *all, const char *origin, const char
     return r;
 }
 
+/* One file more may exceed the limit: then the oldest goes. */
 static struct refusal *add(struct refusals *all, const char *origin, const char *path)
 {
     struct refusal *r = calloc(1, sizeof(*r));
@@ -94,6 +97,7 @@ static struct refusal *add(struct refusals *all, const char *origin, const char 
     return r;
 }
 
+/* The last copy of each mirror counts; an older one is forgotten. */
 void refusals_note(struct refusals *all, const char *origin, const char *path, unsigned mirror,
                    const char *sha256, bool is_web_page, const char *validator, const char *detail,
                    int64_t now_ms)
@@ -154,6 +158,7 @@ static unsigned agreeing(const struct refusal *r)
     return best;
 }
 
+/* A refusal whose hour is over is dropped here, so no timer is needed. */
 bool refusals_find(struct refusals *all, const char *origin, const char *path, int64_t now_ms,
                    struct refused_file *ret)
 {
@@ -177,6 +182,8 @@ bool refusals_find(struct refusals *all, const char *origin, const char *path, i
     return true;
 }
 
+/* A mirror that sent the right bytes differs from nothing; one whose bytes are unknown is not
+ * judged. */
 unsigned refusals_settle(struct refusals *all, const char *origin, const char *path,
                          const char *sha256)
 {
@@ -197,6 +204,7 @@ void refusals_forget(struct refusals *all, const char *origin, const char *path)
         refusal_drop(all, r);
 }
 
+/* A portal sends the same page for many files, so all files are searched. */
 void refusals_forget_bytes(struct refusals *all, const char *sha256)
 {
     struct refusal *r, *next;

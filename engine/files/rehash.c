@@ -14,6 +14,7 @@
 
 enum { BLOCK_BYTES = 256 << 10, STEP_BYTES = 8 << 20 };
 
+/* One file that is read again; `at` is how far it has come. */
 struct rehash {
     struct job job;
     struct engine *engine;
@@ -47,24 +48,28 @@ static void finish(struct rehash *r)
     loop_post(r->engine, &r->job);
 }
 
-static int add_block(struct rehash *r, char *block)
+/* One block is read at a time, so the memory that it takes does not depend on the file. */
+int rehash_range(struct digester *digester, int fd, int64_t from, int64_t to)
 {
-    size_t len = r->size - r->at < BLOCK_BYTES ? (size_t)(r->size - r->at) : BLOCK_BYTES;
-    int error = file_read_at(r->fd, block, len, r->at);
-    if (error == 0)
-        error = digester_add(r->digester, block, len);
-    r->at += (int64_t)len;
-    return error;
+    auto_free char *block = malloc(BLOCK_BYTES);
+    int r = block ? 0 : ERROR_NO_MEMORY;
+    for (int64_t at = from; r == 0 && at < to;) {
+        size_t len = to - at < BLOCK_BYTES ? (size_t)(to - at) : BLOCK_BYTES;
+        r = file_read_at(fd, block, len, at);
+        if (r == 0)
+            r = digester_add(digester, block, len);
+        at += (int64_t)len;
+    }
+    return r;
 }
 
+/* After each step other jobs of the lane have their turn. */
 static void step_run(struct job *job)
 {
     struct rehash *r = container_of(job, struct rehash, job);
-    auto_free char *block = malloc(BLOCK_BYTES);
     int64_t end = r->size - r->at < STEP_BYTES ? r->size : r->at + STEP_BYTES;
-    r->error = block ? 0 : ERROR_NO_MEMORY;
-    while (r->error == 0 && r->at < end)
-        r->error = add_block(r, block);
+    r->error = rehash_range(r->digester, r->fd, r->at, end);
+    r->at = end;
     if (r->engine->stopping)
         r->error = ERROR_STOPPING;
     if (r->error || r->at == r->size)

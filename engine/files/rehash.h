@@ -17,3 +17,6 @@ struct engine;
 int rehash_start(struct engine *engine, int fd, int64_t size, uint32_t algorithms,
                  void (*done)(void *context, int error, const struct digests *found),
                  void *context);
+/* Adds bytes [from, to) of `fd` to a digester, in blocks. It blocks, so it is for lanes. An error
+ * of the read, or ERROR_NO_MEMORY. */
+int rehash_range(struct digester *digester, int fd, int64_t from, int64_t to);

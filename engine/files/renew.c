@@ -68,6 +68,7 @@ int renew_new(struct renewals **ret)
     return *ret ? 0 : ERROR_NO_MEMORY;
 }
 
+/* At the end of the daemon: downloads are over by then. */
 void renew_free(struct renewals *all)
 {
     struct renewal *r, *next;
@@ -81,14 +82,7 @@ void renew_free(struct renewals *all)
     free(all);
 }
 
-static struct entry *find(struct engine *e, const char *origin, const char *path)
-{
-    pthread_rwlock_rdlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, origin, path);
-    pthread_rwlock_unlock(&e->files->lock);
-    return entry;
-}
-
+/* A file is looked at as often as a page is read. */
 static int64_t interval_s(const struct engine *e)
 {
     return (e->options.page_refresh_ms + 999) / 1000;
@@ -146,6 +140,7 @@ static struct entry *add_entry(struct files *files, const struct origin *origin,
     return entry;
 }
 
+/* At most RENEWALS_MOST at a time: they use connections that clients may need. */
 static void begin(struct engine *e, struct entry *entry)
 {
     struct progress *progress;
@@ -184,9 +179,10 @@ static void drive(struct engine *e, struct renewal *r)
         return;
     progress_unref(r->progress); /* of a progress that was cut since, which forgot its readers */
     r->progress = progress_ref(progress);
-    downloads_reader(e, progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
+    downloads_reader(progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
 }
 
+/* Frees renewals whose entry is gone; gives the others a reader. */
 void renew_tick(struct engine *e)
 {
     struct renewal *r, *next;
@@ -202,6 +198,7 @@ void renew_tick(struct engine *e)
     }
 }
 
+/* renew_tick frees the renewal. */
 void renew_gone(struct engine *e, const struct entry *entry)
 {
     struct renewal *r;
@@ -233,15 +230,7 @@ static bool fill(struct engine *e, struct entry *entry, const struct catalogue_f
     }
     struct blob *old = entry->blob;
     entry->blob = blob_ref(blob);
-    str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
-    entry->size = file->size;
-    entry->authoritative = file->authoritative;
-    free(entry->etag);
-    free(entry->mirrors);
-    free(entry->validator);
-    entry->etag = str_dup(file->etag);
-    entry->mirrors = str_dup(file->mirrors);
-    entry->validator = str_dup(file->validator);
+    files_describe(entry, file);
     pthread_rwlock_unlock(&files->lock);
     files->open_count += !old;
     blob_unref(old);
@@ -260,6 +249,7 @@ static void rename_same(struct engine *e, struct entry *entry, const struct cata
     pthread_rwlock_unlock(&e->files->lock);
 }
 
+/* The old blob goes with its last path; new clients get the new version under its own ETag. */
 static bool take_over(struct engine *e, struct entry *entry, const struct catalogue_file *file,
                       int64_t allocated_bytes, struct blob *blob)
 {
@@ -281,10 +271,12 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
     return true;
 }
 
+/* On the flight thread, from commit.c: the new bytes are kept and judged. What they mean for
+ * clients is decided here. */
 void renew_kept(struct engine *e, const struct entry *renewal, const struct catalogue_file *file,
                 int64_t allocated_bytes, struct blob *blob)
 {
-    struct entry *entry = find(e, renewal->origin->name, renewal->path);
+    struct entry *entry = files_look_up(e, renewal->origin->name, renewal->path);
     bool held = entry && entry->sha256[0];
     bool same = held && strcmp(entry->sha256, file->blob) == 0;
     if (same) {
@@ -302,7 +294,7 @@ void renew_kept(struct engine *e, const struct entry *renewal, const struct cata
 
 /* ------------------------------------------------------------------- look */
 
-struct look {
+struct renew_look {
     struct job job;
     struct engine *engine;
     const struct origin *origin;
@@ -315,7 +307,7 @@ struct look {
     char *etag, *date;
 };
 
-static void look_free(struct look *l)
+static void look_free(struct renew_look *l)
 {
     free(l->path);
     free(l->etag);
@@ -323,18 +315,20 @@ static void look_free(struct look *l)
     free(l);
 }
 
+/* Otherwise it is a date. */
 static bool is_etag(const char *validator)
 {
     return *validator == '"' || str_starts(validator, "W/");
 }
 
+/* A mirror that compresses on the way makes an ETag weak; the bytes are still the same. */
 static const char *strong_part(const char *etag)
 {
     return str_starts(etag, "W/") ? etag + 2 : etag;
 }
 
 /* Whether the mirror's answer is about another version than the held bytes. */
-static bool is_another(const struct look *l, const struct entry *entry)
+static bool is_another(const struct renew_look *l, const struct entry *entry)
 {
     const char *held = entry->validator;
     if (l->status != 200)
@@ -349,7 +343,7 @@ static bool is_another(const struct look *l, const struct entry *entry)
 }
 
 /* Whether the answer tells nothing but that the file exists. */
-static bool is_silent(const struct look *l, const struct entry *entry)
+static bool is_silent(const struct renew_look *l, const struct entry *entry)
 {
     static const int refusals[] = {400, 403, 405, 501};
     const char *held = entry->validator;
@@ -360,16 +354,17 @@ static bool is_silent(const struct look *l, const struct entry *entry)
 }
 
 /* A changed row counts only when HEAD tells nothing, and only of the mirror that sent the bytes. */
-static bool is_to_be_fetched(const struct look *l, const struct entry *entry)
+static bool is_to_be_fetched(const struct renew_look *l, const struct entry *entry)
 {
     return is_another(l, entry) || (l->is_row && l->is_sender && is_silent(l, entry));
 }
 
+/* On the flight thread: the entry may be gone, fetched anew or pinned by now. */
 static void looked_run(struct job *job)
 {
-    struct look *l = container_of(job, struct look, job);
+    struct renew_look *l = container_of(job, struct renew_look, job);
     struct engine *e = l->engine;
-    struct entry *entry = find(e, l->origin->name, l->path);
+    struct entry *entry = files_look_up(e, l->origin->name, l->path);
     e->renewals->looks--;
     if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
         is_to_be_fetched(l, entry) && !kept_is_pinned(e, entry->sha256)) {
@@ -382,7 +377,7 @@ static void looked_run(struct job *job)
 
 static int on_head(void *context, const struct fetch_head *head)
 {
-    struct look *l = context;
+    struct renew_look *l = context;
     l->status = head->status;
     l->size = head->total;
     l->etag = str_dup(head->etag);
@@ -390,15 +385,17 @@ static int on_head(void *context, const struct fetch_head *head)
     return 0;
 }
 
+/* A HEAD has no body; a mirror that sends one is not believed for it. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     (void)context, (void)offset;
     slab_put(slab);
 }
 
+/* Any failure counts as an answer that tells nothing. */
 static void on_done(void *context, int error, const char *detail)
 {
-    struct look *l = context;
+    struct renew_look *l = context;
     (void)detail;
     if (error)
         l->status = 0;
@@ -429,10 +426,11 @@ static int choose(struct engine *e, const struct entry *entry, const struct orig
     return found;
 }
 
-static struct look *look_new(struct engine *e, const struct entry *entry,
-                             const struct origin *origin, unsigned mirror)
+/* NULL also when LOOKS_MOST requests are under way: the next use tries again. */
+static struct renew_look *look_new(struct engine *e, const struct entry *entry,
+                                   const struct origin *origin, unsigned mirror)
 {
-    struct look *l = e->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
+    struct renew_look *l = e->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
     if (!l)
         return NULL;
     l->path = strdup(entry->path);
@@ -449,7 +447,7 @@ static struct look *look_new(struct engine *e, const struct entry *entry,
 }
 
 /* Takes over `l`. */
-static void ask(struct look *l, bool forced)
+static void ask(struct renew_look *l, bool forced)
 {
     struct engine *e = l->engine;
     auto_free char *url = links_file_url(e, l->origin, l->mirror, l->path);
@@ -478,15 +476,16 @@ struct look_job {
     bool forced;
 };
 
+/* On the flight thread: chooses the mirror that is asked. */
 static void look_job_run(struct job *job)
 {
     struct look_job *j = container_of(job, struct look_job, job);
     struct engine *e = j->engine;
-    struct entry *entry = find(e, j->origin, j->path);
+    struct entry *entry = files_look_up(e, j->origin, j->path);
     const struct origin *origin = origins_find(mirrors_origins(e), j->origin);
     int mirror =
         entry && origin && entry->sha256[0] && !e->stopping ? choose(e, entry, origin) : -1;
-    struct look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
+    struct renew_look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
     if (l)
         ask(l, j->forced);
     free(j->origin);
@@ -494,6 +493,7 @@ static void look_job_run(struct job *job)
     free(j);
 }
 
+/* A HEAD request under way, and then its answer. */
 void renew_look(struct engine *e, const char *origin, const char *path, bool forced)
 {
     struct look_job *j = calloc(1, sizeof(*j));
@@ -509,18 +509,20 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
     free(j);
 }
 
+/* Called when a page was read. A row is a hint, so the mirror is asked before anything is fetched.
+ */
 void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count)
 {
     if (e->stopping || origins_find(mirrors_origins(e), origin->name) != origin)
         return;
     for (size_t i = 0; i < count; i++) {
-        struct entry *entry = find(e, origin->name, paths[i]);
+        struct entry *entry = files_look_up(e, origin->name, paths[i]);
         if (!entry || !entry->sha256[0] || entry->authoritative)
             continue;
         log_info("another row of a file path=%s/%s mirror=%s", origin->name, entry->path,
                  origin->mirrors[mirror].name);
-        struct look *l = look_new(e, entry, origin, mirror);
+        struct renew_look *l = look_new(e, entry, origin, mirror);
         if (l) {
             l->is_row = true;
             ask(l, false);

@@ -21,6 +21,7 @@
  * that the disk has kept it. A cut or a park between the two is settled in `conclude`.
  */
 
+/* Space that is taken or given back. Both have the same path through the lanes. */
 struct reservation {
     struct job job;
     struct download *download;
@@ -29,6 +30,7 @@ struct reservation {
     int error;
 };
 
+/* The references kept the partial open while the disk worked. */
 static void release(struct reservation *r)
 {
     partial_unref(r->partial);
@@ -57,6 +59,7 @@ static bool is_whole(const struct download *dl)
     return view.size >= 0 && view.prefix >= view.size;
 }
 
+/* The disk has answered. Meanwhile the download may have been cut, parked or completed. */
 static void conclude(struct download *dl, const struct reservation *r)
 {
     if (r->partial != dl->partial) { /* cut meanwhile: the new partial has no space yet */
@@ -101,6 +104,7 @@ static void hand_on_run(struct job *job)
     lane_post(r->partial->cleaner, job);
 }
 
+/* Called whenever a promise or a partial is new; it does nothing until both are there. */
 void reserve_begin(struct download *dl)
 {
     if (!dl->reserved || dl->reserving || dl->is_allocated || !dl->partial)
@@ -142,6 +146,8 @@ static void give_back_run(struct job *job)
     loop_post(r->download->engine, job);
 }
 
+/* Spans that are written stay. The map of the partial names them, and the next download resumes
+ * them. */
 void reserve_give_back(struct download *dl)
 {
     struct flight_view view;

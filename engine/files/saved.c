@@ -46,6 +46,7 @@ void saved_release(struct saved *s)
     free(s);
 }
 
+/* MAP_SHARED: the kernel has each mark at once, so a kill loses none. */
 static int map_file(int fd, size_t len, struct saved **ret)
 {
     struct saved *s = calloc(1, sizeof(*s));
@@ -63,7 +64,7 @@ static int map_file(int fd, size_t len, struct saved **ret)
 
 /* ------------------------------------------------------------------ begin */
 
-struct begin {
+struct begin_map {
     struct job job;
     struct store *store;
     struct partial *partial;
@@ -79,6 +80,7 @@ static unsigned sender_of(const struct partial *p, int64_t from, int64_t to)
     return MAP_NO_MIRROR;
 }
 
+/* Marks whole chunks and pieces of chunks; each chunk names its sender. */
 static void mark(const struct partial *p, const struct extent *run)
 {
     for (int64_t at = run->from, next; at < run->to; at = next) {
@@ -89,7 +91,7 @@ static void mark(const struct partial *p, const struct extent *run)
     }
 }
 
-static void begin_free(struct begin *b)
+static void begin_free(struct begin_map *b)
 {
     const char *strings[] = {b->about.origin,         b->about.path,           b->about.etag,
                              b->about.validator_etag, b->about.validator_date, NULL};
@@ -100,7 +102,7 @@ static void begin_free(struct begin *b)
 }
 
 /* The file of the map is made first, so that a kill in between leaves no map that lies. */
-static int make_map(const struct begin *b, struct saved **ret)
+static int make_map(const struct begin_map *b, struct saved **ret)
 {
     int64_t len = map_size(b->about.size);
     auto_close int fd = -1;
@@ -122,9 +124,10 @@ static int make_map(const struct begin *b, struct saved **ret)
     return r;
 }
 
+/* On the writer lane, between two writes: what is written so far is complete. */
 static void begin_run(struct job *job)
 {
-    struct begin *b = container_of(job, struct begin, job);
+    struct begin_map *b = container_of(job, struct begin_map, job);
     struct partial *p = b->partial;
     struct saved *s = NULL;
     read_boot_id(b->about.boot_id);
@@ -148,7 +151,7 @@ void saved_begin(struct download *dl)
     flight_view(dl->flight, &view);
     if (view.size < SAVED_LEAST_BYTES)
         return;
-    struct begin *b = calloc(1, sizeof(*b));
+    struct begin_map *b = calloc(1, sizeof(*b));
     if (!b)
         return;
     b->job.run = begin_run;
@@ -175,6 +178,7 @@ void saved_begin(struct download *dl)
 
 /* ----------------------------------------------------------------- rebase */
 
+/* A new base on its way to the header of the map. */
 struct rebase {
     struct job job;
     struct partial *partial;
@@ -211,6 +215,8 @@ static void rebase_when_begun_run(struct job *job)
         rebase_free(b);
 }
 
+/* The header names the validator that a resume must send; it must fit the bytes that come from now
+ * on. */
 void saved_rebase(struct download *dl)
 {
     struct rebase *b = dl->has_map && dl->partial ? calloc(1, sizeof(*b)) : NULL;
@@ -243,6 +249,8 @@ void saved_mark(struct partial *p, int64_t from, int64_t to, unsigned mirror)
 
 /* ------------------------------------------------------------------- sync */
 
+/* A sync under way. `copy` holds the marks as they stood when the sync began: later ones are not
+ * sealed by it. */
 struct sync {
     struct job job;
     struct download *download;
@@ -251,6 +259,7 @@ struct sync {
     int error;
 };
 
+/* On the flight thread. A failed sync of an older partial concerns no reader any more. */
 static void synced_run(struct job *job)
 {
     struct sync *s = container_of(job, struct sync, job);
@@ -319,6 +328,7 @@ static void sync_run(struct job *job)
     }
 }
 
+/* Without a map there is nothing that a resume could rely on, so nothing is synced. */
 void saved_sync(struct download *dl)
 {
     struct sync *s = dl->has_map ? calloc(1, sizeof(*s)) : NULL;
@@ -333,6 +343,7 @@ void saved_sync(struct download *dl)
 
 /* ----------------------------------------------------------------- resume */
 
+/* Safe on a leftover that was half opened, or was spent. */
 void leftover_release(struct leftover *l)
 {
     map_opened_release(&l->opened);
@@ -379,6 +390,7 @@ static int open_map(struct leftover *l, int map_fd)
     return r;
 }
 
+/* Both files are opened before either is believed. */
 int saved_open(struct engine *e, const char *name, struct leftover *ret)
 {
     auto_close int map_fd = -1;
@@ -391,6 +403,7 @@ int saved_open(struct engine *e, const char *name, struct leftover *ret)
     return r;
 }
 
+/* FLIGHT_NO_MIRROR: it is no longer configured. */
 static unsigned mirror_number(const struct origin *origin, const char *name)
 {
     for (unsigned m = 0; name && m < origin->mirror_count; m++)
@@ -427,6 +440,7 @@ static void take_base(struct download *dl, const struct map_about *about)
     dl->row_size = about->size;
 }
 
+/* A partial of another version, or of another path, is of no use. */
 static bool is_of(const struct download *dl, const struct map_about *about)
 {
     return strcmp(about->origin, dl->origin->name) == 0 && strcmp(about->path, dl->path) == 0 &&
@@ -450,6 +464,7 @@ static int fill(struct download *dl, const struct leftover *l)
     return r;
 }
 
+/* The new download owns the partial from here on: its descriptor, its map, its bytes. */
 struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t *ret_count)
 {
     struct engine *e = dl->engine;

@@ -42,6 +42,7 @@ DEFINE_CLEANUP(struct sha256, sha256_free)
 
 /* ---------------------------------------------------------------- reading */
 
+/* Negative times mean that the pace is behind: no sleep. */
 static void sleep_ms(int64_t ms)
 {
     struct timespec time = {ms / 1000, ms % 1000 * 1000000};
@@ -49,6 +50,7 @@ static void sleep_ms(int64_t ms)
         (void)nanosleep(&time, NULL);
 }
 
+/* How fast a comparison may read, and what stops it. */
 struct pace {
     int64_t bytes_s;                  /* 0: no limit */
     const _Atomic bool *stop, *pause; /* pause may be NULL */
@@ -73,6 +75,7 @@ static bool pace_wait(struct pace *pace, size_t len)
     return !*pace->stop;
 }
 
+/* The pace is kept between blocks of a megabyte, so a stop waits for one block at most. */
 static int hash_file(int fd, int64_t size, struct pace *pace, char ret_hex[SHA256_HEX])
 {
     AUTO(sha256_free) struct sha256 *sha = NULL;
@@ -114,13 +117,14 @@ static int compare(struct engine *e, const char *sha256, struct pace *pace,
 
 /* ---------------------------------------------------------------- verdict */
 
-struct judgement {
+/* The result of a comparison, on its way to the flight thread. */
+struct comparison {
     const char *sha256;
     enum verdict_of_blob verdict;
 };
 
 /* New clients do not find the file any more. A client that has it open reads on. */
-static void take_away(struct engine *e, const struct judgement *j)
+static void take_away(struct engine *e, const struct comparison *j)
 {
     for (struct entry *entry = kept_paths(e, j->sha256), *next; entry; entry = next) {
         next = entry->next_path;
@@ -135,6 +139,7 @@ static void take_away(struct engine *e, const struct judgement *j)
     kept_discard(e, j->sha256, KEPT_QUARANTINE);
 }
 
+/* A client's report that a blob is shorter than it should be. */
 struct cut_short {
     struct job job;
     struct engine *engine;
@@ -147,7 +152,7 @@ static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
     if (kept_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
-        take_away(c->engine, &(struct judgement){c->sha256, BLOB_CORRUPT});
+        take_away(c->engine, &(struct comparison){c->sha256, BLOB_CORRUPT});
     free(c);
 }
 
@@ -162,11 +167,12 @@ void verify_cut_short(struct engine *e, const char *sha256)
     loop_post(e, &c->job);
 }
 
+/* On the flight thread: between the read and now the blob may have been evicted or replaced. */
 static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->engine;
-    const struct judgement *j = call->argument;
+    const struct comparison *j = call->argument;
     if (!kept_paths(e, j->sha256)) /* evicted meanwhile, so it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
@@ -181,7 +187,7 @@ static void judge_run(struct job *job)
 static int verify(struct engine *e, const char *sha256, struct pace *pace,
                   enum verdict_of_blob *ret)
 {
-    struct judgement j = {sha256, BLOB_GOOD};
+    struct comparison j = {sha256, BLOB_GOOD};
     int r = compare(e, sha256, pace, &j.verdict);
     if (r == 0)
         r = loop_call(e, judge_run, &j);
@@ -232,6 +238,7 @@ static int patient_wait(struct patient *p)
     return *p->stop ? ERROR_STOPPING : 0;
 }
 
+/* The refetch reports outcomes of clients as errors of the program. */
 static int error_of(enum outcome outcome)
 {
     switch (outcome) {
@@ -285,6 +292,8 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
     return r;
 }
 
+/* Blocks until the whole file has been read. With nothing kept (a full disk) it was only passed
+ * through. */
 int engine_fetch(struct engine *e, const char *origin, const char *path, const _Atomic bool *stop,
                  char *ret_why, size_t size)
 {
@@ -388,6 +397,7 @@ static const struct entry *oldest(struct engine *e)
     return found;
 }
 
+/* One blob at a time, and none while clients fetch. */
 void scrub_tick(struct engine *e, int64_t now_ms)
 {
     struct scrub *s = e->scrub;

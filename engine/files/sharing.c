@@ -25,6 +25,7 @@
  */
 enum { UNREAD_MS = 5000 }; /* a client that has read nothing for so long does not read */
 
+/* One waiting ask in the list of a round, with everything that its order depends on. */
 struct asking {
     struct download *download; /* a reference */
     unsigned slot;
@@ -33,6 +34,7 @@ struct asking {
     size_t mirrors[FLIGHT_MIRRORS];
 };
 
+/* A client that does not read, or is gone, must not keep a connection from one that waits. */
 bool download_is_unread(const struct download *dl, int64_t now_ms)
 {
     struct flight_view view;
@@ -43,6 +45,7 @@ bool download_is_unread(const struct download *dl, int64_t now_ms)
                              !waitlist_has_any(&dl->progress->waiters));
 }
 
+/* The download may have ended while the list was worked through. */
 static bool is_waiting(const struct download *dl, unsigned slot)
 {
     return !dl->over && dl->flight && dl->asking[slot];
@@ -57,6 +60,7 @@ bool downloads_somebody_waits(const struct engine *e)
     return false;
 }
 
+/* precedence.h holds the rules; here they only order the list. */
 static int by_turn(const void *a, const void *b)
 {
     return precedence_compare(&((const struct asking *)a)->turn, &((const struct asking *)b)->turn);
@@ -161,6 +165,7 @@ static bool wants_mirror(const struct asking *a, size_t mirror)
     return false;
 }
 
+/* A running transfer is compared with waiting asks by the same rules. */
 static struct precedence turn_of(const struct receiver *t, bool unread)
 {
     return (struct precedence){t->rank, t->need == BUDGET_BRIEF, unread, t->started_ms,
@@ -206,6 +211,7 @@ static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
     }
 }
 
+/* Whether the transfer is large, by what it has brought and by what is left of its run. */
 static bool is_large(const struct receiver *t)
 {
     struct flight_view view;
@@ -296,6 +302,7 @@ static void retry_run(struct job *job)
     downloads_retry_asks(files->engine);
 }
 
+/* One job is enough, however many ask for it. */
 void downloads_retry_soon(struct engine *e)
 {
     if (e->files->retry_posted)

@@ -15,6 +15,7 @@
 
 static const char suffix[] = ".metadata";
 
+/* `why` and `is` together end a sentence that names the mirror. */
 static void refuse(struct soundness *s, const char *why, const char *is)
 {
     s->sound = false;
@@ -44,6 +45,7 @@ int soundness_of_metadata(const char *text, size_t len, const char *path, struct
     return 0;
 }
 
+/* METADATA is small; a longer file under that name is none. */
 static int read_metadata(const struct archive_source *source, const char *path,
                          struct soundness *ret)
 {
@@ -83,6 +85,7 @@ int soundness_of(const struct archive_source *source, const char *path, struct s
 
 /* --------------------------------------------------------------- partials */
 
+/* A judgement of a partial's bytes. It keeps the partial open until the answer is told. */
 struct question {
     struct job job;
     struct engine *engine;
@@ -127,6 +130,7 @@ static void answer_run(struct job *job)
     loop_post(q->engine, job);
 }
 
+/* The judgement reads the disk, so it is a job of the compute lane. */
 int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const char *path,
                   const char *sha256,
                   void (*done)(void *owner, int error, const struct soundness *soundness),

@@ -38,6 +38,7 @@ struct flight_command *flight_emit(struct flight *f, enum flight_command_type ty
     return c;
 }
 
+/* The queue is a ring of fixed size: an event appends a bounded number of commands. */
 bool flight_next(struct flight *f, struct flight_command *ret)
 {
     if (!f->queue_count)
@@ -96,6 +97,7 @@ int flight_new(const struct flight_options *options, struct flight **ret)
     return 0;
 }
 
+/* The owner's handles live on; the flight only stops counting them. */
 static void forget_readers(struct flight *f)
 {
     while (f->readers) {
@@ -129,6 +131,7 @@ static bool has_news(const struct flight *f)
     return f->unsynced && f->size >= 0 && (f->phase == FILLING || f->phase == PARKED);
 }
 
+/* The commands before it in the queue are carried out first, so nothing is reported twice. */
 static void sync_now(struct flight *f)
 {
     f->unsynced = false;
@@ -166,6 +169,7 @@ void flight_stop_slot(struct flight *f, struct slot *s)
     s->state = SLOT_IDLE;
 }
 
+/* Bytes that are under way still come, and count until FLIGHT_CUT. */
 static void stop_all(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
@@ -347,6 +351,7 @@ void flight_start_over(struct flight *f, int error)
     f->contradicted = contradicted;
 }
 
+/* Such a length is doubted first when the bytes do not fit it. */
 bool flight_has_old_size(const struct flight *f)
 {
     return f->size >= 0 && f->first_size < 0 && !f->sized_by;
@@ -459,6 +464,7 @@ static void accept(struct flight *f, bool agreed)
     c->authoritative = agreed;
 }
 
+/* An answer to an older question is ignored: bytes or claims have changed since. */
 void flight_on_judged(struct flight *f, uint64_t judgement, enum flight_verdict verdict,
                       const char *detail)
 {
@@ -472,6 +478,7 @@ void flight_on_judged(struct flight *f, uint64_t judgement, enum flight_verdict 
     flight_plan(f);
 }
 
+/* The last run brings the digest, and the question to the owner. */
 void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
 {
     if (!f->hashing || f->phase == ENDED)
@@ -487,6 +494,7 @@ void flight_on_hashed(struct flight *f, int64_t to, const char *sha256)
     flight_plan(f);
 }
 
+/* The mirrors come after all others, because their last copy was bad. */
 void flight_on_allowed(struct flight *f, unsigned mirrors)
 {
     if (f->phase == ENDED || f->phase == COMMITTING)
@@ -496,6 +504,7 @@ void flight_on_allowed(struct flight *f, unsigned mirrors)
     flight_plan(f);
 }
 
+/* A claim is a reason to trust neither the old length nor the old refusals. */
 void flight_on_vouched(struct flight *f)
 {
     if (f->phase == ENDED || f->phase == COMMITTING)
@@ -576,6 +585,8 @@ static void forgive_pause(struct flight *f, int64_t now_ms)
     }
 }
 
+/* The order matters: first what is known of mirrors, then races, then the sync, then rest and end.
+ */
 void flight_on_tick(struct flight *f, int64_t now_ms, const int64_t *rates)
 {
     int64_t passed_ms = now_ms - f->now_ms;
@@ -622,6 +633,7 @@ void flight_on_stop(struct flight *f)
                (f->phase == FILLING || f->phase == PARKED));
 }
 
+/* A copy, so that its reader need not know the inside. */
 void flight_view(const struct flight *f, struct flight_view *ret)
 {
     *ret = (struct flight_view){

@@ -137,6 +137,7 @@ static unsigned unfit(const struct flight *f, const struct slot *s)
     return set & ((1u << f->mirrors) - 1);
 }
 
+/* For HEAD a mirror's share of transfers does not matter: its answer has no body. */
 unsigned flight_excluded(const struct flight *f, const struct slot *s)
 {
     return unfit(f, s) | (s->head ? 0 : full_mirrors(f));
@@ -580,6 +581,8 @@ static unsigned not_better(const struct flight *f, const struct slot *s)
     return f->now_ms - s->begun_ms >= HEDGE_MS ? 1u << s->mirror : ~0u;
 }
 
+/* Only where a reader waits: a second request for bytes that nobody waits for would cost the
+ * mirrors twice. */
 void flight_hedge(struct flight *f)
 {
     measure(f);

@@ -86,6 +86,7 @@ static void no_mirror(struct flight *f, unsigned i)
     }
 }
 
+/* The answer to an ask may be late: the run is narrowed to what is still missing. */
 void flight_on_mirror(struct flight *f, unsigned i, unsigned mirror, int error, const char *detail)
 {
     struct slot *s = &f->slot[i];
@@ -215,11 +216,13 @@ static int judge(struct flight *f, struct slot *s, const struct flight_answer *a
     return 0;
 }
 
+/* A hedge names its rival by the transfer's number, because slots are reused. */
 bool flight_races(const struct slot *hedge, const struct slot *with)
 {
     return hedge->rival && with->state == SLOT_RUNNING && with->transfer == hedge->rival;
 }
 
+/* Either side of a race counts, also a hedge that still waits for a mirror. */
 bool flight_is_racing(const struct flight *f, const struct slot *s)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
@@ -454,6 +457,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     return 0;
 }
 
+/* The owner has compared the validator; the flight only notes the result. */
 void flight_on_still_wrong(struct flight *f, unsigned mirror)
 {
     f->refused |= 1u << mirror;
@@ -482,6 +486,7 @@ static bool is_spent(const struct flight *f, const struct slot *s)
     return run.from >= s->at + SKIP_BYTES;
 }
 
+/* After each report: the bytes of one transfer may make another one needless. */
 static void stop_spent(struct flight *f)
 {
     for (unsigned i = 0; i < FLIGHT_SLOTS; i++)

@@ -93,7 +93,7 @@ void owner_check_start(struct world *w, int file, const struct flight_command *c
     check_present(w, file, c);
 }
 
-/* --------------------------------------------------------------- who is asked */
+/* -------------------------------------------------- the choice of mirrors */
 
 static bool is_before(const struct precedence *a, const struct precedence *b)
 {
@@ -104,7 +104,7 @@ static bool is_before(const struct precedence *a, const struct precedence *b)
     return a->since_ms < b->since_ms;
 }
 
-/* Nobody who may have this connection was to have it before, and waits. */
+/* No ask that could use this connection was to have it before, and still waits. */
 void owner_check_turn(struct world *w, int file, unsigned slot, unsigned mirror)
 {
     const struct precedence *mine = &w->blob[file].ask[slot].turn;

@@ -73,7 +73,7 @@ void claims_prepare(struct world *w)
         make_mirrors(w, f);
         for (unsigned s = 0; s < SPEAKERS; s++) {
             w->said[f][s] = w->page[f][s];
-            if (world_chance(w, 60)) /* nobody has asked for it yet */
+            if (world_chance(w, 60)) /* no client has asked for it yet */
                 w->said[f][s].version = 0;
             int64_t days = world_chance(w, 80) ? 0 : world_chance(w, 50) ? 3 : 20;
             w->said[f][s].said_s = now_s(w) - days * 24 * 3600;
@@ -245,7 +245,7 @@ void claims_compare_kept(struct world *w, int file)
 static void learn(struct world *w, int file)
 {
     struct blob *b = &w->blob[file];
-    if (world_chance(w, 80)) /* it may be a moment behind */
+    if (world_chance(w, 80)) /* it may lag by a moment */
         refusals_forget(w->refusals, "sim", w->name[file]);
     b->refused = b->waiting = 0;
     memset(b->sent, 0, sizeof(b->sent));

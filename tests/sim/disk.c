@@ -107,7 +107,7 @@ void disk_begin_map(struct world *w, int file)
         mark(b, b->reported.list[i].from, b->reported.list[i].to, b->base_mirror);
 }
 
-/* Under a digest nobody asks the map what the bytes are recognised by. */
+/* Under a digest no flight asks the map for a validator. */
 void disk_rebase(struct world *w, int file)
 {
     struct blob *b = &w->blob[file];
@@ -359,7 +359,7 @@ static void tear_map(struct world *w, struct disk *d)
     for (size_t at = 0; at < d->map_len; at += SECTOR)
         if (memcmp(now + at, synced + at, SECTOR) != 0 && world_chance(w, 50))
             memcpy(now + at, synced + at, SECTOR);
-    memcpy(d->map_synced, now, d->map_len); /* what is there now is on the disk */
+    memcpy(d->map_synced, now, d->map_len); /* what is present now is on the disk */
 }
 
 void disk_cut_power(struct world *w, struct disk *d)
@@ -449,8 +449,8 @@ static void go_on(struct world *w, int file, const struct map_opened *o)
           (long long)extents_total(&b->reported));
 }
 
-/* A sync that is under way may seal more than a map without a boot has just told of: bytes that are
- * there, and that nobody counts. The model has no place for these, so it ends now. */
+/* A sync under way may seal more than a map without a boot has told of: bytes that are present, and
+ * that no record counts. The model has no place for these, so it ends now. */
 static void end_sync(struct world *w, struct disk *d)
 {
     if (!d->is_copied || w->has_boot_id)

@@ -180,7 +180,7 @@ static void blame(struct world *w, int file, unsigned mirror, const char *right)
         world_fault(w, "mirror %u is put out for fewer than %d files", mirror, LIES_BEFORE_OUT);
 }
 
-/* What is right is known: who sent something else is blamed. */
+/* The right bytes are known: a mirror that sent others is blamed. */
 void judge_settle(struct world *w, int file, const struct flight_command *c)
 {
     unsigned differ = refusals_settle(w->refusals, "sim", w->name[file], c->sha256);

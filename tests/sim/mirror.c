@@ -213,8 +213,8 @@ static void tell_budget(struct world *w, const struct transfer *t)
         budget_failed(w->budget, t->mirror, error_text(t->error), -1, world_now_ms(w));
 }
 
-/* Whether bytes of it are on their way to the disk that others have brought. A partial has one
- * writer, and an end is behind all that was given to it before. */
+/* Whether bytes of it that others have brought are on their way to the disk. A partial has one
+ * writer, and an end comes after all that the writer was given before. */
 static bool is_behind(const struct world *w, const struct transfer *t)
 {
     for (size_t i = 0; t->has_dropped && i < w->events; i++) {
@@ -310,7 +310,7 @@ static void remember_answer(struct world *w, struct transfer *t, const struct fl
     disk_rebase(w, t->file);
 }
 
-/* A web page, by its label and its first bytes: the flight hears of a failure, and nobody else. */
+/* A web page, by its label and its first bytes: the flight hears of a failure only. */
 static void refuse_page(struct world *w, struct transfer *t)
 {
     t->refused = true;

@@ -18,10 +18,10 @@ BASE = ["base/str.c", "base/error.c", "base/clock.c", "base/digest.c"]
 MODEL = [f"tests/sim/{name}.c" for name in ("checks", "claims", "content", "crash", "disk", "judge", "mirror", "owner", "readers", "sharing", "simulate", "world")]
 FLIGHT = ["engine/flight/flight.c", "engine/flight/flight_plan.c", "engine/flight/flight_traffic.c", "engine/mirrors/budget.c", "engine/files/refusals.c", "engine/mirrors/precedence.c", "engine/claims/claims.c", "engine/mirrors/portal.c",
           "cache/map.c"]
-BOARD = ["engine/files/progress.c", "engine/loop/wait.c"]
+PROGRESS = ["engine/files/progress.c", "engine/loop/wait.c"]
 # program: what is mutated, what else it is made of
 PROGRAMS = {"simulate": (FLIGHT, ["engine/flight/extents.c", "index/digests.c", *MODEL, *BASE]),
-            "threads": (BOARD, ["engine/flight/extents.c", "tests/sim/threads.c", *BASE])}
+            "threads": (PROGRESS, ["engine/flight/extents.c", "tests/sim/threads.c", *BASE])}
 # As in meson.build.
 DIVERTED = [f"-D{name}=model_{name.removeprefix('pthread_mutex_')}" for name in (
     "pthread_mutex_lock", "pthread_mutex_unlock", "extents_add", "extents_end", "extents_missing",
@@ -110,7 +110,7 @@ MUTANTS = [
      "for (size_t i = from > 0 ? (size_t)(from / MAP_CHUNK) : 0; i < end; i++)"),
     ("adopt a map without its table", "if (table)\n        memcpy(live, table, chunks_of(header.size));", "if (0)\n        ;"),
     ("keep the old base", "about.validator_etag = etag;", ";"),
-    # the board, and who waits at it
+    # the progress of a download, and its waiters
     ("look before the lock is taken", "pthread_mutex_lock(&list->lock);\n    if (!list->closed && !ready(arg)) {",
      "bool is_ready = ready(arg);\n    pthread_mutex_lock(&list->lock);\n    if (!list->closed && !is_ready) {"),
     ("publish without waking", "b->has_bytes = b->present.count > 0;\n    pthread_mutex_unlock(&b->waiters.lock);\n    waitlist_wake(&b->waiters, from, to);",
@@ -139,7 +139,7 @@ class Builder:
             path = self.work / f"{name}.c"
             path.write_text(text)
         out = self.work / ((name or source.replace("/", "_")) + ".o")
-        flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{self.root}", *(DIVERTED if source in BOARD else [])]
+        flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{self.root}", *(DIVERTED if source in PROGRESS else [])]
         subprocess.run([*self.compiler, *flags, "-c", str(path), "-o", str(out)], check=True)
         return str(out)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The owner of the flights: executes their commands as the daemon does, and checks each. */
+/* The owner of the flights: carries out their commands as the daemon does, and checks each. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +25,8 @@ void owner_forget_partial(struct blob *b)
     b->transfers = b->fulls = 0;
 }
 
-/* While it is too early to fetch the same again, an answer would have to speak of another file;
- * there are mirrors whose answers say nothing of it: they are not asked. */
+/* While it is too early to fetch the same again, an answer must be about another file. Mirrors
+ * whose answers cannot tell are not asked. */
 static void recall(struct world *w, int file, struct flight_options *o)
 {
     struct refused_file known;
@@ -169,7 +169,7 @@ static void on_known(struct world *w, int file, const struct flight_command *c)
     claims_promise(w, file);
 }
 
-/* Of a body whose length nobody told. */
+/* Of a body whose length was never told. */
 static bool more_comes(const struct world *w, int file, int64_t size)
 {
     bool any = false;

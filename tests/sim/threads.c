@@ -2,7 +2,7 @@
 /*
  * threads [--seed N] [--seconds S | --seeds COUNT] [--trace]
  *
- * The board, its waitlist and the claims of a partial, by every order of threads that dice can
+ * The progress, its waitlist and the claims of a partial, by every order of threads that dice can
  * find: the flight publishes, readers read and wait, lanes claim. Threads are coroutines here,
  * which change wherever the code under test takes or leaves a lock, or looks into a set of extents;
  * one seed is one order. Its calls are diverted to this file by macros (see meson.build). Checked:
@@ -52,7 +52,7 @@ struct thread {
 
 struct lock {
     pthread_mutex_t *mutex;
-    int owner; /* -1: nobody */
+    int owner; /* -1: none */
 };
 
 static struct thread threads[THREADS];
@@ -270,7 +270,7 @@ static void read_all(void)
 
 /* ------------------------------------------------------------------ the others */
 
-/* All who can go on did: who waits now has nothing to read. */
+/* All that can run have run: a thread that waits now has nothing to read. */
 static void settle(void)
 {
     for (int i = 1; i < THREADS; i++)
@@ -372,7 +372,7 @@ static void prepare(void)
     }
 }
 
-/* -1: nobody can go on. */
+/* -1: none can run. */
 static int choose_thread(void)
 {
     int ready[THREADS], count = 0;

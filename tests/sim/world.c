@@ -12,7 +12,7 @@ enum {
     QUIET_US = 900 * 1000000, /* for what was begun to end, patient readers included */
     TICK_US = 250000,
     WELL_MS = 60000,
-    IDLE_MS = 200000, /* to go on unread at most; ticks are rare by then */
+    IDLE_MS = 200000, /* for an unread file to be completed at most; ticks are rare by then */
     STEPS_MOST = 400000,
 };
 static const int64_t FORGET_US = 3 * 3600ll * 1000000;
@@ -361,7 +361,7 @@ static void begin_calm(struct world *w)
     w->well_ms = world_now_ms(w) + WELL_MS;
 }
 
-/* Nobody waits on, and who had patience and an honest mirror was served. */
+/* No reader waits any more, and each one with patience and an honest mirror was served. */
 static void check_readers(struct world *w)
 {
     for (int i = 0; i < w->readers; i++)

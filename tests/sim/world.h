@@ -25,7 +25,7 @@ enum {
     MIRRORS = 4, /* at most */
     FILES = 4,
     READERS = 48,   /* at once */
-    SITE = MIRRORS, /* who speaks of files: the canonical site, and below it the mirrors */
+    SITE = MIRRORS, /* which pages speak of files: the canonical site, and below it the mirrors */
     SPEAKERS,
     TRANSFERS = 128,
     EVENTS = 4096,
@@ -201,9 +201,10 @@ struct blob {
     struct content cut;                        /* the bytes that were cut last */
     bool cut_resumed;                          /* some were of an earlier run */
     int64_t told_size;                         /* by an authority or an accepted answer */
-    int vouched_version;            /* of the verified bytes, when somebody claims it; else 0 */
+    /* of the verified bytes, when a digest is claimed; otherwise 0 */
+    int vouched_version;
     bool right_allowed;             /* by what was claimed at the last verdict */
-    char sent[MIRRORS][SHA256_HEX]; /* noted of whom this flight refused */
+    char sent[MIRRORS][SHA256_HEX]; /* what was noted of the mirrors that this flight refused */
     int base_validator;             /* of the bytes there */
     unsigned base_mirror;
     bool has_base;
@@ -216,7 +217,7 @@ struct blob {
     int64_t waiting_until_ms;
     bool portal_seen; /* it answered for this file once, maybe with a length alone */
     bool cut_since_known, born_known;
-    int64_t idle_ms; /* since when nobody reads, -1 */
+    int64_t idle_ms; /* since when no reader is there, -1 */
 };
 
 /* --------------------------------------------------------------- events */
@@ -276,8 +277,7 @@ struct world {
     char name[FILES][2];
     struct word page[FILES][SPEAKERS], said[FILES][SPEAKERS]; /* today, and when it was read */
     int64_t rechecked_ms[FILES];
-    bool
-        all_good; /* there is one file, it is, and somebody claims it; no portal was taken for it */
+    bool all_good;    /* the file is right, and a digest is claimed; no portal was taken for it */
     bool good[FILES]; /* an honest mirror, and what is claimed allows its bytes; when all is calm */
     unsigned lies[MIRRORS]; /* files that a mirror was blamed for, bit set */
     struct blob blob[FILES];
@@ -296,7 +296,7 @@ struct world {
     unsigned portal_files; /* bit set: its page came in place of these */
     bool hopeful;          /* one honest mirror at least */
     bool stopping;
-    bool restarting;  /* just now: stopped flights leave their partials */
+    bool restarting;  /* at this moment: stopped flights leave their partials */
     bool crashes;     /* at any time until the quiet end */
     bool has_boot_id; /* the kernel says which boot it is */
     bool tells_rates;
@@ -355,7 +355,7 @@ void disk_on_sync_end(struct world *w, const struct event *e);
 void disk_release(struct disk *d);
 void disk_leave(struct world *w, int file); /* the flight ends, its partial stays */
 void disk_cut_power(struct world *w, struct disk *d);
-void disk_finish_sync(struct world *w, struct disk *d); /* the daemon stops behind its lanes */
+void disk_finish_sync(struct world *w, struct disk *d); /* the daemon stops after its lanes */
 bool disk_fails(struct world *w);
 /* What was left, and is as the file is known to be: fills the blob. Release the runs by free(). */
 struct flight_run *disk_resume(struct world *w, int file, size_t *ret_count);

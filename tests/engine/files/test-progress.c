@@ -17,8 +17,8 @@
 #include "engine/loop/options.h"
 #include "engine/mirrors/origins.h"
 
-/* One writer publishes, many readers follow on their own threads as connections do: none misses a
- * wake-up, none sees a byte too many. Run under the thread sanitizer as well. */
+/* One writer publishes, and many readers follow on threads of their own, as connections do. No
+ * reader misses a wake-up, and none sees a byte too many. The thread sanitizer runs it also. */
 
 enum { READERS = 8, SIZE = 4000, STEP = 7 };
 
@@ -66,7 +66,7 @@ static bool has_news(void *arg)
     return extents_end(&b->present, r->at) > r->at;
 }
 
-/* Follows the board to the end, as read_progress does. */
+/* Follows the progress to the end, as read_progress does. */
 static void *reader_main(void *arg)
 {
     struct reader *r = arg;
@@ -115,7 +115,7 @@ static void test_every_reader_gets_to_the_end(void **state)
     (void)state;
     progress_know(progress, SIZE);
     start_readers(readers, progress);
-    /* Odd runs first, so that those who follow the front wait for holes to be filled. */
+    /* The odd runs come first, so that readers at the front wait for holes to be filled. */
     for (int passthrough = 1; passthrough >= 0; passthrough--)
         for (int64_t at = passthrough * STEP; at < SIZE; at += 2 * STEP) {
             progress_publish(progress, at, at + STEP < SIZE ? at + STEP : SIZE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copies that were judged bad: when they are asked for again, and who is blamed when it is known
- * what is right. */
+/* Copies that were judged bad: when they are asked for again, and which mirror is blamed once the
+ * right bytes are known. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ static void whose_bytes_differ_is_blamed(void **state)
     assert_int_equal(refusals_settle(all, O, A), 0);
     note(0, B, NULL);
     note(2, A, NULL);
-    note(3, "", NULL); /* nobody knows what it sent */
+    note(3, "", NULL); /* what it sent is unknown */
     refusals_note(all, O, 4, B, true, NULL, "a web page", 1000);
     refusals_note(all, O, 5, B, true, NULL, "a web page", 1000);
     assert_true(find(1000));

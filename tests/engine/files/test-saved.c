@@ -41,7 +41,8 @@ static int close_map(void **state)
     return 0;
 }
 
-/* What a resumed flight would be told: from-to:mirror, in chunks; ? for nobody's. */
+/* What a resumed flight would be told: from-to:mirror, in chunks; ? when no single mirror sent it.
+ */
 static void expect(const char *text)
 {
     struct map_opened opened;
@@ -69,7 +70,7 @@ static void in_pieces_of_one(void **state)
     expect("0-3:1");
 }
 
-/* Where two met within a chunk it is nobody's, from whichever side it was completed. */
+/* A chunk that two mirrors filled belongs to neither, from whichever side it was completed. */
 static void where_two_meet(void **state)
 {
     (void)state;

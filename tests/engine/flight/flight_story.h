@@ -33,8 +33,8 @@ static const char wrong[] __attribute__((unused)) =
     "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static struct flight *f;
-static const char *claim;             /* the digest that somebody claims, or NULL */
-static bool bounded;                  /* its first transfer: somebody else could go on behind it */
+static const char *claim;             /* the digest that is claimed, or NULL */
+static bool bounded;                  /* its first transfer: another one could continue after it */
 static uint64_t number[FLIGHT_SLOTS]; /* of each slot's last transfer */
 
 /* From now on that is claimed; whether anything is. */
@@ -195,8 +195,8 @@ static inline void hashed_on(int64_t at, int64_t end, const char *sha256)
     flight_on_hashed(f, end, sha256);
 }
 
-/* A whole-file reader of a file whose size nobody knows, and mirror `which` answers with the
- * length; `more`: what follows. */
+/* A whole-file reader of a file of unknown size, and mirror `which` answers with the length;
+ * `more`: what follows. */
 static inline void begin_then(unsigned which, int64_t total, const char *more)
 {
     char text[TEXT];

@@ -45,7 +45,7 @@ static void end_committed(void)
     close_flight();
 }
 
-/* The one that is asked alone is right: nobody else is accused. */
+/* The mirror that is asked alone is right: no other one is accused. */
 static void one_alone_is_right(void **state)
 {
     (void)state;
@@ -71,7 +71,7 @@ static void one_alone_is_wrong(void **state)
     end_committed();
 }
 
-/* What one alone sent is its own; what the disk may have spoilt is nobody's. */
+/* What one mirror alone sent is its own. What the disk may have damaged is no mirror's. */
 static void of_one_or_of_the_disk(void **state)
 {
     (void)state;
@@ -102,7 +102,7 @@ static void of_one_or_of_the_disk(void **state)
     stop("fail:-17 end");
 }
 
-/* Nobody comes for the file any more: who comes later goes on with the one that is asked alone. */
+/* No reader comes any more: a later one continues with the mirror that is asked alone. */
 static void parked_alone(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void allowed_again(void **state)
     end_committed();
 }
 
-/* Alone, and nobody else: it is asked although it was wrong before. */
+/* It is alone, and the last one: it is asked although it was wrong before. */
 static void a_sole_mirror_blamed_before(void **state)
 {
     (void)state;

@@ -57,14 +57,14 @@ static void claimed_meanwhile(void **state)
     end_committed();
 }
 
-/* Whose file is none is asked no more, and nothing is kept; nobody is blamed. */
+/* A mirror whose file is unsound is asked no more, and nothing is kept; no mirror is blamed. */
 static void unsound(void **state)
 {
     (void)state;
     begin_whole(2, NULL);
     judged(FLIGHT_UNSOUND);
     expect("cut refuse:0,unsound ask0-1");
-    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1); /* who was cut comes again */
+    flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1); /* the cut reader comes again */
     mirror(0, 1);
     expect("get0:1[0,-1)");
     assert_int_equal(answer(0, 200, 900, 0), 0);
@@ -85,7 +85,8 @@ static void unsound(void **state)
     close_flight();
 }
 
-/* Two who promise the same file sent it: it is looked for with one alone, then with the other. */
+/* Two mirrors that promise the same file sent it. It is fetched from one alone, then from the
+ * other. */
 static void unsound_of_several(void **state)
 {
     (void)state;

@@ -20,7 +20,7 @@ static void contradiction(void **state)
     close_flight();
 }
 
-/* A length that a mirror told long ago, and all contradict: the digest says who is right. */
+/* All mirrors contradict a length that one told long ago: the digest tells which is right. */
 static void wrong_length_under_a_digest(void **state)
 {
     (void)state;
@@ -106,8 +106,8 @@ static void pieces(void **state)
     close_flight();
 }
 
-/* The same of a mirror whose answers nothing tells apart, where nobody claims a digest: the rest
- * could be another file's. It is asked for all in one, which no piece can be of. */
+/* No digest is claimed, and nothing tells this mirror's answers apart, so the rest could be another
+ * file's. It is asked for the whole file in one transfer, which cannot be mixed. */
 static void pieces_without_proof(void **state)
 {
     (void)state;
@@ -289,7 +289,7 @@ static void outvoted(void **state)
     outvoted_by(2, "doubted");
 }
 
-/* What was said before a cut counts behind it. */
+/* What was said before a cut counts after it. */
 static void wrong_length_and_a_cut(void **state)
 {
     (void)state;
@@ -350,8 +350,8 @@ static void shorter_than_was_told(void **state)
     close_flight();
 }
 
-/* Under a digest that is so although another mirror confirms the length of before: it alone knows
- * who is right, so the next flight is to ask anew. */
+/* Under a digest that is also so when another mirror confirms the old length. Only the digest tells
+ * who is right, so the next flight asks anew. */
 static void shorter_under_a_digest(void **state)
 {
     (void)state;
@@ -440,7 +440,7 @@ static void unknown_length_close_delimited(void **state)
     bytes(0, 0, 100000);
     expect("known:-1 release:34464");
     ended(0, 0, 200);
-    expect("fail:-11 end"); /* nobody can tell the end from a cut */
+    expect("fail:-11 end"); /* the end cannot be told from a cut */
     close_flight();
 }
 

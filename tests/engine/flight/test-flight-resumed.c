@@ -43,7 +43,8 @@ static void resumed_with_digest(void **state)
     close_flight();
 }
 
-/* The disk may have spoilt what was there: nobody is blamed, and all is fetched anew. */
+/* The disk may have damaged the old bytes: no mirror is blamed, and the whole file is fetched anew.
+ */
 static void resumed_with_wrong_bytes(void **state)
 {
     (void)state;

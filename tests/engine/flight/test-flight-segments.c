@@ -24,7 +24,7 @@ static void segments(void **state)
     stop("stop fail:-17 sync end,kept");
 }
 
-/* A mirror that knows no ranges sends all at once: it is stopped where others go on. */
+/* A mirror without ranges sends the whole file: it is stopped where others continue. */
 static void no_ranges(void **state)
 {
     (void)state;
@@ -174,8 +174,8 @@ static void late_bytes_are_of_their_file(void **state)
     stop("stop fail:-17 end");
 }
 
-/* The length is of long ago, and the one mirror that answers tells neither it nor a validator: what
- * would come behind a first segment could not be held to it. */
+/* The length is old, and the one mirror that answers tells neither it nor a validator. What comes
+ * after a first segment could not be held to it. */
 static void segments_need_proof_also_of_a_known_length(void **state)
 {
     (void)state;
@@ -238,7 +238,7 @@ static void wanted_ahead_of_the_front(void **state)
     stop("stop fail:-17 sync end,kept");
 }
 
-/* A reader that begins far behind the front is not left to wait for it. */
+/* A reader that begins far after the front does not wait for the front. */
 static void open_end_ahead_of_the_front(void **state)
 {
     (void)state;
@@ -270,7 +270,7 @@ static void yielding(void **state)
     stop("stop stop fail:-17 end");
 }
 
-/* What nobody reads whole any more is not fetched ahead. */
+/* A file that is no longer read whole is not fetched ahead. */
 static void ask_withdrawn(void **state)
 {
     (void)state;
@@ -302,7 +302,7 @@ static void range_of_a_small_file(void **state)
     }
 }
 
-/* No answer for a second: another mirror is asked, too, and has the front if it is the first. */
+/* No answer for a second: another mirror is also asked, and has the front if it answers first. */
 static void hedge(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static void hedge(void **state)
     }
 }
 
-/* The first of two breaks off, and the one that was asked beside it is silent, too. */
+/* The first of two breaks off, and the one that was asked beside it is silent also. */
 static void hedge_of_the_last(void **state)
 {
     (void)state;
@@ -390,7 +390,7 @@ static void open_paced(unsigned mirrors)
     begin(0, 4 * MIB);
 }
 
-/* No byte for three seconds: another mirror goes on behind what is there. */
+/* No byte for three seconds: another mirror continues after the present bytes. */
 static void stalled(void **state)
 {
     (void)state;
@@ -407,7 +407,7 @@ static void stalled(void **state)
         if (mirrors == 2) {
             mirror(1, 1);
             expect("get1:1[1000,-1)");
-            bytes(0, 1000, 2000); /* it goes on after all, but has not answered as fast */
+            bytes(0, 1000, 2000); /* it continues after all, but has not answered as fast */
             expect("release:2000");
             passthrough(3000, NULL, 0, &at, 0);
             expect("sync");
@@ -420,8 +420,8 @@ static void stalled(void **state)
     }
 }
 
-/* Two stand at the same byte, for one of them sends on behind what it was asked for: somebody else
- * is asked once, not once beside each. */
+/* Two transfers stand at the same byte, because one sends more than it was asked for. Another
+ * mirror is asked once, not beside each. */
 static void two_stalled_at_one_byte(void **state)
 {
     (void)state;
@@ -481,7 +481,7 @@ static void slow(void **state)
     }
 }
 
-/* Next to nothing comes: whoever is not known to be as slow is tried, once. */
+/* Next to nothing comes: a mirror that is not known to be as slow is tried, once. */
 static void all_are_slow(void **state)
 {
     (void)state;

@@ -4,8 +4,8 @@
 
 static int64_t clock_ms;
 
-/* A byte a second, and nothing to hold another mirror's answer to: after half a minute another one
- * begins anew. When that one trickles as well, it is left alone: there is nobody else. */
+/* A byte a second comes, and no other answer can be held to it. After half a minute another mirror
+ * begins anew. When that one trickles also, it is left alone, because no other is left. */
 static void trickling(void **state)
 {
     (void)state;
@@ -40,10 +40,9 @@ static void trickling(void **state)
 
 static int64_t begin_at; /* where the first transfer begins */
 
-/* A byte a second comes from mirror 0, by the first transfer; whoever else is asked, mirror 1,
- * answers as `other` says. When a command of that type comes, in seconds; a transfer only from the
- * beginning to the end. -1: none.
- */
+/* A byte a second comes from mirror 0, by the first transfer. Mirror 1, when it is asked, answers
+ * as `other` says. Returns when a command of that type comes, in seconds; a transfer counts only
+ * from the beginning to the end. -1: never. */
 static int64_t trickle_until(const struct flight_answer *other, enum flight_command_type type,
                              int64_t most_s)
 {

@@ -108,7 +108,8 @@ static void failover_with_digest(void **state)
     close_flight();
 }
 
-/* Without a digest only the same validator goes on; else who has another file may do it alone. */
+/* Without a digest only the same validator may continue; a mirror with another file may bring it
+ * alone. */
 static void failover_without_digest(void **state)
 {
     (void)state;
@@ -195,7 +196,7 @@ static void wrong_digest(void **state)
     close_flight();
 }
 
-/* An empty answer under a digest: who said "empty" is blamed, not asked for ever. */
+/* An empty answer under a digest: the mirror that sent it is blamed, not asked for ever. */
 static void empty_lie(void **state)
 {
     (void)state;
@@ -205,7 +206,7 @@ static void empty_lie(void **state)
     mirror(0, 0);
     expect("get0:0[0,16777216)");
     assert_int_equal(answer(0, 200, 0, 0), 0);
-    expect("hash[0,0)"); /* nobody is told of an empty file before it is verified */
+    expect("hash[0,0)"); /* no reader is told of an empty file before it is verified */
     flight_on_hashed(f, 0, wrong);
     expect("cut stop refuse:0 ask0-1");
     flight_on_stop(f);
@@ -264,7 +265,7 @@ static void unread_and_nearly_done(void **state)
     flight_on_reader_left(f, 1);
     flight_on_tick(f, 1000, NULL);
     flight_on_tick(f, 60000, NULL);
-    expect(""); /* goes on */
+    expect(""); /* it continues */
     bytes(0, 0, 4 * MIB);
     expect("release:4128768 hash[0,1048576)");
     hashed_on(MIB, 4 * MIB, right);
