@@ -33,9 +33,9 @@ struct listing_answer {
     size_t had;                 /* files of the last good listing; or 0 */
     struct listing_ref *before; /* the listing before, or NULL */
     char *page;
-    bool is_list;               /* it is a project list */
-    bool stored;                /* it came from the catalogue */
-    bool is_html;               /* HTML was asked for, because the mirror refuses JSON */
+    bool is_list; /* it is a project list */
+    bool stored;  /* it came from the catalogue */
+    bool is_html; /* HTML was asked for, because the mirror refuses JSON */
     /* what the mirror said: */
     int status, error, retry_after_s, max_age_s;
     char *etag, *date, *url;

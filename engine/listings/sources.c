@@ -55,6 +55,7 @@ bool sources_has_html_only(const struct source *s)
     return find_html_only(s) != NULL;
 }
 
+/* Per template and not per page: one refusal tells for all pages of the mirror. */
 void sources_note_html(struct source *s)
 {
     struct sources *all = s->engine->sources;
@@ -120,6 +121,7 @@ int sources_new(struct engine *e, struct sources **ret)
     return 0;
 }
 
+/* Also leaves the turn that it may wait for. */
 static void source_free(struct source *s)
 {
     if (s->turns)
@@ -152,6 +154,7 @@ void sources_free(struct sources *sources)
     free(sources);
 }
 
+/* By number: mirrors keep it through reloads, and so do the turns. */
 struct turns *source_turns(struct engine *e, size_t mirror)
 {
     struct sources *all = e->sources;
@@ -196,9 +199,8 @@ static char *root_url(const struct mirror *mirror)
     return url;
 }
 
-/* Looks without making a source: a look must not fill the table. */
-static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
-                                  const char *channel, const char *project)
+struct source *sources_find(struct engine *e, const struct origin *origin, unsigned mirror,
+                            const char *channel, const char *project)
 {
     auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
     auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
@@ -208,18 +210,14 @@ static struct source *find_source(struct engine *e, const struct origin *origin,
     return s;
 }
 
-struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
-                                 const char *channel, const char *project)
+struct listing_ref *source_listing(struct source *s)
 {
-    struct source *s = find_source(e, origin, mirror, channel, project);
     return s && s->listing ? listing_ref_get(s->listing) : NULL;
 }
 
-const char *sources_lost_links(struct engine *e, const struct origin *origin, unsigned mirror,
-                               const char *channel, const char *project)
+const char *source_lost_links(const struct source *s)
 {
-    const struct source *s = find_source(e, origin, mirror, channel, project);
-    return s && s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
+    return s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
 }
 
 /* Takes over the URL. */
@@ -267,6 +265,7 @@ struct source *sources_get_root(struct engine *e, const struct origin *origin, u
     return s;
 }
 
+/* A folder has no fetches: its directory answers in the same form. */
 void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
@@ -326,7 +325,9 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     }
     int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
-    if (s->shrink_guard.times) /* it was asked a moment ago, in vain */
+    /* a suspected page has been asked for in vain: again after a minute at most, so that the mirror
+     * can confirm it */
+    if (s->shrink_guard.times)
         old = now_ms - s->shrink_guard.last_ms >=
               (refresh_ms < SHRINK_GUARD_RETRY_MS ? refresh_ms : SHRINK_GUARD_RETRY_MS);
     if (!old && !force)
@@ -349,6 +350,7 @@ bool source_want_links(struct source *s)
 
 /* --------------------------------------------------------------------- time */
 
+/* Listings and pages share page_memory; the process as a whole has max_memory. */
 static bool is_crowded(const struct engine *e)
 {
     return e->sources->bytes > (size_t)e->options.page_memory ||
@@ -361,6 +363,7 @@ static void sweep(struct engine *e, int64_t now_ms, bool crowded)
     struct source *s, *next;
     int64_t keep_ms = crowded ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
     bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
+    /* what mirrors do not have is kept only to answer the next few requests */
     int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
     HASH_ITER(hh, e->sources->table, s, next)
     {
@@ -386,6 +389,7 @@ static void probe(struct engine *e, int64_t now_ms)
         if (s->is_probe)
             (void)source_check_late(s);
         size_t number = mirrors_number(e, s->origin, s->mirror);
+        /* only sources that somebody has used of late, and that have loaded what is stored */
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
             now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e, number) ||
             !budget_wants_probe(e->budget, number, now_ms))

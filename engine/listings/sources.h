@@ -55,12 +55,13 @@ struct source *sources_get(struct engine *engine, const struct origin *origin, u
  * no channel. Its failures say nothing of the mirror. */
 struct source *sources_get_root(struct engine *engine, const struct origin *origin,
                                 unsigned mirror);
-/* The listing of such a page, if it is in memory: a reference, or NULL. */
-struct listing_ref *sources_peek(struct engine *engine, const struct origin *origin,
-                                 unsigned mirror, const char *channel, const char *project);
-/* What is wrong with the links of such a page, as the last answer had it; or NULL. */
-const char *sources_lost_links(struct engine *engine, const struct origin *origin, unsigned mirror,
-                               const char *channel, const char *project);
+/* The same, but NULL when nobody has asked for that page: a look must not fill the table. */
+struct source *sources_find(struct engine *engine, const struct origin *origin, unsigned mirror,
+                            const char *channel, const char *project);
+/* Its listing, if that is in memory: a reference, or NULL; NULL for NULL. */
+struct listing_ref *source_listing(struct source *source);
+/* What is wrong with its links, as the last answer had it; or NULL. */
+const char *source_lost_links(const struct source *source);
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than
  * page_refresh, or `force`. A mirror that is backing off is asked only if `alone`. False when
  * there is nothing to wait for. */
@@ -73,8 +74,10 @@ void source_view(struct source *source, struct source_view *ret);
  * it no longer. It goes on, for a slow mirror is not a dead one. If no byte came in that time,
  * that counts as a failure of the mirror. To be called on each tick by those that wait. */
 bool source_check_late(struct source *source);
-/* Appends "aliyun: 1000 of 2000 bytes" for a fetch that runs, or "aliyun: no answer yet". */
-void source_write_progress(const struct source *source, char *to, size_t size);
+/* Appends, after "; " where something stands already, what a fetch does that runs ("aliyun: 1000 of
+ * 2000 bytes"), or why the last one failed. Nothing where neither is so. */
+void source_write_trouble(const struct source *source, const struct source_view *view, char *to,
+                          size_t size);
 
 enum {
     SOURCE_MOST_MS = 10 * 60 * 1000, /* how long a page may take while bytes come */
