@@ -33,6 +33,7 @@
  * grown; its request posts a job that takes the snapshot at once.
  */
 
+/* The words are part of the JSON contract. */
 static const char *state_text(enum mirror_state state)
 {
     switch (state) {
@@ -138,6 +139,7 @@ int engine_refresh_status(struct engine *e, struct waiter *waiter)
                                                                                      : 0;
 }
 
+/* Leaves out the opening brace: the caller has its own. */
 void engine_write_status(struct engine *e, struct buf *to)
 {
     pthread_mutex_lock(&e->status_lock);

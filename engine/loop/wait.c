@@ -48,6 +48,7 @@ static void unlink_waiter(struct waitlist *list, struct waiter *waiter)
     waiter->prev = waiter->next = NULL;
 }
 
+/* `ready` is asked under the lock: a change after it finds the waiter on the list. */
 int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(void *arg), void *arg)
 {
     int r = WAIT_READY;
@@ -90,6 +91,8 @@ bool waitlist_has_any(struct waitlist *list)
     return any;
 }
 
+/* The client's side of a connection may have closed while it was suspended; only the class can
+ * tell. */
 unsigned waitlist_sweep(struct waitlist *list)
 {
     unsigned count = 0;
@@ -137,6 +140,8 @@ bool waiter_is_late(const struct waiter *waiter)
     return is_over(waiter, clock_monotonic_ms());
 }
 
+/* The list stays closed: a late join returns WAIT_READY, and its caller sees that the engine
+ * stops. */
 void waitlist_close(struct waitlist *list)
 {
     pthread_mutex_lock(&list->lock);

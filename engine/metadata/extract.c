@@ -31,10 +31,10 @@
  */
 
 enum {
-    AGAIN_MS = 1250,   /* for a second a failure also answers new requests */
-    RESTARTS_MOST = 2, /* times that the wheel may become another one */
-    RETRIES_MOST = 2,  /* at once: a failure because of a bad copy is not remembered */
-    MAKINGS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
+    AGAIN_MS = 1250,       /* for a second a failure also answers new requests */
+    RESTARTS_MOST = 2,     /* times that the wheel may become another one */
+    RETRIES_MOST = 2,      /* at once: a failure because of a bad copy is not remembered */
+    EXTRACTIONS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
     PATIENCE_AT_END = 1 << 30,
 };
 
@@ -63,6 +63,7 @@ struct extract {
     struct extract *next;
 };
 
+/* The one step of an extraction: opens the wheel if need be, then reads. */
 static void step_run(struct job *job);
 
 static void suspend(struct waiter *waiter)
@@ -70,6 +71,7 @@ static void suspend(struct waiter *waiter)
     (void)waiter;
 }
 
+/* Any thread may resume a waiter, so the work is posted to the flight thread. */
 static void resume(struct waiter *waiter)
 {
     struct extract *m = container_of(waiter, struct extract, waiter);
@@ -80,6 +82,7 @@ static const struct waiter_class waiter_class = {suspend, resume, NULL};
 
 /* --------------------------------------------------------------------- life */
 
+/* What was read belongs to one wheel; another wheel begins without parts. */
 static void drop_parts(struct extract *m)
 {
     for (unsigned i = 0; i < m->parts.count; i++)
@@ -100,7 +103,7 @@ static void close_file(struct extract *m)
 static void start_queued(struct engine *e)
 {
     struct metadata *all = e->metadata;
-    while (all->queued && all->running_count < MAKINGS_MOST) {
+    while (all->queued && all->running_count < EXTRACTIONS_MOST) {
         struct extract *m = all->queued;
         all->queued = m->next;
         m->next = all->running;
@@ -110,6 +113,7 @@ static void start_queued(struct engine *e)
     }
 }
 
+/* The result goes to the table, the place to the next extraction in the queue. */
 static void end(struct extract *m)
 {
     struct engine *e = m->engine;
@@ -126,6 +130,7 @@ static void end(struct extract *m)
     start_queued(e);
 }
 
+/* Appended to the queue: requests are served in the order in which they came. */
 bool extract_start(struct engine *e, const struct origin *origin, const char *path, uint64_t id)
 {
     struct extract *m = calloc(1, sizeof(*m));
@@ -157,9 +162,11 @@ static void fail(struct extract *m, enum outcome outcome, const char *detail)
 }
 
 /* Where a range cannot be had, the whole wheel may be. A wheel that is gone cannot be had at
- * all. */
+ * all. A failed range is tried again at once, then the whole wheel after a moment, then it is a
+ * failure. */
 static void failed(struct extract *m, enum outcome outcome, const char *detail)
 {
+    /* a wheel that is gone is gone for every way of reading it */
     bool hopeless = m->tried_whole || (outcome != OUTCOME_BROKEN && outcome != OUTCOME_SILENT);
     if (hopeless || m->engine->stopping) {
         fail(m, outcome, detail);
@@ -178,6 +185,8 @@ static void failed(struct extract *m, enum outcome outcome, const char *detail)
 
 /* -------------------------------------------------------------------- bytes */
 
+/* Back on the flight thread. The number of rounds is bounded, because a wheel decides how many
+ * it needs. */
 static void parsed_run(struct job *job)
 {
     struct extract *m = container_of(job, struct extract, step);
@@ -237,7 +246,8 @@ static bool restart(struct extract *m)
     return true;
 }
 
-/* Learns which wheel it is. False: it has failed. */
+/* Learns which wheel it is. False: it has failed. Each opening may find another wheel at the
+ * path; size and ETag tell. */
 static bool begin(struct extract *m, const struct file_facts *facts)
 {
     bool same = m->began && facts->size == m->parts.size && m->result.etag &&
@@ -252,6 +262,7 @@ static bool begin(struct extract *m, const struct file_facts *facts)
     m->parts.size = facts->size;
     free(m->result.etag);
     m->result.etag = str_dup(facts->etag);
+    /* the directory of a zip archive stands at its end */
     int64_t tail = facts->size < WHEEL_TAIL_BYTES ? facts->size : WHEEL_TAIL_BYTES;
     m->want = (struct wheel_run){facts->size - tail, facts->size};
     return true;
@@ -384,7 +395,8 @@ void extract_tick(struct engine *e, int64_t now_ms)
         }
 }
 
-/* Extractions that read are woken by their downloads, which are closed by now. */
+/* Extractions that read are woken by their downloads, which are closed by now. Queued
+ * extractions are started, so that each of them ends and answers its waiters. */
 void extract_stop(struct engine *e)
 {
     struct metadata *all = e->metadata;

@@ -8,8 +8,18 @@
 
 /* Stores what was made of a wheel in the catalogue, or that it is void. */
 
-enum { PATH, ORIGIN, PROJECT, SHA256, REQUIRES_PYTHON, PROBLEM, MIRRORS, ETAG }; /* texts of the row */
+enum {
+    PATH,
+    ORIGIN,
+    PROJECT,
+    SHA256,
+    REQUIRES_PYTHON,
+    PROBLEM,
+    MIRRORS,
+    ETAG
+}; /* texts of the row */
 
+/* On the catalogue lane, as is the other one. */
 static int put(struct catalogue *catalogue, const struct row *row)
 {
     return catalogue_put_metadata(
