@@ -143,13 +143,13 @@ static int start(struct engine *e)
     r = r ? r : evidence_new(e, &e->evidences);
     r = r ? r : renew_new(&e->renewals);
     r = r ? r : eviction_new(&e->eviction);
-    r = r ? r : metadata_new(e, &e->metadata);
+    r = r ? r : metadata_new(&e->metadata);
     r = r ? r : ranges_new(e, &e->ranges);
     r = r ? r : delisted_new(&e->delisted);
     r = r ? r : heads_new(&e->heads);
     r = r ? r : dates_new(&e->dates);
-    r = r ? r : sources_new(e, &e->sources);
-    r = r ? r : project_lists_new(e, &e->project_lists);
+    r = r ? r : sources_new(&e->sources);
+    r = r ? r : project_lists_new(&e->project_lists);
     r = r ? r : channels_new(e, &e->channels);
     r = r ? r : channel_roots_new(&e->channel_roots);
     r = r ? r : pages_new(e, &e->pages);
@@ -158,7 +158,7 @@ static int start(struct engine *e)
     r = r ? r : marks_load(e);
     r = r ? r : evidence_load(e);
     r = r ? r : scrub_new(e, &e->scrub);
-    r = r ? r : directories_new(e, &e->directories);
+    r = r ? r : directories_new(&e->directories);
     r = r ? r : start_fetcher(e);
     if (r)
         return r;

@@ -67,6 +67,7 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
     buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
 }
 
+/* In the configured order, of the generation in force. */
 static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");

@@ -52,6 +52,8 @@ static enum claim_rank rank_of(int weight)
     }
 }
 
+/* The texts come from pages and rows that were checked when they were read: what cannot be read
+ * is left out. */
 static struct digests parse(const char *text)
 {
     struct digests d = {.count = 0};

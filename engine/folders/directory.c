@@ -55,6 +55,7 @@ static struct directory *find_directory(const struct engine *e, const struct ori
     return d;
 }
 
+/* Readers keep their own references to what they read. */
 static void directory_free(struct directory *d)
 {
     struct record *r, *next;
@@ -95,9 +96,8 @@ static int add_directory(struct engine *e, const struct origin *origin)
     return 0;
 }
 
-int directories_new(struct engine *e, struct directories **ret)
+int directories_new(struct directories **ret)
 {
-    (void)e;
     struct directories *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
@@ -153,6 +153,7 @@ int directories_set(struct engine *e, const struct origins *origins)
     return r;
 }
 
+/* After a reload another set of folders is in force. */
 void directories_note_problems(struct engine *e)
 {
     for (struct directory *d = e->directories->list; d; d = d->next)
@@ -335,6 +336,7 @@ struct said {
     int64_t size;
 };
 
+/* A refusal: neither bytes nor a wait. */
 static void say(struct said *said, enum outcome outcome, const char *detail)
 {
     said->outcome = outcome;
@@ -453,6 +455,7 @@ static bool is_answered(void *arg)
     return !r || r->id != a->what || !r->opening[part];
 }
 
+/* Takes over the references that the look has taken. */
 static int answer(struct engine *e, const struct said *said, const struct file_query *query,
                   struct file **ret)
 {
@@ -530,6 +533,7 @@ void directory_view(struct engine *e, const struct origin *origin, struct source
                                 .failure = d ? d->shown_failure : ""};
 }
 
+/* The thread may be asleep for a second and more, so it is kicked. */
 void directory_look(struct engine *e, const struct origin *origin)
 {
     struct directory *d = find_directory(e, origin);
@@ -596,6 +600,7 @@ void directories_tick(struct engine *e, int64_t now_ms)
     }
 }
 
+/* Runs before the lanes stop: an opening that is under way finds nobody to wake. */
 void directories_close(struct engine *e)
 {
     for (struct directory *d = e->directories->list; d; d = d->next)

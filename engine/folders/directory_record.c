@@ -106,6 +106,7 @@ static struct record **queue_of(struct directory *d, enum record_task task)
     return NULL;
 }
 
+/* At the end of the queue, so files are read in the order in which they came. */
 void record_set_task(struct directory *d, struct record *r, enum record_task task)
 {
     struct record **from = queue_of(d, r->task), **to = queue_of(d, task);
@@ -148,6 +149,7 @@ static struct record *new_record(struct directory *d, const char *path)
     return r;
 }
 
+/* From here on requests find the record. */
 static void insert(struct directory *d, struct record *r)
 {
     pthread_mutex_lock(&d->files.lock);
@@ -284,6 +286,7 @@ void record_trouble(struct directory *d, const char *path, const char *what)
 
 /* ------------------------------------------------------------------- checks */
 
+/* Reads the range that the parser wants. */
 static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *want)
 {
     size_t len = (size_t)(want->to - want->from);
@@ -350,7 +353,7 @@ static int read_header(const char *name, struct finding *f)
 static int check_sdist(int fd, const struct record *r, const char **ret_why)
 {
     unsigned char start[2];
-    const char *why = "it is no gzip file";
+    const char *why = "no gzip file";
     if (str_ends(r->name, ".zip")) {
         struct document *text = NULL;
         int error = record_read_metadata(fd, r->file.size, r->name, &text, ret_why);
@@ -364,6 +367,7 @@ static int check_sdist(int fd, const struct record *r, const char **ret_why)
     return error ? error : start[0] == 0x1f && start[1] == 0x8b ? 0 : ERROR_CORRUPT;
 }
 
+/* Reads as little as shows whether the archive is whole: its end, and METADATA. */
 static void diagnose(int fd, const struct record *r, struct finding *ret)
 {
     const char *why = NULL;
@@ -512,6 +516,7 @@ static char *text_of(const char *sha256)
     return sha256[0] ? str_printf("sha256=%s", sha256) : NULL;
 }
 
+/* Copies, because the listing outlives the record. */
 static bool fill(struct listed_file *to, const struct record *r)
 {
     *to = (struct listed_file){.url = strdup(r->path),

@@ -377,6 +377,7 @@ static bool asks_otherwise(struct source *s, const struct listing_answer *r)
 static void settle_fetched(struct source *s, struct listing_answer *r)
 {
     struct engine *e = s->engine;
+    struct listed_mirror *mirror = source_listed_mirror(s);
     s->fetched = NULL;
     end_turn(s);
     /* no failure yet: the mirror is asked once more, for HTML */
@@ -390,8 +391,8 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     }
     if (r->is_html && r->error)
         s->wants_html = false;
-    else if (r->is_html)
-        sources_note_html(s);
+    else if (r->is_html && mirror)
+        mirror->refuses_json = true;
     if (r->error) {
         note_failure(s, r);
         listing_answer_free(r);
@@ -522,8 +523,9 @@ static void begin_fetch(struct source *s)
         return;
     }
     auto_free char *via = mirrors_via(s->engine, s->via);
+    const struct listed_mirror *mirror = source_listed_mirror(s);
     bool conditional = s->is_good && s->status == 200;
-    r->is_html = s->wants_html || sources_has_html_only(s);
+    r->is_html = s->wants_html || (mirror && mirror->refuses_json);
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
                                     .from = -1,
@@ -550,7 +552,8 @@ static void begin_fetch(struct source *s)
 void source_fetch(struct source *s)
 {
     unsigned most = (unsigned)s->engine->options.connections_per_mirror;
-    s->turns = source_turns(s->engine, mirrors_number(s->engine, s->origin, s->mirror));
+    struct listed_mirror *mirror = source_listed_mirror(s);
+    s->turns = mirror ? mirror->turns : NULL;
     int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;
     if (r == TURN_REFUSED) {
         s->error = ERROR_UNREACHABLE;

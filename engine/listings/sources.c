@@ -37,47 +37,6 @@ enum {
     KEEP_PROBING_MS = 600 * 1000,
 };
 
-/* A mirror that refuses JSON, known by the template of its pages. */
-struct html_only {
-    char *index;
-    UT_hash_handle hh;
-};
-
-static struct html_only *find_html_only(const struct source *s)
-{
-    struct html_only *h;
-    HASH_FIND_STR(s->engine->sources->html_only, source_mirror(s)->index, h);
-    return h;
-}
-
-bool sources_has_html_only(const struct source *s)
-{
-    return find_html_only(s) != NULL;
-}
-
-/* Per template and not per page: one refusal tells for all pages of the mirror. */
-void sources_note_html(struct source *s)
-{
-    struct sources *all = s->engine->sources;
-    struct html_only *h = find_html_only(s) ? NULL : calloc(1, sizeof(*h));
-    if (!h || !(h->index = strdup(source_mirror(s)->index))) {
-        free(h);
-        return;
-    }
-    HASH_ADD_KEYPTR(hh, all->html_only, h->index, strlen(h->index), h);
-}
-
-static void free_html_only(struct sources *sources)
-{
-    struct html_only *h, *next;
-    HASH_ITER(hh, sources->html_only, h, next)
-    {
-        HASH_DEL(sources->html_only, h);
-        free(h->index);
-        free(h);
-    }
-}
-
 struct listing_ref *listing_ref_new(struct listing *listing)
 {
     struct listing_ref *ref = calloc(1, sizeof(*ref));
@@ -94,6 +53,7 @@ struct listing_ref *listing_ref_get(struct listing_ref *ref)
     return ref;
 }
 
+/* On any thread: builds give their listings back on their lanes. */
 void listing_ref_put(struct listing_ref *ref)
 {
     if (!ref || --ref->refs > 0)
@@ -109,9 +69,8 @@ const struct mirror *source_mirror(const struct source *s)
 
 /* -------------------------------------------------------------------- table */
 
-int sources_new(struct engine *e, struct sources **ret)
+int sources_new(struct sources **ret)
 {
-    (void)e;
     struct sources *all = calloc(1, sizeof(*all));
     if (!all || !(all->loads = turns_new())) {
         free(all);
@@ -136,6 +95,7 @@ static void source_free(struct source *s)
     free(s);
 }
 
+/* No fetch is under way: the transfer thread has ended. */
 void sources_free(struct sources *sources)
 {
     struct source *s, *next;
@@ -146,29 +106,30 @@ void sources_free(struct sources *sources)
         HASH_DEL(sources->table, s);
         source_free(s);
     }
-    for (size_t i = 0; i < sources->turn_count; i++)
-        turns_free(sources->turns[i]);
-    free(sources->turns);
+    for (size_t i = 0; i < sources->mirror_count; i++)
+        turns_free(sources->mirrors[i].turns);
+    free(sources->mirrors);
     turns_free(sources->loads);
-    free_html_only(sources);
     free(sources);
 }
 
 /* By number: mirrors keep it through reloads, and so do the turns. */
-struct turns *source_turns(struct engine *e, size_t mirror)
+struct listed_mirror *source_listed_mirror(const struct source *s)
 {
-    struct sources *all = e->sources;
-    if (mirror >= all->turn_count) {
-        struct turns **more = realloc(all->turns, (mirror + 1) * sizeof(struct turns *));
+    struct sources *all = s->engine->sources;
+    size_t number = mirrors_number(s->engine, s->origin, s->mirror);
+    if (number >= all->mirror_count) {
+        struct listed_mirror *more = realloc(all->mirrors, (number + 1) * sizeof(*more));
         if (!more)
             return NULL;
-        while (all->turn_count <= mirror)
-            more[all->turn_count++] = NULL;
-        all->turns = more;
+        while (all->mirror_count <= number)
+            more[all->mirror_count++] = (struct listed_mirror){0};
+        all->mirrors = more;
     }
-    if (!all->turns[mirror])
-        all->turns[mirror] = turns_new();
-    return all->turns[mirror];
+    struct listed_mirror *mirror = &all->mirrors[number];
+    if (!mirror->turns)
+        mirror->turns = turns_new();
+    return mirror->turns ? mirror : NULL;
 }
 
 /* The page of a mirror's project list: the page of an empty project, one level up. What follows
@@ -199,15 +160,23 @@ static char *root_url(const struct mirror *mirror)
     return url;
 }
 
+/* The source of a URL, or NULL. *ret_key: its key, free() it; NULL when out of memory. */
+static struct source *look_up(struct engine *e, const struct origin *origin, unsigned mirror,
+                              const char *url, char **ret_key)
+{
+    struct source *s = NULL;
+    *ret_key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
+    if (*ret_key)
+        HASH_FIND_STR(e->sources->table, *ret_key, s);
+    return s;
+}
+
 struct source *sources_find(struct engine *e, const struct origin *origin, unsigned mirror,
                             const char *channel, const char *project)
 {
     auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
-    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
-    struct source *s = NULL;
-    if (key)
-        HASH_FIND_STR(e->sources->table, key, s);
-    return s;
+    auto_free char *key = NULL;
+    return look_up(e, origin, mirror, url, &key);
 }
 
 struct listing_ref *source_listing(struct source *s)
@@ -225,12 +194,9 @@ static struct source *get(struct engine *e, const struct origin *origin, unsigne
                           char *taken)
 {
     auto_free char *url = taken;
-    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
-    struct source *s = NULL;
-    if (!key)
-        return NULL;
-    HASH_FIND_STR(e->sources->table, key, s);
-    if (s)
+    auto_free char *key = NULL;
+    struct source *s = look_up(e, origin, mirror, url, &key);
+    if (s || !key)
         return s;
     s = calloc(1, sizeof(*s));
     if (!s)
@@ -247,6 +213,7 @@ static struct source *get(struct engine *e, const struct origin *origin, unsigne
     return s;
 }
 
+/* A flat mirror's one page lists projects by their files, so it is no project list. */
 struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project)
 {
@@ -400,6 +367,7 @@ static void probe(struct engine *e, int64_t now_ms)
     }
 }
 
+/* Sweeps more often when memory is short or the table is large. */
 void sources_tick(struct engine *e, int64_t now_ms)
 {
     if (now_ms - e->sources->probed_ms >= PROBE_EVERY_MS) {

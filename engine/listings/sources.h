@@ -89,6 +89,6 @@ void sources_shrink(struct engine *engine);
 /* About what all listings take in memory, in bytes. */
 size_t sources_bytes(const struct engine *engine);
 
-int sources_new(struct engine *engine, struct sources **ret);
+int sources_new(struct sources **ret);
 void sources_free(struct sources *sources);
 void sources_tick(struct engine *engine, int64_t now_ms);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,10 +101,10 @@ static void close_file(struct extract *m)
 }
 
 /* Few run at a time, so that a page with a thousand wheels does not take all connections. */
-static void start_queued(struct engine *e)
+static void start_queued(struct engine *e, unsigned most)
 {
     struct metadata *all = e->metadata;
-    while (all->queued && all->running_count < EXTRACTIONS_MOST) {
+    while (all->queued && all->running_count < most) {
         struct extract *m = all->queued;
         all->queued = m->next;
         m->next = all->running;
@@ -127,7 +128,7 @@ static void end(struct extract *m)
     metadata_made(e, m->origin, m->path, m->id, &m->result);
     free(m->path);
     free(m);
-    start_queued(e);
+    start_queued(e, EXTRACTIONS_MOST);
 }
 
 /* Appended to the queue: requests are served in the order in which they came. */
@@ -150,7 +151,7 @@ bool extract_start(struct engine *e, const struct origin *origin, const char *pa
     while (*p)
         p = &(*p)->next;
     *p = m;
-    start_queued(e);
+    start_queued(e, EXTRACTIONS_MOST);
     return true;
 }
 
@@ -399,14 +400,6 @@ void extract_tick(struct engine *e, int64_t now_ms)
  * extractions are started, so that each of them ends and answers its waiters. */
 void extract_stop(struct engine *e)
 {
-    struct metadata *all = e->metadata;
-    while (all->queued) {
-        struct extract *m = all->queued;
-        all->queued = m->next;
-        m->next = all->running;
-        all->running = m;
-        all->running_count++;
-        m->again_ms = 1;
-    }
+    start_queued(e, UINT_MAX);
     extract_tick(e, INT64_MAX);
 }

@@ -49,9 +49,8 @@ static const char suffix[] = ".metadata";
 
 /* -------------------------------------------------------------------- table */
 
-int metadata_new(struct engine *e, struct metadata **ret)
+int metadata_new(struct metadata **ret)
 {
-    (void)e;
     struct metadata *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;

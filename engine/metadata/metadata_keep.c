@@ -36,6 +36,7 @@ static int put(struct catalogue *catalogue, const struct row *row)
                                                 .body_len = row->body_len});
 }
 
+/* The wheel was refuted, so nothing may be known of its metadata. */
 static int drop(struct catalogue *catalogue, const struct row *row)
 {
     return catalogue_drop_metadata(catalogue, row->text[ORIGIN], row->text[PATH]);

@@ -67,6 +67,7 @@ void origins_release(struct origins *origins)
 
 /* ------------------------------------------------------------------ indexes */
 
+/* By name. The first of two origins of one name wins; the configuration refuses the second. */
 const struct origin *origins_find(const struct origins *origins, const char *name)
 {
     for (size_t i = 0; i < origins->count; i++)
@@ -75,6 +76,7 @@ const struct origin *origins_find(const struct origins *origins, const char *nam
     return NULL;
 }
 
+/* In a pattern `*` matches any run of characters. */
 static bool matches_any(char *const *patterns, const char *s)
 {
     for (char *const *p = patterns; *p; p++)
@@ -106,6 +108,7 @@ bool origin_has_channel(const struct origin *origin, const char *channel)
     return false;
 }
 
+/* Compares a segment of a path, which has no NUL at its end. */
 static bool is_word(const char *s, size_t len, const char *const *words)
 {
     for (; *words; words++)
@@ -177,6 +180,7 @@ static void view_named(const struct origins *origins, const struct named_index *
     }
 }
 
+/* Few indexes are named, so a walk is fast enough; every request does it. */
 static const struct named_index *find_named(const struct origins *origins, const char *index)
 {
     for (size_t i = 0; i < origins->index_count; i++)

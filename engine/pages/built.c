@@ -70,6 +70,7 @@ static struct built_page *page_new(struct engine *e)
     return b;
 }
 
+/* A refusal is a page without a body: replies treat both alike. */
 struct page *built_refusal(struct engine *e, enum outcome outcome, const char *detail)
 {
     struct built_page *b = page_new(e);
@@ -135,6 +136,7 @@ void built_judge_orphans(struct engine *e, size_t most)
     pthread_mutex_unlock(&p->orphan_lock);
 }
 
+/* Any thread; replies look at it now and then. */
 bool page_is_unwanted(const struct page *page)
 {
     return container_of(page, const struct built_page, page)->is_unwanted;
@@ -323,23 +325,18 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-struct names {
-    char **list;
-    size_t count;
-};
-
-static int add_name(struct names *n, const char *name)
+static int add_name(struct build *b, const char *name)
 {
-    char **list = vec_grow(n->list, n->count, sizeof(*list));
+    char **list = vec_grow(b->names, b->name_count, sizeof(*list));
     if (!list)
         return ERROR_NO_MEMORY;
-    n->list = list;
-    n->list[n->count] = strdup(name);
-    return n->list[n->count] ? (n->count++, 0) : ERROR_NO_MEMORY;
+    b->names = list;
+    b->names[b->name_count] = strdup(name);
+    return b->names[b->name_count] ? (b->name_count++, 0) : ERROR_NO_MEMORY;
 }
 
 /* A mirror may list names that its origin does not own in this index. */
-static int add_owned(struct build *b, struct names *n, const char *text)
+static int add_owned(struct build *b, const char *text)
 {
     char name[NAME_MAX_BYTES + 1];
     const struct origin *origin = b->origin;
@@ -348,18 +345,20 @@ static int add_owned(struct build *b, struct names *n, const char *text)
     if (!text || name_normalize(text, name) ||
         (!owns_all && !origin_owns(origin, b->channel, name)))
         return 0;
-    return n->count < BUILD_NAMES_MOST ? add_name(n, name) : ERROR_TOO_BIG;
+    return b->name_count < BUILD_NAMES_MOST ? add_name(b, name) : ERROR_TOO_BIG;
 }
 
-static int add_projects(struct build *b, struct names *n, const struct listing *l)
+/* In the order of the mirror; collect_names sorts. */
+static int add_projects(struct build *b, const struct listing *l)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < l->project_count; i++)
-        r = add_owned(b, n, l->projects[i]);
+        r = add_owned(b, l->projects[i]);
     return r;
 }
 
-static int add_files(struct build *b, struct names *n, const struct listing *l)
+/* Files of one project usually stand together, so the last name saves most look-ups. */
+static int add_files(struct build *b, const struct listing *l)
 {
     const char *last = "";
     for (size_t i = 0; i < l->file_count; i++) {
@@ -367,7 +366,7 @@ static int add_files(struct build *b, struct names *n, const struct listing *l)
         if (!file->project || strcmp(file->project, last) == 0)
             continue;
         last = file->project;
-        int r = add_owned(b, n, last);
+        int r = add_owned(b, last);
         if (r)
             return r;
     }
@@ -376,38 +375,35 @@ static int add_files(struct build *b, struct names *n, const struct listing *l)
 
 /* A simple mirror's list names projects. On a flat mirror the names come from files; its folders
  * are no projects. */
-static int add_listing(struct build *b, struct names *n, const struct listing *l, unsigned mirror)
+static int add_listing(struct build *b, const struct listing *l, unsigned mirror)
 {
     bool is_list = b->origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
-    return is_list ? add_projects(b, n, l) : add_files(b, n, l);
+    return is_list ? add_projects(b, l) : add_files(b, l);
 }
 
 /* The list is sorted, so equal names stand together. */
-static size_t drop_doubles(struct names *n)
+static void drop_doubles(struct build *b)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        if (kept && strcmp(n->list[i], n->list[kept - 1]) == 0)
-            free(n->list[i]);
+    for (size_t i = 0; i < b->name_count; i++) {
+        if (kept && strcmp(b->names[i], b->names[kept - 1]) == 0)
+            free(b->names[i]);
         else
-            n->list[kept++] = n->list[i];
+            b->names[kept++] = b->names[i];
     }
-    return n->count = kept;
+    b->name_count = kept;
 }
 
-/* Names of the listings, and further known names, each once. */
 static int collect_names(struct build *b)
 {
-    struct names names = {0};
     int r = 0;
     for (unsigned i = 0; r == 0 && i < b->count; i++)
-        r = add_listing(b, &names, b->listings[i]->listing, b->mirrors[i]);
+        r = add_listing(b, b->listings[i]->listing, b->mirrors[i]);
     for (size_t i = 0; r == 0 && i < b->known_count; i++)
-        r = add_name(&names, b->known[i]);
-    if (names.count)
-        qsort(names.list, names.count, sizeof(names.list[0]), by_name);
-    b->names = names.list;
-    b->name_count = drop_doubles(&names);
+        r = add_name(b, b->known[i]);
+    if (b->name_count)
+        qsort(b->names, b->name_count, sizeof(b->names[0]), by_name);
+    drop_doubles(b);
     return r;
 }
 
@@ -463,6 +459,7 @@ static void back_run(struct job *job)
     b->done(b);
 }
 
+/* The lists of names have no page to write: their owner takes the names. */
 static int write_page(struct build *b, struct page *page)
 {
     switch (b->kind) {
@@ -531,7 +528,7 @@ static void build_run(struct job *job)
     loop_post(b->engine, job);
 }
 
-/* Copies a text behind the last one and moves *at past it. NULL stays NULL. */
+/* Copies a text to the end of the last one and moves *at past it. NULL stays NULL. */
 static const char *put_text(char **at, const char *text)
 {
     const char *copy = text ? *at : NULL;

@@ -89,6 +89,7 @@ static void noted_run(struct job *job)
     look_free(l);
 }
 
+/* From any lane back to the flight thread. */
 static void end(struct look *l)
 {
     l->job.run = noted_run;
@@ -199,6 +200,7 @@ static int on_listed(void *context, const struct catalogue_listed *row)
     return 0;
 }
 
+/* The date of a file's first listing must not change with this look. */
 static int on_first_seen(void *context, const struct catalogue_first_seen *row)
 {
     struct look *l = context;

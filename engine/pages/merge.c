@@ -53,6 +53,7 @@ static void free_keys(struct by_key **table)
     }
 }
 
+/* NULL when the table is empty or does not have it. */
 static struct by_key *find_key(struct by_key *table, const char *key)
 {
     struct by_key *k;
@@ -79,6 +80,7 @@ static bool is_in_channel(const struct merge_input *in, const char *path)
     return len && strncmp(path, in->channel, len) == 0 && path[len] == '/';
 }
 
+/* Pointers into merge.files are void after this: callers keep positions. */
 static int make_room(struct merge *m)
 {
     struct merge_file *files = vec_grow(m->files, m->count, sizeof(*files));
@@ -395,6 +397,7 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     return 0;
 }
 
+/* Leaves an empty merge, which may be released again. */
 void merge_release(struct merge *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -438,6 +441,7 @@ void merge_files(const struct merge *m, struct page_file *ret)
         merge_file_view(m, &m->files[i], &ret[i]);
 }
 
+/* The files of the page borrow from the merge, so they are freed here. */
 void merge_write(const struct merge *m, const char *project, enum page_format format,
                  struct buf *to)
 {

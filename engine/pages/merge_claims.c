@@ -173,6 +173,7 @@ static int gather_said(struct saying *s, struct merge_file *f, long first, struc
     return r;
 }
 
+/* -1: the mirror of a row is not configured any more. */
 static int find_mirror(const struct origin *origin, const char *name)
 {
     for (size_t m = 0; m < MERGE_SOURCES && m < origin->mirror_count; m++)
@@ -181,6 +182,7 @@ static int find_mirror(const struct origin *origin, const char *name)
     return -1;
 }
 
+/* Whether that mirror is among those that claim something of the file now. */
 static bool is_said_now(const struct saying *s, const struct merge_file *f, unsigned mirror)
 {
     for (size_t i = f->said; i; i = s->list[i - 1].next)
@@ -290,6 +292,7 @@ static int settle(struct saying *s, struct merge_file *f, long first)
     return r ? r : settle_metadata(s, f, &g);
 }
 
+/* Files that nobody has ever claimed a digest of are skipped: most of a flat page. */
 int saying_settle(struct saying *s, long (*first_row)(void *context, const char *path),
                   void *context)
 {

@@ -154,6 +154,7 @@ void page_entry_count(struct pages *p, struct page_entry *s)
     s->counted = bytes;
 }
 
+/* The least recently used first. */
 static int by_use(const void *a, const void *b)
 {
     int64_t x = (*(struct page_entry *const *)a)->used_ms,
@@ -299,7 +300,8 @@ static bool is_page_of(const struct engine *e, const struct page_entry *s, const
     return has;
 }
 
-/* Gives the memory of a page back. The catalogue keeps the listings that it is made of. */
+/* Gives the memory of a page back. The catalogue keeps the listings that it is made of. The
+ * version goes also, so that the next load builds a page even of the same listings. */
 static void drop_page(struct engine *e, struct page_entry *s)
 {
     pthread_mutex_lock(&s->waiters.lock);
@@ -382,12 +384,6 @@ static void forget_idle_entries(struct engine *e, int64_t now_ms)
     pthread_rwlock_unlock(&p->lock);
 }
 
-static bool any_entry(struct engine *e, const struct page_entry *s, const struct origin *origin)
-{
-    (void)e, (void)s, (void)origin;
-    return true;
-}
-
 /* Whether the origin's new names give the page another owner. A list and a flat page depend on
  * the names of all their origins. */
 static bool is_reowned(struct engine *e, const struct page_entry *s, const struct origin *origin)
@@ -417,7 +413,7 @@ static void drop_pages(struct engine *e, const struct origin *origin,
     auto_free struct page_entry **again =
         calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = p->table; s; s = s->hh.next) {
-        if (!goes(e, s, origin))
+        if (goes && !goes(e, s, origin))
             continue;
         drop_page(e, s);
         if (again && s->stage != PAGE_IDLE) {
@@ -432,9 +428,10 @@ static void drop_pages(struct engine *e, const struct origin *origin,
     }
 }
 
+/* Owners and mirrors may differ, so every page is out of date. */
 void pages_reload(struct engine *e)
 {
-    drop_pages(e, NULL, any_entry);
+    drop_pages(e, NULL, NULL);
 }
 
 void pages_reowned(struct engine *e, const struct origin *origin)
@@ -442,6 +439,7 @@ void pages_reowned(struct engine *e, const struct origin *origin)
     drop_pages(e, origin, is_reowned);
 }
 
+/* As drop_pages asks. */
 static bool is_of_folder(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     return is_page_of(e, s, origin->name);

@@ -61,9 +61,8 @@ struct project_lists {
 
 /* ------------------------------------------------------------------ table */
 
-int project_lists_new(struct engine *e, struct project_lists **ret)
+int project_lists_new(struct project_lists **ret)
 {
-    (void)e;
     struct project_lists *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
