@@ -241,10 +241,7 @@ void source_view(struct source *s, struct source_view *ret)
         return;
     }
     *ret = (struct source_view){.state = s->state,
-                                .is_late = s->is_late,
                                 .is_silent = s->is_silent,
-                                .received = s->fetched ? s->fetched->received : 0,
-                                .length = s->fetched ? s->fetched->length : -1,
                                 .status = s->status,
                                 .listing = s->listing,
                                 .confirmed_ms = s->confirmed_ms,

@@ -34,10 +34,8 @@ struct source;
 
 struct source_view {
     enum source_state state;
-    bool is_late;             /* it is being fetched for longer than others wait */
-    bool is_silent;           /* no byte has come in that time: that counts as a failure */
-    int64_t received, length; /* of the page that is being received; length -1: not known */
-    int status; /* 200: a listing; 404: the mirror has no such page; 0: nothing is known */
+    bool is_silent; /* a fetch has brought no byte for long: that counts as a failure */
+    int status;     /* 200: a listing; 404: the mirror has no such page; 0: nothing is known */
     struct listing_ref *listing; /* of a 200, when it is in memory; a borrowed reference */
     int64_t confirmed_ms; /* when the mirror last said so (monotonic; below 0 for an earlier run) */
     bool is_provisional;  /* its mirror, a wheelyard, will soon have more to say */

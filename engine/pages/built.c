@@ -66,7 +66,6 @@ static struct built_page *page_new(struct engine *e)
     b->engine = e;
     b->page.detail = b->detail;
     b->page.mirrors = b->mirrors;
-    b->page.born_ms = clock_monotonic_ms();
     return b;
 }
 
