@@ -55,8 +55,8 @@ static void test_dates(void **state)
     for (size_t i = 0; i < sizeof(dated) / sizeof(dated[0]); i++) {
         const struct dated *d = &dated[i];
         const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), at(d->first_days),
-                                         d->asked_days ? at(d->asked_days) : 0,
-                                         d->said_days ? at(d->said_days) : -1, 1000};
+                                           d->asked_days ? at(d->asked_days) : 0,
+                                           d->said_days ? at(d->said_days) : -1, 1000};
         char expected[CLOCK_TEXT];
         auto_stage struct stage stage = stage_of("torch");
         sight(&stage, &s);
@@ -96,7 +96,8 @@ static void test_an_index_knows_better(void **state)
 /* A file that was changed after it was asked about is asked about again. */
 static void test_what_was_said_of_another_file(void **state)
 {
-    const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), NOW - 9 * DAY, NOW - 8 * DAY, -1, 7};
+    const struct merge_first_seen s = {WHEEL("cu126/torch-2.0"), NOW - 9 * DAY, NOW - 8 * DAY, -1,
+                                       7};
     (void)state;
     auto_stage struct stage stage = stage_of("torch");
     sight(&stage, &s);
