@@ -323,7 +323,8 @@ static void lead(struct look *look)
 
 /* ------------------------------------------------------------ start and end */
 
-/* "" where the origin has no channels; NULL where the origin is known by patterns only. */
+/* "" where the origin has no channels; NULL where the origin is known by patterns only. A
+ * popular channel is likely to have wheels; any named one will do. */
 static const char *channel_of(const struct origin *origin, const char *index)
 {
     static const char popular[] = "cu126";
@@ -352,7 +353,7 @@ static const char *project_of(const struct origin *origin, const char *channel, 
     return "pip";
 }
 
-/* Copies what only the flight thread may read. */
+/* Copies what only the flight thread may read. On the flight thread. */
 static void view_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);

@@ -193,7 +193,8 @@ static int64_t cpu_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Does one thing. Returns how many ms there is nothing else to do. */
+/* Does one thing. Returns how many ms there is nothing else to do. The order is walk, check,
+ * hash: a new file is listed before an old one is hashed. */
 static int64_t attend(struct directory *d)
 {
     int64_t rest_ms = 0, before_ms = cpu_ms();

@@ -216,6 +216,7 @@ static void check_silent(struct source *s, int64_t now_ms)
     fail(s, ERROR_TIMEOUT, detail, -1, false);
 }
 
+/* Never late again once it has ended: go_idle clears it. */
 bool source_check_late(struct source *s)
 {
     int64_t now_ms = clock_monotonic_ms();

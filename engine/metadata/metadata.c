@@ -230,6 +230,7 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
     return false;
 }
 
+/* The look answers for the wheel as it is now, so `refuted` is cleared. */
 static void post_look(struct engine *e, const struct origin *origin, const char *path,
                       struct meta *m);
 

@@ -6,7 +6,16 @@
 #include "engine/metadata/metadata.h"
 #include "index/name.h"
 
-/* Stores what was made of a wheel in the catalogue, or that it is void. */
+/*
+ * The row of what was made of a wheel.
+ *
+ *     extraction done, or the wheel refused --metadata_keep--> put: the text, or `problem`
+ *     wheel refuted --metadata_keep without a result--> drop
+ *
+ * The row names the wheel's ETag: it counts only while the wheel has no other. Nobody waits for the
+ * row, and a lost one is made again with the next request. Flight thread; the rows on the catalogue
+ * lane.
+ */
 
 enum {
     PATH,

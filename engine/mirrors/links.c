@@ -116,7 +116,7 @@ void links_free(struct links *l)
 /* -------------------------------------------------------------------- links */
 
 /* The place with the longest prefix that covers the link. NULL: none does, and *ret_error says
- * why. */
+ * why. Each place is tried: there are few, and the longest prefix need not stand first. */
 static const struct place *find_place(const struct links *l, const struct url *url,
                                       const char *decoded, const char **ret_rest, int *ret_error)
 {

@@ -131,6 +131,7 @@ static struct held_project *find_project(const struct delisted *d, const char *o
     return p;
 }
 
+/* Projects stay in the table when their last file goes: their version must not start anew. */
 static struct held_project *add_project(struct delisted *d, const char *origin, const char *project)
 {
     size_t len;
@@ -427,6 +428,8 @@ void delisted_recall(struct build *b)
     (void)catalogue_each_listed(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
 }
 
+/* A file without a listed row in this channel is passed on without `listed`: it may only be
+ * marked as held when a listing has it. */
 struct merge_held *delisted_input(const struct build *b)
 {
     struct merge_held *held = calloc(b->held_count + 1, sizeof(*held));

@@ -161,7 +161,8 @@ static int fill_in(struct building *b, struct merge_file *f, const struct listed
     return saying_note(&b->saying, f, mirror, l);
 }
 
-/* A clock in an unknown zone: the moment lies between the easternmost zone and the westernmost. */
+/* A clock in an unknown zone: the moment lies between the easternmost zone and the westernmost.
+ * The first mirror with a date counts, in the configured order. */
 static void note_date(struct merge_file *f, const struct listed_file *l,
                       const struct mirror *mirror)
 {
@@ -293,7 +294,8 @@ static long first_row(void *context, const char *path)
     return k ? (long)k->index : -1;
 }
 
-/* Chooses the digests that are believed, from what mirrors say now and what they said before. */
+/* Chooses the digests that are believed, from what mirrors say now and what they said before.
+ * The rows come sorted by path, so only the first row of each path enters the table. */
 static int settle_digests(struct building *b)
 {
     const struct merge_input *in = b->input;
