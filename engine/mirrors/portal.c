@@ -139,8 +139,7 @@ bool portal_note(struct portal *p, uint64_t file, const char *sha256, const char
         p->is_open = now_ms - page->ms < REMEMBERED_MS && page->file != file &&
                      strcmp(page->sha256, sha256) == 0;
     }
-    /* a redirect to a stranger's host needs no second page */
-    p->is_open |= stranger != NULL;
+    p->is_open |= stranger != NULL; /* a stranger's host needs no second page */
     struct seen_page *page = &p->page[p->next++ % PAGES];
     page->file = file;
     page->ms = now_ms;
