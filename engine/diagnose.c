@@ -64,6 +64,7 @@ struct look {
     size_t count;
 };
 
+/* Each stage has a step of the report; PROBE_DONE never asks for one. */
 static struct diagnosed_step *step_of(struct probe *p)
 {
     if (p->stage == PROBE_LISTING)
@@ -82,6 +83,7 @@ static void host_of(const char *text, char ret[DIAGNOSE_TEXT])
 
 /* ---------------------------------------------------------- transfer thread */
 
+/* A listing's refusal is read also: its body tells what it means. */
 static bool is_wanted(enum stage stage, int status)
 {
     if (stage == PROBE_LISTING) /* only the body of a 403 tells whether it means 404 */
@@ -116,6 +118,7 @@ static int on_head(void *context, const struct fetch_head *head)
     return is_wanted(p->stage, head->status) ? 0 : ERROR_UPSTREAM_STATUS;
 }
 
+/* Bytes of a listing are collected; of a range they are only counted. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct probe *p = context;
@@ -131,6 +134,8 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     slab_put(slab);
 }
 
+/* A status that is_wanted has refused comes back as ERROR_UPSTREAM_STATUS, and the report says
+ * which. */
 static void on_done(void *context, int error, const char *detail)
 {
     struct probe *p = context;
@@ -190,6 +195,8 @@ static void take_files(struct diagnosed *to, const struct listing *l)
     }
 }
 
+/* Reads the page as a source would. A page that has lost its links still gives a wheel to ask
+ * for. */
 static int judge_listing(struct probe *p)
 {
     int r = gzip_unpack(&p->page->body); /* the body of a 403 is judged also */
@@ -218,7 +225,8 @@ static void end_listing(struct probe *p)
         p->stage = PROBE_DONE;
 }
 
-/* A range that was stopped because enough bytes have come is no error. */
+/* A range that was stopped because enough bytes have come is no error. Too few bytes in too
+ * short a time would measure the latency, not the rate. */
 static void end_range(struct probe *p)
 {
     int64_t ms = p->last_ms - p->first_ms;
@@ -229,6 +237,7 @@ static void end_range(struct probe *p)
     p->stage = PROBE_DONE;
 }
 
+/* One transfer has ended in time: the next stage begins, or the probe is done. */
 static void go_on(struct probe *p)
 {
     step_of(p)->took_ms = clock_monotonic_ms() - p->begun_ms;
@@ -254,6 +263,7 @@ static struct probe *next_due(struct look *look, bool late, bool *ret_ended)
 {
     struct probe *due = NULL;
     pthread_mutex_lock(&look->lock);
+    /* looks, sleeps up to LOOK_MS, and looks once more */
     for (int turn = 0; turn < 2 && !due; turn++) {
         if (turn)
             (void)thread_wait_until(&look->change, &look->lock, clock_monotonic_ms() + LOOK_MS);
@@ -313,7 +323,8 @@ static void lead(struct look *look)
 
 /* ------------------------------------------------------------ start and end */
 
-/* "" where the origin has no channels; NULL where the origin is known by patterns only. */
+/* "" where the origin has no channels; NULL where the origin is known by patterns only. A
+ * popular channel is likely to have wheels; any named one will do. */
 static const char *channel_of(const struct origin *origin, const char *index)
 {
     static const char popular[] = "cu126";
@@ -332,6 +343,7 @@ static const char *channel_of(const struct origin *origin, const char *index)
 /* Names that another origin owns are not asked for at this one. */
 static const char *project_of(const struct origin *origin, const char *channel, const char *project)
 {
+    /* a name that a pattern or a list may give to this origin is worth asking for */
     bool may = origin_owns_rest(origin) || origin->owns_listed;
     if (project && (may || origin_owns(origin, channel, project)))
         return project;
@@ -341,7 +353,7 @@ static const char *project_of(const struct origin *origin, const char *channel, 
     return "pip";
 }
 
-/* Copies what only the flight thread may read. */
+/* Copies what only the flight thread may read. On the flight thread. */
 static void view_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
@@ -379,6 +391,7 @@ static int look_at_folders(struct engine *e, const struct origins *origins, stru
     return 0;
 }
 
+/* One probe for each mirror of each origin, in the configured order. */
 static int prepare(struct look *look, const struct origins *origins, struct diagnosis *x)
 {
     for (size_t o = 0; o < origins->count; o++)
@@ -449,6 +462,7 @@ void diagnosis_free(struct diagnosis *x)
     free(x);
 }
 
+/* The probes end before the folders are looked at: the limit is for requests alone. */
 int engine_diagnose(struct engine *e, const struct diagnose_options *options,
                     const _Atomic bool *stop, struct diagnosis **ret)
 {

@@ -103,6 +103,8 @@ static int start_fetcher(struct engine *e)
     return r;
 }
 
+/* One writer lane per thread, because a partial's writes must keep their order. The catalogue
+ * has one thread, because it has one connection. */
 static int start_lanes(struct engine *e)
 {
     int r = lane_new("read", 2, &e->reader);
@@ -115,6 +117,7 @@ static int start_lanes(struct engine *e)
     return r ? r : lane_new("catalogue", 1, &e->catalogue_lane);
 }
 
+/* The store first: it locks the cache directory, so no second daemon opens the catalogue. */
 static int open_storage(struct engine *e)
 {
     int r = store_open(e->options.cache_dir, &e->store);
@@ -130,62 +133,34 @@ static int open_storage(struct engine *e)
 static int start(struct engine *e)
 {
     int r = open_storage(e);
-    if (r == 0)
-        r = generations_start(e);
-    if (r == 0)
-        r = slab_pool_new(SLABS, &e->slabs);
-    if (r == 0)
-        r = memory_new(e, &e->memory);
-    if (r == 0)
-        r = start_lanes(e);
-    if (r == 0)
-        r = files_new(e, &e->files);
-    if (r == 0)
-        r = refusals_new(&e->refusals);
-    if (r == 0)
-        r = portal_new(&e->portal);
-    if (r == 0)
-        r = kept_new(&e->kept);
-    if (r == 0)
-        r = evidence_new(e, &e->evidences);
-    if (r == 0)
-        r = renew_new(&e->renewals);
-    if (r == 0)
-        r = eviction_new(&e->eviction);
-    if (r == 0)
-        r = metadata_new(e, &e->metadata);
-    if (r == 0)
-        r = ranges_new(e, &e->ranges);
-    if (r == 0)
-        r = delisted_new(&e->delisted);
-    if (r == 0)
-        r = heads_new(&e->heads);
-    if (r == 0)
-        r = dates_new(&e->dates);
-    if (r == 0)
-        r = sources_new(e, &e->sources);
-    if (r == 0)
-        r = project_lists_new(e, &e->project_lists);
-    if (r == 0)
-        r = channels_new(e, &e->channels);
-    if (r == 0)
-        r = channel_roots_new(&e->channel_roots);
-    if (r == 0)
-        r = pages_new(e, &e->pages);
-    if (r == 0)
-        r = files_load(e);
-    if (r == 0)
-        r = delisted_load(e);
-    if (r == 0)
-        r = kept_load(e);
-    if (r == 0)
-        r = evidence_load(e);
-    if (r == 0)
-        r = scrub_new(e, &e->scrub);
-    if (r == 0)
-        r = directories_new(e, &e->directories);
-    if (r == 0)
-        r = start_fetcher(e);
+    r = r ? r : generations_start(e);
+    r = r ? r : slab_pool_new(SLABS, &e->slabs);
+    r = r ? r : memory_new(e, &e->memory);
+    r = r ? r : start_lanes(e);
+    r = r ? r : files_new(e, &e->files);
+    r = r ? r : refusals_new(&e->refusals);
+    r = r ? r : portal_new(&e->portal);
+    r = r ? r : kept_new(&e->kept);
+    r = r ? r : evidence_new(e, &e->evidences);
+    r = r ? r : renew_new(&e->renewals);
+    r = r ? r : eviction_new(&e->eviction);
+    r = r ? r : metadata_new(&e->metadata);
+    r = r ? r : ranges_new(e, &e->ranges);
+    r = r ? r : delisted_new(&e->delisted);
+    r = r ? r : heads_new(&e->heads);
+    r = r ? r : dates_new(&e->dates);
+    r = r ? r : sources_new(&e->sources);
+    r = r ? r : project_lists_new(&e->project_lists);
+    r = r ? r : channels_new(e, &e->channels);
+    r = r ? r : channel_roots_new(&e->channel_roots);
+    r = r ? r : pages_new(e, &e->pages);
+    r = r ? r : files_load(e);
+    r = r ? r : delisted_load(e);
+    r = r ? r : kept_load(e);
+    r = r ? r : evidence_load(e);
+    r = r ? r : scrub_new(e, &e->scrub);
+    r = r ? r : directories_new(&e->directories);
+    r = r ? r : start_fetcher(e);
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
@@ -193,6 +168,7 @@ static int start(struct engine *e)
     return r ? r : directories_set(e, e->options.origins);
 }
 
+/* On failure the cleanup attribute frees what was made so far. */
 int engine_open(const struct engine_options *options, struct engine **ret)
 {
     AUTO(engine_free) struct engine *e = calloc(1, sizeof(*e));
@@ -224,6 +200,7 @@ int engine_open(const struct engine_options *options, struct engine **ret)
 
 /* ------------------------------------------------------------------- stop */
 
+/* Closes all waitlists, on the thread that owns what waiters wait for. */
 static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
@@ -260,9 +237,8 @@ void engine_stop(struct engine *e)
     for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
         if (lanes[i])
             lane_stop(lanes[i]);
-    if (has_thread) {
+    if (has_thread)
         loop_quit(e);
-    }
 }
 
 /* A slab that is never given back is lost to all transfers. Sanitized and debug builds abort

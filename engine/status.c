@@ -33,6 +33,7 @@
  * grown; its request posts a job that takes the snapshot at once.
  */
 
+/* The words are part of the JSON contract. */
 static const char *state_text(enum mirror_state state)
 {
     switch (state) {
@@ -66,6 +67,7 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
     buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
 }
 
+/* In the configured order, of the generation in force. */
 static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");
@@ -143,6 +145,7 @@ bool engine_is_offline(const struct engine *e)
     return e->options.offline;
 }
 
+/* Leaves out the opening brace: the caller has its own. */
 void engine_write_status(struct engine *e, struct buf *to)
 {
     pthread_mutex_lock(&e->status_lock);

@@ -17,6 +17,7 @@
 #include "engine/loop/loop.h"
 #include "engine/mirrors/origins.h"
 
+/* The check may begin with claims that the caller has loaded; `version` tells how old they are. */
 bool claim_check_init(struct claim_check *c, struct engine *e, const struct origin *origin,
                       const char *path, struct claim_set *set, uint64_t version)
 {

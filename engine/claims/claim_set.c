@@ -77,6 +77,7 @@ bool claim_set_agrees(const struct claim_set *set)
     return set && set->choice.agreed;
 }
 
+/* NULL claims nothing, so nothing need be computed. */
 uint32_t claim_set_algorithms(const struct claim_set *set)
 {
     return set ? claims_algorithms(set->list, set->count, &set->choice) : 0;

@@ -17,6 +17,7 @@ static bool says(const struct claim *c)
     return c->digests && *c->digests;
 }
 
+/* A clock that was set back makes a claim current: that is harmless. */
 bool claim_is_current(const struct claim *c, int64_t now_s)
 {
     return !c->is_remembered && now_s - c->said_s <= CLAIM_CURRENT_S;
@@ -35,6 +36,7 @@ static int weigh(const struct claim *c, int64_t now_s)
     return c->is_site ? SITE_SAID : MIRROR_SAID;
 }
 
+/* Callers need not know whose remembered claim counts. */
 static enum claim_rank rank_of(int weight)
 {
     switch (weight) {
@@ -50,6 +52,8 @@ static enum claim_rank rank_of(int weight)
     }
 }
 
+/* The texts come from pages and rows that were checked when they were read: what cannot be read
+ * is left out. */
 static struct digests parse(const char *text)
 {
     struct digests d = {.count = 0};
@@ -109,11 +113,13 @@ static void compare(const struct claim *claims, size_t count, struct claims_choi
         if (!(choice->counting & (1u << i)))
             continue;
         const char *text = claims[i].digests;
+        /* one page may claim two digests of one algorithm */
         choice->is_disputed |= digests_are_ambiguous(text);
         if (!first) {
             first = text;
             continue;
         }
+        /* equal texts cannot contradict each other: only others are compared in detail */
         is_same &= strcmp(first, text) == 0;
         for (size_t k = 0; k < i && !is_same; k++)
             if (choice->counting & (1u << k))
@@ -123,6 +129,7 @@ static void compare(const struct claim *claims, size_t count, struct claims_choi
         choice->agreed = is_same ? first : join(claims, count, choice->counting, choice->text);
 }
 
+/* Against each claim that counts, because they may name different algorithms. */
 static bool is_opposed(const struct claim *claims, size_t count, const struct claims_choice *choice,
                        const struct claim *other)
 {
@@ -145,6 +152,7 @@ void claims_choose(const struct claim *claims, size_t count, int64_t now_s,
     ret->agreed = NULL;
     for (size_t i = 0; i < count; i++) {
         int weight = weigh(&claims[i], now_s);
+        /* a heavier claim: all lighter ones before it no longer count */
         if (weight > best)
             ret->counting = 0;
         if (weight > best)
@@ -186,6 +194,7 @@ bool claims_accept(const struct claim *claims, size_t count, const struct claims
     return !choice->counting;
 }
 
+/* The files' readers hash by these alone: each further algorithm costs time. */
 uint32_t claims_algorithms(const struct claim *claims, size_t count,
                            const struct claims_choice *choice)
 {

@@ -46,6 +46,7 @@ static const char suffix[] = ".metadata";
 
 /* ------------------------------------------------------------------ folders */
 
+/* By origin and path: after a reload another folder of that name is another directory. */
 static struct directory *find_directory(const struct engine *e, const struct origin *origin)
 {
     struct directory *d = e->directories->list;
@@ -54,6 +55,7 @@ static struct directory *find_directory(const struct engine *e, const struct ori
     return d;
 }
 
+/* Readers keep their own references to what they read. */
 static void directory_free(struct directory *d)
 {
     struct record *r, *next;
@@ -73,6 +75,7 @@ static void directory_free(struct directory *d)
     free(d);
 }
 
+/* In the list before its rows are read; the thread waits for has_known. */
 static int add_directory(struct engine *e, const struct origin *origin)
 {
     struct directory *d = calloc(1, sizeof(*d));
@@ -93,9 +96,8 @@ static int add_directory(struct engine *e, const struct origin *origin)
     return 0;
 }
 
-int directories_new(struct engine *e, struct directories **ret)
+int directories_new(struct directories **ret)
 {
-    (void)e;
     struct directories *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
@@ -105,6 +107,7 @@ int directories_new(struct engine *e, struct directories **ret)
     return 0;
 }
 
+/* All lanes have ended, so no job of a directory is under way. */
 void directories_free(struct directories *all)
 {
     if (!all)
@@ -150,12 +153,14 @@ int directories_set(struct engine *e, const struct origins *origins)
     return r;
 }
 
+/* After a reload another set of folders is in force. */
 void directories_note_problems(struct engine *e)
 {
     for (struct directory *d = e->directories->list; d; d = d->next)
         note_problem(d);
 }
 
+/* The thread looks at `kicked` before it sleeps, so no kick is lost. */
 void directories_kick(struct engine *e)
 {
     pthread_mutex_lock(&e->directories->lock);
@@ -173,6 +178,7 @@ struct record *directory_find(struct directory *d, const char *path)
     return r;
 }
 
+/* Keeps count of the bytes in memory. Under the lock. */
 static void set_text(struct directory *d, struct record *r, struct document *text)
 {
     d->text_bytes -= r->text ? r->text->len : 0;
@@ -181,6 +187,7 @@ static void set_text(struct directory *d, struct record *r, struct document *tex
     r->text = text;
 }
 
+/* Keeps count of open files. Under the lock. */
 static void set_blob(struct directory *d, struct record *r, struct blob *blob)
 {
     d->open_count -= r->blob != NULL;
@@ -195,6 +202,7 @@ void record_close(struct directory *d, struct record *r)
     set_blob(d, r, NULL);
 }
 
+/* Nothing open is the usual case, so the table is not walked for it. */
 void directory_close_idle(struct directory *d, int64_t now_ms)
 {
     struct record *r, *next;
@@ -232,6 +240,7 @@ struct opening {
     struct document *text;
 };
 
+/* The digest tells whether it is still the METADATA that pages promise. */
 static int open_metadata(struct opening *o, int fd)
 {
     const char *why;
@@ -244,7 +253,8 @@ static int open_metadata(struct opening *o, int fd)
     return r;
 }
 
-/* FOLDER_MISSING: the file is gone, or another one lies there. */
+/* FOLDER_MISSING: the file is gone, or another one lies there. The opened file must be the one
+ * that was listed: same size, time and inode. */
 static int open_part(struct opening *o)
 {
     int fd;
@@ -263,7 +273,7 @@ static int open_part(struct opening *o)
     return r;
 }
 
-/* On the read lane. */
+/* On the read lane. The record may have been dropped meanwhile; its id tells. */
 static void opening_run(struct job *job)
 {
     struct opening *o = container_of(job, struct opening, job);
@@ -280,6 +290,7 @@ static void opening_run(struct job *job)
             o->text->refs++;
             set_text(d, r, o->text);
         }
+        /* over the limit only after opening: the newest stays */
         if (d->open_count > OPEN_MOST || d->text_bytes > TEXT_MOST)
             close_oldest(d);
     }
@@ -295,7 +306,7 @@ static void opening_run(struct job *job)
     free(o);
 }
 
-/* Under the lock. */
+/* Under the lock. One opening per part at a time: `opening` is set until its job has run. */
 static void post_opening(struct directory *d, struct record *r, enum part part)
 {
     struct opening *o = calloc(1, sizeof(*o));
@@ -325,13 +336,15 @@ struct said {
     int64_t size;
 };
 
+/* A refusal: neither bytes nor a wait. */
 static void say(struct said *said, enum outcome outcome, const char *detail)
 {
     said->outcome = outcome;
     str_copy(said->detail, sizeof(said->detail), detail);
 }
 
-/* There is no such file, or that is not known yet. */
+/* There is no such file, or that is not known yet. Tells a client apart what will come, what is
+ * refused and what does not exist. */
 static void say_missing(struct directory *d, const struct record *r, bool has_waited,
                         struct said *said)
 {
@@ -353,10 +366,11 @@ static void say_missing(struct directory *d, const struct record *r, bool has_wa
     }
 }
 
+/* A positive error is no failure of the disk: the file is another one. */
 static void say_failed(const struct record *r, struct said *said)
 {
     if (r->failed > 0)
-        say(said, OUTCOME_UNAVAILABLE, "the file has just gone or become another one");
+        say(said, OUTCOME_UNAVAILABLE, "the file has gone, or another one has taken its place");
     else
         say(said, OUTCOME_BROKEN, error_text(r->failed));
 }
@@ -405,6 +419,7 @@ static struct record *find_part(struct directory *d, const char *path, enum part
     return wheel ? directory_find(d, wheel) : NULL;
 }
 
+/* One look under the lock decides everything; the answer is made outside of it. */
 static void look(struct directory *d, const struct file_query *query, const struct waiter *waiter,
                  struct said *ret)
 {
@@ -429,6 +444,7 @@ struct awaited {
     int64_t what;
 };
 
+/* Under the lock of the waitlist, as waitlist_join promises. */
 static bool is_answered(void *arg)
 {
     const struct awaited *a = arg;
@@ -439,6 +455,7 @@ static bool is_answered(void *arg)
     return !r || r->id != a->what || !r->opening[part];
 }
 
+/* Takes over the references that the look has taken. */
 static int answer(struct engine *e, const struct said *said, const struct file_query *query,
                   struct file **ret)
 {
@@ -475,6 +492,7 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
 
 /* ---------------------------------------------------------------- diagnosis */
 
+/* The doctor shows how many files there are, and one refused file as an example. */
 static void count_record(const struct record *r, struct diagnosed_folder *to)
 {
     if (r->is_listed) {
@@ -501,6 +519,7 @@ void directory_diagnose(struct engine *e, const struct origin *origin, struct di
 
 /* -------------------------------------------------------- the flight thread */
 
+/* A folder that could not be read counts as a mirror that cannot be reached. */
 void directory_view(struct engine *e, const struct origin *origin, struct source_view *ret)
 {
     const struct directory *d = find_directory(e, origin);
@@ -514,6 +533,7 @@ void directory_view(struct engine *e, const struct origin *origin, struct source
                                 .failure = d ? d->shown_failure : ""};
 }
 
+/* The thread may be asleep for a second and more, so it is kicked. */
 void directory_look(struct engine *e, const struct origin *origin)
 {
     struct directory *d = find_directory(e, origin);
@@ -549,6 +569,7 @@ static void news_run(struct job *job)
     e->events->folder_changed(e, origin);
 }
 
+/* Without memory the flight thread would show an old listing for ever. */
 void directory_tell(struct directory *d, struct listing_ref *listing, const char *failure)
 {
     struct news *n = calloc(1, sizeof(*n));
@@ -579,6 +600,7 @@ void directories_tick(struct engine *e, int64_t now_ms)
     }
 }
 
+/* Runs before the lanes stop: an opening that is under way finds nobody to wake. */
 void directories_close(struct engine *e)
 {
     for (struct directory *d = e->directories->list; d; d = d->next)

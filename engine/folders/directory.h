@@ -32,7 +32,7 @@ enum {
     DIRECTORY_AGE_S = 5,        /* the life of its pages at clients */
 };
 
-int directories_new(struct engine *engine, struct directories **ret);
+int directories_new(struct directories **ret);
 void directories_free(struct directories *directories); /* after all lanes have ended */
 /* Takes up the folders of these origins, and starts the thread with the first one. Folders of
  * other origins rest. At start, later on the flight thread. */

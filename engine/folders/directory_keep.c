@@ -44,6 +44,7 @@ struct known_file *directory_known(struct directory *d, const char *path)
     return k;
 }
 
+/* On the catalogue lane, before the thread uses the table. */
 static int on_local(void *context, const struct catalogue_local *row)
 {
     struct directory *d = context;
@@ -110,6 +111,7 @@ static void keep_free(struct keep *k)
     free(k);
 }
 
+/* Dropped rows come first: a file may have gone and come again. */
 static void keep_run(struct job *job)
 {
     struct keep *k = container_of(job, struct keep, job);
@@ -133,8 +135,8 @@ static char *text_or_null(const char *s)
     return *s ? strdup(s) : NULL;
 }
 
-/* Copies a record into a row. Under the lock. */
-/* An ETag that is made of the digest need not be stored. */
+/* Copies a record into a row. Under the lock. An ETag that is made of the digest need not be
+ * stored. */
 static bool fill(struct catalogue_local *to, const struct directory *d, const struct record *r)
 {
     bool by_digest = str_starts(r->etag, "\"sha256-");

@@ -44,6 +44,7 @@ struct flag {
     char *path, *detail;
 };
 
+/* On the flight thread, which owns the problems. */
 static void flag_run(struct job *job)
 {
     struct flag *f = container_of(job, struct flag, job);
@@ -56,7 +57,7 @@ static void flag_run(struct job *job)
     free(f);
 }
 
-/* detail NULL: the problem is over. */
+/* detail NULL: the problem is over. A lost flag is set again by the next check. */
 static void post_flag(struct directory *d, const char *path, const char *detail)
 {
     struct flag *f = d->engine->stopping ? NULL : calloc(1, sizeof(*f));
@@ -73,7 +74,7 @@ static void post_flag(struct directory *d, const char *path, const char *detail)
     loop_post(d->engine, &f->job);
 }
 
-/* Under the lock. */
+/* Under the lock. Logged once for each change, not with each walk. */
 static void set_problem(struct directory *d, struct record *r, const char *problem)
 {
     bool same = problem && r->problem && strcmp(problem, r->problem) == 0;
@@ -89,6 +90,7 @@ static void set_problem(struct directory *d, struct record *r, const char *probl
 
 /* ------------------------------------------------------------------ records */
 
+/* One queue per task; a record without a task is in none. */
 static struct record **queue_of(struct directory *d, enum record_task task)
 {
     switch (task) {
@@ -104,6 +106,7 @@ static struct record **queue_of(struct directory *d, enum record_task task)
     return NULL;
 }
 
+/* At the end of the queue, so files are read in the order in which they came. */
 void record_set_task(struct directory *d, struct record *r, enum record_task task)
 {
     struct record **from = queue_of(d, r->task), **to = queue_of(d, task);
@@ -114,6 +117,7 @@ void record_set_task(struct directory *d, struct record *r, enum record_task tas
     r->task = task;
 }
 
+/* The first change sets the time: news wait no longer than TELL_MS after it. */
 static void set_dirty(struct directory *d)
 {
     if (!d->is_dirty)
@@ -130,6 +134,7 @@ static void record_free(struct record *r)
     free(r);
 }
 
+/* `round` marks it as seen in this walk. */
 static struct record *new_record(struct directory *d, const char *path)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -144,6 +149,7 @@ static struct record *new_record(struct directory *d, const char *path)
     return r;
 }
 
+/* From here on requests find the record. */
 static void insert(struct directory *d, struct record *r)
 {
     pthread_mutex_lock(&d->files.lock);
@@ -195,6 +201,7 @@ struct record *record_add(struct directory *d, const char *path, const struct fo
     return r;
 }
 
+/* Its problem is over, and what is open of it is closed. */
 void record_drop(struct directory *d, struct record *r)
 {
     pthread_mutex_lock(&d->files.lock);
@@ -228,6 +235,7 @@ static bool is_worth_a_check(const struct directory *d, const struct record *r,
     return touched || (!r->is_listed && d->now_ms - r->checked_ms >= RECHECK_MS);
 }
 
+/* Another size, time or inode is another file: its record begins anew. */
 void record_seen(struct directory *d, const char *path, const struct folder_file *file)
 {
     struct record *r = directory_find(d, path);
@@ -239,6 +247,7 @@ void record_seen(struct directory *d, const char *path, const struct folder_file
     if (!r && !(r = record_add(d, path, file)))
         return;
     r->round = d->round;
+    /* the change time tells of new permissions, which need no new record */
     bool again = is_worth_a_check(d, r, file), touched = r->file.changed_ns != file->changed_ns;
     if (r->failed || touched) {
         pthread_mutex_lock(&d->files.lock);
@@ -277,6 +286,7 @@ void record_trouble(struct directory *d, const char *path, const char *what)
 
 /* ------------------------------------------------------------------- checks */
 
+/* Reads the range that the parser wants. */
 static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *want)
 {
     size_t len = (size_t)(want->to - want->from);
@@ -290,6 +300,7 @@ static int add_part(struct wheel_parts *parts, int fd, const struct wheel_run *w
     return 0;
 }
 
+/* The parser says which range it wants next; the number of rounds is bounded. */
 int record_read_metadata(int fd, int64_t size, const char *name, struct document **ret,
                          const char **ret_why)
 {
@@ -327,6 +338,7 @@ struct finding {
     bool is_refused;
 };
 
+/* A name that does not fit is a problem, but the file is still served: clients decide. */
 static int read_header(const char *name, struct finding *f)
 {
     int r = sha256_of(f->text->data, f->text->len, f->sha256);
@@ -355,6 +367,7 @@ static int check_sdist(int fd, const struct record *r, const char **ret_why)
     return error ? error : start[0] == 0x1f && start[1] == 0x8b ? 0 : ERROR_CORRUPT;
 }
 
+/* Reads as little as shows whether the archive is whole: its end, and METADATA. */
 static void diagnose(int fd, const struct record *r, struct finding *ret)
 {
     const char *why = NULL;
@@ -368,6 +381,7 @@ static void diagnose(int fd, const struct record *r, struct finding *ret)
     ret->is_refused = error < 0;
 }
 
+/* The record shows the outcome under the lock; what pages show is told later. */
 static void settle(struct directory *d, struct record *r, const struct finding *f)
 {
     bool was_listed = r->is_listed;
@@ -392,6 +406,7 @@ void record_check(struct directory *d, struct record *r)
     struct finding finding = {0};
     struct folder_file file;
     int fd = -1, error = folder_open(d->root, r->path, &fd, &file);
+    /* it is not the file that the walk saw */
     bool moved = error > 0 || (error == 0 && !folder_is_same(&file, &r->file));
     if (error == 0 && !moved) {
         diagnose(fd, r, &finding);
@@ -400,7 +415,7 @@ void record_check(struct directory *d, struct record *r)
     if (fd >= 0)
         (void)close(fd);
     if (error < 0) {
-        finding.problem = error == ERROR_DENIED ? "no right to read it" : error_text(error);
+        finding.problem = error == ERROR_DENIED ? "the daemon may not read it" : error_text(error);
         finding.is_refused = true;
     }
     if (moved) { /* the next walk says what it is now */
@@ -415,6 +430,7 @@ void record_check(struct directory *d, struct record *r)
 
 /* ------------------------------------------------------------------ digests */
 
+/* Does nothing when nothing is being hashed. */
 void hashing_end(struct hashing *h)
 {
     if (!h->state)
@@ -433,6 +449,7 @@ static void give_up_hashing(struct directory *d, struct record *r)
     record_set_task(d, r, TASK_SETTLE);
 }
 
+/* False: the file has gone, or another one lies there. */
 static bool begin_hashing(struct directory *d, struct record *r)
 {
     struct hashing *h = &d->hashing;
@@ -449,6 +466,7 @@ static bool begin_hashing(struct directory *d, struct record *r)
     return true;
 }
 
+/* A file that was touched while it was hashed has no digest yet. */
 static void take_digest(struct directory *d, struct record *r)
 {
     char hex[SHA256_HEX];
@@ -498,6 +516,7 @@ static char *text_of(const char *sha256)
     return sha256[0] ? str_printf("sha256=%s", sha256) : NULL;
 }
 
+/* Copies, because the listing outlives the record. */
 static bool fill(struct listed_file *to, const struct record *r)
 {
     *to = (struct listed_file){.url = strdup(r->path),
@@ -522,6 +541,7 @@ static int by_path(const void *a, const void *b)
     return strcmp((*(struct record *const *)a)->path, (*(struct record *const *)b)->path);
 }
 
+/* In the order of paths, so equal folders give equal listings. */
 struct listing_ref *directory_listing(struct directory *d)
 {
     size_t count = 0;

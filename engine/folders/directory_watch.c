@@ -35,6 +35,7 @@ enum {
 
 /* -------------------------------------------------------------------- walks */
 
+/* Other files are not even looked at. */
 static bool wants(void *context, const char *name)
 {
     (void)context;
@@ -53,6 +54,7 @@ static void trouble(void *context, const char *path, const char *what)
 
 static const struct folder_visitor visitor = {wants, seen, trouble};
 
+/* Without memory the row stays: it is dropped when the folder is read the next time. */
 static void add_gone(struct directory *d, const char *path)
 {
     char **list = realloc(d->gone, (d->gone_count + 1) * sizeof(*list));
@@ -109,6 +111,7 @@ static void set_failure(struct directory *d, const char *failure)
 static void plan_look(struct directory *d)
 {
     int64_t now_ms = clock_monotonic_ms();
+    /* at most a twentieth of the time goes into walks */
     int64_t wait_ms = (now_ms - d->now_ms) * SCAN_SHARE;
     if (wait_ms < DIRECTORY_SCAN_MS)
         wait_ms = DIRECTORY_SCAN_MS;
@@ -120,6 +123,7 @@ static void plan_look(struct directory *d)
             d->scan_ms = r->seen_ms + DIRECTORY_SETTLE_MS;
 }
 
+/* One walk over the folder. An error leaves all records as they were. */
 static void look(struct directory *d)
 {
     char failure[sizeof(d->failure)] = "";
@@ -189,7 +193,8 @@ static int64_t cpu_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Does one thing. Returns how many ms there is nothing else to do. */
+/* Does one thing. Returns how many ms there is nothing else to do. The order is walk, check,
+ * hash: a new file is listed before an old one is hashed. */
 static int64_t attend(struct directory *d)
 {
     int64_t rest_ms = 0, before_ms = cpu_ms();
@@ -213,6 +218,7 @@ static int64_t attend(struct directory *d)
     return rest_ms > 0 ? rest_ms : 0;
 }
 
+/* Sleeps until a kick, a stop, or the end of the time. */
 static void rest(struct directories *all, int64_t ms)
 {
     int64_t until_ms = clock_monotonic_ms() + ms;
@@ -223,6 +229,7 @@ static void rest(struct directories *all, int64_t ms)
     pthread_mutex_unlock(&all->lock);
 }
 
+/* Runs here, because this thread may wait for the disk. */
 static void close_idle(struct directories *all, int64_t *closed_ms)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -244,6 +251,7 @@ static bool is_stopping(struct directories *all)
     return stopping;
 }
 
+/* Each folder gets one thing done in turn, so a large one does not hold up the others. */
 static void *watch(void *arg)
 {
     struct directories *all = arg;
@@ -272,6 +280,7 @@ int directories_start_thread(struct engine *e)
     return r;
 }
 
+/* The thread looks at `stopping` between two steps. */
 void directories_stop(struct engine *e)
 {
     struct directories *all = e->directories;

@@ -94,7 +94,8 @@ static void count_running(struct engine *e, const struct origin *origin, unsigne
     *(unsigned *)to += v.state != SOURCE_IDLE;
 }
 
-/* Where a root page also lists projects, a name with a dash is taken for a project. */
+/* Where a root page also lists projects, a name with a dash is taken for a project. A name must
+ * be usable as an index, and the origin's patterns must allow it. */
 static bool is_channel(const struct origin *origin, unsigned mirror, const char *name)
 {
     bool may_be_project = origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
@@ -120,6 +121,7 @@ static void take_names(struct engine *e, const struct origin *origin, unsigned m
         }
 }
 
+/* Settles only once all root pages have ended, or GIVE_UP_MS is over. */
 void channel_roots_check(struct engine *e, int64_t now_ms)
 {
     struct channel_roots *all = e->channel_roots;

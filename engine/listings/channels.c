@@ -97,6 +97,7 @@ static bool make_room(struct channels *all)
     return oldest != NULL;
 }
 
+/* Under the lock, but at start, when there is no other thread. */
 static struct channel *add(struct channels *all, const char *origin, const char *name)
 {
     struct channel *c = make_room(all) ? calloc(1, sizeof(*c)) : NULL;
@@ -117,6 +118,7 @@ static struct channel *add(struct channels *all, const char *origin, const char 
     return c;
 }
 
+/* A stored channel exists: a mirror has listed something in it once. */
 static int on_row(void *context, const char *origin, const char *name, int64_t listed_s)
 {
     struct channel *c = add(context, origin, name);
@@ -164,6 +166,7 @@ static void keep(struct engine *e, const struct channel *c)
                    &(struct row){.text = {c->name, c->origin_name}, .number = {c->listed_s}});
 }
 
+/* Writes the date at most once a day: each page would be a write otherwise. */
 void channels_listed(struct engine *e, const struct origin *origin, const char *channel)
 {
     struct channels *all = e->channels;
@@ -186,6 +189,7 @@ void channels_listed(struct engine *e, const struct origin *origin, const char *
         waitlist_wake(&all->waiters, id, id + 1);
 }
 
+/* A name on a root page is no proof, so the state stays as it is. */
 void channels_named(struct engine *e, const struct origin *origin, const char *channel)
 {
     struct channels *all = e->channels;
@@ -227,6 +231,7 @@ struct tally {
     bool is_listed;
 };
 
+/* Counts what the probe's pages have said so far. */
 static struct tally tally_sources(struct engine *e, const struct channel *c)
 {
     struct tally t = {0};
@@ -245,8 +250,7 @@ static struct tally tally_sources(struct engine *e, const struct channel *c)
     return t;
 }
 
-/* Posts a probe. Under the lock. */
-/* The probe has ended. Its answer stands for life_ms. */
+/* Posts a probe. Under the lock. The probe has ended. Its answer stands for life_ms. */
 static void settle(struct channel *c, enum channel_state state, int64_t life_ms)
 {
     c->state = state;
@@ -260,6 +264,7 @@ static void settle(struct channel *c, enum channel_state state, int64_t life_ms)
 static int64_t check(struct engine *e, struct channel *c, int64_t now_ms)
 {
     struct tally t = tally_sources(e, c);
+    /* a channel that is listed anywhere exists, whatever other mirrors say */
     bool too_long = now_ms - c->began_ms >= GIVE_UP_MS;
     if (t.is_listed) {
         settle(c, CHANNEL_THERE, 0);
@@ -296,6 +301,7 @@ void channels_check(struct engine *e)
     check_all(e, clock_monotonic_ms());
 }
 
+/* Also resumes requests whose client has left. */
 void channels_tick(struct engine *e, int64_t now_ms)
 {
     check_all(e, now_ms);
@@ -360,6 +366,7 @@ struct awaited {
     const char *origin, *name;
 };
 
+/* Under the lock of the waitlist, as waitlist_join promises. */
 static bool is_answered(void *arg)
 {
     const struct awaited *a = arg;
@@ -378,6 +385,7 @@ int channels_look(struct engine *e, const struct origin *origin, const char *cha
         return 0;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
+    /* what is there stays so; missing and unknown channels are probed again after a while */
     bool known = c && (c->state == CHANNEL_THERE || clock_monotonic_ms() < c->until_ms);
     if (!c && !e->stopping)
         c = add(all, origin->name, channel);
@@ -429,6 +437,7 @@ static struct channel **sorted(struct engine *e, size_t *ret_count)
     return list;
 }
 
+/* Before any channel is known, the patterns are all that can be said. */
 static void say_patterns(const struct origins *origins, struct near *near, struct buf *to)
 {
     for (size_t i = 0; i < origins->count; i++)
@@ -478,6 +487,7 @@ static void write_date(struct buf *to, const char *name, int64_t when_s)
     json_write_member(to, name, text);
 }
 
+/* "listed" and "named" are dates; a channel has at least one. */
 void engine_write_channels(struct engine *e, struct buf *to)
 {
     struct channels *all = e->channels;

@@ -120,6 +120,7 @@ void heads_free(struct heads *heads)
     free(heads);
 }
 
+/* Kept for good: the number of mirrors is small. */
 static struct target *target_get(struct heads *heads, const char *files)
 {
     struct target *t = NULL;
@@ -177,6 +178,7 @@ static bool judge(const struct question *q)
     case 403:
     case 405:
     case 501:
+        /* a mirror that answers HEAD refuses this file alone */
         if (t->answers && q->status != 405 && q->status != 501)
             return true;
         t->again_ms = now_ms + REFUSED_MS;
@@ -190,6 +192,7 @@ static bool judge(const struct question *q)
     }
 }
 
+/* The job of the request brings it back from the transfer thread. */
 static void answered_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
@@ -208,6 +211,7 @@ static void answered_run(struct job *job)
     heads_tick(e); /* this inquiry goes on, and so do others that wait for the mirror */
 }
 
+/* A portal's web page says nothing about the file. */
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct question *q = context;
@@ -228,6 +232,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     slab_put(slab);
 }
 
+/* An error means that no answer came, whatever its head said. */
 static void on_done(void *context, int error, const char *detail)
 {
     struct question *q = context;
@@ -284,6 +289,7 @@ enum turn { TURN_ASKED, TURN_BUSY, TURN_NOBODY };
 static bool may_be_asked(const struct engine *e, const struct origin *origin, unsigned mirror,
                          struct target *t, unsigned window_most, int64_t now_ms)
 {
+    /* a new window begins with the first HEAD after the old one */
     if (now_ms - t->window_ms >= WINDOW_MS) {
         t->window_ms = now_ms;
         t->window_count = 0;
@@ -292,7 +298,8 @@ static bool may_be_asked(const struct engine *e, const struct origin *origin, un
            !budget_is_backing_off(e->budget, mirrors_number(e, origin, mirror), now_ms);
 }
 
-/* Asks the first mirror that has the file and is free. */
+/* Asks the first mirror that has the file and is free. The first HEAD to a mirror goes alone: it
+ * shows whether the mirror answers HEAD at all. */
 static enum turn ask_next(struct inquiry *q, int64_t now_ms)
 {
     const struct origin *origin = q->origin;
@@ -341,6 +348,7 @@ bool heads_are_coming(const struct inquiry *q, int64_t now_ms)
     return now_ms - q->heard_ms < q->engine->options.listing_timeout_ms / 2;
 }
 
+/* Without any mirror that may be asked, an inquiry would only wait for its end. */
 static bool is_askable(struct engine *e, const struct origin *origin,
                        const struct heads_file *files, size_t count, unsigned window_most,
                        int64_t now_ms)

@@ -46,6 +46,7 @@ void remembered_links_free(struct remembered_links *table)
         drop(&table, table);
 }
 
+/* By names: a row outlives the generation of origins that it was read in. */
 static char *key_of(const char *origin, const char *mirror, const char *path)
 {
     return str_printf("%s %s %s", origin, mirror, path);
@@ -80,6 +81,7 @@ void links_remember(struct engine *e, const char *origin, const char *mirror, co
         return;
     }
     HASH_ADD_KEYPTR(hh, e->links, r->key, strlen(r->key), r);
+    /* the table's first row is its oldest */
     if (HASH_COUNT(e->links) > REMEMBERED_MOST)
         drop(&e->links, e->links);
 }
@@ -101,48 +103,41 @@ static bool look_in(const struct listing *l, const char *path, char **ret_place)
     return false;
 }
 
-/* The pages of a mirror that may list a path. */
-struct pages_of_path {
+/* The pages of a mirror that may list a file, made by sources_get or only looked up by
+ * sources_find. Returns how many. */
+static size_t pages_of(struct engine *e, const struct origin *origin, unsigned mirror,
+                       const char *file,
+                       struct source *(*get)(struct engine *, const struct origin *, unsigned,
+                                             const char *, const char *),
+                       struct source *ret[PAGE_CHANNELS])
+{
+    struct file_name name = {0};
     char *channels[PAGE_CHANNELS];
-    size_t count;
-    struct file_name name;
-};
-
-static struct pages_of_path path_pages(struct engine *e, const struct origin *origin,
-                                       const char *path)
-{
-    struct pages_of_path p = {.count = 0};
-    if (file_name_parse(str_last_segment(path), &p.name) == 0 && p.name.project)
-        p.count = e->events->page_channels(e, origin, path, p.name.project, p.channels);
-    return p;
-}
-
-static const char *channel(const struct pages_of_path *p, size_t i)
-{
-    return *p->channels[i] ? p->channels[i] : NULL;
-}
-
-static void path_pages_release(struct pages_of_path *p)
-{
-    for (size_t i = 0; i < p->count; i++)
-        free(p->channels[i]);
-    file_name_release(&p->name);
+    size_t named = 0, count = 0;
+    if (file && file_name_parse(str_last_segment(file), &name) == 0 && name.project)
+        named = e->events->page_channels(e, origin, file, name.project, channels);
+    for (size_t i = 0; i < named; i++) {
+        ret[count] = get(e, origin, mirror, *channels[i] ? channels[i] : NULL, name.project);
+        count += ret[count] != NULL;
+        free(channels[i]);
+    }
+    file_name_release(&name);
+    return count;
 }
 
 static char *place_of(struct engine *e, const struct origin *origin, unsigned mirror,
                       const char *path)
 {
-    struct pages_of_path p = path_pages(e, origin, path);
+    struct source *pages[PAGE_CHANNELS];
     char *place = NULL;
-    bool found = false;
-    for (size_t i = 0; i < p.count && !found; i++) {
-        struct listing_ref *ref = sources_peek(e, origin, mirror, channel(&p, i), p.name.project);
-        found = ref && look_in(ref->listing, path, &place);
+    size_t count = pages_of(e, origin, mirror, path, sources_find, pages);
+    for (size_t i = 0; i < count; i++) {
+        struct listing_ref *ref = source_listing(pages[i]);
+        bool found = ref && look_in(ref->listing, path, &place);
         listing_ref_put(ref);
+        if (found)
+            return place;
     }
-    path_pages_release(&p);
-    if (found)
-        return place;
     struct remembered_links *r = find(e, origin->name, origin->mirrors[mirror].name, path);
     return r ? str_dup(r->url) : NULL;
 }
@@ -193,44 +188,38 @@ static bool may_have_moved(struct engine *e, const struct origin *origin, unsign
            find(e, origin->name, origin->mirrors[mirror].name, file);
 }
 
+/* A 404 is a reason only where the mirror's files may have moved. A refusal is one in any case. */
 bool links_want_page(struct engine *e, const struct origin *origin, unsigned mirror,
                      const char *path, int status)
 {
     auto_free char *file = links_file_of(path);
+    struct source *pages[PAGE_CHANNELS];
     bool wanted = false;
     if (!file || origin->directory || (!is_refusal(status) && status != 404 && status != 410))
         return false;
-    struct pages_of_path p = path_pages(e, origin, file);
-    for (size_t i = 0; i < p.count; i++) {
-        struct source *s = sources_get(e, origin, mirror, channel(&p, i), p.name.project);
+    size_t count = pages_of(e, origin, mirror, file, sources_get, pages);
+    for (size_t i = 0; i < count; i++) {
         struct source_view view;
-        if (!s)
-            continue;
-        source_view(s, &view);
+        source_view(pages[i], &view);
         if (is_refusal(status) || may_have_moved(e, origin, mirror, file, view.listing))
-            wanted |= source_want_links(s);
+            wanted |= source_want_links(pages[i]);
     }
-    path_pages_release(&p);
     return wanted;
 }
 
+/* As long as any of the pages is being loaded or fetched. */
 bool links_page_is_awaited(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *path)
 {
     auto_free char *file = links_file_of(path);
+    struct source *pages[PAGE_CHANNELS];
+    size_t count = pages_of(e, origin, mirror, file, sources_get, pages);
     bool awaited = false;
-    if (!file)
-        return false;
-    struct pages_of_path p = path_pages(e, origin, file);
-    for (size_t i = 0; i < p.count; i++) {
-        struct source *s = sources_get(e, origin, mirror, channel(&p, i), p.name.project);
+    for (size_t i = 0; i < count; i++) {
         struct source_view view;
-        if (!s)
-            continue;
-        source_view(s, &view);
+        source_view(pages[i], &view);
         awaited |= view.state != SOURCE_IDLE;
     }
-    path_pages_release(&p);
     return awaited;
 }
 
@@ -239,14 +228,12 @@ void links_add_trouble(struct engine *e, const struct origin *origin, unsigned m
                        const char *path, char *to, size_t size)
 {
     auto_free char *file = links_file_of(path);
-    if (!file)
-        return;
-    struct pages_of_path p = path_pages(e, origin, file);
-    for (size_t i = 0; i < p.count; i++) {
-        const char *why = sources_lost_links(e, origin, mirror, channel(&p, i), p.name.project);
+    struct source *pages[PAGE_CHANNELS];
+    size_t count = pages_of(e, origin, mirror, file, sources_find, pages);
+    for (size_t i = 0; i < count; i++) {
+        const char *why = source_lost_links(pages[i]);
         size_t len = strlen(to);
         if (why && len < size)
             (void)snprintf(to + len, size - len, "; %s", why);
     }
-    path_pages_release(&p);
 }

@@ -102,7 +102,8 @@ static int collect_places(struct listing_answer *r, const struct listing *l)
     return 0;
 }
 
-/* Which links are the origin's, and how many are lost. */
+/* Which links are the origin's, and how many are lost. Also decides whether the listing has lost
+ * its links: `had` is what the last good one listed. */
 static int settle_links(struct listing_answer *r, struct listing *l)
 {
     unsigned mirror = (unsigned)(r->mirror - r->origin->mirrors);
@@ -157,6 +158,7 @@ int listing_answer_parse(struct listing_answer *r)
     return r->listing ? 0 : ERROR_NO_MEMORY;
 }
 
+/* An S3 bucket says 403 for a key that does not exist; its body tells. */
 bool listing_answer_says_missing(const struct listing_answer *r)
 {
     if (r->status == 404 || r->status == 410)
@@ -167,6 +169,7 @@ bool listing_answer_says_missing(const struct listing_answer *r)
     return r->status == 403 && listing_is_s3_denial(r->body.data, r->body.len);
 }
 
+/* The stored body is packed; listing_answer_read unpacks it like a received one. */
 int listing_answer_take_row(void *context, const struct catalogue_listing *row)
 {
     struct listing_answer *r = context;
@@ -210,6 +213,7 @@ void listing_answer_take_data(void *context, struct slab *slab, int64_t offset)
     /* spelled out for clang 14 */
     int64_t fetched = atomic_fetch_add(&r->engine->fetched_bytes, len) + len;
     r->counted += len;
+    /* the transfer goes on, but its bytes are not kept: the error stays */
     if (fetched > memory_most_received(r->engine) && !r->body.error)
         r->body.error = ERROR_NO_MEMORY; /* other pages that are being received have the memory */
     buf_add(&r->body, slab->data, slab->len);
@@ -221,6 +225,7 @@ void listing_answer_take_data(void *context, struct slab *slab, int64_t offset)
 /* Unpacks the body. MEMORY_WAITS, or the outcome is in r->error. */
 static int unpack(struct listing_answer *r)
 {
+    /* a packed page may become as large as LISTING_MAX_BYTES, whatever it claims */
     size_t most = r->body.len < LISTING_MAX_BYTES / UNPACKED_TIMES ? r->body.len * UNPACKED_TIMES
                                                                    : LISTING_MAX_BYTES;
     int got = gzip_is_packed(r->body.data, r->body.len)
@@ -238,6 +243,7 @@ static int unpack(struct listing_answer *r)
     return got;
 }
 
+/* Memory is claimed for the parser's result, which listing_need estimates from the bytes. */
 static int read_listing(struct listing_answer *r)
 {
     size_t most = listing_need(r->body.data, r->body.len, r->url ? r->url : r->page);
@@ -260,6 +266,7 @@ static int read_listing(struct listing_answer *r)
     return got;
 }
 
+/* Each step that must wait for memory posts the job again; the next call goes on where it was. */
 bool listing_answer_read(struct listing_answer *r)
 {
     if (r->engine->stopping) /* no source will use it */
@@ -279,7 +286,8 @@ bool listing_answer_read(struct listing_answer *r)
 
 /* ---------------------------------------------------------------- catalogue */
 
-/* One transaction: the page, and the places that it names instead of the page's old ones. */
+/* One transaction: the page, and the places that it names instead of the page's old ones. A row
+ * without its places would send requests to the wrong URLs after a restart. */
 static int put_listing(const struct listing_answer *r, const struct catalogue_listing *row)
 {
     struct catalogue *c = r->engine->catalogue;

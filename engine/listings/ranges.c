@@ -101,6 +101,7 @@ static const struct known *find(const struct engine *e, const struct origin *ori
     return k;
 }
 
+/* A yes stands for a month, a no for a day: servers are more likely to improve. */
 static bool is_known(const struct known *k)
 {
     return k && k->when_s && clock_real_s() - k->when_s < (k->honoured ? YES_S : NO_S);
@@ -117,6 +118,7 @@ bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
     return false;
 }
 
+/* A mirror that gave no answer a moment ago is left alone. */
 bool ranges_are_unknown(const struct engine *e, const struct origin *origin, unsigned mirror)
 {
     const struct known *k = find(e, origin, mirror);
@@ -168,6 +170,7 @@ static void answered_run(struct job *job)
     free(q);
 }
 
+/* Ends the transfer after the head in any case. */
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct question *q = context;

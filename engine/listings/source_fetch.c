@@ -82,12 +82,12 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
     const char *name = source_mirror(s)->name;
     s->error = ERROR_BAD_LISTING;
     s->has_lost_links = false;
-    (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu where it listed %zu%s", name,
+    (void)snprintf(s->failure, sizeof(s->failure), "%s: lists %zu, and listed %zu before%s", name,
                    r->facts.count, good ? good->count : 0,
-                   r->facts.is_cut ? ", and ends in the middle" : "");
+                   r->facts.is_cut ? "; the page ends in the middle" : "");
     log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
     problems_note(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
-                  good ? "what was known stays" : "shown until there is better");
+                  good ? "the last good listing stays" : "it is shown until there is a better one");
     return true;
 }
 
@@ -100,6 +100,7 @@ void source_set_listing(struct source *s, struct listing_ref *listing, size_t by
     s->listing = listing;
 }
 
+/* The version changes only with the content, so an equal page builds nothing anew. */
 static void take_content(struct source *s, struct listing_answer *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
@@ -110,7 +111,8 @@ static void take_content(struct source *s, struct listing_answer *r)
     r->listing = NULL;
 }
 
-/* `is_well`: the mirror is fine, and only this page is of no use. */
+/* `is_well`: the mirror is fine, and only this page is of no use. Pages that fail cost the
+ * mirror its health, unless the failure is not its own. */
 static void fail(struct source *s, int error, const char *detail, int retry_after_s, bool is_well)
 {
     struct engine *e = s->engine;
@@ -150,6 +152,7 @@ static bool is_portal(struct source *s, const struct listing_answer *r)
     return true;
 }
 
+/* One place decides what a failure means for the source, the problems and the mirror's health. */
 static void note_failure(struct source *s, const struct listing_answer *r)
 {
     struct engine *e = s->engine;
@@ -197,7 +200,8 @@ static void note_backing_off(struct source *s, int64_t now_ms)
                    view.last_error);
 }
 
-/* A slow mirror is not a dead one: while bytes come, it is well. */
+/* A slow mirror is not a dead one: while bytes come, it is well. Runs on the tick of those that
+ * wait. A silent fetch goes on, and may still succeed. */
 static void check_silent(struct source *s, int64_t now_ms)
 {
     char detail[64];
@@ -212,6 +216,7 @@ static void check_silent(struct source *s, int64_t now_ms)
     fail(s, ERROR_TIMEOUT, detail, -1, false);
 }
 
+/* Never late again once it has ended: go_idle clears it. */
 bool source_check_late(struct source *s)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -223,7 +228,8 @@ bool source_check_late(struct source *s)
     return s->is_late;
 }
 
-void source_write_progress(const struct source *s, char *to, size_t size)
+/* Appends "aliyun: 1000 of 2000 bytes" for a fetch that runs, or "aliyun: no answer yet". */
+static void write_progress(const struct source *s, char *to, size_t size)
 {
     size_t len = strlen(to);
     const char *name = source_mirror(s)->name;
@@ -248,6 +254,21 @@ static void settle_offline(struct source *s)
         return;
     s->status = 404;
     s->version = ++s->engine->sources->last_version;
+}
+
+void source_write_trouble(const struct source *s, const struct source_view *v, char *to,
+                          size_t size)
+{
+    bool runs = v->state != SOURCE_IDLE && !v->is_silent;
+    size_t len = strlen(to);
+    if ((!runs && !v->error) || len + 3 > size)
+        return;
+    if (len)
+        str_copy(to + len, size - len, "; ");
+    if (runs)
+        write_progress(s, to, size);
+    else
+        str_copy(to + strlen(to), size - strlen(to), v->failure);
 }
 
 /* Asks the mirror, unless it is backing off and another may answer. */
@@ -287,8 +308,10 @@ static void go_idle(struct source *s)
         s->engine->events->source_settled(s->engine);
 }
 
+/* Without memory the source is idle again, and the next wish tries once more. */
 static void begin_load(struct source *s);
 
+/* The place goes to the next source that waits to be loaded. */
 static void end_load(struct source *s)
 {
     struct turns *loads = s->engine->sources->loads;
@@ -310,6 +333,8 @@ static void settle_stored(struct source *s, struct listing_answer *r)
         replace(&s->etag, &r->etag);
         replace(&s->date, &r->date);
         replace(&s->url, &r->url);
+        /* real time, because the row may be of an earlier run; a clock that was set back counts
+         * as age 0 */
         int64_t age_ms = (clock_real_s() - r->fetched_s) * 1000;
         int64_t then_ms = clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
         if (then_ms > s->confirmed_ms)
@@ -318,6 +343,7 @@ static void settle_stored(struct source *s, struct listing_answer *r)
         s->status = 0; /* nothing usable is stored, so the mirror is asked without validators */
         s->is_good = false;
     }
+    /* a stored listing that is old, or none, is followed by a fetch */
     bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
     s->fetch_next |= !fresh || s->status == 0;
     listing_answer_free(r);
@@ -366,8 +392,10 @@ static bool asks_otherwise(struct source *s, const struct listing_answer *r)
 static void settle_fetched(struct source *s, struct listing_answer *r)
 {
     struct engine *e = s->engine;
+    struct listed_mirror *mirror = source_listed_mirror(s);
     s->fetched = NULL;
     end_turn(s);
+    /* no failure yet: the mirror is asked once more, for HTML */
     if (asks_otherwise(s, r)) {
         listing_answer_free(r);
         s->state = SOURCE_IDLE;
@@ -378,8 +406,8 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     }
     if (r->is_html && r->error)
         s->wants_html = false;
-    else if (r->is_html)
-        sources_note_html(s);
+    else if (r->is_html && mirror)
+        mirror->refuses_json = true;
     if (r->error) {
         note_failure(s, r);
         listing_answer_free(r);
@@ -393,6 +421,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     s->failure[0] = '\0';
     problems_over(e, "links-elsewhere", s->origin->name, s->page);
     budget_page_succeeded(e->budget, mirrors_number(e, s->origin, s->mirror));
+    /* a doubtful answer is used only where there is nothing better */
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, but not to be stored */
             take_content(s, r);
@@ -406,12 +435,14 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
         s->shrink_guard = (struct shrink_guard){0};
         listing_answer_keep(r);
         s->state = SOURCE_IDLE;
+        /* the listing is confirmed, but not in memory */
         if (s->status == 200 && !s->listing)
             source_load(s);
         if (s->state == SOURCE_IDLE)
             go_idle(s);
         return;
     }
+    /* before the new listing takes over: files compare their rows with it */
     e->events->rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
     take_content(s, r);
     s->is_good = s->status == 200;
@@ -467,6 +498,7 @@ static void begin_load(struct source *s)
     lane_post(s->engine->catalogue_lane, &r->job);
 }
 
+/* The turn is the client's, so a client with many pages does not hold up others. */
 void source_load(struct source *s)
 {
     s->turns = s->engine->sources->loads;
@@ -483,6 +515,8 @@ void source_load(struct source *s)
 
 /* ------------------------------------------------------------------ fetches */
 
+/* On the transfer thread. The compute lane reads even an answer with an error: its job leads
+ * back. */
 static void on_done(void *context, int error, const char *detail)
 {
     struct listing_answer *r = context;
@@ -504,8 +538,9 @@ static void begin_fetch(struct source *s)
         return;
     }
     auto_free char *via = mirrors_via(s->engine, s->via);
+    const struct listed_mirror *mirror = source_listed_mirror(s);
     bool conditional = s->is_good && s->status == 200;
-    r->is_html = s->wants_html || sources_has_html_only(s);
+    r->is_html = s->wants_html || (mirror && mirror->refuses_json);
     struct fetch_request request = {.url = s->page,
                                     .is_page = true,
                                     .from = -1,
@@ -528,10 +563,12 @@ static void begin_fetch(struct source *s)
     (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
 }
 
+/* A client with too many waiting pages is refused here, and told so by the failure. */
 void source_fetch(struct source *s)
 {
     unsigned most = (unsigned)s->engine->options.connections_per_mirror;
-    s->turns = source_turns(s->engine, mirrors_number(s->engine, s->origin, s->mirror));
+    struct listed_mirror *mirror = source_listed_mirror(s);
+    s->turns = mirror ? mirror->turns : NULL;
     int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;
     if (r == TURN_REFUSED) {
         s->error = ERROR_UNREACHABLE;

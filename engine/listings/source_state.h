@@ -51,28 +51,31 @@ struct source {
     UT_hash_handle hh;
 };
 
+/* A mirror, by its number in the budget. */
+struct listed_mirror {
+    struct turns *turns; /* of its fetches */
+    bool refuses_json;   /* it has HTML: its pages are asked for as HTML from now on */
+};
+
 struct sources {
     struct source *table;
     uint64_t last_version; /* never given twice, even when a source is dropped and made again */
     size_t bytes;          /* of listings in memory */
     int64_t swept_ms, probed_ms;
-    struct turns **turns; /* by the mirror's number in the budget */
-    size_t turn_count;
-    struct turns *loads;         /* of loads from the catalogue */
-    struct html_only *html_only; /* mirrors that refuse JSON, by the template of their pages */
+    struct listed_mirror *mirrors;
+    size_t mirror_count;
+    struct turns *loads; /* of loads from the catalogue */
 };
 
 const struct mirror *source_mirror(const struct source *source);
-/* Notes that the mirror has HTML and refuses JSON: from now on it is asked for HTML. */
-void sources_note_html(struct source *source);
-bool sources_has_html_only(const struct source *source);
+/* What is known of the source's mirror. Valid until the next call; NULL when out of memory. */
+struct listed_mirror *source_listed_mirror(const struct source *source);
 
 /* ---- source_fetch.c */
 /* Loads what is stored, then fetches as fetch_next says. */
 void source_load(struct source *source);
 /* Asks the mirror, when it is the source's turn. */
 void source_fetch(struct source *source);
-struct turns *source_turns(struct engine *engine, size_t mirror); /* NULL: out of memory */
 /* The same, unless the mirror is backing off and another may answer. */
 void source_try_fetch(struct source *source, bool alone);
 /* Takes over the reference, and gives back the one before. */

@@ -37,46 +37,6 @@ enum {
     KEEP_PROBING_MS = 600 * 1000,
 };
 
-/* A mirror that refuses JSON, known by the template of its pages. */
-struct html_only {
-    char *index;
-    UT_hash_handle hh;
-};
-
-static struct html_only *find_html_only(const struct source *s)
-{
-    struct html_only *h;
-    HASH_FIND_STR(s->engine->sources->html_only, source_mirror(s)->index, h);
-    return h;
-}
-
-bool sources_has_html_only(const struct source *s)
-{
-    return find_html_only(s) != NULL;
-}
-
-void sources_note_html(struct source *s)
-{
-    struct sources *all = s->engine->sources;
-    struct html_only *h = find_html_only(s) ? NULL : calloc(1, sizeof(*h));
-    if (!h || !(h->index = strdup(source_mirror(s)->index))) {
-        free(h);
-        return;
-    }
-    HASH_ADD_KEYPTR(hh, all->html_only, h->index, strlen(h->index), h);
-}
-
-static void free_html_only(struct sources *sources)
-{
-    struct html_only *h, *next;
-    HASH_ITER(hh, sources->html_only, h, next)
-    {
-        HASH_DEL(sources->html_only, h);
-        free(h->index);
-        free(h);
-    }
-}
-
 struct listing_ref *listing_ref_new(struct listing *listing)
 {
     struct listing_ref *ref = calloc(1, sizeof(*ref));
@@ -93,6 +53,7 @@ struct listing_ref *listing_ref_get(struct listing_ref *ref)
     return ref;
 }
 
+/* On any thread: builds give their listings back on their lanes. */
 void listing_ref_put(struct listing_ref *ref)
 {
     if (!ref || --ref->refs > 0)
@@ -108,9 +69,8 @@ const struct mirror *source_mirror(const struct source *s)
 
 /* -------------------------------------------------------------------- table */
 
-int sources_new(struct engine *e, struct sources **ret)
+int sources_new(struct sources **ret)
 {
-    (void)e;
     struct sources *all = calloc(1, sizeof(*all));
     if (!all || !(all->loads = turns_new())) {
         free(all);
@@ -120,6 +80,7 @@ int sources_new(struct engine *e, struct sources **ret)
     return 0;
 }
 
+/* Also leaves the turn that it may wait for. */
 static void source_free(struct source *s)
 {
     if (s->turns)
@@ -134,6 +95,7 @@ static void source_free(struct source *s)
     free(s);
 }
 
+/* No fetch is under way: the transfer thread has ended. */
 void sources_free(struct sources *sources)
 {
     struct source *s, *next;
@@ -144,28 +106,30 @@ void sources_free(struct sources *sources)
         HASH_DEL(sources->table, s);
         source_free(s);
     }
-    for (size_t i = 0; i < sources->turn_count; i++)
-        turns_free(sources->turns[i]);
-    free(sources->turns);
+    for (size_t i = 0; i < sources->mirror_count; i++)
+        turns_free(sources->mirrors[i].turns);
+    free(sources->mirrors);
     turns_free(sources->loads);
-    free_html_only(sources);
     free(sources);
 }
 
-struct turns *source_turns(struct engine *e, size_t mirror)
+/* By number: mirrors keep it through reloads, and so do the turns. */
+struct listed_mirror *source_listed_mirror(const struct source *s)
 {
-    struct sources *all = e->sources;
-    if (mirror >= all->turn_count) {
-        struct turns **more = realloc(all->turns, (mirror + 1) * sizeof(struct turns *));
+    struct sources *all = s->engine->sources;
+    size_t number = mirrors_number(s->engine, s->origin, s->mirror);
+    if (number >= all->mirror_count) {
+        struct listed_mirror *more = realloc(all->mirrors, (number + 1) * sizeof(*more));
         if (!more)
             return NULL;
-        while (all->turn_count <= mirror)
-            more[all->turn_count++] = NULL;
-        all->turns = more;
+        while (all->mirror_count <= number)
+            more[all->mirror_count++] = (struct listed_mirror){0};
+        all->mirrors = more;
     }
-    if (!all->turns[mirror])
-        all->turns[mirror] = turns_new();
-    return all->turns[mirror];
+    struct listed_mirror *mirror = &all->mirrors[number];
+    if (!mirror->turns)
+        mirror->turns = turns_new();
+    return mirror->turns ? mirror : NULL;
 }
 
 /* The page of a mirror's project list: the page of an empty project, one level up. What follows
@@ -196,30 +160,33 @@ static char *root_url(const struct mirror *mirror)
     return url;
 }
 
-/* Looks without making a source: a look must not fill the table. */
-static struct source *find_source(struct engine *e, const struct origin *origin, unsigned mirror,
-                                  const char *channel, const char *project)
+/* The source of a URL, or NULL. *ret_key: its key, free() it; NULL when out of memory. */
+static struct source *look_up(struct engine *e, const struct origin *origin, unsigned mirror,
+                              const char *url, char **ret_key)
 {
-    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
-    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
     struct source *s = NULL;
-    if (key)
-        HASH_FIND_STR(e->sources->table, key, s);
+    *ret_key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
+    if (*ret_key)
+        HASH_FIND_STR(e->sources->table, *ret_key, s);
     return s;
 }
 
-struct listing_ref *sources_peek(struct engine *e, const struct origin *origin, unsigned mirror,
-                                 const char *channel, const char *project)
+struct source *sources_find(struct engine *e, const struct origin *origin, unsigned mirror,
+                            const char *channel, const char *project)
 {
-    struct source *s = find_source(e, origin, mirror, channel, project);
+    auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
+    auto_free char *key = NULL;
+    return look_up(e, origin, mirror, url, &key);
+}
+
+struct listing_ref *source_listing(struct source *s)
+{
     return s && s->listing ? listing_ref_get(s->listing) : NULL;
 }
 
-const char *sources_lost_links(struct engine *e, const struct origin *origin, unsigned mirror,
-                               const char *channel, const char *project)
+const char *source_lost_links(const struct source *s)
 {
-    const struct source *s = find_source(e, origin, mirror, channel, project);
-    return s && s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
+    return s->has_lost_links ? s->failure + strlen(source_mirror(s)->name) + 2 : NULL;
 }
 
 /* Takes over the URL. */
@@ -227,12 +194,9 @@ static struct source *get(struct engine *e, const struct origin *origin, unsigne
                           char *taken)
 {
     auto_free char *url = taken;
-    auto_free char *key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
-    struct source *s = NULL;
-    if (!key)
-        return NULL;
-    HASH_FIND_STR(e->sources->table, key, s);
-    if (s)
+    auto_free char *key = NULL;
+    struct source *s = look_up(e, origin, mirror, url, &key);
+    if (s || !key)
         return s;
     s = calloc(1, sizeof(*s));
     if (!s)
@@ -249,6 +213,7 @@ static struct source *get(struct engine *e, const struct origin *origin, unsigne
     return s;
 }
 
+/* A flat mirror's one page lists projects by their files, so it is no project list. */
 struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project)
 {
@@ -267,6 +232,7 @@ struct source *sources_get_root(struct engine *e, const struct origin *origin, u
     return s;
 }
 
+/* A folder has no fetches: its directory answers in the same form. */
 void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
@@ -275,10 +241,7 @@ void source_view(struct source *s, struct source_view *ret)
         return;
     }
     *ret = (struct source_view){.state = s->state,
-                                .is_late = s->is_late,
                                 .is_silent = s->is_silent,
-                                .received = s->fetched ? s->fetched->received : 0,
-                                .length = s->fetched ? s->fetched->length : -1,
                                 .status = s->status,
                                 .listing = s->listing,
                                 .confirmed_ms = s->confirmed_ms,
@@ -326,7 +289,9 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     }
     int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
-    if (s->shrink_guard.times) /* it was asked a moment ago, in vain */
+    /* a suspected page has been asked for in vain: again after a minute at most, so that the mirror
+     * can confirm it */
+    if (s->shrink_guard.times)
         old = now_ms - s->shrink_guard.last_ms >=
               (refresh_ms < SHRINK_GUARD_RETRY_MS ? refresh_ms : SHRINK_GUARD_RETRY_MS);
     if (!old && !force)
@@ -349,6 +314,7 @@ bool source_want_links(struct source *s)
 
 /* --------------------------------------------------------------------- time */
 
+/* Listings and pages share page_memory; the process as a whole has max_memory. */
 static bool is_crowded(const struct engine *e)
 {
     return e->sources->bytes > (size_t)e->options.page_memory ||
@@ -361,6 +327,7 @@ static void sweep(struct engine *e, int64_t now_ms, bool crowded)
     struct source *s, *next;
     int64_t keep_ms = crowded ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
     bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
+    /* what mirrors do not have is kept only to answer the next few requests */
     int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
     HASH_ITER(hh, e->sources->table, s, next)
     {
@@ -386,6 +353,7 @@ static void probe(struct engine *e, int64_t now_ms)
         if (s->is_probe)
             (void)source_check_late(s);
         size_t number = mirrors_number(e, s->origin, s->mirror);
+        /* only sources that somebody has used of late, and that have loaded what is stored */
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
             now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e, number) ||
             !budget_wants_probe(e->budget, number, now_ms))
@@ -396,6 +364,7 @@ static void probe(struct engine *e, int64_t now_ms)
     }
 }
 
+/* Sweeps more often when memory is short or the table is large. */
 void sources_tick(struct engine *e, int64_t now_ms)
 {
     if (now_ms - e->sources->probed_ms >= PROBE_EVERY_MS) {

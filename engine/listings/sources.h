@@ -34,10 +34,8 @@ struct source;
 
 struct source_view {
     enum source_state state;
-    bool is_late;             /* it is being fetched for longer than others wait */
-    bool is_silent;           /* no byte has come in that time: that counts as a failure */
-    int64_t received, length; /* of the page that is being received; length -1: not known */
-    int status; /* 200: a listing; 404: the mirror has no such page; 0: nothing is known */
+    bool is_silent; /* a fetch has brought no byte for long: that counts as a failure */
+    int status;     /* 200: a listing; 404: the mirror has no such page; 0: nothing is known */
     struct listing_ref *listing; /* of a 200, when it is in memory; a borrowed reference */
     int64_t confirmed_ms; /* when the mirror last said so (monotonic; below 0 for an earlier run) */
     bool is_provisional;  /* its mirror, a wheelyard, will soon have more to say */
@@ -55,12 +53,13 @@ struct source *sources_get(struct engine *engine, const struct origin *origin, u
  * no channel. Its failures say nothing of the mirror. */
 struct source *sources_get_root(struct engine *engine, const struct origin *origin,
                                 unsigned mirror);
-/* The listing of such a page, if it is in memory: a reference, or NULL. */
-struct listing_ref *sources_peek(struct engine *engine, const struct origin *origin,
-                                 unsigned mirror, const char *channel, const char *project);
-/* What is wrong with the links of such a page, as the last answer had it; or NULL. */
-const char *sources_lost_links(struct engine *engine, const struct origin *origin, unsigned mirror,
-                               const char *channel, const char *project);
+/* The same, but NULL when nobody has asked for that page: a look must not fill the table. */
+struct source *sources_find(struct engine *engine, const struct origin *origin, unsigned mirror,
+                            const char *channel, const char *project);
+/* Its listing, if that is in memory: a reference, or NULL; NULL for NULL. */
+struct listing_ref *source_listing(struct source *source);
+/* What is wrong with its links, as the last answer had it; or NULL. */
+const char *source_lost_links(const struct source *source);
 /* Makes it ready: loads what is stored, and asks the mirror when that is older than
  * page_refresh, or `force`. A mirror that is backing off is asked only if `alone`. False when
  * there is nothing to wait for. */
@@ -73,8 +72,10 @@ void source_view(struct source *source, struct source_view *ret);
  * it no longer. It goes on, for a slow mirror is not a dead one. If no byte came in that time,
  * that counts as a failure of the mirror. To be called on each tick by those that wait. */
 bool source_check_late(struct source *source);
-/* Appends "aliyun: 1000 of 2000 bytes" for a fetch that runs, or "aliyun: no answer yet". */
-void source_write_progress(const struct source *source, char *to, size_t size);
+/* Appends, after "; " where something stands already, what a fetch does that runs ("aliyun: 1000 of
+ * 2000 bytes"), or why the last one failed. Nothing where neither is so. */
+void source_write_trouble(const struct source *source, const struct source_view *view, char *to,
+                          size_t size);
 
 enum {
     SOURCE_MOST_MS = 10 * 60 * 1000, /* how long a page may take while bytes come */
@@ -86,6 +87,6 @@ void sources_shrink(struct engine *engine);
 /* About what all listings take in memory, in bytes. */
 size_t sources_bytes(const struct engine *engine);
 
-int sources_new(struct engine *engine, struct sources **ret);
+int sources_new(struct sources **ret);
 void sources_free(struct sources *sources);
 void sources_tick(struct engine *engine, int64_t now_ms);

@@ -114,7 +114,8 @@ static void give_place(struct turns *t, struct turn *turn, struct turn_client *c
     t->places++;
 }
 
-/* The background never takes a place beyond `most`. */
+/* The background never takes a place beyond `most`. A client without any place may go beyond
+ * `most`, up to twice as many. */
 static bool may_have(const struct turns *t, const struct turn_client *c, unsigned most)
 {
     return t->places < most || (c->id && !c->places && t->places < 2 * most);
@@ -127,6 +128,7 @@ int turns_take(struct turns *t, struct turn *turn, uint64_t client, unsigned mos
         return TURN_REFUSED;
     if (c->waiting >= TURNS_WAITING && client)
         return TURN_REFUSED;
+    /* a client whose turns wait already must not overtake itself */
     if (!c->first && may_have(t, c, most) && (client || !t->ring)) {
         give_place(t, turn, c);
         return TURN_NOW;
@@ -153,6 +155,7 @@ void turns_join(struct turns *t, struct turn *turn, uint64_t client)
     wait_for(t, turn, c);
 }
 
+/* Also ends a turn that still waits. */
 void turns_end(struct turns *t, struct turn *turn)
 {
     struct turn_client *c = turn->client;
@@ -180,6 +183,7 @@ static struct turn_client *next_client(struct turns *t, unsigned most)
     return background && may_have(t, background, most) ? background : NULL;
 }
 
+/* The caller begins the turn's fetch; its place is taken already. */
 struct turn *turns_next(struct turns *t, unsigned most)
 {
     struct turn_client *c = next_client(t, most);

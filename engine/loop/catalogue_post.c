@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Rows for the catalogue that nobody waits for: copied by the caller's thread, written and freed on
+ * the catalogue lane. No state of its own.
+ */
 #include "engine/loop/catalogue_post.h"
 
 #include <stdlib.h>
@@ -26,6 +30,7 @@ static void write_run(struct job *job)
     free(p);
 }
 
+/* Without memory the row is lost, which its owner must be able to bear. */
 void catalogue_post(struct engine *e,
                     int (*write)(struct catalogue *catalogue, const struct row *row),
                     const char *what, const struct row *row)

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+/* After the end the job runs here, outside of the lock: it may post again. */
 void loop_post(struct engine *e, struct job *job)
 {
     pthread_mutex_lock(&e->lock);
@@ -50,6 +51,7 @@ static struct job *take_jobs(struct engine *e, int64_t tick_ms)
     return list;
 }
 
+/* A job may free itself, so its successor is read first. */
 static void *flight_thread(void *arg)
 {
     struct engine *e = arg;

@@ -164,6 +164,7 @@ static void shrink_run(struct job *job)
 static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
 {
     const struct engine *e = m->engine;
+    /* what pages and listings must give back for the claim to fit */
     int64_t lacking = (int64_t)bytes + memory_used() + memory_most_received(e) - most_used(e);
     if (c->has_shrunk || (int64_t)bytes > most_used(e) - memory_most_received(e))
         return false;
@@ -177,6 +178,7 @@ static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
 /* Decides about one claim. Under the lock. */
 static int take(struct memory *m, struct memory_claim *c, size_t bytes)
 {
+    /* a claim that was called has waited its turn; others line up after the queue */
     bool is_first = c->is_called || (!m->queue && !m->has_called && !m->shrinks);
     if (c->is_called)
         m->has_called = c->is_called = false;

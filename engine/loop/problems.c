@@ -46,6 +46,8 @@ void problems_over(struct engine *e, const char *kind, const char *origin, const
     memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
 }
 
+/* The list is one array, made with the first problem. A new problem moves the others back by
+ * one. */
 bool problems_note(struct engine *e, const char *kind, const char *origin, const char *path,
                    const char *format, ...)
 {
@@ -75,6 +77,7 @@ void problems_free(struct engine *e)
     free(e->problems);
 }
 
+/* The newest stands first, as an administrator reads it. */
 void problems_write(struct engine *e, struct buf *to)
 {
     json_write_name(to, "problems");

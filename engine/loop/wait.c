@@ -14,6 +14,7 @@
 #include "engine/loop/wait.h"
 
 #include <stddef.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 
@@ -28,26 +29,7 @@ void waitlist_release(struct waitlist *list)
     pthread_mutex_destroy(&list->lock);
 }
 
-static void link_waiter(struct waitlist *list, struct waiter *waiter)
-{
-    waiter->prev = NULL;
-    waiter->next = list->first;
-    if (list->first)
-        list->first->prev = waiter;
-    list->first = waiter;
-}
-
-static void unlink_waiter(struct waitlist *list, struct waiter *waiter)
-{
-    if (waiter->prev)
-        waiter->prev->next = waiter->next;
-    else
-        list->first = waiter->next;
-    if (waiter->next)
-        waiter->next->prev = waiter->prev;
-    waiter->prev = waiter->next = NULL;
-}
-
+/* `ready` is asked under the lock: a change after it finds the waiter on the list. */
 int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(void *arg), void *arg)
 {
     int r = WAIT_READY;
@@ -55,7 +37,7 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
     if (!list->closed && !ready(arg)) {
         waiter->gone = false;
         waiter->class->suspend(waiter);
-        link_waiter(list, waiter);
+        DL_PREPEND(list->first, waiter);
         r = WAIT_SUSPENDED;
     }
     pthread_mutex_unlock(&list->lock);
@@ -66,7 +48,7 @@ int waitlist_join(struct waitlist *list, struct waiter *waiter, bool (*ready)(vo
  * again. */
 static void wake_one(struct waitlist *list, struct waiter *waiter)
 {
-    unlink_waiter(list, waiter);
+    DL_DELETE(list->first, waiter);
     waiter->class->resume(waiter);
 }
 
@@ -90,6 +72,8 @@ bool waitlist_has_any(struct waitlist *list)
     return any;
 }
 
+/* The client's side of a connection may have closed while it was suspended; only the class can
+ * tell. */
 unsigned waitlist_sweep(struct waitlist *list)
 {
     unsigned count = 0;
@@ -137,6 +121,8 @@ bool waiter_is_late(const struct waiter *waiter)
     return is_over(waiter, clock_monotonic_ms());
 }
 
+/* The list stays closed: a late join returns WAIT_READY, and its caller sees that the engine
+ * stops. */
 void waitlist_close(struct waitlist *list)
 {
     pthread_mutex_lock(&list->lock);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,10 @@
  */
 
 enum {
-    AGAIN_MS = 1250,   /* for a second a failure also answers new requests */
-    RESTARTS_MOST = 2, /* times that the wheel may become another one */
-    RETRIES_MOST = 2,  /* at once: a failure because of a bad copy is not remembered */
-    MAKINGS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
+    AGAIN_MS = 1250,       /* for a second a failure also answers new requests */
+    RESTARTS_MOST = 2,     /* times that the wheel may become another one */
+    RETRIES_MOST = 2,      /* at once: a failure because of a bad copy is not remembered */
+    EXTRACTIONS_MOST = 32, /* at once; each holds up to a few parts of a wheel */
     PATIENCE_AT_END = 1 << 30,
 };
 
@@ -63,6 +64,7 @@ struct extract {
     struct extract *next;
 };
 
+/* The one step of an extraction: opens the wheel if need be, then reads. */
 static void step_run(struct job *job);
 
 static void suspend(struct waiter *waiter)
@@ -70,6 +72,7 @@ static void suspend(struct waiter *waiter)
     (void)waiter;
 }
 
+/* Any thread may resume a waiter, so the work is posted to the flight thread. */
 static void resume(struct waiter *waiter)
 {
     struct extract *m = container_of(waiter, struct extract, waiter);
@@ -80,6 +83,7 @@ static const struct waiter_class waiter_class = {suspend, resume, NULL};
 
 /* --------------------------------------------------------------------- life */
 
+/* What was read belongs to one wheel; another wheel begins without parts. */
 static void drop_parts(struct extract *m)
 {
     for (unsigned i = 0; i < m->parts.count; i++)
@@ -97,10 +101,10 @@ static void close_file(struct extract *m)
 }
 
 /* Few run at a time, so that a page with a thousand wheels does not take all connections. */
-static void start_queued(struct engine *e)
+static void start_queued(struct engine *e, unsigned most)
 {
     struct metadata *all = e->metadata;
-    while (all->queued && all->running_count < MAKINGS_MOST) {
+    while (all->queued && all->running_count < most) {
         struct extract *m = all->queued;
         all->queued = m->next;
         m->next = all->running;
@@ -110,6 +114,7 @@ static void start_queued(struct engine *e)
     }
 }
 
+/* The result goes to the table, the place to the next extraction in the queue. */
 static void end(struct extract *m)
 {
     struct engine *e = m->engine;
@@ -123,9 +128,10 @@ static void end(struct extract *m)
     metadata_made(e, m->origin, m->path, m->id, &m->result);
     free(m->path);
     free(m);
-    start_queued(e);
+    start_queued(e, EXTRACTIONS_MOST);
 }
 
+/* Appended to the queue: requests are served in the order in which they came. */
 bool extract_start(struct engine *e, const struct origin *origin, const char *path, uint64_t id)
 {
     struct extract *m = calloc(1, sizeof(*m));
@@ -145,7 +151,7 @@ bool extract_start(struct engine *e, const struct origin *origin, const char *pa
     while (*p)
         p = &(*p)->next;
     *p = m;
-    start_queued(e);
+    start_queued(e, EXTRACTIONS_MOST);
     return true;
 }
 
@@ -157,9 +163,11 @@ static void fail(struct extract *m, enum outcome outcome, const char *detail)
 }
 
 /* Where a range cannot be had, the whole wheel may be. A wheel that is gone cannot be had at
- * all. */
+ * all. A failed range is tried again at once, then the whole wheel after a moment, then it is a
+ * failure. */
 static void failed(struct extract *m, enum outcome outcome, const char *detail)
 {
+    /* a wheel that is gone is gone for every way of reading it */
     bool hopeless = m->tried_whole || (outcome != OUTCOME_BROKEN && outcome != OUTCOME_SILENT);
     if (hopeless || m->engine->stopping) {
         fail(m, outcome, detail);
@@ -178,6 +186,8 @@ static void failed(struct extract *m, enum outcome outcome, const char *detail)
 
 /* -------------------------------------------------------------------- bytes */
 
+/* Back on the flight thread. The number of rounds is bounded, because a wheel decides how many
+ * it needs. */
 static void parsed_run(struct job *job)
 {
     struct extract *m = container_of(job, struct extract, step);
@@ -237,7 +247,8 @@ static bool restart(struct extract *m)
     return true;
 }
 
-/* Learns which wheel it is. False: it has failed. */
+/* Learns which wheel it is. False: it has failed. Each opening may find another wheel at the
+ * path; size and ETag tell. */
 static bool begin(struct extract *m, const struct file_facts *facts)
 {
     bool same = m->began && facts->size == m->parts.size && m->result.etag &&
@@ -252,6 +263,7 @@ static bool begin(struct extract *m, const struct file_facts *facts)
     m->parts.size = facts->size;
     free(m->result.etag);
     m->result.etag = str_dup(facts->etag);
+    /* the directory of a zip archive stands at its end */
     int64_t tail = facts->size < WHEEL_TAIL_BYTES ? facts->size : WHEEL_TAIL_BYTES;
     m->want = (struct wheel_run){facts->size - tail, facts->size};
     return true;
@@ -384,17 +396,10 @@ void extract_tick(struct engine *e, int64_t now_ms)
         }
 }
 
-/* Extractions that read are woken by their downloads, which are closed by now. */
+/* Extractions that read are woken by their downloads, which are closed by now. Queued
+ * extractions are started, so that each of them ends and answers its waiters. */
 void extract_stop(struct engine *e)
 {
-    struct metadata *all = e->metadata;
-    while (all->queued) {
-        struct extract *m = all->queued;
-        all->queued = m->next;
-        m->next = all->running;
-        all->running = m;
-        all->running_count++;
-        m->again_ms = 1;
-    }
+    start_queued(e, UINT_MAX);
     extract_tick(e, INT64_MAX);
 }

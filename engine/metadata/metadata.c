@@ -49,9 +49,8 @@ static const char suffix[] = ".metadata";
 
 /* -------------------------------------------------------------------- table */
 
-int metadata_new(struct engine *e, struct metadata **ret)
+int metadata_new(struct metadata **ret)
 {
-    (void)e;
     struct metadata *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
@@ -61,6 +60,7 @@ int metadata_new(struct engine *e, struct metadata **ret)
     return 0;
 }
 
+/* Keeps count of what all texts take. */
 static void set_text(struct metadata *all, struct meta *m, struct document *text)
 {
     all->bytes -= m->text ? m->text->len : 0;
@@ -92,6 +92,7 @@ void metadata_free(struct metadata *all)
     free(all);
 }
 
+/* By origin and path of the wheel. Under the lock. */
 static struct meta *find(struct metadata *all, const char *origin, const char *path)
 {
     char key[KEY_MAX_BYTES];
@@ -117,11 +118,13 @@ static struct meta *add(struct metadata *all, const char *origin, const char *pa
     return m;
 }
 
+/* Whether no job is under way for the entry. */
 static bool is_settled(const struct meta *m)
 {
     return m->stage != META_LOOKING && m->stage != META_EXTRACTING;
 }
 
+/* The id is the `want` of those that wait for this entry. */
 static void wake(struct metadata *all, int64_t id)
 {
     waitlist_wake(&all->waiters, id, id + 1);
@@ -174,12 +177,14 @@ static bool is_elsewhere(const struct look *l)
     return !l->asked_mirrors && (l->authority || !flat);
 }
 
+/* An administrator must know: a client may refuse such a wheel. */
 static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
 {
     log_warning("metadata flagged path=%s/%s reason=\"%s\"", origin, path, problem);
     problems_note(e, "metadata", origin, path, "%s", problem);
 }
 
+/* A failure that answers for FAILED_MS; then a request tries again. */
 static void fill(struct meta *m, enum outcome outcome, const char *detail)
 {
     m->stage = META_FAILED;
@@ -204,7 +209,8 @@ static void set_authority(struct meta *m, const char *authority)
     m->authority = str_dup(authority);
 }
 
-/* Decides by what the catalogue said. True: the metadata is to be made. */
+/* Decides by what the catalogue said. True: the metadata is to be made. In this order: a stored
+ * text that agrees, a mirror's own file, and last the wheel. */
 static bool judge(struct metadata *all, struct meta *m, struct look *l)
 {
     set_authority(m, l->authority);
@@ -224,11 +230,11 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
     return false;
 }
 
+/* The look answers for the wheel as it is now, so `refuted` is cleared. */
 static void post_look(struct engine *e, const struct origin *origin, const char *path,
                       struct meta *m);
 
-/* On the flight thread. */
-/* Decides under the lock; logs, extracts and wakes after it. */
+/* On the flight thread. Decides under the lock; logs, extracts and wakes after it. */
 static void looked_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
@@ -254,6 +260,7 @@ static void looked_run(struct job *job)
     look_free(l);
 }
 
+/* Claims about the metadata stand in the rows of its wheel. */
 static void look_at_claims(struct look *l)
 {
     auto_free char *path = str_printf("%s.metadata", l->path);
@@ -309,6 +316,8 @@ struct awaited {
     int64_t id;
 };
 
+/* Under the lock of the waitlist, as waitlist_join promises. An entry with another id is a new
+ * one. */
 static bool is_answered(void *arg)
 {
     const struct awaited *a = arg;
@@ -342,6 +351,8 @@ static bool is_expired(const struct meta *m, const struct file_query *query, int
     return (m->stage == META_FAILED || m->stage == META_ELSEWHERE) && now_ms >= m->until_ms;
 }
 
+/* Makes the entry if there is none, and copies what it says. Callers act on the copy without the
+ * lock. */
 static void look(struct engine *e, const struct origin *origin, const char *path,
                  const struct file_query *query, const struct waiter *waiter, struct said *ret)
 {
@@ -354,6 +365,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     if (fresh)
         m = add(all, origin->name, path);
     bool expired = m && !e->stopping && is_expired(m, query, now_ms);
+    /* a new attempt asks the mirrors again also */
     if (expired)
         m->asked_mirrors = false;
     if (m && (fresh || expired))
@@ -380,6 +392,7 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     pthread_mutex_unlock(&all->waiters.lock);
 }
 
+/* The text is in memory as a whole, so there is nothing to wait for. */
 static int serve(struct engine *e, const struct said *said, const struct file_query *query,
                  struct file **ret)
 {
@@ -407,7 +420,8 @@ static int ask(struct engine *e, const struct origin *origin, const char *path,
         if (said.stage == META_FAILED)
             return refuse(e, said.outcome, said.detail, query, ret);
         if (said.overdue)
-            return refuse(e, OUTCOME_UNAVAILABLE, "the wheel is being fetched for it", query, ret);
+            return refuse(e, OUTCOME_UNAVAILABLE,
+                          "the wheel that it is read from is still being fetched", query, ret);
         struct awaited a = {e->metadata, origin->name, path, said.id};
         waiter->want = said.id;
         if (waitlist_join(&e->metadata->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED)
@@ -437,6 +451,7 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
     struct metadata *all = e->metadata;
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
+    /* only the first failure changes the way; the others find it changed */
     bool vain = m && !e->stopping && m->stage == META_ELSEWHERE;
     if (vain) {
         m->asked_mirrors = true;
@@ -505,6 +520,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     free(result->mirrors);
 }
 
+/* An entry with a job is only marked: the job's end finds `refuted` and looks again. */
 void metadata_forget(struct engine *e, const char *origin, const char *path)
 {
     struct metadata *all = e->metadata;
@@ -542,6 +558,7 @@ void metadata_refuse(struct engine *e, const char *origin, const char *path, con
     metadata_changed(e);
 }
 
+/* Only a failure is forgotten; what was made stands. */
 void metadata_admit(struct engine *e, const char *origin, const char *path)
 {
     struct metadata *all = e->metadata;
@@ -587,6 +604,7 @@ void metadata_changed(struct engine *e)
 
 /* --------------------------------------------------------------------- time */
 
+/* When texts take too much, unused ones go after a second. */
 static bool is_idle(const struct metadata *all, const struct meta *m, int64_t now_ms)
 {
     if (!is_settled(m))
@@ -629,6 +647,7 @@ void metadata_tick(struct engine *e, int64_t now_ms)
     sweep(all, now_ms);
 }
 
+/* Extractions end first, because each of them still answers its waiters. */
 void metadata_stop(struct engine *e)
 {
     extract_stop(e);

@@ -24,7 +24,7 @@
 
 struct metadata;
 
-int metadata_new(struct engine *engine, struct metadata **ret);
+int metadata_new(struct metadata **ret);
 void metadata_free(struct metadata *metadata);
 
 /* engine_file for `<wheel>.metadata`. Returns the same, or METADATA_ELSEWHERE: ask for it like

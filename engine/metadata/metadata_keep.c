@@ -6,7 +6,16 @@
 #include "engine/metadata/metadata.h"
 #include "index/name.h"
 
-/* Stores what was made of a wheel in the catalogue, or that it is void. */
+/*
+ * The row of what was made of a wheel.
+ *
+ *     extraction done, or the wheel refused --metadata_keep--> put: the text, or `problem`
+ *     wheel refuted --metadata_keep without a result--> drop
+ *
+ * The row names the wheel's ETag: it counts only while the wheel has no other. Nobody waits for the
+ * row, and a lost one is made again with the next request. Flight thread; the rows on the catalogue
+ * lane.
+ */
 
 enum {
     PATH,
@@ -19,6 +28,7 @@ enum {
     ETAG
 }; /* texts of the row */
 
+/* On the catalogue lane, as is the other one. */
 static int put(struct catalogue *catalogue, const struct row *row)
 {
     return catalogue_put_metadata(
@@ -35,6 +45,7 @@ static int put(struct catalogue *catalogue, const struct row *row)
                                                 .body_len = row->body_len});
 }
 
+/* The wheel was refuted, so nothing may be known of its metadata. */
 static int drop(struct catalogue *catalogue, const struct row *row)
 {
     return catalogue_drop_metadata(catalogue, row->text[ORIGIN], row->text[PATH]);

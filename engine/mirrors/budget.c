@@ -62,6 +62,7 @@ struct budget {
     struct health mirror[];
 };
 
+/* So long ago that none counts. */
 static void forget_lies(struct health *h)
 {
     for (unsigned k = 0; k < LIES_MOST; k++)
@@ -120,9 +121,11 @@ bool budget_is_backing_off(const struct budget *b, size_t mirror, int64_t now_ms
     return b->mirror[mirror].until_ms > now_ms || b->mirror[mirror].out_ms > now_ms;
 }
 
+/* A back-off that a file began is ended by a file alone, so pages do not probe for it. */
 bool budget_wants_probe(struct budget *b, size_t mirror, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
+    /* a try since the end of the back-off may still be on its way */
     bool is_tried = h->tried_ms >= h->until_ms && now_ms - h->tried_ms < UNTOLD_MS;
     if (!h->failures || h->is_of_file || is_tried || budget_is_backing_off(b, mirror, now_ms))
         return false;
@@ -137,6 +140,7 @@ static unsigned failures_of(const struct health *h, int64_t now_ms)
     return now_ms - h->tried_ms >= DUE_MS ? 0 : h->failures;
 }
 
+/* For a while only: the mirror may have been slow by chance. */
 static bool was_outrun(const struct health *h, int64_t now_ms)
 {
     return h->is_outrun && now_ms - h->outrun_ms < OUTRUN_MS;
@@ -147,6 +151,7 @@ static int64_t rate_of(const struct health *h, int64_t now_ms)
     return now_ms - h->rate_ms < RATE_MS ? h->rate : 0;
 }
 
+/* A mirror that is backing off has no rate: it could not keep it. */
 int64_t budget_rate(const struct budget *b, size_t mirror, int64_t now_ms)
 {
     return budget_is_backing_off(b, mirror, now_ms) ? 0 : rate_of(&b->mirror[mirror], now_ms);
@@ -198,6 +203,7 @@ int budget_pick(struct budget *b, const size_t *mirrors, unsigned count, unsigne
         if (excluded & (1u << i))
             continue;
         bool off = budget_is_backing_off(b, mirrors[i], now_ms);
+        /* a probe by a reader is worth a try; segments ahead are not */
         if (off && (rank == FLIGHT_RANK_AHEAD || h->tried_ms > now_ms - PROBE_MS)) {
             later = true;
             continue;
@@ -225,6 +231,7 @@ void budget_begin(struct budget *b, size_t mirror, enum budget_need need)
     b->mirror[mirror].bulk += need == BUDGET_BULK;
 }
 
+/* As budget_begin counted it; budget_lengthen may have made it bulk in between. */
 void budget_end(struct budget *b, size_t mirror, enum budget_need need)
 {
     b->mirror[mirror].connections -= need != BUDGET_FREE;
@@ -283,6 +290,7 @@ void budget_page_failed(struct budget *b, size_t mirror, const char *what, int r
     int64_t wait = BACK_OFF_FIRST_MS;
     for (unsigned i = 0; i < h->failures && wait < BACK_OFF_MOST_MS; i++)
         wait *= 2;
+    /* the mirror's own Retry-After counts when it is longer, up to the longest back-off */
     if (retry_after_s > 0 && wait < (int64_t)retry_after_s * 1000)
         wait = (int64_t)retry_after_s * 1000;
     if (wait > BACK_OFF_MOST_MS)
@@ -333,6 +341,7 @@ static void put_out(struct health *h, int64_t now_ms)
     h->out_ms = now_ms + (wait_ms < OUT_MOST_MS ? wait_ms : OUT_MOST_MS);
 }
 
+/* The list keeps the newest lies of different files, each file once. */
 void budget_lied(struct budget *b, size_t mirror, uint64_t file, int64_t now_ms)
 {
     struct health *h = &b->mirror[mirror];
@@ -346,6 +355,7 @@ void budget_lied(struct budget *b, size_t mirror, uint64_t file, int64_t now_ms)
     str_copy(h->last_error, sizeof(h->last_error), "wrong digest");
 }
 
+/* One file of confirmed bytes shows that the mirror is right again. */
 void budget_vouched(struct budget *b, size_t mirror)
 {
     struct health *h = &b->mirror[mirror];
@@ -364,6 +374,7 @@ static bool is_slow(const struct budget *b, const struct health *h, int64_t now_
     return rate_of(h, now_ms) > 0 && h->rate < fastest / SLOW_SHARE;
 }
 
+/* The worst of several states is shown. */
 void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct budget_view *ret)
 {
     const struct health *h = &b->mirror[mirror];

@@ -51,6 +51,7 @@ static long place_of(const struct generation *g, const struct origin *origin)
     return -1;
 }
 
+/* Searches all generations, because a flight keeps the origin that it began with. */
 size_t mirrors_number(const struct engine *e, const struct origin *origin, unsigned mirror)
 {
     for (const struct generation *g = e->generations; g; g = g->older) {
@@ -61,6 +62,7 @@ size_t mirrors_number(const struct engine *e, const struct origin *origin, unsig
     abort(); /* origins come from generations alone */
 }
 
+/* Mirrors of older generations are still asked by their flights, but no longer probed. */
 bool mirrors_has(const struct engine *e, size_t number)
 {
     const struct generation *g = e->generations;
@@ -116,6 +118,8 @@ static void generation_free(struct generation *g)
 
 DEFINE_CLEANUP(struct generation, generation_free)
 
+/* Numbers are given out here and take effect with generations_use: taking a generation back
+ * costs nothing. */
 static int generation_new(const struct engine *e, const struct origins *origins,
                           struct generation **ret)
 {
@@ -145,6 +149,7 @@ static int generation_new(const struct engine *e, const struct origins *origins,
 
 int generations_start(struct engine *e)
 {
+    /* jitter must differ between machines that start together */
     uint64_t seed = (uint64_t)clock_monotonic_ms() * 2654435761u;
     int r = generation_new(e, e->options.origins, &e->generations);
     if (r)
@@ -191,6 +196,7 @@ void generations_free(struct engine *e)
 
 /* -------------------------------------------------------------------- hosts */
 
+/* An IPv6 address is in brackets, as the address rules compare it. */
 static char *host_of(const char *text)
 {
     struct url url;
@@ -253,6 +259,7 @@ void mirrors_hosts_free(char **hosts)
 
 /* -------------------------------------------------------------------- names */
 
+/* A name that no longer fits is left out, never cut. */
 void mirrors_names(const struct origin *origin, unsigned set, char *ret, size_t size)
 {
     size_t len = 0;
@@ -272,6 +279,7 @@ int mirrors_patience_ms(const struct mirror *mirror)
     return mirror->parent ? PARENT_PATIENCE_MS : 0;
 }
 
+/* Appends this daemon to the chain that the client brought, so a loop of wheelyards is noticed. */
 char *mirrors_via(const struct engine *e, const char *client_via)
 {
     if (!client_via || !*client_via)

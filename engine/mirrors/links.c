@@ -63,6 +63,8 @@ static int add_place(struct links *l, const char *text, const char *base)
     return 0;
 }
 
+/* The `links` of other mirrors cover a link also: a page may lead to another mirror's files.
+ * Only the mirror's own `links` say where it is asked. */
 static int add_places(struct links *l)
 {
     const struct origin *o = l->origin;
@@ -114,7 +116,7 @@ void links_free(struct links *l)
 /* -------------------------------------------------------------------- links */
 
 /* The place with the longest prefix that covers the link. NULL: none does, and *ret_error says
- * why. */
+ * why. Each place is tried: there are few, and the longest prefix need not stand first. */
 static const struct place *find_place(const struct links *l, const struct url *url,
                                       const char *decoded, const char **ret_rest, int *ret_error)
 {
@@ -142,6 +144,7 @@ static int write_place(const struct links *l, const struct place *p, const char 
                        const char *query, char **ret)
 {
     struct buf url;
+    /* the usual case: the file lies at its path below `files` */
     if (!p->base && !query)
         return 0;
     buf_init(&url, URL_MAX_BYTES);
@@ -190,6 +193,7 @@ static size_t common_folders(const char *a, const char *b)
     return same;
 }
 
+/* Folders between two points of a path. */
 static size_t count_slashes(const char *text, const char *end)
 {
     size_t n = 0;
@@ -210,6 +214,7 @@ static char *seen_from_page(const struct links *l, const struct url *link)
         url_parse(l->page, &page))
         return NULL;
     size_t same = common_folders(from, link->path);
+    /* folders of the page's address that the link does not share */
     size_t up = from + same <= from_end ? count_slashes(from + same, from_end + 1) : 0;
     size_t depth = count_slashes(page.path, page.path + strlen(page.path)) - 1;
     auto_buf struct buf relative;
@@ -238,6 +243,7 @@ static int read_moved(const struct links *l, const struct url *link, char **ret_
     return r;
 }
 
+/* The second try is for pages that a redirect led to, and only when no prefix covers the link. */
 int links_read(const struct links *l, const char *text, char **ret_path, char **ret_place)
 {
     struct url url;
@@ -282,6 +288,7 @@ static bool counts(const struct origin *o, unsigned mirror, const struct listed_
     return o->mirrors[mirror].layout != LAYOUT_FLAT || origin_may_own(o, f->project);
 }
 
+/* A link that cannot be read is dropped, not an error: one bad row must not cost the page. */
 int links_settle(const struct origin *origin, unsigned mirror, const char *page,
                  const char *address, struct listing *listing)
 {
@@ -312,6 +319,7 @@ bool links_are_lost(const struct listing *l, size_t had)
     return l->elsewhere && (l->elsewhere >= l->counted || 2 * l->counted <= had);
 }
 
+/* Quotes the hosts as the configuration wants them. */
 void links_complain(const struct listing *l, char *ret, size_t size)
 {
     const char *hosts = l->elsewhere_hosts ? l->elsewhere_hosts : "other hosts";

@@ -25,6 +25,7 @@ static void release_strings(char **strings)
     free(strings);
 }
 
+/* Any member may be NULL: the configuration may fail in the middle of an origin. */
 static void release_origin(struct origin *origin)
 {
     free(origin->name);
@@ -66,6 +67,7 @@ void origins_release(struct origins *origins)
 
 /* ------------------------------------------------------------------ indexes */
 
+/* By name. The first of two origins of one name wins; the configuration refuses the second. */
 const struct origin *origins_find(const struct origins *origins, const char *name)
 {
     for (size_t i = 0; i < origins->count; i++)
@@ -74,6 +76,7 @@ const struct origin *origins_find(const struct origins *origins, const char *nam
     return NULL;
 }
 
+/* In a pattern `*` matches any run of characters. */
 static bool matches_any(char *const *patterns, const char *s)
 {
     for (char *const *p = patterns; *p; p++)
@@ -96,6 +99,7 @@ static bool channel_matches(const char *pattern, const char *channel)
     return count_slashes(pattern) == count_slashes(channel) && str_matches(pattern, channel);
 }
 
+/* A pattern allows more names than exist: engine/listings/channels.h finds out which do. */
 bool origin_has_channel(const struct origin *origin, const char *channel)
 {
     for (char *const *p = origin->channels; *p; p++)
@@ -104,6 +108,7 @@ bool origin_has_channel(const struct origin *origin, const char *channel)
     return false;
 }
 
+/* Compares a segment of a path, which has no NUL at its end. */
 static bool is_word(const char *s, size_t len, const char *const *words)
 {
     for (; *words; words++)
@@ -117,6 +122,7 @@ static bool is_word(const char *s, size_t len, const char *const *words)
 static const char *const reserved_first[] = {"files", "whl", "mirror", "-", NULL};
 static const char *const reserved[] = {"simple", "flat", NULL};
 
+/* The name must not be mistaken for one of the server's own paths. */
 bool origins_is_index_name(const char *name)
 {
     static const char allowed[] =
@@ -174,6 +180,7 @@ static void view_named(const struct origins *origins, const struct named_index *
     }
 }
 
+/* Few indexes are named, so a walk is fast enough; every request does it. */
 static const struct named_index *find_named(const struct origins *origins, const char *index)
 {
     for (size_t i = 0; i < origins->index_count; i++)
@@ -182,6 +189,7 @@ static const struct named_index *find_named(const struct origins *origins, const
     return NULL;
 }
 
+/* The first origin with such a channel wins. */
 static void view_channel(const struct origins *origins, const char *index, struct index_view *ret)
 {
     for (size_t i = 0; i < origins->count && !ret->count; i++)
@@ -205,6 +213,7 @@ int origins_index(const struct origins *origins, const char *index, struct index
             view_channel(origins, index, &view);
         if (*index && !view.count)
             return ORIGINS_NO_INDEX;
+        /* an origin without names of its own goes before one that has some */
         const struct origin *rest = find_rest(origins, false);
         if (!rest)
             rest = find_rest(origins, true);
@@ -217,6 +226,7 @@ int origins_index(const struct origins *origins, const char *index, struct index
     return 0;
 }
 
+/* Tries every prefix, because one index name may be the beginning of another. */
 size_t origins_index_length(const struct origins *origins, const char *path)
 {
     char name[INDEX_NAME_MAX_BYTES + 1];
@@ -236,6 +246,7 @@ size_t origins_index_length(const struct origins *origins, const char *path)
 
 /* ---------------------------------------------------------------- ownership */
 
+/* Patterns for all channels first, then those for this one. */
 bool origin_owns(const struct origin *origin, const char *channel, const char *project)
 {
     if (matches_any(origin->owns, project))
@@ -247,6 +258,7 @@ bool origin_owns(const struct origin *origin, const char *channel, const char *p
     return false;
 }
 
+/* For pages of all channels together: a flat page does not say which channel it is. */
 bool origin_may_own(const struct origin *origin, const char *project)
 {
     bool owns =
@@ -288,6 +300,7 @@ int origins_owner(const struct index_view *view, const char *project, const stru
         if (listed == LISTED_UNKNOWN && !unknown)
             unknown = view->origins[i];
     }
+    /* the rest of the names belongs to the last origin, if that claims none of its own */
     const struct origin *last = view->count ? view->origins[view->count - 1] : NULL;
     *ret = last && origin_owns_rest(last) ? last : NULL;
     if (!unknown)
@@ -298,7 +311,8 @@ int origins_owner(const struct index_view *view, const char *project, const stru
 
 /* ---------------------------------------------------------------- addresses */
 
-/* Whether `url` lies below one of the site's own addresses. */
+/* Whether `url` lies below one of the site's own addresses. A prefix decides, so a mirror below
+ * the site's path counts as the site. */
 static bool is_of_site(const struct origin *origin, const char *url)
 {
     if ((origin->canonical && str_starts(url, origin->canonical)) ||
@@ -349,6 +363,7 @@ char *mirror_page_url(const struct mirror *mirror, const char *channel, const ch
     return buf_take(&url, NULL);
 }
 
+/* Encoded anew: a mirror must see `%2B` and never `+`. */
 char *mirror_file_url(const struct mirror *mirror, const char *path)
 {
     struct buf url;

@@ -34,6 +34,7 @@ struct portal {
     struct seen_page page[PAGES];
 };
 
+/* Every place is so old that it counts as empty. */
 static void forget(struct portal *p)
 {
     *p = (struct portal){0};
@@ -55,6 +56,7 @@ void portal_free(struct portal *p)
     free(p);
 }
 
+/* Parameters of the type, such as a charset, do not matter. */
 bool portal_is_web_page(const char *content_type)
 {
     static const char *const types[] = {"text/html", "application/xhtml+xml"};
@@ -109,6 +111,7 @@ static bool is_at(const char *url, const char *host, size_t len)
     return own_len == len && strncasecmp(own, host, len) == 0;
 }
 
+/* Compares hosts with ports, as a redirect names them. */
 char *portal_stranger(const struct origins *origins, const char *url)
 {
     const char *host;
@@ -136,7 +139,7 @@ bool portal_note(struct portal *p, uint64_t file, const char *sha256, const char
         p->is_open = now_ms - page->ms < REMEMBERED_MS && page->file != file &&
                      strcmp(page->sha256, sha256) == 0;
     }
-    p->is_open |= stranger != NULL;
+    p->is_open |= stranger != NULL; /* a stranger's host needs no second page */
     struct seen_page *page = &p->page[p->next++ % PAGES];
     page->file = file;
     page->ms = now_ms;

@@ -29,6 +29,7 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "base/zstandard.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
@@ -55,6 +56,7 @@ struct built_page {
 
 /* -------------------------------------------------------------------- pages */
 
+/* One reference, which is the caller's. */
 static struct built_page *page_new(struct engine *e)
 {
     struct built_page *b = calloc(1, sizeof(*b));
@@ -64,10 +66,10 @@ static struct built_page *page_new(struct engine *e)
     b->engine = e;
     b->page.detail = b->detail;
     b->page.mirrors = b->mirrors;
-    b->page.born_ms = clock_monotonic_ms();
     return b;
 }
 
+/* A refusal is a page without a body: replies treat both alike. */
 struct page *built_refusal(struct engine *e, enum outcome outcome, const char *detail)
 {
     struct built_page *b = page_new(e);
@@ -86,7 +88,7 @@ struct page *built_ref(struct page *page)
 }
 
 /* The last reference is gone, so the page leaves the list of orphans. */
-static void adopt(struct built_page *b)
+static void leave_orphans(struct built_page *b)
 {
     struct pages *p = b->engine->pages;
     if (!p) /* pages_free has run */
@@ -117,6 +119,7 @@ void built_leave(struct page *page)
     page_unref(page);
 }
 
+/* The bytes are read without the lock first: usually there are few. */
 void built_judge_orphans(struct engine *e, size_t most)
 {
     struct pages *p = e->pages;
@@ -132,6 +135,7 @@ void built_judge_orphans(struct engine *e, size_t most)
     pthread_mutex_unlock(&p->orphan_lock);
 }
 
+/* Any thread; replies look at it now and then. */
 bool page_is_unwanted(const struct page *page)
 {
     return container_of(page, const struct built_page, page)->is_unwanted;
@@ -142,7 +146,7 @@ void page_unref(struct page *page)
     struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
     if (!b || --b->refs > 0)
         return;
-    adopt(b);
+    leave_orphans(b);
     for (int f = 0; f < PAGE_FORMATS; f++)
         for (int c = 0; c < PAGE_CODINGS; c++) {
             struct page_body *body = &page->body[f][c];
@@ -177,6 +181,7 @@ bool built_is_same(const struct page *a, const struct page *b)
     return true;
 }
 
+/* The ETag is half of the SHA-256 in hex: long enough that equal ETags mean equal bytes. */
 static int set_body(struct page_body *body, struct buf *bytes)
 {
     char hex[SHA256_HEX];
@@ -209,6 +214,7 @@ static int set_forms(struct page *page, enum page_format format, struct buf *byt
 
 /* ------------------------------------------------------- release of a build */
 
+/* Frees whatever the build has got so far, at any stage. */
 void build_free(struct build *b)
 {
     if (!b)
@@ -282,9 +288,10 @@ static int merge_listings(struct build *b, const struct buf *prefix)
                                 .held = held,
                                 .held_count = b->held_count,
                                 .is_heard = b->is_heard,
-                                .sightings = b->sightings,
+                                .first_seen = b->first_seen,
                                 .first_seen_count = b->first_seen_count};
     for (unsigned i = 0; i < b->count; i++) {
+        /* borrowed: the build keeps its reference as long as the merge lives */
         input.sources[i].listing = b->listings[i]->listing;
         input.sources[i].mirror = b->mirrors[i];
         input.sources[i].said_s = b->said_s[i];
@@ -318,26 +325,18 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-struct names {
-    char **list;
-    size_t count, room;
-};
-
-static int add_name(struct names *n, const char *name)
+static int add_name(struct build *b, const char *name)
 {
-    if (n->count == n->room) {
-        size_t room = n->room ? 2 * n->room : 256;
-        char **list = realloc(n->list, room * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        n->list = list;
-        n->room = room;
-    }
-    n->list[n->count] = strdup(name);
-    return n->list[n->count] ? (n->count++, 0) : ERROR_NO_MEMORY;
+    char **list = vec_grow(b->names, b->name_count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    b->names = list;
+    b->names[b->name_count] = strdup(name);
+    return b->names[b->name_count] ? (b->name_count++, 0) : ERROR_NO_MEMORY;
 }
 
-static int add_owned(struct build *b, struct names *n, const char *text)
+/* A mirror may list names that its origin does not own in this index. */
+static int add_owned(struct build *b, const char *text)
 {
     char name[NAME_MAX_BYTES + 1];
     const struct origin *origin = b->origin;
@@ -346,18 +345,20 @@ static int add_owned(struct build *b, struct names *n, const char *text)
     if (!text || name_normalize(text, name) ||
         (!owns_all && !origin_owns(origin, b->channel, name)))
         return 0;
-    return n->count < BUILD_NAMES_MOST ? add_name(n, name) : ERROR_TOO_BIG;
+    return b->name_count < BUILD_NAMES_MOST ? add_name(b, name) : ERROR_TOO_BIG;
 }
 
-static int add_projects(struct build *b, struct names *n, const struct listing *l)
+/* In the order of the mirror; collect_names sorts. */
+static int add_projects(struct build *b, const struct listing *l)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < l->project_count; i++)
-        r = add_owned(b, n, l->projects[i]);
+        r = add_owned(b, l->projects[i]);
     return r;
 }
 
-static int add_files(struct build *b, struct names *n, const struct listing *l)
+/* Files of one project usually stand together, so the last name saves most look-ups. */
+static int add_files(struct build *b, const struct listing *l)
 {
     const char *last = "";
     for (size_t i = 0; i < l->file_count; i++) {
@@ -365,7 +366,7 @@ static int add_files(struct build *b, struct names *n, const struct listing *l)
         if (!file->project || strcmp(file->project, last) == 0)
             continue;
         last = file->project;
-        int r = add_owned(b, n, last);
+        int r = add_owned(b, last);
         if (r)
             return r;
     }
@@ -374,40 +375,39 @@ static int add_files(struct build *b, struct names *n, const struct listing *l)
 
 /* A simple mirror's list names projects. On a flat mirror the names come from files; its folders
  * are no projects. */
-static int add_listing(struct build *b, struct names *n, const struct listing *l, unsigned mirror)
+static int add_listing(struct build *b, const struct listing *l, unsigned mirror)
 {
     bool is_list = b->origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
-    return is_list ? add_projects(b, n, l) : add_files(b, n, l);
+    return is_list ? add_projects(b, l) : add_files(b, l);
 }
 
 /* The list is sorted, so equal names stand together. */
-static size_t drop_doubles(struct names *n)
+static void drop_doubles(struct build *b)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        if (kept && strcmp(n->list[i], n->list[kept - 1]) == 0)
-            free(n->list[i]);
+    for (size_t i = 0; i < b->name_count; i++) {
+        if (kept && strcmp(b->names[i], b->names[kept - 1]) == 0)
+            free(b->names[i]);
         else
-            n->list[kept++] = n->list[i];
+            b->names[kept++] = b->names[i];
     }
-    return n->count = kept;
+    b->name_count = kept;
 }
 
 static int collect_names(struct build *b)
 {
-    struct names names = {0};
     int r = 0;
     for (unsigned i = 0; r == 0 && i < b->count; i++)
-        r = add_listing(b, &names, b->listings[i]->listing, b->mirrors[i]);
+        r = add_listing(b, b->listings[i]->listing, b->mirrors[i]);
     for (size_t i = 0; r == 0 && i < b->known_count; i++)
-        r = add_name(&names, b->known[i]);
-    if (names.count)
-        qsort(names.list, names.count, sizeof(names.list[0]), by_name);
-    b->names = names.list;
-    b->name_count = drop_doubles(&names);
+        r = add_name(b, b->known[i]);
+    if (b->name_count)
+        qsort(b->names, b->name_count, sizeof(b->names[0]), by_name);
+    drop_doubles(b);
     return r;
 }
 
+/* The names stay in the build also: project lists take them. */
 static int write_list(struct build *b, struct page *page)
 {
     int r = collect_names(b);
@@ -445,18 +445,21 @@ static int write_flat(struct build *b, struct page *page)
         return r;
     for (size_t i = 0, at = 0; i < b->part_count; at += b->parts[i++]->merge.count)
         merge_files(&b->parts[i]->merge, files + at);
+    /* one HTML page: tools that want a flat page read no other form */
     page_write_flat(b->index, files, count, &bytes);
     return set_forms(page, PAGE_HTML, &bytes);
 }
 
 /* --------------------------------------------------------------------- jobs */
 
+/* The last job: on the flight thread. */
 static void back_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
     b->done(b);
 }
 
+/* The lists of names have no page to write: their owner takes the names. */
 static int write_page(struct build *b, struct page *page)
 {
     switch (b->kind) {
@@ -496,7 +499,8 @@ static void name_mirrors(const struct build *b, char *to, size_t size)
         add_mirrors(b->parts[i]->origin, b->parts[i]->merge.mirrors, to, size);
 }
 
-/* The second job: on the compute lane. */
+/* The second job: on the compute lane. `stopping` and memory are looked at before the work,
+ * because a build may have waited for long. */
 static void build_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
@@ -524,7 +528,7 @@ static void build_run(struct job *job)
     loop_post(b->engine, job);
 }
 
-/* Copies a text behind the last one and moves *at past it. NULL stays NULL. */
+/* Copies a text to the end of the last one and moves *at past it. NULL stays NULL. */
 static const char *put_text(char **at, const char *text)
 {
     const char *copy = text ? *at : NULL;
@@ -543,13 +547,10 @@ static int on_claim(void *context, const struct catalogue_claim *c)
 {
     struct build *b = context;
     /* at 0, 1, 3, 7 the list is full: twice the room */
-    if ((b->remembered_count & (b->remembered_count + 1)) == 0) {
-        size_t room = 2 * (b->remembered_count + 1);
-        struct merge_claim *list = realloc(b->remembered, room * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        b->remembered = list;
-    }
+    struct merge_claim *list = vec_grow(b->remembered, b->remembered_count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    b->remembered = list;
     struct merge_claim *to = &b->remembered[b->remembered_count];
     /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): there is a path */
     char *at = malloc(text_size(c->path) + text_size(c->mirror) + text_size(c->channel) +
@@ -567,15 +568,14 @@ static int on_claim(void *context, const struct catalogue_claim *c)
     return 0;
 }
 
+/* A row without a digest says that the wheel cannot be read: no metadata is promised then. */
 static int on_made(void *context, const struct catalogue_metadata *m)
 {
     struct build *b = context;
-    if ((b->made_count & (b->made_count + 1)) == 0) { /* full, as above */
-        struct merge_made *list = realloc(b->made, 2 * (b->made_count + 1) * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        b->made = list;
-    }
+    struct merge_made *list = vec_grow(b->made, b->made_count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    b->made = list;
     struct merge_made *to = &b->made[b->made_count];
     *to =
         (struct merge_made){str_dup(m->path), m->sha256 ? str_printf("sha256=%s", m->sha256) : NULL,
@@ -586,6 +586,7 @@ static int on_made(void *context, const struct catalogue_metadata *m)
     return 0;
 }
 
+/* A failed read leaves rows out: the page is built without them. */
 static void recall(struct build *b)
 {
     if (!b->project || b->origin->directory) /* a path in a folder may be another file tomorrow */

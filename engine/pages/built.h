@@ -82,7 +82,7 @@ struct build {
     size_t remembered_count;
     struct merge_made *made; /* copies */
     size_t made_count;
-    struct merge_first_seen *sightings; /* copies */
+    struct merge_first_seen *first_seen; /* copies */
     size_t first_seen_count;
     const struct merge_file **askable; /* files of the merge that mirrors may be asked about */
     size_t askable_count;

@@ -56,7 +56,7 @@ static void remember_run(struct job *job)
     if (error == 0)
         error = catalogue_commit(b->engine->catalogue);
     if (error)
-        log_warning("catalogue: cannot store what is known of %s: %s", b->project,
+        log_warning("catalogue: cannot store claims and dates of %s: %s", b->project,
                     error_text(error));
     build_free(b);
 }
@@ -79,7 +79,7 @@ static void tell_dispute(struct build *b, const struct merge_file *f)
     if (!f->dispute)
         problems_over(b->engine, "digest-disputed", b->origin->name, f->path);
     else if (problems_note(b->engine, "digest-disputed", b->origin->name, f->path, "%s%s",
-                           f->dispute, f->is_disputed ? "" : " (the site is believed)"))
+                           f->dispute, f->is_disputed ? "" : " (the claim of the site counts)"))
         log_warning("digest disputed path=%s/%s claims=\"%s\"", b->origin->name, f->path,
                     f->dispute);
 }

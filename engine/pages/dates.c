@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "engine/mirrors/origins.h"
 #include "index/version.h"
 
@@ -48,11 +49,12 @@ static int by_path(const void *path, const void *first_seen)
     return strcmp(path, ((const struct merge_first_seen *)first_seen)->path);
 }
 
+/* Rows come sorted by path. */
 static const struct merge_first_seen *first_seen_of(const struct merge_input *in, const char *path)
 {
     if (!in->first_seen_count)
         return NULL;
-    return bsearch(path, in->sightings, in->first_seen_count, sizeof(*in->sightings), by_path);
+    return bsearch(path, in->first_seen, in->first_seen_count, sizeof(*in->first_seen), by_path);
 }
 
 /* Believes a moment between `from_s` and `to_s` that was said at `said_s` of a file first listed
@@ -66,12 +68,14 @@ static int64_t believe(int64_t from_s, int64_t to_s, int64_t first_s, int64_t sa
     return to_s < latest_s ? to_s : latest_s;
 }
 
+/* Written as text at once, since that is what a page needs. */
 static void set_date(struct merge_file *f, int64_t when_s, enum date_source source)
 {
     f->date_source = source;
     clock_rfc3339(when_s, f->made_time);
 }
 
+/* Simple mirrors say dates and sizes in their JSON: only flat ones are asked. */
 static bool has_flat(const struct origin *origin, unsigned mirrors)
 {
     for (unsigned m = 0; m < origin->mirror_count; m++)
@@ -85,9 +89,10 @@ static bool has_flat(const struct origin *origin, unsigned mirrors)
 static void fill_in(const struct merge_input *in, struct merge_file *f)
 {
     const struct merge_first_seen *s = first_seen_of(in, f->path);
+    /* the row is younger than the answer: the file has been replaced in between */
     bool changed = s && s->asked_s && f->row_from_s > s->asked_s && f->row_from_s <= in->now_s;
     int64_t asked_s = s && !changed ? s->asked_s : 0;
-    f->is_sighted = s != NULL;
+    f->has_first_seen = s != NULL;
     f->first_s = s ? s->first_s : in->now_s;
     if (f->size < 0 && s && !changed)
         f->size = s->size;
@@ -107,6 +112,7 @@ static void fill_in(const struct merge_input *in, struct merge_file *f)
                     (!asked_s || in->now_s - asked_s >= ASK_AGAIN_S);
 }
 
+/* Also counts the sources, for the report. */
 void dates_fill(const struct merge_input *in, struct merge *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -144,6 +150,7 @@ size_t dates_choose(const struct merge *m, size_t most, const struct merge_file 
     }
     if (count)
         qsort(list, count, sizeof(const struct merge_file *), newest_first);
+    /* sizes of a part of the files would change nothing on the page */
     *ret_worth = more_dates || (all_sizes && count <= most);
     count = count < most ? count : most;
     for (size_t i = 0; i < count; i++)
@@ -158,14 +165,11 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 {
     struct build *b = context;
     /* at 0, 1, 3, 7 the list is full: twice the room */
-    if ((b->first_seen_count & (b->first_seen_count + 1)) == 0) {
-        struct merge_first_seen *list =
-            realloc(b->sightings, 2 * (b->first_seen_count + 1) * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        b->sightings = list;
-    }
-    struct merge_first_seen *to = &b->sightings[b->first_seen_count];
+    struct merge_first_seen *list = vec_grow(b->first_seen, b->first_seen_count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    b->first_seen = list;
+    struct merge_first_seen *to = &b->first_seen[b->first_seen_count];
     *to =
         (struct merge_first_seen){str_dup(s->path), s->first_s, s->asked_s, s->modified_s, s->size};
     if (!to->path)
@@ -180,9 +184,10 @@ void dates_recall(struct build *b)
                                     on_first_seen, b);
 }
 
+/* Such a row is written once and never changed. */
 bool dates_is_new(const struct merge_file *f)
 {
-    return f->date_source != DATE_INDEX && !f->is_sighted;
+    return f->date_source != DATE_INDEX && !f->has_first_seen;
 }
 
 void dates_store(struct build *b, const struct merge_file *f)
@@ -199,8 +204,8 @@ void dates_store(struct build *b, const struct merge_file *f)
 void dates_release(struct build *b)
 {
     for (size_t i = 0; i < b->first_seen_count; i++)
-        free((void *)(uintptr_t)b->sightings[i].path);
-    free(b->sightings);
+        free((void *)(uintptr_t)b->first_seen[i].path);
+    free(b->first_seen);
     free(b->askable);
 }
 
@@ -227,6 +232,7 @@ void dates_free(struct dates *dates)
     free(dates);
 }
 
+/* A page has one report: the last one. */
 static void forget(struct dates *d, const char *index, const char *project)
 {
     size_t kept = 0;

@@ -2,14 +2,14 @@
 /*
  * The index of files that the daemon holds, by origin and project, and what builds do with it.
  *
- *     entry gets a blob: delisted_hold -> held --a row says which channel lists it--> sights
+ *     entry gets a blob: delisted_hold -> held --a row says which channel lists it--> channels
  *     a build shows the file, no listing has it: is_kept -> delisted since
  *     a listing has it again: delisted_s = 0
  *     entry loses its blob: delisted_drop -> its pages go
  *
- * A held file may have one sight per channel. Sights follow the rows of the catalogue ("listed
- * rows"): a build compares what it shows with the row (settle_file) and writes what is new. Flight
- * thread, but for functions that take a build on a lane; these touch the build alone.
+ * A held file may be listed in several channels. Its channels follow the rows of the catalogue
+ * ("listed rows"): a build compares what it shows with the row (settle_file) and writes what is
+ * new. Flight thread, but for functions that take a build on a lane; these touch the build alone.
  */
 #include "engine/pages/delisted.h"
 
@@ -30,15 +30,15 @@
 enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
 
 /* A channel's listing has, or had, the file. */
-struct sight {
-    struct sight *next;
+struct held_channel {
+    struct held_channel *next;
     int64_t delisted_s; /* 0: it lists the file still */
     char channel[];
 };
 
 struct held {
     const struct entry *entry;
-    struct sight *sights;
+    struct held_channel *channels;
     bool is_kept; /* a page shows it although no listing has it */
     struct held *next;
 };
@@ -92,7 +92,7 @@ int delisted_new(struct delisted **ret)
 
 static void held_free(struct held *h)
 {
-    for (struct sight *s = h->sights, *next; s; s = next) {
+    for (struct held_channel *s = h->channels, *next; s; s = next) {
         next = s->next;
         free(s);
     }
@@ -119,6 +119,7 @@ void delisted_free(struct delisted *d)
     free(d);
 }
 
+/* NULL also when the key is too long: such a name has no page. */
 static struct held_project *find_project(const struct delisted *d, const char *origin,
                                          const char *project)
 {
@@ -130,6 +131,7 @@ static struct held_project *find_project(const struct delisted *d, const char *o
     return p;
 }
 
+/* Projects stay in the table when their last file goes: their version must not start anew. */
 static struct held_project *add_project(struct delisted *d, const char *origin, const char *project)
 {
     size_t len;
@@ -145,6 +147,7 @@ static struct held_project *add_project(struct delisted *d, const char *origin, 
     return p;
 }
 
+/* Few files of a project are held, so a list is enough. */
 static struct held *find_held(const struct held_project *p, const char *path)
 {
     for (struct held *h = p ? p->first : NULL; h; h = h->next)
@@ -162,9 +165,10 @@ static bool parse(const char *path, struct file_name *ret)
     return ret->kind != FILE_OTHER && ret->project;
 }
 
+/* In any channel: the status shows files and not channels. */
 static bool is_delisted(const struct held *h)
 {
-    for (const struct sight *s = h->sights; s; s = s->next)
+    for (const struct held_channel *s = h->channels; s; s = s->next)
         if (s->delisted_s)
             return true;
     return false;
@@ -187,6 +191,7 @@ static void add_held(struct delisted *d, const struct entry *entry, const char *
     p->count++;
 }
 
+/* Also looks for rows of an earlier time, when the file was held before. */
 void delisted_hold(struct engine *e, const struct entry *entry)
 {
     struct file_name name;
@@ -196,6 +201,7 @@ void delisted_hold(struct engine *e, const struct entry *entry)
     delisted_look(e, entry->origin, entry->path); /* a row of an earlier time counts again */
 }
 
+/* Every page of the project is out of date now. */
 static void changed(struct delisted *d, struct held_project *p)
 {
     p->version = ++d->version;
@@ -215,6 +221,7 @@ void delisted_drop(struct engine *e, const struct entry *entry)
             continue;
         *at = h->next;
         p->count--;
+        /* a page may show it for its bytes alone */
         if (h->is_kept || is_delisted(h)) {
             log_info("delisted and gone path=%s/%s", entry->origin->name, entry->path);
             changed(e->delisted, p);
@@ -226,6 +233,7 @@ void delisted_drop(struct engine *e, const struct entry *entry)
     file_name_release(&name);
 }
 
+/* Versions grow over all projects, so a project that is made anew never repeats one. */
 uint64_t delisted_version(const struct engine *e, const struct origin *origin, const char *project)
 {
     if (!project)
@@ -234,39 +242,40 @@ uint64_t delisted_version(const struct engine *e, const struct origin *origin, c
     return p ? p->version : 0;
 }
 
-static struct sight *find_sight(const struct held *h, const char *channel)
+static struct held_channel *find_channel(const struct held *h, const char *channel)
 {
-    for (struct sight *s = h->sights; s; s = s->next)
+    for (struct held_channel *s = h->channels; s; s = s->next)
         if (strcmp(s->channel, channel) == 0)
             return s;
     return NULL;
 }
 
-/* Without memory the sight is missing, and the next build adds it. */
-static void set_sight(struct delisted *d, struct held *h, const char *channel, int64_t delisted_s)
+/* Without memory the channel is missing, and the next build adds it. */
+static void set_channel(struct delisted *d, struct held *h, const char *channel, int64_t delisted_s)
 {
-    struct sight *s = find_sight(h, channel);
+    struct held_channel *s = find_channel(h, channel);
     if (!s) {
         s = calloc(1, sizeof(*s) + strlen(channel) + 1);
         if (!s)
             return;
         memcpy(s->channel, channel, strlen(channel) + 1);
-        s->next = h->sights;
-        h->sights = s;
+        s->next = h->channels;
+        h->channels = s;
     }
     if (s->delisted_s != delisted_s)
         d->changed++;
     s->delisted_s = delisted_s;
 }
 
+/* A row tells of a held file. What a newer build has set stays. */
 void delisted_note(struct engine *e, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s)
 {
     struct held_project *p = find_project(e->delisted, origin, project);
     struct held *h = find_held(p, path);
-    if (!h || find_sight(h, channel)) /* a page that was built in the meantime knows better */
+    if (!h || find_channel(h, channel)) /* a page that was built in the meantime knows better */
         return;
-    set_sight(e->delisted, h, channel, delisted_s);
+    set_channel(e->delisted, h, channel, delisted_s);
     changed(e->delisted, p);
     pages_outdate(e, origin, project);
 }
@@ -292,6 +301,7 @@ int delisted_load(struct engine *e)
 
 /* -------------------------------------------------------------- listed rows */
 
+/* In each channel whose page may list the path. */
 void delisted_look(struct engine *e, const struct origin *origin, const char *path)
 {
     struct file_name name;
@@ -314,6 +324,7 @@ static const char *channel_of(const struct build *b)
     return b->channel && origin_has_channel(b->origin, b->channel) ? b->channel : "";
 }
 
+/* A digest is copied only if it is claimed: what the daemon merely holds vouches for nothing. */
 static bool copy_held(const struct held *h, struct delisted_file *f)
 {
     f->path = strdup(h->entry->path);
@@ -345,14 +356,16 @@ void delisted_begin(struct build *b)
             b->held_count--;
 }
 
+/* A file counts for a list of projects only where its channel has listed it. */
 static bool lists(const struct held_project *p, const char *channel)
 {
     for (const struct held *h = p->first; h; h = h->next)
-        if (find_sight(h, channel))
+        if (find_channel(h, channel))
             return true;
     return false;
 }
 
+/* A project whose last file is held keeps its place on the list. */
 void delisted_add_names(struct build *b, const struct origin *origin)
 {
     const char *channel = origin->channels[0] ? channel_of(b) : "";
@@ -404,6 +417,7 @@ static int recall_row(void *context, const struct catalogue_listed *row)
     return 0;
 }
 
+/* Sorted, because each row of the project is looked up. */
 void delisted_recall(struct build *b)
 {
     if (!b->held_count)
@@ -416,6 +430,8 @@ void delisted_recall(struct build *b)
     (void)catalogue_each_listed(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
 }
 
+/* A file without a listed row in this channel is passed on without `listed`: it may only be
+ * marked as held when a listing has it. */
 struct merge_held *delisted_input(const struct build *b)
 {
     struct merge_held *held = calloc(b->held_count + 1, sizeof(*held));
@@ -430,37 +446,26 @@ struct merge_held *delisted_input(const struct build *b)
     return held;
 }
 
-static bool is_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whether a listing that has the file says something else than its row. */
 static bool says_more(const struct delisted_file *f, const struct catalogue_listed *row)
 {
     return !f->is_seen || f->delisted_s || row->yanked != f->listed.yanked ||
-           !is_text(row->requires_python, f->requires_python) ||
-           !is_text(row->upload_time, f->upload_time) ||
-           !is_text(row->upload_time_source, f->upload_time_source) ||
-           !is_text(row->yanked_reason, f->yanked_reason);
+           !merge_is_text(row->requires_python, f->requires_python) ||
+           !merge_is_text(row->upload_time, f->upload_time) ||
+           !merge_is_text(row->upload_time_source, f->upload_time_source) ||
+           !merge_is_text(row->yanked_reason, f->yanked_reason);
 }
 
 /* The row that the catalogue should have. A file that a page merely keeps has its old times. */
 static bool settle_file(struct build *b, const struct merge_file *m, struct delisted_file *f)
 {
-    struct page_file page;
-    merge_file_view(&b->merge, m, &page);
     int64_t now_s = clock_real_s();
     f->row = (struct catalogue_listed){.origin = b->origin->name,
                                        .project = b->project,
                                        .path = f->path,
                                        .channel = channel_of(b),
-                                       .requires_python = page.requires_python,
-                                       .upload_time = page.upload_time,
-                                       .upload_time_source = page.upload_time_source,
-                                       .yanked = page.yanked,
-                                       .yanked_reason = page.yanked_reason,
                                        .first_s = now_s};
+    listed_row_fill(&b->merge, m, &f->row);
     if (m->is_kept) {
         f->row.upload_time = f->upload_time;
         f->row.upload_time_source = f->upload_time_source;
@@ -486,6 +491,7 @@ bool delisted_is_over(const struct build *b)
     return over;
 }
 
+/* Compares the merge with the rows, on the thread that owns the index. */
 bool delisted_settle(struct build *b)
 {
     struct delisted *d = b->engine->delisted;
@@ -494,6 +500,7 @@ bool delisted_settle(struct build *b)
     for (size_t i = 0; p && i < b->merge.count; i++) {
         const struct merge_file *m = &b->merge.files[i];
         struct delisted_file *f = m->held ? &b->held[m->held - 1] : NULL;
+        /* the file may have gone from the index meanwhile; the row is still true */
         bool is_news = f && settle_file(b, m, f);
         struct held *h = is_news || m->is_kept ? find_held(p, m->path) : NULL;
         if (h)
@@ -502,7 +509,7 @@ bool delisted_settle(struct build *b)
             continue;
         news = true;
         if (h)
-            set_sight(d, h, channel_of(b), f->row.delisted_s);
+            set_channel(d, h, channel_of(b), f->row.delisted_s);
         if (m->is_kept || f->delisted_s)
             log_info("%s path=%s/%s channel=%s", m->is_kept ? "delisted" : "listed again",
                      b->origin->name, f->path, channel_of(b));
@@ -537,7 +544,7 @@ static void write_held(const struct held *h, struct buf *to)
 {
     char since[CLOCK_TEXT];
     int64_t since_s = INT64_MAX;
-    for (const struct sight *s = h->sights; s; s = s->next)
+    for (const struct held_channel *s = h->channels; s; s = s->next)
         if (s->delisted_s && s->delisted_s < since_s)
             since_s = s->delisted_s;
     clock_rfc3339(since_s, since);
@@ -549,6 +556,7 @@ static void write_held(const struct held *h, struct buf *to)
     buf_putc(to, '}');
 }
 
+/* Written anew only after a change: the status is taken four times a second. */
 void delisted_write_status(struct engine *e, struct buf *to)
 {
     struct delisted *d = e->delisted;

@@ -67,6 +67,9 @@ void delisted_write_status(struct engine *engine, struct buf *to);
 /* ---- between delisted.c and listed_row.c */
 void listed_row_look(struct engine *engine, const struct origin *origin, const char *channel,
                      const char *path, const char *project);
+/* Fills in what a page says of the file; it borrows from the merge. */
+void listed_row_fill(const struct merge *merge, const struct merge_file *file,
+                     struct catalogue_listed *row);
 /* A row says that the channel ("": none) lists the file. If the file is held, that counts. */
 void delisted_note(struct engine *engine, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s);

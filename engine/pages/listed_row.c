@@ -50,6 +50,7 @@ struct look {
     bool is_seen;
 };
 
+/* Gives its memory claim back with everything else. */
 static void look_free(struct look *l)
 {
     memory_give(l->engine, &l->claim);
@@ -66,6 +67,18 @@ static void look_free(struct look *l)
     free(l);
 }
 
+void listed_row_fill(const struct merge *m, const struct merge_file *f,
+                     struct catalogue_listed *row)
+{
+    struct page_file page;
+    merge_file_view(m, f, &page);
+    row->requires_python = page.requires_python;
+    row->upload_time = page.upload_time;
+    row->upload_time_source = page.upload_time_source;
+    row->yanked = page.yanked;
+    row->yanked_reason = page.yanked_reason;
+}
+
 /* The last job: back on the flight thread, which owns the index of held files. */
 static void noted_run(struct job *job)
 {
@@ -76,22 +89,25 @@ static void noted_run(struct job *job)
     look_free(l);
 }
 
+/* From any lane back to the flight thread. */
 static void end(struct look *l)
 {
     l->job.run = noted_run;
     loop_post(l->engine, &l->job);
 }
 
+/* On the catalogue lane. Another look may have stored the row meanwhile: it says the same. */
 static void put_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     int r = catalogue_put_listed(l->engine->catalogue, &l->row);
     if (r)
-        log_warning("catalogue: cannot store what is listed of %s/%s: %s", l->origin->name, l->path,
+        log_warning("catalogue: cannot store the listed row of %s/%s: %s", l->origin->name, l->path,
                     error_text(r));
     end(l);
 }
 
+/* A page that cannot be read is left out, as if its mirror had not answered. */
 static void parse(struct look *l, unsigned mirror)
 {
     const struct stored *s = &l->stored[mirror];
@@ -119,7 +135,7 @@ static int merge(struct look *l)
                                 .now_s = clock_real_s(),
                                 .held = &held,
                                 .held_count = 1,
-                                .sightings = &l->first_seen,
+                                .first_seen = &l->first_seen,
                                 .first_seen_count = l->first_seen.first_s ? 1 : 0,
                                 .name = str_last_segment(l->path)};
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
@@ -156,21 +172,15 @@ static void merge_run(struct job *job)
         return;
     int r = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : merge(l);
     for (size_t i = 0; r == 0 && i < l->merge.count; i++) {
-        struct page_file f;
         if (!l->merge.files[i].held)
             continue;
-        merge_file_view(&l->merge, &l->merge.files[i], &f);
         l->is_seen = true;
         l->row = (struct catalogue_listed){.origin = l->origin->name,
                                            .project = l->project,
                                            .path = l->path,
                                            .channel = l->channel,
-                                           .requires_python = f.requires_python,
-                                           .upload_time = f.upload_time,
-                                           .upload_time_source = f.upload_time_source,
-                                           .yanked = f.yanked,
-                                           .yanked_reason = f.yanked_reason,
                                            .first_s = clock_real_s()};
+        listed_row_fill(&l->merge, &l->merge.files[i], &l->row);
     }
     if (!l->is_seen) {
         end(l);
@@ -190,6 +200,7 @@ static int on_listed(void *context, const struct catalogue_listed *row)
     return 0;
 }
 
+/* The date of a file's first listing must not change with this look. */
 static int on_first_seen(void *context, const struct catalogue_first_seen *row)
 {
     struct look *l = context;
@@ -199,6 +210,7 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *row)
     return 0;
 }
 
+/* Only a page: a stored 404 lists nothing. */
 static int on_listing(void *context, const struct catalogue_listing *row)
 {
     struct stored *s = context;
@@ -235,7 +247,7 @@ static void look_run(struct job *job)
     lane_post(l->engine->compute, job);
 }
 
-/* A peeked listing is a reference, so it stays although its source may drop it meanwhile. */
+/* The listings are references, so they stay although their sources may drop them meanwhile. */
 void listed_row_look(struct engine *e, const struct origin *origin, const char *channel,
                      const char *path, const char *project)
 {
@@ -255,7 +267,7 @@ void listed_row_look(struct engine *e, const struct origin *origin, const char *
     const char *in = *channel ? channel : NULL;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         buf_init(&l->stored[m].packed, LISTING_MAX_BYTES);
-        l->listings[m] = sources_peek(e, origin, m, in, project);
+        l->listings[m] = source_listing(sources_find(e, origin, m, in, project));
         if (!l->listings[m])
             l->pages[m] = mirror_page_url(&origin->mirrors[m], in, project);
     }

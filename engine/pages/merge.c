@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "base/vec.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/merge_claims.h"
@@ -38,7 +39,6 @@ struct by_key {
 struct building {
     const struct merge_input *input;
     struct merge *merge;
-    size_t room;
     struct saying saying;
     struct by_key *paths, *names, *releases, *remembered, *made;
 };
@@ -53,6 +53,7 @@ static void free_keys(struct by_key **table)
     }
 }
 
+/* NULL when the table is empty or does not have it. */
 static struct by_key *find_key(struct by_key *table, const char *key)
 {
     struct by_key *k;
@@ -72,26 +73,24 @@ static struct by_key *add_key(struct by_key **table, const char *key, size_t ind
     return k;
 }
 
+/* The folder of the channel, at the start of the path. */
 static bool is_in_channel(const struct merge_input *in, const char *path)
 {
     size_t len = in->channel ? strlen(in->channel) : 0;
     return len && strncmp(path, in->channel, len) == 0 && path[len] == '/';
 }
 
-static int make_room(struct building *b)
+/* Pointers into merge.files are void after this: callers keep positions. */
+static int make_room(struct merge *m)
 {
-    struct merge *m = b->merge;
-    if (m->count < b->room)
-        return 0;
-    size_t room = b->room ? 2 * b->room : 64;
-    struct merge_file *files = realloc(m->files, room * sizeof(*files));
+    struct merge_file *files = vec_grow(m->files, m->count, sizeof(*files));
     if (!files)
         return ERROR_NO_MEMORY;
     m->files = files;
-    b->room = room;
     return 0;
 }
 
+/* Encoded by segment: `+` must become `%2B`. */
 static char *href_of(const struct merge_input *in, const char *path)
 {
     auto_buf struct buf href;
@@ -102,17 +101,18 @@ static char *href_of(const struct merge_input *in, const char *path)
 }
 
 /* Adds a path that no mirror has listed so far. Where its name stands under another path
- * already, the path in the channel's own folder wins. */
+ * already, the path in the channel's own folder wins. Takes over the path, also on failure. */
 static int add_file(struct building *b, char *path, const struct listed_file *l)
 {
     struct merge *m = b->merge;
+    /* one name may stand under several paths, but only one of them is listed */
     struct by_key *name = find_key(b->names, l->name);
     if (name &&
         (is_in_channel(b->input, m->files[name->index].path) || !is_in_channel(b->input, path))) {
         free(path);
         return 0;
     }
-    int r = name ? 0 : make_room(b);
+    int r = name ? 0 : make_room(m);
     if (r) {
         free(path);
         return r;
@@ -161,7 +161,8 @@ static int fill_in(struct building *b, struct merge_file *f, const struct listed
     return saying_note(&b->saying, f, mirror, l);
 }
 
-/* A clock in an unknown zone: the moment lies between the easternmost zone and the westernmost. */
+/* A clock in an unknown zone: the moment lies between the easternmost zone and the westernmost.
+ * The first mirror with a date counts, in the configured order. */
 static void note_date(struct merge_file *f, const struct listed_file *l,
                       const struct mirror *mirror)
 {
@@ -196,6 +197,7 @@ static int take_link(struct building *b, const struct listed_file *l, unsigned m
     }
     const struct mirror *m = &b->input->origin->mirrors[mirror];
     struct merge_file *f = &b->merge->files[known->index];
+    /* one mirror that lists it on its own account is enough to lift the mark */
     f->is_delisted = (!f->mirrors || f->is_delisted) && m->parent && l->is_delisted;
     f->mirrors |= 1u << mirror;
     note_date(f, l, m);
@@ -212,6 +214,7 @@ static bool is_of_project(const struct listed_file *l, const char *project)
     if (l->kind != FILE_SDIST)
         return false;
     for (; *project; project++, name++) {
+        /* runs of separators count as one dash, as in normalised names */
         bool separates = *name == '-' || *name == '_' || *name == '.';
         if (*project != (separates ? '-' : tolower((unsigned char)*name)))
             return false;
@@ -249,7 +252,8 @@ static int take_source(struct building *b, const struct listing *listing, unsign
     return 0;
 }
 
-/* A project that is quarantined (PEP 792) must not be offered at all. */
+/* A project that is quarantined (PEP 792) must not be offered at all. Its held files must not be
+ * offered either. */
 static bool is_withdrawn(const struct merge *m)
 {
     return m->project_status && strcmp(m->project_status, "quarantined") == 0;
@@ -290,7 +294,8 @@ static long first_row(void *context, const char *path)
     return k ? (long)k->index : -1;
 }
 
-/* Chooses the digests that are believed, from what mirrors say now and what they said before. */
+/* Chooses the digests that are believed, from what mirrors say now and what they said before.
+ * The rows come sorted by path, so only the first row of each path enters the table. */
 static int settle_digests(struct building *b)
 {
     const struct merge_input *in = b->input;
@@ -319,6 +324,7 @@ static int fill_in_made(struct building *b)
         const struct merge_made *made = k ? &in->made[k->index] : NULL;
         if (made && made->digests && !f->requires_python)
             f->requires_python = made->requires_python;
+        /* a wheel that was tried and cannot be read is not promised again */
         bool can = made ? made->digests != NULL : in->makes_metadata || f->is_kept;
         if (f->has_metadata || f->listed->kind != FILE_WHEEL)
             continue;
@@ -360,6 +366,7 @@ static int leave_out_missing(struct building *b)
     return 0;
 }
 
+/* Files without a version are one release together. */
 static const char *release_of(const struct merge_file *f)
 {
     return f->listed->version ? f->listed->version : "";
@@ -373,6 +380,7 @@ static int level_digests(struct building *b)
         struct by_key *k = find_key(b->releases, release_of(&m->files[i]));
         if (!k && !(k = add_key(&b->releases, release_of(&m->files[i]), i)))
             return ERROR_NO_MEMORY;
+        /* first pass: which releases lack a digest; second pass: what each file shows */
         k->flag |= !m->files[i].digests;
     }
     for (size_t i = 0; i < m->count; i++)
@@ -380,6 +388,7 @@ static int level_digests(struct building *b)
     return 0;
 }
 
+/* The tables go before the result is published; it does not need them. */
 int merge_project(const struct merge_input *input, struct merge *ret)
 {
     struct merge merge = {0};
@@ -416,6 +425,7 @@ int merge_project(const struct merge_input *input, struct merge *ret)
     return 0;
 }
 
+/* Leaves an empty merge, which may be released again. */
 void merge_release(struct merge *m)
 {
     for (size_t i = 0; i < m->count || i < m->all_count; i++) {
@@ -459,6 +469,7 @@ void merge_files(const struct merge *m, struct page_file *ret)
         merge_file_view(m, &m->files[i], &ret[i]);
 }
 
+/* The files of the page borrow from the merge, so they are freed here. */
 void merge_write(const struct merge *m, const char *project, enum page_format format,
                  struct buf *to)
 {

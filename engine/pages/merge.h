@@ -11,6 +11,8 @@
  *
  * Pure; compute lane.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "engine/mirrors/origins.h"
 #include "index/listing.h"
@@ -76,7 +78,7 @@ struct merge_input {
     size_t held_count;
     bool is_heard;    /* every mirror has answered */
     const char *name; /* only files of this name; NULL: all files of the project */
-    const struct merge_first_seen *sightings; /* by path */
+    const struct merge_first_seen *first_seen; /* by path */
     size_t first_seen_count;
 };
 
@@ -101,7 +103,7 @@ struct merge_file {
     char made_time[CLOCK_TEXT];   /* where no index gives an upload_time, by dates.c; */
     enum date_source date_source; /* what made_time is made of */
     int64_t first_s;              /* when it was listed first */
-    bool is_sighted;              /* the catalogue has first_s */
+    bool has_first_seen;          /* the catalogue has first_s */
     bool lacks_date, is_askable;  /* its mirrors can be asked for a date or a size */
     int64_t size, about_size;
     bool has_metadata;
@@ -135,6 +137,12 @@ struct merge {
     char **texts; /* texts that other members point to */
     size_t text_count;
 };
+
+/* Whether two texts are equal; NULL equals NULL alone. */
+static inline bool merge_is_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 /* ERROR_NO_MEMORY. On failure *ret is untouched. */
 int merge_project(const struct merge_input *input, struct merge *ret);

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "engine/claims/claims.h"
 #include "engine/mirrors/origins.h"
 
@@ -42,14 +43,12 @@ void saying_release(struct saying *s)
 static const char *own(struct merge *m, char *text)
 {
     /* at 0, 1, 3, 7 the list is full: twice the room */
-    if ((m->text_count & (m->text_count + 1)) == 0) {
-        char **texts = realloc(m->texts, 2 * (m->text_count + 1) * sizeof(*texts));
-        if (!texts) {
-            free(text);
-            return NULL;
-        }
-        m->texts = texts;
+    char **texts = vec_grow(m->texts, m->text_count, sizeof(*texts));
+    if (!texts) {
+        free(text);
+        return NULL;
     }
+    m->texts = texts;
     return text ? m->texts[m->text_count++] = text : NULL;
 }
 
@@ -71,6 +70,7 @@ static int join(struct merge *m, const char **known, const char *more)
     return *known ? 0 : ERROR_NO_MEMORY;
 }
 
+/* Claims without a digest are not noted: they would count for nothing. */
 int saying_note(struct saying *s, struct merge_file *f, unsigned mirror,
                 const struct listed_file *l)
 {
@@ -84,14 +84,10 @@ int saying_note(struct saying *s, struct merge_file *f, unsigned mirror,
         int r = join(s->merge, &said->digests, l->digests);
         return r ? r : join(s->merge, &said->metadata, metadata);
     }
-    if (s->count == s->room) {
-        size_t room = s->room ? 2 * s->room : 64;
-        struct said *list = realloc(s->list, room * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        s->list = list;
-        s->room = room;
-    }
+    struct said *list = vec_grow(s->list, s->count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    s->list = list;
     s->list[s->count++] = (struct said){f->said, mirror, l->digests, metadata};
     f->said = s->count;
     return 0;
@@ -110,23 +106,17 @@ struct gathered {
     bool has_metadata, has_changed;
 };
 
-static bool is_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static int add_news(struct merge *m, struct merge_news news)
 {
-    if ((m->news_count & (m->news_count + 1)) == 0) { /* full, as above */
-        struct merge_news *list = realloc(m->news, 2 * (m->news_count + 1) * sizeof(*list));
-        if (!list)
-            return ERROR_NO_MEMORY;
-        m->news = list;
-    }
+    struct merge_news *list = vec_grow(m->news, m->news_count, sizeof(*list));
+    if (!list)
+        return ERROR_NO_MEMORY;
+    m->news = list;
     m->news[m->news_count++] = news;
     return 0;
 }
 
+/* A row names digests of the file and of its metadata: two claims of one date. */
 static void add_claim(struct gathered *g, struct claim c, const char *digests, const char *metadata)
 {
     if (g->count == CLAIMS_MOST)
@@ -138,6 +128,7 @@ static void add_claim(struct gathered *g, struct claim c, const char *digests, c
     g->has_metadata |= metadata != NULL;
 }
 
+/* Rows are sorted by path, so those of a file stand together. */
 static const struct merge_claim *row_of(const struct merge_input *in, long first, const char *path,
                                         const char *mirror)
 {
@@ -168,8 +159,9 @@ static int gather_said(struct saying *s, struct merge_file *f, long first, struc
             (struct claim){.mirror = mirror, .said_s = said_s, .is_site = s->is_site[said->mirror]},
             said->digests, said->metadata);
         const struct merge_claim *row = row_of(s->input, first, f->path, mirror);
-        bool same = row && !row->is_withdrawn && is_text(row->digests, said->digests) &&
-                    is_text(row->metadata, said->metadata);
+        /* a claim that was withdrawn and is made again counts as a new one */
+        bool same = row && !row->is_withdrawn && merge_is_text(row->digests, said->digests) &&
+                    merge_is_text(row->metadata, said->metadata);
         g->has_changed |= !same;
         if (!same || said_s - row->said_s >= WRITE_EVERY_S)
             r = add_news(s->merge, (struct merge_news){.file = (size_t)(f - s->merge->files),
@@ -181,6 +173,7 @@ static int gather_said(struct saying *s, struct merge_file *f, long first, struc
     return r;
 }
 
+/* -1: the mirror of a row is not configured any more. */
 static int find_mirror(const struct origin *origin, const char *name)
 {
     for (size_t m = 0; m < MERGE_SOURCES && m < origin->mirror_count; m++)
@@ -189,6 +182,7 @@ static int find_mirror(const struct origin *origin, const char *name)
     return -1;
 }
 
+/* Whether that mirror is among those that claim something of the file now. */
 static bool is_said_now(const struct saying *s, const struct merge_file *f, unsigned mirror)
 {
     for (size_t i = f->said; i; i = s->list[i - 1].next)
@@ -219,6 +213,7 @@ static int gather_rows(struct saying *s, struct merge_file *f, long first, struc
         }
         if (m >= 0 && is_said_now(s, f, (unsigned)m))
             continue;
+        /* heard: the mirror's page is among the sources, so its silence is an answer */
         bool taken_back = m >= 0 && (s->heard & (1u << m)) && !row->is_withdrawn &&
                           strcmp(row->channel, channel) == 0;
         if (taken_back) {
@@ -254,9 +249,10 @@ static bool is_other(const struct claim *before, size_t count, int64_t now_s,
     struct claims_choice choice;
     claims_choose(before, count, now_s, &choice);
     *ret_was_said = choice.rank != CLAIM_NONE;
-    return choice.is_disputed != after->is_disputed || !is_text(choice.agreed, after->agreed);
+    return choice.is_disputed != after->is_disputed || !merge_is_text(choice.agreed, after->agreed);
 }
 
+/* Only where a mirror or a row says anything of the metadata. */
 static int settle_metadata(struct saying *s, struct merge_file *f, const struct gathered *g)
 {
     struct claims_choice choice;
@@ -269,6 +265,7 @@ static int settle_metadata(struct saying *s, struct merge_file *f, const struct 
     return believe(s, &choice, &f->said_metadata);
 }
 
+/* The choice lives on the stack: what outlives it is copied by `believe`. */
 static int settle(struct saying *s, struct merge_file *f, long first)
 {
     struct gathered g;
@@ -295,6 +292,7 @@ static int settle(struct saying *s, struct merge_file *f, long first)
     return r ? r : settle_metadata(s, f, &g);
 }
 
+/* Files that nobody has ever claimed a digest of are skipped: most of a flat page. */
 int saying_settle(struct saying *s, long (*first_row)(void *context, const char *path),
                   void *context)
 {

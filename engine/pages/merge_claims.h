@@ -23,7 +23,7 @@ struct saying {
     const struct merge_input *input;
     struct merge *merge;
     struct said *list;
-    size_t count, room;
+    size_t count;
     unsigned heard;                /* mirrors whose page is among the sources */
     int64_t said_s[MERGE_SOURCES]; /* when that page was read, by mirror */
     bool is_site[MERGE_SOURCES];   /* by mirror */

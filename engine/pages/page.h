@@ -30,7 +30,6 @@ struct page {
     const char
         *detail; /* for people, when the outcome is not OUTCOME_OK: which mirror failed, and how */
     const char *mirrors; /* the mirrors that list it, comma-separated; "" when none */
-    int64_t born_ms;     /* clock_monotonic_ms when a mirror last confirmed it */
     int max_age_s;       /* for Cache-Control */
     int retry_after_s;   /* of a refusal: when it is worth asking again; or 0 */
     bool incomplete;     /* a mirror that names digests has not answered yet */

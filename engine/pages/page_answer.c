@@ -124,29 +124,26 @@ static enum need need_of(struct page_entry *s, const struct page *page, bool ref
     return expired && now_ms >= s->hasty_until_ms ? NEED_REFRESH : NEED_NOTHING;
 }
 
-/* Memory is short: pages in memory are still served, others are refused for a moment. */
-static int refuse_short(struct engine *e, struct page **ret, enum page_state *ret_state)
+/* A refusal after which the client should ask again at once. */
+static int refuse_for_now(struct engine *e, const char *detail, struct page **ret,
+                          enum page_state *ret_state)
 {
-    int r = refuse(e, OUTCOME_UNAVAILABLE,
-                   "too much is asked for at once: memory is short (max_memory)", ret, ret_state);
+    int r = refuse(e, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
     if (r == 0)
         (*ret)->retry_after_s = 1;
     return r;
 }
 
 /* The client has waited long enough and there is no page: tells how far its load has come. */
-static int refuse_for_now(struct engine *e, struct page_entry *s, struct page **ret,
-                          enum page_state *ret_state)
+static int refuse_late(struct engine *e, struct page_entry *s, struct page **ret,
+                       enum page_state *ret_state)
 {
     char detail[sizeof(s->progress) + 64];
     pthread_mutex_lock(&s->waiters.lock);
     (void)snprintf(detail, sizeof(detail), "the page is on its way, ask again%s%s%s",
                    s->progress[0] ? " (" : "", s->progress, s->progress[0] ? ")" : "");
     pthread_mutex_unlock(&s->waiters.lock);
-    int r = refuse(e, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
-    if (r == 0)
-        (*ret)->retry_after_s = 1;
-    return r;
+    return refuse_for_now(e, detail, ret, ret_state);
 }
 
 /* The first pass decides what is needed and may suspend. The second pass takes what there is. */
@@ -160,10 +157,13 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     if (!waited)
         s->is_left = false;
     s->asked = true;
+    /* the first visit may bring dates and sizes: until now no mirror was asked about them */
     bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = page_entry_page(s, &stale);
+    /* a new page would take memory that the process does not have */
     if (!page && !waited && e->is_short)
-        return refuse_short(e, ret, ret_state);
+        return refuse_for_now(e, "too much is asked for at once: memory is short (max_memory)", ret,
+                              ret_state);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
     if (need)
         waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
@@ -180,7 +180,7 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     bool expired = page && now_ms >= s->expires_ms;
     if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
         page_unref(page);
-        return refuse_for_now(e, s, ret, ret_state);
+        return refuse_late(e, s, ret, ret_state);
     }
     if (!page)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
@@ -242,6 +242,7 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
         return r;
     if (r == NO_CHANNEL)
         return refuse_channel(e, query->index, view.origins[0], ret, ret_state);
+    /* indexes with the same owner and depth share one page */
     struct page_query shared = *query;
     if (known)
         pages_share(e, owner, &shared);

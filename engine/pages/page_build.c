@@ -56,8 +56,10 @@ static void add_listed(struct engine *e, const struct page_entry *s, struct buil
         if (e->options.offline && !view.origins[i]->directory) {
             delisted_add_names(b, view.origins[i]);
             count = b->known_count;
-        } else if (project_list_names(e, view.origins[i], view.channel, &b->known, &count))
-            log_warning("names of %s left out: no memory", view.origins[i]->name);
+        } else if (project_list_names(e, view.origins[i], view.channel, &b->known, &count)) {
+            log_warning("out of memory: the names of %s are missing on a project list",
+                        view.origins[i]->name);
+        }
         for (size_t n = kept; n < count; n++) {
             const struct origin *owner = NULL;
             if (project_list_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
@@ -112,6 +114,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
     return b;
 }
 
+/* A part whose owner has changed with a reload is left out, and the page is built again later. */
 static void add_parts(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
@@ -143,6 +146,7 @@ static bool shows_folder(const struct engine *e, const struct page_entry *s)
     return shows;
 }
 
+/* Names of held files, then those of the further origins. */
 void page_add_names(struct engine *e, const struct page_entry *s, struct build *b)
 {
     delisted_add_names(b, b->origin);

@@ -6,20 +6,20 @@
  *
  *     IDLE --page_load--> OWNER --the origin that answers is known: settle_owner--> FETCHING
  *     FETCHING --all mirrors have answered, or it is time: check--> a build runs
- *         a build ends --page_asks: an answer would say more--> PROBING --page_awaits--> a build runs
- *         a build ends ------------------------------------------------> PUBLISHED
- *     PUBLISHED --a late mirror has news--> a build runs --> PUBLISHED
- *     PUBLISHED --nothing is late--> IDLE
- *     OWNER --no origin answers, or it cannot be known--> a refusal is published --> IDLE
+ *         a build ends --page_asks: an answer would say more--> PROBING --page_awaits--> a build
+ * runs a build ends ------------------------------------------------> PUBLISHED PUBLISHED --a late
+ * mirror has news--> a build runs --> PUBLISHED PUBLISHED --nothing is late--> IDLE OWNER --no
+ * origin answers, or it cannot be known--> a refusal is published --> IDLE
  *
  * A build is no stage, but `build`: a load may begin anew while a build is on its lanes. That build
  * comes back to whatever stage there is then, and is thrown away when it fits no longer.
  *
- * A load publishes when every mirror has answered or failed. After listing_timeout it publishes what
- * there is, and then once more for each late mirror that has come. It goes on however long that
- * takes, also when no client waits any more: a client waits for PAGE_FIRST_MS, is told how far the
- * load is, and finds the page at its next try. Only a build that still waits for its turn is given
- * up, when no client has asked again. The listings stay, so the next request has it built at once.
+ * A load publishes when every mirror has answered or failed. After listing_timeout it publishes
+ * what there is, and then once more for each late mirror that has come. It goes on however long
+ * that takes, also when no client waits any more: a client waits for PAGE_FIRST_MS, is told how far
+ * the load is, and finds the page at its next try. Only a build that still waits for its turn is
+ * given up, when no client has asked again. The listings stay, so the next request has it built at
+ * once.
  *
  * pages.c has the table; page_answer.c answers requests (any thread); page_load.c loads (flight
  * thread). A reference is held by the table, each load, each build and each request.
@@ -188,10 +188,10 @@ void page_rechecks_tick(struct engine *engine, int64_t now_ms);
 
 /* ---- page_owner.c: on the flight thread */
 /* Has the project lists loaded that decide which origin answers. */
-void slot_want_project_lists(struct engine *engine, struct page_entry *page_entry,
+void page_want_project_lists(struct engine *engine, struct page_entry *page_entry,
                              const struct index_view *view, bool force, const struct asker *by);
 /* Whether one of those lists is still being loaded. */
-bool slot_awaits_project_lists(struct engine *engine, const struct page_entry *page_entry,
+bool page_awaits_project_lists(struct engine *engine, const struct page_entry *page_entry,
                                const struct index_view *view);
 
 /* ---- page_asks.c: on the flight thread */

@@ -68,7 +68,8 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
     note_channel(e, s, page);
     pthread_mutex_lock(&s->waiters.lock);
     struct page *old = s->page;
-    /* equal pages keep their bytes, and replies that are under way */
+    /* equal pages keep their bytes, and with them replies that are under way; the lock keeps
+     * requests from taking a reference meanwhile */
     if (old && page && built_is_same(old, page)) {
         old = page;
     } else if (page) {
@@ -115,6 +116,7 @@ static void finish_load(struct engine *e, struct page_entry *s)
     page_entry_unref(s);
 }
 
+/* A refusal for want of an answer is no page. */
 static bool has_page(const struct page_entry *s)
 {
     return s->page && (s->page->outcome == OUTCOME_OK || s->page->outcome == OUTCOME_NO_PROJECT);
@@ -158,6 +160,8 @@ static void built(struct build *b)
         page_entry_unref(s);
         return;
     }
+    /* mirrors are asked for what is missing: the page waits for the answers, what was learned
+     * does not */
     if (page_asks(e, s, b)) {
         build_remember(b);
         s->build = NULL;
@@ -168,6 +172,7 @@ static void built(struct build *b)
     }
     struct page_tally t = page_tally(e, s);
     int64_t now_ms = clock_monotonic_ms();
+    /* its life: while a mirror confirms it, page_refresh; else it is asked for again soon */
     bool stale = s->source_count && !t.confirmed;
     int64_t expires_ms =
         t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
@@ -185,6 +190,7 @@ static void built(struct build *b)
         expires_ms = now_ms + MISSING_MS;
     if (page && page->incomplete && !runs)
         expires_ms = now_ms + PAGE_INCOMPLETE_AGE_S * 1000;
+    /* a mirror that mixes projects may be attacked, or attack */
     if (b->merge.foreign) {
         log_repeated(LOG_LEVEL_WARNING,
                      "files of other projects left out origin=%s project=%s count=%zu",
@@ -211,7 +217,7 @@ static void built(struct build *b)
 }
 
 /* Few builds are on the lane at a time. The others wait here, where clients take turns and a
- * stop does not wait for them. */
+ * stop does not wait for them. When memory is short, one build at a time. */
 static void next_builds(struct engine *e)
 {
     struct turn *next;
@@ -240,6 +246,7 @@ void page_builds_drop(struct pages *p)
     turns_free(p->builds);
 }
 
+/* Takes a reference for the build, which its end gives back. */
 static void begin_build(struct page_entry *s, struct build *b, void (*done)(struct build *))
 {
     struct turns *turns = b->engine->pages->builds;
@@ -248,6 +255,7 @@ static void begin_build(struct page_entry *s, struct build *b, void (*done)(stru
     s->build = b;
     s->is_outdated = false;
     s->refs++;
+    /* the client's turn: a client with many pages does not hold up others */
     int r = turns_take(turns, &b->turn, s->client, BUILDS_MOST);
     if (r == TURN_REFUSED)
         r = turns_take(turns, &b->turn, 0, BUILDS_MOST); /* as background: after all clients */
@@ -293,7 +301,8 @@ void page_builds_sweep(struct engine *e, int64_t now_ms)
 
 /* --------------------------------------------------------------- flat pages */
 
-/* The names of a flat page are known: their pages are loaded as for a client. */
+/* The names of a flat page are known: their pages are loaded as for a client. The names of a
+ * flat page have come. */
 static void named(struct build *b)
 {
     struct engine *e = b->engine;
@@ -309,6 +318,7 @@ static void named(struct build *b)
     }
     if (b->name_count <= PARTS_MOST)
         s->parts = calloc(b->name_count + 1, sizeof(struct page_entry *));
+    /* too many names: no parts, and the flat page stays empty */
     for (size_t i = 0; s->parts && i < b->name_count; i++) {
         const struct page_query query = {.index = s->index, .project = b->names[i]};
         struct page_entry *part = pages_entry(e->pages, &query);
@@ -326,7 +336,8 @@ static void named(struct build *b)
     page_entry_unref(s);
 }
 
-/* Whether the pages of all projects are there, or have had their time. */
+/* Whether the pages of all projects are there, or have had their time. Begins to look for the
+ * parts when the listings have changed. */
 static bool has_parts(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
@@ -358,6 +369,7 @@ static bool is_time(const struct engine *e, const struct page_entry *s, const st
     return !t->pending || waited_ms >= (most_ms < LATEST_MS ? most_ms : LATEST_MS);
 }
 
+/* Tells apart a loop, silence, and mirrors that failed. */
 static void refuse(struct engine *e, struct page_entry *s, const struct page_tally *t)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -409,6 +421,7 @@ static void check(struct engine *e, struct page_entry *s)
     if (is_unanswered(s) && (!is_time(e, s, &t) || page_awaits(e, s)))
         return;
     bool runs = t.pending || t.late;
+    /* after the answer: only a late mirror's news, and not while others are still coming */
     bool has_news = t.answered && s->built_version != t.version + 1 && !s->flat;
     if (!is_unanswered(s) && (s->inquiry || (runs && !has_news)))
         return;
@@ -518,7 +531,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
     }
     /* a list can do without names that are late; a project's owner must be known */
     bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
-    if (waits && slot_awaits_project_lists(e, s, &view))
+    if (waits && page_awaits_project_lists(e, s, &view))
         return false;
     if (!s->project) {
         origin = view.origins[0];
@@ -526,6 +539,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
         refuse_unknown(e, s, origin, view.channel);
         return false;
     }
+    /* an official page needs a public site to link to */
     if (!origin || (s->official && s->project && !origin->canonical)) {
         refuse_load(e, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
         return false;
@@ -567,7 +581,7 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
     s->via = str_dup(by ? by->via : NULL);
     s->client = by ? by->client : 0;
     if (origins_index(mirrors_origins(e), s->index, &view) == 0)
-        slot_want_project_lists(e, s, &view, force, by);
+        page_want_project_lists(e, s, &view, force, by);
     if (settle_owner(e, s))
         check(e, s);
 }

@@ -76,6 +76,7 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
     return true;
 }
 
+/* Adds the entry if need be: its page is about to be asked for. */
 struct page_entry *pages_entry_of(struct engine *e, const struct origin *origin, const char *path)
 {
     struct page_query query;
@@ -129,6 +130,7 @@ size_t pages_channels(struct engine *e, const struct origin *origin, const char 
     return count;
 }
 
+/* For the hint in a 404, which must not begin a load. */
 struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
 {
     const struct origin *origin = origins_find(mirrors_origins(e), origin_name);

@@ -29,7 +29,7 @@ static bool is_owner(struct engine *e, const struct page_entry *s, const struct 
            project_list_owner(e, &one, s->project, &owner) == 0 && owner == origin;
 }
 
-bool slot_awaits_project_lists(struct engine *e, const struct page_entry *s,
+bool page_awaits_project_lists(struct engine *e, const struct page_entry *s,
                                const struct index_view *view)
 {
     for (size_t i = 0; i < view->count; i++) {
@@ -42,7 +42,7 @@ bool slot_awaits_project_lists(struct engine *e, const struct page_entry *s,
     return false;
 }
 
-void slot_want_project_lists(struct engine *e, struct page_entry *s, const struct index_view *view,
+void page_want_project_lists(struct engine *e, struct page_entry *s, const struct index_view *view,
                              bool force, const struct asker *by)
 {
     for (size_t i = 0; i < view->count; i++) {

@@ -27,6 +27,7 @@ struct recheck {
     struct recheck *next;
 };
 
+/* A load that runs already serves as the recheck; its answer is as new as another one's. */
 bool pages_recheck(struct engine *e, const struct origin *origin, const char *path,
                    void (*done)(void *context), void *context)
 {

@@ -24,24 +24,6 @@ static void tally_part(struct page_tally *t, const struct page_entry *part)
         t->missing++;
 }
 
-/* Appends what this mirror does or why it failed, as long as there is room. */
-static void note_failure(struct page_tally *t, const struct source *source,
-                         const struct source_view *v)
-{
-    char *to = t->failures;
-    size_t size = sizeof(t->failures), len = strlen(to);
-    bool runs = v->state != SOURCE_IDLE && !v->is_silent;
-    if ((!runs && !v->error) || len + 3 > size)
-        return;
-    if (len)
-        (void)snprintf(to + len, size - len, "; ");
-    len = strlen(to);
-    if (runs)
-        source_write_progress(source, to, size);
-    else
-        (void)snprintf(to + len, size - len, "%s", v->failure);
-}
-
 /* The version of a page is made of its sources' versions: any change of one changes it. */
 static void tally_source(struct engine *e, const struct page_entry *s, unsigned i,
                          struct page_tally *t)
@@ -64,9 +46,10 @@ static void tally_source(struct engine *e, const struct page_entry *s, unsigned 
         t->confirmed_ms = v.confirmed_ms;
     if (!runs && v.error && v.retry_after_s > 0 && v.retry_after_s <= PAGE_SOON_S)
         t->retry_after_s = v.retry_after_s;
-    note_failure(t, s->sources[i], &v);
+    source_write_trouble(s->sources[i], &v, t->failures, sizeof(t->failures));
 }
 
+/* Never confirmed lies far in the past, but so that ages can still be computed. */
 struct page_tally page_tally(struct engine *e, struct page_entry *s)
 {
     struct page_tally t = {.confirmed_ms = INT64_MIN / 2};

@@ -36,6 +36,7 @@ enum {
     SWEEP_MS = 1000,
 };
 
+/* The bound of refusals follows page_memory. */
 int pages_new(struct engine *e, struct pages **ret)
 {
     struct pages *p = calloc(1, sizeof(*p));
@@ -100,6 +101,7 @@ void pages_free(struct pages *p)
     free(p);
 }
 
+/* Links are relative, so pages of indexes with as many segments can be shared. */
 static unsigned depth_of(const char *index)
 {
     unsigned depth = *index ? 1 : 0;
@@ -130,6 +132,7 @@ static struct page_entry *page_entry_new(const char *key, const struct page_quer
     return s;
 }
 
+/* A page with files or names. "No such project" is a refusal. */
 static bool is_useful(const struct page_entry *s)
 {
     return s->page && s->page->outcome == OUTCOME_OK;
@@ -140,6 +143,7 @@ static size_t text_bytes(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
+/* Called after each change of the page; the difference goes into the sum. */
 void page_entry_count(struct pages *p, struct page_entry *s)
 {
     size_t bytes = 0;
@@ -150,6 +154,7 @@ void page_entry_count(struct pages *p, struct page_entry *s)
     s->counted = bytes;
 }
 
+/* The least recently used first. */
 static int by_use(const void *a, const void *b)
 {
     int64_t x = (*(struct page_entry *const *)a)->used_ms,
@@ -181,6 +186,7 @@ static void make_room(struct pages *p)
             list[count++] = s;
     if (count)
         qsort(list, count, sizeof(struct page_entry *), by_use);
+    /* half at once, so that making room is rare */
     for (size_t i = 0; i < count && p->refused_bytes > p->most_refused / 2; i++)
         remove_entry(p, list[i]);
 }
@@ -219,6 +225,7 @@ struct page_entry *pages_entry(struct pages *p, const struct page_query *query)
     pthread_rwlock_unlock(&p->lock);
     if (s)
         return s;
+    /* another thread may have added it since */
     pthread_rwlock_wrlock(&p->lock);
     HASH_FIND(hh, p->table, key, (size_t)len, s);
     if (!s)
@@ -229,6 +236,7 @@ struct page_entry *pages_entry(struct pages *p, const struct page_query *query)
     return s;
 }
 
+/* The lock makes sure that the page is not given back before the reference is taken. */
 struct page *page_entry_page(struct page_entry *s, bool *ret_stale)
 {
     pthread_mutex_lock(&s->waiters.lock);
@@ -249,6 +257,7 @@ struct load_job {
     uint64_t client;
 };
 
+/* The reference of the job keeps the entry until here. */
 static void load_run(struct job *job)
 {
     struct load_job *l = container_of(job, struct load_job, job);
@@ -291,7 +300,8 @@ static bool is_page_of(const struct engine *e, const struct page_entry *s, const
     return has;
 }
 
-/* Gives the memory of a page back. The catalogue keeps the listings that it is made of. */
+/* Gives the memory of a page back. The catalogue keeps the listings that it is made of. The
+ * version goes also, so that the next load builds a page even of the same listings. */
 static void drop_page(struct engine *e, struct page_entry *s)
 {
     pthread_mutex_lock(&s->waiters.lock);
@@ -324,6 +334,7 @@ static bool can_change(const struct page *page)
     return page->outcome == OUTCOME_OK || page->outcome == OUTCOME_NO_PROJECT;
 }
 
+/* The old page still answers while the new one is built. */
 void pages_outdate(struct engine *e, const char *origin, const char *project)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -337,7 +348,8 @@ void pages_outdate(struct engine *e, const char *origin, const char *project)
     pthread_rwlock_unlock(&e->pages->lock);
 }
 
-/* Refusals have a bound of their own: make_room. */
+/* Refusals have a bound of their own: make_room. Pages that are being loaded stay: somebody
+ * waits for them. */
 void pages_evict(struct engine *e, size_t most)
 {
     struct pages *p = e->pages;
@@ -361,7 +373,7 @@ void pages_evict(struct engine *e, size_t most)
     }
 }
 
-static void forget_idle_slots(struct engine *e, int64_t now_ms)
+static void forget_idle_entries(struct engine *e, int64_t now_ms)
 {
     struct pages *p = e->pages;
     struct page_entry *s, *next;
@@ -378,13 +390,8 @@ static void forget_idle_slots(struct engine *e, int64_t now_ms)
     pthread_rwlock_unlock(&p->lock);
 }
 
-static bool any_entry(struct engine *e, const struct page_entry *s, const struct origin *origin)
-{
-    (void)e, (void)s, (void)origin;
-    return true;
-}
-
-/* Whether the origin's new names give the page another owner. */
+/* Whether the origin's new names give the page another owner. A list and a flat page depend on
+ * the names of all their origins. */
 static bool is_reowned(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     struct index_view view;
@@ -412,7 +419,7 @@ static void drop_pages(struct engine *e, const struct origin *origin,
     auto_free struct page_entry **again =
         calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
     for (s = p->table; s; s = s->hh.next) {
-        if (!goes(e, s, origin))
+        if (goes && !goes(e, s, origin))
             continue;
         drop_page(e, s);
         if (again && s->stage != PAGE_IDLE) {
@@ -427,9 +434,10 @@ static void drop_pages(struct engine *e, const struct origin *origin,
     }
 }
 
+/* Owners and mirrors may differ, so every page is out of date. */
 void pages_reload(struct engine *e)
 {
-    drop_pages(e, NULL, any_entry);
+    drop_pages(e, NULL, NULL);
 }
 
 void pages_reowned(struct engine *e, const struct origin *origin)
@@ -437,6 +445,7 @@ void pages_reowned(struct engine *e, const struct origin *origin)
     drop_pages(e, origin, is_reowned);
 }
 
+/* As drop_pages asks. */
 static bool is_of_folder(struct engine *e, const struct page_entry *s, const struct origin *origin)
 {
     return is_page_of(e, s, origin->name);
@@ -469,7 +478,7 @@ void pages_tick(struct engine *e, int64_t now_ms)
     /* down to nine tenths, so that it happens rarely */
     if (p->bytes > (size_t)e->options.page_memory)
         pages_evict(e, (size_t)e->options.page_memory / 10 * 9);
-    forget_idle_slots(e, now_ms);
+    forget_idle_entries(e, now_ms);
 }
 
 /* Closes all waitlists: every request gets an answer now, and none can be suspended again. */

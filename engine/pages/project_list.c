@@ -61,9 +61,8 @@ struct project_lists {
 
 /* ------------------------------------------------------------------ table */
 
-int project_lists_new(struct engine *e, struct project_lists **ret)
+int project_lists_new(struct project_lists **ret)
 {
-    (void)e;
     struct project_lists *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
@@ -102,7 +101,7 @@ void project_lists_free(struct project_lists *all)
 }
 
 /* The key has the address of the origin, which belongs to one generation: so each generation has
- * its own lists. */
+ * its own lists. Any thread, under the lock; the flight thread also without it. */
 static struct project_list *find(struct project_lists *all, const struct origin *origin,
                                  const char *channel)
 {
@@ -114,6 +113,7 @@ static struct project_list *find(struct project_lists *all, const struct origin 
     return r;
 }
 
+/* Bounded, because clients may name any channel that a pattern allows. */
 static struct project_list *add(struct engine *e, const struct origin *origin, const char *channel)
 {
     struct project_lists *all = e->project_lists;
@@ -175,6 +175,7 @@ static enum listed is_listed(void *context, const struct origin *origin, const c
     return listed;
 }
 
+/* The rule is in origins_owner; this only knows the lists. */
 int project_list_owner(struct engine *e, const struct index_view *view, const char *project,
                        const struct origin **ret)
 {
@@ -201,6 +202,7 @@ int project_list_names(struct engine *e, const struct origin *origin, const char
     return 0;
 }
 
+/* A known list that is being refreshed is waited for only if that was forced. */
 bool project_list_is_pending(struct engine *e, const struct origin *origin, const char *channel)
 {
     const struct project_list *r = find(e->project_lists, origin, channel);
@@ -258,21 +260,14 @@ struct tally {
     uint64_t version;
 };
 
-static void note_failure(struct project_list *r, const char *mirror, const char *what)
+static void note_failure(struct project_list *r, const char *name, const char *what)
 {
     size_t len = strlen(r->failures);
-    (void)snprintf(r->failures + len, sizeof(r->failures) - len, "%s%s%s%s", len ? "; " : "",
-                   mirror ? mirror : "", mirror ? ": " : "", what);
+    (void)snprintf(r->failures + len, sizeof(r->failures) - len, "%s%s: %s", len ? "; " : "", name,
+                   what);
 }
 
-static void note_progress(struct project_list *r, const struct source *source)
-{
-    size_t len = strlen(r->failures);
-    if (len)
-        (void)snprintf(r->failures + len, sizeof(r->failures) - len, "; ");
-    source_write_progress(source, r->failures, sizeof(r->failures));
-}
-
+/* With `b`, the listing also becomes part of the build. */
 static void tally_source(struct project_list *r, unsigned m, struct build *b, struct tally *t)
 {
     struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
@@ -287,11 +282,8 @@ static void tally_source(struct project_list *r, unsigned m, struct build *b, st
     t->moving += late && !v.is_silent;
     t->answered += lists || (v.status == 404 && r->channel);
     t->version = t->version * 31 + v.version + 1;
-    if (v.state != SOURCE_IDLE && !v.is_silent)
-        note_progress(r, source);
-    else if (v.error)
-        note_failure(r, NULL, v.failure);
-    else if (v.status == 404)
+    source_write_trouble(source, &v, r->failures, sizeof(r->failures));
+    if (v.state == SOURCE_IDLE && !v.error && v.status == 404)
         note_failure(r, r->origin->mirrors[m].name, "has no list of projects");
     if (!lists || !b || b->count == MERGE_SOURCES)
         return;
@@ -299,6 +291,7 @@ static void tally_source(struct project_list *r, unsigned m, struct build *b, st
     b->listings[b->count++] = listing_ref_get(v.listing);
 }
 
+/* The names move from the build into the list. */
 static void built(struct build *b)
 {
     struct project_list *r = b->owner;
@@ -350,6 +343,7 @@ static void check(struct project_list *r)
     for (unsigned m = 0; m < r->origin->mirror_count; m++)
         tally_source(r, m, b, &t);
     int64_t waited_ms = clock_monotonic_ms() - r->began_ms;
+    /* with an answer, others are waited for only as long as pages wait for further mirrors */
     if (t.pending && waited_ms < (t.answered ? r->engine->options.listing_timeout_ms : LATEST_MS))
         return;
     if (!t.answered && !r->known && t.moving)
@@ -358,6 +352,7 @@ static void check(struct project_list *r)
         settle(r, t.pending + t.late > 0);
         return;
     }
+    /* news that come during the build are seen by the next look */
     r->version = t.version;
     r->loading = t.pending + t.late > 0;
     r->building = true;
@@ -374,6 +369,7 @@ void project_lists_check(struct engine *e)
             check(r);
 }
 
+/* Without any names, one try is worth the wait even if all mirrors are backing off. */
 static void want_sources(struct project_list *r, bool force, const struct asker *by)
 {
     bool alone = !r->known && mirrors_is_backing_off(r->engine, r->origin);
@@ -395,6 +391,7 @@ bool project_list_want(struct engine *e, const struct origin *origin, const char
         return false;
     int64_t now_ms = clock_monotonic_ms();
     r->used_ms = now_ms;
+    /* a list that has failed may be asked for again although late mirrors are still coming */
     bool busy = r->loading || r->building;
     if (!force && (now_ms < r->due_ms || (busy && !r->has_failed)))
         return project_list_is_pending(e, origin, channel);
@@ -408,6 +405,7 @@ bool project_list_want(struct engine *e, const struct origin *origin, const char
     return project_list_is_pending(e, origin, channel);
 }
 
+/* The listing changed without a fetch, so the mirrors are not asked. */
 void project_list_renew(struct engine *e, const struct origin *origin)
 {
     for (struct project_list *r = e->project_lists->table; r; r = r->hh.next) {
@@ -422,6 +420,7 @@ void project_list_renew(struct engine *e, const struct origin *origin)
 
 /* --------------------------------------------------------------------- time */
 
+/* Lists belong to a generation of origins. */
 void project_lists_reload(struct engine *e)
 {
     struct project_list *r, *next;
@@ -431,6 +430,7 @@ void project_lists_reload(struct engine *e)
     }
 }
 
+/* Drops lists that nobody uses. */
 void project_lists_tick(struct engine *e, int64_t now_ms)
 {
     struct project_list *r, *next;

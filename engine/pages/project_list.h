@@ -47,7 +47,7 @@ void project_list_renew(struct engine *engine, const struct origin *origin);
 uint64_t project_lists_version(const struct engine *engine);
 
 /* ---- for sources, reload and engine.c */
-int project_lists_new(struct engine *engine, struct project_lists **ret);
+int project_lists_new(struct project_lists **ret);
 void project_lists_free(struct project_lists *project_lists);
 void project_lists_check(struct engine *engine);  /* a source has settled, or time has passed */
 void project_lists_reload(struct engine *engine); /* other origins are in force */

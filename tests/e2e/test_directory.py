@@ -555,7 +555,7 @@ def test_what_may_not_be_read(folder, serve):
     daemon = serve(lab(folder), wrap=wrap)
     wait_listed(daemon, wheel)
     told = problems(daemon.wait_status(lambda s: len(problems(s)) >= 2))
-    assert told.keys() == {closed.name, "closed"} and "no right" in told[closed.name]
+    assert told.keys() == {closed.name, "closed"} and "may not read it" in told[closed.name]
     assert listed(daemon, "lab-tools").keys() == {wheel.name}
     closed.chmod(0o644)
     hidden.parent.chmod(0o755)

@@ -121,8 +121,8 @@ MUTANTS = [
     ("claim without the lock", "pthread_mutex_lock(&p->lock);\n    bool found", "bool found"),
     ("wake only the first", "if (w->want >= from && w->want < to)\n            wake_one(list, w);",
      "if (w->want >= from && w->want < to) {\n            wake_one(list, w);\n            break;\n        }"),
-    ("touch a waiter after its resume", "unlink_waiter(list, waiter);\n    waiter->class->resume(waiter);",
-     "waiter->class->resume(waiter);\n    unlink_waiter(list, waiter);"),
+    ("touch a waiter after its resume", "DL_DELETE(list->first, waiter);\n    waiter->class->resume(waiter);",
+     "waiter->class->resume(waiter);\n    DL_DELETE(list->first, waiter);"),
     ("release without waking", "b->limit = limit;\n    pthread_mutex_unlock(&b->waiters.lock);\n    waitlist_wake(&b->waiters, 0, limit);",
      "b->limit = limit;\n    pthread_mutex_unlock(&b->waiters.lock);"),
 ]

@@ -45,7 +45,7 @@ static int64_t at(double days)
 static void sight(struct stage *s, const struct merge_first_seen *first_seen)
 {
     s->input.now_s = NOW;
-    s->input.sightings = first_seen;
+    s->input.first_seen = first_seen;
     s->input.first_seen_count = 1;
 }
 
@@ -73,7 +73,7 @@ static void test_dates(void **state)
             f->is_askable != d->is_askable)
             fail_msg("%s: %s not %s, from %d, askable %d", d->what, f->made_time, expected,
                      f->date_source, f->is_askable);
-        assert_int_equal(f->is_sighted, d->first_days != 0);
+        assert_int_equal(f->has_first_seen, d->first_days != 0);
         assert_int_equal(stage.merge.dates[d->source], 1);
     }
 }
