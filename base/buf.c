@@ -19,6 +19,7 @@ void buf_init(struct buf *b, size_t max_bytes)
     *b = (struct buf){.data = empty, .max = max_bytes < PTRDIFF_MAX ? max_bytes : PTRDIFF_MAX - 1};
 }
 
+/* The buffer is empty afterwards and may be used again. */
 void buf_release(struct buf *b)
 {
     if (b->data != empty)
@@ -62,6 +63,7 @@ char *buf_reserve(struct buf *b, size_t more)
     return b->data + b->len;
 }
 
+/* After an error it does nothing, so a run of appends needs no checks in between. */
 void buf_add(struct buf *b, const void *data, size_t len)
 {
     if (!len)

@@ -27,6 +27,7 @@ int64_t clock_real_s(void)
     return (int64_t)t.tv_sec;
 }
 
+/* The form of JSON answers and of the catalogue; "" for a time that no calendar has. */
 void clock_rfc3339(int64_t real_s, char ret[CLOCK_TEXT])
 {
     struct tm tm;
@@ -36,6 +37,7 @@ void clock_rfc3339(int64_t real_s, char ret[CLOCK_TEXT])
         (void)strftime(ret, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* The form of HTTP headers (RFC 9110 5.6.7). */
 void clock_http_date(int64_t real_s, char ret[CLOCK_TEXT])
 {
     struct tm tm;
@@ -47,6 +49,8 @@ void clock_http_date(int64_t real_s, char ret[CLOCK_TEXT])
                        tm.tm_sec);
 }
 
+/* The two obsolete forms of HTTP dates are not read: no mirror sends them, and without a date only
+ * a little comfort is lost. */
 int64_t clock_parse_http_date(const char *text)
 {
     struct tm tm = {0};

@@ -55,6 +55,7 @@ static EVP_MD_CTX *ctx_of(struct digest *d)
     return (EVP_MD_CTX *)(void *)d;
 }
 
+/* An algorithm that this libcrypto was built without also counts as ERROR_NO_MEMORY. */
 int digest_new(enum digest_algorithm algorithm, struct digest **ret)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -76,6 +77,7 @@ int digest_add(struct digest *d, const void *data, size_t len)
     return EVP_DigestUpdate(ctx_of(d), data, len) == 1 ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The context cannot be used again; the caller only frees it. */
 int digest_finish(struct digest *d, char ret_hex[DIGEST_HEX])
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
@@ -116,6 +118,7 @@ int sha256_add(struct sha256 *s, const void *data, size_t len)
     return digest_add(as_digest(s), data, len);
 }
 
+/* The longer buffer is needed because digest_finish serves all algorithms. */
 int sha256_finish(struct sha256 *s, char ret_hex[SHA256_HEX])
 {
     char hex[DIGEST_HEX];

@@ -22,6 +22,7 @@
 
 enum { NAME_BYTES = 256 };
 
+/* Creates each missing parent in turn; another process may create the same one meanwhile. */
 int file_make_directory(const char *path, mode_t mode)
 {
     if (!*path)
@@ -77,6 +78,7 @@ static void name_user(uid_t uid, char *ret, size_t size)
         (void)snprintf(ret, size, "%ju", (uintmax_t)uid);
 }
 
+/* The sentence names the directory that decides and the two users, which errno does not. */
 char *file_refusal(const char *directory)
 {
     char owner[NAME_BYTES] = "?", user[NAME_BYTES];
@@ -98,6 +100,7 @@ char *file_refusal(const char *directory)
                       is_there ? "" : ", which", owner, user);
 }
 
+/* A write of 0 bytes without an error would loop for ever, so it is an error. */
 int file_write_at(int fd, const void *data, size_t len, int64_t offset)
 {
     const char *from = data;
@@ -131,6 +134,7 @@ int file_read_at(int fd, void *data, size_t len, int64_t offset)
     return 0;
 }
 
+/* Grows by 64 KiB: a file in /proc has no size to ask for. */
 int file_read_to_end(int fd, struct buf *b)
 {
     for (;;) {
@@ -176,6 +180,7 @@ int file_read_all(const char *path, struct buf *b)
     return file_read_to_end(fd, b);
 }
 
+/* After a rename the new name is on the disk only when its directory is. */
 int file_sync_directory(const char *path)
 {
     auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -31,6 +31,7 @@ static int64_t in_ns(struct timespec t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The facts that tell whether a file has changed since it was read. */
 static struct folder_file facts_of(const struct stat *st)
 {
     return (struct folder_file){.size = st->st_size,
@@ -41,6 +42,7 @@ static struct folder_file facts_of(const struct stat *st)
                                 .is_unlinked = st->st_nlink == 0};
 }
 
+/* On a descriptor, so the answer is about the file that will be read. */
 int folder_stat(int fd, struct folder_file *ret)
 {
     struct stat st;
@@ -108,6 +110,8 @@ static int missing_or(int error)
     return missing ? FOLDER_MISSING : error_from_errno(error);
 }
 
+/* The path comes from a request, so it may contain links that lead anywhere; the real path decides.
+ */
 int folder_open(const char *root, const char *path, int *ret_fd, struct folder_file *ret)
 {
     char top[PATH_MAX];
@@ -154,6 +158,7 @@ static void trouble(struct walk *w, const char *what)
     w->visitor->trouble(w->context, w->path.data, what);
 }
 
+/* Counts every wanted file, so that a folder without end stops the walk. */
 static int visit(struct walk *w, const struct stat *st)
 {
     if (++w->files > FOLDER_FILES_MOST)
@@ -232,6 +237,7 @@ static int take_entry(struct walk *w, int parent, const struct dirent *entry)
     return 0;
 }
 
+/* One path buffer serves the whole walk; each level cuts it back to its own length. */
 static int take_entries(struct walk *w, DIR *folder)
 {
     size_t len = w->path.len;
@@ -293,6 +299,7 @@ int folder_walk(const char *root, const struct folder_visitor *visitor, void *co
     return r;
 }
 
+/* faccessat with AT_EACCESS checks the effective user, which the daemon runs as. */
 const char *folder_refuses(const char *root)
 {
     auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

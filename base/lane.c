@@ -46,6 +46,7 @@ static struct job *lane_next(struct lane *lane, bool done)
     return job;
 }
 
+/* The count of a finished job is given back together with the next wait: one lock, not two. */
 static void *lane_main(void *arg)
 {
     struct lane *lane = arg;
@@ -93,6 +94,7 @@ void lane_post(struct lane *lane, struct job *job)
         job->run(job);
 }
 
+/* The simulator of back-pressure and /-/status read this; it is a snapshot. */
 size_t lane_depth(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
@@ -101,6 +103,7 @@ size_t lane_depth(struct lane *lane)
     return depth;
 }
 
+/* May be called twice; the second call finds the threads joined. */
 void lane_stop(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);

@@ -50,6 +50,7 @@ static size_t tolerance(const char *typed)
     return strlen(typed) / 3;
 }
 
+/* Among equally near names the first offered wins. */
 void near_offer(struct near *near, const char *name)
 {
     size_t distance = near_distance(near->typed, name);

@@ -81,6 +81,7 @@ static int look(struct place *place)
     return 0;
 }
 
+/* Opens the folder before it looks at the file, so that both belong together. */
 int place_open(const char *path, struct place *ret)
 {
     struct place place = {.folder = -1};
@@ -114,11 +115,13 @@ void place_close(struct place *place)
 
 /* ------------------------------------------------------------------ reading */
 
+/* Device and inode identify a file, whatever its name is now. */
 static bool is_same(const struct place *place, const struct stat *st)
 {
     return S_ISREG(st->st_mode) && st->st_dev == place->device && st->st_ino == place->inode;
 }
 
+/* O_NONBLOCK and the check afterwards: the file may have become a pipe meanwhile. */
 int place_read(const struct place *place, struct buf *to)
 {
     struct stat st;
@@ -154,6 +157,7 @@ static int dress(const struct place *place, int fd)
 
 /* Creates a new file with the data and syncs it. FILE_EXISTS (> 0): the name is taken. */
 enum { FILE_EXISTS = 1 };
+/* Mode 0600 first: the old file may have been private. `dress` sets the real mode. */
 static int write_new(const struct place *place, const char *name, const void *data, size_t len)
 {
     auto_close int fd =
@@ -261,6 +265,7 @@ static bool is_unchanged(const struct place *place)
     return place->exists && is_same(place, &st);
 }
 
+/* The rename is atomic: every reader sees the old file or the new one. */
 int place_replace(struct place *place, const void *data, size_t len)
 {
     auto_free char *beside = NULL;
@@ -282,6 +287,7 @@ int place_replace(struct place *place, const void *data, size_t len)
     return look(place);
 }
 
+/* Only for a file that setup itself has created. */
 int place_remove(struct place *place)
 {
     if (!place->exists || !is_unchanged(place))

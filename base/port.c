@@ -39,6 +39,7 @@ static void collect(const char *table, int port, struct inodes *to)
         (void)fclose(file);
 }
 
+/* A descriptor of a socket is a link to "socket:[INODE]". */
 static bool is_one_of(const struct inodes *inodes, const char *link)
 {
     unsigned long inode;
@@ -72,6 +73,7 @@ static bool process_has(const char *pid, const struct inodes *inodes)
     return found;
 }
 
+/* /proc/PID/comm needs no right to read. */
 static void name_of(const char *pid, char *ret, size_t size)
 {
     char path[NAME_BYTES], name[NAME_BYTES] = "";
@@ -85,6 +87,8 @@ static void name_of(const char *pid, char *ret, size_t size)
     (void)snprintf(ret, size, "%s, pid %s", name, pid);
 }
 
+/* Both tables, because one program may listen on IPv4 and another on IPv6; the first one found is
+ * named. */
 void port_holder(int port, char *ret, size_t size)
 {
     struct inodes inodes = {.count = 0};

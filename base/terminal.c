@@ -28,6 +28,7 @@ size_t terminal_harmful(const char *text, size_t left)
     return is_mark || is_isolate ? 3 : 0;
 }
 
+/* In place and of the same length, so that columns stay aligned. */
 void terminal_clean(char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {

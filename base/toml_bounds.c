@@ -58,6 +58,7 @@ static void skip_string(struct scan *s)
         s->at++;
 }
 
+/* Outside brackets a line feed ends a value; inside, it is only white space. */
 static void end_of_line(struct scan *s)
 {
     s->line++;
@@ -71,6 +72,7 @@ static enum bracket innermost(const struct scan *s)
     return s->depth ? s->open[s->depth - 1] : INLINE; /* at the top level keys also occur */
 }
 
+/* A bracket in a value is an array, elsewhere a heading; a brace is an inline table. */
 static void open_bracket(struct scan *s, char c)
 {
     enum bracket kind = c == '{' ? INLINE : s->in_value ? ARRAY : HEADING;
@@ -104,6 +106,7 @@ static void take(struct scan *s, char c)
     }
 }
 
+/* The check runs after every byte or string, so the first excess ends the scan. */
 const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
 {
     struct scan s = {.at = text, .end = text + len, .line = 1};

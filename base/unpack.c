@@ -14,6 +14,7 @@ struct unpack {
     z_stream z;
 };
 
+/* Negative window bits mean raw deflate to zlib. */
 int unpack_new(enum unpack_form form, struct unpack **ret)
 {
     struct unpack *u = calloc(1, sizeof(*u));

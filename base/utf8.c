@@ -28,6 +28,7 @@ static bool second_fits(unsigned first, unsigned second)
     }
 }
 
+/* Reads no byte beyond `len`, also when a character is cut there. */
 size_t utf8_length(const char *s, size_t len)
 {
     const uint8_t *p = (const uint8_t *)s;

@@ -13,6 +13,7 @@
  * even smaller, in a quarter of the time. */
 enum { LEVEL = 1 };
 
+/* The room is reserved for the worst case, so libzstd never needs a second call. */
 int zstandard_compress(const void *data, size_t len, struct buf *to)
 {
     size_t bound = ZSTD_compressBound(len), room = to->max - to->len;

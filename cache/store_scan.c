@@ -50,6 +50,7 @@ static void remove_lonely_sidecar(struct store *store, const struct blob_names *
     pthread_mutex_unlock(&store->names);
 }
 
+/* Names decide: 64 hex digits that fit the folder, with or without ".json". */
 static int scan_entry(struct scan *scan, int directory, const char *prefix, const char *name)
 {
     char sha256[SHA256_HEX];
@@ -83,6 +84,7 @@ static bool is_fan_out(const char *name)
     return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
 }
 
+/* A file or a link in the place of a folder is skipped. */
 static int scan_directory(struct scan *scan, const char *prefix)
 {
     auto_dir DIR *stream = store_list(scan->store->blobs, prefix);

@@ -79,13 +79,15 @@ static const char *bare_environment(const char *name)
     return is_place ? getenv(name) : NULL;
 }
 
+/* Each line of config_load becomes a finding. */
 static void take_errors(struct doctor *d, char *text)
 {
     for (char *line; (line = strsep(&text, "\n"));)
         if (*line)
-            findings_add(&d->findings, FINDING_FAILED, "configuration", "configuration",
-                         "correct it; until then the daemon does not start, or goes on as it was",
-                         "%s", line);
+            findings_add(
+                &d->findings, FINDING_FAILED, "configuration", "configuration",
+                "correct it; until then the daemon does not start, or keeps its old configuration",
+                "%s", line);
 }
 
 /* A wrong configuration is a finding. The built-in one then stands in, so that the other checks can
@@ -108,6 +110,7 @@ static void look_at_configuration(struct doctor *d)
 
 /* ------------------------------------------------------------------ address */
 
+/* The advice depends on where the daemon should run. */
 static void nobody_listens(struct doctor *d, const char *url, bool is_optional)
 {
     findings_add(&d->findings, is_optional ? FINDING_WARNING : FINDING_FAILED, "daemon", url,
@@ -144,9 +147,9 @@ static void taken(struct doctor *d, const char *url, const char *what)
 static void look_at_state(struct doctor *d, const char *state, const struct json *cache)
 {
     int64_t limit = json_integer(json_member(cache, "max_bytes"));
-    char size[FINDINGS_SIZE_TEXT];
+    char size[STR_SIZE];
 
-    findings_size(limit, size);
+    str_size(limit, " ", size);
     if (strcmp(state, "full") != 0)
         findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
                      "see the daemon's log for what its disk refuses", "it is %s", state);
@@ -190,10 +193,11 @@ static bool judge_answer(struct doctor *d, const char *url, int status, const st
         findings_add(&d->findings, FINDING_FAILED, "daemon", url,
                      "is the name of this address in its hosts?", "HTTP %d: %s", status, detail);
     else
-        taken(d, url, "what answers is no wheelyard");
+        taken(d, url, "what answers is not a wheelyard");
     return false;
 }
 
+/* Tells apart: nothing listens, something else listens, and a wheelyard. */
 static void look_at_address(struct doctor *d, const char *url, bool is_optional)
 {
     auto_buf struct buf body;
@@ -208,7 +212,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
         findings_add(&d->findings, FINDING_WARNING, "daemon", url, "ask the daemon's own address",
                      "only http is asked here");
     else if (r)
-        taken(d, url, r == ERROR_TIMEOUT ? "no answer" : "it speaks no HTTP");
+        taken(d, url, r == ERROR_TIMEOUT ? "no answer" : "it does not speak HTTP");
     else {
         (void)json_parse(body.data, body.len, &answer);
         d->reached |= judge_answer(d, url, status, answer);
@@ -216,6 +220,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
     json_free(answer);
 }
 
+/* All addresses of the configuration, since clients may use any of them. */
 static void look_at_addresses(struct doctor *d)
 {
     if (d->url) {
@@ -232,6 +237,7 @@ static void look_at_addresses(struct doctor *d)
 
 /* ------------------------------------------------------------------- daemon */
 
+/* Its findings are appended in the order in which it sent them. */
 static bool ask_daemon(struct doctor *d, struct control_client *client)
 {
     struct json *reply = NULL;
@@ -353,6 +359,7 @@ static void look_at_clients(struct doctor *d)
 
 /* ---------------------------------------------------------------- the whole */
 
+/* One write of the whole text, cleaned, so that findings never mix with errors. */
 static int print(struct doctor *d, int code)
 {
     auto_buf struct buf text;
@@ -396,6 +403,7 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
+/* A table of flags, because all of them but one take a value. */
 static int parse(int argc, char **argv, struct doctor *d)
 {
     const struct {

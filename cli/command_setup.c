@@ -71,6 +71,7 @@ static int refuse_flag(const char *argument)
     return EXIT_USAGE;
 }
 
+/* Names all clients, and the nearest one. */
 static int refuse_client(const char *client)
 {
     struct near near = {.typed = client ? client : ""};
@@ -238,6 +239,7 @@ static int resolve(struct setup *s)
     return s->undo ? EXIT_DONE : check_index(s, base.data);
 }
 
+/* The goal is what every client's change is made from. */
 static int run(const struct setup *s)
 {
     const struct setup_client *client = setup_client_find(s->client);

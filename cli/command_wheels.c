@@ -54,6 +54,7 @@ static int compare_rows(const struct cell *a, const struct cell *b)
     return c ? c : strcmp(a->platform, b->platform);
 }
 
+/* The file's index last, so that the order is total. */
 static int by_place(const void *x, const void *y)
 {
     const struct cell *a = x;
@@ -100,6 +101,7 @@ static int collect(struct matrix *m)
     return 0;
 }
 
+/* Each Python once, oldest first. */
 static void collect_columns(struct matrix *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -148,6 +150,7 @@ struct seen {
     size_t count;
 };
 
+/* A row's mirrors are few, so a linear search is enough. */
 static void write_once(struct seen *seen, const char *name, struct buf *to)
 {
     for (size_t k = 0; k < seen->count; k++)
@@ -185,6 +188,7 @@ static void widen(int *width, const char *text)
         *width = len;
 }
 
+/* Every cell is written twice, first to measure it; the output is small. */
 static void measure(struct matrix *m, struct buf *cell)
 {
     m->widths[0] = (int)strlen("version");
@@ -201,6 +205,7 @@ static void measure(struct matrix *m, struct buf *cell)
     }
 }
 
+/* A repeated version is left blank, which makes rows of one version stand together. */
 static void write_matrix(struct matrix *m, struct buf *to)
 {
     auto_buf struct buf cell;
@@ -226,6 +231,7 @@ static void write_matrix(struct matrix *m, struct buf *to)
     }
 }
 
+/* Every wheel by itself, for scripts. */
 static void write_json(const struct matrix *m, struct buf *to)
 {
     const struct query *a = &m->query;

@@ -35,6 +35,7 @@ static const char usage[] =
 static const char *const commands[] = {"serve",   "config", "cache",  "wheels", "explain",
                                        "indexes", "setup",  "doctor", NULL};
 
+/* Exit codes are those of the commands; an unknown command is a usage error. */
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";

@@ -29,6 +29,7 @@ bool argument_is(const char *argument, const char *name)
     return len && !argument[len];
 }
 
+/* An empty value after '=' is a value; a missing word is not. */
 const char *argument_value(int argc, char **argv, int *i, const char *name)
 {
     size_t len = name_length(argv[*i], name);

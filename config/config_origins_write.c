@@ -50,6 +50,7 @@ static void write_mirror(struct buf *to, const struct origin *origin, const stru
     buf_puts(to, "]\n");
 }
 
+/* A folder's single mirror is implied by `directory` and not written. */
 static void write_origin(struct buf *to, const struct origin *origin)
 {
     buf_printf(to, "\n[origin.\"%s\"]\n", origin->name);

@@ -17,6 +17,7 @@
 
 enum { LINE_MAX_BYTES = 2 << 20 };
 
+/* A stranger's file may have a million mistakes; 100 lines are enough to begin with. */
 void config_report_line(struct config_report *report, const char *format, va_list args)
 {
     struct buf line;
@@ -114,6 +115,7 @@ bool reader_is_table(const struct reader *in)
     return false;
 }
 
+/* Every key that is not known, with the nearest known one. */
 void reader_refuse_unknown(const struct reader *in, const char *const *known)
 {
     const struct toml_node *node;
@@ -127,6 +129,7 @@ void reader_refuse_unknown(const struct reader *in, const char *const *known)
         }
 }
 
+/* Missing, of another type, and refused by the check are three different messages. */
 char *reader_text(const struct reader *in, const char *name, bool required, text_check *check)
 {
     const struct toml_node *node = toml_get(in->table, name);

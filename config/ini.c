@@ -23,6 +23,7 @@ struct reader {
     size_t indent; /* of the option */
 };
 
+/* Trailing white space is no part of a value that goes over several lines. */
 static void end_option(struct reader *r)
 {
     while (r->value.len && isspace((unsigned char)r->value.data[r->value.len - 1]))

@@ -32,6 +32,7 @@ static const char *check_path(const char *text)
     return text[0] == '/' ? NULL : "not an absolute path";
 }
 
+/* The name only: a port in `hosts` is a common mistake. */
 static const char *check_host(const char *text)
 {
     static const char allowed[] =
@@ -432,6 +433,7 @@ int option_set_text(const struct option_row *option, const char *text, struct co
     return ERROR_CONFIG;
 }
 
+/* For a TOML value of another type than the option's. */
 static const char *needed_type(enum option_type type)
 {
     switch (type) {
@@ -472,6 +474,7 @@ int option_append_text(const struct option_row *option, const char *text, struct
     return add_elements_of_text(option, text, *(char ***)place(option, config), ret_why);
 }
 
+/* Numbers need no release; texts and lists are owned. */
 void option_release(const struct option_row *option, struct config *config)
 {
     void *at = place(option, config);
@@ -512,6 +515,7 @@ void option_write_list(struct buf *to, char *const *list)
     buf_putc(to, ']');
 }
 
+/* The written value is valid TOML and reads back to the same value. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to)
 {
     const void *at = place_const(option, config);

@@ -25,6 +25,7 @@ const char *setup_example_index(const struct origins *origins)
     return origins->index_count ? origins->indexes[0].name : "";
 }
 
+/* localhost reads better than 127.0.0.1 and works for both families. */
 void setup_base(struct buf *to, const char *address)
 {
     static const char *const local[] = {"127.0.0.1:", "[::1]:", "0.0.0.0:", "[::]:"};
@@ -37,6 +38,7 @@ void setup_base(struct buf *to, const char *address)
     buf_puts(to, address);
 }
 
+/* Fixed names first, then channels, which may be patterns. */
 void setup_write_indexes(struct buf *to, const struct origins *origins)
 {
     struct index_view view;
@@ -92,6 +94,7 @@ void setup_cut_index(struct buf *url, const struct origins *origins, const char 
     *ret_index = index;
 }
 
+/* A command accepts both forms of --url; afterwards it sees only the daemon's. */
 void setup_take_url(const char **url, const char **index, char **ret_url_own, char **ret_index_own)
 {
     auto_buf struct buf base;

@@ -25,6 +25,7 @@ char *user_in_home(const char *rest)
     return home ? str_printf("%s/%s", home, rest) : NULL;
 }
 
+/* A relative $XDG_CONFIG_HOME is invalid by its specification. */
 char *user_in_config_home(const char *rest)
 {
     const char *xdg = user_environment("XDG_CONFIG_HOME");
@@ -50,6 +51,7 @@ void user_each_config_dir(const char *rest, void (*visit)(void *context, const c
     }
 }
 
+/* An empty element of $PATH means the current folder, which does not count here. */
 bool user_has_program(const char *name)
 {
     const char *given = user_environment("PATH");

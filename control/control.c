@@ -22,6 +22,7 @@
 #include "base/lane.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "config/user.h"
 #include "control/control_cache.h"
 #include "control/control_doctor.h"
 #include "control/control_place.h"
@@ -158,6 +159,7 @@ static bool client_begin(struct client *g)
     return true;
 }
 
+/* Reads at most one block; poll() reports the rest. */
 static void client_read(struct client *g)
 {
     char block[4096];
@@ -205,6 +207,7 @@ static bool is_trusted(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* One connection per turn of the loop; the others wait in the backlog. */
 static void accept_client(struct control *c)
 {
     int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -243,6 +246,7 @@ static nfds_t watch(struct control *c, struct pollfd *fds, struct client **who, 
     return count;
 }
 
+/* One poll() for the listener, the eventfd and all clients that are not WORKING. */
 static void *control_thread(void *arg)
 {
     struct control *c = arg;
@@ -286,6 +290,7 @@ static bool is_alive(const struct sockaddr_un *address)
                        errno == EAGAIN);
 }
 
+/* Only the daemon's user may enter a new folder; an existing one stays as it is. */
 static int make_folder(const char *path)
 {
     auto_free char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -325,11 +330,7 @@ static int bind_at(const char *path, int *ret_fd)
     return 0;
 }
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
+/* The last place that failed gets the advice, because then no socket exists. */
 static void say_no_socket(const char *path, int error, bool is_last)
 {
     auto_free char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -350,7 +351,7 @@ static void say_no_socket(const char *path, int error, bool is_last)
 static int open_socket(struct control *c, const char *given)
 {
     char *places[CONTROL_PLACES];
-    size_t count = control_places(given, environment, places);
+    size_t count = control_places(given, user_environment, places);
     int r = ERROR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (r && r != ERROR_IN_USE) {
@@ -376,6 +377,7 @@ static void remove_socket(const struct control *c)
         (void)unlink(c->path);
 }
 
+/* The lane ends first: its jobs use the clients. */
 static void control_free(struct control *c)
 {
     lane_free(c->lane);
@@ -389,6 +391,7 @@ static void control_free(struct control *c)
     free(c);
 }
 
+/* On failure control_free undoes whatever was done. */
 static int start(struct control *c, const char *given)
 {
     int r = open_socket(c, given);
@@ -425,6 +428,7 @@ void control_start(struct engine *engine, const char *given, struct control **re
     *ret = c;
 }
 
+/* `stopping` also ends long requests, which look at it while they run. */
 void control_stop(struct control *c)
 {
     if (!c)

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "config/user.h"
 #include "control/control_place.h"
 
 /* A connection belongs to one command and ends with it. Its requests follow each other: the next
@@ -38,11 +39,6 @@ static int connect_to(const char *path, int *ret_fd)
     return 0;
 }
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
 /* All places are written to ret_places, also those after a success, so that an error can name every
  * path that was tried. */
 int control_client_open(const char *given, int timeout_s, struct control_client *ret,
@@ -50,7 +46,8 @@ int control_client_open(const char *given, int timeout_s, struct control_client 
 {
     char *places[CONTROL_PLACES];
     struct timeval limit = {.tv_sec = timeout_s};
-    size_t count = control_places(given ? given : getenv("WHEELYARD_SOCKET"), environment, places);
+    size_t count =
+        control_places(given ? given : getenv("WHEELYARD_SOCKET"), user_environment, places);
     int fd = -1, r = ERROR_UNREACHABLE;
 
     for (size_t i = 0; i < count; i++) {
@@ -75,6 +72,7 @@ void control_client_close(struct control_client *client)
     (void)close(client->fd);
 }
 
+/* MSG_NOSIGNAL: a daemon that has gone is an error, not a signal. */
 static bool send_all(int fd, const char *data, size_t len)
 {
     while (len) {

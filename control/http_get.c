@@ -21,6 +21,7 @@
 
 enum { HEAD_MAX_BYTES = 64 << 10 };
 
+/* "All addresses" is reached through loopback. */
 char *http_url_of_listen(const char *address)
 {
     if (str_starts(address, "0.0.0.0:"))
@@ -69,6 +70,7 @@ static int send_all(int fd, const struct buf *b)
     return 0;
 }
 
+/* HTTP/1.0 ends with the connection, so it reads until the end. */
 static int receive_all(int fd, struct buf *b)
 {
     for (;;) {

@@ -64,6 +64,7 @@ static int64_t bare(const char *p, const char *start, const char *end)
     return value;
 }
 
+/* Tries each number of the text; the first that is a size counts. */
 int64_t amount_find(const char *text, size_t len)
 {
     const char *end = text + len;

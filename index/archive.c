@@ -20,6 +20,7 @@ enum {
     BEGINNING = 512,        /* bytes for a description */
 };
 
+/* The text is cut to the buffer; it is for people only. */
 int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
 {
     va_list args;
@@ -143,6 +144,7 @@ static int check_member(const struct zip_directory *directory, const struct zip_
     return 0;
 }
 
+/* The number of entries must be the announced one, or some are hidden. */
 static int walk_zip(struct archive_walk *walk, struct archive_verdict *verdict)
 {
     struct zip_member member;
@@ -175,6 +177,7 @@ static int archive_zip(const struct archive_source *source, struct archive_verdi
 
 /* ------------------------------------------------------------------ wheel */
 
+/* A wheel of another project under this name would be installed in its place. */
 static int check_header(const struct buf *text, const char *file, struct archive_verdict *verdict)
 {
     struct wheel_header header;
@@ -219,6 +222,7 @@ static int archive_wheel(const struct archive_source *source, const char *file,
 
 /* ----------------------------------------------------------- what came instead */
 
+/* Without regard to case: "<HTML>" and "<html>" are the same accident. */
 static bool begins(const char *data, size_t len, const char *with)
 {
     size_t n = strlen(with);
@@ -248,6 +252,7 @@ static bool is_zero(const char *data, size_t len)
     return true;
 }
 
+/* Signatures first; text is looked at after a byte order mark and white space. */
 const char *archive_describe(const char *data, size_t len)
 {
     static const struct {

@@ -54,6 +54,7 @@ static int check_tar(const char *data, size_t len, struct archive_verdict *verdi
     return 0;
 }
 
+/* A tar archive is a whole number of blocks and ends in two empty ones. */
 int archive_tar(const struct archive_source *source, struct archive_verdict *verdict)
 {
     char block[TAR_BLOCK];

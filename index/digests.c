@@ -80,6 +80,7 @@ void digests_add_text(struct digests *d, const char *text, char separator)
     }
 }
 
+/* Weak digests are left out as soon as there is a strong one. */
 void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
 {
     bool has_strong = d->count && d->list[0].algorithm < DIGEST_WEAK;
@@ -107,6 +108,7 @@ struct digester {
     struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not wanted */
 };
 
+/* One digest per wanted algorithm; all see the same blocks. */
 int digester_new(uint32_t algorithms, struct digester **ret)
 {
     struct digester *d = calloc(1, sizeof(*d));
@@ -155,6 +157,7 @@ int digester_finish(struct digester *d, struct digests *ret)
     return r;
 }
 
+/* For small bodies; files are hashed while they arrive. */
 int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *data, size_t len)
 {
     struct digester *d = NULL;
@@ -168,6 +171,7 @@ int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *
     return r;
 }
 
+/* The text is sorted, so its SHA-256 comes first. */
 bool digests_sha256(const char *text, char ret[SHA256_HEX])
 {
     static const char name[] = "sha256=";
@@ -183,6 +187,7 @@ bool digests_sha256(const char *text, char ret[SHA256_HEX])
     return true;
 }
 
+/* Neighbours in the sorted text have the same algorithm. */
 bool digests_are_ambiguous(const char *text)
 {
     const char *last = text;

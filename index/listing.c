@@ -53,6 +53,7 @@ void listing_free(struct listing *listing)
     free(listing);
 }
 
+/* In place, so that the order of the page stays. */
 void listing_drop_unsettled(struct listing *listing)
 {
     size_t kept = 0;
@@ -104,6 +105,7 @@ static int copy_digests(const struct digests *digests, char **ret)
     return copy_text(text, ret);
 }
 
+/* Values that the page lacks stay NULL or -1. */
 static int copy_attributes(const struct link *link, struct listed_file *f)
 {
     char time[DATE_TEXT];
@@ -143,6 +145,7 @@ static bool looks_like_file(const char *href)
     return strstr(href, ".whl") || strstr(href, ".tar.gz") || strstr(href, ".zip");
 }
 
+/* By doubling; the memory bound is checked by take_room. */
 static int grow(void **array, size_t count, size_t *room, size_t element)
 {
     size_t more = *room ? *room * 2 : 64;
@@ -158,6 +161,7 @@ static int grow(void **array, size_t count, size_t *room, size_t element)
     return 0;
 }
 
+/* Digests may stand in an attribute and in the fragment; both count. */
 static int fill_file(const struct link *link, char *url, const char *name, struct listed_file *f)
 {
     char *fragment = strchr(url, '#');
@@ -195,6 +199,7 @@ static int take_room(struct listing_builder *b, size_t bytes)
     return b->listing->bytes > b->room ? ERROR_TOO_BIG : 0;
 }
 
+/* The parsed name's strings move into the file. */
 static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
 {
     struct listing *l = b->listing;
@@ -220,6 +225,7 @@ static int add_file(struct listing_builder *b, const struct link *link, char *ur
     return 0;
 }
 
+/* A name that is not a project's is navigation. */
 int builder_add_project(struct listing_builder *b, const char *name)
 {
     struct listing *l = b->listing;
@@ -275,6 +281,7 @@ int builder_count_link(struct listing_builder *b)
     return ++b->links > LISTING_MAX_LINKS ? ERROR_TOO_BIG : 0;
 }
 
+/* A link that cannot be resolved counts as skipped only if it looks like a file. */
 int builder_add_link(struct listing_builder *b, const struct link *link)
 {
     auto_free char *url = NULL;
@@ -302,6 +309,7 @@ static char *directory_of(const char *url)
     return strndup(url, slash ? (size_t)(slash + 1 - url) : path_end);
 }
 
+/* Hrefs and the level of projects both follow the base. */
 int builder_set_base(struct listing_builder *b, const char *href)
 {
     auto_free char *base = NULL;
@@ -387,6 +395,7 @@ size_t listing_need(const char *page, size_t len, const char *url)
            (is_json(page, end) ? json_need(page, (size_t)(end - page)) : 0);
 }
 
+/* The bytes decide between JSON and HTML, since servers label both wrongly. */
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret)
 {
     AUTO(listing_free) struct listing *l = NULL;
@@ -420,6 +429,7 @@ int listing_parse(const char *page, size_t len, const char *url, struct listing 
     return 0;
 }
 
+/* The document is small; only its start is searched. */
 bool listing_is_s3_denial(const char *page, size_t len)
 {
     static const char code[] = "<Code>AccessDenied</Code>";

@@ -42,6 +42,7 @@ static void canonicalize(const char *text, size_t len, char *ret)
     ret[n] = '\0';
 }
 
+/* The characters are checked before, so a key never contains anything else. */
 int name_normalize(const char *text, char *ret)
 {
     size_t len = strlen(text);
@@ -128,6 +129,7 @@ static bool wheel_is_valid(char *const *parts, int count, bool version_is_valid)
            tag_set_is_valid(parts[count - 1], false);
 }
 
+/* An invalid version is kept as written, to be shown. */
 static int parse_wheel(char *stem, struct file_name *ret)
 {
     char *parts[WHEEL_PARTS_MAX];
@@ -144,6 +146,7 @@ static int parse_wheel(char *stem, struct file_name *ret)
                     version_is_valid ? version : parts[1], ret);
 }
 
+/* The last dash separates the version; older sdists have dashes in their names. */
 static int parse_sdist(char *stem, struct file_name *ret)
 {
     char version[NAME_MAX_BYTES + 1];
@@ -165,6 +168,7 @@ static bool ends_in(const char *file, size_t len, const char *suffix, char *ret_
     return true;
 }
 
+/* A path is no file name: callers cut it off first. */
 int file_name_parse(const char *file, struct file_name *ret)
 {
     size_t len = strlen(file);

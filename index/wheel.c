@@ -43,6 +43,7 @@ struct reading {
 
 /* ---------------------------------------------------------------- bytes */
 
+/* zip is little-endian. */
 uint64_t zip_number(const char *at, unsigned bytes)
 {
     uint64_t n = 0;
@@ -87,6 +88,7 @@ static const char *at(struct reading *r, int64_t from, int64_t len)
 
 /* ------------------------------------------------- the end of the archive */
 
+/* From the end backwards: the comment's length must reach exactly to the end. */
 static int64_t find_end_in(const char *tail, int64_t len)
 {
     for (int64_t i = len - END_BYTES; i >= 0; i--)
@@ -173,6 +175,7 @@ static int read_record(struct reading *r, int64_t end, struct zip_directory *ret
     return 0;
 }
 
+/* A zip64 record outranks the old end record. */
 static int find_directory(struct reading *r, struct zip_directory *ret)
 {
     int64_t end;
@@ -320,6 +323,7 @@ struct search {
     uint64_t count;
 };
 
+/* Counts both the wheel's own METADATA and others, because vendored packages may have theirs. */
 static void search_list(const struct reading *r, const char *list, int64_t len, struct search *s)
 {
     for (int64_t i = 0; i < len; i += zip_entry_bytes(list + i), s->count++) {
@@ -333,6 +337,7 @@ static void search_list(const struct reading *r, const char *list, int64_t len, 
     }
 }
 
+/* Asks for the whole list when its end was not enough. */
 static int want_whole(struct reading *r, const struct zip_directory *d)
 {
     if (d->to - d->from > WHEEL_DIRECTORY_MAX)
@@ -341,6 +346,7 @@ static int want_whole(struct reading *r, const struct zip_directory *d)
     return WHEEL_WANTS;
 }
 
+/* Exactly one METADATA must remain. */
 static int find_member(struct reading *r, const struct zip_directory *d, struct zip_member *ret)
 {
     int64_t len, first;
@@ -430,6 +436,7 @@ static void put_facts(struct buf *to, const struct zip_member *m)
     put(to, 0, 2);
 }
 
+/* An archive with one member called "M": local header, data, directory, end. */
 static void write_archive(const struct zip_member *m, const char *data, struct buf *to)
 {
     buf_add(to, local_signature, 4);
@@ -473,6 +480,7 @@ static int read_member(struct reading *r, zip_t *archive, const struct zip_membe
     return 0;
 }
 
+/* libzip gets the bytes without a copy. */
 static int unpack(struct reading *r, const struct zip_member *m, const char *data, struct buf *to)
 {
     auto_buf struct buf bytes;

@@ -32,6 +32,7 @@ static int take(char *const *names, int count, int *ret_fds)
     return 0;
 }
 
+/* The names serve only for the error message. */
 int activation_take(int *ret_fds, size_t max, size_t *ret_count)
 {
     char **names = NULL;
@@ -40,10 +41,10 @@ int activation_take(int *ret_fds, size_t max, size_t *ret_count)
     int count = sd_listen_fds_with_names(1, &names);
     int r = 0;
     if (count < 0) {
-        log_error("LISTEN_FDS, LISTEN_FDNAMES: they contradict what is there");
+        log_error("LISTEN_FDS and LISTEN_FDNAMES do not match the inherited sockets");
         r = ERROR_CONFIG;
     } else if ((size_t)count > max) {
-        log_error("%d inherited sockets are too many", count);
+        log_error("too many inherited sockets: %d", count);
         r = ERROR_CONFIG;
     } else {
         r = take(names, count, ret_fds);

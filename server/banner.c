@@ -32,6 +32,7 @@ void banner_addresses(const char *const *addresses, FILE *to)
     (void)fflush(to);
 }
 
+/* The same lines as `wheelyard setup` prints, for copying. */
 void banner_clients(const char *address, const struct origins *origins, FILE *to)
 {
     auto_buf struct buf base;
@@ -63,6 +64,7 @@ struct banner {
     pthread_t thread;
 };
 
+/* Called by the engine under the list's lock; `lock` is a leaf below it. */
 static void pause_set(struct waiter *waiter, bool suspended)
 {
     struct pause *pause = container_of(waiter, struct pause, waiter);
@@ -149,6 +151,7 @@ int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
     return 0;
 }
 
+/* The engine has stopped, so the thread's wait has ended. */
 void banner_free(struct banner *banner)
 {
     if (!banner)

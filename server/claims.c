@@ -10,6 +10,7 @@
 
 enum { CLAIMS_MAX_BYTES = 256 << 10 };
 
+/* The first call begins the answer; a call after a resume finds it complete. */
 enum MHD_Result claims_send(struct request *request)
 {
     const struct route *route = &request->route;

@@ -75,6 +75,7 @@ void connection_init(struct connection *connection, struct MHD_Connection *mhd)
     };
 }
 
+/* Also an IPv4 address that arrives mapped into IPv6. */
 bool connection_address_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
@@ -89,6 +90,7 @@ bool connection_address_is_loopback(const struct sockaddr *address)
     return false;
 }
 
+/* Loopback and mapped addresses count as a whole; of other IPv6 addresses only the /64. */
 bool connection_key(const struct sockaddr *address, struct in6_addr *ret)
 {
     struct in6_addr key = {0};
@@ -128,6 +130,7 @@ void connection_tune(struct MHD_Connection *mhd)
         (void)setsockopt(connection_fd(mhd), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+/* For the access log; "-" when MHD knows no address. */
 void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE])
 {
     const struct sockaddr *address = connection_address(connection->mhd);

@@ -112,7 +112,7 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
     }
     pthread_mutex_unlock(&connections->lock);
     if (reports)
-        log_warning("too many connections of one client, no more for now client=%s", text);
+        log_warning("too many connections from one client; new ones are refused client=%s", text);
     return !is_full;
 }
 
@@ -132,6 +132,7 @@ void connections_enter(struct connections *connections, struct peer *peer, int f
     pthread_mutex_unlock(&connections->lock);
 }
 
+/* The address is forgotten with its last connection. */
 void connections_leave(struct connections *connections, struct peer *peer)
 {
     struct peer_address *address = peer->address;
@@ -232,6 +233,7 @@ static void *connections_run(void *cls)
     return NULL;
 }
 
+/* Its own thread: MHD's workers never look at a connection that sends nothing. */
 int connections_new(const struct connections_options *options, struct connections **ret)
 {
     struct connections *connections = calloc(1, sizeof(*connections));

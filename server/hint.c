@@ -35,6 +35,7 @@ void hint_project(const struct origins *origins, const char *index, const char *
         buf_printf(to, "; is there a channel %s, and is this project built for it?", index);
 }
 
+/* Only for a page that is in memory; nothing is loaded for a hint. */
 void hint_file(struct engine *engine, const char *origin, const char *path, struct buf *to)
 {
     struct page *page = engine_peek(engine, origin, path);

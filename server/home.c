@@ -59,6 +59,7 @@ static void write_index(struct buf *to, const char *name, const char *about)
     buf_puts(to, "</li>\n");
 }
 
+/* Named indexes first, then the channels of each origin. */
 static void write_indexes(struct buf *to, const struct origins *origins)
 {
     buf_puts(to, "<h2>Indexes</h2>\n<ul>\n");
@@ -75,12 +76,12 @@ static void write_indexes(struct buf *to, const struct origins *origins)
 
 static void write_cell(struct buf *to, const struct json *row, const char *name)
 {
-    const char *text = json_string(json_member(row, name));
     buf_puts(to, "<td>");
-    page_escape(to, text ? text : "");
+    page_escape(to, json_text(row, name));
     buf_puts(to, "</td>");
 }
 
+/* From the status JSON, so that this page and /-/status cannot disagree. */
 static void write_mirrors(struct buf *to, const struct site *site)
 {
     auto_buf struct buf text;
@@ -104,6 +105,7 @@ static void write_mirrors(struct buf *to, const struct site *site)
     json_free(status);
 }
 
+/* Waits once for the status, like /-/status. */
 enum MHD_Result home_send(struct request *request)
 {
     if (status_must_wait(request))

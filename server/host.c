@@ -65,6 +65,7 @@ static bool is_own(const char *own, const char *name)
     return !strncasecmp(name, own, len) && (!name[len] || !strcasecmp(name + len, ".local"));
 }
 
+/* Literal addresses first: they need no list. */
 int host_check(const struct host_names *names, const char *header)
 {
     char name[HOST_NAME_SIZE];

@@ -8,6 +8,7 @@
 
 enum { INDEXES_MAX_BYTES = 1 << 20 };
 
+/* The order of the origins is the order in which they are asked. */
 static void write_named(struct buf *to, const char *name, char *const *origins)
 {
     json_write_comma(to);

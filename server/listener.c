@@ -131,6 +131,7 @@ int listener_open(const char *host, int port, size_t workers, struct listener *r
     return 0;
 }
 
+/* O_NONBLOCK belongs to the open file, so it holds for all duplicates. */
 int listener_adopt(int fd, size_t workers, struct listener *ret)
 {
     struct listener listener = {.count = 1, .fds = {fd}};

@@ -43,6 +43,7 @@ static const char *state_name(enum page_state state)
     return NULL;
 }
 
+/* Picks the bytes and makes the tag that belongs to exactly these headers. */
 static void variant_choose(struct variant *v, const struct request *request, struct page *page)
 {
     enum page_format format = v->type == PAGE_TYPE_JSON ? PAGE_JSON : PAGE_HTML;
@@ -103,6 +104,7 @@ void page_reply_free_attachment(void *attachment)
     MHD_destroy_response(attachment);
 }
 
+/* The shared response has the headers of a hit; every other state builds its own. */
 static enum MHD_Result send_variant(const struct variant *v, struct request *request)
 {
     bool same = negotiate_none_match(request->headers[HEADER_IF_NONE_MATCH], v->etag);
@@ -116,6 +118,7 @@ static enum MHD_Result send_variant(const struct variant *v, struct request *req
     return shared.response ? reply_send_shared(&shared, request, status) : MHD_NO;
 }
 
+/* Retry-After comes from the engine, which knows when it will ask again. */
 static enum MHD_Result send_refusal(struct request *request, const struct page *page)
 {
     char seconds[16] = "";
@@ -133,6 +136,7 @@ static enum MHD_Result send_refusal(struct request *request, const struct page *
     return reply_send(&reply, request, status);
 }
 
+/* The type is negotiated first: a client that reads none of ours costs no look-up. */
 enum MHD_Result page_reply_send(struct request *request)
 {
     struct variant v;

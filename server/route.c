@@ -188,6 +188,7 @@ static int route_index(const struct origins *origins, struct route *route, char 
     return name ? route_bare(route, rest, str_last_segment(name), query) : ERROR_NO_MEMORY;
 }
 
+/* The key was decoded already; it must be valid as it is. */
 static int route_file(struct route *route, char *origin)
 {
     char *slash = strchr(origin, '/');
@@ -218,6 +219,7 @@ static char *behind_any(const struct origin *origin, char *place)
     return tail;
 }
 
+/* A wheel, an sdist, or a wheel's .metadata. */
 static bool is_file(const char *path)
 {
     struct file_name name;
@@ -286,6 +288,7 @@ static int route_mirror(const struct origins *origins, struct route *route, char
     return route_none(route, "no origin has this site; / lists the origins");
 }
 
+/* Everything under /-/ is ours, so no index can be named "-". */
 static int route_own(struct route *route, char *name)
 {
     static const struct {
@@ -312,6 +315,7 @@ static int route_own(struct route *route, char *name)
     return route_none(route, no_such_path);
 }
 
+/* The fixed prefixes first; any other path begins with an index. */
 static int route_text(const struct origins *origins, struct route *route, const char *query)
 {
     char *text = route->text;
@@ -360,6 +364,7 @@ static bool has_control_byte(const char *text)
     return false;
 }
 
+/* Clients resolve dot segments themselves; one that arrives here hides something. */
 static bool has_dot_segment(const char *path)
 {
     for (const char *p = path; (p = strchr(p, '/')); p++) {
@@ -390,6 +395,7 @@ static int route_decode(struct route *route, const char *target, size_t path_len
     return route->text ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The order of the checks is that of their cost. */
 int route_parse(const struct origins *origins, const char *target, struct route *ret)
 {
     struct route route = {.kind = ROUTE_NONE, .why = no_such_path};

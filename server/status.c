@@ -30,13 +30,13 @@ enum MHD_Result status_send_ready(struct request *request)
     return send_word(request, "ready\n");
 }
 
+/* The engine's members and our own form one object. */
 void status_write(const struct site *site, struct buf *to)
 {
     buf_puts(to, "{");
     engine_write_status(site->engine, to);
     json_write_member(to, "version", VERSION);
-    json_write_name(to, "uptime_s");
-    buf_printf(to, "%" PRId64, (clock_monotonic_ms() - site->started_ms) / 1000);
+    json_write_integer(to, "uptime_s", (clock_monotonic_ms() - site->started_ms) / 1000);
     buf_puts(to, "}\n");
 }
 

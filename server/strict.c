@@ -13,6 +13,7 @@ static bool is_of_other_rules(void)
     return MHD_get_version()[0] != '0';
 }
 
+/* The version must follow the target directly, else a NUL byte hides something. */
 void strict_begin(struct strict *strict, const char *target_end, const char *version)
 {
     *strict = (struct strict){

@@ -18,6 +18,7 @@ enum { VIA_MAX_BYTES = 1 << 10 };
 
 static const char prefix[] = "wheelyard-";
 
+/* A token of RFC 9110 5.6.2. */
 static size_t token_length(const char *s)
 {
     size_t len = 0;
@@ -82,6 +83,7 @@ static const char *take_entry(const char *s, const char **ret_name, size_t *ret_
     return s && (!*s || *s == ',') ? s : NULL;
 }
 
+/* "wheelyard-" and hex digits: the only names that are passed on. */
 static bool is_wheelyard(const char *name, size_t len)
 {
     size_t before = sizeof(prefix) - 1;
@@ -93,6 +95,7 @@ static bool is_wheelyard(const char *name, size_t len)
     return true;
 }
 
+/* Stops at the first malformed entry: what follows may be anything. */
 char *via_clean(const char *via)
 {
     auto_buf struct buf clean;

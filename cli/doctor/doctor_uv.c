@@ -57,6 +57,7 @@ static void take_explicit(struct uv *uv, const char *value, const char *where)
                      shown ? shown : "?", where);
 }
 
+/* explicit, default, or asked before the default. */
 static void take_indexes(struct uv *uv, const struct toml_node *indexes, const char *where)
 {
     for (size_t i = 0; i < toml_count(indexes); i++) {
@@ -135,6 +136,7 @@ static void take_words(struct uv *uv, const char *name, const char *separators, 
     }
 }
 
+/* The variables in the order of their rank. */
 static void take_environment(struct uv *uv)
 {
     static const char *const defaults[] = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"};
@@ -159,6 +161,7 @@ static void take_environment(struct uv *uv)
 
 /* --------------------------------------------------------------------- files */
 
+/* True when the file exists: uv then looks no further, even if it is broken. */
 static bool take_file(struct uv *uv, const char *path)
 {
     struct toml_document *document = doctor_read_toml(uv->stage, client, path);
@@ -211,6 +214,7 @@ static void take_machine_file(void *context, const char *path)
         uv->has_machine_file = take_file(uv, path);
 }
 
+/* UV_NO_CONFIG switches all files off except a named one. */
 static void take_files(struct uv *uv)
 {
     const char *named = user_environment("UV_CONFIG_FILE");
@@ -227,6 +231,7 @@ static void take_files(struct uv *uv)
     take_machine_file(uv, "/etc/uv/uv.toml");
 }
 
+/* Without any default uv asks pypi.org for whatever our index lacks. */
 void doctor_uv(struct doctor_stage *stage)
 {
     struct uv uv = {.stage = stage};

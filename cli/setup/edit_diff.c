@@ -62,6 +62,7 @@ static size_t common_end(const char *a, const char *b, size_t start)
     return same;
 }
 
+/* A missing line feed at the end of a file is marked as diff(1) does. */
 static void write_lines(const char *before, const char *text, size_t len, struct buf *to)
 {
     const char *end = text + len;
@@ -96,6 +97,7 @@ static size_t context_length(const char *text)
     return (size_t)(p - text);
 }
 
+/* Line numbers count from 1; an empty old file has line 0. */
 void edit_diff(const char *path, const char *old, const char *new, struct buf *to)
 {
     size_t start = common_start(old, new);

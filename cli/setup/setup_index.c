@@ -33,6 +33,7 @@ static bool look_through(const struct json *list, const char *member, const char
     return found;
 }
 
+/* Such a channel may exist, so the daemon is asked for one of its pages. */
 static bool fits_a_pattern(const struct json *list, const char *index)
 {
     for (const struct json *row = json_first(list); row; row = json_next(row)) {
@@ -71,6 +72,7 @@ static int ask_older(const char *base, const char *index)
     return status == 404 || status == 400 ? 0 : status < 400 ? 1 : -1;
 }
 
+/* The list answers most cases; only a pattern needs a probe. */
 int setup_ask_index(const char *base, const char *index, struct buf *to)
 {
     const char *name = *index ? index : "simple";
