@@ -180,15 +180,6 @@ int file_read_all(const char *path, struct buf *b)
     return file_read_to_end(fd, b);
 }
 
-/* After a rename the new name is on the disk only when its directory is. */
-int file_sync_directory(const char *path)
-{
-    auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return error_from_errno(errno);
-    return 0;
-}
-
 int file_replace(const char *path, const void *data, size_t len)
 {
     struct place place;

@@ -74,7 +74,9 @@ void reply_guard(struct reply *reply)
     reply_header(reply, "Content-Security-Policy", policy);
 }
 
-void reply_guard_own(struct reply *reply)
+/* Pages of other sites may not load it. Pages and files of ours do not get this: installers need no
+ * such rule. */
+static void reply_guard_own(struct reply *reply)
 {
     reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
 }
