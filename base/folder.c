@@ -15,8 +15,8 @@
 
 /*
  * Other users may rename, replace and link files while this code looks at them. So every check is
- * made on a descriptor, never on a name: open with O_PATH, ask /proc/self/fd where it leads, check,
- * then reopen the very same file for reading.
+ * made on a descriptor, never on a name. A file is opened with O_PATH, /proc/self/fd tells where it
+ * leads, and then the very same file is reopened for reading.
  *
  * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
  * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.

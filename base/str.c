@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything here is a few lines of libc with one trap removed: a copy that always ends, a printf
- * that allocates, a comparison that cannot be read the wrong way round. */
+/* Each function is a few lines of libc with one trap removed. A copy always ends, a printf
+ * allocates its text, and a comparison cannot be read the wrong way round. */
 
 char *str_printf(const char *format, ...)
 {

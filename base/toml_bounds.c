@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A scanner, not a parser. It only needs to know whether a byte stands in a string, in a comment,
- * in a key or in a value, because dots count in keys alone. It moves forward only and uses constant
- * memory, so it is safe on any bytes. A text within the bounds then goes to the real parser. */
+/* A scanner, not a parser. It only needs to know whether a byte stands in a string, a comment, a
+ * key or a value, because only dots in keys count. It moves forward only and uses constant memory,
+ * so it is safe on any bytes. A text within the bounds then goes to the real parser. */
 
 enum bracket { HEADING, ARRAY, INLINE };
 

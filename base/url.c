@@ -12,8 +12,8 @@
 
 /* A text is first split into the five components of RFC 3986 without any copy (struct span), then
  * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
- * file is a strict http(s) URL: links on pages are written by strangers, and a key that is made
- * from one becomes a path on the disk. */
+ * file is a strict http(s) URL. Strangers write the links on pages, and a key made from a link
+ * becomes a path on the disk. */
 
 enum { KEY_MAX_BYTES = 1024, HOST_MAX_BYTES = 255 };
 

@@ -2,8 +2,8 @@
 /*
  * HTML pages. A scan finds the tags and gives libxml2 only those that matter, one at a time: <a>,
  * <base>, <meta>. Scripts, tables and cut characters in texts therefore never reach it, and a tag
- * that it cannot read costs that tag alone. Two weak spots of libxml2 are bounded before it sees a
- * byte: it compares each attribute of a tag with all earlier ones, and it is slow with stray
+ * that it cannot read costs that tag alone. libxml2 has two weak spots, which are bounded before it
+ * sees a byte. It compares each attribute of a tag with all earlier ones, and it is slow with stray
  * ampersands.
  *
  * The scan follows the HTML standard where it matters: quotes in attributes, comments, and elements

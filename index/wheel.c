@@ -11,9 +11,9 @@
 #include "index/wheel_private.h"
 
 /*
- * Our own code finds the member, because libzip would read the whole list of members first, which
- * is more than a megabyte for a torch wheel. libzip then gets an archive of that one member, built
- * in memory: it inflates and checks lengths and CRC.
+ * Our own code finds the member. libzip would read the whole list of members first, which is more
+ * than a megabyte for a torch wheel. libzip then gets an archive of that one member, built in
+ * memory. It inflates and checks lengths and CRC.
  *
  * A reading goes through fixed steps: end record, zip64 record, list of members, local header,
  * data. A step that lacks bytes returns WHEEL_WANTS, and the next call begins again with more

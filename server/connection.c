@@ -143,8 +143,8 @@ void connection_client(const struct connection *connection, char ret[CONNECTION_
         str_copy(ret, CONNECTION_CLIENT_SIZE, "-");
 }
 
-/* MHD 0.9 closes a connection whose body failed, but cleans it up late: only after every connection
- * that was idle for longer has gone, which may take a minute. MHD looks at connections with a time
+/* MHD 0.9 closes a connection whose body failed, but cleans it up late. Every connection that was
+ * idle for longer must go first, which may take a minute. MHD looks at connections with a time
  * limit of their own whenever it wakes, so this one gets such a limit. */
 void connection_end(struct connection *connection)
 {

@@ -565,10 +565,10 @@ static bool quiesce_wait(struct httpd *httpd)
     return heard;
 }
 
-/* MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set,
- * without a lock, and the second one aborts the process. So the worker itself must call it. We give
- * the worker one end of a socket pair as a new connection; on_connection recognises it and
- * quiesces. */
+/* MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set.
+ * They do so without a lock, and the second one aborts the process. So the worker itself must call
+ * it. We give the worker one end of a socket pair as a new connection; on_connection recognises it
+ * and quiesces. */
 static void worker_quiesce(struct httpd *httpd, struct MHD_Daemon *daemon)
 {
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

@@ -3,8 +3,8 @@
 
 #include "base/json.h"
 
-/* The request is suspended once at most: engine_ask_roots looks at mirrors' root pages that are
- * due, and the second call writes what is known by then. */
+/* The request is suspended once at most. engine_ask_roots then looks at the mirrors' root pages
+ * that are due. The second call writes what is known by then. */
 
 enum { INDEXES_MAX_BYTES = 1 << 20 };
 

@@ -16,9 +16,9 @@
 #include "base/url.h"
 #include "config/config.h"
 
-/* A URL is ours when its host and port are in the list of authorities. The list is built from what
- * the daemon listens on, with every name that this machine has for itself, because a client's file
- * may use any of them. It lives for one run of the command. */
+/* A URL is ours when its host and port are in the list of authorities. The list holds what the
+ * daemon listens on, under every name that this machine has for itself. A client's file may use any
+ * of them. The list lives for one run of the command. */
 
 enum { HOST_NAME_BYTES = 256 };
 

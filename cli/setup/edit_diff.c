@@ -3,8 +3,8 @@
 
 #include "cli/setup/edit.h"
 
-/* setup changes one place of a file, so one hunk is always enough: what both texts share at the
- * start and at the end is cut off, and the rest is shown with three lines of context. */
+/* setup changes one place of a file, so one hunk is always enough. The common start and the common
+ * end of both texts are cut off. The rest is shown with three lines of context. */
 
 enum { CONTEXT_LINES = 3 };
 
