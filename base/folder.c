@@ -137,11 +137,13 @@ int folder_open(const char *root, const char *path, int *ret_fd, struct folder_f
 
 /* -------------------------------------------------------------------- walk */
 
+/* One folder on the way down, to find loops. */
 struct ancestor {
     dev_t device;
     ino_t inode;
 };
 
+/* One walk; it lives on the heap, because a path of 4 KiB does not belong on a small stack. */
 struct walk {
     const struct folder_visitor *visitor;
     void *context;

@@ -12,6 +12,7 @@
  * until the member ends, the buffer is full, or zlib fails. A gzip bomb therefore costs at most the
  * buffer's maximum. */
 
+/* The memory of zlib's match table is its default. */
 enum {
     LEVEL = 3,             /* 8 ms for a page of 1.8 MB; level 6 takes twice that for 10 % less */
     WINDOW_GZIP = 15 + 16, /* zlib's code for "gzip wrapper only" */

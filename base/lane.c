@@ -17,6 +17,7 @@
  * to waiters.
  */
 
+/* `last` points to the link that the next job goes into. */
 struct lane {
     pthread_mutex_t lock;
     pthread_cond_t work;

@@ -28,7 +28,9 @@
 #include "base/terminal.h"
 
 enum { LINE_MAX_BYTES = 8192, QUEUE_MAX_LINES = 8192, QUEUE_MAX_BYTES = 8 << 20 };
+/* A burst's buffer above KEEP_BYTES goes back to the allocator. */
 enum { GATHER_MS = 10, KEEP_BYTES = 64 << 10 };
+/* More different repeated lines than REPEATS end the oldest one early. */
 enum { REPEATS = 64, REPEAT_MAX_BYTES = 512, REPEAT_MS = 60 * 1000 };
 
 static _Atomic int level_most = LOG_LEVEL_INFO;

@@ -14,6 +14,7 @@
 
 enum { INODES_MAX = 16, LISTENING = 0x0a, NAME_BYTES = 320, LINE_BYTES = 512 };
 
+/* The inodes of the sockets that listen on the port; one program may have several. */
 struct inodes {
     unsigned long list[INODES_MAX];
     size_t count;

@@ -16,6 +16,7 @@
  * the transfer thread.
  */
 
+/* The slabs stand after the struct, their bytes in one block of memory. */
 struct slab_pool {
     pthread_mutex_t lock;
     struct slab *free;

@@ -8,8 +8,10 @@
  * key or a value, because only dots in keys count. It moves forward only and uses constant memory,
  * so it is safe on any bytes. A text within the bounds then goes to the real parser. */
 
+/* The kinds of open brackets: keys occur in headings and inline tables only. */
 enum bracket { HEADING, ARRAY, INLINE };
 
+/* The position of the scanner, and what it has counted. */
 struct scan {
     const char *at, *end;
     int line;

@@ -15,6 +15,7 @@
  * file is a strict http(s) URL. Strangers write the links on pages, and a key made from a link
  * becomes a path on the disk. */
 
+/* A key becomes a path on the disk, whose limit is 4 KiB; a DNS name has 253 bytes at most. */
 enum { KEY_MAX_BYTES = 1024, HOST_MAX_BYTES = 255 };
 
 /* A piece of a longer text. text is NULL when the component is absent, which differs from empty. */

@@ -15,6 +15,7 @@
  * are the work of sql.c.
  */
 
+/* Only the connection; everything else is on the disk. */
 struct catalogue {
     struct sql *sql;
 };

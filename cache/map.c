@@ -33,6 +33,7 @@ enum {
 
 #define FILE_MAX (INT64_C(1) << 40)
 
+/* The header as it is on the disk. */
 struct header {
     char magic[8];
     uint32_t layout, chunk; /* these also check the machine's byte order */
@@ -47,6 +48,7 @@ _Static_assert(sizeof(struct header) <= STRINGS, "the header fits its sector");
 _Static_assert(STRINGS + MAP_ABOUT_MAX <= MAP_HEAD, "the strings fit the head");
 _Static_assert(MAP_HEAD % PAGE == 0, "tables begin on pages");
 
+/* The head of a sealed copy as it is on the disk. */
 struct seal {
     uint64_t generation; /* from 1; 0: never sealed */
     uint64_t checksum;   /* of the header's checksum, the generation and the table */
@@ -274,6 +276,7 @@ int map_sync(void *block, const void *copy, const struct map_disk *disk)
 
 /* ------------------------------------------------------------------ opening */
 
+/* A cursor over the strings of an untrusted block. */
 struct reader {
     const char *at;
     size_t left;

@@ -35,6 +35,7 @@ enum {
     ASIDE_TRIES = 100,
 };
 
+/* One open database with its compiled statements. */
 struct sql {
     sqlite3 *db;
     const struct sql_program *program;

@@ -20,6 +20,7 @@ static const char FOLDER[] = "quarantine";
 
 enum { LIST_MOST = 1024 };
 
+/* A file in quarantine, for sorting by age. */
 struct old {
     char name[NAME_MAX + 1];
     int64_t changed_ns;

@@ -16,6 +16,7 @@
 #include "cache/store.h"
 #include "cache/store_state.h"
 
+/* One scan: the caller's visitor, and a buffer for sidecars. */
 struct scan {
     struct store *store;
     int (*visit)(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,

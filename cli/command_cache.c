@@ -27,6 +27,7 @@ enum { SHORT_DIGEST = 12, PLACES_MAX_BYTES = 4 << 10 };
 
 static const char default_rate[] = "100MB";
 
+/* One command line, and the connection to the daemon. */
 struct command {
     const char *socket; /* --socket, or NULL */
     bool as_json;
@@ -362,6 +363,7 @@ static int run_verify(struct command *c)
 
 /* ---------------------------------------------------------------- arguments */
 
+/* The subcommands; the least and most number of blobs they take. */
 static const struct action {
     const char *word, *arguments, *help;
     int least, most; /* blobs */

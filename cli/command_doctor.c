@@ -56,6 +56,7 @@ static const char usage[] =
     "  --socket PATH   the daemon's control socket\n\n"
     "Exit: 0 all well but for warnings, 1 something failed, 2 usage, 3 no daemon.\n";
 
+/* One run: arguments, configuration, and the findings so far. */
 struct doctor {
     const char *index, *project, *url, *config_file, *socket;
     char *url_own, *index_own; /* from a URL that names its index */

@@ -73,6 +73,7 @@ static void line(struct buf *to, const char *name, const char *value)
         buf_printf(to, "  %-9s%s\n", name, value);
 }
 
+/* What is known about the requirement, before it is printed. */
 struct explanation {
     struct query query;
     struct choice *choice; /* NULL: the page does not exist */

@@ -42,6 +42,7 @@ static const char usage[] =
     "  --config FILE  wheelyard's own configuration\n\n"
     "Exit: 0 done, 1 not, 2 usage, or there is no such index.\n";
 
+/* Arguments, and what follows from them. */
 struct setup {
     const char *client, *index, *given_url, *config;
     bool write, undo, in_project;

@@ -32,12 +32,14 @@ static const struct query_command command = {
         "Exit: 0 there are wheels, 1 there are none, 2 usage, 3 no daemon.\n",
 };
 
+/* One wheel with its labels. */
 struct cell {
     size_t file; /* index of the file on the page */
     struct file_name name;
     char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
 };
 
+/* All wheels of the answer, and the layout of the table. */
 struct matrix {
     struct query query;
     struct cell *cells; /* newest version first, then platform, then Python */

@@ -15,6 +15,7 @@
 
 enum { MANUAL_MAX_BYTES = 1 << 20 };
 
+/* The page so far, and what fills its placeholders. */
 struct manual {
     struct buf page;
     struct config defaults;

@@ -15,6 +15,7 @@
 
 enum { VALUE_MAX_BYTES = 1 << 20 };
 
+/* The option that is open, and its value so far. */
 struct reader {
     void (*take)(void *context, const char *section, const char *key, const char *value);
     void *context;

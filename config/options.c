@@ -185,6 +185,7 @@ static const void *place_const(const struct option_row *option, const struct con
 
 /* ------------------------------------------------------------------ numbers */
 
+/* A unit of sizes or times. */
 struct unit {
     const char *name;
     int64_t factor;

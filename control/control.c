@@ -49,6 +49,7 @@ enum {
     REPLY_MAX_BYTES = 64 << 20,
 };
 
+/* See the top of this file. */
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 
 /* A WORKING client belongs to its lane thread, any other to the control thread. The atomic state
@@ -63,6 +64,7 @@ struct client {
     int64_t deadline_ms;
 };
 
+/* The socket, its thread, and all clients. */
 struct control {
     struct engine *engine;
     char *path;

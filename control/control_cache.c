@@ -227,6 +227,7 @@ static void do_verify(struct task *t)
         reply_verdict(t, sound ? verdicts[verdict] : "unsound", verdict == BLOB_GOOD && sound, why);
 }
 
+/* The requests, by their second word and the number of words. */
 static const struct action {
     const char *word;
     size_t words; /* of the request */

@@ -28,6 +28,7 @@ static const char check_name[] = "disk";
 
 /* ------------------------------------------------------------- file system */
 
+/* File systems that are known to lack something. */
 static const struct kind {
     long magic;
     const char *name;

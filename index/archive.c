@@ -303,6 +303,7 @@ static void describe(const struct archive_source *source, const char *expected,
 
 /* ------------------------------------------------------------------- verdict */
 
+/* How a file is checked; its name decides. */
 enum kind { KIND_OTHER, KIND_WHEEL, KIND_ZIP, KIND_GZIP, KIND_XZ, KIND_BZIP2, KIND_TAR };
 
 static enum kind kind_of(const char *file)

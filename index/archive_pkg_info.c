@@ -11,6 +11,7 @@
 #include "index/wheel.h"
 
 enum {
+    /* Offsets and lengths in a tar header (POSIX ustar). */
     TAR_BLOCK = 512,
     TAR_NAME = 100,
     TAR_SIZE = 124,
@@ -29,6 +30,7 @@ enum {
  */
 enum stage { HEADER, SKIP, TEXT, DONE };
 
+/* The state between two blocks of bytes. */
 struct pkg_info {
     enum stage stage;
     char block[TAR_BLOCK];

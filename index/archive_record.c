@@ -24,6 +24,7 @@ enum {
     DIGEST_MOST = 64, /* bytes, of SHA-512 */
 };
 
+/* A row of RECORD; its texts point into the document. */
 struct row {
     const char *name; /* into the text */
     const char *digest;
@@ -31,6 +32,7 @@ struct row {
     bool seen;
 };
 
+/* One check of a wheel, from the first reading to the verdict. */
 struct check {
     const struct archive_source *source;
     const char *project; /* from the file name; "" when unknown */

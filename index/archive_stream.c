@@ -66,6 +66,7 @@ int archive_tar(const struct archive_source *source, struct archive_verdict *ver
 
 /* ------------------------------------------------------------------ gzip */
 
+/* A gzip stream while it is unpacked. */
 struct stream {
     struct unpack *unpack;
     struct pkg_info *pkg_info;

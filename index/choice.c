@@ -15,6 +15,7 @@
  * computed only on demand: a survey counts what the rejected files have, and the first missing
  * thing is named. Labels such as "cp313" group files, so that a sentence stays short. */
 
+/* What a file fails at; in the order in which the rules are applied. */
 enum verdict {
     VERDICT_FITS,
     VERDICT_UNKNOWN, /* not the name of a wheel or sdist */
@@ -28,6 +29,7 @@ enum verdict {
 /* People are shown at most this many Pythons or platforms. */
 enum { GROUPS_MAX = 64, GROUPS_SHOWN = 4 };
 
+/* A file of the page with everything that its name says. */
 struct candidate {
     const struct choice_file *file;
     struct file_name name;
@@ -202,6 +204,7 @@ struct group {
     const char *lowest, *highest;
 };
 
+/* Labels with the versions that have them, for one sentence. */
 struct groups {
     struct group list[GROUPS_MAX];
     size_t count;

@@ -104,6 +104,7 @@ void digests_add_set(struct digests *d, const struct digests *others)
         (void)digests_add(d, others->list[i].algorithm, others->list[i].hex);
 }
 
+/* One running digest for each algorithm that was asked for. */
 struct digester {
     struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not wanted */
 };

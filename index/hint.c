@@ -15,6 +15,7 @@
 
 enum { LABELS_MAX = 32, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
 
+/* Labels of wheels, each once. */
 struct labels {
     char list[LABELS_MAX][NAME_MAX_BYTES + 1];
     size_t count;

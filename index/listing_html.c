@@ -26,6 +26,7 @@ enum { WORK_MAX = 1 << 28, WORK_AMPERSAND = 64 };
 /* The longest part of a directory listing's row after its link's start tag: name, size, date. */
 enum { ROW_MAX = 1024 };
 
+/* The state of one page: the scan's, and what libxml2's callbacks need. */
 struct reader {
     struct listing_builder *builder;
     htmlParserCtxtPtr parser;

@@ -25,6 +25,7 @@ enum operator{
     OPERATOR_ABOVE
 };
 
+/* One specifier such as ">=2.6". */
 struct specifier {
     enum operator operator;
     const char *text;       /* the text after the operator, in `specifiers.text` */

@@ -16,14 +16,18 @@
 
 /* Rows: the ABIs of the version itself, abi3 of each older version, py3.. twice, and a few more. */
 enum { ROWS_MAX = 3 * TAGS_MAX_MINOR + 16 };
+/* The oldest glibc that packaging considers; x86 had wheels earlier. */
 enum { GLIBC_OLDEST = 17, GLIBC_OLDEST_X86 = 5, ABI3_OLDEST = 2 };
+/* macOS counted 10.4 to 10.16, then 11 and up. */
 enum { MACOS_FIRST_MAJOR = 11, MACOS_LAST_X = 16, MACOS_FIRST_X = 4 };
 
+/* One interpreter and ABI. */
 struct row {
     char interpreter[16], abi[16];
     bool any; /* platform "any"; else all platforms */
 };
 
+/* A target; everything is filled in by tags_expand and never changes. */
 struct tags {
     char python[32], label[16], platform[TAG_MAX_BYTES + 1];
     int major, minor;

@@ -34,6 +34,7 @@ static const char end_signature[] = "PK\5\6", locator_signature[] = "PK\6\7",
                   record_signature[] = "PK\6\6", entry_signature[] = "PK\1\2",
                   local_signature[] = "PK\3\4";
 
+/* One call of wheel_metadata: its parts, and what it wants or refuses. */
 struct reading {
     const struct wheel_parts *parts;
     const char *project; /* normalised, from the file name; "" when unknown */
@@ -317,6 +318,7 @@ bool zip_is_inside(const struct zip_directory *d, const struct zip_member *m)
            room - m->local >= ZIP_LOCAL_BYTES + m->name_len + m->packed;
 }
 
+/* METADATA entries that were found in the list of members. */
 struct search {
     const char *own, *other; /* entries */
     unsigned own_count, other_count;

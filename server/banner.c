@@ -56,6 +56,7 @@ struct pause {
     bool suspended;
 };
 
+/* The probe: what it asks, and its thread. */
 struct banner {
     struct engine *engine;
     const char *index;

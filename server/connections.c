@@ -27,6 +27,7 @@
 #include "server/connection.h"
 
 enum { WAITING, ASKING, SERVED };
+/* An address has at least SHARE_MIN connections; a sweep runs at least once a second. */
 enum { SHARE_MIN = 256, TICK_MAX_MS = 1000, TICKS_PER_TIMEOUT = 4 };
 
 /* One client by its key. It lives from its first open connection to its last. */
@@ -38,6 +39,7 @@ struct peer_address {
     UT_hash_handle hh;
 };
 
+/* `lock` guards the list and the table. */
 struct connections {
     struct connections_options options;
     pthread_mutex_t lock;

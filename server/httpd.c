@@ -66,6 +66,7 @@ struct client {
     struct peer peer;
 };
 
+/* Constant after the start, except the atomics and what `lock` guards. */
 struct httpd {
     _Atomic(struct generation *) generation;
     _Atomic long silent_clients;

@@ -9,6 +9,7 @@
 
 /* ------------------------------------------------------------------ lists with q */
 
+/* One element of a header's list, with its q. */
 struct element {
     const char *name; /* not terminated */
     size_t len;
@@ -82,6 +83,7 @@ const char *negotiate_content_type(enum page_type type)
     return types[type].content_type;
 }
 
+/* How closely an element names a type; a higher value is closer. */
 enum { NOT_AT_ALL, BY_ANY, BY_RANGE, BY_NAME };
 
 /* How closely an element names a type. */
@@ -97,6 +99,7 @@ static int element_names(const struct element *e, enum page_type type)
     return NOT_AT_ALL;
 }
 
+/* How much a client wants a type. */
 struct preference {
     int q;
     int closeness;

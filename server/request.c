@@ -90,6 +90,7 @@ static const struct {
     [HEADER_TRANSFER_ENCODING] = {"Transfer-Encoding", REPEAT_REFUSES},
 };
 
+/* The state of one pass over a request's headers. */
 struct header_scan {
     struct request *request;
     struct strict strict;

@@ -38,6 +38,7 @@
 enum { GRACE_MS = 2000, STOP_MAX_S = 4, INSTANCE_BYTES = 8 };
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Everything that a running daemon consists of; one exists, on the stack of command_serve. */
 struct daemon {
     struct config_request request; /* of the start; a reload asks the same */
     struct config config;          /* of the start */

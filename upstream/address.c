@@ -17,6 +17,7 @@
  * clear error early. Rules are built from the configuration and never change; a reload builds new
  * ones. */
 
+/* The hosts and ports that may be private, in canonical spelling. */
 struct address_rules {
     size_t count;
     struct address_entry {

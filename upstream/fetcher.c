@@ -42,6 +42,7 @@ struct retired {
     struct retired *older;
 };
 
+/* `lock` guards what says so; the rest belongs to the thread or is constant. */
 struct fetcher {
     struct transfer_setup setup;
     struct retired *retired; /* lock */

@@ -14,6 +14,7 @@
  * dot, addresses, networks with a number of bits, and "*". A test compares them with curl's own
  * choice. They are read at start and freed with the fetcher. */
 
+/* What the configuration or the environment says, copied once. */
 struct proxy_rules {
     char *http; /* or NULL */
     char *https;

@@ -20,16 +20,20 @@
 #include "config/ini.h"
 #include "config/user.h"
 
+/* The settings of pip that decide where it looks. */
 enum key { INDEX_URL, EXTRA_INDEX_URL, FIND_LINKS, NO_INDEX, TRUSTED_HOST, PROXY, KEYS };
+/* Where a value stands; a higher rank is in force. */
 enum rank { GLOBAL, INSTALL, ENVIRONMENT, RANKS };
 
 static const char *const key_names[KEYS] = {"index-url", "extra-index-url", "find-links",
                                             "no-index",  "trusted-host",    "proxy"};
 
+/* A value, and the file or variable that it comes from. */
 struct value {
     char *text, *where;
 };
 
+/* pip's settings as far as they are read. */
 struct pip {
     struct doctor_stage *stage;
     struct value values[KEYS][RANKS];

@@ -16,6 +16,7 @@ static const char official[] = "https://pypi.org/simple";
 
 /* -------------------------------------------------------------------- pixi */
 
+/* pixi's own configuration files. */
 struct pixi {
     struct doctor_stage *stage;
     struct toml_document

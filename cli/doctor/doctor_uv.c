@@ -15,6 +15,7 @@
 #include "cli/doctor/doctor_stage.h"
 #include "config/user.h"
 
+/* What was met so far, in the order of rank. */
 struct uv {
     struct doctor_stage *stage;
     bool has_default, has_ours; /* ours: one of our indexes comes before the default */

@@ -150,6 +150,7 @@ static bool has_word(const struct edit *edit, struct line line, const struct edi
 
 /* ---------------------------------------------------------------- searching */
 
+/* A part of the text, from after its heading to the next heading. */
 struct section {
     const char *start; /* after the heading; NULL: no such section */
     const char *end;

@@ -8,6 +8,7 @@
 
 enum { CONTEXT_LINES = 3 };
 
+/* A line of a text that is walked through. */
 struct line {
     const char *text;
     size_t len; /* with its line feed */

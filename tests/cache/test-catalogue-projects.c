@@ -140,13 +140,13 @@ static void a_showing_is_the_last_but_for_its_first_time(void **state)
     (void)state;
     int count = 0;
     struct catalogue_listed s = {.origin = "pytorch",
-                                  .project = "torch",
-                                  .path = "cu126/a.whl",
-                                  .channel = "cu126",
-                                  .requires_python = ">=3.9",
-                                  .upload_time = "2025-01-02T03:04:59Z",
-                                  .upload_time_source = "listing",
-                                  .first_s = 1700000000};
+                                 .project = "torch",
+                                 .path = "cu126/a.whl",
+                                 .channel = "cu126",
+                                 .requires_python = ">=3.9",
+                                 .upload_time = "2025-01-02T03:04:59Z",
+                                 .upload_time_source = "listing",
+                                 .first_s = 1700000000};
     struct catalogue *c = open_catalogue("showings");
     assert_int_equal(catalogue_put_listed(c, &s), 0);
     s.requires_python = s.upload_time = s.upload_time_source = NULL;
@@ -173,10 +173,10 @@ static void a_showing_is_the_last_but_for_its_first_time(void **state)
 }
 
 static struct catalogue_first_seen first_seen_of(const char *path, int64_t first_s, int64_t asked_s,
-                                             int64_t modified_s, int64_t size)
+                                                 int64_t modified_s, int64_t size)
 {
     return (struct catalogue_first_seen){"pytorch", path,       "torch", first_s,
-                                       asked_s,   modified_s, size};
+                                         asked_s,   modified_s, size};
 }
 
 static int see_first_seen(void *context, const struct catalogue_first_seen *s)
@@ -204,8 +204,8 @@ static void sightings(void **state)
         first_seen_of("b.whl", 50, 50, 7, 100), first_seen_of("b.whl", 5, 0, -1, -1),
     };
     const struct catalogue_first_seen expected[] = {first_seen_of("a.whl", 20, 40, 5, 200),
-                                                  first_seen_of("b.whl", 5, 50, 7, 300),
-                                                  first_seen_of("c.whl", 10, 0, -1, -1)};
+                                                    first_seen_of("b.whl", 5, 50, 7, 300),
+                                                    first_seen_of("c.whl", 10, 0, -1, -1)};
     const struct catalogue_first_seen *next = expected;
     for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
         assert_int_equal(catalogue_put_first_seen(c, &put[i]), 0);

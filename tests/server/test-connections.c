@@ -144,7 +144,8 @@ static void shares_leave_room_for_others(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_int_equal(connections_share(rows[i].connections, rows[i].is_loopback), rows[i].share);
+        assert_int_equal(connections_share(rows[i].connections, rows[i].is_loopback),
+                         rows[i].share);
 }
 
 static struct sockaddr_storage address_of(const char *text)
