@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A buffer begins with a static empty string, so that `data` is always a valid C string and an
+ * unused buffer costs no allocation. It grows by doubling up to `max`. The bound is what a stranger
+ * can make us allocate, so every buffer has one. buf_take ends its life; so does buf_release.
+ */
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -6,10 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* A buffer begins with a static empty string, so that `data` is always a valid C string and an
- * unused buffer costs no allocation. It grows by doubling up to `max`. The bound is what a stranger
- * can make us allocate, so every buffer has one. buf_take ends its life; so does buf_release. */
 
 static char empty[1];
 

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A digest lives from digest_new to digest_free and is fed in between by one thread, usually the
+ * compute lane. libcrypto picks the fastest code of the processor. It fails only for lack of
+ * memory, so every failure is ERROR_NO_MEMORY. To add an algorithm, add a row to the table and a
+ * value to the enum.
+ */
 #include "base/digest.h"
 
 #include <openssl/evp.h>
@@ -7,11 +13,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-
-/* A digest lives from digest_new to digest_free and is fed in between by one thread, usually the
- * compute lane. libcrypto picks the fastest code of the processor. It fails only for lack of
- * memory, so every failure is ERROR_NO_MEMORY. To add an algorithm, add a row to the table and a
- * value to the enum. */
 
 static const struct {
     const char *name;

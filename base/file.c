@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * System calls with the loops that they need: read and write may be interrupted or return fewer
+ * bytes than asked for. The functions for people (file_refusal, file_may_make) find out why a start
+ * would fail before it fails, because errno alone names neither the directory nor the user.
+ */
 #include "base/file.h"
 
 #include <errno.h>
@@ -15,10 +20,6 @@
 #include "base/error.h"
 #include "base/place.h"
 #include "base/str.h"
-
-/* System calls with the loops that they need: read and write may be interrupted or return fewer
- * bytes than asked for. The functions for people (file_refusal, file_may_make) find out why a start
- * would fail before it fails, because errno alone names neither the directory nor the user. */
 
 enum { NAME_BYTES = 256 };
 

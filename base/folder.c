@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Other users may rename, replace and link files while this code looks at them. So every check is
+ * made on a descriptor, never on a name. A file is opened with O_PATH, /proc/self/fd tells where it
+ * leads, and then the very same file is reopened for reading.
+ *
+ * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
+ * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.
+ */
 #include "base/folder.h"
 
 #include <dirent.h>
@@ -12,15 +20,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-
-/*
- * Other users may rename, replace and link files while this code looks at them. So every check is
- * made on a descriptor, never on a name. A file is opened with O_PATH, /proc/self/fd tells where it
- * leads, and then the very same file is reopened for reading.
- *
- * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
- * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.
- */
 
 enum { WALK_PATH_MAX = 16 << 10 };
 

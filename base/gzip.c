@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * One loop serves both directions. It gives zlib a piece of input and a piece of the output buffer
+ * until the member ends, the buffer is full, or zlib fails. A gzip bomb therefore costs at most the
+ * buffer's maximum.
+ */
 #include "base/gzip.h"
 
 #include <limits.h>
@@ -7,10 +12,6 @@
 #include <zlib.h>
 
 #include "base/error.h"
-
-/* One loop serves both directions. It gives zlib a piece of input and a piece of the output buffer
- * until the member ends, the buffer is full, or zlib fails. A gzip bomb therefore costs at most the
- * buffer's maximum. */
 
 /* The memory of zlib's match table is its default. */
 enum {

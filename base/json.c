@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading: cJSON recurses and allocates a node for each value, and a hostile page decides how many.
+ * So one pass over the text counts values and depth before cJSON sees it. A parsed document never
+ * changes; json_free ends its handles.
+ *
+ * Writing: nothing is built in memory except the text itself. The last byte of the buffer tells
+ * whether a comma is due, so writers need no state.
+ */
 #include "base/json.h"
 
 #include <cjson/cJSON.h>
@@ -10,15 +18,6 @@
 #include "base/error.h"
 #include "base/terminal.h"
 #include "base/utf8.h"
-
-/*
- * Reading: cJSON recurses and allocates a node for each value, and a hostile page decides how many.
- * So one pass over the text counts values and depth before cJSON sees it. A parsed document never
- * changes; json_free ends its handles.
- *
- * Writing: nothing is built in memory except the text itself. The last byte of the buffer tells
- * whether a comma is due, so writers need no state.
- */
 
 /* A value is one cJSON node; its name and text are separate allocations. */
 enum { MAX_DEPTH = 100, NODE_BYTES = sizeof(cJSON) + 16, TEXT_BYTES = 32 };

@@ -1,12 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/lane.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "base/error.h"
-#include "base/thread.h"
-
 /*
  * The life of a job: the caller fills it and posts it; one of the lane's threads takes it from the
  * front and runs it. From the post on the job belongs to its run function, which may free it, so
@@ -16,6 +8,13 @@
  * run on the caller's thread). A stop never drops a job: jobs hold memory, descriptors and promises
  * to waiters.
  */
+#include "base/lane.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/thread.h"
 
 /* `last` points to the link that the next job goes into. */
 struct lane {
@@ -95,7 +94,7 @@ void lane_post(struct lane *lane, struct job *job)
         job->run(job);
 }
 
-/* The simulator of back-pressure and /-/status read this; it is a snapshot. */
+/* A snapshot: of several lanes a caller picks the one with the fewest jobs. */
 size_t lane_depth(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A place lives from place_open to place_close and holds the folder open. All later calls name
+ * files relative to that descriptor, so nobody can move the folder away under them. The old file is
+ * remembered by device and inode. A replacement goes ahead only while the name still leads to it.
+ *
+ * A crash at any moment leaves the old file or the new one, never a mixture; at worst a file with a
+ * random name remains.
+ */
 #include "base/place.h"
 
 #include <errno.h>
@@ -15,15 +23,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
-
-/*
- * A place lives from place_open to place_close and holds the folder open. All later calls name
- * files relative to that descriptor, so nobody can move the folder away under them. The old file is
- * remembered by device and inode. A replacement goes ahead only while the name still leads to it.
- *
- * A crash at any moment leaves the old file or the new one, never a mixture; at worst a file with a
- * random name remains.
- */
 
 enum { RANDOM_BYTES = 8, TRIES = 100 };
 

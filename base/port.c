@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * /proc/net/tcp gives the inodes of listening sockets, and /proc/PID/fd the sockets of each
+ * process. The result is only for an error message, so every failure on the way just gives no name.
+ * /
+ */
 #include "base/port.h"
 
 #include <ctype.h>
@@ -7,10 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* /proc/net/tcp gives the inodes of listening sockets, and /proc/PID/fd the sockets of each
- * process. The result is only for an error message, so every failure on the way just gives no name.
- */
 
 enum { INODES_MAX = 16, LISTENING = 0x0a, NAME_BYTES = 320, LINE_BYTES = 512 };
 

@@ -1,12 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/slab.h"
-
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "base/error.h"
-
 /*
  * The life of a slab: free, taken by slab_get on the transfer thread, filled, handed to a disk
  * lane, written, and returned by slab_put. All memory is allocated at start, so receiving never
@@ -15,6 +7,13 @@
  * One lock guards the list and the counts. on_available is called outside of it, because it wakes
  * the transfer thread.
  */
+#include "base/slab.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
 
 /* The slabs stand after the struct, their bytes in one block of memory. */
 struct slab_pool {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Each function is a few lines of libc with one trap removed. A copy always ends, a printf
+ * allocates its text, and a comparison cannot be read the wrong way round.
+ */
 #include "base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Each function is a few lines of libc with one trap removed. A copy always ends, a printf
- * allocates its text, and a comparison cannot be read the wrong way round. */
 
 char *str_printf(const char *format, ...)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A scanner, not a parser. It only needs to know whether a byte stands in a string, a comment, a
+ * key or a value, because only dots in keys count. It moves forward only and uses constant memory,
+ * so it is safe on any bytes. A text within the bounds then goes to the real parser.
+ */
 #include "base/toml_bounds.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-/* A scanner, not a parser. It only needs to know whether a byte stands in a string, a comment, a
- * key or a value, because only dots in keys count. It moves forward only and uses constant memory,
- * so it is safe on any bytes. A text within the bounds then goes to the real parser. */
 
 /* The kinds of open brackets: keys occur in headings and inline tables only. */
 enum bracket { HEADING, ARRAY, INLINE };

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The state of zlib between two steps, and nothing else: the caller owns input and output. It lives
+ * from unpack_new to unpack_free; unpack_again starts the next member without a new allocation.
+ */
 #include "base/unpack.h"
 
 #include <limits.h>
@@ -6,9 +10,6 @@
 #include <zlib.h>
 
 #include "base/error.h"
-
-/* The state of zlib between two steps, and nothing else: the caller owns input and output. It lives
- * from unpack_new to unpack_free; unpack_again starts the next member without a new allocation. */
 
 struct unpack {
     z_stream z;

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A text is first split into the five components of RFC 3986 without any copy (struct span), then
+ * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
+ * file is a strict http(s) URL. Strangers write the links on pages, and a key made from a link
+ * becomes a path on the disk.
+ */
 #include "base/url.h"
 
 #include <ctype.h>
@@ -9,11 +15,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/utf8.h"
-
-/* A text is first split into the five components of RFC 3986 without any copy (struct span), then
- * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
- * file is a strict http(s) URL. Strangers write the links on pages, and a key made from a link
- * becomes a path on the disk. */
 
 /* A key becomes a path on the disk, whose limit is 4 KiB; a DNS name has 253 bytes at most. */
 enum { KEY_MAX_BYTES = 1024, HOST_MAX_BYTES = 255 };

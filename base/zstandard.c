@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Pages are compressed once per build and then sent many times, but a build delays the first
+ * client.
+ */
 #include "base/zstandard.h"
 
 #include <zstd.h>
 #include <zstd_errors.h>
 
 #include "base/error.h"
-
-/* Pages are compressed once per build and then sent many times, but a build delays the first
- * client. */
 
 /* Our pages are digests between repeated words. Level 1 makes them as small as level 6, large ones
  * even smaller, in a quarter of the time. */

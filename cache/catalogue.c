@@ -1,11 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cache/catalogue.h"
-
-#include <stdlib.h>
-
-#include "base/error.h"
-#include "cache/catalogue_program.h"
-
 /*
  * One function for each statement of catalogue_program.c. A put binds the members of a struct in
  * the order of the columns. A visit turns a row into the same struct on the stack and calls the
@@ -14,6 +7,12 @@
  * Only the catalogue thread calls these, so nothing here is locked. Transactions, errors and resets
  * are the work of sql.c.
  */
+#include "cache/catalogue.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cache/catalogue_program.h"
 
 /* Only the connection; everything else is on the disk. */
 struct catalogue {

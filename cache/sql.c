@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a database:
+ *
+ *     open        the directory is writable, the file opens, its pragmas are set
+ *     checked     owner, version and pages are as expected; else ERROR_CONFIG or ERROR_CORRUPT
+ *     migrated    all missing steps in one transaction; then every statement is compiled
+ *     corrupt     the file is moved aside once, and the opening starts again with an empty one
+ *     closed      statements are finalized, and the last connection checkpoints the WAL
+ *
+ * All of it happens on the catalogue thread. A transaction is begun, collects its first failure in
+ * `failed`, and ends in a commit or a rollback.
+ */
 #include "cache/sql.h"
 
 #include <errno.h>
@@ -15,19 +27,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-
-/*
- * The life of a database:
- *
- *     open        the directory is writable, the file opens, its pragmas are set
- *     checked     owner, version and pages are as expected; else ERROR_CONFIG or ERROR_CORRUPT
- *     migrated    all missing steps in one transaction; then every statement is compiled
- *     corrupt     the file is moved aside once, and the opening starts again with an empty one
- *     closed      statements are finalized, and the last connection checkpoints the WAL
- *
- * All of it happens on the catalogue thread. A transaction is begun, collects its first failure in
- * `failed`, and ends in a commit or a rollback.
- */
 
 enum {
     BUSY_MS = 2000,              /* for a reader that has the file open when we start */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The walk over all blobs at the start. The visitor gets every blob; anything that cannot be ours
- * is removed. It runs on the clean lane, beside the first downloads, so names are changed under the
- * store's mutex. */
+/* The walk over all blobs, at the start and for a collection of orphans. The visitor gets every
+ * blob; anything that cannot be ours is removed. Downloads may commit meanwhile, so names are
+ * changed under the store's mutex. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The daemon's answer has more members than people need. Both forms here keep only those that a
+ * user can act on, so that a later daemon may add members without a change of this output.
+ */
 #include "cli/claim_lines.h"
 
 #include <stdbool.h>
-
-/* The daemon's answer has more members than people need. Both forms here keep only those that a
- * user can act on, so that a later daemon may add members without a change of this output. */
 
 /* "believed" is a claim that counts alone; when claims contradict each other, each is only
  * "accepted". */

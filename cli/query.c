@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A query goes through these steps; each returns QUERY_GO or the exit code after a message:
+ *
+ * - arguments: the requirement, the index, the daemon's address;
+ * - without --index, a few channels are tried, the newest CUDA first, until one has the project;
+ * - the project's page is fetched as JSON, exactly as a client would fetch it;
+ * - its files are kept as entries of the JSON document, which lives until query_release.
+ *
+ * A refusal of the daemon (404) is a result and not a failure: the commands print its reason.
+ */
 #include "cli/query.h"
 
 #include <inttypes.h>
@@ -17,17 +27,6 @@
 #include "config/setup.h"
 #include "control/http_get.h"
 #include "engine/mirrors/origins.h"
-
-/*
- * A query goes through these steps; each returns QUERY_GO or the exit code after a message:
- *
- * - arguments: the requirement, the index, the daemon's address;
- * - without --index, a few channels are tried, the newest CUDA first, until one has the project;
- * - the project's page is fetched as JSON, exactly as a client would fetch it;
- * - its files are kept as entries of the JSON document, which lives until query_release.
- *
- * A refusal of the daemon (404) is a result and not a failure: the commands print its reason.
- */
 
 static const char json_type[] = "application/vnd.pypi.simple.v1+json";
 

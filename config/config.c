@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * One config_load goes through these steps, and a mistake in one does not stop the next, so that
+ * the user sees all mistakes at once:
+ *
+ * - find the file, parse the built-in text and the file;
+ * - options, lowest source first: built-in, directories, file, environment, flags;
+ * - origins and indexes, from one source as a whole;
+ * - checks that need everything: cache_dir, ca_file, folders.
+ *
+ * Only a failed allocation or a text that is not TOML ends it early. The result is published when
+ * no line was reported.
+ */
 #include "config/config.h"
 
 #include <arpa/inet.h>
@@ -19,19 +31,6 @@
 #include "base/toml.h"
 #include "config/config_origins.h"
 #include "config/options.h"
-
-/*
- * One config_load goes through these steps, and a mistake in one does not stop the next, so that
- * the user sees all mistakes at once:
- *
- * - find the file, parse the built-in text and the file;
- * - options, lowest source first: built-in, directories, file, environment, flags;
- * - origins and indexes, from one source as a whole;
- * - checks that need everything: cache_dir, ca_file, folders.
- *
- * Only a failed allocation or a text that is not TOML ends it early. The result is published when
- * no line was reported.
- */
 
 enum { FILE_MAX_BYTES = 1 << 20 };
 

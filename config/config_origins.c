@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading goes from the outside in: tables of origins, their mirrors, then indexes, which refer to
+ * origins. A wrong value is reported and skipped, and reading continues, so that one run reports
+ * everything. A failed allocation sets *in->error and leaves NULL, which all later steps accept.
+ * Checks of one value stand at the top, checks across tables at the end.
+ */
 #include "config/config_origins.h"
 
 #include <stdlib.h>
@@ -11,11 +17,6 @@
 #include "base/url.h"
 #include "config/config_reader.h"
 #include "config/options.h"
-
-/* Reading goes from the outside in: tables of origins, their mirrors, then indexes, which refer to
- * origins. A wrong value is reported and skipped, and reading continues, so that one run reports
- * everything. A failed allocation sets *in->error and leaves NULL, which all later steps accept.
- * Checks of one value stand at the top, checks across tables at the end. */
 
 enum { NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
 

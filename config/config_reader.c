@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * All reports pass through config_report_line, which removes control bytes and limits their number:
+ * a cloned project may bring a hostile configuration file. The path of a table ("origin.pytorch")
+ * is kept as text for the reports.
+ */
 #include "config/config_reader.h"
 
 #include <stdarg.h>
@@ -10,10 +15,6 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "base/terminal.h"
-
-/* All reports pass through config_report_line, which removes control bytes and limits their number:
- * a cloned project may bring a hostile configuration file. The path of a table ("origin.pytorch")
- * is kept as text for the reports. */
 
 enum { LINE_MAX_BYTES = 2 << 20 };
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A line either continues the open option, opens a section, or opens an option. An option is handed
+ * out when the next one begins or the text ends, because its value may go on until then.
+ */
 #include "config/ini.h"
 
 #include <ctype.h>
@@ -9,9 +13,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-
-/* A line either continues the open option, opens a section, or opens an option. An option is handed
- * out when the next one begins or the text ends, because its value may go on until then. */
 
 enum { VALUE_MAX_BYTES = 1 << 20 };
 

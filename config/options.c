@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * To add an option: a member in struct config, a row in the table, its key in config/default.toml.
+ * Everything else walks the table. Values are typed by the row; `offset` finds the member.
+ */
 #include "config/options.h"
 
 #include <inttypes.h>
@@ -8,9 +12,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* To add an option: a member in struct config, a row in the table, its key in config/default.toml.
- * Everything else walks the table. Values are typed by the row; `offset` finds the member. */
 
 enum { LIST_MAX = 64, TEXT_MAX_BYTES = 1 << 20 };
 #define SECOND_MS INT64_C(1000)

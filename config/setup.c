@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Users copy an address from anywhere: from these lines, from pip.conf, from a browser. So each
+ * command accepts the URL of an index where it needs the base, and takes it apart here.
+ */
 #include "config/setup.h"
 
 #include <string.h>
@@ -6,9 +10,6 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* Users copy an address from anywhere: from these lines, from pip.conf, from a browser. So each
- * command accepts the URL of an index where it needs the base, and takes it apart here. */
 
 /* cu126 is only an example that many users need; a configuration without it shows one of its own.
  */

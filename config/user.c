@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The search rules of the XDG base directory specification, as pip and uv follow them. An empty
+ * variable counts as unset, and a relative $XDG_CONFIG_HOME is ignored.
+ */
 #include "config/user.h"
 
 #include <stdlib.h>
@@ -7,9 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-
-/* The search rules of the XDG base directory specification, as pip and uv follow them. An empty
- * variable counts as unset, and a relative $XDG_CONFIG_HOME is ignored. */
 
 const char *user_environment(const char *name)
 {

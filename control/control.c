@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a client, of which there are CLIENTS_MOST places:
+ *
+ *     READING    the control thread collects bytes until a whole line is there
+ *     WORKING    a lane thread answers the line; poll() leaves the client alone
+ *     WRITING    the control thread sends the reply, then READING again
+ *
+ * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
+ * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
+ * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
+ * the control thread, then the lane.
+ */
 #include "control/control.h"
 
 #include <errno.h>
@@ -27,19 +39,6 @@
 #include "control/control_doctor.h"
 #include "control/control_place.h"
 #include "control/control_request.h"
-
-/*
- * The life of a client, of which there are CLIENTS_MOST places:
- *
- *     READING    the control thread collects bytes until a whole line is there
- *     WORKING    a lane thread answers the line; poll() leaves the client alone
- *     WRITING    the control thread sends the reply, then READING again
- *
- * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
- * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
- * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
- * the control thread, then the lane.
- */
 
 enum {
     CLIENTS_MOST = 16,

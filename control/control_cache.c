@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Each request takes an inventory first: a copy of all rows, made on the flight thread. The user's
+ * BLOB is looked up in that copy, so a name can mean nothing else halfway. The change itself is
+ * asked of the engine, which checks again whether the blob is still there. The replies name files;
+ * the command prints them.
+ */
 #include "control/control_cache.h"
 
 #include <inttypes.h>
@@ -12,11 +18,6 @@
 #include "control/control_request.h"
 #include "engine/files/claim_answer.h"
 #include "engine/files/inventory.h"
-
-/* Each request takes an inventory first: a copy of all rows, made on the flight thread. The user's
- * BLOB is looked up in that copy, so a name can mean nothing else halfway. The change itself is
- * asked of the engine, which checks again whether the blob is still there. The replies name files;
- * the command prints them. */
 
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2 };
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A connection belongs to one command and ends with it. Its requests follow each other: the next
+ * one is sent after the whole reply to the last.
+ */
 #include "control/control_client.h"
 
 #include <errno.h>
@@ -14,9 +18,6 @@
 #include "base/str.h"
 #include "config/user.h"
 #include "control/control_place.h"
-
-/* A connection belongs to one command and ends with it. Its requests follow each other: the next
- * one is sent after the whole reply to the last. */
 
 enum { REPLY_MAX_BYTES = 64 << 20, REQUEST_MAX_BYTES = 64 << 10 };
 

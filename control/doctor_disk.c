@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * File systems lie less about what they do than about what they are, so abilities are tried out.
+ * The kind is only named as a probable cause. Nothing stays on the disk: the trial file has no
+ * name, or loses it at once.
+ */
 #include "control/doctor_disk.h"
 
 #include <errno.h>
@@ -17,10 +22,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
-
-/* File systems lie less about what they do than about what they are, so abilities are tried out.
- * The kind is only named as a probable cause. Nothing stays on the disk: the trial file has no
- * name, or loses it at once. */
 
 enum { TRIAL_BYTES = 1 << 20, BLOCK_BYTES = 512 };
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A pure translation from measurements to sentences. Each mirror goes through the same questions:
+ * does it list, does it serve, does it honour ranges, is it fast. The first failure ends the
+ * questions about that mirror, because later ones would only repeat it.
+ */
 #include "control/doctor_mirrors.h"
 
 #include <inttypes.h>
@@ -11,10 +16,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* A pure translation from measurements to sentences. Each mirror goes through the same questions:
- * does it list, does it serve, does it honour ranges, is it fast. The first failure ends the
- * questions about that mirror, because later ones would only repeat it. */
 
 /* At this rate a torch wheel of 900 MB takes half an hour. */
 enum { SLOW_BYTES_S = 500 * 1000, CLOCK_TOLERANCE_S = 60, SUBJECT_BYTES = 256 };

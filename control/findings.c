@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A list that only grows, then is written or released. A failure is sticky, so that the many
+ * callers need no check of their own. The JSON form crosses the control socket; both ends are this
+ * file.
+ */
 #include "control/findings.h"
 
 #include <stdarg.h>
@@ -9,10 +14,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-
-/* A list that only grows, then is written or released. A failure is sticky, so that the many
- * callers need no check of their own. The JSON form crosses the control socket; both ends are this
- * file. */
 
 enum { TEXT_MAX_BYTES = 8 << 10, SUBJECT_COLUMNS = 20 };
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A minimal client of HTTP/1.0, because a command must not need libcurl for one request to its own
+ * daemon. One connection carries one request; the answer ends with the connection. Sizes and times
+ * are bounded, since something else may listen on that port.
+ */
 #include "control/http_get.h"
 
 #include <errno.h>
@@ -14,10 +19,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* A minimal client of HTTP/1.0, because a command must not need libcurl for one request to its own
- * daemon. One connection carries one request; the answer ends with the connection. Sizes and times
- * are bounded, since something else may listen on that port. */
 
 enum { HEAD_MAX_BYTES = 64 << 10 };
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Apache, nginx, caddy and S3 browsers write sizes in different ways, next to dates and file names
+ * with digits. So a number counts only when no letter, digit, dot, dash or colon touches it. Short
+ * bare numbers are left alone, because they may be anything.
+ */
 #include "index/amount.h"
 #include "base/ascii.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-/* Apache, nginx, caddy and S3 browsers write sizes in different ways, next to dates and file names
- * with digits. So a number counts only when no letter, digit, dot, dash or colon touches it. Short
- * bare numbers are left alone, because they may be anything. */
 
 enum { WHOLE_DIGITS = 4, BARE_LEAST = 5, BARE_MOST = 15 };
 

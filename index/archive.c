@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A verdict is reached in steps, and the first refusal ends it: the kind by the file's name, the
+ * structure of that kind, and for wheels METADATA. A refusal is not an error: the function returns
+ * 0 and the verdict says why. Errors are only those of reading and memory. Reading is by blocks, so
+ * the size of a file does not matter.
+ */
 #include "index/archive.h"
 
 #include <stdarg.h>
@@ -9,11 +15,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "index/archive_private.h"
-
-/* A verdict is reached in steps, and the first refusal ends it: the kind by the file's name, the
- * structure of that kind, and for wheels METADATA. A refusal is not an error: the function returns
- * 0 and the verdict says why. Errors are only those of reading and memory. Reading is by blocks, so
- * the size of a file does not matter. */
 
 enum {
     WALK_BLOCK = 256 << 10, /* longer than the longest entry */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Compressed tar archives. gzip is unpacked completely, because only its trailer proves that the
+ * file is whole; bounded memory, and a bound on the unpacked bytes against bombs. For xz and bzip2
+ * no library is linked: their end marks are enough to tell a part from a whole.
+ */
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/unpack.h"
 #include "index/archive_private.h"
-
-/* Compressed tar archives. gzip is unpacked completely, because only its trailer proves that the
- * file is whole; bounded memory, and a bound on the unpacked bytes against bombs. For xz and bzip2
- * no library is linked: their end marks are enough to tell a part from a whole. */
 
 enum {
     TAR_BLOCK = 512,

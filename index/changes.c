@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Both readings are sorted by path and then walked side by side, so a page of 100,000 rows takes
+ * milliseconds. The rows themselves are not copied.
+ */
 #include "index/changes.h"
 
 #include <stdbool.h>
@@ -8,9 +12,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/listing.h"
-
-/* Both readings are sorted by path and then walked side by side, so a page of 100,000 rows takes
- * milliseconds. The rows themselves are not copied. */
 
 typedef const struct listed_file *row;
 

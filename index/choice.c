@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Each file gets one verdict. Last resorts (pre-releases, yanked files) are then dropped when
+ * something better fits, and the best of the fitting files is kept. The reasons for people are
+ * computed only on demand: a survey counts what the rejected files have, and the first missing
+ * thing is named. Labels such as "cp313" group files, so that a sentence stays short.
+ */
 #include "index/choice.h"
 
 #include <limits.h>
@@ -9,11 +15,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version.h"
-
-/* Each file gets one verdict. Last resorts (pre-releases, yanked files) are then dropped when
- * something better fits, and the best of the fitting files is kept. The reasons for people are
- * computed only on demand: a survey counts what the rejected files have, and the first missing
- * thing is named. Labels such as "cp313" group files, so that a sentence stays short. */
 
 /* What a file fails at; in the order in which the rules are applied. */
 enum verdict {

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Every server software has a date format of its own. A form is matched character by character at
+ * each digit of the text; the first form that matches decides. The day is then checked by
+ * converting it to seconds and back.
+ */
 #include "index/date.h"
 
 #include <ctype.h>
@@ -8,10 +13,6 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
-
-/* Every server software has a date format of its own. A form is matched character by character at
- * each digit of the text; the first form that matches decides. The day is then checked by
- * converting it to seconds and back. */
 
 /* `0` stands for a digit, `A` and `a` for letters of a month's name, all else for itself. */
 static const struct form {

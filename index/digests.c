@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A set is a small sorted array without duplicates, so that two pages that name the same digests in
+ * another order give the same text. Digests from pages are only claims; engine/claims/ decides what
+ * is believed.
+ */
 #include "index/digests.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-
-/* A set is a small sorted array without duplicates, so that two pages that name the same digests in
- * another order give the same text. Digests from pages are only claims; engine/claims/ decides what
- * is believed. */
 
 /* The digits in lower case, if their number is right for the algorithm. */
 static bool normalize(enum digest_algorithm algorithm, const char *text, size_t len,

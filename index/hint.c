@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The page is searched as text, not parsed: it is our own, so its form is known, and an HTTP worker
+ * cannot wait for a parser. Only names that begin like the wanted release are taken apart. The hint
+ * then names what the page has for the same platform, or else the platforms that exist.
+ */
 #include "index/hint.h"
 
 #include <stdlib.h>
@@ -8,10 +13,6 @@
 #include "base/near.h"
 #include "index/tags.h"
 #include "index/version.h"
-
-/* The page is searched as text, not parsed: it is our own, so its form is known, and an HTTP worker
- * cannot wait for a parser. Only names that begin like the wanted release are taken apart. The hint
- * then names what the page has for the same platform, or else the platforms that exist. */
 
 enum { LABELS_MAX = 32, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
 

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A builder collects links from one of the two readers (HTML, JSON). It resolves each href, takes
+ * the name from it, and keeps files and projects with strings of their own. Memory is counted while
+ * the listing grows and must stay below the estimate that the caller reserved. The first error of
+ * the builder ends the reading; a link that is not a file of ours is no error.
+ */
 #include "index/listing.h"
 
 #include <stdlib.h>
@@ -11,11 +17,6 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "index/listing_private.h"
-
-/* A builder collects links from one of the two readers (HTML, JSON). It resolves each href, takes
- * the name from it, and keeps files and projects with strings of their own. Memory is counted while
- * the listing grows and must stay below the estimate that the caller reserved. The first error of
- * the builder ends the reading; a link that is not a file of ours is no error. */
 
 DEFINE_CLEANUP(struct listing, listing_free)
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
+ * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
+ * not chosen. */
 #include "index/name.h"
 
 #include <stdlib.h>
@@ -8,10 +11,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version.h"
-
-/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
- * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
- * not chosen. Tests compare the results with packaging's own. */
 
 /* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
  * PEP 825 puts a variant label after the platform; packaging rejects it, but it is a wheel. */

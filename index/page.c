@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Straight writers into one buffer, in two groups: html_* and json_*. What the formats allow only
+ * for all files or none (sizes, upload times) is decided by one pass over the files first. No clock
+ * and no order of a hash table enters, so the ETag of an unchanged page stays the same.
+ */
 #include "index/page.h"
 
 #include <inttypes.h>
@@ -13,10 +18,6 @@
 #include "base/utf8.h"
 #include "index/digests.h"
 #include "index/version.h"
-
-/* Straight writers into one buffer, in two groups: html_* and json_*. What the formats allow only
- * for all files or none (sizes, upload times) is decided by one pass over the files first. No clock
- * and no order of a hash table enters, so the ETag of an unchanged page stays the same. */
 
 /* What the page can say because every file has it. */
 struct summary {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The text is copied once and cut in place at its commas; parsed versions point into the copy,
+ * which lives as long as the specifiers. Matching allocates nothing. The rules for local versions,
+ * post-releases and wildcards are packaging's; an end-to-end test compares both. */
 #include "index/specifier.h"
 
 #include <stdlib.h>
@@ -9,10 +12,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version_private.h"
-
-/* The text is copied once and cut in place at its commas; parsed versions point into the copy,
- * which lives as long as the specifiers. Matching allocates nothing. The rules for local versions,
- * post-releases and wildcards are packaging's; tests compare both on thousands of pairs. */
 
 enum operator{
     OPERATOR_ARBITRARY,

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A version is split into pointers into its own text, without any copy. Numbers stay texts of
+ * digits and are compared by length first, so that a hostile version with a thousand digits is
+ * harmless. Parsing, writing and ordering follow packaging; tests compare them.
+ */
 #include "index/version.h"
 
 #include <stddef.h>
@@ -7,10 +12,6 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "index/version_private.h"
-
-/* A version is split into pointers into its own text, without any copy. Numbers stay texts of
- * digits and are compared by length first, so that a hostile version with a thousand digits is
- * harmless. Parsing, writing and ordering follow packaging; tests compare them. */
 
 static bool is_separator(char c)
 {

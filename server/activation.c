@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Socket activation by libsystemd. Only listening TCP sockets are accepted, because every HTTP
+ * worker calls accept() on them. A socket of another kind is a mistake in the unit file, so the
+ * start fails and the log names the socket.
+ */
 #include "server/activation.h"
 
 #include <stdbool.h>
@@ -8,10 +13,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-
-/* Socket activation by libsystemd. Only listening TCP sockets are accepted, because every HTTP
- * worker calls accept() on them. A socket of another kind is a mistake in the unit file, so the
- * start fails and the log names the socket. */
 
 /* A UDP or Unix socket in the unit would otherwise fail much later, inside MHD. */
 static bool is_ours(int fd)

@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/banner.h"
-
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/error.h"
-#include "base/lane.h"
-#include "config/setup.h"
-
 /*
  * The life of the probe thread:
  *
@@ -22,6 +11,16 @@
  *
  * Nobody else reads its state, so it needs no lock except the one of its wait.
  */
+#include "server/banner.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/lane.h"
+#include "config/setup.h"
 
 enum { TEXT_MAX_BYTES = 16 << 10 };
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The claims of one file as JSON. The answer lives in the request, so a resumed request goes on
+ * with the one that it began. The engine reads pages and the catalogue for it; this file only
+ * frames the result.
+ */
 #include "server/claims.h"
 
 #include "base/json.h"
 #include "engine/files/claim_answer.h"
-
-/* The claims of one file as JSON. The answer lives in the request, so a resumed request goes on
- * with the one that it began. The engine reads pages and the catalogue for it; this file only
- * frames the result. */
 
 enum { CLAIMS_MAX_BYTES = 256 << 10 };
 

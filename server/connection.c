@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A connection moves between two states, and MHD holds them:
+ *
+ * - running: its worker calls the engine for it;
+ * - suspended: the engine's wait list holds it, and MHD does not look at its socket.
+ *
+ * The worker suspends it under the wait list's lock. The engine's thread resumes it, or a tick does
+ * after `until_ms`. Only MHD ends it.
+ */
 #include "server/connection.h"
 
 #include <arpa/inet.h>
@@ -10,16 +19,6 @@
 
 #include "base/lane.h"
 #include "base/str.h"
-
-/*
- * A connection moves between two states, and MHD holds them:
- *
- * - running: its worker calls the engine for it;
- * - suspended: the engine's wait list holds it, and MHD does not look at its socket.
- *
- * The worker suspends it under the wait list's lock. The engine's thread resumes it, or a tick does
- * after `until_ms`. Only MHD ends it.
- */
 
 /* A larger send buffer lets one bulk client keep its worker busy for tens of milliseconds. */
 enum { LOOPBACK_SEND_BYTES = 256 << 10 };

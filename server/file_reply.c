@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/file_reply.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/error.h"
-#include "base/str.h"
-#include "server/hint.h"
-#include "server/negotiate.h"
-#include "server/range.h"
-
 /*
  * One reply with a file, all on the connection's worker:
  *
@@ -20,6 +9,16 @@
  *
  * The request holds the open file until it completes. FILE_CHANGED starts again with a new open.
  */
+#include "server/file_reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "server/hint.h"
+#include "server/negotiate.h"
+#include "server/range.h"
 
 /* MHD allocates one block per reply. Larger blocks would save some CPU per byte, but thousands of
  * slow clients would each hold one. */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Hints are added at the moment of a refusal. A wait here would delay an error that clients often
+ * expect, such as a probe for a file that does not exist.
+ */
 #include "server/hint.h"
 
 #include <string.h>
 
 #include "base/str.h"
 #include "index/hint.h"
-
-/* Hints are added at the moment of a refusal. A wait here would delay an error that clients often
- * expect, such as a probe for a file that does not exist. */
 
 enum { HINT_MAX_BYTES = 2048 };
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The page is written anew for each visit. Its table of mirrors is made from the same JSON as
+ * /-/status, so both always agree. Every text from outside goes through page_escape. The digest of
+ * the style sheet below stands in the policy of server/reply.c.
+ */
 #include "server/home.h"
 
 #include <string.h>
@@ -8,10 +13,6 @@
 #include "base/str.h"
 #include "config/setup.h"
 #include "server/status.h"
-
-/* The page is written anew for each visit. Its table of mirrors is made from the same JSON as
- * /-/status, so both always agree. Every text from outside goes through page_escape. The digest of
- * the style sheet below stands in the policy of server/reply.c. */
 
 enum { HOME_MAX_BYTES = 1 << 20, SETUP_MAX_BYTES = 8 << 10 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The request is suspended once at most. engine_ask_roots then looks at the mirrors' root pages
+ * that are due. The second call writes what is known by then.
+ */
 #include "server/indexes.h"
 
 #include "base/json.h"
-
-/* The request is suspended once at most. engine_ask_roots then looks at the mirrors' root pages
- * that are due. The second call writes what is known by then. */
 
 enum { INDEXES_MAX_BYTES = 1 << 20 };
 

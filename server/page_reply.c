@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a shared response: the first worker that sends the page makes it and hangs it on the
+ * page's body. Other workers find it there by an atomic load. The engine frees it together with the
+ * page, after the last request has dropped its reference. The common reply is therefore one look-up
+ * and one queue call.
+ */
 #include "server/page_reply.h"
 
 #include <inttypes.h>
@@ -10,11 +16,6 @@
 #include "base/str.h"
 #include "server/hint.h"
 #include "server/negotiate.h"
-
-/* The life of a shared response: the first worker that sends the page makes it and hangs it on the
- * page's body. Other workers find it there by an atomic load. The engine frees it together with the
- * page, after the last request has dropped its reference. The common reply is therefore one look-up
- * and one queue call. */
 
 enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096, STALE_AGE_S = 5 };
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Every answer of the daemon passes through here, so the headers that protect browsers are added in
+ * one place. An error is written in the form that the client shows: JSON for installers, HTML for
+ * browsers, text for the rest.
+ */
 #include "server/reply.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "index/page.h"
 #include "server/negotiate.h"
-
-/* Every answer of the daemon passes through here, so the headers that protect browsers are added in
- * one place. An error is written in the form that the client shows: JSON for installers, HTML for
- * browsers, text for the rest. */
 
 enum { PROBLEM_MAX_BYTES = 16 << 10 };
 

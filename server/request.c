@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A request is made on its worker when the request line is there, and freed there when MHD has
+ * completed it. While it is suspended only the engine's wait list refers to it. `active` counts
+ * requests from request_new to request_free; a stop waits for it to reach 0.
+ */
 #include "server/request.h"
 
 #include <ctype.h>
@@ -13,10 +18,6 @@
 #include "server/access.h"
 #include "server/strict.h"
 #include "server/via.h"
-
-/* A request is made on its worker when the request line is there, and freed there when MHD has
- * completed it. While it is suspended only the engine's wait list refers to it. `active` counts
- * requests from request_new to request_free; a stop waits for it to reach 0. */
 
 /* Everything that can fail comes before the request is counted. */
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)

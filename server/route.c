@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The path is decoded once into route->text and then cut in place: index, project, origin and path
+ * point into it. Each route_* function takes the rest of the path, sets `kind`, and returns 0 or
+ * ERROR_NO_MEMORY. A path that fits nothing is ROUTE_NONE with a reason for people. Redirects are
+ * relative, because a proxy in front may add a prefix that we do not see.
+ */
 #include "server/route.h"
 
 #include <stdbool.h>
@@ -12,11 +18,6 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "index/name.h"
-
-/* The path is decoded once into route->text and then cut in place: index, project, origin and path
- * point into it. Each route_* function takes the rest of the path, sets `kind`, and returns 0 or
- * ERROR_NO_MEMORY. A path that fits nothing is ROUTE_NONE with a reason for people. Redirects are
- * relative, because a proxy in front may add a prefix that we do not see. */
 
 static const char no_such_path[] = "there is nothing at this path";
 

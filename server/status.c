@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Health answers without the engine, so it also works while the engine is busy. Status waits once
+ * for the flight thread: figures that a thread owns are copied only on that thread.
+ */
 #include "server/status.h"
 
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/json.h"
-
-/* Health answers without the engine, so it also works while the engine is busy. Status waits once
- * for the flight thread: figures that a thread owns are copied only on that thread. */
 
 static enum MHD_Result send_word(struct request *request, const char *word)
 {

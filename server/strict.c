@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The check compares addresses inside MHD's read buffer. Each string must begin where the one
+ * before it ended, so every hidden byte shows as a gap.
+ */
 #include "server/strict.h"
 
 #include <microhttpd.h>
 #include <string.h>
-
-/* The check compares addresses inside MHD's read buffer. Each string must begin where the one
- * before it ended, so every hidden byte shows as a gap. */
 
 /* MHD 1 and later. */
 static bool is_of_other_rules(void)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
+ * refuses a request that carries that name already. The names are checked byte by byte, because
+ * anything else that a client writes would reach the mirrors.
+ */
 #include "server/via.h"
 
 #include <ctype.h>
@@ -9,10 +14,6 @@
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/str.h"
-
-/* A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
- * refuses a request that carries that name already. The names are checked byte by byte, because
- * anything else that a client writes would reach the mirrors. */
 
 enum { VIA_MAX_BYTES = 1 << 10 };
 

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The check happens twice: on the URL before a transfer starts, and on the socket's address after
+ * DNS. The second is the one that counts, because a name may resolve to anything; the first gives a
+ * clear error early. Rules are built from the configuration and never change; a reload builds new
+ * ones.
+ */
 #include "upstream/address.h"
 
 #include <arpa/inet.h>
@@ -11,11 +17,6 @@
 
 #include "base/error.h"
 #include "base/str.h"
-
-/* The check happens twice: on the URL before a transfer starts, and on the socket's address after
- * DNS. The second is the one that counts, because a name may resolve to anything; the first gives a
- * clear error early. Rules are built from the configuration and never change; a reload builds new
- * ones. */
 
 /* The hosts and ports that may be private, in canonical spelling. */
 struct address_rules {

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Mirrors, proxies and portals write these headers, so nothing is believed that contradicts the
+ * request or another header. Bytes are written to the disk at the position that Content-Range
+ * names; a wrong one would spoil a file. Everything that only informs (Date, Age, Retry-After) is
+ * clamped instead of refused.
+ */
 #include "upstream/head.h"
 
 #include <ctype.h>
@@ -9,11 +15,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-
-/* Mirrors, proxies and portals write these headers, so nothing is believed that contradicts the
- * request or another header. Bytes are written to the disk at the position that Content-Range
- * names; a wrong one would spoil a file. Everything that only informs (Date, Age, Retry-After) is
- * clamped instead of refused. */
 
 enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600, AGE_MAX_S = 366 * 24 * 3600 };
 

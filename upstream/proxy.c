@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The rules of curl's documentation for no_proxy, written again: domains with or without a leading
+ * dot, addresses, networks with a number of bits, and "*". They are read at start and freed with
+ * the fetcher. */
 #include "upstream/proxy.h"
 
 #include <arpa/inet.h>
@@ -9,10 +12,6 @@
 
 #include "base/error.h"
 #include "base/str.h"
-
-/* The rules of curl's documentation for no_proxy, written again: domains with or without a leading
- * dot, addresses, networks with a number of bits, and "*". A test compares them with curl's own
- * choice. They are read at start and freed with the fetcher. */
 
 /* What the configuration or the environment says, copied once. */
 struct proxy_rules {

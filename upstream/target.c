@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A target lives as long as its transfer and moves with each redirect. A move builds the new target
+ * aside, checks it, and only then replaces the old one. A refused redirect therefore changes
+ * nothing.
+ */
 #include "upstream/target.h"
 
 #include <stdio.h>
@@ -6,10 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* A target lives as long as its transfer and moves with each redirect. A move builds the new target
- * aside, checks it, and only then replaces the old one. A refused redirect therefore changes
- * nothing. */
 
 static void curl_freep(char **p)
 {

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A URL is ours when its host and port are in the list of authorities. The list holds what the
+ * daemon listens on, under every name that this machine has for itself. A client's file may use any
+ * of them. The list lives for one run of the command.
+ */
 #include "cli/doctor/doctor_stage.h"
 
 #include <ifaddrs.h>
@@ -15,10 +20,6 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "config/config.h"
-
-/* A URL is ours when its host and port are in the list of authorities. The list holds what the
- * daemon listens on, under every name that this machine has for itself. A client's file may use any
- * of them. The list lives for one run of the command. */
 
 enum { HOST_NAME_BYTES = 256 };
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The file is read line by line and never parsed into a tree, because the comments, the order and
+ * the layout belong to its owner. A cursor knows whether a line continues the value of the option
+ * above (INI). Everything else follows from three questions: is this our heading, where does the
+ * section end, which key does this line set. Lines that are not ours are copied byte by byte.
+ */
 #include "cli/setup/edit.h"
 #include "base/ascii.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* The file is read line by line and never parsed into a tree, because the comments, the order and
- * the layout belong to its owner. A cursor knows whether a line continues the value of the option
- * above (INI). Everything else follows from three questions: is this our heading, where does the
- * section end, which key does this line set. Lines that are not ours are copied byte by byte. */
 
 /* A cursor over lines. It starts as {0}, at the start of a file or after a heading. */
 struct line {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * setup changes one place of a file, so one hunk is always enough. The common start and the common
+ * end of both texts are cut off. The rest is shown with three lines of context.
+ */
 #include <string.h>
 
 #include "cli/setup/edit.h"
-
-/* setup changes one place of a file, so one hunk is always enough. The common start and the common
- * end of both texts are cut off. The rest is shown with three lines of context. */
 
 enum { CONTEXT_LINES = 3 };
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * To add a client: a function that fills its change, a function that finds its file, a row in the
+ * table. The change is data (cli/setup/edit.h), so printing, writing and undoing work without code
+ * for the client.
+ */
 #include "cli/setup/setup_client.h"
 
 #include <stdlib.h>
@@ -8,10 +13,6 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "config/user.h"
-
-/* To add a client: a function that fills its change, a function that finds its file, a row in the
- * table. The change is data (cli/setup/edit.h), so printing, writing and undoing work without code
- * for the client. */
 
 /* pip refuses plain http from another machine unless its host is trusted. */
 static void fill_pip(const struct setup_goal *goal, const char *path, struct edit *ret)
