@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A buffer begins with a static empty string, so that `data` is always a valid C string and an
+ * unused buffer costs no allocation. It grows by doubling up to `max`. The bound is what a stranger
+ * can make us allocate, so every buffer has one. buf_take ends its life; so does buf_release.
+ */
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -6,10 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* A buffer begins with a static empty string, so that `data` is always a valid C string and an
- * unused buffer costs no allocation. It grows by doubling up to `max`. The bound is what a stranger
- * can make us allocate, so every buffer has one. buf_take ends its life; so does buf_release. */
 
 static char empty[1];
 
@@ -19,6 +20,7 @@ void buf_init(struct buf *b, size_t max_bytes)
     *b = (struct buf){.data = empty, .max = max_bytes < PTRDIFF_MAX ? max_bytes : PTRDIFF_MAX - 1};
 }
 
+/* The buffer is empty afterwards and may be used again. */
 void buf_release(struct buf *b)
 {
     if (b->data != empty)
@@ -62,6 +64,7 @@ char *buf_reserve(struct buf *b, size_t more)
     return b->data + b->len;
 }
 
+/* After an error it does nothing, so a run of appends needs no checks in between. */
 void buf_add(struct buf *b, const void *data, size_t len)
 {
     if (!len)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The monotonic clock never jumps, so deadlines are safe when someone sets the time. The real clock
+ * may jump; only stored and shown times use it. Texts are made without the locale, because HTTP and
+ * JSON fix the English names.
+ */
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-/* The monotonic clock never jumps, so deadlines are safe when someone sets the time. The real clock
- * may jump; only stored and shown times use it. Texts are made without the locale, because HTTP and
- * JSON fix the English names. */
 
 static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -27,6 +28,7 @@ int64_t clock_real_s(void)
     return (int64_t)t.tv_sec;
 }
 
+/* The form of JSON answers and of the catalogue; "" for a time that no calendar has. */
 void clock_rfc3339(int64_t real_s, char ret[CLOCK_TEXT])
 {
     struct tm tm;
@@ -36,6 +38,7 @@ void clock_rfc3339(int64_t real_s, char ret[CLOCK_TEXT])
         (void)strftime(ret, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* The form of HTTP headers (RFC 9110 5.6.7). */
 void clock_http_date(int64_t real_s, char ret[CLOCK_TEXT])
 {
     struct tm tm;
@@ -47,6 +50,8 @@ void clock_http_date(int64_t real_s, char ret[CLOCK_TEXT])
                        tm.tm_sec);
 }
 
+/* The two obsolete forms of HTTP dates are not read. Without a date only a little comfort is lost.
+ */
 int64_t clock_parse_http_date(const char *text)
 {
     struct tm tm = {0};

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A digest lives from digest_new to digest_free and is fed in between by one thread, usually the
+ * compute lane. libcrypto picks the fastest code of the processor. It fails only for lack of
+ * memory, so every failure is ERROR_NO_MEMORY. To add an algorithm, add a row to the table and a
+ * value to the enum.
+ */
 #include "base/digest.h"
 
 #include <openssl/evp.h>
@@ -7,11 +13,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-
-/* A digest lives from digest_new to digest_free and is fed in between by one thread, usually the
- * compute lane. libcrypto picks the fastest code of the processor. It fails only for lack of
- * memory, so every failure is ERROR_NO_MEMORY. To add an algorithm, add a row to the table and a
- * value to the enum. */
 
 static const struct {
     const char *name;
@@ -55,6 +56,7 @@ static EVP_MD_CTX *ctx_of(struct digest *d)
     return (EVP_MD_CTX *)(void *)d;
 }
 
+/* An algorithm that this libcrypto was built without also counts as ERROR_NO_MEMORY. */
 int digest_new(enum digest_algorithm algorithm, struct digest **ret)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -76,6 +78,7 @@ int digest_add(struct digest *d, const void *data, size_t len)
     return EVP_DigestUpdate(ctx_of(d), data, len) == 1 ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The context cannot be used again; the caller only frees it. */
 int digest_finish(struct digest *d, char ret_hex[DIGEST_HEX])
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
@@ -116,6 +119,7 @@ int sha256_add(struct sha256 *s, const void *data, size_t len)
     return digest_add(as_digest(s), data, len);
 }
 
+/* The longer buffer is needed because digest_finish serves all algorithms. */
 int sha256_finish(struct sha256 *s, char ret_hex[SHA256_HEX])
 {
     char hex[DIGEST_HEX];

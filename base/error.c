@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The texts complete a sentence such as "cannot open cache directory X: permission denied". They
+ * name no cause that the code cannot know. A switch without default makes the compiler report a new
+ * error that lacks its text.
+ */
 #include "base/error.h"
 
 #include <errno.h>
-
-/* The texts complete a sentence such as "cannot open cache directory X: permission denied". They
- * name no cause that the code cannot know. A switch without default makes the compiler report a new
- * error that lacks its text. */
 
 const char *error_text(int error)
 {

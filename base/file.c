@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * System calls with the loops that they need: read and write may be interrupted or return fewer
+ * bytes than asked for. The functions for people (file_refusal, file_may_make) find out why a start
+ * would fail before it fails, because errno alone names neither the directory nor the user.
+ */
 #include "base/file.h"
 
 #include <errno.h>
@@ -16,12 +21,9 @@
 #include "base/place.h"
 #include "base/str.h"
 
-/* System calls with the loops that they need: read and write may be interrupted or return fewer
- * bytes than asked for. The functions for people (file_refusal, file_may_make) find out why a start
- * would fail before it fails, because errno alone names neither the directory nor the user. */
-
 enum { NAME_BYTES = 256 };
 
+/* Creates each missing parent in turn; another process may create the same one meanwhile. */
 int file_make_directory(const char *path, mode_t mode)
 {
     if (!*path)
@@ -77,6 +79,7 @@ static void name_user(uid_t uid, char *ret, size_t size)
         (void)snprintf(ret, size, "%ju", (uintmax_t)uid);
 }
 
+/* The sentence names the directory that decides and the two users, which errno does not. */
 char *file_refusal(const char *directory)
 {
     char owner[NAME_BYTES] = "?", user[NAME_BYTES];
@@ -98,6 +101,7 @@ char *file_refusal(const char *directory)
                       is_there ? "" : ", which", owner, user);
 }
 
+/* A write of 0 bytes without an error would loop for ever, so it is an error. */
 int file_write_at(int fd, const void *data, size_t len, int64_t offset)
 {
     const char *from = data;
@@ -131,6 +135,7 @@ int file_read_at(int fd, void *data, size_t len, int64_t offset)
     return 0;
 }
 
+/* Grows by 64 KiB: a file in /proc has no size to ask for. */
 int file_read_to_end(int fd, struct buf *b)
 {
     for (;;) {
@@ -174,14 +179,6 @@ int file_read_all(const char *path, struct buf *b)
     if (!S_ISREG(st.st_mode) && !is_null_device(&st))
         return ERROR_NOT_FILE;
     return file_read_to_end(fd, b);
-}
-
-int file_sync_directory(const char *path)
-{
-    auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return error_from_errno(errno);
-    return 0;
 }
 
 int file_replace(const char *path, const void *data, size_t len)

@@ -34,5 +34,3 @@ int file_read_to_end(int fd, struct buf *b);
 
 /* Replaces the file `path` by `data`, as base/place.h does. */
 int file_replace(const char *path, const void *data, size_t len);
-
-int file_sync_directory(const char *path);

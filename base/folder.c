@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Other users may rename, replace and link files while this code looks at them. So every check is
+ * made on a descriptor, never on a name. A file is opened with O_PATH, /proc/self/fd tells where it
+ * leads, and then the very same file is reopened for reading.
+ *
+ * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
+ * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.
+ */
 #include "base/folder.h"
 
 #include <dirent.h>
@@ -13,15 +21,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-/*
- * Other users may rename, replace and link files while this code looks at them. So every check is
- * made on a descriptor, never on a name: open with O_PATH, ask /proc/self/fd where it leads, check,
- * then reopen the very same file for reading.
- *
- * A walk goes depth first with one open descriptor per level. It ends when all entries were seen,
- * at the first limit, or on lack of memory. A file that cannot be read is reported and skipped.
- */
-
 enum { WALK_PATH_MAX = 16 << 10 };
 
 /* ------------------------------------------------------------------- facts */
@@ -31,6 +30,7 @@ static int64_t in_ns(struct timespec t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The facts that tell whether a file has changed since it was read. */
 static struct folder_file facts_of(const struct stat *st)
 {
     return (struct folder_file){.size = st->st_size,
@@ -41,6 +41,7 @@ static struct folder_file facts_of(const struct stat *st)
                                 .is_unlinked = st->st_nlink == 0};
 }
 
+/* On a descriptor, so the answer is about the file that will be read. */
 int folder_stat(int fd, struct folder_file *ret)
 {
     struct stat st;
@@ -108,6 +109,8 @@ static int missing_or(int error)
     return missing ? FOLDER_MISSING : error_from_errno(error);
 }
 
+/* The path comes from a request, so it may contain links that lead anywhere; the real path decides.
+ */
 int folder_open(const char *root, const char *path, int *ret_fd, struct folder_file *ret)
 {
     char top[PATH_MAX];
@@ -133,11 +136,13 @@ int folder_open(const char *root, const char *path, int *ret_fd, struct folder_f
 
 /* -------------------------------------------------------------------- walk */
 
+/* One folder on the way down, to find loops. */
 struct ancestor {
     dev_t device;
     ino_t inode;
 };
 
+/* One walk; it lives on the heap, because a path of 4 KiB does not belong on a small stack. */
 struct walk {
     const struct folder_visitor *visitor;
     void *context;
@@ -154,6 +159,7 @@ static void trouble(struct walk *w, const char *what)
     w->visitor->trouble(w->context, w->path.data, what);
 }
 
+/* Counts every wanted file, so that a folder without end stops the walk. */
 static int visit(struct walk *w, const struct stat *st)
 {
     if (++w->files > FOLDER_FILES_MOST)
@@ -232,6 +238,7 @@ static int take_entry(struct walk *w, int parent, const struct dirent *entry)
     return 0;
 }
 
+/* One path buffer serves the whole walk; each level cuts it back to its own length. */
 static int take_entries(struct walk *w, DIR *folder)
 {
     size_t len = w->path.len;
@@ -293,6 +300,7 @@ int folder_walk(const char *root, const struct folder_visitor *visitor, void *co
     return r;
 }
 
+/* faccessat with AT_EACCESS checks the effective user, which the daemon runs as. */
 const char *folder_refuses(const char *root)
 {
     auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/json.h"
-
-#include <cjson/cJSON.h>
-#include <math.h>
-#include <string.h>
-
-#include "base/cleanup.h"
-#include "base/error.h"
-#include "base/terminal.h"
-#include "base/utf8.h"
-
 /*
  * Reading: cJSON recurses and allocates a node for each value, and a hostile page decides how many.
  * So one pass over the text counts values and depth before cJSON sees it. A parsed document never
@@ -18,6 +7,17 @@
  * Writing: nothing is built in memory except the text itself. The last byte of the buffer tells
  * whether a comma is due, so writers need no state.
  */
+#include "base/json.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/terminal.h"
+#include "base/utf8.h"
 
 /* A value is one cJSON node; its name and text are separate allocations. */
 enum { MAX_DEPTH = 100, NODE_BYTES = sizeof(cJSON) + 16, TEXT_BYTES = 32 };
@@ -94,6 +94,7 @@ static char *without_nuls(const char *text, size_t len)
     return copy;
 }
 
+/* cJSON stops after the first value; anything but white space after it makes the text invalid. */
 static bool only_space(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -111,6 +112,7 @@ size_t json_need(const char *text, size_t len)
     return found.values * (NODE_BYTES + 2 * TEXT_BYTES) + (found.has_nul ? 2 : 1) * len;
 }
 
+/* The survey's bounds come first: cJSON would already have used the stack. */
 int json_parse(const char *text, size_t len, struct json **ret_document)
 {
     struct survey found;
@@ -157,6 +159,7 @@ const struct json *json_member(const struct json *object, const char *name)
     return (const struct json *)cJSON_GetObjectItemCaseSensitive(item(object), name);
 }
 
+/* An object's members are also a list, in the order of the text. */
 const struct json *json_first(const struct json *array_or_object)
 {
     if (!cJSON_IsObject(item(array_or_object)) && !cJSON_IsArray(item(array_or_object)))
@@ -177,6 +180,13 @@ const char *json_name(const struct json *element)
 const char *json_string(const struct json *value)
 {
     return cJSON_GetStringValue(item(value));
+}
+
+const char *json_text(const struct json *object, const char *name)
+{
+    const char *text = json_string(json_member(object, name));
+
+    return text ? text : "";
 }
 
 bool json_is_true(const struct json *value)
@@ -250,6 +260,7 @@ static size_t plain_length(const char *s)
     return n;
 }
 
+/* Runs of plain bytes are copied at once; pages have tens of thousands of strings. */
 void json_write_string(struct buf *to, const char *s)
 {
     size_t len = strlen(s);
@@ -290,6 +301,19 @@ void json_write_member(struct buf *to, const char *name, const char *value)
     json_write_string(to, value);
 }
 
+void json_write_integer(struct buf *to, const char *name, int64_t value)
+{
+    json_write_name(to, name);
+    buf_printf(to, "%" PRId64, value);
+}
+
+void json_write_boolean(struct buf *to, const char *name, bool value)
+{
+    json_write_name(to, name);
+    buf_puts(to, value ? "true" : "false");
+}
+
+/* The first value after a bracket has no comma before it. */
 void json_write_comma(struct buf *to)
 {
     char last = to->len ? to->data[to->len - 1] : '[';

@@ -27,6 +27,8 @@ const struct json *json_first(const struct json *array_or_object);
 const struct json *json_next(const struct json *element);
 const char *json_name(const struct json *element); /* of a member */
 const char *json_string(const struct json *value);
+/* A string member of an object; "" when it is missing or of another type. */
+const char *json_text(const struct json *object, const char *name);
 bool json_is_true(const struct json *value);
 bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);
@@ -40,5 +42,8 @@ void json_write_string(struct buf *to, const char *s);
 void json_write_name(struct buf *to, const char *name);
 /* A member whose value is a string; none for NULL. */
 void json_write_member(struct buf *to, const char *name, const char *value);
+void json_write_integer(struct buf *to, const char *name, int64_t value);
+void json_write_boolean(struct buf *to, const char *name, bool value);
+
 /* Like json_write_name for an array's element: only the comma, where one is needed. */
 void json_write_comma(struct buf *to);

@@ -1,12 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/lane.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "base/error.h"
-#include "base/thread.h"
-
 /*
  * The life of a job: the caller fills it and posts it; one of the lane's threads takes it from the
  * front and runs it. From the post on the job belongs to its run function, which may free it, so
@@ -16,7 +8,15 @@
  * run on the caller's thread). A stop never drops a job: jobs hold memory, descriptors and promises
  * to waiters.
  */
+#include "base/lane.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/thread.h"
+
+/* `last` points to the link that the next job goes into. */
 struct lane {
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -46,6 +46,7 @@ static struct job *lane_next(struct lane *lane, bool done)
     return job;
 }
 
+/* The count of a finished job is given back together with the next wait: one lock, not two. */
 static void *lane_main(void *arg)
 {
     struct lane *lane = arg;
@@ -93,6 +94,7 @@ void lane_post(struct lane *lane, struct job *job)
         job->run(job);
 }
 
+/* A snapshot: of several lanes a caller picks the one with the fewest jobs. */
 size_t lane_depth(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
@@ -101,6 +103,7 @@ size_t lane_depth(struct lane *lane)
     return depth;
 }
 
+/* May be called twice; the second call finds the threads joined. */
 void lane_stop(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);

@@ -28,7 +28,9 @@
 #include "base/terminal.h"
 
 enum { LINE_MAX_BYTES = 8192, QUEUE_MAX_LINES = 8192, QUEUE_MAX_BYTES = 8 << 20 };
+/* A burst's buffer above KEEP_BYTES goes back to the allocator. */
 enum { GATHER_MS = 10, KEEP_BYTES = 64 << 10 };
+/* More different repeated lines than REPEATS end the oldest one early. */
 enum { REPEATS = 64, REPEAT_MAX_BYTES = 512, REPEAT_MS = 60 * 1000 };
 
 static _Atomic int level_most = LOG_LEVEL_INFO;
@@ -57,6 +59,7 @@ static void prefix_find(void)
     has_prefix = getenv("JOURNAL_STREAM");
 }
 
+/* A short write continues; any error drops the rest. */
 static void text_write(const char *text, size_t len)
 {
     while (len) {
@@ -70,12 +73,14 @@ static void text_write(const char *text, size_t len)
     }
 }
 
+/* The level in the form of sd-daemon(3). */
 static size_t prefix_put(enum log_level level, char *text, size_t size)
 {
     (void)pthread_once(&prefix_once, prefix_find);
     return has_prefix ? (size_t)snprintf(text, size, "<%d>", (int)level) : 0;
 }
 
+/* Written directly by the log thread: the queue is what was full. */
 static void dropped_write(unsigned long dropped)
 {
     char text[80];
@@ -122,6 +127,7 @@ static bool queue_take(struct buf *batch, unsigned long *ret_dropped)
     return found;
 }
 
+/* One job for the whole life of the log; it ends when queue_take finds nothing left. */
 static void writer_run(struct job *job)
 {
     (void)job;
@@ -139,6 +145,7 @@ static void writer_run(struct job *job)
     buf_release(&batch);
 }
 
+/* `runs` is set before the job is posted, so that no line overtakes another. */
 int log_start(void)
 {
     int r = lane_new("log", 1, &queue.lane);
@@ -154,6 +161,7 @@ int log_start(void)
     return 0;
 }
 
+/* Repetitions are ended first, because they are lines too. */
 void log_stop(void)
 {
     repeats_end(INT64_MAX);
@@ -253,6 +261,7 @@ struct repeat {
 static pthread_mutex_t repeat_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEATS];
 
+/* Called with repeat_lock held; log_line takes another lock, never this one. */
 static void repeat_end(struct repeat *r)
 {
     if (r->text[0] && r->count)
@@ -307,6 +316,7 @@ void log_settle(void)
     repeats_end(clock_monotonic_ms() - REPEAT_MS);
 }
 
+/* A very long line is not worth the memory of a repetition. */
 void log_repeated(enum log_level level, const char *format, ...)
 {
     char text[LINE_MAX_BYTES];

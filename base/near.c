@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The distance of Damerau and Levenshtein, in its restricted form: no letter is edited twice. Names
+ * of flags, keys and channels are short, so a small table on the stack is enough.
+ */
 #include "base/near.h"
 
 #include <ctype.h>
 #include <string.h>
-
-/* The distance of Damerau and Levenshtein, in its restricted form: no letter is edited twice. Names
- * of flags, keys and channels are short, so a small table on the stack is enough. */
 
 static char folded(char c)
 {
@@ -50,6 +51,7 @@ static size_t tolerance(const char *typed)
     return strlen(typed) / 3;
 }
 
+/* Among equally near names the first offered wins. */
 void near_offer(struct near *near, const char *name)
 {
     size_t distance = near_distance(near->typed, name);

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A place lives from place_open to place_close and holds the folder open. All later calls name
+ * files relative to that descriptor, so nobody can move the folder away under them. The old file is
+ * remembered by device and inode. A replacement goes ahead only while the name still leads to it.
+ *
+ * A crash at any moment leaves the old file or the new one, never a mixture; at worst a file with a
+ * random name remains.
+ */
 #include "base/place.h"
 
 #include <errno.h>
@@ -15,15 +23,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
-
-/*
- * A place lives from place_open to place_close and holds the folder open. All later calls name
- * files relative to that descriptor, so nobody can move the folder away under them. The old file is
- * remembered by device and inode. A replacement goes ahead only while the name still leads to it.
- *
- * A crash at any moment leaves the old file or the new one, never a mixture; at worst a file with a
- * random name remains.
- */
 
 enum { RANDOM_BYTES = 8, TRIES = 100 };
 
@@ -81,6 +80,7 @@ static int look(struct place *place)
     return 0;
 }
 
+/* Opens the folder before it looks at the file, so that both belong together. */
 int place_open(const char *path, struct place *ret)
 {
     struct place place = {.folder = -1};
@@ -114,11 +114,13 @@ void place_close(struct place *place)
 
 /* ------------------------------------------------------------------ reading */
 
+/* Device and inode identify a file, whatever its name is now. */
 static bool is_same(const struct place *place, const struct stat *st)
 {
     return S_ISREG(st->st_mode) && st->st_dev == place->device && st->st_ino == place->inode;
 }
 
+/* O_NONBLOCK and the check afterwards: the file may have become a pipe meanwhile. */
 int place_read(const struct place *place, struct buf *to)
 {
     struct stat st;
@@ -154,6 +156,7 @@ static int dress(const struct place *place, int fd)
 
 /* Creates a new file with the data and syncs it. FILE_EXISTS (> 0): the name is taken. */
 enum { FILE_EXISTS = 1 };
+/* Mode 0600 first: the old file may have been private. `dress` sets the real mode. */
 static int write_new(const struct place *place, const char *name, const void *data, size_t len)
 {
     auto_close int fd =
@@ -261,6 +264,7 @@ static bool is_unchanged(const struct place *place)
     return place->exists && is_same(place, &st);
 }
 
+/* The rename is atomic: every reader sees the old file or the new one. */
 int place_replace(struct place *place, const void *data, size_t len)
 {
     auto_free char *beside = NULL;
@@ -282,6 +286,7 @@ int place_replace(struct place *place, const void *data, size_t len)
     return look(place);
 }
 
+/* Only for a file that setup itself has created. */
 int place_remove(struct place *place)
 {
     if (!place->exists || !is_unchanged(place))

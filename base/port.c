@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * /proc/net/tcp gives the inodes of listening sockets, and /proc/PID/fd the sockets of each
+ * process. The result is only for an error message, so every failure on the way just gives no name.
+ * /
+ */
 #include "base/port.h"
 
 #include <ctype.h>
@@ -8,12 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* /proc/net/tcp gives the inodes of listening sockets, and /proc/PID/fd the sockets of each
- * process. The result is only for an error message, so every failure on the way just gives no name.
- */
-
 enum { INODES_MAX = 16, LISTENING = 0x0a, NAME_BYTES = 320, LINE_BYTES = 512 };
 
+/* The inodes of the sockets that listen on the port; one program may have several. */
 struct inodes {
     unsigned long list[INODES_MAX];
     size_t count;
@@ -39,6 +41,7 @@ static void collect(const char *table, int port, struct inodes *to)
         (void)fclose(file);
 }
 
+/* A descriptor of a socket is a link to "socket:[INODE]". */
 static bool is_one_of(const struct inodes *inodes, const char *link)
 {
     unsigned long inode;
@@ -72,6 +75,7 @@ static bool process_has(const char *pid, const struct inodes *inodes)
     return found;
 }
 
+/* /proc/PID/comm needs no right to read. */
 static void name_of(const char *pid, char *ret, size_t size)
 {
     char path[NAME_BYTES], name[NAME_BYTES] = "";
@@ -85,6 +89,8 @@ static void name_of(const char *pid, char *ret, size_t size)
     (void)snprintf(ret, size, "%s, pid %s", name, pid);
 }
 
+/* Both tables, because one program may listen on IPv4 and another on IPv6; the first one found is
+ * named. */
 void port_holder(int port, char *ret, size_t size)
 {
     struct inodes inodes = {.count = 0};

@@ -1,12 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/slab.h"
-
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "base/error.h"
-
 /*
  * The life of a slab: free, taken by slab_get on the transfer thread, filled, handed to a disk
  * lane, written, and returned by slab_put. All memory is allocated at start, so receiving never
@@ -15,7 +7,15 @@
  * One lock guards the list and the counts. on_available is called outside of it, because it wakes
  * the transfer thread.
  */
+#include "base/slab.h"
 
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+/* The slabs stand after the struct, their bytes in one block of memory. */
 struct slab_pool {
     pthread_mutex_t lock;
     struct slab *free;
@@ -27,6 +27,7 @@ struct slab_pool {
     struct slab slabs[];
 };
 
+/* The slabs are carved from one allocation, so the whole cost is known at start. */
 int slab_pool_new(unsigned count, struct slab_pool **ret_pool)
 {
     struct slab_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(pool->slabs[0]));
@@ -79,6 +80,7 @@ static bool has_its_share(const struct slab_pool *pool, uint64_t share, uint64_t
     return share && of_share >= free_count - (group ? of_group : 0);
 }
 
+/* A refusal is remembered, so that the next slab_put tells the observer. */
 struct slab *slab_get(struct slab_pool *pool, uint64_t share, uint64_t group)
 {
     pthread_mutex_lock(&pool->lock);
@@ -100,6 +102,7 @@ struct slab *slab_get(struct slab_pool *pool, uint64_t share, uint64_t group)
     return slab;
 }
 
+/* Tells the observer once per shortage, not once per slab. */
 void slab_put(struct slab *slab)
 {
     if (!slab)

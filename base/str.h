@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* printf into a fresh string (free() it); NULL when out of memory. */
 char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -27,6 +28,10 @@ bool str_matches(const char *pattern, const char *s);
 
 /* Lower-case hex of `len` bytes into `to` (2 * len + 1 bytes). */
 void str_hex(char *to, const void *bytes, size_t len);
+
+/* "5.2 GB", in powers of ten as in the configuration; `separator` comes before the unit. */
+enum { STR_SIZE = 32 };
+void str_size(int64_t bytes, const char *separator, char ret[STR_SIZE]);
 
 /* Exactly 64 lower-case hex digits. */
 bool str_is_sha256(const char *s);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A mirror's file name may contain escape sequences that retitle a terminal or hide text. Every
+ * text from outside passes through here, or through json_write_string, before a person sees it.
+ */
 #include "base/terminal.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-/* A mirror's file name may contain escape sequences that retitle a terminal or hide text. Every
- * text from outside passes through here, or through json_write_string, before a person sees it. */
 
 static bool is_control(unsigned char c)
 {
@@ -28,6 +29,7 @@ size_t terminal_harmful(const char *text, size_t left)
     return is_mark || is_isolate ? 3 : 0;
 }
 
+/* In place and of the same length, so that columns stay aligned. */
 void terminal_clean(char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A new thread inherits the signal mask of its creator. So all signals are blocked around
+ * pthread_create: the thread never runs with one open, not even for an instant.
+ */
 #include "base/thread.h"
 
 #include <errno.h>
@@ -7,9 +11,6 @@
 #include <time.h>
 
 #include "base/error.h"
-
-/* A new thread inherits the signal mask of its creator. So all signals are blocked around
- * pthread_create: the thread never runs with one open, not even for an instant. */
 
 enum { NAME_BYTES = 16 }; /* the kernel refuses longer names */
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A scanner, not a parser. It only needs to know whether a byte stands in a string, a comment, a
+ * key or a value, because only dots in keys count. It moves forward only and uses constant memory,
+ * so it is safe on any bytes. A text within the bounds then goes to the real parser.
+ */
 #include "base/toml_bounds.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* A scanner, not a parser. It only needs to know whether a byte stands in a string, in a comment,
- * in a key or in a value, because dots count in keys alone. It moves forward only and uses constant
- * memory, so it is safe on any bytes. A text within the bounds then goes to the real parser. */
-
+/* The kinds of open brackets: keys occur in headings and inline tables only. */
 enum bracket { HEADING, ARRAY, INLINE };
 
+/* The position of the scanner, and what it has counted. */
 struct scan {
     const char *at, *end;
     int line;
@@ -58,6 +61,7 @@ static void skip_string(struct scan *s)
         s->at++;
 }
 
+/* Outside brackets a line feed ends a value; inside, it is only white space. */
 static void end_of_line(struct scan *s)
 {
     s->line++;
@@ -71,6 +75,7 @@ static enum bracket innermost(const struct scan *s)
     return s->depth ? s->open[s->depth - 1] : INLINE; /* at the top level keys also occur */
 }
 
+/* A bracket in a value is an array, elsewhere a heading; a brace is an inline table. */
 static void open_bracket(struct scan *s, char c)
 {
     enum bracket kind = c == '{' ? INLINE : s->in_value ? ARRAY : HEADING;
@@ -105,6 +110,7 @@ static void take(struct scan *s, char c)
     }
 }
 
+/* The check runs after every byte or string, so the first excess ends the scan. */
 const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
 {
     struct scan s = {.at = text, .end = text + len, .line = 1};

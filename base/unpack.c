@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The state of zlib between two steps, and nothing else: the caller owns input and output. It lives
+ * from unpack_new to unpack_free; unpack_again starts the next member without a new allocation.
+ */
 #include "base/unpack.h"
 
 #include <limits.h>
@@ -7,13 +11,11 @@
 
 #include "base/error.h"
 
-/* The state of zlib between two steps, and nothing else: the caller owns input and output. It lives
- * from unpack_new to unpack_free; unpack_again starts the next member without a new allocation. */
-
 struct unpack {
     z_stream z;
 };
 
+/* Negative window bits mean raw deflate to zlib. */
 int unpack_new(enum unpack_form form, struct unpack **ret)
 {
     struct unpack *u = calloc(1, sizeof(*u));

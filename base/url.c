@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A text is first split into the five components of RFC 3986 without any copy (struct span), then
+ * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
+ * file is a strict http(s) URL. Strangers write the links on pages, and a key made from a link
+ * becomes a path on the disk.
+ */
 #include "base/url.h"
 
 #include <ctype.h>
@@ -10,11 +16,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 
-/* A text is first split into the five components of RFC 3986 without any copy (struct span), then
- * checked and copied into a struct url. Resolving works on spans only. Everything that leaves this
- * file is a strict http(s) URL: links on pages are written by strangers, and a key that is made
- * from one becomes a path on the disk. */
-
+/* A key becomes a path on the disk, whose limit is 4 KiB; a DNS name has 253 bytes at most. */
 enum { KEY_MAX_BYTES = 1024, HOST_MAX_BYTES = 255 };
 
 /* A piece of a longer text. text is NULL when the component is absent, which differs from empty. */
@@ -98,6 +100,7 @@ static bool is_http(struct span scheme)
            (scheme.len == 5 && strncasecmp(scheme.text, "https", 5) == 0);
 }
 
+/* Never beyond `start`: ".." at the top stays at the top. */
 static void drop_last_segment(struct buf *path, size_t start)
 {
     if (path->len == start)
@@ -145,6 +148,7 @@ static bool host_is_valid(const char *host, size_t len, bool bracketed)
     return true;
 }
 
+/* An empty port after the colon means the standard one (RFC 3986 3.2.3). */
 static int parse_port(struct span text, int standard, int *ret_port)
 {
     int port = 0;
@@ -214,6 +218,7 @@ static int copy_optional(struct span s, char **ret)
     return 0;
 }
 
+/* An empty path becomes "/", as HTTP requires. */
 static int copy_path(struct span path, char **ret)
 {
     auto_buf struct buf b;
@@ -230,6 +235,7 @@ static int copy_path(struct span path, char **ret)
     return 0;
 }
 
+/* Only http and https with a host pass; everything else on a page is no link of ours. */
 static int build(const struct parts *p, struct url *url)
 {
     bool secure = p->scheme.len == 5;
@@ -262,6 +268,8 @@ static int build_checked(const struct parts *p, struct url *ret_url)
     return r;
 }
 
+/* Control bytes and spaces are refused, although browsers repair them: a repaired key would differ
+ * from ours. */
 int url_parse(const char *text, struct url *ret_url)
 {
     size_t len = strlen(text);
@@ -293,6 +301,7 @@ static bool is_standard_port(const struct url *url)
     return url->port == (strcmp(url->scheme, "https") == 0 ? 443 : 80);
 }
 
+/* The canonical text: no default port, brackets only around IPv6. */
 static void write_url(struct buf *to, const struct url *url)
 {
     bool bracketed = strchr(url->host, ':') != NULL;
@@ -357,6 +366,7 @@ static struct span trim(const char *text)
     return s;
 }
 
+/* HTML allows white space around a reference, so it is trimmed first. */
 int url_resolve(const char *base, const char *reference, char **ret_text)
 {
     struct span r = trim(reference);
@@ -399,6 +409,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Control bytes never reach a key, a log line or the disk. */
 int url_decode(const char *text, size_t len, struct buf *ret)
 {
     for (size_t i = 0; i < len; i++) {
@@ -420,6 +431,7 @@ int url_decode(const char *text, size_t len, struct buf *ret)
     return ret->error;
 }
 
+/* Everything that some server treats specially is escaped, above all '+'. */
 void url_encode_path(struct buf *to, const char *path)
 {
     static const char kept[] = "-._~/!$'()*,:;=@";
@@ -432,12 +444,14 @@ void url_encode_path(struct buf *to, const char *path)
     }
 }
 
+/* Default ports are equal across schemes: a mirror may list http and serve https. */
 static bool same_place(const struct url *a, const struct url *b)
 {
     return strcmp(a->host, b->host) == 0 &&
            (a->port == b->port || (is_standard_port(a) && is_standard_port(b)));
 }
 
+/* Decodes the prefix once; pages have thousands of links. */
 int url_prefix_init(const char *text, struct url_prefix *ret)
 {
     auto_buf struct buf path;
@@ -474,6 +488,7 @@ int url_prefix_rest(const struct url_prefix *prefix, const struct url *url, cons
     return 0;
 }
 
+/* Cheap checks first: most links of a page lie elsewhere. */
 int url_below(const char *prefix, const char *text, char **ret_path)
 {
     struct url_prefix top = {.len = 0};
@@ -503,6 +518,7 @@ static bool segment_is_valid(const char *s, size_t len)
     return len > 0 && !(len == 1 && s[0] == '.') && !(len == 2 && s[0] == '.' && s[1] == '.');
 }
 
+/* A key becomes a path on the disk and a column of the catalogue. */
 bool url_key_is_valid(const char *path)
 {
     size_t len = strlen(path);

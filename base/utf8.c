@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The table of well-formed sequences of the Unicode standard (3-7). Keys and JSON must be valid
+ * UTF-8, because other programs read them.
+ */
 #include "base/utf8.h"
 
 #include <stdint.h>
-
-/* The table of well-formed sequences of the Unicode standard (3-7). Keys and JSON must be valid
- * UTF-8, because other programs read them. */
 
 static bool in_range(unsigned byte, unsigned low, unsigned high)
 {
@@ -28,6 +29,7 @@ static bool second_fits(unsigned first, unsigned second)
     }
 }
 
+/* Reads no byte beyond `len`, also when a character is cut there. */
 size_t utf8_length(const char *s, size_t len)
 {
     const uint8_t *p = (const uint8_t *)s;

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Pages are compressed once per build and then sent many times, but a build delays the first
+ * client.
+ */
 #include "base/zstandard.h"
 
 #include <zstd.h>
@@ -6,13 +10,11 @@
 
 #include "base/error.h"
 
-/* Pages are compressed once per build and then sent many times, but a build delays the first
- * client. */
-
 /* Our pages are digests between repeated words. Level 1 makes them as small as level 6, large ones
  * even smaller, in a quarter of the time. */
 enum { LEVEL = 1 };
 
+/* The room is reserved for the worst case, so libzstd never needs a second call. */
 int zstandard_compress(const void *data, size_t len, struct buf *to)
 {
     size_t bound = ZSTD_compressBound(len), room = to->max - to->len;

@@ -1,11 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cache/catalogue.h"
-
-#include <stdlib.h>
-
-#include "base/error.h"
-#include "cache/catalogue_program.h"
-
 /*
  * One function for each statement of catalogue_program.c. A put binds the members of a struct in
  * the order of the columns. A visit turns a row into the same struct on the stack and calls the
@@ -14,7 +7,14 @@
  * Only the catalogue thread calls these, so nothing here is locked. Transactions, errors and resets
  * are the work of sql.c.
  */
+#include "cache/catalogue.h"
 
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cache/catalogue_program.h"
+
+/* Only the connection; everything else is on the disk. */
 struct catalogue {
     struct sql *sql;
 };
@@ -24,6 +24,7 @@ struct catalogue {
 
 /* ------------------------------------------------------------------ open, close, transactions */
 
+/* A reset is passed on, because only the caller can fill the tables again. */
 int catalogue_open(const char *path, struct catalogue **ret)
 {
     struct catalogue *catalogue = calloc(1, sizeof(*catalogue));
@@ -113,6 +114,7 @@ static int visit_each(struct catalogue *catalogue, enum statement which,
 
 /* ------------------------------------------------------------------ files */
 
+/* Replaces the row: the caller has read the old one and decides about each column. */
 int catalogue_put_file(struct catalogue *catalogue, const struct catalogue_file *file)
 {
     return sql_change(catalogue->sql, PUT_FILE,
@@ -211,6 +213,7 @@ int catalogue_each_blob(struct catalogue *catalogue,
 
 /* ------------------------------------------------------------------ claims */
 
+/* One row per file and mirror, so a new claim replaces the old one. */
 int catalogue_put_claim(struct catalogue *catalogue, const struct catalogue_claim *c)
 {
     return sql_change(catalogue->sql, PUT_CLAIM,
@@ -384,6 +387,7 @@ int catalogue_each_evidence(struct catalogue *catalogue,
 
 /* ------------------------------------------------------------------ metadata */
 
+/* The body is kept uncompressed; METADATA is a few kilobytes. */
 int catalogue_put_metadata(struct catalogue *catalogue, const struct catalogue_metadata *m)
 {
     return sql_change(catalogue->sql, PUT_METADATA,
@@ -393,6 +397,7 @@ int catalogue_put_metadata(struct catalogue *catalogue, const struct catalogue_m
                              sql_integer(m->made_s), sql_blob(m->body, m->body_len)));
 }
 
+/* `etag` is NOT NULL: metadata without a file version would be of no use. */
 static int on_metadata(void *context, const struct sql_row *row)
 {
     struct visit *visit = context;
@@ -518,6 +523,7 @@ int catalogue_each_channel(struct catalogue *catalogue,
 
 /* ------------------------------------------------------------------ listed rows */
 
+/* The first time stays, by the statement's ON CONFLICT. */
 int catalogue_put_listed(struct catalogue *catalogue, const struct catalogue_listed *s)
 {
     return sql_change(catalogue->sql, PUT_LISTED,

@@ -33,6 +33,7 @@ enum {
 
 #define FILE_MAX (INT64_C(1) << 40)
 
+/* The header as it is on the disk. */
 struct header {
     char magic[8];
     uint32_t layout, chunk; /* these also check the machine's byte order */
@@ -47,6 +48,7 @@ _Static_assert(sizeof(struct header) <= STRINGS, "the header fits its sector");
 _Static_assert(STRINGS + MAP_ABOUT_MAX <= MAP_HEAD, "the strings fit the head");
 _Static_assert(MAP_HEAD % PAGE == 0, "tables begin on pages");
 
+/* The head of a sealed copy as it is on the disk. */
 struct seal {
     uint64_t generation; /* from 1; 0: never sealed */
     uint64_t checksum;   /* of the header's checksum, the generation and the table */
@@ -65,6 +67,7 @@ static size_t up_to_page(size_t len)
     return (len + PAGE - 1) / PAGE * PAGE;
 }
 
+/* Three tables, each on pages of its own. */
 int64_t map_size(int64_t file_size)
 {
     if (file_size < 1 || file_size > FILE_MAX)
@@ -73,6 +76,7 @@ int64_t map_size(int64_t file_size)
     return (int64_t)(MAP_HEAD + up_to_page(chunks) + 2 * up_to_page(SEAL + chunks));
 }
 
+/* A copy holds the table only, without padding. */
 int64_t map_copy_size(int64_t file_size)
 {
     if (file_size < 1 || file_size > FILE_MAX)
@@ -80,6 +84,7 @@ int64_t map_copy_size(int64_t file_size)
     return (int64_t)chunks_of(file_size);
 }
 
+/* The offset of a sealed copy. */
 static size_t seal_at(size_t chunks, int which)
 {
     return MAP_HEAD + up_to_page(chunks) + (size_t)which * up_to_page(SEAL + chunks);
@@ -113,6 +118,7 @@ static uint64_t fnv(uint64_t sum, const void *data, size_t len)
     return sum;
 }
 
+/* Everything before the checksum, and the strings; not the boot id, which changes. */
 static uint64_t header_checksum(const struct header *header, const char *strings)
 {
     uint64_t sum = fnv(FNV_START, header, offsetof(struct header, checksum));
@@ -137,6 +143,7 @@ struct writer {
     bool full;
 };
 
+/* An overflow is remembered; the caller checks once at the end. */
 static void write_string(struct writer *w, const char *text)
 {
     size_t len = text ? strlen(text) + 2 : 1;
@@ -173,6 +180,7 @@ static int write_strings(char *strings, const struct map_about *about, struct he
     return w.full ? ERROR_TOO_BIG : 0;
 }
 
+/* The header is written last: without it the block is no map. */
 int map_format(void *block, const struct map_about *about)
 {
     if (map_size(about->size) < 0)
@@ -255,6 +263,8 @@ void map_seal(void *block, const void *copy)
     memcpy(at, &seal, sizeof(seal));
 }
 
+/* In this order a power cut leaves either the old seal or the new one, and never one that promises
+ * too much. */
 int map_sync(void *block, const void *copy, const struct map_disk *disk)
 {
     int r = disk->sync_data(disk->context);
@@ -266,6 +276,7 @@ int map_sync(void *block, const void *copy, const struct map_disk *disk)
 
 /* ------------------------------------------------------------------ opening */
 
+/* A cursor over the strings of an untrusted block. */
 struct reader {
     const char *at;
     size_t left;
@@ -294,6 +305,7 @@ static const char *read_string(struct reader *r)
     return r->bad ? NULL : text;
 }
 
+/* A file without origin and path cannot be found again, so both must be there. */
 static int read_about(const void *block, const struct header *header, struct map_about *ret)
 {
     struct reader r = {.at = (const char *)block + STRINGS, .left = header->strings_len};
@@ -367,6 +379,7 @@ static size_t runs_of(const uint8_t *table, const struct header *header, struct 
     return count;
 }
 
+/* Counts the runs first, then allocates exactly that many. */
 int map_open(const void *block, size_t len, const char *boot_id, struct map_opened *ret)
 {
     struct map_opened opened = {0};
@@ -405,6 +418,7 @@ static void forget_torn(void *block, const struct header *header)
             memset((uint8_t *)block + seal_at(chunks, which), 0, SEAL);
 }
 
+/* The table, then the boot id: a kill in between leaves a map that only its seal proves. */
 void map_adopt(void *block, const char *boot_id)
 {
     struct header header = read_header(block);

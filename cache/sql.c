@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a database:
+ *
+ *     open        the directory is writable, the file opens, its pragmas are set
+ *     checked     owner, version and pages are as expected; else ERROR_CONFIG or ERROR_CORRUPT
+ *     migrated    all missing steps in one transaction; then every statement is compiled
+ *     corrupt     the file is moved aside once, and the opening starts again with an empty one
+ *     closed      statements are finalized, and the last connection checkpoints the WAL
+ *
+ * All of it happens on the catalogue thread. A transaction is begun, collects its first failure in
+ * `failed`, and ends in a commit or a rollback.
+ */
 #include "cache/sql.h"
 
 #include <errno.h>
@@ -16,25 +28,13 @@
 #include "base/log.h"
 #include "base/str.h"
 
-/*
- * The life of a database:
- *
- *     open        the directory is writable, the file opens, its pragmas are set
- *     checked     owner, version and pages are as expected; else ERROR_CONFIG or ERROR_CORRUPT
- *     migrated    all missing steps in one transaction; then every statement is compiled
- *     corrupt     the file is moved aside once, and the opening starts again with an empty one
- *     closed      statements are finalized, and the last connection checkpoints the WAL
- *
- * All of it happens on the catalogue thread. A transaction is begun, collects its first failure in
- * `failed`, and ends in a commit or a rollback.
- */
-
 enum {
     BUSY_MS = 2000,              /* for a reader that has the file open when we start */
     CHECK_MAX_BYTES = 256 << 20, /* quick_check costs about 1 ms per MB in memory */
     ASIDE_TRIES = 100,
 };
 
+/* One open database with its compiled statements. */
 struct sql {
     sqlite3 *db;
     const struct sql_program *program;
@@ -60,6 +60,8 @@ static int error_of_io(sqlite3 *db, int code)
     return errnum == ENOSPC || errnum == EDQUOT ? ERROR_NO_SPACE : ERROR_IO;
 }
 
+/* Only outcomes that some caller handles differ; the rest counts as a corrupt database, which is
+ * moved aside. */
 static int error_of(sqlite3 *db, int code)
 {
     switch (code & 0xff) {
@@ -115,6 +117,7 @@ static int take_integer(void *ret, int columns, char **values, char **names)
     return 0;
 }
 
+/* For pragmas, whose result is one integer. */
 static int ask(struct sql *sql, const char *text, int64_t *ret)
 {
     return sqlite3_exec(sql->db, text, take_integer, ret, NULL) == SQLITE_OK ? 0
@@ -145,6 +148,8 @@ static int configure(struct sql *sql)
                     "PRAGMA temp_store = MEMORY");
 }
 
+/* NORMAL loses the last transactions in a power cut, but never the database; sidecars repair the
+ * rest. */
 static int start_wal(struct sql *sql)
 {
     return run(sql, "PRAGMA journal_mode = WAL;"
@@ -153,6 +158,7 @@ static int start_wal(struct sql *sql)
                     "PRAGMA journal_size_limit = 16777216"); /* the rest of one large commit */
 }
 
+/* Opening another program's database would destroy it. */
 static int check_owner(struct sql *sql, int64_t *ret_version)
 {
     int64_t id = 0, version = 0;
@@ -223,6 +229,7 @@ static int compile(struct sql *sql)
     return 0;
 }
 
+/* The order matters: nothing is written before the owner is known. */
 static int prepare(struct sql *sql)
 {
     int64_t version = 0;
@@ -238,6 +245,7 @@ static int prepare(struct sql *sql)
     return r ? r : compile(sql);
 }
 
+/* No mutex in SQLite: one thread uses this connection. */
 static int open_once(const char *path, const struct sql_program *program, struct sql **ret)
 {
     struct sql *sql =
@@ -338,6 +346,7 @@ int sql_begin(struct sql *sql)
     return r;
 }
 
+/* Also called after a failure that made SQLite roll back by itself. */
 void sql_rollback(struct sql *sql)
 {
     sql->begun = false;
@@ -351,6 +360,7 @@ bool sql_is_begun(const struct sql *sql)
     return sql->begun;
 }
 
+/* A transaction with a failed change never commits, whatever the caller does. */
 int sql_commit(struct sql *sql)
 {
     int r = sql->failed;
@@ -398,6 +408,7 @@ static int bind(sqlite3_stmt *statement, int at, const struct sql_value *value)
     return SQLITE_MISUSE;
 }
 
+/* The statement itself knows how many values it needs. */
 static int bind_all(struct sql *sql, sqlite3_stmt *statement, const struct sql_value *values)
 {
     for (int i = 0; i < sqlite3_bind_parameter_count(statement); i++)
@@ -413,6 +424,7 @@ static void settle(sqlite3_stmt *statement)
     (void)sqlite3_clear_bindings(statement);
 }
 
+/* Inside a transaction the first failure is kept and returned by every later call. */
 int sql_change(struct sql *sql, unsigned statement, const struct sql_value *values)
 {
     sqlite3_stmt *s = sql->statements[statement];

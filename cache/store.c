@@ -33,6 +33,7 @@
 #include "base/str.h"
 #include "cache/store_state.h"
 
+/* Fixed-size names: the caller has checked that it is a digest. */
 void store_names_of(const char *sha256, struct blob_names *ret)
 {
     memcpy(ret->directory, sha256, 2);
@@ -50,6 +51,7 @@ static int unlink_at(int directory, const char *name)
     return unlinkat(directory, name, 0) < 0 && errno != ENOENT ? error_from_errno(errno) : 0;
 }
 
+/* Everything later is relative to this descriptor, so a renamed parent does no harm. */
 static int open_directory(const char *parent, const char *name, int *ret_fd)
 {
     auto_free char *path = str_printf("%s/%s", parent, name);
@@ -133,6 +135,7 @@ static bool is_resumable(struct store *store, const char *name)
            is_file(store->partials, map);
 }
 
+/* A map whose partial is gone is removed with the junk. */
 static bool is_map_of_resumable(struct store *store, const char *name)
 {
     char partial[NAME_MAX_BYTES];
@@ -164,6 +167,7 @@ static int directory_is_writable(int fd)
     return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? error_from_errno(errno) : 0;
 }
 
+/* The lock comes first: nothing is changed in a directory of another daemon. */
 static int open_tree(struct store *store, const char *dir)
 {
     int r = file_make_directory(dir, 0755);
@@ -182,6 +186,7 @@ static int open_tree(struct store *store, const char *dir)
     return r;
 }
 
+/* Cleans up before any partial of this run exists, so no name can be confused. */
 int store_open(const char *dir, struct store **ret)
 {
     struct store *store = calloc(1, sizeof(*store));
@@ -218,6 +223,7 @@ const char *store_catalogue_path(struct store *store)
     return store->catalogue_path;
 }
 
+/* f_bavail: what this user may use, without root's reserve. */
 int64_t store_free_bytes(struct store *store)
 {
     struct statvfs fs;
@@ -228,6 +234,7 @@ int64_t store_free_bytes(struct store *store)
 
 /* ------------------------------------------------------------------ partials */
 
+/* O_EXCL: two downloads can never share a partial. */
 int store_begin(struct store *store, char **ret_name, int *ret_fd)
 {
     for (;;) {
@@ -265,6 +272,7 @@ static int allocate(int fd, int64_t size)
     return 0;
 }
 
+/* KEEP_SIZE leaves the size to the writers, who extend the file as bytes arrive. */
 int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free)
 {
     struct stat st;
@@ -279,6 +287,7 @@ int store_reserve(struct store *store, int fd, int64_t size, int64_t keep_free)
     return allocate(fd, size);
 }
 
+/* Only whole blocks inside the missing spans are punched, never a block with data. */
 int store_unreserve(int fd, int64_t size, const struct store_span *missing, size_t count)
 {
     enum { BLOCK = 4096 };
@@ -325,6 +334,7 @@ static int read_through(int fd, int64_t size)
     return r;
 }
 
+/* The map is small and is allocated completely. */
 int store_begin_map(struct store *store, const char *name, int64_t size, int *ret_fd)
 {
     char map[NAME_MAX_BYTES];
@@ -344,6 +354,7 @@ int store_begin_map(struct store *store, const char *name, int64_t size, int *re
     return 0;
 }
 
+/* O_RDWR: the download that resumes it goes on writing. */
 int store_reopen(struct store *store, const char *name, int *ret_fd, int *ret_map_fd)
 {
     char map[NAME_MAX_BYTES];
@@ -384,6 +395,7 @@ int store_sync_names(struct store *store)
     return fsync(store->partials) < 0 ? error_from_errno(errno) : 0;
 }
 
+/* The descriptors that readers hold keep the bytes until they close. */
 void store_discard(struct store *store, const char *name)
 {
     char map[NAME_MAX_BYTES];
@@ -408,6 +420,7 @@ static int make_fan_out(struct store *store, const char *directory)
     return errno == EEXIST ? 0 : error_from_errno(errno);
 }
 
+/* Synced before it gets its final name, so that a sidecar is never half written. */
 static int write_sidecar(struct store *store, const char *name, const char *text, size_t len)
 {
     auto_close int fd =
@@ -420,6 +433,7 @@ static int write_sidecar(struct store *store, const char *name, const char *text
     return fdatasync(fd) < 0 ? error_from_errno(errno) : 0;
 }
 
+/* By size only: the name is the digest, and scrubbing checks the bytes. */
 static bool blob_is_whole(struct store *store, const struct blob_names *names, int64_t size)
 {
     struct stat st;
@@ -482,13 +496,9 @@ int store_commit(struct store *store, const char *name, int fd, const char *sha2
         r = write_sidecar(store, beside, sidecar, sidecar_len);
     if (r == 0)
         r = commit(store, name, beside, fd, sha256);
-    if (r) {
-        store_discard(store, name);
-        if (beside)
-            store_discard(store, beside);
-    } else {
-        store_discard(store, name); /* only its map is left */
-    }
+    if (r && beside)
+        store_discard(store, beside);
+    store_discard(store, name); /* after a success only its map is left */
     return r;
 }
 
@@ -518,6 +528,7 @@ int store_put_sidecar(struct store *store, const char *sha256, const char *sidec
 
 /* ------------------------------------------------------------------ blobs */
 
+/* O_NOFOLLOW and O_NONBLOCK: a link or a pipe in its place is an error, not a trap. */
 int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_t *ret_size)
 {
     struct blob_names names;
@@ -537,6 +548,7 @@ int store_open_blob(struct store *store, const char *sha256, int *ret_fd, int64_
     return 0;
 }
 
+/* The blob first: a sidecar that stays alone is removed by the next scan. */
 int store_remove(struct store *store, const char *sha256)
 {
     struct blob_names names;

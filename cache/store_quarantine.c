@@ -20,6 +20,7 @@ static const char FOLDER[] = "quarantine";
 
 enum { LIST_MOST = 1024 };
 
+/* A file in quarantine, for sorting by age. */
 struct old {
     char name[NAME_MAX + 1];
     int64_t changed_ns;
@@ -32,6 +33,7 @@ static int by_age(const void *a, const void *b)
     return x->changed_ns < y->changed_ns ? -1 : x->changed_ns > y->changed_ns;
 }
 
+/* At most LIST_MOST entries; a fuller folder is trimmed over several calls. */
 static unsigned list_folder(DIR *stream, struct old *list)
 {
     const char *name;
@@ -58,6 +60,7 @@ void store_trim_quarantine(struct store *store, unsigned most)
         (void)unlinkat(dirfd(stream), list[i].name, 0);
 }
 
+/* A rename within the tree costs no copy, also for gigabytes. */
 static int move_aside(struct store *store, const struct blob_names *names, const char *sha256)
 {
     if (mkdirat(store->root, FOLDER, 0700) < 0 && errno != EEXIST)
@@ -68,6 +71,7 @@ static int move_aside(struct store *store, const struct blob_names *names, const
     return 0;
 }
 
+/* The removal also takes the sidecar, and the blob where the move has failed. */
 int store_quarantine(struct store *store, const char *sha256)
 {
     struct blob_names names;

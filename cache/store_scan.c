@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The walk over all blobs at the start. The visitor gets every blob; anything that cannot be ours
- * is removed. It runs on the clean lane, beside the first downloads, so names are changed under the
- * store's mutex. */
+/* The walk over all blobs, at the start and for a collection of orphans. The visitor gets every
+ * blob; anything that cannot be ours is removed. Downloads may commit meanwhile, so names are
+ * changed under the store's mutex. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "cache/store.h"
 #include "cache/store_state.h"
 
+/* One scan: the caller's visitor, and a buffer for sidecars. */
 struct scan {
     struct store *store;
     int (*visit)(void *context, const char *sha256, int64_t size, int64_t allocated_bytes,
@@ -50,6 +51,7 @@ static void remove_lonely_sidecar(struct store *store, const struct blob_names *
     pthread_mutex_unlock(&store->names);
 }
 
+/* Names decide: 64 hex digits that fit the folder, with or without ".json". */
 static int scan_entry(struct scan *scan, int directory, const char *prefix, const char *name)
 {
     char sha256[SHA256_HEX];
@@ -83,6 +85,7 @@ static bool is_fan_out(const char *name)
     return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
 }
 
+/* A file or a link in the place of a folder is skipped. */
 static int scan_directory(struct scan *scan, const char *prefix)
 {
     auto_dir DIR *stream = store_list(scan->store->blobs, prefix);

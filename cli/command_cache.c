@@ -28,10 +28,12 @@ enum { SHORT_DIGEST = 12, PLACES_MAX_BYTES = 4 << 10 };
 
 static const char default_rate[] = "100MB";
 
+/* One command line, and the connection to the daemon. */
 struct command {
     const char *socket; /* --socket, or NULL */
     bool as_json;
     const char *rate;
+    const char *rate_bytes_s; /* of verify, the last word of its requests; or NULL */
     char **blobs;
     int blob_count;
     struct control_client client;
@@ -41,12 +43,11 @@ struct command {
 
 /* Sends a request and returns the code of its reply. *ret_reply (json_free it) is NULL without a
  * reply. */
-static int ask(struct command *c, const char *word, const char *blob, const char *rate,
-               struct json **ret_reply)
+static int ask(struct command *c, const char *word, const char *blob, struct json **ret_reply)
 {
     *ret_reply = NULL;
-    int r = control_client_ask(&c->client, (const char *const[]){"cache", word, blob, rate, NULL},
-                               ret_reply);
+    int r = control_client_ask(
+        &c->client, (const char *const[]){"cache", word, blob, c->rate_bytes_s, NULL}, ret_reply);
     if (r == ERROR_TOO_BIG) {
         (void)fputs("wheelyard: the name is too long\n", stderr);
         return EXIT_USAGE;
@@ -78,10 +79,9 @@ static const char *text_of(const struct json *object, const char *name)
 {
     static char shown[8][2048];
     static unsigned turn;
-    const char *text = json_string(json_member(object, name));
     char *to = shown[turn++ % (sizeof(shown) / sizeof(shown[0]))];
 
-    str_copy(to, sizeof(shown[0]), text ? text : "");
+    str_copy(to, sizeof(shown[0]), json_text(object, name));
     terminal_clean(to, strlen(to));
     return to;
 }
@@ -117,6 +117,7 @@ static const char *time_of(const struct json *blob, const char *name, char to[CL
     return to;
 }
 
+/* Twelve digits of the digest are enough to name a blob in the next command. */
 static void print_row(const struct json *blob)
 {
     char used[CLOCK_TEXT];
@@ -181,6 +182,7 @@ static void print_claims(const struct json *blob)
     }
 }
 
+/* One block per blob, with each of its paths. */
 static void print_info(const struct json *reply)
 {
     const struct json *blob = json_first(json_member(reply, "blobs"));
@@ -220,18 +222,22 @@ static void print_failure(const struct json *reply)
 
 /* ----------------------------------------------------------------- commands */
 
-/* Sends one request and prints its reply, for --json as it came. */
+/* Sends one request and prints its reply, for --json as it came. A bad verdict is a result and a
+ * failure: both are printed. */
 static int request(struct command *c, const char *word, const char *blob,
                    void (*print)(const struct json *))
 {
     struct json *reply;
-    int code = ask(c, word, blob, NULL, &reply);
-    if (c->as_json && reply)
+    int code = ask(c, word, blob, &reply);
+
+    if (c->as_json && reply) {
         (void)fputs(c->client.reply.data, stdout);
-    else if (code == EXIT_DONE)
-        print(reply);
-    else if (reply)
-        print_failure(reply);
+    } else if (reply) {
+        if (code == EXIT_DONE || json_member(reply, "verdict"))
+            print(reply);
+        if (code != EXIT_DONE)
+            print_failure(reply);
+    }
     json_free(reply);
     return code;
 }
@@ -301,26 +307,12 @@ static int run_collect(struct command *c)
     return request(c, "gc", NULL, print_collection);
 }
 
-static int verify_one(struct command *c, const char *blob, const char *rate)
-{
-    struct json *reply;
-    int code = ask(c, "verify", blob, rate, &reply);
-    if (c->as_json && reply)
-        (void)fputs(c->client.reply.data, stdout);
-    else if (reply && *text_of(reply, "verdict"))
-        print_verdict(reply);
-    if (!c->as_json && reply && code != EXIT_DONE)
-        print_failure(reply);
-    json_free(reply);
-    return code;
-}
-
 /* Checks each blob once, although several paths may name it. The rows are sorted by name, so
  * earlier rows are searched for the digest. */
-static int verify_all(struct command *c, const char *rate)
+static int verify_all(struct command *c)
 {
     struct json *list;
-    int worst = ask(c, "ls", NULL, NULL, &list);
+    int worst = ask(c, "ls", NULL, &list);
     const struct json *first = json_first(json_member(list, "blobs"));
     for (const struct json *blob = first; blob && worst != EXIT_UNREACHABLE;
          blob = json_next(blob)) {
@@ -330,31 +322,27 @@ static int verify_all(struct command *c, const char *rate)
             other = json_next(other);
         if (!*sha256 || other != blob)
             continue;
-        int code = verify_one(c, sha256, rate);
+        int code = request(c, "verify", sha256, print_verdict);
         worst = code > worst ? code : worst;
     }
     json_free(list);
     return worst;
 }
 
+/* Without a blob every blob is checked. */
 static int run_verify(struct command *c)
 {
-    int64_t bytes_s = option_parse_size(c->rate);
-    auto_free char *rate = str_printf("%" PRId64, bytes_s);
-    int worst = EXIT_DONE;
-    if (!rate)
+    auto_free char *rate_bytes_s = str_printf("%" PRId64, option_parse_size(c->rate));
+
+    if (!rate_bytes_s)
         return EXIT_FAILED;
-    if (c->blob_count == 0)
-        return verify_all(c, rate);
-    for (int i = 0; i < c->blob_count && worst != EXIT_UNREACHABLE; i++) {
-        int code = verify_one(c, c->blobs[i], rate);
-        worst = code > worst ? code : worst;
-    }
-    return worst;
+    c->rate_bytes_s = rate_bytes_s;
+    return c->blob_count ? each(c, "verify", print_verdict) : verify_all(c);
 }
 
 /* ---------------------------------------------------------------- arguments */
 
+/* The subcommands; the least and most number of blobs they take. */
 static const struct action {
     const char *word, *arguments, *help;
     int least, most; /* blobs */
@@ -448,6 +436,7 @@ static void refuse_command(const char *word)
     argument_refuse_word("cache", "command", word, words);
 }
 
+/* Arguments are checked completely before the daemon is asked for anything. */
 int command_cache(int argc, char **argv)
 {
     const struct action *action = NULL;

@@ -32,6 +32,7 @@ static int finish(int r)
     return r || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* `show --default` needs no configuration and works even with a broken one. */
 int command_config(int argc, char **argv)
 {
     static const char *const commands[] = {"check", "show", NULL};

@@ -54,6 +54,7 @@ static const char usage[] =
     "  --socket PATH   the daemon's control socket\n\n"
     "Exit: 0 nothing failed, 1 something failed, 2 wrong usage, 3 no daemon.\n";
 
+/* One run: arguments, configuration, and the findings so far. */
 struct doctor {
     const char *index, *project, *url, *config_file, *socket;
     char *url_own, *index_own; /* from a URL that names its index */
@@ -77,13 +78,15 @@ static const char *bare_environment(const char *name)
     return is_place ? getenv(name) : NULL;
 }
 
+/* Each line of config_load becomes a finding. */
 static void take_errors(struct doctor *d, char *text)
 {
     for (char *line; (line = strsep(&text, "\n"));)
         if (*line)
-            findings_add(&d->findings, FINDING_FAILED, "configuration", "configuration",
-                         "correct it; until then the daemon does not start, or goes on as it was",
-                         "%s", line);
+            findings_add(
+                &d->findings, FINDING_FAILED, "configuration", "configuration",
+                "correct it; until then the daemon does not start, or keeps its old configuration",
+                "%s", line);
 }
 
 /* A wrong configuration is a finding. The built-in one then stands in, so that the other checks can
@@ -106,6 +109,7 @@ static void look_at_configuration(struct doctor *d)
 
 /* ------------------------------------------------------------------ address */
 
+/* The advice depends on where the daemon should run. */
 static void nobody_listens(struct doctor *d, const char *url, bool is_optional)
 {
     findings_add(&d->findings, is_optional ? FINDING_WARNING : FINDING_FAILED, "daemon", url,
@@ -142,9 +146,9 @@ static void taken(struct doctor *d, const char *url, const char *what)
 static void look_at_state(struct doctor *d, const char *state, const struct json *cache)
 {
     int64_t limit = json_integer(json_member(cache, "max_bytes"));
-    char size[FINDINGS_SIZE_TEXT];
+    char size[STR_SIZE];
 
-    findings_size(limit, size);
+    str_size(limit, " ", size);
     if (strcmp(state, "full") != 0)
         findings_add(&d->findings, FINDING_WARNING, "cache", "cache",
                      "see the daemon's log for what its disk refuses", "it is %s", state);
@@ -188,10 +192,11 @@ static bool judge_answer(struct doctor *d, const char *url, int status, const st
         findings_add(&d->findings, FINDING_FAILED, "daemon", url,
                      "is the name of this address in its hosts?", "HTTP %d: %s", status, detail);
     else
-        taken(d, url, "what answers is no wheelyard");
+        taken(d, url, "what answers is not a wheelyard");
     return false;
 }
 
+/* Tells apart: nothing listens, something else listens, and a wheelyard. */
 static void look_at_address(struct doctor *d, const char *url, bool is_optional)
 {
     auto_buf struct buf body;
@@ -206,7 +211,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
         findings_add(&d->findings, FINDING_WARNING, "daemon", url, "ask the daemon's own address",
                      "only http is asked here");
     else if (r)
-        taken(d, url, r == ERROR_TIMEOUT ? "no answer" : "it speaks no HTTP");
+        taken(d, url, r == ERROR_TIMEOUT ? "no answer" : "it does not speak HTTP");
     else {
         (void)json_parse(body.data, body.len, &answer);
         d->reached |= judge_answer(d, url, status, answer);
@@ -214,6 +219,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
     json_free(answer);
 }
 
+/* All addresses of the configuration, since clients may use any of them. */
 static void look_at_addresses(struct doctor *d)
 {
     if (d->url) {
@@ -230,6 +236,7 @@ static void look_at_addresses(struct doctor *d)
 
 /* ------------------------------------------------------------------- daemon */
 
+/* Its findings are appended in the order in which it sent them. */
 static bool ask_daemon(struct doctor *d, struct control_client *client)
 {
     struct json *reply = NULL;
@@ -351,6 +358,7 @@ static void look_at_clients(struct doctor *d)
 
 /* ---------------------------------------------------------------- the whole */
 
+/* One write of the whole text, cleaned, so that findings never mix with errors. */
 static int print(struct doctor *d, int code)
 {
     auto_buf struct buf text;
@@ -394,6 +402,7 @@ static int wrong(const char *argument, const char *what)
     return EXIT_USAGE;
 }
 
+/* A table of flags, because all of them but one take a value. */
 static int parse(int argc, char **argv, struct doctor *d)
 {
     const struct {

@@ -73,6 +73,7 @@ static void line(struct buf *to, const char *name, const char *value)
         buf_printf(to, "  %-9s%s\n", name, value);
 }
 
+/* What is known about the requirement, before it is printed. */
 struct explanation {
     struct query query;
     struct choice *choice; /* NULL: the page does not exist */
@@ -82,6 +83,7 @@ struct explanation {
     struct buf reasons, others; /* lines; `reasons` are about newer versions when a file fits */
 };
 
+/* Only lines that have a value. */
 static void print_file(const struct explanation *e, struct buf *to)
 {
     const struct query *a = &e->query;
@@ -119,6 +121,7 @@ static void print_none(const struct explanation *e, struct buf *to)
     indent(e->others.data, "", to);
 }
 
+/* The same facts as the text, with names that stay. */
 static void print_json(const struct explanation *e, struct buf *to)
 {
     const struct query *a = &e->query;
@@ -130,11 +133,9 @@ static void print_json(const struct explanation *e, struct buf *to)
     json_write_member(to, "index", index_name(a));
     json_write_member(to, "python", a->python);
     json_write_member(to, "platform", a->platform);
-    json_write_name(to, "fits");
-    buf_puts(to, fits ? "true" : "false");
+    json_write_boolean(to, "fits", fits);
     if (fits) {
-        json_write_name(to, "versions");
-        buf_printf(to, "%zu", choice_version_count(e->choice));
+        json_write_integer(to, "versions", (int64_t)choice_version_count(e->choice));
         json_write_name(to, "file");
         buf_putc(to, '{');
         query_write_file(a, e->best, to);
@@ -201,6 +202,7 @@ static void ask_claims(struct explanation *e)
     page_url = NULL;
 }
 
+/* Fetch, judge, ask for claims, print; the exit code says whether a file fits. */
 static int explain(struct explanation *e, const struct tags *tags)
 {
     auto_buf struct buf text;

@@ -53,13 +53,7 @@ static int parse(int argc, char **argv, struct query *ret)
     return QUERY_GO;
 }
 
-static const char *text_of(const struct json *row, const char *name)
-{
-    const char *text = json_string(json_member(row, name));
-
-    return text ? text : "";
-}
-
+/* The origins in the order in which they are asked. */
 static void write_indexes(const struct json *all, struct buf *to)
 {
     const struct json *row = json_first(json_member(all, "indexes"));
@@ -67,27 +61,28 @@ static void write_indexes(const struct json *all, struct buf *to)
     for (; row; row = json_next(row)) {
         const struct json *origin = json_first(json_member(row, "origins"));
 
-        buf_printf(to, "%-20s", text_of(row, "name"));
+        buf_printf(to, "%-20s", json_text(row, "name"));
         for (const char *comma = " "; origin; origin = json_next(origin), comma = ", ")
             buf_printf(to, "%s%s", comma, json_string(origin) ? json_string(origin) : "");
         buf_putc(to, '\n');
     }
 }
 
+/* A channel with a date was listed; one without is only named on a root page. */
 static void write_channels(const struct json *all, struct buf *to)
 {
     const struct json *first = json_first(json_member(all, "channels"));
     const struct json *pattern = json_first(json_member(all, "patterns"));
 
     for (const struct json *row = first; row; row = json_next(row))
-        buf_printf(to, "%-20s %-12s %s %s\n", text_of(row, "name"), text_of(row, "origin"),
-                   *text_of(row, "listed") ? "listed" : "named on a root page",
-                   *text_of(row, "listed") ? text_of(row, "listed") : text_of(row, "named"));
+        buf_printf(to, "%-20s %-12s %s %s\n", json_text(row, "name"), json_text(row, "origin"),
+                   *json_text(row, "listed") ? "listed" : "named on a root page",
+                   *json_text(row, "listed") ? json_text(row, "listed") : json_text(row, "named"));
     if (pattern)
         buf_puts(to, first ? "\nOther names are looked for when they are asked for:"
                            : "\nNo mirror names a channel; these are looked for:");
     for (const char *comma = " "; pattern; pattern = json_next(pattern), comma = ", ")
-        buf_printf(to, "%s%s", comma, text_of(pattern, "pattern"));
+        buf_printf(to, "%s%s", comma, json_text(pattern, "pattern"));
     if (json_first(json_member(all, "patterns")))
         buf_putc(to, '\n');
 }

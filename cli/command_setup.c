@@ -38,6 +38,7 @@ static const char usage[] =
     "  --config FILE  wheelyard's own configuration\n\n"
     "Exit: 0 done, 1 not done, 2 wrong usage or no such index.\n";
 
+/* Arguments, and what follows from them. */
 struct setup {
     const char *client, *index, *given_url, *config;
     bool write, undo, in_project;
@@ -67,6 +68,7 @@ static int refuse_flag(const char *argument)
     return EXIT_USAGE;
 }
 
+/* Names all clients, and the nearest one. */
 static int refuse_client(const char *client)
 {
     struct near near = {.typed = client ? client : ""};
@@ -234,6 +236,7 @@ static int resolve(struct setup *s)
     return s->undo ? EXIT_DONE : check_index(s, base.data);
 }
 
+/* The goal is what every client's change is made from. */
 static int run(const struct setup *s)
 {
     const struct setup_client *client = setup_client_find(s->client);

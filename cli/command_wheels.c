@@ -32,12 +32,14 @@ static const struct query_command command = {
         "Exit: 0 there are wheels, 1 there are none, 2 wrong usage, 3 no daemon.\n",
 };
 
+/* One wheel with its labels. */
 struct cell {
     size_t file; /* index of the file on the page */
     struct file_name name;
     char python[NAME_MAX_BYTES + 1], platform[NAME_MAX_BYTES + 1];
 };
 
+/* All wheels of the answer, and the layout of the table. */
 struct matrix {
     struct query query;
     struct cell *cells; /* newest version first, then platform, then Python */
@@ -54,6 +56,7 @@ static int compare_rows(const struct cell *a, const struct cell *b)
     return c ? c : strcmp(a->platform, b->platform);
 }
 
+/* The file's index last, so that the order is total. */
 static int by_place(const void *x, const void *y)
 {
     const struct cell *a = x;
@@ -100,6 +103,7 @@ static int collect(struct matrix *m)
     return 0;
 }
 
+/* Each Python once, oldest first. */
 static void collect_columns(struct matrix *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -148,6 +152,7 @@ struct seen {
     size_t count;
 };
 
+/* A row's mirrors are few, so a linear search is enough. */
 static void write_once(struct seen *seen, const char *name, struct buf *to)
 {
     for (size_t k = 0; k < seen->count; k++)
@@ -185,6 +190,7 @@ static void widen(int *width, const char *text)
         *width = len;
 }
 
+/* Every cell is written twice, first to measure it; the output is small. */
 static void measure(struct matrix *m, struct buf *cell)
 {
     m->widths[0] = (int)strlen("version");
@@ -201,6 +207,7 @@ static void measure(struct matrix *m, struct buf *cell)
     }
 }
 
+/* A repeated version is left blank, which makes rows of one version stand together. */
 static void write_matrix(struct matrix *m, struct buf *to)
 {
     auto_buf struct buf cell;
@@ -226,6 +233,7 @@ static void write_matrix(struct matrix *m, struct buf *to)
     }
 }
 
+/* Every wheel by itself, for scripts. */
 static void write_json(const struct matrix *m, struct buf *to)
 {
     const struct query *a = &m->query;

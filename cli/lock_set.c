@@ -91,8 +91,7 @@ int lock_set_load(struct lock_set *set)
     const struct config_request request = {.file = set->config_file};
     int r = config_load(&request, &set->config);
     set->has_config = r == 0;
-    set->wanted =
-        (struct wanted){.origins = &set->config.origins, .look = look_up, .context = set};
+    set->wanted = (struct wanted){.origins = &set->config.origins, .look = look_up, .context = set};
     return r == 0 ? SET_GO : r == ERROR_CONFIG ? EXIT_USAGE : EXIT_NO;
 }
 
@@ -211,8 +210,8 @@ static int add_choices(struct lock_set *set, const char *path, const struct lock
         if (r == 0)
             r = wanted_add_lock(&set->wanted, path, lock, &choice);
         if (r == 0 && choice.is_outside)
-            (void)fprintf(stderr, "wheelyard %s: %s: its requires-python excludes %s\n", set->command, path,
-                          target_python(set->targets.list[i]));
+            (void)fprintf(stderr, "wheelyard %s: %s: its requires-python excludes %s\n",
+                          set->command, path, target_python(set->targets.list[i]));
         lock_choice_release(&choice);
     }
     return r;
@@ -259,8 +258,8 @@ int lock_set_read(struct lock_set *set, const char *path)
     if (r == 0)
         r = lock_read(&input, &lock, &told);
     if (r == ERROR_CONFIG) {
-        (void)fprintf(stderr, "wheelyard %s: %s%s%s:%u: %s\n", set->command, path, *told.file ? " -> " : "",
-                      told.file, told.line, told.text);
+        (void)fprintf(stderr, "wheelyard %s: %s%s%s:%u: %s\n", set->command, path,
+                      *told.file ? " -> " : "", told.file, told.line, told.text);
         return EXIT_NO;
     }
     size_t first = set->wanted.count;
@@ -274,4 +273,3 @@ int lock_set_read(struct lock_set *set, const char *path)
                       r == ERROR_BAD_REQUEST ? "a marker in it is malformed" : error_text(r));
     return r ? EXIT_NO : SET_GO;
 }
-

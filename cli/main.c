@@ -49,6 +49,7 @@ static const char *const commands[] = {"add",     "serve",   "config",   "cache"
                                        "explain", "indexes", "prefetch", "relock", "setup",
                                        "doctor",  "export",  "import",   "verify", NULL};
 
+/* Exit codes are those of the commands; an unknown command is a usage error. */
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";

@@ -15,6 +15,7 @@
 
 enum { MANUAL_MAX_BYTES = 1 << 20 };
 
+/* The page so far, and what fills its placeholders. */
 struct manual {
     struct buf page;
     struct config defaults;
@@ -51,6 +52,7 @@ static void put_sentence(struct buf *to, const char *text)
     buf_puts(to, text[strlen(text) - 1] == '.' ? "\n" : ".\n");
 }
 
+/* The flag is the key with dashes. */
 static void put_flags(struct manual *manual)
 {
     for (size_t i = 0; i < option_count; i++) {
@@ -86,6 +88,7 @@ static const char *type_text(enum option_type type)
     return "";
 }
 
+/* Only built-in defaults: those of directories depend on the machine. */
 static void put_default(struct manual *manual, size_t i)
 {
     struct buf value;
@@ -101,6 +104,7 @@ static void put_default(struct manual *manual, size_t i)
     buf_release(&value);
 }
 
+/* Key, type, help, more prose, default. */
 static void put_keys(struct manual *manual)
 {
     for (size_t i = 0; i < option_count; i++) {
@@ -127,6 +131,7 @@ static bool take(const char **text, const char *word)
     return true;
 }
 
+/* A placeholder that is unknown stays as text, which the test of the pages notices. */
 static void put_page(struct manual *manual, const char *text)
 {
     while (*text) {

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A query goes through these steps; each returns QUERY_GO or the exit code after a message:
+ *
+ * - arguments: the requirement, the index, the daemon's address;
+ * - without --index, a few channels are tried, the newest CUDA first, until one has the project;
+ * - the project's page is fetched as JSON, exactly as a client would fetch it;
+ * - its files are kept as entries of the JSON document, which lives until query_release.
+ *
+ * A refusal of the daemon (404) is a result and not a failure: the commands print its reason.
+ */
 #include "cli/query.h"
 
 #include <inttypes.h>
@@ -17,17 +27,6 @@
 #include "config/setup.h"
 #include "control/http_get.h"
 #include "engine/mirrors/origins.h"
-
-/*
- * A query goes through these steps; each returns QUERY_GO or the exit code after a message:
- *
- * - arguments: the requirement, the index, the daemon's address;
- * - without --index, a few channels are tried, the newest CUDA first, until one has the project;
- * - the project's page is fetched as JSON, exactly as a client would fetch it;
- * - its files are kept as entries of the JSON document, which lives until query_release.
- *
- * A refusal of the daemon (404) is a result and not a failure: the commands print its reason.
- */
 
 static const char json_type[] = "application/vnd.pypi.simple.v1+json";
 
@@ -70,6 +69,7 @@ static int refuse_flag(const struct query *a, const char *argument)
     return EXIT_USAGE;
 }
 
+/* Flags of the target are unknown to a command without one. */
 static int set_flag(struct query *a, int argc, char **argv, int *i)
 {
     const char *value;
@@ -99,6 +99,7 @@ static void set_own_platform(struct query *a)
         (void)snprintf(a->platform, sizeof a->platform, "linux_%.40s", machine.machine);
 }
 
+/* Everything that needs no daemon is checked before one is asked. */
 static int check(struct query *a)
 {
     if (!a->requirement)
@@ -116,6 +117,7 @@ static int check(struct query *a)
     return QUERY_GO;
 }
 
+/* After `--` a word that begins with '-' is a requirement. */
 int query_parse(int argc, char **argv, const struct query_command *command, struct query *ret)
 {
     bool only_words = false;
@@ -154,6 +156,7 @@ void query_release(struct query *a)
 
 /* ------------------------------------------------------------------ fetching */
 
+/* Prints why the daemon cannot be asked, and returns the exit code. */
 static int failed(const char *url, int error)
 {
     (void)fprintf(stderr, "wheelyard: %s: %s\n", url,
@@ -199,6 +202,7 @@ static int ask_configured(struct query *a, const char *target, int *ret_status, 
     return code;
 }
 
+/* Two passes over the list: count, then fill. */
 static int take_files(struct query *a)
 {
     const struct json *list = json_member(a->page, "files");
@@ -252,6 +256,7 @@ int query_ask(struct query *a, const char *target, int *ret_status, struct buf *
     return r ? failed(a->url, r) : QUERY_GO;
 }
 
+/* Used between two tries of an index. */
 static void forget_page(struct query *a)
 {
     json_free(a->page);
@@ -266,6 +271,7 @@ static void forget_page(struct query *a)
     a->file_count = 0;
 }
 
+/* JSON only: it has sizes, mirrors and yanked reasons. */
 static int fetch_page(struct query *a)
 {
     auto_free char *target =
@@ -324,6 +330,7 @@ static bool has_files_of(const struct query *a, const char *origin)
     return false;
 }
 
+/* On standard error, so that the output stays the same as with --index. */
 static void say_choice(const struct query *a, const struct json *list)
 {
     auto_buf struct buf text;
@@ -398,19 +405,13 @@ static int64_t exact_size_of(const struct query *a, size_t file)
 
 void query_write_size(const struct query *a, size_t file, const char *separator, struct buf *to)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
     int64_t exact = exact_size_of(a, file);
     int64_t bytes = exact < 0 ? size_of(a, file, "_size-about") : exact;
-    double amount = (double)bytes;
-    size_t unit = 0;
+    char text[STR_SIZE] = "?";
 
-    for (; amount >= 999.5 && unit < sizeof units / sizeof *units - 1; unit++)
-        amount /= 1000;
-    if (bytes < 0)
-        buf_putc(to, '?');
-    else
-        buf_printf(to, "%s%.*f%s%s", exact < 0 ? "~" : "", unit && amount < 9.95, amount, separator,
-                   units[unit]);
+    if (bytes >= 0)
+        str_size(bytes, separator, text);
+    buf_printf(to, "%s%s", bytes >= 0 && exact < 0 ? "~" : "", text);
 }
 
 void query_write_mirrors(const struct query *a, size_t file, struct buf *to)
@@ -432,10 +433,10 @@ static void write_number(struct buf *to, const char *name, int64_t value)
 {
     if (value < 0)
         return;
-    json_write_name(to, name);
-    buf_printf(to, "%" PRId64, value);
+    json_write_integer(to, name, value);
 }
 
+/* The names are those of PEP 691 where it has one. */
 void query_write_file(const struct query *a, size_t file, struct buf *to)
 {
     const struct json *f = a->entries[file];
@@ -449,10 +450,8 @@ void query_write_file(const struct query *a, size_t file, struct buf *to)
     write_number(to, "size-about", size_of(a, file, "_size-about"));
     json_write_member(to, "sha256", json_string(json_member(json_member(f, "hashes"), "sha256")));
     json_write_member(to, "requires-python", a->files[file].requires_python);
-    json_write_name(to, "yanked");
-    buf_puts(to, a->files[file].yanked ? "true" : "false");
-    json_write_name(to, "delisted");
-    buf_puts(to, query_is_delisted(a, file) ? "true" : "false");
+    json_write_boolean(to, "yanked", a->files[file].yanked);
+    json_write_boolean(to, "delisted", query_is_delisted(a, file));
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
     const struct json *m = json_first(json_member(f, "_mirrors"));

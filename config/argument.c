@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Every command reads its own arguments; these functions give them one spelling and one kind of
+ * error. A mistyped flag never counts as anything else: the command ends with exit code 2.
+ */
 #include "config/argument.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/near.h"
-
-/* Every command reads its own arguments; these functions give them one spelling and one kind of
- * error. A mistyped flag never counts as anything else: the command ends with exit code 2. */
 
 enum { FLAG_BYTES = NEAR_BYTES_MAX + 1 };
 
@@ -29,6 +30,7 @@ bool argument_is(const char *argument, const char *name)
     return len && !argument[len];
 }
 
+/* An empty value after '=' is a value; a missing word is not. */
 const char *argument_value(int argc, char **argv, int *i, const char *name)
 {
     size_t len = name_length(argv[*i], name);

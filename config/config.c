@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * One config_load goes through these steps, and a mistake in one does not stop the next, so that
+ * the user sees all mistakes at once:
+ *
+ * - find the file, parse the built-in text and the file;
+ * - options, lowest source first: built-in, directories, file, environment, flags;
+ * - origins and indexes, from one source as a whole;
+ * - checks that need everything: cache_dir, ca_file, folders.
+ *
+ * Only a failed allocation or a text that is not TOML ends it early. The result is published when
+ * no line was reported.
+ */
 #include "config/config.h"
 
 #include <arpa/inet.h>
@@ -19,19 +31,6 @@
 #include "base/toml.h"
 #include "config/config_origins.h"
 #include "config/options.h"
-
-/*
- * One config_load goes through these steps, and a mistake in one does not stop the next, so that
- * the user sees all mistakes at once:
- *
- * - find the file, parse the built-in text and the file;
- * - options, lowest source first: built-in, directories, file, environment, flags;
- * - origins and indexes, from one source as a whole;
- * - checks that need everything: cache_dir, ca_file, folders.
- *
- * Only a failed allocation or a text that is not TOML ends it early. The result is published when
- * no line was reported.
- */
 
 enum { FILE_MAX_BYTES = 1 << 20 };
 
@@ -171,6 +170,7 @@ static int find_file(struct load *load, struct buf *text)
 
 /* --------------------------------------------------------- above the file */
 
+/* By user: systemd's directory, root's, or the user's own cache. */
 static int set_cache_directory(struct load *load)
 {
     const char *systemd = environment(load, "CACHE_DIRECTORY"), *why;
@@ -234,6 +234,7 @@ static int set_flag(struct load *load, const struct option_row *option, const ch
     return path ? option_set_text(option, path, load->config, ret_why) : ERROR_NO_MEMORY;
 }
 
+/* Flags are checked last, so their messages name the flag and not the key. */
 static int read_flags(struct load *load)
 {
     for (size_t i = 0; i < load->request->flag_count; i++) {
@@ -364,6 +365,7 @@ static int load_places(struct load *load, const struct toml_node *built_in,
                                &load->report, &load->config->origins);
 }
 
+/* The built-in text is parsed like a file, so that a test sees the same defaults as a user. */
 static int load_all(struct load *load)
 {
     AUTO(toml_free) struct toml_document *built_in = NULL;
@@ -395,6 +397,7 @@ static int load_all(struct load *load)
     return load->report.count ? ERROR_CONFIG : 0;
 }
 
+/* The errors go to a stream, so that reload and doctor can collect them. */
 int config_load(const struct config_request *request, struct config *ret)
 {
     struct config config = {.log_level = LOG_LEVEL_INFO};
@@ -477,6 +480,7 @@ static int refuse_argument(const struct config_request *request, const char *arg
     return refuse(request, argument, what ? what : "unknown flag");
 }
 
+/* Values are only collected here; config_load checks them together with all others. */
 int config_parse_flags(int argc, char **argv, struct config_request *request)
 {
     for (int i = 0; i < argc; i++) {
@@ -512,6 +516,7 @@ int config_parse_flags(int argc, char **argv, struct config_request *request)
 
 /* ------------------------------------------------------------------- listen */
 
+/* Addresses only, and localhost: a name could resolve to something else later. */
 int config_split_listen(const char *text, char ret_host[CONFIG_HOST_SIZE], int *ret_port)
 {
     const char *colon = strrchr(text, ':');
@@ -578,6 +583,7 @@ int config_show(const struct config *config, FILE *to)
     return fwrite(text.data, 1, text.len, to) == text.len && fflush(to) == 0 ? 0 : ERROR_IO;
 }
 
+/* From the table, like everything about options. */
 void config_usage(FILE *to)
 {
     (void)fprintf(to, "  %-32s %s\n", "--config FILE", "configuration file to read");

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading goes from the outside in: tables of origins, their mirrors, then indexes, which refer to
+ * origins. A wrong value is reported and skipped, and reading continues, so that one run reports
+ * everything. A failed allocation sets *in->error and leaves NULL, which all later steps accept.
+ * Checks of one value stand at the top, checks across tables at the end.
+ */
 #include "config/config_origins.h"
 
 #include <stdlib.h>
@@ -11,11 +17,6 @@
 #include "base/url.h"
 #include "config/config_reader.h"
 #include "config/options.h"
-
-/* Reading goes from the outside in: tables of origins, their mirrors, then indexes, which refer to
- * origins. A wrong value is reported and skipped, and reading continues, so that one run reports
- * everything. A failed allocation sets *in->error and leaves NULL, which all later steps accept.
- * Checks of one value stand at the top, checks across tables at the end. */
 
 enum { NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
 
@@ -89,6 +90,7 @@ static const char *check_place(const char *text)
 
 /* ------------------------------------------------------------------ mirrors */
 
+/* With a parent the layout follows from it, so the key may be missing. */
 static void read_layout(const struct reader *in, struct mirror *mirror)
 {
     auto_free char *layout = reader_text(in, "layout", !mirror->parent, NULL);
@@ -216,6 +218,7 @@ static void read_place(const struct reader *in, const char *name, text_check *ch
     *place = reader_text(in, name, true, check);
 }
 
+/* `parent` is read first: it fills in what `files` and `index` may override. */
 static void read_mirror(const struct reader *in, const struct origin *origin, struct mirror *mirror)
 {
     static const char *const known[] = {"name",      "layout", "index", "files",     "missing",
@@ -341,6 +344,7 @@ static void read_owns_in(const struct reader *in, struct origin *origin)
     }
 }
 
+/* "listed": the origin owns every project that its mirrors list. */
 static void read_owns(const struct reader *in, struct origin *origin)
 {
     const struct toml_node *owns = toml_get(in->table, "owns");
@@ -352,6 +356,7 @@ static void read_owns(const struct reader *in, struct origin *origin)
     read_owns_in(in, origin);
 }
 
+/* A wrong name is reported once, at the table's heading. */
 static void read_origin(const struct reader *in, const char *name, struct origin *origin)
 {
     static const char *const known[] = {"canonical", "pages",  "aliases",   "channels", "owns",
@@ -416,6 +421,7 @@ static void read_origin_tables(const struct reader *in, struct origins *origins)
     }
 }
 
+/* After all indexes are read, because an index may name an origin explicitly. */
 static void refuse_origins_never_asked(const struct reader *in, const struct origins *origins)
 {
     const struct toml_node *table;

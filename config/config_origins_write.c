@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The inverse of config_origins.c, for `config show` and for the comparison at a reload. It must
+ * write every field: a field that is missing here would make a reload ignore its change.
+ */
 #include <stdlib.h>
 
 #include "config/config_origins.h"
 #include "config/options.h"
-
-/* The inverse of config_origins.c, for `config show` and for the comparison at a reload. It must
- * write every field: a field that is missing here would make a reload ignore its change. */
 
 static void write_text(struct buf *to, const char *key, const char *text)
 {
@@ -50,6 +51,7 @@ static void write_mirror(struct buf *to, const struct origin *origin, const stru
     buf_puts(to, "]\n");
 }
 
+/* A folder's single mirror is implied by `directory` and not written. */
 static void write_origin(struct buf *to, const struct origin *origin)
 {
     buf_printf(to, "\n[origin.\"%s\"]\n", origin->name);

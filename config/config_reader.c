@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * All reports pass through config_report_line, which removes control bytes and limits their number:
+ * a cloned project may bring a hostile configuration file. The path of a table ("origin.pytorch")
+ * is kept as text for the reports.
+ */
 #include "config/config_reader.h"
 
 #include <stdarg.h>
@@ -11,12 +16,9 @@
 #include "base/near.h"
 #include "base/terminal.h"
 
-/* All reports pass through config_report_line, which removes control bytes and limits their number:
- * a cloned project may bring a hostile configuration file. The path of a table ("origin.pytorch")
- * is kept as text for the reports. */
-
 enum { LINE_MAX_BYTES = 2 << 20 };
 
+/* A stranger's file may have a million mistakes; 100 lines are enough to begin with. */
 void config_report_line(struct config_report *report, const char *format, va_list args)
 {
     struct buf line;
@@ -114,6 +116,7 @@ bool reader_is_table(const struct reader *in)
     return false;
 }
 
+/* Every key that is not known, with the nearest known one. */
 void reader_refuse_unknown(const struct reader *in, const char *const *known)
 {
     const struct toml_node *node;
@@ -127,6 +130,7 @@ void reader_refuse_unknown(const struct reader *in, const char *const *known)
         }
 }
 
+/* Missing, of another type, and refused by the check are three different messages. */
 char *reader_text(const struct reader *in, const char *name, bool required, text_check *check)
 {
     const struct toml_node *node = toml_get(in->table, name);

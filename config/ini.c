@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A line either continues the open option, opens a section, or opens an option. An option is handed
+ * out when the next one begins or the text ends, because its value may go on until then.
+ */
 #include "config/ini.h"
 
 #include <ctype.h>
@@ -10,11 +14,9 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-/* A line either continues the open option, opens a section, or opens an option. An option is handed
- * out when the next one begins or the text ends, because its value may go on until then. */
-
 enum { VALUE_MAX_BYTES = 1 << 20 };
 
+/* The option that is open, and its value so far. */
 struct reader {
     void (*take)(void *context, const char *section, const char *key, const char *value);
     void *context;
@@ -23,6 +25,7 @@ struct reader {
     size_t indent; /* of the option */
 };
 
+/* Trailing white space is no part of a value that goes over several lines. */
 static void end_option(struct reader *r)
 {
     while (r->value.len && isspace((unsigned char)r->value.data[r->value.len - 1]))

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * To add an option: a member in struct config, a row in the table, its key in config/default.toml.
+ * Everything else walks the table. Values are typed by the row; `offset` finds the member.
+ */
 #include "config/options.h"
 
 #include <inttypes.h>
@@ -8,9 +12,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* To add an option: a member in struct config, a row in the table, its key in config/default.toml.
- * Everything else walks the table. Values are typed by the row; `offset` finds the member. */
 
 enum { LIST_MAX = 64, TEXT_MAX_BYTES = 1 << 20 };
 #define SECOND_MS INT64_C(1000)
@@ -32,6 +33,7 @@ static const char *check_path(const char *text)
     return text[0] == '/' ? NULL : "not an absolute path";
 }
 
+/* The name only: a port in `hosts` is a common mistake. */
 static const char *check_host(const char *text)
 {
     static const char allowed[] =
@@ -204,6 +206,7 @@ static const void *place_const(const struct option_row *option, const struct con
 
 /* ------------------------------------------------------------------ numbers */
 
+/* A unit of sizes or times. */
 struct unit {
     const char *name;
     int64_t factor;
@@ -465,6 +468,7 @@ int option_set_text(const struct option_row *option, const char *text, struct co
     return ERROR_CONFIG;
 }
 
+/* For a TOML value of another type than the option's. */
 static const char *needed_type(enum option_type type)
 {
     switch (type) {
@@ -512,6 +516,7 @@ int option_append_text(const struct option_row *option, const char *text, struct
     return add_elements_of_text(option, text, *(char ***)place(option, config), ret_why);
 }
 
+/* Numbers need no release; texts and lists are owned. */
 void option_release(const struct option_row *option, struct config *config)
 {
     void *at = place(option, config);
@@ -552,6 +557,7 @@ void option_write_list(struct buf *to, char *const *list)
     buf_putc(to, ']');
 }
 
+/* The written value is valid TOML and reads back to the same value. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to)
 {
     const void *at = place_const(option, config);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Users copy an address from anywhere: from these lines, from pip.conf, from a browser. So each
+ * command accepts the URL of an index where it needs the base, and takes it apart here.
+ */
 #include "config/setup.h"
 
 #include <string.h>
@@ -6,9 +10,6 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* Users copy an address from anywhere: from these lines, from pip.conf, from a browser. So each
- * command accepts the URL of an index where it needs the base, and takes it apart here. */
 
 /* cu126 is only an example that many users need; a configuration without it shows one of its own.
  */
@@ -25,6 +26,7 @@ const char *setup_example_index(const struct origins *origins)
     return origins->index_count ? origins->indexes[0].name : "";
 }
 
+/* localhost reads better than 127.0.0.1 and works for both families. */
 void setup_base(struct buf *to, const char *address)
 {
     static const char *const local[] = {"127.0.0.1:", "[::1]:", "0.0.0.0:", "[::]:"};
@@ -37,6 +39,7 @@ void setup_base(struct buf *to, const char *address)
     buf_puts(to, address);
 }
 
+/* Fixed names first, then channels, which may be patterns. */
 void setup_write_indexes(struct buf *to, const struct origins *origins)
 {
     struct index_view view;
@@ -92,6 +95,7 @@ void setup_cut_index(struct buf *url, const struct origins *origins, const char 
     *ret_index = index;
 }
 
+/* A command accepts both forms of --url; afterwards it sees only the daemon's. */
 void setup_take_url(const char **url, const char **index, char **ret_url_own, char **ret_index_own)
 {
     auto_buf struct buf base;

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The search rules of the XDG base directory specification, as pip and uv follow them. An empty
+ * variable counts as unset, and a relative $XDG_CONFIG_HOME is ignored.
+ */
 #include "config/user.h"
 
 #include <stdlib.h>
@@ -7,9 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-
-/* The search rules of the XDG base directory specification, as pip and uv follow them. An empty
- * variable counts as unset, and a relative $XDG_CONFIG_HOME is ignored. */
 
 const char *user_environment(const char *name)
 {
@@ -25,6 +26,7 @@ char *user_in_home(const char *rest)
     return home ? str_printf("%s/%s", home, rest) : NULL;
 }
 
+/* A relative $XDG_CONFIG_HOME is invalid by its specification. */
 char *user_in_config_home(const char *rest)
 {
     const char *xdg = user_environment("XDG_CONFIG_HOME");
@@ -50,6 +52,7 @@ void user_each_config_dir(const char *rest, void (*visit)(void *context, const c
     }
 }
 
+/* An empty element of $PATH means the current folder, which does not count here. */
 bool user_has_program(const char *name)
 {
     const char *given = user_environment("PATH");

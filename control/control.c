@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a client, of which there are CLIENTS_MOST places:
+ *
+ *     READING    the control thread collects bytes until a whole line is there
+ *     WORKING    a lane thread answers the line; poll() leaves the client alone
+ *     WRITING    the control thread sends the reply, then READING again
+ *
+ * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
+ * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
+ * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
+ * the control thread, then the lane.
+ */
 #include "control/control.h"
 
 #include <errno.h>
@@ -22,6 +34,7 @@
 #include "base/lane.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "config/user.h"
 #include "control/control_add.h"
 #include "control/control_cache.h"
 #include "control/control_doctor.h"
@@ -29,19 +42,6 @@
 #include "control/control_fetch.h"
 #include "control/control_place.h"
 #include "control/control_request.h"
-
-/*
- * The life of a client, of which there are CLIENTS_MOST places:
- *
- *     READING    the control thread collects bytes until a whole line is there
- *     WORKING    a lane thread answers the line; poll() leaves the client alone
- *     WRITING    the control thread sends the reply, then READING again
- *
- * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
- * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
- * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
- * the control thread, then the lane.
- */
 
 enum {
     CLIENTS_MOST = 16,
@@ -51,6 +51,7 @@ enum {
     REPLY_MAX_BYTES = 64 << 20,
 };
 
+/* See the top of this file. */
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 
 /* A WORKING client belongs to its lane thread, any other to the control thread. The atomic state
@@ -66,6 +67,7 @@ struct client {
     int64_t deadline_ms;
 };
 
+/* The socket, its thread, and all clients. */
 struct control {
     struct engine *engine;
     char *path;
@@ -196,6 +198,7 @@ static ssize_t receive(struct client *g, char *block, size_t size)
     return n;
 }
 
+/* Reads at most one block; poll() reports the rest. */
 static void client_read(struct client *g)
 {
     char block[4096];
@@ -243,6 +246,7 @@ static bool is_trusted(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* One connection per turn of the loop; the others wait in the backlog. */
 static void accept_client(struct control *c)
 {
     int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -281,6 +285,7 @@ static nfds_t watch(struct control *c, struct pollfd *fds, struct client **who, 
     return count;
 }
 
+/* One poll() for the listener, the eventfd and all clients that are not WORKING. */
 static void *control_thread(void *arg)
 {
     struct control *c = arg;
@@ -324,6 +329,7 @@ static bool is_alive(const struct sockaddr_un *address)
                        errno == EAGAIN);
 }
 
+/* Only the daemon's user may enter a new folder; an existing one stays as it is. */
 static int make_folder(const char *path)
 {
     auto_free char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -363,11 +369,7 @@ static int bind_at(const char *path, int *ret_fd)
     return 0;
 }
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
+/* The last place that failed gets the advice, because then no socket exists. */
 static void say_no_socket(const char *path, int error, bool is_last)
 {
     auto_free char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -388,7 +390,7 @@ static void say_no_socket(const char *path, int error, bool is_last)
 static int open_socket(struct control *c, const char *given)
 {
     char *places[CONTROL_PLACES];
-    size_t count = control_places(given, environment, places);
+    size_t count = control_places(given, user_environment, places);
     int r = ERROR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (r && r != ERROR_IN_USE) {
@@ -414,6 +416,7 @@ static void remove_socket(const struct control *c)
         (void)unlink(c->path);
 }
 
+/* The lane ends first: its jobs use the clients. */
 static void control_free(struct control *c)
 {
     lane_free(c->lane);
@@ -427,6 +430,7 @@ static void control_free(struct control *c)
     free(c);
 }
 
+/* On failure control_free undoes whatever was done. */
 static int start(struct control *c, const char *given)
 {
     int r = open_socket(c, given);
@@ -463,6 +467,7 @@ void control_start(struct engine *engine, const char *given, struct control **re
     *ret = c;
 }
 
+/* `stopping` also ends long requests, which look at it while they run. */
 void control_stop(struct control *c)
 {
     if (!c)

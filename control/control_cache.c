@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Each request takes an inventory first: a copy of all rows, made on the flight thread. The user's
+ * BLOB is looked up in that copy, so a name can mean nothing else halfway. The change itself is
+ * asked of the engine, which checks again whether the blob is still there. The replies name files;
+ * the command prints them.
+ */
 #include "control/control_cache.h"
 
 #include <inttypes.h>
@@ -12,11 +18,6 @@
 #include "control/control_request.h"
 #include "engine/files/claim_answer.h"
 #include "engine/files/inventory.h"
-
-/* Each request takes an inventory first: a copy of all rows, made on the flight thread. The user's
- * BLOB is looked up in that copy, so a name can mean nothing else halfway. The change itself is
- * asked of the engine, which checks again whether the blob is still there. The replies name files;
- * the command prints them. */
 
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2 };
 
@@ -47,18 +48,6 @@ void control_refuse(struct buf *to, int code, const char *message)
     buf_putc(to, '}');
 }
 
-static void write_number(struct buf *to, const char *name, int64_t value)
-{
-    json_write_name(to, name);
-    buf_printf(to, "%" PRId64, value);
-}
-
-static void write_flag(struct buf *to, const char *name, bool value)
-{
-    json_write_name(to, name);
-    buf_puts(to, value ? "true" : "false");
-}
-
 /* Adds the digests that mirrors claim. No mirror claims anything of a stray file. */
 static void write_claims(struct buf *to, struct engine *engine, const struct inventory_row *row)
 {
@@ -85,15 +74,15 @@ static void write_row(struct buf *to, const struct inventory_row *row, struct en
         json_write_member(to, texts[i][0], texts[i][1]);
     }
     if (row->size >= 0)
-        write_number(to, "size", row->size);
-    write_number(to, "present", row->present);
-    write_number(to, "used", row->used_s);
-    write_number(to, "verified", row->verified_s);
-    write_flag(to, "complete", row->sha256[0]);
-    write_flag(to, "pinned", row->pinned);
-    write_flag(to, "unverified", row->sha256[0] && !row->authoritative);
+        json_write_integer(to, "size", row->size);
+    json_write_integer(to, "present", row->present);
+    json_write_integer(to, "used", row->used_s);
+    json_write_integer(to, "verified", row->verified_s);
+    json_write_boolean(to, "complete", row->sha256[0]);
+    json_write_boolean(to, "pinned", row->pinned);
+    json_write_boolean(to, "unverified", row->sha256[0] && !row->authoritative);
     if (!row->sha256[0])
-        write_number(to, "readers", row->readers);
+        json_write_integer(to, "readers", row->readers);
     if (engine)
         write_claims(to, engine, row);
     buf_putc(to, '}');
@@ -143,7 +132,7 @@ static void reply_result(struct task *t, int r, const char *done)
     else if (r == ENGINE_PINNED)
         refuse_with(t, "pinned: unpin it first");
     else if (r == ENGINE_BUSY)
-        refuse_with(t, "being fetched or opened for somebody: try again later");
+        refuse_with(t, "being fetched or opened for a client: try again later");
     else if (r)
         refuse_with(t, error_text(r));
     else {
@@ -167,6 +156,7 @@ static void do_unpin(struct task *t)
     reply_result(t, engine_pin(t->engine, t->row->sha256, false), "unpinned");
 }
 
+/* The result says whether the cache fits its limits now. */
 static void do_collect(struct task *t)
 {
     struct collection c = {0};
@@ -177,9 +167,9 @@ static void do_collect(struct task *t)
     }
     open_reply(t->reply, c.fits ? CODE_DONE : CODE_FAILED,
                c.fits ? "" : "still over max_size or below min_free: the rest is pinned or in use");
-    write_number(t->reply, "evicted", c.evicted);
-    write_number(t->reply, "evicted_bytes", c.evicted_bytes);
-    write_number(t->reply, "orphans", c.orphans);
+    json_write_integer(t->reply, "evicted", c.evicted);
+    json_write_integer(t->reply, "evicted_bytes", c.evicted_bytes);
+    json_write_integer(t->reply, "orphans", c.orphans);
     buf_putc(t->reply, '}');
 }
 
@@ -211,7 +201,7 @@ static void reply_verdict(struct task *t, const char *verdict, bool good, const 
     int again = good ? 0 : engine_refetch(t->engine, t->row, t->stop);
     open_reply(t->reply, again ? CODE_FAILED : CODE_DONE, again ? error_text(again) : "");
     json_write_member(t->reply, "verdict", verdict);
-    write_flag(t->reply, "repaired", !good && !again);
+    json_write_boolean(t->reply, "repaired", !good && !again);
     json_write_member(t->reply, "name", t->row->name);
     write_level(t);
     if (why && *why)
@@ -219,6 +209,7 @@ static void reply_verdict(struct task *t, const char *verdict, bool good, const 
     buf_putc(t->reply, '}');
 }
 
+/* The digest first, then what the bytes prove by themselves. */
 static void do_verify(struct task *t)
 {
     enum verdict_of_blob verdict = BLOB_GOOD;
@@ -237,6 +228,7 @@ static void do_verify(struct task *t)
         reply_verdict(t, sound ? verdicts[verdict] : "unsound", verdict == BLOB_GOOD && sound, why);
 }
 
+/* The requests, by their second word and the number of words. */
 static const struct action {
     const char *word;
     size_t words; /* of the request */
@@ -252,9 +244,10 @@ static int find_blob(struct task *t)
     int r = inventory_find(t->inventory, t->blob, &t->row);
     if (r == 0)
         return 0;
-    auto_free char *message = str_printf(
-        r == INVENTORY_NONE ? "%s: nothing in the cache is called so" : "%s: several are called so",
-        t->blob);
+    auto_free char *message =
+        str_printf(r == INVENTORY_NONE ? "%s: nothing in the cache has this name"
+                                       : "%s: several files have this name",
+                   t->blob);
     open_reply(t->reply, CODE_FAILED, message ? message : "");
     write_rows(t->reply, t->inventory, t->blob, NULL);
     buf_putc(t->reply, '}');

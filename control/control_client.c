@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A connection belongs to one command and ends with it. Its requests follow each other: the next
+ * one is sent after the whole reply to the last.
+ */
 #include "control/control_client.h"
 
 #include <errno.h>
@@ -12,10 +16,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "config/user.h"
 #include "control/control_place.h"
-
-/* A connection belongs to one command and ends with it. Its requests follow each other: the next
- * one is sent after the whole reply to the last. */
 
 enum { REPLY_MAX_BYTES = 64 << 20, REQUEST_MAX_BYTES = 64 << 10 };
 
@@ -38,11 +40,6 @@ static int connect_to(const char *path, int *ret_fd)
     return 0;
 }
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
 /* All places are written to ret_places, also those after a success, so that an error can name every
  * path that was tried. */
 int control_client_open(const char *given, int timeout_s, struct control_client *ret,
@@ -50,7 +47,8 @@ int control_client_open(const char *given, int timeout_s, struct control_client 
 {
     char *places[CONTROL_PLACES];
     struct timeval limit = {.tv_sec = timeout_s};
-    size_t count = control_places(given ? given : getenv("WHEELYARD_SOCKET"), environment, places);
+    size_t count =
+        control_places(given ? given : getenv("WHEELYARD_SOCKET"), user_environment, places);
     int fd = -1, r = ERROR_UNREACHABLE;
 
     for (size_t i = 0; i < count; i++) {
@@ -95,6 +93,7 @@ static ssize_t send_with(int fd, const char *data, size_t len, int passed)
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
+/* MSG_NOSIGNAL: a daemon that has gone is an error, not a signal. */
 static bool send_all(int fd, const char *data, size_t len)
 {
     while (len) {

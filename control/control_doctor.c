@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The engine asks the mirrors and measures; the files doctor_*.c turn the figures into findings.
+ * Nothing is kept: each request measures anew.
+ */
 #include "control/control_doctor.h"
 
 #include "base/cleanup.h"
@@ -9,9 +13,6 @@
 #include "control/control_request.h"
 #include "control/doctor_disk.h"
 #include "control/doctor_mirrors.h"
-
-/* The engine asks the mirrors and measures; the files doctor_*.c turn the figures into findings.
- * Nothing is kept: each request measures anew. */
 
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * File systems lie less about what they do than about what they are, so abilities are tried out.
+ * The kind is only named as a probable cause. Nothing stays on the disk: the trial file has no
+ * name, or loses it at once.
+ */
 #include "control/doctor_disk.h"
 
 #include <errno.h>
@@ -18,16 +23,13 @@
 #include "base/file.h"
 #include "base/str.h"
 
-/* File systems lie less about what they do than about what they are, so abilities are tried out.
- * The kind is only named as a probable cause. Nothing stays on the disk: the trial file has no
- * name, or loses it at once. */
-
 enum { TRIAL_BYTES = 1 << 20, BLOCK_BYTES = 512 };
 
 static const char check_name[] = "disk";
 
 /* ------------------------------------------------------------- file system */
 
+/* File systems that are known to lack something. */
 static const struct kind {
     long magic;
     const char *name;
@@ -46,6 +48,7 @@ static const struct kind {
     {TMPFS_MAGIC, "tmpfs", "it is memory: a reboot forgets what was kept"},
 };
 
+/* A warning only, because some servers and drivers do better than their kind. */
 static void diagnose_kind(int fd, const char *dir, struct findings *to)
 {
     struct statfs fs;
@@ -106,7 +109,7 @@ static int open_trial(const char *dir)
 static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, bool has_room,
                           struct findings *to)
 {
-    char free_text[FINDINGS_SIZE_TEXT], limit[FINDINGS_SIZE_TEXT], total_text[FINDINGS_SIZE_TEXT];
+    char free_text[STR_SIZE], limit[STR_SIZE], total_text[STR_SIZE];
     struct statvfs fs;
 
     if (statvfs(dir, &fs) < 0)
@@ -114,10 +117,10 @@ static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, b
     int64_t unused = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
     int64_t total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
 
-    findings_size(unused, free_text);
-    findings_size(total, total_text);
+    str_size(unused, " ", free_text);
+    str_size(total, " ", total_text);
     if (unused < min_free) {
-        findings_size(min_free, limit);
+        str_size(min_free, " ", limit);
         findings_add(to, has_room ? FINDING_WARNING : FINDING_FAILED, "disk-space", dir,
                      "make room, or lower min_free", "%s free, less than min_free (%s): %s",
                      free_text, limit,
@@ -125,7 +128,7 @@ static void diagnose_room(const char *dir, int64_t max_size, int64_t min_free, b
                               : "nothing new is kept");
         return;
     }
-    findings_size(max_size, limit);
+    str_size(max_size, " ", limit);
     if (max_size > total - min_free)
         findings_add(to, FINDING_WARNING, "disk-space", dir,
                      "set max_size to what wheels may have of it",

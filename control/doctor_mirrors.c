@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A pure translation from measurements to sentences. Each mirror goes through the same questions:
+ * does it list, does it serve, does it honour ranges, is it fast. The first failure ends the
+ * questions about that mirror, because later ones would only repeat it.
+ */
 #include "control/doctor_mirrors.h"
 
 #include <inttypes.h>
@@ -11,10 +16,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
-
-/* A pure translation from measurements to sentences. Each mirror goes through the same questions:
- * does it list, does it serve, does it honour ranges, is it fast. The first failure ends the
- * questions about that mirror, because later ones would only repeat it. */
 
 /* At this rate a torch wheel of 900 MB takes half an hour. */
 enum { SLOW_BYTES_S = 500 * 1000, CLOCK_TOLERANCE_S = 60, SUBJECT_BYTES = 256 };
@@ -126,17 +127,19 @@ static void diagnose_redirect(const struct diagnosed *x, const char *subject, st
     url_release(&url);
 }
 
+/* One megabyte is measured, so a rate is only reported when it is clearly slow. */
 static void diagnose_speed(const struct diagnosed *x, const char *subject, struct findings *to)
 {
-    char rate[FINDINGS_SIZE_TEXT];
+    char rate[STR_SIZE];
 
     if (x->rate_bytes_s < 0 || x->rate_bytes_s >= SLOW_BYTES_S)
         return;
-    findings_size(x->rate_bytes_s, rate);
+    str_size(x->rate_bytes_s, " ", rate);
     findings_add(to, FINDING_WARNING, "mirror-speed", subject,
                  "put faster mirrors beside it, or a proxy before it", "slow: %s/s", rate);
 }
 
+/* HEAD is a convenience, ranges are needed: their failures weigh differently. */
 static void diagnose_file(const struct diagnosed *x, const char *subject, struct findings *to)
 {
     bool has_head = x->head.error == 0;
@@ -173,10 +176,10 @@ static void diagnose_file(const struct diagnosed *x, const char *subject, struct
 /* One line of facts for a mirror that works, before its warnings. */
 static void summarise(const struct diagnosed *x, const char *subject, struct findings *to)
 {
-    char rate[FINDINGS_SIZE_TEXT] = "";
+    char rate[STR_SIZE] = "";
 
     if (x->rate_bytes_s >= 0)
-        findings_size(x->rate_bytes_s, rate);
+        str_size(x->rate_bytes_s, " ", rate);
     findings_add(to, FINDING_OK, "mirror", subject, NULL,
                  "%zu files listed in %.1f s, %zu with digests%s%s%s%s%s%s", x->file_count,
                  (double)x->listing.took_ms / 1000, x->digest_count,
@@ -186,6 +189,7 @@ static void summarise(const struct diagnosed *x, const char *subject, struct fin
                  *rate ? "/s" : "");
 }
 
+/* Distrust first: it explains why a mirror is not asked at all. */
 static void diagnose_mirror(const struct diagnosed *x, struct findings *to)
 {
     char subject[SUBJECT_BYTES];
@@ -240,6 +244,7 @@ static void diagnose_digests(const struct diagnosis *x, const struct origin *ori
 
 /* ----------------------------------------------------------------- folders */
 
+/* One line for the folder, and one more for files that were refused. */
 static void diagnose_folder(const struct diagnosed_folder *x, struct findings *to)
 {
     const char *subject = x->origin->name, *place = x->origin->directory;

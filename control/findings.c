@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A list that only grows, then is written or released. A failure is sticky, so that the many
+ * callers need no check of their own. The JSON form crosses the control socket; both ends are this
+ * file.
+ */
 #include "control/findings.h"
 
 #include <stdarg.h>
@@ -9,10 +14,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-
-/* A list that only grows, then is written or released. A failure is sticky, so that the many
- * callers need no check of their own. The JSON form crosses the control socket; both ends are this
- * file. */
 
 enum { TEXT_MAX_BYTES = 8 << 10, SUBJECT_COLUMNS = 20 };
 
@@ -84,6 +85,7 @@ enum finding_state findings_worst(const struct findings *findings)
 
 /* --------------------------------------------------------------------- JSON */
 
+/* Only strings, so that old and new versions understand each other. */
 void findings_write_json(const struct findings *findings, struct buf *to)
 {
     buf_putc(to, '[');
@@ -122,6 +124,7 @@ void findings_read_json(struct findings *findings, const struct json *array)
 
 /* --------------------------------------------------------------------- text */
 
+/* The remedy comes after an arrow, on the same line, so that grep shows both. */
 void findings_write_text(const struct findings *findings, struct buf *to)
 {
     for (size_t i = 0; i < findings->count; i++) {
@@ -133,16 +136,4 @@ void findings_write_text(const struct findings *findings, struct buf *to)
             buf_printf(to, " -> %s", f->remedy);
         buf_putc(to, '\n');
     }
-}
-
-/* Two digits below ten ("5.2 GB"), whole numbers above ("52 GB"). */
-void findings_size(int64_t bytes, char ret[FINDINGS_SIZE_TEXT])
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-    double amount = (double)bytes;
-    size_t unit = 0;
-
-    for (; amount >= 999.5 && unit < sizeof units / sizeof *units - 1; unit++)
-        amount /= 1000;
-    (void)snprintf(ret, FINDINGS_SIZE_TEXT, "%.*f %s", unit && amount < 9.95, amount, units[unit]);
 }

@@ -52,7 +52,3 @@ void findings_read_json(struct findings *findings, const struct json *array);
 
 /* One line each: "failed   pytorch/aliyun    HTTP 503 for ...; wait, or take it out". */
 void findings_write_text(const struct findings *findings, struct buf *to);
-
-/* "5.2 GB", in powers of ten, as in the configuration. */
-enum { FINDINGS_SIZE_TEXT = 32 };
-void findings_size(int64_t bytes, char ret[FINDINGS_SIZE_TEXT]);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A minimal client of HTTP/1.0, because a command must not need libcurl for one request to its own
+ * daemon. One connection carries one request; the answer ends with the connection. Sizes and times
+ * are bounded, since something else may listen on that port.
+ */
 #include "control/http_get.h"
 
 #include <errno.h>
@@ -15,12 +20,9 @@
 #include "base/str.h"
 #include "base/url.h"
 
-/* A minimal client of HTTP/1.0, because a command must not need libcurl for one request to its own
- * daemon. One connection carries one request; the answer ends with the connection. Sizes and times
- * are bounded, since something else may listen on that port. */
-
 enum { HEAD_MAX_BYTES = 64 << 10 };
 
+/* "All addresses" is reached through loopback. */
 char *http_url_of_listen(const char *address)
 {
     if (str_starts(address, "0.0.0.0:"))
@@ -69,6 +71,7 @@ static int send_all(int fd, const struct buf *b)
     return 0;
 }
 
+/* HTTP/1.0 ends with the connection, so it reads until the end. */
 static int receive_all(int fd, struct buf *b)
 {
     for (;;) {

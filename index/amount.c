@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Apache, nginx, caddy and S3 browsers write sizes in different ways, next to dates and file names
+ * with digits. So a number counts only when no letter, digit, dot, dash or colon touches it. Short
+ * bare numbers are left alone, because they may be anything.
+ */
 #include "index/amount.h"
 #include "base/ascii.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-/* Apache, nginx, caddy and S3 browsers write sizes in different ways, next to dates and file names
- * with digits. So a number counts only when no letter, digit, dot, dash or colon touches it. Short
- * bare numbers are left alone, because they may be anything. */
 
 enum { WHOLE_DIGITS = 4, BARE_LEAST = 5, BARE_MOST = 15 };
 
@@ -64,6 +65,7 @@ static int64_t bare(const char *p, const char *start, const char *end)
     return value;
 }
 
+/* Tries each number of the text; the first that is a size counts. */
 int64_t amount_find(const char *text, size_t len)
 {
     const char *end = text + len;

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A verdict is reached in steps, and the first refusal ends it: the kind by the file's name, the
+ * structure of that kind, and for wheels METADATA. A refusal is not an error: the function returns
+ * 0 and the verdict says why. Errors are only those of reading and memory. Reading is by blocks, so
+ * the size of a file does not matter.
+ */
 #include "index/archive.h"
 
 #include <stdarg.h>
@@ -10,16 +16,12 @@
 #include "base/str.h"
 #include "index/archive_private.h"
 
-/* A verdict is reached in steps, and the first refusal ends it: the kind by the file's name, the
- * structure of that kind, and for wheels METADATA. A refusal is not an error: the function returns
- * 0 and the verdict says why. Errors are only those of reading and memory. Reading is by blocks, so
- * the size of a file does not matter. */
-
 enum {
     WALK_BLOCK = 256 << 10, /* longer than the longest entry */
     BEGINNING = 512,        /* bytes for a description */
 };
 
+/* The text is cut to the buffer; it is for people only. */
 int archive_refuse(struct archive_verdict *verdict, const char *format, ...)
 {
     va_list args;
@@ -143,6 +145,7 @@ static int check_member(const struct zip_directory *directory, const struct zip_
     return 0;
 }
 
+/* The number of entries must be the announced one, or some are hidden. */
 static int walk_zip(struct archive_walk *walk, struct archive_verdict *verdict)
 {
     struct zip_member member;
@@ -175,6 +178,7 @@ static int archive_zip(const struct archive_source *source, struct archive_verdi
 
 /* ------------------------------------------------------------------ wheel */
 
+/* A wheel of another project under this name would be installed in its place. */
 static int check_header(const struct buf *text, const char *file, struct archive_verdict *verdict)
 {
     struct wheel_header header;
@@ -219,6 +223,7 @@ static int archive_wheel(const struct archive_source *source, const char *file,
 
 /* ----------------------------------------------------------- what came instead */
 
+/* Without regard to case: "<HTML>" and "<html>" are the same accident. */
 static bool begins(const char *data, size_t len, const char *with)
 {
     size_t n = strlen(with);
@@ -248,6 +253,7 @@ static bool is_zero(const char *data, size_t len)
     return true;
 }
 
+/* Signatures first; text is looked at after a byte order mark and white space. */
 const char *archive_describe(const char *data, size_t len)
 {
     static const struct {
@@ -298,6 +304,7 @@ static void describe(const struct archive_source *source, const char *expected,
 
 /* ------------------------------------------------------------------- verdict */
 
+/* How a file is checked; its name decides. */
 enum kind { KIND_OTHER, KIND_WHEEL, KIND_ZIP, KIND_GZIP, KIND_XZ, KIND_BZIP2, KIND_TAR };
 
 static enum kind kind_of(const char *file)

@@ -11,6 +11,7 @@
 #include "index/wheel.h"
 
 enum {
+    /* Offsets and lengths in a tar header (POSIX ustar). */
     TAR_BLOCK = 512,
     TAR_NAME = 100,
     TAR_SIZE = 124,
@@ -29,6 +30,7 @@ enum {
  */
 enum stage { HEADER, SKIP, TEXT, DONE };
 
+/* The state between two blocks of bytes. */
 struct pkg_info {
     enum stage stage;
     char block[TAR_BLOCK];
@@ -76,6 +78,7 @@ static bool is_pkg_info(const char *block)
            (block[TAR_TYPE] == '0' || block[TAR_TYPE] == '\0');
 }
 
+/* Decides what the next bytes are: PKG-INFO, a member to skip, or the end. */
 static void read_header(struct pkg_info *p)
 {
     uint64_t size;
@@ -93,6 +96,7 @@ static void read_header(struct pkg_info *p)
     }
 }
 
+/* Takes blocks of any length, since gzip gives them so. */
 void pkg_info_add(struct pkg_info *p, const char *data, size_t len)
 {
     while (len && p->stage != DONE) {
@@ -134,6 +138,7 @@ static bool is_of(const char *project, const char *file)
     return strncmp(stem, name, len) == 0 && stem[len] == '-';
 }
 
+/* An sdist without PKG-INFO is old, not wrong. */
 int pkg_info_judge(const struct pkg_info *p, const char *file, struct archive_verdict *verdict)
 {
     struct wheel_header header = {0};

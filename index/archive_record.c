@@ -24,6 +24,7 @@ enum {
     DIGEST_MOST = 64, /* bytes, of SHA-512 */
 };
 
+/* A row of RECORD; its texts point into the document. */
 struct row {
     const char *name; /* into the text */
     const char *digest;
@@ -31,6 +32,7 @@ struct row {
     bool seen;
 };
 
+/* One check of a wheel, from the first reading to the verdict. */
 struct check {
     const struct archive_source *source;
     const char *project; /* from the file name; "" when unknown */
@@ -64,6 +66,7 @@ struct sink {
     uint64_t size;
 };
 
+/* CRC and length are checked for every member, the digest only when RECORD has one. */
 static int put(struct sink *sink, const char *data, size_t len)
 {
     sink->crc = crc32_add(sink->crc, data, len);
@@ -196,6 +199,7 @@ static void take_field(char **at, const char *end, const char **ret, uint32_t *r
     *at = read < end ? read + 1 : read;
 }
 
+/* Empty lines are allowed; the table grows by doubling up to its bound. */
 static int add_row(struct check *c, char *line, char *end, size_t *room)
 {
     struct row row = {0};
@@ -221,6 +225,7 @@ static int add_row(struct check *c, char *line, char *end, size_t *room)
     return 0;
 }
 
+/* Sorted for find_row; two rows of one name would make the result depend on the order. */
 static int read_rows(struct check *c)
 {
     char *at = c->text.data, *end = at + c->text.len;
@@ -278,6 +283,7 @@ static bool is_readable(const struct zip_member *m)
            (m->method == ZIP_STORED || m->method == ZIP_DEFLATED);
 }
 
+/* RECORD itself is unpacked into memory, all other members only pass by. */
 static int read_record(struct check *c)
 {
     struct zip_member m = {0};
@@ -346,6 +352,7 @@ static bool row_digest(const struct row *row, enum digest_algorithm *ret_algorit
                   digest_hex_length(*ret_algorithm), ret);
 }
 
+/* The only place where a wheel is found to contradict itself. */
 static int compare_member(struct check *c, const struct zip_member *m, const struct row *row)
 {
     AUTO(digest_free) struct digest *digest = NULL;
@@ -383,6 +390,7 @@ static bool has_no_digest(const struct check *c, const struct zip_member *m)
            zip_is_dist_info(m->name, m->name_len, "RECORD.p7s");
 }
 
+/* Folders have no bytes; unknown compression cannot be judged. */
 static int check_member(struct check *c, const struct zip_member *m)
 {
     if (!is_readable(m)) {
@@ -400,6 +408,7 @@ static int check_member(struct check *c, const struct zip_member *m)
     return read_member(c, m, &sink);
 }
 
+/* Members that RECORD names but the wheel lacks are noticed at the end. */
 static int check_all(struct check *c)
 {
     struct archive_walk walk;

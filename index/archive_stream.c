@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Compressed tar archives. gzip is unpacked completely, because only its trailer proves that the
+ * file is whole; bounded memory, and a bound on the unpacked bytes against bombs. For xz and bzip2
+ * no library is linked: their end marks are enough to tell a part from a whole.
+ */
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/unpack.h"
 #include "index/archive_private.h"
-
-/* Compressed tar archives. gzip is unpacked completely, because only its trailer proves that the
- * file is whole; bounded memory, and a bound on the unpacked bytes against bombs. For xz and bzip2
- * no library is linked: their end marks are enough to tell a part from a whole. */
 
 enum {
     TAR_BLOCK = 512,
@@ -54,6 +55,7 @@ static int check_tar(const char *data, size_t len, struct archive_verdict *verdi
     return 0;
 }
 
+/* A tar archive is a whole number of blocks and ends in two empty ones. */
 int archive_tar(const struct archive_source *source, struct archive_verdict *verdict)
 {
     char block[TAR_BLOCK];
@@ -65,6 +67,7 @@ int archive_tar(const struct archive_source *source, struct archive_verdict *ver
 
 /* ------------------------------------------------------------------ gzip */
 
+/* A gzip stream while it is unpacked. */
 struct stream {
     struct unpack *unpack;
     struct pkg_info *pkg_info;

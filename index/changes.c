@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Both readings are sorted by path and then walked side by side, so a page of 100,000 rows takes
+ * milliseconds. The rows themselves are not copied.
+ */
 #include "index/changes.h"
 
 #include <stdbool.h>
@@ -8,9 +12,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/listing.h"
-
-/* Both readings are sorted by path and then walked side by side, so a page of 100,000 rows takes
- * milliseconds. The rows themselves are not copied. */
 
 typedef const struct listed_file *row;
 
@@ -22,6 +23,7 @@ static int by_path(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
+/* Rows without a path are no files of the origin. */
 static row *sorted(const struct listing *l, size_t *ret_count)
 {
     row *rows = calloc(l->file_count + 1, sizeof(*rows));
@@ -52,6 +54,7 @@ static bool is_other(row before, row after)
             strcmp(before->upload_time, after->upload_time) != 0);
 }
 
+/* A merge of two sorted lists. */
 int changes_find(const struct listing *before, const struct listing *after, struct changes *ret)
 {
     size_t old_count, new_count, at = 0;

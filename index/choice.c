@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Each file gets one verdict. Last resorts (pre-releases, yanked files) are then dropped when
+ * something better fits, and the best of the fitting files is kept. The reasons for people are
+ * computed only on demand: a survey counts what the rejected files have, and the first missing
+ * thing is named. Labels such as "cp313" group files, so that a sentence stays short.
+ */
 #include "index/choice.h"
 
 #include <limits.h>
@@ -10,11 +16,7 @@
 #include "base/error.h"
 #include "index/version.h"
 
-/* Each file gets one verdict. Last resorts (pre-releases, yanked files) are then dropped when
- * something better fits, and the best of the fitting files is kept. The reasons for people are
- * computed only on demand: a survey counts what the rejected files have, and the first missing
- * thing is named. Labels such as "cp313" group files, so that a sentence stays short. */
-
+/* What a file fails at; in the order in which the rules are applied. */
 enum verdict {
     VERDICT_FITS,
     VERDICT_UNKNOWN, /* not the name of a wheel or sdist */
@@ -28,6 +30,7 @@ enum verdict {
 /* People are shown at most this many Pythons or platforms. */
 enum { GROUPS_MAX = 64, GROUPS_SHOWN = 4 };
 
+/* A file of the page with everything that its name says. */
 struct candidate {
     const struct choice_file *file;
     struct file_name name;
@@ -63,6 +66,7 @@ static bool python_is_required(const struct choice *c, const struct choice_file 
     return fits;
 }
 
+/* In pip's order, so that the reason is the one that pip would have. */
 static enum verdict judge(const struct choice *c, const struct candidate *a, bool python_fits)
 {
     if (!specifiers_contain(c->specifiers, a->name.version))
@@ -74,6 +78,7 @@ static enum verdict judge(const struct choice *c, const struct candidate *a, boo
     return python_fits ? VERDICT_FITS : VERDICT_REQUIRES_PYTHON;
 }
 
+/* Files whose names say nothing keep the verdict "unknown". */
 static int take(struct choice *c, struct candidate *a, const struct choice_file *file)
 {
     bool python_fits;
@@ -114,6 +119,7 @@ static bool is_yanked(const struct candidate *a)
     return a->file->yanked;
 }
 
+/* Version, then tag, then build number. */
 static bool is_better(const struct candidate *a, const struct candidate *b)
 {
     int c = version_compare(a->name.version, b->name.version);
@@ -165,6 +171,7 @@ size_t choice_best(const struct choice *choice)
     return choice->best;
 }
 
+/* Quadratic, but only over the few files that fit. */
 size_t choice_version_count(const struct choice *choice)
 {
     size_t versions = 0;
@@ -198,6 +205,7 @@ struct group {
     const char *lowest, *highest;
 };
 
+/* Labels with the versions that have them, for one sentence. */
 struct groups {
     struct group list[GROUPS_MAX];
     size_t count;
@@ -211,6 +219,7 @@ static void widen(struct group *g, const char *version)
         g->highest = version;
 }
 
+/* Beyond GROUPS_MAX labels are dropped: nobody reads that many. */
 static void group_add(struct groups *groups, const char *label, const char *version)
 {
     size_t i = 0;
@@ -241,6 +250,7 @@ static int public_length(const char *version)
     return (int)strcspn(version, "+");
 }
 
+/* One version, or the lowest and the highest. */
 static void write_range(const struct group *g, struct buf *to)
 {
     int low = public_length(g->lowest);
@@ -284,6 +294,7 @@ static bool is_admitted(const struct survey *s, const struct candidate *a)
     return !s->above || version_compare(a->name.version, s->above) > 0;
 }
 
+/* Which half of the wheel fits, for a reason that helps. */
 static void survey_wheel(struct survey *s, const struct candidate *a)
 {
     char wanted[NAME_MAX_BYTES + 1];
@@ -301,6 +312,7 @@ static void survey_wheel(struct survey *s, const struct candidate *a)
         (void)snprintf(s->near, sizeof s->near, "%s", a->tags.platform);
 }
 
+/* One pass over the files that are not taken. */
 static void survey_all(struct survey *s)
 {
     for (size_t i = 0; i < s->choice->count; i++) {
@@ -340,6 +352,7 @@ static void write_versions(const struct choice *c, struct buf *to)
     buf_putc(to, '\n');
 }
 
+/* A platform that is only too new is named alone: it is the likely cause. */
 static void write_platforms(const struct survey *s, struct buf *to)
 {
     struct groups groups = {.count = 0};
@@ -405,6 +418,7 @@ static void write_yanked(const struct survey *s, struct buf *to)
     buf_puts(to, " is yanked: only == takes it\n");
 }
 
+/* From the general to the special; the first missing thing is the reason. */
 void choice_write_reasons(const struct choice *choice, bool newer, struct buf *to)
 {
     struct survey s = {.choice = choice};
@@ -427,6 +441,7 @@ void choice_write_reasons(const struct choice *choice, bool newer, struct buf *t
         write_required(&s, to);
 }
 
+/* Whatever the specifiers say: the user may relax them. */
 void choice_write_others(const struct choice *choice, struct buf *to)
 {
     struct group usable = {.lowest = NULL};

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Every server software has a date format of its own. A form is matched character by character at
+ * each digit of the text; the first form that matches decides. The day is then checked by
+ * converting it to seconds and back.
+ */
 #include "index/date.h"
 
 #include <ctype.h>
@@ -8,10 +13,6 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
-
-/* Every server software has a date format of its own. A form is matched character by character at
- * each digit of the text; the first form that matches decides. The day is then checked by
- * converting it to seconds and back. */
 
 /* `0` stands for a digit, `A` and `a` for letters of a month's name, all else for itself. */
 static const struct form {
@@ -24,6 +25,7 @@ static const struct form {
     {"00 Aaa 0000 00:00:00 GMT", 7, 3, 0, 12, true},
 };
 
+/* A form is as long as its fixed part; seconds and zone may follow. */
 static bool fits(const struct form *form, const char *text, size_t len)
 {
     size_t need = strlen(form->text);
@@ -89,6 +91,7 @@ struct rest {
     int offset_s;
 };
 
+/* A comma before the fraction is ISO 8601's other form. */
 static struct rest read_rest(const char *text, size_t len)
 {
     struct rest rest = {.seconds = -1};
@@ -103,6 +106,7 @@ static struct rest read_rest(const char *text, size_t len)
     return rest;
 }
 
+/* timegm accepts 31 February; comparing the day finds it. */
 static int64_t read_form(const struct form *form, const char *text, size_t len, bool *ret_utc)
 {
     const char *time = text + form->time;
@@ -124,6 +128,7 @@ static int64_t read_form(const struct form *form, const char *text, size_t len, 
                                                                   : DATE_UNKNOWN;
 }
 
+/* A number in the middle of digits begins no date. */
 int64_t date_find(const char *text, size_t len, bool *ret_utc)
 {
     for (size_t i = 0; i < len; i++) {
@@ -145,6 +150,7 @@ static void copy_fraction(const char *at, char ret[8])
     ret[len] = '\0';
 }
 
+/* Strict, unlike date_find: this text is written on our pages. */
 bool date_upload_time(const char *text, char ret[DATE_TEXT])
 {
     static const struct form form = {"0000-00-00 00:00:00", 0, 5, 8, 11, false};

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A set is a small sorted array without duplicates, so that two pages that name the same digests in
+ * another order give the same text. Digests from pages are only claims; engine/claims/ decides what
+ * is believed.
+ */
 #include "index/digests.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-
-/* A set is a small sorted array without duplicates, so that two pages that name the same digests in
- * another order give the same text. Digests from pages are only claims; engine/claims/ decides what
- * is believed. */
 
 /* The digits in lower case, if their number is right for the algorithm. */
 static bool normalize(enum digest_algorithm algorithm, const char *text, size_t len,
@@ -80,6 +81,7 @@ void digests_add_text(struct digests *d, const char *text, char separator)
     }
 }
 
+/* Weak digests are left out as soon as there is a strong one. */
 void digests_write(const struct digests *d, char ret[DIGESTS_TEXT])
 {
     bool has_strong = d->count && d->list[0].algorithm < DIGEST_WEAK;
@@ -103,10 +105,12 @@ void digests_add_set(struct digests *d, const struct digests *others)
         (void)digests_add(d, others->list[i].algorithm, others->list[i].hex);
 }
 
+/* One running digest for each algorithm that was asked for. */
 struct digester {
     struct digest *list[DIGEST_ALGORITHMS]; /* NULL: not wanted */
 };
 
+/* One digest per wanted algorithm; all see the same blocks. */
 int digester_new(uint32_t algorithms, struct digester **ret)
 {
     struct digester *d = calloc(1, sizeof(*d));
@@ -155,6 +159,7 @@ int digester_finish(struct digester *d, struct digests *ret)
     return r;
 }
 
+/* For small bodies; files are hashed while they arrive. */
 int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *data, size_t len)
 {
     struct digester *d = NULL;
@@ -168,6 +173,7 @@ int digests_add_bytes(struct digests *digests, uint32_t algorithms, const void *
     return r;
 }
 
+/* The text is sorted, so its SHA-256 comes first. */
 bool digests_sha256(const char *text, char ret[SHA256_HEX])
 {
     static const char name[] = "sha256=";
@@ -183,6 +189,7 @@ bool digests_sha256(const char *text, char ret[SHA256_HEX])
     return true;
 }
 
+/* Neighbours in the sorted text have the same algorithm. */
 bool digests_are_ambiguous(const char *text)
 {
     const char *last = text;

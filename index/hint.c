@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The page is searched as text, not parsed: it is our own, so its form is known, and an HTTP worker
+ * cannot wait for a parser. Only names that begin like the wanted release are taken apart. The hint
+ * then names what the page has for the same platform, or else the platforms that exist.
+ */
 #include "index/hint.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/near.h"
 #include "index/tags.h"
 #include "index/version.h"
 
-/* The page is searched as text, not parsed: it is our own, so its form is known, and an HTTP worker
- * cannot wait for a parser. Only names that begin like the wanted release are taken apart. The hint
- * then names what the page has for the same platform, or else the platforms that exist. */
+enum { LABELS_MAX = 32, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
 
-enum { LABELS_MAX = 32, NEAR_MAX_BYTES = 64, NEAR_LETTERS = 2, NEAR_LEAST_BYTES = 4 };
-
+/* Labels of wheels, each once. */
 struct labels {
     char list[LABELS_MAX][NAME_MAX_BYTES + 1];
     size_t count;
 };
 
+/* Each label once; beyond LABELS_MAX the sentence would be too long anyway. */
 static void add_label(struct labels *labels, const char *label)
 {
     size_t i = 0;
@@ -57,6 +61,7 @@ struct release {
     bool is_listed;
 };
 
+/* Labels instead of tags: people think in "cp313" and "win_amd64". */
 static void take_wheel(struct release *r, const char *name)
 {
     struct wheel_tags tags;
@@ -110,6 +115,7 @@ static void write_versions(const char *version, const char *page, struct buf *to
                start, (int)last_len, last);
 }
 
+/* The same platform is the more helpful answer. */
 static void write_release(struct release *r, const char *version, struct buf *to)
 {
     buf_printf(to, "there is no %s wheel of %s for %s; there are ", r->python, version,
@@ -128,6 +134,7 @@ static size_t release_prefix(const char *file)
     return dash ? (size_t)(dash + 1 - file) : 0;
 }
 
+/* Only wheels: an sdist's name has nothing to compare. */
 void hint_of_file(const char *file, const char *html_page, const char *json_page, struct buf *to)
 {
     struct release r = {.file = file, .prefix = release_prefix(file)};
@@ -149,39 +156,12 @@ void hint_of_file(const char *file, const char *html_page, const char *json_page
 
 /* ---------------------------------------------------------------- misspelling */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Edits (insertion, removal, exchange, swap of neighbours) from one to the other. */
-static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    size_t rows[3][NEAR_MAX_BYTES + 1] = {0};
-
-    for (size_t k = 0; k <= b_len; k++)
-        rows[0][k] = k;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t *before = rows[(i - 1) % 3];
-        size_t *row = rows[i % 3];
-
-        row[0] = i;
-        for (size_t k = 1; k <= b_len; k++) {
-            row[k] =
-                least(least(before[k], row[k - 1]) + 1, before[k - 1] + (a[i - 1] != b[k - 1]));
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
-                row[k] = least(row[k], rows[(i - 2) % 3][k - 2] + 1);
-        }
-    }
-    return rows[a_len % 3][b_len];
-}
-
+/* Short names get one letter: among four letters two are half the name. */
 bool hint_is_near(const char *name, const char *wanted)
 {
     size_t a = strlen(name);
-    size_t b = strlen(wanted);
 
-    if (a < NEAR_LEAST_BYTES || a > NEAR_MAX_BYTES || b > NEAR_MAX_BYTES)
+    if (a < NEAR_LEAST_BYTES)
         return false;
-    return distance(name, a, wanted, b) <= (a < 2 * NEAR_LEAST_BYTES ? 1 : NEAR_LETTERS);
+    return near_distance(name, wanted) <= (a < 2 * NEAR_LEAST_BYTES ? 1 : NEAR_LETTERS);
 }

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A builder collects links from one of the two readers (HTML, JSON). It resolves each href, takes
+ * the name from it, and keeps files and projects with strings of their own. Memory is counted while
+ * the listing grows and must stay below the estimate that the caller reserved. The first error of
+ * the builder ends the reading; a link that is not a file of ours is no error.
+ */
 #include "index/listing.h"
 
 #include <stdlib.h>
@@ -11,11 +17,6 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "index/listing_private.h"
-
-/* A builder collects links from one of the two readers (HTML, JSON). It resolves each href, takes
- * the name from it, and keeps files and projects with strings of their own. Memory is counted while
- * the listing grows and must stay below the estimate that the caller reserved. The first error of
- * the builder ends the reading; a link that is not a file of ours is no error. */
 
 DEFINE_CLEANUP(struct listing, listing_free)
 
@@ -53,6 +54,7 @@ void listing_free(struct listing *listing)
     free(listing);
 }
 
+/* In place, so that the order of the page stays. */
 void listing_drop_unsettled(struct listing *listing)
 {
     size_t kept = 0;
@@ -104,6 +106,7 @@ static int copy_digests(const struct digests *digests, char **ret)
     return copy_text(text, ret);
 }
 
+/* Values that the page lacks stay NULL or -1. */
 static int copy_attributes(const struct link *link, struct listed_file *f)
 {
     char time[DATE_TEXT];
@@ -143,6 +146,7 @@ static bool looks_like_file(const char *href)
     return strstr(href, ".whl") || strstr(href, ".tar.gz") || strstr(href, ".zip");
 }
 
+/* By doubling; the memory bound is checked by take_room. */
 static int grow(void **array, size_t count, size_t *room, size_t element)
 {
     size_t more = *room ? *room * 2 : 64;
@@ -158,6 +162,7 @@ static int grow(void **array, size_t count, size_t *room, size_t element)
     return 0;
 }
 
+/* Digests may stand in an attribute and in the fragment; both count. */
 static int fill_file(const struct link *link, char *url, const char *name, struct listed_file *f)
 {
     char *fragment = strchr(url, '#');
@@ -195,6 +200,7 @@ static int take_room(struct listing_builder *b, size_t bytes)
     return b->listing->bytes > b->room ? ERROR_TOO_BIG : 0;
 }
 
+/* The parsed name's strings move into the file. */
 static int add_file(struct listing_builder *b, const struct link *link, char *url, const char *name)
 {
     struct listing *l = b->listing;
@@ -220,6 +226,7 @@ static int add_file(struct listing_builder *b, const struct link *link, char *ur
     return 0;
 }
 
+/* A name that is not a project's is navigation. */
 int builder_add_project(struct listing_builder *b, const char *name)
 {
     struct listing *l = b->listing;
@@ -275,6 +282,7 @@ int builder_count_link(struct listing_builder *b)
     return ++b->links > LISTING_MAX_LINKS ? ERROR_TOO_BIG : 0;
 }
 
+/* A link that cannot be resolved counts as skipped only if it looks like a file. */
 int builder_add_link(struct listing_builder *b, const struct link *link)
 {
     auto_free char *url = NULL;
@@ -302,6 +310,7 @@ static char *directory_of(const char *url)
     return strndup(url, slash ? (size_t)(slash + 1 - url) : path_end);
 }
 
+/* Hrefs and the level of projects both follow the base. */
 int builder_set_base(struct listing_builder *b, const char *href)
 {
     auto_free char *base = NULL;
@@ -387,6 +396,7 @@ size_t listing_need(const char *page, size_t len, const char *url)
            (is_json(page, end) ? json_need(page, (size_t)(end - page)) : 0);
 }
 
+/* The bytes decide between JSON and HTML, since servers label both wrongly. */
 int listing_parse(const char *page, size_t len, const char *url, struct listing **ret)
 {
     AUTO(listing_free) struct listing *l = NULL;
@@ -420,6 +430,7 @@ int listing_parse(const char *page, size_t len, const char *url, struct listing 
     return 0;
 }
 
+/* The document is small; only its start is searched. */
 bool listing_is_s3_denial(const char *page, size_t len)
 {
     static const char code[] = "<Code>AccessDenied</Code>";

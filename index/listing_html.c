@@ -2,8 +2,8 @@
 /*
  * HTML pages. A scan finds the tags and gives libxml2 only those that matter, one at a time: <a>,
  * <base>, <meta>. Scripts, tables and cut characters in texts therefore never reach it, and a tag
- * that it cannot read costs that tag alone. Two weak spots of libxml2 are bounded before it sees a
- * byte: it compares each attribute of a tag with all earlier ones, and it is slow with stray
+ * that it cannot read costs that tag alone. libxml2 has two weak spots, which are bounded before it
+ * sees a byte. It compares each attribute of a tag with all earlier ones, and it is slow with stray
  * ampersands.
  *
  * The scan follows the HTML standard where it matters: quotes in attributes, comments, and elements
@@ -26,6 +26,7 @@ enum { WORK_MAX = 1 << 28, WORK_AMPERSAND = 64 };
 /* The longest part of a directory listing's row after its link's start tag: name, size, date. */
 enum { ROW_MAX = 1024 };
 
+/* The state of one page: the scan's, and what libxml2's callbacks need. */
 struct reader {
     struct listing_builder *builder;
     htmlParserCtxtPtr parser;
@@ -55,6 +56,7 @@ static const char *attribute(const xmlChar **attributes, const char *name)
     return NULL;
 }
 
+/* Digits only, and few enough for 64 bits. */
 static int64_t parse_size(const char *text)
 {
     int64_t size = 0;
@@ -99,6 +101,7 @@ static void read_row(const struct reader *r, struct link *link)
     link->about_size = text ? amount_find(text, len - (size_t)(text - r->behind)) : -1;
 }
 
+/* PEP 714's name first, then PEP 658's. */
 static void on_anchor(struct reader *r, const xmlChar **attributes)
 {
     const char *metadata = attribute(attributes, "data-core-metadata");
@@ -132,6 +135,7 @@ static void on_base(struct reader *r, const xmlChar **attributes)
     r->error = builder_set_base(r->builder, href);
 }
 
+/* PEP 629 and PEP 792. */
 static void on_meta(struct reader *r, const xmlChar **attributes)
 {
     const char *name = attribute(attributes, "name");
@@ -147,6 +151,7 @@ static void on_meta(struct reader *r, const xmlChar **attributes)
         r->error = builder_set_status_reason(r->builder, content);
 }
 
+/* Only the tag that was just fed is wanted; libxml2 also reports elements that it adds itself. */
 static void on_start(void *context, const xmlChar *name, const xmlChar **attributes)
 {
     struct reader *r = context;
@@ -180,6 +185,7 @@ static int feed(struct reader *r, const char *text, size_t len)
     return error == XML_ERR_NO_MEMORY ? ERROR_NO_MEMORY : r->error;
 }
 
+/* The prologue brings libxml2 to the state of a body. */
 static int new_parser(struct reader *r)
 {
     static const char prologue[] = "<!DOCTYPE html><html><body>";
@@ -306,6 +312,7 @@ static int scan_tag(const char *p, const char *end, struct tag *ret)
     return 0;
 }
 
+/* "</scripty>" does not end <script>. */
 static bool ends_raw_text(const struct tag *tag, const char *p, const char *end)
 {
     size_t left = (size_t)(end - p);
@@ -420,6 +427,7 @@ static void take_declaration(struct reader *r, const char **at, const char *end)
     *at = close ? close : end;
 }
 
+/* Moves from '<' to '<'; all other bytes are skipped by memchr. */
 static int scan(struct reader *r, const char *p, const char *end)
 {
     int e = 0;
@@ -442,6 +450,7 @@ void listing_global_init(void)
     xmlInitParser();
 }
 
+/* A page without any known tag is not HTML, whatever its label. */
 int listing_read_html(struct listing_builder *b, const char *page, size_t len)
 {
     struct reader r = {.builder = b, .end = page + len};

@@ -56,6 +56,7 @@ static void read_yanked(const struct json *file, struct link *link)
     link->yanked_reason = reason;
 }
 
+/* A file without a URL cannot be fetched. */
 static int read_file(struct listing_builder *b, const struct json *file)
 {
     struct link link = {
@@ -78,6 +79,7 @@ static int read_file(struct listing_builder *b, const struct json *file)
     return builder_add_link(b, &link);
 }
 
+/* The members of PEP 691, 700 and 792 that we use. */
 static int read_project_page(struct listing_builder *b, const struct json *page)
 {
     const struct json *status = json_member(page, "project-status");
@@ -97,6 +99,7 @@ static int read_project_page(struct listing_builder *b, const struct json *page)
     return r;
 }
 
+/* Only names; everything else is on the projects' pages. */
 static int read_project_list(struct listing_builder *b, const struct json *page)
 {
     const struct json *project = json_first(json_member(page, "projects"));
@@ -171,6 +174,7 @@ static bool is_directory_listing(const struct json *page)
            (!first || (json_string(json_member(first, "name")) && json_member(first, "type")));
 }
 
+/* The form is recognised by its members, not by a version number. */
 int listing_read_json(struct listing_builder *b, const char *page, size_t len)
 {
     AUTO(json_free) struct json *document = NULL;

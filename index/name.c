@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
+ * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
+ * not chosen. */
 #include "index/name.h"
 
 #include <stdlib.h>
@@ -8,10 +11,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version.h"
-
-/* The rules of python's `packaging`, because clients use it to read the same names. A wheel name
- * that it rejects is still recognised as a wheel (FILE_WHEEL_INVALID): such files are served, but
- * not chosen. Tests compare the results with packaging's own. */
 
 /* Parts of a wheel name between dashes: name, version, [build], python, abi, platform, [variant].
  * PEP 825 puts a variant label after the platform; packaging rejects it, but it is a wheel. */
@@ -42,6 +41,7 @@ static void canonicalize(const char *text, size_t len, char *ret)
     ret[n] = '\0';
 }
 
+/* The characters are checked before, so a key never contains anything else. */
 int name_normalize(const char *text, char *ret)
 {
     size_t len = strlen(text);
@@ -128,6 +128,7 @@ static bool wheel_is_valid(char *const *parts, int count, bool version_is_valid)
            tag_set_is_valid(parts[count - 1], false);
 }
 
+/* An invalid version is kept as written, to be shown. */
 static int parse_wheel(char *stem, struct file_name *ret)
 {
     char *parts[WHEEL_PARTS_MAX];
@@ -144,6 +145,7 @@ static int parse_wheel(char *stem, struct file_name *ret)
                     version_is_valid ? version : parts[1], ret);
 }
 
+/* The last dash separates the version; older sdists have dashes in their names. */
 static int parse_sdist(char *stem, struct file_name *ret)
 {
     char version[NAME_MAX_BYTES + 1];
@@ -165,6 +167,7 @@ static bool ends_in(const char *file, size_t len, const char *suffix, char *ret_
     return true;
 }
 
+/* A path is no file name: callers cut it off first. */
 int file_name_parse(const char *file, struct file_name *ret)
 {
     size_t len = strlen(file);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Straight writers into one buffer, in two groups: html_* and json_*. What the formats allow only
+ * for all files or none (sizes, upload times) is decided by one pass over the files first. No clock
+ * and no order of a hash table enters, so the ETag of an unchanged page stays the same.
+ */
 #include "index/page.h"
 
 #include <inttypes.h>
@@ -14,16 +19,13 @@
 #include "index/digests.h"
 #include "index/version.h"
 
-/* Straight writers into one buffer, in two groups: html_* and json_*. What the formats allow only
- * for all files or none (sizes, upload times) is decided by one pass over the files first. No clock
- * and no order of a hash table enters, so the ETag of an unchanged page stays the same. */
-
 /* What the page can say because every file has it. */
 struct summary {
     bool all_sizes;
     bool all_upload_times;
 };
 
+/* One pass decides for the whole page. */
 static struct summary summarize(const struct page_content *content)
 {
     struct summary s = {.all_sizes = true, .all_upload_times = true};
@@ -79,6 +81,7 @@ static size_t plain_length(const char *s)
     return n;
 }
 
+/* Runs of plain bytes are copied at once. */
 void page_escape(struct buf *to, const char *text)
 {
     size_t len = strlen(text);
@@ -106,6 +109,7 @@ static void html_attribute(struct buf *to, const char *name, const char *value)
     buf_putc(to, '"');
 }
 
+/* One digest only: the attribute has room for no more. */
 static void html_metadata(struct buf *to, const struct page_file *f)
 {
     char value[DIGESTS_TEXT] = "true";
@@ -117,6 +121,7 @@ static void html_metadata(struct buf *to, const struct page_file *f)
     html_attribute(to, "data-core-metadata", value);
 }
 
+/* The order of attributes is fixed, because the bytes decide about the ETag. */
 static void html_file(struct buf *to, const struct page_file *f, const struct summary *s)
 {
     buf_puts(to, "    <a href=\"");
@@ -171,6 +176,7 @@ static void html_end(struct buf *to)
     buf_puts(to, "  </body>\n</html>\n");
 }
 
+/* pip's --find-links and uv read only href and fragment. */
 void page_write_flat(const char *title, const struct page_file *files, size_t count, struct buf *to)
 {
     const struct page_content all = {.files = files, .file_count = count};
@@ -225,8 +231,7 @@ static void json_yanked(struct buf *to, const char *reason)
     if (reason && *reason) {
         json_write_member(to, "yanked", reason);
     } else {
-        json_write_name(to, "yanked");
-        buf_puts(to, "true");
+        json_write_boolean(to, "yanked", true);
     }
 }
 
@@ -249,10 +254,14 @@ static void json_size(struct buf *to, const struct page_file *f, bool all_sizes)
 {
     if (f->size < 0 && f->about_size <= 0)
         return;
-    json_write_name(to, all_sizes ? "size" : f->size >= 0 ? "_size" : "_size-about");
-    buf_printf(to, "%" PRId64, f->size >= 0 ? f->size : f->about_size);
+    json_write_integer(to,
+                       all_sizes      ? "size"
+                       : f->size >= 0 ? "_size"
+                                      : "_size-about",
+                       f->size >= 0 ? f->size : f->about_size);
 }
 
+/* Optional members only when they are known; a null would break older clients. */
 static void json_file(struct buf *to, const struct page_file *f, const struct summary *s)
 {
     json_write_comma(to);
@@ -265,8 +274,7 @@ static void json_file(struct buf *to, const struct page_file *f, const struct su
     if (f->has_metadata && f->metadata_digests) {
         json_digests(to, "core-metadata", f->metadata_digests);
     } else if (f->has_metadata) {
-        json_write_name(to, "core-metadata");
-        buf_puts(to, "true");
+        json_write_boolean(to, "core-metadata", true);
     }
     if (f->yanked)
         json_yanked(to, f->yanked_reason);
@@ -278,8 +286,7 @@ static void json_file(struct buf *to, const struct page_file *f, const struct su
     if (f->mirror_names)
         json_mirrors(to, f);
     if (f->is_delisted) {
-        json_write_name(to, "_delisted");
-        buf_puts(to, "true");
+        json_write_boolean(to, "_delisted", true);
     }
     buf_putc(to, '}');
 }
@@ -289,6 +296,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Spelling decides among equal versions, so that the order is total. */
 static int compare_versions(const void *a, const void *b)
 {
     const char *x = *(const char *const *)a;
@@ -315,6 +323,7 @@ static size_t collect_versions(const struct page_content *c, const char **versio
     return kept;
 }
 
+/* PEP 700 wants every version of the page, each once. */
 static void json_versions(const struct page_content *c, struct buf *to)
 {
     auto_free const char **versions = calloc(c->file_count + 1, sizeof(*versions));
@@ -353,6 +362,7 @@ static void json_status(const struct page_content *c, struct buf *to)
     buf_putc(to, '}');
 }
 
+/* 1.1 promises sizes, so a page without all of them is 1.0. */
 static void json_project(const struct page_content *c, struct buf *to)
 {
     struct summary s = summarize(c);

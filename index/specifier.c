@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The text is copied once and cut in place at its commas; parsed versions point into the copy,
+ * which lives as long as the specifiers. Matching allocates nothing. The rules for local versions,
+ * post-releases and wildcards are packaging's; an end-to-end test compares both. */
 #include "index/specifier.h"
 
 #include <stdlib.h>
@@ -9,10 +12,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "index/version_private.h"
-
-/* The text is copied once and cut in place at its commas; parsed versions point into the copy,
- * which lives as long as the specifiers. Matching allocates nothing. The rules for local versions,
- * post-releases and wildcards are packaging's; tests compare both on thousands of pairs. */
 
 enum operator{
     OPERATOR_ARBITRARY,
@@ -25,6 +24,7 @@ enum operator{
     OPERATOR_ABOVE
 };
 
+/* One specifier such as ">=2.6". */
 struct specifier {
     enum operator operator;
     const char *text;       /* the text after the operator, in `specifiers.text` */
@@ -53,6 +53,7 @@ static char *trim(char *text)
     return text;
 }
 
+/* Longer operators stand first in the list: "===" before "==". */
 static char *take_operator(char *text, enum operator* ret)
 {
     static const char *const words[] = {"===", "~=", "==", "!=", "<=", ">=", "<", ">"};
@@ -97,6 +98,7 @@ static bool prefix_is_release(const struct specifier *s)
            !v->release[v->release_len]; /* no space before the wildcard */
 }
 
+/* A local version is allowed only with == and !=. */
 static bool parse_one(char *text, struct specifier *s)
 {
     char *rest = take_operator(trim(text), &s->operator);
@@ -116,6 +118,7 @@ static bool parse_one(char *text, struct specifier *s)
     return !s->version.local || s->operator== OPERATOR_EQUAL || s->operator== OPERATOR_UNEQUAL;
 }
 
+/* Empty parts are skipped, as packaging does. */
 int specifiers_parse(const char *text, struct specifiers **ret)
 {
     AUTO(specifiers_free) struct specifiers *all = calloc(1, sizeof(*all));
@@ -183,6 +186,7 @@ static bool is_below(const struct specifier *s, const struct version *v)
     return version_order(v, &bound) < 0;
 }
 
+/* A text that is no version can only be equal by ===. */
 static bool admits(const struct specifier *s, const char *text, const struct version *v)
 {
     struct version public;
@@ -225,6 +229,7 @@ bool specifiers_contain(const struct specifiers *specifiers, const char *version
     return true;
 }
 
+/* Exclusions and prefixes name no pre-release. */
 bool specifiers_name_prerelease(const struct specifiers *specifiers)
 {
     struct version v;
@@ -268,6 +273,7 @@ static char *without_parentheses(char *text)
     return trim(text + 1);
 }
 
+/* Extras change nothing about the choice of a file, so they are skipped. */
 int requirement_parse(const char *text, char *ret_project, struct specifiers **ret)
 {
     auto_free char *copy = strdup(text);

@@ -16,14 +16,18 @@
 
 /* Rows: the ABIs of the version itself, abi3 of each older version, py3.. twice, and a few more. */
 enum { ROWS_MAX = 3 * TAGS_MAX_MINOR + 16 };
+/* The oldest glibc that packaging considers; x86 had wheels earlier. */
 enum { GLIBC_OLDEST = 17, GLIBC_OLDEST_X86 = 5, ABI3_OLDEST = 2 };
+/* macOS counted 10.4 to 10.16, then 11 and up. */
 enum { MACOS_FIRST_MAJOR = 11, MACOS_LAST_X = 16, MACOS_FIRST_X = 4 };
 
+/* One interpreter and ABI. */
 struct row {
     char interpreter[16], abi[16];
     bool any; /* platform "any"; else all platforms */
 };
 
+/* A target; everything is filled in by tags_expand and never changes. */
 struct tags {
     char python[32], label[16], platform[TAG_MAX_BYTES + 1];
     int major, minor;
@@ -86,6 +90,7 @@ static const char *legacy_name(int minor)
     }
 }
 
+/* Newest first; x86 goes back to glibc 2.5, other machines to 2.17. */
 static void add_glibc(struct tags *t, const char *arch, int newest)
 {
     static const char *const known[] = {"x86_64",  "aarch64",     "ppc64", "ppc64le", "s390x",
@@ -112,6 +117,7 @@ static void add_linux(struct tags *t, const char *arch, int glibc)
     add_glibc(t, both ? "armv7l" : arch, glibc);
 }
 
+/* A musl system runs wheels of every older musl. */
 static int add_musl(struct tags *t, const char *rest)
 {
     int major = take_small(&rest);
@@ -163,6 +169,7 @@ static void add_mac_formats(struct tags *t, int major, int minor, const char *ar
         add_platform(t, "macosx_%d_%d_%s", major, minor, formats[i][k]);
 }
 
+/* The same major version first, then all older ones. */
 static int add_mac(struct tags *t, const char *rest)
 {
     int major = take_small(&rest);
@@ -189,6 +196,7 @@ static int add_mac(struct tags *t, const char *rest)
     return 0;
 }
 
+/* Legacy names mean the glibc that they were defined by. */
 static int expand_platform(struct tags *t, const char *platform, int glibc)
 {
     static const int legacy[] = {17, 12, 5};
@@ -246,6 +254,7 @@ static void write_own_abi(const struct tags *t, char *ret, size_t size)
                    pymalloc ? "m" : "", wide ? "u" : "");
 }
 
+/* Own ABI, stable ABI, no ABI, then the stable ABI of older versions. */
 static void add_cpython_rows(struct tags *t)
 {
     char own[32];
@@ -275,6 +284,7 @@ static void add_python_rows(struct tags *t, bool any)
     }
 }
 
+/* "cp313" has its dot in front of the second digit: major versions have one digit. */
 static int parse_python(struct tags *t, const char *text)
 {
     const char *p = text;
@@ -304,6 +314,7 @@ static int parse_python(struct tags *t, const char *text)
     return *p ? ERROR_BAD_REQUEST : 0;
 }
 
+/* Rows of all platforms come before the rows of "any". */
 int tags_expand(const char *python, const char *platform, int glibc_minor, struct tags **ret)
 {
     AUTO(tags_free) struct tags *t = calloc(1, sizeof(*t));
@@ -380,6 +391,7 @@ static void copy_lower(char *to, const char *from, size_t len)
     to[len] = '\0';
 }
 
+/* A name that packaging rejects is never installed, so it has no tags here. */
 bool wheel_tags_parse(const char *file, struct wheel_tags *ret)
 {
     struct file_name name;
@@ -429,6 +441,7 @@ static bool row_fits(const struct row *row, const struct wheel_tags *wheel)
     return set_has(wheel->python, row->interpreter) && set_has(wheel->abi, row->abi);
 }
 
+/* Adds up the sizes of the rows before the one that fits. */
 int tags_rank(const struct tags *tags, const struct wheel_tags *wheel)
 {
     int platform = platform_index(tags, wheel);
@@ -465,6 +478,7 @@ static size_t first_of(const char *set)
     return strcspn(set, ".");
 }
 
+/* The ABI tells more than the interpreter for abi3 and for builds without the global lock. */
 void wheel_tags_python_label(const struct wheel_tags *wheel, char *ret)
 {
     size_t python = first_of(wheel->python);
@@ -506,6 +520,7 @@ static const char *behind_numbers(const char *text)
     return text;
 }
 
+/* Versions of glibc and macOS are dropped: people choose a machine. */
 void platform_label(const char *platform, char *ret)
 {
     static const struct {

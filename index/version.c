@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A version is split into pointers into its own text, without any copy. Numbers stay texts of
+ * digits and are compared by length first, so that a hostile version with a thousand digits is
+ * harmless. Parsing, writing and ordering follow packaging; tests compare them.
+ */
 #include "index/version.h"
 
 #include <stddef.h>
@@ -7,10 +12,6 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "index/version_private.h"
-
-/* A version is split into pointers into its own text, without any copy. Numbers stay texts of
- * digits and are compared by length first, so that a hostile version with a thousand digits is
- * harmless. Parsing, writing and ordering follow packaging; tests compare them. */
 
 static bool is_separator(char c)
 {
@@ -66,6 +67,7 @@ static int take_part(const char **p, const char *const *words, struct number *re
     return -1;
 }
 
+/* A number without '!' belongs to the release. */
 static void take_epoch(const char **p, struct version *v)
 {
     const char *at = *p;
@@ -89,6 +91,7 @@ static bool take_release(const char **p, struct version *v)
     return true;
 }
 
+/* Each spelling maps to its letter of the normal form. */
 static void take_pre(const char **p, struct version *v)
 {
     static const char *const words[] = {"alpha", "a", "beta", "b", "preview",
@@ -100,6 +103,7 @@ static void take_pre(const char **p, struct version *v)
         v->pre = letters[i];
 }
 
+/* "1.0-1" is a post-release as well (PEP 440). */
 static void take_post(const char **p, struct version *v)
 {
     static const char *const words[] = {"post", "rev", "r", NULL};
@@ -113,6 +117,7 @@ static void take_post(const char **p, struct version *v)
     }
 }
 
+/* Segments of letters and digits, separated by any separator. */
 static bool take_local(const char **p, struct version *v)
 {
     if (**p != '+')
@@ -131,6 +136,7 @@ static bool take_local(const char **p, struct version *v)
     return true;
 }
 
+/* The regular expression of PEP 440, appendix B, by hand. */
 bool version_parse(const char *text, struct version *ret)
 {
     static const char *const dev[] = {"dev", NULL};
@@ -217,6 +223,7 @@ static void put_segments(struct writer *w, const char *text, size_t len)
     }
 }
 
+/* The normal form: lower case, no leading zeros, dots as separators. */
 static void put_version(struct writer *w, const struct version *v)
 {
     if (v->epoch.len) {
@@ -250,6 +257,7 @@ int version_normalize(const char *text, char *ret)
     return 0;
 }
 
+/* Without leading zeros the longer number is the larger one. */
 static int compare_numbers(struct number a, struct number b)
 {
     if (a.len != b.len)
@@ -322,6 +330,7 @@ static int compare_locals(const struct version *a, const struct version *b)
     return (p < p_end) - (q < q_end);
 }
 
+/* Epoch, release, pre, post, dev, local: the sort key of packaging. */
 int version_order(const struct version *a, const struct version *b)
 {
     int c = compare_numbers(a->epoch, b->epoch);
@@ -344,6 +353,7 @@ int version_order(const struct version *a, const struct version *b)
     return c ? c : compare_locals(a, b);
 }
 
+/* Texts that are no versions keep an order among themselves. */
 int version_compare(const char *a, const char *b)
 {
     struct version x;
@@ -372,6 +382,7 @@ size_t version_segments(const struct version *v)
     return count;
 }
 
+/* For "== 1.2.*" and "~= 1.2". */
 bool version_has_prefix(const struct version *v, const struct version *prefix, size_t segments)
 {
     const char *p = v->release;

@@ -11,9 +11,9 @@
 #include "index/wheel_private.h"
 
 /*
- * Our own code finds the member, because libzip would read the whole list of members first, which
- * is more than a megabyte for a torch wheel. libzip then gets an archive of that one member, built
- * in memory: it inflates and checks lengths and CRC.
+ * Our own code finds the member. libzip would read the whole list of members first, which is more
+ * than a megabyte for a torch wheel. libzip then gets an archive of that one member, built in
+ * memory. It inflates and checks lengths and CRC.
  *
  * A reading goes through fixed steps: end record, zip64 record, list of members, local header,
  * data. A step that lacks bytes returns WHEEL_WANTS, and the next call begins again with more
@@ -34,6 +34,7 @@ static const char end_signature[] = "PK\5\6", locator_signature[] = "PK\6\7",
                   record_signature[] = "PK\6\6", entry_signature[] = "PK\1\2",
                   local_signature[] = "PK\3\4";
 
+/* One call of wheel_metadata: its parts, and what it wants or refuses. */
 struct reading {
     const struct wheel_parts *parts;
     const char *project; /* normalised, from the file name; "" when unknown */
@@ -43,6 +44,7 @@ struct reading {
 
 /* ---------------------------------------------------------------- bytes */
 
+/* zip is little-endian. */
 uint64_t zip_number(const char *at, unsigned bytes)
 {
     uint64_t n = 0;
@@ -87,6 +89,7 @@ static const char *at(struct reading *r, int64_t from, int64_t len)
 
 /* ------------------------------------------------- the end of the archive */
 
+/* From the end backwards: the comment's length must reach exactly to the end. */
 static int64_t find_end_in(const char *tail, int64_t len)
 {
     for (int64_t i = len - END_BYTES; i >= 0; i--)
@@ -173,6 +176,7 @@ static int read_record(struct reading *r, int64_t end, struct zip_directory *ret
     return 0;
 }
 
+/* A zip64 record outranks the old end record. */
 static int find_directory(struct reading *r, struct zip_directory *ret)
 {
     int64_t end;
@@ -314,12 +318,14 @@ bool zip_is_inside(const struct zip_directory *d, const struct zip_member *m)
            room - m->local >= ZIP_LOCAL_BYTES + m->name_len + m->packed;
 }
 
+/* METADATA entries that were found in the list of members. */
 struct search {
     const char *own, *other; /* entries */
     unsigned own_count, other_count;
     uint64_t count;
 };
 
+/* Counts both the wheel's own METADATA and others, because vendored packages may have theirs. */
 static void search_list(const struct reading *r, const char *list, int64_t len, struct search *s)
 {
     for (int64_t i = 0; i < len; i += zip_entry_bytes(list + i), s->count++) {
@@ -333,6 +339,7 @@ static void search_list(const struct reading *r, const char *list, int64_t len, 
     }
 }
 
+/* Asks for the whole list when its end was not enough. */
 static int want_whole(struct reading *r, const struct zip_directory *d)
 {
     if (d->to - d->from > WHEEL_DIRECTORY_MAX)
@@ -341,6 +348,7 @@ static int want_whole(struct reading *r, const struct zip_directory *d)
     return WHEEL_WANTS;
 }
 
+/* Exactly one METADATA must remain. */
 static int find_member(struct reading *r, const struct zip_directory *d, struct zip_member *ret)
 {
     int64_t len, first;
@@ -430,6 +438,7 @@ static void put_facts(struct buf *to, const struct zip_member *m)
     put(to, 0, 2);
 }
 
+/* An archive with one member called "M": local header, data, directory, end. */
 static void write_archive(const struct zip_member *m, const char *data, struct buf *to)
 {
     buf_add(to, local_signature, 4);
@@ -473,6 +482,7 @@ static int read_member(struct reading *r, zip_t *archive, const struct zip_membe
     return 0;
 }
 
+/* libzip gets the bytes without a copy. */
 static int unpack(struct reading *r, const struct zip_member *m, const char *data, struct buf *to)
 {
     auto_buf struct buf bytes;

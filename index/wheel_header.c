@@ -30,6 +30,7 @@ static char *plain_value(const char *from, const char *to)
     return from < to && to - from <= NAME_MAX_BYTES ? strndup(from, (size_t)(to - from)) : NULL;
 }
 
+/* The first occurrence counts, as for installers. */
 int wheel_header_read(const char *text, size_t len, struct wheel_header *ret)
 {
     struct wheel_header header = {0};
@@ -71,6 +72,7 @@ static bool is_same(int (*normalize)(const char *, char *), const char *said, co
                     (normalize(said, normalized) == 0 && strcmp(normalized, named) == 0));
 }
 
+/* Names and versions are compared in their normal forms. */
 enum wheel_fit wheel_header_compare(const struct wheel_header *header, const char *file)
 {
     struct file_name name = {0};

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Socket activation by libsystemd. Only listening TCP sockets are accepted, because every HTTP
+ * worker calls accept() on them. A socket of another kind is a mistake in the unit file, so the
+ * start fails and the log names the socket.
+ */
 #include "server/activation.h"
 
 #include <stdbool.h>
@@ -8,10 +13,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-
-/* Socket activation by libsystemd. Only listening TCP sockets are accepted, because every HTTP
- * worker calls accept() on them. A socket of another kind is a mistake in the unit file, so the
- * start fails and the log names the socket. */
 
 /* A UDP or Unix socket in the unit would otherwise fail much later, inside MHD. */
 static bool is_ours(int fd)
@@ -32,6 +33,7 @@ static int take(char *const *names, int count, int *ret_fds)
     return 0;
 }
 
+/* The names serve only for the error message. */
 int activation_take(int *ret_fds, size_t max, size_t *ret_count)
 {
     char **names = NULL;
@@ -40,10 +42,10 @@ int activation_take(int *ret_fds, size_t max, size_t *ret_count)
     int count = sd_listen_fds_with_names(1, &names);
     int r = 0;
     if (count < 0) {
-        log_error("LISTEN_FDS, LISTEN_FDNAMES: they contradict what is there");
+        log_error("LISTEN_FDS and LISTEN_FDNAMES do not match the inherited sockets");
         r = ERROR_CONFIG;
     } else if ((size_t)count > max) {
-        log_error("%d inherited sockets are too many", count);
+        log_error("too many inherited sockets: %d", count);
         r = ERROR_CONFIG;
     } else {
         r = take(names, count, ret_fds);

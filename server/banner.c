@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/banner.h"
-
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/error.h"
-#include "base/lane.h"
-#include "config/setup.h"
-
 /*
  * The life of the probe thread:
  *
@@ -22,6 +11,16 @@
  *
  * Nobody else reads its state, so it needs no lock except the one of its wait.
  */
+#include "server/banner.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/lane.h"
+#include "config/setup.h"
 
 enum { TEXT_MAX_BYTES = 16 << 10 };
 
@@ -32,6 +31,7 @@ void banner_addresses(const char *const *addresses, FILE *to)
     (void)fflush(to);
 }
 
+/* The same lines as `wheelyard setup` prints, for copying. */
 void banner_clients(const char *address, const struct origins *origins, FILE *to)
 {
     auto_buf struct buf base;
@@ -55,6 +55,7 @@ struct pause {
     bool suspended;
 };
 
+/* The probe: what it asks, and its thread. */
 struct banner {
     struct engine *engine;
     const char *index;
@@ -63,6 +64,7 @@ struct banner {
     pthread_t thread;
 };
 
+/* Called by the engine under the list's lock; `lock` is a leaf below it. */
 static void pause_set(struct waiter *waiter, bool suspended)
 {
     struct pause *pause = container_of(waiter, struct pause, waiter);
@@ -149,6 +151,7 @@ int banner_probe(struct engine *engine, const struct origins *origins, FILE *to,
     return 0;
 }
 
+/* The engine has stopped, so the thread's wait has ended. */
 void banner_free(struct banner *banner)
 {
     if (!banner)

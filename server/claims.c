@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The claims of one file as JSON. The answer lives in the request, so a resumed request goes on
+ * with the one that it began. The engine reads pages and the catalogue for it; this file only
+ * frames the result.
+ */
 #include "server/claims.h"
 
 #include "base/json.h"
 #include "engine/files/claim_answer.h"
 
-/* The claims of one file as JSON. The answer lives in the request, so a resumed request goes on
- * with the one that it began. The engine reads pages and the catalogue for it; this file only
- * frames the result. */
-
 enum { CLAIMS_MAX_BYTES = 256 << 10 };
 
+/* The first call begins the answer; a call after a resume finds it complete. */
 enum MHD_Result claims_send(struct request *request)
 {
     const struct route *route = &request->route;

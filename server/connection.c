@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A connection moves between two states, and MHD holds them:
+ *
+ * - running: its worker calls the engine for it;
+ * - suspended: the engine's wait list holds it, and MHD does not look at its socket.
+ *
+ * The worker suspends it under the wait list's lock. The engine's thread resumes it, or a tick does
+ * after `until_ms`. Only MHD ends it.
+ */
 #include "server/connection.h"
 
 #include <arpa/inet.h>
@@ -10,16 +19,6 @@
 
 #include "base/lane.h"
 #include "base/str.h"
-
-/*
- * A connection moves between two states, and MHD holds them:
- *
- * - running: its worker calls the engine for it;
- * - suspended: the engine's wait list holds it, and MHD does not look at its socket.
- *
- * The worker suspends it under the wait list's lock. The engine's thread resumes it, or a tick does
- * after `until_ms`. Only MHD ends it.
- */
 
 /* A larger send buffer lets one bulk client keep its worker busy for tens of milliseconds. */
 enum { LOOPBACK_SEND_BYTES = 256 << 10 };
@@ -75,6 +74,7 @@ void connection_init(struct connection *connection, struct MHD_Connection *mhd)
     };
 }
 
+/* Also an IPv4 address that arrives mapped into IPv6. */
 bool connection_address_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
@@ -89,6 +89,7 @@ bool connection_address_is_loopback(const struct sockaddr *address)
     return false;
 }
 
+/* Loopback and mapped addresses count as a whole; of other IPv6 addresses only the /64. */
 bool connection_key(const struct sockaddr *address, struct in6_addr *ret)
 {
     struct in6_addr key = {0};
@@ -128,6 +129,7 @@ void connection_tune(struct MHD_Connection *mhd)
         (void)setsockopt(connection_fd(mhd), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+/* For the access log; "-" when MHD knows no address. */
 void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE])
 {
     const struct sockaddr *address = connection_address(connection->mhd);
@@ -140,8 +142,8 @@ void connection_client(const struct connection *connection, char ret[CONNECTION_
         str_copy(ret, CONNECTION_CLIENT_SIZE, "-");
 }
 
-/* MHD 0.9 closes a connection whose body failed, but cleans it up late: only after every connection
- * that was idle for longer has gone, which may take a minute. MHD looks at connections with a time
+/* MHD 0.9 closes a connection whose body failed, but cleans it up late. Every connection that was
+ * idle for longer must go first, which may take a minute. MHD looks at connections with a time
  * limit of their own whenever it wakes, so this one gets such a limit. */
 void connection_end(struct connection *connection)
 {

@@ -27,6 +27,7 @@
 #include "server/connection.h"
 
 enum { WAITING, ASKING, SERVED };
+/* An address has at least SHARE_MIN connections; a sweep runs at least once a second. */
 enum { SHARE_MIN = 256, TICK_MAX_MS = 1000, TICKS_PER_TIMEOUT = 4 };
 
 /* One client by its key. It lives from its first open connection to its last. */
@@ -38,6 +39,7 @@ struct peer_address {
     UT_hash_handle hh;
 };
 
+/* `lock` guards the list and the table. */
 struct connections {
     struct connections_options options;
     pthread_mutex_t lock;
@@ -112,7 +114,7 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
     }
     pthread_mutex_unlock(&connections->lock);
     if (reports)
-        log_warning("too many connections of one client, no more for now client=%s", text);
+        log_warning("too many connections from one client; new ones are refused client=%s", text);
     return !is_full;
 }
 
@@ -132,6 +134,7 @@ void connections_enter(struct connections *connections, struct peer *peer, int f
     pthread_mutex_unlock(&connections->lock);
 }
 
+/* The address is forgotten with its last connection. */
 void connections_leave(struct connections *connections, struct peer *peer)
 {
     struct peer_address *address = peer->address;
@@ -232,6 +235,7 @@ static void *connections_run(void *cls)
     return NULL;
 }
 
+/* Its own thread: MHD's workers never look at a connection that sends nothing. */
 int connections_new(const struct connections_options *options, struct connections **ret)
 {
     struct connections *connections = calloc(1, sizeof(*connections));

@@ -43,8 +43,8 @@ struct peer {
 };
 
 /* How many of `connections` one address may have: a quarter, but enough for a dozen busy clients
- * that share one router, and never all. Loopback stands for the users of this machine or for a
- * proxy, so it gets all but an eighth, which an administrator may need to look at the daemon. */
+ * that share one router, and never all. Loopback stands for this machine's users or for a proxy, so
+ * it gets seven eighths. An administrator may need the rest to look at the daemon. */
 unsigned connections_share(unsigned connections, bool is_loopback);
 
 /* ERROR_NO_MEMORY. */

@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/file_reply.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/error.h"
-#include "base/str.h"
-#include "server/hint.h"
-#include "server/negotiate.h"
-#include "server/range.h"
-
 /*
  * One reply with a file, all on the connection's worker:
  *
@@ -20,6 +9,16 @@
  *
  * The request holds the open file until it completes. FILE_CHANGED starts again with a new open.
  */
+#include "server/file_reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "server/hint.h"
+#include "server/negotiate.h"
+#include "server/range.h"
 
 /* MHD allocates one block per reply. Larger blocks would save some CPU per byte, but thousands of
  * slow clients would each hold one. A file reply is never an fd response: MHD hangs on one whose
@@ -76,6 +75,7 @@ static ssize_t body_cut(struct request *request)
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+/* MHD calls it for each block; 0 means that the connection was suspended. */
 static ssize_t body_read(void *cls, uint64_t position, char *to, size_t max)
 {
     struct request *request = cls;
@@ -151,6 +151,7 @@ static enum file_use use_of(const struct request *request, struct range range)
     return bounded ? FILE_USE_RANGE : FILE_USE_WHOLE;
 }
 
+/* The engine's reason, and for a missing file a hint at files that exist. */
 static enum MHD_Result send_refusal(struct request *request)
 {
     const struct file_facts *facts = file_facts(request->file);
@@ -175,6 +176,7 @@ static enum MHD_Result send_error(struct request *request, int error)
 /* Decides what to send of an open file. REPLIED: `ret` is the answer without any byte of it. 0:
  * file_select took the range. Otherwise an error. */
 enum { REPLIED = 10 };
+/* In the order of RFC 9110 13.2: conditions first, then the range. */
 static int choose(struct request *request, struct range range, enum MHD_Result *ret)
 {
     const struct file_facts *facts = file_facts(request->file);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Hints are added at the moment of a refusal. A wait here would delay an error that clients often
+ * expect, such as a probe for a file that does not exist.
+ */
 #include "server/hint.h"
 
 #include <string.h>
 
 #include "base/str.h"
 #include "index/hint.h"
-
-/* Hints are added at the moment of a refusal. A wait here would delay an error that clients often
- * expect, such as a probe for a file that does not exist. */
 
 enum { HINT_MAX_BYTES = 2048 };
 
@@ -35,6 +36,7 @@ void hint_project(const struct origins *origins, const char *index, const char *
         buf_printf(to, "; is there a channel %s, and is this project built for it?", index);
 }
 
+/* Only for a page that is in memory; nothing is loaded for a hint. */
 void hint_file(struct engine *engine, const char *origin, const char *path, struct buf *to)
 {
     struct page *page = engine_peek(engine, origin, path);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The page is written anew for each visit. Its table of mirrors is made from the same JSON as
+ * /-/status, so both always agree. Every text from outside goes through page_escape. The digest of
+ * the style sheet below stands in the policy of server/reply.c.
+ */
 #include "server/home.h"
 
 #include <string.h>
@@ -8,10 +13,6 @@
 #include "base/str.h"
 #include "config/setup.h"
 #include "server/status.h"
-
-/* The page is written anew for each visit. Its table of mirrors is made from the same JSON as
- * /-/status, so both always agree. Every text from outside goes through page_escape. The digest of
- * the style sheet below stands in the policy of server/reply.c. */
 
 enum { HOME_MAX_BYTES = 1 << 20, SETUP_MAX_BYTES = 8 << 10 };
 
@@ -59,6 +60,7 @@ static void write_index(struct buf *to, const char *name, const char *about)
     buf_puts(to, "</li>\n");
 }
 
+/* Named indexes first, then the channels of each origin. */
 static void write_indexes(struct buf *to, const struct origins *origins)
 {
     buf_puts(to, "<h2>Indexes</h2>\n<ul>\n");
@@ -75,12 +77,12 @@ static void write_indexes(struct buf *to, const struct origins *origins)
 
 static void write_cell(struct buf *to, const struct json *row, const char *name)
 {
-    const char *text = json_string(json_member(row, name));
     buf_puts(to, "<td>");
-    page_escape(to, text ? text : "");
+    page_escape(to, json_text(row, name));
     buf_puts(to, "</td>");
 }
 
+/* From the status JSON, so that this page and /-/status cannot disagree. */
 static void write_mirrors(struct buf *to, const struct site *site)
 {
     auto_buf struct buf text;
@@ -104,6 +106,7 @@ static void write_mirrors(struct buf *to, const struct site *site)
     json_free(status);
 }
 
+/* Waits once for the status, like /-/status. */
 enum MHD_Result home_send(struct request *request)
 {
     if (status_must_wait(request))

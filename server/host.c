@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * An attacker's page is always asked for under a name that the attacker owns. A name that is ours,
+ * or a literal address, therefore cannot come from DNS rebinding.
+ */
 #include "server/host.h"
 
 #include <arpa/inet.h>
@@ -7,9 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-/* An attacker's page is always asked for under a name that the attacker owns. A name that is ours,
- * or a literal address, therefore cannot come from DNS rebinding. */
 
 void host_names_init(struct host_names *names, const char *const *configured)
 {
@@ -65,6 +66,7 @@ static bool is_own(const char *own, const char *name)
     return !strncasecmp(name, own, len) && (!name[len] || !strcasecmp(name + len, ".local"));
 }
 
+/* Literal addresses first: they need no list. */
 int host_check(const struct host_names *names, const char *header)
 {
     char name[HOST_NAME_SIZE];

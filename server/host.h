@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* Which Host a request may name. A web page can make its own name resolve to 127.0.0.1 (DNS
- * rebinding) and then read what a service on loopback answers. So only these names are accepted:
- * any address literal, localhost, the machine's own name (also without its domain, and with
- * .local), and the names in the configuration. Pure except host_names_init; any thread. */
+ * rebinding) and then read what a service on loopback answers. So only certain names are accepted:
+ * any address literal, localhost, and the names in the configuration. The machine's own name counts
+ * as well, also without its domain or with .local. Pure except host_names_init; any thread. */
 enum { HOST_NAME_SIZE = 256 };
 
 struct host_names {

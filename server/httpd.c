@@ -66,6 +66,7 @@ struct client {
     struct peer peer;
 };
 
+/* Constant after the start, except the atomics and what `lock` guards. */
 struct httpd {
     _Atomic(struct generation *) generation;
     _Atomic long silent_clients;
@@ -102,6 +103,7 @@ static enum MHD_Result moved_send(struct request *request)
     return reply_send(&reply, request, MHD_HTTP_MOVED_PERMANENTLY);
 }
 
+/* One line per route; each reply function may suspend and is then called again. */
 static enum MHD_Result route_send(struct request *request)
 {
     switch (request->route.kind) {
@@ -140,12 +142,14 @@ static enum MHD_Result route_send(struct request *request)
  */
 static enum MHD_Result left_send(struct request *request)
 {
-    struct reply reply = reply_of_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                                          "the client has closed its end before this was there");
+    struct reply reply =
+        reply_of_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                         "the client closed its connection before the answer was ready");
     reply_header(&reply, "Connection", "close");
     return reply_send(&reply, request, MHD_HTTP_SERVICE_UNAVAILABLE);
 }
 
+/* RFC 9110 requires Allow with a 405. */
 static enum MHD_Result refuse_send(struct request *request, unsigned status, const char *why)
 {
     struct reply reply = reply_of_problem(request, status, why);
@@ -211,6 +215,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     return r;
 }
 
+/* Counts the connection as silent no longer; called at its first request or at its end. */
 static void client_asks(struct httpd *httpd, struct MHD_Connection *mhd)
 {
     struct client *client = client_of(mhd);
@@ -311,6 +316,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *
     log_debug("microhttpd: %s", text);
 }
 
+/* MHD calls it when its own state is broken; going on would be worse. */
 _Noreturn static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
 {
     (void)cls;
@@ -331,6 +337,7 @@ static unsigned connection_limit(size_t workers)
     return all / workers < CONNECTIONS_MIN ? CONNECTIONS_MIN : (unsigned)(all / workers);
 }
 
+/* One daemon per worker: it has its own epoll set and its own thread. */
 static struct MHD_Daemon *daemon_start(struct httpd *httpd, int fd, unsigned limit)
 {
     return MHD_start_daemon(
@@ -357,6 +364,7 @@ static size_t core_count(void)
     return n < 1 ? 1 : (size_t)n;
 }
 
+/* The limit of each worker is known only when the number of workers is. */
 static int daemons_start(struct httpd *httpd, const struct httpd_options *options)
 {
     size_t count = 0;
@@ -461,6 +469,7 @@ static int inherited_adopt(struct httpd *httpd, const struct httpd_options *opti
     return 0;
 }
 
+/* Inherited sockets replace the configured ones, because the manager decides. */
 static int addresses_open(struct httpd *httpd, const struct httpd_options *options)
 {
     if (options->inherited_count)
@@ -513,6 +522,7 @@ int httpd_reload(struct httpd *httpd, const struct origins *origins, const char 
     return generation_add(httpd, &options, now->started_ms);
 }
 
+/* A failure stops and frees what was started; each step has logged its reason. */
 int httpd_start(const struct httpd_options *options, struct httpd **ret)
 {
     struct httpd *httpd = calloc(1, sizeof(*httpd));
@@ -544,6 +554,7 @@ const char *const *httpd_addresses(const struct httpd *httpd)
 
 /* ------------------------------------------------------------------ stop */
 
+/* Bounded: a worker may be unable to accept the connection. */
 static bool quiesce_wait(struct httpd *httpd)
 {
     int64_t until_ms = clock_monotonic_ms() + QUIESCE_MS;
@@ -556,10 +567,10 @@ static bool quiesce_wait(struct httpd *httpd)
     return heard;
 }
 
-/* MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set,
- * without a lock, and the second one aborts the process. So the worker itself must call it. We give
- * the worker one end of a socket pair as a new connection; on_connection recognises it and
- * quiesces. */
+/* MHD_quiesce_daemon and the worker's own loop both take the listening socket out of the epoll set.
+ * They do so without a lock, and the second one aborts the process. So the worker itself must call
+ * it. We give the worker one end of a socket pair as a new connection; on_connection recognises it
+ * and quiesces. */
 static void worker_quiesce(struct httpd *httpd, struct MHD_Daemon *daemon)
 {
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -584,6 +595,7 @@ void httpd_quiesce(struct httpd *httpd)
     httpd->is_quiesced = true;
 }
 
+/* Requests of old generations count as well. */
 static bool has_requests(struct httpd *httpd)
 {
     for (struct generation *generation = atomic_load(&httpd->generation); generation;
@@ -602,6 +614,7 @@ static bool is_idle(struct httpd *httpd, int64_t elapsed_ms)
     return settled && !has_silent && !has_requests(httpd);
 }
 
+/* Wakes on the signal of the last request, and every SETTLE_MS for new clients. */
 bool httpd_wait_idle(struct httpd *httpd, int timeout_ms)
 {
     int64_t begin_ms = clock_monotonic_ms(), now_ms = begin_ms;
@@ -623,6 +636,7 @@ void httpd_stop(struct httpd *httpd)
         MHD_stop_daemon(httpd->daemons[--httpd->daemon_count]);
 }
 
+/* All workers have ended, so no request refers to a generation. */
 void httpd_free(struct httpd *httpd)
 {
     if (!httpd)

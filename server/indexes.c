@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The request is suspended once at most. engine_ask_roots then looks at the mirrors' root pages
+ * that are due. The second call writes what is known by then.
+ */
 #include "server/indexes.h"
 
 #include "base/json.h"
 
-/* The request is suspended once at most: engine_ask_roots looks at mirrors' root pages that are
- * due, and the second call writes what is known by then. */
-
 enum { INDEXES_MAX_BYTES = 1 << 20 };
 
+/* The order of the origins is the order in which they are asked. */
 static void write_named(struct buf *to, const char *name, char *const *origins)
 {
     json_write_comma(to);

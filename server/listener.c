@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A listener is opened or adopted at the start, and closed after its workers have ended. Nothing
+ * here runs in between. All sockets are non-blocking, because several workers wake for one
+ * connection.
+ */
 #include "server/listener.h"
 
 #include <arpa/inet.h>
@@ -13,10 +18,6 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-
-/* A listener is opened or adopted at the start, and closed after its workers have ended. Nothing
- * here runs in between. All sockets are non-blocking, because several workers wake for one
- * connection. */
 
 enum { BACKLOG = SOMAXCONN };
 
@@ -131,6 +132,7 @@ int listener_open(const char *host, int port, size_t workers, struct listener *r
     return 0;
 }
 
+/* O_NONBLOCK belongs to the open file, so it holds for all duplicates. */
 int listener_adopt(int fd, size_t workers, struct listener *ret)
 {
     struct listener listener = {.count = 1, .fds = {fd}};

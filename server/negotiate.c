@@ -9,6 +9,7 @@
 
 /* ------------------------------------------------------------------ lists with q */
 
+/* One element of a header's list, with its q. */
 struct element {
     const char *name; /* not terminated */
     size_t len;
@@ -82,6 +83,7 @@ const char *negotiate_content_type(enum page_type type)
     return types[type].content_type;
 }
 
+/* How closely an element names a type; a higher value is closer. */
 enum { NOT_AT_ALL, BY_ANY, BY_RANGE, BY_NAME };
 
 /* How closely an element names a type. */
@@ -97,6 +99,7 @@ static int element_names(const struct element *e, enum page_type type)
     return NOT_AT_ALL;
 }
 
+/* How much a client wants a type. */
 struct preference {
     int q;
     int closeness;
@@ -122,6 +125,7 @@ static bool preference_beats(struct preference a, struct preference b)
     return a.closeness > b.closeness;
 }
 
+/* Exact names only: ?format= is written by people and scripts. */
 static int type_of_format(const char *format, enum page_type *ret)
 {
     struct element whole = {format, strlen(format), 0};
@@ -165,6 +169,7 @@ static bool memo_has(const struct memo *m, const char *text)
     return m->text[0] && strcmp(m->text, text) == 0;
 }
 
+/* The key is copied: the header's text goes with its request. */
 static void memo_take(struct memo *m, const char *text, int result, int chosen)
 {
     size_t len = strlen(text);
@@ -175,6 +180,7 @@ static void memo_take(struct memo *m, const char *text, int result, int chosen)
         memcpy(m->text, text, len + 1);
 }
 
+/* An empty Accept counts as none, which is everything. */
 int negotiate_page(const char *accept, const char *format, enum page_type *ret)
 {
     static _Thread_local struct memo memo;
@@ -203,6 +209,7 @@ static const char *const problem_names[][8] = {
 };
 enum { PROBLEM_TYPES = sizeof(problem_names) / sizeof(problem_names[0]) };
 
+/* The form that a client asks for with this element; -1: none of ours. */
 static int problem_of(const struct element *e)
 {
     for (int type = 0; type < PROBLEM_TYPES; type++)
@@ -239,6 +246,7 @@ static int coding_q(const char *accept_encoding, const char *name, const char *a
     return q;
 }
 
+/* A client that ranks identity above all codings gets no coding. */
 static enum page_coding coding_of(const char *accept_encoding)
 {
     int gzip = coding_q(accept_encoding, "gzip", "x-gzip");
@@ -276,6 +284,7 @@ const char *negotiate_coding_name(enum page_coding coding)
 
 /* ------------------------------------------------------------------ validators */
 
+/* A weak tag of the client matches: a 304 needs only equal content. */
 bool negotiate_none_match(const char *if_none_match, const char *etag)
 {
     if (!if_none_match)

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a shared response: the first worker that sends the page makes it and hangs it on the
+ * page's body. Other workers find it there by an atomic load. The engine frees it together with the
+ * page, after the last request has dropped its reference. The common reply is therefore one look-up
+ * and one queue call.
+ */
 #include "server/page_reply.h"
 
 #include <inttypes.h>
@@ -10,11 +16,6 @@
 #include "base/str.h"
 #include "server/hint.h"
 #include "server/negotiate.h"
-
-/* The life of a shared response: the first worker that sends the page makes it and hangs it on the
- * page's body. Other workers find it there by an atomic load. The engine frees it together with the
- * page, after the last request has dropped its reference. The common reply is therefore one look-up
- * and one queue call. */
 
 enum { ETAG_SIZE = 48, DETAIL_MAX_BYTES = 4096, STALE_AGE_S = 5 };
 
@@ -43,6 +44,7 @@ static const char *state_name(enum page_state state)
     return NULL;
 }
 
+/* Picks the bytes and makes the tag that belongs to exactly these headers. */
 static void variant_choose(struct variant *v, const struct request *request, struct page *page)
 {
     enum page_format format = v->type == PAGE_TYPE_JSON ? PAGE_JSON : PAGE_HTML;
@@ -103,6 +105,7 @@ void page_reply_free_attachment(void *attachment)
     MHD_destroy_response(attachment);
 }
 
+/* The shared response has the headers of a hit; every other state builds its own. */
 static enum MHD_Result send_variant(const struct variant *v, struct request *request)
 {
     bool same = negotiate_none_match(request->headers[HEADER_IF_NONE_MATCH], v->etag);
@@ -116,6 +119,7 @@ static enum MHD_Result send_variant(const struct variant *v, struct request *req
     return shared.response ? reply_send_shared(&shared, request, status) : MHD_NO;
 }
 
+/* Retry-After comes from the engine, which knows when it will ask again. */
 static enum MHD_Result send_refusal(struct request *request, const struct page *page)
 {
     char seconds[16] = "";
@@ -133,6 +137,7 @@ static enum MHD_Result send_refusal(struct request *request, const struct page *
     return reply_send(&reply, request, status);
 }
 
+/* The type is negotiated first: a client that reads none of ours costs no look-up. */
 enum MHD_Result page_reply_send(struct request *request)
 {
     struct variant v;

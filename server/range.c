@@ -47,6 +47,7 @@ struct range range_parse(const char *header)
     return range;
 }
 
+/* A suffix longer than the file means the whole file (RFC 9110 14.1.2). */
 int range_resolve(struct range range, int64_t size, int64_t *ret_from, int64_t *ret_to)
 {
     int64_t from = range.first;

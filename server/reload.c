@@ -46,7 +46,7 @@ static void warn_of_restart(const struct config *started_with, const struct conf
 {
     for (size_t i = 0; i < option_count; i++)
         if (option_table[i].at_start && !option_is_same(&option_table[i], started_with, fresh))
-            log_warning("reload: %s has changed; that takes a restart", option_table[i].key);
+            log_warning("reload: %s has changed; the change needs a restart", option_table[i].key);
 }
 
 int reload_read(const struct config_request *request, const struct config *started_with,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Every answer of the daemon passes through here, so the headers that protect browsers are added in
+ * one place. An error is written in the form that the client shows: JSON for installers, HTML for
+ * browsers, text for the rest.
+ */
 #include "server/reply.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "index/page.h"
 #include "server/negotiate.h"
-
-/* Every answer of the daemon passes through here, so the headers that protect browsers are added in
- * one place. An error is written in the form that the client shows: JSON for installers, HTML for
- * browsers, text for the rest. */
 
 enum { PROBLEM_MAX_BYTES = 16 << 10 };
 
@@ -49,6 +50,7 @@ static ssize_t promise_read(void *cls, uint64_t position, char *to, size_t max)
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+/* A callback that is never called: MHD sends headers for it, and no body. */
 struct reply reply_of_promise(int64_t size)
 {
     uint64_t length = size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size;
@@ -73,7 +75,9 @@ void reply_guard(struct reply *reply)
     reply_header(reply, "Content-Security-Policy", policy);
 }
 
-void reply_guard_own(struct reply *reply)
+/* Pages of other sites may not load it. Pages and files of ours do not get this: installers need no
+ * such rule. */
+static void reply_guard_own(struct reply *reply)
 {
     reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
 }
@@ -108,8 +112,7 @@ static void problem_write(struct buf *to, unsigned status, const char *detail)
     buf_puts(to, "{");
     json_write_member(to, "type", "about:blank");
     json_write_member(to, "title", MHD_get_reason_phrase_for(status));
-    json_write_name(to, "status");
-    buf_printf(to, "%u", status);
+    json_write_integer(to, "status", status);
     if (detail && *detail)
         json_write_member(to, "detail", detail);
     buf_puts(to, "}\n");
@@ -121,6 +124,7 @@ static void problem_write_text(struct buf *to, unsigned status, const char *deta
                detail ? detail : "");
 }
 
+/* For people in a browser, who would otherwise see JSON. */
 static void problem_write_html(struct buf *to, unsigned status, const char *detail)
 {
     const char *title = MHD_get_reason_phrase_for(status);
@@ -141,6 +145,7 @@ static const struct {
     [PROBLEM_TEXT] = {problem_write_text, "text/plain; charset=utf-8"},
 };
 
+/* Vary: the same URL answers in three forms. */
 struct reply reply_of_problem(const struct request *request, unsigned status, const char *detail)
 {
     enum problem_type type = negotiate_problem(request->headers[HEADER_ACCEPT]);
@@ -165,6 +170,7 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     return reply_send(&reply, request, status);
 }
 
+/* Every JSON answer of the daemon ends here. */
 enum MHD_Result reply_buffer(struct request *request, const char *content_type,
                              const struct buf *body)
 {

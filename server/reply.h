@@ -29,9 +29,6 @@ struct reply reply_of_promise(int64_t size);
 /* Headers that every reply carries for browsers: guess no type, run nothing, show it in no frame.
  * The constructors above add them. */
 void reply_guard(struct reply *reply);
-/* Adds that pages of other sites may not load it. Pages and files do not get it: installers need no
- * such rule. */
-void reply_guard_own(struct reply *reply);
 
 /* A NULL or empty value adds nothing (MHD refuses empty ones). */
 void reply_header(struct reply *reply, const char *name, const char *value);

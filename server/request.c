@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A request is made on its worker when the request line is there, and freed there when MHD has
+ * completed it. While it is suspended only the engine's wait list refers to it. `active` counts
+ * requests from request_new to request_free; a stop waits for it to reach 0.
+ */
 #include "server/request.h"
 
 #include <ctype.h>
@@ -14,10 +19,7 @@
 #include "server/strict.h"
 #include "server/via.h"
 
-/* A request is made on its worker when the request line is there, and freed there when MHD has
- * completed it. While it is suspended only the engine's wait list refers to it. `active` counts
- * requests from request_new to request_free; a stop waits for it to reach 0. */
-
+/* Everything that can fail comes before the request is counted. */
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target)
 {
     struct request *request = calloc(1, sizeof(*request));
@@ -43,6 +45,7 @@ bool request_wants_refresh(const struct request *request)
     return control && strcasestr(control, "no-cache");
 }
 
+/* on_idle comes last: a stop may free everything after it. */
 void request_free(struct request *request, bool is_complete)
 {
     if (!request)
@@ -88,6 +91,7 @@ static const struct {
     [HEADER_TRANSFER_ENCODING] = {"Transfer-Encoding", REPEAT_REFUSES},
 };
 
+/* The state of one pass over a request's headers. */
 struct header_scan {
     struct request *request;
     struct strict strict;
@@ -95,6 +99,7 @@ struct header_scan {
     const char *why; /* not NULL: refuse */
 };
 
+/* A joined value is a string of our own; a single one stays MHD's. */
 static void header_repeat(struct header_scan *scan, enum header header, const char *value)
 {
     struct request *request = scan->request;
@@ -156,6 +161,7 @@ static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const cha
     return scan->why ? MHD_NO : MHD_YES;
 }
 
+/* Once per request, when MHD has all headers. */
 static const char *headers_read(struct request *request, const char *method, const char *version)
 {
     struct header_scan scan = {.request = request};
@@ -195,7 +201,8 @@ static unsigned host_refusal(const struct request *request, const char *version,
         return refuse(MHD_HTTP_BAD_REQUEST, "the Host is malformed", ret_why);
     case HOST_FOREIGN:
         return refuse(MHD_HTTP_MISDIRECTED_REQUEST,
-                      "this Host is not ours: name it in `hosts` of the configuration", ret_why);
+                      "this Host is not one of ours; add it to `hosts` in the configuration",
+                      ret_why);
     default:
         return 0;
     }
@@ -249,6 +256,7 @@ static bool is_foreign(const struct request *request)
     return origin && !is_word(site, "same-origin") && !is_own_origin(request, origin);
 }
 
+/* Only for what fetches: status and home may be linked from anywhere. */
 static unsigned browser_refusal(const struct request *request, const char **ret_why)
 {
     enum route_kind kind = request->route.kind;

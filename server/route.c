@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The path is decoded once into route->text and then cut in place: index, project, origin and path
+ * point into it. Each route_* function takes the rest of the path, sets `kind`, and returns 0 or
+ * ERROR_NO_MEMORY. A path that fits nothing is ROUTE_NONE with a reason for people. Redirects are
+ * relative, because a proxy in front may add a prefix that we do not see.
+ */
 #include "server/route.h"
 
 #include <stdbool.h>
@@ -13,11 +19,6 @@
 #include "base/url.h"
 #include "engine/mirrors/sites.h"
 #include "index/name.h"
-
-/* The path is decoded once into route->text and then cut in place: index, project, origin and path
- * point into it. Each route_* function takes the rest of the path, sets `kind`, and returns 0 or
- * ERROR_NO_MEMORY. A path that fits nothing is ROUTE_NONE with a reason for people. Redirects are
- * relative, because a proxy in front may add a prefix that we do not see. */
 
 static const char no_such_path[] = "there is nothing at this path";
 
@@ -189,6 +190,7 @@ static int route_index(const struct origins *origins, struct route *route, char 
     return name ? route_bare(route, rest, str_last_segment(name), query) : ERROR_NO_MEMORY;
 }
 
+/* The key was decoded already; it must be valid as it is. */
 static int route_file(struct route *route, char *origin)
 {
     char *slash = strchr(origin, '/');
@@ -203,6 +205,7 @@ static int route_file(struct route *route, char *origin)
     return 0;
 }
 
+/* A wheel, an sdist, or a wheel's .metadata. */
 static bool is_file(const char *path)
 {
     struct file_name name;
@@ -268,6 +271,7 @@ static int route_mirror(const struct origins *origins, struct route *route, char
     return route_project(route, tail - 1, "simple", query);
 }
 
+/* Everything under /-/ is ours, so no index can be named "-". */
 static int route_own(struct route *route, char *name)
 {
     static const struct {
@@ -294,6 +298,7 @@ static int route_own(struct route *route, char *name)
     return route_none(route, no_such_path);
 }
 
+/* The fixed prefixes first; any other path begins with an index. */
 static int route_text(const struct origins *origins, struct route *route, const char *query)
 {
     char *text = route->text;
@@ -342,6 +347,7 @@ static bool has_control_byte(const char *text)
     return false;
 }
 
+/* Clients resolve dot segments themselves; one that arrives here hides something. */
 static bool has_dot_segment(const char *path)
 {
     for (const char *p = path; (p = strchr(p, '/')); p++) {
@@ -372,6 +378,7 @@ static int route_decode(struct route *route, const char *target, size_t path_len
     return route->text ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The order of the checks is that of their cost. */
 int route_parse(const struct origins *origins, const char *target, struct route *ret)
 {
     struct route route = {.kind = ROUTE_NONE, .why = no_such_path};

@@ -38,6 +38,7 @@
 enum { GRACE_MS = 2000, STOP_MAX_S = 4, INSTANCE_BYTES = 8 };
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Everything that a running daemon consists of; one exists, on the stack of command_serve. */
 struct daemon {
     struct config_request request; /* of the start; a reload asks the same */
     struct config config;          /* of the start */
@@ -101,6 +102,7 @@ static int make_instance(char ret[2 * INSTANCE_BYTES + 1])
 
 /* ------------------------------------------------------------------ start */
 
+/* The most common failure of a first start, so it names the cause and the way out. */
 static void say_cache_dir_failed(const char *dir, int error)
 {
     auto_free char *refusal = error == ERROR_DENIED ? file_refusal(dir) : NULL;
@@ -156,6 +158,7 @@ static int start_engine(struct daemon *daemon)
     return r;
 }
 
+/* The addresses were checked when the configuration was read. */
 static int start_httpd(struct daemon *daemon)
 {
     struct httpd_listen listen[HTTPD_ADDRESSES_MAX];
@@ -183,6 +186,7 @@ static int start_httpd(struct daemon *daemon)
     return httpd_start(&options, &daemon->httpd);
 }
 
+/* READY is sent last: from then on every request is answered. */
 static int daemon_start(struct daemon *daemon)
 {
     int r = make_instance(daemon->instance);
@@ -250,7 +254,7 @@ static void daemon_reload(struct daemon *daemon)
     if (r == 0)
         r = reload_apply(daemon, fresh);
     if (r)
-        log_error("reload refused: %s; what was in force stays", error_text(r));
+        log_error("reload refused: %s; the old configuration stays in force", error_text(r));
     else
         log_info("configuration reloaded file=%s", fresh->file ? fresh->file : "built-in");
     notify_ready(r ? "serving; the last reload was refused, see the log" : "serving");
@@ -269,6 +273,7 @@ static int next_signal(const struct daemon *daemon)
     return number < 0 ? 0 : number;
 }
 
+/* Ends with the first signal that is not SIGHUP. */
 static void daemon_wait(struct daemon *daemon)
 {
     int number;
@@ -306,6 +311,7 @@ static void daemon_stop(struct daemon *daemon)
     (void)alarm(0);
 }
 
+/* The watchdog and sockets of the manager are taken over before the first thread. */
 static int daemon_run(struct daemon *daemon)
 {
     take_signals(&daemon->signals);

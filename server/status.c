@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Health answers without the engine, so it also works while the engine is busy. Status waits once
+ * for the flight thread: figures that a thread owns are copied only on that thread.
+ */
 #include "server/status.h"
 
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/json.h"
-
-/* Health answers without the engine, so it also works while the engine is busy. Status waits once
- * for the flight thread: figures that a thread owns are copied only on that thread. */
 
 static enum MHD_Result send_word(struct request *request, const char *word)
 {
@@ -30,6 +31,7 @@ enum MHD_Result status_send_ready(struct request *request)
     return send_word(request, "ready\n");
 }
 
+/* The engine's members and our own form one object. */
 void status_write(const struct site *site, struct buf *to)
 {
     buf_puts(to, "{");
@@ -37,8 +39,7 @@ void status_write(const struct site *site, struct buf *to)
     json_write_member(to, "version", VERSION);
     json_write_name(to, "offline");
     buf_puts(to, engine_is_offline(site->engine) ? "true" : "false");
-    json_write_name(to, "uptime_s");
-    buf_printf(to, "%" PRId64, (clock_monotonic_ms() - site->started_ms) / 1000);
+    json_write_integer(to, "uptime_s", (clock_monotonic_ms() - site->started_ms) / 1000);
     buf_puts(to, "}\n");
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The check compares addresses inside MHD's read buffer. Each string must begin where the one
+ * before it ended, so every hidden byte shows as a gap.
+ */
 #include "server/strict.h"
 
 #include <microhttpd.h>
 #include <string.h>
-
-/* The check compares addresses inside MHD's read buffer. Each string must begin where the one
- * before it ended, so every hidden byte shows as a gap. */
 
 /* MHD 1 and later. */
 static bool is_of_other_rules(void)
@@ -13,6 +14,7 @@ static bool is_of_other_rules(void)
     return MHD_get_version()[0] != '0';
 }
 
+/* The version must follow the target directly, else a NUL byte hides something. */
 void strict_begin(struct strict *strict, const char *target_end, const char *version)
 {
     *strict = (struct strict){

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
+ * refuses a request that carries that name already. The names are checked byte by byte, because
+ * anything else that a client writes would reach the mirrors.
+ */
 #include "server/via.h"
 
 #include <ctype.h>
@@ -10,14 +15,11 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* A loop of wheelyards would fetch for ever. Each daemon adds its own random name to Via, and
- * refuses a request that carries that name already. The names are checked byte by byte, because
- * anything else that a client writes would reach the mirrors. */
-
 enum { VIA_MAX_BYTES = 1 << 10 };
 
 static const char prefix[] = "wheelyard-";
 
+/* A token of RFC 9110 5.6.2. */
 static size_t token_length(const char *s)
 {
     size_t len = 0;
@@ -82,6 +84,7 @@ static const char *take_entry(const char *s, const char **ret_name, size_t *ret_
     return s && (!*s || *s == ',') ? s : NULL;
 }
 
+/* "wheelyard-" and hex digits: the only names that are passed on. */
 static bool is_wheelyard(const char *name, size_t len)
 {
     size_t before = sizeof(prefix) - 1;
@@ -93,6 +96,7 @@ static bool is_wheelyard(const char *name, size_t len)
     return true;
 }
 
+/* Stops at the first malformed entry: what follows may be anything. */
 char *via_clean(const char *via)
 {
     auto_buf struct buf clean;

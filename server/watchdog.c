@@ -29,6 +29,7 @@ static const struct waiter_class watchdog_class = {
     .resume = watchdog_resume,
 };
 
+/* The first turn is due at once. */
 void watchdog_init(struct watchdog *watchdog, struct engine *engine, uint64_t interval_us)
 {
     *watchdog = (struct watchdog){.engine = engine, .waiter.class = &watchdog_class};
@@ -51,6 +52,7 @@ static void ask(struct watchdog *watchdog)
         atomic_store(&watchdog->state, ANSWERED);
 }
 
+/* A late turn does not catch up; the next one is a full period away. */
 bool watchdog_turn(struct watchdog *watchdog, int64_t now_ms)
 {
     if (watchdog_wait_ms(watchdog, now_ms) != 0)

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The check happens twice: on the URL before a transfer starts, and on the socket's address after
+ * DNS. The second is the one that counts, because a name may resolve to anything; the first gives a
+ * clear error early. Rules are built from the configuration and never change; a reload builds new
+ * ones.
+ */
 #include "upstream/address.h"
 
 #include <arpa/inet.h>
@@ -12,11 +18,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* The check happens twice: on the URL before a transfer starts, and on the socket's address after
- * DNS. The second is the one that counts, because a name may resolve to anything; the first gives a
- * clear error early. Rules are built from the configuration and never change; a reload builds new
- * ones. */
-
+/* The hosts and ports that may be private, in canonical spelling. */
 struct address_rules {
     size_t count;
     struct address_entry {
@@ -45,6 +47,7 @@ static const struct {
     {0xe0000000, 3},  /* multicast, reserved, broadcast */
 };
 
+/* Compares only the network's bits. */
 static bool v4_is_special(uint32_t address)
 {
     for (size_t i = 0; i < sizeof(SPECIAL_V4) / sizeof(SPECIAL_V4[0]); i++) {
@@ -122,6 +125,7 @@ static char *trimmed_host(const char *host)
     return name;
 }
 
+/* Two spellings of one address must be equal, or a rule could be bypassed by another spelling. */
 char *address_canonical_host(const char *host)
 {
     auto_free char *name = trimmed_host(host);
@@ -141,6 +145,7 @@ char *address_canonical_host(const char *host)
     return strdup(best);
 }
 
+/* Names under .localhost are loopback by RFC 6761. */
 bool address_host_is_special(const char *host)
 {
     auto_free char *name = trimmed_host(host);
@@ -155,6 +160,7 @@ bool address_host_is_special(const char *host)
     return special;
 }
 
+/* Out of memory counts as local: refusing is the safe side. */
 bool address_name_is_local(const char *host)
 {
     /* RFC 6762 (and its appendix G), RFC 8375, ICANN's .internal, and names in common use. */
@@ -194,6 +200,7 @@ static int entry_parse(const char *text, struct address_entry *ret)
     return 0;
 }
 
+/* Entries are made canonical once; requests are compared with them often. */
 int address_rules_new(const char *const *allowed, struct address_rules **ret_rules)
 {
     size_t count = 0;
@@ -222,6 +229,7 @@ void address_rules_free(struct address_rules *rules)
     free(rules);
 }
 
+/* Host and port must both match: another service of an allowed host stays forbidden. */
 bool address_is_allowed(const struct address_rules *rules, const char *host, int port)
 {
     auto_free char *name = address_canonical_host(host);

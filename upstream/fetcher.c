@@ -42,6 +42,7 @@ struct retired {
     struct retired *older;
 };
 
+/* `lock` guards what says so; the rest belongs to the thread or is constant. */
 struct fetcher {
     struct transfer_setup setup;
     struct retired *retired; /* lock */
@@ -61,6 +62,7 @@ struct fetcher {
 
 /* ---- requests of other threads ---- */
 
+/* A transfer that is queued already stays in its place. */
 static void enqueue(struct fetcher *fetcher, struct transfer *t)
 {
     if (t->is_queued)
@@ -156,6 +158,7 @@ static void end_transfer(struct fetcher *fetcher, struct transfer *t, int error)
     transfer_free(t);
 }
 
+/* Reads `stopping` under the same lock, so a start cannot slip through. */
 static struct transfer *next_queued(struct fetcher *fetcher, bool *ret_stopping)
 {
     pthread_mutex_lock(&fetcher->lock);
@@ -257,6 +260,8 @@ static bool has_closed(struct fetcher *fetcher)
     return closed;
 }
 
+/* One turn of the loop: callers, slabs, network, clock; then it sleeps until one of them has news.
+ */
 static void *fetcher_main(void *arg)
 {
     struct fetcher *fetcher = arg;
@@ -291,6 +296,7 @@ static int read_ca(const char *path, struct buf *to)
     return r == FILE_MISSING ? ERROR_CONFIG : r;
 }
 
+/* What was made before a failure is freed by fetcher_free. */
 static int fill_setup(struct transfer_setup *setup, const struct fetcher_options *options)
 {
     setup->pool = options->pool;
@@ -315,6 +321,7 @@ static int fill_setup(struct transfer_setup *setup, const struct fetcher_options
 
 DEFINE_CLEANUP(struct fetcher, fetcher_free)
 
+/* The observer is set before the thread starts, because it wakes that thread. */
 int fetcher_new(const struct fetcher_options *options, struct fetcher **ret)
 {
     AUTO(fetcher_free) struct fetcher *fetcher = calloc(1, sizeof(*fetcher));
@@ -358,6 +365,7 @@ int fetcher_allow(struct fetcher *fetcher, const char *const *allowed)
     return 0;
 }
 
+/* Safe to call twice; fetcher_free calls it as well. */
 void fetcher_stop(struct fetcher *fetcher)
 {
     if (!fetcher->has_thread)
@@ -370,6 +378,7 @@ void fetcher_stop(struct fetcher *fetcher)
     fetcher->has_thread = false;
 }
 
+/* The thread has ended, so nothing here needs the lock. */
 void fetcher_free(struct fetcher *fetcher)
 {
     if (!fetcher)

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Mirrors, proxies and portals write these headers, so nothing is believed that contradicts the
+ * request or another header. Bytes are written to the disk at the position that Content-Range
+ * names; a wrong one would spoil a file. Everything that only informs (Date, Age, Retry-After) is
+ * clamped instead of refused.
+ */
 #include "upstream/head.h"
 
 #include <ctype.h>
@@ -9,11 +15,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-
-/* Mirrors, proxies and portals write these headers, so nothing is believed that contradicts the
- * request or another header. Bytes are written to the disk at the position that Content-Range
- * names; a wrong one would spoil a file. Everything that only informs (Date, Age, Retry-After) is
- * clamped instead of refused. */
 
 enum { VIA_MAX_BYTES = 4096, RETRY_AFTER_MAX_S = 24 * 3600, AGE_MAX_S = 366 * 24 * 3600 };
 
@@ -28,6 +29,7 @@ void head_release(struct head_reply *reply)
     buf_release(&reply->via);
 }
 
+/* Only headers of the final response, not those of a proxy or of a redirect. */
 const char *head_value(CURL *easy, const char *name)
 {
     struct curl_header *header;
@@ -188,6 +190,7 @@ static int read_retry_after(CURL *easy)
     return wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)wait_s;
 }
 
+/* The engine compares Date with its own clock, to warn about a wrong one. */
 static void read_clock(CURL *easy, struct fetch_head *head)
 {
     const char *date = head_value(easy, "Date");
@@ -230,6 +233,7 @@ static int read_via(CURL *easy, struct head_reply *reply)
     return 0;
 }
 
+/* The framing is checked before anything else, because the rest relies on it. */
 int head_read(CURL *easy, const struct head_question *question, struct head_reply *reply)
 {
     long status = 0;

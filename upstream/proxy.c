@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The rules of curl's documentation for no_proxy, written again: domains with or without a leading
+ * dot, addresses, networks with a number of bits, and "*". They are read at start and freed with
+ * the fetcher. */
 #include "upstream/proxy.h"
 
 #include <arpa/inet.h>
@@ -10,10 +13,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* The rules of curl's documentation for no_proxy, written again: domains with or without a leading
- * dot, addresses, networks with a number of bits, and "*". A test compares them with curl's own
- * choice. They are read at start and freed with the fetcher. */
-
+/* What the configuration or the environment says, copied once. */
 struct proxy_rules {
     char *http; /* or NULL */
     char *https;
@@ -39,6 +39,7 @@ static int copy_unless_empty(const char *value, char **ret)
     return *ret ? 0 : ERROR_NO_MEMORY;
 }
 
+/* An explicit "" means no proxy, also when the environment names one. */
 int proxy_rules_new(const char *proxy, const char *no_proxy, struct proxy_rules **ret_rules)
 {
     static const char *const http[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
@@ -110,6 +111,7 @@ static bool domain_holds(const char *token, const char *host)
     return tail == len || host[len - tail - 1] == '.';
 }
 
+/* Brackets around an IPv6 address are accepted, as curl does. */
 static bool token_holds(char *token, const char *host)
 {
     size_t len = strlen(token);
@@ -142,6 +144,7 @@ const char *proxy_for(const struct proxy_rules *rules, bool is_https, const char
     return proxy && !is_excepted(rules, host) ? proxy : NULL;
 }
 
+/* Credentials stay out of logs and problem texts. */
 void proxy_name(const char *proxy, char ret[PROXY_NAME_BYTES])
 {
     const char *scheme = strstr(proxy, "://");

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A target lives as long as its transfer and moves with each redirect. A move builds the new target
+ * aside, checks it, and only then replaces the old one. A refused redirect therefore changes
+ * nothing.
+ */
 #include "upstream/target.h"
 
 #include <stdio.h>
@@ -6,10 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* A target lives as long as its transfer and moves with each redirect. A move builds the new target
- * aside, checks it, and only then replaces the old one. A refused redirect therefore changes
- * nothing. */
 
 static void curl_freep(char **p)
 {
@@ -58,6 +59,7 @@ static int target_read(struct target *target, int malformed)
     return target->host ? 0 : ERROR_NO_MEMORY;
 }
 
+/* The list of the mirror counts only after a redirect, through `more`. */
 bool target_is_allowed(const struct target *target, const struct address_rules *rules)
 {
     return address_is_allowed(rules, target->host, target->port) ||
@@ -79,6 +81,7 @@ void target_place(const struct target *target, char ret[TARGET_PLACE])
         ret[0] = '\0';
 }
 
+/* Credentials in the URL stay in `url`; curl sends them to this host only. */
 int target_init(const char *text, const struct address_rules *rules, struct target *ret_target)
 {
     __attribute__((cleanup(target_release))) struct target new = {.url = curl_url()};
@@ -156,6 +159,7 @@ bool target_may_reach(const struct target *target, const struct address_rules *r
     return !address_is_special(address) || target_is_allowed(target, rules);
 }
 
+/* Fragments are ours alone and are never sent. */
 char *target_text(const struct target *target)
 {
     CURLU *copy = curl_url_dup(target->url);

@@ -66,6 +66,7 @@ static void hand_over(struct transfer *t)
     t->sink.on_data(t->context, slab, offset);
 }
 
+/* A full slab goes out at once, so a slab is never held longer than needed. */
 static void append(struct transfer *t, const char *data, size_t len)
 {
     memcpy(t->slab->data + t->slab->len, data, len);
@@ -75,6 +76,7 @@ static void append(struct transfer *t, const char *data, size_t len)
         hand_over(t);
 }
 
+/* A held transfer takes none, so it pauses like a starved one. */
 static struct slab *next_slab(struct transfer *t)
 {
     return atomic_load(&t->held) ? NULL
@@ -127,6 +129,7 @@ static size_t refuse_bytes(struct transfer *t)
     return CURL_WRITEFUNC_ERROR;
 }
 
+/* Called by curl; any other return value than `len` ends or pauses the hop. */
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
@@ -202,6 +205,8 @@ static int headers_complete(struct transfer *t)
     return location && *location ? take_location(t, location) : take_head(t);
 }
 
+/* Called for each header line, also of trailers; the total is bounded, because curl keeps them all.
+ */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
@@ -221,6 +226,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 
 /* ---- the connection ---- */
 
+/* The last place where a connection can be refused before it is made. */
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *t = context;
@@ -235,6 +241,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* From now on silence counts as a stall; until here it was connecting. */
 static int on_request(void *context, char *ip, char *local_ip, int port, int local_port)
 {
     struct transfer *t = context;
@@ -245,6 +252,8 @@ static int on_request(void *context, char *ip, char *local_ip, int port, int loc
     return CURL_PREREQFUNC_OK;
 }
 
+/* The value comes from a mirror's earlier answer or from a client, so it is checked for line ends.
+ */
 static int add_header(struct transfer *t, const char *name, const char *value)
 {
     if (!value)
@@ -272,6 +281,7 @@ static int add_range(struct transfer *t)
     return add_header(t, "Range", text);
 }
 
+/* Accept-Encoding is always set: a file must arrive as it is on the mirror. */
 static int add_headers(struct transfer *t)
 {
     const struct fetch_request *q = &t->request;
@@ -291,6 +301,7 @@ static int add_headers(struct transfer *t)
     return r < 0 ? r : add_range(t);
 }
 
+/* A user's CA is added to the system's; it never replaces it. */
 static void set_trust(struct transfer *t)
 {
     const struct buf *ca = &t->setup->ca;
@@ -321,6 +332,7 @@ static void set_callbacks(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
+/* Everything that curl would otherwise take from the environment or decide itself. */
 static void set_behaviour(struct transfer *t)
 {
     CURL *easy = t->easy;
@@ -342,6 +354,7 @@ static void set_behaviour(struct transfer *t)
 
 /* ---- hops ---- */
 
+/* The proxy is chosen for each hop: a redirect may lead to an exempt host. */
 static int begin_hop(struct transfer *t)
 {
     const char *proxy = proxy_for(t->setup->proxies, t->target.is_https, t->target.host);
@@ -364,6 +377,7 @@ static int at_least(int timeout_ms, const struct transfer *t)
     return timeout_ms > t->request.patience_ms ? timeout_ms : t->request.patience_ms;
 }
 
+/* The URL is judged before curl sees it. */
 int transfer_start(struct transfer *t, const struct transfer_setup *setup)
 {
     t->setup = setup;
@@ -405,6 +419,7 @@ static bool is_hidden(const struct transfer *t)
            address_name_is_local(t->target.host) && !target_is_allowed(&t->target, t->setup->rules);
 }
 
+/* The handle is removed and added again, so that curl takes the new URL. */
 static int follow(struct transfer *t)
 {
     auto_free char *location = t->location;
@@ -428,6 +443,8 @@ static int follow(struct transfer *t)
     return r < 0 ? r : TRANSFER_GOES_ON;
 }
 
+/* Before the request was sent a failure is one of reaching; afterwards the mirror broke the
+ * transfer. */
 static int error_from_curl(const struct transfer *t, CURLcode code)
 {
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -467,6 +484,7 @@ static int fail_at_proxy(struct transfer *t, int error, CURLcode code)
     return transfer_fail(t, error, "through proxy %s: %s", name, words_of_curl(t, code));
 }
 
+/* Our own error outranks curl's code, which then only says "aborted by callback". */
 int transfer_hop_ended(struct transfer *t, CURLcode code)
 {
     if (t->error)
@@ -493,6 +511,7 @@ int transfer_hop_ended(struct transfer *t, CURLcode code)
     return 0;
 }
 
+/* Also called for transfers that do not need it; those return at once. */
 int transfer_resume(struct transfer *t)
 {
     if (!t->is_starved || atomic_load(&t->held))
@@ -526,6 +545,7 @@ static int check_starved(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
     return 0;
 }
 
+/* Runs for every transfer in each turn of the loop, so it only compares times. */
 int transfer_tick(struct transfer *t, int64_t now_ms, int64_t *wake_ms)
 {
     /* A client waits for the first bytes; later ones cost less together. */

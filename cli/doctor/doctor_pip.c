@@ -20,16 +20,20 @@
 #include "config/ini.h"
 #include "config/user.h"
 
+/* The settings of pip that decide where it looks. */
 enum key { INDEX_URL, EXTRA_INDEX_URL, FIND_LINKS, NO_INDEX, TRUSTED_HOST, PROXY, KEYS };
+/* Where a value stands; a higher rank is in force. */
 enum rank { GLOBAL, INSTALL, ENVIRONMENT, RANKS };
 
 static const char *const key_names[KEYS] = {"index-url", "extra-index-url", "find-links",
                                             "no-index",  "trusted-host",    "proxy"};
 
+/* A value, and the file or variable that it comes from. */
 struct value {
     char *text, *where;
 };
 
+/* pip's settings as far as they are read. */
 struct pip {
     struct doctor_stage *stage;
     struct value values[KEYS][RANKS];
@@ -51,6 +55,7 @@ static void set(struct pip *pip, const char *key, enum rank rank, const char *te
     }
 }
 
+/* Other sections belong to other commands of pip. */
 static void take_option(void *context, const char *section, const char *key, const char *value)
 {
     struct pip *pip = context;
@@ -73,6 +78,7 @@ static void read_file(void *context, const char *path)
     ini_read(text.data, take_option, pip);
 }
 
+/* pip reads both, and the newer place overrides the older. */
 static void read_user_files(struct pip *pip)
 {
     auto_free char *old = user_in_home(".pip/pip.conf");
@@ -92,6 +98,7 @@ static void read_site_file(struct pip *pip)
     read_file(pip, path);
 }
 
+/* PIP_INDEX_URL for index-url, and so on. */
 static void read_environment(struct pip *pip)
 {
     for (int i = 0; i < KEYS; i++) {
@@ -104,6 +111,7 @@ static void read_environment(struct pip *pip)
     }
 }
 
+/* In ascending rank; PIP_CONFIG_FILE=/dev/null switches all files off. */
 static void read_all(struct pip *pip)
 {
     const char *named = user_environment("PIP_CONFIG_FILE");
@@ -162,6 +170,7 @@ static bool is_trusted(const struct pip *pip, const struct url *url)
     return false;
 }
 
+/* The most common reason for "no matching distribution" behind plain http. */
 static void judge_trust(struct pip *pip, const char *text)
 {
     struct url url;
@@ -207,6 +216,7 @@ static void judge_proxy(struct pip *pip)
                      shown ? shown : "?", v->where);
 }
 
+/* Everything but the index itself can lead past us. */
 static void judge(struct pip *pip)
 {
     const struct value *index = get(pip, INDEX_URL);
@@ -223,6 +233,7 @@ static void judge(struct pip *pip)
     each_word(pip, FIND_LINKS, judge_links);
 }
 
+/* Silent when pip is neither configured nor installed. */
 void doctor_pip(struct doctor_stage *stage)
 {
     struct pip pip = {.stage = stage};

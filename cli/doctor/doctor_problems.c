@@ -38,18 +38,11 @@ static const char *remedy_of(const char *kind)
     return NULL;
 }
 
-static const char *text_of(const struct json *problem, const char *name)
-{
-    const char *text = json_string(json_member(problem, name));
-
-    return text ? text : "";
-}
-
 /* Whether an earlier problem has this kind; then it was reported already. */
 static bool was_told(const struct json *problems, const struct json *until, const char *kind)
 {
     for (const struct json *p = json_first(problems); p && p != until; p = json_next(p))
-        if (strcmp(text_of(p, "kind"), kind) == 0)
+        if (strcmp(json_text(p, "kind"), kind) == 0)
             return true;
     return false;
 }
@@ -59,24 +52,25 @@ static unsigned count_of(const struct json *problems, const char *kind)
     unsigned count = 0;
 
     for (const struct json *p = json_first(problems); p; p = json_next(p))
-        count += strcmp(text_of(p, "kind"), kind) == 0;
+        count += strcmp(json_text(p, "kind"), kind) == 0;
     return count;
 }
 
+/* One line per kind, with the newest example and the number of all. */
 void doctor_problems(const struct json *problems, const char *url, struct findings *to)
 {
     auto_free char *all = str_printf("see problems in %s/-/status", url);
 
     for (const struct json *p = json_first(problems); p; p = json_next(p)) {
-        const char *kind = text_of(p, "kind");
+        const char *kind = json_text(p, "kind");
         const char *remedy = remedy_of(kind);
         unsigned count = count_of(problems, kind);
         auto_free char *number = count > 1 ? str_printf(" (%u of these)", count) : NULL;
 
         if (was_told(problems, p, kind))
             continue;
-        findings_add(to, FINDING_WARNING, "problems", text_of(p, "origin"), remedy ? remedy : all,
-                     "%s: %s: %s%s", kind, text_of(p, "path"), text_of(p, "detail"),
+        findings_add(to, FINDING_WARNING, "problems", json_text(p, "origin"), remedy ? remedy : all,
+                     "%s: %s: %s%s", kind, json_text(p, "path"), json_text(p, "detail"),
                      number ? number : "");
     }
 }

@@ -16,6 +16,7 @@ static const char official[] = "https://pypi.org/simple";
 
 /* -------------------------------------------------------------------- pixi */
 
+/* pixi's own configuration files. */
 struct pixi {
     struct doctor_stage *stage;
     struct toml_document
@@ -87,6 +88,7 @@ static void take_dependencies(struct pixi *pixi, const struct toml_node *table, 
     }
 }
 
+/* Features have options of their own, which add to those of the project. */
 static void take_manifest(struct pixi *pixi, const struct toml_node *root, const char *where)
 {
     const struct toml_node *options = toml_get(root, "pypi-options");
@@ -109,6 +111,7 @@ static void take_manifest(struct pixi *pixi, const struct toml_node *root, const
     }
 }
 
+/* A pixi.toml replaces pyproject.toml for pixi. */
 static void take_pixi_project(struct pixi *pixi)
 {
     struct toml_document *own = doctor_read_toml(pixi->stage, "pixi", "pixi.toml");
@@ -143,6 +146,7 @@ static void judge_mirrors(struct pixi *pixi)
     }
 }
 
+/* From the machine's file to the project's; a later one outranks. */
 void doctor_pixi(struct doctor_stage *stage)
 {
     struct pixi pixi = {.stage = stage};

@@ -60,6 +60,7 @@ static bool covers(const char *entry, const struct url *url)
     return len == host_len || url->host[host_len - len - 1] == '.';
 }
 
+/* Any entry of the list is enough. */
 static bool is_exempt(const char *no_proxy, const struct url *url)
 {
     auto_free char *list = str_dup(no_proxy ? no_proxy : "");
@@ -113,6 +114,7 @@ static bool judge_host(struct doctor_stage *s, const char *text)
     return direct;
 }
 
+/* One host may be direct while another is not, so each is judged. */
 void doctor_proxies(struct doctor_stage *s)
 {
     bool direct = true;

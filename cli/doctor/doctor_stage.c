@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A URL is ours when its host and port are in the list of authorities. The list holds what the
+ * daemon listens on, under every name that this machine has for itself. A client's file may use any
+ * of them. The list lives for one run of the command.
+ */
 #include "cli/doctor/doctor_stage.h"
 
 #include <ifaddrs.h>
@@ -15,10 +20,6 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "config/config.h"
-
-/* A URL is ours when its host and port are in the list of authorities. The list is built from what
- * the daemon listens on, with every name that this machine has for itself, because a client's file
- * may use any of them. It lives for one run of the command. */
 
 enum { HOST_NAME_BYTES = 256 };
 
@@ -50,6 +51,7 @@ static void add_loopback(struct doctor_stage *s, int port)
         add_authority(s, names[i], port);
 }
 
+/* For a daemon on all addresses any address of this machine is ours. */
 static void add_interfaces(struct doctor_stage *s, int port)
 {
     struct ifaddrs *list;
@@ -69,6 +71,7 @@ static void add_interfaces(struct doctor_stage *s, int port)
     freeifaddrs(list);
 }
 
+/* All names by which this machine may be written in a client's file. */
 void doctor_stage_add_listen(struct doctor_stage *s, const char *listen, char *const *names)
 {
     char host[CONFIG_HOST_SIZE], own[HOST_NAME_BYTES] = "";
@@ -92,6 +95,7 @@ void doctor_stage_add_listen(struct doctor_stage *s, const char *listen, char *c
     }
 }
 
+/* The URL that the user gave is ours by definition. */
 void doctor_stage_add_url(struct doctor_stage *s, const char *text)
 {
     struct url url;
@@ -114,6 +118,7 @@ static void add_host(struct doctor_stage *s, const struct url *url)
                         url->port));
 }
 
+/* Host and port decide; paths differ by index. */
 bool doctor_is_ours(struct doctor_stage *s, const char *text)
 {
     struct url url;
@@ -137,6 +142,7 @@ bool doctor_read(const char *path, struct buf *ret)
     return file_read_all(path, ret) == 0 && !memchr(ret->data, '\0', ret->len);
 }
 
+/* A broken file is a finding: the client itself stops at it. */
 struct toml_document *doctor_read_toml(struct doctor_stage *s, const char *client, const char *path)
 {
     struct toml_document *document = NULL;

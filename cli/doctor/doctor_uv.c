@@ -15,6 +15,7 @@
 #include "cli/doctor/doctor_stage.h"
 #include "config/user.h"
 
+/* What was met so far, in the order of rank. */
 struct uv {
     struct doctor_stage *stage;
     bool has_default, has_ours; /* ours: one of our indexes comes before the default */
@@ -57,6 +58,7 @@ static void take_explicit(struct uv *uv, const char *value, const char *where)
                      shown ? shown : "?", where);
 }
 
+/* explicit, default, or asked before the default. */
 static void take_indexes(struct uv *uv, const struct toml_node *indexes, const char *where)
 {
     for (size_t i = 0; i < toml_count(indexes); i++) {
@@ -135,6 +137,7 @@ static void take_words(struct uv *uv, const char *name, const char *separators, 
     }
 }
 
+/* The variables in the order of their rank. */
 static void take_environment(struct uv *uv)
 {
     static const char *const defaults[] = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"};
@@ -159,6 +162,7 @@ static void take_environment(struct uv *uv)
 
 /* --------------------------------------------------------------------- files */
 
+/* True when the file exists: uv then looks no further, even if it is broken. */
 static bool take_file(struct uv *uv, const char *path)
 {
     struct toml_document *document = doctor_read_toml(uv->stage, client, path);
@@ -211,6 +215,7 @@ static void take_machine_file(void *context, const char *path)
         uv->has_machine_file = take_file(uv, path);
 }
 
+/* UV_NO_CONFIG switches all files off except a named one. */
 static void take_files(struct uv *uv)
 {
     const char *named = user_environment("UV_CONFIG_FILE");
@@ -227,6 +232,7 @@ static void take_files(struct uv *uv)
     take_machine_file(uv, "/etc/uv/uv.toml");
 }
 
+/* Without any default uv asks pypi.org for whatever our index lacks. */
 void doctor_uv(struct doctor_stage *stage)
 {
     struct uv uv = {.stage = stage};

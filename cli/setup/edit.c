@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The file is read line by line and never parsed into a tree, because the comments, the order and
+ * the layout belong to its owner. A cursor knows whether a line continues the value of the option
+ * above (INI). Everything else follows from three questions: is this our heading, where does the
+ * section end, which key does this line set. Lines that are not ours are copied byte by byte.
+ */
 #include "cli/setup/edit.h"
 #include "base/ascii.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* The file is read line by line and never parsed into a tree, because the comments, the order and
- * the layout belong to its owner. A cursor knows whether a line continues the value of the option
- * above (INI). Everything else follows from three questions: is this our heading, where does the
- * section end, which key does this line set. Lines that are not ours are copied byte by byte. */
 
 /* A cursor over lines. It starts as {0}, at the start of a file or after a heading. */
 struct line {
@@ -119,6 +120,7 @@ static bool has_value(const struct edit *edit, const struct line *line, const st
     return value == line_end(line) || (edit->format == EDIT_TOML && *value == '#');
 }
 
+/* Words are separated by any white space. */
 static bool is_word_of(const char *p, const char *end, const char *word)
 {
     size_t len = strlen(word);
@@ -149,11 +151,13 @@ static bool has_word(const struct edit *edit, struct line line, const struct edi
 
 /* ---------------------------------------------------------------- searching */
 
+/* A part of the text, from after its heading to the next heading. */
 struct section {
     const char *start; /* after the heading; NULL: no such section */
     const char *end;
 };
 
+/* A section ends at the next heading or at the end of the file. */
 static const char *section_end(const struct edit *edit, const char *text)
 {
     struct line line = {0};
@@ -174,6 +178,7 @@ static bool section_has(const struct edit *edit, struct section section, const s
     return false;
 }
 
+/* An element of several ([[index]]) is ours only with our first key. */
 static struct section find_section(const struct edit *edit, const char *text)
 {
     bool one_of_several = strncmp(edit->heading, "[[", 2) == 0;
@@ -232,6 +237,7 @@ static void write_set_line(const struct edit *edit, const struct line *line,
     }
 }
 
+/* Any value counts: the key is then changed in place. */
 static bool section_sets(const struct edit *edit, struct section section, const char *name)
 {
     struct line line = {0};
@@ -257,6 +263,7 @@ static void write_missing(const struct edit *edit, struct section section, struc
             write_key(&edit->keys[i], follows ? &next : NULL, to);
 }
 
+/* Lines are copied, except those of our keys and the rest of a replaced value. */
 static void write_section(const struct edit *edit, struct section section, struct buf *to)
 {
     const struct edit_key *key = NULL;
@@ -276,6 +283,7 @@ static void write_section(const struct edit *edit, struct section section, struc
     }
 }
 
+/* A missing final line feed is added first, so that a new section begins a line. */
 void edit_apply(const struct edit *edit, const char *old, struct buf *to)
 {
     struct section section = find_section(edit, old);
@@ -296,6 +304,7 @@ void edit_apply(const struct edit *edit, const char *old, struct buf *to)
 
 /* --------------------------------------------------------------- undoing */
 
+/* Quotes are kept; the caller knows whether the format has them. */
 char *edit_value(const struct edit *edit, const char *text, size_t key)
 {
     struct section section = find_section(edit, text);
@@ -371,6 +380,8 @@ static void undo_value(struct undoing *u, const struct line *line)
         buf_add(u->to, line->text, line->len);
 }
 
+/* Our value becomes the value before the change, or goes; a changed value is the user's and stays.
+ */
 static void undo_option(struct undoing *u, const struct line *line)
 {
     struct line old = {0};
@@ -421,6 +432,7 @@ static const char *heading_start(const char *text, const char *start, bool with_
     return p;
 }
 
+/* If so, nothing else has changed since, and the old file itself is the result. */
 static bool was_applied_to(const struct edit *edit, const char *before, const char *text)
 {
     auto_buf struct buf applied;
@@ -430,6 +442,7 @@ static bool was_applied_to(const struct edit *edit, const char *before, const ch
     return !applied.error && strcmp(applied.data, text) == 0;
 }
 
+/* The section is written aside first, because only its rest decides about the heading. */
 int edit_undo(const struct edit *edit, const char *text, const char *before, struct buf *to)
 {
     bool is_list = strncmp(edit->heading, "[[", 2) == 0;

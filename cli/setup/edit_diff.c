@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * setup changes one place of a file, so one hunk is always enough. The common start and the common
+ * end of both texts are cut off. The rest is shown with three lines of context.
+ */
 #include <string.h>
 
 #include "cli/setup/edit.h"
 
-/* setup changes one place of a file, so one hunk is always enough: what both texts share at the
- * start and at the end is cut off, and the rest is shown with three lines of context. */
-
 enum { CONTEXT_LINES = 3 };
 
+/* A line of a text that is walked through. */
 struct line {
     const char *text;
     size_t len; /* with its line feed */
@@ -62,6 +64,7 @@ static size_t common_end(const char *a, const char *b, size_t start)
     return same;
 }
 
+/* A missing line feed at the end of a file is marked as diff(1) does. */
 static void write_lines(const char *before, const char *text, size_t len, struct buf *to)
 {
     const char *end = text + len;
@@ -96,6 +99,7 @@ static size_t context_length(const char *text)
     return (size_t)(p - text);
 }
 
+/* Line numbers count from 1; an empty old file has line 0. */
 void edit_diff(const char *path, const char *old, const char *new, struct buf *to)
 {
     size_t start = common_start(old, new);

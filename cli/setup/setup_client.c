@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * To add a client: a function that fills its change, a function that finds its file, a row in the
+ * table. The change is data (cli/setup/edit.h), so printing, writing and undoing work without code
+ * for the client.
+ */
 #include "cli/setup/setup_client.h"
 
 #include <stdlib.h>
@@ -8,10 +13,6 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "config/user.h"
-
-/* To add a client: a function that fills its change, a function that finds its file, a row in the
- * table. The change is data (cli/setup/edit.h), so printing, writing and undoing work without code
- * for the client. */
 
 /* pip refuses plain http from another machine unless its host is trusted. */
 static void fill_pip(const struct setup_goal *goal, const char *path, struct edit *ret)
@@ -24,6 +25,7 @@ static void fill_pip(const struct setup_goal *goal, const char *path, struct edi
                       .key_count = url_is_loopback(goal->host) ? 1 : 2};
 }
 
+/* One named element, so that it can be found again. */
 static void fill_uv(const struct setup_goal *goal, const char *path, struct edit *ret)
 {
     bool in_pyproject = path && str_ends(path, "pyproject.toml");
@@ -45,6 +47,7 @@ static void fill_pixi(const struct setup_goal *goal, const char *path, struct ed
                          .key_count = 1};
 }
 
+/* "primary" makes Poetry ask it first and not pypi.org. */
 static void fill_poetry(const struct setup_goal *goal, const char *path, struct edit *ret)
 {
     (void)path;
@@ -95,6 +98,7 @@ static char *in_folder(const char *first, const char *second, const char *none,
     return second && access(second, F_OK) == 0 ? strdup(second) : NULL;
 }
 
+/* PIP_CONFIG_FILE is the user's choice, so it is followed. */
 static char *find_pip(const struct setup_goal *goal, const char **ret_why)
 {
     const char *named = user_environment("PIP_CONFIG_FILE");

@@ -106,6 +106,7 @@ static void write_remarks(const struct setup_client *client, const struct setup_
 
 /* ------------------------------------------------------------------ printing */
 
+/* The file's own form of the change, or the general one when there is no file. */
 int setup_print(const struct setup_client *client, const struct setup_goal *goal)
 {
     const char *why;
@@ -176,6 +177,7 @@ static bool is_sound(const char *path, const struct setup_client *client, const 
     return !twice;
 }
 
+/* A first ~/.config/pip is created, with the usual mode. */
 static int make_parent(const char *path)
 {
     auto_free char *folder = strdup(path);
@@ -261,6 +263,7 @@ static int write_change(const struct setup_client *client, const struct setup_go
     return print(&text);
 }
 
+/* Works without an old file; the change is then the whole file. */
 int setup_put(const struct setup_client *client, const struct setup_goal *goal)
 {
     const char *why;
@@ -399,6 +402,7 @@ static int undo_at(const struct setup_client *client, const struct setup_goal *g
     return take_out(client, &written, place, text, base);
 }
 
+/* The written URL may name another index than the one given now. */
 int setup_undo(const struct setup_client *client, const struct setup_goal *goal, const char *base)
 {
     const char *why;

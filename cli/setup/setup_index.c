@@ -33,6 +33,7 @@ static bool look_through(const struct json *list, const char *member, const char
     return found;
 }
 
+/* Such a channel may exist, so the daemon is asked for one of its pages. */
 static bool fits_a_pattern(const struct json *list, const char *index)
 {
     for (const struct json *row = json_first(list); row; row = json_next(row)) {
@@ -44,33 +45,36 @@ static bool fits_a_pattern(const struct json *list, const char *index)
     return false;
 }
 
+/* The status of one GET; -1 without an answer. */
+static int status_of(const char *base, const char *target, const char *accept, int timeout_s)
+{
+    auto_buf struct buf body;
+    int status = -1;
+
+    buf_init(&body, HTTP_GET_MAX_BYTES);
+    return target && !http_get_within(base, target, accept, timeout_s, &status, &body) ? status
+                                                                                       : -1;
+}
+
 /* Probes the index by one of its pages: a missing index answers 400, whatever the project. */
 static int probe(const char *base, const char *index)
 {
     auto_free char *target = str_printf("/%s/simple/torch/", index);
-    auto_buf struct buf body;
-    int status = 0;
+    int status = status_of(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S);
 
-    buf_init(&body, HTTP_GET_MAX_BYTES);
-    if (!target || http_get_within(base, target, "application/vnd.pypi.simple.v1+json", PROBE_S,
-                                   &status, &body))
-        return -1;
-    return status == 400 ? 0 : status < 500 ? 1 : -1;
+    return status == 400 ? 0 : status >= 0 && status < 500 ? 1 : -1;
 }
 
 /* For a daemon without a list: an existing index answers with a redirect to itself. */
 static int ask_older(const char *base, const char *index)
 {
     auto_free char *target = str_printf("%s%s/simple", *index ? "/" : "", index);
-    auto_buf struct buf body;
-    int status = 0;
+    int status = status_of(base, target, "text/html", ANSWER_S);
 
-    buf_init(&body, LIST_MAX_BYTES);
-    if (!target || http_get_within(base, target, "text/html", ANSWER_S, &status, &body))
-        return -1;
-    return status == 404 || status == 400 ? 0 : status < 400 ? 1 : -1;
+    return status == 404 || status == 400 ? 0 : status >= 0 && status < 400 ? 1 : -1;
 }
 
+/* The list answers most cases; only a pattern needs a probe. */
 int setup_ask_index(const char *base, const char *index, struct buf *to)
 {
     const char *name = *index ? index : "simple";

@@ -19,7 +19,7 @@ DEBIAN_PIP = "/usr/share/python-wheels/pip-23.0*.whl"
 
 
 def bare_environment(home):
-    """An environment with nothing in it but a path and a home: no PIP_*, no UV_*, no proxies."""
+    """An environment with only a path and a home: no PIP_*, no UV_*, no proxies."""
     home.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.environ["PATH"],
@@ -38,13 +38,13 @@ def bare_environment(home):
 
 
 def installed(target):
-    """What stands in a --target folder or site-packages: normalised name -> version."""
+    """The content of a --target folder or site-packages: normalised name -> version."""
     found = importlib.metadata.distributions(path=[str(target)])
     return {d.metadata["Name"].lower().replace("_", "-"): d.version for d in found}
 
 
 def origin_of(target, module):
-    """Where the suite's own wheel says it comes from."""
+    """The origin that the suite's own wheel names."""
     scope = {}
     exec((Path(target) / module / "__init__.py").read_text(), scope)  # pylint: disable=exec-used
     return scope["ORIGIN"]
@@ -63,7 +63,7 @@ class Client:
         self.environment = {**bare_environment(self.home), **(environment or {})}
 
     def start(self, *arguments, cwd=None, says="", errors=subprocess.PIPE):
-        """Runs it to its end with `says` as its input; returns the CompletedProcess."""
+        """Runs the client to its end with `says` as its input; returns the CompletedProcess."""
         return subprocess.run(
             [*self.command, *map(str, arguments)],
             cwd=cwd or self.home,
@@ -77,7 +77,7 @@ class Client:
         )
 
     def run(self, *arguments, cwd=None, fails=False):
-        """Runs it; returns all it printed. With `fails` a success is the error."""
+        """Runs the client and returns its output. With `fails` a success is an error."""
         done = self.start(*arguments, cwd=cwd, errors=subprocess.STDOUT)
         if (done.returncode != 0) != fails:
             command = " ".join(map(str, done.args))
@@ -134,7 +134,7 @@ for line in sys.stdin:
 
 
 class ForkingPip(Pip):
-    """pip for many small runs: a process of its own for each, which has not to import it again.
+    """pip for many small runs: each is a process of its own that need not import pip again.
     One at a time."""
 
     def __init__(self, home, wheel):
@@ -150,7 +150,7 @@ class ForkingPip(Pip):
         )
 
     def ask(self, *arguments):
-        """Its exit status, and all that it printed."""
+        """Its exit status and its output."""
         self._process.stdin.write(json.dumps([str(w) for w in (self._output, *arguments)]) + "\n")
         self._process.stdin.flush()
         code = int(self._process.stdout.readline())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage: wheels, mirrors, clients and the daemon, each torn down and looked at afterwards."""
+"""Fixtures: wheels, mirrors, clients and the daemon, each stopped and checked afterwards."""
 
 import os
 import pickle
@@ -54,7 +54,7 @@ def trees(tmp_path_factory, library):
 
 @pytest.fixture(scope="session")
 def mirrors(tmp_path_factory, trees):
-    """The three stand-ins, shared by all tests that leave them alone."""
+    """The three stand-ins, shared by all tests that do not change them."""
     running = standins.Mirrors(trees, tmp_path_factory.mktemp("mirrors"))
     yield running
     running.stop()
@@ -62,7 +62,7 @@ def mirrors(tmp_path_factory, trees):
 
 @pytest.fixture
 def own_mirrors(tmp_path, trees):
-    """The three stand-ins for one test alone, which may count their requests and stop them."""
+    """The three stand-ins for a single test, which may count their requests and stop them."""
     running = standins.Mirrors(trees, tmp_path / "mirrors")
     yield running
     running.stop()

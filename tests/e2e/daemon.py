@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""wheelyard itself, as its users see it: a configuration file, a process, its log, its answers."""
+"""wheelyard as a user sees it: a configuration file, a process, its log, its answers."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import wire
 from clients import bare_environment
 
 BINARY = os.environ.get("WHEELYARD_BIN", "build/wheelyard")
-# Sanitizers and slow machines: multiplies every limit in seconds.
+# Multiplies every limit in seconds, for sanitizers and slow machines.
 PATIENCE = float(os.environ.get("WHEELYARD_PATIENCE", "1"))
 STOP_S = 5.0
 REPORTS = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)[^\n]*")
@@ -22,12 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def binary():
-    """The program under test; relative names are seen from the top of the checkout."""
+    """The program under test; a relative name starts at the top of the checkout."""
     return (ROOT / BINARY).resolve()
 
 
 def is_sanitized():
-    """Whether it was built with a sanitizer, which keeps memory of its own and is loaded first."""
+    """Whether the program was built with a sanitizer, which uses memory and must be loaded first."""
     return bool(re.search(rb"__(a|t)san_init", binary().read_bytes()))
 
 
@@ -90,7 +90,7 @@ def configuration(pytorch=(), pypi=(), **top):
 
 
 def flat_and_pypi(mirrors, **top):
-    """The poorest set-up that must work: one flat page and PyPI."""
+    """The smallest set-up that must work: one flat page and PyPI."""
     return configuration(
         pytorch=[flat_mirror("aliyun", mirrors.aliyun.url)],
         pypi=[pypi_mirror("tuna", mirrors.pypi.url)],
@@ -99,7 +99,7 @@ def flat_and_pypi(mirrors, **top):
 
 
 def all_mirrors(mirrors, **top):
-    """Besides the flat page the official site, which names digests and has metadata."""
+    """The flat page and the official site, which names digests and has metadata."""
     return configuration(
         pytorch=[
             flat_mirror("aliyun", mirrors.aliyun.url),
@@ -204,7 +204,7 @@ class Daemon:
         return self.get("/-/status").json()
 
     def wait_status(self, condition, seconds=30, what="status"):
-        """Until condition(status) holds: the snapshot is up to a second old."""
+        """Waits until condition(status) holds; the snapshot is up to a second old."""
         deadline = time.monotonic() + seconds * PATIENCE
         while not condition(status := self.status()):
             if time.monotonic() > deadline:
@@ -213,12 +213,12 @@ class Daemon:
         return status
 
     def reconfigure(self, config):
-        """SIGHUP with that configuration; does not wait for what it does."""
+        """Sends SIGHUP with that configuration; does not wait for the reload."""
         self._write(config)
         self.process.send_signal(signal.SIGHUP)
 
     def _write(self, config):
-        """What is kept does not depend on how full this machine's disk is, unless a test says so."""
+        """Sets min_free so that a full disk of this machine changes nothing, unless a test says so."""
         if "min_free" not in config:
             config = re.sub(r"(?m)^(?=\[)|\Z", "\nmin_free = 0\n", config, count=1)
         (self.folder / "config.toml").write_text(config)
@@ -229,7 +229,7 @@ class Daemon:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def wait_log(self, text, seconds=30):
-        """Until the text occurs in the log, which a thread of its own writes, after the answer that
+        """Waits until the text is in the log, which another thread writes, after the answer that
         it tells of. Returns the log."""
         deadline = time.monotonic() + seconds * PATIENCE
         while text not in (log := self.log()):
@@ -242,7 +242,7 @@ class Daemon:
         return "\n".join(self.log().splitlines()[-lines:])
 
     def stop(self):
-        """SIGTERM; it must end within the promised time, with 0 and no sanitizer report."""
+        """Sends SIGTERM; the daemon must end within the promised time, with 0 and no sanitizer report."""
         if self.process.poll() is not None:
             raise AssertionError(f"it had ended with {self.process.returncode}\n{self.log_tail()}")
         begin = time.monotonic()
@@ -265,13 +265,13 @@ class Daemon:
             raise AssertionError("\n".join(log[report.start() :].splitlines()[:60]))
 
     def kill(self):
-        """As a crash would."""
+        """Kills the daemon, as a crash would."""
         self.check_crash()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
 
     def check_crash(self):
-        """It has not ended by a signal that no test sends."""
+        """Asserts that the daemon has not ended by a signal that no test sends."""
         code = self.process.poll()
         assert code not in CRASHES, f"{signal.Signals(-code).name}\n{self.log_tail()}"

@@ -15,7 +15,7 @@ LIBRARY = binary().parent / "tests/preload/libgates.so"
 
 
 def wait_until(condition, what, seconds=30):
-    """For what tells nobody: files, /proc, the log."""
+    """Polls for things that send no event: files, /proc, the log."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
@@ -38,7 +38,7 @@ class Gates:
         return self._log.read_text().splitlines().count(line)
 
     def only(self, point, text):
-        """From now on only files whose path contains it come to be stopped there."""
+        """From now on only threads that use a file whose path contains this text stop there."""
         (self._folder / f"{point}.only").write_text(text)
 
     def close(self, point):
@@ -56,15 +56,15 @@ class Gates:
         (self._folder / f"{point}.trace").touch()
 
     def wait_stopped(self, point, count=1):
-        """Until so many threads have stopped there since it was closed."""
+        """Waits until that many threads have stopped there since the gate was closed."""
         wait_until(
             lambda: self.seen(point) >= self._before[point] + count, f"{count} stopped at {point}"
         )
 
     def fail_sync(self):
-        """The next one."""
+        """Lets the next thread go on."""
         (self._folder / "sync.fails").touch()
 
     def make_cold(self):
-        """From now on no byte on disk is in memory."""
+        """From now on no byte of the disk counts as in memory."""
         (self._folder / "cold").touch()

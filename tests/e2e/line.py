@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bad line in front of a stand-in mirror: far, slow, and cut now and then.
+"""A bad line to a stand-in mirror: far, slow, and cut now and then.
 
     with Origin() as origin, Line(origin.url, latency_s=0.3, rate=150_000) as line:
         client.install("--find-links", f"{line.url}/pytorch-wheels/cpu/", ...)
@@ -25,7 +25,7 @@ BUFFER = 64 << 10  # as little as possible lies in kernels, where no rate holds 
 
 
 class _Turns:
-    """When the next block is over the line. Each connection waits for its block before it takes another,
+    """The time at which the next block has crossed the line. Each connection waits for its block before it takes another,
     so all of them have the same share."""
 
     def __init__(self, rate):
@@ -42,7 +42,7 @@ class _Turns:
 
 class Line:
     def __init__(self, url, latency_s=0.0, rate=None, cut_every=None):
-        """`rate` is in bytes a second, None: no limit."""
+        """`rate` in bytes per second; None: no limit."""
         there = urlsplit(url)
         self._there = there.hostname, there.port
         self._latency_s, self._cut_every, self._turns = latency_s, cut_every, _Turns(rate)
@@ -63,12 +63,12 @@ class Line:
         self.close()
 
     def portal(self, after, times, answer):
-        """Beginning with the request after so many more, that many are answered with these bytes."""
+        """After that many further requests, answers this number of requests with these bytes."""
         with self._lock:
             self._portal = [after, times, answer]
 
     def portal_ends(self):
-        """Now, whether or not it was asked often enough. Returns how many requests it has answered."""
+        """Ends it now. Returns how many requests it has answered."""
         with self._lock:
             self._portal = None
             return self.portal_answers
@@ -113,7 +113,7 @@ class Line:
             self._sockets -= pair
 
     def _ask(self, client, server):
-        """From the client to the server, request by request: none has a body."""
+        """Copies from the client to the server, request by request; no request has a body."""
         with contextlib.suppress(OSError):
             time.sleep(self._latency_s)
             waiting = b""
@@ -129,7 +129,7 @@ class Line:
             server.shutdown(socket.SHUT_WR)
 
     def _note(self, head):
-        """Counts a request. Returns the portal's answer when it stands in the way."""
+        """Counts a request. Returns the portal's answer when the portal is on."""
         with self._lock:
             self.asked.append(head.split(b"\r\n", 1)[0].decode())
             if not self._portal:
@@ -143,7 +143,7 @@ class Line:
             return answer
 
     def _answer(self, server, client):
-        """From the server to the client, block by block."""
+        """Copies from the server to the client, block by block."""
         left = self._cut_every
         while block := server.recv(BLOCK if left is None else min(BLOCK, left)):
             self._turns.wait(len(block))
@@ -164,12 +164,12 @@ def _end(each):
 
 
 def portal_page(body):
-    """A sign-in page in the place of whatever was asked for."""
+    """A sign-in page in place of the requested thing."""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode() + body
 
 
 def portal_redirect(url):
-    """On to the host where one signs in."""
+    """A redirect to the host of the sign-in page."""
     head = f"HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\n"
     return f"{head}Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode()

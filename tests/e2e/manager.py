@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An imitation of systemd's side of a service: the socket for notices, the sockets it opened, the
+"""An imitation of systemd for a service: the socket for notices, the sockets that it opened, the
 watchdog it asks to be fed; and the one cruelty it cannot do, a thread that stands still."""
 
 import contextlib
@@ -48,7 +48,7 @@ class Manager:
         return opened.getsockname()[1]
 
     def options(self):
-        """What a daemon is started with."""
+        """The options with which a daemon is started."""
         numbers = [opened.fileno() for opened in self.sockets]
         variables = [f"NOTIFY_SOCKET={self._path}"]
         if self._watchdog_ms:
@@ -71,7 +71,7 @@ class Manager:
         return dict(line.split("=", 1) for line in lines)
 
     def wait(self, name, seconds=30):
-        """The next notice that sets `name`, pings and others before it left out."""
+        """The next notice that sets `name`; pings and other notices are skipped."""
         deadline = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < deadline:
             notice = self.next(seconds)
@@ -86,7 +86,7 @@ class Manager:
 
 @contextlib.contextmanager
 def standing_still(process, name):
-    """While it lasts, the one thread of that name is stopped, as a debugger stops it."""
+    """Stops the thread of that name for the duration, as a debugger does."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 

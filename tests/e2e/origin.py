@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scripted origin: an HTTP/1.1 server that misbehaves on command and counts all it is asked.
+"""A scripted origin: an HTTP/1.1 server that misbehaves on command and counts its requests.
 
     with Origin() as origin:
         gate = Gate(10_000_000)
@@ -8,8 +8,8 @@
         gate.wait_reached(10_000_000); gate.open()
         assert origin.body_bytes("/whl/x.whl") == len(body)
 
-Left alone it does everything right: strong ETag, Last-Modified, If-None-Match, single ranges,
-If-Range, HEAD. Paths are kept decoded (`+`, not %2B); Request.target is what came over the wire.
+Without commands it does everything right: strong ETag, Last-Modified, If-None-Match, single ranges,
+If-Range, HEAD. Paths are kept decoded (`+`, not %2B); Request.target is the text that the client sent.
 """
 
 import gzip
@@ -35,7 +35,7 @@ ACCESS_DENIED = (
 
 
 class Gate:
-    """How far into a file bodies may go. The test raises the limit; positions are file offsets, so
+    """How many bytes of a file bodies may send. The test raises the limit; positions are file offsets, so
     a ranged request that starts beyond the limit waits too."""
 
     def __init__(self, limit=0):
@@ -52,13 +52,13 @@ class Gate:
         self.allow(1 << 62)
 
     def wait_reached(self, position, seconds=PATIENCE_S):
-        """Until some body has been sent up to this offset."""
+        """Waits until a body has been sent up to this offset."""
         with self._change:
             if not self._change.wait_for(lambda: self._reached >= position, seconds):
                 raise TimeoutError(f"the origin sent {self._reached} bytes, not {position}")
 
     def pass_from(self, position):
-        """For the server: waits until bytes beyond `position` may go; returns the limit."""
+        """For the server: waits until it may send bytes after `position`; returns the limit."""
         with self._change:
             self._change.wait_for(lambda: self._limit > position, PATIENCE_S)
             return self._limit
@@ -71,7 +71,7 @@ class Gate:
 
 @dataclass
 class Resource:
-    """One path: its bytes, and what goes wrong with them."""
+    """One path: its bytes, and the faults of its answers."""
 
     body: bytes
     type: str = "application/octet-stream"
@@ -152,7 +152,7 @@ class Origin:
         self.close()
 
     def close(self):
-        """Stops listening, lets go whoever waits, cuts every connection."""
+        """Stops listening, releases all waiting threads, cuts every connection."""
         self._server.shutdown()
         self._server.server_close()
         with self._change:
@@ -168,7 +168,7 @@ class Origin:
     # ---------------------------------------------------------------- what it serves
 
     def put(self, path, body, **trouble):
-        """Serves bytes (or the file at a Path) at a decoded path; trouble as in Resource."""
+        """Serves bytes (or the file at a Path) at a decoded path; faults as in Resource."""
         body = body.read_bytes() if hasattr(body, "read_bytes") else body
         with self._change:
             self._resources[path] = Resource(body, **trouble)
@@ -177,7 +177,7 @@ class Origin:
         self.put(path, text.encode(), type="text/html; charset=utf-8", **trouble)
 
     def change(self, path, **trouble):
-        """Alters what is served at a path; what is not named stays."""
+        """Changes some members of a path's Resource; the others stay."""
         with self._change:
             self._resources[path] = replace(self._resources[path], **trouble)
 
@@ -190,7 +190,7 @@ class Origin:
             return list(self._resources)
 
     def find(self, path, is_aside=False):
-        """For the handler: the resource and how often it has been asked, this time included."""
+        """For the handler: the resource and the number of its requests, with this one."""
         with self._change:
             resource = self._resources.get(path)
             count = self._asked[path] = self._asked.get(path, 0) + (not is_aside)
@@ -201,7 +201,7 @@ class Origin:
     # ---------------------------------------------------------------- what it was asked
 
     def note(self, request=None, connection=None):
-        """For the handler: something happened. Wakes wait()."""
+        """For the handler: notes an event, which wakes wait()."""
         with self._change:
             if request:
                 self._list_for(request).append(request)
@@ -215,7 +215,7 @@ class Origin:
         return self.inquiries if request.is_inquiry else self.requests
 
     def begin_body(self, connection, path):
-        """For the handler. Who was left by its client is not counted, even if it does not know."""
+        """For the handler. A request whose client has left is not counted, even if the handler does not know."""
         with self._change:
             self._bodies[connection] = path
             paths = [p for c, p in self._bodies.items() if _is_open(c)]
@@ -223,7 +223,7 @@ class Origin:
                 self.most_at_once[key] = max(count, self.most_at_once.get(key, 0))
 
     def end_body(self, connection):
-        """Before the last block: who has got it may ask for more at once."""
+        """Counts before the last block: a client that has it may ask for more at once."""
         with self._change:
             self._bodies.pop(connection, None)
 
@@ -232,11 +232,11 @@ class Origin:
             return [r for r in self.requests if r.path == path and method in (None, r.method)]
 
     def body_bytes(self, path):
-        """Bytes of body sent for a path, all requests together."""
+        """The bytes of body sent for a path, over all requests."""
         return sum(request.sent for request in self.asked(path))
 
     def wait(self, condition, seconds=PATIENCE_S):
-        """Until condition() holds; it is asked again after each request."""
+        """Waits until condition() holds; checks it again after each request."""
         with self._change:
             if not self._change.wait_for(condition, seconds):
                 raise TimeoutError("the origin was not asked as expected")
@@ -439,7 +439,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, data, chunked=False):
-        # Counted first: who has the last byte may look at the count at once.
+        # Counted first: a client that has the last byte may look at the count at once.
         self._request.sent += len(data)
         if chunked:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))

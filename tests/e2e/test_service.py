@@ -251,7 +251,7 @@ def test_what_takes_a_restart_is_named(mirrors, serve, manager):
     daemon = serve(flat_and_pypi(mirrors), **manager.options())
     reload(daemon, manager, flat_and_pypi(mirrors, workers=3, max_size="7GB"))
     before = logged(daemon, "configuration reloaded")
-    warned = [line for line in before if "takes a restart" in line]
+    warned = [line for line in before if "needs a restart" in line]
     assert len(warned) == 1 and "workers" in warned[0]
 
 

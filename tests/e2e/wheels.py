@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wheels the stand-in mirrors serve.
+"""The wheels that the stand-in mirrors serve.
 
 Real ones come from PyPI through pip, once per checkout (.cache/). The torch family is built here,
 small, with true names and places and METADATA that requires those real projects: what matters to
@@ -54,7 +54,7 @@ def _made_once(folder, wanted):
 
 
 def _pip_download(folder, wanted, *what):
-    """Asks PyPI, through whatever index this machine's pip is configured for; `wanted` is the text
+    """Asks PyPI through the index that this machine's pip is configured for; `wanted` is the text
     whose change makes it ask again."""
     with _made_once(folder, wanted + sys.version) as is_missing:
         if is_missing:
@@ -113,7 +113,7 @@ def _add(archive, name, chunks):
 
 
 def _padding(seed, size):
-    """Bytes that do not compress and are the same every time."""
+    """Bytes that do not compress; always the same ones."""
     source = random.Random(seed)
     while size > 0:
         yield source.randbytes(min(CHUNK, size))
@@ -205,7 +205,7 @@ def _build_channel(folder, channel):
 
 
 def _build_stale(folder):
-    """Old copies of PyPI's names that the official site lists and nobody should be given."""
+    """Old copies of PyPI's projects that the official site lists and no client must get."""
     return {
         "certifi": [build(folder, "certifi", "2099.1.1", says="stale")],
         "jinja2": [build(folder, "Jinja2", "99.1.2", says="stale")],
@@ -226,7 +226,7 @@ def _build_for_pypi(folder):
 
 @dataclass
 class Library:
-    """Every wheel there is, by where it belongs."""
+    """All wheels, by the mirror they belong to."""
 
     channels: dict  # channel -> project -> [paths]
     stale: dict  # project -> [paths], listed by the official site only
@@ -258,7 +258,7 @@ def metadata_of(path):
 
 
 def sha256_of(data):
-    """Of bytes or of the file at a path, as hex."""
+    """The SHA-256 of bytes or of the file at a path, as hex."""
     if isinstance(data, Path):
         data = data.read_bytes()
     return hashlib.sha256(data).hexdigest()

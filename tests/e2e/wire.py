@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP as the tests want to see it: raw requests, nothing followed, nothing repaired; and the rules
+"""Raw HTTP for tests: no redirect is followed, no error is repaired; and the rules
 that installers hold pages to."""
 
 import ctypes
@@ -99,7 +99,7 @@ def ask(url, method="GET", headers=None, target=None):
 
 
 def ask_until_whole(url, headers=None, tries=5):
-    """Like an installer: asks again after a cut. Returns every reply, the last one hopefully
+    """Like an installer: asks again after a cut. Returns every reply; the last one is hopefully
     whole."""
     replies = []
     while len(replies) < tries and (not replies or replies[-1].cut):
@@ -108,7 +108,7 @@ def ask_until_whole(url, headers=None, tries=5):
 
 
 class Download(threading.Thread):
-    """A client of its own that reads a body as it comes; the test watches how much it holds. With
+    """A separate client that reads a body as it arrives; the test watches how much it has. With
     keep=False only the count and the digest are held: twenty times 200 MB is a lot of memory."""
 
     def __init__(self, url, headers=None, keep=True):
@@ -236,7 +236,7 @@ def file_urls(page_url, reply):
 
 
 def check_json_page(document, project):
-    """The rules every JSON project page must keep: what uv, pip and PEP 691 reject or trip over."""
+    """Checks the rules of every JSON project page: those that uv, pip and PEP 691 enforce."""
     assert document["name"] == project
     assert document["meta"]["api-version"] in ("1.0", "1.1", "1.2", "1.3", "1.4")
     assert "null" not in re.findall(r"\bnull\b", json.dumps(document)), "uv refuses null"
@@ -261,7 +261,7 @@ def _check_json_file(file):
 
 
 def _check_all_or_none(files):
-    """A release shows digests for all of its files or for none."""
+    """Checks that a release shows digests for all of its files or for none."""
     by_version = {}
     for file in files:
         version = file["filename"].split("-")[1]
