@@ -8,6 +8,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from packaging import _manylinux, markers, requirements, tags, utils
@@ -163,8 +164,6 @@ def best(files, rank):
 
 
 def file_name(file):
-    from urllib.parse import unquote
-
     return file.get("filename") or unquote(file["url"].split("/")[-1])
 
 
