@@ -16,7 +16,7 @@ import pytest
 import wire
 from daemon import PATIENCE, binary, configuration, daemon_environment, flat_mirror, run_wheelyard
 from origin import Gate
-from standins import flat_page
+from standins import flat_page, wait_until
 from wheels import build, sound
 
 VERSIONS = ("2.7.0+cu126", "2.8.0+cu126", "2.9.0+cu126")
@@ -547,6 +547,7 @@ def test_a_pin_of_what_is_fetched_again_outlives_it_too(start, cache, bodies):
     name, body = next(iter(bodies.items()))
     _keep(daemon, name, 1)
     assert cache("pin", name).returncode == DONE
+    wait_until(lambda: _rows(cache)[0].get("level") == "record", what="its own RECORD was compared")
     _spoil(_blob(daemon, body))
     assert cache("verify", name).returncode == DONE
     daemon.wait_status(lambda s: s["cache"]["blobs"] == 1 and not s["flights"])
