@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents as a whole: blocks that are true, links that lead somewhere, one text in two languages.
 
-test_readme.py installs by what README.md says, test_clients.py by docs/clients.md, test_listed.py from
-the sites of docs/indexes.md. Here is what every block has in common.
+test_readme.py installs by what README.md says, test_clients.py by docs/clients.md, test_airgap.py goes
+the way of docs/airgap.md, test_listed.py from the sites of docs/indexes.md. Here is what every block has in common.
 """
 
 import re
@@ -25,7 +25,8 @@ CONFIGURATIONS = [
     and not re.match(r"# .*(pyproject|uv|config)\.toml|# Pipfile|\[+tool\.", block.text)
 ]
 TYPED = [(b, line) for b in BLOCKS if b.language in ("sh", "console") for line in commands(b)]
-OURS = [(b, line) for b, line in TYPED if line.startswith("wheelyard ")]
+WALK = "docs/airgap.md"  # test_airgap.py plays it, in its order
+OURS = [(b, s) for b, s in TYPED if s.startswith("wheelyard ") and b.document != WALK]
 MAKE = [(b, line) for b, line in TYPED if re.match(r"(sudo |\w+=\S+ )*make ", line)]
 UNITS = [(b, line) for b, line in TYPED if "systemctl" in line]
 EXPLAINED = [
@@ -112,7 +113,7 @@ def test_every_block_is_looked_at():
     """A block of a new kind needs a test of its own."""
     seen = {b.name for b in CONFIGURATIONS} | {b.name for b, _ in [*OURS, *MAKE, *UNITS]}
     seen |= {b.name for b, _, _ in EXPLAINED}
-    elsewhere = {"docs/clients.md"}  # test_clients.py plays every block of it
+    elsewhere = {"docs/clients.md", WALK}  # test_clients.py plays every block of the first
     left = [b for b in BLOCKS if b.name not in seen and b.document not in elsewhere]
     assert {b.document for b in left} == {"README.md"}  # test_readme.py
     assert all(HERE in b.text for b in left)
@@ -153,7 +154,7 @@ def test_readme_leads_to_every_document():
 def test_sizes():
     """What keeps them readable."""
     assert len((ROOT / "docs/ARCHITECTURE.md").read_bytes()) <= 10 * 1024
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 170
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 180
 
 
 # ------------------------------------------------------------------ languages
