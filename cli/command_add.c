@@ -308,7 +308,7 @@ static int add_file(struct add *a, const char *file)
 
 int command_add(int argc, char **argv)
 {
-    struct add a = {NULL};
+    struct add a = {.index = NULL};
     int code = parse(&a, argc, argv);
     if (code != QUERY_GO)
         return code;

@@ -232,8 +232,7 @@ static const char *refusal(const struct reader_bundle *bundle)
 {
     static const char *const why[] = {
         [READER_SIGNED] = "",
-        [READER_NO_KEY] = "it is signed, and no key is known to check that by: --key PUBLIC, or "
-                          "bundle_key of the configuration",
+        [READER_NO_KEY] = "no key is known to check its signature by: --key PUBLIC",
         [READER_OTHER_KEY] = "it is signed by another key",
         [READER_REFUTED] = "its signature is wrong: it is forged or damaged",
         [READER_UNSIGNED] = "it is not signed"};

@@ -306,8 +306,12 @@ static void *fetch_main(void *context)
     struct prefetch *p = context;
     struct control_client client;
     struct wanted_file *f = next_file(p);
-    if (!f || reach_daemon(p->socket, p->set.config_file, &client)) {
-        p->is_cut |= f != NULL;
+    if (!f)
+        return NULL;
+    if (reach_daemon(p->socket, p->set.config_file, &client)) {
+        pthread_mutex_lock(&p->lock);
+        p->is_cut = true;
+        pthread_mutex_unlock(&p->lock);
         return NULL;
     }
     for (; f; f = next_file(p))

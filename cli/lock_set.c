@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "config/argument.h"
+#include "index/tags.h"
 
 enum { ROOM_BYTES = 64 << 10 };
 
@@ -83,8 +84,7 @@ int lock_set_check(struct lock_set *set)
     return r == ERROR_CONFIG ? EXIT_USAGE : r ? EXIT_NO : SET_GO;
 }
 
-static bool look_up(void *context, const char *project, const char *name, const char *digests,
-                    struct wanted_file *ret);
+static wanted_look look_up;
 
 int lock_set_load(struct lock_set *set)
 {
@@ -169,16 +169,33 @@ static bool take_place(const struct query *page, size_t i, struct wanted_file *r
     return ret->origin && ret->path;
 }
 
-static bool look_up(void *context, const char *project, const char *name, const char *digests,
-                    struct wanted_file *ret)
+/* Whether a target takes a file of that name; without targets, or a source archive: yes. */
+static bool is_fit(const struct lock_set *set, const char *name)
+{
+    struct wheel_tags wheel;
+    if (!set->targets.count || !wheel_tags_parse(name, &wheel))
+        return !str_ends(name, ".whl") || !set->targets.count;
+    for (size_t i = 0; i < set->targets.count; i++)
+        if (tags_rank(target_tags(set->targets.list[i]), &wheel) >= 0)
+            return true;
+    return false;
+}
+
+/* A lock that names files has chosen among them; of hashes alone, wheels for others are left out. */
+static enum wanted_found look_up(void *context, const char *project, const char *name,
+                                 const char *digests, struct wanted_file *ret)
 {
     struct lock_set *set = context;
     if (!has_page(set, project))
-        return false;
-    for (size_t i = 0; i < set->page.file_count; i++)
-        if (is_meant(&set->page, i, name, digests))
-            return take_place(&set->page, i, ret);
-    return false;
+        return WANTED_MISSING;
+    for (size_t i = 0; i < set->page.file_count; i++) {
+        if (!is_meant(&set->page, i, name, digests))
+            continue;
+        if (!name && !is_fit(set, set->page.files[i].name))
+            return WANTED_UNFIT;
+        return take_place(&set->page, i, ret) ? WANTED_FOUND : WANTED_MISSING;
+    }
+    return WANTED_MISSING;
 }
 
 /* -------------------------------------------------------------------- locks */

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "config/config.h"
 
-enum { EXIT_UNREACHABLE = 3, PLACES_MAX_BYTES = 4 << 10 };
+enum { EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, PLACES_MAX_BYTES = 4 << 10 };
 
 int reach_daemon(const char *socket, const char *config_file, struct control_client *ret)
 {
@@ -17,6 +17,10 @@ int reach_daemon(const char *socket, const char *config_file, struct control_cli
     struct config config;
     buf_init(&places, PLACES_MAX_BYTES);
     bool has_config = !socket && config_load_quietly(config_file, &config, &errors) == 0;
+    if (!socket && config_file && !has_config) {
+        (void)fputs(errors ? errors : "", stderr);
+        return EXIT_USAGE;
+    }
     int r = control_client_open(has_config ? config.socket : socket, 0, ret, &places);
     if (has_config)
         config_release(&config);

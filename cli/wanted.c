@@ -179,14 +179,21 @@ static int add_lock_file(struct wanted *w, const char *path, const struct lock *
 {
     struct wanted_file file = {.size = f->size, .digests = digests_of(f->hashes)};
     const char *why = NULL;
+    enum wanted_found found = WANTED_FOUND;
     if (!file.digests)
         return ERROR_NO_MEMORY;
+    if (!f->path && !f->address)
+        found =
+            w->look(w->context, lock->packages[f->package].project, f->name, file.digests, &file);
+    if (found == WANTED_UNFIT) {
+        file_release(&file);
+        return 0;
+    }
     if (f->path)
         why = "a file of the project's own";
     else if (f->address && !find_place(w->origins, f->address, &file))
         why = "its address belongs to no site or mirror of the configuration";
-    else if (!f->address &&
-             !w->look(w->context, lock->packages[f->package].project, f->name, file.digests, &file))
+    else if (found == WANTED_MISSING)
         why = "no page of the index has a file with this name and digest";
     if (!why)
         return add_file(w, &file);

@@ -30,9 +30,14 @@ struct wanted_skip {
 };
 
 /* Finds a file that a lock names without an address, on the page of its project. `name` may be
- * NULL: any file with one of these digests is meant. True: *ret has origin, path and size. */
-typedef bool wanted_look(void *context, const char *project, const char *name, const char *digests,
-                         struct wanted_file *ret);
+ * NULL: any file with one of these digests is meant. */
+enum wanted_found {
+    WANTED_MISSING,
+    WANTED_FOUND, /* *ret has origin, path and size */
+    WANTED_UNFIT, /* it is there, and for another target */
+};
+typedef enum wanted_found wanted_look(void *context, const char *project, const char *name,
+                                      const char *digests, struct wanted_file *ret);
 
 struct wanted {
     const struct origins *origins;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/url.h"
 #include "control/control_cache.h"
 #include "control/control_request.h"
 #include "engine/files/adopt.h"
@@ -51,24 +52,13 @@ static void read_row(struct order *o)
     o->what.yanked = json_is_true(yanked) || o->what.yanked_reason;
 }
 
-/* A path as the file table has it: no empty, "." or ".." part. */
-static bool is_path(const char *path)
-{
-    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
-        size_t len = strcspn(part, "/");
-        if (!len || (len == 1 && part[0] == '.') || (len == 2 && !strncmp(part, "..", 2)))
-            return false;
-    }
-    return true;
-}
-
 static bool read_order(const struct control_request *request, int fd, struct order *ret)
 {
     const char *const *w = request->words;
     struct stat st;
     *ret = (struct order){
         .what = {.origin = w[1], .path = w[2], .fd = fd, .sha256 = w[5], .source = w[6]}};
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_path(w[2]) ||
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !url_key_is_valid(w[2]) ||
         !read_number(w[3], &ret->what.offset) || !read_number(w[4], &ret->what.size) ||
         ret->what.offset > st.st_size || ret->what.size > st.st_size - ret->what.offset ||
         (*w[5] && strlen(w[5]) != SHA256_HEX - 1) || json_parse(w[7], strlen(w[7]), &ret->row))

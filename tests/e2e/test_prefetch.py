@@ -101,6 +101,8 @@ def test_what_uv_exports_wants_the_same_files(lock, start, prefetch, uv):
         done = prefetch(daemon, file, *HERE, "--dry-run", "--json", "--index", "cu126")
         assert done.returncode == DONE, done.stderr
         assert wanted <= names(plan(done))
+        others = names(plan(done)) - wanted
+        assert not [n for n in others if re.search("win_|win32|macosx|aarch64", n)]
 
 
 def test_a_digest_that_no_mirror_has(lock, start, prefetch):
