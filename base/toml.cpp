@@ -175,13 +175,12 @@ int report(std::string_view message, int line, char **ret_message, int *ret_line
     *ret_line = line;
     return ERROR_CONFIG;
 }
-} // namespace
 
-int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
-               char **ret_message, int *ret_line)
+int parse(const char *text, size_t len, size_t tables_most, struct toml_document **ret_document,
+          char **ret_message, int *ret_line)
 {
     int bad_line = 0;
-    if (const char *what = toml_check_bounds(text, len, &bad_line))
+    if (const char *what = toml_check_bounds(text, len, tables_most, &bad_line))
         return report(what, bad_line, ret_message, ret_line);
     try {
         auto document = std::make_unique<struct toml_document>();
@@ -198,6 +197,19 @@ int toml_parse(const char *text, size_t len, struct toml_document **ret_document
     } catch (const std::exception &) {
         return ERROR_NO_MEMORY;
     }
+}
+} // namespace
+
+int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
+               char **ret_message, int *ret_line)
+{
+    return parse(text, len, TOML_TABLES_MAX, ret_document, ret_message, ret_line);
+}
+
+int toml_parse_lock(const char *text, size_t len, struct toml_document **ret_document,
+                    char **ret_message, int *ret_line)
+{
+    return parse(text, len, TOML_LOCK_TABLES_MAX, ret_document, ret_message, ret_line);
 }
 
 void toml_free(struct toml_document *document)

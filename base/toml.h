@@ -24,6 +24,9 @@ enum toml_type {
  * and *ret_line say what is wrong; otherwise both are untouched. */
 int toml_parse(const char *text, size_t len, struct toml_document **ret_document,
                char **ret_message, int *ret_line);
+/* The same of a lock file, which a program wrote: it may have more tables. */
+int toml_parse_lock(const char *text, size_t len, struct toml_document **ret_document,
+                    char **ret_message, int *ret_line);
 void toml_free(struct toml_document *document);
 const struct toml_node *toml_root(const struct toml_document *document);
 

@@ -111,7 +111,7 @@ static void take(struct scan *s, char c)
 }
 
 /* The check runs after every byte or string, so the first excess ends the scan. */
-const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
+const char *toml_check_bounds(const char *text, size_t len, size_t tables_most, int *ret_line)
 {
     struct scan s = {.at = text, .end = text + len, .line = 1};
 
@@ -122,12 +122,12 @@ const char *toml_check_bounds(const char *text, size_t len, int *ret_line)
             skip_string(&s);
         else
             take(&s, *s.at++);
-        const char *what = s.depth > TOML_DEPTH_MAX     ? "nested too deeply"
-                           : s.parts >= TOML_PARTS_MAX  ? "a key of too many parts"
-                           : s.dots > TOML_DOTS_MAX     ? "too many dotted keys"
-                           : s.tables > TOML_TABLES_MAX ? "too many tables"
-                           : s.values > TOML_VALUES_MAX ? "too many values"
-                                                        : NULL;
+        const char *what = s.depth > TOML_DEPTH_MAX          ? "nested too deeply"
+                           : s.parts >= TOML_PARTS_MAX       ? "a key of too many parts"
+                           : s.tables + s.dots > tables_most ? "too many tables and dotted keys"
+                           : s.dots > TOML_DOTS_MAX          ? "too many dotted keys"
+                           : s.values > TOML_VALUES_MAX      ? "too many values"
+                                                             : NULL;
         if (what) {
             *ret_line = s.line;
             return what;

@@ -7,12 +7,14 @@
 #include <stddef.h>
 
 enum {
-    TOML_DEPTH_MAX = 64,      /* nested brackets and braces */
-    TOML_PARTS_MAX = 32,      /* of one dotted key or heading */
-    TOML_DOTS_MAX = 20000,    /* of keys and headings, in all */
-    TOML_TABLES_MAX = 400000, /* headings and inline tables, in all: a lock has one for each file */
+    TOML_DEPTH_MAX = 64,           /* nested brackets and braces */
+    TOML_PARTS_MAX = 32,           /* of one dotted key or heading */
+    TOML_TABLES_MAX = 20000,       /* headings, dots in keys, and inline tables, in all */
+    TOML_LOCK_TABLES_MAX = 400000, /* the same of a lock, which has a table for each file */
+    TOML_DOTS_MAX = 20000,         /* of keys and headings of a lock, in all */
     TOML_VALUES_MAX = 2000000, /* of tables and arrays: each takes some hundred bytes of memory */
 };
 
-/* NULL: within the bounds; otherwise what exceeds them, and *ret_line where. */
-const char *toml_check_bounds(const char *text, size_t len, int *ret_line);
+/* NULL: within the bounds; otherwise what exceeds them, and *ret_line where. tables_most: one of the
+ * two above. */
+const char *toml_check_bounds(const char *text, size_t len, size_t tables_most, int *ret_line);

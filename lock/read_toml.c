@@ -46,7 +46,7 @@ int read_toml(struct lock_reader *r, bool has_kind)
     AUTO(toml_free) struct toml_document *document = NULL;
     auto_free char *message = NULL;
     int line = 0;
-    int e = toml_parse(r->input->text, r->input->len, &document, &message, &line);
+    int e = toml_parse_lock(r->input->text, r->input->len, &document, &message, &line);
 
     if (e == ERROR_CONFIG)
         return lock_reader_complain(r, line > 0 ? (unsigned)line : 1, "%s",

@@ -14,11 +14,12 @@ enum { TEXT_MAX = 16 << 20 };
 
 static const char *check(const char *text, int *line)
 {
-    return toml_check_bounds(text, strlen(text), line);
+    return toml_check_bounds(text, strlen(text), TOML_TABLES_MAX, line);
 }
 
 /* `before`, then `piece` so many times, then `after`. */
-static const char *repeated(const char *before, const char *piece, size_t count, const char *after)
+static const char *repeated_within(size_t tables_most, const char *before, const char *piece,
+                                   size_t count, const char *after)
 {
     struct buf text;
     int line = 0;
@@ -28,10 +29,15 @@ static const char *repeated(const char *before, const char *piece, size_t count,
     for (size_t i = 0; i < count; i++)
         buf_puts(&text, piece);
     buf_puts(&text, after);
-    const char *what = toml_check_bounds(text.data, text.len, &line);
+    const char *what = toml_check_bounds(text.data, text.len, tables_most, &line);
     assert_true(!what || line >= 1);
     buf_release(&text);
     return what;
+}
+
+static const char *repeated(const char *before, const char *piece, size_t count, const char *after)
+{
+    return repeated_within(TOML_TABLES_MAX, before, piece, count, after);
 }
 
 static void test_usual_texts(void **state)
@@ -76,11 +82,25 @@ static void test_tables(void **state)
 {
     (void)state;
     assert_null(repeated("", "[[a]]\n", TOML_TABLES_MAX, ""));
-    assert_string_equal(repeated("", "[[a]]\n", TOML_TABLES_MAX + 1, ""), "too many tables");
-    assert_null(repeated("", "a.b = 1\n", TOML_DOTS_MAX, ""));
-    assert_string_equal(repeated("", "a.b = 1\n", TOML_DOTS_MAX + 1, ""), "too many dotted keys");
-    assert_string_equal(repeated("v = [", "{a = 1},", TOML_TABLES_MAX + 1, "]\n"),
-                        "too many tables");
+    assert_string_equal(repeated("", "[[a]]\n", 100000, ""), "too many tables and dotted keys");
+    assert_string_equal(repeated("", "a.b = 1\n", 100000, ""), "too many tables and dotted keys");
+    assert_string_equal(repeated("v = [", "{a = 1},", 100000, "]\n"),
+                        "too many tables and dotted keys");
+}
+
+static void test_tables_of_a_lock(void **state)
+{
+    size_t most = TOML_LOCK_TABLES_MAX;
+
+    (void)state;
+    assert_null(repeated_within(most, "", "[[a]]\n", most, ""));
+    assert_string_equal(repeated_within(most, "", "[[a]]\n", most + 1, ""),
+                        "too many tables and dotted keys");
+    assert_string_equal(repeated_within(most, "v = [", "{a = 1},", most + 1, "]\n"),
+                        "too many tables and dotted keys");
+    assert_null(repeated_within(most, "", "a.b = 1\n", TOML_DOTS_MAX, ""));
+    assert_string_equal(repeated_within(most, "", "a.b = 1\n", TOML_DOTS_MAX + 1, ""),
+                        "too many dotted keys");
 }
 
 static void test_values(void **state)
@@ -104,9 +124,13 @@ static void test_the_line_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usual_texts), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_parts),       cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_the_line_is_told),
+        cmocka_unit_test(test_usual_texts),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_tables_of_a_lock),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_the_line_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
