@@ -622,13 +622,13 @@ int files_open(struct engine *e, const struct file_query *query, struct waiter *
             found.facts.state = FILE_HIT;
             return reading_new(e, &found.facts, found.blob, NULL, found.mirrors, query, ret);
         }
+        /* The client that began it has missed, whatever has come since, also within this round. */
+        again.waited |= found.fresh;
         if (r == 0 && found.progress)
-            r = follow(e, &found, query, waiter, ret);
+            r = follow(e, &found, &again, waiter, ret);
         else if (r == 0)
             r = ENGINE_AGAIN; /* a blob appeared between the two looks */
         progress_unref(found.progress);
-        /* the client that began it has missed, whatever has come since */
-        again.waited |= found.fresh;
         if (r != ENGINE_AGAIN)
             return r;
     }
