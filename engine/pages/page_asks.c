@@ -16,7 +16,7 @@
 #include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 
-enum { RANGES_MS = 2000 }; /* how long a first page waits to know whether ranges are honoured */
+enum { ANSWERS_MS = 2000 }; /* how long a first page waits for what it has asked last */
 
 /* The end of an inquiry. With answers the page differs, so its version is forgotten. */
 static void inquired(struct engine *e, void *owner, bool any)
@@ -67,17 +67,17 @@ static bool asks_ranges(struct engine *e, struct page_entry *s, const struct bui
         ranges_ask(e, s->origin, m, path);
         asked = true;
     }
-    if (!asked || s->stage == PAGE_PUBLISHED || ranges_are_honoured(e, s->origin))
-        return false;
-    s->ranges_ms = clock_monotonic_ms() + RANGES_MS;
-    return true;
+    return asked && s->stage != PAGE_PUBLISHED && !ranges_are_honoured(e, s->origin);
 }
 
 bool page_asks(struct engine *e, struct page_entry *s, const struct build *b)
 {
     s->is_askable = b->askable_count > 0;
     bool asks = asks_heads(e, s, b);
-    return asks_ranges(e, s, b) || asks;
+    asks = asks_ranges(e, s, b) || asks;
+    if (asks)
+        s->answers_ms = clock_monotonic_ms() + ANSWERS_MS;
+    return asks;
 }
 
 bool page_awaits(const struct engine *e, const struct page_entry *s)
@@ -85,9 +85,9 @@ bool page_awaits(const struct engine *e, const struct page_entry *s)
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;
     if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
-        now_ms - s->began_ms < e->options.listing_timeout_ms)
+        (now_ms - s->began_ms < e->options.listing_timeout_ms || now_ms < s->answers_ms))
         return true;
     for (unsigned m = 0; m < s->origin->mirror_count; m++)
         asked |= ranges_are_asked(e, s->origin, m);
-    return asked && now_ms < s->ranges_ms;
+    return asked && now_ms < s->answers_ms;
 }

@@ -70,7 +70,8 @@ struct page_entry {
     unsigned source_count;
     const struct origin *origin;
     uint64_t built_version, built_metadata, built_held;
-    int64_t began_ms, ranges_ms; /* ranges_ms: until then the page waits to know of ranges */
+    int64_t began_ms;
+    int64_t answers_ms; /* until then a first page waits for what mirrors were asked about files */
     enum page_stage stage;
     size_t counted;  /* its part of refused_bytes */
     bool has_failed; /* the last build failed */
