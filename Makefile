@@ -43,7 +43,7 @@ fuzz:
 soak:
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build
-	@.venv/bin/python tests/e2e/soak.py --seconds $(or $(SECONDS),600)
+	@.venv/bin/python tests/e2e/lib/soak.py --seconds $(or $(SECONDS),600)
 
 # make simulate SECONDS=600 [SEED=1]: flights in simulation; a failure prints the seed that repeats it.
 SEED ?= $(shell date +%s)

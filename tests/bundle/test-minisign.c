@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Keys and signatures that minisign 0.11 has made; and ours. tests/e2e/test_bundle.py runs the
+/* Keys and signatures that minisign 0.11 has made; and ours. tests/e2e/airgap/test_bundle.py runs the
  * program itself. */
 #include "bundle/minisign.h"
 

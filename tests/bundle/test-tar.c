@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Headers. tests/e2e/test_bundle.py has GNU tar and Python unpack archives of them. */
+/* Headers. tests/e2e/airgap/test_bundle.py has GNU tar and Python unpack archives of them. */
 #include "bundle/tar.h"
 
 #include <setjmp.h>

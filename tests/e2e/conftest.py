@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: wheels, mirrors, clients and the daemon, each stopped and checked afterwards."""
+"""Fixtures: wheels, mirrors, clients and the daemon, each stopped and checked afterwards.
+
+Tests import what is in lib/ by name, and a few import from each other. So each folder here is on the
+path, and no two files have one name.
+"""
 
 import os
 import pickle
+import sys
+from pathlib import Path
 
 import pytest
 
-import clients
-import daemon as daemons
-import standins
-import wheels
-from origin import Origin
+sys.path[:0] = [str(path) for path in sorted(Path(__file__).resolve().parent.glob("*/"))]
+# pylint: disable=wrong-import-position
+import clients  # noqa: E402
+import daemon as daemons  # noqa: E402
+import standins  # noqa: E402
+import wheels  # noqa: E402
+from origin import Origin  # noqa: E402
 
 PIPS = ("newest", "23.2.1", "debian")
 

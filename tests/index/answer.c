@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Answers questions about versions and tags, one a line, its words parted by tabs, so that another
- * program can compare what we say with what it says itself (tests/e2e/test_packaging.py):
+ * program can compare what we say with what it says itself (tests/e2e/pages/test_packaging.py):
  *
  *     version TEXT                      normal form, a space, `pre` or `final`; or `-`
  *     compare A B                       -1, 0 or 1

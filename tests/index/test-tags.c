@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requirements, tags and labels; tests/e2e/test_packaging.py compares the rest with python's. */
+/* Requirements, tags and labels; tests/e2e/pages/test_packaging.py compares the rest with python's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Answers questions about markers and targets, one a line, its words parted by tabs, so that
- * another program can compare what we say with what it says itself (tests/e2e/test_markers.py):
+ * another program can compare what we say with what it says itself (tests/e2e/locks/test_markers.py):
  *
  *     environment VALUE...              (no answer) the strings, in the order of marker_variable
  *     extra|extras|groups NAME...       (no answer) the sets

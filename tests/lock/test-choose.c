@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Targets, markers in brief, and what is chosen of small locks. Real ones:
- * tests/e2e/test_chosen.py. */
+ * tests/e2e/locks/test_chosen.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CACHE = HERE.parent.parent / ".cache" / "e2e"
+CACHE = HERE.parents[2] / ".cache" / "e2e"
 PYTHON_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 PYTHON_TAGS = sorted({"cp310", "cp311", "cp312", "cp313", PYTHON_TAG})
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64")

@@ -20,6 +20,8 @@ import time
 import zipfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "mirrors"))
+# pylint: disable=wrong-import-position
 import clients
 import daemon as daemons
 import test_faults

@@ -18,7 +18,7 @@ BINARY = os.environ.get("WHEELYARD_BIN", "build/wheelyard")
 PATIENCE = float(os.environ.get("WHEELYARD_PATIENCE", "1"))
 STOP_S = 5.0
 REPORTS = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)[^\n]*")
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def binary():
