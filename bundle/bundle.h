@@ -9,25 +9,19 @@
  *     reader     opens, verifies, and says where each file lies
  *
  * The room knows no daemon and no cache. It stands beside cache/ and above base/ and index/, so
- * that `wheelyard verify` runs where nothing else of wheelyard does. What remains to be done by
- * others, and what they need of each other:
+ * that `wheelyard verify` runs where nothing else of wheelyard does. The commands join it with the
+ * daemon:
  *
- * Export. `wheelyard export --all` exists (cli/command_export.c). The daemon lists what it holds,
- * with what its indexes said (control/control_export.h); the command reads the blobs, takes
- * METADATA out of the wheels, and writes. What is not there yet:
+ * Export (cli/command_export.c). The daemon lists what it holds, with what its indexes said
+ * (control/control_export.h). The command chooses rows, reads the blobs, takes METADATA out of the
+ * wheels, and writes. A blob that is evicted meanwhile ends the command with the file's name.
+ * Folders of wheels (origins with `directory`) are not in the daemon's list.
  *
- *   - sets: `--lock` and `--pinned` choose rows of that list, and give the writer a lock's name,
- *     digest and wanted files (writer_add_lock);
- *   - a pin: a blob that is evicted while the command runs ends it with the file's name. The daemon
- *     could keep what it has listed as long as the connection stands;
- *   - folders of wheels (origins with `directory`) are not in the daemon's list.
- *
- * Import. reader_open and reader_check, then for each piece that is GOOD reader_place: descriptor,
- * offset, length. The daemon copies that run into a partial of its own (copy_file_range works, for
- * members lie in plain bytes), hashes it once more, and keeps it as a fetched file under origin and
- * path, with the digest as a claim. Pieces of one member follow each other. A file whose pieces are
- * not all there is named by reader_part_text; the lists of `locks` in the manifests tell what a
- * lock still lacks. All of it may be repeated: a file that is held by its digest is passed over.
+ * Import (cli/command_import.c). reader_open and reader_check, then for each piece that is GOOD
+ * reader_place: descriptor, offset, length. The daemon copies that run, hashes it once more, and
+ * keeps it as a fetched file under origin and path, with the digest as a claim. All of it may be
+ * repeated: a file that is held by its digest is passed over. The lists of `locks` in the manifests
+ * tell what a lock still lacks.
  */
 #include "bundle/layout.h"
 #include "bundle/manifest.h"

@@ -1,18 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bundle_reading.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/percent.h"
+#include "config/argument.h"
 #include "config/config.h"
 
-enum { EXIT_USAGE = 2, TICK_MS = 200 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* ---------------------------------------------------------------- arguments */
+
+static bool take_flag(struct bundle_arguments *a, int argc, char **argv, int *i)
+{
+    const char *value;
+    if (argument_is(argv[*i], "--json"))
+        a->as_json = true;
+    else if (argument_is(argv[*i], "--unsigned"))
+        a->takes_unsigned = true;
+    else if ((value = argument_value(argc, argv, i, "--key")))
+        a->key = value;
+    else if ((value = argument_value(argc, argv, i, "--config")))
+        a->config = value;
+    else if (a->takes_socket && (value = argument_value(argc, argv, i, "--socket")))
+        a->socket = value;
+    else
+        return false;
+    return true;
+}
+
+int bundle_parse(struct bundle_arguments *a, int argc, char **argv)
+{
+    static const char *const flags[] = {"--key",    "--unsigned", "--json", "--config",
+                                        "--socket", "--help",     NULL};
+    static const char *const flags_without_socket[] = {"--key",    "--unsigned", "--json",
+                                                       "--config", "--help",     NULL};
+    bool only_paths = false;
+    a->paths = (const char **)argv;
+    for (int i = 0; i < argc; i++) {
+        bool is_help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+        if (is_help && !only_paths)
+            return fputs(a->usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+        if (only_paths || argv[i][0] != '-')
+            a->paths[a->path_count++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            only_paths = true;
+        else if (!take_flag(a, argc, argv, &i)) {
+            argument_refuse(a->command, argv[i], a->takes_socket ? flags : flags_without_socket);
+            return EXIT_USAGE;
+        }
+    }
+    if (a->path_count)
+        return BUNDLE_GO_ON;
+    (void)fputs(a->usage, stderr);
+    return EXIT_USAGE;
+}
 
 /* --------------------------------------------------------------------- key */
 
@@ -64,25 +110,17 @@ int bundle_find_key(const char *command, const char *key, const char *config_fil
 
 static bool show_progress(void *context, int64_t done, int64_t total)
 {
-    int64_t *shown_ms = context;
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms - *shown_ms < TICK_MS)
-        return true;
-    *shown_ms = now_ms;
-    (void)fprintf(stderr, "\r%3d %% of %" PRId64 " MB ",
-                  total > 0 ? (int)((double)done * 100 / (double)total) : 100, total / 1000000);
+    percent_show(context, done, total);
     return true;
 }
 
-/* The line of progress is taken away at the end. */
 int bundle_check(struct reader *reader)
 {
-    int64_t shown_ms = 0;
-    struct reader_watch watch = {.progress = show_progress, .context = &shown_ms};
-    bool is_terminal = isatty(STDERR_FILENO) == 1;
-    int r = reader_check(reader, is_terminal ? &watch : NULL);
-    if (is_terminal)
-        (void)fputs("\r\033[K", stderr);
+    struct percent percent;
+    struct reader_watch watch = {.progress = show_progress, .context = &percent};
+    percent_begin(&percent);
+    int r = reader_check(reader, &watch);
+    percent_end(&percent);
     return r;
 }
 

@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What `wheelyard verify` and `wheelyard import` have in common: the key, and the check of all bytes
- * with its progress. Main thread of a command.
+ * What `wheelyard verify` and `wheelyard import` have in common: the arguments, the key, and the
+ * check of all bytes with its progress. Main thread of a command.
  */
 #include <stdbool.h>
 
 #include "bundle/reader.h"
 
 enum { BUNDLE_GO_ON = -1 };
+
+struct bundle_arguments {
+    const char *command, *usage;       /* of the caller */
+    bool takes_socket;                 /* likewise: whether there is a --socket */
+    const char *key, *config, *socket; /* as given, or NULL */
+    bool takes_unsigned, as_json;
+    const char **paths; /* in argv, whose words move to the front */
+    size_t path_count;
+};
+
+/* Flags may stand anywhere; after `--` all words are paths. BUNDLE_GO_ON, or the exit code after
+ * the help or a message. */
+int bundle_parse(struct bundle_arguments *arguments, int argc, char **argv);
 
 /* The public key that bundles must be signed with. key: --key (a key's line, or its file), or NULL:
  * bundle_key of the configuration `config` (NULL: the usual one). BUNDLE_GO_ON, with *ret_has false

@@ -21,6 +21,7 @@
 #include "base/str.h"
 #include "base/terminal.h"
 #include "base/url.h"
+#include "cli/file_address.h"
 #include "cli/query.h"
 #include "cli/reach.h"
 #include "config/argument.h"
@@ -128,25 +129,6 @@ static int place_by_flag(const struct add *a, const char *name, struct place *re
     return ret->origin && ret->path && ret->sha256 && !ret->row.error ? 0 : ERROR_NO_MEMORY;
 }
 
-/* "http://host/files/pytorch/cu126/torch-2.9.0%2Bcu126...whl" is origin and path. */
-static int split_url(const char *url, struct place *ret)
-{
-    const char *at = strstr(url, "/files/");
-    at = at ? at + strlen("/files/") : "";
-    size_t len = strcspn(at, "/");
-    if (!len || !at[len])
-        return ERROR_BAD_REQUEST;
-    ret->origin = strndup(at, len);
-    if (!ret->origin)
-        return ERROR_NO_MEMORY;
-    auto_buf struct buf path;
-    buf_init(&path, ROW_MAX_BYTES);
-    const char *rest = at + len + 1;
-    int r = url_decode(rest, strcspn(rest, "#?"), &path);
-    ret->path = r ? NULL : buf_take(&path, NULL);
-    return r ? r : ret->path ? 0 : ERROR_NO_MEMORY;
-}
-
 static void write_row(const struct query *q, const struct json *file, struct buf *row)
 {
     const struct json *yanked = json_member(file, "yanked");
@@ -170,7 +152,7 @@ static int place_on_page(const struct query *q, const char *name, struct place *
             continue;
         const char *sha256 =
             json_string(json_member(json_member(q->entries[i], "hashes"), "sha256"));
-        int r = split_url(url, ret);
+        int r = file_address_split(url, &ret->origin, &ret->path);
         ret->sha256 = strdup(sha256 ? sha256 : "");
         write_row(q, q->entries[i], &ret->row);
         return r ? r : ret->sha256 && !ret->row.error ? 0 : ERROR_NO_MEMORY;
@@ -183,21 +165,10 @@ static int place_by_page(const struct add *a, const char *name, const char *proj
                          struct place *ret, int *code)
 {
     static const struct query_command command = {.name = "add", .usage = usage};
-    char *argv[7];
-    int argc = 0;
+    const struct query_place place = {a->index, a->url, a->config};
     struct query q;
-    argv[argc++] = (char *)(uintptr_t)project;
-    const char *pairs[][2] = {{"--index", a->index}, {"--url", a->url}, {"--config", a->config}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (!pairs[i][1])
-            continue;
-        argv[argc++] = (char *)(uintptr_t)pairs[i][0];
-        argv[argc++] = (char *)(uintptr_t)pairs[i][1];
-    }
     int r = ERROR_GONE;
-    *code = query_parse(argc, argv, &command, &q);
-    if (*code == QUERY_GO)
-        *code = query_fetch(&q);
+    *code = query_page(&command, project, &place, &q);
     if (*code == QUERY_GO)
         r = place_on_page(&q, name, ret);
     query_release(&q);

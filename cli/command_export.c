@@ -23,16 +23,16 @@
 #include "bundle/writer.h"
 #include "cli/lock_set.h"
 #include "cli/password.h"
+#include "cli/percent.h"
 #include "cli/reach.h"
 #include "config/argument.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "control/control_client.h"
-#include "index/digests.h"
 #include "index/wheel.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, GO_ON = SET_GO };
-enum { PLACES_MAX_BYTES = 4 << 10, TICK_MS = 200 };
+enum { PLACES_MAX_BYTES = 4 << 10 };
 
 static const char usage[] =
     "usage: wheelyard export (--all | --lock LOCK [--python V --platform P]...) -o DIR [FLAGS]\n\n"
@@ -68,7 +68,7 @@ struct exporting {
     char since_sha256[SHA256_HEX];
     struct writer_options options;
     struct writer *writer;
-    int64_t shown_ms; /* when progress was shown last */
+    struct percent percent;
 };
 
 /* ---------------------------------------------------------------- arguments */
@@ -112,10 +112,11 @@ static int parse(int argc, char **argv, struct exporting *e)
             e->all = true;
         else if (argument_is(argv[i], "--json"))
             e->as_json = true;
-        else if ((value = argument_value(argc, argv, &i, "--lock")) &&
-                 e->lock_count < LOCK_SET_LOCKS_MOST)
+        else if ((value = argument_value(argc, argv, &i, "--lock"))) {
+            if (e->lock_count == LOCK_SET_LOCKS_MOST)
+                return refuse("--lock", "too many locks for one bundle");
             e->locks[e->lock_count++] = value;
-        else if (!take_value(e, argc, argv, &i) && !lock_set_take(&e->set, argc, argv, &i)) {
+        } else if (!take_value(e, argc, argv, &i) && !lock_set_take(&e->set, argc, argv, &i)) {
             argument_refuse("export", argv[i], flags);
             return EXIT_USAGE;
         }
@@ -314,18 +315,12 @@ static char *text_of(const struct json *object, const char *name)
     return str_dup(json_string(json_member(object, name)));
 }
 
-static struct wanted_file *find_wanted(struct exporting *e, const struct json *said)
+static struct wanted_file *find_wanted(const struct exporting *e, const struct json *said)
 {
     const char *origin = json_string(json_member(said, "origin"));
     const char *path = json_string(json_member(said, "path"));
-    const char *sha256 = json_string(json_member(said, "sha256"));
-    char wanted[SHA256_HEX];
-    for (size_t i = 0; origin && path && sha256 && i < e->set.wanted.count; i++) {
-        struct wanted_file *f = &e->set.wanted.files[i];
-        if (strcmp(f->origin, origin) == 0 && strcmp(f->path, path) == 0)
-            return !digests_sha256(f->digests, wanted) || strcmp(wanted, sha256) == 0 ? f : NULL;
-    }
-    return NULL;
+    struct wanted_file *f = origin && path ? wanted_find(&e->set.wanted, origin, path) : NULL;
+    return f && wanted_is(f, json_string(json_member(said, "sha256"))) ? f : NULL;
 }
 
 /* Whether the row goes into the bundle. */
@@ -413,12 +408,7 @@ static int add_row(struct exporting *e, const struct json *said)
 static void show_progress(void *context, int64_t done, int64_t total)
 {
     struct exporting *e = context;
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms - e->shown_ms < TICK_MS)
-        return;
-    e->shown_ms = now_ms;
-    (void)fprintf(stderr, "\r%3d %% of %" PRId64 " MB ",
-                  total > 0 ? (int)((double)done * 100 / (double)total) : 100, total / 1000000);
+    percent_show(&e->percent, done, total);
 }
 
 static void print_summary(const struct exporting *e, const struct writer_summary *summary)
@@ -441,9 +431,8 @@ static int write_bundle(struct exporting *e)
 {
     struct writer_source source = {.open = open_file, .context = e};
     struct writer_summary summary;
-    bool is_terminal = isatty(STDERR_FILENO) == 1;
-    if (is_terminal)
-        e->options.progress = show_progress;
+    percent_begin(&e->percent);
+    e->options.progress = show_progress;
     e->options.context = e;
     int r = writer_new(&e->options, &e->writer);
     const struct json *row = json_first(json_member(e->reply, "files"));
@@ -454,8 +443,7 @@ static int write_bundle(struct exporting *e)
         r = add_locks(e);
     if (r == 0)
         r = writer_run(e->writer, &source, &summary);
-    if (is_terminal)
-        (void)fputs("\r\033[K", stderr);
+    percent_end(&e->percent);
     if (r) {
         (void)fprintf(stderr, "wheelyard export: %s\n",
                       e->writer && *writer_why(e->writer) ? writer_why(e->writer) : error_text(r));
@@ -467,7 +455,7 @@ static int write_bundle(struct exporting *e)
 
 int command_export(int argc, char **argv)
 {
-    struct exporting e = {.set = {.command = "export", .usage = usage}};
+    struct exporting e = {.set = {.command = {.name = "export", .usage = usage}}};
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;

@@ -17,15 +17,16 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/terminal.h"
 #include "bundle/reader.h"
 #include "cli/bundle_reading.h"
+#include "cli/held.h"
 #include "cli/reach.h"
-#include "config/argument.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_UNREACHABLE = 3 };
 enum { OUTPUT_MAX_BYTES = 256 << 20, ROW_MAX_BYTES = 64 << 10, LINE_MAX_BYTES = 64 << 10 };
 enum { BLOCK_BYTES = 1 << 20, GAPS_SHOWN = 5 };
 
@@ -44,52 +45,16 @@ static const char usage[] =
     "  --config FILE  wheelyard's own configuration\n\n"
     "Exit: 0 all files of the bundles are in the cache, 1 not all, 2 wrong usage, 3 no daemon.\n";
 
-static const char *const flags[] = {"--key", "--unsigned", "--json", "--socket", "--config", NULL};
-
 struct import {
-    const char *key, *config, *socket;
-    bool takes_unsigned, as_json;
-    const char **paths;
-    size_t path_count;
+    struct bundle_arguments arguments;
     struct control_client client;
-    struct json *held;  /* the daemon's answer to "cache ls", for gaps */
-    const char **names; /* origin/path of what it holds, sorted */
-    size_t name_count;
+    struct held held;                     /* for gaps */
     size_t kept, known, refused, lacking; /* files, of all bundles */
     bool has_gap;
     struct buf problems, gaps; /* JSON arrays without their brackets */
 };
 
 DEFINE_CLEANUP(struct reader, reader_free)
-
-/* ---------------------------------------------------------------- arguments */
-
-static int parse(int argc, char **argv, struct import *m)
-{
-    for (int i = 0; i < argc; i++) {
-        const char *value;
-        if (argv[i][0] != '-')
-            m->paths[m->path_count++] = argv[i];
-        else if (argument_is(argv[i], "--json"))
-            m->as_json = true;
-        else if (argument_is(argv[i], "--unsigned"))
-            m->takes_unsigned = true;
-        else if ((value = argument_value(argc, argv, &i, "--key")))
-            m->key = value;
-        else if ((value = argument_value(argc, argv, &i, "--socket")))
-            m->socket = value;
-        else if ((value = argument_value(argc, argv, &i, "--config")))
-            m->config = value;
-        else {
-            argument_refuse("import", argv[i], flags);
-            return EXIT_USAGE;
-        }
-    }
-    if (m->path_count)
-        return BUNDLE_GO_ON;
-    (void)fputs(usage, stderr);
-    return EXIT_USAGE;
-}
 
 /* ------------------------------------------------------------------- saying */
 
@@ -104,7 +69,7 @@ static void say(struct import *m, const char *format, ...)
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);
-    if (m->as_json) {
+    if (m->arguments.as_json) {
         json_write_comma(&m->problems);
         json_write_string(&m->problems, text.error ? "" : text.data);
         return;
@@ -123,25 +88,23 @@ static void write_row(const struct manifest_file *file, struct buf *row)
     if (file->yanked && file->yanked_reason) {
         json_write_member(row, "yanked", file->yanked_reason);
     } else if (file->yanked) {
-        json_write_name(row, "yanked");
-        buf_puts(row, "true");
+        json_write_boolean(row, "yanked", true);
     }
     buf_putc(row, '}');
 }
 
-static int copy_piece(const struct reader_place *from, FILE *to)
+static int copy_piece(const struct reader_place *from, int to, int64_t *at)
 {
     auto_free char *block = malloc(BLOCK_BYTES);
     int r = block ? 0 : ERROR_NO_MEMORY;
-    for (int64_t at = 0; r == 0 && at < from->length;) {
-        int64_t left = from->length - at;
-        ssize_t n = pread(from->fd, block, left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES,
-                          (off_t)(from->offset + at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 || fwrite(block, 1, (size_t)n, to) != (size_t)n)
-            r = n <= 0 ? ERROR_IO : error_from_errno(errno);
-        at += n;
+    for (int64_t done = 0; r == 0 && done < from->length;) {
+        int64_t left = from->length - done;
+        size_t len = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+        r = file_read_at(from->fd, block, len, from->offset + done);
+        if (r == 0)
+            r = file_write_at(to, block, len, *at);
+        done += (int64_t)len;
+        *at += (int64_t)len;
     }
     return r;
 }
@@ -150,17 +113,16 @@ static int copy_piece(const struct reader_place *from, FILE *to)
 static int join(const struct reader_bundle *bundle, size_t first, size_t count, FILE **ret)
 {
     FILE *joined = tmpfile();
+    int64_t at = 0;
     int r = joined ? 0 : error_from_errno(errno);
     for (size_t i = first; r == 0 && i < first + count; i++) {
         struct reader_place place;
         r = reader_place(bundle, i, &place);
         if (r)
             break;
-        r = copy_piece(&place, joined);
+        r = copy_piece(&place, fileno(joined), &at);
         (void)close(place.fd);
     }
-    if (r == 0 && fflush(joined))
-        r = error_from_errno(errno);
     if (r && joined)
         (void)fclose(joined);
     else
@@ -241,7 +203,7 @@ static const char *refusal(const struct reader_bundle *bundle)
 
 static int import_bundle(struct import *m, const struct reader_bundle *bundle)
 {
-    if (!bundle->manifest || !bundle_is_trusted(bundle, m->takes_unsigned)) {
+    if (!bundle->manifest || !bundle_is_trusted(bundle, m->arguments.takes_unsigned)) {
         m->has_gap = true;
         say(m, "%s: not imported: %s", bundle->path, refusal(bundle));
         return BUNDLE_GO_ON;
@@ -268,34 +230,6 @@ static int import_bundle(struct import *m, const struct reader_bundle *bundle)
 
 /* -------------------------------------------------------------------- gaps */
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void ask_held(struct import *m)
-{
-    if (control_client_ask(&m->client, (const char *const[]){"cache", "ls", NULL}, &m->held))
-        return;
-    const struct json *blobs = json_member(m->held, "blobs");
-    size_t count = 0;
-    for (const struct json *b = json_first(blobs); b; b = json_next(b))
-        count++;
-    m->names = calloc(count + 1, sizeof(*m->names));
-    for (const struct json *b = json_first(blobs); b && m->names; b = json_next(b)) {
-        const char *name = json_string(json_member(b, "name"));
-        if (name && json_is_true(json_member(b, "complete")))
-            m->names[m->name_count++] = name;
-    }
-    if (m->names)
-        qsort(m->names, m->name_count, sizeof(*m->names), by_text);
-}
-
-static bool is_held(const struct import *m, const char *name)
-{
-    return m->names && bsearch(&name, m->names, m->name_count, sizeof(*m->names), by_text);
-}
-
 /* What a lock wants, and no bundle has brought. */
 static void report_lock(struct import *m, const struct manifest_lock *lock)
 {
@@ -304,7 +238,7 @@ static void report_lock(struct import *m, const struct manifest_lock *lock)
     buf_init(&names, LINE_MAX_BYTES);
     buf_init(&json, OUTPUT_MAX_BYTES);
     for (size_t i = 0; i < lock->file_count; i++) {
-        if (is_held(m, lock->files[i]))
+        if (held_find(&m->held, lock->files[i]))
             continue;
         if (missing++ < GAPS_SHOWN)
             buf_printf(&names, "%s%s", missing > 1 ? ", " : "", lock->files[i]);
@@ -325,10 +259,11 @@ static void report_lock(struct import *m, const struct manifest_lock *lock)
 
 static void report_gaps(struct import *m, const struct reader *reader)
 {
-    ask_held(m);
+    (void)held_ask(&m->client, &m->held); /* without an answer all are missing */
     for (size_t i = 0; i < reader->bundle_count; i++) {
         const struct manifest *manifest = reader->bundles[i].manifest;
-        bool counts = manifest && bundle_is_trusted(&reader->bundles[i], m->takes_unsigned);
+        bool counts =
+            manifest && bundle_is_trusted(&reader->bundles[i], m->arguments.takes_unsigned);
         for (size_t k = 0; counts && k < manifest->lock_count; k++)
             report_lock(m, &manifest->locks[k]);
     }
@@ -338,7 +273,7 @@ static void report_gaps(struct import *m, const struct reader *reader)
 
 static int print(struct import *m, int code)
 {
-    if (!m->as_json) {
+    if (!m->arguments.as_json) {
         (void)printf("%zu files imported, %zu were there already", m->kept, m->known);
         if (m->refused + m->lacking)
             (void)printf(", %zu were refused, %zu are damaged or missing", m->refused, m->lacking);
@@ -377,14 +312,14 @@ static int import_all(struct import *m, struct reader *reader)
 static int run(struct import *m, const struct reader_options *options)
 {
     AUTO(reader_free) struct reader *reader = NULL;
-    int r = reader_open(options, m->paths, m->path_count, &reader);
+    int r = reader_open(options, m->arguments.paths, m->arguments.path_count, &reader);
     if (r == 0)
         r = bundle_check(reader);
     if (r) {
         (void)fprintf(stderr, "wheelyard import: %s\n", error_text(r));
         return EXIT_FAILED;
     }
-    int code = reach_daemon(m->socket, m->config, &m->client);
+    int code = reach_daemon(m->arguments.socket, m->arguments.config, &m->client);
     if (code)
         return code;
     buf_init(&m->problems, OUTPUT_MAX_BYTES);
@@ -394,29 +329,23 @@ static int run(struct import *m, const struct reader_options *options)
     code = print(m, import_all(m, reader));
     buf_release(&m->problems);
     buf_release(&m->gaps);
-    free(m->names);
-    json_free(m->held);
+    held_release(&m->held);
     control_client_close(&m->client);
     return code;
 }
 
 int command_import(int argc, char **argv)
 {
-    auto_free const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
-    struct import m = {.paths = paths};
+    struct import m = {.arguments = {.command = "import", .usage = usage, .takes_socket = true}};
+    struct bundle_arguments *a = &m.arguments;
     struct minisign_public public;
     bool has_public = false;
-    for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
-    if (!paths)
-        return EXIT_FAILED;
-    int code = parse(argc, argv, &m);
+    int code = bundle_parse(a, argc, argv);
     if (code == BUNDLE_GO_ON)
-        code = bundle_find_key("import", m.key, m.config, &public, &has_public);
+        code = bundle_find_key("import", a->key, a->config, &public, &has_public);
     if (code != BUNDLE_GO_ON)
         return code;
     const struct reader_options options = {.key = has_public ? &public : NULL,
-                                           .takes_unsigned = m.takes_unsigned};
+                                           .takes_unsigned = a->takes_unsigned};
     return run(&m, &options);
 }

@@ -22,10 +22,10 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/terminal.h"
+#include "cli/held.h"
 #include "cli/lock_set.h"
 #include "cli/reach.h"
 #include "config/argument.h"
-#include "index/digests.h"
 
 enum { OUTPUT_MAX_BYTES = 256 << 20, FETCHERS = 3, SKIPS_SHOWN = 20 };
 
@@ -101,58 +101,22 @@ static int parse(struct prefetch *p, int argc, char **argv)
 
 /* --------------------------------------------------------------------- plan */
 
-static const char *row_name(const struct json *row)
-{
-    const char *name = json_string(json_member(row, "name"));
-    return name ? name : "";
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(row_name(*(const struct json *const *)a),
-                  row_name(*(const struct json *const *)b));
-}
-
-static int name_to_row(const void *name, const void *row)
-{
-    return strcmp(name, row_name(*(const struct json *const *)row));
-}
-
-/* Whether a row of `cache ls` is the whole file, by the lock's own digest where it has one. */
-static bool is_it(const struct json *row, const struct wanted_file *f)
-{
-    const char *sha256 = json_string(json_member(row, "sha256"));
-    char wanted[SHA256_HEX];
-    return json_is_true(json_member(row, "complete")) && sha256 &&
-           (!digests_sha256(f->digests, wanted) || strcmp(wanted, sha256) == 0);
-}
-
 static int mark_held(struct prefetch *p)
 {
-    struct json *reply = NULL;
-    if (control_client_ask(&p->client, (const char *const[]){"cache", "ls", NULL}, &reply)) {
-        (void)fputs("wheelyard prefetch: the daemon has gone away\n", stderr);
-        return EXIT_UNREACHABLE;
-    }
-    const struct json *blobs = json_member(reply, "blobs");
-    size_t count = 0;
-    for (const struct json *b = json_first(blobs); b; b = json_next(b))
-        count++;
-    auto_free const struct json **rows = calloc(count + 1, sizeof(const struct json *));
-    count = 0;
-    for (const struct json *b = json_first(blobs); b && rows; b = json_next(b))
-        rows[count++] = b;
-    if (count)
-        qsort(rows, count, sizeof(*rows), by_name);
-    for (size_t i = 0; i < p->set.wanted.count && count; i++) {
+    struct held held;
+    int r = held_ask(&p->client, &held);
+    for (size_t i = 0; i < p->set.wanted.count && r == 0; i++) {
         struct wanted_file *f = &p->set.wanted.files[i];
         auto_free char *name = str_printf("%s/%s", f->origin, f->path);
-        const struct json **row =
-            name ? bsearch(name, rows, count, sizeof(*rows), name_to_row) : NULL;
-        f->held = row && is_it(*row, f);
+        const struct json *row = name ? held_find(&held, name) : NULL;
+        f->held = row && wanted_is(f, json_string(json_member(row, "sha256")));
     }
-    json_free(reply);
-    return SET_GO;
+    held_release(&held);
+    if (r == 0)
+        return SET_GO;
+    (void)fprintf(stderr, "wheelyard prefetch: %s\n",
+                  r == ERROR_UNREACHABLE ? "the daemon has gone away" : error_text(r));
+    return r == ERROR_UNREACHABLE ? EXIT_UNREACHABLE : EXIT_NO;
 }
 
 struct sums {
@@ -213,8 +177,8 @@ static void write_files(const struct prefetch *p, struct buf *to)
             buf_puts(to, "null");
         else
             buf_printf(to, "%" PRId64, f->size);
-        json_write_name(to, "held");
-        buf_puts(to, f->held ? "true}" : "false}");
+        json_write_boolean(to, "held", f->held);
+        buf_putc(to, '}');
     }
     buf_putc(to, ']');
 }
@@ -230,8 +194,8 @@ static void write_skips(const struct prefetch *p, struct buf *to)
         json_write_member(to, "lock", s->lock);
         json_write_member(to, "what", s->what);
         json_write_member(to, "reason", s->reason);
-        json_write_name(to, "needed");
-        buf_puts(to, s->is_needed ? "true}" : "false}");
+        json_write_boolean(to, "needed", s->is_needed);
+        buf_putc(to, '}');
     }
     buf_putc(to, ']');
 }
@@ -374,7 +338,7 @@ static int run(struct prefetch *p)
 int command_prefetch(int argc, char **argv)
 {
     struct prefetch p = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                         .set = {.command = "prefetch", .usage = usage}};
+                         .set = {.command = {.name = "prefetch", .usage = usage}}};
     int code = parse(&p, argc, argv);
     buf_init(&p.problems, OUTPUT_MAX_BYTES);
     if (code == SET_GO)

@@ -17,10 +17,8 @@
 #include "base/terminal.h"
 #include "bundle/reader.h"
 #include "cli/bundle_reading.h"
-#include "config/argument.h"
-#include "config/config.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, GO_ON = BUNDLE_GO_ON };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1 };
 enum { LINE_MAX_BYTES = 64 << 10, OUTPUT_MAX_BYTES = 256 << 20, NAMES_SHOWN = 5 };
 
 static const char usage[] =
@@ -40,53 +38,18 @@ static const char usage[] =
     "Exit: 0 all bundles are whole and signed, 1 not, 2 usage.\n";
 
 struct verify {
-    const char *key, *config; /* as given, or NULL */
-    bool takes_unsigned, as_json;
-    const char **paths;
-    size_t path_count;
+    struct bundle_arguments arguments;
     struct minisign_public public;
     bool has_public;
 };
 
 DEFINE_CLEANUP(struct reader, reader_free)
 
-/* ---------------------------------------------------------------- arguments */
-
-/* Paths are kept in front of argv; after `--` all are paths. */
-static int parse(int argc, char **argv, struct verify *v)
-{
-    static const char *const flags[] = {"--key", "--unsigned", "--json", "--config", NULL};
-    bool only_paths = false;
-    for (int i = 0; i < argc; i++) {
-        const char *value;
-        if (only_paths || argv[i][0] != '-')
-            v->paths[v->path_count++] = argv[i];
-        else if (strcmp(argv[i], "--") == 0)
-            only_paths = true;
-        else if (argument_is(argv[i], "--json"))
-            v->as_json = true;
-        else if (argument_is(argv[i], "--unsigned"))
-            v->takes_unsigned = true;
-        else if ((value = argument_value(argc, argv, &i, "--key")))
-            v->key = value;
-        else if ((value = argument_value(argc, argv, &i, "--config")))
-            v->config = value;
-        else {
-            argument_refuse("verify", argv[i], flags);
-            return EXIT_USAGE;
-        }
-    }
-    if (v->path_count)
-        return GO_ON;
-    (void)fputs(usage, stderr);
-    return EXIT_USAGE;
-}
-
 /* ----------------------------------------------------------------- judgement */
 
 static bool is_good(const struct verify *v, const struct reader_bundle *bundle)
 {
-    return reader_is_whole(bundle) && bundle_is_trusted(bundle, v->takes_unsigned);
+    return reader_is_whole(bundle) && bundle_is_trusted(bundle, v->arguments.takes_unsigned);
 }
 
 static bool all_good(const struct verify *v, const struct reader *reader)
@@ -317,11 +280,11 @@ static int run(struct verify *v)
 {
     AUTO(reader_free) struct reader *reader = NULL;
     struct reader_options options = {.key = v->has_public ? &v->public : NULL,
-                                     .takes_unsigned = v->takes_unsigned};
-    int r = reader_open(&options, v->paths, v->path_count, &reader);
+                                     .takes_unsigned = v->arguments.takes_unsigned};
+    int r = reader_open(&options, v->arguments.paths, v->arguments.path_count, &reader);
     if (r == 0)
         r = bundle_check(reader);
-    if (r == 0 && v->as_json)
+    if (r == 0 && v->arguments.as_json)
         r = print_json(v, reader);
     else if (r == 0)
         print(v, reader);
@@ -334,15 +297,10 @@ static int run(struct verify *v)
 
 int command_verify(int argc, char **argv)
 {
-    auto_free const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
-    struct verify v = {.paths = paths};
-    for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
-    if (!paths)
-        return EXIT_FAILED;
-    int code = parse(argc, argv, &v);
-    if (code == GO_ON)
-        code = bundle_find_key("verify", v.key, v.config, &v.public, &v.has_public);
-    return code == GO_ON ? run(&v) : code;
+    struct verify v = {.arguments = {.command = "verify", .usage = usage}};
+    const struct bundle_arguments *a = &v.arguments;
+    int code = bundle_parse(&v.arguments, argc, argv);
+    if (code == BUNDLE_GO_ON)
+        code = bundle_find_key("verify", a->key, a->config, &v.public, &v.has_public);
+    return code == BUNDLE_GO_ON ? run(&v) : code;
 }

@@ -13,17 +13,18 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "cli/file_address.h"
 #include "config/argument.h"
 #include "index/tags.h"
 
-enum { ROOM_BYTES = 64 << 10 };
-
 /* ---------------------------------------------------------------- arguments */
 
-static bool take_word(const char *value, const char **list, size_t *count)
+static bool take_word(struct lock_set *set, const char *value, const char **list, size_t *count)
 {
     if (value && *count < LOCK_SET_WORDS_MOST)
         list[(*count)++] = value;
+    else if (value)
+        set->is_too_many = true;
     return value != NULL;
 }
 
@@ -61,8 +62,10 @@ static bool take_value(struct lock_set *set, int argc, char **argv, int *i)
         }
     }
     struct lock_wish *wish = &set->wish;
-    return take_word(argument_value(argc, argv, i, "--extra"), set->extras, &wish->extra_count) ||
-           take_word(argument_value(argc, argv, i, "--group"), set->groups, &wish->group_count);
+    return take_word(set, argument_value(argc, argv, i, "--extra"), set->extras,
+                     &wish->extra_count) ||
+           take_word(set, argument_value(argc, argv, i, "--group"), set->groups,
+                     &wish->group_count);
 }
 
 bool lock_set_take(struct lock_set *set, int argc, char **argv, int *i)
@@ -77,10 +80,15 @@ int lock_set_check(struct lock_set *set)
     const char *why = NULL;
     set->wish.extras = set->extras;
     set->wish.groups = set->groups;
+    if (set->is_too_many) {
+        (void)fprintf(stderr, "wheelyard %s: at most %d times --extra, and as often --group\n",
+                      set->command.name, LOCK_SET_WORDS_MOST);
+        return EXIT_USAGE;
+    }
     bool has_target = a->python_count || a->platform_count || a->is_here || a->unknown;
     int r = has_target ? target_arguments_make(a, &set->targets, &why) : 0;
     if (r == ERROR_CONFIG)
-        (void)fprintf(stderr, "wheelyard %s: the target: %s\n", set->command, why);
+        (void)fprintf(stderr, "wheelyard %s: the target: %s\n", set->command.name, why);
     return r == ERROR_CONFIG ? EXIT_USAGE : r ? EXIT_NO : SET_GO;
 }
 
@@ -115,26 +123,15 @@ void lock_set_release(struct lock_set *set)
 /* The page of a project, asked of the daemon once. False: there is none. */
 static bool has_page(struct lock_set *set, const char *project)
 {
-    const struct query_command command = {.name = set->command, .usage = set->usage};
-    const char *pairs[][2] = {
-        {"--index", set->index}, {"--url", set->url}, {"--config", set->config_file}};
-    char *argv[7];
-    int argc = 0;
     if (set->has_page && strcmp(set->page_project, project) == 0)
         return set->page.file_count > 0;
     if (set->has_page)
         query_release(&set->page);
-    argv[argc++] = (char *)(uintptr_t)project;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (!pairs[i][1])
-            continue;
-        argv[argc++] = (char *)(uintptr_t)pairs[i][0];
-        argv[argc++] = (char *)(uintptr_t)pairs[i][1];
-    }
     set->has_page = true;
     str_copy(set->page_project, sizeof set->page_project, project);
-    int code = query_parse(argc, argv, &command, &set->page);
-    return code == QUERY_GO && query_fetch(&set->page) == QUERY_GO && set->page.file_count > 0;
+    const struct query_place place = {set->index, set->url, set->config_file};
+    int code = query_page(&set->command, project, &place, &set->page);
+    return code == QUERY_GO && set->page.file_count > 0;
 }
 
 /* Whether a file of the page is the one: by its name, where there is one, and by a digest. */
@@ -155,18 +152,11 @@ static bool take_place(const struct query *page, size_t i, struct wanted_file *r
     auto_free char *url = NULL;
     if (!href || url_resolve(page->page_url, href, &url))
         return false;
-    const char *at = strstr(url, "/files/");
-    at = at ? at + strlen("/files/") : "";
-    size_t len = strcspn(at, "/");
-    auto_buf struct buf path;
-    buf_init(&path, ROOM_BYTES);
-    if (!len || !at[len] || url_decode(at + len + 1, strcspn(at + len + 1, "?#"), &path))
+    if (file_address_split(url, &ret->origin, &ret->path))
         return false;
-    ret->origin = strndup(at, len);
-    ret->path = buf_take(&path, NULL);
     if (ret->size < 0)
         ret->size = json_integer(json_member(page->entries[i], "size"));
-    return ret->origin && ret->path;
+    return true;
 }
 
 /* Whether a target takes a file of that name; without targets, or a source archive: yes. */
@@ -228,7 +218,7 @@ static int add_choices(struct lock_set *set, const char *path, const struct lock
             r = wanted_add_lock(&set->wanted, path, lock, &choice);
         if (r == 0 && choice.is_outside)
             (void)fprintf(stderr, "wheelyard %s: %s: its requires-python excludes %s\n",
-                          set->command, path, target_python(set->targets.list[i]));
+                          set->command.name, path, target_python(set->targets.list[i]));
         lock_choice_release(&choice);
     }
     return r;
@@ -264,7 +254,7 @@ int lock_set_read(struct lock_set *set, const char *path)
     buf_init(&text, LOCK_MAX_BYTES);
     int r = file_read_all(path, &text);
     if (r == FILE_MISSING) {
-        (void)fprintf(stderr, "wheelyard %s: %s: there is no such file\n", set->command, path);
+        (void)fprintf(stderr, "wheelyard %s: %s: there is no such file\n", set->command.name, path);
         return EXIT_NO;
     }
     const struct lock_input input = {.name = path,
@@ -275,7 +265,7 @@ int lock_set_read(struct lock_set *set, const char *path)
     if (r == 0)
         r = lock_read(&input, &lock, &told);
     if (r == ERROR_CONFIG) {
-        (void)fprintf(stderr, "wheelyard %s: %s%s%s:%u: %s\n", set->command, path,
+        (void)fprintf(stderr, "wheelyard %s: %s%s%s:%u: %s\n", set->command.name, path,
                       *told.file ? " -> " : "", told.file, told.line, told.text);
         return EXIT_NO;
     }
@@ -286,7 +276,7 @@ int lock_set_read(struct lock_set *set, const char *path)
         r = remember(set, path, &text, first);
     lock_free(lock);
     if (r)
-        (void)fprintf(stderr, "wheelyard %s: %s: %s\n", set->command, path,
+        (void)fprintf(stderr, "wheelyard %s: %s: %s\n", set->command.name, path,
                       r == ERROR_BAD_REQUEST ? "a marker in it is malformed" : error_text(r));
     return r ? EXIT_NO : SET_GO;
 }

@@ -4,7 +4,7 @@
  * Lock files as arguments: which parts of them are wanted, for which targets, and the files that
  * follow, by origin and path. For `wheelyard prefetch` and `wheelyard export --lock`.
  *
- *     struct lock_set set = {.command = "prefetch", .usage = usage};
+ *     struct lock_set set = {.command = {.name = "prefetch", .usage = usage}};
  *     if (lock_set_take(&set, argc, argv, &i)) ... it was one of its flags
  *     code = lock_set_check(&set);                   SET_GO, or the exit code: all is said
  *     code = lock_set_load(&set);                    the configuration, whose sites count
@@ -34,7 +34,7 @@ struct lock_set_lock {
 };
 
 struct lock_set {
-    const char *command, *usage;
+    struct query_command command;          /* whose words messages begin with */
     const char *index, *url, *config_file; /* --index, --url, --config; or NULL */
     struct target_arguments arguments;
     struct targets targets;
@@ -45,6 +45,7 @@ struct lock_set {
     struct wanted wanted;
     struct lock_set_lock locks[LOCK_SET_LOCKS_MOST];
     size_t lock_count;
+    bool is_too_many;  /* more words of one flag than there is room for */
     struct query page; /* the last project's */
     bool has_page;
     char page_project[NAME_MAX_BYTES + 1];

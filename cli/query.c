@@ -69,6 +69,12 @@ static int refuse_flag(const struct query *a, const char *argument)
     return EXIT_USAGE;
 }
 
+static void set_index(struct query *a, const char *name)
+{
+    a->index = strcmp(name, "simple") == 0 ? "" : name;
+    a->has_index = true;
+}
+
 /* Flags of the target are unknown to a command without one. */
 static int set_flag(struct query *a, int argc, char **argv, int *i)
 {
@@ -77,7 +83,7 @@ static int set_flag(struct query *a, int argc, char **argv, int *i)
     if (argument_is(argv[*i], "--json"))
         a->as_json = true;
     else if ((value = argument_value(argc, argv, i, "--index")))
-        a->index = strcmp(value, "simple") == 0 ? "" : value, a->has_index = true;
+        set_index(a, value);
     else if ((value = argument_value(argc, argv, i, "--url")))
         a->url = value;
     else if ((value = argument_value(argc, argv, i, "--config")))
@@ -388,6 +394,20 @@ int query_fetch(struct query *a)
 {
     int code = a->has_index ? QUERY_GO : choose_index(a);
     return code == QUERY_GO && !a->page ? fetch_page(a) : code;
+}
+
+int query_page(const struct query_command *command, const char *project,
+               const struct query_place *place, struct query *ret)
+{
+    *ret = (struct query){.command = command,
+                          .requirement = project,
+                          .index = "",
+                          .url = place->url,
+                          .config = place->config};
+    if (place->index)
+        set_index(ret, place->index);
+    int code = check(ret);
+    return code == QUERY_GO ? query_fetch(ret) : code;
 }
 
 /* ------------------------------------------------------------------ printing */

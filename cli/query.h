@@ -49,6 +49,13 @@ struct query {
 
 int query_parse(int argc, char **argv, const struct query_command *command, struct query *ret);
 int query_fetch(struct query *query);
+/* Both for a command that needs a project's page beside its own arguments; index, url and config
+ * NULL: as without that flag. `command` lives as long as *ret, which is released in any case. */
+struct query_place {
+    const char *index, *url, *config;
+};
+int query_page(const struct query_command *command, const char *project,
+               const struct query_place *place, struct query *ret);
 /* One GET, from `url` or from each address of `config` until one answers. Sets page_url. Returns
  * the exit code, after a message on failure. */
 int query_ask(struct query *query, const char *target, int *ret_status, struct buf *body);

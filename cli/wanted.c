@@ -4,32 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "base/url.h"
+#include "base/vec.h"
+#include "cli/file_address.h"
 #include "engine/mirrors/sites.h"
 #include "index/digests.h"
 
-enum { PATH_MAX_BYTES = 16 << 10 };
-
 /* ------------------------------------------------------------------- lists */
-
-static void *grow(void *list, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return list;
-    size_t more = *room ? 2 * *room : 64;
-    void *longer = realloc(list, more * size);
-    if (longer)
-        *room = more;
-    return longer;
-}
 
 static int add_file(struct wanted *w, const struct wanted_file *file)
 {
-    struct wanted_file *files = grow(w->files, w->count, &w->room, sizeof(*files));
+    struct wanted_file *files = vec_grow(w->files, w->count, sizeof(*files));
     if (!files)
         return ERROR_NO_MEMORY;
     w->files = files;
@@ -40,7 +27,7 @@ static int add_file(struct wanted *w, const struct wanted_file *file)
 static int add_skip(struct wanted *w, const char *lock, unsigned line, const char *what,
                     const char *reason, bool is_needed)
 {
-    struct wanted_skip *skips = grow(w->skips, w->skip_count, &w->skip_room, sizeof(*skips));
+    struct wanted_skip *skips = vec_grow(w->skips, w->skip_count, sizeof(*skips));
     if (!skips)
         return ERROR_NO_MEMORY;
     w->skips = skips;
@@ -108,6 +95,19 @@ void wanted_settle(struct wanted *w)
     w->count = kept;
 }
 
+struct wanted_file *wanted_find(const struct wanted *w, const char *origin, const char *path)
+{
+    const struct wanted_file sought = {.origin = (char *)(uintptr_t)origin,
+                                       .path = (char *)(uintptr_t)path};
+    return w->count ? bsearch(&sought, w->files, w->count, sizeof(*w->files), by_path) : NULL;
+}
+
+bool wanted_is(const struct wanted_file *file, const char *sha256)
+{
+    char wanted[SHA256_HEX];
+    return sha256 && (!digests_sha256(file->digests, wanted) || strcmp(wanted, sha256) == 0);
+}
+
 const char *wanted_name(const struct wanted_file *file)
 {
     return str_last_segment(file->path);
@@ -131,25 +131,16 @@ static char *digests_of(const char *hashes)
     return strdup(text);
 }
 
-static char *decoded(const char *text)
+/* An address of a wheelyard that has an origin of this configuration. */
+static bool is_ours(const struct origins *origins, const char *address, struct wanted_file *ret)
 {
-    auto_buf struct buf path;
-    buf_init(&path, PATH_MAX_BYTES);
-    return url_decode(text, strcspn(text, "?#"), &path) ? NULL : buf_take(&path, NULL);
-}
-
-/* An address of a wheelyard: http://HOST/files/ORIGIN/PATH. */
-static bool is_ours(const struct origins *origins, const char *place, struct wanted_file *ret)
-{
-    const char *at = strstr(place, "/files/");
-    at = at ? at + strlen("/files/") : "";
-    size_t len = strcspn(at, "/");
-    auto_free char *name = strndup(at, len);
-    if (!len || !at[len] || !name || !origins_find(origins, name))
+    auto_free char *origin = NULL, *path = NULL;
+    if (file_address_split(address, &origin, &path) || !origins_find(origins, origin))
         return false;
-    ret->origin = strdup(name);
-    ret->path = decoded(at + len + 1);
-    return ret->origin && ret->path;
+    ret->origin = origin;
+    ret->path = path;
+    origin = path = NULL;
+    return true;
 }
 
 /* An address of a configured site, or of a wheelyard. */
@@ -163,8 +154,7 @@ static bool find_place(const struct origins *origins, const char *address, struc
     if (!sites_find(origins, place, &site) || site.kind != SITE_FILES)
         return is_ours(origins, place, ret);
     ret->origin = strdup(site.origin->name);
-    ret->path = decoded(place + site.len);
-    return ret->origin && ret->path;
+    return ret->origin && file_address_path(place + site.len, &ret->path) == 0;
 }
 
 /* -------------------------------------------------------------------- locks */

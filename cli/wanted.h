@@ -44,9 +44,9 @@ struct wanted {
     wanted_look *look;
     void *context;
     struct wanted_file *files;
-    size_t count, room;
+    size_t count;
     struct wanted_skip *skips;
-    size_t skip_count, skip_room;
+    size_t skip_count;
 };
 
 /* ERROR_NO_MEMORY. */
@@ -55,6 +55,11 @@ int wanted_add_lock(struct wanted *wanted, const char *path, const struct lock *
 /* Sorts the files, and leaves each once. */
 void wanted_settle(struct wanted *wanted);
 void wanted_release(struct wanted *wanted);
+/* After wanted_settle. NULL: nobody wants it. */
+struct wanted_file *wanted_find(const struct wanted *wanted, const char *origin, const char *path);
+/* Whether a file with this SHA-256 (or NULL: none) is the one, by the lock's own digest where it has
+ * one. */
+bool wanted_is(const struct wanted_file *file, const char *sha256);
 
 /* "torch-2.9.0+cu126-...whl" */
 const char *wanted_name(const struct wanted_file *file);

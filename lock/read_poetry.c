@@ -14,14 +14,11 @@ static int read_file(struct lock_reader *r, const struct toml_node *node)
 {
     const char *name = NULL;
     const char *hash = NULL;
-    int e = 0;
+    struct lock_file *file = NULL;
+    int e = field_file(r, node, LOCK_FILE_ANY, &file);
 
-    if (toml_type(node) != TOML_TABLE)
-        return lock_reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
-    if (!file)
+    if (e)
         return e;
-    file->kind = LOCK_FILE_ANY;
     e = field_keep(r, node, "url", &file->address);
     if (!e)
         e = field_string(r, node, "file", &name);
@@ -59,17 +56,12 @@ static int read_files(struct lock_reader *r, const struct toml_node *node,
 static int begin_package(struct lock_reader *r, const struct toml_node *node,
                          struct lock_package **ret)
 {
-    const char *name = NULL;
-    int e = toml_type(node) == TOML_TABLE
-                ? field_needed(r, node, "name", &name)
-                : lock_reader_complain(r, field_line(node), "a package is not a table");
+    const char *version = NULL;
+    int e = field_package(r, node, ret);
 
-    if (e)
-        return e;
-    *ret = lock_reader_add_package(r, name, field_line(node), &e);
-    if (*ret)
-        e = field_needed(r, node, "version", &name);
-    return e ? e : lock_reader_keep(r, name, &(*ret)->version);
+    if (!e)
+        e = field_needed(r, node, "version", &version);
+    return e ? e : lock_reader_keep(r, version, &(*ret)->version);
 }
 
 static int skip_package(struct lock_reader *r, const struct lock_package *package)

@@ -29,17 +29,13 @@ static int read_hashes(struct lock_reader *r, const struct toml_node *node, cons
 static int read_file(struct lock_reader *r, const struct toml_node *node, enum lock_file_kind kind)
 {
     const char *name = NULL;
-    int e = 0;
+    struct lock_file *file = NULL;
+    int e = field_file(r, node, kind, &file);
 
-    if (toml_type(node) != TOML_TABLE)
-        return lock_reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
-    if (!file)
+    if (e)
         return e;
-    file->kind = kind;
-    e = field_keep(r, node, "url", &file->address);
-    if (!e)
-        e = field_keep(r, node, "path", &file->path);
+    const struct field_text texts[] = {{"url", &file->address}, {"path", &file->path}};
+    e = field_keep_each(r, node, texts, sizeof texts / sizeof *texts);
     if (!e && !file->address && !file->path)
         e = lock_reader_complain(r, file->line, "a file without url and path");
     if (!e)
@@ -104,23 +100,16 @@ static int read_tree(struct lock_reader *r, const struct toml_node *node,
 
 static int read_package(struct lock_reader *r, const struct toml_node *node)
 {
-    const char *name = NULL;
-    int e = toml_type(node) == TOML_TABLE
-                ? field_needed(r, node, "name", &name)
-                : lock_reader_complain(r, field_line(node), "a package is not a table");
+    struct lock_package *package = NULL;
+    int e = field_package(r, node, &package);
 
     if (e)
         return e;
-    struct lock_package *package = lock_reader_add_package(r, name, field_line(node), &e);
-    if (!package)
-        return e;
-    e = field_keep(r, node, "version", &package->version);
-    if (!e)
-        e = field_keep(r, node, "marker", &package->marker);
-    if (!e)
-        e = field_keep(r, node, "requires-python", &package->requires_python);
-    if (!e)
-        e = field_keep(r, node, "index", &package->place);
+    const struct field_text texts[] = {{"version", &package->version},
+                                       {"marker", &package->marker},
+                                       {"requires-python", &package->requires_python},
+                                       {"index", &package->place}};
+    e = field_keep_each(r, node, texts, sizeof texts / sizeof *texts);
     if (!e)
         e = read_files(r, node, package);
     return e ? e : read_tree(r, node, package);

@@ -47,23 +47,18 @@ static int read_file(struct lock_reader *r, const struct toml_node *node, enum l
 {
     const char *name = NULL;
     const char *hash = NULL;
-    int e = 0;
+    struct lock_file *file = NULL;
+    int e = field_file(r, node, kind, &file);
 
-    if (toml_type(node) != TOML_TABLE)
-        return lock_reader_complain(r, field_line(node), "a file is not a table");
-    struct lock_file *file = lock_reader_add_file(r, field_line(node), &e);
-    if (!file)
+    if (e)
         return e;
-    file->kind = kind;
-    e = field_keep(r, node, "url", &file->address);
-    if (!e)
-        e = field_keep(r, node, "path", &file->path);
+    const struct field_text texts[] = {
+        {"url", &file->address}, {"path", &file->path}, {"hash", &hash}};
+    e = field_keep_each(r, node, texts, sizeof texts / sizeof *texts);
     if (!e)
         e = field_string(r, node, "filename", &name);
     if (!e)
         e = lock_reader_name_file(r, file, name);
-    if (!e)
-        e = field_keep(r, node, "hash", &hash);
     if (hash)
         file->hashes = hash;
     if (!e)
@@ -161,17 +156,12 @@ static int read_needs(struct lock_reader *r, const struct toml_node *package)
 
 static int read_package(struct lock_reader *r, const struct toml_node *node)
 {
-    const char *name = NULL;
     const char *reason = NULL;
     const struct toml_node *source = NULL;
-    int e = toml_type(node) == TOML_TABLE
-                ? field_needed(r, node, "name", &name)
-                : lock_reader_complain(r, field_line(node), "a package is not a table");
+    struct lock_package *package = NULL;
+    int e = field_package(r, node, &package);
 
     if (e)
-        return e;
-    struct lock_package *package = lock_reader_add_package(r, name, field_line(node), &e);
-    if (!package)
         return e;
     e = field_keep(r, node, "version", &package->version);
     if (!e)

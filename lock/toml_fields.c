@@ -108,6 +108,41 @@ int field_list(struct lock_reader *r, const struct toml_node *table, const char 
     return lock_reader_keep_buf(r, &text, ret);
 }
 
+int field_keep_each(struct lock_reader *r, const struct toml_node *table,
+                    const struct field_text *texts, size_t count)
+{
+    int e = 0;
+
+    for (size_t i = 0; !e && i < count; i++)
+        e = field_keep(r, table, texts[i].name, texts[i].to);
+    return e;
+}
+
+int field_package(struct lock_reader *r, const struct toml_node *node, struct lock_package **ret)
+{
+    const char *name = NULL;
+    int e = toml_type(node) == TOML_TABLE
+                ? field_needed(r, node, "name", &name)
+                : lock_reader_complain(r, field_line(node), "a package is not a table");
+
+    if (!e)
+        *ret = lock_reader_add_package(r, name, field_line(node), &e);
+    return e;
+}
+
+int field_file(struct lock_reader *r, const struct toml_node *node, enum lock_file_kind kind,
+               struct lock_file **ret)
+{
+    int e = 0;
+
+    if (toml_type(node) != TOML_TABLE)
+        return lock_reader_complain(r, field_line(node), "a file is not a table");
+    *ret = lock_reader_add_file(r, field_line(node), &e);
+    if (*ret)
+        (*ret)->kind = kind;
+    return e;
+}
+
 /* --------------------------------------------------------------- addresses */
 
 /* Tables of other programs, and of who built a file. */

@@ -18,6 +18,13 @@ int field_keep(struct lock_reader *r, const struct toml_node *table, const char 
                const char **ret);
 int field_integer(struct lock_reader *r, const struct toml_node *table, const char *name,
                   int64_t *ret);
+/* Several as field_keep; an error ends it. */
+struct field_text {
+    const char *name;
+    const char **to;
+};
+int field_keep_each(struct lock_reader *r, const struct toml_node *table,
+                    const struct field_text *texts, size_t count);
 /* An array, or a table; NULL without it. */
 int field_array(struct lock_reader *r, const struct toml_node *table, const char *name,
                 const struct toml_node **ret);
@@ -27,6 +34,11 @@ int field_table(struct lock_reader *r, const struct toml_node *table, const char
 int field_list(struct lock_reader *r, const struct toml_node *table, const char *name,
                char separator, const char **ret);
 unsigned field_line(const struct toml_node *node);
+
+/* A package, which has to be a table with a `name`; a file, which has to be a table. */
+int field_package(struct lock_reader *r, const struct toml_node *node, struct lock_package **ret);
+int field_file(struct lock_reader *r, const struct toml_node *node, enum lock_file_kind kind,
+               struct lock_file **ret);
 
 /* Notes every address below `node` (lock_address). */
 int note_addresses(struct lock_reader *r, const struct toml_node *node);

@@ -37,8 +37,7 @@ void status_write(const struct site *site, struct buf *to)
     buf_puts(to, "{");
     engine_write_status(site->engine, to);
     json_write_member(to, "version", VERSION);
-    json_write_name(to, "offline");
-    buf_puts(to, engine_is_offline(site->engine) ? "true" : "false");
+    json_write_boolean(to, "offline", engine_is_offline(site->engine));
     json_write_integer(to, "uptime_s", (clock_monotonic_ms() - site->started_ms) / 1000);
     buf_puts(to, "}\n");
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -78,37 +79,19 @@ static void admit_run(struct job *job)
 
 /* ------------------------------------------------------------------ copying */
 
-static int write_all(int fd, const char *data, size_t len, int64_t at)
-{
-    while (len) {
-        ssize_t n = pwrite(fd, data, len, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_from_errno(errno);
-        data += n;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int copy(struct adopting *t, struct sha256 *hash, const _Atomic bool *stop)
 {
     auto_free char *block = malloc(BLOCK_BYTES);
     int r = block ? 0 : ERROR_NO_MEMORY;
     for (int64_t at = 0; r == 0 && at < t->what->size;) {
         int64_t left = t->what->size - at;
-        size_t most = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-        ssize_t n = pread(t->what->fd, block, most, (off_t)(t->what->offset + at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERROR_IO;
-        r = sha256_add(hash, block, (size_t)n);
+        size_t len = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+        r = file_read_at(t->what->fd, block, len, t->what->offset + at);
         if (r == 0)
-            r = write_all(t->fd, block, (size_t)n, at);
-        at += n;
+            r = sha256_add(hash, block, len);
+        if (r == 0)
+            r = file_write_at(t->fd, block, len, at);
+        at += (int64_t)len;
         if (r == 0 && stop && atomic_load(stop))
             r = ERROR_STOPPING;
     }

@@ -7,7 +7,9 @@ path, and no two files have one name.
 
 import os
 import pickle
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,15 @@ def serve(request, tmp_path):
         except AssertionError as problem:
             problems.append(str(problem))
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def place():
+    """A path for a control socket, in a folder that is not there yet. It is short: a socket's name
+    may have a hundred bytes only."""
+    folder = Path(tempfile.mkdtemp(prefix="wy"))
+    yield folder / "own" / "control.sock"
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

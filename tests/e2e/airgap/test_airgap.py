@@ -3,10 +3,7 @@
 
 import platform
 import shlex
-import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +19,6 @@ LINES = [line for block in blocks_of("docs/airgap.md") for line in commands(bloc
 pytestmark = pytest.mark.skipif(
     not bundles.has_minisign(), reason="there is no minisign (scripts/bootstrap test)"
 )
-
-
-@pytest.fixture
-def place():
-    """A short path: a socket's name may have a hundred bytes only."""
-    folder = Path(tempfile.mkdtemp(prefix="wy"))
-    yield folder / "control.sock"
-    shutil.rmtree(folder)
 
 
 def test_the_walk_through(own_mirrors, serve, uv, place, tmp_path):

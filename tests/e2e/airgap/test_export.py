@@ -2,9 +2,6 @@
 """`wheelyard export --all`: a bundle of what the daemon holds, with the rows as its indexes had them."""
 
 import json
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +19,6 @@ UPLOADED = "2025-01-02T03:04:05.678901Z"
 pytestmark = pytest.mark.skipif(
     not bundles.has_minisign(), reason="there is no minisign (scripts/bootstrap test)"
 )
-
-
-@pytest.fixture
-def place():
-    """A short path: a socket's name may have a hundred bytes only."""
-    folder = Path(tempfile.mkdtemp(prefix="wy"))
-    yield folder / "own" / "control.sock"
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import clients
 import wire
 from daemon import binary, configuration, daemon_environment, flat_mirror, pypi_mirror, run_wheelyard
 from test_export import daemon as online  # noqa: F401 (a fixture)
-from test_export import TORCH, UPLOADED, export, place, wheels  # noqa: F401 (fixtures)
+from test_export import TORCH, UPLOADED, export, wheels  # noqa: F401 (fixtures)
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 

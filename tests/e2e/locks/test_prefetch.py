@@ -5,8 +5,6 @@ import json
 import platform
 import re
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,6 @@ from test_relock import locked, relock, synced
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 HERE = ("--python", PYTHON, "--target", "here")
-
-
-@pytest.fixture
-def place():
-    """A short path: a socket's name may have a hundred bytes only."""
-    folder = Path(tempfile.mkdtemp(prefix="wy"))
-    yield folder / "control.sock"
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -144,6 +134,8 @@ def test_errors_and_usage(start, prefetch, place, tmp_path):
     assert prefetch(daemon).returncode == USAGE
     assert prefetch(daemon, broken, "--nosuch").returncode == USAGE
     assert prefetch(daemon, broken, "--python", "3.12", "--platform", "amiga").returncode == USAGE
+    many = prefetch(daemon, broken, *(word for i in range(65) for word in ("--extra", f"extra{i}")))
+    assert many.returncode == USAGE and "at most 64 times --extra" in many.stderr
     daemon.stop()
     assert prefetch(daemon, broken).returncode == UNREACHABLE
 

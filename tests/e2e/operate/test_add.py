@@ -3,9 +3,6 @@
 
 import json
 import os
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +14,6 @@ from wheels import build, sha256_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 VERSION = "2.9.0+cu126"
-
-
-@pytest.fixture
-def place():
-    """A short path: a socket's name may have a hundred bytes only."""
-    folder = Path(tempfile.mkdtemp(prefix="wy"))
-    yield folder / "control.sock"
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

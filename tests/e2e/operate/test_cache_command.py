@@ -4,12 +4,9 @@
 import hashlib
 import json
 import os
-import shutil
 import socket
 import stat
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -21,14 +18,6 @@ from wheels import build, sound
 
 VERSIONS = ("2.7.0+cu126", "2.8.0+cu126", "2.9.0+cu126")
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
-
-
-@pytest.fixture
-def place():
-    """A short path: a socket's name may have a hundred bytes only."""
-    folder = Path(tempfile.mkdtemp(prefix="wy"))
-    yield folder / "own" / "control.sock"
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
