@@ -15,7 +15,7 @@
 #include "engine/files/eviction.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/listing_answer.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -166,7 +166,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
         .from = stage == PROBE_RANGE ? 1 : -1,
         .to = stage == PROBE_RANGE ? DIAGNOSE_BYTES : -1,
         .accept = page ? listing_answer_accept(p->to->mirror) : NULL,
-        .via = p->look->engine->via,
+        .via = p->look->engine->s->via,
         .redirects = mirror_redirects(p->to->mirror),
         .max_bytes = page ? LISTING_MAX_BYTES : INT64_MAX,
         .share = (uintptr_t)p,
@@ -176,7 +176,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
     p->received = 0;
     p->begun_ms = p->first_ms = p->last_ms = clock_monotonic_ms();
     step_of(p)->asked = true;
-    p->id = fetcher_start(p->look->engine->fetcher, &request, &sink, p);
+    p->id = fetcher_start(p->look->engine->s->fetcher, &request, &sink, p);
 }
 
 /* Takes the last wheel of the project, else the last file of the page: it is often the newest. */
@@ -316,7 +316,7 @@ static void lead(struct look *look)
             go_on(p);
         else if (p) {
             p->is_cancelled = true;
-            fetcher_cancel(look->engine->fetcher, p->id);
+            fetcher_cancel(look->engine->s->fetcher, p->id);
         }
     }
 }
@@ -358,16 +358,17 @@ static void view_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     struct diagnosis *x = *(struct diagnosis *const *)call->argument;
-    struct engine *e = call->engine;
-    x->cache_dir = e->options.cache_dir;
-    x->max_size = e->options.max_size;
-    x->min_free = e->options.min_free;
+    struct engine *e = call->room;
+    x->cache_dir = e->s->options.cache_dir;
+    x->max_size = e->s->options.max_size;
+    x->min_free = e->s->options.min_free;
     x->has_room = eviction_could_make(e, DIAGNOSE_BYTES, NULL);
     for (size_t i = 0; i < x->count; i++) {
         struct diagnosed *to = &x->list[i];
         unsigned number = (unsigned)(to->mirror - to->origin->mirrors);
         struct budget_view seen;
-        budget_view(e->budget, mirrors_number(e, to->origin, number), clock_monotonic_ms(), &seen);
+        budget_view(e->s->budget, mirrors_number(e->s->mirrors, to->origin, number),
+                    clock_monotonic_ms(), &seen);
         to->is_out = seen.state == MIRROR_OUT;
         str_copy(to->last_error, sizeof(to->last_error), seen.last_error);
     }
@@ -472,11 +473,11 @@ int engine_diagnose(struct engine *e, const struct diagnose_options *options,
         return ERROR_NO_MEMORY;
     pthread_mutex_init(&look.lock, NULL);
     thread_condition_init(&look.change);
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     x->origins = origins;
     int r = prepare(&look, origins, x);
     if (r == 0)
-        (void)loop_call(e, view_run, &x);
+        (void)loop_call(e->s, view_run, e, &x);
     for (size_t i = 0; r == 0 && i < x->count; i++)
         begin(&look.probes[i]);
     if (r == 0)

@@ -39,7 +39,7 @@
 #include "engine/listings/link_places.h"
 #include "engine/listings/ranges.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/loop/memory.h"
 #include "engine/loop/problems.h"
 #include "engine/metadata/metadata.h"
@@ -70,7 +70,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
     pages_tick(e, now_ms);
     sources_tick(e, now_ms);
     project_lists_tick(e, now_ms);
-    memory_tick(e, now_ms);
+    memory_tick(e->s, now_ms);
     log_settle();
     channels_tick(e, now_ms);
     channel_roots_check(e, now_ms);
@@ -83,22 +83,22 @@ void engine_tick(struct engine *e, int64_t now_ms)
 static int start_fetcher(struct engine *e)
 {
     char **allowed = NULL;
-    int r = mirrors_allowed_hosts(e, &allowed);
+    int r = mirrors_allowed_hosts(e->s->mirrors, &allowed);
     if (r)
         return r;
     struct fetcher_options options = {
-        .user_agent = e->user_agent,
-        .proxy = e->options.proxy,
-        .no_proxy = e->options.no_proxy,
-        .ca_file = e->options.ca_file,
+        .user_agent = e->s->user_agent,
+        .proxy = e->s->options.proxy,
+        .no_proxy = e->s->options.no_proxy,
+        .ca_file = e->s->options.ca_file,
         .allowed = (const char *const *)allowed,
-        .pool = e->slabs,
-        .offline = e->options.offline,
-        .connect_timeout_ms = e->options.connect_timeout_ms,
-        .stall_timeout_ms = e->options.stall_timeout_ms,
+        .pool = e->s->slabs,
+        .offline = e->s->options.offline,
+        .connect_timeout_ms = e->s->options.connect_timeout_ms,
+        .stall_timeout_ms = e->s->options.stall_timeout_ms,
         .page_timeout_ms = SOURCE_MOST_MS,
     };
-    r = fetcher_new(&options, &e->fetcher);
+    r = fetcher_new(&options, &e->s->fetcher);
     mirrors_hosts_free(allowed);
     return r;
 }
@@ -107,23 +107,23 @@ static int start_fetcher(struct engine *e)
  * has one thread, because it has one connection. */
 static int start_lanes(struct engine *e)
 {
-    int r = lane_new("read", 2, &e->reader);
+    int r = lane_new("read", 2, &e->s->reader);
     for (unsigned i = 0; r == 0 && i < WRITER_LANES; i++)
-        r = lane_new("write", 1, &e->writers[i]);
+        r = lane_new("write", 1, &e->s->writers[i]);
     if (r == 0)
-        r = lane_new("clean", 1, &e->cleaner);
+        r = lane_new("clean", 1, &e->s->cleaner);
     if (r == 0)
-        r = lane_new("compute", 2, &e->compute);
-    return r ? r : lane_new("catalogue", 1, &e->catalogue_lane);
+        r = lane_new("compute", 2, &e->s->compute);
+    return r ? r : lane_new("catalogue", 1, &e->s->catalogue_lane);
 }
 
 /* The store first: it locks the cache directory, so no second daemon opens the catalogue. */
 static int open_storage(struct engine *e)
 {
-    int r = store_open(e->options.cache_dir, &e->store);
+    int r = store_open(e->s->options.cache_dir, &e->s->store);
     if (r)
         return r;
-    r = catalogue_open(store_catalogue_path(e->store), &e->catalogue);
+    r = catalogue_open(store_catalogue_path(e->s->store), &e->s->catalogue);
     if (r == CATALOGUE_RESET)
         log_warning("catalogue was unreadable and is rebuilt from the blobs");
     return r < 0 ? r : 0;
@@ -133,13 +133,12 @@ static int open_storage(struct engine *e)
 static int start(struct engine *e)
 {
     int r = open_storage(e);
-    r = r ? r : generations_start(e);
-    r = r ? r : slab_pool_new(SLABS, &e->slabs);
-    r = r ? r : memory_new(e, &e->memory);
+    r = r ? r : mirrors_new(e->s);
+    r = r ? r : slab_pool_new(SLABS, &e->s->slabs);
+    r = r ? r : memory_new(e->s, &e->s->memory);
     r = r ? r : start_lanes(e);
     r = r ? r : files_new(e, &e->files);
     r = r ? r : refusals_new(&e->refusals);
-    r = r ? r : portal_new(&e->portal);
     r = r ? r : kept_new(&e->kept);
     r = r ? r : evidence_new(e, &e->evidences);
     r = r ? r : renew_new(&e->renewals);
@@ -164,8 +163,8 @@ static int start(struct engine *e)
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
-    r = loop_start(e);
-    return r ? r : directories_set(e, e->options.origins);
+    r = loop_start(e->s);
+    return r ? r : directories_set(e, e->s->options.origins);
 }
 
 /* On failure the cleanup attribute frees what was made so far. */
@@ -174,20 +173,19 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     AUTO(engine_free) struct engine *e = calloc(1, sizeof(*e));
     if (!e)
         return ERROR_NO_MEMORY;
+    e->s = &e->services;
     listing_global_init();
     memory_prepare();
-    e->options = *options;
-    e->events = &engine_events;
-    e->last = &e->first;
-    e->claims_version = 1; /* 0 means: claims were never looked up */
-    pthread_mutex_init(&e->lock, NULL);
+    e->s->options = *options;
+    e->s->events = &engine_events;
+    e->s->claims_version = 1; /* 0 means: claims were never looked up */
+    loop_init(&e->s->loop);
     pthread_mutex_init(&e->status_lock, NULL);
     waitlist_init(&e->status_waiters);
-    thread_condition_init(&e->work);
     buf_init(&e->status, 16 << 20);
-    e->user_agent = strdup(options->user_agent);
-    e->via = str_printf("1.1 wheelyard-%s", options->instance);
-    if (!e->user_agent || !e->via)
+    e->s->user_agent = strdup(options->user_agent);
+    e->s->via = str_printf("1.1 wheelyard-%s", options->instance);
+    if (!e->s->user_agent || !e->s->via)
         return ERROR_NO_MEMORY;
     int r = start(e);
     if (r)
@@ -204,14 +202,15 @@ int engine_open(const struct engine_options *options, struct engine **ret)
 static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    files_stop(call->engine);
-    heads_tick(call->engine); /* ends inquiries that wait for no answer */
-    pages_stop(call->engine);
-    channels_stop(call->engine);
-    channel_roots_stop(call->engine);
-    metadata_stop(call->engine);
-    directories_close(call->engine);
-    waitlist_close(&call->engine->status_waiters);
+    struct engine *e = call->room;
+    files_stop(e);
+    heads_tick(e); /* ends inquiries that wait for no answer */
+    pages_stop(e);
+    channels_stop(e);
+    channel_roots_stop(e);
+    metadata_stop(e);
+    directories_close(e);
+    waitlist_close(&e->status_waiters);
     sem_post(&call->done);
 }
 
@@ -222,23 +221,23 @@ static void stop_run(struct job *job)
  */
 void engine_stop(struct engine *e)
 {
-    if (atomic_exchange(&e->stopping, true))
+    if (atomic_exchange(&e->s->stopping, true))
         return;
-    bool has_thread = e->has_thread;
+    bool has_thread = loop_runs(e->s);
     if (has_thread)
-        (void)loop_call(e, stop_run, NULL);
+        (void)loop_call(e->s, stop_run, e, NULL);
     directories_stop(e);
     scrub_stop(e->scrub); /* it is a client of the engine, so it ends before what it asks */
     evidence_stop(e->evidences);
-    if (e->fetcher)
-        fetcher_stop(e->fetcher);
-    struct lane *lanes[] = {e->writers[0], e->writers[1], e->compute,
-                            e->cleaner,    e->reader,     e->catalogue_lane};
+    if (e->s->fetcher)
+        fetcher_stop(e->s->fetcher);
+    struct lane *lanes[] = {e->s->writers[0], e->s->writers[1], e->s->compute,
+                            e->s->cleaner,    e->s->reader,     e->s->catalogue_lane};
     for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
         if (lanes[i])
             lane_stop(lanes[i]);
     if (has_thread)
-        loop_quit(e);
+        loop_quit(e->s);
 }
 
 /* A slab that is never given back is lost to all transfers. Sanitized and debug builds abort
@@ -269,7 +268,6 @@ void engine_free(struct engine *e)
     remembered_links_free(e->links);
     files_free(e->files);
     refusals_free(e->refusals);
-    portal_free(e->portal);
     kept_free(e->kept);
     evidence_free(e->evidences);
     renew_free(e->renewals);
@@ -279,26 +277,24 @@ void engine_free(struct engine *e)
     delisted_free(e->delisted);
     heads_free(e->heads);
     dates_free(e->dates);
-    fetcher_free(e->fetcher);
+    fetcher_free(e->s->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
-        lane_free(e->writers[i]);
-    lane_free(e->reader);
-    lane_free(e->compute);
-    lane_free(e->catalogue_lane);
-    lane_free(e->cleaner); /* last: other lanes close handles there */
-    memory_free(e->memory);
-    catalogue_close(e->catalogue);
-    store_close(e->store);
-    check_slabs(e->slabs);
-    slab_pool_free(e->slabs);
-    budget_free(e->budget);
+        lane_free(e->s->writers[i]);
+    lane_free(e->s->reader);
+    lane_free(e->s->compute);
+    lane_free(e->s->catalogue_lane);
+    lane_free(e->s->cleaner); /* last: other lanes close handles there */
+    memory_free(e->s->memory);
+    catalogue_close(e->s->catalogue);
+    store_close(e->s->store);
+    check_slabs(e->s->slabs);
+    slab_pool_free(e->s->slabs);
     buf_release(&e->status);
-    problems_free(e);
-    generations_free(e);
-    free(e->user_agent);
-    free(e->via);
-    pthread_cond_destroy(&e->work);
-    pthread_mutex_destroy(&e->lock);
+    problems_free(e->s);
+    mirrors_free(e->s);
+    free(e->s->user_agent);
+    free(e->s->via);
+    loop_release(&e->s->loop);
     pthread_mutex_destroy(&e->status_lock);
     waitlist_release(&e->status_waiters);
     free(e);
@@ -310,7 +306,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
                 struct file **ret)
 {
     *ret = NULL;
-    const struct origin *origin = origins_find(mirrors_origins(e), query->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
     if (origin && origin->directory)
         return directory_file(e, origin, query, waiter, ret);
     for (int tries = 0; tries < 4; tries++) {
@@ -328,7 +324,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
 
 bool engine_is_ready(struct engine *e)
 {
-    return e->ready && !e->stopping;
+    return e->ready && !e->s->stopping;
 }
 
 void engine_on_page_free(struct engine *e, void (*free_attachment)(void *attachment))

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/folders/directory.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -21,15 +21,15 @@
 
 static void take_options(struct engine *e, const struct engine_options *options)
 {
-    e->options.max_size = options->max_size;
-    e->options.min_free = options->min_free;
-    e->options.page_memory = options->page_memory;
-    e->options.max_memory = options->max_memory;
-    e->options.page_refresh_ms = options->page_refresh_ms;
-    e->options.scrub_after_ms = options->scrub_after_ms;
-    e->options.connections_per_mirror = options->connections_per_mirror;
-    e->options.connections_per_file = options->connections_per_file;
-    budget_set_connections(e->budget, (unsigned)options->connections_per_mirror);
+    e->s->options.max_size = options->max_size;
+    e->s->options.min_free = options->min_free;
+    e->s->options.page_memory = options->page_memory;
+    e->s->options.max_memory = options->max_memory;
+    e->s->options.page_refresh_ms = options->page_refresh_ms;
+    e->s->options.scrub_after_ms = options->scrub_after_ms;
+    e->s->options.connections_per_mirror = options->connections_per_mirror;
+    e->s->options.connections_per_file = options->connections_per_file;
+    budget_set_connections(e->s->budget, (unsigned)options->connections_per_mirror);
 }
 
 /* The steps that can fail come first. A host that stays allowed until the next reload does no
@@ -37,9 +37,9 @@ static void take_options(struct engine *e, const struct engine_options *options)
 static int allow(struct engine *e, const struct origins *origins)
 {
     char **hosts = NULL;
-    int r = mirrors_allowed_hosts(e, &hosts);
+    int r = mirrors_allowed_hosts(e->s->mirrors, &hosts);
     if (r == 0)
-        r = fetcher_allow(e->fetcher, (const char *const *)hosts);
+        r = fetcher_allow(e->s->fetcher, (const char *const *)hosts);
     if (r == 0)
         r = directories_set(e, origins);
     mirrors_hosts_free(hosts);
@@ -48,20 +48,20 @@ static int allow(struct engine *e, const struct origins *origins)
 
 static int reload(struct engine *e, const struct engine_options *options)
 {
-    if (options->origins == mirrors_origins(e)) {
+    if (options->origins == mirrors_origins(e->s->mirrors)) {
         take_options(e, options);
         return 0;
     }
-    int r = generations_add(e, options->origins);
+    int r = generations_add(e->s->mirrors, options->origins);
     if (r)
         return r;
     r = allow(e, options->origins);
     if (r) {
-        generations_take_back(e);
+        generations_take_back(e->s->mirrors);
         return r;
     }
     take_options(e, options);
-    generations_use(e);
+    generations_use(e->s->mirrors);
     project_lists_reload(e);
     pages_reload(e);
     directories_note_problems(e);
@@ -71,11 +71,12 @@ static int reload(struct engine *e, const struct engine_options *options)
 static void reload_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    call->result = reload(call->engine, call->argument);
+    struct engine *e = call->room;
+    call->result = reload(e, call->argument);
     sem_post(&call->done);
 }
 
 int engine_reload(struct engine *e, const struct engine_options *options)
 {
-    return e->stopping ? ERROR_STOPPING : loop_call(e, reload_run, options);
+    return e->s->stopping ? ERROR_STOPPING : loop_call(e->s, reload_run, e, options);
 }

@@ -14,7 +14,7 @@
 #include "engine/files/files.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/budget.h"
@@ -54,7 +54,8 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
 {
     struct budget_view view;
     struct source_view folder = {.failure = ""};
-    budget_view(e->budget, mirrors_number(e, origin, m), clock_monotonic_ms(), &view);
+    budget_view(e->s->budget, mirrors_number(e->s->mirrors, origin, m), clock_monotonic_ms(),
+                &view);
     if (origin->directory)
         directory_view(e, origin, &folder);
     json_write_comma(to);
@@ -72,7 +73,7 @@ static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     for (size_t o = 0; o < origins->count; o++)
         for (unsigned m = 0; m < origins->list[o].mirror_count; m++)
             write_mirror(e, &origins->list[o], m, to);
@@ -88,7 +89,7 @@ static void write_memory(struct engine *e, struct buf *to)
                ",\"used\":%" PRId64 ",\"max\":%" PRId64
                ",\"builds_waiting\":%u,\"builds_dropped\":%" PRIu64 "}",
                e->pages->bytes, e->pages->refused_bytes, e->pages->orphan_bytes, sources_bytes(e),
-               e->options.page_memory, e->memory_used, e->options.max_memory,
+               e->s->options.page_memory, e->s->memory_used, e->s->options.max_memory,
                turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
@@ -102,7 +103,7 @@ void status_tick(struct engine *e)
     evidence_write_status(e, &fresh);
     write_mirrors(e, &fresh);
     write_memory(e, &fresh);
-    problems_write(e, &fresh);
+    problems_write(e->s, &fresh);
     delisted_write_status(e, &fresh);
     dates_write_status(e, &fresh);
     if (fresh.error) {
@@ -129,11 +130,16 @@ static bool is_newer(void *arg)
     return a->engine->status_count != a->count;
 }
 
+static void status_run(void *context)
+{
+    status_tick(context);
+}
+
 /* The count is read before the job is posted: a snapshot that comes at once counts as newer. */
 int engine_refresh_status(struct engine *e, struct waiter *waiter)
 {
     struct awaited a = {e, e->status_count};
-    if (e->stopping || !loop_run(e, status_tick))
+    if (e->s->stopping || !loop_run(e->s, status_run, e))
         return 0;
     waiter->want = 0;
     return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
@@ -142,7 +148,7 @@ int engine_refresh_status(struct engine *e, struct waiter *waiter)
 
 bool engine_is_offline(const struct engine *e)
 {
-    return e->options.offline;
+    return e->s->options.offline;
 }
 
 /* Leaves out the opening brace: the caller has its own. */

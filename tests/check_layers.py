@@ -4,7 +4,8 @@
 
 A room is a folder of ROOMS; what lies in a deeper folder belongs to the longest that fits. A room may
 include what MAY_INCLUDE says. A library's headers may stand only in the room that LIBRARIES names
-(uthash is free), and what includes them, directly or not, is private to that room. Prints every breach; exit 1.
+(uthash is free), and what includes them, directly or not, is private to that room. No room of the engine
+knows `struct engine`: it has services and its own handle. Prints every breach; exit 1.
 """
 import re
 import sys
@@ -48,6 +49,10 @@ LIBRARIES = {
     "zstd": "base",
     "openssl/": "base",
 }
+
+# What may still name struct engine: rooms without a handle of their own.
+UNCONVERTED = {"engine/listings", "engine/files", "engine/metadata", "engine/folders", "engine/pages"}
+ENGINE_STRUCT = re.compile(r"\bstruct engine\b")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 SOURCES = {".c", ".h", ".cpp"}
@@ -100,6 +105,15 @@ def wrong_library(folder, name):
     return f"belongs to {owner}/" if owner not in (None, folder) else None
 
 
+def engine_lines(path, room):
+    """Lines of a room of the engine that name struct engine."""
+    if not room.startswith("engine/") or room in UNCONVERTED or path.name == "core.h":
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if ENGINE_STRUCT.search(line):
+            yield number
+
+
 def breaches(root):
     """Yields `file:line: include: what is wrong`."""
     for top in sorted({room.split("/")[0] for room in MAY_INCLUDE}):
@@ -112,6 +126,8 @@ def breaches(root):
                 wrong = wrong_own(root, room, own) if own else wrong_library(room, library)
                 if wrong:
                     yield f"{name}:{line}: {own or library}: {wrong}"
+            for line in engine_lines(path, room):
+                yield f"{name}:{line}: struct engine is not for rooms"
 
 
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plants includes in a small tree and looks whether check_layers.py finds exactly those."""
+"""Plants lines in a small tree and looks whether check_layers.py finds exactly those."""
 import subprocess
 import sys
 import tempfile
@@ -50,6 +50,11 @@ PLANTED = (
     ("engine/a.c", '#include "cache/indirect.h"', "cache/indirect.h: shows a library's types"),
     ("server/a.h", "#include <microhttpd.h>", None),
     ("cache/a.h", "#include <uthash.h>", None),
+    ("engine/loop/a.h", "struct services;", None),
+    ("engine/loop/a.h", "struct engine;", "struct engine is not for rooms"),
+    ("engine/claims/a.c", "static void run(const struct engine *e) {}", "struct engine is not for rooms"),
+    ("engine/loop/a.c", "static struct engine_options options;", None),
+    ("engine/a.c", "struct engine {};", None),
     ("engine/sub/a.c", "#include <libxml/parser.h>", "libxml/parser.h: belongs to index/"),
 )
 

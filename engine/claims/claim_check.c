@@ -14,14 +14,14 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/origins.h"
 
 /* The check may begin with claims that the caller has loaded; `version` tells how old they are. */
-bool claim_check_init(struct claim_check *c, struct engine *e, const struct origin *origin,
+bool claim_check_init(struct claim_check *c, struct services *s, const struct origin *origin,
                       const char *path, struct claim_set *set, uint64_t version)
 {
-    c->engine = e;
+    c->s = s;
     c->origin = origin;
     c->path = strdup(path);
     c->set = claim_set_ref(set);
@@ -61,29 +61,29 @@ static void loaded_run(struct job *job)
 static void load_run(struct job *job)
 {
     struct claim_check *c = container_of(job, struct claim_check, job);
-    struct claim_set *set = claim_set_load(c->engine->catalogue, c->origin, c->path);
+    struct claim_set *set = claim_set_load(c->s->catalogue, c->origin, c->path);
     claim_set_unref(c->set);
     c->set = set;
     job->run = loaded_run;
-    loop_post(c->engine, job);
+    loop_post(c->s, job);
 }
 
 static void compare(struct claim_check *c)
 {
-    if (c->version != c->engine->claims_version && !c->engine->stopping) {
-        c->version = c->engine->claims_version;
+    if (c->version != c->s->claims_version && !c->s->stopping) {
+        c->version = c->s->claims_version;
         c->job.run = load_run;
-        lane_post(c->engine->catalogue_lane, &c->job);
+        lane_post(c->s->catalogue_lane, &c->job);
         return;
     }
     c->verdict = claim_set_judge(c->set, &c->found);
-    if (c->verdict == CLAIMS_REFUSE && !c->has_asked && !c->engine->stopping) {
+    if (c->verdict == CLAIMS_REFUSE && !c->has_asked && !c->s->stopping) {
         c->has_asked = true;
-        if (c->engine->events->page_doubted(c->engine, c->origin, c->path, asked, c))
+        if (c->s->events->page_doubted(c->s, c->origin, c->path, asked, c))
             return;
     }
     c->job.run = done_run;
-    loop_post(c->engine, &c->job);
+    loop_post(c->s, &c->job);
 }
 
 void claim_check_start(struct claim_check *c)

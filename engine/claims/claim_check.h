@@ -18,11 +18,11 @@
 #include "engine/claims/claim_set.h"
 #include "engine/mirrors/origins.h"
 
-struct engine;
+struct services;
 
 struct claim_check {
     struct job job;
-    struct engine *engine;
+    struct services *s;
     const struct origin *origin;
     char *path;
     struct digests found;  /* of the bytes */
@@ -35,8 +35,9 @@ struct claim_check {
 };
 
 /* `set` and `version`: what the caller knows; it keeps its reference. False: out of memory. */
-bool claim_check_init(struct claim_check *check, struct engine *engine, const struct origin *origin,
-                      const char *path, struct claim_set *set, uint64_t version);
+bool claim_check_init(struct claim_check *check, struct services *services,
+                      const struct origin *origin, const char *path, struct claim_set *set,
+                      uint64_t version);
 /* `done` follows. */
 void claim_check_start(struct claim_check *check);
 /* Frees what the check owns, not the struct. */

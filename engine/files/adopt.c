@@ -53,27 +53,25 @@ struct adopting {
 
 static int state_of(struct engine *e, const struct adoption *a)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e), a->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), a->origin);
     if (!origin || origin->directory)
         return ADOPT_NO_ORIGIN;
-    pthread_rwlock_rdlock(&e->files->lock);
-    const struct entry *entry = files_find(e->files, a->origin, a->path);
-    int r = !entry ? 0 : entry->sha256[0] ? ADOPT_HELD : entry->download ? ADOPT_BUSY : 0;
-    pthread_rwlock_unlock(&e->files->lock);
-    return r;
+    const struct entry *entry = files_look_up(e, a->origin, a->path);
+    return !entry ? 0 : entry->sha256[0] ? ADOPT_HELD : entry->download ? ADOPT_BUSY : 0;
 }
 
 static void admit_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     struct adopting *t = *(struct adopting *const *)call->argument;
     const struct adoption *a = t->what;
-    const struct origin *origin = origins_find(mirrors_origins(t->engine), a->origin);
-    call->result = state_of(call->engine, a);
+    const struct origin *origin = origins_find(mirrors_origins(t->engine->s->mirrors), a->origin);
+    call->result = state_of(e, a);
     if (call->result == 0 && !a->channels[0])
-        t->engine->events->page_channels(t->engine, origin, a->path, t->project, t->channels);
-    if (call->result == 0 && !eviction_make(call->engine, a->size, NULL))
-        call->result = eviction_refusal(call->engine, a->size);
+        t->engine->s->events->page_channels(t->engine->s, origin, a->path, t->project, t->channels);
+    if (call->result == 0 && !eviction_make(e, a->size, NULL))
+        call->result = eviction_refusal(e, a->size);
     sem_post(&call->done);
 }
 
@@ -102,9 +100,9 @@ static int fill_partial(struct adopting *t, const _Atomic bool *stop)
 {
     struct engine *e = t->engine;
     struct sha256 *hash = NULL;
-    int r = store_begin(e->store, &t->partial, &t->fd);
+    int r = store_begin(e->s->store, &t->partial, &t->fd);
     if (r == 0)
-        r = store_reserve(e->store, t->fd, t->what->size, e->options.min_free);
+        r = store_reserve(e->s->store, t->fd, t->what->size, e->s->options.min_free);
     if (r == 0)
         r = sha256_new(&hash);
     if (r == 0)
@@ -143,7 +141,7 @@ static bool is_needless(struct adopting *t, int state)
 static int enter(struct adopting *t)
 {
     struct engine *e = t->engine;
-    const struct origin *origin = origins_find(mirrors_origins(e), t->what->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), t->what->origin);
     pthread_rwlock_wrlock(&e->files->lock);
     struct entry *entry = files_find(e->files, t->what->origin, t->what->path);
     if (!entry && origin)
@@ -164,7 +162,7 @@ static int enter(struct adopting *t)
     entry->authoritative = false; /* compared with what is claimed when it is opened first */
     entry->used_s = entry->written_s = t->now_s;
     entry->used_after = ++e->files->uses;
-    e->events->file_kept(e, entry);
+    e->s->events->file_kept(e->s, entry);
     evidence_changed(e);
     commit_sidecar(e, t->sha256);
     return 0;
@@ -180,7 +178,7 @@ static void behind_rows_run(struct job *job)
 {
     struct adopting *t = container_of(job, struct adopting, job);
     job->run = noted_run;
-    loop_post(t->engine, job);
+    loop_post(t->engine->s, job);
 }
 
 static void enter_run(struct job *job)
@@ -196,7 +194,7 @@ static void enter_run(struct job *job)
     log_info("adopted path=%s/%s bytes=%lld sha256=%s source=%s", t->what->origin, t->what->path,
              (long long)t->what->size, t->sha256, t->what->source);
     job->run = behind_rows_run;
-    lane_post(t->engine->catalogue_lane, job);
+    lane_post(t->engine->s->catalogue_lane, job);
 }
 
 static int put_listed(struct adopting *t)
@@ -214,7 +212,7 @@ static int put_listed(struct adopting *t)
                                              .yanked = a->yanked,
                                              .yanked_reason = a->yanked_reason,
                                              .first_s = t->now_s};
-        r = catalogue_put_listed(t->engine->catalogue, &row);
+        r = catalogue_put_listed(t->engine->s->catalogue, &row);
     }
     return r;
 }
@@ -233,12 +231,12 @@ static int put_claim(struct adopting *t)
                                                                     : "",
                                         .digests = t->digests,
                                         .said_s = t->now_s};
-    return catalogue_put_claim(t->engine->catalogue, &row);
+    return catalogue_put_claim(t->engine->s->catalogue, &row);
 }
 
 static int put_rows(struct adopting *t)
 {
-    struct catalogue *catalogue = t->engine->catalogue;
+    struct catalogue *catalogue = t->engine->s->catalogue;
     const struct catalogue_file file = {.origin = t->what->origin,
                                         .path = t->what->path,
                                         .size = t->what->size,
@@ -270,7 +268,7 @@ static void rows_run(struct job *job)
         return;
     }
     job->run = enter_run;
-    loop_post(t->engine, job);
+    loop_post(t->engine->s, job);
 }
 
 static void write_sidecar(const struct adopting *t, struct buf *to)
@@ -293,7 +291,8 @@ static void commit_run(struct job *job)
         t->allocated_bytes = (int64_t)st.st_blocks * 512;
     int r = sidecar.error;
     if (r == 0) {
-        r = store_commit(t->engine->store, t->partial, t->fd, t->sha256, sidecar.data, sidecar.len);
+        r = store_commit(t->engine->s->store, t->partial, t->fd, t->sha256, sidecar.data,
+                         sidecar.len);
         free(t->partial);
         t->partial = NULL;
     }
@@ -302,7 +301,7 @@ static void commit_run(struct job *job)
         return;
     }
     job->run = rows_run;
-    lane_post(t->engine->catalogue_lane, job);
+    lane_post(t->engine->s->catalogue_lane, job);
 }
 
 static int keep(struct adopting *t)
@@ -313,7 +312,7 @@ static int keep(struct adopting *t)
     t->now_s = clock_real_s();
     t->job.run = commit_run;
     sem_init(&t->done, 0, 0);
-    lane_post(t->engine->cleaner, &t->job);
+    lane_post(t->engine->s->cleaner, &t->job);
     while (sem_wait(&t->done) < 0 && errno == EINTR)
         ;
     sem_destroy(&t->done);
@@ -333,7 +332,7 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
         r = ADOPT_BAD_NAME;
     const struct adopting *self = &t;
     if (r == 0)
-        r = loop_call(e, admit_run, &self);
+        r = loop_call(e->s, admit_run, e, &self);
     if (r == 0)
         r = fill_partial(&t, stop);
     if (r == 0 && !is_expected(&t))
@@ -341,7 +340,7 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
     if (r == 0)
         r = keep(&t);
     if (t.partial)
-        store_discard(e->store, t.partial);
+        store_discard(e->s->store, t.partial);
     free(t.partial);
     if (t.fd >= 0)
         (void)close(t.fd);
@@ -365,7 +364,7 @@ struct expecting {
 static void expect_run(struct job *job)
 {
     struct expecting *x = container_of(job, struct expecting, job);
-    x->result = catalogue_put_claim(x->engine->catalogue, &x->row);
+    x->result = catalogue_put_claim(x->engine->s->catalogue, &x->row);
     sem_post(&x->done);
 }
 
@@ -390,7 +389,7 @@ int engine_expect(struct engine *e, const char *origin, const char *path, const 
         return ADOPT_BAD_NAME;
     }
     sem_init(&x.done, 0, 0);
-    lane_post(e->catalogue_lane, &x.job);
+    lane_post(e->s->catalogue_lane, &x.job);
     while (sem_wait(&x.done) < 0 && errno == EINTR)
         ;
     sem_destroy(&x.done);
@@ -412,29 +411,30 @@ struct holding {
 static void held_run(struct job *job)
 {
     struct holding *h = container_of(job, struct holding, job);
-    pthread_rwlock_rdlock(&h->engine->files->lock);
-    const struct entry *entry = files_find(h->engine->files, h->origin, h->path);
+    const struct entry *entry = files_look_up(h->engine, h->origin, h->path);
     str_copy(h->sha256, SHA256_HEX, entry ? entry->sha256 : "");
-    pthread_rwlock_unlock(&h->engine->files->lock);
     sem_post(&h->done);
 }
 
 static void behind_catalogue_run(struct job *job)
 {
+    struct holding *h = container_of(job, struct holding, job);
     job->run = held_run;
-    loop_post(container_of(job, struct holding, job)->engine, job);
+    loop_post(h->engine->s, job);
 }
 
 static void behind_cleaner_run(struct job *job)
 {
+    struct holding *h = container_of(job, struct holding, job);
     job->run = behind_catalogue_run;
-    lane_post(container_of(job, struct holding, job)->engine->catalogue_lane, job);
+    lane_post(h->engine->s->catalogue_lane, job);
 }
 
 static void behind_flight_run(struct job *job)
 {
+    struct holding *h = container_of(job, struct holding, job);
     job->run = behind_cleaner_run;
-    lane_post(container_of(job, struct holding, job)->engine->cleaner, job);
+    lane_post(h->engine->s->cleaner, job);
 }
 
 void engine_held(struct engine *e, const char *origin, const char *path,
@@ -446,7 +446,7 @@ void engine_held(struct engine *e, const char *origin, const char *path,
                         .path = path,
                         .sha256 = ret_sha256};
     sem_init(&h.done, 0, 0);
-    loop_post(e, &h.job);
+    loop_post(e->s, &h.job);
     while (sem_wait(&h.done) < 0 && errno == EINTR)
         ;
     sem_destroy(&h.done);

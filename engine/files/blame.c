@@ -44,7 +44,7 @@ struct blame {
 static void blame_run(struct job *job)
 {
     struct blame *b = container_of(job, struct blame, job);
-    int error = catalogue_put_blame(b->engine->catalogue, b->origin, b->path, b->mirror,
+    int error = catalogue_put_blame(b->engine->s->catalogue, b->origin, b->path, b->mirror,
                                     b->validator, clock_real_s());
     if (error)
         log_warning("catalogue: cannot store blame of %s for %s/%s: %s", b->mirror, b->origin,
@@ -71,7 +71,7 @@ static void write_down(const struct download *dl, unsigned mirror, const char *v
                         .mirror = dl->origin->mirrors[mirror].name,
                         .path = path,
                         .validator = str_dup(validator)};
-    lane_post(dl->engine->catalogue_lane, &b->job);
+    lane_post(dl->engine->s->catalogue_lane, &b->job);
 }
 
 /* --------------------------------------------------------------- refusals */
@@ -144,7 +144,7 @@ static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const 
                                   .sha256 = sha256,
                                   .stranger = stranger};
     char why[FLIGHT_DETAIL];
-    if (!portal_report(dl->engine, &page, why, sizeof(why)))
+    if (!portal_report(dl->engine->s, &page, why, sizeof(why)))
         return false;
     log_warning("%s path=%s/%s", why, dl->origin->name, dl->path);
     free(dl->why_portal);
@@ -158,7 +158,7 @@ void blame_web_page(struct download *dl, unsigned mirror, int64_t size, const ch
 {
     if (dl->over || is_portal(dl, mirror, size, sha256, stranger))
         return;
-    problems_note(dl->engine, "unsound", dl->origin->name, dl->path,
+    problems_note(dl->engine->s, "unsound", dl->origin->name, dl->path,
                   "%s: a web page came instead of the file", dl->origin->mirrors[mirror].name);
 }
 
@@ -175,7 +175,7 @@ void blame_refuse(struct download *dl, const struct flight_command *c)
     }
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
-    problems_note(dl->engine, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
+    problems_note(dl->engine->s, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
                   web ? "a web page; " : "", c->detail); /* c->detail names the mirror */
     dl->blamed |= 1u << c->mirror;
     dl->barred |= 1u << c->mirror;
@@ -199,7 +199,7 @@ void blame_failed(struct download *dl, const struct flight_command *c)
         !known.agreeing)
         return;
     mirrors_names(dl->origin, known.agreeing, names, sizeof(names));
-    problems_note(dl->engine, "doubtful-digest", origin, path, "%s sent the same; %s", names,
+    problems_note(dl->engine->s, "doubtful-digest", origin, path, "%s sent the same; %s", names,
                   known.detail);
 }
 
@@ -209,7 +209,7 @@ static void blame(struct download *dl, unsigned mirror, const char *validator)
     struct engine *e = dl->engine;
     log_warning("blamed mirror=%s path=%s/%s", dl->origin->mirrors[mirror].name, dl->origin->name,
                 dl->path);
-    budget_lied(e->budget, mirrors_number(e, dl->origin, mirror),
+    budget_lied(e->s->budget, mirrors_number(e->s->mirrors, dl->origin, mirror),
                 key_hash(dl->entry->key, dl->entry->key_len), clock_monotonic_ms());
     write_down(dl, mirror, validator);
 }
@@ -227,12 +227,12 @@ void blame_settle(struct download *dl, const struct flight_command *c)
         for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
             validator[m] = str_dup(known.validator[m]);
         differ = refusals_settle(e->refusals, origin, path, c->sha256);
-        problems_over(e, "doubtful-digest", origin, path);
+        problems_over(e->s, "doubtful-digest", origin, path);
     }
     flight_view(dl->flight, &view);
     for (unsigned m = 0; m < dl->origin->mirror_count && c->authoritative; m++) {
         if (view.senders & (1u << m)) /* it may have corrected its file since */
-            budget_vouched(e->budget, mirrors_number(e, dl->origin, m));
+            budget_vouched(e->s->budget, mirrors_number(e->s->mirrors, dl->origin, m));
         else if (differ & (1u << m))
             blame(dl, m, validator[m]);
     }
@@ -246,7 +246,7 @@ void blame_passthrough(struct engine *e, const struct origin *origin, const char
 {
     const char *name = origin->mirrors[mirror].name;
     int64_t now_ms = clock_monotonic_ms();
-    problems_note(e, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s", name,
+    problems_note(e->s, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s", name,
                   str_is_sha256(expected) ? "sha256 " : "", expected);
     refusals_note(e->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest", now_ms);
     refusals_failed(e->refusals, origin->name, path, now_ms);

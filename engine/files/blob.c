@@ -52,13 +52,13 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
     struct blob *b = calloc(1, sizeof(*b));
     if (!b)
         return ERROR_NO_MEMORY;
-    int r = store_open_blob(e->store, sha256, &b->fd, &b->size);
+    int r = store_open_blob(e->s->store, sha256, &b->fd, &b->size);
     if (r) {
         free(b);
         return r;
     }
     b->refs = 1;
-    b->cleaner = e->cleaner;
+    b->cleaner = e->s->cleaner;
     b->close.run = blob_close;
     if (b->size > 0) {
         b->map = mmap(NULL, (size_t)b->size, PROT_READ, MAP_SHARED, b->fd, 0);
@@ -80,7 +80,7 @@ int blob_of_foreign(struct engine *e, int fd, const struct folder_file *file, st
     *b = (struct blob){.refs = 1,
                        .fd = fd,
                        .size = file->size,
-                       .cleaner = e->cleaner,
+                       .cleaner = e->s->cleaner,
                        .close.run = blob_close,
                        .is_foreign = true,
                        .opened = *file};

@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "engine/claims/claim_set.h"
 #include "engine/files/inventory.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -50,7 +50,7 @@ void claim_answer_free(struct claim_answer *a)
 static void look_run(struct job *job)
 {
     struct claim_answer *a = container_of(job, struct claim_answer, job);
-    a->set = claim_set_load(a->engine->catalogue, a->origin, a->path);
+    a->set = claim_set_load(a->engine->s->catalogue, a->origin, a->path);
     pthread_mutex_lock(&a->waiters.lock);
     a->is_there = true;
     pthread_mutex_unlock(&a->waiters.lock);
@@ -63,7 +63,7 @@ static void look_run(struct job *job)
 int claim_answer_new(struct engine *e, const char *origin, const char *path,
                      struct claim_answer **ret)
 {
-    const struct origin *found = origins_find(mirrors_origins(e), origin);
+    const struct origin *found = origins_find(mirrors_origins(e->s->mirrors), origin);
     struct claim_answer *a = found ? calloc(1, sizeof(*a)) : NULL;
     if (!found)
         return ENGINE_ABSENT;
@@ -78,7 +78,7 @@ int claim_answer_new(struct engine *e, const char *origin, const char *path,
     waitlist_init(&a->waiters);
     sem_init(&a->done, 0, 0);
     *ret = a;
-    lane_post(e->catalogue_lane, &a->job);
+    lane_post(e->s->catalogue_lane, &a->job);
     return 0;
 }
 

@@ -96,7 +96,7 @@ static struct record *record_of(struct download *dl)
 static void put_file_run(struct job *job)
 {
     struct record *r = container_of(job, struct record, job);
-    int error = catalogue_put_file(r->engine->catalogue, &r->file);
+    int error = catalogue_put_file(r->engine->s->catalogue, &r->file);
     if (error)
         log_warning("catalogue: cannot store %s/%s: %s", r->origin, r->path, error_text(error));
     record_free(r);
@@ -108,7 +108,7 @@ static void put_file(struct record *r)
     if (!r)
         return;
     r->job.run = put_file_run;
-    lane_post(r->engine->catalogue_lane, &r->job);
+    lane_post(r->engine->s->catalogue_lane, &r->job);
 }
 
 /* Later answers must have the same size and ETag, also after a restart. */
@@ -121,7 +121,7 @@ void commit_facts(struct download *dl)
 void commit_forget_facts(struct download *dl)
 {
     struct record *r = record_of(dl);
-    dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
+    dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, dl->path, NULL);
     log_warning("the mirrors have another file now path=%s/%s", dl->origin->name, dl->path);
     if (r) {
         r->file.size = -1;
@@ -133,7 +133,7 @@ void commit_forget_facts(struct download *dl)
 void commit_forget_promise(struct engine *e, const char *origin, const char *path)
 {
     const struct catalogue_file file = {.origin = origin, .path = path, .size = -1};
-    e->events->file_refuted(e, origin, path, NULL);
+    e->s->events->file_refuted(e->s, origin, path, NULL);
     put_file(record_new(e, &file));
 }
 
@@ -189,10 +189,10 @@ static void fill_entry(struct commit *c)
     (void)kept_hold(e, entry, r->allocated_bytes);
     entry->used_s = entry->written_s = r->file.last_used_s;
     entry->used_after = ++e->files->uses;
-    entry->look_again_s = clock_real_s() + (e->options.page_refresh_ms + 999) / 1000;
+    entry->look_again_s = clock_real_s() + (e->s->options.page_refresh_ms + 999) / 1000;
     files_set_blob(e, entry, c->blob);
     c->blob = NULL;
-    e->events->file_kept(e, entry);
+    e->s->events->file_kept(e->s, entry);
     if (!entry->authoritative)
         evidence_kept(e, entry->sha256, (enum evidence)c->download->evidence_level);
     log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
@@ -228,7 +228,8 @@ static void kept_run(struct job *job)
         } else {
             log_warning("cannot keep path=%s/%s error=\"%s\"", r->origin, r->path,
                         error_text(c->error));
-            problems_note(dl->engine, "not-kept", r->origin, r->path, "%s", error_text(c->error));
+            problems_note(dl->engine->s, "not-kept", r->origin, r->path, "%s",
+                          error_text(c->error));
         }
         flight_on_committed(dl->flight, c->error);
         download_drain(dl);
@@ -263,12 +264,12 @@ static int put_rows(struct catalogue *catalogue, const struct record *r)
 static void rows_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    int error = put_rows(c->download->engine->catalogue, c->record);
+    int error = put_rows(c->download->engine->s->catalogue, c->record);
     if (error)
         log_warning("catalogue: cannot store %s/%s: %s", c->record->origin, c->record->path,
                     error_text(error));
     job->run = kept_run;
-    loop_post(c->download->engine, job);
+    loop_post(c->download->engine->s, job);
 }
 
 /* One path of the blob in its sidecar: what a row of the catalogue would say. */
@@ -324,7 +325,7 @@ static void sidecar_run(struct job *job)
     struct sidecar *s = container_of(job, struct sidecar, job);
     int r = s->text.error;
     if (r == 0)
-        r = store_put_sidecar(s->engine->store, s->sha256, s->text.data, s->text.len);
+        r = store_put_sidecar(s->engine->s->store, s->sha256, s->text.data, s->text.len);
     if (r < 0)
         log_warning("cannot write the sidecar of %s: %s", s->sha256, error_text(r));
     buf_release(&s->text);
@@ -342,7 +343,7 @@ void commit_sidecar(struct engine *e, const char *sha256)
     memcpy(s->sha256, sha256, sizeof(s->sha256));
     buf_init(&s->text, STORE_SIDECAR_MAX);
     write_sidecar(e, sha256, NULL, &s->text);
-    lane_post(e->cleaner, &s->job);
+    lane_post(e->s->cleaner, &s->job);
 }
 
 /* On the cleaner lane, where every job of a blob's file runs: commits, removals and quarantine keep
@@ -360,15 +361,15 @@ static void store_run(struct job *job)
     if (fstat(c->partial->fd, &st) == 0)
         r->allocated_bytes = (int64_t)st.st_blocks * 512;
     if (c->error == 0)
-        c->error = store_commit(e->store, c->partial->name, c->partial->fd, r->blob,
+        c->error = store_commit(e->s->store, c->partial->name, c->partial->fd, r->blob,
                                 c->sidecar.data, c->sidecar.len);
     if (c->error == 0)
         (void)blob_open(e, r->blob, &c->blob); /* otherwise the next reader opens it */
     job->run = c->error ? kept_run : rows_run;
     if (c->error)
-        loop_post(e, job);
+        loop_post(e->s, job);
     else
-        lane_post(e->catalogue_lane, job);
+        lane_post(e->s->catalogue_lane, job);
 }
 
 /* Whether the promised ETag names a digest that is no longer believed. */
@@ -434,5 +435,5 @@ void commit_start(struct download *dl, const struct flight_command *command)
     write_sidecar(dl->engine, r->blob, r, &c->sidecar);
     dl->committing = r;
     download_ref(dl);
-    lane_post(dl->engine->cleaner, &c->job);
+    lane_post(dl->engine->s->cleaner, &c->job);
 }

@@ -317,8 +317,8 @@ void download_discard(struct engine *e, char *name)
         free(name);
         return;
     }
-    *d = (struct discard_partial){{discard_run, NULL}, e->store, name};
-    lane_post(e->cleaner, &d->job);
+    *d = (struct discard_partial){{discard_run, NULL}, e->s->store, name};
+    lane_post(e->s->cleaner, &d->job);
 }
 
 /* The flight has forgotten the bytes, or left them: with them go map and reservation. */
@@ -340,7 +340,7 @@ static void on_cut(struct download *dl, int error)
     log_warning("readers cut path=%s/%s reason=\"%s\"", dl->origin->name, dl->path,
                 error_text(error));
     if (!dl->entry->is_renewal)
-        dl->engine->events->file_refuted(dl->engine, dl->origin->name, dl->path, NULL);
+        dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, dl->path, NULL);
     hashing_abandon(dl);
     drop_partial(dl, true);
     dl->has_validator = false;
@@ -395,7 +395,7 @@ static void on_fail(struct download *dl, const struct flight_command *c)
     if (disk) {
         if (!dl->no_room)
             files_note_disk_error(dl->engine, c->error);
-        problems_note(dl->engine, "not-kept", dl->origin->name, dl->path, "%s: passed through",
+        problems_note(dl->engine->s, "not-kept", dl->origin->name, dl->path, "%s: passed through",
                       error_text(c->error));
     }
     if (c->doubted)
@@ -404,7 +404,7 @@ static void on_fail(struct download *dl, const struct flight_command *c)
     if (again)
         return; /* FLIGHT_END follows, and says so */
     /* Looking again is cheap when a bad copy may be corrected, or a captive portal may be gone. */
-    progress->is_brief = !disk && (c->refusals || portal_is_open(dl->engine->portal));
+    progress->is_brief = !disk && (c->refusals || portal_is_open(dl->engine->s->portal));
     progress_close(progress, PROGRESS_CLOSED, outcome_of(c->error), detail_of(dl, c));
     files_note_failure(dl->engine, dl->entry);
     release_progress(dl);
@@ -425,7 +425,7 @@ static void leave_partial(struct download *dl)
     entry->used_after = ++dl->engine->files->uses;
     entry->leftover_writer = dl->partial->writer;
     reserve_give_back(dl);
-    if (!dl->engine->stopping) /* at the stop, queued writes still belong to the last sync */
+    if (!dl->engine->s->stopping) /* at the stop, queued writes still belong to the last sync */
         partial_leave(dl->partial);
     drop_partial(dl, !entry->leftover);
 }
@@ -441,7 +441,7 @@ static void on_end(struct download *dl, bool keep)
     receive_stop_all(dl);
     hashing_abandon(dl);
     /* another download must not write into space that this one is still giving back */
-    if (keep && dl->has_map && (!dl->giving_back || e->stopping))
+    if (keep && dl->has_map && (!dl->giving_back || e->s->stopping))
         leave_partial(dl);
     else
         drop_partial(dl, !dl->committed);

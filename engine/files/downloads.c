@@ -151,7 +151,7 @@ static void begin_flight(struct lookup *l)
                                      .is_known = known,
                                      .now_ms = clock_monotonic_ms(),
                                      .connections =
-                                         (unsigned)dl->engine->options.connections_per_file,
+                                         (unsigned)dl->engine->s->options.connections_per_file,
                                      .is_vouched = vouched,
                                      .present = present,
                                      .present_count = present_count};
@@ -162,12 +162,12 @@ static void begin_flight(struct lookup *l)
         download_know_from_row(dl);
     } else {
         /* Without any room the file is passed through: this flight asks only for the facts. */
-        int64_t free_bytes = store_free_bytes(dl->engine->store);
+        int64_t free_bytes = store_free_bytes(dl->engine->s->store);
         dl->facts_only = files_disk_fails(dl->engine) ||
-                         (free_bytes >= 0 && free_bytes < dl->engine->options.min_free);
+                         (free_bytes >= 0 && free_bytes < dl->engine->s->options.min_free);
         download_add_interest(dl, dl->interest);
     }
-    dl->engine->events->file_begun(dl->engine, dl->origin, dl->path, vouched);
+    dl->engine->s->events->file_begun(dl->engine->s, dl->origin, dl->path, vouched);
     download_drain(dl);
 }
 
@@ -205,15 +205,15 @@ static void lookup_run(struct job *job)
     l->size = -1;
     l->now_s = clock_real_s();
     if (!l->is_renewal) /* what was promised belongs to the old bytes */
-        (void)catalogue_get_file(e->catalogue, l->origin, l->path, on_file_row, l);
-    l->claims = claim_set_load(e->catalogue, l->download->origin, l->path);
-    (void)catalogue_each_blame(e->catalogue, on_blame_row, l);
-    (void)catalogue_each_place(e->catalogue, l->origin, l->file, on_place_row, l);
+        (void)catalogue_get_file(e->s->catalogue, l->origin, l->path, on_file_row, l);
+    l->claims = claim_set_load(e->s->catalogue, l->download->origin, l->path);
+    (void)catalogue_each_blame(e->s->catalogue, on_blame_row, l);
+    (void)catalogue_each_place(e->s->catalogue, l->origin, l->file, on_place_row, l);
     l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
     if (l->leftover && !l->is_found)
-        store_discard(e->store, l->leftover);
+        store_discard(e->s->store, l->leftover);
     job->run = lookup_done;
-    loop_post(e, job);
+    loop_post(e->s, job);
 }
 
 /* On the writer lane of a leftover: writes of the earlier download are on the disk after this job.
@@ -222,7 +222,7 @@ static void behind_writes_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
     job->run = lookup_run;
-    lane_post(l->download->engine->catalogue_lane, job);
+    lane_post(l->download->engine->s->catalogue_lane, job);
 }
 
 /* The row exists, but not the blob: the file is fetched again. */
@@ -230,13 +230,13 @@ static void blob_is_missing(struct lookup *l)
 {
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
-    problems_note(dl->engine, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
+    problems_note(dl->engine->s, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
                   dl->entry->sha256);
     kept_drop(dl->engine, dl->entry);
-    dl->engine->events->file_gone(dl->engine, dl->entry);
+    dl->engine->s->events->file_gone(dl->engine->s, dl->entry);
     dl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
-    lane_post(dl->engine->catalogue_lane, &l->job);
+    lane_post(dl->engine->s->catalogue_lane, &l->job);
 }
 
 /* A flight without mirrors gives the commands that end a download. */
@@ -311,7 +311,7 @@ static void refute_kept(struct lookup *l, const struct claim_set *set)
     l->blob = NULL;
     files_refute(dl->engine, dl->entry, expected);
     l->job.run = lookup_run;
-    lane_post(dl->engine->catalogue_lane, &l->job);
+    lane_post(dl->engine->s->catalogue_lane, &l->job);
 }
 
 /* The claims were compared while the blob was open. It may be refuted or gone by now. */
@@ -353,7 +353,7 @@ static void open_run(struct job *job)
     struct lookup *l = container_of(job, struct lookup, job);
     l->error = blob_open(l->download->engine, l->sha256, &l->blob);
     job->run = opened_run;
-    loop_post(l->download->engine, job);
+    loop_post(l->download->engine->s, job);
 }
 
 /* Copies everything that a lane needs: the download itself belongs to the flight thread. */
@@ -364,7 +364,7 @@ static struct lookup *lookup_new(struct download *dl)
         abort();
     l->download = dl;
     l->mirrors = dl->origin;
-    l->claims_version = dl->engine->claims_version;
+    l->claims_version = dl->engine->s->claims_version;
     l->origin = strdup(dl->origin->name);
     l->path = strdup(dl->path);
     l->file = links_file_of(dl->path);
@@ -379,9 +379,9 @@ static struct lookup *lookup_new(struct download *dl)
 static struct lane *choose_writer(struct engine *e)
 {
     unsigned turn = e->files->writer_turn++;
-    struct lane *best = e->writers[turn % WRITER_LANES];
+    struct lane *best = e->s->writers[turn % WRITER_LANES];
     for (unsigned i = 1; i < WRITER_LANES; i++) {
-        struct lane *other = e->writers[(turn + i) % WRITER_LANES];
+        struct lane *other = e->s->writers[(turn + i) % WRITER_LANES];
         if (lane_depth(other) < lane_depth(best))
             best = other;
     }
@@ -414,14 +414,14 @@ void downloads_open(struct engine *e, struct entry *entry, enum file_use use, co
     if (entry->sha256[0]) {
         memcpy(l->sha256, entry->sha256, sizeof(l->sha256));
         l->job.run = open_run;
-        lane_post(e->reader, &l->job);
+        lane_post(e->s->reader, &l->job);
     } else {
         l->is_renewal = entry->is_renewal;
         l->leftover = entry->leftover;
         entry->leftover = NULL;
         bool is_written = !l->leftover || !entry->leftover_writer;
         l->job.run = is_written ? lookup_run : behind_writes_run;
-        lane_post(is_written ? e->catalogue_lane : entry->leftover_writer, &l->job);
+        lane_post(is_written ? e->s->catalogue_lane : entry->leftover_writer, &l->job);
     }
 }
 
@@ -488,9 +488,9 @@ static void tick_one(struct download *dl, int64_t now_ms)
         return;
     size_t numbers[FLIGHT_MIRRORS];
     int64_t rates[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(dl->engine, dl->origin, numbers);
+    unsigned count = mirrors_of_origin(dl->engine->s->mirrors, dl->origin, numbers);
     for (unsigned m = 0; m < count; m++)
-        rates[m] = budget_rate(dl->engine->budget, numbers[m], now_ms);
+        rates[m] = budget_rate(dl->engine->s->budget, numbers[m], now_ms);
     blame_on_tick(dl, now_ms);
     flight_on_tick(dl->flight, now_ms, rates);
     download_drain(dl);
@@ -594,7 +594,7 @@ static bool can_be_left(const struct download *dl)
 /* Whether a reload brought other mirrors, which the next client should get. */
 static bool is_outdated(const struct download *dl)
 {
-    return origins_find(mirrors_origins(dl->engine), dl->origin->name) != dl->origin;
+    return origins_find(mirrors_origins(dl->engine->s->mirrors), dl->origin->name) != dl->origin;
 }
 
 /* Clients could otherwise leave one parked download for each file that exists. The newest are first

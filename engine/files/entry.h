@@ -16,7 +16,7 @@
 #include "engine/files/eviction.h"
 #include "engine/files/file.h"
 #include "engine/files/progress.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 /* The bytes of a complete blob, open. Shared by reference; the cleaner lane closes it. */

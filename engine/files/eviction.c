@@ -107,17 +107,17 @@ int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
 static int64_t excess(struct engine *e, int64_t more)
 {
     unsigned blobs;
-    return eviction_used(e, &blobs) + more - e->options.max_size;
+    return eviction_used(e, &blobs) + more - e->s->options.max_size;
 }
 
 /* The bytes that must go before so many more fit; 0 and less: none. */
 static int64_t shortage(struct engine *e, int64_t more)
 {
     int64_t over = excess(e, more);
-    int64_t free_bytes = store_free_bytes(e->store);
+    int64_t free_bytes = store_free_bytes(e->s->store);
     if (free_bytes < 0)
         return over;
-    int64_t missing = e->options.min_free + more - free_bytes - e->eviction->going;
+    int64_t missing = e->s->options.min_free + more - free_bytes - e->eviction->going;
     for (const struct download *dl = e->files->download; dl; dl = dl->next)
         if (dl->reserved && !dl->is_allocated) /* the disk does not count it yet */
             missing += bytes_of(dl) - extents_total(&dl->present);
@@ -252,7 +252,7 @@ static void settle_run(struct job *job)
 {
     struct settle *s = container_of(job, struct settle, job);
     job->run = settled_run;
-    loop_post(s->engine, job);
+    loop_post(s->engine->s, job);
 }
 
 /* On the cleaner lane, so after the unlinks, which were posted before. */
@@ -263,7 +263,7 @@ static void note_going(struct engine *e, int64_t bytes)
         return; /* then more goes than is needed */
     *s = (struct settle){{settle_run, NULL}, e, bytes};
     e->eviction->going += bytes;
-    lane_post(e->cleaner, &s->job);
+    lane_post(e->s->cleaner, &s->job);
 }
 
 /* False: a client has just come for one of the paths, so the blob stays. */

@@ -158,7 +158,7 @@ static int on_row(void *context, const char *sha256, int level, const char *why)
 int evidence_load(struct engine *e)
 {
     e->evidences->due = true;
-    return catalogue_each_evidence(e->catalogue, on_row, e);
+    return catalogue_each_evidence(e->s->catalogue, on_row, e);
 }
 
 /* A row on its way to the catalogue. */
@@ -173,7 +173,7 @@ struct put {
 static void put_run(struct job *job)
 {
     struct put *p = container_of(job, struct put, job);
-    int r = catalogue_put_evidence(p->engine->catalogue, p->sha256, (int)p->evidence,
+    int r = catalogue_put_evidence(p->engine->s->catalogue, p->sha256, (int)p->evidence,
                                    is_refuted(p->evidence), p->why);
     if (r)
         log_warning("catalogue: cannot store the evidence of %s: %s", p->sha256, error_text(r));
@@ -193,7 +193,7 @@ static void put(struct engine *e, const char *sha256, enum evidence evidence, co
         return; /* the check after the next start finds it out again */
     *p = (struct put){.job.run = put_run, .engine = e, .evidence = evidence, .why = str_dup(why)};
     str_copy(p->sha256, sizeof(p->sha256), sha256);
-    lane_post(e->catalogue_lane, &p->job);
+    lane_post(e->s->catalogue_lane, &p->job);
 }
 
 /* EVIDENCE_UNKNOWN: it was kept before such checks existed, or the note was lost. */
@@ -297,7 +297,7 @@ static int look_into(struct engine *e, const char *sha256, const char *path, int
 {
     int fd;
     int64_t size;
-    int r = store_open_blob(e->store, sha256, &fd, &size);
+    int r = store_open_blob(e->s->store, sha256, &fd, &size);
     if (r)
         return r;
     auto_close int guard = fd;
@@ -349,7 +349,7 @@ static void take_away(struct engine *e, const struct finding *f)
         log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
-        problems_note(e, "unsound", entry->origin->name, entry->path,
+        problems_note(e->s, "unsound", entry->origin->name, entry->path,
                       "the bytes from %s are in quarantine: %s",
                       entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
         files_forget_blob(e, entry);
@@ -395,7 +395,7 @@ static int apply(struct engine *e, struct finding *f)
     else
         refuted(e, f);
     if (f->verdict.other_version)
-        problems_note(e, "other-version", f->origin, f->path,
+        problems_note(e->s, "other-version", f->origin, f->path,
                       "METADATA of the wheel names another version than its file name");
     return 0;
 }
@@ -403,8 +403,9 @@ static int apply(struct engine *e, struct finding *f)
 static void apply_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     struct finding *f = (struct finding *)(uintptr_t)call->argument;
-    call->result = apply(call->engine, f);
+    call->result = apply(e, f);
     sem_post(&call->done);
 }
 
@@ -432,7 +433,7 @@ static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
     if (r)
         return r == STORE_MISSING ? ENGINE_ABSENT : r;
     if (as_it_came)
-        return loop_call(e, apply_run, f);
+        return loop_call(e->s, apply_run, e, f);
     f->taken_away = f->rotten = true;
     return 0;
 }
@@ -474,14 +475,14 @@ static void check_run(struct job *job)
                         .origin = origin ? origin : "",
                         .path = all->name + row.origin_len + 1};
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE); /* of this thread alone */
-    int r = e->stopping ? ERROR_STOPPING : check(e, &f, 0, &e->stopping);
+    int r = e->s->stopping ? ERROR_STOPPING : check(e, &f, 0, &e->s->stopping);
     all->failed = r < 0 && r != ERROR_STOPPING;
     if (all->failed)
         log_warning("cannot check path=%s error=\"%s\"", all->name, error_text(r));
     if (r == 0 && f.rotten)
-        (void)engine_refetch(e, &row, &e->stopping);
+        (void)engine_refetch(e, &row, &e->s->stopping);
     job->run = done_run;
-    loop_post(e, job);
+    loop_post(e->s, job);
 }
 
 /* Whether no page names a digest, and the blob was not checked, or not completely. */
@@ -508,7 +509,7 @@ static struct entry *next_due(struct engine *e)
 void evidence_tick(struct engine *e, int64_t now_ms)
 {
     struct evidences *all = e->evidences;
-    if (all->busy || !all->due || e->stopping || now_ms - all->looked_ms < LOOK_EVERY_MS)
+    if (all->busy || !all->due || e->s->stopping || now_ms - all->looked_ms < LOOK_EVERY_MS)
         return;
     all->looked_ms = now_ms;
     struct entry *entry = next_due(e);

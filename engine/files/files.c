@@ -147,7 +147,7 @@ static void forget_entry(struct engine *e, struct entry *entry)
         renew_gone(e, entry);
     if (entry->sha256[0]) {
         kept_drop(e, entry);
-        e->events->file_gone(e, entry);
+        e->s->events->file_gone(e->s, entry);
     }
     entry_free(entry);
 }
@@ -258,7 +258,7 @@ void files_forget_blob(struct engine *e, struct entry *entry)
     if (entry->blob) /* otherwise it may be being opened: is_lost in downloads.c */
         files_set_blob(e, entry, NULL);
     kept_drop(e, entry);
-    e->events->file_gone(e, entry);
+    e->s->events->file_gone(e->s, entry);
     entry->sha256[0] = '\0';
     entry->size = -1;
     entry->authoritative = false;
@@ -271,7 +271,7 @@ void files_refute(struct engine *e, struct entry *entry, const char *expected)
 {
     log_warning("wrong bytes put aside path=%s/%s sha256=%s expected=%s", entry->origin->name,
                 entry->path, entry->sha256, expected);
-    problems_note(e, "wrong-digest", entry->origin->name, entry->path,
+    problems_note(e->s, "wrong-digest", entry->origin->name, entry->path,
                   "the kept bytes are not %s%s: they are in quarantine",
                   str_is_sha256(expected) ? "sha256 " : "", expected);
     char sha256[SHA256_HEX];
@@ -312,7 +312,7 @@ static void learn_of_kept(struct engine *e, struct entry *entry, const char *agr
 void files_learn_claims(struct engine *e, const struct origin *origin, const char *path,
                         const char *agreed)
 {
-    e->events->claims_learned(e, origin->name, path, agreed);
+    e->s->events->claims_learned(e->s, origin->name, path, agreed);
     refusals_forget(e->refusals, origin->name, path); /* the old claim may have refused it */
     struct entry *entry = files_look_up(e, origin->name, path);
     if (entry && entry->download)
@@ -360,7 +360,7 @@ static void try_again(struct open_job *o)
 static void open_job_run(struct job *job)
 {
     struct open_job *o = container_of(job, struct open_job, job);
-    if ((o->entry || o->failed) && o->engine->stopping)
+    if ((o->entry || o->failed) && o->engine->s->stopping)
         progress_close(o->progress, PROGRESS_CLOSED, OUTCOME_STOPPING, "shutting down");
     else if (o->failed)
         try_again(o);
@@ -393,7 +393,7 @@ static bool post_open(struct engine *e, struct entry *entry, struct progress *pr
                            .use = query->use,
                            .via = str_dup(query->via),
                            .refresh = query->refresh};
-    loop_post(e, &o->job);
+    loop_post(e->s, &o->job);
     return true;
 }
 
@@ -557,7 +557,7 @@ static int follow(struct engine *e, struct found *found, const struct file_query
 /* A mistyped origin is the usual reason, so the answer names the configured ones. */
 static int refuse_origin(struct engine *e, const struct file_query *query, struct file **ret)
 {
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     char detail[FILE_DETAIL];
     int len =
         snprintf(detail, sizeof(detail), "there is no origin %.100s; there are", query->origin);
@@ -591,20 +591,20 @@ static int refuse_missing(struct engine *e, const struct file_query *query, stru
 int files_open(struct engine *e, const struct file_query *query, struct waiter *waiter,
                struct file **ret)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e), query->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
     if (!origin)
         return refuse_origin(e, query, ret);
     if (strlen(query->origin) + strlen(query->path) + 2 > KEY_MAX_BYTES)
         return files_refuse(e, OUTCOME_NO_FILE, "no file has a name that is so long", query, ret);
-    if (e->options.offline && !is_held(e, query))
+    if (e->s->options.offline && !is_held(e, query))
         return refuse_missing(e, query, ret);
     struct file_query again = *query;
     for (int tries = 0; tries < 8; tries++, query = &again) {
         struct found found = {0};
-        if (e->stopping)
+        if (e->s->stopping)
             return files_refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, query, &found);
-        if (found.look_due && !e->options.offline)
+        if (found.look_due && !e->s->options.offline)
             renew_look(e, query->origin, query->path, query->refresh);
         int r = 0;
         if (is_over(found.progress, query))
@@ -656,7 +656,7 @@ struct touches {
 static void touches_run(struct job *job)
 {
     struct touches *touches = container_of(job, struct touches, job);
-    struct catalogue *catalogue = touches->engine->catalogue;
+    struct catalogue *catalogue = touches->engine->s->catalogue;
     int r = catalogue_begin(catalogue);
     while (touches->first) {
         struct touch *t = touches->first;
@@ -701,7 +701,7 @@ static void write_touches(struct engine *e, int64_t least_age_s)
             add_touch(touches, entry, used_s);
     }
     if (touches->first)
-        lane_post(e->catalogue_lane, &touches->job);
+        lane_post(e->s->catalogue_lane, &touches->job);
     else
         free(touches);
 }
@@ -732,9 +732,9 @@ void files_write_status(struct engine *e, struct buf *to)
 {
     unsigned blobs, partials = downloads_count(e);
     int64_t bytes = eviction_used(e, &blobs);
-    int64_t free_bytes = store_free_bytes(e->store);
+    int64_t free_bytes = store_free_bytes(e->s->store);
     bool full =
-        bytes >= e->options.max_size || (free_bytes >= 0 && free_bytes < e->options.min_free);
+        bytes >= e->s->options.max_size || (free_bytes >= 0 && free_bytes < e->s->options.min_free);
     const char *state = full ? "full" : "ok";
     if (files_disk_fails(e))
         state = error_is_space(e->files->disk_error) ? "full" : "read-only";
@@ -742,7 +742,7 @@ void files_write_status(struct engine *e, struct buf *to)
     buf_printf(to,
                "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
                ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
-               bytes, blobs, partials, e->options.max_size, free_bytes, state);
+               bytes, blobs, partials, e->s->options.max_size, free_bytes, state);
     json_write_name(to, "flights");
     buf_putc(to, '[');
     downloads_write_status(e, to);

@@ -2,7 +2,7 @@
 #pragma once
 /* The table of files, for the engine's other rooms. Clients use engine/files/file.h. */
 #include "engine/files/file.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 int files_new(struct engine *engine, struct files **ret);

@@ -69,8 +69,8 @@ static int on_disk(void *context, const char *sha256, int64_t size, int64_t allo
 static void scan_run(struct job *job)
 {
     struct search *s = container_of(job, struct search, job);
-    s->error = store_scan(s->engine->store, on_disk, s);
-    store_trim_quarantine(s->engine->store, 0);
+    s->error = store_scan(s->engine->s->store, on_disk, s);
+    store_trim_quarantine(s->engine->s->store, 0);
     sem_post(&s->done);
 }
 
@@ -97,7 +97,7 @@ static void rows_run(struct job *job)
 {
     struct search *s = container_of(job, struct search, job);
     if (s->error == 0)
-        s->error = catalogue_each_blob(s->engine->catalogue, on_row, s);
+        s->error = catalogue_each_blob(s->engine->s->catalogue, on_row, s);
     sem_post(&s->done);
 }
 
@@ -105,7 +105,7 @@ static void rows_run(struct job *job)
 static void orphans_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->engine;
+    struct engine *e = call->room;
     struct search *const *s = call->argument;
     struct orphan *found, *next;
     HASH_ITER(hh, (*s)->blobs, found, next)
@@ -122,8 +122,9 @@ static void orphans_run(struct job *job)
 static void evict_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     struct collection *const *result = call->argument;
-    eviction_collect(call->engine, *result);
+    eviction_collect(e, *result);
     sem_post(&call->done);
 }
 
@@ -134,11 +135,11 @@ int engine_collect(struct engine *e, struct collection *ret)
     struct search *argument = &s;
     struct orphan *found, *next;
     sem_init(&s.done, 0, 0);
-    (void)loop_call(e, evict_run, &ret);
-    search_run(&s, e->cleaner, scan_run);
-    search_run(&s, e->catalogue_lane, rows_run);
+    (void)loop_call(e->s, evict_run, e, &ret);
+    search_run(&s, e->s->cleaner, scan_run);
+    search_run(&s, e->s->catalogue_lane, rows_run);
     if (s.error == 0)
-        (void)loop_call(e, orphans_run, &argument);
+        (void)loop_call(e->s, orphans_run, e, &argument);
     HASH_ITER(hh, s.blobs, found, next)
     {
         HASH_DEL(s.blobs, found);

@@ -67,7 +67,7 @@ static void hash_run(struct job *job)
         r = digester_finish(h->hasher->digester, &h->found);
     h->error = r;
     job->run = hashed_run;
-    loop_post(h->download->engine, job);
+    loop_post(h->download->engine->s, job);
 }
 
 /* A hasher that a job has is freed by that job; another one is freed here. */
@@ -113,5 +113,5 @@ void hashing_start(struct download *dl, const struct flight_command *c)
     dl->hasher_out = dl->hasher;
     dl->hasher = NULL;
     download_ref(dl);
-    lane_post(dl->engine->compute, &h->job);
+    lane_post(dl->engine->s->compute, &h->job);
 }

@@ -160,10 +160,11 @@ static int fill(struct engine *e, struct inventory *inventory)
 static void inventory_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     struct inventory *const *inventory = call->argument;
-    pthread_rwlock_rdlock(&call->engine->files->lock);
-    call->result = fill(call->engine, *inventory);
-    pthread_rwlock_unlock(&call->engine->files->lock);
+    pthread_rwlock_rdlock(&e->files->lock);
+    call->result = fill(e, *inventory);
+    pthread_rwlock_unlock(&e->files->lock);
     sem_post(&call->done);
 }
 
@@ -178,7 +179,7 @@ int engine_inventory(struct engine *e, struct inventory **ret)
     AUTO(inventory_free) struct inventory *inventory = calloc(1, sizeof(*inventory));
     if (!inventory)
         return ERROR_NO_MEMORY;
-    int r = loop_call(e, inventory_run, &inventory);
+    int r = loop_call(e->s, inventory_run, e, &inventory);
     if (r)
         return r;
     qsort(inventory->rows, inventory->count, sizeof(*inventory->rows), by_name);
@@ -189,7 +190,7 @@ int engine_inventory(struct engine *e, struct inventory **ret)
 
 const char *engine_cache_dir(const struct engine *e)
 {
-    return e->options.cache_dir;
+    return e->s->options.cache_dir;
 }
 
 /* ---------------------------------------------------------------- actions */
@@ -202,10 +203,10 @@ struct pin_call {
 static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     const struct pin_call *pin = call->argument;
-    call->result = kept_paths(call->engine, pin->sha256)
-                       ? kept_pin(call->engine, pin->sha256, pin->pinned)
-                       : ENGINE_ABSENT;
+    call->result =
+        kept_paths(e, pin->sha256) ? kept_pin(e, pin->sha256, pin->pinned) : ENGINE_ABSENT;
     sem_post(&call->done);
 }
 
@@ -213,7 +214,7 @@ static void pin_run(struct job *job)
 int engine_pin(struct engine *e, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};
-    return *sha256 ? loop_call(e, pin_run, &pin) : ENGINE_ABSENT;
+    return *sha256 ? loop_call(e->s, pin_run, e, &pin) : ENGINE_ABSENT;
 }
 
 /* A partial that a client reads stays. */
@@ -244,17 +245,18 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
 static void remove_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct engine *e = call->room;
     const struct inventory_row *row = call->argument;
     if (!row->sha256[0])
-        call->result = forget_partial(call->engine, row);
-    else if (kept_is_pinned(call->engine, row->sha256))
+        call->result = forget_partial(e, row);
+    else if (kept_is_pinned(e, row->sha256))
         call->result = ENGINE_PINNED;
     else
-        call->result = eviction_remove(call->engine, row->sha256);
+        call->result = eviction_remove(e, row->sha256);
     sem_post(&call->done);
 }
 
 int engine_remove(struct engine *e, const struct inventory_row *row)
 {
-    return loop_call(e, remove_run, row);
+    return loop_call(e->s, remove_run, e, row);
 }

@@ -49,8 +49,8 @@ static void told_run(struct job *job)
             flight_on_judged(dl->flight, j->number, j->verdict, j->detail);
         download_drain(dl);
         if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* after the cut, which forgets this */
-            dl->engine->events->file_refuted(dl->engine, dl->origin->name, j->check.path,
-                                             j->detail);
+            dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, j->check.path,
+                                                j->detail);
     }
     claim_check_release(&j->check);
     partial_unref(j->partial);
@@ -62,7 +62,7 @@ static void told_run(struct job *job)
 static void tell(struct judgement *j)
 {
     j->job.run = told_run;
-    loop_post(j->download->engine, &j->job);
+    loop_post(j->download->engine->s, &j->job);
 }
 
 /* -------------------------------------------------------------- structure */
@@ -85,7 +85,8 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
     struct judgement *j = owner;
     struct download *dl = j->download;
     bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
-    if (!is_claimed && j->check.version != dl->engine->claims_version && !dl->engine->stopping) {
+    if (!is_claimed && j->check.version != dl->engine->s->claims_version &&
+        !dl->engine->s->stopping) {
         claim_check_start(&j->check); /* a page may have claimed a digest meanwhile */
         return;
     }
@@ -96,7 +97,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
         if (!s->sound)
             refuse_unsound(j, s);
         else if (s->other_version)
-            problems_note(dl->engine, "other-version", dl->origin->name, dl->path,
+            problems_note(dl->engine->s, "other-version", dl->origin->name, dl->path,
                           "METADATA names another version than the file name");
     }
     tell(j);
@@ -168,7 +169,7 @@ static void by_claims(struct claim_check *check)
 void judge_start(struct download *dl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
-    if (!j || !claim_check_init(&j->check, dl->engine, dl->origin, dl->path, dl->claims,
+    if (!j || !claim_check_init(&j->check, dl->engine->s, dl->origin, dl->path, dl->claims,
                                 dl->claims_version)) {
         free(j);
         flight_on_disk_error(dl->flight, ERROR_NO_MEMORY);

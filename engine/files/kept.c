@@ -152,7 +152,7 @@ static int on_mark(void *context, const char *sha256, bool pinned, int64_t verif
 /* Strays and paths come after the marks: files_load adds them. */
 int kept_load(struct engine *e)
 {
-    return catalogue_each_mark(e->catalogue, on_mark, e);
+    return catalogue_each_mark(e->s->catalogue, on_mark, e);
 }
 
 bool kept_is_pinned(const struct engine *e, const char *sha256)
@@ -178,7 +178,7 @@ struct put_mark {
 static void put_mark_run(struct job *job)
 {
     struct put_mark *p = container_of(job, struct put_mark, job);
-    int r = catalogue_put_mark(p->engine->catalogue, p->sha256, p->is_pinned, p->verified_s);
+    int r = catalogue_put_mark(p->engine->s->catalogue, p->sha256, p->is_pinned, p->verified_s);
     if (r)
         log_warning("catalogue: cannot store the mark of %s: %s", p->sha256, error_text(r));
     free(p);
@@ -192,7 +192,7 @@ static int put_mark(struct engine *e, const struct kept *k)
         return ERROR_NO_MEMORY;
     *p = (struct put_mark){{put_mark_run, NULL}, e, "", k->is_pinned, k->verified_s};
     memcpy(p->sha256, k->sha256, sizeof(p->sha256));
-    lane_post(e->catalogue_lane, &p->job);
+    lane_post(e->s->catalogue_lane, &p->job);
     return 0;
 }
 
@@ -230,7 +230,7 @@ struct discard_blob {
 static void drop_row_run(struct job *job)
 {
     struct discard_blob *d = container_of(job, struct discard_blob, job);
-    (void)catalogue_drop_blob(d->engine->catalogue, d->sha256);
+    (void)catalogue_drop_blob(d->engine->s->catalogue, d->sha256);
     free(d);
 }
 
@@ -240,11 +240,12 @@ static void discard_run(struct job *job)
     struct discard_blob *d = container_of(job, struct discard_blob, job);
     struct engine *e = d->engine;
     if (d->how == KEPT_REMOVE)
-        (void)store_remove(e->store, d->sha256);
-    else if (store_quarantine(e->store, d->sha256) == 0)
-        log_warning("moved to quarantine file=%s/quarantine/%s", e->options.cache_dir, d->sha256);
+        (void)store_remove(e->s->store, d->sha256);
+    else if (store_quarantine(e->s->store, d->sha256) == 0)
+        log_warning("moved to quarantine file=%s/quarantine/%s", e->s->options.cache_dir,
+                    d->sha256);
     job->run = drop_row_run;
-    lane_post(e->catalogue_lane, job);
+    lane_post(e->s->catalogue_lane, job);
 }
 
 /* Without memory the blob stays on the disk, and the next start knows it again. */
@@ -262,5 +263,5 @@ void kept_discard(struct engine *e, const char *sha256, enum kept_end how)
         if (!k->paths)
             uncount(e, k);
     }
-    lane_post(e->cleaner, &d->job);
+    lane_post(e->s->cleaner, &d->job);
 }

@@ -12,6 +12,7 @@
 
 struct kept_check {
     struct claim_check check;
+    struct engine *engine;
     struct blob *blob; /* a reference */
     void (*done)(void *context, int error, enum claims_verdict verdict,
                  const struct claim_set *set);
@@ -47,7 +48,7 @@ static void on_compared(struct claim_check *check)
         return;
     }
     uint32_t wanted = claim_set_algorithms(check->set);
-    int r = rehash_start(check->engine, k->blob->fd, k->blob->size, wanted, on_rehashed, k);
+    int r = rehash_start(k->engine, k->blob->fd, k->blob->size, wanted, on_rehashed, k);
     if (r)
         end(k, r);
 }
@@ -60,10 +61,11 @@ bool kept_check_start(struct engine *e, const struct origin *origin, const struc
                       void *context)
 {
     struct kept_check *k = calloc(1, sizeof(*k));
-    if (!k || !claim_check_init(&k->check, e, origin, entry->path, NULL, 0)) {
+    if (!k || !claim_check_init(&k->check, e->s, origin, entry->path, NULL, 0)) {
         free(k);
         return false;
     }
+    k->engine = e;
     k->blob = blob_ref(blob);
     k->done = done;
     k->context = context;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "cache/catalogue.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 
 /* Lives on the stack of the thread that waits. */
 struct row_look {
@@ -66,12 +66,12 @@ int last_listed_get(struct engine *e, const char *origin, const char *project, c
                     struct last_listed *ret)
 {
     struct row_look look = {.job.run = look_run,
-                            .catalogue = e->catalogue,
+                            .catalogue = e->s->catalogue,
                             .origin = origin,
                             .project = project,
                             .path = path};
     sem_init(&look.done, 0, 0);
-    lane_post(e->catalogue_lane, &look.job);
+    lane_post(e->s->catalogue_lane, &look.job);
     while (sem_wait(&look.done) != 0)
         continue;
     sem_destroy(&look.done);

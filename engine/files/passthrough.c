@@ -153,7 +153,7 @@ static void enqueue(struct passthrough *p, struct chunk *chunk)
     p->queued += (int64_t)chunk->len;
     if (p->queued >= QUEUE_MOST && !p->paused) {
         p->paused = true;
-        fetcher_pause(p->engine->fetcher, p->fetch, true);
+        fetcher_pause(p->engine->s->fetcher, p->fetch, true);
     }
 }
 
@@ -245,7 +245,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     }
     *a = (struct arrival){{arrival_run, NULL}, p, slab, offset};
     p->refs++;
-    lane_post(p->engine->writers[0], &a->job);
+    lane_post(p->engine->s->writers[0], &a->job);
 }
 
 static void ended_run(struct job *job);
@@ -258,7 +258,7 @@ static void ended_behind_arrivals(struct job *job)
     if (p->tail && p->error == 0)
         tail_judge(p->tail, p->path, &p->soundness);
     job->run = ended_run;
-    loop_post(p->engine, job);
+    loop_post(p->engine->s, job);
 }
 
 static void on_done(void *context, int error, const char *detail)
@@ -267,7 +267,7 @@ static void on_done(void *context, int error, const char *detail)
     p->error = p->is_coded && !error ? ERROR_UPSTREAM_BROKEN : error;
     str_copy(p->detail, sizeof(p->detail), p->is_coded ? "a coded body" : detail);
     p->ended.run = ended_behind_arrivals;
-    lane_post(p->engine->writers[0], &p->ended);
+    lane_post(p->engine->s->writers[0], &p->ended);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -325,7 +325,7 @@ static void finish(struct passthrough *p, bool good)
 static void fetch(struct passthrough *p)
 {
     auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
-    auto_free char *via = mirrors_via(p->engine, p->via);
+    auto_free char *via = mirrors_via(p->engine->s->mirrors, p->via);
     bool part = p->arrived > 0 || (!p->checks && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",
                                     .from = part ? p->arrived : -1,
@@ -343,9 +343,9 @@ static void fetch(struct passthrough *p)
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
     p->asked = p->mirror;
-    p->fetch = fetcher_start(p->engine->fetcher, &request, &sink, p);
+    p->fetch = fetcher_start(p->engine->s->fetcher, &request, &sink, p);
     if (p->closed) /* passthrough_close came before there was a transfer to cancel */
-        fetcher_cancel(p->engine->fetcher, p->fetch);
+        fetcher_cancel(p->engine->s->fetcher, p->fetch);
     pthread_mutex_unlock(&p->list.lock);
 }
 
@@ -354,15 +354,15 @@ static void begin_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(p->engine, p->origin, numbers);
+    unsigned count = mirrors_of_origin(p->engine->s->mirrors, p->origin, numbers);
     pthread_mutex_lock(&p->list.lock);
     bool closed = p->closed;
     pthread_mutex_unlock(&p->list.lock);
-    bool may = !closed && !p->engine->stopping &&
+    bool may = !closed && !p->engine->s->stopping &&
                (p->arrived == p->first_at ||
                 /* only a claim makes sure that another mirror's bytes fit */
                 claim_set_counts(p->check.set));
-    int r = may ? budget_pick(p->engine->budget, numbers, count, p->tried, BUDGET_FREE,
+    int r = may ? budget_pick(p->engine->s->budget, numbers, count, p->tried, BUDGET_FREE,
                               FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
     for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)
@@ -428,9 +428,10 @@ static void on_unsound(struct passthrough *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
     log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
-    problems_note(p->engine, "unsound", p->origin->name, p->path, "%s: %s", name, p->soundness.why);
+    problems_note(p->engine->s, "unsound", p->origin->name, p->path, "%s: %s", name,
+                  p->soundness.why);
     commit_forget_promise(p->engine, p->origin->name, p->path);
-    p->engine->events->file_refuted(p->engine, p->origin->name, p->path, p->soundness.why);
+    p->engine->s->events->file_refuted(p->engine->s, p->origin->name, p->path, p->soundness.why);
 }
 
 /* All bytes came. The last ones are released when they agree with the claims, or with the
@@ -468,11 +469,11 @@ static bool is_short(struct passthrough *p)
 static void ended_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, ended);
-    size_t number = mirrors_number(p->engine, p->origin, p->mirror);
+    size_t number = mirrors_number(p->engine->s->mirrors, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
     if (p->error == 0 && is_short(p)) {
         p->goes_on = p->is_part && p->arrived - p->piece_from >= PIECE_LEAST_BYTES;
-        if (p->goes_on && !p->engine->stopping) {
+        if (p->goes_on && !p->engine->s->stopping) {
             fetch(p);
             return;
         }
@@ -480,7 +481,7 @@ static void ended_run(struct job *job)
         str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
     }
     if (p->error == 0) {
-        budget_succeeded(p->engine->budget, number, p->arrived - p->from, now_ms - p->started_ms,
+        budget_succeeded(p->engine->s->budget, number, p->arrived - p->from, now_ms - p->started_ms,
                          now_ms);
         conclude(p);
         return;
@@ -488,7 +489,7 @@ static void ended_run(struct job *job)
     if (p->is_other && p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
         str_copy(p->detail, sizeof(p->detail), "a different size than before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
-        budget_failed(p->engine->budget, number, p->detail, -1, now_ms);
+        budget_failed(p->engine->s->budget, number, p->detail, -1, now_ms);
     note_failure(p, p->detail);
     log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s error=\"%s\" kept=no",
                  p->origin->mirrors[p->mirror].name, p->path, p->detail);
@@ -502,7 +503,7 @@ static void hash_prefix_run(struct job *job)
     struct passthrough *p = container_of(job, struct passthrough, begin);
     (void)rehash_range(p->digester, p->prefix->fd, 0, p->from);
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
-    loop_post(p->engine, job);
+    loop_post(p->engine->s, job);
 }
 
 /* ----------------------------------------------------------------- reader */
@@ -541,7 +542,7 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     waitlist_init(&p->list);
     if (p->whole && !p->checks && (p->from == 0 || options->prefix))
         p->tail = tail_new(p->from); /* without it the file is not judged */
-    int r = p->path && claim_check_init(&p->check, e, p->origin, p->path, options->claims,
+    int r = p->path && claim_check_init(&p->check, e->s, p->origin, p->path, options->claims,
                                         options->claims_version)
                 ? 0
                 : ERROR_NO_MEMORY;
@@ -554,9 +555,9 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     }
     if (p->prefix) {
         p->begin.run = hash_prefix_run;
-        lane_post(e->compute, &p->begin);
+        lane_post(e->s->compute, &p->begin);
     } else {
-        loop_post(e, &p->begin);
+        loop_post(e->s, &p->begin);
     }
     *ret = p;
     return 0;
@@ -590,7 +591,7 @@ static size_t take(struct passthrough *p, char *to, size_t size)
     }
     if (p->paused && p->queued <= QUEUE_RESUME) {
         p->paused = false;
-        fetcher_pause(p->engine->fetcher, p->fetch, false);
+        fetcher_pause(p->engine->s->fetcher, p->fetch, false);
     }
     return n;
 }
@@ -674,6 +675,6 @@ void passthrough_close(struct passthrough *p)
     uint64_t fetch_id = p->fetch;
     pthread_mutex_unlock(&p->list.lock);
     if (fetch_id)
-        fetcher_cancel(p->engine->fetcher, fetch_id);
+        fetcher_cancel(p->engine->s->fetcher, fetch_id);
     passthrough_unref(p);
 }

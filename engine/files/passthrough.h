@@ -17,7 +17,7 @@
  * sdist.
  */
 #include "engine/files/progress.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 struct passthrough;

@@ -174,7 +174,7 @@ static int post_reader(struct file *f, enum file_use use, bool left)
                              .from = f->from,
                              .to = f->to,
                              .left = left};
-    loop_post(f->engine, &r->job);
+    loop_post(f->engine->s, &r->job);
     return 0;
 }
 
@@ -279,7 +279,7 @@ static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, siz
         c->offset = offset;
         c->len = size < COLD_BYTES ? size : COLD_BYTES;
         f->refs++;
-        lane_post(f->engine->reader, &c->job);
+        lane_post(f->engine->s->reader, &c->job);
     }
     waiter->want = 0;
     if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
@@ -439,7 +439,7 @@ static int begin_in_vain(struct file *f, enum outcome outcome)
 {
     struct file_query query = {.origin = f->progress->origin->name, .path = f->path};
     f->facts.outcome = outcome;
-    return f->engine->events->file_missed(f->engine, &query, &f->facts) ? FILE_CHANGED : 0;
+    return f->engine->s->events->file_missed(f->engine->s, &query, &f->facts) ? FILE_CHANGED : 0;
 }
 
 /* Nothing was sent yet, so a change of the file is no error here: the client asks again. */
@@ -489,7 +489,7 @@ static int reopen(struct file *f, struct waiter *waiter)
                                .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .via = f->via};
     struct file *again;
-    int r = f->engine->events->file_open(f->engine, &query, waiter, &again);
+    int r = f->engine->s->events->file_open(f->engine->s, &query, waiter, &again);
     if (r)
         return r;
     const struct file_facts *facts = &again->facts;

@@ -91,7 +91,7 @@ static void report(struct receiver *t, int64_t from, int64_t to, int error)
         abort(); /* a lost report would leave readers waiting for ever */
     *w = (struct written){.job.run = written_run, .receiver = t, .from = from, .to = to};
     w->error = error;
-    loop_post(t->engine, &w->job);
+    loop_post(t->engine->s, &w->job);
 }
 
 /* On the writer lane. Another transfer may have written some of these bytes: only the missing ones
@@ -125,7 +125,7 @@ static void post_answer(struct receiver *t)
 {
     t->awaits_bytes = false;
     t->answered = true;
-    loop_post(t->engine, &t->answer);
+    loop_post(t->engine->s, &t->answer);
 }
 
 /* A HEAD, or an answer without suspicious labels, is judged at once. Otherwise the first bytes are
@@ -143,7 +143,7 @@ static int on_head(void *context, const struct fetch_head *head)
     t->retry_after_s = head->retry_after_s;
     t->is_web_page = portal_is_web_page(head->content_type);
     if (t->is_web_page)
-        t->stranger = portal_stranger(mirrors_origins(t->engine), head->final_url);
+        t->stranger = portal_stranger(mirrors_origins(t->engine->s->mirrors), head->final_url);
     t->is_labelled = head->is_labelled && !t->is_gzip;
     t->awaits_bytes = sends(head->status) && (t->is_labelled || t->is_web_page);
     if (t->head && sends(head->status) && t->is_labelled)
@@ -176,7 +176,7 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
         t->is_page = is_page(t, slab, offset);
         t->is_coded = !t->is_page && t->is_labelled && is_coded(slab, offset);
         if (t->is_page || t->is_coded)
-            fetcher_cancel(t->engine->fetcher, t->fetch);
+            fetcher_cancel(t->engine->s->fetcher, t->fetch);
         else
             post_answer(t);
     }
@@ -211,7 +211,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
         free(h);
     }
     if (end >= t->limit) /* the flight thread gets these bytes, and stops the transfer also */
-        fetcher_cancel(t->engine->fetcher, t->fetch);
+        fetcher_cancel(t->engine->s->fetcher, t->fetch);
 }
 
 /* On the writer lane, so after the last write. */
@@ -219,7 +219,7 @@ static void done_behind_writes(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, done);
     job->run = receive_done;
-    loop_post(t->engine, job);
+    loop_post(t->engine->s, job);
 }
 
 static void post_done(struct receiver *t)
@@ -331,7 +331,7 @@ static int judge(struct receiver *t)
     if (r)
         return r;
     if (!t->is_web_page)
-        portal_report_gone(t->engine);
+        portal_report_gone(t->engine->s);
     if (!dl->name_validator)
         dl->name_validator = str_dup(validator_of(t));
     if (!t->head) {
@@ -385,7 +385,7 @@ static void answer_run(struct job *job)
     int r = judge(t);
     t->verdict_error = r;
     if (r)
-        fetcher_cancel(t->engine->fetcher, t->fetch);
+        fetcher_cancel(t->engine->s->fetcher, t->fetch);
     pronounce(t, r ? VERDICT_REJECTED : VERDICT_ACCEPTED);
     download_drain(t->download);
     saved_begin(t->download);
@@ -394,7 +394,7 @@ static void answer_run(struct job *job)
 /* What the end says about the mirror's health. Not every failure is the mirror's. */
 static void account(struct receiver *t, int error, const char *detail)
 {
-    struct budget *budget = t->engine->budget;
+    struct budget *budget = t->engine->s->budget;
     size_t mirror = t->counted_mirror;
     int64_t now_ms = clock_monotonic_ms();
     budget_end(budget, mirror, t->need);
@@ -505,7 +505,7 @@ void receive_fetch(struct receiver *t)
     const struct origin *origin = dl->origin;
     free(t->url);
     t->url = links_file_url(t->engine, origin, t->mirror, dl->path);
-    auto_free char *via = mirrors_via(t->engine, dl->via);
+    auto_free char *via = mirrors_via(t->engine->s->mirrors, dl->via);
     struct fetch_request request = {.url = t->url ? t->url : "",
                                     .head = t->head,
                                     .from = t->from > 0 || t->to >= 0 ? t->from : -1,
@@ -521,7 +521,7 @@ void receive_fetch(struct receiver *t)
         request.if_range = dl->validator_etag;
     t->is_gzip = str_ends(dl->path, "gz");
     t->started_ms = clock_monotonic_ms();
-    t->fetch = fetcher_start(t->engine->fetcher, &request, &sink, t);
+    t->fetch = fetcher_start(t->engine->s->fetcher, &request, &sink, t);
 }
 
 /* The making of a partial: the first transfer of a download waits for it. */
@@ -540,7 +540,7 @@ static void begun_run(struct job *job)
     struct download *dl = t->download;
     struct engine *e = t->engine;
     if (b->error == 0 && !dl->over && !dl->partial) {
-        b->error = partial_new(b->fd, b->name, dl->writer, e->cleaner, &dl->partial);
+        b->error = partial_new(b->fd, b->name, dl->writer, e->s->cleaner, &dl->partial);
         b->fd = -1;
         b->name = NULL;
         if (b->error == 0 && dl->progress)
@@ -570,9 +570,9 @@ static void begun_run(struct job *job)
 static void begin_run(struct job *job)
 {
     struct begin_partial *b = container_of(job, struct begin_partial, job);
-    b->error = store_begin(b->receiver->engine->store, &b->name, &b->fd);
+    b->error = store_begin(b->receiver->engine->s->store, &b->name, &b->fd);
     job->run = begun_run;
-    loop_post(b->receiver->engine, job);
+    loop_post(b->receiver->engine->s, job);
 }
 
 /* A transfer that begins again starts without any facts of its first answer. */
@@ -600,7 +600,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
     t->engine = e;
     t->number = c->transfer;
     t->mirror = c->mirror;
-    t->counted_mirror = mirrors_number(e, dl->origin, c->mirror);
+    t->counted_mirror = mirrors_number(e->s->mirrors, dl->origin, c->mirror);
     t->head = c->head;
     t->from = c->from;
     t->to = c->to;
@@ -612,7 +612,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
               : dl->brief[c->slot]                ? BUDGET_BRIEF
                                                   : BUDGET_BULK;
     t->rank = dl->rank[c->slot];
-    budget_begin(e->budget, t->counted_mirror, t->need);
+    budget_begin(e->s->budget, t->counted_mirror, t->need);
     LL_PREPEND(dl->receivers, t);
     download_ref(dl);
     if (t->head || dl->partial || dl->facts_only) {
@@ -622,14 +622,14 @@ void receive_start(struct download *dl, const struct flight_command *c)
         return;
     }
     *b = (struct begin_partial){.job.run = begin_run, .receiver = t, .fd = -1};
-    lane_post(e->reader, &b->job);
+    lane_post(e->s->reader, &b->job);
 }
 
 static void stop_one(struct receiver *t)
 {
     t->stopped = true;
     if (t->fetch)
-        fetcher_cancel(t->engine->fetcher, t->fetch);
+        fetcher_cancel(t->engine->s->fetcher, t->fetch);
     receive_stop_waiting(t);
 }
 
@@ -638,7 +638,8 @@ static void note_outrun(struct download *dl, const struct receiver *t,
                         const struct flight_command *c)
 {
     log_failure(dl, t, c->detail);
-    budget_outrun(dl->engine->budget, t->counted_mirror, c->detail, c->rate, clock_monotonic_ms());
+    budget_outrun(dl->engine->s->budget, t->counted_mirror, c->detail, c->rate,
+                  clock_monotonic_ms());
 }
 
 /* Its bytes that are under way still count; receive_done comes later, as for any other end. */

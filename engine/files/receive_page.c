@@ -48,7 +48,7 @@ void receive_stop_waiting(struct receiver *t)
         return;
     t->is_waiting = t->awaits_page = false;
     t->done.run = receive_done;
-    loop_post(t->engine, &t->done);
+    loop_post(t->engine->s, &t->done);
 }
 
 /* Begins the transfer again at the address of today. False: that is the address that was refused.

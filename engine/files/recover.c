@@ -88,7 +88,7 @@ static int add_complete(struct loading *l, const struct catalogue_file *file)
 {
     struct engine *e = l->engine;
     struct known_blob *b;
-    const struct origin *origin = origins_find(e->options.origins, file->origin);
+    const struct origin *origin = origins_find(e->s->options.origins, file->origin);
     HASH_FIND_STR(l->blobs, file->blob, b);
     if (!b)
         return 0;
@@ -133,7 +133,7 @@ static int adopt_file(struct loading *l, const struct known_blob *b, const struc
     if (!file.origin || !file.path)
         return ERROR_CORRUPT;
     log_info("blob adopted path=%s/%s sha256=%s", file.origin, file.path, b->sha256);
-    int r = catalogue_put_file(l->engine->catalogue, &file);
+    int r = catalogue_put_file(l->engine->s->catalogue, &file);
     return r ? r : add_complete(l, &file);
 }
 
@@ -149,21 +149,21 @@ static int adopt(struct loading *l, struct known_blob *b)
     int64_t size = json_integer(json_member(doc, "size"));
     b->is_damaged |= size >= 0 && size != b->size;
     int r = file && !b->is_damaged
-                ? catalogue_put_blob(e->catalogue, b->sha256, b->size, b->allocated_bytes)
+                ? catalogue_put_blob(e->s->catalogue, b->sha256, b->size, b->allocated_bytes)
                 : ERROR_CORRUPT;
     for (; r == 0 && file; file = json_next(file))
         r = adopt_file(l, b, file);
     if ((r == 0 || b->is_damaged) && json_is_true(json_member(doc, "pinned")))
-        (void)catalogue_put_mark(e->catalogue, b->sha256, true, 0);
+        (void)catalogue_put_mark(e->s->catalogue, b->sha256, true, 0);
     json_free(doc);
     if (b->is_damaged) {
         log_error("kept bytes are not what they were: moved to quarantine sha256=%s", b->sha256);
-        return store_quarantine(e->store, b->sha256);
+        return store_quarantine(e->s->store, b->sha256);
     }
     if (r != ERROR_CORRUPT)
         return r;
     log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
-    return store_remove(e->store, b->sha256);
+    return store_remove(e->s->store, b->sha256);
 }
 
 /* The files of such a row are fetched again when a client asks. */
@@ -171,7 +171,7 @@ static void forget_lost(struct loading *l)
 {
     for (size_t i = 0; i < l->lost_count; i++) {
         log_warning("catalogue row without blob dropped sha256=%s", l->lost[i]);
-        (void)catalogue_drop_blob(l->engine->catalogue, l->lost[i]);
+        (void)catalogue_drop_blob(l->engine->s->catalogue, l->lost[i]);
     }
 }
 
@@ -215,18 +215,18 @@ static int on_partial(void *context, const char *name)
     struct leftover found;
     struct stat st;
     if (saved_open(e, name, &found)) {
-        store_discard(e->store, name);
+        store_discard(e->s->store, name);
         return 0;
     }
     const struct map_about *about = &found.opened.about;
-    const struct origin *origin = origins_find(e->options.origins, about->origin);
+    const struct origin *origin = origins_find(e->s->options.origins, about->origin);
     struct entry *entry = files_find(e->files, about->origin, about->path);
     bool old = fstat(found.fd, &st) < 0 || clock_real_s() - st.st_mtim.tv_sec > LEFTOVER_S;
     int64_t used_s = st.st_mtim.tv_sec;
     if (!old && (int64_t)st.st_blocks * 512 > found.bytes + MAP_CHUNK)
         give_back(&found);
     if (old || entry) { /* the file is complete, or another partial has it */
-        store_discard(e->store, name);
+        store_discard(e->s->store, name);
     } else if (fstat(found.fd, &st) == 0) {
         entry = origin ? files_add(e->files, origin, about->path) : NULL;
         (void)leave(e, entry, &found, (int64_t)st.st_blocks * 512 + (int64_t)found.saved->len,
@@ -242,13 +242,13 @@ int files_load(struct engine *e)
 {
     struct loading l = {.engine = e};
     struct known_blob *b, *next;
-    int r = store_scan(e->store, on_disk_blob, &l);
+    int r = store_scan(e->s->store, on_disk_blob, &l);
     if (r == 0)
-        r = catalogue_each_blob(e->catalogue, on_blob_row, &l);
+        r = catalogue_each_blob(e->s->catalogue, on_blob_row, &l);
     if (r == 0)
         forget_lost(&l);
     if (r == 0)
-        r = catalogue_each_file(e->catalogue, true, on_complete_file, &l);
+        r = catalogue_each_file(e->s->catalogue, true, on_complete_file, &l);
     HASH_ITER(hh, l.blobs, b, next)
     {
         if (r == 0 && (!b->has_row || !b->has_file))
@@ -258,5 +258,5 @@ int files_load(struct engine *e)
         free(b);
     }
     free(l.lost);
-    return r ? r : store_each_partial(e->store, on_partial, &l);
+    return r ? r : store_each_partial(e->s->store, on_partial, &l);
 }

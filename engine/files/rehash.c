@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 
 /* A rehash lives: rehash_start -> step_run on the compute lane, which posts itself again until the
  * end -> told_run on the flight thread -> freed. A stop of the daemon ends it early, with
@@ -45,7 +45,7 @@ static void finish(struct rehash *r)
     if (r->error == 0)
         r->error = digester_finish(r->digester, &r->found);
     r->job.run = told_run;
-    loop_post(r->engine, &r->job);
+    loop_post(r->engine->s, &r->job);
 }
 
 /* One block is read at a time, so the memory that it takes does not depend on the file. */
@@ -70,12 +70,12 @@ static void step_run(struct job *job)
     int64_t end = r->size - r->at < STEP_BYTES ? r->size : r->at + STEP_BYTES;
     r->error = rehash_range(r->digester, r->fd, r->at, end);
     r->at = end;
-    if (r->engine->stopping)
+    if (r->engine->s->stopping)
         r->error = ERROR_STOPPING;
     if (r->error || r->at == r->size)
         finish(r);
     else
-        lane_post(r->engine->compute, &r->job);
+        lane_post(r->engine->s->compute, &r->job);
 }
 
 int rehash_start(struct engine *e, int fd, int64_t size, uint32_t algorithms,
@@ -89,6 +89,6 @@ int rehash_start(struct engine *e, int fd, int64_t size, uint32_t algorithms,
         rehash_free(r);
         return ERROR_NO_MEMORY;
     }
-    lane_post(e->compute, &r->job);
+    lane_post(e->s->compute, &r->job);
     return 0;
 }

@@ -85,7 +85,7 @@ void renew_free(struct renewals *all)
 /* A file is looked at as often as a page is read. */
 static int64_t interval_s(const struct engine *e)
 {
-    return (e->options.page_refresh_ms + 999) / 1000;
+    return (e->s->options.page_refresh_ms + 999) / 1000;
 }
 
 /* Of several workers one sees true: the exchange of the time decides. */
@@ -188,7 +188,7 @@ void renew_tick(struct engine *e)
     struct renewal *r, *next;
     DL_FOREACH_SAFE(e->renewals->list, r, next)
     {
-        if (r->entry && !e->stopping)
+        if (r->entry && !e->s->stopping)
             drive(e, r);
         if (r->entry)
             continue;
@@ -267,7 +267,7 @@ static bool take_over(struct engine *e, struct entry *entry, const struct catalo
     entry->look_again_s = clock_real_s() + interval_s(e);
     if (!entry->authoritative)
         evidence_kept(e, file->blob, EVIDENCE_STRUCTURE);
-    e->events->file_refuted(e, entry->origin->name, entry->path, NULL);
+    e->s->events->file_refuted(e->s, entry->origin->name, entry->path, NULL);
     return true;
 }
 
@@ -366,7 +366,7 @@ static void looked_run(struct job *job)
     struct engine *e = l->engine;
     struct entry *entry = files_look_up(e, l->origin->name, l->path);
     e->renewals->looks--;
-    if (!e->stopping && entry && entry->sha256[0] && !entry->authoritative &&
+    if (!e->s->stopping && entry && entry->sha256[0] && !entry->authoritative &&
         is_to_be_fetched(l, entry) && !kept_is_pinned(e, entry->sha256)) {
         log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
                  l->path, l->origin->mirrors[l->mirror].name);
@@ -400,7 +400,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         l->status = 0;
     l->job.run = looked_run;
-    loop_post(l->engine, &l->job);
+    loop_post(l->engine->s, &l->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -419,7 +419,8 @@ static int choose(struct engine *e, const struct entry *entry, const struct orig
     int found = -1;
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         bool sender = has_sent(entry, &origin->mirrors[m]);
-        if (!budget_is_backing_off(e->budget, mirrors_number(e, origin, m), now_ms) &&
+        if (!budget_is_backing_off(e->s->budget, mirrors_number(e->s->mirrors, origin, m),
+                                   now_ms) &&
             (found < 0 || sender))
             found = (int)m;
     }
@@ -460,12 +461,12 @@ static void ask(struct renew_look *l, bool forced)
                                           .head = true,
                                           .from = -1,
                                           .to = -1,
-                                          .via = e->via,
+                                          .via = e->s->via,
                                           .no_cache = forced,
                                           .redirects =
                                               mirror_redirects(&l->origin->mirrors[l->mirror]),
                                           .max_bytes = 1};
-    (void)fetcher_start(e->fetcher, &request, &sink, l);
+    (void)fetcher_start(e->s->fetcher, &request, &sink, l);
 }
 
 /* A use, on its way to the flight thread. */
@@ -482,9 +483,9 @@ static void look_job_run(struct job *job)
     struct look_job *j = container_of(job, struct look_job, job);
     struct engine *e = j->engine;
     struct entry *entry = files_look_up(e, j->origin, j->path);
-    const struct origin *origin = origins_find(mirrors_origins(e), j->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), j->origin);
     int mirror =
-        entry && origin && entry->sha256[0] && !e->stopping ? choose(e, entry, origin) : -1;
+        entry && origin && entry->sha256[0] && !e->s->stopping ? choose(e, entry, origin) : -1;
     struct renew_look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
     if (l)
         ask(l, j->forced);
@@ -501,7 +502,7 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
         return; /* after the next interval */
     *j = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path), forced};
     if (j->origin && j->path) {
-        loop_post(e, &j->job);
+        loop_post(e->s, &j->job);
         return;
     }
     free(j->origin);
@@ -514,7 +515,7 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
 void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count)
 {
-    if (e->stopping || origins_find(mirrors_origins(e), origin->name) != origin)
+    if (e->s->stopping || origins_find(mirrors_origins(e->s->mirrors), origin->name) != origin)
         return;
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = files_look_up(e, origin->name, paths[i]);

@@ -155,7 +155,7 @@ void saved_begin(struct download *dl)
     if (!b)
         return;
     b->job.run = begin_run;
-    b->store = dl->engine->store;
+    b->store = dl->engine->s->store;
     b->partial = partial_ref(dl->partial);
     b->about = (struct map_about){.origin = strdup(dl->origin->name),
                                   .path = strdup(dl->path),
@@ -283,7 +283,7 @@ static int sync_data(void *context)
     struct sync *s = context;
     struct saved *saved = s->partial->saved;
     if (!saved->named)
-        saved->broken |= store_sync_names(s->download->engine->store) != 0;
+        saved->broken |= store_sync_names(s->download->engine->s->store) != 0;
     saved->named = true;
     if (fdatasync(s->partial->fd) < 0) {
         saved->broken = s->partial->lost = true;
@@ -308,7 +308,7 @@ static void seal_run(struct job *job)
     /* the outcome is in s->error and saved->broken */
     (void)map_sync(s->partial->saved->block, s->copy, &disk);
     job->run = synced_run;
-    loop_post(s->download->engine, job);
+    loop_post(s->download->engine->s, job);
 }
 
 /* On the writer lane, so after the writes that it speaks of. */
@@ -324,7 +324,7 @@ static void sync_run(struct job *job)
         lane_post(p->cleaner, job);
     } else {
         job->run = synced_run;
-        loop_post(s->download->engine, job);
+        loop_post(s->download->engine->s, job);
     }
 }
 
@@ -395,7 +395,7 @@ int saved_open(struct engine *e, const char *name, struct leftover *ret)
 {
     auto_close int map_fd = -1;
     *ret = (struct leftover){.fd = -1, .name = strdup(name)};
-    int r = ret->name ? store_reopen(e->store, name, &ret->fd, &map_fd) : ERROR_NO_MEMORY;
+    int r = ret->name ? store_reopen(e->s->store, name, &ret->fd, &map_fd) : ERROR_NO_MEMORY;
     if (r == 0)
         r = open_map(ret, map_fd);
     if (r)
@@ -478,7 +478,7 @@ struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t
         leftover_release(l);
         return NULL;
     }
-    if (partial_new(l->fd, l->name, writer, e->cleaner, &dl->partial))
+    if (partial_new(l->fd, l->name, writer, e->s->cleaner, &dl->partial))
         abort(); /* as in downloads_open */
     l->fd = -1;
     l->name = NULL;

@@ -100,7 +100,7 @@ static int compare(struct engine *e, const char *sha256, struct pace *pace,
     char hex[SHA256_HEX] = "";
     int64_t size;
     int fd;
-    int r = store_open_blob(e->store, sha256, &fd, &size);
+    int r = store_open_blob(e->s->store, sha256, &fd, &size);
     if (r == STORE_MISSING || r == ERROR_CORRUPT) {
         *ret = r == STORE_MISSING ? BLOB_MISSING : BLOB_CORRUPT;
         return 0;
@@ -131,7 +131,7 @@ static void take_away(struct engine *e, const struct comparison *j)
         log_error("kept bytes are %s path=%s/%s sha256=%s",
                   j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
                   entry->path, j->sha256);
-        problems_note(e, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
+        problems_note(e->s, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
                       entry->origin->name, entry->path, "%s failed its check: fetched again",
                       j->sha256);
         files_forget_blob(e, entry);
@@ -164,14 +164,14 @@ void verify_cut_short(struct engine *e, const char *sha256)
     c->job.run = cut_short_run;
     c->engine = e;
     str_copy(c->sha256, sizeof(c->sha256), sha256);
-    loop_post(e, &c->job);
+    loop_post(e->s, &c->job);
 }
 
 /* On the flight thread: between the read and now the blob may have been evicted or replaced. */
 static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->engine;
+    struct engine *e = call->room;
     const struct comparison *j = call->argument;
     if (!kept_paths(e, j->sha256)) /* evicted meanwhile, so it is not there */
         call->result = ENGINE_ABSENT;
@@ -190,7 +190,7 @@ static int verify(struct engine *e, const char *sha256, struct pace *pace,
     struct comparison j = {sha256, BLOB_GOOD};
     int r = compare(e, sha256, pace, &j.verdict);
     if (r == 0)
-        r = loop_call(e, judge_run, &j);
+        r = loop_call(e->s, judge_run, e, &j);
     if (r == 0)
         *ret = j.verdict;
     return r;
@@ -278,7 +278,7 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
 {
     struct file *file = NULL;
     int r;
-    while ((r = e->events->file_open(e, query, &p->waiter, &file)) == ENGINE_WAIT)
+    while ((r = e->s->events->file_open(e->s, query, &p->waiter, &file)) == ENGINE_WAIT)
         if ((r = patient_wait(p)))
             return r;
     if (r)
@@ -363,11 +363,11 @@ static void scrub_run(struct job *job)
     struct scrub *s = container_of(job, struct scrub, job);
     struct engine *e = s->engine;
     enum verdict_of_blob verdict = BLOB_GOOD;
-    struct pace pace = {.bytes_s = SCRUB_BYTES_S, .stop = &e->stopping, .pause = &s->pause};
+    struct pace pace = {.bytes_s = SCRUB_BYTES_S, .stop = &e->s->stopping, .pause = &s->pause};
     struct inventory_row row = {.name = s->name, .origin_len = s->origin_len};
-    int r = e->stopping ? ERROR_STOPPING : verify(e, s->sha256, &pace, &verdict);
+    int r = e->s->stopping ? ERROR_STOPPING : verify(e, s->sha256, &pace, &verdict);
     if (r == 0 && verdict != BLOB_GOOD) {
-        r = engine_refetch(e, &row, &e->stopping);
+        r = engine_refetch(e, &row, &e->s->stopping);
         if (r && r != ERROR_STOPPING)
             log_warning("cannot fetch again path=%s error=\"%s\"", s->name, error_text(r));
     }
@@ -385,7 +385,7 @@ static int64_t good_s(const struct engine *e, const struct entry *entry)
 static const struct entry *oldest(struct engine *e)
 {
     const struct entry *found = NULL;
-    int64_t found_s = clock_real_s() - e->options.scrub_after_ms / 1000;
+    int64_t found_s = clock_real_s() - e->s->options.scrub_after_ms / 1000;
     pthread_rwlock_rdlock(&e->files->lock);
     for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
         if (!entry->sha256[0] || good_s(e, entry) > found_s)
@@ -402,7 +402,7 @@ void scrub_tick(struct engine *e, int64_t now_ms)
 {
     struct scrub *s = e->scrub;
     s->pause = e->files->download != NULL;
-    if (s->busy || s->pause || e->stopping || now_ms - s->looked_ms < SCRUB_EVERY_MS)
+    if (s->busy || s->pause || e->s->stopping || now_ms - s->looked_ms < SCRUB_EVERY_MS)
         return;
     s->looked_ms = now_ms;
     const struct entry *entry = oldest(e);

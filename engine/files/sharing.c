@@ -86,7 +86,7 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
                 .slot = i,
                 .turn = {dl->rank[i], dl->brief[i], unread, dl->asking_ms[i], false},
             };
-            a->mirror_count = mirrors_of_origin(e, dl->origin, a->mirrors);
+            a->mirror_count = mirrors_of_origin(e->s->mirrors, dl->origin, a->mirrors);
             download_ref(dl);
         }
     }
@@ -101,18 +101,19 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
 /* When every mirror is backing off, the flight is told which, and why. */
 void download_ask_again(struct download *dl, unsigned slot, bool may)
 {
-    if (dl->engine->options.offline) { /* what was kept is damaged, and cannot be fetched again */
+    if (dl->engine->s->options
+            .offline) { /* what was kept is damaged, and cannot be fetched again */
         dl->asking[slot] = false;
         flight_on_mirror(dl->flight, slot, FLIGHT_NO_MIRROR, ERROR_UNREACHABLE, "offline");
         return;
     }
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(dl->engine, dl->origin, numbers), mirror;
+    unsigned count = mirrors_of_origin(dl->engine->s->mirrors, dl->origin, numbers), mirror;
     unsigned excluded = dl->excluded[slot];
     enum budget_need need = !download_is_counted(dl) ? BUDGET_FREE
                             : dl->brief[slot]        ? BUDGET_BRIEF
                                                      : BUDGET_BULK;
-    int r = may ? budget_pick(dl->engine->budget, numbers, count, excluded, need, dl->rank[slot],
+    int r = may ? budget_pick(dl->engine->s->budget, numbers, count, excluded, need, dl->rank[slot],
                               clock_monotonic_ms(), &mirror)
                 : BUDGET_BUSY;
     dl->asking[slot] = r == BUDGET_BUSY;
@@ -127,7 +128,7 @@ void download_ask_again(struct download *dl, unsigned slot, bool may)
         struct budget_view view;
         if (excluded & (1u << m))
             continue;
-        budget_view(dl->engine->budget, numbers[m], clock_monotonic_ms(), &view);
+        budget_view(dl->engine->s->budget, numbers[m], clock_monotonic_ms(), &view);
         size_t len = strlen(detail);
         (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
                        len ? "; " : "", dl->origin->mirrors[m].name, view.last_error);
@@ -235,7 +236,7 @@ static bool has_had_turn(struct engine *e, const struct receiver *t, const struc
             since_ms = waiting ? since_ms : list[i].turn.since_ms;
             waiting++;
         }
-    unsigned connections = (unsigned)e->options.connections_per_mirror;
+    unsigned connections = (unsigned)e->s->options.connections_per_mirror;
     return now_ms - t->started_ms >= precedence_brief_ms(connections, waiting, now_ms - since_ms);
 }
 
@@ -248,7 +249,7 @@ static void end_turns(struct engine *e, const struct asking *list, size_t count,
             if (t->need != BUDGET_BRIEF)
                 continue;
             if (now_ms - t->started_ms >= PRECEDENCE_BRIEF_MS) {
-                budget_lengthen(e->budget, t->counted_mirror);
+                budget_lengthen(e->s->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
             } else {
                 t->had_turn = has_had_turn(e, t, list, count, now_ms);
@@ -309,5 +310,5 @@ void downloads_retry_soon(struct engine *e)
         return;
     e->files->retry_posted = true;
     e->files->retry.run = retry_run;
-    loop_post(e, &e->files->retry);
+    loop_post(e->s, &e->files->retry);
 }

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "engine/files/progress.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "index/wheel.h"
 
 static const char suffix[] = ".metadata";
@@ -127,7 +127,7 @@ static void answer_run(struct job *job)
     struct archive_source source = {read_partial, q, q->partial ? q->size : 0};
     q->error = soundness_of(&source, q->path, &q->soundness);
     job->run = answered_run;
-    loop_post(q->engine, job);
+    loop_post(q->engine->s, job);
 }
 
 /* The judgement reads the disk, so it is a job of the compute lane. */
@@ -151,6 +151,6 @@ int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const
                            .done = done,
                            .owner = owner};
     str_copy(q->sha256, sizeof(q->sha256), sha256);
-    lane_post(e->compute, &q->job);
+    lane_post(e->s->compute, &q->job);
     return 0;
 }

@@ -125,9 +125,9 @@ void directories_free(struct directories *all)
 static void note_problem(struct directory *d)
 {
     if (d->in_force && d->shown_failure[0])
-        problems_note(d->engine, "directory", d->origin, d->root, "%s", d->shown_failure);
+        problems_note(d->engine->s, "directory", d->origin, d->root, "%s", d->shown_failure);
     else
-        problems_over(d->engine, "directory", d->origin, d->root);
+        problems_over(d->engine->s, "directory", d->origin, d->root);
 }
 
 /* A folder stays in the list when it is no longer configured: readers may still use its files. */
@@ -321,7 +321,7 @@ static void post_opening(struct directory *d, struct record *r, enum part part)
                           .file = r->file};
     memcpy(o->metadata_sha256, r->metadata_sha256, sizeof(o->metadata_sha256));
     r->opening[part] = true;
-    lane_post(d->engine->reader, &o->job);
+    lane_post(d->engine->s->reader, &o->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -427,7 +427,7 @@ static void look(struct directory *d, const struct file_query *query, const stru
     *ret = (struct said){.size = -1};
     pthread_mutex_lock(&d->files.lock);
     struct record *r = find_part(d, query->path, &part);
-    if (d->engine->stopping) /* after directories_close no job may begin under this lock */
+    if (d->engine->s->stopping) /* after directories_close no job may begin under this lock */
         say(ret, OUTCOME_STOPPING, "shutting down");
     else if (!r || !r->is_listed || d->failure[0])
         say_missing(d, r, query->waited && waiter->want == WANTS_FIRST, ret);
@@ -476,7 +476,7 @@ int directory_file(struct engine *e, const struct origin *origin, const struct f
     struct directory *d = find_directory(e, origin);
     for (;;) {
         struct said said = {.size = -1};
-        if (!d || e->stopping)
+        if (!d || e->s->stopping)
             say(&said, OUTCOME_STOPPING, "shutting down");
         else
             look(d, query, waiter, &said);
@@ -563,10 +563,10 @@ static void news_run(struct job *job)
     str_copy(d->shown_failure, sizeof(d->shown_failure), n->failure);
     note_problem(d);
     free(n);
-    const struct origin *origin = origins_find(mirrors_origins(e), d->origin);
-    if (e->stopping || !origin || !origin->directory)
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), d->origin);
+    if (e->s->stopping || !origin || !origin->directory)
         return;
-    e->events->folder_changed(e, origin);
+    e->s->events->folder_changed(e->s, origin);
 }
 
 /* Without memory the flight thread would show an old listing for ever. */
@@ -577,7 +577,7 @@ void directory_tell(struct directory *d, struct listing_ref *listing, const char
         abort();
     *n = (struct news){.job.run = news_run, .directory = d, .listing = listing};
     str_copy(n->failure, sizeof(n->failure), failure);
-    loop_post(d->engine, &n->job);
+    loop_post(d->engine->s, &n->job);
 }
 
 void directory_wake_first(struct directory *d)

@@ -20,7 +20,7 @@
  */
 #include "engine/files/file.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 struct directories;

@@ -69,7 +69,7 @@ static int on_local(void *context, const struct catalogue_local *row)
 static void recall_run(struct job *job)
 {
     struct directory *d = container_of(job, struct directory, recall);
-    int r = catalogue_each_local(d->engine->catalogue, d->origin, on_local, d);
+    int r = catalogue_each_local(d->engine->s->catalogue, d->origin, on_local, d);
     if (r)
         log_warning("catalogue: cannot recall the files of %s: %s", d->root, error_text(r));
     d->has_known = true;
@@ -79,7 +79,7 @@ static void recall_run(struct job *job)
 void directory_recall(struct directory *d)
 {
     d->recall.run = recall_run;
-    lane_post(d->engine->catalogue_lane, &d->recall);
+    lane_post(d->engine->s->catalogue_lane, &d->recall);
 }
 
 /* --------------------------------------------------------------------- rows */
@@ -115,7 +115,7 @@ static void keep_free(struct keep *k)
 static void keep_run(struct job *job)
 {
     struct keep *k = container_of(job, struct keep, job);
-    struct catalogue *catalogue = k->engine->catalogue;
+    struct catalogue *catalogue = k->engine->s->catalogue;
     int r = catalogue_begin(catalogue);
     for (size_t i = 0; r == 0 && i < k->gone_count; i++)
         r = catalogue_drop_local(catalogue, k->origin, k->gone[i]);
@@ -176,7 +176,7 @@ void directory_keep(struct directory *d)
     }
     pthread_mutex_unlock(&d->files.lock);
     if (k->row_count || k->gone_count)
-        lane_post(d->engine->catalogue_lane, &k->job);
+        lane_post(d->engine->s->catalogue_lane, &k->job);
     else
         keep_free(k);
 }

@@ -49,9 +49,9 @@ static void flag_run(struct job *job)
 {
     struct flag *f = container_of(job, struct flag, job);
     if (f->detail)
-        problems_note(f->engine, "directory-file", f->origin, f->path, "%s", f->detail);
+        problems_note(f->engine->s, "directory-file", f->origin, f->path, "%s", f->detail);
     else
-        problems_over(f->engine, "directory-file", f->origin, f->path);
+        problems_over(f->engine->s, "directory-file", f->origin, f->path);
     free(f->path);
     free(f->detail);
     free(f);
@@ -60,7 +60,7 @@ static void flag_run(struct job *job)
 /* detail NULL: the problem is over. A lost flag is set again by the next check. */
 static void post_flag(struct directory *d, const char *path, const char *detail)
 {
-    struct flag *f = d->engine->stopping ? NULL : calloc(1, sizeof(*f));
+    struct flag *f = d->engine->s->stopping ? NULL : calloc(1, sizeof(*f));
     char *copy = f ? strdup(path) : NULL;
     if (!copy) {
         free(f);
@@ -71,7 +71,7 @@ static void post_flag(struct directory *d, const char *path, const char *detail)
                        .origin = d->origin,
                        .path = copy,
                        .detail = str_dup(detail)};
-    loop_post(d->engine, &f->job);
+    loop_post(d->engine->s, &f->job);
 }
 
 /* Under the lock. Logged once for each change, not with each walk. */

@@ -67,7 +67,7 @@ static void each_root(struct engine *e,
                                     struct source *s, void *to),
                       void *to)
 {
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     for (size_t o = 0; o < origins->count; o++) {
         const struct origin *origin = &origins->list[o];
         for (unsigned m = 0; *origin->channels && m < origin->mirror_count; m++) {
@@ -142,9 +142,10 @@ void channel_roots_check(struct engine *e, int64_t now_ms)
     waitlist_wake(&all->waiters, 0, INT64_MAX);
 }
 
-static void begin(struct engine *e)
+static void begin(void *room)
 {
-    if (e->stopping)
+    struct engine *e = room;
+    if (e->s->stopping)
         return;
     e->channel_roots->began_ms = clock_monotonic_ms();
     each_root(e, want, NULL);
@@ -162,9 +163,10 @@ int engine_ask_roots(struct engine *e, struct waiter *waiter)
     struct channel_roots *all = e->channel_roots;
     int64_t now_ms = clock_monotonic_ms();
     bool idle = false;
-    if (e->stopping || now_ms - all->done_ms < e->options.page_refresh_ms)
+    if (e->s->stopping || now_ms - all->done_ms < e->s->options.page_refresh_ms)
         return 0;
-    if (atomic_compare_exchange_strong(&all->is_running, &idle, true) && !loop_run(e, begin)) {
+    if (atomic_compare_exchange_strong(&all->is_running, &idle, true) &&
+        !loop_run(e->s, begin, e)) {
         all->is_running = false;
         return 0;
     }

@@ -135,7 +135,7 @@ int channels_new(struct engine *e, struct channels **ret)
     if (!all)
         return ERROR_NO_MEMORY;
     waitlist_init(&all->waiters);
-    (void)catalogue_each_channel(e->catalogue, on_row, all);
+    (void)catalogue_each_channel(e->s->catalogue, on_row, all);
     *ret = all;
     return 0;
 }
@@ -162,7 +162,7 @@ static int put_channel(struct catalogue *catalogue, const struct row *row)
 
 static void keep(struct engine *e, const struct channel *c)
 {
-    catalogue_post(e, put_channel, "channel",
+    catalogue_post(e->s, put_channel, "channel",
                    &(struct row){.text = {c->name, c->origin_name}, .number = {c->listed_s}});
 }
 
@@ -323,8 +323,8 @@ static void probe_run(struct job *job)
     struct engine *e = p->engine;
     struct channels *all = e->channels;
     struct channel c = {.origin = p->origin, .name = p->name};
-    bool alone = mirrors_is_backing_off(e, p->origin);
-    for (unsigned m = 0; !e->stopping && m < p->origin->mirror_count; m++) {
+    bool alone = mirrors_is_backing_off(e->s->mirrors, p->origin);
+    for (unsigned m = 0; !e->s->stopping && m < p->origin->mirror_count; m++) {
         struct source *sources[2];
         unsigned count = sources_of(e, &c, m, sources);
         for (unsigned i = 0; i < count; i++)
@@ -356,7 +356,7 @@ static void begin(struct engine *e, struct channel *c, const struct origin *orig
     c->origin = origin;
     c->began_ms = clock_monotonic_ms();
     *p = (struct probe){{probe_run, NULL}, e, origin, name};
-    loop_post(e, &p->job);
+    loop_post(e->s, &p->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -381,15 +381,15 @@ int channels_look(struct engine *e, const struct origin *origin, const char *cha
     struct channels *all = e->channels;
     struct awaited a = {all, origin->name, channel};
     *ret = CHANNEL_UNKNOWN;
-    if (e->options.offline) /* there is nobody to ask */
+    if (e->s->options.offline) /* there is nobody to ask */
         return 0;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
     /* what is there stays so; missing and unknown channels are probed again after a while */
     bool known = c && (c->state == CHANNEL_THERE || clock_monotonic_ms() < c->until_ms);
-    if (!c && !e->stopping)
+    if (!c && !e->s->stopping)
         c = add(all, origin->name, channel);
-    if (c && !known && !c->probing && !e->stopping)
+    if (c && !known && !c->probing && !e->s->stopping)
         begin(e, c, origin);
     if (c)
         *ret = c->state;
@@ -426,7 +426,7 @@ static struct channel **sorted(struct engine *e, size_t *ret_count)
     struct channel **list = calloc(HASH_COUNT(all->table) + 1, sizeof(struct channel *));
     size_t count = 0;
     for (struct channel *c = list ? all->table : NULL; c; c = c->hh.next) {
-        const struct origin *origin = origins_find(mirrors_origins(e), c->origin_name);
+        const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), c->origin_name);
         bool is_there = c->state == CHANNEL_THERE || (c->named_s && c->state != CHANNEL_MISSING);
         if (is_there && origin && origin_has_channel(origin, c->name))
             list[count++] = c;
@@ -451,7 +451,7 @@ static void say_patterns(const struct origins *origins, struct near *near, struc
 /* The list of names stops at NAMES_BYTES, because it stands in an error message. */
 void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
 {
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     struct channels *all = e->channels;
     struct near near = {.typed = typed};
     auto_buf struct buf names;

@@ -14,7 +14,7 @@
  * The waitlist's lock guards the table. Any thread adds names; the flight thread alone changes
  * channels.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 enum channel_state { CHANNEL_UNKNOWN, CHANNEL_THERE, CHANNEL_MISSING };

@@ -198,13 +198,13 @@ static void answered_run(struct job *job)
     struct question *q = container_of(job, struct question, job);
     struct inquiry *inquiry = q->inquiry;
     struct engine *e = q->engine;
-    bool keep = judge(q) && !e->stopping;
+    bool keep = judge(q) && !e->s->stopping;
     q->target->running--;
     inquiry->running--;
     inquiry->heard_ms = clock_monotonic_ms();
     inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
     if (keep)
-        catalogue_post(e, put_first_seen, "date and size of",
+        catalogue_post(e->s, put_first_seen, "date and size of",
                        &(struct row){.text = {q->path, q->origin, q->project},
                                      .number = {q->asked_s, q->modified_s, q->size}});
     question_free(q);
@@ -240,7 +240,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         q->status = 0;
     q->job.run = answered_run;
-    loop_post(q->engine, &q->job);
+    loop_post(q->engine->s, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -275,10 +275,10 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
                                           .from = -1,
                                           .to = -1,
                                           .accept = "application/octet-stream, */*;q=0.9",
-                                          .via = e->via,
+                                          .via = e->s->via,
                                           .redirects = mirror_redirects(at),
                                           .max_bytes = 1};
-    (void)fetcher_start(e->fetcher, &request, &sink, q);
+    (void)fetcher_start(e->s->fetcher, &request, &sink, q);
     return true;
 }
 
@@ -295,7 +295,8 @@ static bool may_be_asked(const struct engine *e, const struct origin *origin, un
         t->window_count = 0;
     }
     return now_ms >= t->again_ms && t->window_count < window_most &&
-           !budget_is_backing_off(e->budget, mirrors_number(e, origin, mirror), now_ms);
+           !budget_is_backing_off(e->s->budget, mirrors_number(e->s->mirrors, origin, mirror),
+                                  now_ms);
 }
 
 /* Asks the first mirror that has the file and is free. The first HEAD to a mirror goes alone: it
@@ -322,7 +323,7 @@ static enum turn ask_next(struct inquiry *q, int64_t now_ms)
 static bool ask_more(struct inquiry *q)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (q->engine->stopping || now_ms - q->began_ms >= INQUIRY_MS)
+    if (q->engine->s->stopping || now_ms - q->began_ms >= INQUIRY_MS)
         q->next = q->count;
     for (; q->next < q->count; q->next++)
         if (ask_next(q, now_ms) == TURN_BUSY)
@@ -345,7 +346,7 @@ void heads_tick(struct engine *e)
 
 bool heads_are_coming(const struct inquiry *q, int64_t now_ms)
 {
-    return now_ms - q->heard_ms < q->engine->options.listing_timeout_ms / 2;
+    return now_ms - q->heard_ms < q->engine->s->options.listing_timeout_ms / 2;
 }
 
 /* Without any mirror that may be asked, an inquiry would only wait for its end. */

@@ -12,7 +12,7 @@
  * after it failed. HEAD says nothing about its health as a source of files. An inquiry ends when
  * all files are asked about, or after twenty seconds. Flight thread.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 struct heads;

@@ -115,7 +115,7 @@ static size_t pages_of(struct engine *e, const struct origin *origin, unsigned m
     char *channels[PAGE_CHANNELS];
     size_t named = 0, count = 0;
     if (file && file_name_parse(str_last_segment(file), &name) == 0 && name.project)
-        named = e->events->page_channels(e, origin, file, name.project, channels);
+        named = e->s->events->page_channels(e->s, origin, file, name.project, channels);
     for (size_t i = 0; i < named; i++) {
         ret[count] = get(e, origin, mirror, *channels[i] ? channels[i] : NULL, name.project);
         count += ret[count] != NULL;

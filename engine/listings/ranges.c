@@ -74,7 +74,7 @@ int ranges_new(struct engine *e, struct ranges **ret)
     struct ranges *ranges = calloc(1, sizeof(*ranges));
     if (!ranges)
         return ERROR_NO_MEMORY;
-    (void)catalogue_each_ranges(e->catalogue, on_row, ranges);
+    (void)catalogue_each_ranges(e->s->catalogue, on_row, ranges);
     *ret = ranges;
     return 0;
 }
@@ -156,16 +156,16 @@ static void answered_run(struct job *job)
     k->asked = false;
     k->again_ms = clock_monotonic_ms() + RETRY_MS;
     if (!tells) {
-        q->engine->events->source_settled(q->engine);
+        q->engine->s->events->source_settled(q->engine->s);
         free(q);
         return;
     }
     k->when_s = clock_real_s();
     k->honoured = q->status == 206;
     log_info("ranges mirror=%s honoured=%d", q->mirror, k->honoured);
-    q->engine->events->pages_outdated(q->engine);
-    q->engine->events->source_settled(q->engine);
-    catalogue_post(q->engine, put_answer, "the ranges of",
+    q->engine->s->events->pages_outdated(q->engine->s);
+    q->engine->s->events->source_settled(q->engine->s);
+    catalogue_post(q->engine->s, put_answer, "the ranges of",
                    &(struct row){.text = {k->files}, .number = {k->honoured, k->when_s}});
     free(q);
 }
@@ -191,7 +191,7 @@ static void on_done(void *context, int error, const char *detail)
     struct question *q = context;
     (void)error, (void)detail;
     q->job.run = answered_run;
-    loop_post(q->engine, &q->job);
+    loop_post(q->engine->s, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -212,8 +212,8 @@ void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, 
     struct fetch_request request = {.url = url,
                                     .from = 1,
                                     .to = 1,
-                                    .via = e->via,
+                                    .via = e->s->via,
                                     .redirects = mirror_redirects(at),
                                     .max_bytes = 1};
-    (void)fetcher_start(e->fetcher, &request, &sink, q);
+    (void)fetcher_start(e->s->fetcher, &request, &sink, q);
 }

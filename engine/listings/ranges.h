@@ -3,7 +3,7 @@
 /* Which mirrors honour ranges. Only with such a mirror, metadata is promised that has to be read
  * out of the end of a wheel. A mirror is asked once for one byte of one wheel, and the catalogue
  * remembers the answer. Flight thread. */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 struct ranges;

@@ -61,7 +61,7 @@ static void parse_run(struct job *job)
     if (!listing_answer_read(r))
         return;
     job->run = settle_run;
-    loop_post(r->engine, job);
+    loop_post(r->engine->s, job);
 }
 
 /* ---------------------------------------------------------- settled answers */
@@ -86,7 +86,7 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
                    r->facts.count, good ? good->count : 0,
                    r->facts.is_cut ? "; the page ends in the middle" : "");
     log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
-    problems_note(s->engine, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+    problems_note(s->engine->s, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
                   good ? "the last good listing stays" : "it is shown until there is a better one");
     return true;
 }
@@ -126,18 +126,19 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     /* a loop, or memory that is missing here, says nothing of the mirror's other pages */
     if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
-    size_t number = mirrors_number(e, s->origin, s->mirror);
+    size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
     if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
-        budget_remark(e->budget, number, detail); /* a captive portal answers like that, and fast */
+        budget_remark(e->s->budget, number,
+                      detail); /* a captive portal answers like that, and fast */
     else
-        budget_page_failed(e->budget, number, detail, retry_after_s, clock_monotonic_ms());
+        budget_page_failed(e->s->budget, number, detail, retry_after_s, clock_monotonic_ms());
 }
 
 /* A captive portal's page in the place of a listing says nothing of the mirror. */
 static bool is_portal(struct source *s, const struct listing_answer *r)
 {
     const char *name = source_mirror(s)->name;
-    auto_free char *stranger = portal_stranger(mirrors_origins(s->engine), r->url);
+    auto_free char *stranger = portal_stranger(mirrors_origins(s->engine->s->mirrors), r->url);
     const struct web_page page = {.mirror = name,
                                   .place = "listing",
                                   .asked = key_hash(name, strlen(name)),
@@ -145,7 +146,7 @@ static bool is_portal(struct source *s, const struct listing_answer *r)
                                   .sha256 = r->page_sha256,
                                   .stranger = stranger};
     char why[LISTING_ANSWER_DETAIL_BYTES];
-    if (!portal_report(s->engine, &page, why, sizeof(why)))
+    if (!portal_report(s->engine->s, &page, why, sizeof(why)))
         return false;
     if (!s->is_silent)
         fail(s, r->error, why, -1, true);
@@ -168,9 +169,9 @@ static void note_failure(struct source *s, const struct listing_answer *r)
     if (r->is_web_page && is_portal(s, r))
         return;
     if (r->is_lost)
-        problems_note(e, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
+        problems_note(e->s, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
     else if (r->error == ERROR_BAD_LISTING)
-        problems_note(e, "bad-listing", s->origin->name, s->page,
+        problems_note(e->s, "bad-listing", s->origin->name, s->page,
                       "%s answered with a page that lists nothing", name);
     if (s->is_silent) /* silence has already counted as a failure */
         return;
@@ -182,7 +183,7 @@ static void note_failure(struct source *s, const struct listing_answer *r)
 static int limit_ms(const struct source *s)
 {
     int patience_ms = source_mirror(s)->parent ? PARENT_PAGE_MS : 0;
-    int limit_ms = s->engine->options.listing_timeout_ms;
+    int limit_ms = s->engine->s->options.listing_timeout_ms;
     return limit_ms > patience_ms ? limit_ms : patience_ms;
 }
 
@@ -190,10 +191,10 @@ static int limit_ms(const struct source *s)
 static void note_backing_off(struct source *s, int64_t now_ms)
 {
     struct budget_view view;
-    size_t number = mirrors_number(s->engine, s->origin, s->mirror);
-    if (!budget_is_backing_off(s->engine->budget, number, now_ms))
+    size_t number = mirrors_number(s->engine->s->mirrors, s->origin, s->mirror);
+    if (!budget_is_backing_off(s->engine->s->budget, number, now_ms))
         return;
-    budget_view(s->engine->budget, number, now_ms, &view);
+    budget_view(s->engine->s->budget, number, now_ms, &view);
     s->is_silent = true;
     s->error = ERROR_TIMEOUT;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.160s", source_mirror(s)->name,
@@ -275,18 +276,18 @@ void source_write_trouble(const struct source *s, const struct source_view *v, c
 void source_try_fetch(struct source *s, bool alone)
 {
     struct engine *e = s->engine;
-    if (e->options.offline) {
+    if (e->s->options.offline) {
         settle_offline(s);
         return;
     }
     int64_t now_ms = clock_monotonic_ms();
-    size_t number = mirrors_number(e, s->origin, s->mirror);
-    if (alone || !budget_is_backing_off(e->budget, number, now_ms)) {
+    size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
+    if (alone || !budget_is_backing_off(e->s->budget, number, now_ms)) {
         source_fetch(s);
         return;
     }
     struct budget_view view;
-    budget_view(e->budget, number, now_ms, &view);
+    budget_view(e->s->budget, number, now_ms, &view);
     s->error = ERROR_UNREACHABLE;
     s->has_lost_links = false;
     s->retry_after_s = -1;
@@ -305,7 +306,7 @@ static void go_idle(struct source *s)
         source_try_fetch(s, s->fetch_alone);
     }
     if (s->state == SOURCE_IDLE)
-        s->engine->events->source_settled(s->engine);
+        s->engine->s->events->source_settled(s->engine->s);
 }
 
 /* Without memory the source is idle again, and the next wish tries once more. */
@@ -344,7 +345,7 @@ static void settle_stored(struct source *s, struct listing_answer *r)
         s->is_good = false;
     }
     /* a stored listing that is old, or none, is followed by a fetch */
-    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->options.page_refresh_ms;
+    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->s->options.page_refresh_ms;
     s->fetch_next |= !fresh || s->status == 0;
     listing_answer_free(r);
     go_idle(s);
@@ -355,7 +356,7 @@ static void note_life(struct source *s, const struct listing_answer *r)
 {
     int64_t life_ms = (int64_t)r->max_age_s * 1000;
     bool shorter =
-        source_mirror(s)->parent && life_ms > 0 && life_ms < s->engine->options.page_refresh_ms;
+        source_mirror(s)->parent && life_ms > 0 && life_ms < s->engine->s->options.page_refresh_ms;
     s->life_ms = shorter ? life_ms : 0;
 }
 
@@ -368,7 +369,7 @@ static void end_turn(struct source *s)
     struct turns *turns = s->turns;
     struct turn *next;
     turns_end(turns, &s->turn);
-    while ((next = turns_next(turns, (unsigned)s->engine->options.connections_per_mirror)))
+    while ((next = turns_next(turns, (unsigned)s->engine->s->options.connections_per_mirror)))
         begin_fetch(container_of(next, struct source, turn));
 }
 
@@ -414,13 +415,13 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
         go_idle(s);
         return;
     }
-    portal_report_gone(e);
+    portal_report_gone(e->s);
     s->error = 0;
     s->has_lost_links = false;
     s->retry_after_s = -1;
     s->failure[0] = '\0';
-    problems_over(e, "links-elsewhere", s->origin->name, s->page);
-    budget_page_succeeded(e->budget, mirrors_number(e, s->origin, s->mirror));
+    problems_over(e->s, "links-elsewhere", s->origin->name, s->page);
+    budget_page_succeeded(e->s->budget, mirrors_number(e->s->mirrors, s->origin, s->mirror));
     /* a doubtful answer is used only where there is nothing better */
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, but not to be stored */
@@ -443,7 +444,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
         return;
     }
     /* before the new listing takes over: files compare their rows with it */
-    e->events->rows_changed(e, s->origin, s->mirror, r->changes.paths, r->changes.count);
+    e->s->events->rows_changed(e->s, s->origin, s->mirror, r->changes.paths, r->changes.count);
     take_content(s, r);
     s->is_good = s->status == 200;
     s->facts = r->facts;
@@ -477,12 +478,12 @@ static void load_run(struct job *job)
 {
     struct listing_answer *r = container_of(job, struct listing_answer, job);
     const struct source *s = r->source;
-    r->error = catalogue_get_listing(r->engine->catalogue, s->origin->name, source_mirror(s)->name,
-                                     s->page, listing_answer_take_row, r);
+    r->error = catalogue_get_listing(r->engine->s->catalogue, s->origin->name,
+                                     source_mirror(s)->name, s->page, listing_answer_take_row, r);
     if (r->error == CATALOGUE_MISSING)
         r->error = ERROR_GONE;
     job->run = parse_run;
-    lane_post(r->engine->compute, job);
+    lane_post(r->engine->s->compute, job);
 }
 
 static void begin_load(struct source *s)
@@ -495,7 +496,7 @@ static void begin_load(struct source *s)
     }
     r->stored = true;
     r->job.run = load_run;
-    lane_post(s->engine->catalogue_lane, &r->job);
+    lane_post(s->engine->s->catalogue_lane, &r->job);
 }
 
 /* The turn is the client's, so a client with many pages does not hold up others. */
@@ -524,7 +525,7 @@ static void on_done(void *context, int error, const char *detail)
     if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
         str_copy(r->detail, sizeof(r->detail), error ? detail : error_text(r->error));
     r->job.run = parse_run;
-    lane_post(r->engine->compute, &r->job);
+    lane_post(r->engine->s->compute, &r->job);
 }
 
 static const struct fetch_sink sink = {listing_answer_take_head, listing_answer_take_data, on_done};
@@ -537,7 +538,7 @@ static void begin_fetch(struct source *s)
         s->state = SOURCE_IDLE;
         return;
     }
-    auto_free char *via = mirrors_via(s->engine, s->via);
+    auto_free char *via = mirrors_via(s->engine->s->mirrors, s->via);
     const struct listed_mirror *mirror = source_listed_mirror(s);
     bool conditional = s->is_good && s->status == 200;
     r->is_html = s->wants_html || (mirror && mirror->refuses_json);
@@ -549,7 +550,7 @@ static void begin_fetch(struct source *s)
                                                          : listing_answer_accept(source_mirror(s)),
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
-                                    .via = via ? via : s->engine->via,
+                                    .via = via ? via : s->engine->s->via,
                                     .no_cache = s->is_forced,
                                     .redirects = mirror_redirects(source_mirror(s)),
                                     .max_bytes = LISTING_MAX_BYTES,
@@ -560,13 +561,13 @@ static void begin_fetch(struct source *s)
     s->fetched = r;
     s->is_silent = false;
     s->fetch_ms = clock_monotonic_ms();
-    (void)fetcher_start(s->engine->fetcher, &request, &sink, r);
+    (void)fetcher_start(s->engine->s->fetcher, &request, &sink, r);
 }
 
 /* A client with too many waiting pages is refused here, and told so by the failure. */
 void source_fetch(struct source *s)
 {
-    unsigned most = (unsigned)s->engine->options.connections_per_mirror;
+    unsigned most = (unsigned)s->engine->s->options.connections_per_mirror;
     struct listed_mirror *mirror = source_listed_mirror(s);
     s->turns = mirror ? mirror->turns : NULL;
     int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;

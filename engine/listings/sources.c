@@ -117,7 +117,7 @@ void sources_free(struct sources *sources)
 struct listed_mirror *source_listed_mirror(const struct source *s)
 {
     struct sources *all = s->engine->sources;
-    size_t number = mirrors_number(s->engine, s->origin, s->mirror);
+    size_t number = mirrors_number(s->engine->s->mirrors, s->origin, s->mirror);
     if (number >= all->mirror_count) {
         struct listed_mirror *more = realloc(all->mirrors, (number + 1) * sizeof(*more));
         if (!more)
@@ -237,7 +237,7 @@ void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
     if (s->origin->directory) {
-        s->engine->events->folder_view(s->engine, s->origin, ret);
+        s->engine->s->events->folder_view(s->engine->s, s->origin, ret);
         return;
     }
     *ret = (struct source_view){.state = s->state,
@@ -262,8 +262,8 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
     if (s->origin->directory) {
         struct source_view view;
         if (force)
-            e->events->folder_look(e, s->origin);
-        e->events->folder_view(e, s->origin, &view);
+            e->s->events->folder_look(e->s, s->origin);
+        e->s->events->folder_view(e->s, s->origin, &view);
         return view.state != SOURCE_IDLE;
     }
     if (s->state == SOURCE_IDLE) { /* the Via and the client of the request that makes it fetch */
@@ -287,7 +287,7 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
         source_load(s);
         return s->state != SOURCE_IDLE;
     }
-    int64_t refresh_ms = s->life_ms ? s->life_ms : e->options.page_refresh_ms;
+    int64_t refresh_ms = s->life_ms ? s->life_ms : e->s->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
     /* a suspected page has been asked for in vain: again after a minute at most, so that the mirror
      * can confirm it */
@@ -317,8 +317,8 @@ bool source_want_links(struct source *s)
 /* Listings and pages share page_memory; the process as a whole has max_memory. */
 static bool is_crowded(const struct engine *e)
 {
-    return e->sources->bytes > (size_t)e->options.page_memory ||
-           e->memory_used > e->options.max_memory / 2;
+    return e->sources->bytes > (size_t)e->s->options.page_memory ||
+           e->s->memory_used > e->s->options.max_memory / 2;
 }
 
 /* The listing goes first, the source itself much later: it knows validators and failures. */
@@ -352,11 +352,11 @@ static void probe(struct engine *e, int64_t now_ms)
     {
         if (s->is_probe)
             (void)source_check_late(s);
-        size_t number = mirrors_number(e, s->origin, s->mirror);
+        size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
         /* only sources that somebody has used of late, and that have loaded what is stored */
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
-            now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e, number) ||
-            !budget_wants_probe(e->budget, number, now_ms))
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e->s->mirrors, number) ||
+            !budget_wants_probe(e->s->budget, number, now_ms))
             continue;
         s->is_forced = false;
         source_fetch(s);

@@ -10,7 +10,7 @@
  * A page that is no listing, or a mirror that does not answer, never replaces what is known. The
  * source keeps its last good listing and says in `failure` what went wrong.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 #include "index/listing.h"
 

@@ -14,7 +14,7 @@
 /* One allocation: the job, then the body, then the texts. write_run frees it. */
 struct posted {
     struct job job;
-    struct engine *engine;
+    struct services *s;
     int (*write)(struct catalogue *catalogue, const struct row *row);
     const char *what;
     struct row row; /* points into `bytes` */
@@ -24,14 +24,14 @@ struct posted {
 static void write_run(struct job *job)
 {
     struct posted *p = container_of(job, struct posted, job);
-    int r = p->write(p->engine->catalogue, &p->row);
+    int r = p->write(p->s->catalogue, &p->row);
     if (r < 0)
         log_warning("catalogue: cannot store %s %s: %s", p->what, p->row.text[0], error_text(r));
     free(p);
 }
 
 /* Without memory the row is lost, which its owner must be able to bear. */
-void catalogue_post(struct engine *e,
+void catalogue_post(struct services *s,
                     int (*write)(struct catalogue *catalogue, const struct row *row),
                     const char *what, const struct row *row)
 {
@@ -41,7 +41,7 @@ void catalogue_post(struct engine *e,
     struct posted *p = calloc(1, sizeof(*p) + size);
     if (!p)
         return;
-    *p = (struct posted){{write_run, NULL}, e, write, what, *row};
+    *p = (struct posted){{write_run, NULL}, s, write, what, *row};
     char *at = p->bytes;
     if (row->body) {
         p->row.body = memcpy(at, row->body, row->body_len);
@@ -52,5 +52,5 @@ void catalogue_post(struct engine *e,
             p->row.text[i] = at;
             at = stpcpy(at, row->text[i]) + 1;
         }
-    lane_post(e->catalogue_lane, &p->job);
+    lane_post(s->catalogue_lane, &p->job);
 }

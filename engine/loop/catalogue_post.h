@@ -8,7 +8,7 @@
  *     static int put(struct catalogue *catalogue, const struct row *row) ...   catalogue lane
  *     catalogue_post(e, put, "channel", &(struct row){.text = {name, origin}, .number = {now_s}});
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/services.h"
 
 enum { ROW_TEXTS = 8, ROW_NUMBERS = 3 };
 
@@ -21,6 +21,6 @@ struct row {
 
 /* Copies the row, and has `write` called with the copy on the catalogue lane. An error that it
  * returns is logged as "cannot store <what> <first text>". Any thread; never blocks. */
-void catalogue_post(struct engine *engine,
+void catalogue_post(struct services *services,
                     int (*write)(struct catalogue *catalogue, const struct row *row),
                     const char *what, const struct row *row);

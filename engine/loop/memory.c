@@ -38,7 +38,7 @@ enum {
 };
 
 struct memory {
-    struct engine *engine;
+    struct services *s;
     pthread_mutex_t lock;
     size_t claimed;
     struct memory_claim *queue;
@@ -58,12 +58,12 @@ void memory_prepare(void)
     (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
-int memory_new(struct engine *e, struct memory **ret)
+int memory_new(struct services *s, struct memory **ret)
 {
     struct memory *m = calloc(1, sizeof(*m));
     if (!m)
         return ERROR_NO_MEMORY;
-    m->engine = e;
+    m->s = s;
     pthread_mutex_init(&m->lock, NULL);
     *ret = m;
     return 0;
@@ -94,28 +94,28 @@ int64_t memory_used(void)
     return (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
 }
 
-int64_t memory_most_received(const struct engine *e)
+int64_t memory_most_received(const struct services *s)
 {
-    return e->options.max_memory / MEMORY_RECEIVED_SHARE;
+    return s->options.max_memory / MEMORY_RECEIVED_SHARE;
 }
 
 /* ----------------------------------------------------------------- claims */
 
 /* The last sixteenth is for what nobody claims: requests, flights, the rows of the catalogue. */
-static int64_t most_used(const struct engine *e)
+static int64_t most_used(const struct services *s)
 {
-    return e->options.max_memory / 16 * 15;
+    return s->options.max_memory / 16 * 15;
 }
 
 /* Pages that are being received grow without a claim, up to memory_most_received. Their growth
  * is counted as if it had happened. */
 static bool is_room(const struct memory *m, size_t bytes)
 {
-    const struct engine *e = m->engine;
-    int64_t most = most_used(e);
-    int64_t growth = memory_most_received(e) - e->fetched_bytes;
+    const struct services *s = m->s;
+    int64_t most = most_used(s);
+    int64_t growth = memory_most_received(s) - s->fetched_bytes;
     int64_t used = memory_used() + (growth > 0 ? growth : 0);
-    return e->stopping || (used < most && m->claimed + bytes <= (size_t)(most - used));
+    return s->stopping || (used < most && m->claimed + bytes <= (size_t)(most - used));
 }
 
 /* Memory that was freed may still belong to the process. So the heap is trimmed before a claim
@@ -150,9 +150,9 @@ static void unlock_and_call(struct memory *m)
 static void shrink_run(struct job *job)
 {
     struct memory *m = container_of(job, struct memory, shrink);
-    const struct events *events = m->engine->events;
-    size_t pages = events->page_bytes(m->engine);
-    events->shrink(m->engine, pages > m->shrink_bytes ? pages - m->shrink_bytes : 0);
+    const struct events *events = m->s->events;
+    size_t pages = events->page_bytes(m->s);
+    events->shrink(m->s, pages > m->shrink_bytes ? pages - m->shrink_bytes : 0);
     (void)malloc_trim(0);
     pthread_mutex_lock(&m->lock);
     m->shrinks = false;
@@ -163,10 +163,10 @@ static void shrink_run(struct job *job)
  * caller posts shrink_run. */
 static bool shrink(struct memory *m, struct memory_claim *c, size_t bytes)
 {
-    const struct engine *e = m->engine;
+    const struct services *s = m->s;
     /* what pages and listings must give back for the claim to fit */
-    int64_t lacking = (int64_t)bytes + memory_used() + memory_most_received(e) - most_used(e);
-    if (c->has_shrunk || (int64_t)bytes > most_used(e) - memory_most_received(e))
+    int64_t lacking = (int64_t)bytes + memory_used() + memory_most_received(s) - most_used(s);
+    if (c->has_shrunk || (int64_t)bytes > most_used(s) - memory_most_received(s))
         return false;
     c->has_shrunk = true;
     m->shrinks = true;
@@ -197,10 +197,10 @@ static int take(struct memory *m, struct memory_claim *c, size_t bytes)
     return MEMORY_WAITS;
 }
 
-int memory_take(struct engine *e, struct memory_claim *c, size_t bytes, struct lane *lane,
+int memory_take(struct services *s, struct memory_claim *c, size_t bytes, struct lane *lane,
                 struct job *job)
 {
-    struct memory *m = e->memory;
+    struct memory *m = s->memory;
     if (!c->is_called && bytes < MEMORY_SMALL_BYTES)
         return MEMORY_TAKEN;
     c->lane = lane;
@@ -214,13 +214,13 @@ int memory_take(struct engine *e, struct memory_claim *c, size_t bytes, struct l
     else
         unlock_and_call(m);
     if (shrinks)
-        loop_post(e, &m->shrink);
+        loop_post(s, &m->shrink);
     return r;
 }
 
-void memory_give(struct engine *e, struct memory_claim *c)
+void memory_give(struct services *s, struct memory_claim *c)
 {
-    struct memory *m = e->memory;
+    struct memory *m = s->memory;
     if (!c->bytes)
         return;
     pthread_mutex_lock(&m->lock);
@@ -232,17 +232,17 @@ void memory_give(struct engine *e, struct memory_claim *c)
 /* ------------------------------------------------------------------- tick */
 
 /* The two thresholds differ, so a process at the edge does not switch with each tick. */
-void memory_tick(struct engine *e, int64_t now_ms)
+void memory_tick(struct services *s, int64_t now_ms)
 {
-    int64_t eighth = e->options.max_memory / EIGHTHS, used = memory_used();
-    e->memory_used = used;
-    if (used > REFUSES_AT * eighth && !e->is_short)
+    int64_t eighth = s->options.max_memory / EIGHTHS, used = memory_used();
+    s->memory_used = used;
+    if (used > REFUSES_AT * eighth && !s->is_short)
         log_warning("memory is short used=%" PRId64 " max_memory=%" PRId64, used,
-                    e->options.max_memory);
-    e->is_short = used > (e->is_short ? SHRINKS_AT : REFUSES_AT) * eighth;
-    if (used <= SHRINKS_AT * eighth || now_ms - e->memory->shrunk_ms < TRIM_MS)
+                    s->options.max_memory);
+    s->is_short = used > (s->is_short ? SHRINKS_AT : REFUSES_AT) * eighth;
+    if (used <= SHRINKS_AT * eighth || now_ms - s->memory->shrunk_ms < TRIM_MS)
         return;
-    e->events->shrink(e, e->events->page_bytes(e) / 2);
+    s->events->shrink(s, s->events->page_bytes(s) / 2);
     (void)malloc_trim(0);
-    e->memory->shrunk_ms = now_ms;
+    s->memory->shrunk_ms = now_ms;
 }

@@ -19,7 +19,7 @@
  *
  * Any thread, but for memory_tick. A claim lives as long as its owner, and starts as zero.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/services.h"
 
 enum { MEMORY_SMALL_BYTES = 256 << 10, MEMORY_RECEIVED_SHARE = 4 };
 
@@ -33,19 +33,19 @@ struct memory_claim {
 
 /* Sets how malloc gives memory back. Once, before any thread starts. */
 void memory_prepare(void);
-int memory_new(struct engine *engine, struct memory **ret);
+int memory_new(struct services *services, struct memory **ret);
 void memory_free(struct memory *memory); /* NULL is legal */
 
 /* Bytes that the process has for itself alone; 0 when the kernel does not say. */
 int64_t memory_used(void);
 /* The most bytes that all pages that are being received may have together. */
-int64_t memory_most_received(const struct engine *engine);
+int64_t memory_most_received(const struct services *services);
 
 enum { MEMORY_TAKEN, MEMORY_WAITS, MEMORY_REFUSED };
-int memory_take(struct engine *engine, struct memory_claim *claim, size_t bytes, struct lane *lane,
-                struct job *job);
+int memory_take(struct services *services, struct memory_claim *claim, size_t bytes,
+                struct lane *lane, struct job *job);
 /* Does nothing when nothing was claimed. */
-void memory_give(struct engine *engine, struct memory_claim *claim);
+void memory_give(struct services *services, struct memory_claim *claim);
 
 /* Flight thread, with each tick. */
-void memory_tick(struct engine *engine, int64_t now_ms);
+void memory_tick(struct services *services, int64_t now_ms);

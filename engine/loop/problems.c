@@ -25,41 +25,41 @@ struct problem {
     int64_t since_s;
 };
 
-static struct problem *find_problem(struct engine *e, const char *kind, const char *origin,
+static struct problem *find_problem(struct services *s, const char *kind, const char *origin,
                                     const char *path)
 {
     struct problem key; /* cut like the paths in the list, so that a long path is found again */
     str_copy(key.path, sizeof(key.path), path);
-    for (unsigned i = 0; i < e->problem_count; i++)
-        if (strcmp(e->problems[i].kind, kind) == 0 && strcmp(e->problems[i].path, key.path) == 0 &&
-            strcmp(e->problems[i].origin, origin) == 0)
-            return &e->problems[i];
+    for (unsigned i = 0; i < s->problem_count; i++)
+        if (strcmp(s->problems[i].kind, kind) == 0 && strcmp(s->problems[i].path, key.path) == 0 &&
+            strcmp(s->problems[i].origin, origin) == 0)
+            return &s->problems[i];
     return NULL;
 }
 
-void problems_over(struct engine *e, const char *kind, const char *origin, const char *path)
+void problems_over(struct services *s, const char *kind, const char *origin, const char *path)
 {
-    struct problem *p = find_problem(e, kind, origin, path);
+    struct problem *p = find_problem(s, kind, origin, path);
     if (!p)
         return;
-    struct problem *end = e->problems + e->problem_count--;
+    struct problem *end = s->problems + s->problem_count--;
     memmove(p, p + 1, (size_t)(end - (p + 1)) * sizeof(*p));
 }
 
 /* The list is one array, made with the first problem. A new problem moves the others back by
  * one. */
-bool problems_note(struct engine *e, const char *kind, const char *origin, const char *path,
+bool problems_note(struct services *s, const char *kind, const char *origin, const char *path,
                    const char *format, ...)
 {
-    if (!e->problems && !(e->problems = calloc(PROBLEMS_MOST, sizeof(*e->problems))))
+    if (!s->problems && !(s->problems = calloc(PROBLEMS_MOST, sizeof(*s->problems))))
         return false;
-    struct problem *p = find_problem(e, kind, origin, path);
+    struct problem *p = find_problem(s, kind, origin, path);
     bool is_new = !p;
     if (is_new) {
-        if (e->problem_count < PROBLEMS_MOST)
-            e->problem_count++;
-        memmove(e->problems + 1, e->problems, (e->problem_count - 1) * sizeof(*e->problems));
-        p = e->problems;
+        if (s->problem_count < PROBLEMS_MOST)
+            s->problem_count++;
+        memmove(s->problems + 1, s->problems, (s->problem_count - 1) * sizeof(*s->problems));
+        p = s->problems;
         p->since_s = clock_real_s();
     }
     str_copy(p->kind, sizeof(p->kind), kind);
@@ -72,18 +72,18 @@ bool problems_note(struct engine *e, const char *kind, const char *origin, const
     return is_new;
 }
 
-void problems_free(struct engine *e)
+void problems_free(struct services *s)
 {
-    free(e->problems);
+    free(s->problems);
 }
 
 /* The newest stands first, as an administrator reads it. */
-void problems_write(struct engine *e, struct buf *to)
+void problems_write(struct services *s, struct buf *to)
 {
     json_write_name(to, "problems");
     buf_putc(to, '[');
-    for (unsigned i = 0; i < e->problem_count; i++) {
-        const struct problem *p = &e->problems[i];
+    for (unsigned i = 0; i < s->problem_count; i++) {
+        const struct problem *p = &s->problems[i];
         char since[CLOCK_TEXT];
         clock_rfc3339(p->since_s, since);
         json_write_comma(to);

@@ -76,7 +76,7 @@ static void suspend(struct waiter *waiter)
 static void resume(struct waiter *waiter)
 {
     struct extract *m = container_of(waiter, struct extract, waiter);
-    loop_post(m->engine, &m->step);
+    loop_post(m->engine->s, &m->step);
 }
 
 static const struct waiter_class waiter_class = {suspend, resume, NULL};
@@ -110,7 +110,7 @@ static void start_queued(struct engine *e, unsigned most)
         m->next = all->running;
         all->running = m;
         all->running_count++;
-        loop_post(e, &m->step);
+        loop_post(e->s, &m->step);
     }
 }
 
@@ -169,14 +169,14 @@ static void failed(struct extract *m, enum outcome outcome, const char *detail)
 {
     /* a wheel that is gone is gone for every way of reading it */
     bool hopeless = m->tried_whole || (outcome != OUTCOME_BROKEN && outcome != OUTCOME_SILENT);
-    if (hopeless || m->engine->stopping) {
+    if (hopeless || m->engine->s->stopping) {
         fail(m, outcome, detail);
         return;
     }
     str_copy(m->result.detail, sizeof(m->result.detail), detail);
     close_file(m);
     if (m->retries++ < RETRIES_MOST) {
-        loop_post(m->engine, &m->step);
+        loop_post(m->engine->s, &m->step);
         return;
     }
     m->tried_whole = true;
@@ -231,7 +231,7 @@ static void parse_run(struct job *job)
     header.requires_python = NULL;
     wheel_header_release(&header);
     m->step.run = parsed_run;
-    loop_post(m->engine, &m->step);
+    loop_post(m->engine->s, &m->step);
 }
 
 /* What was read so far belongs to another wheel. */
@@ -279,7 +279,7 @@ static void open_size_unknown(struct extract *m)
     m->tried_whole = true;
     m->phase = PHASE_WHOLE;
     close_file(m);
-    loop_post(m->engine, &m->step);
+    loop_post(m->engine->s, &m->step);
 }
 
 /* True: the file is open and the range chosen. */
@@ -289,7 +289,7 @@ static bool open_file(struct extract *m)
                                .path = m->path,
                                .use = m->phase == PHASE_WHOLE ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .waited = m->waited};
-    int r = m->engine->events->file_open(m->engine, &query, &m->waiter, &m->file);
+    int r = m->engine->s->events->file_open(m->engine->s, &query, &m->waiter, &m->file);
     m->waited = r == ENGINE_WAIT;
     if (r == ENGINE_WAIT)
         return false;
@@ -329,7 +329,7 @@ static void hand_to_parser(struct extract *m)
         (struct wheel_part){m->want.from, m->room, (size_t)(m->want.to - m->want.from)};
     m->room = NULL;
     m->step.run = parse_run;
-    lane_post(m->engine->compute, &m->step);
+    lane_post(m->engine->s->compute, &m->step);
 }
 
 /* Zero bytes mean that the waiter was suspended: its wake-up posts `step`. */
@@ -367,13 +367,13 @@ static void read_whole(struct extract *m)
     m->phase = PHASE_RANGE;
     m->began = false;
     drop_parts(m);
-    loop_post(m->engine, &m->step);
+    loop_post(m->engine->s, &m->step);
 }
 
 static void step_run(struct job *job)
 {
     struct extract *m = container_of(job, struct extract, step);
-    if (m->engine->stopping) {
+    if (m->engine->s->stopping) {
         fail(m, OUTCOME_STOPPING, "shutting down");
         return;
     }
@@ -392,7 +392,7 @@ void extract_tick(struct engine *e, int64_t now_ms)
     for (struct extract *m = e->metadata->running; m; m = m->next)
         if (m->again_ms && now_ms >= m->again_ms) {
             m->again_ms = 0;
-            loop_post(e, &m->step);
+            loop_post(e->s, &m->step);
         }
 }
 

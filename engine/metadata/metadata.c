@@ -181,7 +181,7 @@ static bool is_elsewhere(const struct look *l)
 static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
 {
     log_warning("metadata flagged path=%s/%s reason=\"%s\"", origin, path, problem);
-    problems_note(e, "metadata", origin, path, "%s", problem);
+    problems_note(e->s, "metadata", origin, path, "%s", problem);
 }
 
 /* A failure that answers for FAILED_MS; then a request tries again. */
@@ -243,7 +243,7 @@ static void looked_run(struct job *job)
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, l->origin->name, l->path);
     bool mine = m && (uint64_t)m->id == l->id && m->stage == META_LOOKING;
-    bool again = mine && m->refuted && !e->stopping;
+    bool again = mine && m->refuted && !e->s->stopping;
     if (again)
         post_look(e, l->origin, l->path, m);
     bool make = mine && !again && judge(all, m, l);
@@ -251,7 +251,7 @@ static void looked_run(struct job *job)
     pthread_mutex_unlock(&all->waiters.lock);
     if (flagged)
         flag(e, l->origin->name, l->path, l->problem);
-    if (make && (e->stopping || !extract_start(e, l->origin, l->path, l->id))) {
+    if (make && (e->s->stopping || !extract_start(e, l->origin, l->path, l->id))) {
         struct extract_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
         metadata_made(e, l->origin, l->path, l->id, &none);
     }
@@ -264,7 +264,7 @@ static void looked_run(struct job *job)
 static void look_at_claims(struct look *l)
 {
     auto_free char *path = str_printf("%s.metadata", l->path);
-    struct claim_set *set = path ? claim_set_load(l->engine->catalogue, l->origin, path) : NULL;
+    struct claim_set *set = path ? claim_set_load(l->engine->s->catalogue, l->origin, path) : NULL;
     if (set)
         l->authority = str_dup(set->choice.agreed);
     claim_set_unref(set);
@@ -274,10 +274,10 @@ static void look_at_claims(struct look *l)
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    (void)catalogue_get_metadata(l->engine->catalogue, l->origin->name, l->path, on_row, l);
+    (void)catalogue_get_metadata(l->engine->s->catalogue, l->origin->name, l->path, on_row, l);
     look_at_claims(l);
     job->run = looked_run;
-    loop_post(l->engine, job);
+    loop_post(l->engine->s, job);
 }
 
 /* Under the lock. */
@@ -297,7 +297,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
     m->stage = META_LOOKING;
     m->refuted = false;
     m->began_ms = clock_monotonic_ms();
-    lane_post(e->catalogue_lane, &l->job);
+    lane_post(e->s->catalogue_lane, &l->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -361,10 +361,10 @@ static void look(struct engine *e, const struct origin *origin, const char *path
     *ret = (struct said){.stage = META_ELSEWHERE};
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
-    bool fresh = !m && !e->stopping; /* after metadata_stop no job may begin under this lock */
+    bool fresh = !m && !e->s->stopping; /* after metadata_stop no job may begin under this lock */
     if (fresh)
         m = add(all, origin->name, path);
-    bool expired = m && !e->stopping && is_expired(m, query, now_ms);
+    bool expired = m && !e->s->stopping && is_expired(m, query, now_ms);
     /* a new attempt asks the mirrors again also */
     if (expired)
         m->asked_mirrors = false;
@@ -409,7 +409,7 @@ static int ask(struct engine *e, const struct origin *origin, const char *path,
 {
     for (;;) {
         struct said said;
-        if (e->stopping)
+        if (e->s->stopping)
             return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
         look(e, origin, path, query, waiter, &said);
         waiter->want = 0; /* a wake-up counts once */
@@ -433,7 +433,8 @@ int metadata_file(struct engine *e, const struct file_query *query, struct waite
                   struct file **ret)
 {
     auto_free char *path = wheel_of(query->path);
-    const struct origin *origin = path ? origins_find(mirrors_origins(e), query->origin) : NULL;
+    const struct origin *origin =
+        path ? origins_find(mirrors_origins(e->s->mirrors), query->origin) : NULL;
     return origin ? ask(e, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
 }
 
@@ -445,19 +446,20 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
         facts->outcome == OUTCOME_LOOP)
         return false;
     auto_free char *path = wheel_of(query->path);
-    const struct origin *origin = path ? origins_find(mirrors_origins(e), query->origin) : NULL;
+    const struct origin *origin =
+        path ? origins_find(mirrors_origins(e->s->mirrors), query->origin) : NULL;
     if (!origin)
         return false;
     struct metadata *all = e->metadata;
     pthread_mutex_lock(&all->waiters.lock);
     struct meta *m = find(all, origin->name, path);
     /* only the first failure changes the way; the others find it changed */
-    bool vain = m && !e->stopping && m->stage == META_ELSEWHERE;
+    bool vain = m && !e->s->stopping && m->stage == META_ELSEWHERE;
     if (vain) {
         m->asked_mirrors = true;
         post_look(e, origin, path, m);
     }
-    bool again = m && !e->stopping;
+    bool again = m && !e->s->stopping;
     pthread_mutex_unlock(&all->waiters.lock);
     return again;
 }
@@ -498,7 +500,7 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
     struct meta *m = find(all, origin->name, path);
     bool mine = m && (uint64_t)m->id == id && m->stage == META_EXTRACTING;
     bool refuted = mine && m->refuted;
-    bool again = refuted && !e->stopping;
+    bool again = refuted && !e->s->stopping;
     if (again) {
         post_look(e, origin, path, m); /* it runs on that lane after the job of metadata_forget */
     } else if (mine) {

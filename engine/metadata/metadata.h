@@ -18,7 +18,7 @@
 #include "engine/files/document.h"
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/origins.h"
 

@@ -72,6 +72,6 @@ void metadata_keep(struct engine *e, const char *origin, const char *path,
         row.body = result->text->data;
         row.body_len = result->text->len;
     }
-    catalogue_post(e, result ? put : drop, "metadata of", &row);
+    catalogue_post(e->s, result ? put : drop, "metadata of", &row);
     file_name_release(&name);
 }

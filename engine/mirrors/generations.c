@@ -2,11 +2,11 @@
 /*
  * Generations of origins (the rules are in generations.h).
  *
- *     generations_start ---------------------------> in force
+ *     mirrors_new ---------------------------------> in force
  *     generations_add --> added --generations_use--> in force --the next one is used--> older
  *                           +-----generations_take_back--> freed
  *
- * A stack, the newest first; none is freed before generations_free. Flights and pages point into
+ * A stack, the newest first; none is freed before mirrors_free. Flights and pages point into
  * old origins, so an origin is looked up through all generations by its address. Any thread reads
  * the origins in force through one atomic pointer; the rest belongs to the flight thread.
  */
@@ -23,6 +23,7 @@
 #include "base/url.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/origins.h"
+#include "engine/mirrors/portal.h"
 
 /* a parent says something within ten seconds, as this daemon does */
 enum { PARENT_PATIENCE_MS = 9500 };
@@ -35,9 +36,16 @@ struct generation {
     size_t mirror_count; /* in the budget, up to this generation */
 };
 
-const struct origins *mirrors_origins(const struct engine *e)
+struct mirrors {
+    struct services *s;
+    _Atomic(const struct origins *) origins; /* those in force */
+    struct generation *generations;          /* the one in force, and all before it */
+    size_t mirror_count;                     /* of all generations, as the budget numbers them */
+};
+
+const struct origins *mirrors_origins(const struct mirrors *mirrors)
 {
-    return atomic_load(&e->origins);
+    return atomic_load(&mirrors->origins);
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -52,9 +60,9 @@ static long place_of(const struct generation *g, const struct origin *origin)
 }
 
 /* Searches all generations, because a flight keeps the origin that it began with. */
-size_t mirrors_number(const struct engine *e, const struct origin *origin, unsigned mirror)
+size_t mirrors_number(const struct mirrors *mirrors, const struct origin *origin, unsigned mirror)
 {
-    for (const struct generation *g = e->generations; g; g = g->older) {
+    for (const struct generation *g = mirrors->generations; g; g = g->older) {
         long place = place_of(g, origin);
         if (place >= 0)
             return g->numbers[g->first[place] + mirror];
@@ -63,9 +71,9 @@ size_t mirrors_number(const struct engine *e, const struct origin *origin, unsig
 }
 
 /* Mirrors of older generations are still asked by their flights, but no longer probed. */
-bool mirrors_has(const struct engine *e, size_t number)
+bool mirrors_has(const struct mirrors *mirrors, size_t number)
 {
-    const struct generation *g = e->generations;
+    const struct generation *g = mirrors->generations;
     for (size_t o = 0, n = 0; o < g->origins->count; o++)
         for (size_t m = 0; m < g->origins->list[o].mirror_count; m++)
             if (g->numbers[n++] == number)
@@ -73,19 +81,19 @@ bool mirrors_has(const struct engine *e, size_t number)
     return false;
 }
 
-bool mirrors_is_backing_off(const struct engine *e, const struct origin *origin)
+bool mirrors_is_backing_off(const struct mirrors *mirrors, const struct origin *origin)
 {
     int64_t now_ms = clock_monotonic_ms();
     for (unsigned m = 0; m < origin->mirror_count; m++)
-        if (!budget_is_backing_off(e->budget, mirrors_number(e, origin, m), now_ms))
+        if (!budget_is_backing_off(mirrors->s->budget, mirrors_number(mirrors, origin, m), now_ms))
             return false;
     return true;
 }
 
-unsigned mirrors_of_origin(const struct engine *e, const struct origin *origin, size_t ret[])
+unsigned mirrors_of_origin(const struct mirrors *mirrors, const struct origin *origin, size_t ret[])
 {
     for (unsigned m = 0; m < origin->mirror_count; m++)
-        ret[m] = mirrors_number(e, origin, m);
+        ret[m] = mirrors_number(mirrors, origin, m);
     return (unsigned)origin->mirror_count;
 }
 
@@ -97,10 +105,10 @@ static bool is_same_place(const struct mirror *a, const struct mirror *b)
 }
 
 /* The number that the mirror had before, else the next one. */
-static size_t number_of(const struct engine *e, const struct origin *origin,
+static size_t number_of(const struct mirrors *mirrors, const struct origin *origin,
                         const struct mirror *mirror, size_t *count)
 {
-    for (const struct generation *g = e->generations; g; g = g->older) {
+    for (const struct generation *g = mirrors->generations; g; g = g->older) {
         const struct origin *known = origins_find(g->origins, origin->name);
         for (unsigned m = 0; known && m < known->mirror_count; m++)
             if (is_same_place(&known->mirrors[m], mirror))
@@ -120,78 +128,87 @@ DEFINE_CLEANUP(struct generation, generation_free)
 
 /* Numbers are given out here and take effect with generations_use: taking a generation back
  * costs nothing. */
-static int generation_new(const struct engine *e, const struct origins *origins,
+static int generation_new(const struct mirrors *mirrors, const struct origins *origins,
                           struct generation **ret)
 {
     AUTO(generation_free) struct generation *g = calloc(1, sizeof(*g));
-    size_t mirrors = 0;
+    size_t count = 0;
     if (!g)
         return ERROR_NO_MEMORY;
     for (size_t o = 0; o < origins->count; o++)
-        mirrors += origins->list[o].mirror_count;
+        count += origins->list[o].mirror_count;
     g->origins = origins;
-    g->older = e->generations;
-    g->mirror_count = e->mirror_count;
+    g->older = mirrors->generations;
+    g->mirror_count = mirrors->mirror_count;
     g->first = calloc(origins->count + 1, sizeof(*g->first));
-    g->numbers = calloc(mirrors + 1, sizeof(*g->numbers));
+    g->numbers = calloc(count + 1, sizeof(*g->numbers));
     if (!g->first || !g->numbers)
         return ERROR_NO_MEMORY;
     for (size_t o = 0, n = 0; o < origins->count; o++) {
         const struct origin *origin = &origins->list[o];
         g->first[o] = n;
         for (size_t m = 0; m < origin->mirror_count; m++)
-            g->numbers[n++] = number_of(e, origin, &origin->mirrors[m], &g->mirror_count);
+            g->numbers[n++] = number_of(mirrors, origin, &origin->mirrors[m], &g->mirror_count);
     }
     *ret = g;
     g = NULL;
     return 0;
 }
 
-int generations_start(struct engine *e)
+int mirrors_new(struct services *s)
 {
     /* jitter must differ between machines that start together */
     uint64_t seed = (uint64_t)clock_monotonic_ms() * 2654435761u;
-    int r = generation_new(e, e->options.origins, &e->generations);
+    struct mirrors *mirrors = s->mirrors = calloc(1, sizeof(*mirrors));
+    if (!mirrors)
+        return ERROR_NO_MEMORY;
+    mirrors->s = s;
+    int r = generation_new(mirrors, s->options.origins, &mirrors->generations);
     if (r)
         return r;
-    generations_use(e);
-    return budget_new(e->mirror_count, (unsigned)e->options.connections_per_mirror, seed,
-                      &e->budget);
+    generations_use(mirrors);
+    r = budget_new(mirrors->mirror_count, (unsigned)s->options.connections_per_mirror, seed,
+                   &s->budget);
+    return r ? r : portal_new(&s->portal);
 }
 
 /* The budget grows first: when that fails nothing has changed. */
-int generations_add(struct engine *e, const struct origins *origins)
+int generations_add(struct mirrors *mirrors, const struct origins *origins)
 {
     AUTO(generation_free) struct generation *g = NULL;
-    int r = generation_new(e, origins, &g);
+    int r = generation_new(mirrors, origins, &g);
     if (r == 0)
-        r = budget_grow(&e->budget, g->mirror_count);
+        r = budget_grow(&mirrors->s->budget, g->mirror_count);
     if (r)
         return r;
-    e->generations = g;
+    mirrors->generations = g;
     g = NULL;
     return 0;
 }
 
-void generations_take_back(struct engine *e)
+void generations_take_back(struct mirrors *mirrors)
 {
-    struct generation *g = e->generations;
-    e->generations = g->older;
+    struct generation *g = mirrors->generations;
+    mirrors->generations = g->older;
     generation_free(g);
 }
 
-void generations_use(struct engine *e)
+void generations_use(struct mirrors *mirrors)
 {
-    e->mirror_count = e->generations->mirror_count;
-    atomic_store(&e->origins, e->generations->origins);
+    mirrors->mirror_count = mirrors->generations->mirror_count;
+    atomic_store(&mirrors->origins, mirrors->generations->origins);
 }
 
-void generations_free(struct engine *e)
+void mirrors_free(struct services *s)
 {
-    for (struct generation *g; (g = e->generations);) {
-        e->generations = g->older;
+    struct mirrors *mirrors = s->mirrors;
+    portal_free(s->portal);
+    budget_free(s->budget);
+    for (struct generation *g; mirrors && (g = mirrors->generations);) {
+        mirrors->generations = g->older;
         generation_free(g);
     }
+    free(mirrors);
 }
 
 /* -------------------------------------------------------------------- hosts */
@@ -233,11 +250,11 @@ static int add_hosts(const struct mirror *mirror, char ***list, size_t *count)
 
 /* Only configured hosts may be loopback or private. Those of older generations stay, because
  * flights that began with them go on. */
-int mirrors_allowed_hosts(const struct engine *e, char ***ret)
+int mirrors_allowed_hosts(const struct mirrors *mirrors, char ***ret)
 {
     char **list = NULL;
     size_t count = 0;
-    for (const struct generation *g = e->generations; g; g = g->older)
+    for (const struct generation *g = mirrors->generations; g; g = g->older)
         for (size_t o = 0; o < g->origins->count; o++) {
             const struct origin *origin = &g->origins->list[o];
             for (size_t m = 0; m < origin->mirror_count; m++)
@@ -280,9 +297,9 @@ int mirrors_patience_ms(const struct mirror *mirror)
 }
 
 /* Appends this daemon to the chain that the client brought, so a loop of wheelyards is noticed. */
-char *mirrors_via(const struct engine *e, const char *client_via)
+char *mirrors_via(const struct mirrors *mirrors, const char *client_via)
 {
     if (!client_via || !*client_via)
-        return strdup(e->via);
-    return str_printf("%s, %s", client_via, e->via);
+        return strdup(mirrors->s->via);
+    return str_printf("%s, %s", client_via, mirrors->s->via);
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct engine;
+struct services;
 
 /* A web page that came in the place of something else. stranger, sha256: see
  * engine/mirrors/portal.h. */
@@ -17,6 +17,6 @@ struct web_page {
     const char *sha256, *stranger;
 };
 /* Whether it is a captive portal's page: then it is noted as a problem, and `why` says so. */
-bool portal_report(struct engine *engine, const struct web_page *page, char *why, size_t size);
+bool portal_report(struct services *services, const struct web_page *page, char *why, size_t size);
 /* Something else than a web page came: if there was a portal, it is gone. */
-void portal_report_gone(struct engine *engine);
+void portal_report_gone(struct services *services);

@@ -219,7 +219,7 @@ void build_free(struct build *b)
 {
     if (!b)
         return;
-    memory_give(b->engine, &b->claim);
+    memory_give(b->engine->s, &b->claim);
     for (unsigned i = 0; i < b->count; i++)
         listing_ref_put(b->listings[i]);
     for (size_t i = 0; i < b->known_count; i++)
@@ -506,9 +506,9 @@ static void build_run(struct job *job)
     struct build *b = container_of(job, struct build, job);
     struct built_page *built = page_new(b->engine);
     if (built) {
-        int r = b->engine->stopping ? ERROR_STOPPING
-                : b->has_no_memory  ? ERROR_NO_MEMORY
-                                    : write_page(b, &built->page);
+        int r = b->engine->s->stopping ? ERROR_STOPPING
+                : b->has_no_memory     ? ERROR_NO_MEMORY
+                                       : write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
             b->merge.mirrors |= 1u << b->mirrors[i];
         name_mirrors(b, built->mirrors, sizeof(built->mirrors));
@@ -525,7 +525,7 @@ static void build_run(struct job *job)
         b->page = &built->page;
     }
     job->run = back_run;
-    loop_post(b->engine, job);
+    loop_post(b->engine->s, job);
 }
 
 /* Copies a text to the end of the last one and moves *at past it. NULL stays NULL. */
@@ -591,8 +591,8 @@ static void recall(struct build *b)
 {
     if (!b->project || b->origin->directory) /* a path in a folder may be another file tomorrow */
         return;
-    (void)catalogue_each_claim(b->engine->catalogue, b->origin->name, b->project, on_claim, b);
-    (void)catalogue_each_metadata(b->engine->catalogue, b->origin->name, b->project, on_made, b);
+    (void)catalogue_each_claim(b->engine->s->catalogue, b->origin->name, b->project, on_claim, b);
+    (void)catalogue_each_metadata(b->engine->s->catalogue, b->origin->name, b->project, on_made, b);
     delisted_recall(b);
     dates_recall(b);
 }
@@ -613,7 +613,8 @@ static size_t bytes_needed(const struct build *b)
 static void recall_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
-    int got = memory_take(b->engine, &b->claim, bytes_needed(b), b->engine->catalogue_lane, job);
+    int got =
+        memory_take(b->engine->s, &b->claim, bytes_needed(b), b->engine->s->catalogue_lane, job);
     if (got == MEMORY_WAITS)
         return;
     b->has_no_memory = got == MEMORY_REFUSED;
@@ -625,11 +626,11 @@ static void recall_run(struct job *job)
     for (size_t i = 0; i < b->part_count; i++)
         recall(b->parts[i]);
     job->run = build_run;
-    lane_post(b->engine->compute, job);
+    lane_post(b->engine->s->compute, job);
 }
 
 void build_start(struct build *b)
 {
     b->job.run = recall_run;
-    lane_post(b->engine->catalogue_lane, &b->job);
+    lane_post(b->engine->s->catalogue_lane, &b->job);
 }

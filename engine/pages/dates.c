@@ -180,7 +180,7 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 
 void dates_recall(struct build *b)
 {
-    (void)catalogue_each_first_seen(b->engine->catalogue, b->origin->name, b->project,
+    (void)catalogue_each_first_seen(b->engine->s->catalogue, b->origin->name, b->project,
                                     on_first_seen, b);
 }
 
@@ -198,7 +198,7 @@ void dates_store(struct build *b, const struct merge_file *f)
                                            .first_s = f->first_s,
                                            .modified_s = -1,
                                            .size = -1};
-    (void)catalogue_put_first_seen(b->engine->catalogue, &s);
+    (void)catalogue_put_first_seen(b->engine->s->catalogue, &s);
 }
 
 void dates_release(struct build *b)

@@ -11,7 +11,7 @@
  * certain the latest counts. A date in the future, or from before there were files to upload, is no
  * date. A file that is listed for the first time counts as uploaded now.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/pages/built.h"
 
 /* Completes the files of a merge. Pure; compute lane. */

@@ -296,7 +296,7 @@ int delisted_load(struct engine *e)
             continue;
         file_name_release(&name);
     }
-    return catalogue_each_listed(e->catalogue, NULL, NULL, on_listed, e);
+    return catalogue_each_listed(e->s->catalogue, NULL, NULL, on_listed, e);
 }
 
 /* -------------------------------------------------------------- listed rows */
@@ -427,7 +427,8 @@ void delisted_recall(struct build *b)
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].digests[0])
             b->held[i].listed.digests = b->held[i].digests;
-    (void)catalogue_each_listed(b->engine->catalogue, b->origin->name, b->project, recall_row, b);
+    (void)catalogue_each_listed(b->engine->s->catalogue, b->origin->name, b->project, recall_row,
+                                b);
 }
 
 /* A file without a listed row in this channel is passed on without `listed`: it may only be
@@ -521,7 +522,7 @@ void delisted_store(struct build *b)
 {
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].is_new)
-            (void)catalogue_put_listed(b->engine->catalogue, &b->held[i].row);
+            (void)catalogue_put_listed(b->engine->s->catalogue, &b->held[i].row);
 }
 
 void delisted_release(struct build *b)

@@ -53,7 +53,7 @@ struct look {
 /* Gives its memory claim back with everything else. */
 static void look_free(struct look *l)
 {
-    memory_give(l->engine, &l->claim);
+    memory_give(l->engine->s, &l->claim);
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
         listing_ref_put(l->listings[m]);
         buf_release(&l->stored[m].packed);
@@ -93,14 +93,14 @@ static void noted_run(struct job *job)
 static void end(struct look *l)
 {
     l->job.run = noted_run;
-    loop_post(l->engine, &l->job);
+    loop_post(l->engine->s, &l->job);
 }
 
 /* On the catalogue lane. Another look may have stored the row meanwhile: it says the same. */
 static void put_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    int r = catalogue_put_listed(l->engine->catalogue, &l->row);
+    int r = catalogue_put_listed(l->engine->s->catalogue, &l->row);
     if (r)
         log_warning("catalogue: cannot store the listed row of %s/%s: %s", l->origin->name, l->path,
                     error_text(r));
@@ -165,9 +165,9 @@ static void merge_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     if (!l->is_due)
-        memory_give(l->engine, &l->claim);
+        memory_give(l->engine->s, &l->claim);
     l->is_due = true;
-    int got = memory_take(l->engine, &l->claim, bytes_needed(l), l->engine->compute, job);
+    int got = memory_take(l->engine->s, &l->claim, bytes_needed(l), l->engine->s->compute, job);
     if (got == MEMORY_WAITS)
         return;
     int r = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : merge(l);
@@ -187,7 +187,7 @@ static void merge_run(struct job *job)
         return;
     }
     job->run = put_run;
-    lane_post(l->engine->catalogue_lane, job);
+    lane_post(l->engine->s->catalogue_lane, job);
 }
 
 static int on_listed(void *context, const struct catalogue_listed *row)
@@ -225,8 +225,9 @@ static int on_listing(void *context, const struct catalogue_listing *row)
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    struct catalogue *c = l->engine->catalogue;
-    int got = memory_take(l->engine, &l->claim, MEMORY_SMALL_BYTES, l->engine->catalogue_lane, job);
+    struct catalogue *c = l->engine->s->catalogue;
+    int got =
+        memory_take(l->engine->s, &l->claim, MEMORY_SMALL_BYTES, l->engine->s->catalogue_lane, job);
     if (got == MEMORY_WAITS)
         return;
     if (got == MEMORY_REFUSED) {
@@ -244,7 +245,7 @@ static void look_run(struct job *job)
             (void)catalogue_get_listing(c, l->origin->name, l->origin->mirrors[m].name, l->pages[m],
                                         on_listing, &l->stored[m]);
     job->run = merge_run;
-    lane_post(l->engine->compute, job);
+    lane_post(l->engine->s->compute, job);
 }
 
 /* The listings are references, so they stay although their sources may drop them meanwhile. */
@@ -271,5 +272,5 @@ void listed_row_look(struct engine *e, const struct origin *origin, const char *
         if (!l->listings[m])
             l->pages[m] = mirror_page_url(&origin->mirrors[m], in, project);
     }
-    lane_post(e->catalogue_lane, &l->job);
+    lane_post(e->s->catalogue_lane, &l->job);
 }

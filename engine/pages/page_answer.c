@@ -161,7 +161,7 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = page_entry_page(s, &stale);
     /* a new page would take memory that the process does not have */
-    if (!page && !waited && e->is_short)
+    if (!page && !waited && e->s->is_short)
         return refuse_for_now(e, "too much is asked for at once: memory is short (max_memory)", ret,
                               ret_state);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
@@ -221,9 +221,9 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
 {
     struct index_view view;
     const struct origin *owner = NULL;
-    if (e->stopping)
+    if (e->s->stopping)
         return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
-    if (origins_index(mirrors_origins(e), query->index, &view))
+    if (origins_index(mirrors_origins(e->s->mirrors), query->index, &view))
         return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
     if (query->flat && !view.channel && origin_owns_rest(view.origins[0]) &&
         !view.origins[0]->directory)

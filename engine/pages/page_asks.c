@@ -85,7 +85,7 @@ bool page_awaits(const struct engine *e, const struct page_entry *s)
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;
     if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
-        (now_ms - s->began_ms < e->options.listing_timeout_ms || now_ms < s->answers_ms))
+        (now_ms - s->began_ms < e->s->options.listing_timeout_ms || now_ms < s->answers_ms))
         return true;
     for (unsigned m = 0; m < s->origin->mirror_count; m++)
         asked |= ranges_are_asked(e, s->origin, m);

@@ -31,7 +31,7 @@ static void add_known(struct engine *e, struct page_entry *s, struct build *b)
 {
     struct page_entry *other;
     struct index_view view;
-    if (origins_index(mirrors_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return;
     pthread_rwlock_rdlock(&e->pages->lock);
     b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
@@ -49,11 +49,11 @@ static void add_known(struct engine *e, struct page_entry *s, struct build *b)
 static void add_listed(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(mirrors_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return;
     for (size_t i = 1; i < view.count; i++) {
         size_t kept = b->known_count, count = kept;
-        if (e->options.offline && !view.origins[i]->directory) {
+        if (e->s->options.offline && !view.origins[i]->directory) {
             delisted_add_names(b, view.origins[i]);
             count = b->known_count;
         } else if (project_list_names(e, view.origins[i], view.channel, &b->known, &count)) {
@@ -95,7 +95,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
 {
     struct index_view view;
     struct build *b = calloc(1, sizeof(*b));
-    if (!b || origins_index(mirrors_origins(e), s->index, &view)) {
+    if (!b || origins_index(mirrors_origins(e->s->mirrors), s->index, &view)) {
         free(b);
         return NULL;
     }
@@ -107,7 +107,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
     b->index = strdup(s->index);
     b->channel = view.channel ? strdup(s->index) : NULL;
     b->project = str_dup(s->project);
-    b->only_held = e->options.offline && !s->origin->directory;
+    b->only_held = e->s->options.offline && !s->origin->directory;
     b->makes_metadata = !b->only_held && ranges_are_honoured(e, s->origin);
     add_listings(s, b);
     delisted_begin(b);
@@ -118,7 +118,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
 static void add_parts(struct engine *e, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(mirrors_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return;
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
@@ -139,7 +139,7 @@ static bool shows_folder(const struct engine *e, const struct page_entry *s)
 {
     struct index_view view;
     bool shows = s->origin->directory;
-    if (s->project || origins_index(mirrors_origins(e), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return shows;
     for (size_t i = 0; i < view.count; i++)
         shows |= view.origins[i]->directory != NULL;
@@ -162,7 +162,7 @@ struct build *page_build(struct engine *e, struct page_entry *s, const struct pa
     if (!b)
         return NULL;
     b->incomplete = t->missing > 0;
-    b->max_age_s = e->options.page_refresh_ms / 1000;
+    b->max_age_s = e->s->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)
         b->max_age_s = PAGE_INCOMPLETE_AGE_S;
     if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(e, s))
@@ -171,7 +171,7 @@ struct build *page_build(struct engine *e, struct page_entry *s, const struct pa
                    s->origin->name, s->project ? s->project : "",
                    t->failures[0] ? " (no answer from: " : "", t->failures,
                    t->failures[0] ? ")" : "");
-    if (e->options.offline)
+    if (e->s->options.offline)
         (void)snprintf(b->missing_detail, sizeof(b->missing_detail),
                        "nothing of %s is in the cache, and wheelyard is offline",
                        s->project ? s->project : s->origin->name);

@@ -26,7 +26,7 @@
  */
 #include <uthash.h>
 
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
 #include "engine/pages/page.h"

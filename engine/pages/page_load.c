@@ -175,7 +175,7 @@ static void built(struct build *b)
     /* its life: while a mirror confirms it, page_refresh; else it is asked for again soon */
     bool stale = s->source_count && !t.confirmed;
     int64_t expires_ms =
-        t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms : now_ms + RETRY_MS;
+        t.confirmed ? t.confirmed_ms + e->s->options.page_refresh_ms : now_ms + RETRY_MS;
     bool runs = t.pending || t.late || s->inquiry; /* their end sets another time */
     struct page *page = b->page;
     b->page = NULL;
@@ -195,11 +195,11 @@ static void built(struct build *b)
         log_repeated(LOG_LEVEL_WARNING,
                      "files of other projects left out origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.foreign);
-        (void)problems_note(e, "foreign-files", b->origin->name, b->project,
+        (void)problems_note(e->s, "foreign-files", b->origin->name, b->project,
                             "%zu files of other projects on its page are left out",
                             b->merge.foreign);
     } else if (b->kind == BUILD_PROJECT) {
-        problems_over(e, "foreign-files", b->origin->name, b->project);
+        problems_over(e->s, "foreign-files", b->origin->name, b->project);
     }
     if (b->kind == BUILD_PROJECT) {
         dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
@@ -221,7 +221,7 @@ static void built(struct build *b)
 static void next_builds(struct engine *e)
 {
     struct turn *next;
-    while ((next = turns_next(e->pages->builds, e->is_short ? 1 : BUILDS_MOST))) {
+    while ((next = turns_next(e->pages->builds, e->s->is_short ? 1 : BUILDS_MOST))) {
         struct build *b = container_of(next, struct build, turn);
         build_start(b);
     }
@@ -360,7 +360,7 @@ static bool has_parts(struct engine *e, struct page_entry *s, const struct page_
 static bool is_time(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
-    int most_ms = e->options.listing_timeout_ms;
+    int most_ms = e->s->options.listing_timeout_ms;
     if (!t->answered && s->source_count) /* as long as some mirror may still answer */
         return !t->pending && !t->late;
     /* Every mirror's last listing is there: a newer one is waited for as a refresh is. */
@@ -414,7 +414,7 @@ static bool needs_build(const struct engine *e, const struct page_entry *s,
  * done, and on the tick. */
 static void check(struct engine *e, struct page_entry *s)
 {
-    if (s->stage == PAGE_IDLE || s->build || e->stopping ||
+    if (s->stage == PAGE_IDLE || s->build || e->s->stopping ||
         (s->stage == PAGE_OWNER && !settle_owner(e, s)))
         return;
     struct page_tally t = page_tally(e, s);
@@ -436,7 +436,7 @@ static void check(struct engine *e, struct page_entry *s)
         return;
     } else {
         confirm(e, s, !t.confirmed,
-                t.confirmed ? t.confirmed_ms + e->options.page_refresh_ms
+                t.confirmed ? t.confirmed_ms + e->s->options.page_refresh_ms
                             : clock_monotonic_ms() + RETRY_MS);
     }
     if (!runs && !s->inquiry)
@@ -480,7 +480,7 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
 {
     const struct origin *origin = s->origin;
     const struct asker by = {s->via, s->client};
-    bool alone = !s->page && mirrors_is_backing_off(e, origin);
+    bool alone = !s->page && mirrors_is_backing_off(e->s->mirrors, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         struct source *source = sources_get(e, origin, m, channel, s->project);
@@ -525,12 +525,13 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
 {
     struct index_view view;
     const struct origin *origin = NULL;
-    if (origins_index(mirrors_origins(e), s->index, &view)) {
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view)) {
         refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
     /* a list can do without names that are late; a project's owner must be known */
-    bool waits = s->project || clock_monotonic_ms() - s->began_ms < e->options.listing_timeout_ms;
+    bool waits =
+        s->project || clock_monotonic_ms() - s->began_ms < e->s->options.listing_timeout_ms;
     if (waits && page_awaits_project_lists(e, s, &view))
         return false;
     if (!s->project) {
@@ -557,7 +558,7 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
 void page_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
 {
     struct index_view view;
-    if (e->stopping) {
+    if (e->s->stopping) {
         s->wanted = false;
         waitlist_close(&s->waiters); /* requests that came after pages_stop */
         return;
@@ -580,7 +581,7 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
     free(s->via);
     s->via = str_dup(by ? by->via : NULL);
     s->client = by ? by->client : 0;
-    if (origins_index(mirrors_origins(e), s->index, &view) == 0)
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view) == 0)
         page_want_project_lists(e, s, &view, force, by);
     if (settle_owner(e, s))
         check(e, s);

@@ -63,8 +63,8 @@ static bool page_of(struct engine *e, const struct origin *origin, const char *p
     struct index_view view;
     const struct origin *owner;
     auto_free char *file = strdup(str_last_segment(path));
-    *ret_index = index_of(mirrors_origins(e), origin, path);
-    if (!*ret_index || !file || origins_index(mirrors_origins(e), *ret_index, &view))
+    *ret_index = index_of(mirrors_origins(e->s->mirrors), origin, path);
+    if (!*ret_index || !file || origins_index(mirrors_origins(e->s->mirrors), *ret_index, &view))
         return false;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
@@ -133,12 +133,12 @@ size_t pages_channels(struct engine *e, const struct origin *origin, const char 
 /* For the hint in a 404, which must not begin a load. */
 struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e), origin_name);
+    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), origin_name);
     struct page_query query;
     struct file_name name = {0};
     struct page *page = NULL;
     auto_free char *index = NULL;
-    if (!e->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
+    if (!e->s->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
         bool stale;
         struct page_entry *s = pages_entry(e->pages, &query);
         page = s ? page_entry_page(s, &stale) : NULL;
@@ -161,7 +161,7 @@ static bool hangs_on_names(const struct index_view *view)
 
 void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
 {
-    const struct origins *origins = mirrors_origins(e);
+    const struct origins *origins = mirrors_origins(e->s->mirrors);
     struct index_view own, view;
     const struct origin *there = NULL;
     const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);

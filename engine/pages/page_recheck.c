@@ -55,7 +55,7 @@ void page_rechecks_tick(struct engine *e, int64_t now_ms)
     struct recheck *ended = NULL;
     for (struct recheck **p = &e->pages->rechecks; *p;) {
         struct recheck *r = *p;
-        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !e->stopping) {
+        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !e->s->stopping) {
             p = &r->next;
             continue;
         }

@@ -38,7 +38,7 @@ static void tally_source(struct engine *e, const struct page_entry *s, unsigned 
     t->silent += v.is_silent || (!runs && v.error == ERROR_TIMEOUT);
     t->moving += runs && !v.is_silent;
     t->answered += v.status == 404 || (v.status == 200 && v.listing);
-    t->confirmed += clock_monotonic_ms() - v.confirmed_ms < e->options.page_refresh_ms;
+    t->confirmed += clock_monotonic_ms() - v.confirmed_ms < e->s->options.page_refresh_ms;
     t->version = t->version * 31 + v.version;
     t->missing += (runs && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) || v.is_provisional;
     t->looped += !runs && v.error == ERROR_LOOP;
@@ -61,6 +61,6 @@ struct page_tally page_tally(struct engine *e, struct page_entry *s)
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);
-    s->renewed = !e->options.offline && (!s->source_count || t.confirmed_ms >= s->began_ms);
+    s->renewed = !e->s->options.offline && (!s->source_count || t.confirmed_ms >= s->began_ms);
     return t;
 }

@@ -47,7 +47,7 @@ int pages_new(struct engine *e, struct pages **ret)
         free(p);
         return ERROR_NO_MEMORY;
     }
-    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE;
+    p->most_refused = (size_t)e->s->options.page_memory / REFUSED_SHARE;
     pthread_rwlock_init(&p->lock, NULL);
     pthread_mutex_init(&p->orphan_lock, NULL);
     *ret = p;
@@ -282,7 +282,7 @@ void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
     s->refs++;
     *l = (struct load_job){{load_run, NULL},   e, s, force, str_dup(by ? by->via : NULL),
                            by ? by->client : 0};
-    loop_post(e, &l->job);
+    loop_post(e->s, &l->job);
 }
 
 /* --------------------------------------------------------- changes and time */
@@ -293,7 +293,7 @@ static bool is_page_of(const struct engine *e, const struct page_entry *s, const
 {
     struct index_view view;
     bool has = s->project && s->origin && strcmp(s->origin->name, origin) == 0;
-    if (s->project || origins_index(mirrors_origins(e), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return has;
     for (size_t i = 0; i < view.count; i++)
         has |= strcmp(view.origins[i]->name, origin) == 0;
@@ -397,7 +397,7 @@ static bool is_reowned(struct engine *e, const struct page_entry *s, const struc
     struct index_view view;
     const struct origin *owner;
     bool has = false;
-    if (origins_index(mirrors_origins(e), s->index, &view))
+    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
         return false;
     for (size_t i = 0; i < view.count; i++)
         has |= view.origins[i] == origin;
@@ -469,15 +469,15 @@ void pages_tick(struct engine *e, int64_t now_ms)
         return;
     p->swept_ms = now_ms;
     /* a reload may have changed page_memory */
-    p->most_refused = (size_t)e->options.page_memory / REFUSED_SHARE;
-    built_judge_orphans(e, (size_t)e->options.page_memory / 4);
+    p->most_refused = (size_t)e->s->options.page_memory / REFUSED_SHARE;
+    built_judge_orphans(e, (size_t)e->s->options.page_memory / 4);
     for (struct page_entry *s = p->loading; s; s = s->next_loading)
         if (waitlist_sweep(&s->waiters))
             s->is_left = true;
     page_builds_sweep(e, now_ms);
     /* down to nine tenths, so that it happens rarely */
-    if (p->bytes > (size_t)e->options.page_memory)
-        pages_evict(e, (size_t)e->options.page_memory / 10 * 9);
+    if (p->bytes > (size_t)e->s->options.page_memory)
+        pages_evict(e, (size_t)e->s->options.page_memory / 10 * 9);
     forget_idle_entries(e, now_ms);
 }
 

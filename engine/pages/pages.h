@@ -2,7 +2,7 @@
 #pragma once
 /* The table of pages, for the engine's other rooms. Callers of the engine use
  * engine/pages/page.h. Flight thread, unless a comment says otherwise. */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
 

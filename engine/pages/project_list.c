@@ -246,7 +246,7 @@ static void set_names(struct project_list *r, char **names, size_t count)
 static void settle(struct project_list *r, bool pending)
 {
     struct engine *e = r->engine;
-    int64_t wait_ms = r->known ? e->options.page_refresh_ms : RETRY_MS;
+    int64_t wait_ms = r->known ? e->s->options.page_refresh_ms : RETRY_MS;
     r->has_failed = !r->known;
     r->forced = false;
     r->loading = pending; /* a late mirror may still answer */
@@ -344,7 +344,8 @@ static void check(struct project_list *r)
         tally_source(r, m, b, &t);
     int64_t waited_ms = clock_monotonic_ms() - r->began_ms;
     /* with an answer, others are waited for only as long as pages wait for further mirrors */
-    if (t.pending && waited_ms < (t.answered ? r->engine->options.listing_timeout_ms : LATEST_MS))
+    if (t.pending &&
+        waited_ms < (t.answered ? r->engine->s->options.listing_timeout_ms : LATEST_MS))
         return;
     if (!t.answered && !r->known && t.moving)
         return; /* its page comes slowly, and no other mirror has answered */
@@ -372,7 +373,7 @@ void project_lists_check(struct engine *e)
 /* Without any names, one try is worth the wait even if all mirrors are backing off. */
 static void want_sources(struct project_list *r, bool force, const struct asker *by)
 {
-    bool alone = !r->known && mirrors_is_backing_off(r->engine, r->origin);
+    bool alone = !r->known && mirrors_is_backing_off(r->engine->s->mirrors, r->origin);
     for (unsigned m = 0; m < r->origin->mirror_count; m++) {
         struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
         if (source)

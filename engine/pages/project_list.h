@@ -17,7 +17,7 @@
  * answer for a name. A list that nobody uses is dropped after a while; the catalogue keeps its
  * pages.
  */
-#include "engine/loop/loop.h"
+#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 
 /* origins_owner by the project lists. Any thread. */
