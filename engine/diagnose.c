@@ -422,8 +422,8 @@ static void begin(struct probe *p)
     if (p->channel) /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each probe has one */
         to->page = mirror_page_url(to->mirror, p->channel, to->project);
     if (to->page)
-        p->page =
-            listing_answer_new(p->look->engine, NULL, to->origin, to->mirror, to->page, false);
+        p->page = listing_answer_new(p->look->engine->listings, NULL, to->origin, to->mirror,
+                                     to->page, false);
     if (p->page)
         start(p, PROBE_LISTING, to->page);
     else

@@ -36,8 +36,7 @@
 #include "engine/folders/directory.h"
 #include "engine/listings/channels.h"
 #include "engine/listings/heads.h"
-#include "engine/listings/link_places.h"
-#include "engine/listings/ranges.h"
+#include "engine/listings/listings.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/core.h"
 #include "engine/loop/memory.h"
@@ -66,14 +65,14 @@ void engine_tick(struct engine *e, int64_t now_ms)
     renew_tick(e);
     metadata_tick(e, now_ms);
     directories_tick(e, now_ms);
-    heads_tick(e);
+    heads_tick(e->listings);
     pages_tick(e, now_ms);
-    sources_tick(e, now_ms);
+    sources_tick(e->listings, now_ms);
     project_lists_tick(e, now_ms);
     memory_tick(e->s, now_ms);
     log_settle();
-    channels_tick(e, now_ms);
-    channel_roots_check(e, now_ms);
+    channels_tick(e->listings, now_ms);
+    channel_roots_check(e->listings, now_ms);
     status_tick(e);
 }
 
@@ -137,6 +136,7 @@ static int start(struct engine *e)
     r = r ? r : slab_pool_new(SLABS, &e->s->slabs);
     r = r ? r : memory_new(e->s, &e->s->memory);
     r = r ? r : start_lanes(e);
+    r = r ? r : listings_new(e->s, &e->listings);
     r = r ? r : files_new(e, &e->files);
     r = r ? r : refusals_new(&e->refusals);
     r = r ? r : kept_new(&e->kept);
@@ -144,14 +144,9 @@ static int start(struct engine *e)
     r = r ? r : renew_new(&e->renewals);
     r = r ? r : eviction_new(&e->eviction);
     r = r ? r : metadata_new(&e->metadata);
-    r = r ? r : ranges_new(e, &e->ranges);
     r = r ? r : delisted_new(&e->delisted);
-    r = r ? r : heads_new(&e->heads);
     r = r ? r : dates_new(&e->dates);
-    r = r ? r : sources_new(&e->sources);
     r = r ? r : project_lists_new(&e->project_lists);
-    r = r ? r : channels_new(e, &e->channels);
-    r = r ? r : channel_roots_new(&e->channel_roots);
     r = r ? r : pages_new(e, &e->pages);
     r = r ? r : files_load(e);
     r = r ? r : delisted_load(e);
@@ -204,10 +199,10 @@ static void stop_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->room;
     files_stop(e);
-    heads_tick(e); /* ends inquiries that wait for no answer */
+    heads_tick(e->listings); /* ends inquiries that wait for no answer */
     pages_stop(e);
-    channels_stop(e);
-    channel_roots_stop(e);
+    channels_stop(e->listings);
+    channel_roots_stop(e->listings);
     metadata_stop(e);
     directories_close(e);
     waitlist_close(&e->status_waiters);
@@ -261,11 +256,8 @@ void engine_free(struct engine *e)
     scrub_free(e->scrub);
     pages_free(e->pages);
     project_lists_free(e->project_lists);
-    channels_free(e->channels);
-    channel_roots_free(e->channel_roots);
     directories_free(e->directories);
-    sources_free(e->sources);
-    remembered_links_free(e->links);
+    listings_free(e->listings);
     files_free(e->files);
     refusals_free(e->refusals);
     kept_free(e->kept);
@@ -273,9 +265,7 @@ void engine_free(struct engine *e)
     renew_free(e->renewals);
     eviction_free(e->eviction);
     metadata_free(e->metadata);
-    ranges_free(e->ranges);
     delisted_free(e->delisted);
-    heads_free(e->heads);
     dates_free(e->dates);
     fetcher_free(e->s->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)

@@ -17,7 +17,6 @@
 
 #include "base/buf.h"
 #include "engine/files/file.h"
-#include "engine/listings/indexes.h"
 #include "engine/loop/options.h"
 #include "engine/loop/wait.h"
 #include "engine/mirrors/origins.h"
@@ -49,6 +48,12 @@ int engine_file(struct engine *engine, const struct file_query *query, struct wa
                 struct file **ret);
 /* Sets what is called with an attachment when its page goes. Once, before the first engine_page. */
 void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *attachment));
+
+/* Which indexes and channels exist: channels_say, channel_roots_ask and channels_write of
+ * engine/listings/channels.h. */
+void engine_say_indexes(struct engine *engine, const char *typed, struct buf *to);
+int engine_ask_roots(struct engine *engine, struct waiter *waiter);
+void engine_write_channels(struct engine *engine, struct buf *to);
 
 /* Suspends the waiter until the next snapshot of the status (ENGINE_WAIT). 0 when the engine is
  * stopping. */

@@ -135,7 +135,7 @@ static size_t page_bytes(const struct services *s)
 /* The catalogue keeps every listing, so both can be made again. */
 static void shrink(struct services *s, size_t bytes)
 {
-    sources_shrink(engine_of(s));
+    sources_shrink(engine_of(s)->listings);
     pages_evict(engine_of(s), bytes);
 }
 

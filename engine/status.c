@@ -88,9 +88,9 @@ static void write_memory(struct engine *e, struct buf *to)
                "{\"pages\":%zu,\"refusals\":%zu,\"unread\":%zu,\"listings\":%zu,\"most\":%" PRId64
                ",\"used\":%" PRId64 ",\"max\":%" PRId64
                ",\"builds_waiting\":%u,\"builds_dropped\":%" PRIu64 "}",
-               e->pages->bytes, e->pages->refused_bytes, e->pages->orphan_bytes, sources_bytes(e),
-               e->s->options.page_memory, e->s->memory_used, e->s->options.max_memory,
-               turns_waiting(e->pages->builds), e->pages->dropped);
+               e->pages->bytes, e->pages->refused_bytes, e->pages->orphan_bytes,
+               sources_bytes(e->listings), e->s->options.page_memory, e->s->memory_used,
+               e->s->options.max_memory, turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
 /* Without memory the last snapshot stays. */

@@ -3,7 +3,7 @@
  * Compares a file's bytes with what is claimed of them (the life cycle is in claim_check.h).
  *
  * A check has one job, which is on its way to one thread at a time. Claims are loaded again
- * whenever engine->claims_version has grown since they were loaded, because a page may have said
+ * whenever services->claims_version has grown since they were loaded, because a page may have said
  * something new. Before the verdict is "refuse", the page is asked for again once. When the engine
  * stops, the check ends with what it knows.
  */

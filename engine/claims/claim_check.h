@@ -27,7 +27,7 @@ struct claim_check {
     char *path;
     struct digests found;  /* of the bytes */
     struct claim_set *set; /* a reference; NULL: nothing is claimed, or nothing was loaded yet */
-    uint64_t version;      /* engine->claims_version when the set was loaded; 0: it was not */
+    uint64_t version;      /* services->claims_version when the set was loaded; 0: it was not */
     bool has_asked;        /* whether the page was asked for again */
     enum claims_verdict verdict;
     void (*done)(struct claim_check *check);

@@ -119,8 +119,8 @@ static void remember_places(const struct lookup *l)
 {
     for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
         if (l->places[m])
-            links_remember(l->download->engine, l->origin, l->mirrors->mirrors[m].name, l->file,
-                           l->places[m]);
+            links_remember(l->download->engine->listings, l->origin, l->mirrors->mirrors[m].name,
+                           l->file, l->places[m]);
 }
 
 /* All that is known goes into the flight's options. From here on events move the download. */

@@ -324,7 +324,7 @@ static void finish(struct passthrough *p, bool good)
  * prefix, because all of it is hashed. */
 static void fetch(struct passthrough *p)
 {
-    auto_free char *url = links_file_url(p->engine, p->origin, p->mirror, p->path);
+    auto_free char *url = links_file_url(p->engine->listings, p->origin, p->mirror, p->path);
     auto_free char *via = mirrors_via(p->engine->s->mirrors, p->via);
     bool part = p->arrived > 0 || (!p->checks && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",

@@ -481,7 +481,7 @@ void receive_done(struct job *job)
                 t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         if (t->verdict_error != ERROR_LOOP)
-            links_add_trouble(e, dl->origin, t->mirror, dl->path, status, sizeof(status));
+            links_add_trouble(e->listings, dl->origin, t->mirror, dl->path, status, sizeof(status));
         what = status;
     } else if (t->verdict_error) {
         what = verdict_text(t);
@@ -504,7 +504,7 @@ void receive_fetch(struct receiver *t)
     struct download *dl = t->download;
     const struct origin *origin = dl->origin;
     free(t->url);
-    t->url = links_file_url(t->engine, origin, t->mirror, dl->path);
+    t->url = links_file_url(t->engine->listings, origin, t->mirror, dl->path);
     auto_free char *via = mirrors_via(t->engine->s->mirrors, dl->via);
     struct fetch_request request = {.url = t->url ? t->url : "",
                                     .head = t->head,

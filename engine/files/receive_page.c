@@ -25,7 +25,7 @@ bool receive_asks_page(struct receiver *t)
 {
     const struct download *dl = t->download;
     if (t->head || t->asked_page ||
-        !links_want_page(t->engine, dl->origin, t->mirror, dl->path, t->facts.status))
+        !links_want_page(t->engine->listings, dl->origin, t->mirror, dl->path, t->facts.status))
         return false;
     t->asked_page = t->awaits_page = true;
     return true;
@@ -56,7 +56,7 @@ void receive_stop_waiting(struct receiver *t)
 static bool ask_again(struct receiver *t)
 {
     const struct download *dl = t->download;
-    char *url = links_file_url(t->engine, dl->origin, t->mirror, dl->path);
+    char *url = links_file_url(t->engine->listings, dl->origin, t->mirror, dl->path);
     bool is_another = url && t->url && strcmp(url, t->url) != 0;
     free(url);
     if (!is_another)
@@ -85,8 +85,9 @@ static void look(struct receiver *t)
 static struct receiver *next_due(const struct download *dl, int64_t now_ms)
 {
     for (struct receiver *t = dl->receivers; t; t = t->next)
-        if (t->is_waiting && (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
-                              !links_page_is_awaited(t->engine, dl->origin, t->mirror, dl->path)))
+        if (t->is_waiting &&
+            (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
+             !links_page_is_awaited(t->engine->listings, dl->origin, t->mirror, dl->path)))
             return t;
     return NULL;
 }

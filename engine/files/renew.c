@@ -451,7 +451,7 @@ static struct renew_look *look_new(struct engine *e, const struct entry *entry,
 static void ask(struct renew_look *l, bool forced)
 {
     struct engine *e = l->engine;
-    auto_free char *url = links_file_url(e, l->origin, l->mirror, l->path);
+    auto_free char *url = links_file_url(e->listings, l->origin, l->mirror, l->path);
     if (!url) {
         look_free(l);
         return;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/listings/channels.h"
-#include "engine/listings/indexes.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
@@ -21,7 +21,7 @@ enum {
 /*
  * Reads the root pages of mirrors, which name channels:
  *
- *     idle --engine_ask_roots--> is_running: every root page is made ready, as any page
+ *     idle --channel_roots_ask--> is_running: every root page is made ready, as any page
  *          --all have settled, or GIVE_UP_MS--> names noted, waiters resumed --page_refresh--> idle
  *
  * Any thread starts it, by compare-and-swap; the flight thread does the rest, whenever a source has
@@ -53,43 +53,44 @@ void channel_roots_free(struct channel_roots *all)
     free(all);
 }
 
-void channel_roots_stop(struct engine *e)
+void channel_roots_stop(struct listings *listings)
 {
-    waitlist_close(&e->channel_roots->waiters);
+    waitlist_close(&listings->channel_roots->waiters);
 }
 
 /* --------------------------------------------------------------- root pages */
 
 /* Calls `visit` with the root page of every mirror whose origin has channels. A parent's root is
  * left out: its names come from others. */
-static void each_root(struct engine *e,
-                      void (*visit)(struct engine *e, const struct origin *origin, unsigned mirror,
-                                    struct source *s, void *to),
+static void each_root(struct listings *listings,
+                      void (*visit)(struct listings *listings, const struct origin *origin,
+                                    unsigned mirror, struct source *s, void *to),
                       void *to)
 {
-    const struct origins *origins = mirrors_origins(e->s->mirrors);
+    const struct origins *origins = mirrors_origins(listings->s->mirrors);
     for (size_t o = 0; o < origins->count; o++) {
         const struct origin *origin = &origins->list[o];
         for (unsigned m = 0; *origin->channels && m < origin->mirror_count; m++) {
-            struct source *s = origin->mirrors[m].parent ? NULL : sources_get_root(e, origin, m);
+            struct source *s =
+                origin->mirrors[m].parent ? NULL : sources_get_root(listings, origin, m);
             if (s)
-                visit(e, origin, m, s, to);
+                visit(listings, origin, m, s, to);
         }
     }
 }
 
-static void want(struct engine *e, const struct origin *origin, unsigned mirror, struct source *s,
-                 void *to)
+static void want(struct listings *listings, const struct origin *origin, unsigned mirror,
+                 struct source *s, void *to)
 {
-    (void)e, (void)origin, (void)mirror, (void)to;
+    (void)listings, (void)origin, (void)mirror, (void)to;
     (void)source_want(s, false, false, NULL);
 }
 
-static void count_running(struct engine *e, const struct origin *origin, unsigned mirror,
+static void count_running(struct listings *listings, const struct origin *origin, unsigned mirror,
                           struct source *s, void *to)
 {
     struct source_view v;
-    (void)e, (void)origin, (void)mirror;
+    (void)listings, (void)origin, (void)mirror;
     source_view(s, &v);
     *(unsigned *)to += v.state != SOURCE_IDLE;
 }
@@ -104,7 +105,7 @@ static bool is_channel(const struct origin *origin, unsigned mirror, const char 
 }
 
 /* At most NAMES_MOST names of one page, because a mirror decides what stands on it. */
-static void take_names(struct engine *e, const struct origin *origin, unsigned mirror,
+static void take_names(struct listings *listings, const struct origin *origin, unsigned mirror,
                        struct source *s, void *to)
 {
     struct source_view v;
@@ -116,26 +117,26 @@ static void take_names(struct engine *e, const struct origin *origin, unsigned m
     const struct listing *l = v.listing->listing;
     for (size_t i = 0; i < l->project_count && count < NAMES_MOST; i++)
         if (is_channel(origin, mirror, l->projects[i])) {
-            channels_named(e, origin, l->projects[i]);
+            channels_named(listings, origin, l->projects[i]);
             count++;
         }
 }
 
 /* Settles only once all root pages have ended, or GIVE_UP_MS is over. */
-void channel_roots_check(struct engine *e, int64_t now_ms)
+void channel_roots_check(struct listings *listings, int64_t now_ms)
 {
-    struct channel_roots *all = e->channel_roots;
+    struct channel_roots *all = listings->channel_roots;
     unsigned running = 0;
     if (waitlist_is_due(&all->waiters, now_ms)) { /* with the names that have come so far */
-        each_root(e, take_names, NULL);
+        each_root(listings, take_names, NULL);
         waitlist_expire(&all->waiters, now_ms);
     }
     if (!all->is_running || !all->began_ms)
         return;
-    each_root(e, count_running, &running);
+    each_root(listings, count_running, &running);
     if (running && now_ms - all->began_ms < GIVE_UP_MS)
         return;
-    each_root(e, take_names, NULL);
+    each_root(listings, take_names, NULL);
     all->began_ms = 0;
     all->done_ms = now_ms;
     all->is_running = false;
@@ -144,12 +145,12 @@ void channel_roots_check(struct engine *e, int64_t now_ms)
 
 static void begin(void *room)
 {
-    struct engine *e = room;
-    if (e->s->stopping)
+    struct listings *listings = room;
+    if (listings->s->stopping)
         return;
-    e->channel_roots->began_ms = clock_monotonic_ms();
-    each_root(e, want, NULL);
-    channel_roots_check(e, e->channel_roots->began_ms);
+    listings->channel_roots->began_ms = clock_monotonic_ms();
+    each_root(listings, want, NULL);
+    channel_roots_check(listings, listings->channel_roots->began_ms);
 }
 
 static bool has_ended(void *arg)
@@ -158,15 +159,15 @@ static bool has_ended(void *arg)
 }
 
 /* Root pages that were read a moment ago are not read again. */
-int engine_ask_roots(struct engine *e, struct waiter *waiter)
+int channel_roots_ask(struct listings *listings, struct waiter *waiter)
 {
-    struct channel_roots *all = e->channel_roots;
+    struct channel_roots *all = listings->channel_roots;
     int64_t now_ms = clock_monotonic_ms();
     bool idle = false;
-    if (e->s->stopping || now_ms - all->done_ms < e->s->options.page_refresh_ms)
+    if (listings->s->stopping || now_ms - all->done_ms < listings->s->options.page_refresh_ms)
         return 0;
     if (atomic_compare_exchange_strong(&all->is_running, &idle, true) &&
-        !loop_run(e->s, begin, e)) {
+        !loop_run(listings->s, begin, listings)) {
         all->is_running = false;
         return 0;
     }

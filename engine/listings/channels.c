@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/near.h"
 #include "base/str.h"
-#include "engine/listings/indexes.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/catalogue_post.h"
 #include "engine/loop/options.h"
@@ -129,13 +129,13 @@ static int on_row(void *context, const char *origin, const char *name, int64_t l
     return 0;
 }
 
-int channels_new(struct engine *e, struct channels **ret)
+int channels_new(struct services *s, struct channels **ret)
 {
     struct channels *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
     waitlist_init(&all->waiters);
-    (void)catalogue_each_channel(e->s->catalogue, on_row, all);
+    (void)catalogue_each_channel(s->catalogue, on_row, all);
     *ret = all;
     return 0;
 }
@@ -160,16 +160,16 @@ static int put_channel(struct catalogue *catalogue, const struct row *row)
     return catalogue_put_channel(catalogue, row->text[1], row->text[0], row->number[0]);
 }
 
-static void keep(struct engine *e, const struct channel *c)
+static void keep(struct listings *listings, const struct channel *c)
 {
-    catalogue_post(e->s, put_channel, "channel",
+    catalogue_post(listings->s, put_channel, "channel",
                    &(struct row){.text = {c->name, c->origin_name}, .number = {c->listed_s}});
 }
 
 /* Writes the date at most once a day: each page would be a write otherwise. */
-void channels_listed(struct engine *e, const struct origin *origin, const char *channel)
+void channels_listed(struct listings *listings, const struct origin *origin, const char *channel)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     int64_t id = 0;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
@@ -181,7 +181,7 @@ void channels_listed(struct engine *e, const struct origin *origin, const char *
         c->listed_s = clock_real_s();
         if (c->listed_s - c->written_s >= WRITTEN_S) {
             c->written_s = c->listed_s;
-            keep(e, c);
+            keep(listings, c);
         }
     }
     pthread_mutex_unlock(&all->waiters.lock);
@@ -190,9 +190,9 @@ void channels_listed(struct engine *e, const struct origin *origin, const char *
 }
 
 /* A name on a root page is no proof, so the state stays as it is. */
-void channels_named(struct engine *e, const struct origin *origin, const char *channel)
+void channels_named(struct listings *listings, const struct origin *origin, const char *channel)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
     if (!c)
@@ -215,14 +215,14 @@ static const char *owned_name(const struct origin *origin)
 
 /* The pages that tell whether a channel exists: the project list, and on a simple mirror, which
  * need not have one, the page of a project. */
-static unsigned sources_of(struct engine *e, const struct channel *c, unsigned mirror,
+static unsigned sources_of(struct listings *listings, const struct channel *c, unsigned mirror,
                            struct source *ret[2])
 {
     const char *project = owned_name(c->origin);
     unsigned count = 0;
-    ret[count++] = sources_get(e, c->origin, mirror, c->name, NULL);
+    ret[count++] = sources_get(listings, c->origin, mirror, c->name, NULL);
     if (project && c->origin->mirrors[mirror].layout == LAYOUT_SIMPLE)
-        ret[count++] = sources_get(e, c->origin, mirror, c->name, project);
+        ret[count++] = sources_get(listings, c->origin, mirror, c->name, project);
     return count;
 }
 
@@ -232,12 +232,12 @@ struct tally {
 };
 
 /* Counts what the probe's pages have said so far. */
-static struct tally tally_sources(struct engine *e, const struct channel *c)
+static struct tally tally_sources(struct listings *listings, const struct channel *c)
 {
     struct tally t = {0};
     for (unsigned m = 0; m < c->origin->mirror_count; m++) {
         struct source *sources[2];
-        unsigned count = sources_of(e, c, m, sources);
+        unsigned count = sources_of(listings, c, m, sources);
         for (unsigned i = 0; i < count; i++) {
             struct source_view v = {.state = SOURCE_IDLE};
             if (sources[i])
@@ -261,15 +261,15 @@ static void settle(struct channel *c, enum channel_state state, int64_t life_ms)
 }
 
 /* Looks at one probe: 0 while it goes on, else the id of the waiters to wake. */
-static int64_t check(struct engine *e, struct channel *c, int64_t now_ms)
+static int64_t check(struct listings *listings, struct channel *c, int64_t now_ms)
 {
-    struct tally t = tally_sources(e, c);
+    struct tally t = tally_sources(listings, c);
     /* a channel that is listed anywhere exists, whatever other mirrors say */
     bool too_long = now_ms - c->began_ms >= GIVE_UP_MS;
     if (t.is_listed) {
         settle(c, CHANNEL_THERE, 0);
         c->listed_s = c->written_s = c->asked_s;
-        keep(e, c);
+        keep(listings, c);
     } else if (t.pending && !too_long) {
         if (c->is_overdue || now_ms - c->began_ms < PATIENCE_MS)
             return 0;
@@ -282,35 +282,35 @@ static int64_t check(struct engine *e, struct channel *c, int64_t now_ms)
 }
 
 /* Waiters are woken after the lock is released: it is the waitlist's own lock. */
-static void check_all(struct engine *e, int64_t now_ms)
+static void check_all(struct listings *listings, int64_t now_ms)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     int64_t woken[64];
     unsigned count = 0;
     pthread_mutex_lock(&all->waiters.lock);
     for (struct channel *c = all->table; c && count < 64; c = c->hh.next)
-        if (c->probing && c->has_asked && (woken[count] = check(e, c, now_ms)))
+        if (c->probing && c->has_asked && (woken[count] = check(listings, c, now_ms)))
             count++;
     pthread_mutex_unlock(&all->waiters.lock);
     while (count--)
         waitlist_wake(&all->waiters, woken[count], woken[count] + 1);
 }
 
-void channels_check(struct engine *e)
+void channels_check(struct listings *listings)
 {
-    check_all(e, clock_monotonic_ms());
+    check_all(listings, clock_monotonic_ms());
 }
 
 /* Also resumes requests whose client has left. */
-void channels_tick(struct engine *e, int64_t now_ms)
+void channels_tick(struct listings *listings, int64_t now_ms)
 {
-    check_all(e, now_ms);
-    (void)waitlist_sweep(&e->channels->waiters);
+    check_all(listings, now_ms);
+    (void)waitlist_sweep(&listings->channels->waiters);
 }
 
 struct probe {
     struct job job;
-    struct engine *engine;
+    struct listings *listings;
     const struct origin *origin;
     char *name;
 };
@@ -320,13 +320,13 @@ struct probe {
 static void probe_run(struct job *job)
 {
     struct probe *p = container_of(job, struct probe, job);
-    struct engine *e = p->engine;
-    struct channels *all = e->channels;
+    struct listings *listings = p->listings;
+    struct channels *all = listings->channels;
     struct channel c = {.origin = p->origin, .name = p->name};
-    bool alone = mirrors_is_backing_off(e->s->mirrors, p->origin);
-    for (unsigned m = 0; !e->s->stopping && m < p->origin->mirror_count; m++) {
+    bool alone = mirrors_is_backing_off(listings->s->mirrors, p->origin);
+    for (unsigned m = 0; !listings->s->stopping && m < p->origin->mirror_count; m++) {
         struct source *sources[2];
-        unsigned count = sources_of(e, &c, m, sources);
+        unsigned count = sources_of(listings, &c, m, sources);
         for (unsigned i = 0; i < count; i++)
             if (sources[i])
                 (void)source_want(sources[i], false, alone, NULL);
@@ -336,13 +336,13 @@ static void probe_run(struct job *job)
     if (asked && asked->probing)
         asked->has_asked = true;
     pthread_mutex_unlock(&all->waiters.lock);
-    channels_check(e);
+    channels_check(listings);
     free(p->name);
     free(p);
 }
 
 /* Posts the job that asks the mirrors. Under the lock. */
-static void begin(struct engine *e, struct channel *c, const struct origin *origin)
+static void begin(struct listings *listings, struct channel *c, const struct origin *origin)
 {
     struct probe *p = calloc(1, sizeof(*p));
     char *name = str_dup(c->name);
@@ -355,8 +355,8 @@ static void begin(struct engine *e, struct channel *c, const struct origin *orig
     c->is_overdue = false;
     c->origin = origin;
     c->began_ms = clock_monotonic_ms();
-    *p = (struct probe){{probe_run, NULL}, e, origin, name};
-    loop_post(e->s, &p->job);
+    *p = (struct probe){{probe_run, NULL}, listings, origin, name};
+    loop_post(listings->s, &p->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -375,22 +375,22 @@ static bool is_answered(void *arg)
 }
 
 /* A request that finds a probe overdue goes on as if the channel existed. */
-int channels_look(struct engine *e, const struct origin *origin, const char *channel,
+int channels_look(struct listings *listings, const struct origin *origin, const char *channel,
                   struct waiter *waiter, enum channel_state *ret)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     struct awaited a = {all, origin->name, channel};
     *ret = CHANNEL_UNKNOWN;
-    if (e->s->options.offline) /* there is nobody to ask */
+    if (listings->s->options.offline) /* there is nobody to ask */
         return 0;
     pthread_mutex_lock(&all->waiters.lock);
     struct channel *c = find(all, origin->name, channel);
     /* what is there stays so; missing and unknown channels are probed again after a while */
     bool known = c && (c->state == CHANNEL_THERE || clock_monotonic_ms() < c->until_ms);
-    if (!c && !e->s->stopping)
+    if (!c && !listings->s->stopping)
         c = add(all, origin->name, channel);
-    if (c && !known && !c->probing && !e->s->stopping)
-        begin(e, c, origin);
+    if (c && !known && !c->probing && !listings->s->stopping)
+        begin(listings, c, origin);
     if (c)
         *ret = c->state;
     bool waits = c && !known && c->probing && !c->is_overdue;
@@ -401,12 +401,12 @@ int channels_look(struct engine *e, const struct origin *origin, const char *cha
     waiter->want = id;
     if (waitlist_join(&all->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED)
         return ENGINE_WAIT;
-    return channels_look(e, origin, channel, waiter, ret);
+    return channels_look(listings, origin, channel, waiter, ret);
 }
 
-void channels_stop(struct engine *e)
+void channels_stop(struct listings *listings)
 {
-    waitlist_close(&e->channels->waiters);
+    waitlist_close(&listings->channels->waiters);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -420,13 +420,14 @@ static int by_name(const void *a, const void *b)
 
 /* The channels of configured origins that a mirror has listed or names, sorted; free() the list.
  * Under the lock. */
-static struct channel **sorted(struct engine *e, size_t *ret_count)
+static struct channel **sorted(struct listings *listings, size_t *ret_count)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     struct channel **list = calloc(HASH_COUNT(all->table) + 1, sizeof(struct channel *));
     size_t count = 0;
     for (struct channel *c = list ? all->table : NULL; c; c = c->hh.next) {
-        const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), c->origin_name);
+        const struct origin *origin =
+            origins_find(mirrors_origins(listings->s->mirrors), c->origin_name);
         bool is_there = c->state == CHANNEL_THERE || (c->named_s && c->state != CHANNEL_MISSING);
         if (is_there && origin && origin_has_channel(origin, c->name))
             list[count++] = c;
@@ -449,10 +450,10 @@ static void say_patterns(const struct origins *origins, struct near *near, struc
 }
 
 /* The list of names stops at NAMES_BYTES, because it stands in an error message. */
-void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
+void channels_say(struct listings *listings, const char *typed, struct buf *to)
 {
-    const struct origins *origins = mirrors_origins(e->s->mirrors);
-    struct channels *all = e->channels;
+    const struct origins *origins = mirrors_origins(listings->s->mirrors);
+    struct channels *all = listings->channels;
     struct near near = {.typed = typed};
     auto_buf struct buf names;
     size_t count = 0;
@@ -462,7 +463,7 @@ void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
         near_offer(&near, origins->indexes[i].name);
     }
     pthread_mutex_lock(&all->waiters.lock);
-    auto_free struct channel **list = sorted(e, &count);
+    auto_free struct channel **list = sorted(listings, &count);
     for (size_t i = 0; i < count; i++) {
         near_offer(&near, list[i]->name);
         if (names.len < NAMES_BYTES)
@@ -488,12 +489,12 @@ static void write_date(struct buf *to, const char *name, int64_t when_s)
 }
 
 /* "listed" and "named" are dates; a channel has at least one. */
-void engine_write_channels(struct engine *e, struct buf *to)
+void channels_write(struct listings *listings, struct buf *to)
 {
-    struct channels *all = e->channels;
+    struct channels *all = listings->channels;
     size_t count = 0;
     pthread_mutex_lock(&all->waiters.lock);
-    auto_free struct channel **list = sorted(e, &count);
+    auto_free struct channel **list = sorted(listings, &count);
     for (size_t i = 0; i < count; i++) {
         json_write_comma(to);
         buf_putc(to, '{');

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/listings/link_places.h"
+#include "engine/listings/listings_state.h"
 #include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
@@ -52,7 +53,7 @@ struct target {
 };
 
 struct inquiry {
-    struct engine *engine;
+    struct listings *listings;
     const struct origin *origin;
     char *project;
     struct {
@@ -63,7 +64,7 @@ struct inquiry {
     unsigned running, window_most;
     int64_t began_ms, heard_ms;
     bool any;
-    void (*done)(struct engine *engine, void *owner, bool any);
+    void (*done)(void *owner, bool any);
     void *owner;
     struct inquiry *list_prev, *list_next;
 };
@@ -76,7 +77,7 @@ struct heads {
 /* One HEAD, and its outcome. */
 struct question {
     struct job job;
-    struct engine *engine;
+    struct listings *listings;
     struct inquiry *inquiry;
     struct target *target;
     const char *origin, *mirror; /* the configuration's strings */
@@ -197,18 +198,18 @@ static void answered_run(struct job *job)
 {
     struct question *q = container_of(job, struct question, job);
     struct inquiry *inquiry = q->inquiry;
-    struct engine *e = q->engine;
-    bool keep = judge(q) && !e->s->stopping;
+    struct listings *listings = q->listings;
+    bool keep = judge(q) && !listings->s->stopping;
     q->target->running--;
     inquiry->running--;
     inquiry->heard_ms = clock_monotonic_ms();
     inquiry->any |= keep && (q->modified_s >= 0 || q->size >= 0);
     if (keep)
-        catalogue_post(e->s, put_first_seen, "date and size of",
+        catalogue_post(listings->s, put_first_seen, "date and size of",
                        &(struct row){.text = {q->path, q->origin, q->project},
                                      .number = {q->asked_s, q->modified_s, q->size}});
     question_free(q);
-    heads_tick(e); /* this inquiry goes on, and so do others that wait for the mirror */
+    heads_tick(listings); /* this inquiry goes on, and so do others that wait for the mirror */
 }
 
 /* A portal's web page says nothing about the file. */
@@ -240,7 +241,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         q->status = 0;
     q->job.run = answered_run;
-    loop_post(q->engine->s, &q->job);
+    loop_post(q->listings->s, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -250,16 +251,16 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 /* The URL comes from the listing, since a file need not lie at its path. */
 static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, const char *path)
 {
-    struct engine *e = inquiry->engine;
+    struct listings *listings = inquiry->listings;
     const struct mirror *at = &inquiry->origin->mirrors[mirror];
-    auto_free char *url = links_file_url(e, inquiry->origin, mirror, path);
+    auto_free char *url = links_file_url(listings, inquiry->origin, mirror, path);
     struct question *q = calloc(1, sizeof(*q));
     if (!q || !url || !(q->path = strdup(path)) || !(q->project = strdup(inquiry->project))) {
         if (q)
             question_free(q);
         return false;
     }
-    q->engine = e;
+    q->listings = listings;
     q->inquiry = inquiry;
     q->target = t;
     q->origin = inquiry->origin->name;
@@ -275,10 +276,10 @@ static bool ask(struct inquiry *inquiry, struct target *t, unsigned mirror, cons
                                           .from = -1,
                                           .to = -1,
                                           .accept = "application/octet-stream, */*;q=0.9",
-                                          .via = e->s->via,
+                                          .via = listings->s->via,
                                           .redirects = mirror_redirects(at),
                                           .max_bytes = 1};
-    (void)fetcher_start(e->s->fetcher, &request, &sink, q);
+    (void)fetcher_start(listings->s->fetcher, &request, &sink, q);
     return true;
 }
 
@@ -286,8 +287,8 @@ enum turn { TURN_ASKED, TURN_BUSY, TURN_NOBODY };
 
 /* The window bounds what a mirror sees of this daemon in ten minutes, whatever the number of
  * pages. */
-static bool may_be_asked(const struct engine *e, const struct origin *origin, unsigned mirror,
-                         struct target *t, unsigned window_most, int64_t now_ms)
+static bool may_be_asked(const struct listings *listings, const struct origin *origin,
+                         unsigned mirror, struct target *t, unsigned window_most, int64_t now_ms)
 {
     /* a new window begins with the first HEAD after the old one */
     if (now_ms - t->window_ms >= WINDOW_MS) {
@@ -295,8 +296,8 @@ static bool may_be_asked(const struct engine *e, const struct origin *origin, un
         t->window_count = 0;
     }
     return now_ms >= t->again_ms && t->window_count < window_most &&
-           !budget_is_backing_off(e->s->budget, mirrors_number(e->s->mirrors, origin, mirror),
-                                  now_ms);
+           !budget_is_backing_off(listings->s->budget,
+                                  mirrors_number(listings->s->mirrors, origin, mirror), now_ms);
 }
 
 /* Asks the first mirror that has the file and is free. The first HEAD to a mirror goes alone: it
@@ -308,8 +309,8 @@ static enum turn ask_next(struct inquiry *q, int64_t now_ms)
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         struct target *t = NULL;
         if (q->files[q->next].mirrors & (1u << m))
-            t = target_get(q->engine->heads, origin->mirrors[m].files);
-        if (!t || !may_be_asked(q->engine, origin, m, t, q->window_most, now_ms))
+            t = target_get(q->listings->heads, origin->mirrors[m].files);
+        if (!t || !may_be_asked(q->listings, origin, m, t, q->window_most, now_ms))
             continue;
         if (t->running >= (t->answers ? AT_ONCE : 1))
             turn = TURN_BUSY;
@@ -323,7 +324,7 @@ static enum turn ask_next(struct inquiry *q, int64_t now_ms)
 static bool ask_more(struct inquiry *q)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (q->engine->s->stopping || now_ms - q->began_ms >= INQUIRY_MS)
+    if (q->listings->s->stopping || now_ms - q->began_ms >= INQUIRY_MS)
         q->next = q->count;
     for (; q->next < q->count; q->next++)
         if (ask_next(q, now_ms) == TURN_BUSY)
@@ -331,26 +332,26 @@ static bool ask_more(struct inquiry *q)
     return q->running == 0;
 }
 
-void heads_tick(struct engine *e)
+void heads_tick(struct listings *listings)
 {
     struct inquiry *q, *next;
-    DL_FOREACH_SAFE2(e->heads->inquiries, q, next, list_next)
+    DL_FOREACH_SAFE2(listings->heads->inquiries, q, next, list_next)
     {
         if (!ask_more(q))
             continue;
-        DL_DELETE2(e->heads->inquiries, q, list_prev, list_next);
-        q->done(e, q->owner, q->any);
+        DL_DELETE2(listings->heads->inquiries, q, list_prev, list_next);
+        q->done(q->owner, q->any);
         inquiry_free(q);
     }
 }
 
 bool heads_are_coming(const struct inquiry *q, int64_t now_ms)
 {
-    return now_ms - q->heard_ms < q->engine->s->options.listing_timeout_ms / 2;
+    return now_ms - q->heard_ms < q->listings->s->options.listing_timeout_ms / 2;
 }
 
 /* Without any mirror that may be asked, an inquiry would only wait for its end. */
-static bool is_askable(struct engine *e, const struct origin *origin,
+static bool is_askable(struct listings *listings, const struct origin *origin,
                        const struct heads_file *files, size_t count, unsigned window_most,
                        int64_t now_ms)
 {
@@ -359,24 +360,24 @@ static bool is_askable(struct engine *e, const struct origin *origin,
         mirrors |= files[i].mirrors;
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         struct target *t =
-            mirrors & (1u << m) ? target_get(e->heads, origin->mirrors[m].files) : NULL;
-        if (t && may_be_asked(e, origin, m, t, window_most, now_ms))
+            mirrors & (1u << m) ? target_get(listings->heads, origin->mirrors[m].files) : NULL;
+        if (t && may_be_asked(listings, origin, m, t, window_most, now_ms))
             return true;
     }
     return false;
 }
 
-struct inquiry *heads_ask(struct engine *e, const struct origin *origin, const char *project,
-                          const struct heads_file *files, size_t count, bool more,
-                          void (*done)(struct engine *engine, void *owner, bool any), void *owner)
+struct inquiry *heads_ask(struct listings *listings, const struct origin *origin,
+                          const char *project, const struct heads_file *files, size_t count,
+                          bool more, void (*done)(void *owner, bool any), void *owner)
 {
     int64_t now_ms = clock_monotonic_ms();
     unsigned window_most = more ? WINDOW_MORE : WINDOW_MOST;
-    bool can = is_askable(e, origin, files, count, window_most, now_ms);
+    bool can = is_askable(listings, origin, files, count, window_most, now_ms);
     struct inquiry *q = can ? calloc(1, sizeof(*q)) : NULL;
     if (!q)
         return NULL;
-    q->engine = e;
+    q->listings = listings;
     q->origin = origin;
     q->began_ms = q->heard_ms = now_ms;
     q->window_most = window_most;
@@ -393,7 +394,7 @@ struct inquiry *heads_ask(struct engine *e, const struct origin *origin, const c
         inquiry_free(q);
         return NULL;
     }
-    DL_APPEND2(e->heads->inquiries, q, list_prev, list_next);
+    DL_APPEND2(listings->heads->inquiries, q, list_prev, list_next);
     (void)ask_more(q); /* if there was nothing to ask, the next tick ends it */
     return q;
 }

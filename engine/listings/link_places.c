@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "engine/listings/link_places.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/sources.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
@@ -52,23 +53,23 @@ static char *key_of(const char *origin, const char *mirror, const char *path)
     return str_printf("%s %s %s", origin, mirror, path);
 }
 
-static struct remembered_links *find(struct engine *e, const char *origin, const char *mirror,
-                                     const char *path)
+static struct remembered_links *find(struct listings *listings, const char *origin,
+                                     const char *mirror, const char *path)
 {
     auto_free char *key = key_of(origin, mirror, path);
     struct remembered_links *r = NULL;
     if (key)
-        HASH_FIND_STR(e->links, key, r);
+        HASH_FIND_STR(listings->links, key, r);
     return r;
 }
 
 /* A row that comes again is the newest, so it moves to the end. */
-void links_remember(struct engine *e, const char *origin, const char *mirror, const char *path,
-                    const char *url)
+void links_remember(struct listings *listings, const char *origin, const char *mirror,
+                    const char *path, const char *url)
 {
-    struct remembered_links *r = find(e, origin, mirror, path);
+    struct remembered_links *r = find(listings, origin, mirror, path);
     if (r)
-        drop(&e->links, r);
+        drop(&listings->links, r);
     r = calloc(1, sizeof(*r));
     if (!r)
         return;
@@ -80,10 +81,10 @@ void links_remember(struct engine *e, const char *origin, const char *mirror, co
         free(r);
         return;
     }
-    HASH_ADD_KEYPTR(hh, e->links, r->key, strlen(r->key), r);
+    HASH_ADD_KEYPTR(hh, listings->links, r->key, strlen(r->key), r);
     /* the table's first row is its oldest */
-    if (HASH_COUNT(e->links) > REMEMBERED_MOST)
-        drop(&e->links, e->links);
+    if (HASH_COUNT(listings->links) > REMEMBERED_MOST)
+        drop(&listings->links, listings->links);
 }
 
 /* What a listing says of a path. False: it does not list it. Most listings have no places, so
@@ -105,9 +106,9 @@ static bool look_in(const struct listing *l, const char *path, char **ret_place)
 
 /* The pages of a mirror that may list a file, made by sources_get or only looked up by
  * sources_find. Returns how many. */
-static size_t pages_of(struct engine *e, const struct origin *origin, unsigned mirror,
+static size_t pages_of(struct listings *listings, const struct origin *origin, unsigned mirror,
                        const char *file,
-                       struct source *(*get)(struct engine *, const struct origin *, unsigned,
+                       struct source *(*get)(struct listings *, const struct origin *, unsigned,
                                              const char *, const char *),
                        struct source *ret[PAGE_CHANNELS])
 {
@@ -115,9 +116,10 @@ static size_t pages_of(struct engine *e, const struct origin *origin, unsigned m
     char *channels[PAGE_CHANNELS];
     size_t named = 0, count = 0;
     if (file && file_name_parse(str_last_segment(file), &name) == 0 && name.project)
-        named = e->s->events->page_channels(e->s, origin, file, name.project, channels);
+        named =
+            listings->s->events->page_channels(listings->s, origin, file, name.project, channels);
     for (size_t i = 0; i < named; i++) {
-        ret[count] = get(e, origin, mirror, *channels[i] ? channels[i] : NULL, name.project);
+        ret[count] = get(listings, origin, mirror, *channels[i] ? channels[i] : NULL, name.project);
         count += ret[count] != NULL;
         free(channels[i]);
     }
@@ -125,12 +127,12 @@ static size_t pages_of(struct engine *e, const struct origin *origin, unsigned m
     return count;
 }
 
-static char *place_of(struct engine *e, const struct origin *origin, unsigned mirror,
+static char *place_of(struct listings *listings, const struct origin *origin, unsigned mirror,
                       const char *path)
 {
     struct source *pages[PAGE_CHANNELS];
     char *place = NULL;
-    size_t count = pages_of(e, origin, mirror, path, sources_find, pages);
+    size_t count = pages_of(listings, origin, mirror, path, sources_find, pages);
     for (size_t i = 0; i < count; i++) {
         struct listing_ref *ref = source_listing(pages[i]);
         bool found = ref && look_in(ref->listing, path, &place);
@@ -138,7 +140,7 @@ static char *place_of(struct engine *e, const struct origin *origin, unsigned mi
         if (found)
             return place;
     }
-    struct remembered_links *r = find(e, origin->name, origin->mirrors[mirror].name, path);
+    struct remembered_links *r = find(listings, origin->name, origin->mirrors[mirror].name, path);
     return r ? str_dup(r->url) : NULL;
 }
 
@@ -156,11 +158,11 @@ static char *beside(const char *place)
 }
 
 /* The place of `.metadata` is made of the wheel's: listings name only the wheel. */
-char *links_file_url(struct engine *e, const struct origin *origin, unsigned mirror,
+char *links_file_url(struct listings *listings, const struct origin *origin, unsigned mirror,
                      const char *path)
 {
     auto_free char *file = links_file_of(path);
-    char *place = file ? place_of(e, origin, mirror, file) : NULL;
+    char *place = file ? place_of(listings, origin, mirror, file) : NULL;
     if (!place)
         return mirror_file_url(&origin->mirrors[mirror], path);
     if (strcmp(file, path) == 0)
@@ -180,16 +182,16 @@ static bool is_refusal(int status)
 }
 
 /* Where a mirror's pages name other places, "not here" may mean "no longer here". */
-static bool may_have_moved(struct engine *e, const struct origin *origin, unsigned mirror,
+static bool may_have_moved(struct listings *listings, const struct origin *origin, unsigned mirror,
                            const char *file, const struct listing_ref *listing)
 {
     char *const *prefixes = origin->mirrors[mirror].links;
     return (prefixes && *prefixes) || (listing && listing->listing->has_places) ||
-           find(e, origin->name, origin->mirrors[mirror].name, file);
+           find(listings, origin->name, origin->mirrors[mirror].name, file);
 }
 
 /* A 404 is a reason only where the mirror's files may have moved. A refusal is one in any case. */
-bool links_want_page(struct engine *e, const struct origin *origin, unsigned mirror,
+bool links_want_page(struct listings *listings, const struct origin *origin, unsigned mirror,
                      const char *path, int status)
 {
     auto_free char *file = links_file_of(path);
@@ -197,23 +199,23 @@ bool links_want_page(struct engine *e, const struct origin *origin, unsigned mir
     bool wanted = false;
     if (!file || origin->directory || (!is_refusal(status) && status != 404 && status != 410))
         return false;
-    size_t count = pages_of(e, origin, mirror, file, sources_get, pages);
+    size_t count = pages_of(listings, origin, mirror, file, sources_get, pages);
     for (size_t i = 0; i < count; i++) {
         struct source_view view;
         source_view(pages[i], &view);
-        if (is_refusal(status) || may_have_moved(e, origin, mirror, file, view.listing))
+        if (is_refusal(status) || may_have_moved(listings, origin, mirror, file, view.listing))
             wanted |= source_want_links(pages[i]);
     }
     return wanted;
 }
 
 /* As long as any of the pages is being loaded or fetched. */
-bool links_page_is_awaited(struct engine *e, const struct origin *origin, unsigned mirror,
+bool links_page_is_awaited(struct listings *listings, const struct origin *origin, unsigned mirror,
                            const char *path)
 {
     auto_free char *file = links_file_of(path);
     struct source *pages[PAGE_CHANNELS];
-    size_t count = pages_of(e, origin, mirror, file, sources_get, pages);
+    size_t count = pages_of(listings, origin, mirror, file, sources_get, pages);
     bool awaited = false;
     for (size_t i = 0; i < count; i++) {
         struct source_view view;
@@ -224,12 +226,12 @@ bool links_page_is_awaited(struct engine *e, const struct origin *origin, unsign
 }
 
 /* For the text that tells a client why a file cannot be had. */
-void links_add_trouble(struct engine *e, const struct origin *origin, unsigned mirror,
+void links_add_trouble(struct listings *listings, const struct origin *origin, unsigned mirror,
                        const char *path, char *to, size_t size)
 {
     auto_free char *file = links_file_of(path);
     struct source *pages[PAGE_CHANNELS];
-    size_t count = pages_of(e, origin, mirror, file, sources_find, pages);
+    size_t count = pages_of(listings, origin, mirror, file, sources_find, pages);
     for (size_t i = 0; i < count; i++) {
         const char *why = source_lost_links(pages[i]);
         size_t len = strlen(to);

@@ -22,6 +22,7 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/listings/listings_state.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
@@ -39,7 +40,7 @@ const char *listing_answer_accept(const struct mirror *mirror)
                                            "text/html;q=0.1";
 }
 
-struct listing_answer *listing_answer_new(struct engine *e, struct source *source,
+struct listing_answer *listing_answer_new(struct listings *listings, struct source *source,
                                           const struct origin *origin, const struct mirror *mirror,
                                           const char *page, bool is_list)
 {
@@ -48,7 +49,7 @@ struct listing_answer *listing_answer_new(struct engine *e, struct source *sourc
         free(r);
         return NULL;
     }
-    r->engine = e;
+    r->listings = listings;
     r->source = source;
     r->origin = origin;
     r->mirror = mirror;
@@ -63,8 +64,8 @@ struct listing_answer *listing_answer_new(struct engine *e, struct source *sourc
 
 void listing_answer_free(struct listing_answer *r)
 {
-    r->engine->s->fetched_bytes -= r->counted;
-    memory_give(r->engine->s, &r->claim);
+    r->listings->s->fetched_bytes -= r->counted;
+    memory_give(r->listings->s, &r->claim);
     listing_ref_put(r->listing);
     listing_ref_put(r->before);
     changes_release(&r->changes);
@@ -211,10 +212,10 @@ void listing_answer_take_data(void *context, struct slab *slab, int64_t offset)
     (void)offset;
     int64_t len = r->body.error ? 0 : (int64_t)slab->len;
     /* spelled out for clang 14 */
-    int64_t fetched = atomic_fetch_add(&r->engine->s->fetched_bytes, len) + len;
+    int64_t fetched = atomic_fetch_add(&r->listings->s->fetched_bytes, len) + len;
     r->counted += len;
     /* the transfer goes on, but its bytes are not kept: the error stays */
-    if (fetched > memory_most_received(r->engine->s) && !r->body.error)
+    if (fetched > memory_most_received(r->listings->s) && !r->body.error)
         r->body.error = ERROR_NO_MEMORY; /* other pages that are being received have the memory */
     buf_add(&r->body, slab->data, slab->len);
     r->received += (int64_t)slab->len;
@@ -229,7 +230,7 @@ static int unpack(struct listing_answer *r)
     size_t most = r->body.len < LISTING_MAX_BYTES / UNPACKED_TIMES ? r->body.len * UNPACKED_TIMES
                                                                    : LISTING_MAX_BYTES;
     int got = gzip_is_packed(r->body.data, r->body.len)
-                  ? memory_take(r->engine->s, &r->claim, most, r->engine->s->compute, &r->job)
+                  ? memory_take(r->listings->s, &r->claim, most, r->listings->s->compute, &r->job)
                   : MEMORY_TAKEN;
     if (got == MEMORY_WAITS)
         return got;
@@ -239,7 +240,8 @@ static int unpack(struct listing_answer *r)
         r->error = 0;
     else if (r->error == ERROR_CORRUPT)
         r->error = ERROR_BAD_LISTING;
-    memory_give(r->engine->s, &r->claim); /* the process already has it, and memory_used shows it */
+    memory_give(r->listings->s,
+                &r->claim); /* the process already has it, and memory_used shows it */
     return got;
 }
 
@@ -247,7 +249,7 @@ static int unpack(struct listing_answer *r)
 static int read_listing(struct listing_answer *r)
 {
     size_t most = listing_need(r->body.data, r->body.len, r->url ? r->url : r->page);
-    int got = memory_take(r->engine->s, &r->claim, most, r->engine->s->compute, &r->job);
+    int got = memory_take(r->listings->s, &r->claim, most, r->listings->s->compute, &r->job);
     if (got == MEMORY_WAITS)
         return got;
     r->error = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : listing_answer_parse(r);
@@ -262,14 +264,14 @@ static int read_listing(struct listing_answer *r)
     if (r->error == ERROR_BAD_LISTING && !r->is_lost)
         r->is_web_page = portal_begins_page(r->body.data, r->body.len, r->page_sha256);
     buf_release(&r->body);
-    memory_give(r->engine->s, &r->claim);
+    memory_give(r->listings->s, &r->claim);
     return got;
 }
 
 /* Each step that must wait for memory posts the job again; the next call goes on where it was. */
 bool listing_answer_read(struct listing_answer *r)
 {
-    if (r->engine->s->stopping) /* no source will use it */
+    if (r->listings->s->stopping) /* no source will use it */
         r->error = ERROR_STOPPING;
     if (r->error || r->status == 304)
         return true;
@@ -290,7 +292,7 @@ bool listing_answer_read(struct listing_answer *r)
  * without its places would send requests to the wrong URLs after a restart. */
 static int put_listing(const struct listing_answer *r, const struct catalogue_listing *row)
 {
-    struct catalogue *c = r->engine->s->catalogue;
+    struct catalogue *c = r->listings->s->catalogue;
     int error = catalogue_begin(c);
     if (error == 0)
         error = catalogue_put_listing(c, row);
@@ -323,7 +325,7 @@ static void store_run(struct job *job)
                                     .fetched_s = now_s,
                                     .body = r->packed.data,
                                     .body_len = r->packed.len};
-    int error = r->status == 304 ? catalogue_confirm_listing(r->engine->s->catalogue, row.origin,
+    int error = r->status == 304 ? catalogue_confirm_listing(r->listings->s->catalogue, row.origin,
                                                              row.mirror, row.page, now_s)
                                  : put_listing(r, &row);
     if (error < 0)
@@ -334,5 +336,5 @@ static void store_run(struct job *job)
 void listing_answer_keep(struct listing_answer *r)
 {
     r->job.run = store_run;
-    lane_post(r->engine->s->catalogue_lane, &r->job);
+    lane_post(r->listings->s->catalogue_lane, &r->job);
 }

@@ -26,7 +26,7 @@ struct link_place {
 
 struct listing_answer {
     struct job job;
-    struct engine *engine;
+    struct listings *listings;
     struct source *source;
     const struct origin *origin;
     const struct mirror *mirror;
@@ -71,7 +71,7 @@ const char *listing_answer_accept(const struct mirror *mirror);
 
 /* NULL when out of memory. `source` is for the caller
  * alone. */
-struct listing_answer *listing_answer_new(struct engine *engine, struct source *source,
+struct listing_answer *listing_answer_new(struct listings *listings, struct source *source,
                                           const struct origin *origin, const struct mirror *mirror,
                                           const char *page, bool is_list);
 void listing_answer_free(struct listing_answer *listing_answer);

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/listings/link_places.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/sources.h"
 #include "engine/loop/catalogue_post.h"
 #include "engine/mirrors/links.h"
@@ -69,12 +70,12 @@ static int on_row(void *context, const char *files, bool honoured, int64_t when_
     return 0;
 }
 
-int ranges_new(struct engine *e, struct ranges **ret)
+int ranges_new(struct services *s, struct ranges **ret)
 {
     struct ranges *ranges = calloc(1, sizeof(*ranges));
     if (!ranges)
         return ERROR_NO_MEMORY;
-    (void)catalogue_each_ranges(e->s->catalogue, on_row, ranges);
+    (void)catalogue_each_ranges(s->catalogue, on_row, ranges);
     *ret = ranges;
     return 0;
 }
@@ -93,11 +94,11 @@ void ranges_free(struct ranges *ranges)
     free(ranges);
 }
 
-static const struct known *find(const struct engine *e, const struct origin *origin,
+static const struct known *find(const struct listings *listings, const struct origin *origin,
                                 unsigned mirror)
 {
     struct known *k = NULL;
-    HASH_FIND_STR(e->ranges->table, origin->mirrors[mirror].files, k);
+    HASH_FIND_STR(listings->ranges->table, origin->mirrors[mirror].files, k);
     return k;
 }
 
@@ -108,10 +109,10 @@ static bool is_known(const struct known *k)
 }
 
 /* An old yes stands until there is another answer: a page must not lose its promises meanwhile. */
-bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
+bool ranges_are_honoured(const struct listings *listings, const struct origin *origin)
 {
     for (unsigned m = 0; m < origin->mirror_count; m++) {
-        const struct known *k = find(e, origin, m);
+        const struct known *k = find(listings, origin, m);
         if (k && k->honoured)
             return true;
     }
@@ -119,15 +120,16 @@ bool ranges_are_honoured(const struct engine *e, const struct origin *origin)
 }
 
 /* A mirror that gave no answer a moment ago is left alone. */
-bool ranges_are_unknown(const struct engine *e, const struct origin *origin, unsigned mirror)
+bool ranges_are_unknown(const struct listings *listings, const struct origin *origin,
+                        unsigned mirror)
 {
-    const struct known *k = find(e, origin, mirror);
+    const struct known *k = find(listings, origin, mirror);
     return !is_known(k) && !(k && (k->asked || clock_monotonic_ms() < k->again_ms));
 }
 
-bool ranges_are_asked(const struct engine *e, const struct origin *origin, unsigned mirror)
+bool ranges_are_asked(const struct listings *listings, const struct origin *origin, unsigned mirror)
 {
-    const struct known *k = find(e, origin, mirror);
+    const struct known *k = find(listings, origin, mirror);
     return k && k->asked;
 }
 
@@ -135,7 +137,7 @@ bool ranges_are_asked(const struct engine *e, const struct origin *origin, unsig
 
 struct question {
     struct job job;
-    struct engine *engine;
+    struct listings *listings;
     struct known *known;
     const char *mirror;
     int status;
@@ -156,16 +158,16 @@ static void answered_run(struct job *job)
     k->asked = false;
     k->again_ms = clock_monotonic_ms() + RETRY_MS;
     if (!tells) {
-        q->engine->s->events->source_settled(q->engine->s);
+        q->listings->s->events->source_settled(q->listings->s);
         free(q);
         return;
     }
     k->when_s = clock_real_s();
     k->honoured = q->status == 206;
     log_info("ranges mirror=%s honoured=%d", q->mirror, k->honoured);
-    q->engine->s->events->pages_outdated(q->engine->s);
-    q->engine->s->events->source_settled(q->engine->s);
-    catalogue_post(q->engine->s, put_answer, "the ranges of",
+    q->listings->s->events->pages_outdated(q->listings->s);
+    q->listings->s->events->source_settled(q->listings->s);
+    catalogue_post(q->listings->s, put_answer, "the ranges of",
                    &(struct row){.text = {k->files}, .number = {k->honoured, k->when_s}});
     free(q);
 }
@@ -191,29 +193,30 @@ static void on_done(void *context, int error, const char *detail)
     struct question *q = context;
     (void)error, (void)detail;
     q->job.run = answered_run;
-    loop_post(q->engine->s, &q->job);
+    loop_post(q->listings->s, &q->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
 
-void ranges_ask(struct engine *e, const struct origin *origin, unsigned mirror, const char *path)
+void ranges_ask(struct listings *listings, const struct origin *origin, unsigned mirror,
+                const char *path)
 {
     const struct mirror *at = &origin->mirrors[mirror];
-    auto_free char *url = links_file_url(e, origin, mirror, path);
-    struct known *k = get(e->ranges, at->files);
+    auto_free char *url = links_file_url(listings, origin, mirror, path);
+    struct known *k = get(listings->ranges, at->files);
     struct question *q = calloc(1, sizeof(*q));
     if (!url || !k || !q) {
         free(q);
         return;
     }
-    *q = (struct question){.engine = e, .known = k, .mirror = at->name};
+    *q = (struct question){.listings = listings, .known = k, .mirror = at->name};
     k->asked = true;
     /* asked for like a wheel, not like a page: without a coding */
     struct fetch_request request = {.url = url,
                                     .from = 1,
                                     .to = 1,
-                                    .via = e->s->via,
+                                    .via = listings->s->via,
                                     .redirects = mirror_redirects(at),
                                     .max_bytes = 1};
-    (void)fetcher_start(e->s->fetcher, &request, &sink, q);
+    (void)fetcher_start(listings->s->fetcher, &request, &sink, q);
 }

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/source_state.h"
 #include "engine/loop/key.h"
 #include "engine/loop/problems.h"
@@ -44,7 +45,7 @@ enum {
 static struct listing_answer *make_listing_answer(struct source *s)
 {
     struct listing_answer *r =
-        listing_answer_new(s->engine, s, s->origin, source_mirror(s), s->page, s->is_list);
+        listing_answer_new(s->listings, s, s->origin, source_mirror(s), s->page, s->is_list);
     if (r && s->is_good && source_mirror(s)->layout == LAYOUT_SIMPLE)
         r->had = s->facts.count;
     if (r && s->listing && !s->is_list)
@@ -61,7 +62,7 @@ static void parse_run(struct job *job)
     if (!listing_answer_read(r))
         return;
     job->run = settle_run;
-    loop_post(r->engine->s, job);
+    loop_post(r->listings->s, job);
 }
 
 /* ---------------------------------------------------------- settled answers */
@@ -86,7 +87,7 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
                    r->facts.count, good ? good->count : 0,
                    r->facts.is_cut ? "; the page ends in the middle" : "");
     log_repeated(LOG_LEVEL_WARNING, "listing doubtful url=%s %s", s->page, s->failure);
-    problems_note(s->engine->s, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
+    problems_note(s->listings->s, "listing-shrunk", s->origin->name, s->page, "%s; %s", s->failure,
                   good ? "the last good listing stays" : "it is shown until there is a better one");
     return true;
 }
@@ -94,7 +95,7 @@ static bool is_doubtful(struct source *s, const struct listing_answer *r)
 /* Keeps count of what all listings take in memory. */
 void source_set_listing(struct source *s, struct listing_ref *listing, size_t bytes)
 {
-    s->engine->sources->bytes += bytes - s->listing_bytes;
+    s->listings->sources->bytes += bytes - s->listing_bytes;
     s->listing_bytes = bytes;
     listing_ref_put(s->listing);
     s->listing = listing;
@@ -104,7 +105,7 @@ void source_set_listing(struct source *s, struct listing_ref *listing, size_t by
 static void take_content(struct source *s, struct listing_answer *r)
 {
     if (s->status != r->status || strcmp(s->body_sha256, r->sha256) != 0)
-        s->version = ++s->engine->sources->last_version;
+        s->version = ++s->listings->sources->last_version;
     memcpy(s->body_sha256, r->sha256, sizeof(s->body_sha256));
     s->status = r->status;
     source_set_listing(s, r->listing, r->listing ? r->listing->listing->bytes : 0);
@@ -115,7 +116,7 @@ static void take_content(struct source *s, struct listing_answer *r)
  * mirror its health, unless the failure is not its own. */
 static void fail(struct source *s, int error, const char *detail, int retry_after_s, bool is_well)
 {
-    struct engine *e = s->engine;
+    struct listings *listings = s->listings;
     const char *name = source_mirror(s)->name;
     s->error = error;
     s->has_lost_links = false;
@@ -126,19 +127,20 @@ static void fail(struct source *s, int error, const char *detail, int retry_afte
     /* a loop, or memory that is missing here, says nothing of the mirror's other pages */
     if (is_well || error == ERROR_LOOP || error == ERROR_NO_MEMORY || error == ERROR_TOO_BIG)
         return;
-    size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
+    size_t number = mirrors_number(listings->s->mirrors, s->origin, s->mirror);
     if (error == ERROR_FORBIDDEN_ADDRESS || error == ERROR_BAD_LISTING)
-        budget_remark(e->s->budget, number,
+        budget_remark(listings->s->budget, number,
                       detail); /* a captive portal answers like that, and fast */
     else
-        budget_page_failed(e->s->budget, number, detail, retry_after_s, clock_monotonic_ms());
+        budget_page_failed(listings->s->budget, number, detail, retry_after_s,
+                           clock_monotonic_ms());
 }
 
 /* A captive portal's page in the place of a listing says nothing of the mirror. */
 static bool is_portal(struct source *s, const struct listing_answer *r)
 {
     const char *name = source_mirror(s)->name;
-    auto_free char *stranger = portal_stranger(mirrors_origins(s->engine->s->mirrors), r->url);
+    auto_free char *stranger = portal_stranger(mirrors_origins(s->listings->s->mirrors), r->url);
     const struct web_page page = {.mirror = name,
                                   .place = "listing",
                                   .asked = key_hash(name, strlen(name)),
@@ -146,7 +148,7 @@ static bool is_portal(struct source *s, const struct listing_answer *r)
                                   .sha256 = r->page_sha256,
                                   .stranger = stranger};
     char why[LISTING_ANSWER_DETAIL_BYTES];
-    if (!portal_report(s->engine->s, &page, why, sizeof(why)))
+    if (!portal_report(s->listings->s, &page, why, sizeof(why)))
         return false;
     if (!s->is_silent)
         fail(s, r->error, why, -1, true);
@@ -156,7 +158,7 @@ static bool is_portal(struct source *s, const struct listing_answer *r)
 /* One place decides what a failure means for the source, the problems and the mirror's health. */
 static void note_failure(struct source *s, const struct listing_answer *r)
 {
-    struct engine *e = s->engine;
+    struct listings *listings = s->listings;
     const char *name = source_mirror(s)->name;
     if (r->error == ERROR_STOPPING)
         return;
@@ -169,9 +171,10 @@ static void note_failure(struct source *s, const struct listing_answer *r)
     if (r->is_web_page && is_portal(s, r))
         return;
     if (r->is_lost)
-        problems_note(e->s, "links-elsewhere", s->origin->name, s->page, "%s: %s", name, r->detail);
+        problems_note(listings->s, "links-elsewhere", s->origin->name, s->page, "%s: %s", name,
+                      r->detail);
     else if (r->error == ERROR_BAD_LISTING)
-        problems_note(e->s, "bad-listing", s->origin->name, s->page,
+        problems_note(listings->s, "bad-listing", s->origin->name, s->page,
                       "%s answered with a page that lists nothing", name);
     if (s->is_silent) /* silence has already counted as a failure */
         return;
@@ -183,7 +186,7 @@ static void note_failure(struct source *s, const struct listing_answer *r)
 static int limit_ms(const struct source *s)
 {
     int patience_ms = source_mirror(s)->parent ? PARENT_PAGE_MS : 0;
-    int limit_ms = s->engine->s->options.listing_timeout_ms;
+    int limit_ms = s->listings->s->options.listing_timeout_ms;
     return limit_ms > patience_ms ? limit_ms : patience_ms;
 }
 
@@ -191,10 +194,10 @@ static int limit_ms(const struct source *s)
 static void note_backing_off(struct source *s, int64_t now_ms)
 {
     struct budget_view view;
-    size_t number = mirrors_number(s->engine->s->mirrors, s->origin, s->mirror);
-    if (!budget_is_backing_off(s->engine->s->budget, number, now_ms))
+    size_t number = mirrors_number(s->listings->s->mirrors, s->origin, s->mirror);
+    if (!budget_is_backing_off(s->listings->s->budget, number, now_ms))
         return;
-    budget_view(s->engine->s->budget, number, now_ms, &view);
+    budget_view(s->listings->s->budget, number, now_ms, &view);
     s->is_silent = true;
     s->error = ERROR_TIMEOUT;
     (void)snprintf(s->failure, sizeof(s->failure), "%s: %.160s", source_mirror(s)->name,
@@ -254,7 +257,7 @@ static void settle_offline(struct source *s)
     if (s->status)
         return;
     s->status = 404;
-    s->version = ++s->engine->sources->last_version;
+    s->version = ++s->listings->sources->last_version;
 }
 
 void source_write_trouble(const struct source *s, const struct source_view *v, char *to,
@@ -275,19 +278,19 @@ void source_write_trouble(const struct source *s, const struct source_view *v, c
 /* Asks the mirror, unless it is backing off and another may answer. */
 void source_try_fetch(struct source *s, bool alone)
 {
-    struct engine *e = s->engine;
-    if (e->s->options.offline) {
+    struct listings *listings = s->listings;
+    if (listings->s->options.offline) {
         settle_offline(s);
         return;
     }
     int64_t now_ms = clock_monotonic_ms();
-    size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
-    if (alone || !budget_is_backing_off(e->s->budget, number, now_ms)) {
+    size_t number = mirrors_number(listings->s->mirrors, s->origin, s->mirror);
+    if (alone || !budget_is_backing_off(listings->s->budget, number, now_ms)) {
         source_fetch(s);
         return;
     }
     struct budget_view view;
-    budget_view(e->s->budget, number, now_ms, &view);
+    budget_view(listings->s->budget, number, now_ms, &view);
     s->error = ERROR_UNREACHABLE;
     s->has_lost_links = false;
     s->retry_after_s = -1;
@@ -306,7 +309,7 @@ static void go_idle(struct source *s)
         source_try_fetch(s, s->fetch_alone);
     }
     if (s->state == SOURCE_IDLE)
-        s->engine->s->events->source_settled(s->engine->s);
+        s->listings->s->events->source_settled(s->listings->s);
 }
 
 /* Without memory the source is idle again, and the next wish tries once more. */
@@ -315,7 +318,7 @@ static void begin_load(struct source *s);
 /* The place goes to the next source that waits to be loaded. */
 static void end_load(struct source *s)
 {
-    struct turns *loads = s->engine->sources->loads;
+    struct turns *loads = s->listings->sources->loads;
     struct turn *next;
     turns_end(loads, &s->turn);
     while ((next = turns_next(loads, LOADS_MOST)))
@@ -345,7 +348,7 @@ static void settle_stored(struct source *s, struct listing_answer *r)
         s->is_good = false;
     }
     /* a stored listing that is old, or none, is followed by a fetch */
-    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->engine->s->options.page_refresh_ms;
+    bool fresh = clock_monotonic_ms() - s->confirmed_ms < s->listings->s->options.page_refresh_ms;
     s->fetch_next |= !fresh || s->status == 0;
     listing_answer_free(r);
     go_idle(s);
@@ -355,8 +358,8 @@ static void settle_stored(struct source *s, struct listing_answer *r)
 static void note_life(struct source *s, const struct listing_answer *r)
 {
     int64_t life_ms = (int64_t)r->max_age_s * 1000;
-    bool shorter =
-        source_mirror(s)->parent && life_ms > 0 && life_ms < s->engine->s->options.page_refresh_ms;
+    bool shorter = source_mirror(s)->parent && life_ms > 0 &&
+                   life_ms < s->listings->s->options.page_refresh_ms;
     s->life_ms = shorter ? life_ms : 0;
 }
 
@@ -369,7 +372,7 @@ static void end_turn(struct source *s)
     struct turns *turns = s->turns;
     struct turn *next;
     turns_end(turns, &s->turn);
-    while ((next = turns_next(turns, (unsigned)s->engine->s->options.connections_per_mirror)))
+    while ((next = turns_next(turns, (unsigned)s->listings->s->options.connections_per_mirror)))
         begin_fetch(container_of(next, struct source, turn));
 }
 
@@ -392,7 +395,7 @@ static bool asks_otherwise(struct source *s, const struct listing_answer *r)
  * here, and at last the new content takes over. */
 static void settle_fetched(struct source *s, struct listing_answer *r)
 {
-    struct engine *e = s->engine;
+    struct listings *listings = s->listings;
     struct listed_mirror *mirror = source_listed_mirror(s);
     s->fetched = NULL;
     end_turn(s);
@@ -415,13 +418,14 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
         go_idle(s);
         return;
     }
-    portal_report_gone(e->s);
+    portal_report_gone(listings->s);
     s->error = 0;
     s->has_lost_links = false;
     s->retry_after_s = -1;
     s->failure[0] = '\0';
-    problems_over(e->s, "links-elsewhere", s->origin->name, s->page);
-    budget_page_succeeded(e->s->budget, mirrors_number(e->s->mirrors, s->origin, s->mirror));
+    problems_over(listings->s, "links-elsewhere", s->origin->name, s->page);
+    budget_page_succeeded(listings->s->budget,
+                          mirrors_number(listings->s->mirrors, s->origin, s->mirror));
     /* a doubtful answer is used only where there is nothing better */
     if (r->status != 304 && is_doubtful(s, r)) {
         if (!s->is_good) /* better than nothing, but not to be stored */
@@ -444,7 +448,8 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
         return;
     }
     /* before the new listing takes over: files compare their rows with it */
-    e->s->events->rows_changed(e->s, s->origin, s->mirror, r->changes.paths, r->changes.count);
+    listings->s->events->rows_changed(listings->s, s->origin, s->mirror, r->changes.paths,
+                                      r->changes.count);
     take_content(s, r);
     s->is_good = s->status == 200;
     s->facts = r->facts;
@@ -478,12 +483,12 @@ static void load_run(struct job *job)
 {
     struct listing_answer *r = container_of(job, struct listing_answer, job);
     const struct source *s = r->source;
-    r->error = catalogue_get_listing(r->engine->s->catalogue, s->origin->name,
+    r->error = catalogue_get_listing(r->listings->s->catalogue, s->origin->name,
                                      source_mirror(s)->name, s->page, listing_answer_take_row, r);
     if (r->error == CATALOGUE_MISSING)
         r->error = ERROR_GONE;
     job->run = parse_run;
-    lane_post(r->engine->s->compute, job);
+    lane_post(r->listings->s->compute, job);
 }
 
 static void begin_load(struct source *s)
@@ -496,13 +501,13 @@ static void begin_load(struct source *s)
     }
     r->stored = true;
     r->job.run = load_run;
-    lane_post(s->engine->s->catalogue_lane, &r->job);
+    lane_post(s->listings->s->catalogue_lane, &r->job);
 }
 
 /* The turn is the client's, so a client with many pages does not hold up others. */
 void source_load(struct source *s)
 {
-    s->turns = s->engine->sources->loads;
+    s->turns = s->listings->sources->loads;
     int r = turns_take(s->turns, &s->turn, s->client, LOADS_MOST);
     if (r == TURN_REFUSED)
         r = turns_take(s->turns, &s->turn, 0, LOADS_MOST); /* as background: after all clients */
@@ -525,7 +530,7 @@ static void on_done(void *context, int error, const char *detail)
     if (r->error && r->error != ERROR_UPSTREAM_STATUS && r->error != ERROR_LOOP)
         str_copy(r->detail, sizeof(r->detail), error ? detail : error_text(r->error));
     r->job.run = parse_run;
-    lane_post(r->engine->s->compute, &r->job);
+    lane_post(r->listings->s->compute, &r->job);
 }
 
 static const struct fetch_sink sink = {listing_answer_take_head, listing_answer_take_data, on_done};
@@ -538,7 +543,7 @@ static void begin_fetch(struct source *s)
         s->state = SOURCE_IDLE;
         return;
     }
-    auto_free char *via = mirrors_via(s->engine->s->mirrors, s->via);
+    auto_free char *via = mirrors_via(s->listings->s->mirrors, s->via);
     const struct listed_mirror *mirror = source_listed_mirror(s);
     bool conditional = s->is_good && s->status == 200;
     r->is_html = s->wants_html || (mirror && mirror->refuses_json);
@@ -550,7 +555,7 @@ static void begin_fetch(struct source *s)
                                                          : listing_answer_accept(source_mirror(s)),
                                     .if_none_match = conditional ? s->etag : NULL,
                                     .if_modified_since = conditional ? s->date : NULL,
-                                    .via = via ? via : s->engine->s->via,
+                                    .via = via ? via : s->listings->s->via,
                                     .no_cache = s->is_forced,
                                     .redirects = mirror_redirects(source_mirror(s)),
                                     .max_bytes = LISTING_MAX_BYTES,
@@ -561,13 +566,13 @@ static void begin_fetch(struct source *s)
     s->fetched = r;
     s->is_silent = false;
     s->fetch_ms = clock_monotonic_ms();
-    (void)fetcher_start(s->engine->s->fetcher, &request, &sink, r);
+    (void)fetcher_start(s->listings->s->fetcher, &request, &sink, r);
 }
 
 /* A client with too many waiting pages is refused here, and told so by the failure. */
 void source_fetch(struct source *s)
 {
-    unsigned most = (unsigned)s->engine->s->options.connections_per_mirror;
+    unsigned most = (unsigned)s->listings->s->options.connections_per_mirror;
     struct listed_mirror *mirror = source_listed_mirror(s);
     s->turns = mirror ? mirror->turns : NULL;
     int r = s->turns ? turns_take(s->turns, &s->turn, s->client, most) : TURN_REFUSED;

@@ -10,7 +10,7 @@
 #include "engine/mirrors/origins.h"
 
 struct source {
-    struct engine *engine;
+    struct listings *listings;
     const struct origin *origin;
     unsigned mirror;
     bool is_list; /* a project list, or a list of channels: */

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/listings/listings_state.h"
 #include "engine/listings/source_state.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
@@ -116,8 +117,8 @@ void sources_free(struct sources *sources)
 /* By number: mirrors keep it through reloads, and so do the turns. */
 struct listed_mirror *source_listed_mirror(const struct source *s)
 {
-    struct sources *all = s->engine->sources;
-    size_t number = mirrors_number(s->engine->s->mirrors, s->origin, s->mirror);
+    struct sources *all = s->listings->sources;
+    size_t number = mirrors_number(s->listings->s->mirrors, s->origin, s->mirror);
     if (number >= all->mirror_count) {
         struct listed_mirror *more = realloc(all->mirrors, (number + 1) * sizeof(*more));
         if (!more)
@@ -161,22 +162,22 @@ static char *root_url(const struct mirror *mirror)
 }
 
 /* The source of a URL, or NULL. *ret_key: its key, free() it; NULL when out of memory. */
-static struct source *look_up(struct engine *e, const struct origin *origin, unsigned mirror,
-                              const char *url, char **ret_key)
+static struct source *look_up(struct listings *listings, const struct origin *origin,
+                              unsigned mirror, const char *url, char **ret_key)
 {
     struct source *s = NULL;
     *ret_key = url ? str_printf("%p %u %s", (const void *)origin, mirror, url) : NULL;
     if (*ret_key)
-        HASH_FIND_STR(e->sources->table, *ret_key, s);
+        HASH_FIND_STR(listings->sources->table, *ret_key, s);
     return s;
 }
 
-struct source *sources_find(struct engine *e, const struct origin *origin, unsigned mirror,
+struct source *sources_find(struct listings *listings, const struct origin *origin, unsigned mirror,
                             const char *channel, const char *project)
 {
     auto_free char *url = page_url(&origin->mirrors[mirror], channel, project);
     auto_free char *key = NULL;
-    return look_up(e, origin, mirror, url, &key);
+    return look_up(listings, origin, mirror, url, &key);
 }
 
 struct listing_ref *source_listing(struct source *s)
@@ -190,18 +191,18 @@ const char *source_lost_links(const struct source *s)
 }
 
 /* Takes over the URL. */
-static struct source *get(struct engine *e, const struct origin *origin, unsigned mirror,
+static struct source *get(struct listings *listings, const struct origin *origin, unsigned mirror,
                           char *taken)
 {
     auto_free char *url = taken;
     auto_free char *key = NULL;
-    struct source *s = look_up(e, origin, mirror, url, &key);
+    struct source *s = look_up(listings, origin, mirror, url, &key);
     if (s || !key)
         return s;
     s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    s->engine = e;
+    s->listings = listings;
     s->origin = origin;
     s->mirror = mirror;
     s->page = url;
@@ -209,24 +210,25 @@ static struct source *get(struct engine *e, const struct origin *origin, unsigne
     url = key = NULL;
     s->confirmed_ms = INT64_MIN / 2;
     s->retry_after_s = -1;
-    HASH_ADD_KEYPTR(hh, e->sources->table, s->key, strlen(s->key), s);
+    HASH_ADD_KEYPTR(hh, listings->sources->table, s->key, strlen(s->key), s);
     return s;
 }
 
 /* A flat mirror's one page lists projects by their files, so it is no project list. */
-struct source *sources_get(struct engine *e, const struct origin *origin, unsigned mirror,
+struct source *sources_get(struct listings *listings, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project)
 {
     char *url = page_url(&origin->mirrors[mirror], channel, project);
-    struct source *s = get(e, origin, mirror, url);
+    struct source *s = get(listings, origin, mirror, url);
     if (s)
         s->is_list = !project && origin->mirrors[mirror].layout == LAYOUT_SIMPLE;
     return s;
 }
 
-struct source *sources_get_root(struct engine *e, const struct origin *origin, unsigned mirror)
+struct source *sources_get_root(struct listings *listings, const struct origin *origin,
+                                unsigned mirror)
 {
-    struct source *s = get(e, origin, mirror, root_url(&origin->mirrors[mirror]));
+    struct source *s = get(listings, origin, mirror, root_url(&origin->mirrors[mirror]));
     if (s)
         s->is_list = s->is_root = true;
     return s;
@@ -237,7 +239,7 @@ void source_view(struct source *s, struct source_view *ret)
 {
     s->used_ms = clock_monotonic_ms();
     if (s->origin->directory) {
-        s->engine->s->events->folder_view(s->engine->s, s->origin, ret);
+        s->listings->s->events->folder_view(s->listings->s, s->origin, ret);
         return;
     }
     *ret = (struct source_view){.state = s->state,
@@ -256,14 +258,14 @@ void source_view(struct source *s, struct source_view *ret)
  * what it has is old. */
 bool source_want(struct source *s, bool force, bool alone, const struct asker *by)
 {
-    struct engine *e = s->engine;
+    struct listings *listings = s->listings;
     int64_t now_ms = clock_monotonic_ms();
     s->used_ms = now_ms;
     if (s->origin->directory) {
         struct source_view view;
         if (force)
-            e->s->events->folder_look(e->s, s->origin);
-        e->s->events->folder_view(e->s, s->origin, &view);
+            listings->s->events->folder_look(listings->s, s->origin);
+        listings->s->events->folder_view(listings->s, s->origin, &view);
         return view.state != SOURCE_IDLE;
     }
     if (s->state == SOURCE_IDLE) { /* the Via and the client of the request that makes it fetch */
@@ -287,7 +289,7 @@ bool source_want(struct source *s, bool force, bool alone, const struct asker *b
         source_load(s);
         return s->state != SOURCE_IDLE;
     }
-    int64_t refresh_ms = s->life_ms ? s->life_ms : e->s->options.page_refresh_ms;
+    int64_t refresh_ms = s->life_ms ? s->life_ms : listings->s->options.page_refresh_ms;
     bool old = now_ms - s->confirmed_ms >= refresh_ms;
     /* a suspected page has been asked for in vain: again after a minute at most, so that the mirror
      * can confirm it */
@@ -315,21 +317,21 @@ bool source_want_links(struct source *s)
 /* --------------------------------------------------------------------- time */
 
 /* Listings and pages share page_memory; the process as a whole has max_memory. */
-static bool is_crowded(const struct engine *e)
+static bool is_crowded(const struct listings *listings)
 {
-    return e->sources->bytes > (size_t)e->s->options.page_memory ||
-           e->s->memory_used > e->s->options.max_memory / 2;
+    return listings->sources->bytes > (size_t)listings->s->options.page_memory ||
+           listings->s->memory_used > listings->s->options.max_memory / 2;
 }
 
 /* The listing goes first, the source itself much later: it knows validators and failures. */
-static void sweep(struct engine *e, int64_t now_ms, bool crowded)
+static void sweep(struct listings *listings, int64_t now_ms, bool crowded)
 {
     struct source *s, *next;
     int64_t keep_ms = crowded ? KEEP_CROWDED_MS : KEEP_LISTING_MS;
-    bool many = HASH_COUNT(e->sources->table) > SOURCES_MANY;
+    bool many = HASH_COUNT(listings->sources->table) > SOURCES_MANY;
     /* what mirrors do not have is kept only to answer the next few requests */
     int64_t missing_ms = many ? KEEP_CROWDED_MS : KEEP_MISSING_MS;
-    HASH_ITER(hh, e->sources->table, s, next)
+    HASH_ITER(hh, listings->sources->table, s, next)
     {
         int64_t idle_ms = now_ms - s->used_ms;
         bool is_good = s->status == 200;
@@ -338,25 +340,25 @@ static void sweep(struct engine *e, int64_t now_ms, bool crowded)
         source_set_listing(s, NULL, 0);
         if (is_good && idle_ms < KEEP_SOURCE_MS)
             continue;
-        HASH_DEL(e->sources->table, s);
+        HASH_DEL(listings->sources->table, s);
         source_free(s);
     }
 }
 
 /* Asks mirrors again for a page after they have failed: no client must find out that they are
  * back. */
-static void probe(struct engine *e, int64_t now_ms)
+static void probe(struct listings *listings, int64_t now_ms)
 {
     struct source *s, *next;
-    HASH_ITER(hh, e->sources->table, s, next)
+    HASH_ITER(hh, listings->sources->table, s, next)
     {
         if (s->is_probe)
             (void)source_check_late(s);
-        size_t number = mirrors_number(e->s->mirrors, s->origin, s->mirror);
+        size_t number = mirrors_number(listings->s->mirrors, s->origin, s->mirror);
         /* only sources that somebody has used of late, and that have loaded what is stored */
         if (s->state != SOURCE_IDLE || !s->asked_catalogue ||
-            now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(e->s->mirrors, number) ||
-            !budget_wants_probe(e->s->budget, number, now_ms))
+            now_ms - s->used_ms >= KEEP_PROBING_MS || !mirrors_has(listings->s->mirrors, number) ||
+            !budget_wants_probe(listings->s->budget, number, now_ms))
             continue;
         s->is_forced = false;
         source_fetch(s);
@@ -365,27 +367,28 @@ static void probe(struct engine *e, int64_t now_ms)
 }
 
 /* Sweeps more often when memory is short or the table is large. */
-void sources_tick(struct engine *e, int64_t now_ms)
+void sources_tick(struct listings *listings, int64_t now_ms)
 {
-    if (now_ms - e->sources->probed_ms >= PROBE_EVERY_MS) {
-        e->sources->probed_ms = now_ms;
-        probe(e, now_ms);
+    if (now_ms - listings->sources->probed_ms >= PROBE_EVERY_MS) {
+        listings->sources->probed_ms = now_ms;
+        probe(listings, now_ms);
     }
-    if (now_ms - e->sources->swept_ms >=
-        (is_crowded(e) || HASH_COUNT(e->sources->table) > SOURCES_MANY ? SWEEP_CROWDED_MS
-                                                                       : SWEEP_MS)) {
-        e->sources->swept_ms = now_ms;
-        sweep(e, now_ms, is_crowded(e));
+    if (now_ms - listings->sources->swept_ms >=
+        (is_crowded(listings) || HASH_COUNT(listings->sources->table) > SOURCES_MANY
+             ? SWEEP_CROWDED_MS
+             : SWEEP_MS)) {
+        listings->sources->swept_ms = now_ms;
+        sweep(listings, now_ms, is_crowded(listings));
     }
 }
 
-void sources_shrink(struct engine *e)
+void sources_shrink(struct listings *listings)
 {
-    e->sources->swept_ms = clock_monotonic_ms();
-    sweep(e, e->sources->swept_ms, true);
+    listings->sources->swept_ms = clock_monotonic_ms();
+    sweep(listings, listings->sources->swept_ms, true);
 }
 
-size_t sources_bytes(const struct engine *e)
+size_t sources_bytes(const struct listings *listings)
 {
-    return e->sources->bytes;
+    return listings->sources->bytes;
 }

@@ -10,9 +10,11 @@
  * A page that is no listing, or a mirror that does not answer, never replaces what is known. The
  * source keeps its last good listing and says in `failure` what went wrong.
  */
-#include "engine/loop/core.h"
+#include "engine/listings/listings.h"
 #include "engine/mirrors/origins.h"
 #include "index/listing.h"
+
+struct sources;
 
 /* A listing that several threads use: counted by reference, and never changed. */
 struct listing_ref {
@@ -47,14 +49,14 @@ struct source_view {
 
 /* The source of a project's page at a mirror (project NULL: of the project list). NULL when out
  * of memory. It lives until sources_tick finds it unused. */
-struct source *sources_get(struct engine *engine, const struct origin *origin, unsigned mirror,
+struct source *sources_get(struct listings *listings, const struct origin *origin, unsigned mirror,
                            const char *channel, const char *project);
 /* The source of a mirror's root page, which names its channels. NULL also where the template has
  * no channel. Its failures say nothing of the mirror. */
-struct source *sources_get_root(struct engine *engine, const struct origin *origin,
+struct source *sources_get_root(struct listings *listings, const struct origin *origin,
                                 unsigned mirror);
 /* The same, but NULL when nobody has asked for that page: a look must not fill the table. */
-struct source *sources_find(struct engine *engine, const struct origin *origin, unsigned mirror,
+struct source *sources_find(struct listings *listings, const struct origin *origin, unsigned mirror,
                             const char *channel, const char *project);
 /* Its listing, if that is in memory: a reference, or NULL; NULL for NULL. */
 struct listing_ref *source_listing(struct source *source);
@@ -83,10 +85,10 @@ enum {
 };
 
 /* Drops all listings that nobody uses. */
-void sources_shrink(struct engine *engine);
+void sources_shrink(struct listings *listings);
 /* About what all listings take in memory, in bytes. */
-size_t sources_bytes(const struct engine *engine);
+size_t sources_bytes(const struct listings *listings);
 
 int sources_new(struct sources **ret);
 void sources_free(struct sources *sources);
-void sources_tick(struct engine *engine, int64_t now_ms);
+void sources_tick(struct listings *listings, int64_t now_ms);

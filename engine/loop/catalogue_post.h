@@ -6,7 +6,7 @@
  *
  *     enum { NAME, ORIGIN };
  *     static int put(struct catalogue *catalogue, const struct row *row) ...   catalogue lane
- *     catalogue_post(e, put, "channel", &(struct row){.text = {name, origin}, .number = {now_s}});
+ *     catalogue_post(services, put, "channel", &(struct row){.text = {name, origin}, .number = {now_s}});
  */
 #include "engine/loop/services.h"
 

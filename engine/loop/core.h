@@ -7,27 +7,23 @@
 struct delisted;
 struct dates;
 struct directories;
-struct channel_roots;
-struct channels;
 struct evidences;
 struct eviction;
 struct files;
-struct heads;
 struct kept_table;
+struct listings;
 struct metadata;
 struct pages;
 struct project_lists;
-struct ranges;
 struct refusals;
-struct remembered_links;
 struct renewals;
 struct scrub;
-struct sources;
 
 struct engine {
     struct services services;
     struct services *s; /* those */
 
+    struct listings *listings;
     struct files *files;
     struct kept_table *kept;     /* flight thread */
     struct evidences *evidences; /* flight thread */
@@ -37,12 +33,6 @@ struct engine {
     struct scrub *scrub;
     struct metadata *metadata;
     struct directories *directories;
-    struct ranges *ranges;          /* flight thread */
-    struct heads *heads;            /* flight thread */
-    struct sources *sources;        /* flight thread */
-    struct remembered_links *links; /* flight thread */
-    struct channels *channels;
-    struct channel_roots *channel_roots;
     struct delisted *delisted; /* flight thread */
     struct dates *dates;       /* flight thread */
     struct pages *pages;

@@ -5,11 +5,11 @@
  * it. Mapped files belong to the page cache and do not count. Work that takes much memory at once
  * claims it before it begins: reading a mirror's page, building a page.
  *
- *     switch (memory_take(e, &claim, bytes, lane, job)) ...
+ *     switch (memory_take(services, &claim, bytes, lane, job)) ...
  *     MEMORY_TAKEN      the claim holds until memory_give
  *     MEMORY_WAITS      the job is posted to the lane again when there is room, and takes it anew
  *     MEMORY_REFUSED    nothing is claimed, and there is not so much: ERROR_NO_MEMORY
- *     memory_give(e, &claim);
+ *     memory_give(services, &claim);
  *
  * A claim fits when four sums together stay below fifteen sixteenths of max_memory: what the
  * process has, what others have claimed, what pages that are being received may still take, and the

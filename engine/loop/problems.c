@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The list of problems for an administrator, in engine->problems.
+ * The list of problems for an administrator, in services->problems.
  *
  *     absent --problems_note--> noted (the newest first) --problems_over--> absent
  *

@@ -16,7 +16,7 @@
  *     r = listing_parse(bytes, len, address, &listing);
  *     r = links_settle(origin, mirror, page, address, listing);    // compute lane
  *     ... listing->files[i].path, .place ...
- *     url = links_file_url(engine, origin, mirror, path);          // flight thread
+ *     url = links_file_url(listings, origin, mirror, path);          // flight thread
  *
  * engine/mirrors/links.c reads links; engine/listings/link_places.c finds where a file is.
  */

@@ -268,7 +268,7 @@ void listed_row_look(struct engine *e, const struct origin *origin, const char *
     const char *in = *channel ? channel : NULL;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         buf_init(&l->stored[m].packed, LISTING_MAX_BYTES);
-        l->listings[m] = source_listing(sources_find(e, origin, m, in, project));
+        l->listings[m] = source_listing(sources_find(e->listings, origin, m, in, project));
         if (!l->listings[m])
             l->pages[m] = mirror_page_url(&origin->mirrors[m], in, project);
     }

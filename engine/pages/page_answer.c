@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/listings/channels.h"
-#include "engine/listings/indexes.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -200,7 +199,7 @@ static int refuse_channel(struct engine *e, const char *name, const struct origi
     buf_init(&detail, 4096);
     buf_printf(&detail, "there is no index %s: no mirror of %s has such a channel", name,
                origin->name);
-    engine_say_indexes(e, name, &detail);
+    channels_say(e->listings, name, &detail);
     return refuse(e, OUTCOME_NO_INDEX, detail.error ? "no such index" : detail.data, ret,
                   ret_state);
 }
@@ -210,7 +209,7 @@ enum { NO_CHANNEL = 100 };
 static int look_at_channel(struct engine *e, const struct index_view *view, struct waiter *waiter)
 {
     enum channel_state state;
-    int r = channels_look(e, view->origins[0], view->channel, waiter, &state);
+    int r = channels_look(e->listings, view->origins[0], view->channel, waiter, &state);
     return r ? r : state == CHANNEL_MISSING ? NO_CHANNEL : 0;
 }
 

@@ -19,9 +19,10 @@
 enum { ANSWERS_MS = 2000 }; /* how long a first page waits for what it has asked last */
 
 /* The end of an inquiry. With answers the page differs, so its version is forgotten. */
-static void inquired(struct engine *e, void *owner, bool any)
+static void inquired(void *owner, bool any)
 {
     struct page_entry *s = owner;
+    struct engine *e = s->engine;
     s->inquiry = NULL;
     s->inquires_on = any;
     if (any)
@@ -44,7 +45,9 @@ static bool asks_heads(struct engine *e, struct page_entry *s, const struct buil
         return false;
     for (size_t i = 0; i < b->askable_count; i++)
         files[i] = (struct heads_file){b->askable[i]->path, b->askable[i]->mirrors};
-    s->inquiry = heads_ask(e, s->origin, s->project, files, b->askable_count, more, inquired, s);
+    s->engine = e;
+    s->inquiry =
+        heads_ask(e->listings, s->origin, s->project, files, b->askable_count, more, inquired, s);
     if (!s->inquiry)
         return false;
     s->refs++;
@@ -62,12 +65,12 @@ static bool asks_ranges(struct engine *e, struct page_entry *s, const struct bui
     if (!path || !s->asked || s->origin->directory)
         return false;
     for (unsigned m = 0; m < s->origin->mirror_count; m++) {
-        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e, s->origin, m))
+        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e->listings, s->origin, m))
             continue;
-        ranges_ask(e, s->origin, m, path);
+        ranges_ask(e->listings, s->origin, m, path);
         asked = true;
     }
-    return asked && s->stage != PAGE_PUBLISHED && !ranges_are_honoured(e, s->origin);
+    return asked && s->stage != PAGE_PUBLISHED && !ranges_are_honoured(e->listings, s->origin);
 }
 
 bool page_asks(struct engine *e, struct page_entry *s, const struct build *b)
@@ -88,6 +91,6 @@ bool page_awaits(const struct engine *e, const struct page_entry *s)
         (now_ms - s->began_ms < e->s->options.listing_timeout_ms || now_ms < s->answers_ms))
         return true;
     for (unsigned m = 0; m < s->origin->mirror_count; m++)
-        asked |= ranges_are_asked(e, s->origin, m);
+        asked |= ranges_are_asked(e->listings, s->origin, m);
     return asked && now_ms < s->answers_ms;
 }

@@ -108,7 +108,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
     b->channel = view.channel ? strdup(s->index) : NULL;
     b->project = str_dup(s->project);
     b->only_held = e->s->options.offline && !s->origin->directory;
-    b->makes_metadata = !b->only_held && ranges_are_honoured(e, s->origin);
+    b->makes_metadata = !b->only_held && ranges_are_honoured(e->listings, s->origin);
     add_listings(s, b);
     delisted_begin(b);
     return b;

@@ -81,6 +81,7 @@ struct page_entry {
     bool forces;      /* the load was forced */
     char *via;        /* of the request that began the load */
     uint64_t client;
+    struct engine *engine;     /* while an inquiry runs */
     struct inquiry *inquiry;   /* the inquiry that runs, or NULL */
     bool has_inquired;         /* an inquiry began in this load */
     bool inquires_on;          /* its answers were of use, so it may go on with further files */

@@ -58,7 +58,7 @@ static void note_channel(struct engine *e, const struct page_entry *s, const str
 {
     if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
         origin_has_channel(s->origin, s->index))
-        channels_listed(e, s->origin, s->index);
+        channels_listed(e->listings, s->origin, s->index);
 }
 
 /* Puts a page in place and answers all waiters. page NULL: the page that is there stands. */
@@ -467,8 +467,8 @@ void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
 void pages_source_settled(struct engine *e)
 {
     project_lists_check(e);
-    channels_check(e);
-    channel_roots_check(e, clock_monotonic_ms());
+    channels_check(e->listings);
+    channel_roots_check(e->listings, clock_monotonic_ms());
     for (struct page_entry *s = e->pages->loading, *next; s; s = next) {
         next = s->next_loading;
         check(e, s);
@@ -483,7 +483,7 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
     bool alone = !s->page && mirrors_is_backing_off(e->s->mirrors, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
-        struct source *source = sources_get(e, origin, m, channel, s->project);
+        struct source *source = sources_get(e->listings, origin, m, channel, s->project);
         if (!source)
             continue;
         s->sources[s->source_count++] = source;

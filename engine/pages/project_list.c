@@ -270,7 +270,7 @@ static void note_failure(struct project_list *r, const char *name, const char *w
 /* With `b`, the listing also becomes part of the build. */
 static void tally_source(struct project_list *r, unsigned m, struct build *b, struct tally *t)
 {
-    struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
+    struct source *source = sources_get(r->engine->listings, r->origin, m, r->channel, NULL);
     struct source_view v = {.state = SOURCE_IDLE};
     if (!source)
         return;
@@ -375,7 +375,7 @@ static void want_sources(struct project_list *r, bool force, const struct asker 
 {
     bool alone = !r->known && mirrors_is_backing_off(r->engine->s->mirrors, r->origin);
     for (unsigned m = 0; m < r->origin->mirror_count; m++) {
-        struct source *source = sources_get(r->engine, r->origin, m, r->channel, NULL);
+        struct source *source = sources_get(r->engine->listings, r->origin, m, r->channel, NULL);
         if (source)
             (void)source_want(source, force, alone, by);
     }
