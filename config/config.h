@@ -46,7 +46,7 @@ enum config_source {
     CONFIG_FLAG
 };
 
-enum { CONFIG_FLAGS_MAX = 64, CONFIG_OPTIONS_MAX = 24 };
+enum { CONFIG_FLAGS_MAX = 64, CONFIG_OPTIONS_MAX = 48 };
 
 struct config_flag {
     const char *key; /* as in the file: max_size */
@@ -74,6 +74,8 @@ struct config {
     char **listen;          /* "ADDR:PORT", "[ADDR6]:PORT"; NULL-terminated, never empty */
     bool listen_is_default; /* then an address that the machine lacks is only a warning */
     char **hosts;           /* further Host values accepted, lower case; NULL-terminated */
+    char **allow_clients;   /* networks that may ask; NULL-terminated; empty: all */
+    char **trusted_proxies; /* networks whose Forwarded headers count; NULL-terminated */
     const char *socket;     /* the control socket; NULL: the usual paths */
     const char *bundle_key; /* public key that bundles must be signed with: its line, or the path of
                                its file; or NULL */

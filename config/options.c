@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/network.h"
 #include "base/str.h"
 #include "base/url.h"
 
@@ -39,6 +40,14 @@ static const char *check_host(const char *text)
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
     return *text && !text[strspn(text, allowed)] ? NULL : "not a host name (without port)";
+}
+
+static const char *check_network(const char *text)
+{
+    struct network network;
+    return network_parse(text, &network)
+               ? "not an address or network such as 192.168.0.0/16 or fd00::/8"
+               : NULL;
 }
 
 /* Bytes of base64 in the one line of minisign's public keys, which begins with "RW". */
@@ -116,6 +125,19 @@ const struct option_row option_table[] = {
      "A request under any other name is refused, because a web page must not reach the daemon "
      "under a name that an attacker controls (DNS rebinding). Addresses, localhost and the "
      "machine's own name are always accepted.",
+     false},
+    {"allow_clients", OPTION_LIST, MEMBER(allow_clients), 0, LIST_MAX, check_network, "NETWORK",
+     "network whose clients may ask; may be repeated; default: all",
+     "Others get 403 and a sentence. Loopback is always allowed. Behind a reverse proxy this means "
+     "the proxy's clients, if it stands in trusted_proxies; otherwise all clients look like the "
+     "proxy.",
+     false},
+    {"trusted_proxies", OPTION_LIST, MEMBER(trusted_proxies), 0, LIST_MAX, check_network, "NETWORK",
+     "reverse proxy whose word about its clients counts; may be repeated",
+     "Forwarded, or X-Forwarded-For, -Proto, -Host and -Prefix of these proxies tell who the "
+     "client "
+     "is and how it calls us. The client is the last address in the list that is no trusted proxy. "
+     "The proxy must append to these headers or replace them.",
      false},
     {"page_memory", OPTION_SIZE, MEMBER(engine.page_memory), 1 << 20, INT64_MAX, NULL, "SIZE",
      "memory for finished pages",

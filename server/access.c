@@ -13,11 +13,11 @@ enum { MIRRORS_SIZE = 256 };
  * network. It is 0 for a mapped file, because the kernel took those bytes straight from memory. */
 void access_log(struct request *request, bool is_complete)
 {
-    char client[CONNECTION_CLIENT_SIZE];
+    char client[REQUEST_CLIENT_SIZE];
     char mirrors[MIRRORS_SIZE] = "";
     const char *from = mirrors;
 
-    connection_client(&request->connection, client);
+    request_client(request, client);
     if (request->file)
         file_mirrors(request->file, mirrors, sizeof(mirrors));
     else if (request->page && request->page->mirrors)

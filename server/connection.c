@@ -10,7 +10,6 @@
  */
 #include "server/connection.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
@@ -18,7 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/lane.h"
-#include "base/str.h"
+#include "base/network.h"
 
 /* A larger send buffer lets one bulk client keep its worker busy for tens of milliseconds. */
 enum { LOOPBACK_SEND_BYTES = 256 << 10 };
@@ -74,49 +73,22 @@ void connection_init(struct connection *connection, struct MHD_Connection *mhd)
     };
 }
 
-/* Also an IPv4 address that arrives mapped into IPv6. */
-bool connection_address_is_loopback(const struct sockaddr *address)
+/* Loopback and IPv4 addresses count as a whole; of other IPv6 addresses only the /64. */
+struct in6_addr connection_key(const struct in6_addr *address)
 {
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    if (address->sa_family == AF_INET6) {
-        const struct in6_addr *in6 =
-            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-        return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
-    }
-    return false;
-}
-
-/* Loopback and mapped addresses count as a whole; of other IPv6 addresses only the /64. */
-bool connection_key(const struct sockaddr *address, struct in6_addr *ret)
-{
-    struct in6_addr key = {0};
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        key.s6_addr[10] = key.s6_addr[11] = 0xff;
-        memcpy(&key.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-        bool is_whole =
-            connection_address_is_loopback(address) || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        memcpy(&key, &in6->sin6_addr, is_whole ? sizeof(key) : sizeof(key) / 2);
-    } else {
-        return false;
-    }
-    *ret = key;
-    return true;
+    struct in6_addr key = *address;
+    if (!network_is_loopback(address) && !IN6_IS_ADDR_V4MAPPED(address))
+        memset(&key.s6_addr[sizeof(key) / 2], 0, sizeof(key) / 2);
+    return key;
 }
 
 /* FNV-1a: the engine only needs to tell clients apart, and a collision costs nothing but fairness.
  */
-uint64_t connection_client_id(const struct connection *connection)
+uint64_t connection_client_id(const struct in6_addr *address)
 {
-    const struct sockaddr *address = connection_address(connection->mhd);
-    struct in6_addr key;
+    struct in6_addr key = connection_key(address);
     uint64_t id = 0xcbf29ce484222325ull;
-    for (size_t i = 0; address && connection_key(address, &key) && i < sizeof(key); i++)
+    for (size_t i = 0; i < sizeof(key); i++)
         id = (id ^ key.s6_addr[i]) * 0x100000001b3ull;
     return id ? id : 1;
 }
@@ -124,22 +96,10 @@ uint64_t connection_client_id(const struct connection *connection)
 void connection_tune(struct MHD_Connection *mhd)
 {
     const struct sockaddr *address = connection_address(mhd);
+    struct in6_addr client;
     int bytes = LOOPBACK_SEND_BYTES;
-    if (address && connection_address_is_loopback(address))
+    if (address && network_address(address, &client) && network_is_loopback(&client))
         (void)setsockopt(connection_fd(mhd), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-}
-
-/* For the access log; "-" when MHD knows no address. */
-void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE])
-{
-    const struct sockaddr *address = connection_address(connection->mhd);
-    const void *bytes = NULL;
-    if (address && address->sa_family == AF_INET)
-        bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    else if (address && address->sa_family == AF_INET6)
-        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (!bytes || !inet_ntop(address->sa_family, bytes, ret, CONNECTION_CLIENT_SIZE))
-        str_copy(ret, CONNECTION_CLIENT_SIZE, "-");
 }
 
 /* MHD 0.9 closes a connection whose body failed, but cleans it up late. Every connection that was

@@ -18,26 +18,21 @@ struct connection {
     struct waiter waiter;
 };
 
-enum { CONNECTION_CLIENT_SIZE = 64 }; /* room for an address */
-
 void connection_init(struct connection *connection, struct MHD_Connection *mhd);
 
 /* The client's address; NULL where it has none. */
 const struct sockaddr *connection_address(struct MHD_Connection *mhd);
 int connection_fd(struct MHD_Connection *mhd);
-bool connection_address_is_loopback(const struct sockaddr *address);
 
 /* Call it once for each new connection. It bounds the bytes that a bulk client on loopback has in
  * flight, so that its worker also serves the others. */
 void connection_tune(struct MHD_Connection *mhd);
 
-/* The key by which clients are told apart: an IPv4 address mapped to IPv6, or the first half of an
- * IPv6 address, because one machine may own a whole /64. False for any other family. */
-bool connection_key(const struct sockaddr *address, struct in6_addr *ret);
+/* The key by which clients are told apart: an IPv4 address as it is, or the first half of an IPv6
+ * address, because one machine may own a whole /64. */
+struct in6_addr connection_key(const struct in6_addr *address);
 /* The key as a number that is never 0. */
-uint64_t connection_client_id(const struct connection *connection);
-
-void connection_client(const struct connection *connection, char ret[CONNECTION_CLIENT_SIZE]);
+uint64_t connection_client_id(const struct in6_addr *address);
 
 /* Call it just before a body ends with an error; MHD then gives up the connection at once. */
 void connection_end(struct connection *connection);

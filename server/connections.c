@@ -12,7 +12,6 @@
  */
 #include "server/connections.h"
 
-#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -48,13 +47,14 @@ struct connections {
     pthread_t thread;
     struct peer *list;
     struct peer_address *addresses;
+    const struct network_list *proxies; /* or NULL */
 };
 
-unsigned connections_share(unsigned connections, bool is_loopback)
+unsigned connections_share(unsigned connections, bool stands_for_many)
 {
     unsigned most = connections - connections / 8;
     unsigned quarter = connections / 4;
-    if (is_loopback || quarter > most)
+    if (stands_for_many || quarter > most)
         return most;
     if (quarter < SHARE_MIN)
         quarter = SHARE_MIN;
@@ -68,11 +68,20 @@ unsigned connections_share(unsigned connections, bool is_loopback)
 static struct peer_address *address_find(struct connections *connections,
                                          const struct sockaddr *address)
 {
-    struct in6_addr key;
+    struct in6_addr client;
     struct peer_address *found = NULL;
-    if (address && connection_key(address, &key))
-        HASH_FIND(hh, connections->addresses, &key, sizeof(key), found);
+    if (!address || !network_address(address, &client))
+        return NULL;
+    struct in6_addr key = connection_key(&client);
+    HASH_FIND(hh, connections->addresses, &key, sizeof(key), found);
     return found;
+}
+
+/* Needs the lock. */
+static bool stands_for_many(const struct connections *connections, const struct in6_addr *client)
+{
+    return network_is_loopback(client) ||
+           (connections->proxies && network_list_has(connections->proxies, client));
 }
 
 /* Returns NULL when out of memory; the connection then enters uncounted, because refusing it helps
@@ -80,22 +89,27 @@ static struct peer_address *address_find(struct connections *connections,
 static struct peer_address *address_add(struct connections *connections,
                                         const struct sockaddr *address)
 {
+    struct in6_addr client;
     struct peer_address *new = calloc(1, sizeof(*new));
-    if (!new || !connection_key(address, &new->key)) {
+    if (!new || !network_address(address, &client)) {
         free(new);
         return NULL;
     }
+    new->key = connection_key(&client);
     new->limit = connections->options.client_limit;
     if (!new->limit)
         new->limit = connections_share(connections->options.connections,
-                                       connection_address_is_loopback(address));
+                                       stands_for_many(connections, &client));
     HASH_ADD(hh, connections->addresses, key, sizeof(new->key), new);
     return new;
 }
 
-static void address_print(const struct peer_address *address, char ret[INET6_ADDRSTRLEN])
+/* `address` may be NULL. */
+static void address_write(const struct peer_address *address, char ret[INET6_ADDRSTRLEN])
 {
-    if (!address || !inet_ntop(AF_INET6, &address->key, ret, INET6_ADDRSTRLEN))
+    if (address)
+        network_address_write(&address->key, ret);
+    else
         memcpy(ret, "-", 2);
 }
 
@@ -110,12 +124,19 @@ bool connections_admits(struct connections *connections, const struct sockaddr *
     bool reports = is_full && !found->is_reported;
     if (reports) {
         found->is_reported = true;
-        address_print(found, text);
+        address_write(found, text);
     }
     pthread_mutex_unlock(&connections->lock);
     if (reports)
         log_warning("too many connections from one client; new ones are refused client=%s", text);
     return !is_full;
+}
+
+void connections_trust(struct connections *connections, const struct network_list *proxies)
+{
+    pthread_mutex_lock(&connections->lock);
+    connections->proxies = proxies;
+    pthread_mutex_unlock(&connections->lock);
 }
 
 /* ------------------------------------------------------------------ peers */
@@ -213,7 +234,7 @@ static void sweep(struct connections *connections, int64_t now_ms)
             continue;
         (void)shutdown(peer->fd, SHUT_RDWR);
         peer->since_ms = now_ms;
-        address_print(peer->address, text);
+        address_write(peer->address, text);
         log_info("dropped a client that did not finish its request client=%s", text);
     }
 }

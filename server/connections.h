@@ -9,8 +9,8 @@
  *     connections_new(&options, &connections);           starts a thread
  *     connections_admits(connections, address)           before a connection is accepted
  *     connections_enter(connections, &peer, fd, address);
- *     peer_asks(&peer);                                  for each request, when its headers are
- * there peer_is_served(&peer);                             when its answer has been sent
+ *     peer_asks(&peer);              for each request, when its headers are there
+ *     peer_is_served(&peer);         when its answer has been sent
  *     connections_leave(connections, &peer);             before the descriptor is closed
  *     connections_free(connections);                     after the last peer has left
  *
@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "base/network.h"
 
 struct connections;
 
@@ -43,13 +45,17 @@ struct peer {
 };
 
 /* How many of `connections` one address may have: a quarter, but enough for a dozen busy clients
- * that share one router, and never all. Loopback stands for this machine's users or for a proxy, so
- * it gets seven eighths. An administrator may need the rest to look at the daemon. */
-unsigned connections_share(unsigned connections, bool is_loopback);
+ * that share one router, and never all. Loopback and trusted proxies stand for many clients, so
+ * they get seven eighths. An administrator may need the rest to look at the daemon. */
+unsigned connections_share(unsigned connections, bool stands_for_many);
 
 /* ERROR_NO_MEMORY. */
 int connections_new(const struct connections_options *options, struct connections **ret);
 void connections_free(struct connections *connections); /* NULL is legal */
+
+/* From now on these proxies get the share of loopback, because each stands for many clients. The
+ * list must outlive `connections`; NULL: there are none. */
+void connections_trust(struct connections *connections, const struct network_list *proxies);
 
 bool connections_admits(struct connections *connections, const struct sockaddr *address);
 /* `address` NULL: not counted. */

@@ -27,11 +27,14 @@ static void write_head(struct buf *to)
                  "under one address, every byte fetched once and kept.</p>\n");
 }
 
-/* The client sees the address that it used itself: behind a proxy only that one works. */
+/* The client sees the address that it used itself: behind a proxy only that one works, and only a
+ * proxy that is trusted can say that it is https, or below a path. */
 static void write_setup(struct buf *to, const struct request *request)
 {
-    const char *host = request->headers[HEADER_HOST];
-    auto_free char *base = str_printf("http://%s", host ? host : "localhost");
+    const struct forwarded *from = &request->forwarded;
+    const char *host = request_host(request);
+    auto_free char *base = str_printf("http%s://%s%s", from->is_https ? "s" : "",
+                                      host ? host : "localhost", from->prefix);
     auto_buf struct buf lines;
     buf_init(&lines, SETUP_MAX_BYTES);
     if (base)

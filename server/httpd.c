@@ -383,6 +383,7 @@ static int daemons_start(struct httpd *httpd, const struct httpd_options *option
     int r = connections_new(&connections, &httpd->connections);
     if (r)
         return r;
+    connections_trust(httpd->connections, &atomic_load(&httpd->generation)->site.trusted_proxies);
     for (size_t i = 0; i < httpd->listener_count; i++)
         for (size_t j = 0; j < httpd->listeners[i].count; j++) {
             struct MHD_Daemon *daemon = daemon_start(httpd, httpd->listeners[i].fds[j], limit);
@@ -494,6 +495,13 @@ static void on_idle(struct site *site)
     pthread_mutex_unlock(&httpd->lock);
 }
 
+static void generation_free(struct generation *generation)
+{
+    network_list_release(&generation->site.allow_clients);
+    network_list_release(&generation->site.trusted_proxies);
+    free(generation);
+}
+
 static int generation_add(struct httpd *httpd, const struct httpd_options *options,
                           int64_t started_ms)
 {
@@ -509,16 +517,26 @@ static int generation_add(struct httpd *httpd, const struct httpd_options *optio
         .started_ms = started_ms,
         .on_idle = on_idle,
     };
-    host_names_init(&generation->site.hosts, options->hosts);
+    struct site *site = &generation->site;
+    host_names_init(&site->hosts, options->access.hosts);
+    int r = network_list_read(options->access.allow_clients, &site->allow_clients);
+    r = r ? r : network_list_read(options->access.trusted_proxies, &site->trusted_proxies);
+    if (r) {
+        generation_free(generation);
+        return r;
+    }
+    if (httpd->connections)
+        connections_trust(httpd->connections, &site->trusted_proxies);
     atomic_store(&httpd->generation, generation);
     return 0;
 }
 
-int httpd_reload(struct httpd *httpd, const struct origins *origins, const char *const *hosts)
+int httpd_reload(struct httpd *httpd, const struct origins *origins,
+                 const struct httpd_access *access)
 {
     const struct site *now = &atomic_load(&httpd->generation)->site;
     struct httpd_options options = {
-        .engine = now->engine, .origins = origins, .hosts = hosts, .instance = now->instance};
+        .engine = now->engine, .origins = origins, .access = *access, .instance = now->instance};
     return generation_add(httpd, &options, now->started_ms);
 }
 
@@ -646,7 +664,7 @@ void httpd_free(struct httpd *httpd)
     for (struct generation *generation = atomic_load(&httpd->generation), *older; generation;
          generation = older) {
         older = generation->older;
-        free(generation);
+        generation_free(generation);
     }
     connections_free(httpd->connections);
     pthread_cond_destroy(&httpd->idle);

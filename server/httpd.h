@@ -25,6 +25,13 @@ struct httpd_listen {
     int port;                   /* 0: a free one */
 };
 
+/* Who may ask, and under which names. Each list is NULL-terminated, or NULL. */
+struct httpd_access {
+    const char *const *hosts;           /* further Host values accepted; must outlive the httpd */
+    const char *const *allow_clients;   /* networks; none: everybody */
+    const char *const *trusted_proxies; /* networks whose Forwarded headers count */
+};
+
 struct httpd_options {
     struct engine *engine;
     const struct origins *origins;
@@ -33,8 +40,8 @@ struct httpd_options {
     bool listen_is_default; /* an address that this machine does not have is only a warning */
     const int *inherited;   /* listening sockets that replace `listen` */
     size_t inherited_count;
-    int workers;              /* per address; 0: one per core */
-    const char *const *hosts; /* further Host values accepted; NULL-terminated, or NULL */
+    int workers; /* per address; 0: one per core */
+    struct httpd_access access;
     const char *instance;
     int header_timeout_ms; /* the time for a request's headers; 0: HTTPD_HEADER_TIMEOUT_MS */
     unsigned client_limit; /* connections of one address; 0: see server/connections.h */
@@ -46,9 +53,10 @@ struct httpd;
 int httpd_start(const struct httpd_options *options, struct httpd **ret);
 /* NULL-terminated; "127.0.0.1:8503". */
 const char *const *httpd_addresses(const struct httpd *httpd);
-/* New requests use these origins and hosts; requests that are under way keep theirs. Both must live
- * until httpd_free. On failure nothing changes. */
-int httpd_reload(struct httpd *httpd, const struct origins *origins, const char *const *hosts);
+/* New requests use these; requests that are under way keep theirs. Origins and hosts must live until
+ * httpd_free. On failure nothing changes. */
+int httpd_reload(struct httpd *httpd, const struct origins *origins,
+                 const struct httpd_access *access);
 void httpd_quiesce(struct httpd *httpd);
 /* Waits at most `timeout_ms` until no request is left and no new client is about to send one.
  * Returns whether that is so. */

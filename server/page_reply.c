@@ -154,7 +154,7 @@ enum MHD_Result page_reply_send(struct request *request)
         .official = request->route.official,
         .refresh = request_wants_refresh(request),
         .via = request->headers[HEADER_VIA],
-        .client = connection_client_id(&request->connection),
+        .client = connection_client_id(&request->forwarded.client),
     };
     int r = engine_page(request->site->engine, &query, &request->connection.waiter,
                         request->has_waited, &request->page, &v.state);

@@ -45,6 +45,20 @@ bool request_wants_refresh(const struct request *request)
     return control && strcasestr(control, "no-cache");
 }
 
+const char *request_host(const struct request *request)
+{
+    const char *forwarded = request->forwarded.host;
+    return *forwarded ? forwarded : request->headers[HEADER_HOST];
+}
+
+void request_client(const struct request *request, char ret[REQUEST_CLIENT_SIZE])
+{
+    if (request->forwarded.is_known)
+        network_address_write(&request->forwarded.client, ret);
+    else
+        str_copy(ret, REQUEST_CLIENT_SIZE, "-");
+}
+
 /* on_idle comes last: a stop may free everything after it. */
 void request_free(struct request *request, bool is_complete)
 {
@@ -60,6 +74,7 @@ void request_free(struct request *request, bool is_complete)
     for (size_t i = 0; i < HEADERS; i++)
         free(request->joined[i]);
     route_release(&request->route);
+    free(request->why);
     free(request->target);
     free(request);
     if (atomic_fetch_sub(&site->active, 1) == 1)
@@ -87,6 +102,11 @@ static const struct {
     [HEADER_ORIGIN] = {"Origin", REPEAT_REFUSES},
     [HEADER_SEC_FETCH_SITE] = {"Sec-Fetch-Site", REPEAT_REFUSES},
     [HEADER_SEC_FETCH_MODE] = {"Sec-Fetch-Mode", REPEAT_REFUSES},
+    [HEADER_FORWARDED] = {"Forwarded", REPEAT_JOINS},
+    [HEADER_FORWARDED_FOR] = {"X-Forwarded-For", REPEAT_JOINS},
+    [HEADER_FORWARDED_PROTO] = {"X-Forwarded-Proto", REPEAT_JOINS},
+    [HEADER_FORWARDED_HOST] = {"X-Forwarded-Host", REPEAT_JOINS},
+    [HEADER_FORWARDED_PREFIX] = {"X-Forwarded-Prefix", REPEAT_JOINS},
     [HEADER_CONTENT_LENGTH] = {"Content-Length", REPEAT_REFUSES},
     [HEADER_TRANSFER_ENCODING] = {"Transfer-Encoding", REPEAT_REFUSES},
 };
@@ -186,26 +206,79 @@ static unsigned refuse(unsigned status, const char *why, const char **ret_why)
     return status;
 }
 
-/* HTTP/1.0 clients may omit Host; in HTTP/1.1 it is required. */
-static unsigned host_refusal(const struct request *request, const char *version,
-                             const char **ret_why)
+/* Finds out who asks. A socket that is not of IP has no address to judge by; its file's mode says
+ * who may open it. */
+static unsigned forwarded_refusal(struct request *request, const char **ret_why)
 {
-    const char *host = request->headers[HEADER_HOST];
-    if (!host) {
-        if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
-            return 0;
-        return refuse(MHD_HTTP_BAD_REQUEST, "no Host", ret_why);
+    const struct sockaddr *address = connection_address(request->connection.mhd);
+    struct in6_addr peer;
+    if (!address || !network_address(address, &peer))
+        return 0;
+    const struct forwarded_headers headers = {
+        .forwarded = request->headers[HEADER_FORWARDED],
+        .address = request->headers[HEADER_FORWARDED_FOR],
+        .scheme = request->headers[HEADER_FORWARDED_PROTO],
+        .host = request->headers[HEADER_FORWARDED_HOST],
+        .prefix = request->headers[HEADER_FORWARDED_PREFIX],
+    };
+    switch (forwarded_read(&headers, &request->site->trusted_proxies, &peer, &request->forwarded)) {
+    case FORWARDED_MALFORMED:
+        return refuse(MHD_HTTP_BAD_REQUEST,
+                      "the proxy's Forwarded or X-Forwarded-For header is malformed", ret_why);
+    case FORWARDED_CONFLICT:
+        return refuse(
+            MHD_HTTP_BAD_REQUEST,
+            "Forwarded and X-Forwarded-For name two clients; the proxy must set or remove "
+            "both",
+            ret_why);
+    default:
+        return 0;
     }
+}
+
+/* Loopback is always allowed: doctor, health checks and setup ask from there. */
+static unsigned client_refusal(struct request *request, const char **ret_why)
+{
+    char client[REQUEST_CLIENT_SIZE];
+    const struct forwarded *from = &request->forwarded;
+    const struct network_list *allowed = &request->site->allow_clients;
+    bool is_allowed = from->is_known && (network_is_loopback(&from->client) ||
+                                         network_list_has(allowed, &from->client));
+    if (!allowed->count || is_allowed)
+        return 0;
+    request_client(request, client);
+    request->why = str_printf("clients at %s are not allowed here; allow_clients in the "
+                              "configuration names those that are",
+                              client);
+    return refuse(MHD_HTTP_FORBIDDEN, request->why, ret_why);
+}
+
+static unsigned name_refusal(struct request *request, const char *host, const char **ret_why)
+{
     switch (host_check(&request->site->hosts, host)) {
     case HOST_MALFORMED:
         return refuse(MHD_HTTP_BAD_REQUEST, "the Host is malformed", ret_why);
     case HOST_FOREIGN:
-        return refuse(MHD_HTTP_MISDIRECTED_REQUEST,
-                      "this Host is not one of ours; add it to `hosts` in the configuration",
-                      ret_why);
+        request->why = str_printf("%.*s is not a name of ours; add it to `hosts` in the "
+                                  "configuration",
+                                  (int)strcspn(host, ":"), host);
+        return refuse(MHD_HTTP_MISDIRECTED_REQUEST, request->why, ret_why);
     default:
         return 0;
     }
+}
+
+/* HTTP/1.0 clients may omit Host; in HTTP/1.1 it is required. The name that a proxy was called by is
+ * held to the same rule. */
+static unsigned host_refusal(struct request *request, const char *version, const char **ret_why)
+{
+    const char *host = request->headers[HEADER_HOST];
+    if (!host && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+        return refuse(MHD_HTTP_BAD_REQUEST, "no Host", ret_why);
+    unsigned status = host ? name_refusal(request, host, ret_why) : 0;
+    if (!status && *request->forwarded.host)
+        status = name_refusal(request, request->forwarded.host, ret_why);
+    return status;
 }
 
 /* The client's Via is never forwarded as it was written; see server/via.h. */
@@ -238,7 +311,7 @@ static bool is_word(const char *value, const char *word)
 static bool is_own_origin(const struct request *request, const char *origin)
 {
     const char *site = strstr(origin, "://");
-    const char *host = request->headers[HEADER_HOST];
+    const char *host = request_host(request);
     return site && host && !strcasecmp(site + strlen("://"), host);
 }
 
@@ -278,6 +351,10 @@ unsigned request_check(struct request *request, const char *method, const char *
     const char *why = headers_read(request, method, version);
     if (why)
         return refuse(MHD_HTTP_BAD_REQUEST, why, ret_why);
+    unsigned status = forwarded_refusal(request, ret_why);
+    status = status ? status : client_refusal(request, ret_why);
+    if (status)
+        return status;
     if (!request->is_head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         return refuse(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served", ret_why);
     /* No request here has a body. Two views of where a body ends are how requests are smuggled past
@@ -285,7 +362,7 @@ unsigned request_check(struct request *request, const char *method, const char *
     const char *length = request->headers[HEADER_CONTENT_LENGTH];
     if (request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0))
         return refuse(MHD_HTTP_BAD_REQUEST, "a request with a body", ret_why);
-    unsigned status = host_refusal(request, version, ret_why);
+    status = host_refusal(request, version, ret_why);
     if (status)
         return status;
     if (request->route.kind == ROUTE_TOO_LONG)

@@ -15,6 +15,7 @@
 
 #include "engine/engine.h"
 #include "server/connection.h"
+#include "server/forwarded.h"
 #include "server/host.h"
 #include "server/route.h"
 
@@ -23,6 +24,8 @@ struct site {
     struct engine *engine;
     const struct origins *origins;
     struct host_names hosts;
+    struct network_list trusted_proxies;
+    struct network_list allow_clients; /* empty: everybody */
     const char *instance;
     int64_t started_ms;
     _Atomic long active;                /* requests begun and not completed */
@@ -41,6 +44,11 @@ enum header {
     HEADER_ORIGIN,
     HEADER_SEC_FETCH_SITE,
     HEADER_SEC_FETCH_MODE,
+    HEADER_FORWARDED,
+    HEADER_FORWARDED_FOR,
+    HEADER_FORWARDED_PROTO,
+    HEADER_FORWARDED_HOST,
+    HEADER_FORWARDED_PREFIX,
     HEADER_CONTENT_LENGTH,
     HEADER_TRANSFER_ENCODING,
     HEADERS
@@ -58,6 +66,8 @@ struct request {
     bool has_waited;
     const char *headers[HEADERS]; /* NULL: not sent. Lists sent in several lines are joined */
     char *joined[HEADERS];
+    struct forwarded forwarded; /* the client and how it calls us; from request_check on */
+    char *why;                  /* a refusal that was written for this request, or NULL */
     struct page *page;
     struct file *file;
     struct claim_answer *claims;
@@ -76,13 +86,20 @@ struct request {
 /* NULL when out of memory. */
 struct request *request_new(struct site *site, struct MHD_Connection *mhd, const char *target);
 
-/* 0, or the status to refuse the request with: bodies, doubled Host, foreign Host, ... *ret_why is
- * a static text. */
+/* 0, or the status to refuse the request with: bodies, doubled Host, foreign Host, ... *ret_why
+ * lives as long as the request. */
 unsigned request_check(struct request *request, const char *method, const char *version,
                        const char **ret_why);
 
 /* `no-cache` asks for a look at the mirrors; `max-age=0`, which old pips send always, does not. */
 bool request_wants_refresh(const struct request *request);
+
+/* The client's address, for people; "-" when it is not known. */
+enum { REQUEST_CLIENT_SIZE = INET6_ADDRSTRLEN };
+void request_client(const struct request *request, char ret[REQUEST_CLIENT_SIZE]);
+
+/* The name by which the client calls us, perhaps with a port; NULL: it sent none. */
+const char *request_host(const struct request *request);
 
 /* `is_complete`: everything that was promised has been sent. Writes the access line; NULL is legal.
  */

@@ -158,6 +158,15 @@ static int start_engine(struct daemon *daemon)
     return r;
 }
 
+static struct httpd_access access_of(const struct config *config)
+{
+    return (struct httpd_access){
+        .hosts = (const char *const *)config->hosts,
+        .allow_clients = (const char *const *)config->allow_clients,
+        .trusted_proxies = (const char *const *)config->trusted_proxies,
+    };
+}
+
 /* The addresses were checked when the configuration was read. */
 static int start_httpd(struct daemon *daemon)
 {
@@ -180,7 +189,7 @@ static int start_httpd(struct daemon *daemon)
         .inherited = daemon->inherited,
         .inherited_count = daemon->inherited_count,
         .workers = daemon->config.workers,
-        .hosts = (const char *const *)daemon->config.hosts,
+        .access = access_of(&daemon->config),
         .instance = daemon->instance,
     };
     return httpd_start(&options, &daemon->httpd);
@@ -233,11 +242,12 @@ static int reload_apply(struct daemon *daemon, struct config *fresh)
         return r;
     }
     struct engine_options options = fresh->engine;
+    const struct httpd_access access = access_of(fresh);
     options.origins = reload_is_same_origins(daemon->origins, &fresh->origins) ? daemon->origins
                                                                                : &fresh->origins;
     r = engine_reload(daemon->engine, &options);
     if (r == 0)
-        r = httpd_reload(daemon->httpd, options.origins, (const char *const *)fresh->hosts);
+        r = httpd_reload(daemon->httpd, options.origins, &access);
     if (r)
         return r;
     daemon->origins = options.origins;

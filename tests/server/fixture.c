@@ -23,7 +23,7 @@ struct fixture fixture_start(int workers)
         .listen = &listen,
         .listen_count = 1,
         .workers = workers,
-        .hosts = hosts,
+        .access = {.hosts = hosts},
         .instance = "1234",
     };
     assert_int_equal(httpd_start(&options, &f.httpd), 0);
