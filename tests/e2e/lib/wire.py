@@ -9,6 +9,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass
@@ -63,9 +64,15 @@ class Reply:
         return json.loads(self.text)
 
 
-def _open(url, method, headers, target=None):
+def _open(url, method, headers, target=None, ca_file=None):
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE_S)
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=ca_file)
+        connection = http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=PATIENCE_S, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE_S)
     target = target or (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = headers or {}
     connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
@@ -85,9 +92,10 @@ def _read_all(response):
         return b"", True
 
 
-def ask(url, method="GET", headers=None, target=None):
-    """One request on a connection of its own. `target` replaces the path, unchecked."""
-    connection = _open(url, method, headers, target)
+def ask(url, method="GET", headers=None, target=None, ca_file=None):
+    """One request on a connection of its own. `target` replaces the path, unchecked; `ca_file` is
+    believed for https."""
+    connection = _open(url, method, headers, target, ca_file)
     try:
         response = connection.getresponse()
         body, cut = _read_all(response)
