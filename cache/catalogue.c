@@ -75,6 +75,9 @@ struct visit {
         int (*blame)(void *context, const char *origin, const char *path, const char *mirror,
                      const char *validator, int64_t when_s);
         int (*mark)(void *context, const char *sha256, bool pinned, int64_t verified_s);
+        int (*member)(void *context, const struct catalogue_member *member);
+        int (*set)(void *context, const struct catalogue_set *set);
+        int (*set_blob)(void *context, const char *sha256);
         int (*evidence)(void *context, const char *sha256, int level, const char *why);
         int (*metadata)(void *context, const struct catalogue_metadata *metadata);
         int (*place)(void *context, const struct catalogue_place *place);
@@ -357,6 +360,69 @@ int catalogue_each_mark(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_MARK, NULL, on_mark,
                       &(struct visit){.mark = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ sets */
+
+int catalogue_put_member(struct catalogue *catalogue, const struct catalogue_member *m)
+{
+    return sql_change(
+        catalogue->sql, PUT_MEMBER,
+        VALUES(sql_text(m->set), sql_text(m->origin), sql_text(m->path), sql_integer(m->size)));
+}
+
+int catalogue_drop_set(struct catalogue *catalogue, const char *set)
+{
+    return sql_change(catalogue->sql, DROP_SET, VALUES(sql_text(set)));
+}
+
+static int on_member(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_member member = {.set = text(row, 0),
+                                            .origin = text(row, 1),
+                                            .path = text(row, 2),
+                                            .size = sql_row_integer(row, 3)};
+    return visit->member(visit->context, &member);
+}
+
+int catalogue_each_member(struct catalogue *catalogue, const char *set,
+                          int (*visit)(void *context, const struct catalogue_member *member),
+                          void *context)
+{
+    return visit_each(catalogue, set ? EACH_MEMBER_OF : EACH_MEMBER, VALUES(sql_text(set)),
+                      on_member, &(struct visit){.member = visit, .context = context});
+}
+
+static int on_set(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    const struct catalogue_set set = {.name = text(row, 0),
+                                      .files = sql_row_integer(row, 1),
+                                      .bytes = sql_row_integer(row, 2),
+                                      .held = sql_row_integer(row, 3),
+                                      .held_bytes = sql_row_integer(row, 4)};
+    return visit->set(visit->context, &set);
+}
+
+int catalogue_each_set(struct catalogue *catalogue,
+                       int (*visit)(void *context, const struct catalogue_set *set), void *context)
+{
+    return visit_each(catalogue, EACH_SET, NULL, on_set,
+                      &(struct visit){.set = visit, .context = context});
+}
+
+static int on_set_blob(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->set_blob(visit->context, text(row, 0));
+}
+
+int catalogue_each_set_blob(struct catalogue *catalogue,
+                            int (*visit)(void *context, const char *sha256), void *context)
+{
+    return visit_each(catalogue, EACH_SET_BLOB, NULL, on_set_blob,
+                      &(struct visit){.set_blob = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ evidence */

@@ -137,6 +137,31 @@ int catalogue_each_mark(struct catalogue *catalogue,
                                      int64_t verified_s),
                         void *context);
 
+/* ---- sets: named lists of files that are kept from eviction, whether they are held now or come
+ * later; a file may be in several ---- */
+struct catalogue_member {
+    const char *set, *origin, *path;
+    int64_t size; /* as its list said; -1 unknown */
+};
+int catalogue_put_member(struct catalogue *catalogue, const struct catalogue_member *member);
+/* Ends a set. */
+int catalogue_drop_set(struct catalogue *catalogue, const char *set);
+/* Visits the files of one set, ordered by origin and path as strcmp orders; set NULL: of all. */
+int catalogue_each_member(struct catalogue *catalogue, const char *set,
+                          int (*visit)(void *context, const struct catalogue_member *member),
+                          void *context);
+struct catalogue_set {
+    const char *name;
+    int64_t files, bytes;     /* bytes: of those whose size is known */
+    int64_t held, held_bytes; /* of them: what is held whole */
+};
+/* By name. */
+int catalogue_each_set(struct catalogue *catalogue,
+                       int (*visit)(void *context, const struct catalogue_set *set), void *context);
+/* Visits the SHA-256 of each blob that has a file in a set. */
+int catalogue_each_set_blob(struct catalogue *catalogue,
+                            int (*visit)(void *context, const char *sha256), void *context);
+
 /* ---- evidence: what the bytes of a blob prove, as a level of the caller's; `stays`: it outlives
  * the blob, so that the same bytes are recognised later ---- */
 int catalogue_put_evidence(struct catalogue *catalogue, const char *sha256, int level, bool stays,

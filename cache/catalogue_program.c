@@ -77,6 +77,9 @@ static const char *const migrations[] = {
     "  origin TEXT NOT NULL, path TEXT NOT NULL, mirror TEXT NOT NULL, page TEXT NOT NULL,"
     "  url TEXT NOT NULL, PRIMARY KEY (origin, path, mirror)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX place_by_page ON place (origin, mirror, page)",
+    "CREATE TABLE member ("
+    "  name TEXT NOT NULL, origin TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,"
+    "  PRIMARY KEY (name, origin, path)) STRICT, WITHOUT ROWID",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -136,6 +139,23 @@ static const char *const statements[STATEMENTS] = {
     [PUT_MARK] = "INSERT OR REPLACE INTO mark (sha256, pinned, verified_s) VALUES (?1, ?2, ?3)",
     [DROP_MARK] = "DELETE FROM mark WHERE sha256 = ?1 AND NOT pinned",
     [EACH_MARK] = "SELECT sha256, pinned, verified_s FROM mark",
+
+    /* A size that a later list lacks is kept. */
+    [PUT_MEMBER] = "INSERT INTO member (name, origin, path, size) VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT (name, origin, path) DO UPDATE SET"
+                   "  size = iif(excluded.size < 0, size, excluded.size)",
+    [DROP_SET] = "DELETE FROM member WHERE name = ?1",
+    [EACH_MEMBER] = "SELECT name, origin, path, size FROM member ORDER BY name, origin, path",
+    [EACH_MEMBER_OF] = "SELECT name, origin, path, size FROM member WHERE name = ?1"
+                       " ORDER BY origin, path",
+    /* The size of a held file outranks that of its list. */
+    [EACH_SET] = "SELECT m.name, count(*), sum(max(iif(f.blob IS NULL, m.size, f.size), 0)),"
+                 "  count(f.blob), sum(iif(f.blob IS NULL, 0, max(f.size, 0)))"
+                 " FROM member AS m LEFT JOIN file AS f ON f.origin = m.origin AND f.path = m.path"
+                 " GROUP BY m.name ORDER BY m.name",
+    [EACH_SET_BLOB] = "SELECT DISTINCT f.blob FROM member AS m"
+                      " JOIN file AS f ON f.origin = m.origin AND f.path = m.path"
+                      " WHERE f.blob IS NOT NULL",
 
     [PUT_EVIDENCE] =
         "INSERT OR REPLACE INTO evidence (sha256, level, stays, why) VALUES (?1, ?2, ?3, ?4)",

@@ -32,6 +32,7 @@ static const char default_rate[] = "100MB";
 struct command {
     const char *socket; /* --socket, or NULL */
     bool as_json;
+    const char *family; /* the first word of the requests: "cache", or "sets" */
     const char *rate;
     const char *rate_bytes_s; /* of verify, the last word of its requests; or NULL */
     char **blobs;
@@ -47,7 +48,7 @@ static int ask(struct command *c, const char *word, const char *blob, struct jso
 {
     *ret_reply = NULL;
     int r = control_client_ask(
-        &c->client, (const char *const[]){"cache", word, blob, c->rate_bytes_s, NULL}, ret_reply);
+        &c->client, (const char *const[]){c->family, word, blob, c->rate_bytes_s, NULL}, ret_reply);
     if (r == ERROR_TOO_BIG) {
         (void)fputs("wheelyard: the name is too long\n", stderr);
         return EXIT_USAGE;
@@ -197,7 +198,9 @@ static void print_info(const struct json *reply)
         (void)printf("size      %" PRId64 "\n", size);
     if (!complete)
         (void)printf("present   %" PRId64 "\n", json_integer(json_member(blob, "present")));
-    (void)printf("pinned    %s\n", json_is_true(json_member(blob, "pinned")) ? "yes" : "no");
+    const char *sets = text_of(blob, "sets");
+    (void)printf("pinned    %s%s%s\n", json_is_true(json_member(blob, "pinned")) ? "yes" : "no",
+                 *sets ? ": " : "", sets);
     (void)printf("used      %s\n", time_of(blob, "used", used));
     if (complete)
         (void)printf("checked   %s\n", time_of(blob, "verified", verified));
@@ -222,22 +225,29 @@ static void print_failure(const struct json *reply)
 
 /* ----------------------------------------------------------------- commands */
 
-/* Sends one request and prints its reply, for --json as it came. A bad verdict is a result and a
- * failure: both are printed. */
+/* For --json as it came. A bad verdict is a result and a failure: both are printed. */
+static void print_reply(const struct command *c, const struct json *reply, int code,
+                        void (*print)(const struct json *))
+{
+    if (c->as_json) {
+        (void)fputs(c->client.reply.data, stdout);
+        return;
+    }
+    if (code == EXIT_DONE || json_member(reply, "verdict"))
+        print(reply);
+    if (code != EXIT_DONE)
+        print_failure(reply);
+}
+
+/* Sends one request and prints its reply. */
 static int request(struct command *c, const char *word, const char *blob,
                    void (*print)(const struct json *))
 {
     struct json *reply;
     int code = ask(c, word, blob, &reply);
 
-    if (c->as_json && reply) {
-        (void)fputs(c->client.reply.data, stdout);
-    } else if (reply) {
-        if (code == EXIT_DONE || json_member(reply, "verdict"))
-            print(reply);
-        if (code != EXIT_DONE)
-            print_failure(reply);
-    }
+    if (reply)
+        print_reply(c, reply, code, print);
     json_free(reply);
     return code;
 }
@@ -297,9 +307,48 @@ static int run_pin(struct command *c)
     return each(c, "pin", print_message);
 }
 
+static void print_sets(const struct json *reply)
+{
+    const struct json *set = json_first(json_member(reply, "sets"));
+    for (; set; set = json_next(set)) {
+        int64_t files = json_integer(json_member(set, "files"));
+        int64_t held = json_integer(json_member(set, "held"));
+        print_size(json_integer(json_member(set, "bytes")));
+        (void)printf("  %5" PRId64 " %s", files, files == 1 ? "file " : "files");
+        if (held < files)
+            (void)printf(", %" PRId64 " held", held);
+        (void)printf("  %s\n", text_of(set, "name"));
+    }
+}
+
+static int run_pins(struct command *c)
+{
+    c->family = "sets";
+    return request(c, "ls", NULL, print_sets);
+}
+
+/* The name of a set goes before those of blobs, which have ORIGIN/PATH or `sha256:` as well. */
+static int unpin(struct command *c, const char *name)
+{
+    struct json *reply;
+    c->family = "sets";
+    int code = ask(c, "drop", name, &reply);
+    c->family = "cache";
+    bool is_absent = json_is_true(json_member(reply, "absent"));
+    if (!is_absent && reply)
+        print_reply(c, reply, code, print_message);
+    json_free(reply);
+    return is_absent ? request(c, "unpin", name, print_message) : code;
+}
+
 static int run_unpin(struct command *c)
 {
-    return each(c, "unpin", print_message);
+    int worst = EXIT_DONE;
+    for (int i = 0; i < c->blob_count && worst != EXIT_UNREACHABLE; i++) {
+        int code = unpin(c, c->blobs[i]);
+        worst = code > worst ? code : worst;
+    }
+    return worst;
 }
 
 static int run_collect(struct command *c)
@@ -353,7 +402,8 @@ static const struct action {
     {"rm", " BLOB...", "remove blobs that are not pinned; their readers read on", 1, INT32_MAX,
      run_remove},
     {"pin", " BLOB...", "keep blobs from eviction and removal", 1, INT32_MAX, run_pin},
-    {"unpin", " BLOB...", "allow eviction and removal again", 1, INT32_MAX, run_unpin},
+    {"pins", "", "list the sets that `prefetch --pin` keeps: size, files, name", 0, 0, run_pins},
+    {"unpin", " SET|BLOB...", "allow eviction and removal again", 1, INT32_MAX, run_unpin},
     {"gc", "", "evict to max_size and min_free; remove orphans and quarantine", 0, 0, run_collect},
     {"verify", " [BLOB...]", "compare blobs with their digests; fetch again what is wrong", 0,
      INT32_MAX, run_verify},
@@ -440,7 +490,7 @@ static void refuse_command(const char *word)
 int command_cache(int argc, char **argv)
 {
     const struct action *action = NULL;
-    struct command c = {.rate = default_rate};
+    struct command c = {.family = "cache", .rate = default_rate};
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(stdout, EXIT_DONE);

@@ -24,6 +24,7 @@
 #include "cli/lock_set.h"
 #include "cli/password.h"
 #include "cli/percent.h"
+#include "cli/pinned.h"
 #include "cli/reach.h"
 #include "config/argument.h"
 #include "config/config.h"
@@ -35,13 +36,14 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, GO_ON = SET_GO };
 enum { PLACES_MAX_BYTES = 4 << 10 };
 
 static const char usage[] =
-    "usage: wheelyard export (--all | --lock LOCK [--python V --platform P]...) -o DIR [FLAGS]\n\n"
+    "usage: wheelyard export (--all | --lock LOCK... | --pinned NAME) -o DIR [FLAGS]\n\n"
     "Writes a bundle for machines without a network: tar parts that hold wheels and sdists of\n"
     "the cache, and an index of them that pip and uv install from when it is unpacked. It is\n"
     "run as the daemon's user or root. Files of folder origins are not in it.\n\n"
     "  --all                  every file that the daemon holds whole\n"
     "  --lock LOCK            what this lock file wants; may be given several times. Targets,\n"
     "                         extras and groups are chosen as for `wheelyard prefetch`\n"
+    "  --pinned NAME          what the set NAME of `wheelyard prefetch --pin` has\n"
     "  -o DIR                 folder for the parts; it must have no bundle yet\n"
     "  --name NAME            of the bundle and its parts: NAME.part001.tar; default: bundle\n"
     "  --split SIZE           most that a part may have: 4GB, 700MB; default: all in one\n"
@@ -55,6 +57,7 @@ static const char usage[] =
 
 struct exporting {
     const char *folder, *name, *split, *since_path, *key, *password_file, *config, *socket;
+    const char *pinned; /* the set whose files are meant; or NULL */
     bool all, as_json;
     struct lock_set set;
     const char *locks[LOCK_SET_LOCKS_MOST];
@@ -85,11 +88,11 @@ static bool take_value(struct exporting *e, int argc, char **argv, int *i)
     const struct {
         const char *flag;
         const char **to;
-    } table[] = {{"-o", &e->folder},          {"--output", &e->folder},
-                 {"--name", &e->name},        {"--split", &e->split},
-                 {"--since", &e->since_path}, {"--sign", &e->key},
-                 {"--config", &e->config},    {"--password-file", &e->password_file},
-                 {"--socket", &e->socket}};
+    } table[] = {
+        {"-o", &e->folder},      {"--output", &e->folder}, {"--pinned", &e->pinned},
+        {"--name", &e->name},    {"--split", &e->split},   {"--since", &e->since_path},
+        {"--sign", &e->key},     {"--config", &e->config}, {"--password-file", &e->password_file},
+        {"--socket", &e->socket}};
     for (size_t k = 0; k < sizeof(table) / sizeof(*table); k++) {
         const char *value = argument_value(argc, argv, i, table[k].flag);
         if (value) {
@@ -102,10 +105,10 @@ static bool take_value(struct exporting *e, int argc, char **argv, int *i)
 
 static int parse(int argc, char **argv, struct exporting *e)
 {
-    static const char *const flags[] = {"--all",      "--lock",   "-o",       "--name",
-                                        "--split",    "--since",  "--sign",   "--password-file",
-                                        "--json",     "--config", "--socket", "--python",
-                                        "--platform", "--target", NULL};
+    static const char *const flags[] = {"--all",           "--lock",     "--pinned", "-o",
+                                        "--name",          "--split",    "--since",  "--sign",
+                                        "--password-file", "--json",     "--config", "--socket",
+                                        "--python",        "--platform", "--target", NULL};
     for (int i = 0; i < argc; i++) {
         const char *value;
         if (argument_is(argv[i], "--all"))
@@ -121,7 +124,7 @@ static int parse(int argc, char **argv, struct exporting *e)
             return EXIT_USAGE;
         }
     }
-    if (e->all == (e->lock_count > 0) || !e->folder) {
+    if (e->all + (e->lock_count > 0) + (e->pinned != NULL) != 1 || !e->folder) {
         (void)fputs(usage, stderr);
         return EXIT_USAGE;
     }
@@ -192,8 +195,14 @@ static int ask(struct exporting *e)
     int code = reach_daemon(e->socket, e->config, &e->client);
     if (code)
         return code;
-    int r = control_client_ask(&e->client, (const char *const[]){"export", "ls", NULL}, &e->reply);
+    code = e->pinned ? pinned_read("export", &e->client, e->pinned, &e->set.wanted) : GO_ON;
+    int r =
+        code == GO_ON
+            ? control_client_ask(&e->client, (const char *const[]){"export", "ls", NULL}, &e->reply)
+            : 0;
     control_client_close(&e->client);
+    if (code != GO_ON)
+        return code;
     if (r) {
         (void)fputs("wheelyard: the daemon has gone away\n", stderr);
         return EXIT_UNREACHABLE;
@@ -356,7 +365,7 @@ static int add_locks(struct exporting *e)
 
 static int read_locks(struct exporting *e)
 {
-    if (e->all)
+    if (!e->lock_count)
         return GO_ON;
     e->set.config_file = e->config;
     int code = lock_set_check(&e->set);

@@ -24,8 +24,10 @@
 #include "base/terminal.h"
 #include "cli/held.h"
 #include "cli/lock_set.h"
+#include "cli/pinned.h"
 #include "cli/reach.h"
 #include "config/argument.h"
+#include "engine/files/sets.h"
 
 enum { OUTPUT_MAX_BYTES = 256 << 20, FETCHERS = 3, SKIPS_SHOWN = 20 };
 
@@ -44,6 +46,9 @@ static const char usage[] =
     "  --environment NAME pixi's environment; default: default\n"
     "  --no-sdist         no source archives\n"
     "  --index NAME       the index on whose pages files without an address are looked up\n"
+    "  --pin NAME         keep these files from eviction, as the set NAME, also those that are "
+    "still\n"
+    "                     to come; until `wheelyard cache unpin NAME`. Adds to a set that exists\n"
     "  --dry-run          print the plan, and fetch nothing\n"
     "  --json             print one JSON object\n"
     "  --url URL          address of the daemon; default: `listen` of the configuration\n"
@@ -52,14 +57,15 @@ static const char usage[] =
     "Exit: 0 all is in the cache (--dry-run: can be), 1 not all, 2 wrong usage, 3 no daemon.\n";
 
 static const char *const flags[] = {
-    "--python", "--platform",    "--target",   "--extra", "--all-extras",        "--group",
-    "--json",   "--environment", "--no-sdist", "--index", "--dry-run",           "--all-groups",
-    "--url",    "--socket",      "--config",   "--help",  "--no-default-groups", NULL};
+    "--python", "--platform",    "--target",   "--extra",  "--all-extras", "--group",
+    "--json",   "--environment", "--no-sdist", "--index",  "--dry-run",    "--all-groups",
+    "--pin",    "--url",         "--socket",   "--config", "--help",       "--no-default-groups",
+    NULL};
 
 struct prefetch {
     char **locks;
     int lock_count;
-    const char *socket;
+    const char *socket, *pin; /* pin: the set that is to keep the files; or NULL */
     bool dry_run, as_json;
     struct lock_set set;
     struct control_client client;
@@ -87,10 +93,17 @@ static int parse(struct prefetch *p, int argc, char **argv)
             p->as_json = true;
         } else if ((value = argument_value(argc, argv, &i, "--socket"))) {
             p->socket = value;
+        } else if ((value = argument_value(argc, argv, &i, "--pin"))) {
+            p->pin = value;
         } else if (!lock_set_take(&p->set, argc, argv, &i)) {
             argument_refuse("prefetch", argv[i], flags);
             return EXIT_USAGE;
         }
+    }
+    if (p->pin && !set_name_is_valid(p->pin)) {
+        (void)fprintf(stderr, "wheelyard prefetch: %s: no name of letters, digits and `._-`\n",
+                      p->pin);
+        return EXIT_USAGE;
     }
     if (p->lock_count)
         return lock_set_check(&p->set);
@@ -312,6 +325,11 @@ static int carry_out(struct prefetch *p)
     code = s.needed ? EXIT_NO : EXIT_YES;
     if (!p->as_json)
         print_plan(p, &s);
+    if (!p->dry_run && p->pin) {
+        int pinned = pinned_add("prefetch", &p->client, p->pin, &p->set.wanted);
+        if (pinned != SET_GO)
+            return pinned;
+    }
     if (!p->dry_run) {
         int fetched = fetch_all(p);
         code = fetched > code ? fetched : code;

@@ -14,16 +14,6 @@
 
 /* ------------------------------------------------------------------- lists */
 
-static int add_file(struct wanted *w, const struct wanted_file *file)
-{
-    struct wanted_file *files = vec_grow(w->files, w->count, sizeof(*files));
-    if (!files)
-        return ERROR_NO_MEMORY;
-    w->files = files;
-    w->files[w->count++] = *file;
-    return 0;
-}
-
 static int add_skip(struct wanted *w, const char *lock, unsigned line, const char *what,
                     const char *reason, bool is_needed)
 {
@@ -46,6 +36,19 @@ static void file_release(struct wanted_file *f)
     free(f->origin);
     free(f->path);
     free(f->digests);
+}
+
+int wanted_add(struct wanted *w, struct wanted_file *file)
+{
+    bool is_whole = file->origin && file->path && file->digests;
+    struct wanted_file *files = is_whole ? vec_grow(w->files, w->count, sizeof(*files)) : NULL;
+    if (!files) {
+        file_release(file);
+        return ERROR_NO_MEMORY;
+    }
+    w->files = files;
+    w->files[w->count++] = *file;
+    return 0;
 }
 
 void wanted_release(struct wanted *w)
@@ -186,7 +189,7 @@ static int add_lock_file(struct wanted *w, const char *path, const struct lock *
     else if (found == WANTED_MISSING)
         why = "no page of the index has a file with this name and digest";
     if (!why)
-        return add_file(w, &file);
+        return wanted_add(w, &file);
     file_release(&file);
     return add_skip(w, path, f->line, name_in(lock, f), why, !f->path);
 }

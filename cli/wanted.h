@@ -52,6 +52,8 @@ struct wanted {
 /* ERROR_NO_MEMORY. */
 int wanted_add_lock(struct wanted *wanted, const char *path, const struct lock *lock,
                     const struct lock_choice *choice);
+/* Takes the texts of *file over, also on failure. ERROR_NO_MEMORY, also where one of them is NULL. */
+int wanted_add(struct wanted *wanted, struct wanted_file *file);
 /* Sorts the files, and leaves each once. */
 void wanted_settle(struct wanted *wanted);
 void wanted_release(struct wanted *wanted);

@@ -42,6 +42,7 @@
 #include "control/control_fetch.h"
 #include "control/control_place.h"
 #include "control/control_request.h"
+#include "control/control_sets.h"
 
 enum {
     CLIENTS_MOST = 16,
@@ -133,6 +134,8 @@ static void answer(struct client *g, const char *line, size_t len)
         control_add(g->control->engine, &request, g->passed, &g->control->stopping, &g->out);
     else if (strcmp(request.words[0], "fetch") == 0)
         control_fetch(g->control->engine, &request, &g->control->stopping, &g->out);
+    else if (strcmp(request.words[0], "sets") == 0)
+        control_sets(g->control->engine, &request, &g->out);
     else if (strcmp(request.words[0], "doctor") == 0 && request.count == 3)
         control_doctor(g->control->engine, &request, &g->control->stopping, &g->out);
     else if (strcmp(request.words[0], "export") == 0 && request.count == 2 &&

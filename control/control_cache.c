@@ -65,7 +65,8 @@ static void write_row(struct buf *to, const struct inventory_row *row, struct en
 {
     const char *texts[][2] = {{"name", row->name},   {"sha256", row->sha256},
                               {"etag", row->etag},   {"mirrors", row->mirrors},
-                              {"level", row->level}, {"level_why", row->level_why}};
+                              {"level", row->level}, {"level_why", row->level_why},
+                              {"sets", row->sets}};
     json_write_comma(to);
     buf_putc(to, '{');
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -124,13 +125,20 @@ static void refuse_with(struct task *t, const char *what)
     control_refuse(t->reply, CODE_FAILED, message ? message : what);
 }
 
+static void refuse_pinned(struct task *t)
+{
+    auto_free char *what = t->row->sets ? str_printf("pinned by: %s; unpin it first", t->row->sets)
+                                        : strdup("pinned: unpin it first");
+    refuse_with(t, what ? what : "pinned");
+}
+
 /* Turns the outcomes of engine/engine.h into sentences for the user. */
 static void reply_result(struct task *t, int r, const char *done)
 {
     if (r == ENGINE_ABSENT)
         refuse_with(t, t->row->sha256[0] ? "no longer in the cache" : "not complete");
     else if (r == ENGINE_PINNED)
-        refuse_with(t, "pinned: unpin it first");
+        refuse_pinned(t);
     else if (r == ENGINE_BUSY)
         refuse_with(t, "being fetched or opened for a client: try again later");
     else if (r)
@@ -153,7 +161,11 @@ static void do_pin(struct task *t)
 
 static void do_unpin(struct task *t)
 {
-    reply_result(t, engine_pin(t->engine, t->row->sha256, false), "unpinned");
+    int r = engine_pin(t->engine, t->row->sha256, false);
+    if (r == 0 && t->row->sets)
+        refuse_pinned(t);
+    else
+        reply_result(t, r, "unpinned");
 }
 
 /* The result says whether the cache fits its limits now. */

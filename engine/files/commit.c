@@ -309,7 +309,7 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
         buf_printf(to, "],\"size\":%" PRId64, size);
     else
         buf_putc(to, ']');
-    buf_puts(to, kept_is_pinned(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
+    buf_puts(to, kept_has_own_pin(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
 /* A sidecar that is written after its blob was kept: a pin or an authority has changed. */

@@ -157,7 +157,8 @@ static void add(struct victims *v, const struct victim *victim)
 static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
 {
     struct victim victim = {.used_s = k->used_s, .bytes = k->bytes, .blob = k};
-    bool idle = k->is_counted && !k->is_pinned && !commit_is_under_way(e, k->sha256);
+    bool idle =
+        k->is_counted && !kept_is_pinned(e, k->sha256) && !commit_is_under_way(e, k->sha256);
     for (const struct entry *entry = k->paths; entry; entry = entry->next_path) {
         bool is_read = entry->blob && entry->blob->refs > 1;
         idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;

@@ -11,6 +11,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/kept.h"
+#include "engine/files/sets.h"
 
 /*
  * The picture is taken in one job on the flight thread (inventory_run), which copies every row, so
@@ -77,6 +78,7 @@ void inventory_free(struct inventory *inventory)
         free(inventory->rows[i].etag);
         free(inventory->rows[i].mirrors);
         free(inventory->rows[i].level_why);
+        free(inventory->rows[i].sets);
     }
     free(inventory->rows);
     free(inventory);
@@ -101,6 +103,15 @@ static int add_row(struct inventory *inventory, const struct entry *entry,
     return 0;
 }
 
+/* NULL: no set has it. */
+static char *sets_of(const struct engine *e, const struct entry *entry)
+{
+    auto_buf struct buf names;
+    buf_init(&names, SETS_MOST * (SET_NAME_BYTES + 2));
+    sets_write_names(e->kept->sets, entry->key, entry->key_len, &names);
+    return names.len ? buf_take(&names, NULL) : NULL;
+}
+
 /* The row is a copy, because the entry may be gone when a person looks at it. */
 static int add_complete(struct engine *e, struct inventory *inventory, const struct entry *entry)
 {
@@ -111,6 +122,7 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
     memcpy(row->sha256, entry->sha256, sizeof(row->sha256));
     row->present = entry->size;
     row->pinned = kept_is_pinned(e, entry->sha256);
+    row->sets = sets_of(e, entry);
     row->verified_s = kept_verified_s(e, entry->sha256);
     row->authoritative = entry->authoritative;
     const char *why;

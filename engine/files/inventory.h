@@ -31,11 +31,12 @@ struct inventory_row {
     int64_t present;         /* bytes that are present */
     int64_t used_s;          /* last use, real time; 0 unknown */
     int64_t verified_s;      /* last comparison with its digest; 0: none since it was kept */
-    bool pinned;
-    bool authoritative; /* a digest is agreed */
-    const char *level;  /* engine/files/evidence.h; "" when it was not checked yet */
-    char *level_why;    /* or "" */
-    unsigned readers;   /* of a file being fetched */
+    bool pinned;             /* by a person or a set */
+    char *sets;              /* the sets that have it: "lab, office"; or NULL */
+    bool authoritative;      /* a digest is agreed */
+    const char *level;       /* engine/files/evidence.h; "" when it was not checked yet */
+    char *level_why;         /* or "" */
+    unsigned readers;        /* of a file being fetched */
 };
 
 struct inventory {

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "engine/files/entry.h"
 #include "engine/files/evidence.h"
+#include "engine/files/sets.h"
 
 /*
  * A record of a digest lives as long as there is something to say: a path or a stray has the blob
@@ -25,8 +26,13 @@
 
 int kept_new(struct kept_table **ret)
 {
-    *ret = calloc(1, sizeof(**ret));
-    return *ret ? 0 : ERROR_NO_MEMORY;
+    struct kept_table *table = calloc(1, sizeof(*table));
+    int r = table ? sets_new(&table->sets) : ERROR_NO_MEMORY;
+    if (r)
+        free(table);
+    else
+        *ret = table;
+    return r;
 }
 
 void kept_free(struct kept_table *table)
@@ -39,6 +45,7 @@ void kept_free(struct kept_table *table)
         HASH_DEL(table->blobs, k);
         free(k);
     }
+    sets_free(table->sets);
     free(table);
 }
 
@@ -149,13 +156,33 @@ static int on_mark(void *context, const char *sha256, bool pinned, int64_t verif
     return 0;
 }
 
-/* Strays and paths come after the marks: files_load adds them. */
+/* Only a stray has no path that could be asked for later. */
+static int on_set_blob(void *context, const char *sha256)
+{
+    struct kept *k = find(context, sha256);
+    if (k)
+        k->is_set_stray = !k->paths;
+    return 0;
+}
+
 int kept_load(struct engine *e)
 {
-    return catalogue_each_mark(e->s->catalogue, on_mark, e);
+    int r = catalogue_each_mark(e->s->catalogue, on_mark, e);
+    if (r == 0)
+        r = sets_load(e->kept->sets, e->s->catalogue);
+    return r ? r : catalogue_each_set_blob(e->s->catalogue, on_set_blob, e);
 }
 
 bool kept_is_pinned(const struct engine *e, const char *sha256)
+{
+    const struct kept *k = find(e, sha256);
+    bool is_pinned = k && (k->is_pinned || (k->is_set_stray && !k->paths));
+    for (const struct entry *path = k ? k->paths : NULL; path && !is_pinned; path = path->next_path)
+        is_pinned = sets_has(e->kept->sets, path->key, path->key_len);
+    return is_pinned;
+}
+
+bool kept_has_own_pin(const struct engine *e, const char *sha256)
 {
     const struct kept *k = find(e, sha256);
     return k && k->is_pinned;

@@ -8,10 +8,13 @@
  *     kept_drop(engine, entry)               and no longer
  *     kept_discard(engine, sha256, how)      after the last path: the blob goes
  *
- * Memory of the flight thread. The pin and the comparison are written through to the catalogue, the
- * pin also to the blob's sidecar, from which a lost catalogue learns it again. A pin is of bytes,
- * whatever paths name them, and outlives the blob. A *stray* blob belongs to no configured origin:
- * it stays for the day when its origin is configured, but counts, and is evicted like all others.
+ * A blob is *pinned* by a person (kept_pin), or because a set has one of its paths (sets.h).
+ *
+ * Memory of the flight thread. A person's pin and the comparison are written through to the
+ * catalogue, the pin also to the blob's sidecar, from which a lost catalogue learns it again. That
+ * pin is of bytes, whatever paths name them, and outlives the blob. A *stray* blob belongs to no
+ * configured origin: it stays for the day when its origin is configured, but counts, and is evicted
+ * like all others.
  *
  * Flight thread, all functions; also at start, before there is one.
  */
@@ -28,12 +31,14 @@ struct kept {
     int64_t bytes;       /* allocated */
     bool is_counted;     /* a blob is held: by its paths, or as a stray */
     int64_t used_s;      /* of a stray: last use, real time */
-    bool is_pinned;      /* this and verified_s are its mark in the catalogue */
+    bool is_set_stray;   /* a stray, and a set had it at start; until the next start */
+    bool is_pinned;      /* by a person; this and verified_s are its mark in the catalogue */
     int64_t verified_s;  /* real time; 0: never compared since it was kept */
     UT_hash_handle hh;
 };
 
 struct kept_table {
+    struct sets *sets;
     struct kept *blobs; /* also marks of blobs that are not held */
     int64_t bytes;      /* of the held ones */
     unsigned count;
@@ -41,7 +46,7 @@ struct kept_table {
 
 int kept_new(struct kept_table **ret);
 void kept_free(struct kept_table *table); /* NULL is legal */
-/* At start: reads the marks from the catalogue. */
+/* At start, after strays and paths: reads marks and sets from the catalogue. */
 int kept_load(struct engine *engine);
 
 /* The entry, whose sha256 says which bytes, is one of the blob's paths. A blob counts once, however
@@ -54,7 +59,9 @@ int kept_add_stray(struct engine *engine, const char *sha256, int64_t allocated_
 
 /* The first path with these bytes, the others by next_path; NULL: there is none. */
 struct entry *kept_paths(const struct engine *engine, const char *sha256);
+/* In any way; by a person. */
 bool kept_is_pinned(const struct engine *engine, const char *sha256);
+bool kept_has_own_pin(const struct engine *engine, const char *sha256);
 int64_t kept_verified_s(const struct engine *engine, const char *sha256);
 int kept_pin(struct engine *engine, const char *sha256, bool pinned);
 /* The bytes were compared with the digest, and agree. */

@@ -274,6 +274,70 @@ static void a_pin_outlives_its_blob(void **state)
     catalogue_close(c);
 }
 
+/* ------------------------------------------------------------------ sets */
+
+static int see_member(void *context, const struct catalogue_member *m)
+{
+    char *to = context;
+    size_t len = strlen(to);
+    (void)snprintf(to + len, 512 - len, "%s:%s/%s:%d ", m->set, m->origin, m->path, (int)m->size);
+    return 0;
+}
+
+static int see_set(void *context, const struct catalogue_set *s)
+{
+    char *to = context;
+    size_t len = strlen(to);
+    (void)snprintf(to + len, 512 - len, "%s %d %d %d %d;", s->name, (int)s->files, (int)s->bytes,
+                   (int)s->held, (int)s->held_bytes);
+    return 0;
+}
+
+static int see_set_blob(void *context, const char *sha256)
+{
+    assert_string_equal(sha256, AAA);
+    ++*(int *)context;
+    return 0;
+}
+
+static void assert_members(struct catalogue *c, const char *set, const char *expected)
+{
+    char seen[512] = "";
+    assert_int_equal(catalogue_each_member(c, set, see_member, seen), 0);
+    assert_string_equal(seen, expected);
+}
+
+static void a_set_outlives_its_blobs(void **state)
+{
+    (void)state;
+    static const struct catalogue_member members[] = {{"lab", "pypi", "z", 5},
+                                                      {"lab", "pypi", "a", -1},
+                                                      {"office", "pypi", "a", 7},
+                                                      {"lab", "pypi", "z", -1}};
+    const struct catalogue_file held = {
+        .origin = "pypi", .path = "a", .size = 9, .blob = AAA, .etag = "x"};
+    struct catalogue *c = open_catalogue("sets");
+    char sets[512] = "";
+    int blobs = 0;
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+        assert_int_equal(catalogue_put_member(c, &members[i]), 0);
+    assert_int_equal(catalogue_put_file(c, &held), 0);
+    c = reopen(c, "sets");
+    assert_members(c, "lab", "lab:pypi/a:-1 lab:pypi/z:5 ");
+    assert_members(c, NULL, "lab:pypi/a:-1 lab:pypi/z:5 office:pypi/a:7 ");
+    assert_int_equal(catalogue_each_set(c, see_set, sets), 0);
+    assert_string_equal(sets, "lab 2 14 1 9;office 1 9 1 9;");
+    assert_int_equal(catalogue_each_set_blob(c, see_set_blob, &blobs), 0);
+    assert_int_equal(blobs, 1);
+    assert_int_equal(catalogue_drop_blob(c, AAA), 0);
+    assert_int_equal(catalogue_drop_set(c, "lab"), 0);
+    assert_members(c, NULL, "office:pypi/a:7 ");
+    *sets = '\0';
+    assert_int_equal(catalogue_each_set(c, see_set, sets), 0);
+    assert_string_equal(sets, "office 1 7 0 0;");
+    catalogue_close(c);
+}
+
 /* ------------------------------------------------------------------ evidence */
 
 struct evidence {
@@ -518,6 +582,7 @@ int main(void)
         cmocka_unit_test(listings),
         cmocka_unit_test(blame),
         cmocka_unit_test(a_pin_outlives_its_blob),
+        cmocka_unit_test(a_set_outlives_its_blobs),
         cmocka_unit_test(what_was_refuted_outlives_its_blob),
         cmocka_unit_test(channels_are_remembered_with_the_last_date),
         cmocka_unit_test(places_are_those_of_the_newest_page),
