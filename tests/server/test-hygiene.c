@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +22,19 @@
 
 /* ------------------------------------------------------------------ hygiene */
 
+/* libmicrohttpd 1 judges request lines and line ends itself. Its next level, 0, still answers NUL bytes by
+ * hanging up, and takes a space for a part of the target. So each row says what either version does. */
+static bool is_mhd_1(void)
+{
+    return MHD_get_version()[0] != '0';
+}
+
 /* A request, byte for byte, and the status it must get; the connection must end after it. */
 struct exchange {
     const char *request;
     size_t len;
-    int status; /* 0: an end without a word is as good as a 400 */
+    int status;   /* 0: an end without a word is as good as a 400 */
+    bool is_last; /* libmicrohttpd 1 hangs up without a word before we see it */
 };
 #define RAW(text) text, sizeof(text) - 1
 #define TORCH GET "/simple/torch/" HTTP
@@ -78,8 +87,8 @@ static const struct exchange refused[] = {
     {RAW("DELETE /simple/torch/" HTTP "\r\n"), 405},
     /* targets */
     {RAW(GET "/a%00b" HTTP "\r\n"), 400},
-    {RAW(GET "/simple/torch/\0/../../x" HTTP "\r\n"), 400},
-    {RAW(GET "/simple/torch/?a\0b" HTTP "\r\n"), 400},
+    {RAW(GET "/simple/torch/\0/../../x" HTTP "\r\n"), 400, true},
+    {RAW(GET "/simple/torch/?a\0b" HTTP "\r\n"), 400, true},
     {RAW(GET "/files/pytorch/a%2fb" HTTP "\r\n"), 400},
     {RAW(GET "/a%2fb%2e%2e/%zz" HTTP "\r\n"), 400},
     {RAW(GET "/simple/%" HTTP "\r\n"), 400},
@@ -103,7 +112,7 @@ static const struct exchange refused[] = {
     {RAW(TORCH "\0\r\n\r\n"), 400},
     {RAW(TORCH "X\0Y: a\r\n\r\n"), 400},
     {RAW("GET /simple/torch/ HTTP/1.1\r\nHost: localhost\0.evil.example\r\n\r\n"), 400},
-    {RAW("GET /simple/torch/ HTTP/1.1\0x\r\nHost: localhost\r\n\r\n"), 400},
+    {RAW("GET /simple/torch/ HTTP/1.1\0x\r\nHost: localhost\r\n\r\n"), 400, true},
     {RAW("GET /simple/torch/ HTTP/1.1\nHost: localhost\nX: a\0\n\n"), 400},
     {RAW("GET /simple/torch/ HTTP/1.0\r\n\0\r\n\r\n"), 400},
     {RAW(TORCH "X: a\x01\r\n\r\n"), 400},
@@ -145,7 +154,8 @@ static int status_of(const char *reply)
 static void is_refused(const struct exchange *x, const char *reply)
 {
     int status = status_of(reply);
-    if (x->status ? status != x->status : status && status < 400)
+    int due = x->is_last && is_mhd_1() ? 0 : x->status;
+    if (due ? status != due : status && status < 400)
         fail_msg("%s: %s", x->request, reply ? reply : "nothing");
     if (status && strstr(reply + 1, "HTTP/1.1 2"))
         fail_msg("%s: and then %s", x->request, reply);
@@ -195,7 +205,6 @@ static void good_requests_are_not(void **state)
         GET "/simple/torch/" HTTP "Via: 1.1 wheelyard-99\r\nConnection: close\r\n\r\n",
         GET "/simple/torch/" HTTP "Accept: image/png\r\nAccept: text/html\r\n"
             "Connection: close\r\n\r\n",
-        "GET /simple/torch/ HTTP/1.1\nHost: localhost\nConnection: close\n\n",
         "GET /simple/torch/?a=b&c=%20d&e HTTP/1.1\r\nHost:localhost\r\nConnection: close\r\n\r\n",
         "\r\n" TORCH "X:   a  \r\nY:\tb\t\r\nZ:\r\nW: \xe4\r\nConnection: close\r\n\r\n",
         TORCH "Cookie: a=b; c=\"d\"\r\nX: !#$%&'*+-.^_`|~\r\nConnection: close\r\n\r\n",
@@ -207,6 +216,16 @@ static void good_requests_are_not(void **state)
             fail_msg("%s: %s", rows[i], a.bytes);
         wire_release(&a);
     }
+}
+
+/* RFC 9112 lets a server take a lone LF for a line end, or refuse it. */
+static void a_lone_line_feed_ends_a_line_only_for_the_older_library(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a =
+        wire_ask(f->address, "GET /simple/torch/ HTTP/1.1\nHost: localhost\nConnection: close\n\n");
+    assert_int_equal(a.status, is_mhd_1() ? 400 : 200);
+    wire_release(&a);
 }
 
 /* However it is cut into packets, and whatever follows it: nothing is hidden in this one. */
@@ -380,6 +399,7 @@ int main(void)
         TEST(bad_requests_are_refused),
         TEST(bad_requests_behind_a_good_one_are_refused),
         TEST(good_requests_are_not),
+        TEST(a_lone_line_feed_ends_a_line_only_for_the_older_library),
         TEST(requests_in_pieces_are_whole),
         TEST(odd_bytes_do_no_harm),
         TEST(long_requests_are_refused),
