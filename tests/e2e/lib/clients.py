@@ -166,7 +166,7 @@ def debian_pip():
 
 
 def pip_wheel(kind):
-    """The wheel to run pip from: "newest", a version, or "debian" (None when there is none)."""
-    if kind == "debian":
-        return debian_pip()
-    return wheels.fetch_pip("" if kind == "newest" else kind)
+    """The unpacked wheel to run pip from, by PYTHONPATH: "newest", a version, or "debian" (None when there
+    is none)."""
+    wheel = debian_pip() if kind == "debian" else wheels.fetch_pip("" if kind == "newest" else kind)
+    return wheel and wheels.unpacked(wheel)

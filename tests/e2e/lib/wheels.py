@@ -8,6 +8,7 @@ The bytes are the same on every run.
 """
 
 import base64
+import compileall
 import contextlib
 import fcntl
 import hashlib
@@ -15,6 +16,7 @@ import io
 import os
 import re
 import random
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -77,6 +79,20 @@ def fetch_pip(version=""):
     project = f"pip=={version}" if version else "pip"
     _pip_download(folder, project, "--no-deps", project)
     return next(folder.glob("pip-*.whl"))
+
+
+def unpacked(wheel):
+    """A wheel's files in a folder, compiled. pip starts from there in a third of the time it takes from the
+    archive, where nothing is compiled."""
+    wheel = Path(wheel)
+    folder = CACHE / f"unpacked-{wheel.stem}"
+    with _made_once(folder, f"{wheel} {wheel.stat().st_mtime_ns} {sys.version}") as is_missing:
+        if is_missing:
+            shutil.rmtree(folder, ignore_errors=True)
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+            compileall.compile_dir(folder, quiet=2)
+    return folder
 
 
 def fetch_program(project, wanted=""):
