@@ -445,14 +445,16 @@ static void conclude(struct flight *f)
 
 /* The bytes are right: readers get the last ones now. The file is kept when a claim or a length
  * vouches for its end. Transfers that have brought everything end by themselves, so that
- * connections live on. */
+ * connections live on. Where a mirror told no length, nobody knows how much more it sends. */
 static void accept(struct flight *f, bool agreed)
 {
     f->verified = true;
     flight_tell_size(f);
-    for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
-        if (f->slot[i].at < (f->slot[i].to >= 0 ? f->slot[i].to : f->size))
-            flight_stop_slot(f, &f->slot[i]);
+    for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
+        struct slot *s = &f->slot[i];
+        if (s->endless || s->at < (s->to >= 0 ? s->to : f->size))
+            flight_stop_slot(f, s);
+    }
     flight_release(f);
     if (!agreed && !f->has_length) {
         end(f, false);

@@ -55,7 +55,8 @@ struct flight_run {
 /* What is known before the first transfer. */
 struct flight_options {
     unsigned mirrors; /* how many mirrors the origin has */
-    /* bit set: they sent wrong bytes of this file before; asked when no other mirror is left */
+    /* bit set: they sent wrong bytes of this file before; asked when no other mirror is left, or
+     * only such from which next to nothing comes */
     unsigned blamed;
     unsigned refused; /* bit set: not to be asked */
     /* as an earlier answer said; -1 unknown. Where a digest is claimed, it stands until the mirrors

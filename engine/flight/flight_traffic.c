@@ -63,7 +63,8 @@ static bool try_blamed(struct flight *f, struct slot *s)
 /* No mirror can be asked for the slot. What that means depends on the slot: a hedge tries again
  * later, the front fetches the segment, and ranges of readers also fall to the front. The front
  * itself asks a mirror without ranges for the whole file, then begins another round, then another
- * attempt; then the flight fails. */
+ * attempt; then the flight fails. Rounds among mirrors that trickle would never end, so a blamed
+ * mirror is asked before one. */
 static void no_mirror(struct flight *f, unsigned i)
 {
     struct slot *s = &f->slot[i];
@@ -79,7 +80,8 @@ static void no_mirror(struct flight *f, unsigned i)
                (f->no_ranges & ~f->dead & ~flight_barred(f) & all)) {
         s->full = true;
         s->tried = 0;
-    } else if (!another_round(f, s) && !try_others(f) && !try_blamed(f, s)) {
+    } else if (!(f->trickled && try_blamed(f, s)) && !another_round(f, s) && !try_others(f) &&
+               !try_blamed(f, s)) {
         char detail[FLIGHT_DETAIL];
         str_copy(detail, sizeof(detail), f->detail[0] ? f->detail : "no mirror left");
         flight_fail(f, flight_failure(f), detail);
@@ -429,7 +431,6 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     s->is_framed = a->is_framed;
     s->partial = a->status == 206;
     s->measured = s->partial && a->total >= 0;
-    s->endless = a->total < 0 && s->to < 0;
     s = win(f, s);
     s->accepted = !s->head || s->by_byte;
     s->heard_ms = s->window_ms = f->now_ms;
@@ -442,6 +443,7 @@ int flight_on_answer(struct flight *f, uint64_t transfer, const struct flight_an
     }
     if (f->size >= 0 && s->to > f->size)
         s->to = -1; /* more was asked for than there is */
+    s->endless = a->total < 0 && s->to < 0;
     if (f->first_size < 0 && a->total >= 0)
         /* the last mirror to confirm it is mostly the sender itself */
         f->sized_by = 1u << s->mirror;

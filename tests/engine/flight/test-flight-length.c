@@ -75,6 +75,30 @@ static void wrong_length_and_nobody_says(void **state)
     close_flight();
 }
 
+/* The bytes are the claimed ones, and the mirror that told no length goes on sending: it is stopped,
+ * because nobody knows for how long. One that told a length ends by itself. */
+static void goes_on_after_the_end(void **state)
+{
+    (void)state;
+    for (int tells = 0; tells < 2; tells++) {
+        struct flight_options o = {
+            .mirrors = 1, .size = 1000, .is_known = true, .is_vouched = claims(right)};
+        assert_int_equal(flight_new(&o, &f), 0);
+        flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+        expect("ask0-0");
+        mirror(0, 0);
+        expect("get0:0[0,-1)");
+        assert_int_equal(answer(0, 200, tells ? 1000 : -1, 0), 0);
+        bytes(0, 0, 1000);
+        expect("release:999 hash[0,1000)");
+        flight_on_hashed(f, 1000, right);
+        expect(tells ? "release:all commit!" : "stop release:all commit!");
+        flight_on_committed(f, 0);
+        expect("end");
+        close_flight();
+    }
+}
+
 /* A mirror may send less of a range than was asked for, and says so: the rest is asked of it. */
 static void pieces(void **state)
 {
@@ -470,6 +494,7 @@ int main(void)
         cmocka_unit_test(contradiction),
         cmocka_unit_test(wrong_length_under_a_digest),
         cmocka_unit_test(wrong_length_and_nobody_says),
+        cmocka_unit_test(goes_on_after_the_end),
         cmocka_unit_test(pieces),
         cmocka_unit_test(pieces_without_proof),
         cmocka_unit_test(piece_that_was_there),

@@ -179,6 +179,36 @@ static void who_had_a_try(void **state)
     end();
 }
 
+/* The other sent wrong bytes before. It is asked in place of another round with the one that
+ * trickles: by now its bytes may be right, or what was said against them. */
+static void who_was_wrong_before(void **state)
+{
+    (void)state;
+    struct flight_options o = {
+        .mirrors = 2, .size = -1, .is_vouched = claims(right), .blamed = 1 << 1, .connections = 1};
+    assert_int_equal(flight_new(&o, &f), 0);
+    flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
+    expect("ask0-2");
+    mirror(0, 0);
+    expect("get0:0[0,-1)");
+    assert_int_equal(answer(0, 200, 2 * MIB, 0), 0);
+    expect("known:2097152");
+    for (clock_ms = 250; clock_ms < 31000; clock_ms += 250) {
+        if (clock_ms % 1000 == 0)
+            bytes(0, clock_ms / 1000 - 1, clock_ms / 1000);
+        flight_on_tick(f, clock_ms, NULL);
+    }
+    struct flight_command c;
+    while (flight_next(f, &c) && c.type != FLIGHT_STOP)
+        ;
+    expect("ask0-3");
+    mirror(0, FLIGHT_NO_MIRROR);
+    expect("ask0-1");
+    mirror(0, 1);
+    expect("get0:1[30,-1)");
+    end();
+}
+
 /* The other is gone: slow is better than nothing. */
 static void nobody_else(void **state)
 {
@@ -194,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trickling),      cmocka_unit_test(another_file),
         cmocka_unit_test(without_ranges), cmocka_unit_test(a_part_without_ranges),
-        cmocka_unit_test(who_had_a_try),  cmocka_unit_test(nobody_else),
+        cmocka_unit_test(who_had_a_try),  cmocka_unit_test(who_was_wrong_before),
+        cmocka_unit_test(nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
