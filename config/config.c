@@ -188,6 +188,21 @@ static int set_cache_directory(struct load *load)
     return r < 0 ? r : 0;
 }
 
+/* A credential that systemd was told to load for us. */
+static int set_credentials(struct load *load)
+{
+    const char *directory = environment(load, "CREDENTIALS_DIRECTORY"), *why;
+    auto_free char *file = directory ? str_printf("%s/credentials", directory) : NULL;
+    const struct option_row *option = option_find("credentials");
+    if (!file || access(file, F_OK))
+        return 0;
+    note_source(load, option, CONFIG_DIRECTORIES);
+    int r = option_set_text(option, file, load->config, &why);
+    if (r == OPTION_WRONG)
+        say(load, "environment: CREDENTIALS_DIRECTORY: %s", why);
+    return r < 0 ? r : 0;
+}
+
 /* WHEELYARD_<KEY> exists for every row of the table, so a new option needs no code here. */
 static int read_environment(struct load *load)
 {
@@ -260,6 +275,27 @@ static int read_flags(struct load *load)
 
 /* --------------------------------------------------------------------- load */
 
+/* Other users' commands read the same configuration, but need not read this file. systemd lets the
+ * service read its copy by an access list, which shows as a right of the group. */
+static void check_credentials(struct load *load)
+{
+    const char *file = load->config->engine.credentials;
+    bool is_systemds =
+        load->config->sources[option_find("credentials") - option_table] == CONFIG_DIRECTORIES;
+    mode_t others = is_systemds ? S_IRWXO : S_IRWXG | S_IRWXO;
+    struct stat st;
+    if (!file)
+        return;
+    if (stat(file, &st)) {
+        if (load->request->looks_at_folders)
+            say(load, "%s: credentials: %s", file, strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        say(load, "%s: credentials: not a file", file);
+    } else if (st.st_mode & others) {
+        say(load, "%s: credentials: others may read it; chmod 600 it", file);
+    }
+}
+
 /* Checks that need the values of all sources. */
 static void check_whole(struct load *load)
 {
@@ -268,6 +304,7 @@ static void check_whole(struct load *load)
         say(load, "cache_dir: not set, and without $HOME there is no place for it");
     if (config->engine.ca_file && access(config->engine.ca_file, R_OK))
         say(load, "%s: ca_file: cannot be read", config->engine.ca_file);
+    check_credentials(load);
     for (char **host = config->hosts; host && *host; host++)
         for (char *s = *host; *s; s++)
             *s = (char)tolower((unsigned char)*s);
@@ -344,6 +381,8 @@ static int load_places(struct load *load, const struct toml_node *built_in,
     int r = read_options(load, built_in, CONFIG_BUILT_IN);
     if (r == 0)
         r = set_cache_directory(load);
+    if (r == 0)
+        r = set_credentials(load);
     load->report.file = load->config->file;
     if (r == 0)
         r = read_options(load, file, CONFIG_FILE);

@@ -120,6 +120,13 @@ const struct option_row option_table[] = {
      "It applies to the key proxy and to the variables of the environment.", true},
     {"ca_file", OPTION_PATH, MEMBER(engine.ca_file), 0, 0, check_path, "FILE",
      "certificate authorities for mirrors, beside the system's", "The file is PEM.", true},
+    {"credentials", OPTION_PATH, MEMBER(engine.credentials), 0, 0, check_path, "FILE",
+     "netrc file with users and passwords of mirrors",
+     "Lines are \"machine HOST login USER password PASSWORD\". Only its owner may read it (mode "
+     "0600). A password goes to its host alone, and never into the log, the status or a page. The "
+     "file is read anew for each request. Without it: credentials in the directory that systemd "
+     "names in CREDENTIALS_DIRECTORY (LoadCredential=).",
+     true},
     {"hosts", OPTION_LIST, MEMBER(hosts), 0, LIST_MAX, check_host, "NAME",
      "name by which clients call this machine; may be repeated",
      "A request under any other name is refused, because a web page must not reach the daemon "

@@ -40,7 +40,8 @@ static const char *remedy_of(const struct diagnosed_step *step)
     if (says(text, "resolve"))
         return "look at DNS; behind a proxy set proxy";
     if (step->status == 401 || step->status == 403)
-        return "put credentials into the mirror's URL, or take the mirror out";
+        return "put the mirror's user and password into the file of credentials, or take the "
+               "mirror out";
     if (step->status)
         return "wait, correct the mirror's index and files, or take the mirror out";
     return "look at the network, and at proxy; take the mirror out if it is gone";

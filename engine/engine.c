@@ -90,6 +90,7 @@ static int start_fetcher(struct engine *e)
         .proxy = e->s->options.proxy,
         .no_proxy = e->s->options.no_proxy,
         .ca_file = e->s->options.ca_file,
+        .credentials = e->s->options.credentials,
         .allowed = (const char *const *)allowed,
         .pool = e->s->slabs,
         .offline = e->s->options.offline,

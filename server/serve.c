@@ -11,6 +11,7 @@
  */
 #include "server/serve.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -145,6 +146,10 @@ static int start_engine(struct daemon *daemon)
     const char *refusal = cache_dir_refusal(options.cache_dir);
     if (refusal) {
         log_error("cannot use cache directory %s: %s", options.cache_dir, refusal);
+        return ERROR_CONFIG;
+    }
+    if (options.credentials && access(options.credentials, R_OK)) {
+        log_error("cannot read the credentials %s: %s", options.credentials, strerror(errno));
         return ERROR_CONFIG;
     }
     (void)umask(077); /* other users get the cache's files by HTTP, not from the disk */

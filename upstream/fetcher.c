@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "base/thread.h"
 #include "upstream/transfer.h"
 
@@ -306,8 +307,9 @@ static int fill_setup(struct transfer_setup *setup, const struct fetcher_options
         options->starved_timeout_ms ? options->starved_timeout_ms : STARVED_MS;
     setup->page_timeout_ms = options->page_timeout_ms;
     setup->user_agent = strdup(options->user_agent);
+    setup->credentials = str_dup(options->credentials);
     setup->multi = curl_multi_init();
-    if (!setup->user_agent || !setup->multi)
+    if (!setup->user_agent || !setup->multi || (options->credentials && !setup->credentials))
         return ERROR_NO_MEMORY;
     curl_multi_setopt(setup->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
     struct address_rules *rules;
@@ -396,6 +398,7 @@ void fetcher_free(struct fetcher *fetcher)
     proxy_rules_free(fetcher->setup.proxies);
     buf_release(&fetcher->setup.ca);
     free(fetcher->setup.user_agent);
+    free(fetcher->setup.credentials);
     pthread_mutex_destroy(&fetcher->lock);
     if (fetcher->has_curl)
         curl_global_cleanup();

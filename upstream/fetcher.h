@@ -19,7 +19,8 @@
  * back in the pool and slab_put has returned: the pool calls into the fetcher.
  *
  * Redirects are followed: at most 5, and never from https to http unless the target is in
- * `allowed`. Credentials of a URL are sent only to its own scheme, host and port. No URL, redirect
+ * `allowed`. Credentials of a URL are sent only to its own scheme, host and port. Those of the netrc
+ * file go to the host that they are for, and only where the URL has none. No URL, redirect
  * or DNS answer may lead to a loopback, private, link-local or otherwise special address.
  * Exceptions: exactly that host and port is in `allowed`, the connection goes to the proxy, or
  * `redirects` of the request names the target of a redirect. Through a proxy, which resolves names
@@ -45,10 +46,11 @@ struct fetcher;
 
 struct fetcher_options {
     const char *user_agent;
-    const char *proxy;    /* URL; "": none; NULL: https_proxy, http_proxy, all_proxy of the
+    const char *proxy;       /* URL; "": none; NULL: https_proxy, http_proxy, all_proxy of the
                              environment, read once */
-    const char *no_proxy; /* NULL: no_proxy of the environment; also applies to `proxy` */
-    const char *ca_file;  /* PEM bundle in addition to the system's, or NULL */
+    const char *no_proxy;    /* NULL: no_proxy of the environment; also applies to `proxy` */
+    const char *ca_file;     /* PEM bundle in addition to the system's, or NULL */
+    const char *credentials; /* netrc file, read anew for each request; or NULL */
     /* "host:port" or "[v6]:port" that may be loopback or private; NULL-terminated, or NULL */
     const char *const *allowed;
     struct slab_pool *pool; /* the fetcher becomes its observer */

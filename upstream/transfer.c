@@ -348,6 +348,11 @@ static void set_behaviour(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, t->setup->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(easy, CURLOPT_NOBODY, t->request.head ? 1L : 0L);
+    /* curl looks the host of each hop up; ~/.netrc is never read. */
+    if (t->setup->credentials) {
+        curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+        curl_easy_setopt(easy, CURLOPT_NETRC_FILE, t->setup->credentials);
+    }
     /* upstream/proxy.c has read the environment; curl must not read it again. */
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }

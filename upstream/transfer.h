@@ -34,7 +34,8 @@ struct transfer_setup {
     struct address_rules *_Atomic rules; /* replaced by fetcher_allow */
     struct proxy_rules *proxies;
     char *user_agent;
-    struct buf ca; /* PEM, empty: curl's own choice */
+    char *credentials; /* or NULL */
+    struct buf ca;     /* PEM, empty: curl's own choice */
     int connect_timeout_ms;
     int stall_timeout_ms;
     int starved_timeout_ms;

@@ -10,15 +10,16 @@ struct engine_options {
     const struct origins *origins; /* must outlive the engine */
     const char *cache_dir;
     const char *user_agent;
-    const char *instance;   /* random; names this daemon in Via */
-    const char *proxy;      /* or NULL */
-    const char *no_proxy;   /* or NULL */
-    const char *ca_file;    /* or NULL */
-    int64_t max_size;       /* bytes */
-    int64_t min_free;       /* bytes */
-    int64_t page_memory;    /* bytes of built pages in memory */
-    int64_t max_memory;     /* bytes that the process may have for itself, all in all */
-    bool offline;           /* no mirror is ever asked: pages list what is held, and folders */
+    const char *instance;    /* random; names this daemon in Via */
+    const char *proxy;       /* or NULL */
+    const char *no_proxy;    /* or NULL */
+    const char *ca_file;     /* or NULL */
+    const char *credentials; /* netrc file of the mirrors, or NULL */
+    int64_t max_size;        /* bytes */
+    int64_t min_free;        /* bytes */
+    int64_t page_memory;     /* bytes of built pages in memory */
+    int64_t max_memory;      /* bytes that the process may have for itself, all in all */
+    bool offline;            /* no mirror is ever asked: pages list what is held, and folders */
     int listing_timeout_ms; /* how long the first publication of a page waits for further mirrors */
     int page_refresh_ms;
     int connect_timeout_ms;

@@ -143,11 +143,11 @@ static void every_option_has_a_flag_and_a_variable(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "127.0.0.1:7", "/x",        "7GB",    "7GB",         "http://p.test:7",
-        "a.test,b",    "/dev/null", "h.test", "10.7.0.0/16", "::1",
-        "7MB",         "77MB",      "7s",     "7s",          "true",
-        "7s",          "7s",        "7",      "7",           "7",
-        "/x.sock",     "/x.pub",    "7s",     "debug"};
+        "127.0.0.1:7", "/x",        "7GB",      "7GB",    "http://p.test:7",
+        "a.test,b",    "/dev/null", "/x.netrc", "h.test", "10.7.0.0/16",
+        "::1",         "7MB",       "77MB",     "7s",     "7s",
+        "true",        "7s",        "7s",       "7",      "7",
+        "7",           "/x.sock",   "/x.pub",   "7s",     "debug"};
     assert_int_equal(COUNT(values), option_count);
     for (size_t i = 0; i < option_count; i++) {
         char flag[64], variable[64] = "WHEELYARD_";

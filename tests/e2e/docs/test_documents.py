@@ -55,8 +55,10 @@ def test_configurations_are_right(tmp_path, block):
         ("/srv/wheels", tmp_path),
         ("/data/wheelyard", tmp_path / "cache"),
         ("/etc/ssl/lab.pem", "/etc/ssl/certs/ca-certificates.crt"),
+        ("/etc/wheelyard/credentials", tmp_path / "credentials"),
     ):
         text = text.replace(f'"{named}"', f'"{there}"')
+    (tmp_path / "credentials").touch(0o600)
     (tmp_path / "wheelyard.conf").write_text(text)
     done = run_wheelyard("config", "check", tmp_path / "wheelyard.conf", home=tmp_path)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
