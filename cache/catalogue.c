@@ -306,6 +306,18 @@ int catalogue_get_listing(struct catalogue *catalogue, const char *origin, const
                      &(struct visit){.listing = visit, .context = context});
 }
 
+static int on_newest(void *context, const struct sql_row *row)
+{
+    int64_t *fetched_s = context;
+    *fetched_s = sql_row_integer(row, 0); /* 0 for SQL's NULL */
+    return 0;
+}
+
+int catalogue_newest_listing(struct catalogue *catalogue, int64_t *ret_fetched_s)
+{
+    return sql_query(catalogue->sql, NEWEST_LISTING, NULL, on_newest, ret_fetched_s);
+}
+
 /* ------------------------------------------------------------------ blame */
 
 int catalogue_put_blame(struct catalogue *catalogue, const char *origin, const char *path,

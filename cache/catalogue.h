@@ -111,6 +111,8 @@ int catalogue_put_listing(struct catalogue *catalogue, const struct catalogue_li
 /* Updates only the time; ignored without such a row. */
 int catalogue_confirm_listing(struct catalogue *catalogue, const char *origin, const char *mirror,
                               const char *page, int64_t fetched_s);
+/* When a mirror last confirmed any of them; 0: there is none. */
+int catalogue_newest_listing(struct catalogue *catalogue, int64_t *ret_fetched_s);
 /* CATALOGUE_MISSING when there is none. */
 int catalogue_get_listing(struct catalogue *catalogue, const char *origin, const char *mirror,
                           const char *page,

@@ -130,6 +130,7 @@ static const char *const statements[STATEMENTS] = {
                         " WHERE origin = ?1 AND mirror = ?2 AND page = ?3",
     [GET_LISTING] = "SELECT origin, mirror, page, url, etag, last_modified, status, fetched_s, body"
                     " FROM listing WHERE origin = ?1 AND mirror = ?2 AND page = ?3",
+    [NEWEST_LISTING] = "SELECT MAX(fetched_s) FROM listing",
 
     [PUT_BLAME] = "INSERT OR REPLACE INTO blame (origin, path, mirror, validator, when_s)"
                   " VALUES (?1, ?2, ?3, ?4, ?5)",

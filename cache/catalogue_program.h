@@ -20,6 +20,7 @@ enum statement {
     PUT_LISTING,
     CONFIRM_LISTING,
     GET_LISTING,
+    NEWEST_LISTING,
     PUT_BLAME,
     DROP_BLAME,
     EACH_BLAME,

@@ -181,10 +181,11 @@ static bool judge_answer(struct doctor *d, const char *url, int status, const st
 
     if (status == 200 && version && json_is_array(json_member(answer, "mirrors"))) {
         bool same = strcmp(version, VERSION) == 0;
+        const char *offline = json_is_true(json_member(answer, "offline")) ? ", offline" : "";
 
         findings_add(&d->findings, same || d->is_elsewhere ? FINDING_OK : FINDING_WARNING, "daemon",
                      url, same || d->is_elsewhere ? NULL : "restart it: this program is " VERSION,
-                     "wheelyard %s, up for %" PRId64 " s", version, uptime_s);
+                     "wheelyard %s%s, up for %" PRId64 " s", version, offline, uptime_s);
         look_at_problems(d, url, answer);
         return true;
     }

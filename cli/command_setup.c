@@ -139,6 +139,18 @@ static bool is_named(const struct origins *origins, const char *index)
     return named;
 }
 
+/* An offline daemon answers for each index, also where it holds nothing. The change is made all the
+ * same: a bundle may come later. */
+static void warn_where_nothing_is_held(const struct setup *s, const char *base)
+{
+    auto_buf struct buf told;
+
+    buf_init(&told, TEXT_MAX_BYTES);
+    if (setup_ask_held(base, s->index, &told) > 0)
+        (void)fprintf(stderr, "wheelyard setup: %s: %s\n", *s->index ? s->index : "simple",
+                      told.data);
+}
+
 /* The running daemon knows best, because a pattern of the configuration allows more channels than
  * mirrors have. When it does not answer, this machine's configuration decides. A daemon on another
  * machine has its own, and may be started later. */
@@ -150,8 +162,10 @@ static int check_index(const struct setup *s, const char *base)
 
     buf_init(&told, TEXT_MAX_BYTES);
     int has = setup_ask_index(base, s->index, &told);
-    if (has > 0)
+    if (has > 0) {
+        warn_where_nothing_is_held(s, base);
         return EXIT_DONE;
+    }
     if (has == 0) {
         auto_free char *what =
             str_printf("%s has no such index%s%s", base, told.len ? "; " : "", told.data);

@@ -12,11 +12,20 @@
 #include "control/control_cache.h"
 #include "control/control_request.h"
 #include "control/doctor_disk.h"
+#include "control/doctor_held.h"
 #include "control/doctor_mirrors.h"
 
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 
 DEFINE_CLEANUP(struct diagnosis, diagnosis_free)
+DEFINE_CLEANUP(struct inventory, inventory_free)
+
+static int judge_offline(struct engine *engine, const struct diagnosis *x, struct findings *to)
+{
+    AUTO(inventory_free) struct inventory *inventory = NULL;
+    int r = engine_inventory(engine, &inventory);
+    return r ? r : doctor_held(inventory, x->listed_s, to);
+}
 
 /* An index that does not exist. The mirrors were then asked for another channel, so this must be
  * said first. */
@@ -47,8 +56,10 @@ void control_doctor(struct engine *engine, const struct control_request *request
     if (r == 0) {
         doctor_disk(x->cache_dir, x->max_size, x->min_free, x->has_room, &findings);
         judge_index(x, options.index, &findings);
+        if (x->is_offline)
+            r = judge_offline(engine, x, &findings);
         doctor_mirrors(x, &findings);
-        r = findings.error;
+        r = r ? r : findings.error;
     }
     if (r) {
         control_refuse(reply, 1, error_text(r));

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "base/url.h"
+#include "cache/catalogue.h"
 #include "engine/files/eviction.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/listing_answer.h"
@@ -375,10 +376,39 @@ static void view_run(struct job *job)
     sem_post(&call->done);
 }
 
-/* A folder has one mirror that stands for the disk. It answers no request. */
-static size_t mirrors_of(const struct origin *origin)
+/* Lives on the stack of the thread that waits. */
+struct newest {
+    struct job job;
+    struct catalogue *catalogue;
+    int64_t listed_s;
+    int result;
+    sem_t done;
+};
+
+static void newest_run(struct job *job)
 {
-    return origin->directory ? 0 : origin->mirror_count;
+    struct newest *newest = container_of(job, struct newest, job);
+    newest->result = catalogue_newest_listing(newest->catalogue, &newest->listed_s);
+    sem_post(&newest->done);
+}
+
+static int ask_newest(struct engine *e, int64_t *ret_listed_s)
+{
+    struct newest newest = {.job.run = newest_run, .catalogue = e->s->catalogue};
+    sem_init(&newest.done, 0, 0);
+    lane_post(e->s->catalogue_lane, &newest.job);
+    while (sem_wait(&newest.done) != 0)
+        continue;
+    sem_destroy(&newest.done);
+    *ret_listed_s = newest.listed_s;
+    return newest.result;
+}
+
+/* A folder has one mirror that stands for the disk. It answers no request. */
+static size_t mirrors_of(const struct look *look, const struct origin *origin)
+{
+    bool asks = !origin->directory && !look->engine->s->options.offline;
+    return asks ? origin->mirror_count : 0;
 }
 
 static int look_at_folders(struct engine *e, const struct origins *origins, struct diagnosis *x)
@@ -396,13 +426,13 @@ static int look_at_folders(struct engine *e, const struct origins *origins, stru
 static int prepare(struct look *look, const struct origins *origins, struct diagnosis *x)
 {
     for (size_t o = 0; o < origins->count; o++)
-        look->count += mirrors_of(&origins->list[o]);
+        look->count += mirrors_of(look, &origins->list[o]);
     x->list = calloc(look->count + 1, sizeof(*x->list));
     look->probes = calloc(look->count + 1, sizeof(*look->probes));
     if (!x->list || !look->probes)
         return ERROR_NO_MEMORY;
     for (size_t o = 0; o < origins->count; o++)
-        for (size_t m = 0; m < mirrors_of(&origins->list[o]); m++) {
+        for (size_t m = 0; m < mirrors_of(look, &origins->list[o]); m++) {
             const struct origin *origin = &origins->list[o];
             const char *channel = channel_of(origin, look->options->index);
             struct diagnosed *to = &x->list[x->count];
@@ -475,6 +505,7 @@ int engine_diagnose(struct engine *e, const struct diagnose_options *options,
     thread_condition_init(&look.change);
     const struct origins *origins = mirrors_origins(e->s->mirrors);
     x->origins = origins;
+    x->is_offline = e->s->options.offline;
     int r = prepare(&look, origins, x);
     if (r == 0)
         (void)loop_call(e->s, view_run, e, &x);
@@ -484,6 +515,8 @@ int engine_diagnose(struct engine *e, const struct diagnose_options *options,
         lead(&look);
     if (r == 0)
         r = look_at_folders(e, origins, x);
+    if (r == 0)
+        r = ask_newest(e, &x->listed_s);
     look_release(&look);
     for (size_t i = 0; i < x->count; i++) {
         hide_credentials(&x->list[i].page);

@@ -4,7 +4,7 @@
  * A look at every mirror and folder, for `wheelyard doctor`. A mirror is asked for three things:
  * one page, and of one wheel on that page a HEAD and a range of at most DIAGNOSE_BYTES. All mirrors
  * are asked at once, by the transfer thread with its proxy, CA and address rules. What comes is
- * judged and forgotten: nothing of it enters pages, files or the budget.
+ * judged and forgotten: nothing of it enters pages, files or the budget. An offline daemon asks none.
  *
  *     struct diagnosis *x;
  *     r = engine_diagnose(engine, &options, stop, &x);         blocks: limit_ms at most, on a lane
@@ -68,6 +68,8 @@ struct diagnosis {
     const char *cache_dir;
     int64_t max_size, min_free; /* bytes */
     bool has_room;              /* for a new file, if need be after an old one has gone */
+    bool is_offline;            /* then no mirror was asked, and `list` is empty */
+    int64_t listed_s;           /* when a mirror last confirmed a listing; 0: never */
 };
 
 /* Blocks. ERROR_STOPPING when *stop is set. ERROR_NO_MEMORY. */

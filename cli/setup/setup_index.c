@@ -2,6 +2,7 @@
 #include "cli/setup/setup_index.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -13,7 +14,7 @@
 
 /* The list names known channels only. A channel that fits a pattern but is unknown is probed: the
  * daemon then asks the mirrors, which takes seconds. */
-enum { LIST_MAX_BYTES = 4 << 20, ANSWER_S = 5, PROBE_S = 15 };
+enum { LIST_MAX_BYTES = 4 << 20, STATUS_MAX_BYTES = 16 << 20, ANSWER_S = 5, PROBE_S = 15 };
 
 /* Collects the names of one list of the answer; true when `index` is among them. */
 static bool look_through(const struct json *list, const char *member, const char *index,
@@ -98,4 +99,53 @@ int setup_ask_index(const char *base, const char *index, struct buf *to)
     buf_printf(to, "There are: %s", names.data);
     json_free(all);
     return found ? 1 : fits ? probe(base, index) : 0;
+}
+
+/* ------------------------------------------------------------------- offline */
+
+static int is_offline(const char *base)
+{
+    struct json *all = NULL;
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, STATUS_MAX_BYTES);
+    if (http_get_within(base, "/-/status", "application/json", ANSWER_S, &status, &body) ||
+        status != 200 || json_parse(body.data, body.len, &all))
+        return -1;
+    bool offline = json_is_true(json_member(all, "offline"));
+    json_free(all);
+    return offline;
+}
+
+/* Whether the HTML page has a link. An index of PyTorch's has other projects also, so only its flat
+ * page tells whether it has wheels of its own. */
+static int has_link(const char *base, const char *index)
+{
+    auto_free char *target = *index ? str_printf("/%s/flat/", index) : strdup("/simple/");
+    auto_buf struct buf body;
+    int status = 0;
+
+    buf_init(&body, LIST_MAX_BYTES);
+    if (!target || http_get_within(base, target, "text/html", ANSWER_S, &status, &body) ||
+        status != 200)
+        return -1;
+    return body.len && strstr(body.data, "<a ") != NULL;
+}
+
+int setup_ask_held(const char *base, const char *index, struct buf *to)
+{
+    int offline = is_offline(base);
+    int has = offline > 0 ? has_link(base, index) : 1;
+
+    if (offline < 0 || has < 0)
+        return -1;
+    if (has)
+        return 0;
+    buf_printf(
+        to,
+        "%s is offline and holds no wheel for this index: until wheelyard import or a copied "
+        "cache has brought some, installs from it find nothing",
+        base);
+    return 1;
 }

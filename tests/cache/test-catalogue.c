@@ -177,6 +177,9 @@ static void listings(void **state)
     none.status = 404;
     none.body = NULL;
     none.body_len = 0;
+    int64_t newest_s = -1;
+    assert_int_equal(catalogue_newest_listing(c, &newest_s), 0);
+    assert_int_equal(newest_s, 0);
     assert_int_equal(get_listing(c, &page), CATALOGUE_MISSING);
     assert_int_equal(catalogue_put_listing(c, &page), 0);
     assert_int_equal(catalogue_put_listing(c, &none), 0);
@@ -189,6 +192,8 @@ static void listings(void **state)
                      0);
     assert_int_equal(get_listing(c, &now), 0);
     assert_int_equal(catalogue_confirm_listing(c, "x", "y", "z", 1), 0);
+    assert_int_equal(catalogue_newest_listing(c, &newest_s), 0);
+    assert_int_equal(newest_s, now.fetched_s);
     now.body = "shorter";
     now.body_len = 7;
     now.etag = NULL;

@@ -2,6 +2,7 @@
 """`offline = true`: what is held is served, pages list exactly that, and no mirror is asked. And a
 machine that has lost its network without saying so: what is held answers within a second."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -10,7 +11,14 @@ import pytest
 
 import clients
 import wire
-from daemon import PATIENCE, configuration, flat_and_pypi, official_mirror, run_wheelyard
+from daemon import (
+    PATIENCE,
+    configuration,
+    flat_and_pypi,
+    official_mirror,
+    pypi_mirror,
+    run_wheelyard,
+)
 from standins import anchor, simple_page
 from wheels import build, sha256_of
 
@@ -32,7 +40,8 @@ def channel(origin, tmp_path):
 
 
 def start(serve, origin, cache_dir=None, **top):
-    config = configuration(pytorch=[official_mirror("m", origin.url)], **top)
+    mirrors = dict(pytorch=[official_mirror("m", origin.url)], pypi=[pypi_mirror("p", origin.url)])
+    config = configuration(**mirrors, **top)
     return serve(config, cache_dir=cache_dir)
 
 
@@ -135,3 +144,52 @@ def test_without_a_network_what_is_held_answers_within_a_second(serve, origin, c
     begun = time.monotonic()
     assert wire.ask(daemon.file_url("pytorch", f"cu126/{TORCH}")).body == channel[TORCH]
     assert time.monotonic() - begun < 1 * PATIENCE
+
+
+# ------------------------------------------------------------------ what the commands say of it
+
+
+def doctor(daemon, place, home):
+    config = daemon.folder / "config.toml"
+    own = ("--json", "--config", config, "--url", daemon.url, "--socket", place)
+    done = run_wheelyard("doctor", *own, home=home)
+    return done, json.loads(done.stdout)["checks"]
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_the_doctor_asks_no_mirror(serve, origin, channel, place, tmp_path, filled):
+    cache = fill(serve, origin, channel) if filled else None
+    asked = len(origin.requests)
+    daemon = start(serve, origin, cache, offline=True, socket=str(place))
+    done, checks = doctor(daemon, place, tmp_path)
+    assert done.returncode == 0, done
+    assert len(origin.requests) == asked
+    assert not [c for c in checks if c["check"].startswith(("mirror", "digests", "clock"))]
+    (said,) = [c for c in checks if c["check"] == "offline"]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    if filled:
+        assert said["state"] == "ok" and "wheelyard relock" in said["remedy"]
+        assert "held are 1 project, 1 wheel and 0 source archives, " in said["text"]
+        assert said["text"].endswith(f"the newest listing is of {today}"), said
+    else:
+        assert said["state"] == "warning" and "wheelyard import" in said["remedy"]
+        assert "held are 0 projects, 0 wheels" in said["text"]
+        assert said["text"].endswith("no mirror was ever asked from here")
+    (answer,) = [c for c in checks if c["check"] == "daemon"]
+    assert ", offline, up for" in answer["text"]
+
+
+@pytest.mark.parametrize("client", ["pip", "uv", "pixi"])
+def test_setup_warns_of_an_index_that_holds_nothing(serve, origin, channel, tmp_path, client):
+    cache = fill(serve, origin, channel)
+    daemon = start(serve, origin, cache, offline=True)
+    for index, warns in (("cu126", False), ("cu130", True), ("simple", True)):
+        words = (client, "--index", index, "--url", daemon.url)
+        done = run_wheelyard("setup", *words, home=tmp_path)
+        assert done.returncode == 0, done
+        warning = f"{index}: {daemon.url} is offline and holds no wheel for this index"
+        assert (warning in done.stderr) == warns, done.stderr
+    daemon.stop()
+    online = start(serve, origin, cache)
+    done = run_wheelyard("setup", client, "--index", "cu126", "--url", online.url, home=tmp_path)
+    assert "offline" not in done.stderr

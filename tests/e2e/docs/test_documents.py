@@ -77,6 +77,7 @@ def test_our_commands_are_understood(mirrors, serve, tmp_path, block, line):
     assert wire.ask(daemon.file_url("pytorch", WHEEL)).status == 200
     wait_until(lambda: daemon.status()["cache"]["blobs"] == 1)
     (tmp_path / "wheelyard.conf").write_text((daemon.folder / "config.toml").read_text())
+    (tmp_path / "uv.lock").write_text("version = 1\n")
     words = shlex.split(line.split(" > ")[0])[1:]
     where = {"cache": ["--socket", f"{tmp_path}/own/socket"], "indexes": ["--url", daemon.url]}
     where |= {"wheels": where["indexes"], "explain": where["indexes"], "setup": where["indexes"]}

@@ -14,7 +14,7 @@ import pytest
 import clients
 import wire
 from clients import REQUIRES_PYTHON
-from daemon import ROOT, all_mirrors, run_wheelyard
+from daemon import ROOT, all_mirrors, binary, run_wheelyard
 from standins import Nginx
 from test_pixi import PAGE, newest_wheel, whole_wheel
 from test_projects import Pdm, Pipenv, Poetry
@@ -115,6 +115,7 @@ class Machine:
         self._add(folder, "pip", f'PYTHONPATH={pip} exec {venv}/bin/python -m pip "$@"')
         (folder / "docker.py").write_text(DOCKER)
         self._add(folder, "docker", f'exec {sys.executable} {folder}/docker.py "$@"')
+        self._add(folder, "wheelyard", f'exec {binary()} "$@"')
         (uv,) = clients.Uv(folder.parent / "unused").command
         self._add(folder, "uv", f'exec {uv} "$@"')
         for kind in (Poetry, Pdm, Pipenv):

@@ -85,12 +85,15 @@ def test_https_through_a_forward_proxy(forward_proxy, private_site, serve, libra
 
 
 def test_in_a_namespace_of_its_own(tmp_path):
-    """Fake-IP DNS, no IPv6: see inside_namespace.py."""
+    """Fake-IP DNS, no IPv6, a network that goes: see inside_namespace.py."""
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost\n198.18.0.1 fake.lab\n2001:db8::1 both.lab\n198.18.0.1 both.lab\n")
+    names = tmp_path / "resolv.conf"
+    names.write_text("nameserver 127.0.0.1\n")
     script = (
         "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up && "
         f"ip addr add 198.18.0.1/32 dev lo && mount --bind {hosts} /etc/hosts && "
+        f"mount --bind {names} /etc/resolv.conf && "
     )
     wrap = ("unshare", "--net", "--mount", "sh", "-c")
     _needs_root((*wrap, f"{script} true"), "cannot make a network namespace")
@@ -106,7 +109,7 @@ def test_in_a_namespace_of_its_own(tmp_path):
         check=False,
         timeout=100 * PATIENCE,
     )
-    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "11 passed" in done.stdout, done.stdout + done.stderr
 
 
 # ------------------------------------------------------------------ the way in
