@@ -18,7 +18,7 @@
 #include "cli/query.h"
 #include "control/http_get.h"
 
-enum { OUTPUT_MAX_BYTES = 1 << 20 };
+enum { OUTPUT_MAX_BYTES = 1 << 20, HIDDEN_MOST = 10 };
 
 static const struct query_command command = {
     .name = "explain",
@@ -83,6 +83,59 @@ struct explanation {
     struct buf reasons, others; /* lines; `reasons` are about newer versions when a file fits */
 };
 
+/* Whether the requirement means a hidden file. A version that cannot be read counts as meant. */
+static bool means(const struct query *a, const char *file)
+{
+    struct file_name name;
+    bool is_meant = true;
+
+    if (file_name_parse(file, &name))
+        return true;
+    if (name.version && a->specifiers)
+        is_meant = specifiers_contain(a->specifiers, name.version);
+    file_name_release(&name);
+    return is_meant;
+}
+
+/* What policies of the daemon hide from the page, one after the other. */
+static const struct json *next_hidden(const struct query *a, const struct json *last)
+{
+    const struct json *row = last ? json_next(last) : json_first(json_member(a->page, "_hidden"));
+
+    while (row && !means(a, json_text(row, "filename")))
+        row = json_next(row);
+    return row;
+}
+
+/* The first few: a list of what is allowed may hide thousands. */
+static void write_hidden(const struct query *a, const char *before, const char *between,
+                         struct buf *to)
+{
+    size_t count = 0;
+
+    for (const struct json *h = next_hidden(a, NULL); h; h = next_hidden(a, h))
+        if (count++ < HIDDEN_MOST)
+            buf_printf(to, "%s%s%s%s\n", before, json_text(h, "filename"), between,
+                       json_text(h, "reason"));
+    if (count > HIDDEN_MOST)
+        buf_printf(to, "%zu more files are hidden by policy\n", count - HIDDEN_MOST);
+}
+
+/* All of them. */
+static void write_json_hidden(const struct query *a, struct buf *to)
+{
+    json_write_name(to, "hidden");
+    buf_putc(to, '[');
+    for (const struct json *h = next_hidden(a, NULL); h; h = next_hidden(a, h)) {
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "filename", json_text(h, "filename"));
+        json_write_member(to, "reason", json_text(h, "reason"));
+        buf_putc(to, '}');
+    }
+    buf_putc(to, ']');
+}
+
 /* Only lines that have a value. */
 static void print_file(const struct explanation *e, struct buf *to)
 {
@@ -109,6 +162,9 @@ static void print_file(const struct explanation *e, struct buf *to)
     claim_lines_write(e->claims, &text);
     indent(text.data, "claim    ", to);
     indent(e->reasons.data, "newer: ", to);
+    buf_clear(&text);
+    write_hidden(a, "hidden: ", ": ", &text);
+    indent(text.data, "", to);
 }
 
 static void print_none(const struct explanation *e, struct buf *to)
@@ -117,6 +173,11 @@ static void print_none(const struct explanation *e, struct buf *to)
 
     buf_printf(to, "nothing fits %s for Python %s on %s in %s\n", a->requirement, a->python,
                a->platform, index_name(a));
+    auto_buf struct buf hidden;
+
+    buf_init(&hidden, OUTPUT_MAX_BYTES);
+    write_hidden(a, "", " is hidden by policy: ", &hidden);
+    indent(hidden.data, "", to);
     indent(e->reasons.data, "", to);
     indent(e->others.data, "", to);
 }
@@ -145,6 +206,8 @@ static void print_json(const struct explanation *e, struct buf *to)
     }
     json_write_name(to, fits ? "newer" : "reasons");
     query_write_lines(e->reasons.data, to);
+    if (next_hidden(a, NULL))
+        write_json_hidden(a, to);
     if (!fits) {
         json_write_name(to, "others");
         query_write_lines(e->others.data, to);

@@ -30,6 +30,7 @@
 #include "base/str.h"
 #include "base/toml.h"
 #include "config/config_origins.h"
+#include "config/config_policy.h"
 #include "config/options.h"
 
 enum { FILE_MAX_BYTES = 1 << 20 };
@@ -85,6 +86,9 @@ static void refuse_key(struct load *load, const struct toml_node *node, const ch
     struct near near = {.typed = key};
     near_offer(&near, "origin");
     near_offer(&near, "index");
+    near_offer(&near, "channel");
+    for (const char *const *known = config_policy_keys; *known; known++)
+        near_offer(&near, *known);
     for (size_t i = 0; i < option_count; i++)
         near_offer(&near, option_table[i].key);
     config_complain_unknown(&load->report, node, key, near.best);
@@ -99,7 +103,8 @@ static int read_options(struct load *load, const struct toml_node *root, enum co
     for (size_t i = 0; (node = toml_at(root, i, &key)); i++) {
         const struct option_row *option = option_find(key);
         if (!option) {
-            if (strcmp(key, "origin") != 0 && strcmp(key, "index") != 0)
+            if (strcmp(key, "origin") != 0 && strcmp(key, "index") != 0 &&
+                !config_policy_is_key(key))
                 refuse_key(load, node, key);
             continue;
         }
@@ -400,7 +405,7 @@ static int load_places(struct load *load, const struct toml_node *built_in,
         theirs = NULL;
     const struct toml_node *indexes = toml_get(file, "index");
     return config_read_origins(theirs ? theirs : toml_get(built_in, "origin"),
-                               theirs || indexes ? indexes : toml_get(built_in, "index"),
+                               theirs || indexes ? indexes : toml_get(built_in, "index"), file,
                                &load->report, &load->config->origins);
 }
 

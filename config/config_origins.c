@@ -9,16 +9,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "config/config_policy.h"
 #include "config/config_reader.h"
 #include "config/options.h"
 
-enum { NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
+enum { ORIGIN_NAME_MAX_BYTES = 64, MIRRORS_MAX = 32, TEMPLATE_MAX_BYTES = 2048 };
 
 /* ------------------------------------------------------------ what is right */
 
@@ -34,7 +34,8 @@ static bool holds_only(const char *text, const char *more)
 
 static const char *check_name(const char *text)
 {
-    bool fine = *text && holds_only(text, "._-") && *text != '.' && strlen(text) <= NAME_MAX_BYTES;
+    bool fine =
+        *text && holds_only(text, "._-") && *text != '.' && strlen(text) <= ORIGIN_NAME_MAX_BYTES;
     return fine ? NULL : "not a name (lower-case letters, digits, '.', '_' and '-')";
 }
 
@@ -276,16 +277,10 @@ static const char *check_directory(const char *text)
     return *text ? NULL : "must not be empty";
 }
 
-/* A relative path is relative to the folder of the configuration file. */
+/* Without slashes at its end. */
 static char *absolute_path(const struct reader *in, const char *text)
 {
-    const char *file = in->report->file, *slash = strrchr(file, '/');
-    auto_free char *here = *file == '/' ? NULL : getcwd(NULL, 0);
-    char *path = *text == '/' ? reader_copy(in, text)
-                              : str_printf("%s%s%.*s%s", here ? here : "", here ? "/" : "",
-                                           slash ? (int)(slash - file + 1) : 0, file, text);
-    if (!path)
-        *in->error = ERROR_NO_MEMORY;
+    char *path = reader_absolute(in, text);
     for (size_t len = path ? strlen(path) : 0; len > 1 && path[len - 1] == '/';)
         path[--len] = '\0';
     return path;
@@ -453,10 +448,11 @@ static const char *check_member(const struct origins *origins, const struct name
     return NULL;
 }
 
-static void read_index(const struct reader *in, const char *name, const struct origins *origins,
+static void read_index(const struct reader *in, const char *name, struct origins *origins,
                        struct named_index *index)
 {
-    static const char *const known[] = {"origins", NULL};
+    static const char *const known[] = {"origins",    "min_age", "min_age_except", "deny", "allow",
+                                        "advisories", NULL};
     if (!origins_is_index_name(name))
         reader_complain(
             in, NULL, NULL,
@@ -466,6 +462,7 @@ static void read_index(const struct reader *in, const char *name, const struct o
     if (!reader_is_table(in))
         return;
     reader_refuse_unknown(in, known);
+    config_read_policy(in, name, NULL, origins);
     index->origins = reader_list(in, "origins", check_name);
     if (*in->error)
         return;
@@ -496,8 +493,39 @@ static void read_index_tables(const struct reader *in, struct origins *origins)
     }
 }
 
+/* [channel."PATTERN"] holds for the indexes of channels that match. */
+static void read_channel_tables(const struct reader *in, struct origins *origins)
+{
+    const struct toml_node *table;
+    const char *pattern;
+    if (toml_count(in->table) > POLICY_CHANNELS_MOST)
+        reader_complain(in, NULL, NULL, "more than 12 tables");
+    for (size_t i = 0; (table = toml_at(in->table, i, &pattern)); i++) {
+        struct reader below = reader_below(in, table, pattern);
+        const char *why = check_channel_pattern(pattern);
+        if (why)
+            reader_complain(&below, NULL, NULL, why);
+        if (!reader_is_table(&below))
+            continue;
+        reader_refuse_unknown(&below, config_policy_keys);
+        config_read_policy(&below, NULL, pattern, origins);
+    }
+}
+
+/* The policy at the top of the file, and those of channels. */
+static void read_policies(const struct toml_node *root, const struct reader *like,
+                          struct origins *origins)
+{
+    struct reader top = {like->report, like->error, root, ""};
+    struct reader channels = {like->report, like->error, toml_get(root, "channel"), "channel"};
+    config_read_policy(&top, NULL, NULL, origins);
+    if (channels.table && reader_is_table(&channels))
+        read_channel_tables(&channels, origins);
+}
+
 int config_read_origins(const struct toml_node *origin_table, const struct toml_node *index_table,
-                        struct config_report *report, struct origins *ret)
+                        const struct toml_node *root, struct config_report *report,
+                        struct origins *ret)
 {
     struct origins origins = {0};
     int error = 0;
@@ -507,6 +535,8 @@ int config_read_origins(const struct toml_node *origin_table, const struct toml_
     struct reader indexes = {report, &error, index_table, "index"};
     if (!error && indexes.table && reader_is_table(&indexes))
         read_index_tables(&indexes, &origins);
+    if (!error && root)
+        read_policies(root, &in, &origins);
     if (!error && in.table)
         refuse_origins_never_asked(&in, &origins);
     if (error) {

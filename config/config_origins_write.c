@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config/config_origins.h"
+#include "config/config_policy.h"
 #include "config/options.h"
 
 static void write_text(struct buf *to, const char *key, const char *text)
@@ -77,10 +78,13 @@ static void write_origin(struct buf *to, const struct origin *origin)
 
 void config_write_origins(const struct origins *origins, struct buf *to)
 {
+    config_write_top_policy(origins, to);
     for (size_t i = 0; i < origins->count; i++)
         write_origin(to, &origins->list[i]);
     for (size_t i = 0; i < origins->index_count; i++) {
         buf_printf(to, "\n[index.\"%s\"]\n", origins->indexes[i].name);
         write_list(to, "origins", origins->indexes[i].origins);
+        config_write_index_policy(origins, origins->indexes[i].name, to);
     }
+    config_write_channel_policies(origins, to);
 }

@@ -9,11 +9,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/near.h"
+#include "base/str.h"
 #include "base/terminal.h"
 
 enum { LINE_MAX_BYTES = 2 << 20 };
@@ -63,8 +65,8 @@ void config_complain_unknown(struct config_report *report, const struct toml_nod
 /* "origin.pytorch.owns"; without a name that of the table itself. */
 static void reader_path(const struct reader *in, const char *name, char ret[2 * READER_PATH_SIZE])
 {
-    (void)snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path, name ? "." : "",
-                   name ? name : "");
+    (void)snprintf(ret, 2 * (size_t)READER_PATH_SIZE, "%s%s%s", in->path,
+                   name && in->path[0] ? "." : "", name ? name : "");
 }
 
 void reader_complain(const struct reader *in, const struct toml_node *node, const char *name,
@@ -80,7 +82,8 @@ struct reader reader_below(const struct reader *above, const struct toml_node *t
                            const char *name)
 {
     struct reader in = {above->report, above->error, table, ""};
-    (void)snprintf(in.path, sizeof in.path, "%.120s.%.120s", above->path, name);
+    (void)snprintf(in.path, sizeof in.path, "%.120s%s%.120s", above->path,
+                   above->path[0] ? "." : "", name);
     return in;
 }
 
@@ -142,6 +145,18 @@ char *reader_text(const struct reader *in, const char *name, bool required, text
     if (why)
         reader_complain(in, node, name, why);
     return why || !text ? NULL : reader_copy(in, text);
+}
+
+char *reader_absolute(const struct reader *in, const char *path)
+{
+    const char *file = in->report->file, *slash = strrchr(file, '/');
+    auto_free char *here = *file == '/' ? NULL : getcwd(NULL, 0);
+    char *absolute = *path == '/' ? reader_copy(in, path)
+                                  : str_printf("%s%s%.*s%s", here ? here : "", here ? "/" : "",
+                                               slash ? (int)(slash - file + 1) : 0, file, path);
+    if (!absolute)
+        *in->error = ERROR_NO_MEMORY;
+    return absolute;
 }
 
 /* The list is allocated for all elements and then filled by the good ones. */

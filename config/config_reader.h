@@ -62,6 +62,8 @@ bool reader_is_table(const struct reader *in);
 void reader_refuse_unknown(const struct reader *in, const char *const *known);
 /* A string that passes the check, or NULL when it is missing (reported when required) or wrong. */
 char *reader_text(const struct reader *in, const char *name, bool required, text_check *check);
+/* A path; a relative one is relative to the folder of the configuration file. */
+char *reader_absolute(const struct reader *in, const char *path);
 /* A list without its wrong elements; NULL only after a failed allocation. The first form takes a
  * node, which may be NULL and need not be a member. */
 char **reader_list_of(const struct reader *in, const struct toml_node *node, const char *name,

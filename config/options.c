@@ -282,6 +282,11 @@ int64_t option_parse_size(const char *text)
     return parse_amount(text, size_units);
 }
 
+int64_t option_parse_duration(const char *text)
+{
+    return parse_amount(text, duration_units);
+}
+
 /* The written form reads back to the same number. */
 static void write_amount(struct buf *to, int64_t amount, const struct unit *units)
 {

@@ -54,6 +54,9 @@ int option_append_text(const struct option_row *option, const char *text, struct
 /* Bytes of a size such as "100MB"; -1 when it is not a size. */
 int64_t option_parse_size(const char *text);
 
+/* Milliseconds of a duration such as "3d"; -1 when it is not a duration. */
+int64_t option_parse_duration(const char *text);
+
 /* Appends the value as TOML; nothing when a text is unset. */
 void option_write(const struct option_row *option, const struct config *config, struct buf *to);
 /* Whether both configurations have the same value. */

@@ -34,6 +34,7 @@
 #include "engine/files/renew.h"
 #include "engine/files/scrub.h"
 #include "engine/folders/directory.h"
+#include "engine/gate.h"
 #include "engine/listings/channels.h"
 #include "engine/listings/heads.h"
 #include "engine/listings/listings.h"
@@ -50,6 +51,7 @@
 #include "engine/pages/delisted.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
+#include "engine/policy/policies.h"
 #include "engine/status.h"
 #include "index/listing.h"
 
@@ -66,6 +68,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
     metadata_tick(e, now_ms);
     directories_tick(e, now_ms);
     heads_tick(e->listings);
+    policies_tick(e->s->policies, now_ms);
     pages_tick(e, now_ms);
     sources_tick(e->listings, now_ms);
     project_lists_tick(e, now_ms);
@@ -147,6 +150,8 @@ static int start(struct engine *e)
     r = r ? r : metadata_new(&e->metadata);
     r = r ? r : delisted_new(&e->delisted);
     r = r ? r : dates_new(&e->dates);
+    r = r ? r : policies_new(e->s, &e->s->policies);
+    r = r ? r : policies_prepare(e->s->policies, e->s->options.origins);
     r = r ? r : project_lists_new(&e->project_lists);
     r = r ? r : pages_new(e, &e->pages);
     r = r ? r : files_load(e);
@@ -268,6 +273,7 @@ void engine_free(struct engine *e)
     metadata_free(e->metadata);
     delisted_free(e->delisted);
     dates_free(e->dates);
+    policies_free(e->s->policies);
     fetcher_free(e->s->fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
         lane_free(e->s->writers[i]);
@@ -297,6 +303,9 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
                 struct file **ret)
 {
     *ret = NULL;
+    int refused = gate_look(e, query, waiter, ret);
+    if (refused || *ret)
+        return refused;
     const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
     if (origin && origin->directory)
         return directory_file(e, origin, query, waiter, ret);

@@ -127,6 +127,11 @@ static void folder_changed(struct services *s, const struct origin *origin)
     pages_directory_changed(engine_of(s), origin);
 }
 
+static void policy_changed(struct services *s)
+{
+    pages_reload(engine_of(s));
+}
+
 static size_t page_bytes(const struct services *s)
 {
     return engine_of(s)->pages->bytes;
@@ -155,6 +160,7 @@ const struct events engine_events = {
     .rows_changed = rows_changed,
     .folder_view = folder_view,
     .folder_look = folder_look,
+    .policy_changed = policy_changed,
     .portal_gone = portal_gone,
     .folder_changed = folder_changed,
     .page_bytes = page_bytes,

@@ -2,6 +2,7 @@
 /*
  * engine_reload: other origins and limits while the engine runs.
  *
+ *     read new advisories (main thread)
  *     add a generation -> allow its hosts, open its folders -> options -> in force -> drop pages
  *         | fails              | fails: take the generation back
  *         v                    v
@@ -18,6 +19,7 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
+#include "engine/policy/policies.h"
 
 static void take_options(struct engine *e, const struct engine_options *options)
 {
@@ -78,5 +80,8 @@ static void reload_run(struct job *job)
 
 int engine_reload(struct engine *e, const struct engine_options *options)
 {
-    return e->s->stopping ? ERROR_STOPPING : loop_call(e->s, reload_run, e, options);
+    if (e->s->stopping)
+        return ERROR_STOPPING;
+    int r = policies_prepare(e->s->policies, options->origins);
+    return r ? r : loop_call(e->s, reload_run, e, options);
 }

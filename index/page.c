@@ -176,8 +176,30 @@ static void html_end(struct buf *to)
     buf_puts(to, "  </body>\n</html>\n");
 }
 
+/* Two dashes would end the comment. */
+static void html_comment(struct buf *to, const char *text)
+{
+    size_t from = to->len;
+    page_escape(to, text);
+    for (size_t i = from + 1; i < to->len; i++)
+        if (to->data[i] == '-' && to->data[i - 1] == '-')
+            to->data[i] = '_';
+}
+
+static void html_hidden(struct buf *to, const struct page_hidden *hidden, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(to, "    <!-- hidden by policy: ");
+        html_comment(to, hidden[i].name);
+        buf_puts(to, ": ");
+        html_comment(to, hidden[i].reason);
+        buf_puts(to, " -->\n");
+    }
+}
+
 /* pip's --find-links and uv read only href and fragment. */
-void page_write_flat(const char *title, const struct page_file *files, size_t count, struct buf *to)
+void page_write_flat(const char *title, const struct page_file *files, size_t count,
+                     const struct page_hidden *hidden, size_t hidden_count, struct buf *to)
 {
     const struct page_content all = {.files = files, .file_count = count};
     struct summary s = summarize(&all);
@@ -186,6 +208,7 @@ void page_write_flat(const char *title, const struct page_file *files, size_t co
     html_title(to, "Links for ", title);
     for (size_t i = 0; i < count; i++)
         html_file(to, &files[i], &s);
+    html_hidden(to, hidden, hidden_count);
     html_end(to);
 }
 
@@ -202,6 +225,7 @@ static void html_project(const struct page_content *c, struct buf *to)
     html_title(to, "Links for ", c->project);
     for (size_t i = 0; i < c->file_count; i++)
         html_file(to, &c->files[i], &s);
+    html_hidden(to, c->hidden, c->hidden_count);
     html_end(to);
 }
 
@@ -362,6 +386,21 @@ static void json_status(const struct page_content *c, struct buf *to)
     buf_putc(to, '}');
 }
 
+/* A private key, for `wheelyard explain` and for people. */
+static void json_hidden(const struct page_content *c, struct buf *to)
+{
+    json_write_name(to, "_hidden");
+    buf_putc(to, '[');
+    for (size_t i = 0; i < c->hidden_count; i++) {
+        json_write_comma(to);
+        buf_putc(to, '{');
+        json_write_member(to, "filename", c->hidden[i].name);
+        json_write_member(to, "reason", c->hidden[i].reason);
+        buf_putc(to, '}');
+    }
+    buf_putc(to, ']');
+}
+
 /* 1.1 promises sizes, so a page without all of them is 1.0. */
 static void json_project(const struct page_content *c, struct buf *to)
 {
@@ -376,7 +415,10 @@ static void json_project(const struct page_content *c, struct buf *to)
     buf_putc(to, '[');
     for (size_t i = 0; i < c->file_count; i++)
         json_file(to, &c->files[i], &s);
-    buf_puts(to, "]}\n");
+    buf_putc(to, ']');
+    if (c->hidden_count)
+        json_hidden(c, to);
+    buf_puts(to, "}\n");
 }
 
 void page_write_project(const struct page_content *content, enum page_format format, struct buf *to)

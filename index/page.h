@@ -11,6 +11,9 @@
  * `core-metadata` only, never `dist-info-metadata`. `upload-time` on every file or on none, and
  * `_upload-time-source` when we derived it. `versions` in PEP 440 order, each once.
  *
+ * What a policy hides is named beside the files: JSON `_hidden`, a list of `filename` and `reason`;
+ * HTML a comment for each. No such member and no comment where nothing is hidden.
+ *
  * HTML: repository-version 1.0 (1.4 with a project status). `data-core-metadata` and
  * `data-dist-info-metadata` with the same value, never "false". `data-size` and `data-upload-time`,
  * which uv reads, each on every file or on none. No <base>, no navigation. The only fragment is the
@@ -46,10 +49,17 @@ struct page_file {
     const char *const *mirror_names; /* written as `_mirrors` in JSON; NULL: not written */
 };
 
+/* A file that the page must not list, and why. */
+struct page_hidden {
+    const char *name, *reason;
+};
+
 struct page_content {
     const char *project; /* normalised */
     const struct page_file *files;
     size_t file_count;
+    const struct page_hidden *hidden;
+    size_t hidden_count;
     const char *project_status; /* or NULL */
     const char *project_status_reason;
 };
@@ -59,7 +69,7 @@ void page_write_project(const struct page_content *content, enum page_format for
                         struct buf *to);
 /* A flat page with files of many projects, for --find-links and uv's format = "flat"; HTML only. */
 void page_write_flat(const char *title, const struct page_file *files, size_t count,
-                     struct buf *to);
+                     const struct page_hidden *hidden, size_t hidden_count, struct buf *to);
 void page_write_list(const char *const *projects, size_t count, enum page_format format,
                      struct buf *to);
 

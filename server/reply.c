@@ -202,6 +202,8 @@ unsigned reply_status_of_outcome(enum outcome outcome)
         return MHD_HTTP_GATEWAY_TIMEOUT;
     case OUTCOME_LOOP:
         return MHD_HTTP_LOOP_DETECTED;
+    case OUTCOME_FORBIDDEN:
+        return MHD_HTTP_FORBIDDEN;
     }
     return MHD_HTTP_INTERNAL_SERVER_ERROR;
 }

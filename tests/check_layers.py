@@ -13,7 +13,7 @@ from pathlib import Path
 
 STORES = ["base", "index", "cache", "upstream"]
 # The engine's rooms, lowest first: each may include those before it, and the layers below.
-INNER = ["loop", "flight", "mirrors", "claims", "listings", "files", "metadata", "folders", "pages"]
+INNER = ["loop", "flight", "mirrors", "policy", "claims", "listings", "files", "metadata", "folders", "pages"]
 ENGINE = [*(f"engine/{room}" for room in INNER), "engine"]
 COMMANDS = ["cli/doctor", "cli/setup", "cli"]
 

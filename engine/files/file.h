@@ -40,6 +40,7 @@ struct file_query {
     bool waited;
     const char *via; /* or NULL */
     bool refresh;    /* the client said no-cache: an earlier refusal does not count */
+    bool is_inner;   /* of a file that a client may have: no policy is asked again */
 };
 
 struct file; /* a handle on one file; belongs to one connection at a time */

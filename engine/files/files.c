@@ -567,6 +567,17 @@ static int refuse_origin(struct engine *e, const struct file_query *query, struc
     return files_refuse(e, OUTCOME_NO_FILE, detail, query, ret);
 }
 
+bool files_held_digest(struct engine *e, const char *origin, const char *path, char ret[SHA256_HEX])
+{
+    pthread_rwlock_rdlock(&e->files->lock);
+    const struct entry *entry = files_find(e->files, origin, path);
+    bool held = entry && entry->sha256[0];
+    if (held)
+        memcpy(ret, entry->sha256, SHA256_HEX);
+    pthread_rwlock_unlock(&e->files->lock);
+    return held;
+}
+
 /* Whether the cache has all of it. */
 static bool is_held(struct engine *e, const struct file_query *query)
 {

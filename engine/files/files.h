@@ -10,6 +10,9 @@ void files_free(struct files *files);
 /* engine_file for a file of a mirror. Any thread. */
 int files_open(struct engine *engine, const struct file_query *query, struct waiter *waiter,
                struct file **ret);
+/* The SHA-256 of a file that is held. False: none is. Any thread. */
+bool files_held_digest(struct engine *engine, const char *origin, const char *path,
+                       char ret[SHA256_HEX]);
 /* Makes a handle whose facts say only why there is no file. detail is copied. Any thread. */
 int files_refuse(struct engine *engine, enum outcome outcome, const char *detail,
                  const struct file_query *query, struct file **ret);

@@ -12,6 +12,7 @@
 #include "engine/files/soundness.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/generations.h"
+#include "engine/policy/policies.h"
 
 /*
  * The life of a judgement: judge_start -> claim_check_start -> by_claims [-> on_rehashed ->
@@ -35,12 +36,27 @@ struct judgement {
 
 /* ---------------------------------------------------------------- the end */
 
+/* Bytes that are what they should be may still be bytes that nobody may have. */
+static void ask_policy(struct judgement *j)
+{
+    struct download *dl = j->download;
+    char why[POLICY_REASON_BYTES];
+    bool is_good = j->verdict == FLIGHT_AGREED || j->verdict == FLIGHT_SOUND;
+    if (j->error || !is_good ||
+        !policies_refuse_bytes(dl->engine->s->policies, dl->origin, dl->path, j->sha256, why))
+        return;
+    j->verdict = FLIGHT_UNSOUND;
+    (void)snprintf(j->detail, sizeof(j->detail), "policy: %.60s sent bytes that are %.180s",
+                   j->senders, why);
+}
+
 /* On the flight thread. The claims of the judgement become those of the download: blame and commit
  * rely on them. */
 static void told_run(struct job *job)
 {
     struct judgement *j = container_of(job, struct judgement, job);
     struct download *dl = j->download;
+    ask_policy(j);
     if (!dl->over) {
         download_set_claims(dl, j->check.set, j->check.version);
         if (j->error)

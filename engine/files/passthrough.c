@@ -26,6 +26,7 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
+#include "engine/policy/policies.h"
 
 enum {
     QUEUE_MOST = 4 * SLAB_BYTES,
@@ -408,6 +409,21 @@ static void on_lie(struct passthrough *p)
     blame_passthrough(p->engine, p->origin, p->path, p->mirror, expected);
 }
 
+/* Bytes that are what they should be may still be bytes that nobody may have. */
+static bool is_denied(struct passthrough *p, char *detail, size_t size)
+{
+    char why[POLICY_REASON_BYTES];
+    for (size_t i = 0; i < p->check.found.count; i++) {
+        if (p->check.found.list[i].algorithm != DIGEST_SHA256 ||
+            !policies_refuse_bytes(p->engine->s->policies, p->origin, p->path,
+                                   p->check.found.list[i].hex, why))
+            continue;
+        (void)snprintf(detail, size, "policy: the bytes are %.200s", why);
+        return true;
+    }
+    return false;
+}
+
 /* A claim by an algorithm that the bytes were not hashed by cannot be checked any more: the bytes
  * are gone. The reader is cut, and asks again. */
 static void on_compared(struct claim_check *check)
@@ -418,6 +434,8 @@ static void on_compared(struct claim_check *check)
     claim_check_describe(check, p->origin->mirrors[p->mirror].name, detail, sizeof(detail));
     if (check->verdict == CLAIMS_REFUSE)
         on_lie(p);
+    if (right && is_denied(p, detail, sizeof(detail)))
+        right = false;
     if (!right)
         note_failure(p, detail);
     finish(p, right);
@@ -434,6 +452,14 @@ static void on_unsound(struct passthrough *p)
     p->engine->s->events->file_refuted(p->engine->s, p->origin->name, p->path, p->soundness.why);
 }
 
+/* Whether a policy asks for a digest. Without a claim these bytes were not hashed, so none can be
+ * told, and they must not go out. */
+static bool is_digest_needed(struct passthrough *p)
+{
+    const struct policy_file file = {.name = str_last_segment(p->path)};
+    return policies_need(p->engine->s->policies, p->origin, p->path, &file) & POLICY_NEEDS_DIGEST;
+}
+
 /* All bytes came. The last ones are released when they agree with the claims, or with the
  * structure. */
 static void conclude(struct passthrough *p)
@@ -445,6 +471,8 @@ static void conclude(struct passthrough *p)
         on_unsound(p);
         error = ERROR_UPSTREAM_BROKEN;
     }
+    if (!p->checks && error == 0 && is_digest_needed(p))
+        error = ERROR_DENIED;
     if (error)
         note_failure(p, error_text(error));
     if (error || !p->checks) {

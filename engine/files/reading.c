@@ -487,7 +487,8 @@ static int reopen(struct file *f, struct waiter *waiter)
     struct file_query query = {.origin = f->progress->origin->name,
                                .path = f->path,
                                .use = f->whole ? FILE_USE_WHOLE : FILE_USE_RANGE,
-                               .via = f->via};
+                               .via = f->via,
+                               .is_inner = true};
     struct file *again;
     int r = f->engine->s->events->file_open(f->engine->s, &query, waiter, &again);
     if (r)

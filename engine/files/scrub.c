@@ -250,6 +250,8 @@ static int error_of(enum outcome outcome)
         return ERROR_TIMEOUT;
     case OUTCOME_STOPPING:
         return ERROR_STOPPING;
+    case OUTCOME_FORBIDDEN:
+        return ERROR_DENIED;
     default:
         return ERROR_UPSTREAM_BROKEN;
     }
@@ -281,6 +283,8 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
     while ((r = e->s->events->file_open(e->s, query, &p->waiter, &file)) == ENGINE_WAIT)
         if ((r = patient_wait(p)))
             return r;
+        else
+            p->waiter.until_ms = 0; /* a page's limit is none for the file */
     if (r)
         return r;
     r = error_of(file_facts(file)->outcome);

@@ -62,6 +62,8 @@ struct events {
     void (*folder_view)(struct services *services, const struct origin *origin,
                         struct source_view *ret);
     void (*folder_look)(struct services *services, const struct origin *origin);
+    /* Other advisories count, so pages may hide other files. */
+    void (*policy_changed)(struct services *services);
     /* A captive portal is gone. What failed because of it may be asked for again. */
     void (*portal_gone)(struct services *services);
     /* The contents of a folder of wheels have changed. */

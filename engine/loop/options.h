@@ -39,8 +39,9 @@ enum outcome {
     OUTCOME_NO_FILE,    /* 404: every mirror that answered says that it has no such file */
     /* 503: no mirror answered for a page and none is stored, or the page is on its way */
     OUTCOME_UNAVAILABLE,
-    OUTCOME_BROKEN,   /* 502: mirrors failed */
-    OUTCOME_SILENT,   /* 504: mirrors were silent */
-    OUTCOME_LOOP,     /* 508: the mirror that was asked asks this daemon */
-    OUTCOME_STOPPING, /* 503: shutting down */
+    OUTCOME_BROKEN,    /* 502: mirrors failed */
+    OUTCOME_SILENT,    /* 504: mirrors were silent */
+    OUTCOME_LOOP,      /* 508: the mirror that was asked asks this daemon */
+    OUTCOME_STOPPING,  /* 503: shutting down */
+    OUTCOME_FORBIDDEN, /* 403: a policy refuses it */
 };

@@ -39,6 +39,7 @@ enum { WRITER_LANES = 2, SLABS = 40 };
 struct budget;
 struct memory;
 struct mirrors;
+struct policies;
 struct portal;
 struct problem;
 
@@ -61,9 +62,10 @@ struct services {
     struct lane *catalogue_lane;
     struct catalogue *catalogue; /* used on the catalogue lane only */
 
-    struct mirrors *mirrors; /* the origins in force: engine/mirrors/generations.h */
-    struct budget *budget;   /* flight thread */
-    struct portal *portal;   /* flight thread */
+    struct mirrors *mirrors;   /* the origins in force: engine/mirrors/generations.h */
+    struct policies *policies; /* which files clients may have: engine/policy/policies.h */
+    struct budget *budget;     /* flight thread */
+    struct portal *portal;     /* flight thread */
 
     struct memory *memory;
     _Atomic bool is_short; /* memory is short: see memory.h */

@@ -288,7 +288,8 @@ static bool open_file(struct extract *m)
     struct file_query query = {.origin = m->origin->name,
                                .path = m->path,
                                .use = m->phase == PHASE_WHOLE ? FILE_USE_WHOLE : FILE_USE_RANGE,
-                               .waited = m->waited};
+                               .waited = m->waited,
+                               .is_inner = true};
     int r = m->engine->s->events->file_open(m->engine->s, &query, &m->waiter, &m->file);
     m->waited = r == ENGINE_WAIT;
     if (r == ENGINE_WAIT)

@@ -60,6 +60,9 @@ void origins_release(struct origins *origins)
         free(origins->indexes[i].name);
         release_strings(origins->indexes[i].origins);
     }
+    for (size_t i = 0; i < origins->policy_count; i++)
+        policy_release(&origins->policies[i]);
+    free(origins->policies);
     free(origins->list);
     free(origins->indexes);
     *origins = (struct origins){0};
@@ -94,7 +97,7 @@ static size_t count_slashes(const char *s)
 }
 
 /* A star must not match a slash. With as many slashes on both sides, none is left for a star. */
-static bool channel_matches(const char *pattern, const char *channel)
+bool channel_matches(const char *pattern, const char *channel)
 {
     return count_slashes(pattern) == count_slashes(channel) && str_matches(pattern, channel);
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "index/policy.h"
+
 enum layout { LAYOUT_FLAT, LAYOUT_SIMPLE, LAYOUT_DIRECTORY };
 
 struct mirror {
@@ -62,11 +64,17 @@ struct named_index {
     char **origins; /* in order of ownership; NULL-terminated */
 };
 
+/* Tables [channel."PATTERN"]. So no more policies than this, one at the top and one of its own
+ * hold for an index. */
+enum { POLICY_CHANNELS_MOST = 12, POLICIES_MOST = POLICY_CHANNELS_MOST + 2 };
+
 struct origins {
     struct origin *list;
     size_t count;
     struct named_index *indexes;
     size_t index_count;
+    struct policy *policies; /* at the top, of indexes and of channels: engine/policy/policies.h */
+    size_t policy_count;
 };
 
 /* Frees what the members own, not the struct itself. */
@@ -94,6 +102,9 @@ int origins_index(const struct origins *origins, const char *index, struct index
  * (files, whl, mirror, - in front; simple, flat anywhere). */
 bool origins_is_index_name(const char *name);
 bool origin_has_channel(const struct origin *origin, const char *channel);
+/* Whether a pattern of channels matches a channel, or another pattern letter by letter: a `*` stays
+ * within a segment. */
+bool channel_matches(const char *pattern, const char *channel);
 
 /* The length of the longest index name at the start of `path` ("nightly/cu130/simple/torch/" ->
  * 13 bytes). 0 when none matches. A name must be followed by '/' or the end. */

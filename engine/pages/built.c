@@ -38,6 +38,7 @@
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/page_policy.h"
 
 enum { CODED_LEAST_BYTES = 512, MIRROR_NAMES_BYTES = 256, BUILD_TIMES = 3 };
 
@@ -155,12 +156,13 @@ void page_unref(struct page *page)
                 b->engine->free_attachment(attachment);
             free((void *)(uintptr_t)body->data);
         }
+    free(page->facts);
     free(b);
 }
 
 size_t built_bytes(const struct page *page)
 {
-    size_t bytes = sizeof(struct built_page);
+    size_t bytes = sizeof(struct built_page) + (page->facts ? page->facts->bytes : 0);
     for (int f = 0; f < PAGE_FORMATS; f++)
         for (int c = 0; c < PAGE_CODINGS; c++)
             bytes += page->body[f][c].len;
@@ -174,6 +176,8 @@ bool built_is_same(const struct page *a, const struct page *b)
     if (a->outcome != b->outcome || strcmp(a->detail, b->detail) != 0 ||
         strcmp(a->mirrors, b->mirrors) != 0 || a->incomplete != b->incomplete ||
         a->max_age_s != b->max_age_s || a->last_serial != b->last_serial)
+        return false;
+    if (!page_policy_is_same(a->facts, b->facts))
         return false;
     for (int f = 0; f < PAGE_FORMATS; f++)
         if (strcmp(a->body[f][0].etag, b->body[f][0].etag) != 0)
@@ -296,7 +300,8 @@ static int merge_listings(struct build *b, const struct buf *prefix)
         input.sources[i].mirror = b->mirrors[i];
         input.sources[i].said_s = b->said_s[i];
     }
-    return merge_project(&input, &b->merge);
+    int r = merge_project(&input, &b->merge);
+    return r ? r : page_policy_hide(b);
 }
 
 /* Also chooses which files mirrors may be asked about: the merge knows what is missing. */
@@ -315,7 +320,7 @@ static int write_project(struct build *b, struct page *page)
         merge_write(&b->merge, b->project, (enum page_format)f, &bytes);
         r = set_forms(page, (enum page_format)f, &bytes);
     }
-    return r;
+    return r ? r : page_policy_note(b, page);
 }
 
 /* ------------------------------------------------------------ project lists */
@@ -439,15 +444,22 @@ static int write_flat(struct build *b, struct page *page)
         count += part->merge.count;
     }
     auto_free struct page_file *files = calloc(count + 1, sizeof(*files));
-    if (!files)
+    auto_free struct page_hidden *hidden = calloc(count + 1, sizeof(*hidden));
+    size_t hidden_count = 0;
+    if (!files || !hidden)
         return ERROR_NO_MEMORY;
     if (r)
         return r;
-    for (size_t i = 0, at = 0; i < b->part_count; at += b->parts[i++]->merge.count)
-        merge_files(&b->parts[i]->merge, files + at);
+    count = 0;
+    for (size_t i = 0; i < b->part_count; i++) {
+        count += merge_files(&b->parts[i]->merge, files + count);
+        hidden_count += merge_hidden_files(&b->parts[i]->merge, hidden + hidden_count);
+        page_policy_join(b, b->parts[i]);
+    }
     /* one HTML page: tools that want a flat page read no other form */
-    page_write_flat(b->index, files, count, &bytes);
-    return set_forms(page, PAGE_HTML, &bytes);
+    page_write_flat(b->index, files, count, hidden, hidden_count, &bytes);
+    r = set_forms(page, PAGE_HTML, &bytes);
+    return r ? r : page_policy_note(b, page);
 }
 
 /* --------------------------------------------------------------------- jobs */

@@ -17,6 +17,7 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/merge.h"
 #include "engine/pages/page.h"
+#include "engine/policy/policy_views.h"
 
 struct built_page; /* a page with its reference count and its memory */
 
@@ -74,7 +75,10 @@ struct build {
     bool is_heard; /* every mirror of the origin has answered */
     char **known;  /* further names of projects; owned */
     size_t known_count;
-    char missing_detail[512]; /* what the page says when no mirror lists the project */
+    struct policy_view policies; /* that hold for the index */
+    bool notes_facts;            /* there are policies, so the page remembers facts of its files */
+    int64_t hidden_until_s;      /* when the first file that is hidden for its age is old enough */
+    char missing_detail[512];    /* what the page says when no mirror lists the project */
     /* results: */
     struct page *page;
     struct merge merge;

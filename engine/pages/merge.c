@@ -431,6 +431,7 @@ void merge_release(struct merge *m)
     for (size_t i = 0; i < m->count || i < m->all_count; i++) {
         free(m->files[i].path);
         free(m->files[i].href);
+        free(m->files[i].hidden);
     }
     for (size_t i = 0; i < m->text_count; i++)
         free(m->texts[i]);
@@ -463,10 +464,22 @@ void merge_file_view(const struct merge *m, const struct merge_file *f, struct p
         .mirror_names = m->mirror_names};
 }
 
-void merge_files(const struct merge *m, struct page_file *ret)
+size_t merge_files(const struct merge *m, struct page_file *ret)
 {
+    size_t count = 0;
     for (size_t i = 0; i < m->count; i++)
-        merge_file_view(m, &m->files[i], &ret[i]);
+        if (!m->files[i].hidden)
+            merge_file_view(m, &m->files[i], &ret[count++]);
+    return count;
+}
+
+size_t merge_hidden_files(const struct merge *m, struct page_hidden *ret)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->files[i].hidden)
+            ret[count++] = (struct page_hidden){m->files[i].listed->name, m->files[i].hidden};
+    return count;
 }
 
 /* The files of the page borrow from the merge, so they are freed here. */
@@ -474,14 +487,17 @@ void merge_write(const struct merge *m, const char *project, enum page_format fo
                  struct buf *to)
 {
     auto_free struct page_file *files = calloc(m->count + 1, sizeof(*files));
-    if (!files) {
+    auto_free struct page_hidden *hidden = calloc(m->count + 1, sizeof(*hidden));
+    if (!files || !hidden) {
         to->error = ERROR_NO_MEMORY;
         return;
     }
-    merge_files(m, files);
+    size_t count = merge_files(m, files);
     struct page_content content = {.project = project,
                                    .files = files,
-                                   .file_count = m->count,
+                                   .file_count = count,
+                                   .hidden = hidden,
+                                   .hidden_count = merge_hidden_files(m, hidden),
                                    .project_status = m->project_status,
                                    .project_status_reason = m->project_status_reason};
     page_write_project(&content, format, to);

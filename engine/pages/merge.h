@@ -116,6 +116,7 @@ struct merge_file {
     /* every mirror has answered and none lists it, or only a parent wheelyard does that says so
      * of itself */
     bool is_delisted;
+    char *hidden;            /* why a policy hides it from the page; or NULL. Set after the merge */
     const char *kept_source; /* the upload_time_source of a file that is kept */
 };
 
@@ -150,8 +151,10 @@ void merge_release(struct merge *merge);
 /* A file as a page shows it. It borrows from `merge`. */
 void merge_file_view(const struct merge *merge, const struct merge_file *file,
                      struct page_file *ret);
-/* All files: merge->count of them. */
-void merge_files(const struct merge *merge, struct page_file *ret_files);
+/* The files that a page shows, at most merge->count; returns how many. */
+size_t merge_files(const struct merge *merge, struct page_file *ret_files);
+/* Those that it hides, in the same way. */
+size_t merge_hidden_files(const struct merge *merge, struct page_hidden *ret_hidden);
 /* Writes the page; errors are the buffer's. */
 void merge_write(const struct merge *merge, const char *project, enum page_format format,
                  struct buf *to);

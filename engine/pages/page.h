@@ -11,6 +11,7 @@
 #include "index/page.h"
 
 struct engine;
+struct page_facts;
 
 enum page_coding { PAGE_IDENTITY, PAGE_GZIP, PAGE_ZSTD };
 enum { PAGE_CODINGS = 3 };
@@ -29,11 +30,12 @@ struct page {
     enum outcome outcome;
     const char
         *detail; /* for people, when the outcome is not OUTCOME_OK: which mirror failed, and how */
-    const char *mirrors; /* the mirrors that list it, comma-separated; "" when none */
-    int max_age_s;       /* for Cache-Control */
-    int retry_after_s;   /* of a refusal: when it is worth asking again; or 0 */
-    bool incomplete;     /* a mirror that names digests has not answered yet */
-    int64_t last_serial; /* PyPI's serial, when a mirror has told it; else 0 */
+    const char *mirrors;      /* the mirrors that list it, comma-separated; "" when none */
+    int max_age_s;            /* for Cache-Control */
+    int retry_after_s;        /* of a refusal: when it is worth asking again; or 0 */
+    bool incomplete;          /* a mirror that names digests has not answered yet */
+    int64_t last_serial;      /* PyPI's serial, when a mirror has told it; else 0 */
+    struct page_facts *facts; /* where there are policies (engine/pages/page_policy.h); else NULL */
     struct page_body body[PAGE_FORMATS][PAGE_CODINGS];
 };
 
@@ -45,6 +47,7 @@ struct page_query {
     bool refresh;          /* the client said no-cache */
     const char *via;       /* the client's Via, or NULL */
     const char *seen_from; /* the index from whose pages the links are seen; NULL: `index` */
+    int64_t until_ms;      /* no wait goes beyond this; 0: a page's own limits alone */
     uint64_t client;       /* clients with the same number share turns at mirrors; 0: no client */
 };
 

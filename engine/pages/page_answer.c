@@ -146,8 +146,9 @@ static int refuse_late(struct engine *e, struct page_entry *s, struct page **ret
 }
 
 /* The first pass decides what is needed and may suspend. The second pass takes what there is. */
-static int answer(struct engine *e, struct page_entry *s, const struct page_query *query,
-                  struct waiter *waiter, bool waited, struct page **ret, enum page_state *ret_state)
+int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_query *query,
+                      struct waiter *waiter, bool waited, struct page **ret,
+                      enum page_state *ret_state)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool stale = false;
@@ -166,6 +167,8 @@ static int answer(struct engine *e, struct page_entry *s, const struct page_quer
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
     if (need)
         waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
+    if (need && query->until_ms && waiter->until_ms > query->until_ms)
+        waiter->until_ms = query->until_ms;
     bool over = waited && waiter_is_late(waiter);
     if (waited && !page && !over) /* the page was dropped again */
         need = NEED_PAGE;
@@ -249,7 +252,7 @@ int engine_page(struct engine *e, const struct page_query *query, struct waiter 
     if (!s)
         return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
     bool for_page = waited && waiter->until_ms; /* it waited for the page, not for the channel */
-    r = answer(e, s, query, waiter, for_page, ret, ret_state);
+    r = page_entry_answer(e, s, query, waiter, for_page, ret, ret_state);
     page_entry_unref(s);
     if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)
         return r;

@@ -23,6 +23,7 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/page_policy.h"
 #include "engine/pages/project_list.h"
 
 /* Adds names that the index answers for without asking a mirror: projects of its last origin
@@ -109,6 +110,7 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
     b->project = str_dup(s->project);
     b->only_held = e->s->options.offline && !s->origin->directory;
     b->makes_metadata = !b->only_held && ranges_are_honoured(e->listings, s->origin);
+    page_policy_begin(b);
     add_listings(s, b);
     delisted_begin(b);
     return b;

@@ -139,6 +139,12 @@ struct page *page_entry_page(struct page_entry *page_entry, bool *ret_stale);
 void page_entry_post_load(struct engine *engine, struct page_entry *page_entry, bool force,
                           const struct asker *by);
 
+/* ---- page_answer.c */
+/* engine_page for an entry that is known. Any thread. */
+int page_entry_answer(struct engine *engine, struct page_entry *page_entry,
+                      const struct page_query *query, struct waiter *waiter, bool waited,
+                      struct page **ret_page, enum page_state *ret_state);
+
 /* ---- page_load.c: on the flight thread */
 /* Begins a load, or asks more of the load that runs. It ends in an answer. */
 void page_load(struct engine *engine, struct page_entry *page_entry, bool force,

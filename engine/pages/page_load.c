@@ -20,6 +20,7 @@
 #include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
 #include "engine/pages/page_entry.h"
+#include "engine/pages/page_policy.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
 
@@ -49,8 +50,9 @@ static bool is_unanswered(const struct page_entry *s)
 
 static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
 {
+    int64_t over_ms = s->page ? page_policy_over_ms(s->page) : INT64_MAX;
     s->stale = stale;
-    s->expires_ms = expires_ms;
+    s->expires_ms = expires_ms < over_ms ? expires_ms : over_ms;
 }
 
 /* A page that a mirror lists shows that its channel exists. */
@@ -400,6 +402,7 @@ static bool needs_build(const struct engine *e, const struct page_entry *s,
                         const struct page_tally *t)
 {
     if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
+        page_policy_is_over(s->page) ||
         ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;

@@ -18,6 +18,7 @@
 #include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
 #include "engine/pages/project_list.h"
+#include "engine/policy/policy_views.h"
 #include "index/name.h"
 
 /* The index whose pages list an origin without channels: the index of everything, or the first
@@ -165,9 +166,14 @@ void pages_share(struct engine *e, const struct origin *owner, struct page_query
     struct index_view own, view;
     const struct origin *there = NULL;
     const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);
+    struct policy_view here, shared;
     if (!index || origins_index(origins, query->index, &own) || hangs_on_names(&own) ||
         origins_index(origins, index, &view) || hangs_on_names(&view) ||
         project_list_owner(e, &view, query->project, &there) || there != owner)
+        return;
+    policy_view_of_index(origins, query->index, &here);
+    policy_view_of_index(origins, index, &shared);
+    if (!policy_view_is_same(&here, &shared))
         return;
     query->seen_from = query->index;
     query->index = index;

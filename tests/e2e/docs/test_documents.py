@@ -5,6 +5,7 @@ test_readme.py installs by what README.md says, test_clients.py by docs/clients.
 the way of docs/airgap.md, test_listed.py from the sites of docs/indexes.md. Here is what every block has in common.
 """
 
+import json
 import re
 import shlex
 from urllib.parse import unquote
@@ -41,6 +42,10 @@ def _ids(pairs):
 
 
 # ------------------------------------------------------------------ blocks
+
+
+def test_json_is_json():
+    assert all(json.loads(block.text) for block in BLOCKS if block.language == "json")
 
 
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=[b.name for b in CONFIGURATIONS])

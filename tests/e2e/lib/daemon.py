@@ -59,6 +59,8 @@ def pypi_mirror(name, url):
 
 
 def _toml(value):
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f'"{k}" = {_toml(v)}' for k, v in value.items()) + " }"
     return json.dumps(value)

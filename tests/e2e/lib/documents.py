@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from daemon import ROOT
 
 HERE = "http://localhost:8503"
-LANGUAGES = {"caddyfile", "console", "dockerfile", "ini", "nginx", "sh", "toml"}
+LANGUAGES = {"caddyfile", "console", "dockerfile", "ini", "json", "nginx", "sh", "toml"}
 
 
 @dataclass(frozen=True)

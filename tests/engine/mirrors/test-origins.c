@@ -92,8 +92,9 @@ static struct named_index indexes[] = {
     {.name = "cu118", .origins = (char *[]){"lab", "pytorch", "pypi", NULL}},
 };
 
-static const struct origins all = {list, COUNT(list), indexes, COUNT(indexes)};
-static const struct origins unnamed = {list, COUNT(list), NULL, 0};
+static const struct origins all = {
+    .list = list, .count = COUNT(list), .indexes = indexes, .index_count = COUNT(indexes)};
+static const struct origins unnamed = {.list = list, .count = COUNT(list)};
 
 static const char *names(const struct index_view *view)
 {
@@ -165,7 +166,7 @@ static void reserved_names_are_no_channels(void **state)
     char *anything[] = {"*", "*/*", NULL};
     struct origin greedy = {
         .name = "greedy", .aliases = no_strings, .channels = anything, .owns = no_strings};
-    struct origins origins = {&greedy, 1, NULL, 0};
+    struct origins origins = {.list = &greedy, .count = 1};
     static const char *const reserved[] = {"files",  "whl",    "mirror",   "simple",
                                            "-",      "flat",   "whl/cpu",  "files/x",
                                            "x/flat", "-/live", "x/simple", "mirror/x"};
@@ -182,7 +183,7 @@ static void the_rest_may_be_missing_or_open(void **state)
 {
     (void)state;
     struct origin plain[] = {list[0], list[1], list[1]};
-    struct origins origins = {plain, 1, NULL, 0};
+    struct origins origins = {.list = plain, .count = 1};
     struct index_view view;
     assert_int_equal(origins_index(&origins, "cpu", &view), 0);
     assert_string_equal(names(&view), "pytorch");
@@ -287,7 +288,7 @@ static void without_a_rest_foreign_names_have_no_owner(void **state)
     (void)state;
     struct origin only = list[0];
     only.owns = no_strings;
-    struct origins origins = {&only, 1, NULL, 0};
+    struct origins origins = {.list = &only, .count = 1};
     struct index_view view;
     assert_int_equal(origins_index(&origins, "rocm6.4", &view), 0);
     const struct origin *owner = NULL;
