@@ -346,7 +346,7 @@ static void begin_calm(struct world *w)
         w->page[f][SITE].size = w->size[f];
         claims_read_all(w, f);
         w->good[f] = w->hopeful && claims_allow_right(w, f);
-        w->all_good &= w->good[f] && claims_any(w, f);
+        w->all_good &= w->good[f] && claims_any(w, f) && !w->blob[f].portal_seen;
         struct event *e = world_post(w, EVENT_ARRIVE, 1);
         e->file = f;
         e->index = 0;
