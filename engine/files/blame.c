@@ -18,7 +18,6 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
 #include "engine/mirrors/portal.h"
-#include "engine/mirrors/portal_report.h"
 
 /*
  * How a bad copy is handled over time:
@@ -132,21 +131,27 @@ unsigned blame_bars(const struct download *dl)
     return (dl->blamed & all) == all ? dl->barred : dl->blamed;
 }
 
-/* Whether a captive portal sent the page: then it is no mirror's, and its reason goes to the
- * client. */
+bool blame_portal(struct services *s, const struct origin *origin, const char *path,
+                  unsigned mirror, struct web_page page, char *why, size_t size)
+{
+    char key[KEY_MAX_BYTES];
+    page.mirror = origin->mirrors[mirror].name;
+    page.place = "file";
+    page.asked = key_hash(key, key_make(key, origin->name, path));
+    if (!portal_report(s, &page, why, size))
+        return false;
+    log_warning("%s path=%s/%s", why, origin->name, path);
+    return true;
+}
+
+/* The reason goes to the client. */
 static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const char *sha256,
                       const char *stranger)
 {
-    const struct web_page page = {.mirror = dl->origin->mirrors[mirror].name,
-                                  .place = "file",
-                                  .asked = key_hash(dl->entry->key, dl->entry->key_len),
-                                  .size = size,
-                                  .sha256 = sha256,
-                                  .stranger = stranger};
+    const struct web_page page = {.size = size, .sha256 = sha256, .stranger = stranger};
     char why[FLIGHT_DETAIL];
-    if (!portal_report(dl->engine->s, &page, why, sizeof(why)))
+    if (!blame_portal(dl->engine->s, dl->origin, dl->path, mirror, page, why, sizeof(why)))
         return false;
-    log_warning("%s path=%s/%s", why, dl->origin->name, dl->path);
     free(dl->why_portal);
     dl->why_portal = str_dup(why);
     return true;

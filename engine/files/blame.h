@@ -15,6 +15,7 @@
  * Flight thread.
  */
 #include "engine/mirrors/origins.h"
+#include "engine/mirrors/portal_report.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,10 @@ void blame_settle(struct download *download, const struct flight_command *comman
 /* size: of the page. */
 void blame_web_page(struct download *download, unsigned mirror, int64_t size, const char *sha256,
                     const char *stranger);
+/* Whether a captive portal sent a page in the place of that file: then it is no mirror's, and `why`
+ * says so. Of `page`: size, sha256 and stranger. */
+bool blame_portal(struct services *services, const struct origin *origin, const char *path,
+                  unsigned mirror, struct web_page page, char *why, size_t size);
 /* These mirrors (a bit set) may be asked again, whatever they call their file. */
 void blame_allow(struct download *download, unsigned mirrors);
 /* Four times a second: mirrors that were bad before this download are asked again when their time

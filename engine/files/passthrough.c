@@ -16,6 +16,7 @@
 #include "engine/files/blame.h"
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
+#include "engine/files/passthrough_page.h"
 #include "engine/files/passthrough_tail.h"
 #include "engine/files/rehash.h"
 #include "engine/flight/flight.h"
@@ -26,6 +27,7 @@
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
+#include "engine/mirrors/portal_report.h"
 #include "engine/policy/policies.h"
 
 enum {
@@ -83,7 +85,10 @@ struct passthrough {
     bool mixed; /* not all bytes came from this mirror */
     /* transfer thread while one runs, then flight thread: */
     bool contradicted, confirmed; /* whether mirrors contradicted or confirmed `size` */
-    bool is_other, is_endless;    /* this mirror has another size, or told none */
+    /* this mirror has another size, or the same one, or told none */
+    bool is_other, is_like, is_endless;
+    struct passed_page page; /* whether a web page came; while that is open, the verdict waits */
+    int verdict;             /* on the answer: 0, or why its body is not taken */
     /* the answer is a 206; it says that it is coded; and it is */
     bool is_part, is_labelled, is_coded;
     char *etag;         /* a strong ETag of the body that came, or NULL */
@@ -118,6 +123,7 @@ static void passthrough_unref(struct passthrough *p)
     digester_free(p->digester);
     claim_check_release(&p->check);
     tail_free(p->tail);
+    passed_page_release(&p->page);
     partial_unref(p->prefix);
     free(p->path);
     free(p->via);
@@ -207,16 +213,15 @@ static void arrival_run(struct job *job)
     free(a);
 }
 
-/* On the transfer thread. An answer of another size, or of another version, ends the transfer. */
-static int on_head(void *context, const struct fetch_head *head)
+/* An answer of another size, or of another version, is not taken. */
+static int compare(struct passthrough *p, const struct fetch_head *head)
 {
-    struct passthrough *p = context;
     bool sends = head->status == 200 || head->status == 206;
     if (head->status == 404 || head->status == 410)
         return ERROR_GONE;
     if (p->size >= 0 && head->total >= 0 && (sends || head->status == 416)) {
         p->is_other = head->total != p->size;
-        *(p->is_other ? &p->contradicted : &p->confirmed) = true;
+        p->is_like = !p->is_other;
     }
     if (!sends)
         return ERROR_UPSTREAM_STATUS;
@@ -232,14 +237,37 @@ static int on_head(void *context, const struct fetch_head *head)
     return head->from != p->arrived || p->is_other ? ERROR_UPSTREAM_BROKEN : 0;
 }
 
-/* On the transfer thread. Each slab takes a reference along, because the reader may close
- * meanwhile. */
+/* On the transfer thread, as all that follows. What may be a web page is judged by its first bytes:
+ * nothing is said of the file by its length. */
+static int on_head(void *context, const struct fetch_head *head)
+{
+    struct passthrough *p = context;
+    passed_page_begin(&p->page, p->engine->s->mirrors, head);
+    p->verdict = compare(p, head);
+    return p->page.awaits_bytes ? 0 : p->verdict;
+}
+
+/* Whether the bytes are to be taken. */
+static bool takes(struct passthrough *p, const struct slab *slab, int64_t offset)
+{
+    p->is_coded |= p->is_labelled && offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f &&
+                   slab->data[1] == 0x8b; /* as in receive.c */
+    if (p->page.awaits_bytes) {
+        passed_page_see(&p->page, slab->data, slab->len);
+        pthread_mutex_lock(&p->list.lock);
+        uint64_t fetch_id = p->fetch;
+        pthread_mutex_unlock(&p->list.lock);
+        if (p->page.is_page || p->verdict)
+            fetcher_cancel(p->engine->s->fetcher, fetch_id);
+    }
+    return !p->is_coded && !p->page.is_page && !p->verdict;
+}
+
+/* Each slab takes a reference along, because the reader may close meanwhile. */
 static void on_data(void *context, struct slab *slab, int64_t offset)
 {
     struct passthrough *p = context;
-    p->is_coded |= p->is_labelled && offset == 0 && slab->len >= 2 && slab->data[0] == 0x1f &&
-                   slab->data[1] == 0x8b; /* as in receive.c */
-    struct arrival *a = p->is_coded ? NULL : calloc(1, sizeof(*a));
+    struct arrival *a = takes(p, slab, offset) ? calloc(1, sizeof(*a)) : NULL;
     if (!a) {
         slab_put(slab);
         return;
@@ -265,8 +293,16 @@ static void ended_behind_arrivals(struct job *job)
 static void on_done(void *context, int error, const char *detail)
 {
     struct passthrough *p = context;
-    p->error = p->is_coded && !error ? ERROR_UPSTREAM_BROKEN : error;
-    str_copy(p->detail, sizeof(p->detail), p->is_coded ? "a coded body" : detail);
+    bool cancelled = error == 0 || error == ERROR_STOPPING;
+    if (p->page.is_page || (p->is_coded && !error))
+        error = ERROR_UPSTREAM_BROKEN;
+    else if (p->verdict && cancelled)
+        error = p->verdict;
+    p->error = error;
+    str_copy(p->detail, sizeof(p->detail),
+             p->is_coded               ? "a coded body"
+             : p->verdict && cancelled ? error_text(error)
+                                       : detail);
     p->ended.run = ended_behind_arrivals;
     lane_post(p->engine->s->writers[0], &p->ended);
 }
@@ -339,7 +375,9 @@ static void fetch(struct passthrough *p)
                                     .share = (uintptr_t)p,
                                     .mirror = (uintptr_t)&p->origin->mirrors[p->mirror]};
     p->started_ms = clock_monotonic_ms();
-    p->is_other = p->is_endless = p->is_part = p->is_coded = false;
+    p->is_other = p->is_like = p->is_endless = p->is_part = p->is_coded = false;
+    p->verdict = 0;
+    passed_page_release(&p->page);
     p->piece_from = p->arrived;
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
@@ -499,6 +537,8 @@ static void ended_run(struct job *job)
     struct passthrough *p = container_of(job, struct passthrough, ended);
     size_t number = mirrors_number(p->engine->s->mirrors, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
+    p->contradicted |= p->is_other && !p->page.is_page;
+    p->confirmed |= p->is_like && !p->page.is_page;
     if (p->error == 0 && is_short(p)) {
         p->goes_on = p->is_part && p->arrived - p->piece_from >= PIECE_LEAST_BYTES;
         if (p->goes_on && !p->engine->s->stopping) {
@@ -509,12 +549,18 @@ static void ended_run(struct job *job)
         str_copy(p->detail, sizeof(p->detail), "body is shorter than the file");
     }
     if (p->error == 0) {
+        if (!p->page.is_labelled)
+            portal_report_gone(p->engine->s);
         budget_succeeded(p->engine->s->budget, number, p->arrived - p->from, now_ms - p->started_ms,
                          now_ms);
         conclude(p);
         return;
     }
-    if (p->is_other && p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
+    if (p->page.is_page) /* no mirror sent it */
+        passed_page_tell(&p->page, p->engine->s, p->origin, p->mirror, p->path, p->detail,
+                         sizeof(p->detail));
+    else if (p->is_other &&
+             p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
         str_copy(p->detail, sizeof(p->detail), "a different size than before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
         budget_failed(p->engine->s->budget, number, p->detail, -1, now_ms);

@@ -10,11 +10,12 @@
  *     passthrough_read(p, offset, ...)            offsets follow each other
  *     passthrough_close(p)
  *
- * What a client may rely on holds here also. The last 64 KiB of a whole file wait for length and
- * digest. Another mirror takes over in mid-file where the digest is known. Where no digest is
- * claimed, the last 2 MiB are judged (engine/files/soundness.h): for a wheel they usually hold the
- * list of members and METADATA. What these bytes cannot tell is believed, for example a longer
- * sdist.
+ * What a client may rely on holds here also. A web page in the place of the file is refused by its
+ * first bytes, and a captive portal is named (passthrough_page.h). The last 64 KiB of a whole file
+ * wait for length and digest. Another mirror takes over in mid-file where the digest is known.
+ * Where no digest is claimed, the last 2 MiB are judged (engine/files/soundness.h): for a wheel
+ * they usually hold the list of members and METADATA. What these bytes cannot tell is believed, for
+ * example a longer sdist.
  */
 #include "engine/files/progress.h"
 #include "engine/loop/core.h"

@@ -71,6 +71,43 @@ def test_a_portal_leaves_nothing_behind(origin, second_origin, serve, wheels, co
     assert "blamed" not in daemon.log()
 
 
+def test_a_portal_is_named_also_where_nothing_can_be_kept(origin, serve, wheels):
+    """The lengths are known from before, and the portal's page is of another length."""
+    names = list(wheels)
+    publish([origin], wheels)
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)], min_free="1000TB"))
+    assert daemon.page("torch").status == 200
+    for name in names:
+        reply = ask(daemon, name)
+        assert reply["X-Cache"] == "pass" and reply.body == wheels[name]
+    put_portal(origin, wheels)
+    reply = ask(daemon, names[0])
+    assert reply.status == 502 and "m: a web page came instead of the file" in reply.text
+    for name in names[1:]:
+        reply = ask(daemon, name)
+        assert reply.status == 502
+        assert f"captive portal: a web page of {len(PORTAL)} bytes came in the place of m's file" in reply.text
+    assert len(portals(daemon)) == 1 and states(daemon) == {"ok"}
+    put_wheels(origin, wheels)
+    for name in names:
+        wait_until(lambda n=name: ask(daemon, n).body == wheels[n], seconds=5, what=name)
+    assert not portals(daemon) and states(daemon) == {"ok"}
+    assert "blamed" not in daemon.log()
+
+
+def test_a_wheel_that_is_labelled_as_a_web_page_passes_by_unkept(origin, serve, wheels):
+    names = list(wheels)
+    publish([origin], wheels)
+    for name, body in wheels.items():
+        origin.put(f"/whl/cu126/{name}", body, type="text/html")
+    daemon = serve(configuration(pytorch=[official_mirror("m", origin.url)], min_free="1000TB"))
+    assert daemon.page("torch").status == 200
+    for name in names + names:
+        reply = ask(daemon, name)
+        assert reply["X-Cache"] == "pass" and reply.body == wheels[name]
+    assert not portals(daemon) and states(daemon) == {"ok"}
+
+
 def test_a_web_page_in_place_of_one_file_is_no_lie_and_no_portal(origin, second_origin, serve, wheels):
     """Three files of the first mirror, each with an error page of its own: the other has them all."""
     origins = [origin, second_origin]
