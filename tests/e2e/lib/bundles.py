@@ -2,6 +2,7 @@
 """Bundles of the suite's own wheels, written by tests/bundle/make-bundle, and minisign beside it."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,6 +81,13 @@ def unpack(parts, folder):
     Path(folder).mkdir()
     for part in parts:
         subprocess.run(["tar", "-xf", part, "-C", folder], check=True)
+
+
+def join_pieces(folder):
+    """Of files that are larger than a part, by the commands in its README.txt."""
+    readme = (Path(folder) / "README.txt").read_text()
+    script = re.search(r"(    find files.*?\n    done\n)", readme, re.DOTALL).group(1)
+    subprocess.run(["sh", "-euc", script], cwd=folder, check=True)
 
 
 def has_minisign():
