@@ -22,6 +22,7 @@
 #include "base/str.h"
 #include "bundle/writer.h"
 #include "cli/lock_set.h"
+#include "cli/lock_with.h"
 #include "cli/password.h"
 #include "cli/percent.h"
 #include "cli/pinned.h"
@@ -43,6 +44,7 @@ static const char usage[] =
     "  --all                  every file that the daemon holds whole\n"
     "  --lock LOCK            what this lock file wants; may be given several times. Targets,\n"
     "                         extras and groups are chosen as for `wheelyard prefetch`\n"
+    "  --with pip,uv,...      what locks leave out, chosen as for `wheelyard prefetch`\n"
     "  --pinned NAME          what the set NAME of `wheelyard prefetch --pin` has\n"
     "  -o DIR                 folder for the parts; it must have no bundle yet\n"
     "  --name NAME            of the bundle and its parts: NAME.part001.tar; default: bundle\n"
@@ -373,12 +375,12 @@ static int read_locks(struct exporting *e)
         code = lock_set_load(&e->set);
     for (size_t i = 0; i < e->lock_count && code == SET_GO; i++)
         code = lock_set_read(&e->set, e->locks[i]);
+    if (code == SET_GO && e->set.with)
+        code = lock_with_add(&e->set, e->set.with);
     wanted_settle(&e->set.wanted);
-    for (size_t i = 0; i < e->set.wanted.skip_count; i++) {
-        const struct wanted_skip *s = &e->set.wanted.skips[i];
-        e->lacks |= s->is_needed;
-        (void)fprintf(stderr, "%s:%u: %s: %s\n", s->lock, s->line, s->what, s->reason);
-    }
+    for (size_t i = 0; i < e->set.wanted.skip_count; i++)
+        e->lacks |= e->set.wanted.skips[i].is_needed;
+    wanted_say_skips(&e->set.wanted, SIZE_MAX);
     return code;
 }
 

@@ -3,15 +3,13 @@
  * `wheelyard prefetch`: the files of lock files enter the cache.
  *
  * Read the locks, choose the files of the targets, find origin and path of each, ask the daemon what
- * it holds: that is the plan. Then a few threads, each with a connection to the control socket, have
- * the daemon fetch one file after the other. The daemon resumes, verifies and keeps; the command may
- * be ended and run again.
+ * it holds and how fast its mirrors are: that is the plan. Then the daemon fetches one file after
+ * the other (cli/fetching.h). It resumes, verifies and keeps; the command may be ended and run
+ * again.
  */
 #include "cli/command_prefetch.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +19,16 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "base/terminal.h"
+#include "cli/fetching.h"
 #include "cli/held.h"
 #include "cli/lock_set.h"
+#include "cli/lock_with.h"
 #include "cli/pinned.h"
 #include "cli/reach.h"
 #include "config/argument.h"
 #include "engine/files/sets.h"
 
-enum { OUTPUT_MAX_BYTES = 256 << 20, FETCHERS = 3, SKIPS_SHOWN = 20 };
+enum { OUTPUT_MAX_BYTES = 256 << 20, SKIPS_SHOWN = 20 };
 
 static const char usage[] =
     "usage: wheelyard prefetch LOCK... [--python V --platform P]... [FLAGS]\n\n"
@@ -45,6 +44,11 @@ static const char usage[] =
     "                     which optional parts of the lock are wanted\n"
     "  --environment NAME pixi's environment; default: default\n"
     "  --no-sdist         no source archives\n"
+    "  --with pip,uv,...  what locks leave out, such as installers and what builds source "
+    "archives:\n"
+    "                     the newest release of each that fits each target, or NAME==VERSION, "
+    "from\n"
+    "                     our own index pages; their own dependencies are not looked at\n"
     "  --index NAME       the index on whose pages files without an address are looked up\n"
     "  --pin NAME         keep these files from eviction, as the set NAME, also those that are "
     "still\n"
@@ -56,11 +60,26 @@ static const char usage[] =
     "  --config FILE      wheelyard's own configuration, whose sites the addresses belong to\n\n"
     "Exit: 0 all is in the cache (--dry-run: can be), 1 not all, 2 wrong usage, 3 no daemon.\n";
 
-static const char *const flags[] = {
-    "--python", "--platform",    "--target",   "--extra",  "--all-extras", "--group",
-    "--json",   "--environment", "--no-sdist", "--index",  "--dry-run",    "--all-groups",
-    "--pin",    "--url",         "--socket",   "--config", "--help",       "--no-default-groups",
-    NULL};
+static const char *const flags[] = {"--python",
+                                    "--platform",
+                                    "--target",
+                                    "--extra",
+                                    "--all-extras",
+                                    "--group",
+                                    "--json",
+                                    "--environment",
+                                    "--no-sdist",
+                                    "--index",
+                                    "--dry-run",
+                                    "--all-groups",
+                                    "--pin",
+                                    "--with",
+                                    "--url",
+                                    "--socket",
+                                    "--config",
+                                    "--help",
+                                    "--no-default-groups",
+                                    NULL};
 
 struct prefetch {
     char **locks;
@@ -69,11 +88,7 @@ struct prefetch {
     bool dry_run, as_json;
     struct lock_set set;
     struct control_client client;
-    /* while it fetches; the threads share: */
-    pthread_mutex_t lock;
-    size_t next, done, failed;
-    bool is_cut;         /* the daemon has gone away */
-    struct buf problems; /* JSON, without brackets */
+    struct fetching fetching;
 };
 
 /* ---------------------------------------------------------------- arguments */
@@ -123,6 +138,8 @@ static int mark_held(struct prefetch *p)
         auto_free char *name = str_printf("%s/%s", f->origin, f->path);
         const struct json *row = name ? held_find(&held, name) : NULL;
         f->held = row && wanted_is(f, json_string(json_member(row, "sha256")));
+        if (f->held && f->size < 0)
+            f->size = json_integer(json_member(row, "size"));
     }
     held_release(&held);
     if (r == 0)
@@ -133,8 +150,10 @@ static int mark_held(struct prefetch *p)
 }
 
 struct sums {
-    size_t files, held, unsized, needed; /* needed: skips without which something is missing */
+    size_t files, held, unsized, added; /* added: by --with */
+    size_t needed;                      /* skips without which something is missing */
     int64_t bytes, held_bytes;
+    int64_t seconds; /* that the rest will take; -1: not known */
 };
 
 static struct sums sum(const struct wanted *w)
@@ -145,6 +164,7 @@ static struct sums sum(const struct wanted *w)
         int64_t size = f->size > 0 ? f->size : 0;
         s.unsized += f->size < 0;
         s.bytes += size;
+        s.added += f->is_added;
         s.held += f->held;
         s.held_bytes += f->held ? size : 0;
     }
@@ -153,24 +173,84 @@ static struct sums sum(const struct wanted *w)
     return s;
 }
 
+/* The rates that the mirrors of an origin have shown, without those that are not to be asked. */
+static int64_t rate_of(const struct json *status, const char *origin)
+{
+    int64_t rate = 0;
+    const struct json *m = json_first(json_member(status, "mirrors"));
+    for (; m; m = json_next(m)) {
+        const char *state = json_text(m, "state");
+        int64_t shown = json_integer(json_member(m, "rate_bytes_s"));
+        bool is_asked = strcmp(state, "ok") == 0 || strcmp(state, "slow") == 0;
+        if (is_asked && shown > 0 && strcmp(json_text(m, "origin"), origin) == 0)
+            rate += shown;
+    }
+    return rate;
+}
+
+/* Files are sorted by origin. One origin after the other: their lines may be one and the same. */
+static int64_t seconds_of(const struct wanted *w, const struct json *status)
+{
+    double seconds = 0;
+    for (size_t i = 0, end; i < w->count; i = end) {
+        int64_t bytes = 0;
+        for (end = i; end < w->count && strcmp(w->files[end].origin, w->files[i].origin) == 0;
+             end++)
+            if (!w->files[end].held && w->files[end].size > 0)
+                bytes += w->files[end].size;
+        int64_t rate = rate_of(status, w->files[i].origin);
+        if (bytes && !rate)
+            return -1;
+        seconds += bytes ? (double)bytes / (double)rate : 0;
+    }
+    return (int64_t)(seconds + 0.5);
+}
+
+static int64_t ask_seconds(struct prefetch *p)
+{
+    struct json *status = NULL;
+    int r = control_client_ask(&p->client, (const char *const[]){"status", NULL}, &status);
+    int64_t seconds = r ? -1 : seconds_of(&p->set.wanted, status);
+    json_free(status);
+    return seconds;
+}
+
+static void print_time(const struct sums *s)
+{
+    char text[BAR_TIME];
+    bar_time(s->seconds, text);
+    if (s->held == s->files)
+        return;
+    if (s->seconds < 0)
+        (void)printf(
+            "how long it takes is not known: some of these mirrors have sent nothing yet\n");
+    else
+        (void)printf("about %s at the rates that the mirrors have shown\n", text);
+}
+
+/* The releases that --with has chosen: no lock tells which. */
+static void print_added(const struct wanted *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->files[i].is_added)
+            (void)printf("--with: %s\n", wanted_name(&w->files[i]));
+}
+
 static void print_plan(const struct prefetch *p, const struct sums *s)
 {
-    for (size_t i = 0; i < p->set.wanted.skip_count && i < SKIPS_SHOWN; i++) {
-        const struct wanted_skip *skip = &p->set.wanted.skips[i];
-        auto_free char *line =
-            str_printf("%s:%u: %s: %s", skip->lock, skip->line, skip->what, skip->reason);
-        if (line)
-            terminal_clean(line, strlen(line));
-        (void)fprintf(stderr, "%s\n", line ? line : "");
-    }
+    wanted_say_skips(&p->set.wanted, SKIPS_SHOWN);
     if (p->set.wanted.skip_count > SKIPS_SHOWN)
         (void)fprintf(stderr, "and %zu more; --json names all\n",
                       p->set.wanted.skip_count - SKIPS_SHOWN);
     (void)printf("%zu files, %" PRId64 " MB", s->files, s->bytes / 1000000);
     if (s->unsized)
         (void)printf(" and %zu whose size is not known", s->unsized);
+    if (s->added)
+        (void)printf(", %zu of them by --with", s->added);
     (void)printf("; %zu are held, %zu are to be fetched (%" PRId64 " MB)\n", s->held,
                  s->files - s->held, (s->bytes - s->held_bytes) / 1000000);
+    print_added(&p->set.wanted);
+    print_time(s);
     (void)fflush(stdout);
 }
 
@@ -191,6 +271,7 @@ static void write_files(const struct prefetch *p, struct buf *to)
         else
             buf_printf(to, "%" PRId64, f->size);
         json_write_boolean(to, "held", f->held);
+        json_write_boolean(to, "added", f->is_added);
         buf_putc(to, '}');
     }
     buf_putc(to, ']');
@@ -222,148 +303,84 @@ static int print_json(const struct prefetch *p, const struct sums *s, int code)
     write_skips(p, &text);
     json_write_name(&text, "bytes");
     buf_printf(&text, "%" PRId64, s->bytes);
+    json_write_name(&text, "seconds");
+    if (s->seconds < 0)
+        buf_puts(&text, "null");
+    else
+        buf_printf(&text, "%" PRId64, s->seconds);
+    json_write_boolean(&text, "stopped", p->fetching.is_stopped);
     json_write_name(&text, "problems");
-    buf_printf(&text, "[%s]}\n", p->problems.len ? p->problems.data : "");
+    buf_printf(&text, "[%s]}\n", p->fetching.problems.len ? p->fetching.problems.data : "");
     return query_print(&text, code);
-}
-
-/* ------------------------------------------------------------------ fetching */
-
-/* Under the lock. */
-static void tell(struct prefetch *p, const struct wanted_file *f, const char *why)
-{
-    p->done++;
-    p->failed += why != NULL;
-    if (why) {
-        auto_free char *line = str_printf("%s: %s", wanted_name(f), why);
-        json_write_comma(&p->problems);
-        json_write_string(&p->problems, line ? line : why);
-        if (line)
-            terminal_clean(line, strlen(line));
-        if (!p->as_json)
-            (void)fprintf(stderr, "wheelyard prefetch: %s\n", line ? line : why);
-    } else if (!p->as_json) {
-        (void)printf("%zu of %zu: %s\n", p->done, p->set.wanted.count, wanted_name(f));
-        (void)fflush(stdout);
-    }
-}
-
-static struct wanted_file *next_file(struct prefetch *p)
-{
-    struct wanted_file *f = NULL;
-    pthread_mutex_lock(&p->lock);
-    while (!f && !p->is_cut && p->next < p->set.wanted.count) {
-        struct wanted_file *this = &p->set.wanted.files[p->next++];
-        if (this->held)
-            p->done++;
-        else
-            f = this;
-    }
-    pthread_mutex_unlock(&p->lock);
-    return f;
-}
-
-static void fetch(struct prefetch *p, struct control_client *client, struct wanted_file *f)
-{
-    struct json *reply = NULL;
-    int r = control_client_ask(
-        client, (const char *const[]){"fetch", f->origin, f->path, f->digests, NULL}, &reply);
-    const char *message = json_string(json_member(reply, "message"));
-    bool done = r == 0 && json_integer(json_member(reply, "code")) == 0;
-    pthread_mutex_lock(&p->lock);
-    p->is_cut |= r == ERROR_UNREACHABLE;
-    tell(p, f, done ? NULL : r ? "the daemon has gone away" : message ? message : "not fetched");
-    f->held = done;
-    pthread_mutex_unlock(&p->lock);
-    json_free(reply);
-}
-
-static void *fetch_main(void *context)
-{
-    struct prefetch *p = context;
-    struct control_client client;
-    struct wanted_file *f = next_file(p);
-    if (!f)
-        return NULL;
-    if (reach_daemon(p->socket, p->set.config_file, &client)) {
-        pthread_mutex_lock(&p->lock);
-        p->is_cut = true;
-        pthread_mutex_unlock(&p->lock);
-        return NULL;
-    }
-    for (; f; f = next_file(p))
-        fetch(p, &client, f);
-    control_client_close(&client);
-    return NULL;
-}
-
-static int fetch_all(struct prefetch *p)
-{
-    pthread_t threads[FETCHERS];
-    size_t count = 0;
-    while (count < FETCHERS && pthread_create(&threads[count], NULL, fetch_main, p) == 0)
-        count++;
-    if (!count)
-        (void)fetch_main(p);
-    for (size_t i = 0; i < count; i++)
-        (void)pthread_join(threads[i], NULL);
-    if (p->is_cut) {
-        (void)fputs("wheelyard prefetch: run the command again when the daemon is there\n", stderr);
-        return EXIT_UNREACHABLE;
-    }
-    return p->failed ? EXIT_NO : EXIT_YES;
 }
 
 /* ------------------------------------------------------------------- command */
 
-static int carry_out(struct prefetch *p)
+/* All that is asked of the daemon before it fetches. SET_GO, or the exit code. */
+static int make_plan(struct prefetch *p, struct sums *ret)
 {
     int code = mark_held(p);
     if (code != SET_GO)
         return code;
-    struct sums s = sum(&p->set.wanted);
-    code = s.needed ? EXIT_NO : EXIT_YES;
+    *ret = sum(&p->set.wanted);
+    ret->seconds = ask_seconds(p);
     if (!p->as_json)
-        print_plan(p, &s);
-    if (!p->dry_run && p->pin) {
-        int pinned = pinned_add("prefetch", &p->client, p->pin, &p->set.wanted);
-        if (pinned != SET_GO)
-            return pinned;
-    }
-    if (!p->dry_run) {
-        int fetched = fetch_all(p);
-        code = fetched > code ? fetched : code;
-    }
-    return p->as_json ? print_json(p, &s, code) : code;
+        print_plan(p, ret);
+    return p->pin && !p->dry_run ? pinned_add("prefetch", &p->client, p->pin, &p->set.wanted)
+                                 : SET_GO;
 }
 
-static int run(struct prefetch *p)
+static int carry_out(struct prefetch *p, const struct sums *s)
+{
+    int code = s->needed ? EXIT_NO : EXIT_YES;
+    int fetched = p->dry_run ? EXIT_YES : fetching_run(&p->fetching);
+    code = fetched > code ? fetched : code;
+    return p->as_json ? print_json(p, s, code) : code;
+}
+
+static int reach(struct prefetch *p)
 {
     int code = reach_daemon(p->socket, p->set.config_file, &p->client);
-    if (code)
+    return code ? code : SET_GO;
+}
+
+/* A daemon that is not there is said before the locks are read. Their pages may take long to come,
+ * and the daemon drops a silent client, so it is reached once more. */
+static int run(struct prefetch *p)
+{
+    struct sums sums;
+    int code = reach(p);
+    if (code != SET_GO)
         return code;
-    code = SET_GO;
+    control_client_close(&p->client);
     for (int i = 0; i < p->lock_count && code == SET_GO; i++)
         code = lock_set_read(&p->set, p->locks[i]);
-    if (code == SET_GO) {
-        wanted_settle(&p->set.wanted);
-        code = carry_out(p);
-    }
+    if (code == SET_GO && p->set.with)
+        code = lock_with_add(&p->set, p->set.with);
+    if (code == SET_GO)
+        code = reach(p);
+    if (code != SET_GO)
+        return code;
+    wanted_settle(&p->set.wanted);
+    code = make_plan(p, &sums);
     control_client_close(&p->client);
-    return code;
+    return code == SET_GO ? carry_out(p, &sums) : code;
 }
 
 int command_prefetch(int argc, char **argv)
 {
-    struct prefetch p = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                         .set = {.command = {.name = "prefetch", .usage = usage}}};
+    struct prefetch p = {.set = {.command = {.name = "prefetch", .usage = usage}}};
     int code = parse(&p, argc, argv);
-    buf_init(&p.problems, OUTPUT_MAX_BYTES);
+    p.fetching = (struct fetching){.command = "prefetch",
+                                   .socket = p.socket,
+                                   .config = p.set.config_file,
+                                   .wanted = &p.set.wanted,
+                                   .is_quiet = p.as_json};
     if (code == SET_GO)
         code = lock_set_load(&p.set);
     if (code == SET_GO)
         code = run(&p);
-    buf_release(&p.problems);
+    fetching_release(&p.fetching);
     lock_set_release(&p.set);
     return code;
 }

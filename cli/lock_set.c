@@ -53,6 +53,7 @@ static bool take_value(struct lock_set *set, int argc, char **argv, int *i)
     } values[] = {{"--index", &set->index},
                   {"--url", &set->url},
                   {"--config", &set->config_file},
+                  {"--with", &set->with},
                   {"--environment", &set->wish.environment}};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
         const char *value = argument_value(argc, argv, i, values[k].name);
@@ -86,6 +87,12 @@ int lock_set_check(struct lock_set *set)
         return EXIT_USAGE;
     }
     bool has_target = a->python_count || a->platform_count || a->is_here || a->unknown;
+    if (set->with && !has_target) {
+        (void)fprintf(stderr,
+                      "wheelyard %s: --with: for which target? --python 3.12 --target here\n",
+                      set->command.name);
+        return EXIT_USAGE;
+    }
     int r = has_target ? target_arguments_make(a, &set->targets, &why) : 0;
     if (r == ERROR_CONFIG)
         (void)fprintf(stderr, "wheelyard %s: the target: %s\n", set->command.name, why);
@@ -146,7 +153,7 @@ static bool is_meant(const struct query *page, size_t i, const char *name, const
     return agrees || (name && (!sha256 || !strstr(digests, "sha256=")));
 }
 
-static bool take_place(const struct query *page, size_t i, struct wanted_file *ret)
+bool lock_set_place(const struct query *page, size_t i, struct wanted_file *ret)
 {
     const char *href = json_string(json_member(page->entries[i], "url"));
     auto_free char *url = NULL;
@@ -183,7 +190,7 @@ static enum wanted_found look_up(void *context, const char *project, const char 
             continue;
         if (!name && !is_fit(set, set->page.files[i].name))
             return WANTED_UNFIT;
-        return take_place(&set->page, i, ret) ? WANTED_FOUND : WANTED_MISSING;
+        return lock_set_place(&set->page, i, ret) ? WANTED_FOUND : WANTED_MISSING;
     }
     return WANTED_MISSING;
 }

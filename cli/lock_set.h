@@ -36,6 +36,7 @@ struct lock_set_lock {
 struct lock_set {
     struct query_command command;          /* whose words messages begin with */
     const char *index, *url, *config_file; /* --index, --url, --config; or NULL */
+    const char *with;                      /* --with: cli/lock_with.h; or NULL */
     struct target_arguments arguments;
     struct targets targets;
     struct lock_wish wish;
@@ -56,4 +57,6 @@ bool lock_set_take(struct lock_set *set, int argc, char **argv, int *i);
 int lock_set_check(struct lock_set *set);
 int lock_set_load(struct lock_set *set);
 int lock_set_read(struct lock_set *set, const char *path);
+/* Origin and path of a file on a page, and its size unless *ret has one. False: not ours. */
+bool lock_set_place(const struct query *page, size_t file, struct wanted_file *ret);
 void lock_set_release(struct lock_set *set);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/wanted.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/terminal.h"
 #include "base/vec.h"
 #include "cli/file_address.h"
 #include "engine/mirrors/sites.h"
@@ -14,7 +16,7 @@
 
 /* ------------------------------------------------------------------- lists */
 
-static int add_skip(struct wanted *w, const char *lock, unsigned line, const char *what,
+int wanted_add_skip(struct wanted *w, const char *lock, unsigned line, const char *what,
                     const char *reason, bool is_needed)
 {
     struct wanted_skip *skips = vec_grow(w->skips, w->skip_count, sizeof(*skips));
@@ -74,6 +76,7 @@ static int by_path(const void *a, const void *b)
 /* The lock with a size, or with digests, tells more. */
 static void fill_in(struct wanted_file *to, struct wanted_file *from)
 {
+    to->is_added &= from->is_added;
     if (to->size < 0)
         to->size = from->size;
     if (!*to->digests) {
@@ -114,6 +117,20 @@ bool wanted_is(const struct wanted_file *file, const char *sha256)
 const char *wanted_name(const struct wanted_file *file)
 {
     return str_last_segment(file->path);
+}
+
+/* Locks and pages are written by others, and a terminal obeys control characters. */
+void wanted_say_skips(const struct wanted *w, size_t most)
+{
+    for (size_t i = 0; i < w->skip_count && i < most; i++) {
+        const struct wanted_skip *s = &w->skips[i];
+        auto_free char *line =
+            s->line ? str_printf("%s:%u: %s: %s", s->lock, s->line, s->what, s->reason)
+                    : str_printf("%s: %s: %s", s->lock, s->what, s->reason);
+        if (line)
+            terminal_clean(line, strlen(line));
+        (void)fprintf(stderr, "%s\n", line ? line : s->what);
+    }
 }
 
 /* ------------------------------------------------------------------ places */
@@ -191,7 +208,7 @@ static int add_lock_file(struct wanted *w, const char *path, const struct lock *
     if (!why)
         return wanted_add(w, &file);
     file_release(&file);
-    return add_skip(w, path, f->line, name_in(lock, f), why, !f->path);
+    return wanted_add_skip(w, path, f->line, name_in(lock, f), why, !f->path);
 }
 
 int wanted_add_lock(struct wanted *w, const char *path, const struct lock *lock,
@@ -203,12 +220,12 @@ int wanted_add_lock(struct wanted *w, const char *path, const struct lock *lock,
         r = add_lock_file(w, path, lock, &lock->files[choice ? choice->files[i] : i]);
     for (size_t i = 0; r == 0 && i < lock->skip_count; i++) {
         const struct lock_skip *s = &lock->skipped[i];
-        r = add_skip(w, path, s->line, s->what, s->reason, false);
+        r = wanted_add_skip(w, path, s->line, s->what, s->reason, false);
     }
     for (size_t i = 0; r == 0 && choice && i < choice->miss_count; i++) {
         const struct lock_package *p = &lock->packages[choice->misses[i].package];
-        r = add_skip(w, path, p->line, p->name, choice->misses[i].reason,
-                     p->source == LOCK_FROM_INDEX);
+        r = wanted_add_skip(w, path, p->line, p->name, choice->misses[i].reason,
+                            p->source == LOCK_FROM_INDEX);
     }
     return r;
 }

@@ -20,11 +20,12 @@ struct wanted_file {
     char *digests; /* as index/digests.h has them; "" where the lock has none */
     int64_t size;  /* bytes; -1 unknown */
     bool held;
+    bool is_added; /* by --with, and no lock wants it */
 };
 
 struct wanted_skip {
     char *lock;
-    unsigned line;
+    unsigned line; /* 0: it is in no lock */
     char *what, *reason;
     bool is_needed; /* the lock wants it of an index, so something is missing without it */
 };
@@ -54,6 +55,9 @@ int wanted_add_lock(struct wanted *wanted, const char *path, const struct lock *
                     const struct lock_choice *choice);
 /* Takes the texts of *file over, also on failure. ERROR_NO_MEMORY, also where one of them is NULL. */
 int wanted_add(struct wanted *wanted, struct wanted_file *file);
+/* `what` cannot be had, for this reason. ERROR_NO_MEMORY. */
+int wanted_add_skip(struct wanted *wanted, const char *lock, unsigned line, const char *what,
+                    const char *reason, bool is_needed);
 /* Sorts the files, and leaves each once. */
 void wanted_settle(struct wanted *wanted);
 void wanted_release(struct wanted *wanted);
@@ -62,6 +66,9 @@ struct wanted_file *wanted_find(const struct wanted *wanted, const char *origin,
 /* Whether a file with this SHA-256 (or NULL: none) is the one, by the lock's own digest where it has
  * one. */
 bool wanted_is(const struct wanted_file *file, const char *sha256);
+
+/* Says on the standard error what cannot be had, at most so many lines. */
+void wanted_say_skips(const struct wanted *wanted, size_t most);
 
 /* "torch-2.9.0+cu126-...whl" */
 const char *wanted_name(const struct wanted_file *file);

@@ -3,13 +3,17 @@
  * The life of a client, of which there are CLIENTS_MOST places:
  *
  *     READING    the control thread collects bytes until a whole line is there
- *     WORKING    a lane thread answers the line; poll() leaves the client alone
+ *     WORKING    a lane thread answers the line; poll() only looks whether the client has gone
  *     WRITING    the control thread sends the reply, then READING again
  *
  * The control thread makes READING -> WORKING and WRITING -> READING. The lane thread makes WORKING
  * -> WRITING as its last access, and wakes the control thread by an eventfd. An error, the client's
- * end, or IDLE_MS without progress closes the client; never while it is WORKING. A stop first joins
- * the control thread, then the lane.
+ * end, or IDLE_MS without progress closes the client; never while it is WORKING. Whoever has gone
+ * while its request runs makes it stop: nobody waits for a file that a killed command has asked for.
+ * A stop first joins the control thread, then the lanes.
+ *
+ * Fetches have a lane of their own, since each may take as long as a mirror does. The others are
+ * short, and answer while all fetches wait.
  */
 #include "control/control.h"
 
@@ -43,11 +47,13 @@
 #include "control/control_place.h"
 #include "control/control_request.h"
 #include "control/control_sets.h"
+#include "engine/engine.h"
 
 enum {
-    CLIENTS_MOST = 16,
+    CLIENTS_MOST = 64, /* one `prefetch` has five */
     LANE_THREADS = 4,
-    BACKLOG = 16,
+    FETCH_THREADS = 8,
+    BACKLOG = 64,
     IDLE_MS = 10000, /* for a client that neither asks nor reads its reply */
     REPLY_MAX_BYTES = 64 << 20,
 };
@@ -63,6 +69,7 @@ struct client {
     int fd;     /* -1: this place is free */
     int passed; /* the last descriptor that came with a request; -1: none */
     _Atomic int state;
+    _Atomic bool is_to_stop; /* the request that runs: the client has gone, or the daemon ends */
     struct buf in, out;
     size_t written;
     int64_t deadline_ms;
@@ -76,7 +83,7 @@ struct control {
     struct stat self; /* the socket's file, because a later daemon may have replaced it */
     _Atomic bool stopping;
     pthread_t thread;
-    struct lane *lane;
+    struct lane *lane, *fetches;
     struct client clients[CLIENTS_MOST];
 };
 
@@ -120,6 +127,14 @@ static void wake(struct control *c)
     (void)!write(c->wake, &one, sizeof(one));
 }
 
+/* The engine's members of /-/status. */
+static void write_status(struct engine *engine, struct buf *to)
+{
+    buf_puts(to, "{\"code\":0,\"message\":\"\",");
+    engine_write_status(engine, to);
+    buf_putc(to, '}');
+}
+
 /* Runs on a lane thread. Each family of commands has a file of its own; this only picks it. */
 static void answer(struct client *g, const char *line, size_t len)
 {
@@ -129,18 +144,20 @@ static void answer(struct client *g, const char *line, size_t len)
         return;
     }
     if (strcmp(request.words[0], "cache") == 0 && request.count > 1)
-        control_cache(g->control->engine, &request, &g->control->stopping, &g->out);
+        control_cache(g->control->engine, &request, &g->is_to_stop, &g->out);
     else if (strcmp(request.words[0], "add") == 0)
-        control_add(g->control->engine, &request, g->passed, &g->control->stopping, &g->out);
+        control_add(g->control->engine, &request, g->passed, &g->is_to_stop, &g->out);
     else if (strcmp(request.words[0], "fetch") == 0)
-        control_fetch(g->control->engine, &request, &g->control->stopping, &g->out);
+        control_fetch(g->control->engine, &request, &g->is_to_stop, &g->out);
     else if (strcmp(request.words[0], "sets") == 0)
         control_sets(g->control->engine, &request, &g->out);
     else if (strcmp(request.words[0], "doctor") == 0 && request.count == 3)
-        control_doctor(g->control->engine, &request, &g->control->stopping, &g->out);
+        control_doctor(g->control->engine, &request, &g->is_to_stop, &g->out);
     else if (strcmp(request.words[0], "export") == 0 && request.count == 2 &&
              strcmp(request.words[1], "ls") == 0)
-        control_export(g->control->engine, &g->control->stopping, &g->out);
+        control_export(g->control->engine, &g->is_to_stop, &g->out);
+    else if (strcmp(request.words[0], "status") == 0 && request.count == 1)
+        write_status(g->control->engine, &g->out);
     else
         control_refuse(&g->out, 2, "there is no such request");
     control_request_release(&request);
@@ -173,9 +190,11 @@ static bool client_begin(struct client *g)
 {
     if (!memchr(g->in.data, '\n', g->in.len))
         return false;
+    bool is_fetch = str_starts(g->in.data, "[\"fetch\",");
     g->state = CLIENT_WORKING;
+    g->is_to_stop = false;
     g->job.run = client_run;
-    lane_post(g->control->lane, &g->job);
+    lane_post(is_fetch ? g->control->fetches : g->control->lane, &g->job);
     return true;
 }
 
@@ -265,30 +284,44 @@ static void accept_client(struct control *c)
  * listener and the eventfd. Returns the count. */
 static nfds_t watch(struct control *c, struct pollfd *fds, struct client **who, int *ret_wait_ms)
 {
+    static const short events[] = {
+        [CLIENT_READING] = POLLIN, [CLIENT_WORKING] = 0, [CLIENT_WRITING] = POLLOUT};
     int64_t now_ms = clock_monotonic_ms(), wait_ms = -1;
     nfds_t count = 2;
     fds[0] = (struct pollfd){.fd = c->listener, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = c->wake, .events = POLLIN};
     for (size_t i = 0; i < CLIENTS_MOST; i++) {
         struct client *g = &c->clients[i];
-        int state = g->fd < 0 ? CLIENT_WORKING : g->state;
-        if (state == CLIENT_WORKING)
+        int state = g->state;
+        bool is_working = state == CLIENT_WORKING;
+        if (g->fd < 0 || (is_working && g->is_to_stop))
             continue;
-        if (g->deadline_ms <= now_ms) {
+        if (!is_working && g->deadline_ms <= now_ms) {
             client_close(g);
             continue;
         }
-        if (wait_ms < 0 || g->deadline_ms - now_ms < wait_ms)
+        if (!is_working && (wait_ms < 0 || g->deadline_ms - now_ms < wait_ms))
             wait_ms = g->deadline_ms - now_ms;
         who[count] = g;
-        fds[count++] = (struct pollfd){
-            .fd = g->fd, .events = (short)(state == CLIENT_READING ? POLLIN : POLLOUT)};
+        fds[count++] = (struct pollfd){.fd = g->fd, .events = events[state]};
     }
     *ret_wait_ms = (int)wait_ms;
     return count;
 }
 
-/* One poll() for the listener, the eventfd and all clients that are not WORKING. */
+/* A WORKING client that has closed its end shows as POLLHUP; one that still reads does not. By now it
+ * may be WRITING, and then the mark means nothing. */
+static void client_event(struct client *g, short events)
+{
+    if (events == POLLIN)
+        client_read(g);
+    else if (events == POLLOUT)
+        client_write(g);
+    else
+        g->is_to_stop = true;
+}
+
+/* One poll() for the listener, the eventfd and all clients. */
 static void *control_thread(void *arg)
 {
     struct control *c = arg;
@@ -308,12 +341,8 @@ static void *control_thread(void *arg)
                     c->clients[i].deadline_ms = clock_monotonic_ms() + IDLE_MS;
         }
         for (nfds_t i = 2; i < count; i++) {
-            if (!fds[i].revents)
-                continue;
-            if (fds[i].events == POLLIN)
-                client_read(who[i]);
-            else
-                client_write(who[i]);
+            if (fds[i].revents)
+                client_event(who[i], fds[i].events);
         }
         if (fds[0].revents)
             accept_client(c);
@@ -419,10 +448,11 @@ static void remove_socket(const struct control *c)
         (void)unlink(c->path);
 }
 
-/* The lane ends first: its jobs use the clients. */
+/* The lanes end first: their jobs use the clients. */
 static void control_free(struct control *c)
 {
     lane_free(c->lane);
+    lane_free(c->fetches);
     for (size_t i = 0; i < CLIENTS_MOST; i++)
         if (c->clients[i].fd >= 0)
             client_close(&c->clients[i]);
@@ -443,6 +473,8 @@ static int start(struct control *c, const char *given)
     if (c->wake < 0)
         return error_from_errno(errno);
     r = lane_new("control-lane", LANE_THREADS, &c->lane);
+    if (r == 0)
+        r = lane_new("control-fetch", FETCH_THREADS, &c->fetches);
     if (r)
         return r;
     r = pthread_create(&c->thread, NULL, control_thread, c);
@@ -478,6 +510,9 @@ void control_stop(struct control *c)
     c->stopping = true;
     wake(c);
     (void)pthread_join(c->thread, NULL);
+    for (size_t i = 0; i < CLIENTS_MOST; i++)
+        c->clients[i].is_to_stop = true;
     lane_stop(c->lane);
+    lane_stop(c->fetches);
     control_free(c);
 }

@@ -12,8 +12,8 @@
  *     {"code":0,"message":"","blobs":[...]}
  *
  * `code` is the exit code of the command. One thread talks to all clients and waits for none of
- * them; a silent client is dropped after IDLE_MS. The requests themselves run on a lane, because
- * they wait for the disk.
+ * them; a silent client is dropped after IDLE_MS. The requests themselves run on lanes, because they
+ * wait for the disk or a mirror. ["status"] has the engine's members of /-/status.
  */
 struct control;
 struct engine;
