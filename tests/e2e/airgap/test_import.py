@@ -153,7 +153,7 @@ def test_what_is_not_signed_by_the_key_is_refused(bundle, lab, bring, tmp_path):
     assert forced.returncode == DONE
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(20))
 def test_killed_at_any_moment_and_run_again(bundle, lab, bring, place, key, tmp_path, seed):  # noqa: F811
     """Command and daemon die at a moment of chance; what is there is whole, and the rest comes."""
     daemon = lab()
