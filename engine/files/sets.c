@@ -77,7 +77,9 @@ void sets_free(struct sets *sets)
     if (!sets)
         return;
     HASH_ITER(hh, sets->table, set, next)
-    end(sets, set);
+    {
+        end(sets, set);
+    }
     free(sets);
 }
 
