@@ -28,7 +28,7 @@
 #include "control/control_client.h"
 #include "control/doctor_disk.h"
 #include "control/findings.h"
-#include "control/http_get.h"
+#include "upstream/http_get.h"
 
 enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 enum {
@@ -205,7 +205,7 @@ static void look_at_address(struct doctor *d, const char *url, bool is_optional)
     int status = 0;
 
     buf_init(&body, STATUS_MAX_BYTES);
-    int r = http_get_within(url, "/-/status", "application/json", ANSWER_S, &status, &body);
+    int r = http_get(url, "/-/status", "application/json", ANSWER_S, &status, &body);
     if (r == ERROR_UNREACHABLE)
         nobody_listens(d, url, is_optional);
     else if (r == ERROR_BAD_REQUEST)
@@ -228,7 +228,7 @@ static void look_at_addresses(struct doctor *d)
         return;
     }
     for (char **listen = d->has_config ? d->config.listen : NULL; listen && *listen; listen++) {
-        auto_free char *url = http_url_of_listen(*listen);
+        auto_free char *url = setup_listen_url(*listen);
 
         if (url && !str_ends(url, ":0")) /* port 0: the kernel chose one */
             look_at_address(d, url, d->config.listen_is_default && d->reached);

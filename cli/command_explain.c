@@ -16,7 +16,7 @@
 #include "base/url.h"
 #include "cli/claim_lines.h"
 #include "cli/query.h"
-#include "control/http_get.h"
+#include "upstream/http_get.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20, HIDDEN_MOST = 10 };
 

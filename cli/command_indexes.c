@@ -10,7 +10,7 @@
 #include "cli/query.h"
 #include "config/argument.h"
 #include "config/setup.h"
-#include "control/http_get.h"
+#include "upstream/http_get.h"
 
 enum { OUTPUT_MAX_BYTES = 1 << 20 };
 

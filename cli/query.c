@@ -25,8 +25,8 @@
 #include "config/argument.h"
 #include "config/config.h"
 #include "config/setup.h"
-#include "control/http_get.h"
 #include "engine/mirrors/origins.h"
+#include "upstream/http_get.h"
 
 static const char json_type[] = "application/vnd.pypi.simple.v1+json";
 
@@ -166,7 +166,10 @@ void query_release(struct query *a)
 static int failed(const char *url, int error)
 {
     (void)fprintf(stderr, "wheelyard: %s: %s\n", url,
-                  error == ERROR_UNREACHABLE   ? "no daemon answers; is `wheelyard serve` running?"
+                  error == HTTP_GET_UNTRUSTED
+                      ? "its certificate is of no authority that this machine knows; name a file "
+                        "with it in SSL_CERT_FILE"
+                  : error == ERROR_UNREACHABLE ? "no daemon answers; is `wheelyard serve` running?"
                   : error == ERROR_BAD_REQUEST ? "not a URL such as http://wheels.lab:8503"
                                                : error_text(error));
     return error == ERROR_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
@@ -176,7 +179,7 @@ static int ask_at(struct query *a, const char *url, const char *target, int *ret
                   struct buf *body)
 {
     size_t len = strlen(url);
-    int r = http_get(url, target, json_type, ret_status, body);
+    int r = http_get(url, target, json_type, HTTP_GET_TIMEOUT_S, ret_status, body);
 
     if (r)
         return r;
@@ -196,7 +199,7 @@ static int ask_configured(struct query *a, const char *target, int *ret_status, 
         return r == ERROR_CONFIG ? EXIT_USAGE : EXIT_NO;
     int code = EXIT_UNREACHABLE;
     for (char **listen = config.listen; *listen && code != QUERY_GO; listen++) {
-        auto_free char *url = http_url_of_listen(*listen);
+        auto_free char *url = setup_listen_url(*listen);
 
         r = url ? ask_at(a, url, target, ret_status, body) : ERROR_NO_MEMORY;
         if (r == 0)

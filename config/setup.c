@@ -26,6 +26,15 @@ const char *setup_example_index(const struct origins *origins)
     return origins->index_count ? origins->indexes[0].name : "";
 }
 
+char *setup_listen_url(const char *address)
+{
+    if (str_starts(address, "0.0.0.0:"))
+        return str_printf("http://127.0.0.1:%s", address + strlen("0.0.0.0:"));
+    if (str_starts(address, "[::]:"))
+        return str_printf("http://[::1]:%s", address + strlen("[::]:"));
+    return str_printf("http://%s", address);
+}
+
 /* localhost reads better than 127.0.0.1 and works for both families. */
 void setup_base(struct buf *to, const char *address)
 {

@@ -12,6 +12,10 @@ const char *setup_example_index(const struct origins *origins);
  * and "all addresses" become localhost. */
 void setup_base(struct buf *to, const char *address);
 
+/* The same for a command, with the address itself; "all addresses" become loopback. free() it; NULL
+ * when out of memory. */
+char *setup_listen_url(const char *address);
+
 /* The names of all indexes for people: "simple, lab, cpu, cu*". */
 void setup_write_indexes(struct buf *to, const struct origins *origins);
 

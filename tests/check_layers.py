@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "control": {"base", "index", *ENGINE, "config", "control"},
     "server": {"base", "index", *ENGINE, "config", "control", "server"},
     **{
-        room: {"base", "index", "lock", "bundle", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
+        room: {"base", "index", "lock", "bundle", "upstream", *ENGINE, "config", "control", "server", *COMMANDS[: n + 1]}
         for n, room in enumerate(COMMANDS)
     },
 }

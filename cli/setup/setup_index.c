@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/str.h"
-#include "control/http_get.h"
+#include "upstream/http_get.h"
 
 /* The list names known channels only. A channel that fits a pattern but is unknown is probed: the
  * daemon then asks the mirrors, which takes seconds. */
@@ -53,8 +53,7 @@ static int status_of(const char *base, const char *target, const char *accept, i
     int status = -1;
 
     buf_init(&body, HTTP_GET_MAX_BYTES);
-    return target && !http_get_within(base, target, accept, timeout_s, &status, &body) ? status
-                                                                                       : -1;
+    return target && !http_get(base, target, accept, timeout_s, &status, &body) ? status : -1;
 }
 
 /* Probes the index by one of its pages: a missing index answers 400, whatever the project. */
@@ -87,7 +86,7 @@ int setup_ask_index(const char *base, const char *index, struct buf *to)
 
     buf_init(&body, LIST_MAX_BYTES);
     buf_init(&names, LIST_MAX_BYTES);
-    if (http_get_within(base, "/-/indexes", "application/json", ANSWER_S, &status, &body))
+    if (http_get(base, "/-/indexes", "application/json", ANSWER_S, &status, &body))
         return -1;
     if (status != 200 || json_parse(body.data, body.len, &all))
         return ask_older(base, index);
@@ -110,7 +109,7 @@ static int is_offline(const char *base)
     int status = 0;
 
     buf_init(&body, STATUS_MAX_BYTES);
-    if (http_get_within(base, "/-/status", "application/json", ANSWER_S, &status, &body) ||
+    if (http_get(base, "/-/status", "application/json", ANSWER_S, &status, &body) ||
         status != 200 || json_parse(body.data, body.len, &all))
         return -1;
     bool offline = json_is_true(json_member(all, "offline"));
@@ -127,8 +126,7 @@ static int has_link(const char *base, const char *index)
     int status = 0;
 
     buf_init(&body, LIST_MAX_BYTES);
-    if (!target || http_get_within(base, target, "text/html", ANSWER_S, &status, &body) ||
-        status != 200)
+    if (!target || http_get(base, target, "text/html", ANSWER_S, &status, &body) || status != 200)
         return -1;
     return body.len && strstr(body.data, "<a ") != NULL;
 }

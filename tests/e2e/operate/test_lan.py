@@ -10,7 +10,7 @@ import pytest
 
 import clients
 import wire
-from daemon import flat_and_pypi
+from daemon import daemon_environment, flat_and_pypi, run_wheelyard
 from documents import blocks_of
 from standins import Nginx, free_port, wait_until
 
@@ -239,3 +239,30 @@ def test_the_recipes_of_the_manual(mirrors, serve, client, certificate, tmp_path
     moved = wire.ask(f"{url}/cu126/torch/", ca_file=certificate[0])
     assert moved.status == 301 and not moved.headers["Location"].startswith("/")
     daemon.wait_log("client=127.0.0.1 method=GET path=/cu126/torch/ status=301")
+
+
+COMMANDS = (
+    ("wheels", "torch", "--url", "{url}/cu126/simple/"),
+    ("explain", "torch", "--python", "3.11", "--url", "{url}", "--index", "cu126"),
+    ("indexes", "--url", "{url}"),
+    ("setup", "uv", "--url", "{url}", "--index", "cu126"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_commands_ask_through_the_proxy(mirrors, serve, nginx, certificate, tmp_path, command, monkeypatch):
+    """By TLS and below a path, as clients do."""
+    daemon = serve(flat_and_pypi(mirrors, trusted_proxies=["127.0.0.1"]))
+    assert daemon.page("torch").status == 200  # from now on cu126 is there
+    url = f"https://localhost:{nginx(daemon)}/python"
+    words = [word.format(url=url) for word in command]
+    monkeypatch.setattr("daemon.daemon_environment", lambda home: {**daemon_environment(home), "SSL_CERT_FILE": str(certificate[0])})
+    done = run_wheelyard(*words, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in done.stdout or "cu126" in done.stdout
+
+
+def test_a_certificate_that_nobody_knows_is_named(mirrors, serve, nginx, tmp_path):
+    url = f"https://localhost:{nginx(serve(flat_and_pypi(mirrors)))}/python"
+    done = run_wheelyard("wheels", "torch", "--url", url, "--index", "cu126", home=tmp_path)
+    assert done.returncode == 3 and "certificate" in done.stderr and "SSL_CERT_FILE" in done.stderr
