@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "control/control_cache.h"
 #include "control/control_request.h"
+#include "engine/engine.h"
 #include "engine/files/adopt.h"
 #include "engine/files/inventory.h"
 
@@ -101,10 +102,10 @@ static bool is_sound(struct engine *engine, const struct order *o, const _Atomic
     auto_free char *name = str_printf("%s/%s", o->what.origin, o->what.path);
     auto_free char *why = NULL;
     bool sound = true;
-    if (*o->what.sha256 || !name || engine_inventory(engine, &inventory) ||
+    if (*o->what.sha256 || !name || inventory_new(engine_files(engine), &inventory) ||
         inventory_find(inventory, name, &row))
         return true;
-    int r = engine_check_evidence(engine, row, 0, stop, &sound, &why);
+    int r = inventory_check_evidence(engine_files(engine), row, 0, stop, &sound, &why);
     if (r == 0 && !sound)
         control_refuse(reply, CODE_FAILED, why && *why ? why : "the file is damaged");
     return r || sound;
@@ -120,7 +121,7 @@ void control_add(struct engine *engine, const struct control_request *request, i
         json_free(o.row);
         return;
     }
-    int r = engine_adopt(engine, &o.what, stop, sha256);
+    int r = adopt_file(engine_files(engine), &o.what, stop, sha256);
     if (r == ADOPT_HELD)
         reply_state(reply, "held", sha256);
     else if (r)

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "control/control_request.h"
+#include "engine/engine.h"
 #include "engine/files/claim_answer.h"
 #include "engine/files/inventory.h"
 
@@ -25,7 +26,7 @@ DEFINE_CLEANUP(struct inventory, inventory_free)
 
 /* One request while it runs on its lane thread. */
 struct task {
-    struct engine *engine;
+    struct files *files;
     const char *blob; /* as the user wrote it; NULL for all */
     int64_t rate_bytes_s;
     const _Atomic bool *stop;
@@ -49,19 +50,19 @@ void control_refuse(struct buf *to, int code, const char *message)
 }
 
 /* Adds the digests that mirrors claim. No mirror claims anything of a stray file. */
-static void write_claims(struct buf *to, struct engine *engine, const struct inventory_row *row)
+static void write_claims(struct buf *to, struct files *files, const struct inventory_row *row)
 {
     struct claim_answer *answer = NULL;
     auto_free char *origin = strndup(row->name, row->origin_len);
-    if (!origin || claim_answer_new(engine, origin, row->name + row->origin_len + 1, &answer))
+    if (!origin || claim_answer_new(files, origin, row->name + row->origin_len + 1, &answer))
         return;
     claim_answer_block(answer);
     claim_answer_write(answer, to);
     claim_answer_free(answer);
 }
 
-/* `engine` NULL leaves the claims out: reading them for every row of `ls` would take minutes. */
-static void write_row(struct buf *to, const struct inventory_row *row, struct engine *engine)
+/* `files` NULL leaves the claims out: reading them for every row of `ls` would take minutes. */
+static void write_row(struct buf *to, const struct inventory_row *row, struct files *files)
 {
     const char *texts[][2] = {{"name", row->name},   {"sha256", row->sha256},
                               {"etag", row->etag},   {"mirrors", row->mirrors},
@@ -84,20 +85,20 @@ static void write_row(struct buf *to, const struct inventory_row *row, struct en
     json_write_boolean(to, "unverified", row->sha256[0] && !row->authoritative);
     if (!row->sha256[0])
         json_write_integer(to, "readers", row->readers);
-    if (engine)
-        write_claims(to, engine, row);
+    if (files)
+        write_claims(to, files, row);
     buf_putc(to, '}');
 }
 
 /* Writes the rows that `name` may mean; NULL: all rows. */
 static void write_rows(struct buf *to, const struct inventory *inventory, const char *name,
-                       struct engine *engine)
+                       struct files *files)
 {
     json_write_name(to, "blobs");
     buf_putc(to, '[');
     for (size_t i = 0; i < inventory->count; i++)
         if (!name || inventory_matches(&inventory->rows[i], name))
-            write_row(to, &inventory->rows[i], engine);
+            write_row(to, &inventory->rows[i], files);
     buf_putc(to, ']');
 }
 
@@ -114,8 +115,7 @@ static void do_list(struct task *t)
 static void do_find(struct task *t)
 {
     open_reply(t->reply, CODE_DONE, "");
-    write_rows(t->reply, t->inventory, t->row->sha256[0] ? t->row->sha256 : t->row->name,
-               t->engine);
+    write_rows(t->reply, t->inventory, t->row->sha256[0] ? t->row->sha256 : t->row->name, t->files);
     buf_putc(t->reply, '}');
 }
 
@@ -151,17 +151,17 @@ static void reply_result(struct task *t, int r, const char *done)
 
 static void do_remove(struct task *t)
 {
-    reply_result(t, engine_remove(t->engine, t->row), "removed");
+    reply_result(t, inventory_remove(t->files, t->row), "removed");
 }
 
 static void do_pin(struct task *t)
 {
-    reply_result(t, engine_pin(t->engine, t->row->sha256, true), "pinned");
+    reply_result(t, inventory_pin(t->files, t->row->sha256, true), "pinned");
 }
 
 static void do_unpin(struct task *t)
 {
-    int r = engine_pin(t->engine, t->row->sha256, false);
+    int r = inventory_pin(t->files, t->row->sha256, false);
     if (r == 0 && t->row->sets)
         refuse_pinned(t);
     else
@@ -172,7 +172,7 @@ static void do_unpin(struct task *t)
 static void do_collect(struct task *t)
 {
     struct collection c = {0};
-    int r = engine_collect(t->engine, &c);
+    int r = inventory_collect(t->files, &c);
     if (r) {
         control_refuse(t->reply, CODE_FAILED, error_text(r));
         return;
@@ -194,7 +194,7 @@ static int check_evidence(struct task *t, bool *ret_sound, char **ret_why)
     *ret_why = NULL;
     if (t->row->authoritative)
         return 0;
-    return engine_check_evidence(t->engine, t->row, t->rate_bytes_s, t->stop, ret_sound, ret_why);
+    return inventory_check_evidence(t->files, t->row, t->rate_bytes_s, t->stop, ret_sound, ret_why);
 }
 
 /* Reads the row again, because the check may have changed its level. */
@@ -202,7 +202,7 @@ static void write_level(struct task *t)
 {
     AUTO(inventory_free) struct inventory *inventory = NULL;
     const struct inventory_row *row;
-    if (engine_inventory(t->engine, &inventory) || inventory_find(inventory, t->row->name, &row))
+    if (inventory_new(t->files, &inventory) || inventory_find(inventory, t->row->name, &row))
         return;
     json_write_member(t->reply, "level", row->level);
 }
@@ -210,7 +210,7 @@ static void write_level(struct task *t)
 /* A bad blob is already in quarantine here; the engine then fetches the file again. */
 static void reply_verdict(struct task *t, const char *verdict, bool good, const char *why)
 {
-    int again = good ? 0 : engine_refetch(t->engine, t->row, t->stop);
+    int again = good ? 0 : inventory_refetch(t->files, t->row, t->stop);
     open_reply(t->reply, again ? CODE_FAILED : CODE_DONE, again ? error_text(again) : "");
     json_write_member(t->reply, "verdict", verdict);
     json_write_boolean(t->reply, "repaired", !good && !again);
@@ -231,7 +231,7 @@ static void do_verify(struct task *t)
         refuse_with(t, "not complete");
         return;
     }
-    int r = engine_verify(t->engine, t->row->sha256, t->rate_bytes_s, t->stop, &verdict);
+    int r = inventory_verify(t->files, t->row->sha256, t->rate_bytes_s, t->stop, &verdict);
     if (r == 0 && verdict == BLOB_GOOD)
         r = check_evidence(t, &sound, &why);
     if (r)
@@ -278,12 +278,12 @@ void control_cache(struct engine *engine, const struct control_request *request,
         return;
     }
     AUTO(inventory_free) struct inventory *inventory = NULL;
-    int r = engine_inventory(engine, &inventory);
+    int r = inventory_new(engine_files(engine), &inventory);
     if (r) {
         control_refuse(reply, CODE_FAILED, error_text(r));
         return;
     }
-    struct task task = {.engine = engine,
+    struct task task = {.files = engine_files(engine),
                         .blob = request->count > 2 ? request->words[2] : NULL,
                         .stop = stop,
                         .inventory = inventory,

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "control/control_cache.h"
+#include "engine/engine.h"
 #include "engine/files/inventory.h"
 #include "engine/files/last_listed.h"
 #include "index/name.h"
@@ -55,7 +56,8 @@ static int add_row(struct engine *engine, const struct inventory_row *row, struc
     if (r)
         return r;
     if (name.kind == FILE_WHEEL || name.kind == FILE_SDIST) {
-        r = last_listed_get(engine, origin, name.project, row->name + row->origin_len + 1, &listed);
+        r = last_listed_get(engine_files(engine), origin, name.project,
+                            row->name + row->origin_len + 1, &listed);
         if (r == 0)
             write_file(to, row, origin, &name, &listed);
     }
@@ -67,10 +69,10 @@ static int add_row(struct engine *engine, const struct inventory_row *row, struc
 void control_export(struct engine *engine, const _Atomic bool *stop, struct buf *reply)
 {
     AUTO(inventory_free) struct inventory *inventory = NULL;
-    int r = engine_inventory(engine, &inventory);
+    int r = inventory_new(engine_files(engine), &inventory);
     size_t begin = reply->len;
     buf_printf(reply, "{\"code\":%d,\"message\":\"\"", CODE_DONE);
-    json_write_member(reply, "cache_dir", engine_cache_dir(engine));
+    json_write_member(reply, "cache_dir", inventory_cache_dir(engine_files(engine)));
     buf_puts(reply, ",\"files\":[");
     for (size_t i = 0; r == 0 && i < inventory->count; i++) {
         if (*stop)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "control/control_cache.h"
 #include "control/control_request.h"
+#include "engine/engine.h"
 #include "engine/files/adopt.h"
 #include "engine/files/file.h"
 #include "engine/files/inventory.h"
@@ -18,7 +19,7 @@ static void reply_held(struct engine *engine, const char *origin, const char *pa
                        const char *digests, struct buf *reply)
 {
     char held[SHA256_HEX], wanted[SHA256_HEX];
-    engine_held(engine, origin, path, held);
+    adopt_held(engine_files(engine), origin, path, held);
     if (!*held)
         control_refuse(reply, CODE_FAILED, "it came, and could not be kept");
     else if (digests_sha256(digests, wanted) && strcmp(held, wanted) != 0)
@@ -38,14 +39,14 @@ void control_fetch(struct engine *engine, const struct control_request *request,
         control_refuse(reply, CODE_USAGE, "not a request to fetch a file");
         return;
     }
-    int r = *w[3] ? engine_expect(engine, w[1], w[2], w[3], "lock") : 0;
+    int r = *w[3] ? adopt_expect(engine_files(engine), w[1], w[2], w[3], "lock") : 0;
     if (r) {
         control_refuse(reply, CODE_FAILED,
                        r == ADOPT_BAD_NAME ? "not the name of a wheel or a source archive"
                                            : error_text(r));
         return;
     }
-    r = engine_fetch(engine, w[1], w[2], stop, why, sizeof why);
+    r = inventory_fetch(engine_files(engine), w[1], w[2], stop, why, sizeof why);
     if (r)
         control_refuse(reply, CODE_FAILED, *why ? why : error_text(r));
     else

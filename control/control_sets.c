@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "control/control_cache.h"
 #include "control/control_request.h"
+#include "engine/engine.h"
 #include "engine/files/inventory.h"
 #include "engine/files/sets.h"
 
@@ -67,8 +68,8 @@ static void picture(struct engine *engine, const char *name, struct buf *reply)
 {
     size_t begin = reply->len;
     buf_printf(reply, "{\"code\":%d,\"message\":\"\",\"%s\":[", CODE_DONE, name ? "files" : "sets");
-    int r = name ? engine_set_files(engine, name, write_file, reply)
-                 : engine_sets(engine, write_set, reply);
+    int r = name ? sets_each_file(engine_files(engine), name, write_file, reply)
+                 : sets_each(engine_files(engine), write_set, reply);
     buf_puts(reply, "]}");
     if (r && !reply->error) {
         reply->len = begin;
@@ -112,7 +113,7 @@ static void add(struct engine *engine, const char *name, const char *files, stru
         control_refuse(reply, CODE_USAGE, "not a list of files");
     else {
         if (r == 0)
-            r = engine_set_add(engine, name, list.files, list.count);
+            r = sets_add(engine_files(engine), name, list.files, list.count);
         if (r)
             refuse(reply, name, r);
         else
@@ -123,7 +124,7 @@ static void add(struct engine *engine, const char *name, const char *files, stru
 
 static void drop(struct engine *engine, const char *name, struct buf *reply)
 {
-    int r = engine_set_drop(engine, name);
+    int r = sets_drop(engine_files(engine), name);
     if (r) {
         refuse(reply, name, r);
         return;

@@ -363,7 +363,7 @@ static void view_run(struct job *job)
     x->cache_dir = e->s->options.cache_dir;
     x->max_size = e->s->options.max_size;
     x->min_free = e->s->options.min_free;
-    x->has_room = eviction_could_make(e, DIAGNOSE_BYTES, NULL);
+    x->has_room = eviction_could_make(e->files, DIAGNOSE_BYTES, NULL);
     for (size_t i = 0; i < x->count; i++) {
         struct diagnosed *to = &x->list[i];
         unsigned number = (unsigned)(to->mirror - to->origin->mirrors);

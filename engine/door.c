@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Calls of engine.h that one room answers. */
 #include "engine/engine.h"
+#include "engine/files/claim_answer.h"
 #include "engine/listings/channels.h"
 #include "engine/loop/core.h"
 
@@ -17,4 +18,14 @@ int engine_ask_roots(struct engine *e, struct waiter *waiter)
 void engine_write_channels(struct engine *e, struct buf *to)
 {
     channels_write(e->listings, to);
+}
+
+int engine_claims(struct engine *e, const char *origin, const char *path, struct claim_answer **ret)
+{
+    return claim_answer_new(e->files, origin, path, ret);
+}
+
+struct files *engine_files(struct engine *e)
+{
+    return e->files;
 }

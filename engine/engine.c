@@ -61,10 +61,10 @@ DEFINE_CLEANUP(struct engine, engine_free)
  * of a file. */
 void engine_tick(struct engine *e, int64_t now_ms)
 {
-    files_tick(e, now_ms);
-    scrub_tick(e, now_ms);
-    evidence_tick(e, now_ms);
-    renew_tick(e);
+    files_tick(e->files, now_ms);
+    scrub_tick(e->files, now_ms);
+    evidence_tick(e->files, now_ms);
+    renew_tick(e->files);
     metadata_tick(e, now_ms);
     directories_tick(e, now_ms);
     heads_tick(e->listings);
@@ -141,12 +141,7 @@ static int start(struct engine *e)
     r = r ? r : memory_new(e->s, &e->s->memory);
     r = r ? r : start_lanes(e);
     r = r ? r : listings_new(e->s, &e->listings);
-    r = r ? r : files_new(e, &e->files);
-    r = r ? r : refusals_new(&e->refusals);
-    r = r ? r : kept_new(&e->kept);
-    r = r ? r : evidence_new(e, &e->evidences);
-    r = r ? r : renew_new(&e->renewals);
-    r = r ? r : eviction_new(&e->eviction);
+    r = r ? r : files_new(e->s, e->listings, &e->files);
     r = r ? r : metadata_new(&e->metadata);
     r = r ? r : delisted_new(&e->delisted);
     r = r ? r : dates_new(&e->dates);
@@ -154,11 +149,10 @@ static int start(struct engine *e)
     r = r ? r : policies_prepare(e->s->policies, e->s->options.origins);
     r = r ? r : project_lists_new(&e->project_lists);
     r = r ? r : pages_new(e, &e->pages);
-    r = r ? r : files_load(e);
+    r = r ? r : files_load(e->files);
     r = r ? r : delisted_load(e);
-    r = r ? r : kept_load(e);
-    r = r ? r : evidence_load(e);
-    r = r ? r : scrub_new(e, &e->scrub);
+    r = r ? r : kept_load(e->files);
+    r = r ? r : evidence_load(e->files);
     r = r ? r : directories_new(&e->directories);
     r = r ? r : start_fetcher(e);
     if (r)
@@ -204,7 +198,7 @@ static void stop_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
     struct engine *e = call->room;
-    files_stop(e);
+    files_stop(e->files);
     heads_tick(e->listings); /* ends inquiries that wait for no answer */
     pages_stop(e);
     channels_stop(e->listings);
@@ -228,8 +222,7 @@ void engine_stop(struct engine *e)
     if (has_thread)
         (void)loop_call(e->s, stop_run, e, NULL);
     directories_stop(e);
-    scrub_stop(e->scrub); /* it is a client of the engine, so it ends before what it asks */
-    evidence_stop(e->evidences);
+    files_end(e->files); /* clients of the engine, so they end before what they ask */
     if (e->s->fetcher)
         fetcher_stop(e->s->fetcher);
     struct lane *lanes[] = {e->s->writers[0], e->s->writers[1], e->s->compute,
@@ -259,17 +252,11 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     engine_stop(e);
-    scrub_free(e->scrub);
     pages_free(e->pages);
     project_lists_free(e->project_lists);
     directories_free(e->directories);
     listings_free(e->listings);
     files_free(e->files);
-    refusals_free(e->refusals);
-    kept_free(e->kept);
-    evidence_free(e->evidences);
-    renew_free(e->renewals);
-    eviction_free(e->eviction);
     metadata_free(e->metadata);
     delisted_free(e->delisted);
     dates_free(e->dates);
@@ -313,13 +300,13 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         int r = metadata_file(e, query, waiter, ret);
         if (r != METADATA_ELSEWHERE)
             return r;
-        r = files_open(e, query, waiter, ret);
+        r = files_open(e->files, query, waiter, ret);
         if (r || !metadata_missed(e, query, file_facts(*ret)))
             return r;
         file_close(*ret);
         *ret = NULL;
     }
-    return files_refuse(e, OUTCOME_BROKEN, "the file keeps changing", query, ret);
+    return files_refuse(e->files, OUTCOME_BROKEN, "the file keeps changing", query, ret);
 }
 
 bool engine_is_ready(struct engine *e)

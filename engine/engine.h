@@ -22,7 +22,9 @@
 #include "engine/mirrors/origins.h"
 #include "engine/pages/page.h"
 
+struct claim_answer;
 struct engine;
+struct files;
 
 /* Opens the engine and starts its threads. ERROR_IN_USE: another daemon has the cache directory.
  * ERROR_READ_ONLY, ERROR_DENIED: the directory cannot be written. */
@@ -54,6 +56,14 @@ void engine_on_page_free(struct engine *engine, void (*free_attachment)(void *at
 void engine_say_indexes(struct engine *engine, const char *typed, struct buf *to);
 int engine_ask_roots(struct engine *engine, struct waiter *waiter);
 void engine_write_channels(struct engine *engine, struct buf *to);
+
+/* claim_answer_new of engine/files/claim_answer.h. */
+int engine_claims(struct engine *engine, const char *origin, const char *path,
+                  struct claim_answer **ret);
+
+/* The room of files, for those that look after what is kept: engine/files/inventory.h, adopt.h and
+ * last_listed.h. Lives as long as the engine. */
+struct files *engine_files(struct engine *engine);
 
 /* Suspends the waiter until the next snapshot of the status (ENGINE_WAIT). 0 when the engine is
  * stopping. */

@@ -102,7 +102,7 @@ static void pages_outdated(struct services *s)
 static void rows_changed(struct services *s, const struct origin *origin, unsigned mirror,
                          const char *const *paths, size_t count)
 {
-    renew_rows_changed(engine_of(s), origin, mirror, paths, count);
+    renew_rows_changed(engine_of(s)->files, origin, mirror, paths, count);
 }
 
 static void folder_view(struct services *s, const struct origin *origin, struct source_view *ret)
@@ -117,7 +117,7 @@ static void folder_look(struct services *s, const struct origin *origin)
 
 static void portal_gone(struct services *s)
 {
-    downloads_forget_failures(engine_of(s));
+    downloads_forget_failures(engine_of(s)->files);
 }
 
 /* The project list first: it decides which pages the folder owns. */

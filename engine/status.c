@@ -99,8 +99,8 @@ void status_tick(struct engine *e)
     struct buf fresh;
     buf_init(&fresh, e->status.max);
     buf_putc(&fresh, '{'); /* the writers of members look for an opening brace */
-    files_write_status(e, &fresh);
-    evidence_write_status(e, &fresh);
+    files_write_status(e->files, &fresh);
+    evidence_write_status(e->files, &fresh);
     write_mirrors(e, &fresh);
     write_memory(e, &fresh);
     problems_write(e->s, &fresh);

@@ -16,8 +16,7 @@ enum MHD_Result claims_send(struct request *request)
 {
     const struct route *route = &request->route;
     if (!request->claims) {
-        int r =
-            claim_answer_new(request->site->engine, route->origin, route->path, &request->claims);
+        int r = engine_claims(request->site->engine, route->origin, route->path, &request->claims);
         if (r < 0)
             return reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
         if (r)

@@ -16,8 +16,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/entry.h"
 #include "engine/files/evidence.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/mirrors/generations.h"
 #include "index/name.h"
@@ -37,7 +37,7 @@ enum { BLOCK_BYTES = 256 << 10, DIGESTS_BYTES = sizeof("sha256=") + SHA256_HEX }
 
 struct adopting {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     const struct adoption *what;
     char *project;
     char *channels[PAGE_CHANNELS + 1]; /* of the path, where the caller names none */
@@ -51,27 +51,27 @@ struct adopting {
 
 /* ------------------------------------------------------------- may it come */
 
-static int state_of(struct engine *e, const struct adoption *a)
+static int state_of(struct files *files, const struct adoption *a)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), a->origin);
+    const struct origin *origin = origins_find(mirrors_origins(files->s->mirrors), a->origin);
     if (!origin || origin->directory)
         return ADOPT_NO_ORIGIN;
-    const struct entry *entry = files_look_up(e, a->origin, a->path);
+    const struct entry *entry = files_look_up(files, a->origin, a->path);
     return !entry ? 0 : entry->sha256[0] ? ADOPT_HELD : entry->download ? ADOPT_BUSY : 0;
 }
 
 static void admit_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     struct adopting *t = *(struct adopting *const *)call->argument;
     const struct adoption *a = t->what;
-    const struct origin *origin = origins_find(mirrors_origins(t->engine->s->mirrors), a->origin);
-    call->result = state_of(e, a);
+    const struct origin *origin = origins_find(mirrors_origins(t->files->s->mirrors), a->origin);
+    call->result = state_of(files, a);
     if (call->result == 0 && !a->channels[0])
-        t->engine->s->events->page_channels(t->engine->s, origin, a->path, t->project, t->channels);
-    if (call->result == 0 && !eviction_make(e, a->size, NULL))
-        call->result = eviction_refusal(e, a->size);
+        t->files->s->events->page_channels(t->files->s, origin, a->path, t->project, t->channels);
+    if (call->result == 0 && !eviction_make(files, a->size, NULL))
+        call->result = eviction_refusal(files, a->size);
     sem_post(&call->done);
 }
 
@@ -98,11 +98,11 @@ static int copy(struct adopting *t, struct sha256 *hash, const _Atomic bool *sto
 
 static int fill_partial(struct adopting *t, const _Atomic bool *stop)
 {
-    struct engine *e = t->engine;
+    struct files *files = t->files;
     struct sha256 *hash = NULL;
-    int r = store_begin(e->s->store, &t->partial, &t->fd);
+    int r = store_begin(files->s->store, &t->partial, &t->fd);
     if (r == 0)
-        r = store_reserve(e->s->store, t->fd, t->what->size, e->s->options.min_free);
+        r = store_reserve(files->s->store, t->fd, t->what->size, files->s->options.min_free);
     if (r == 0)
         r = sha256_new(&hash);
     if (r == 0)
@@ -132,21 +132,21 @@ static bool is_needless(struct adopting *t, int state)
 {
     if (state == 0)
         return false;
-    if (!kept_paths(t->engine, t->sha256) && !commit_is_under_way(t->engine, t->sha256))
-        kept_discard(t->engine, t->sha256, KEPT_REMOVE);
+    if (!kept_paths(t->files, t->sha256) && !commit_is_under_way(t->files, t->sha256))
+        kept_discard(t->files, t->sha256, KEPT_REMOVE);
     finish(t, state);
     return true;
 }
 
 static int enter(struct adopting *t)
 {
-    struct engine *e = t->engine;
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), t->what->origin);
-    pthread_rwlock_wrlock(&e->files->lock);
-    struct entry *entry = files_find(e->files, t->what->origin, t->what->path);
+    struct files *files = t->files;
+    const struct origin *origin = origins_find(mirrors_origins(files->s->mirrors), t->what->origin);
+    pthread_rwlock_wrlock(&files->lock);
+    struct entry *entry = files_find(files, t->what->origin, t->what->path);
     if (!entry && origin)
-        entry = files_add(e->files, origin, t->what->path);
-    pthread_rwlock_unlock(&e->files->lock);
+        entry = files_add(files, origin, t->what->path);
+    pthread_rwlock_unlock(&files->lock);
     if (!entry)
         return ERROR_NO_MEMORY;
     free(entry->etag);
@@ -154,17 +154,17 @@ static int enter(struct adopting *t)
     free(entry->validator);
     entry->etag = str_dup(t->etag);
     entry->mirrors = entry->validator = NULL;
-    pthread_rwlock_wrlock(&e->files->lock);
+    pthread_rwlock_wrlock(&files->lock);
     memcpy(entry->sha256, t->sha256, sizeof(entry->sha256));
     entry->size = t->what->size;
-    pthread_rwlock_unlock(&e->files->lock);
-    (void)kept_hold(e, entry, t->allocated_bytes);
+    pthread_rwlock_unlock(&files->lock);
+    (void)kept_hold(files, entry, t->allocated_bytes);
     entry->authoritative = false; /* compared with what is claimed when it is opened first */
     entry->used_s = entry->written_s = t->now_s;
-    entry->used_after = ++e->files->uses;
-    e->s->events->file_kept(e->s, entry);
-    evidence_changed(e);
-    commit_sidecar(e, t->sha256);
+    entry->used_after = ++files->uses;
+    files->s->events->file_kept(files->s, entry);
+    evidence_changed(files);
+    commit_sidecar(files, t->sha256);
     return 0;
 }
 
@@ -178,13 +178,13 @@ static void behind_rows_run(struct job *job)
 {
     struct adopting *t = container_of(job, struct adopting, job);
     job->run = noted_run;
-    loop_post(t->engine->s, job);
+    loop_post(t->files->s, job);
 }
 
 static void enter_run(struct job *job)
 {
     struct adopting *t = container_of(job, struct adopting, job);
-    if (is_needless(t, state_of(t->engine, t->what)))
+    if (is_needless(t, state_of(t->files, t->what)))
         return;
     int r = enter(t);
     if (r) {
@@ -194,7 +194,7 @@ static void enter_run(struct job *job)
     log_info("adopted path=%s/%s bytes=%lld sha256=%s source=%s", t->what->origin, t->what->path,
              (long long)t->what->size, t->sha256, t->what->source);
     job->run = behind_rows_run;
-    lane_post(t->engine->s->catalogue_lane, job);
+    lane_post(t->files->s->catalogue_lane, job);
 }
 
 static int put_listed(struct adopting *t)
@@ -212,7 +212,7 @@ static int put_listed(struct adopting *t)
                                              .yanked = a->yanked,
                                              .yanked_reason = a->yanked_reason,
                                              .first_s = t->now_s};
-        r = catalogue_put_listed(t->engine->s->catalogue, &row);
+        r = catalogue_put_listed(t->files->s->catalogue, &row);
     }
     return r;
 }
@@ -231,12 +231,12 @@ static int put_claim(struct adopting *t)
                                                                     : "",
                                         .digests = t->digests,
                                         .said_s = t->now_s};
-    return catalogue_put_claim(t->engine->s->catalogue, &row);
+    return catalogue_put_claim(t->files->s->catalogue, &row);
 }
 
 static int put_rows(struct adopting *t)
 {
-    struct catalogue *catalogue = t->engine->s->catalogue;
+    struct catalogue *catalogue = t->files->s->catalogue;
     const struct catalogue_file file = {.origin = t->what->origin,
                                         .path = t->what->path,
                                         .size = t->what->size,
@@ -268,7 +268,7 @@ static void rows_run(struct job *job)
         return;
     }
     job->run = enter_run;
-    loop_post(t->engine->s, job);
+    loop_post(t->files->s, job);
 }
 
 static void write_sidecar(const struct adopting *t, struct buf *to)
@@ -291,7 +291,7 @@ static void commit_run(struct job *job)
         t->allocated_bytes = (int64_t)st.st_blocks * 512;
     int r = sidecar.error;
     if (r == 0) {
-        r = store_commit(t->engine->s->store, t->partial, t->fd, t->sha256, sidecar.data,
+        r = store_commit(t->files->s->store, t->partial, t->fd, t->sha256, sidecar.data,
                          sidecar.len);
         free(t->partial);
         t->partial = NULL;
@@ -301,7 +301,7 @@ static void commit_run(struct job *job)
         return;
     }
     job->run = rows_run;
-    lane_post(t->engine->s->catalogue_lane, job);
+    lane_post(t->files->s->catalogue_lane, job);
 }
 
 static int keep(struct adopting *t)
@@ -312,18 +312,18 @@ static int keep(struct adopting *t)
     t->now_s = clock_real_s();
     t->job.run = commit_run;
     sem_init(&t->done, 0, 0);
-    lane_post(t->engine->s->cleaner, &t->job);
+    lane_post(t->files->s->cleaner, &t->job);
     while (sem_wait(&t->done) < 0 && errno == EINTR)
         ;
     sem_destroy(&t->done);
     return t->result;
 }
 
-int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bool *stop,
-                 char ret_sha256[SHA256_HEX])
+int adopt_file(struct files *files, const struct adoption *what, const _Atomic bool *stop,
+               char ret_sha256[SHA256_HEX])
 {
     struct file_name name;
-    struct adopting t = {.engine = e, .what = what, .fd = -1};
+    struct adopting t = {.files = files, .what = what, .fd = -1};
     int r = file_name_parse(str_last_segment(what->path), &name);
     if (r)
         return r;
@@ -332,7 +332,7 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
         r = ADOPT_BAD_NAME;
     const struct adopting *self = &t;
     if (r == 0)
-        r = loop_call(e->s, admit_run, e, &self);
+        r = loop_call(files->s, admit_run, files, &self);
     if (r == 0)
         r = fill_partial(&t, stop);
     if (r == 0 && !is_expected(&t))
@@ -340,7 +340,7 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
     if (r == 0)
         r = keep(&t);
     if (t.partial)
-        store_discard(e->s->store, t.partial);
+        store_discard(files->s->store, t.partial);
     free(t.partial);
     if (t.fd >= 0)
         (void)close(t.fd);
@@ -355,7 +355,7 @@ int engine_adopt(struct engine *e, const struct adoption *what, const _Atomic bo
 
 struct expecting {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct catalogue_claim row;
     int result;
     sem_t done;
@@ -364,19 +364,19 @@ struct expecting {
 static void expect_run(struct job *job)
 {
     struct expecting *x = container_of(job, struct expecting, job);
-    x->result = catalogue_put_claim(x->engine->s->catalogue, &x->row);
+    x->result = catalogue_put_claim(x->files->s->catalogue, &x->row);
     sem_post(&x->done);
 }
 
-int engine_expect(struct engine *e, const char *origin, const char *path, const char *digests,
-                  const char *source)
+int adopt_expect(struct files *files, const char *origin, const char *path, const char *digests,
+                 const char *source)
 {
     struct file_name name;
     int r = file_name_parse(str_last_segment(path), &name);
     if (r)
         return r;
     struct expecting x = {.job.run = expect_run,
-                          .engine = e,
+                          .files = files,
                           .row = {.origin = origin,
                                   .path = path,
                                   .mirror = source,
@@ -389,7 +389,7 @@ int engine_expect(struct engine *e, const char *origin, const char *path, const 
         return ADOPT_BAD_NAME;
     }
     sem_init(&x.done, 0, 0);
-    lane_post(e->s->catalogue_lane, &x.job);
+    lane_post(files->s->catalogue_lane, &x.job);
     while (sem_wait(&x.done) < 0 && errno == EINTR)
         ;
     sem_destroy(&x.done);
@@ -402,7 +402,7 @@ int engine_expect(struct engine *e, const char *origin, const char *path, const 
 /* It takes the way of a commit: cleaner lane, catalogue lane, flight thread. */
 struct holding {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     const char *origin, *path;
     char *sha256;
     sem_t done;
@@ -411,7 +411,7 @@ struct holding {
 static void held_run(struct job *job)
 {
     struct holding *h = container_of(job, struct holding, job);
-    const struct entry *entry = files_look_up(h->engine, h->origin, h->path);
+    const struct entry *entry = files_look_up(h->files, h->origin, h->path);
     str_copy(h->sha256, SHA256_HEX, entry ? entry->sha256 : "");
     sem_post(&h->done);
 }
@@ -420,33 +420,33 @@ static void behind_catalogue_run(struct job *job)
 {
     struct holding *h = container_of(job, struct holding, job);
     job->run = held_run;
-    loop_post(h->engine->s, job);
+    loop_post(h->files->s, job);
 }
 
 static void behind_cleaner_run(struct job *job)
 {
     struct holding *h = container_of(job, struct holding, job);
     job->run = behind_catalogue_run;
-    lane_post(h->engine->s->catalogue_lane, job);
+    lane_post(h->files->s->catalogue_lane, job);
 }
 
 static void behind_flight_run(struct job *job)
 {
     struct holding *h = container_of(job, struct holding, job);
     job->run = behind_cleaner_run;
-    lane_post(h->engine->s->cleaner, job);
+    lane_post(h->files->s->cleaner, job);
 }
 
-void engine_held(struct engine *e, const char *origin, const char *path,
-                 char ret_sha256[SHA256_HEX])
+void adopt_held(struct files *files, const char *origin, const char *path,
+                char ret_sha256[SHA256_HEX])
 {
     struct holding h = {.job.run = behind_flight_run,
-                        .engine = e,
+                        .files = files,
                         .origin = origin,
                         .path = path,
                         .sha256 = ret_sha256};
     sem_init(&h.done, 0, 0);
-    loop_post(e->s, &h.job);
+    loop_post(files->s, &h.job);
     while (sem_wait(&h.done) < 0 && errno == EINTR)
         ;
     sem_destroy(&h.done);

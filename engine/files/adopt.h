@@ -8,7 +8,7 @@
  *
  * What is expected is written down as a remembered claim of `source`, unless that is "". A claim of
  * the canonical site or of the mirrors goes before it. A file without an expected digest has to say itself that it
- * is sound (engine/files/evidence.h): see engine_check_evidence.
+ * is sound (engine/files/evidence.h): see inventory_check_evidence.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 
 #include "base/digest.h"
 
-struct engine;
+struct files;
 
 struct adoption {
     const char *origin, *path;
@@ -43,16 +43,16 @@ enum {
 /* 0: it is kept, and ret_sha256 is its digest. Blocks as long as the copy takes; ends early with
  * ERROR_STOPPING when *stop is set. ERROR_MAX_SIZE, ERROR_MIN_FREE: there is no room for it.
  * ERROR_IO: the descriptor gave less than `size`. Any thread that may wait. */
-int engine_adopt(struct engine *engine, const struct adoption *adoption, const _Atomic bool *stop,
-                 char ret_sha256[SHA256_HEX]);
+int adopt_file(struct files *files, const struct adoption *adoption, const _Atomic bool *stop,
+               char ret_sha256[SHA256_HEX]);
 
 /* Writes down what `source`, which is no mirror, says of a file's digest ("sha256=... sha512=...",
  * as index/digests.h has it): a remembered claim, also of a file that is fetched later. Blocks until
  * the catalogue has it. ADOPT_BAD_NAME, or an error of the catalogue. Any thread that may wait. */
-int engine_expect(struct engine *engine, const char *origin, const char *path, const char *digests,
-                  const char *source);
+int adopt_expect(struct files *files, const char *origin, const char *path, const char *digests,
+                 const char *source);
 
 /* The digest of what is held of a file, "" when nothing is. A file whose last byte a reader has had
  * before this call is being kept, at most: that is waited for. Any thread that may wait. */
-void engine_held(struct engine *engine, const char *origin, const char *path,
-                 char ret_sha256[SHA256_HEX]);
+void adopt_held(struct files *files, const char *origin, const char *path,
+                char ret_sha256[SHA256_HEX]);

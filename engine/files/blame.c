@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/files/refusals.h"
 #include "engine/loop/key.h"
 #include "engine/loop/problems.h"
@@ -35,7 +36,7 @@
 
 struct blame {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     const char *origin, *mirror;
     char *path, *validator;
 };
@@ -43,7 +44,7 @@ struct blame {
 static void blame_run(struct job *job)
 {
     struct blame *b = container_of(job, struct blame, job);
-    int error = catalogue_put_blame(b->engine->s->catalogue, b->origin, b->path, b->mirror,
+    int error = catalogue_put_blame(b->files->s->catalogue, b->origin, b->path, b->mirror,
                                     b->validator, clock_real_s());
     if (error)
         log_warning("catalogue: cannot store blame of %s for %s/%s: %s", b->mirror, b->origin,
@@ -65,12 +66,12 @@ static void write_down(const struct download *dl, unsigned mirror, const char *v
         return;
     }
     *b = (struct blame){.job.run = blame_run,
-                        .engine = dl->engine,
+                        .files = dl->files,
                         .origin = dl->origin->name,
                         .mirror = dl->origin->mirrors[mirror].name,
                         .path = path,
                         .validator = str_dup(validator)};
-    lane_post(dl->engine->s->catalogue_lane, &b->job);
+    lane_post(dl->files->s->catalogue_lane, &b->job);
 }
 
 /* --------------------------------------------------------------- refusals */
@@ -81,7 +82,7 @@ void blame_recall(struct download *dl, struct flight_options *options)
 {
     struct refused_file known;
     options->blamed = dl->blamed;
-    if (!refusals_find(dl->engine->refusals, dl->origin->name, dl->path, clock_monotonic_ms(),
+    if (!refusals_find(dl->files->refusals, dl->origin->name, dl->path, clock_monotonic_ms(),
                        &known))
         return;
     options->blamed |= known.mirrors;
@@ -150,7 +151,7 @@ static bool is_portal(struct download *dl, unsigned mirror, int64_t size, const 
 {
     const struct web_page page = {.size = size, .sha256 = sha256, .stranger = stranger};
     char why[FLIGHT_DETAIL];
-    if (!blame_portal(dl->engine->s, dl->origin, dl->path, mirror, page, why, sizeof(why)))
+    if (!blame_portal(dl->files->s, dl->origin, dl->path, mirror, page, why, sizeof(why)))
         return false;
     free(dl->why_portal);
     dl->why_portal = str_dup(why);
@@ -163,7 +164,7 @@ void blame_web_page(struct download *dl, unsigned mirror, int64_t size, const ch
 {
     if (dl->over || is_portal(dl, mirror, size, sha256, stranger))
         return;
-    problems_note(dl->engine->s, "unsound", dl->origin->name, dl->path,
+    problems_note(dl->files->s, "unsound", dl->origin->name, dl->path,
                   "%s: a web page came instead of the file", dl->origin->mirrors[mirror].name);
 }
 
@@ -175,18 +176,18 @@ void blame_refuse(struct download *dl, const struct flight_command *c)
     const char *name = dl->origin->mirrors[c->mirror].name;
     bool wrong = c->error == ERROR_DIGEST_MISMATCH, web = dl->web_pages & (1u << c->mirror);
     if (web && is_portal(dl, c->mirror, dl->judged_size, c->sha256, dl->stranger[c->mirror])) {
-        refusals_forget_bytes(dl->engine->refusals, c->sha256);
+        refusals_forget_bytes(dl->files->refusals, c->sha256);
         return;
     }
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
-    problems_note(dl->engine->s, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
+    problems_note(dl->files->s, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
                   web ? "a web page; " : "", c->detail); /* c->detail names the mirror */
     dl->blamed |= 1u << c->mirror;
     dl->barred |= 1u << c->mirror;
     /* from now on it is barred for what it sent to this download */
     dl->waiting &= ~(1u << c->mirror);
-    refusals_note(dl->engine->refusals, origin, path, c->mirror, c->sha256, web,
+    refusals_note(dl->files->refusals, origin, path, c->mirror, c->sha256, web,
                   dl->sent_under[c->mirror], c->detail, clock_monotonic_ms());
 }
 
@@ -198,23 +199,23 @@ void blame_failed(struct download *dl, const struct flight_command *c)
     char names[256];
     if (!c->refusals)
         return;
-    refusals_failed(dl->engine->refusals, origin, path, clock_monotonic_ms());
+    refusals_failed(dl->files->refusals, origin, path, clock_monotonic_ms());
     if (!claim_set_counts(dl->claims) ||
-        !refusals_find(dl->engine->refusals, origin, path, clock_monotonic_ms(), &known) ||
+        !refusals_find(dl->files->refusals, origin, path, clock_monotonic_ms(), &known) ||
         !known.agreeing)
         return;
     mirrors_names(dl->origin, known.agreeing, names, sizeof(names));
-    problems_note(dl->engine->s, "doubtful-digest", origin, path, "%s sent the same; %s", names,
+    problems_note(dl->files->s, "doubtful-digest", origin, path, "%s sent the same; %s", names,
                   known.detail);
 }
 
 /* Only here does a mirror lose standing: a claim has confirmed other bytes than it sent. */
 static void blame(struct download *dl, unsigned mirror, const char *validator)
 {
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     log_warning("blamed mirror=%s path=%s/%s", dl->origin->mirrors[mirror].name, dl->origin->name,
                 dl->path);
-    budget_lied(e->s->budget, mirrors_number(e->s->mirrors, dl->origin, mirror),
+    budget_lied(files->s->budget, mirrors_number(files->s->mirrors, dl->origin, mirror),
                 key_hash(dl->entry->key, dl->entry->key_len), clock_monotonic_ms());
     write_down(dl, mirror, validator);
 }
@@ -222,22 +223,22 @@ static void blame(struct download *dl, unsigned mirror, const char *validator)
 /* Validators are copied first, because refusals_settle forgets the file. */
 void blame_settle(struct download *dl, const struct flight_command *c)
 {
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     const char *origin = dl->origin->name, *path = dl->path;
     struct refused_file known = {0};
     struct flight_view view;
     char *validator[FLIGHT_MIRRORS] = {0};
     unsigned differ = 0;
-    if (refusals_find(e->refusals, origin, path, clock_monotonic_ms(), &known)) {
+    if (refusals_find(files->refusals, origin, path, clock_monotonic_ms(), &known)) {
         for (unsigned m = 0; m < FLIGHT_MIRRORS; m++)
             validator[m] = str_dup(known.validator[m]);
-        differ = refusals_settle(e->refusals, origin, path, c->sha256);
-        problems_over(e->s, "doubtful-digest", origin, path);
+        differ = refusals_settle(files->refusals, origin, path, c->sha256);
+        problems_over(files->s, "doubtful-digest", origin, path);
     }
     flight_view(dl->flight, &view);
     for (unsigned m = 0; m < dl->origin->mirror_count && c->authoritative; m++) {
         if (view.senders & (1u << m)) /* it may have corrected its file since */
-            budget_vouched(e->s->budget, mirrors_number(e->s->mirrors, dl->origin, m));
+            budget_vouched(files->s->budget, mirrors_number(files->s->mirrors, dl->origin, m));
         else if (differ & (1u << m))
             blame(dl, m, validator[m]);
     }
@@ -246,13 +247,14 @@ void blame_settle(struct download *dl, const struct flight_command *c)
 }
 
 /* No flight counts the copies of a passthrough, so its failure is also the file's. */
-void blame_passthrough(struct engine *e, const struct origin *origin, const char *path,
+void blame_passthrough(struct files *files, const struct origin *origin, const char *path,
                        unsigned mirror, const char *expected)
 {
     const char *name = origin->mirrors[mirror].name;
     int64_t now_ms = clock_monotonic_ms();
-    problems_note(e->s, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s", name,
-                  str_is_sha256(expected) ? "sha256 " : "", expected);
-    refusals_note(e->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest", now_ms);
-    refusals_failed(e->refusals, origin->name, path, now_ms);
+    problems_note(files->s, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s",
+                  name, str_is_sha256(expected) ? "sha256 " : "", expected);
+    refusals_note(files->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest",
+                  now_ms);
+    refusals_failed(files->refusals, origin->name, path, now_ms);
 }

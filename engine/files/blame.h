@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct engine;
+struct files;
 struct flight_command;
 struct flight_options;
 struct download;
@@ -47,5 +47,5 @@ void blame_on_tick(struct download *download, int64_t now_ms);
 unsigned blame_bars(const struct download *download);
 /* The same for a passthrough: no flight sees its bytes. expected: a SHA-256, or the form of
  * index/digests.h. */
-void blame_passthrough(struct engine *engine, const struct origin *origin, const char *path,
+void blame_passthrough(struct files *files, const struct origin *origin, const char *path,
                        unsigned mirror, const char *expected);

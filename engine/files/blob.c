@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/files/entry.h"
+#include "engine/files/files_state.h"
 
 /*
  * Open blobs, and how many of them stay open.
@@ -47,18 +47,18 @@ void blob_unref(struct blob *b)
 }
 
 /* Without a mapping the blob is read by pread: slower, but complete. */
-int blob_open(struct engine *e, const char *sha256, struct blob **ret)
+int blob_open(struct files *files, const char *sha256, struct blob **ret)
 {
     struct blob *b = calloc(1, sizeof(*b));
     if (!b)
         return ERROR_NO_MEMORY;
-    int r = store_open_blob(e->s->store, sha256, &b->fd, &b->size);
+    int r = store_open_blob(files->s->store, sha256, &b->fd, &b->size);
     if (r) {
         free(b);
         return r;
     }
     b->refs = 1;
-    b->cleaner = e->s->cleaner;
+    b->cleaner = files->s->cleaner;
     b->close.run = blob_close;
     if (b->size > 0) {
         b->map = mmap(NULL, (size_t)b->size, PROT_READ, MAP_SHARED, b->fd, 0);
@@ -70,7 +70,7 @@ int blob_open(struct engine *e, const char *sha256, struct blob **ret)
 }
 
 /* Such a file is never mapped: a file that somebody shortens would kill the process by SIGBUS. */
-int blob_of_foreign(struct engine *e, int fd, const struct folder_file *file, struct blob **ret)
+int blob_of_foreign(struct files *files, int fd, const struct folder_file *file, struct blob **ret)
 {
     struct blob *b = calloc(1, sizeof(*b));
     if (!b) {
@@ -80,7 +80,7 @@ int blob_of_foreign(struct engine *e, int fd, const struct folder_file *file, st
     *b = (struct blob){.refs = 1,
                        .fd = fd,
                        .size = file->size,
-                       .cleaner = e->s->cleaner,
+                       .cleaner = files->s->cleaner,
                        .close.run = blob_close,
                        .is_foreign = true,
                        .opened = *file};
@@ -138,9 +138,8 @@ static int by_use(const void *a, const void *b)
 }
 
 /* Closes down to three quarters of the limit, so that this happens rarely. */
-void blobs_close_idle(struct engine *e)
+void blobs_close_idle(struct files *files)
 {
-    struct files *files = e->files;
     size_t count = 0;
     if (files->open_count <= files->open_most)
         return;
@@ -155,5 +154,5 @@ void blobs_close_idle(struct engine *e)
     pthread_rwlock_unlock(&files->lock);
     qsort(list, count, sizeof(struct entry *), by_use);
     for (size_t i = 0; i < count && files->open_count > files->open_most / 4 * 3; i++)
-        files_set_blob(e, list[i], NULL);
+        files_set_blob(files, list[i], NULL);
 }

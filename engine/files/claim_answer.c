@@ -12,8 +12,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/claims/claim_set.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
-#include "engine/loop/core.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -25,7 +25,7 @@
 struct claim_answer {
     struct job job;
     _Atomic int refs;
-    struct engine *engine;
+    struct files *files;
     const struct origin *origin;
     char *path;
     struct waitlist waiters;
@@ -50,7 +50,7 @@ void claim_answer_free(struct claim_answer *a)
 static void look_run(struct job *job)
 {
     struct claim_answer *a = container_of(job, struct claim_answer, job);
-    a->set = claim_set_load(a->engine->s->catalogue, a->origin, a->path);
+    a->set = claim_set_load(a->files->s->catalogue, a->origin, a->path);
     pthread_mutex_lock(&a->waiters.lock);
     a->is_there = true;
     pthread_mutex_unlock(&a->waiters.lock);
@@ -60,10 +60,10 @@ static void look_run(struct job *job)
 }
 
 /* The origin is looked up here, on the caller's thread; the rows are read on the catalogue lane. */
-int claim_answer_new(struct engine *e, const char *origin, const char *path,
+int claim_answer_new(struct files *files, const char *origin, const char *path,
                      struct claim_answer **ret)
 {
-    const struct origin *found = origins_find(mirrors_origins(e->s->mirrors), origin);
+    const struct origin *found = origins_find(mirrors_origins(files->s->mirrors), origin);
     struct claim_answer *a = found ? calloc(1, sizeof(*a)) : NULL;
     if (!found)
         return ENGINE_ABSENT;
@@ -73,12 +73,12 @@ int claim_answer_new(struct engine *e, const char *origin, const char *path,
     }
     a->job.run = look_run;
     a->refs = 2;
-    a->engine = e;
+    a->files = files;
     a->origin = found;
     waitlist_init(&a->waiters);
     sem_init(&a->done, 0, 0);
     *ret = a;
-    lane_post(e->s->catalogue_lane, &a->job);
+    lane_post(files->s->catalogue_lane, &a->job);
     return 0;
 }
 

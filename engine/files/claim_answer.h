@@ -4,7 +4,7 @@
  * The claims for one file, for people: the mirror, the algorithm, the date, and which of them is
  * believed (engine/claims/claims.h).
  *
- *     claim_answer_new(engine, "pytorch", "cu126/x.whl", &answer);
+ *     claim_answer_new(files, "pytorch", "cu126/x.whl", &answer);
  *     if (claim_answer_wait(answer, waiter) == ENGINE_WAIT) ... suspended; call again when resumed
  *     claim_answer_write(answer, &json);
  *     claim_answer_free(answer);
@@ -17,10 +17,10 @@
 
 struct claim_answer;
 struct claim_set;
-struct engine;
+struct files;
 
 /* ENGINE_ABSENT (engine/files/inventory.h): there is no such origin. ERROR_NO_MEMORY. */
-int claim_answer_new(struct engine *engine, const char *origin, const char *path,
+int claim_answer_new(struct files *files, const char *origin, const char *path,
                      struct claim_answer **ret);
 /* ENGINE_WAIT: the waiter was suspended. 0: the answer is there. */
 int claim_answer_wait(struct claim_answer *answer, struct waiter *waiter);

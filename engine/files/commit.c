@@ -14,6 +14,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/files/renew.h"
 #include "engine/loop/problems.h"
@@ -36,7 +37,7 @@
 /* A row of the catalogue that is to be written. The job owns its strings. */
 struct record {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct catalogue_file file;
     char *origin, *path, *etag, *mirrors, *validator;
     char blob[SHA256_HEX];
@@ -56,12 +57,12 @@ static void record_free(struct record *r)
 
 /* A record of the file that `file` describes: copies its strings. The digest of its blob, when it
  * has one, is the caller's to fill in. NULL: out of memory. */
-static struct record *record_new(struct engine *e, const struct catalogue_file *file)
+static struct record *record_new(struct files *files, const struct catalogue_file *file)
 {
     struct record *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    r->engine = e;
+    r->files = files;
     r->file = *file;
     r->file.origin = r->origin = strdup(file->origin);
     r->file.path = r->path = strdup(file->path);
@@ -90,13 +91,13 @@ static struct record *record_of(struct download *dl)
                                         .authoritative = download_is_vouched(dl),
                                         .mirrors = names[0] ? names : NULL,
                                         .validator = dl->name_validator};
-    return record_new(dl->engine, &file);
+    return record_new(dl->files, &file);
 }
 
 static void put_file_run(struct job *job)
 {
     struct record *r = container_of(job, struct record, job);
-    int error = catalogue_put_file(r->engine->s->catalogue, &r->file);
+    int error = catalogue_put_file(r->files->s->catalogue, &r->file);
     if (error)
         log_warning("catalogue: cannot store %s/%s: %s", r->origin, r->path, error_text(error));
     record_free(r);
@@ -108,7 +109,7 @@ static void put_file(struct record *r)
     if (!r)
         return;
     r->job.run = put_file_run;
-    lane_post(r->engine->s->catalogue_lane, &r->job);
+    lane_post(r->files->s->catalogue_lane, &r->job);
 }
 
 /* Later answers must have the same size and ETag, also after a restart. */
@@ -121,7 +122,7 @@ void commit_facts(struct download *dl)
 void commit_forget_facts(struct download *dl)
 {
     struct record *r = record_of(dl);
-    dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, dl->path, NULL);
+    dl->files->s->events->file_refuted(dl->files->s, dl->origin->name, dl->path, NULL);
     log_warning("the mirrors have another file now path=%s/%s", dl->origin->name, dl->path);
     if (r) {
         r->file.size = -1;
@@ -130,15 +131,15 @@ void commit_forget_facts(struct download *dl)
     put_file(r);
 }
 
-void commit_forget_promise(struct engine *e, const char *origin, const char *path)
+void commit_forget_promise(struct files *files, const char *origin, const char *path)
 {
     const struct catalogue_file file = {.origin = origin, .path = path, .size = -1};
-    e->s->events->file_refuted(e->s, origin, path, NULL);
-    put_file(record_new(e, &file));
+    files->s->events->file_refuted(files->s, origin, path, NULL);
+    put_file(record_new(files, &file));
 }
 
 /* Writes the entry's row, and its sidecar, which the next start may need. */
-void commit_authority(struct engine *e, const struct entry *entry)
+void commit_authority(struct files *files, const struct entry *entry)
 {
     const struct catalogue_file file = {.origin = entry->origin->name,
                                         .path = entry->path,
@@ -148,9 +149,9 @@ void commit_authority(struct engine *e, const struct entry *entry)
                                         .mirrors = entry->mirrors,
                                         .validator = entry->validator,
                                         .last_used_s = entry->used_s};
-    struct record *r = record_new(e, &file);
+    struct record *r = record_new(files, &file);
     if (entry->sha256[0])
-        commit_sidecar(e, entry->sha256);
+        commit_sidecar(files, entry->sha256);
     if (r && entry->sha256[0]) {
         memcpy(r->blob, entry->sha256, sizeof(r->blob));
         r->file.blob = r->blob;
@@ -159,9 +160,9 @@ void commit_authority(struct engine *e, const struct entry *entry)
 }
 
 /* Few downloads commit at the same time, so a walk over all of them is cheap. */
-bool commit_is_under_way(const struct engine *e, const char *sha256)
+bool commit_is_under_way(const struct files *files, const char *sha256)
 {
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         if (dl->committing && strcmp(dl->committing->blob, sha256) == 0)
             return true;
     return false;
@@ -182,19 +183,19 @@ struct commit {
 
 static void fill_entry(struct commit *c)
 {
-    struct engine *e = c->download->engine;
+    struct files *files = c->download->files;
     struct entry *entry = c->download->entry;
     struct record *r = c->record;
     files_describe(entry, &r->file);
-    (void)kept_hold(e, entry, r->allocated_bytes);
+    (void)kept_hold(files, entry, r->allocated_bytes);
     entry->used_s = entry->written_s = r->file.last_used_s;
-    entry->used_after = ++e->files->uses;
-    entry->look_again_s = clock_real_s() + (e->s->options.page_refresh_ms + 999) / 1000;
-    files_set_blob(e, entry, c->blob);
+    entry->used_after = ++files->uses;
+    entry->look_again_s = clock_real_s() + (files->s->options.page_refresh_ms + 999) / 1000;
+    files_set_blob(files, entry, c->blob);
     c->blob = NULL;
-    e->s->events->file_kept(e->s, entry);
+    files->s->events->file_kept(files->s, entry);
     if (!entry->authoritative)
-        evidence_kept(e, entry->sha256, (enum evidence)c->download->evidence_level);
+        evidence_kept(files, entry->sha256, (enum evidence)c->download->evidence_level);
     log_info("kept path=%s/%s bytes=%" PRId64 " sha256=%s mirrors=%s", r->origin, r->path,
              r->file.size, r->blob, entry->mirrors ? entry->mirrors : "");
 }
@@ -207,7 +208,7 @@ static void keep(struct commit *c)
         fill_entry(c);
         return;
     }
-    renew_kept(dl->engine, dl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
+    renew_kept(dl->files, dl->entry, &c->record->file, c->record->allocated_bytes, c->blob);
     c->blob = NULL;
 }
 
@@ -228,14 +229,13 @@ static void kept_run(struct job *job)
         } else {
             log_warning("cannot keep path=%s/%s error=\"%s\"", r->origin, r->path,
                         error_text(c->error));
-            problems_note(dl->engine->s, "not-kept", r->origin, r->path, "%s",
-                          error_text(c->error));
+            problems_note(dl->files->s, "not-kept", r->origin, r->path, "%s", error_text(c->error));
         }
         flight_on_committed(dl->flight, c->error);
         download_drain(dl);
-        blobs_close_idle(dl->engine);
+        blobs_close_idle(dl->files);
         if (c->error == 0 && dl->learned && !renewed) /* a claim was learned after the verdict */
-            files_learn_claims(dl->engine, origin, r->path, dl->learned[0] ? dl->learned : NULL);
+            files_learn_claims(dl->files, origin, r->path, dl->learned[0] ? dl->learned : NULL);
     }
     blob_unref(c->blob);
     buf_release(&c->sidecar);
@@ -264,12 +264,12 @@ static int put_rows(struct catalogue *catalogue, const struct record *r)
 static void rows_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    int error = put_rows(c->download->engine->s->catalogue, c->record);
+    int error = put_rows(c->download->files->s->catalogue, c->record);
     if (error)
         log_warning("catalogue: cannot store %s/%s: %s", c->record->origin, c->record->path,
                     error_text(error));
     job->run = kept_run;
-    loop_post(c->download->engine->s, job);
+    loop_post(c->download->files->s, job);
 }
 
 /* One path of the blob in its sidecar: what a row of the catalogue would say. */
@@ -287,19 +287,19 @@ static void write_file(struct buf *to, const char *origin, const char *path, con
 }
 
 /* All paths with these bytes, for the sidecar. `r` is about to be kept, or NULL. Flight thread. */
-static void write_sidecar(struct engine *e, const char *sha256, const struct record *r,
+static void write_sidecar(struct files *files, const char *sha256, const struct record *r,
                           struct buf *to)
 {
     int64_t size = r ? r->file.size : -1;
     buf_puts(to, "{\"files\":[");
     if (r)
         write_file(to, r->origin, r->path, r->etag, r->mirrors, r->file.authoritative);
-    for (const struct entry *entry = kept_paths(e, sha256); entry; entry = entry->next_path) {
+    for (const struct entry *entry = kept_paths(files, sha256); entry; entry = entry->next_path) {
         size = entry->size;
         write_file(to, entry->origin->name, entry->path, entry->etag, entry->mirrors,
                    entry->authoritative);
     }
-    for (const struct download *dl = e->files->download; dl; dl = dl->next) {
+    for (const struct download *dl = files->download; dl; dl = dl->next) {
         const struct record *other = dl->committing; /* not in the table yet */
         if (other && other != r && strcmp(other->blob, sha256) == 0)
             write_file(to, other->origin, other->path, other->etag, other->mirrors,
@@ -309,13 +309,13 @@ static void write_sidecar(struct engine *e, const char *sha256, const struct rec
         buf_printf(to, "],\"size\":%" PRId64, size);
     else
         buf_putc(to, ']');
-    buf_puts(to, kept_has_own_pin(e, sha256) ? ",\"pinned\":true}\n" : "}\n");
+    buf_puts(to, kept_has_own_pin(files, sha256) ? ",\"pinned\":true}\n" : "}\n");
 }
 
 /* A sidecar that is written after its blob was kept: a pin or an authority has changed. */
 struct sidecar {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     char sha256[SHA256_HEX];
     struct buf text;
 };
@@ -325,7 +325,7 @@ static void sidecar_run(struct job *job)
     struct sidecar *s = container_of(job, struct sidecar, job);
     int r = s->text.error;
     if (r == 0)
-        r = store_put_sidecar(s->engine->s->store, s->sha256, s->text.data, s->text.len);
+        r = store_put_sidecar(s->files->s->store, s->sha256, s->text.data, s->text.len);
     if (r < 0)
         log_warning("cannot write the sidecar of %s: %s", s->sha256, error_text(r));
     buf_release(&s->text);
@@ -333,17 +333,17 @@ static void sidecar_run(struct job *job)
 }
 
 /* The text is made now, from the table; the cleaner lane writes it later. */
-void commit_sidecar(struct engine *e, const char *sha256)
+void commit_sidecar(struct files *files, const char *sha256)
 {
     struct sidecar *s = calloc(1, sizeof(*s));
     if (!s)
         return; /* the catalogue knows it */
     s->job.run = sidecar_run;
-    s->engine = e;
+    s->files = files;
     memcpy(s->sha256, sha256, sizeof(s->sha256));
     buf_init(&s->text, STORE_SIDECAR_MAX);
-    write_sidecar(e, sha256, NULL, &s->text);
-    lane_post(e->s->cleaner, &s->job);
+    write_sidecar(files, sha256, NULL, &s->text);
+    lane_post(files->s->cleaner, &s->job);
 }
 
 /* On the cleaner lane, where every job of a blob's file runs: commits, removals and quarantine keep
@@ -351,7 +351,7 @@ void commit_sidecar(struct engine *e, const char *sha256)
 static void store_run(struct job *job)
 {
     struct commit *c = container_of(job, struct commit, job);
-    struct engine *e = c->download->engine;
+    struct files *files = c->download->files;
     struct record *r = c->record;
     struct stat st;
     c->error = c->partial->lost ? ERROR_IO : c->sidecar.error;
@@ -361,15 +361,15 @@ static void store_run(struct job *job)
     if (fstat(c->partial->fd, &st) == 0)
         r->allocated_bytes = (int64_t)st.st_blocks * 512;
     if (c->error == 0)
-        c->error = store_commit(e->s->store, c->partial->name, c->partial->fd, r->blob,
+        c->error = store_commit(files->s->store, c->partial->name, c->partial->fd, r->blob,
                                 c->sidecar.data, c->sidecar.len);
     if (c->error == 0)
-        (void)blob_open(e, r->blob, &c->blob); /* otherwise the next reader opens it */
+        (void)blob_open(files, r->blob, &c->blob); /* otherwise the next reader opens it */
     job->run = c->error ? kept_run : rows_run;
     if (c->error)
-        loop_post(e->s, job);
+        loop_post(files->s, job);
     else
-        lane_post(e->s->catalogue_lane, job);
+        lane_post(files->s->catalogue_lane, job);
 }
 
 /* Whether the promised ETag names a digest that is no longer believed. */
@@ -432,8 +432,8 @@ void commit_start(struct download *dl, const struct flight_command *command)
     *c = (struct commit){
         .job.run = store_run, .download = dl, .partial = partial_ref(dl->partial), .record = r};
     buf_init(&c->sidecar, STORE_SIDECAR_MAX);
-    write_sidecar(dl->engine, r->blob, r, &c->sidecar);
+    write_sidecar(dl->files, r->blob, r, &c->sidecar);
     dl->committing = r;
     download_ref(dl);
-    lane_post(dl->engine->s->cleaner, &c->job);
+    lane_post(dl->files->s->cleaner, &c->job);
 }

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "engine/files/blame.h"
 #include "engine/files/file.h"
+#include "engine/files/files_state.h"
 #include "engine/files/judge.h"
 #include "engine/files/reserve.h"
 #include "engine/files/saved.h"
@@ -95,7 +96,7 @@ void download_set_progress(struct download *dl, struct progress *progress)
     progress->partial = dl->partial ? partial_ref(dl->partial) : NULL;
     progress_unref(dl->progress);
     dl->progress = progress;
-    files_set_progress(dl->engine, dl->entry, progress_ref(progress));
+    files_set_progress(dl->files, dl->entry, progress_ref(progress));
 }
 
 /* The download has no progress until the next reader comes; its old readers keep theirs. */
@@ -215,16 +216,16 @@ static void forget_asks(struct download *dl)
  * the space is made and reserved. A range reader needs room only for a part. HEAD needs none. */
 static bool has_room(struct download *dl, int64_t size)
 {
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     int64_t more = size - extents_total(&dl->present);
-    if (files_disk_fails(e))
+    if (files_disk_fails(files))
         return false;
     if (dl->interest == FILE_USE_HEAD)
-        return eviction_could_make(e, more, dl);
+        return eviction_could_make(files, more, dl);
     if (dl->interest == FILE_USE_RANGE)
-        return eviction_could_make(e, more, dl) &&
-               eviction_make(e, more < PART_BYTES ? more : PART_BYTES, dl);
-    if (!dl->reserved && !eviction_make(e, more, dl))
+        return eviction_could_make(files, more, dl) &&
+               eviction_make(files, more < PART_BYTES ? more : PART_BYTES, dl);
+    if (!dl->reserved && !eviction_make(files, more, dl))
         return false;
     dl->reserved = size;
     return true;
@@ -233,9 +234,9 @@ static bool has_room(struct download *dl, int64_t size)
 /* The limit that leaves no room. */
 static int refusal(const struct download *dl, int64_t size)
 {
-    if (files_disk_fails(dl->engine))
-        return dl->engine->files->disk_error;
-    return eviction_refusal(dl->engine, size - extents_total(&dl->present));
+    if (files_disk_fails(dl->files))
+        return dl->files->disk_error;
+    return eviction_refusal(dl->files, size - extents_total(&dl->present));
 }
 
 /* A whole-file reader has come: space is made in the cache first, then asked of the disk. */
@@ -256,7 +257,7 @@ static void on_park(struct download *dl)
     forget_asks(dl);
     reserve_give_back(dl);
     dl->parked_s = clock_real_s();
-    dl->parked_after = ++dl->engine->files->uses;
+    dl->parked_after = ++dl->files->uses;
 }
 
 /* Readers are answered from here on. When there is no room the flight fails, and each reader gets a
@@ -310,22 +311,22 @@ static void discard_run(struct job *job)
 }
 
 /* Takes over the name. The cleaner lane unlinks the file, because that can take time. */
-void download_discard(struct engine *e, char *name)
+void download_discard(struct files *files, char *name)
 {
     struct discard_partial *d = name ? calloc(1, sizeof(*d)) : NULL;
     if (!d) { /* the next start removes it */
         free(name);
         return;
     }
-    *d = (struct discard_partial){{discard_run, NULL}, e->s->store, name};
-    lane_post(e->s->cleaner, &d->job);
+    *d = (struct discard_partial){{discard_run, NULL}, files->s->store, name};
+    lane_post(files->s->cleaner, &d->job);
 }
 
 /* The flight has forgotten the bytes, or left them: with them go map and reservation. */
 static void drop_partial(struct download *dl, bool unlink_it)
 {
     if (unlink_it && dl->partial)
-        download_discard(dl->engine, strdup(dl->partial->name));
+        download_discard(dl->files, strdup(dl->partial->name));
     partial_unref(dl->partial);
     dl->partial = NULL;
     dl->reserved = 0;
@@ -340,7 +341,7 @@ static void on_cut(struct download *dl, int error)
     log_warning("readers cut path=%s/%s reason=\"%s\"", dl->origin->name, dl->path,
                 error_text(error));
     if (!dl->entry->is_renewal)
-        dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, dl->path, NULL);
+        dl->files->s->events->file_refuted(dl->files->s, dl->origin->name, dl->path, NULL);
     hashing_abandon(dl);
     drop_partial(dl, true);
     dl->has_validator = false;
@@ -394,8 +395,8 @@ static void on_fail(struct download *dl, const struct flight_command *c)
     progress->wants_passthrough = disk && progress->etag[0];
     if (disk) {
         if (!dl->no_room)
-            files_note_disk_error(dl->engine, c->error);
-        problems_note(dl->engine->s, "not-kept", dl->origin->name, dl->path, "%s: passed through",
+            files_note_disk_error(dl->files, c->error);
+        problems_note(dl->files->s, "not-kept", dl->origin->name, dl->path, "%s: passed through",
                       error_text(c->error));
     }
     if (c->doubted)
@@ -404,9 +405,9 @@ static void on_fail(struct download *dl, const struct flight_command *c)
     if (again)
         return; /* FLIGHT_END follows, and says so */
     /* Looking again is cheap when a bad copy may be corrected, or a captive portal may be gone. */
-    progress->is_brief = !disk && (c->refusals || portal_is_open(dl->engine->s->portal));
+    progress->is_brief = !disk && (c->refusals || portal_is_open(dl->files->s->portal));
     progress_close(progress, PROGRESS_CLOSED, outcome_of(c->error), detail_of(dl, c));
-    files_note_failure(dl->engine, dl->entry);
+    files_note_failure(dl->files, dl->entry);
     release_progress(dl);
 }
 
@@ -422,10 +423,10 @@ static void leave_partial(struct download *dl)
     entry->leftover_present = view.present;
     entry->leftover_bytes = view.present + map_size(view.size);
     entry->leftover_s = clock_real_s();
-    entry->used_after = ++dl->engine->files->uses;
+    entry->used_after = ++dl->files->uses;
     entry->leftover_writer = dl->partial->writer;
     reserve_give_back(dl);
-    if (!dl->engine->s->stopping) /* at the stop, queued writes still belong to the last sync */
+    if (!dl->files->s->stopping) /* at the stop, queued writes still belong to the last sync */
         partial_leave(dl->partial);
     drop_partial(dl, !entry->leftover);
 }
@@ -433,7 +434,7 @@ static void leave_partial(struct download *dl)
 /* Ends the download in an order that the readers can follow: first the table, then the wake-up. */
 static void on_end(struct download *dl, bool keep)
 {
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     struct entry *entry = dl->entry;
     struct progress *progress = dl->progress ? progress_ref(dl->progress) : NULL;
     struct flight_view view;
@@ -441,7 +442,7 @@ static void on_end(struct download *dl, bool keep)
     receive_stop_all(dl);
     hashing_abandon(dl);
     /* another download must not write into space that this one is still giving back */
-    if (keep && dl->has_map && (!dl->giving_back || e->s->stopping))
+    if (keep && dl->has_map && (!dl->giving_back || files->s->stopping))
         leave_partial(dl);
     else
         drop_partial(dl, !dl->committed);
@@ -449,11 +450,11 @@ static void on_end(struct download *dl, bool keep)
     dl->entry = NULL;
     entry->download = NULL;
     release_progress(dl);
-    DL_DELETE(e->files->download, dl);
+    DL_DELETE(files->download, dl);
     if (entry->leftover && !entry->is_failed)
-        files_set_progress(e, entry, NULL);
+        files_set_progress(files, entry, NULL);
     else if (!entry->sha256[0] && !entry->is_failed)
-        files_drop(e, entry);
+        files_drop(files, entry);
     /* Last, because a client that is woken must not find this download again. */
     if (progress && view.verified && progress->state != PROGRESS_OPENING)
         progress_release(progress, INT64_MAX, view.size);

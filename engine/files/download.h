@@ -24,7 +24,7 @@ struct hasher;
 struct record;
 
 struct download {
-    struct engine *engine;
+    struct files *files;
     struct flight *flight;       /* NULL while the catalogue is read */
     struct entry *entry;         /* NULL when the download is over */
     char *path;                  /* of the file; stays when the download is over */
@@ -53,7 +53,7 @@ struct download {
     /* chosen at the first answer, or taken from the catalogue; "" not yet */
     char etag[96];
     struct claim_set *claims; /* the claims for the file, as last read; or NULL */
-    uint64_t claims_version;  /* engine->claims_version when they were read */
+    uint64_t claims_version;  /* services->claims_version when they were read */
     /* the digests that are believed since then (files_learn_claims); "": none */
     char *learned;
     struct digests found;   /* digests of all bytes, by SHA-256 and the claimed algorithms */
@@ -106,7 +106,7 @@ enum verdict { VERDICT_NONE, VERDICT_ACCEPTED, VERDICT_REJECTED };
 
 struct receiver {
     struct download *download; /* a reference */
-    struct engine *engine;
+    struct files *files;
     struct partial *partial;
     uint64_t number, fetch;
     unsigned mirror;
@@ -215,12 +215,12 @@ void download_add_interest(struct download *download, enum file_use use);
  * later. */
 void download_forget(struct download *download, bool keep);
 /* Unlinks a partial, on the lane that may block. Takes over the name. */
-void download_discard(struct engine *engine, char *name);
+void download_discard(struct files *files, char *name);
 /* Whether its transfers count as connections: small files need none of their own. */
 bool download_is_counted(const struct download *download);
 /* ---- sharing.c: a connection became free, or time passed. Waiting asks are tried in their order,
  * and a transfer that has had its turn gives its connection to one that still waits. */
-void downloads_retry_asks(struct engine *engine);
+void downloads_retry_asks(struct files *files);
 /* Does the same a moment later: for code that runs while commands are carried out. */
-void downloads_retry_soon(struct engine *engine);
-bool downloads_somebody_waits(const struct engine *engine);
+void downloads_retry_soon(struct files *files);
+bool downloads_somebody_waits(const struct files *files);

@@ -14,6 +14,7 @@
 #include "engine/files/claim_answer.h"
 #include "engine/files/download.h"
 #include "engine/files/file.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/files/kept_check.h"
 #include "engine/files/passthrough.h"
@@ -119,7 +120,7 @@ static void remember_places(const struct lookup *l)
 {
     for (unsigned m = 0; m < l->mirrors->mirror_count && m < FLIGHT_MIRRORS; m++)
         if (l->places[m])
-            links_remember(l->download->engine->listings, l->origin, l->mirrors->mirrors[m].name,
+            links_remember(l->download->files->listings, l->origin, l->mirrors->mirrors[m].name,
                            l->file, l->places[m]);
 }
 
@@ -141,7 +142,7 @@ static void begin_flight(struct lookup *l)
         l->is_found ? leftover_take(dl, &l->found, &present_count) : NULL;
     l->is_found = false;
     dl->parked_s = clock_real_s(); /* the flight may begin parked */
-    dl->parked_after = ++dl->engine->files->uses;
+    dl->parked_after = ++dl->files->uses;
     /* Without a claimed digest the size of old bytes is not told before a mirror has confirmed
      * them. */
     bool vouched = claim_set_counts(dl->claims) || (dl->learned && dl->learned[0]);
@@ -151,7 +152,7 @@ static void begin_flight(struct lookup *l)
                                      .is_known = known,
                                      .now_ms = clock_monotonic_ms(),
                                      .connections =
-                                         (unsigned)dl->engine->s->options.connections_per_file,
+                                         (unsigned)dl->files->s->options.connections_per_file,
                                      .is_vouched = vouched,
                                      .present = present,
                                      .present_count = present_count};
@@ -162,12 +163,12 @@ static void begin_flight(struct lookup *l)
         download_know_from_row(dl);
     } else {
         /* Without any room the file is passed through: this flight asks only for the facts. */
-        int64_t free_bytes = store_free_bytes(dl->engine->s->store);
-        dl->facts_only = files_disk_fails(dl->engine) ||
-                         (free_bytes >= 0 && free_bytes < dl->engine->s->options.min_free);
+        int64_t free_bytes = store_free_bytes(dl->files->s->store);
+        dl->facts_only = files_disk_fails(dl->files) ||
+                         (free_bytes >= 0 && free_bytes < dl->files->s->options.min_free);
         download_add_interest(dl, dl->interest);
     }
-    dl->engine->s->events->file_begun(dl->engine->s, dl->origin, dl->path, vouched);
+    dl->files->s->events->file_begun(dl->files->s, dl->origin, dl->path, vouched);
     download_drain(dl);
 }
 
@@ -201,19 +202,19 @@ static void lookup_done(struct job *job)
 static void lookup_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
-    struct engine *e = l->download->engine;
+    struct files *files = l->download->files;
     l->size = -1;
     l->now_s = clock_real_s();
     if (!l->is_renewal) /* what was promised belongs to the old bytes */
-        (void)catalogue_get_file(e->s->catalogue, l->origin, l->path, on_file_row, l);
-    l->claims = claim_set_load(e->s->catalogue, l->download->origin, l->path);
-    (void)catalogue_each_blame(e->s->catalogue, on_blame_row, l);
-    (void)catalogue_each_place(e->s->catalogue, l->origin, l->file, on_place_row, l);
-    l->is_found = l->leftover && saved_open(e, l->leftover, &l->found) == 0;
+        (void)catalogue_get_file(files->s->catalogue, l->origin, l->path, on_file_row, l);
+    l->claims = claim_set_load(files->s->catalogue, l->download->origin, l->path);
+    (void)catalogue_each_blame(files->s->catalogue, on_blame_row, l);
+    (void)catalogue_each_place(files->s->catalogue, l->origin, l->file, on_place_row, l);
+    l->is_found = l->leftover && saved_open(files, l->leftover, &l->found) == 0;
     if (l->leftover && !l->is_found)
-        store_discard(e->s->store, l->leftover);
+        store_discard(files->s->store, l->leftover);
     job->run = lookup_done;
-    loop_post(e->s, job);
+    loop_post(files->s, job);
 }
 
 /* On the writer lane of a leftover: writes of the earlier download are on the disk after this job.
@@ -222,7 +223,7 @@ static void behind_writes_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
     job->run = lookup_run;
-    lane_post(l->download->engine->s->catalogue_lane, job);
+    lane_post(l->download->files->s->catalogue_lane, job);
 }
 
 /* The row exists, but not the blob: the file is fetched again. */
@@ -230,13 +231,13 @@ static void blob_is_missing(struct lookup *l)
 {
     struct download *dl = l->download;
     log_warning("blob is gone path=%s/%s sha256=%s", l->origin, l->path, dl->entry->sha256);
-    problems_note(dl->engine->s, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
+    problems_note(dl->files->s, "blob-missing", l->origin, l->path, "%s is no longer in the cache",
                   dl->entry->sha256);
-    kept_drop(dl->engine, dl->entry);
-    dl->engine->s->events->file_gone(dl->engine->s, dl->entry);
+    kept_drop(dl->files, dl->entry);
+    dl->files->s->events->file_gone(dl->files->s, dl->entry);
     dl->entry->sha256[0] = '\0';
     l->job.run = lookup_run;
-    lane_post(dl->engine->s->catalogue_lane, &l->job);
+    lane_post(dl->files->s->catalogue_lane, &l->job);
 }
 
 /* A flight without mirrors gives the commands that end a download. */
@@ -265,17 +266,17 @@ static void cannot_open(struct download *dl, int error)
 {
     log_error("cannot open blob path=%s/%s error=\"%s\"", dl->origin->name, dl->path,
               error_text(error));
-    files_note_failure(dl->engine, dl->entry);
+    files_note_failure(dl->files, dl->entry);
     end_opening(dl, PROGRESS_CLOSED, OUTCOME_BROKEN, error_text(error));
 }
 
 /* The entry has the blob, and waiting clients look it up again. */
 static void hand_over(struct download *dl, struct lookup *l)
 {
-    files_set_blob(dl->engine, dl->entry, l->blob);
+    files_set_blob(dl->files, dl->entry, l->blob);
     l->blob = NULL;
     end_opening(dl, PROGRESS_ASK_AGAIN, OUTCOME_OK, "");
-    blobs_close_idle(dl->engine);
+    blobs_close_idle(dl->files);
 }
 
 /* Whether the blob is gone, has another length, or was refuted while it was opened. */
@@ -309,9 +310,9 @@ static void refute_kept(struct lookup *l, const struct claim_set *set)
     claim_set_describe(set, expected, sizeof(expected));
     blob_unref(l->blob);
     l->blob = NULL;
-    files_refute(dl->engine, dl->entry, expected);
+    files_refute(dl->files, dl->entry, expected);
     l->job.run = lookup_run;
-    lane_post(dl->engine->s->catalogue_lane, &l->job);
+    lane_post(dl->files->s->catalogue_lane, &l->job);
 }
 
 /* The claims were compared while the blob was open. It may be refuted or gone by now. */
@@ -327,7 +328,7 @@ static void compared(void *context, int error, enum claims_verdict verdict,
         return;
     }
     if (is_held && error == 0)
-        files_set_authority(dl->engine, dl->entry, verdict == CLAIMS_AGREE);
+        files_set_authority(dl->files, dl->entry, verdict == CLAIMS_AGREE);
     settle_opened(l);
 }
 
@@ -337,7 +338,7 @@ static bool begin_comparing(struct lookup *l)
 {
     struct download *dl = l->download;
     return !dl->over && !l->error && !is_lost(l) && !dl->entry->authoritative &&
-           kept_check_start(dl->engine, dl->origin, dl->entry, l->blob, compared, l);
+           kept_check_start(dl->files, dl->origin, dl->entry, l->blob, compared, l);
 }
 
 /* On the flight thread: the blob is open, or the error says why not. */
@@ -351,9 +352,9 @@ static void opened_run(struct job *job)
 static void open_run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
-    l->error = blob_open(l->download->engine, l->sha256, &l->blob);
+    l->error = blob_open(l->download->files, l->sha256, &l->blob);
     job->run = opened_run;
-    loop_post(l->download->engine->s, job);
+    loop_post(l->download->files->s, job);
 }
 
 /* Copies everything that a lane needs: the download itself belongs to the flight thread. */
@@ -364,7 +365,7 @@ static struct lookup *lookup_new(struct download *dl)
         abort();
     l->download = dl;
     l->mirrors = dl->origin;
-    l->claims_version = dl->engine->s->claims_version;
+    l->claims_version = dl->files->s->claims_version;
     l->origin = strdup(dl->origin->name);
     l->path = strdup(dl->path);
     l->file = links_file_of(dl->path);
@@ -376,12 +377,12 @@ static struct lookup *lookup_new(struct download *dl)
 
 /* The lane with the shortest queue; of equal ones, each in turn. A slow disk under one file must
  * not delay another. */
-static struct lane *choose_writer(struct engine *e)
+static struct lane *choose_writer(struct files *files)
 {
-    unsigned turn = e->files->writer_turn++;
-    struct lane *best = e->s->writers[turn % WRITER_LANES];
+    unsigned turn = files->writer_turn++;
+    struct lane *best = files->s->writers[turn % WRITER_LANES];
     for (unsigned i = 1; i < WRITER_LANES; i++) {
-        struct lane *other = e->s->writers[(turn + i) % WRITER_LANES];
+        struct lane *other = files->s->writers[(turn + i) % WRITER_LANES];
         if (lane_depth(other) < lane_depth(best))
             best = other;
     }
@@ -390,38 +391,38 @@ static struct lane *choose_writer(struct engine *e)
 
 /* Nothing may be missing here: clients already wait for the progress, so lack of memory ends the
  * process. */
-void downloads_open(struct engine *e, struct entry *entry, enum file_use use, const char *via,
+void downloads_open(struct files *files, struct entry *entry, enum file_use use, const char *via,
                     bool refresh)
 {
     struct download *dl = calloc(1, sizeof(*dl));
     if (!dl || !(dl->path = strdup(entry->path)))
         abort();
-    dl->engine = e;
+    dl->files = files;
     dl->entry = entry;
     /* the origin that the client found: after a reload, the new one */
     dl->origin = entry->progress->origin;
     dl->refs = 1;
-    dl->writer = choose_writer(e);
+    dl->writer = choose_writer(files);
     dl->interest = use;
     dl->via = str_dup(via);
     dl->refresh = refresh;
     dl->progress = progress_ref(entry->progress);
     dl->progress->download = dl;
     entry->download = dl;
-    DL_PREPEND(e->files->download, dl);
+    DL_PREPEND(files->download, dl);
 
     struct lookup *l = lookup_new(dl);
     if (entry->sha256[0]) {
         memcpy(l->sha256, entry->sha256, sizeof(l->sha256));
         l->job.run = open_run;
-        lane_post(e->s->reader, &l->job);
+        lane_post(files->s->reader, &l->job);
     } else {
         l->is_renewal = entry->is_renewal;
         l->leftover = entry->leftover;
         entry->leftover = NULL;
         bool is_written = !l->leftover || !entry->leftover_writer;
         l->job.run = is_written ? lookup_run : behind_writes_run;
-        lane_post(is_written ? e->s->catalogue_lane : entry->leftover_writer, &l->job);
+        lane_post(is_written ? files->s->catalogue_lane : entry->leftover_writer, &l->job);
     }
 }
 
@@ -488,9 +489,9 @@ static void tick_one(struct download *dl, int64_t now_ms)
         return;
     size_t numbers[FLIGHT_MIRRORS];
     int64_t rates[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(dl->engine->s->mirrors, dl->origin, numbers);
+    unsigned count = mirrors_of_origin(dl->files->s->mirrors, dl->origin, numbers);
     for (unsigned m = 0; m < count; m++)
-        rates[m] = budget_rate(dl->engine->s->budget, numbers[m], now_ms);
+        rates[m] = budget_rate(dl->files->s->budget, numbers[m], now_ms);
     blame_on_tick(dl, now_ms);
     flight_on_tick(dl->flight, now_ms, rates);
     download_drain(dl);
@@ -521,7 +522,7 @@ static void sweep(struct download *dl, int64_t now_ms)
 }
 
 /* A failure has answered for a second: from now on the file is tried again. */
-static void retire_failure(struct engine *e, struct entry *entry)
+static void retire_failure(struct files *files, struct entry *entry)
 {
     struct download *dl = entry->download;
     entry->is_failed = false;
@@ -531,15 +532,15 @@ static void retire_failure(struct engine *e, struct entry *entry)
     if (dl && !dl->progress && download_renew_progress(dl) == 0)
         return;
     if (dl || entry->sha256[0] || entry->leftover)
-        files_set_progress(e, entry, NULL);
+        files_set_progress(files, entry, NULL);
     else
-        files_drop(e, entry);
+        files_drop(files, entry);
 }
 
 /* Each entry leaves the list when its second is over. */
-static void retire_failures(struct engine *e, int64_t now_ms)
+static void retire_failures(struct files *files, int64_t now_ms)
 {
-    struct entry **p = &e->files->failed;
+    struct entry **p = &files->failed;
     while (*p) {
         struct entry *entry = *p;
         if (entry->progress && now_ms - entry->progress->closed_ms < FAILED_MS) {
@@ -547,36 +548,36 @@ static void retire_failures(struct engine *e, int64_t now_ms)
             continue;
         }
         *p = entry->next_failed;
-        retire_failure(e, entry);
+        retire_failure(files, entry);
     }
 }
 
-void downloads_forget_failures(struct engine *e)
+void downloads_forget_failures(struct files *files)
 {
     int64_t long_ago_ms = clock_monotonic_ms() - FAILED_MS;
-    for (struct entry *entry = e->files->failed; entry; entry = entry->next_failed)
+    for (struct entry *entry = files->failed; entry; entry = entry->next_failed)
         if (entry->progress && entry->progress->closed_ms > long_ago_ms)
             entry->progress->closed_ms = long_ago_ms;
 }
 
 /* The promise is void. A progress that failed under it is retired now, so that the next client
  * begins anew. */
-void downloads_forget_size(struct engine *e, const char *origin, const char *path, int64_t size)
+void downloads_forget_size(struct files *files, const char *origin, const char *path, int64_t size)
 {
     int64_t now_ms = clock_monotonic_ms();
-    struct entry *entry = files_look_up(e, origin, path);
+    struct entry *entry = files_look_up(files, origin, path);
     struct progress *progress = entry ? entry->progress : NULL;
     bool ours =
         progress && entry->is_failed && progress->wants_passthrough && progress->size == size;
     if (entry && (entry->download || entry->sha256[0] || (progress && !ours)))
         return;
     log_warning("a size is contradicted path=%s/%s bytes=%" PRId64, origin, path, size);
-    commit_forget_promise(e, origin, path);
+    commit_forget_promise(files, origin, path);
     if (entry && entry->leftover) /* its map promises the same size */
-        files_drop_leftover(e, entry);
+        files_drop_leftover(files, entry);
     if (ours) {
         progress->closed_ms = now_ms - FAILED_MS;
-        retire_failures(e, now_ms);
+        retire_failures(files, now_ms);
     }
 }
 
@@ -594,15 +595,15 @@ static bool can_be_left(const struct download *dl)
 /* Whether a reload brought other mirrors, which the next client should get. */
 static bool is_outdated(const struct download *dl)
 {
-    return origins_find(mirrors_origins(dl->engine->s->mirrors), dl->origin->name) != dl->origin;
+    return origins_find(mirrors_origins(dl->files->s->mirrors), dl->origin->name) != dl->origin;
 }
 
 /* Clients could otherwise leave one parked download for each file that exists. The newest are first
  * in the list, so the oldest go. */
-static void leave_parked(struct engine *e)
+static void leave_parked(struct files *files)
 {
     unsigned count = 0;
-    for (struct download *dl = e->files->download, *next; dl; dl = next) {
+    for (struct download *dl = files->download, *next; dl; dl = next) {
         next = dl->next;
         if ((++count > DOWNLOADS_MOST || is_outdated(dl)) && can_be_left(dl))
             download_forget(dl, true);
@@ -611,27 +612,27 @@ static void leave_parked(struct engine *e)
 
 /* Downloads may end during the walk; a reference keeps the current one, and its place in the list,
  * valid. */
-void downloads_tick(struct engine *e, int64_t now_ms)
+void downloads_tick(struct files *files, int64_t now_ms)
 {
-    for (struct download *dl = e->files->download, *next; dl; dl = next) {
+    for (struct download *dl = files->download, *next; dl; dl = next) {
         download_ref(dl); /* its end, or room made for it, may end its neighbour */
         tick_one(dl, now_ms);
         receive_look_at_pages(dl, now_ms);
         sweep(dl, now_ms);
-        next = dl->over ? e->files->download : dl->next;
+        next = dl->over ? files->download : dl->next;
         download_unref(dl);
     }
-    passthrough_sweep(e);
-    downloads_retry_asks(e);
-    leave_parked(e);
-    retire_failures(e, now_ms);
+    passthrough_sweep(files);
+    downloads_retry_asks(files);
+    leave_parked(files);
+    retire_failures(files, now_ms);
 }
 
 /* Each flight syncs what it has, and ends. After this no download exists. */
-void downloads_stop(struct engine *e)
+void downloads_stop(struct files *files)
 {
-    while (e->files->download) {
-        struct download *dl = e->files->download;
+    while (files->download) {
+        struct download *dl = files->download;
         if (!dl->flight)
             end_without_flight(dl);
         else
@@ -640,10 +641,10 @@ void downloads_stop(struct engine *e)
     }
 }
 
-unsigned downloads_count(const struct engine *e)
+unsigned downloads_count(const struct files *files)
 {
     unsigned count = 0;
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         count++;
     return count;
 }
@@ -661,9 +662,9 @@ static void write_names(const struct origin *origin, unsigned set, struct buf *t
 }
 
 /* One JSON object for each flight: what `wheelyard status` and the page for people show. */
-void downloads_write_status(struct engine *e, struct buf *to)
+void downloads_write_status(struct files *files, struct buf *to)
 {
-    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+    for (struct download *dl = files->download; dl; dl = dl->next) {
         struct flight_view view;
         if (!dl->flight)
             continue;

@@ -16,7 +16,7 @@
 #include "engine/files/eviction.h"
 #include "engine/files/file.h"
 #include "engine/files/progress.h"
-#include "engine/loop/core.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/origins.h"
 
 /* The bytes of a complete blob, open. Shared by reference; the cleaner lane closes it. */
@@ -71,24 +71,7 @@ struct entry {
     UT_hash_handle hh;
 };
 
-struct files {
-    pthread_rwlock_t lock;
-    struct entry *table;
-    _Atomic uint64_t last_reader;
-    _Atomic uint64_t uses;
-    struct download *download; /* flight thread, as are these: */
-    struct entry *failed;
-    unsigned writer_turn;
-    struct engine *engine;
-    struct job retry; /* engine/files/sharing.c */
-    bool retry_posted;
-    uint64_t asks;              /* counts asks for a mirror */
-    struct passthrough *passes; /* passthroughs whose source may still bring something */
-    int64_t touched_ms;
-    int disk_error; /* why nothing is kept until disk_error_ms */
-    int64_t disk_error_ms;
-    size_t open_most, open_count; /* how many blobs entries may hold open, and do */
-};
+struct files;
 
 /* Whether all of [from, to) is in memory, or was a moment ago. */
 bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
@@ -96,12 +79,11 @@ bool blob_is_resident(struct blob *blob, int64_t from, int64_t to);
 bool blob_is_short(const struct blob *blob, int64_t size);
 /* Closes the blobs with the oldest use when too many are open: each takes a descriptor and a
  * mapping. A client that reads such a blob reads on. Flight thread. */
-void blobs_close_idle(struct engine *engine);
+void blobs_close_idle(struct files *files);
 /* Opens and maps a blob's file; on a disk lane. STORE_MISSING: the file is gone. */
-int blob_open(struct engine *engine, const char *sha256, struct blob **ret);
+int blob_open(struct files *files, const char *sha256, struct blob **ret);
 /* Opens a file in somebody's folder. Takes over the descriptor, also on failure. */
-int blob_of_foreign(struct engine *engine, int fd, const struct folder_file *file,
-                    struct blob **ret);
+int blob_of_foreign(struct files *files, int fd, const struct folder_file *file, struct blob **ret);
 /* Whether a read of it may have returned newer bytes than before. It blocks no longer than the file
  * system takes to tell the time of the last write. */
 bool blob_has_changed(const struct blob *blob);
@@ -111,72 +93,71 @@ void blob_unref(struct blob *blob);
 /* ---- downloads.c, on the flight thread */
 /* Opens the entry's blob when it has one. Otherwise it reads what the catalogue knows and begins a
  * flight. */
-void downloads_open(struct engine *engine, struct entry *entry, enum file_use use, const char *via,
+void downloads_open(struct files *files, struct entry *entry, enum file_use use, const char *via,
                     bool refresh);
 void downloads_interest(struct progress *progress, enum file_use use);
 void downloads_reader(struct progress *progress, uint64_t reader, enum file_use use, int64_t from,
                       int64_t to);
 void downloads_reader_left(struct progress *progress, uint64_t reader);
-void downloads_tick(struct engine *engine, int64_t now_ms);
-void downloads_stop(struct engine *engine);
+void downloads_tick(struct files *files, int64_t now_ms);
+void downloads_stop(struct files *files);
 void downloads_learn_claims(struct entry *entry, const char *agreed);
 /* Failures of the last second are tried again when a client asks, from the next tick on. */
-void downloads_forget_failures(struct engine *engine);
+void downloads_forget_failures(struct files *files);
 /* Mirrors contradict the size that was promised for a file without room, and no mirror delivered
  * it. The next client has the mirrors asked again. A file that is kept or being fetched stays as it
  * is. */
-void downloads_forget_size(struct engine *engine, const char *origin, const char *path,
-                           int64_t size);
-unsigned downloads_count(const struct engine *engine);
-void downloads_write_status(struct engine *engine, struct buf *to);
+void downloads_forget_size(struct files *files, const char *origin, const char *path, int64_t size);
+unsigned downloads_count(const struct files *files);
+void downloads_write_status(struct files *files, struct buf *to);
 
 /* The disk failed: for a while files are passed through, and nothing new is kept. */
-void files_note_disk_error(struct engine *engine, int error);
-bool files_disk_fails(const struct engine *engine);
+void files_note_disk_error(struct files *files, int error);
+bool files_disk_fails(const struct files *files);
 /* Whether a download is about to keep these bytes for one more path. Taking the blob away now would
  * also take it from that path. Flight thread. */
-bool commit_is_under_way(const struct engine *engine, const char *sha256);
+bool commit_is_under_way(const struct files *files, const char *sha256);
 /* Writes the sidecar of a blob: what is known of it, for the day when the catalogue is lost. Flight
  * thread. */
-void commit_sidecar(struct engine *engine, const char *sha256);
+void commit_sidecar(struct files *files, const char *sha256);
 /* Forgets the size and ETag that were promised for a file that is not held. Flight thread. */
-void commit_forget_promise(struct engine *engine, const char *origin, const char *path);
+void commit_forget_promise(struct files *files, const char *origin, const char *path);
 /* Writes the row of an entry as it is now. Flight thread. */
-void commit_authority(struct engine *engine, const struct entry *entry);
+void commit_authority(struct files *files, const struct entry *entry);
 /* files_add: under the write lock; NULL when out of memory. files_find: under either lock; NULL
  * when there is no such entry. */
 struct entry *files_add(struct files *files, const struct origin *origin, const char *path);
 struct entry *files_find(struct files *files, const char *origin, const char *path);
 /* The entry of a file, or NULL. Takes the lock itself. Flight thread: no other thread takes
  * entries out, so it stays until the caller is done. */
-struct entry *files_look_up(struct engine *engine, const char *origin, const char *path);
+struct entry *files_look_up(struct files *files, const char *origin, const char *path);
 /* Whether clients that come now get this progress. After a cut the download goes on under another.
  * Any thread. */
 bool files_has_progress(struct files *files, const char *path, const struct progress *progress);
 /* Takes the entry out of the table and frees it. Its progress and blob live on while they are
  * referenced. */
-void files_drop(struct engine *engine, struct entry *entry);
+void files_drop(struct files *files, struct entry *entry);
 /* Like files_drop, unless a client is about to open the entry: then it returns false and does
  * nothing. */
-bool files_drop_idle(struct engine *engine, struct entry *entry);
+bool files_drop_idle(struct files *files, struct entry *entry);
 /* The entry holds what `file` says: its blob, size, authority, ETag, mirrors and validator. Copies.
  * Under the write lock, unless the entry has no blob yet. */
 void files_describe(struct entry *entry, const struct catalogue_file *file);
 /* Clients that come from now on get this progress. Takes over the caller's reference. NULL: none.
  */
-void files_set_progress(struct engine *engine, struct entry *entry, struct progress *progress);
+void files_set_progress(struct files *files, struct entry *entry, struct progress *progress);
 /* Takes over the reference; the entry has no progress from now on. */
-void files_set_blob(struct engine *engine, struct entry *entry, struct blob *blob);
+void files_set_blob(struct files *files, struct entry *entry, struct blob *blob);
 /* Forgets the partial that is left of a file. The entry also goes, unless a client is about to open
  * it. */
-void files_drop_leftover(struct engine *engine, struct entry *entry);
+void files_drop_leftover(struct files *files, struct entry *entry);
 /* The entry holds no blob any more: the next client has the file fetched. The caller removes the
  * blob. */
-void files_forget_blob(struct engine *engine, struct entry *entry);
+void files_forget_blob(struct files *files, struct entry *entry);
 /* The held bytes are not the claimed ones: no client gets them any more, and they go to quarantine.
  * `expected`: a SHA-256, or the form of index/digests.h. */
-void files_refute(struct engine *engine, struct entry *entry, const char *expected);
+void files_refute(struct files *files, struct entry *entry, const char *expected);
 /* Whether mirrors agree on the digest of what is held. Writes the row. */
-void files_set_authority(struct engine *engine, struct entry *entry, bool authoritative);
+void files_set_authority(struct files *files, struct entry *entry, bool authoritative);
 /* The entry's progress has failed. It answers clients for a second; then it is retired. */
-void files_note_failure(struct engine *engine, struct entry *entry);
+void files_note_failure(struct files *files, struct entry *entry);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 
@@ -62,7 +63,7 @@ void eviction_free(struct eviction *s)
 
 /* --------------------------------------------------------------- counting */
 
-int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes, int64_t used_s)
+int eviction_add_stray_partial(struct files *files, const char *name, int64_t bytes, int64_t used_s)
 {
     struct stray *stray = calloc(1, sizeof(*stray));
     char *copy = strdup(name);
@@ -71,8 +72,8 @@ int eviction_add_stray_partial(struct engine *e, const char *name, int64_t bytes
         free(copy);
         return ERROR_NO_MEMORY;
     }
-    *stray = (struct stray){copy, bytes, used_s, e->eviction->strays};
-    e->eviction->strays = stray;
+    *stray = (struct stray){copy, bytes, used_s, files->eviction->strays};
+    files->eviction->strays = stray;
     return 0;
 }
 
@@ -87,38 +88,38 @@ static int64_t bytes_of(const struct download *dl)
 
 /* Blobs are summed as they come and go. Partials grow with each write, so they are counted at
  * each call. */
-int64_t eviction_used(struct engine *e, unsigned *ret_blobs)
+int64_t eviction_used(struct files *files, unsigned *ret_blobs)
 {
-    int64_t bytes = e->kept->bytes;
-    for (const struct stray *stray = e->eviction->strays; stray; stray = stray->next)
+    int64_t bytes = files->kept->bytes;
+    for (const struct stray *stray = files->eviction->strays; stray; stray = stray->next)
         bytes += stray->bytes;
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         bytes += bytes_of(dl);
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+    pthread_rwlock_rdlock(&files->lock);
+    for (const struct entry *entry = files->table; entry; entry = entry->hh.next)
         if (entry->leftover)
             bytes += entry->leftover_bytes;
-    pthread_rwlock_unlock(&e->files->lock);
-    *ret_blobs = e->kept->count;
+    pthread_rwlock_unlock(&files->lock);
+    *ret_blobs = files->kept->count;
     return bytes;
 }
 
 /* The bytes by which so many more would exceed max_size. */
-static int64_t excess(struct engine *e, int64_t more)
+static int64_t excess(struct files *files, int64_t more)
 {
     unsigned blobs;
-    return eviction_used(e, &blobs) + more - e->s->options.max_size;
+    return eviction_used(files, &blobs) + more - files->s->options.max_size;
 }
 
 /* The bytes that must go before so many more fit; 0 and less: none. */
-static int64_t shortage(struct engine *e, int64_t more)
+static int64_t shortage(struct files *files, int64_t more)
 {
-    int64_t over = excess(e, more);
-    int64_t free_bytes = store_free_bytes(e->s->store);
+    int64_t over = excess(files, more);
+    int64_t free_bytes = store_free_bytes(files->s->store);
     if (free_bytes < 0)
         return over;
-    int64_t missing = e->s->options.min_free + more - free_bytes - e->eviction->going;
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    int64_t missing = files->s->options.min_free + more - free_bytes - files->eviction->going;
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         if (dl->reserved && !dl->is_allocated) /* the disk does not count it yet */
             missing += bytes_of(dl) - extents_total(&dl->present);
     return over > missing ? over : missing;
@@ -154,11 +155,11 @@ static void add(struct victims *v, const struct victim *victim)
 
 /* A blob may go when no client reads, opens or fetches any of its paths. The last use of any path
  * is the blob's. */
-static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
+static void look_at_blob(struct files *files, struct kept *k, struct victims *v)
 {
     struct victim victim = {.used_s = k->used_s, .bytes = k->bytes, .blob = k};
-    bool idle =
-        k->is_counted && !kept_is_pinned(e, k->sha256) && !commit_is_under_way(e, k->sha256);
+    bool idle = k->is_counted && !kept_is_pinned(files, k->sha256) &&
+                !commit_is_under_way(files, k->sha256);
     for (const struct entry *entry = k->paths; entry; entry = entry->next_path) {
         bool is_read = entry->blob && entry->blob->refs > 1;
         idle &= !is_read && !entry->download && !entry->is_failed && !entry->progress;
@@ -172,11 +173,11 @@ static void look_at_blob(struct engine *e, struct kept *k, struct victims *v)
 }
 
 /* Under the table's lock: workers give progresses to entries. */
-static void look_at_table(struct engine *e, struct victims *v)
+static void look_at_table(struct files *files, struct victims *v)
 {
-    for (struct kept *k = e->kept->blobs; k; k = k->hh.next)
-        look_at_blob(e, k, v);
-    for (struct entry *entry = e->files->table; entry; entry = entry->hh.next)
+    for (struct kept *k = files->kept->blobs; k; k = k->hh.next)
+        look_at_blob(files, k, v);
+    for (struct entry *entry = files->table; entry; entry = entry->hh.next)
         if (!entry->sha256[0] && entry->leftover && !entry->download && !entry->is_failed &&
             !entry->progress)
             add(v, &(struct victim){.used_s = entry->leftover_s,
@@ -186,10 +187,11 @@ static void look_at_table(struct engine *e, struct victims *v)
 }
 
 /* A parked download may go as a whole; it is ended first, so that its partial is closed. */
-static void look_at_downloads(struct engine *e, struct victims *v, const struct download *newcomer)
+static void look_at_downloads(struct files *files, struct victims *v,
+                              const struct download *newcomer)
 {
     struct flight_view view;
-    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+    for (struct download *dl = files->download; dl; dl = dl->next) {
         if (!dl->flight)
             continue;
         flight_view(dl->flight, &view);
@@ -212,21 +214,22 @@ static int by_use(const void *a, const void *b)
 
 /* Everything that may go, oldest use first, except what belongs to the newcomer (or NULL). free()
  * the list. It is valid until an entry goes in another way. */
-static struct victims list_victims(struct engine *e, const struct download *newcomer)
+static struct victims list_victims(struct files *files, const struct download *newcomer)
 {
-    struct eviction *s = e->eviction;
+    struct eviction *s = files->eviction;
     struct victims v = {0};
-    pthread_rwlock_rdlock(&e->files->lock);
-    size_t most = HASH_COUNT(e->kept->blobs) + HASH_COUNT(e->files->table) + downloads_count(e);
+    pthread_rwlock_rdlock(&files->lock);
+    size_t most =
+        HASH_COUNT(files->kept->blobs) + HASH_COUNT(files->table) + downloads_count(files);
     for (const struct stray *stray = s->strays; stray; stray = stray->next)
         most++;
     v.list = calloc(most + 1, sizeof(*v.list));
     if (v.list)
-        look_at_table(e, &v);
-    pthread_rwlock_unlock(&e->files->lock);
+        look_at_table(files, &v);
+    pthread_rwlock_unlock(&files->lock);
     if (!v.list)
         return v;
-    look_at_downloads(e, &v, newcomer);
+    look_at_downloads(files, &v, newcomer);
     for (struct stray *stray = s->strays; stray; stray = stray->next)
         add(&v, &(struct victim){stray->used_s, 0, stray->bytes, .stray = stray});
     qsort(v.list, v.count, sizeof(*v.list), by_use);
@@ -238,14 +241,14 @@ static struct victims list_victims(struct engine *e, const struct download *newc
 /* Takes bytes out of `going` when the cleaner lane has unlinked what they belong to. */
 struct settle {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     int64_t bytes;
 };
 
 static void settled_run(struct job *job)
 {
     struct settle *s = container_of(job, struct settle, job);
-    s->engine->eviction->going -= s->bytes;
+    s->files->eviction->going -= s->bytes;
     free(s);
 }
 
@@ -253,29 +256,29 @@ static void settle_run(struct job *job)
 {
     struct settle *s = container_of(job, struct settle, job);
     job->run = settled_run;
-    loop_post(s->engine->s, job);
+    loop_post(s->files->s, job);
 }
 
 /* On the cleaner lane, so after the unlinks, which were posted before. */
-static void note_going(struct engine *e, int64_t bytes)
+static void note_going(struct files *files, int64_t bytes)
 {
     struct settle *s = calloc(1, sizeof(*s));
     if (!s)
         return; /* then more goes than is needed */
-    *s = (struct settle){{settle_run, NULL}, e, bytes};
-    e->eviction->going += bytes;
-    lane_post(e->s->cleaner, &s->job);
+    *s = (struct settle){{settle_run, NULL}, files, bytes};
+    files->eviction->going += bytes;
+    lane_post(files->s->cleaner, &s->job);
 }
 
 /* False: a client has just come for one of the paths, so the blob stays. */
-static bool evict_paths(struct engine *e, struct entry *first)
+static bool evict_paths(struct files *files, struct entry *first)
 {
     bool all = true;
     for (struct entry *entry = first, *next; entry; entry = next) {
         next = entry->next_path;
         auto_free char *path = str_printf("%s/%s", entry->origin->name, entry->path);
         int64_t size = entry->size;
-        if (files_drop_idle(e, entry))
+        if (files_drop_idle(files, entry))
             log_info("evicted path=%s bytes=%" PRId64, path ? path : "", size);
         else
             all = false;
@@ -284,94 +287,94 @@ static bool evict_paths(struct engine *e, struct entry *first)
 }
 
 /* A commit under way would name the blob after the unlink: then the blob stays. */
-static bool evict_blob(struct engine *e, const struct kept *k)
+static bool evict_blob(struct files *files, const struct kept *k)
 {
     char sha256[SHA256_HEX];
     memcpy(sha256, k->sha256, sizeof(sha256));
-    if (commit_is_under_way(e, sha256) || !evict_paths(e, k->paths))
+    if (commit_is_under_way(files, sha256) || !evict_paths(files, k->paths))
         return false;
-    kept_discard(e, sha256, KEPT_REMOVE);
+    kept_discard(files, sha256, KEPT_REMOVE);
     return true;
 }
 
 /* A stray partial has no entry, so only its file goes. */
-static void evict_stray(struct engine *e, struct stray *stray)
+static void evict_stray(struct files *files, struct stray *stray)
 {
-    LL_DELETE(e->eviction->strays, stray);
-    download_discard(e, stray->name);
+    LL_DELETE(files->eviction->strays, stray);
+    download_discard(files, stray->name);
     free(stray);
 }
 
 /* False: it could not go after all. */
-static bool evict(struct engine *e, const struct victim *v)
+static bool evict(struct files *files, const struct victim *v)
 {
     const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
     if (v->blob)
-        return evict_blob(e, v->blob);
+        return evict_blob(files, v->blob);
     if (entry)
         log_info("evicted path=%s/%s partial bytes=%" PRId64, entry->origin->name, entry->path,
                  v->bytes);
     if (v->leftover)
-        files_drop_leftover(e, v->leftover);
+        files_drop_leftover(files, v->leftover);
     else if (v->parked)
         download_forget(v->parked, false);
     else
-        evict_stray(e, v->stray);
+        evict_stray(files, v->stray);
     return true;
 }
 
 /* As many as it takes. Returns the bytes that went. */
-static int64_t evict_some(struct engine *e, const struct victims *v, int64_t wanted,
+static int64_t evict_some(struct files *files, const struct victims *v, int64_t wanted,
                           unsigned *ret_count)
 {
     int64_t bytes = 0;
     *ret_count = 0;
     for (size_t i = 0; i < v->count && bytes < wanted; i++)
-        if (evict(e, &v->list[i])) {
+        if (evict(files, &v->list[i])) {
             bytes += v->list[i].bytes;
             ++*ret_count;
         }
-    note_going(e, bytes);
+    note_going(files, bytes);
     return bytes;
 }
 
 /* Nothing is evicted when all of it would not suffice: a file that does not fit must not empty the
  * cache. */
-bool eviction_make(struct engine *e, int64_t bytes, const struct download *newcomer)
+bool eviction_make(struct files *files, int64_t bytes, const struct download *newcomer)
 {
     unsigned count;
-    int64_t wanted = shortage(e, bytes);
+    int64_t wanted = shortage(files, bytes);
     if (wanted <= 0)
         return true;
-    struct victims v = list_victims(e, newcomer);
-    bool fits = v.bytes >= wanted && evict_some(e, &v, wanted, &count) >= wanted;
+    struct victims v = list_victims(files, newcomer);
+    bool fits = v.bytes >= wanted && evict_some(files, &v, wanted, &count) >= wanted;
     free(v.list);
     return fits;
 }
 
-bool eviction_could_make(struct engine *e, int64_t bytes, const struct download *newcomer)
+bool eviction_could_make(struct files *files, int64_t bytes, const struct download *newcomer)
 {
-    int64_t wanted = shortage(e, bytes);
+    int64_t wanted = shortage(files, bytes);
     if (wanted <= 0)
         return true;
-    struct victims v = list_victims(e, newcomer);
+    struct victims v = list_victims(files, newcomer);
     free(v.list);
     return v.bytes >= wanted;
 }
 
 /* The limit that asks for more to go. */
-int eviction_refusal(struct engine *e, int64_t bytes)
+int eviction_refusal(struct files *files, int64_t bytes)
 {
-    return excess(e, bytes) >= shortage(e, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
+    return excess(files, bytes) >= shortage(files, bytes) ? ERROR_MAX_SIZE : ERROR_MIN_FREE;
 }
 
 /* For `cache gc`: what is over the limits now goes. A limit may have been lowered. */
-void eviction_collect(struct engine *e, struct collection *ret)
+void eviction_collect(struct files *files, struct collection *ret)
 {
-    int64_t wanted = shortage(e, 0);
+    int64_t wanted = shortage(files, 0);
     if (wanted > 0) {
-        struct victims v = list_victims(e, NULL);
-        ret->evicted_bytes = evict_some(e, &v, wanted, &ret->evicted);
+        struct victims v = list_victims(files, NULL);
+        ret->evicted_bytes = evict_some(files, &v, wanted, &ret->evicted);
         free(v.list);
     }
     ret->fits = ret->evicted_bytes >= wanted;
@@ -380,15 +383,15 @@ void eviction_collect(struct engine *e, struct collection *ret)
 /* --------------------------------------------------------------- one blob */
 
 /* A file that a client has just come for stays, because its progress would point into nothing. */
-int eviction_remove(struct engine *e, const char *sha256)
+int eviction_remove(struct files *files, const char *sha256)
 {
-    const struct entry *paths = kept_paths(e, sha256);
+    const struct entry *paths = kept_paths(files, sha256);
     bool busy = false;
     if (!paths)
         return ENGINE_ABSENT;
-    pthread_rwlock_rdlock(&e->files->lock);
+    pthread_rwlock_rdlock(&files->lock);
     for (const struct entry *entry = paths; entry; entry = entry->next_path)
         busy |= entry->download || entry->is_failed || entry->progress;
-    pthread_rwlock_unlock(&e->files->lock);
-    return !busy && evict_blob(e, paths->kept) ? 0 : ENGINE_BUSY;
+    pthread_rwlock_unlock(&files->lock);
+    return !busy && evict_blob(files, paths->kept) ? 0 : ENGINE_BUSY;
 }

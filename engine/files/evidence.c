@@ -18,7 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/entry.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 #include "engine/files/soundness.h"
@@ -39,7 +39,7 @@ enum {
  * apply stores what was found; a refuted blob is taken away (take_away). When the disk damaged a
  * blob since it came, the check says nothing about the bytes that came: is_as_it_came compares the
  * digest first, and the file is fetched again. A check that a person asks for
- * (engine_check_evidence) runs on that person's thread, and ends in the same apply. Both may check
+ * (inventory_check_evidence) runs on that person's thread, and ends in the same apply. Both may check
  * one blob at the same time; the second result changes nothing.
  */
 
@@ -59,7 +59,7 @@ struct evidences {
     /* the current check: */
     bool busy, failed;
     struct job job;
-    struct engine *engine;
+    struct files *files;
     char *name; /* origin/path */
     char sha256[SHA256_HEX];
 };
@@ -76,7 +76,7 @@ enum { EVIDENCES = sizeof(levels) / sizeof(levels[0]) };
 /* ------------------------------------------------------------------ table */
 
 /* The lane is the check's own: one blob at a time, however long that takes. */
-int evidence_new(struct engine *e, struct evidences **ret)
+int evidence_new(struct files *files, struct evidences **ret)
 {
     struct evidences *all = calloc(1, sizeof(*all));
     int r = all ? lane_new("evidence", 1, &all->lane) : ERROR_NO_MEMORY;
@@ -84,7 +84,7 @@ int evidence_new(struct engine *e, struct evidences **ret)
         free(all);
         return r;
     }
-    all->engine = e;
+    all->files = files;
     *ret = all;
     return 0;
 }
@@ -116,24 +116,24 @@ void evidence_free(struct evidences *all)
     free(all);
 }
 
-static struct known_evidence *find(const struct engine *e, const char *sha256)
+static struct known_evidence *find(const struct files *files, const char *sha256)
 {
     struct known_evidence *known;
-    HASH_FIND_STR(e->evidences->table, sha256, known);
+    HASH_FIND_STR(files->evidences->table, sha256, known);
     return known;
 }
 
 /* Remembers it in memory alone. NULL: out of memory. */
-static struct known_evidence *set(struct engine *e, const char *sha256, enum evidence evidence,
+static struct known_evidence *set(struct files *files, const char *sha256, enum evidence evidence,
                                   const char *why)
 {
-    struct known_evidence *known = find(e, sha256);
+    struct known_evidence *known = find(files, sha256);
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
             return NULL; /* a later check finds it out again */
         str_copy(known->sha256, sizeof(known->sha256), sha256);
-        HASH_ADD_STR(e->evidences->table, sha256, known);
+        HASH_ADD_STR(files->evidences->table, sha256, known);
     }
     known->evidence = evidence;
     free(known->why);
@@ -155,16 +155,16 @@ static int on_row(void *context, const char *sha256, int level, const char *why)
     return 0;
 }
 
-int evidence_load(struct engine *e)
+int evidence_load(struct files *files)
 {
-    e->evidences->due = true;
-    return catalogue_each_evidence(e->s->catalogue, on_row, e);
+    files->evidences->due = true;
+    return catalogue_each_evidence(files->s->catalogue, on_row, files);
 }
 
 /* A row on its way to the catalogue. */
 struct put {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     char sha256[SHA256_HEX];
     enum evidence evidence;
     char *why;
@@ -173,7 +173,7 @@ struct put {
 static void put_run(struct job *job)
 {
     struct put *p = container_of(job, struct put, job);
-    int r = catalogue_put_evidence(p->engine->s->catalogue, p->sha256, (int)p->evidence,
+    int r = catalogue_put_evidence(p->files->s->catalogue, p->sha256, (int)p->evidence,
                                    is_refuted(p->evidence), p->why);
     if (r)
         log_warning("catalogue: cannot store the evidence of %s: %s", p->sha256, error_text(r));
@@ -182,31 +182,32 @@ static void put_run(struct job *job)
 }
 
 /* Remembers it, in memory and in the catalogue. */
-static void put(struct engine *e, const char *sha256, enum evidence evidence, const char *why)
+static void put(struct files *files, const char *sha256, enum evidence evidence, const char *why)
 {
-    const struct known_evidence *known = find(e, sha256);
+    const struct known_evidence *known = find(files, sha256);
     if (known && known->evidence == evidence)
         return;
-    (void)set(e, sha256, evidence, why);
+    (void)set(files, sha256, evidence, why);
     struct put *p = calloc(1, sizeof(*p));
     if (!p)
         return; /* the check after the next start finds it out again */
-    *p = (struct put){.job.run = put_run, .engine = e, .evidence = evidence, .why = str_dup(why)};
+    *p =
+        (struct put){.job.run = put_run, .files = files, .evidence = evidence, .why = str_dup(why)};
     str_copy(p->sha256, sizeof(p->sha256), sha256);
-    lane_post(e->s->catalogue_lane, &p->job);
+    lane_post(files->s->catalogue_lane, &p->job);
 }
 
 /* EVIDENCE_UNKNOWN: it was kept before such checks existed, or the note was lost. */
-static enum evidence evidence_of(const struct engine *e, const char *sha256)
+static enum evidence evidence_of(const struct files *files, const char *sha256)
 {
-    const struct known_evidence *known = find(e, sha256);
+    const struct known_evidence *known = find(files, sha256);
     return known ? known->evidence : EVIDENCE_UNKNOWN;
 }
 
 /* A claim counts more than anything that the bytes say themselves. */
-const char *evidence_level(struct engine *e, const struct entry *entry, const char **ret_why)
+const char *evidence_level(struct files *files, const struct entry *entry, const char **ret_why)
 {
-    const struct known_evidence *known = find(e, entry->sha256);
+    const struct known_evidence *known = find(files, entry->sha256);
     if (ret_why)
         *ret_why = !entry->authoritative && known && known->why ? known->why : "";
     if (entry->authoritative)
@@ -215,16 +216,16 @@ const char *evidence_level(struct engine *e, const struct entry *entry, const ch
 }
 
 /* What a finished check found outweighs what the structure tells. */
-void evidence_kept(struct engine *e, const char *sha256, enum evidence evidence)
+void evidence_kept(struct files *files, const char *sha256, enum evidence evidence)
 {
-    if (evidence_of(e, sha256) == EVIDENCE_UNKNOWN)
-        put(e, sha256, evidence, NULL);
-    evidence_changed(e);
+    if (evidence_of(files, sha256) == EVIDENCE_UNKNOWN)
+        put(files, sha256, evidence, NULL);
+    evidence_changed(files);
 }
 
-bool evidence_refuses(const struct engine *e, const char *sha256, const char **ret_why)
+bool evidence_refuses(const struct files *files, const char *sha256, const char **ret_why)
 {
-    const struct known_evidence *known = find(e, sha256);
+    const struct known_evidence *known = find(files, sha256);
     if (!known || known->evidence != EVIDENCE_DAMAGED)
         return false;
     *ret_why = known->why ? known->why : "it was found damaged before";
@@ -232,16 +233,16 @@ bool evidence_refuses(const struct engine *e, const char *sha256, const char **r
 }
 
 /* The row goes with the blob's row: catalogue_drop_blob. */
-void evidence_forget(struct engine *e, const char *sha256)
+void evidence_forget(struct files *files, const char *sha256)
 {
-    struct known_evidence *known = find(e, sha256);
+    struct known_evidence *known = find(files, sha256);
     if (known && !is_refuted(known->evidence))
-        drop(e->evidences, known);
+        drop(files->evidences, known);
 }
 
-void evidence_changed(struct engine *e)
+void evidence_changed(struct files *files)
 {
-    e->evidences->due = true;
+    files->evidences->due = true;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -292,12 +293,12 @@ static int read_some(void *userdata, int64_t from, void *to, size_t len)
 }
 
 /* Opens the blob, and lets index/archive.h judge it, at the bounded rate. */
-static int look_into(struct engine *e, const char *sha256, const char *path, int64_t rate_bytes_s,
-                     const _Atomic bool *stop, struct archive_verdict *ret)
+static int look_into(struct files *files, const char *sha256, const char *path,
+                     int64_t rate_bytes_s, const _Atomic bool *stop, struct archive_verdict *ret)
 {
     int fd;
     int64_t size;
-    int r = store_open_blob(e->s->store, sha256, &fd, &size);
+    int r = store_open_blob(files->s->store, sha256, &fd, &size);
     if (r)
         return r;
     auto_close int guard = fd;
@@ -333,43 +334,43 @@ static bool is_judged(const char *path)
     return archive_is_known(str_last_segment(path)) || str_ends(path, ".whl.metadata");
 }
 
-static bool has_authority(const struct engine *e, const char *sha256)
+static bool has_authority(const struct files *files, const char *sha256)
 {
-    const struct entry *entry = kept_paths(e, sha256);
+    const struct entry *entry = kept_paths(files, sha256);
     while (entry && !entry->authoritative)
         entry = entry->next_path;
     return entry;
 }
 
 /* New clients do not find the file any more. A client that has it open reads on. */
-static void take_away(struct engine *e, const struct finding *f)
+static void take_away(struct files *files, const struct finding *f)
 {
-    for (struct entry *entry = kept_paths(e, f->sha256), *next; entry; entry = next) {
+    for (struct entry *entry = kept_paths(files, f->sha256), *next; entry; entry = next) {
         next = entry->next_path;
         log_error("kept bytes are not sound path=%s/%s sha256=%s mirrors=%s reason=\"%s\"",
                   entry->origin->name, entry->path, f->sha256, entry->mirrors ? entry->mirrors : "",
                   f->verdict.why);
-        problems_note(e->s, "unsound", entry->origin->name, entry->path,
+        problems_note(files->s, "unsound", entry->origin->name, entry->path,
                       "the bytes from %s are in quarantine: %s",
                       entry->mirrors ? entry->mirrors : "a mirror", f->verdict.why);
-        files_forget_blob(e, entry);
+        files_forget_blob(files, entry);
         /* its size is no wheel's size */
-        commit_forget_promise(e, entry->origin->name, entry->path);
+        commit_forget_promise(files, entry->origin->name, entry->path);
     }
-    kept_discard(e, f->sha256, KEPT_QUARANTINE);
+    kept_discard(files, f->sha256, KEPT_QUARANTINE);
 }
 
 /* A claim that agrees with the bytes outweighs the check: then they stay, and the contradiction is
  * noted. */
-static void refuted(struct engine *e, struct finding *f)
+static void refuted(struct files *files, struct finding *f)
 {
     enum evidence now = f->verdict.contradicted ? EVIDENCE_DISPUTED : EVIDENCE_DAMAGED;
-    if (has_authority(e, f->sha256)) {
-        put(e, f->sha256, EVIDENCE_NONE, f->verdict.why);
+    if (has_authority(files, f->sha256)) {
+        put(files, f->sha256, EVIDENCE_NONE, f->verdict.why);
         return;
     }
-    put(e, f->sha256, now, f->verdict.why);
-    take_away(e, f);
+    put(files, f->sha256, now, f->verdict.why);
+    take_away(files, f);
     f->taken_away = true;
 }
 
@@ -382,20 +383,20 @@ static enum evidence confirmed(const struct archive_verdict *verdict, const char
 }
 
 /* On the flight thread. ENGINE_ABSENT, ENGINE_BUSY (engine/files/inventory.h). */
-static int apply(struct engine *e, struct finding *f)
+static int apply(struct files *files, struct finding *f)
 {
-    if (!kept_paths(e, f->sha256)) /* evicted meanwhile */
+    if (!kept_paths(files, f->sha256)) /* evicted meanwhile */
         return ENGINE_ABSENT;
-    if (evidence_of(e, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
+    if (evidence_of(files, f->sha256) == EVIDENCE_DISPUTED && f->verdict.contradicted)
         return 0;
     if (f->verdict.level != ARCHIVE_NONE || !is_judged(f->path))
-        put(e, f->sha256, confirmed(&f->verdict, f->path), f->verdict.why);
-    else if (commit_is_under_way(e, f->sha256)) /* the commit would take the bad bytes over */
+        put(files, f->sha256, confirmed(&f->verdict, f->path), f->verdict.why);
+    else if (commit_is_under_way(files, f->sha256)) /* the commit would take the bad bytes over */
         return ENGINE_BUSY;
     else
-        refuted(e, f);
+        refuted(files, f);
     if (f->verdict.other_version)
-        problems_note(e->s, "other-version", f->origin, f->path,
+        problems_note(files->s, "other-version", f->origin, f->path,
                       "METADATA of the wheel names another version than its file name");
     return 0;
 }
@@ -403,49 +404,50 @@ static int apply(struct engine *e, struct finding *f)
 static void apply_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     struct finding *f = (struct finding *)(uintptr_t)call->argument;
-    call->result = apply(e, f);
+    call->result = apply(files, f);
     sem_post(&call->done);
 }
 
-/* Damage by the disk says nothing about the bytes that came. engine_verify has taken such a blob
+/* Damage by the disk says nothing about the bytes that came. inventory_verify has taken such a blob
  * away. */
-static int is_as_it_came(struct engine *e, const struct finding *f, int64_t rate_bytes_s,
+static int is_as_it_came(struct files *files, const struct finding *f, int64_t rate_bytes_s,
                          const _Atomic bool *stop, bool *ret)
 {
     enum verdict_of_blob verdict = BLOB_GOOD;
     int r = f->verdict.level == ARCHIVE_NONE
-                ? engine_verify(e, f->sha256, rate_bytes_s, stop, &verdict)
+                ? inventory_verify(files, f->sha256, rate_bytes_s, stop, &verdict)
                 : 0;
     *ret = verdict == BLOB_GOOD;
     return r;
 }
 
 /* On any thread that may block, except the flight thread. */
-static int check(struct engine *e, struct finding *f, int64_t rate_bytes_s,
+static int check(struct files *files, struct finding *f, int64_t rate_bytes_s,
                  const _Atomic bool *stop)
 {
     bool as_it_came = true;
-    int r = look_into(e, f->sha256, f->path, rate_bytes_s, stop, &f->verdict);
+    int r = look_into(files, f->sha256, f->path, rate_bytes_s, stop, &f->verdict);
     if (r == 0)
-        r = is_as_it_came(e, f, rate_bytes_s, stop, &as_it_came);
+        r = is_as_it_came(files, f, rate_bytes_s, stop, &as_it_came);
     if (r)
         return r == STORE_MISSING ? ENGINE_ABSENT : r;
     if (as_it_came)
-        return loop_call(e->s, apply_run, e, f);
+        return loop_call(files->s, apply_run, files, f);
     f->taken_away = f->rotten = true;
     return 0;
 }
 
 /* On the caller's thread, which may block for minutes. *stop ends it early. */
-int engine_check_evidence(struct engine *e, const struct inventory_row *row, int64_t rate_bytes_s,
-                          const _Atomic bool *stop, bool *ret_sound, char **ret_why)
+int inventory_check_evidence(struct files *files, const struct inventory_row *row,
+                             int64_t rate_bytes_s, const _Atomic bool *stop, bool *ret_sound,
+                             char **ret_why)
 {
     auto_free char *origin = strndup(row->name, row->origin_len);
     struct finding f = {
         .sha256 = row->sha256, .origin = origin, .path = row->name + row->origin_len + 1};
-    int r = origin ? check(e, &f, rate_bytes_s, stop) : ERROR_NO_MEMORY;
+    int r = origin ? check(files, &f, rate_bytes_s, stop) : ERROR_NO_MEMORY;
     if (r)
         return r;
     *ret_sound = !f.taken_away;
@@ -460,7 +462,7 @@ static void done_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);
     if (all->failed) /* not again before the next start */
-        (void)set(all->engine, all->sha256, EVIDENCE_SILENT, "it could not be read");
+        (void)set(all->files, all->sha256, EVIDENCE_SILENT, "it could not be read");
     all->busy = false;
 }
 
@@ -468,51 +470,51 @@ static void done_run(struct job *job)
 static void check_run(struct job *job)
 {
     struct evidences *all = container_of(job, struct evidences, job);
-    struct engine *e = all->engine;
+    struct files *files = all->files;
     struct inventory_row row = {.name = all->name, .origin_len = strcspn(all->name, "/")};
     auto_free char *origin = strndup(all->name, row.origin_len);
     struct finding f = {.sha256 = all->sha256,
                         .origin = origin ? origin : "",
                         .path = all->name + row.origin_len + 1};
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE); /* of this thread alone */
-    int r = e->s->stopping ? ERROR_STOPPING : check(e, &f, 0, &e->s->stopping);
+    int r = files->s->stopping ? ERROR_STOPPING : check(files, &f, 0, &files->s->stopping);
     all->failed = r < 0 && r != ERROR_STOPPING;
     if (all->failed)
         log_warning("cannot check path=%s error=\"%s\"", all->name, error_text(r));
     if (r == 0 && f.rotten)
-        (void)engine_refetch(e, &row, &e->s->stopping);
+        (void)inventory_refetch(files, &row, &files->s->stopping);
     job->run = done_run;
-    loop_post(e->s, job);
+    loop_post(files->s, job);
 }
 
 /* Whether no page names a digest, and the blob was not checked, or not completely. */
-static bool is_due(const struct engine *e, const struct entry *entry)
+static bool is_due(const struct files *files, const struct entry *entry)
 {
-    enum evidence evidence = entry->sha256[0] ? evidence_of(e, entry->sha256) : EVIDENCE_RECORD;
+    enum evidence evidence = entry->sha256[0] ? evidence_of(files, entry->sha256) : EVIDENCE_RECORD;
     return !entry->authoritative &&
            (evidence == EVIDENCE_UNKNOWN || evidence == EVIDENCE_STRUCTURE);
 }
 
-static struct entry *next_due(struct engine *e)
+static struct entry *next_due(struct files *files)
 {
     struct entry *found = NULL;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (struct entry *entry = e->files->table; entry && !found; entry = entry->hh.next)
-        if (is_due(e, entry))
+    pthread_rwlock_rdlock(&files->lock);
+    for (struct entry *entry = files->table; entry && !found; entry = entry->hh.next)
+        if (is_due(files, entry))
             found = entry;
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
     return found;
 }
 
 /* Looks for work twice a second at most, and only while something may have to be checked. The walk
  * over the table is cheap, but not free. */
-void evidence_tick(struct engine *e, int64_t now_ms)
+void evidence_tick(struct files *files, int64_t now_ms)
 {
-    struct evidences *all = e->evidences;
-    if (all->busy || !all->due || e->s->stopping || now_ms - all->looked_ms < LOOK_EVERY_MS)
+    struct evidences *all = files->evidences;
+    if (all->busy || !all->due || files->s->stopping || now_ms - all->looked_ms < LOOK_EVERY_MS)
         return;
     all->looked_ms = now_ms;
-    struct entry *entry = next_due(e);
+    struct entry *entry = next_due(files);
     if (!entry) {
         all->due = false;
         return;
@@ -529,21 +531,21 @@ void evidence_tick(struct engine *e, int64_t now_ms)
 }
 
 /* How many held files have which level, for /-/status. */
-void evidence_write_status(struct engine *e, struct buf *to)
+void evidence_write_status(struct files *files, struct buf *to)
 {
     static const char *const names[] = {"authority", "record", "structure", "none", "unchecked"};
     unsigned counts[sizeof(names) / sizeof(names[0])] = {0};
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+    pthread_rwlock_rdlock(&files->lock);
+    for (const struct entry *entry = files->table; entry; entry = entry->hh.next) {
         if (!entry->sha256[0])
             continue;
-        const char *level = evidence_level(e, entry, NULL);
+        const char *level = evidence_level(files, entry, NULL);
         size_t i = 0;
         while (i < 4 && strcmp(names[i], level) != 0)
             i++;
         counts[i]++;
     }
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
     json_write_name(to, "evidence");
     buf_putc(to, '{');
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -20,7 +20,7 @@
 #include "base/digest.h"
 
 struct buf;
-struct engine;
+struct files;
 struct entry;
 struct evidences;
 struct inventory_row;
@@ -36,25 +36,25 @@ enum evidence { /* numbers of the catalogue: their meaning never changes */
                 EVIDENCE_DAMAGED = 6, /* not whole, whatever its end says */
 };
 
-int evidence_new(struct engine *engine, struct evidences **ret);
+int evidence_new(struct files *files, struct evidences **ret);
 /* Waits for the current check, which ends early when the engine is stopping. */
 void evidence_stop(struct evidences *evidences); /* NULL is legal, as below */
 void evidence_free(struct evidences *evidences);
 /* At start, before the threads, after the files are loaded. */
-int evidence_load(struct engine *engine);
+int evidence_load(struct files *files);
 
 /* ---- flight thread */
 /* Of an entry that is held: "authority", "record", "structure", "none"; "" when it was not checked
  * yet. *ret_why, when ret_why is not NULL: what else is known, or "". */
-const char *evidence_level(struct engine *engine, const struct entry *entry, const char **ret_why);
+const char *evidence_level(struct files *files, const struct entry *entry, const char **ret_why);
 /* Bytes with a sound structure are being kept, or bytes of a kind that is not judged. Earlier
  * knowledge of them stays. */
-void evidence_kept(struct engine *engine, const char *sha256, enum evidence evidence);
+void evidence_kept(struct files *files, const char *sha256, enum evidence evidence);
 /* Whether bytes of that digest were found damaged before, and why. */
-bool evidence_refuses(const struct engine *engine, const char *sha256, const char **ret_why);
+bool evidence_refuses(const struct files *files, const char *sha256, const char **ret_why);
 /* The blob is gone. What is known of it is forgotten, unless it was refuted. */
-void evidence_forget(struct engine *engine, const char *sha256);
+void evidence_forget(struct files *files, const char *sha256);
 /* A blob is held that may have to be checked. */
-void evidence_changed(struct engine *engine);
-void evidence_tick(struct engine *engine, int64_t now_ms);
-void evidence_write_status(struct engine *engine, struct buf *to);
+void evidence_changed(struct files *files);
+void evidence_tick(struct files *files, int64_t now_ms);
+void evidence_write_status(struct files *files, struct buf *to);

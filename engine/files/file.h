@@ -18,7 +18,7 @@
 #include "engine/loop/options.h"
 #include "engine/loop/wait.h"
 
-struct engine;
+struct files;
 
 enum {
     FILE_DETAIL = 512, /* room for the detail of an outcome */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 
@@ -14,7 +15,7 @@
  * Puts the cache in order while it runs (`cache gc`): evicts, empties the quarantine, and removes
  * orphans. An orphan is a blob that neither the catalogue nor the table names.
  *
- *     engine_collect (control lane, which may block)
+ *     inventory_collect (control lane, which may block)
  *       evict_run     flight thread
  *       scan_run      cleaner lane: the blobs on disk
  *       rows_run      catalogue lane: without those that have a row
@@ -34,7 +35,7 @@ struct orphan {
 /* One search. It lives on the caller's stack; each step posts `done`. */
 struct search {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct orphan *blobs; /* on disk, and no row or path was found yet */
     struct collection *result;
     int error;
@@ -69,8 +70,8 @@ static int on_disk(void *context, const char *sha256, int64_t size, int64_t allo
 static void scan_run(struct job *job)
 {
     struct search *s = container_of(job, struct search, job);
-    s->error = store_scan(s->engine->s->store, on_disk, s);
-    store_trim_quarantine(s->engine->s->store, 0);
+    s->error = store_scan(s->files->s->store, on_disk, s);
+    store_trim_quarantine(s->files->s->store, 0);
     sem_post(&s->done);
 }
 
@@ -97,7 +98,7 @@ static void rows_run(struct job *job)
 {
     struct search *s = container_of(job, struct search, job);
     if (s->error == 0)
-        s->error = catalogue_each_blob(s->engine->s->catalogue, on_row, s);
+        s->error = catalogue_each_blob(s->files->s->catalogue, on_row, s);
     sem_post(&s->done);
 }
 
@@ -105,15 +106,15 @@ static void rows_run(struct job *job)
 static void orphans_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     struct search *const *s = call->argument;
     struct orphan *found, *next;
     HASH_ITER(hh, (*s)->blobs, found, next)
     {
-        if (kept_paths(e, found->sha256) || commit_is_under_way(e, found->sha256))
+        if (kept_paths(files, found->sha256) || commit_is_under_way(files, found->sha256))
             continue;
         log_warning("orphan removed sha256=%s", found->sha256);
-        kept_discard(e, found->sha256, KEPT_REMOVE);
+        kept_discard(files, found->sha256, KEPT_REMOVE);
         (*s)->result->orphans++;
     }
     sem_post(&call->done);
@@ -122,24 +123,24 @@ static void orphans_run(struct job *job)
 static void evict_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     struct collection *const *result = call->argument;
-    eviction_collect(e, *result);
+    eviction_collect(files, *result);
     sem_post(&call->done);
 }
 
 /* Orphans are removed last. After an error of the search none is: the list would be too long. */
-int engine_collect(struct engine *e, struct collection *ret)
+int inventory_collect(struct files *files, struct collection *ret)
 {
-    struct search s = {.engine = e, .result = ret};
+    struct search s = {.files = files, .result = ret};
     struct search *argument = &s;
     struct orphan *found, *next;
     sem_init(&s.done, 0, 0);
-    (void)loop_call(e->s, evict_run, e, &ret);
-    search_run(&s, e->s->cleaner, scan_run);
-    search_run(&s, e->s->catalogue_lane, rows_run);
+    (void)loop_call(files->s, evict_run, files, &ret);
+    search_run(&s, files->s->cleaner, scan_run);
+    search_run(&s, files->s->catalogue_lane, rows_run);
     if (s.error == 0)
-        (void)loop_call(e->s, orphans_run, e, &argument);
+        (void)loop_call(files->s, orphans_run, files, &argument);
     HASH_ITER(hh, s.blobs, found, next)
     {
         HASH_DEL(s.blobs, found);

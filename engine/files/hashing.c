@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/files/rehash.h"
 
 static void hasher_free(struct hasher *h)
@@ -67,7 +68,7 @@ static void hash_run(struct job *job)
         r = digester_finish(h->hasher->digester, &h->found);
     h->error = r;
     job->run = hashed_run;
-    loop_post(h->download->engine->s, job);
+    loop_post(h->download->files->s, job);
 }
 
 /* A hasher that a job has is freed by that job; another one is freed here. */
@@ -113,5 +114,5 @@ void hashing_start(struct download *dl, const struct flight_command *c)
     dl->hasher_out = dl->hasher;
     dl->hasher = NULL;
     download_ref(dl);
-    lane_post(dl->engine->s->compute, &h->job);
+    lane_post(dl->files->s->compute, &h->job);
 }

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "engine/files/entry.h"
+#include "engine/files/files_state.h"
 #include "engine/mirrors/origins.h"
 #include "index/name.h"
 #include "index/version.h"
@@ -41,11 +41,12 @@ static void add(struct versions *v, const char *version)
         drop_oldest(v);
 }
 
-static void collect(struct engine *e, const char *origin, const char *project, struct versions *to)
+static void collect(struct files *files, const char *origin, const char *project,
+                    struct versions *to)
 {
     struct file_name name;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+    pthread_rwlock_rdlock(&files->lock);
+    for (const struct entry *entry = files->table; entry; entry = entry->hh.next) {
         if (!entry->sha256[0] || strcmp(entry->origin->name, origin) != 0 ||
             file_name_parse(str_last_segment(entry->path), &name))
             continue;
@@ -53,10 +54,10 @@ static void collect(struct engine *e, const char *origin, const char *project, s
             add(to, name.version);
         file_name_release(&name);
     }
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
 }
 
-void held_versions_write(struct engine *e, const char *origin, const char *path, char *to,
+void held_versions_write(struct files *files, const char *origin, const char *path, char *to,
                          size_t size)
 {
     struct versions held = {0};
@@ -65,7 +66,7 @@ void held_versions_write(struct engine *e, const char *origin, const char *path,
     if (file && str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
     if (file && file_name_parse(file, &wanted) == 0 && wanted.project)
-        collect(e, origin, wanted.project, &held);
+        collect(files, origin, wanted.project, &held);
     (void)snprintf(to, size, held.count ? "held of %.100s are" : "nothing of this project is held",
                    wanted.project);
     for (size_t i = 0; i < held.count; i++) {

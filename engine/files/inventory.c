@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/files/sets.h"
 
@@ -104,16 +105,16 @@ static int add_row(struct inventory *inventory, const struct entry *entry,
 }
 
 /* NULL: no set has it. */
-static char *sets_of(const struct engine *e, const struct entry *entry)
+static char *sets_of(const struct files *files, const struct entry *entry)
 {
     auto_buf struct buf names;
     buf_init(&names, SETS_MOST * (SET_NAME_BYTES + 2));
-    sets_write_names(e->kept->sets, entry->key, entry->key_len, &names);
+    sets_write_names(files->kept->sets, entry->key, entry->key_len, &names);
     return names.len ? buf_take(&names, NULL) : NULL;
 }
 
 /* The row is a copy, because the entry may be gone when a person looks at it. */
-static int add_complete(struct engine *e, struct inventory *inventory, const struct entry *entry)
+static int add_complete(struct files *files, struct inventory *inventory, const struct entry *entry)
 {
     struct inventory_row *row;
     int r = add_row(inventory, entry, &row);
@@ -121,12 +122,12 @@ static int add_complete(struct engine *e, struct inventory *inventory, const str
         return r;
     memcpy(row->sha256, entry->sha256, sizeof(row->sha256));
     row->present = entry->size;
-    row->pinned = kept_is_pinned(e, entry->sha256);
-    row->sets = sets_of(e, entry);
-    row->verified_s = kept_verified_s(e, entry->sha256);
+    row->pinned = kept_is_pinned(files, entry->sha256);
+    row->sets = sets_of(files, entry);
+    row->verified_s = kept_verified_s(files, entry->sha256);
     row->authoritative = entry->authoritative;
     const char *why;
-    row->level = evidence_level(e, entry, &why);
+    row->level = evidence_level(files, entry, &why);
     row->level_why = strdup(why);
     row->etag = str_dup(entry->etag);
     row->mirrors = str_dup(entry->mirrors);
@@ -152,17 +153,17 @@ static int add_partial(struct inventory *inventory, const struct entry *entry)
 }
 
 /* Under the table's lock, on the flight thread: entries and downloads fit each other. */
-static int fill(struct engine *e, struct inventory *inventory)
+static int fill(struct files *files, struct inventory *inventory)
 {
     int r = 0;
-    inventory->rows = calloc(HASH_COUNT(e->files->table) + 1, sizeof(*inventory->rows));
+    inventory->rows = calloc(HASH_COUNT(files->table) + 1, sizeof(*inventory->rows));
     if (!inventory->rows)
         return ERROR_NO_MEMORY;
-    for (struct entry *entry = e->files->table; entry && r == 0; entry = entry->hh.next) {
+    for (struct entry *entry = files->table; entry && r == 0; entry = entry->hh.next) {
         if (entry->is_renewal)
             continue; /* the entry that it will replace has the row */
         if (entry->sha256[0])
-            r = add_complete(e, inventory, entry);
+            r = add_complete(files, inventory, entry);
         else if (entry->download ? entry->download->flight != NULL : entry->leftover != NULL)
             r = add_partial(inventory, entry);
     }
@@ -172,11 +173,11 @@ static int fill(struct engine *e, struct inventory *inventory)
 static void inventory_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     struct inventory *const *inventory = call->argument;
-    pthread_rwlock_rdlock(&e->files->lock);
-    call->result = fill(e, *inventory);
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_rdlock(&files->lock);
+    call->result = fill(files, *inventory);
+    pthread_rwlock_unlock(&files->lock);
     sem_post(&call->done);
 }
 
@@ -186,12 +187,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-int engine_inventory(struct engine *e, struct inventory **ret)
+int inventory_new(struct files *files, struct inventory **ret)
 {
     AUTO(inventory_free) struct inventory *inventory = calloc(1, sizeof(*inventory));
     if (!inventory)
         return ERROR_NO_MEMORY;
-    int r = loop_call(e->s, inventory_run, e, &inventory);
+    int r = loop_call(files->s, inventory_run, files, &inventory);
     if (r)
         return r;
     qsort(inventory->rows, inventory->count, sizeof(*inventory->rows), by_name);
@@ -200,9 +201,9 @@ int engine_inventory(struct engine *e, struct inventory **ret)
     return 0;
 }
 
-const char *engine_cache_dir(const struct engine *e)
+const char *inventory_cache_dir(const struct files *files)
 {
-    return e->s->options.cache_dir;
+    return files->s->options.cache_dir;
 }
 
 /* ---------------------------------------------------------------- actions */
@@ -215,29 +216,29 @@ struct pin_call {
 static void pin_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     const struct pin_call *pin = call->argument;
     call->result =
-        kept_paths(e, pin->sha256) ? kept_pin(e, pin->sha256, pin->pinned) : ENGINE_ABSENT;
+        kept_paths(files, pin->sha256) ? kept_pin(files, pin->sha256, pin->pinned) : ENGINE_ABSENT;
     sem_post(&call->done);
 }
 
 /* Any thread that may block. */
-int engine_pin(struct engine *e, const char *sha256, bool pinned)
+int inventory_pin(struct files *files, const char *sha256, bool pinned)
 {
     struct pin_call pin = {sha256, pinned};
-    return *sha256 ? loop_call(e->s, pin_run, e, &pin) : ENGINE_ABSENT;
+    return *sha256 ? loop_call(files->s, pin_run, files, &pin) : ENGINE_ABSENT;
 }
 
 /* A partial that a client reads stays. */
-static int forget_partial(struct engine *e, const struct inventory_row *row)
+static int forget_partial(struct files *files, const struct inventory_row *row)
 {
     struct flight_view view;
     const char *path = row->name + row->origin_len + 1;
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    struct entry *entry = files_look_up(e, origin, path);
+    struct entry *entry = files_look_up(files, origin, path);
     if (!entry || entry->sha256[0] || !(entry->download || entry->leftover))
         return ENGINE_ABSENT;
     if (entry->download && (!entry->download->flight || entry->download->committing))
@@ -248,7 +249,7 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
             return ENGINE_BUSY;
         download_forget(entry->download, false);
     } else {
-        files_drop_leftover(e, entry);
+        files_drop_leftover(files, entry);
     }
     return 0;
 }
@@ -257,18 +258,18 @@ static int forget_partial(struct engine *e, const struct inventory_row *row)
 static void remove_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     const struct inventory_row *row = call->argument;
     if (!row->sha256[0])
-        call->result = forget_partial(e, row);
-    else if (kept_is_pinned(e, row->sha256))
+        call->result = forget_partial(files, row);
+    else if (kept_is_pinned(files, row->sha256))
         call->result = ENGINE_PINNED;
     else
-        call->result = eviction_remove(e, row->sha256);
+        call->result = eviction_remove(files, row->sha256);
     sem_post(&call->done);
 }
 
-int engine_remove(struct engine *e, const struct inventory_row *row)
+int inventory_remove(struct files *files, const struct inventory_row *row)
 {
-    return loop_call(e->s, remove_run, e, row);
+    return loop_call(files->s, remove_run, files, row);
 }

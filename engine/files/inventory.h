@@ -4,12 +4,12 @@
  * What is kept, for people who look after it: a picture of all files, and what can be done with
  * one.
  *
- *     engine_inventory(engine, &inventory);
+ *     inventory_new(files, &inventory);
  *     r = inventory_find(inventory, "torch-2.9.0+cu126-...whl", &row);
- *     r = engine_remove(engine, row);
+ *     r = inventory_remove(files, row);
  *     inventory_free(inventory);
  *
- * The engine_ functions block until the flight thread has answered, some also until the disk has.
+ * The functions that take files block until the flight thread has answered, some also until the disk has.
  * They are for threads that may block, never for HTTP workers. The picture belongs to the caller.
  * What it shows may be gone when something is done with it; that is answered by ENGINE_ABSENT.
  */
@@ -20,7 +20,7 @@
 
 #include "base/digest.h"
 
-struct engine;
+struct files;
 
 struct inventory_row {
     char *name;              /* origin/path */
@@ -44,9 +44,9 @@ struct inventory {
     size_t count;
 };
 
-int engine_inventory(struct engine *engine, struct inventory **ret);
-/* Where the blobs are (cache/store.h); lives as long as the engine. */
-const char *engine_cache_dir(const struct engine *engine);
+int inventory_new(struct files *files, struct inventory **ret);
+/* Where the blobs are (cache/store.h); lives as long as the files. */
+const char *inventory_cache_dir(const struct files *files);
 void inventory_free(struct inventory *inventory); /* NULL is legal */
 
 /* Whether `name` may mean this row: its file name, at least four digits of its digest with or
@@ -64,10 +64,10 @@ enum {
     ENGINE_BUSY = 3, /* a client has it fetched, or has just come for it */
 };
 /* A pin holds off eviction and removal of these bytes, under all paths. ENGINE_ABSENT. */
-int engine_pin(struct engine *engine, const char *sha256, bool pinned);
+int inventory_pin(struct files *files, const char *sha256, bool pinned);
 /* Unlinks a blob, under every path; or forgets the partial of a file that nobody reads. A client
  * that reads a blob reads on. ENGINE_ABSENT, ENGINE_PINNED, ENGINE_BUSY. */
-int engine_remove(struct engine *engine, const struct inventory_row *row);
+int inventory_remove(struct files *files, const struct inventory_row *row);
 
 struct collection {
     unsigned evicted;      /* files that went for max_size or min_free */
@@ -76,24 +76,24 @@ struct collection {
     bool fits;             /* below max_size and above min_free now; pins may prevent it */
 };
 /* Evicts down to max_size and min_free now, removes orphans, and empties the quarantine. */
-int engine_collect(struct engine *engine, struct collection *ret);
+int inventory_collect(struct files *files, struct collection *ret);
 
 /* Compares a blob with its digest, on the caller's thread. rate_bytes_s: the most that it reads; 0:
  * no limit. A blob that does not agree is taken away and goes to quarantine. ERROR_STOPPING: *stop
  * was set. ENGINE_ABSENT. ENGINE_BUSY: it does not agree, and is just being kept for another path.
  */
 enum verdict_of_blob { BLOB_GOOD, BLOB_CORRUPT, BLOB_MISSING };
-int engine_verify(struct engine *engine, const char *sha256, int64_t rate_bytes_s,
-                  const _Atomic bool *stop, enum verdict_of_blob *ret);
+int inventory_verify(struct files *files, const char *sha256, int64_t rate_bytes_s,
+                     const _Atomic bool *stop, enum verdict_of_blob *ret);
 /* Checks a blob of which no page names a digest by itself (engine/files/evidence.h), on the
  * caller's thread. *ret_sound: false when it was taken away. free() *ret_why. */
-int engine_check_evidence(struct engine *engine, const struct inventory_row *row,
-                          int64_t rate_bytes_s, const _Atomic bool *stop, bool *ret_sound,
-                          char **ret_why);
+int inventory_check_evidence(struct files *files, const struct inventory_row *row,
+                             int64_t rate_bytes_s, const _Atomic bool *stop, bool *ret_sound,
+                             char **ret_why);
 /* Fetches a file as a client would, and waits until it is kept or passed through. ret_why: what its
  * mirrors did, where it cannot be had; "" where nobody says. ERROR_GONE: no mirror has it. */
-int engine_fetch(struct engine *engine, const char *origin, const char *path,
-                 const _Atomic bool *stop, char *ret_why, size_t size);
+int inventory_fetch(struct files *files, const char *origin, const char *path,
+                    const _Atomic bool *stop, char *ret_why, size_t size);
 /* Fetches a file as a client would, and waits until it is kept or passed through. */
-int engine_refetch(struct engine *engine, const struct inventory_row *row,
-                   const _Atomic bool *stop);
+int inventory_refetch(struct files *files, const struct inventory_row *row,
+                      const _Atomic bool *stop);

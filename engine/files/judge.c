@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/claims/claim_check.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/files/rehash.h"
 #include "engine/files/soundness.h"
 #include "engine/loop/problems.h"
@@ -65,8 +66,8 @@ static void told_run(struct job *job)
             flight_on_judged(dl->flight, j->number, j->verdict, j->detail);
         download_drain(dl);
         if (j->verdict == FLIGHT_UNSOUND && !j->is_renewal) /* after the cut, which forgets this */
-            dl->engine->s->events->file_refuted(dl->engine->s, dl->origin->name, j->check.path,
-                                                j->detail);
+            dl->files->s->events->file_refuted(dl->files->s, dl->origin->name, j->check.path,
+                                               j->detail);
     }
     claim_check_release(&j->check);
     partial_unref(j->partial);
@@ -78,7 +79,7 @@ static void told_run(struct job *job)
 static void tell(struct judgement *j)
 {
     j->job.run = told_run;
-    loop_post(j->download->engine->s, &j->job);
+    loop_post(j->download->files->s, &j->job);
 }
 
 /* -------------------------------------------------------------- structure */
@@ -92,7 +93,7 @@ static void refuse_unsound(struct judgement *j, const struct soundness *s)
     (void)snprintf(j->detail, sizeof(j->detail), "%.60s sent no sound file: %.150s", j->senders,
                    s->why);
     if (!dl->entry->is_renewal)
-        commit_forget_promise(dl->engine, dl->origin->name, dl->path);
+        commit_forget_promise(dl->files, dl->origin->name, dl->path);
 }
 
 /* Under a dispute sound bytes count as agreed: one of the claims names them. */
@@ -101,8 +102,8 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
     struct judgement *j = owner;
     struct download *dl = j->download;
     bool is_claimed = claim_set_counts(j->check.set); /* in dispute */
-    if (!is_claimed && j->check.version != dl->engine->s->claims_version &&
-        !dl->engine->s->stopping) {
+    if (!is_claimed && j->check.version != dl->files->s->claims_version &&
+        !dl->files->s->stopping) {
         claim_check_start(&j->check); /* a page may have claimed a digest meanwhile */
         return;
     }
@@ -113,7 +114,7 @@ static void judged_by_structure(void *owner, int error, const struct soundness *
         if (!s->sound)
             refuse_unsound(j, s);
         else if (s->other_version)
-            problems_note(dl->engine->s, "other-version", dl->origin->name, dl->path,
+            problems_note(dl->files->s, "other-version", dl->origin->name, dl->path,
                           "METADATA names another version than the file name");
     }
     tell(j);
@@ -125,7 +126,7 @@ static void by_structure(struct judgement *j)
 {
     struct download *dl = j->download;
     j->error =
-        soundness_ask(dl->engine, j->partial, j->size, dl->path, j->sha256, judged_by_structure, j);
+        soundness_ask(dl->files, j->partial, j->size, dl->path, j->sha256, judged_by_structure, j);
     if (j->error)
         tell(j);
 }
@@ -152,7 +153,7 @@ static void hash_more(struct judgement *j)
     uint32_t missing = claim_set_algorithms(j->check.set);
     for (size_t i = 0; i < j->check.found.count; i++)
         missing &= ~(1u << j->check.found.list[i].algorithm);
-    j->error = rehash_start(j->download->engine, j->partial ? j->partial->fd : -1, j->size, missing,
+    j->error = rehash_start(j->download->files, j->partial ? j->partial->fd : -1, j->size, missing,
                             on_rehashed, j);
     if (j->error)
         tell(j);
@@ -185,7 +186,7 @@ static void by_claims(struct claim_check *check)
 void judge_start(struct download *dl, const struct flight_command *c)
 {
     struct judgement *j = calloc(1, sizeof(*j));
-    if (!j || !claim_check_init(&j->check, dl->engine->s, dl->origin, dl->path, dl->claims,
+    if (!j || !claim_check_init(&j->check, dl->files->s, dl->origin, dl->path, dl->claims,
                                 dl->claims_version)) {
         free(j);
         flight_on_disk_error(dl->flight, ERROR_NO_MEMORY);

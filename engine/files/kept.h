@@ -4,9 +4,9 @@
  * Kept blobs, by their digest: the paths that have these bytes, what the blob takes of the disk,
  * its pin, and when its bytes were last compared with the digest.
  *
- *     kept_hold(engine, entry, bytes)        a path of the table has these bytes now
- *     kept_drop(engine, entry)               and no longer
- *     kept_discard(engine, sha256, how)      after the last path: the blob goes
+ *     kept_hold(files, entry, bytes)        a path of the table has these bytes now
+ *     kept_drop(files, entry)               and no longer
+ *     kept_discard(files, sha256, how)      after the last path: the blob goes
  *
  * A blob is *pinned* by a person (kept_pin), or because a set has one of its paths (sets.h).
  *
@@ -22,7 +22,7 @@
 
 #include "base/digest.h"
 
-struct engine;
+struct files;
 struct entry;
 
 struct kept {
@@ -47,28 +47,28 @@ struct kept_table {
 int kept_new(struct kept_table **ret);
 void kept_free(struct kept_table *table); /* NULL is legal */
 /* At start, after strays and paths: reads marks and sets from the catalogue. */
-int kept_load(struct engine *engine);
+int kept_load(struct files *files);
 
 /* The entry, whose sha256 says which bytes, is one of the blob's paths. A blob counts once, however
  * many paths it has. ERROR_NO_MEMORY: it is not counted. */
-int kept_hold(struct engine *engine, struct entry *entry, int64_t allocated_bytes);
+int kept_hold(struct files *files, struct entry *entry, int64_t allocated_bytes);
 /* The entry is none of its paths any more; also after its sha256 has changed. */
-void kept_drop(struct engine *engine, struct entry *entry);
-int kept_add_stray(struct engine *engine, const char *sha256, int64_t allocated_bytes,
+void kept_drop(struct files *files, struct entry *entry);
+int kept_add_stray(struct files *files, const char *sha256, int64_t allocated_bytes,
                    int64_t used_s);
 
 /* The first path with these bytes, the others by next_path; NULL: there is none. */
-struct entry *kept_paths(const struct engine *engine, const char *sha256);
+struct entry *kept_paths(const struct files *files, const char *sha256);
 /* In any way; by a person. */
-bool kept_is_pinned(const struct engine *engine, const char *sha256);
-bool kept_has_own_pin(const struct engine *engine, const char *sha256);
-int64_t kept_verified_s(const struct engine *engine, const char *sha256);
-int kept_pin(struct engine *engine, const char *sha256, bool pinned);
+bool kept_is_pinned(const struct files *files, const char *sha256);
+bool kept_has_own_pin(const struct files *files, const char *sha256);
+int64_t kept_verified_s(const struct files *files, const char *sha256);
+int kept_pin(struct files *files, const char *sha256, bool pinned);
 /* The bytes were compared with the digest, and agree. */
-int kept_verified(struct engine *engine, const char *sha256, int64_t now_s);
+int kept_verified(struct files *files, const char *sha256, int64_t now_s);
 
 /* KEPT_REMOVE unlinks the blob. KEPT_QUARANTINE moves it aside, because its bytes are not what
  * their name says; people can look at them until `cache gc`. Both drop the blob's rows. They
  * forget what is known of the bytes, except a pin and what evidence.h refuted. A job does it. */
 enum kept_end { KEPT_REMOVE, KEPT_QUARANTINE };
-void kept_discard(struct engine *engine, const char *sha256, enum kept_end how);
+void kept_discard(struct files *files, const char *sha256, enum kept_end how);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/claims/claim_check.h"
+#include "engine/files/files_state.h"
 #include "engine/files/rehash.h"
 #include "engine/mirrors/origins.h"
 
@@ -12,7 +13,7 @@
 
 struct kept_check {
     struct claim_check check;
-    struct engine *engine;
+    struct files *files;
     struct blob *blob; /* a reference */
     void (*done)(void *context, int error, enum claims_verdict verdict,
                  const struct claim_set *set);
@@ -48,24 +49,24 @@ static void on_compared(struct claim_check *check)
         return;
     }
     uint32_t wanted = claim_set_algorithms(check->set);
-    int r = rehash_start(k->engine, k->blob->fd, k->blob->size, wanted, on_rehashed, k);
+    int r = rehash_start(k->files, k->blob->fd, k->blob->size, wanted, on_rehashed, k);
     if (r)
         end(k, r);
 }
 
 /* The digest by SHA-256 is known without a read: it is the blob's name. */
-bool kept_check_start(struct engine *e, const struct origin *origin, const struct entry *entry,
+bool kept_check_start(struct files *files, const struct origin *origin, const struct entry *entry,
                       struct blob *blob,
                       void (*done)(void *context, int error, enum claims_verdict verdict,
                                    const struct claim_set *set),
                       void *context)
 {
     struct kept_check *k = calloc(1, sizeof(*k));
-    if (!k || !claim_check_init(&k->check, e->s, origin, entry->path, NULL, 0)) {
+    if (!k || !claim_check_init(&k->check, files->s, origin, entry->path, NULL, 0)) {
         free(k);
         return false;
     }
-    k->engine = e;
+    k->files = files;
     k->blob = blob_ref(blob);
     k->done = done;
     k->context = context;

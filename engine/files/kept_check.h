@@ -10,7 +10,7 @@
 
 /* `done` is called once, never from within; `set` lives until it returns. False: out of memory, and
  * `done` is never called. */
-bool kept_check_start(struct engine *engine, const struct origin *origin, const struct entry *entry,
+bool kept_check_start(struct files *files, const struct origin *origin, const struct entry *entry,
                       struct blob *blob,
                       void (*done)(void *context, int error, enum claims_verdict verdict,
                                    const struct claim_set *set),

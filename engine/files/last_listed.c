@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "cache/catalogue.h"
-#include "engine/loop/core.h"
+#include "engine/files/files_state.h"
 
 /* Lives on the stack of the thread that waits. */
 struct row_look {
@@ -62,16 +62,16 @@ static void look_run(struct job *job)
     sem_post(&look->done);
 }
 
-int last_listed_get(struct engine *e, const char *origin, const char *project, const char *path,
+int last_listed_get(struct files *files, const char *origin, const char *project, const char *path,
                     struct last_listed *ret)
 {
     struct row_look look = {.job.run = look_run,
-                            .catalogue = e->s->catalogue,
+                            .catalogue = files->s->catalogue,
                             .origin = origin,
                             .project = project,
                             .path = path};
     sem_init(&look.done, 0, 0);
-    lane_post(e->s->catalogue_lane, &look.job);
+    lane_post(files->s->catalogue_lane, &look.job);
     while (sem_wait(&look.done) != 0)
         continue;
     sem_destroy(&look.done);

@@ -7,7 +7,7 @@
  */
 #include <stdbool.h>
 
-struct engine;
+struct files;
 
 struct last_listed {
     bool is_known;         /* a listing had it once */
@@ -19,6 +19,6 @@ struct last_listed {
 
 /* Where several channels list it, the one that still does and comes first by name counts.
  * ERROR_NO_MEMORY. */
-int last_listed_get(struct engine *engine, const char *origin, const char *project,
-                    const char *path, struct last_listed *ret);
+int last_listed_get(struct files *files, const char *origin, const char *project, const char *path,
+                    struct last_listed *ret);
 void last_listed_release(struct last_listed *row);

@@ -14,9 +14,9 @@
 #include "base/str.h"
 #include "engine/claims/claim_check.h"
 #include "engine/files/blame.h"
-#include "engine/files/entry.h"
 #include "engine/files/file.h"
 #include "engine/files/passthrough_page.h"
+#include "engine/files/files_state.h"
 #include "engine/files/passthrough_tail.h"
 #include "engine/files/rehash.h"
 #include "engine/flight/flight.h"
@@ -62,7 +62,7 @@ struct chunk {
 
 struct passthrough {
     _Atomic int refs; /* one for the reader, and one while the source is alive */
-    struct engine *engine;
+    struct files *files;
     const struct origin *origin;
     char *path, *via;
     int64_t size, from, to;
@@ -160,7 +160,7 @@ static void enqueue(struct passthrough *p, struct chunk *chunk)
     p->queued += (int64_t)chunk->len;
     if (p->queued >= QUEUE_MOST && !p->paused) {
         p->paused = true;
-        fetcher_pause(p->engine->s->fetcher, p->fetch, true);
+        fetcher_pause(p->files->s->fetcher, p->fetch, true);
     }
 }
 
@@ -274,7 +274,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
     }
     *a = (struct arrival){{arrival_run, NULL}, p, slab, offset};
     p->refs++;
-    lane_post(p->engine->s->writers[0], &a->job);
+    lane_post(p->files->s->writers[0], &a->job);
 }
 
 static void ended_run(struct job *job);
@@ -287,7 +287,7 @@ static void ended_behind_arrivals(struct job *job)
     if (p->tail && p->error == 0)
         tail_judge(p->tail, p->path, &p->soundness);
     job->run = ended_run;
-    loop_post(p->engine->s, job);
+    loop_post(p->files->s, job);
 }
 
 static void on_done(void *context, int error, const char *detail)
@@ -304,7 +304,7 @@ static void on_done(void *context, int error, const char *detail)
              : p->verdict && cancelled ? error_text(error)
                                        : detail);
     p->ended.run = ended_behind_arrivals;
-    lane_post(p->engine->s->writers[0], &p->ended);
+    lane_post(p->files->s->writers[0], &p->ended);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -316,19 +316,19 @@ static const struct fetch_sink sink = {on_head, on_data, on_done};
 static void enlist(struct passthrough *p)
 {
     p->is_listed = true;
-    DL_PREPEND(p->engine->files->passes, p);
+    DL_PREPEND(p->files->passes, p);
 }
 
 static void delist(struct passthrough *p)
 {
     if (p->is_listed)
-        DL_DELETE(p->engine->files->passes, p);
+        DL_DELETE(p->files->passes, p);
     p->is_listed = false;
 }
 
-void passthrough_sweep(struct engine *e)
+void passthrough_sweep(struct files *files)
 {
-    for (struct passthrough *p = e->files->passes; p; p = p->next) {
+    for (struct passthrough *p = files->passes; p; p = p->next) {
         waitlist_expire(&p->list, clock_monotonic_ms());
         (void)waitlist_sweep(&p->list);
     }
@@ -361,8 +361,8 @@ static void finish(struct passthrough *p, bool good)
  * prefix, because all of it is hashed. */
 static void fetch(struct passthrough *p)
 {
-    auto_free char *url = links_file_url(p->engine->listings, p->origin, p->mirror, p->path);
-    auto_free char *via = mirrors_via(p->engine->s->mirrors, p->via);
+    auto_free char *url = links_file_url(p->files->listings, p->origin, p->mirror, p->path);
+    auto_free char *via = mirrors_via(p->files->s->mirrors, p->via);
     bool part = p->arrived > 0 || (!p->checks && p->to < p->size);
     struct fetch_request request = {.url = url ? url : "",
                                     .from = part ? p->arrived : -1,
@@ -382,9 +382,9 @@ static void fetch(struct passthrough *p)
     pthread_mutex_lock(&p->list.lock);
     p->paused = false;
     p->asked = p->mirror;
-    p->fetch = fetcher_start(p->engine->s->fetcher, &request, &sink, p);
+    p->fetch = fetcher_start(p->files->s->fetcher, &request, &sink, p);
     if (p->closed) /* passthrough_close came before there was a transfer to cancel */
-        fetcher_cancel(p->engine->s->fetcher, p->fetch);
+        fetcher_cancel(p->files->s->fetcher, p->fetch);
     pthread_mutex_unlock(&p->list.lock);
 }
 
@@ -393,15 +393,15 @@ static void begin_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, begin);
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(p->engine->s->mirrors, p->origin, numbers);
+    unsigned count = mirrors_of_origin(p->files->s->mirrors, p->origin, numbers);
     pthread_mutex_lock(&p->list.lock);
     bool closed = p->closed;
     pthread_mutex_unlock(&p->list.lock);
-    bool may = !closed && !p->engine->s->stopping &&
+    bool may = !closed && !p->files->s->stopping &&
                (p->arrived == p->first_at ||
                 /* only a claim makes sure that another mirror's bytes fit */
                 claim_set_counts(p->check.set));
-    int r = may ? budget_pick(p->engine->s->budget, numbers, count, p->tried, BUDGET_FREE,
+    int r = may ? budget_pick(p->files->s->budget, numbers, count, p->tried, BUDGET_FREE,
                               FLIGHT_RANK_WAITING, clock_monotonic_ms(), &p->mirror)
                 : BUDGET_NONE;
     for (unsigned m = 0; r == BUDGET_BUSY && m < count; m++)
@@ -413,7 +413,7 @@ static void begin_run(struct job *job)
         /* A claim tells which mirror was right. Without one, another mirror may have confirmed the
          * size. */
         if (may && p->contradicted && (!p->confirmed || claim_set_counts(p->check.set)))
-            downloads_forget_size(p->engine, p->origin->name, p->path, p->size);
+            downloads_forget_size(p->files, p->origin->name, p->path, p->size);
         finish(p, false);
         return;
     }
@@ -444,7 +444,7 @@ static void on_lie(struct passthrough *p)
                 p->path, expected);
     if (p->mixed)
         return;
-    blame_passthrough(p->engine, p->origin, p->path, p->mirror, expected);
+    blame_passthrough(p->files, p->origin, p->path, p->mirror, expected);
 }
 
 /* Bytes that are what they should be may still be bytes that nobody may have. */
@@ -484,10 +484,10 @@ static void on_unsound(struct passthrough *p)
 {
     const char *name = p->origin->mirrors[p->mirror].name;
     log_warning("unsound file mirror=%s path=%s/%s kept=no", name, p->origin->name, p->path);
-    problems_note(p->engine->s, "unsound", p->origin->name, p->path, "%s: %s", name,
+    problems_note(p->files->s, "unsound", p->origin->name, p->path, "%s: %s", name,
                   p->soundness.why);
-    commit_forget_promise(p->engine, p->origin->name, p->path);
-    p->engine->s->events->file_refuted(p->engine->s, p->origin->name, p->path, p->soundness.why);
+    commit_forget_promise(p->files, p->origin->name, p->path);
+    p->files->s->events->file_refuted(p->files->s, p->origin->name, p->path, p->soundness.why);
 }
 
 /* Whether a policy asks for a digest. Without a claim these bytes were not hashed, so none can be
@@ -535,13 +535,13 @@ static bool is_short(struct passthrough *p)
 static void ended_run(struct job *job)
 {
     struct passthrough *p = container_of(job, struct passthrough, ended);
-    size_t number = mirrors_number(p->engine->s->mirrors, p->origin, p->mirror);
+    size_t number = mirrors_number(p->files->s->mirrors, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
     p->contradicted |= p->is_other && !p->page.is_page;
     p->confirmed |= p->is_like && !p->page.is_page;
     if (p->error == 0 && is_short(p)) {
         p->goes_on = p->is_part && p->arrived - p->piece_from >= PIECE_LEAST_BYTES;
-        if (p->goes_on && !p->engine->s->stopping) {
+        if (p->goes_on && !p->files->s->stopping) {
             fetch(p);
             return;
         }
@@ -550,8 +550,8 @@ static void ended_run(struct job *job)
     }
     if (p->error == 0) {
         if (!p->page.is_labelled)
-            portal_report_gone(p->engine->s);
-        budget_succeeded(p->engine->s->budget, number, p->arrived - p->from, now_ms - p->started_ms,
+            portal_report_gone(p->files->s);
+        budget_succeeded(p->files->s->budget, number, p->arrived - p->from, now_ms - p->started_ms,
                          now_ms);
         conclude(p);
         return;
@@ -563,7 +563,7 @@ static void ended_run(struct job *job)
              p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
         str_copy(p->detail, sizeof(p->detail), "a different size than before");
     else if (p->error != ERROR_STOPPING && p->error != ERROR_GONE)
-        budget_failed(p->engine->s->budget, number, p->detail, -1, now_ms);
+        budget_failed(p->files->s->budget, number, p->detail, -1, now_ms);
     note_failure(p, p->detail);
     log_repeated(LOG_LEVEL_INFO, "transfer failed mirror=%s path=%s error=\"%s\" kept=no",
                  p->origin->mirrors[p->mirror].name, p->path, p->detail);
@@ -577,20 +577,20 @@ static void hash_prefix_run(struct job *job)
     struct passthrough *p = container_of(job, struct passthrough, begin);
     (void)rehash_range(p->digester, p->prefix->fd, 0, p->from);
     job->run = begin_run; /* a prefix that cannot be read shows as a wrong digest at the end */
-    loop_post(p->engine->s, job);
+    loop_post(p->files->s, job);
 }
 
 /* ----------------------------------------------------------------- reader */
 
 /* The prefix, when there is one, is hashed before the transfer begins. */
-int passthrough_open(struct engine *e, const struct passthrough_options *options,
+int passthrough_open(struct files *files, const struct passthrough_options *options,
                      struct passthrough **ret)
 {
     struct passthrough *p = calloc(1, sizeof(*p));
     if (!p)
         return ERROR_NO_MEMORY;
     p->refs = 2;
-    p->engine = e;
+    p->files = files;
     p->origin = options->origin;
     p->path = strdup(options->path);
     p->via = str_dup(options->via);
@@ -616,7 +616,7 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     waitlist_init(&p->list);
     if (p->whole && !p->checks && (p->from == 0 || options->prefix))
         p->tail = tail_new(p->from); /* without it the file is not judged */
-    int r = p->path && claim_check_init(&p->check, e->s, p->origin, p->path, options->claims,
+    int r = p->path && claim_check_init(&p->check, files->s, p->origin, p->path, options->claims,
                                         options->claims_version)
                 ? 0
                 : ERROR_NO_MEMORY;
@@ -629,9 +629,9 @@ int passthrough_open(struct engine *e, const struct passthrough_options *options
     }
     if (p->prefix) {
         p->begin.run = hash_prefix_run;
-        lane_post(e->s->compute, &p->begin);
+        lane_post(files->s->compute, &p->begin);
     } else {
-        loop_post(e->s, &p->begin);
+        loop_post(files->s, &p->begin);
     }
     *ret = p;
     return 0;
@@ -665,7 +665,7 @@ static size_t take(struct passthrough *p, char *to, size_t size)
     }
     if (p->paused && p->queued <= QUEUE_RESUME) {
         p->paused = false;
-        fetcher_pause(p->engine->s->fetcher, p->fetch, false);
+        fetcher_pause(p->files->s->fetcher, p->fetch, false);
     }
     return n;
 }
@@ -749,6 +749,6 @@ void passthrough_close(struct passthrough *p)
     uint64_t fetch_id = p->fetch;
     pthread_mutex_unlock(&p->list.lock);
     if (fetch_id)
-        fetcher_cancel(p->engine->s->fetcher, fetch_id);
+        fetcher_cancel(p->files->s->fetcher, fetch_id);
     passthrough_unref(p);
 }

@@ -5,7 +5,7 @@
  * full or min_free is reached. Its bytes are in memory only until the reader takes them, in order.
  * The transfer pauses while the reader is slow.
  *
- *     passthrough_open(engine, &options, &p)      begins at once
+ *     passthrough_open(files, &options, &p)      begins at once
  *     passthrough_begin(p, waiter, ...)           optional: waits for the first byte
  *     passthrough_read(p, offset, ...)            offsets follow each other
  *     passthrough_close(p)
@@ -18,16 +18,17 @@
  * example a longer sdist.
  */
 #include "engine/files/progress.h"
-#include "engine/loop/core.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/origins.h"
 
+struct files;
 struct passthrough;
 
 struct passthrough_options {
     const struct origin *origin;
     const char *path;
     const char *via; /* or NULL */
-    /* the claims of the file, or NULL; and engine->claims_version when they were read: */
+    /* the claims of the file, or NULL; and services->claims_version when they were read: */
     struct claim_set *claims;
     uint64_t claims_version;
     int64_t size;           /* -1: unknown, as much as comes */
@@ -38,7 +39,7 @@ struct passthrough_options {
 };
 
 /* Any thread. ERROR_NO_MEMORY. */
-int passthrough_open(struct engine *engine, const struct passthrough_options *options,
+int passthrough_open(struct files *files, const struct passthrough_options *options,
                      struct passthrough **ret);
 /* As file_begin: 0, ENGINE_WAIT, or an error that `ret_detail` explains. */
 int passthrough_begin(struct passthrough *passthrough, struct waiter *waiter, char *ret_detail,
@@ -49,4 +50,4 @@ int64_t passthrough_read(struct passthrough *passthrough, int64_t offset, void *
 void passthrough_close(struct passthrough *passthrough); /* NULL is legal */
 /* Wakes suspended readers whose clients have left, or whose time is over. Flight thread, four times
  * a second. */
-void passthrough_sweep(struct engine *engine);
+void passthrough_sweep(struct files *files);

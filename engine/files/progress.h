@@ -78,7 +78,7 @@ struct progress {
     bool had_bytes;      /* bytes were present when this progress was made */
     unsigned blamed;     /* mirrors that sent wrong bytes of this file */
     _Atomic bool unkept; /* neither length nor digest is known: served, not kept */
-    /* the claims of the file, or NULL; and engine->claims_version when they were read: */
+    /* the claims of the file, or NULL; and services->claims_version when they were read: */
     struct claim_set *claims;
     uint64_t claims_version;
     char etag[96];

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/files/file.h"
+#include "engine/files/files_state.h"
 #include "engine/files/passthrough.h"
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
@@ -48,7 +49,7 @@ struct cold {
 
 struct file {
     _Atomic int refs; /* one for the client, and one for a cold read */
-    struct engine *engine;
+    struct files *files;
     struct file_facts facts;
     char etag[96], detail[FILE_DETAIL], mirrors[256];
     char *path, *via;
@@ -79,7 +80,7 @@ static void file_unref(struct file *f)
 
 /* Everything that replies need is copied, so that a handle stays valid whatever becomes of the
  * table. */
-int reading_new(struct engine *e, const struct file_facts *facts, struct blob *blob,
+int reading_new(struct files *files, const struct file_facts *facts, struct blob *blob,
                 struct progress *progress, const char *mirrors, const struct file_query *query,
                 struct file **ret)
 {
@@ -89,7 +90,7 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
         return ERROR_NO_MEMORY;
     }
     f->refs = 1;
-    f->engine = e;
+    f->files = files;
     f->facts = *facts;
     str_copy(f->etag, sizeof(f->etag), facts->etag ? facts->etag : "");
     str_copy(f->detail, sizeof(f->detail), facts->detail ? facts->detail : "");
@@ -110,10 +111,10 @@ int reading_new(struct engine *e, const struct file_facts *facts, struct blob *b
 }
 
 /* METADATA is made in memory, and served like any other file. */
-int reading_new_text(struct engine *e, const struct file_facts *facts, struct document *text,
+int reading_new_text(struct files *files, const struct file_facts *facts, struct document *text,
                      const char *mirrors, const struct file_query *query, struct file **ret)
 {
-    int r = reading_new(e, facts, NULL, NULL, mirrors, query, ret);
+    int r = reading_new(files, facts, NULL, NULL, mirrors, query, ret);
     if (r)
         document_unref(text);
     else
@@ -140,7 +141,7 @@ void file_mirrors(struct file *f, char *ret, size_t size)
 /* News of a reader, on its way to the flight thread. */
 struct reader_job {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct progress *progress;
     uint64_t reader;
     enum file_use use;
@@ -167,14 +168,14 @@ static int post_reader(struct file *f, enum file_use use, bool left)
     if (!r)
         return ERROR_NO_MEMORY;
     *r = (struct reader_job){.job.run = reader_run,
-                             .engine = f->engine,
+                             .files = f->files,
                              .progress = progress_ref(f->progress),
                              .reader = f->reader,
                              .use = use,
                              .from = f->from,
                              .to = f->to,
                              .left = left};
-    loop_post(f->engine->s, &r->job);
+    loop_post(f->files->s, &r->job);
     return 0;
 }
 
@@ -194,7 +195,7 @@ static int open_passthrough(struct file *f, int64_t from)
                                           .prefix = f->progress->prefix >= from ? partial : NULL,
                                           .blamed = f->progress->blamed,
                                           .whole = f->whole};
-    return passthrough_open(f->engine, &options, &f->passthrough);
+    return passthrough_open(f->files, &options, &f->passthrough);
 }
 
 /* A blob needs no registration. A progress is told which bytes are wanted, so that they are fetched
@@ -208,7 +209,7 @@ int file_select(struct file *f, int64_t from, int64_t to, enum file_use use)
         return 0;
     if (f->progress->state == PROGRESS_CLOSED && f->progress->wants_passthrough)
         return open_passthrough(f, from);
-    f->reader = ++f->engine->files->last_reader;
+    f->reader = ++f->files->last_reader;
     int r = post_reader(f, use, false);
     if (r)
         f->reader = 0;
@@ -279,7 +280,7 @@ static int64_t read_cold(struct file *f, int fd, int64_t offset, void *data, siz
         c->offset = offset;
         c->len = size < COLD_BYTES ? size : COLD_BYTES;
         f->refs++;
-        lane_post(f->engine->s->reader, &c->job);
+        lane_post(f->files->s->reader, &c->job);
     }
     waiter->want = 0;
     if (waitlist_join(&c->list, waiter, is_cold_ready, c) == WAIT_SUSPENDED)
@@ -439,7 +440,7 @@ static int begin_in_vain(struct file *f, enum outcome outcome)
 {
     struct file_query query = {.origin = f->progress->origin->name, .path = f->path};
     f->facts.outcome = outcome;
-    return f->engine->s->events->file_missed(f->engine->s, &query, &f->facts) ? FILE_CHANGED : 0;
+    return f->files->s->events->file_missed(f->files->s, &query, &f->facts) ? FILE_CHANGED : 0;
 }
 
 /* Nothing was sent yet, so a change of the file is no error here: the client asks again. */
@@ -465,7 +466,7 @@ static int begin_progress(struct file *f, struct waiter *waiter)
         int r = open_passthrough(f, f->from);
         return r ? r : begin_passthrough(f, waiter);
     }
-    if (!files_has_progress(f->engine->files, f->path, b))
+    if (!files_has_progress(f->files, f->path, b))
         return FILE_CHANGED; /* cut, or tried again meanwhile; no byte was sent */
     str_copy(f->detail, sizeof(f->detail), b->detail);
     return begin_in_vain(f, b->outcome);
@@ -490,7 +491,7 @@ static int reopen(struct file *f, struct waiter *waiter)
                                .via = f->via,
                                .is_inner = true};
     struct file *again;
-    int r = f->engine->s->events->file_open(f->engine->s, &query, waiter, &again);
+    int r = f->files->s->events->file_open(f->files->s, &query, waiter, &again);
     if (r)
         return r;
     const struct file_facts *facts = &again->facts;

@@ -8,11 +8,11 @@
 
 /* Takes over the reference to `blob`, and takes its own reference to `progress`; either may be
  * NULL. Strings are copied. ERROR_NO_MEMORY. */
-int reading_new(struct engine *engine, const struct file_facts *facts, struct blob *blob,
+int reading_new(struct files *files, const struct file_facts *facts, struct blob *blob,
                 struct progress *progress, const char *mirrors, const struct file_query *query,
                 struct file **ret);
 /* A file that is in memory. Takes over the reference to `text`, also on failure. */
-int reading_new_text(struct engine *engine, const struct file_facts *facts, struct document *text,
+int reading_new_text(struct files *files, const struct file_facts *facts, struct document *text,
                      const char *mirrors, const struct file_query *query, struct file **ret);
 
 /* The answer to a client whose time is over: which mirrors are silent, and how others failed.

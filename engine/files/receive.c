@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/blame.h"
+#include "engine/files/files_state.h"
 #include "engine/files/reserve.h"
 #include "engine/files/saved.h"
 #include "engine/listings/link_places.h"
@@ -78,8 +79,8 @@ static void written_run(struct job *job)
                 dl->progress->senders |= view.senders;
         }
         download_drain(dl);
-        if (t->need == BUDGET_BRIEF && !t->had_turn && downloads_somebody_waits(t->engine))
-            downloads_retry_soon(t->engine); /* the turn of this transfer may be over */
+        if (t->need == BUDGET_BRIEF && !t->had_turn && downloads_somebody_waits(t->files))
+            downloads_retry_soon(t->files); /* the turn of this transfer may be over */
     }
     free(w);
 }
@@ -91,7 +92,7 @@ static void report(struct receiver *t, int64_t from, int64_t to, int error)
         abort(); /* a lost report would leave readers waiting for ever */
     *w = (struct written){.job.run = written_run, .receiver = t, .from = from, .to = to};
     w->error = error;
-    loop_post(t->engine->s, &w->job);
+    loop_post(t->files->s, &w->job);
 }
 
 /* On the writer lane. Another transfer may have written some of these bytes: only the missing ones
@@ -125,7 +126,7 @@ static void post_answer(struct receiver *t)
 {
     t->awaits_bytes = false;
     t->answered = true;
-    loop_post(t->engine->s, &t->answer);
+    loop_post(t->files->s, &t->answer);
 }
 
 /* A HEAD, or an answer without suspicious labels, is judged at once. Otherwise the first bytes are
@@ -143,7 +144,7 @@ static int on_head(void *context, const struct fetch_head *head)
     t->retry_after_s = head->retry_after_s;
     t->is_web_page = portal_is_web_page(head->content_type);
     if (t->is_web_page)
-        t->stranger = portal_stranger(mirrors_origins(t->engine->s->mirrors), head->final_url);
+        t->stranger = portal_stranger(mirrors_origins(t->files->s->mirrors), head->final_url);
     t->is_labelled = head->is_labelled && !t->is_gzip;
     t->awaits_bytes = sends(head->status) && (t->is_labelled || t->is_web_page);
     if (t->head && sends(head->status) && t->is_labelled)
@@ -176,7 +177,7 @@ static bool takes(struct receiver *t, const struct slab *slab, int64_t offset)
         t->is_page = is_page(t, slab, offset);
         t->is_coded = !t->is_page && t->is_labelled && is_coded(slab, offset);
         if (t->is_page || t->is_coded)
-            fetcher_cancel(t->engine->s->fetcher, t->fetch);
+            fetcher_cancel(t->files->s->fetcher, t->fetch);
         else
             post_answer(t);
     }
@@ -211,7 +212,7 @@ static void on_data(void *context, struct slab *slab, int64_t offset)
         free(h);
     }
     if (end >= t->limit) /* the flight thread gets these bytes, and stops the transfer also */
-        fetcher_cancel(t->engine->s->fetcher, t->fetch);
+        fetcher_cancel(t->files->s->fetcher, t->fetch);
 }
 
 /* On the writer lane, so after the last write. */
@@ -219,7 +220,7 @@ static void done_behind_writes(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, done);
     job->run = receive_done;
-    loop_post(t->engine->s, job);
+    loop_post(t->files->s, job);
 }
 
 static void post_done(struct receiver *t)
@@ -331,7 +332,7 @@ static int judge(struct receiver *t)
     if (r)
         return r;
     if (!t->is_web_page)
-        portal_report_gone(t->engine->s);
+        portal_report_gone(t->files->s);
     if (!dl->name_validator)
         dl->name_validator = str_dup(validator_of(t));
     if (!t->head) {
@@ -385,7 +386,7 @@ static void answer_run(struct job *job)
     int r = judge(t);
     t->verdict_error = r;
     if (r)
-        fetcher_cancel(t->engine->s->fetcher, t->fetch);
+        fetcher_cancel(t->files->s->fetcher, t->fetch);
     pronounce(t, r ? VERDICT_REJECTED : VERDICT_ACCEPTED);
     download_drain(t->download);
     saved_begin(t->download);
@@ -394,7 +395,7 @@ static void answer_run(struct job *job)
 /* What the end says about the mirror's health. Not every failure is the mirror's. */
 static void account(struct receiver *t, int error, const char *detail)
 {
-    struct budget *budget = t->engine->s->budget;
+    struct budget *budget = t->files->s->budget;
     size_t mirror = t->counted_mirror;
     int64_t now_ms = clock_monotonic_ms();
     budget_end(budget, mirror, t->need);
@@ -466,7 +467,7 @@ static void tell_flight(struct download *dl, struct receiver *t, int error, cons
 void receive_done(struct job *job)
 {
     struct receiver *t = container_of(job, struct receiver, done);
-    struct engine *e = t->engine;
+    struct files *files = t->files;
     struct download *dl = t->download;
     if (receive_awaits_page(t))
         return;
@@ -481,7 +482,8 @@ void receive_done(struct job *job)
                 t->verdict_error == ERROR_LOOP)) {
         (void)snprintf(status, sizeof(status), "HTTP %d", t->facts.status);
         if (t->verdict_error != ERROR_LOOP)
-            links_add_trouble(e->listings, dl->origin, t->mirror, dl->path, status, sizeof(status));
+            links_add_trouble(files->listings, dl->origin, t->mirror, dl->path, status,
+                              sizeof(status));
         what = status;
     } else if (t->verdict_error) {
         what = verdict_text(t);
@@ -493,7 +495,7 @@ void receive_done(struct job *job)
     download_drain(dl);
     download_unref(dl);
     receive_free(t);
-    downloads_retry_asks(e);
+    downloads_retry_asks(files);
 }
 
 /* ------------------------------------------------------------------ begin */
@@ -504,8 +506,8 @@ void receive_fetch(struct receiver *t)
     struct download *dl = t->download;
     const struct origin *origin = dl->origin;
     free(t->url);
-    t->url = links_file_url(t->engine->listings, origin, t->mirror, dl->path);
-    auto_free char *via = mirrors_via(t->engine->s->mirrors, dl->via);
+    t->url = links_file_url(t->files->listings, origin, t->mirror, dl->path);
+    auto_free char *via = mirrors_via(t->files->s->mirrors, dl->via);
     struct fetch_request request = {.url = t->url ? t->url : "",
                                     .head = t->head,
                                     .from = t->from > 0 || t->to >= 0 ? t->from : -1,
@@ -521,7 +523,7 @@ void receive_fetch(struct receiver *t)
         request.if_range = dl->validator_etag;
     t->is_gzip = str_ends(dl->path, "gz");
     t->started_ms = clock_monotonic_ms();
-    t->fetch = fetcher_start(t->engine->s->fetcher, &request, &sink, t);
+    t->fetch = fetcher_start(t->files->s->fetcher, &request, &sink, t);
 }
 
 /* The making of a partial: the first transfer of a download waits for it. */
@@ -538,9 +540,9 @@ static void begun_run(struct job *job)
     struct begin_partial *b = container_of(job, struct begin_partial, job);
     struct receiver *t = b->receiver;
     struct download *dl = t->download;
-    struct engine *e = t->engine;
+    struct files *files = t->files;
     if (b->error == 0 && !dl->over && !dl->partial) {
-        b->error = partial_new(b->fd, b->name, dl->writer, e->s->cleaner, &dl->partial);
+        b->error = partial_new(b->fd, b->name, dl->writer, files->s->cleaner, &dl->partial);
         b->fd = -1;
         b->name = NULL;
         if (b->error == 0 && dl->progress)
@@ -550,7 +552,7 @@ static void begun_run(struct job *job)
         reserve_begin(dl);
     if (b->fd >= 0) { /* another transfer was faster, or the download is over */
         (void)close(b->fd);
-        download_discard(e, b->name);
+        download_discard(files, b->name);
     }
     int error = b->error;
     free(b);
@@ -570,9 +572,9 @@ static void begun_run(struct job *job)
 static void begin_run(struct job *job)
 {
     struct begin_partial *b = container_of(job, struct begin_partial, job);
-    b->error = store_begin(b->receiver->engine->s->store, &b->name, &b->fd);
+    b->error = store_begin(b->receiver->files->s->store, &b->name, &b->fd);
     job->run = begun_run;
-    loop_post(b->receiver->engine->s, job);
+    loop_post(b->receiver->files->s, job);
 }
 
 /* A transfer that begins again starts without any facts of its first answer. */
@@ -594,13 +596,13 @@ void receive_start(struct download *dl, const struct flight_command *c)
     struct begin_partial *b = calloc(1, sizeof(*b));
     if (!t || !b)
         abort(); /* as in report() */
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     pthread_mutex_init(&t->lock, NULL);
     t->download = dl;
-    t->engine = e;
+    t->files = files;
     t->number = c->transfer;
     t->mirror = c->mirror;
-    t->counted_mirror = mirrors_number(e->s->mirrors, dl->origin, c->mirror);
+    t->counted_mirror = mirrors_number(files->s->mirrors, dl->origin, c->mirror);
     t->head = c->head;
     t->from = c->from;
     t->to = c->to;
@@ -612,7 +614,7 @@ void receive_start(struct download *dl, const struct flight_command *c)
               : dl->brief[c->slot]                ? BUDGET_BRIEF
                                                   : BUDGET_BULK;
     t->rank = dl->rank[c->slot];
-    budget_begin(e->s->budget, t->counted_mirror, t->need);
+    budget_begin(files->s->budget, t->counted_mirror, t->need);
     LL_PREPEND(dl->receivers, t);
     download_ref(dl);
     if (t->head || dl->partial || dl->facts_only) {
@@ -622,14 +624,14 @@ void receive_start(struct download *dl, const struct flight_command *c)
         return;
     }
     *b = (struct begin_partial){.job.run = begin_run, .receiver = t, .fd = -1};
-    lane_post(e->s->reader, &b->job);
+    lane_post(files->s->reader, &b->job);
 }
 
 static void stop_one(struct receiver *t)
 {
     t->stopped = true;
     if (t->fetch)
-        fetcher_cancel(t->engine->s->fetcher, t->fetch);
+        fetcher_cancel(t->files->s->fetcher, t->fetch);
     receive_stop_waiting(t);
 }
 
@@ -638,7 +640,7 @@ static void note_outrun(struct download *dl, const struct receiver *t,
                         const struct flight_command *c)
 {
     log_failure(dl, t, c->detail);
-    budget_outrun(dl->engine->s->budget, t->counted_mirror, c->detail, c->rate,
+    budget_outrun(dl->files->s->budget, t->counted_mirror, c->detail, c->rate,
                   clock_monotonic_ms());
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/listings/link_places.h"
 #include "engine/mirrors/links.h"
 
@@ -25,7 +26,7 @@ bool receive_asks_page(struct receiver *t)
 {
     const struct download *dl = t->download;
     if (t->head || t->asked_page ||
-        !links_want_page(t->engine->listings, dl->origin, t->mirror, dl->path, t->facts.status))
+        !links_want_page(t->files->listings, dl->origin, t->mirror, dl->path, t->facts.status))
         return false;
     t->asked_page = t->awaits_page = true;
     return true;
@@ -48,7 +49,7 @@ void receive_stop_waiting(struct receiver *t)
         return;
     t->is_waiting = t->awaits_page = false;
     t->done.run = receive_done;
-    loop_post(t->engine->s, &t->done);
+    loop_post(t->files->s, &t->done);
 }
 
 /* Begins the transfer again at the address of today. False: that is the address that was refused.
@@ -56,7 +57,7 @@ void receive_stop_waiting(struct receiver *t)
 static bool ask_again(struct receiver *t)
 {
     const struct download *dl = t->download;
-    char *url = links_file_url(t->engine->listings, dl->origin, t->mirror, dl->path);
+    char *url = links_file_url(t->files->listings, dl->origin, t->mirror, dl->path);
     bool is_another = url && t->url && strcmp(url, t->url) != 0;
     free(url);
     if (!is_another)
@@ -87,7 +88,7 @@ static struct receiver *next_due(const struct download *dl, int64_t now_ms)
     for (struct receiver *t = dl->receivers; t; t = t->next)
         if (t->is_waiting &&
             (now_ms - t->waits_since_ms >= WAIT_MOST_MS ||
-             !links_page_is_awaited(t->engine->listings, dl->origin, t->mirror, dl->path)))
+             !links_page_is_awaited(t->files->listings, dl->origin, t->mirror, dl->path)))
             return t;
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/files.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/files/saved.h"
 #include "engine/mirrors/origins.h"
@@ -40,7 +41,7 @@ struct known_blob {
 };
 
 struct loading {
-    struct engine *engine;
+    struct files *files;
     struct known_blob *blobs; /* on disk */
     char (*lost)[SHA256_HEX]; /* rows whose blob is gone */
     size_t lost_count;
@@ -86,22 +87,22 @@ static int on_blob_row(void *context, const char *sha256, int64_t size, int64_t 
 /* One path of a blob. Without an ETag in the row, the digest makes one. */
 static int add_complete(struct loading *l, const struct catalogue_file *file)
 {
-    struct engine *e = l->engine;
+    struct files *files = l->files;
     struct known_blob *b;
-    const struct origin *origin = origins_find(e->s->options.origins, file->origin);
+    const struct origin *origin = origins_find(files->s->options.origins, file->origin);
     HASH_FIND_STR(l->blobs, file->blob, b);
     if (!b)
         return 0;
     b->has_file = true;
     if (!origin) /* not configured now: the blob stays for the day when it is */
-        return kept_add_stray(e, b->sha256, b->allocated_bytes, file->last_used_s);
-    if (files_find(e->files, file->origin, file->path))
+        return kept_add_stray(files, b->sha256, b->allocated_bytes, file->last_used_s);
+    if (files_find(files, file->origin, file->path))
         return 0;
-    struct entry *entry = files_add(e->files, origin, file->path);
+    struct entry *entry = files_add(files, origin, file->path);
     if (!entry)
         return ERROR_NO_MEMORY;
     str_copy(entry->sha256, sizeof(entry->sha256), file->blob);
-    if (kept_hold(e, entry, b->allocated_bytes))
+    if (kept_hold(files, entry, b->allocated_bytes))
         return ERROR_NO_MEMORY;
     entry->size = b->size;
     entry->authoritative = file->authoritative;
@@ -133,7 +134,7 @@ static int adopt_file(struct loading *l, const struct known_blob *b, const struc
     if (!file.origin || !file.path)
         return ERROR_CORRUPT;
     log_info("blob adopted path=%s/%s sha256=%s", file.origin, file.path, b->sha256);
-    int r = catalogue_put_file(l->engine->s->catalogue, &file);
+    int r = catalogue_put_file(l->files->s->catalogue, &file);
     return r ? r : add_complete(l, &file);
 }
 
@@ -141,7 +142,7 @@ static int adopt_file(struct loading *l, const struct known_blob *b, const struc
  * is. A pin is kept also for a blob that must be fetched again. */
 static int adopt(struct loading *l, struct known_blob *b)
 {
-    struct engine *e = l->engine;
+    struct files *files = l->files;
     struct json *doc = NULL;
     if (!b->sidecar || json_parse(b->sidecar, strlen(b->sidecar), &doc))
         doc = NULL;
@@ -149,21 +150,21 @@ static int adopt(struct loading *l, struct known_blob *b)
     int64_t size = json_integer(json_member(doc, "size"));
     b->is_damaged |= size >= 0 && size != b->size;
     int r = file && !b->is_damaged
-                ? catalogue_put_blob(e->s->catalogue, b->sha256, b->size, b->allocated_bytes)
+                ? catalogue_put_blob(files->s->catalogue, b->sha256, b->size, b->allocated_bytes)
                 : ERROR_CORRUPT;
     for (; r == 0 && file; file = json_next(file))
         r = adopt_file(l, b, file);
     if ((r == 0 || b->is_damaged) && json_is_true(json_member(doc, "pinned")))
-        (void)catalogue_put_mark(e->s->catalogue, b->sha256, true, 0);
+        (void)catalogue_put_mark(files->s->catalogue, b->sha256, true, 0);
     json_free(doc);
     if (b->is_damaged) {
         log_error("kept bytes are not what they were: moved to quarantine sha256=%s", b->sha256);
-        return store_quarantine(e->s->store, b->sha256);
+        return store_quarantine(files->s->store, b->sha256);
     }
     if (r != ERROR_CORRUPT)
         return r;
     log_warning("blob without catalogue row or readable sidecar removed sha256=%s", b->sha256);
-    return store_remove(e->s->store, b->sha256);
+    return store_remove(files->s->store, b->sha256);
 }
 
 /* The files of such a row are fetched again when a client asks. */
@@ -171,7 +172,7 @@ static void forget_lost(struct loading *l)
 {
     for (size_t i = 0; i < l->lost_count; i++) {
         log_warning("catalogue row without blob dropped sha256=%s", l->lost[i]);
-        (void)catalogue_drop_blob(l->engine->s->catalogue, l->lost[i]);
+        (void)catalogue_drop_blob(l->files->s->catalogue, l->lost[i]);
     }
 }
 
@@ -192,11 +193,11 @@ static void give_back(const struct leftover *l)
 }
 
 /* The entry names the partial; the first client of the file resumes it. */
-static int leave(struct engine *e, struct entry *entry, struct leftover *l, int64_t bytes,
+static int leave(struct files *files, struct entry *entry, struct leftover *l, int64_t bytes,
                  int64_t used_s)
 {
     if (!entry)
-        return eviction_add_stray_partial(e, l->name, bytes, used_s);
+        return eviction_add_stray_partial(files, l->name, bytes, used_s);
     entry->leftover = l->name;
     entry->leftover_size = l->opened.about.size;
     entry->leftover_present = l->bytes;
@@ -211,25 +212,25 @@ static int leave(struct engine *e, struct entry *entry, struct leftover *l, int6
 static int on_partial(void *context, const char *name)
 {
     struct loading *l = context;
-    struct engine *e = l->engine;
+    struct files *files = l->files;
     struct leftover found;
     struct stat st;
-    if (saved_open(e, name, &found)) {
-        store_discard(e->s->store, name);
+    if (saved_open(files, name, &found)) {
+        store_discard(files->s->store, name);
         return 0;
     }
     const struct map_about *about = &found.opened.about;
-    const struct origin *origin = origins_find(e->s->options.origins, about->origin);
-    struct entry *entry = files_find(e->files, about->origin, about->path);
+    const struct origin *origin = origins_find(files->s->options.origins, about->origin);
+    struct entry *entry = files_find(files, about->origin, about->path);
     bool old = fstat(found.fd, &st) < 0 || clock_real_s() - st.st_mtim.tv_sec > LEFTOVER_S;
     int64_t used_s = st.st_mtim.tv_sec;
     if (!old && (int64_t)st.st_blocks * 512 > found.bytes + MAP_CHUNK)
         give_back(&found);
     if (old || entry) { /* the file is complete, or another partial has it */
-        store_discard(e->s->store, name);
+        store_discard(files->s->store, name);
     } else if (fstat(found.fd, &st) == 0) {
-        entry = origin ? files_add(e->files, origin, about->path) : NULL;
-        (void)leave(e, entry, &found, (int64_t)st.st_blocks * 512 + (int64_t)found.saved->len,
+        entry = origin ? files_add(files, origin, about->path) : NULL;
+        (void)leave(files, entry, &found, (int64_t)st.st_blocks * 512 + (int64_t)found.saved->len,
                     used_s);
     }
     leftover_release(&found);
@@ -238,17 +239,17 @@ static int on_partial(void *context, const char *name)
 
 /* First what both know, then what only the disk knows, then partials: an adopted blob makes its
  * partial needless. */
-int files_load(struct engine *e)
+int files_load(struct files *files)
 {
-    struct loading l = {.engine = e};
+    struct loading l = {.files = files};
     struct known_blob *b, *next;
-    int r = store_scan(e->s->store, on_disk_blob, &l);
+    int r = store_scan(files->s->store, on_disk_blob, &l);
     if (r == 0)
-        r = catalogue_each_blob(e->s->catalogue, on_blob_row, &l);
+        r = catalogue_each_blob(files->s->catalogue, on_blob_row, &l);
     if (r == 0)
         forget_lost(&l);
     if (r == 0)
-        r = catalogue_each_file(e->s->catalogue, true, on_complete_file, &l);
+        r = catalogue_each_file(files->s->catalogue, true, on_complete_file, &l);
     HASH_ITER(hh, l.blobs, b, next)
     {
         if (r == 0 && (!b->has_row || !b->has_file))
@@ -258,5 +259,5 @@ int files_load(struct engine *e)
         free(b);
     }
     free(l.lost);
-    return r ? r : store_each_partial(e->s->store, on_partial, &l);
+    return r ? r : store_each_partial(files->s->store, on_partial, &l);
 }

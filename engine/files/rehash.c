@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/loop/core.h"
+#include "engine/files/files_state.h"
 
 /* A rehash lives: rehash_start -> step_run on the compute lane, which posts itself again until the
  * end -> told_run on the flight thread -> freed. A stop of the daemon ends it early, with
@@ -17,7 +17,7 @@ enum { BLOCK_BYTES = 256 << 10, STEP_BYTES = 8 << 20 };
 /* One file that is read again; `at` is how far it has come. */
 struct rehash {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     int fd;
     int64_t at, size;
     struct digester *digester;
@@ -45,7 +45,7 @@ static void finish(struct rehash *r)
     if (r->error == 0)
         r->error = digester_finish(r->digester, &r->found);
     r->job.run = told_run;
-    loop_post(r->engine->s, &r->job);
+    loop_post(r->files->s, &r->job);
 }
 
 /* One block is read at a time, so the memory that it takes does not depend on the file. */
@@ -70,25 +70,26 @@ static void step_run(struct job *job)
     int64_t end = r->size - r->at < STEP_BYTES ? r->size : r->at + STEP_BYTES;
     r->error = rehash_range(r->digester, r->fd, r->at, end);
     r->at = end;
-    if (r->engine->s->stopping)
+    if (r->files->s->stopping)
         r->error = ERROR_STOPPING;
     if (r->error || r->at == r->size)
         finish(r);
     else
-        lane_post(r->engine->s->compute, &r->job);
+        lane_post(r->files->s->compute, &r->job);
 }
 
-int rehash_start(struct engine *e, int fd, int64_t size, uint32_t algorithms,
+int rehash_start(struct files *files, int fd, int64_t size, uint32_t algorithms,
                  void (*done)(void *context, int error, const struct digests *found), void *context)
 {
     struct rehash *r = calloc(1, sizeof(*r));
     if (!r)
         return ERROR_NO_MEMORY;
-    *r = (struct rehash){{step_run, NULL}, e, fd, .size = size, .done = done, .context = context};
+    *r = (struct rehash){{step_run, NULL}, files,        fd,
+                         .size = size,     .done = done, .context = context};
     if (digester_new(algorithms, &r->digester)) {
         rehash_free(r);
         return ERROR_NO_MEMORY;
     }
-    lane_post(e->s->compute, &r->job);
+    lane_post(files->s->compute, &r->job);
     return 0;
 }

@@ -7,14 +7,14 @@
 #include "base/digest.h"
 #include "index/digests.h"
 
-struct engine;
+struct files;
 
 /*
  * Hashes [0, size) of `fd`, which must stay open until `done`. Flight thread; `done` follows there,
  * never from within this call. `found` lives until it returns, and is NULL when `error` is below 0.
  * ERROR_NO_MEMORY: `done` is never called.
  */
-int rehash_start(struct engine *engine, int fd, int64_t size, uint32_t algorithms,
+int rehash_start(struct files *files, int fd, int64_t size, uint32_t algorithms,
                  void (*done)(void *context, int error, const struct digests *found),
                  void *context);
 /* Adds bytes [from, to) of `fd` to a digester, in blocks. It blocks, so it is for lanes. An error

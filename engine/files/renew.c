@@ -15,6 +15,7 @@
 #include "engine/files/download.h"
 #include "engine/files/evidence.h"
 #include "engine/files/file.h"
+#include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/listings/link_places.h"
 #include "engine/loop/key.h"
@@ -83,13 +84,13 @@ void renew_free(struct renewals *all)
 }
 
 /* A file is looked at as often as a page is read. */
-static int64_t interval_s(const struct engine *e)
+static int64_t interval_s(const struct files *files)
 {
-    return (e->s->options.page_refresh_ms + 999) / 1000;
+    return (files->s->options.page_refresh_ms + 999) / 1000;
 }
 
 /* Of several workers one sees true: the exchange of the time decides. */
-bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
+bool renew_is_due(struct files *files, struct entry *entry, bool forced)
 {
     int64_t now_s = clock_real_s(), due_s = entry->look_again_s, last_s = entry->forced_s;
     if (entry->authoritative)
@@ -98,15 +99,15 @@ bool renew_is_due(struct engine *e, struct entry *entry, bool forced)
         return atomic_compare_exchange_strong(&entry->forced_s, &last_s, now_s);
     if (now_s < due_s)
         return false;
-    return atomic_compare_exchange_strong(&entry->look_again_s, &due_s, now_s + interval_s(e));
+    return atomic_compare_exchange_strong(&entry->look_again_s, &due_s, now_s + interval_s(files));
 }
 
 /* --------------------------------------------------------------- download */
 
 /* A fetch that brought nothing new makes the next look later. */
-static void later(struct engine *e, struct entry *entry)
+static void later(struct files *files, struct entry *entry)
 {
-    int64_t wait_s = entry->look_wait_s ? entry->look_wait_s : interval_s(e);
+    int64_t wait_s = entry->look_wait_s ? entry->look_wait_s : interval_s(files);
     wait_s = wait_s > LATEST_S / LATER ? LATEST_S : wait_s * LATER;
     entry->look_wait_s = wait_s;
     entry->look_again_s = clock_real_s() + wait_s;
@@ -141,33 +142,33 @@ static struct entry *add_entry(struct files *files, const struct origin *origin,
 }
 
 /* At most RENEWALS_MOST at a time: they use connections that clients may need. */
-static void begin(struct engine *e, struct entry *entry)
+static void begin(struct files *files, struct entry *entry)
 {
     struct progress *progress;
-    struct renewal *r = e->renewals->count < RENEWALS_MOST ? calloc(1, sizeof(*r)) : NULL;
+    struct renewal *r = files->renewals->count < RENEWALS_MOST ? calloc(1, sizeof(*r)) : NULL;
     if (!r || progress_new(entry->origin, &progress)) {
         free(r);
         return; /* at a later use */
     }
-    pthread_rwlock_wrlock(&e->files->lock);
-    r->entry = add_entry(e->files, entry->origin, entry->path);
+    pthread_rwlock_wrlock(&files->lock);
+    r->entry = add_entry(files, entry->origin, entry->path);
     if (r->entry)
         r->entry->progress = progress;
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
     if (!r->entry) { /* it is under way */
         progress_unref(progress);
         free(r);
         return;
     }
-    later(e, entry); /* unless other bytes come of it */
-    e->renewals->count++;
-    DL_APPEND(e->renewals->list, r);
-    downloads_open(e, r->entry, FILE_USE_WHOLE, NULL, false);
+    later(files, entry); /* unless other bytes come of it */
+    files->renewals->count++;
+    DL_APPEND(files->renewals->list, r);
+    downloads_open(files, r->entry, FILE_USE_WHOLE, NULL, false);
 }
 
 /* A download without a reader would park, so each renewal gets one. A failed download is ended at
  * once. */
-static void drive(struct engine *e, struct renewal *r)
+static void drive(struct files *files, struct renewal *r)
 {
     struct download *dl = r->entry->download;
     struct progress *progress = r->entry->progress;
@@ -179,30 +180,30 @@ static void drive(struct engine *e, struct renewal *r)
         return;
     progress_unref(r->progress); /* of a progress that was cut since, which forgot its readers */
     r->progress = progress_ref(progress);
-    downloads_reader(progress, ++e->files->last_reader, FILE_USE_WHOLE, 0, -1);
+    downloads_reader(progress, ++files->last_reader, FILE_USE_WHOLE, 0, -1);
 }
 
 /* Frees renewals whose entry is gone; gives the others a reader. */
-void renew_tick(struct engine *e)
+void renew_tick(struct files *files)
 {
     struct renewal *r, *next;
-    DL_FOREACH_SAFE(e->renewals->list, r, next)
+    DL_FOREACH_SAFE(files->renewals->list, r, next)
     {
-        if (r->entry && !e->s->stopping)
-            drive(e, r);
+        if (r->entry && !files->s->stopping)
+            drive(files, r);
         if (r->entry)
             continue;
-        DL_DELETE(e->renewals->list, r);
-        e->renewals->count--;
+        DL_DELETE(files->renewals->list, r);
+        files->renewals->count--;
         renewal_free(r);
     }
 }
 
 /* renew_tick frees the renewal. */
-void renew_gone(struct engine *e, const struct entry *entry)
+void renew_gone(struct files *files, const struct entry *entry)
 {
     struct renewal *r;
-    DL_FOREACH(e->renewals->list, r)
+    DL_FOREACH(files->renewals->list, r)
     {
         if (r->entry == entry)
             r->entry = NULL;
@@ -212,17 +213,16 @@ void renew_gone(struct engine *e, const struct entry *entry)
 /* ----------------------------------------------------------------- result */
 
 /* The blob goes with its last path. A client that reads it reads on. */
-static void forget_blob(struct engine *e, const char *sha256)
+static void forget_blob(struct files *files, const char *sha256)
 {
-    if (!kept_paths(e, sha256) && !commit_is_under_way(e, sha256))
-        kept_discard(e, sha256, KEPT_REMOVE);
+    if (!kept_paths(files, sha256) && !commit_is_under_way(files, sha256))
+        kept_discard(files, sha256, KEPT_REMOVE);
 }
 
 /* Changes everything in one step for the workers. False: the entry is being opened. */
-static bool fill(struct engine *e, struct entry *entry, const struct catalogue_file *file,
+static bool fill(struct files *files, struct entry *entry, const struct catalogue_file *file,
                  struct blob *blob)
 {
-    struct files *files = e->files;
     pthread_rwlock_wrlock(&files->lock);
     if (entry->progress || entry->download) {
         pthread_rwlock_unlock(&files->lock);
@@ -238,57 +238,57 @@ static bool fill(struct engine *e, struct entry *entry, const struct catalogue_f
 }
 
 /* The bytes are the same, with another validator, perhaps of another mirror. */
-static void rename_same(struct engine *e, struct entry *entry, const struct catalogue_file *file)
+static void rename_same(struct files *files, struct entry *entry, const struct catalogue_file *file)
 {
     log_info("it is the same still path=%s/%s", entry->origin->name, entry->path);
-    pthread_rwlock_wrlock(&e->files->lock);
+    pthread_rwlock_wrlock(&files->lock);
     free(entry->mirrors);
     free(entry->validator);
     entry->mirrors = str_dup(file->mirrors);
     entry->validator = str_dup(file->validator);
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
 }
 
 /* The old blob goes with its last path; new clients get the new version under its own ETag. */
-static bool take_over(struct engine *e, struct entry *entry, const struct catalogue_file *file,
+static bool take_over(struct files *files, struct entry *entry, const struct catalogue_file *file,
                       int64_t allocated_bytes, struct blob *blob)
 {
     char old[SHA256_HEX];
     memcpy(old, entry->sha256, sizeof(old));
-    if (!fill(e, entry, file, blob))
+    if (!fill(files, entry, file, blob))
         return false;
     log_info("replaced by what its mirror has now path=%s/%s bytes=%" PRId64 " sha256=%s was=%s",
              entry->origin->name, entry->path, file->size, file->blob, old);
-    kept_drop(e, entry);
-    (void)kept_hold(e, entry, allocated_bytes);
-    forget_blob(e, old);
-    entry->used_after = ++e->files->uses;
+    kept_drop(files, entry);
+    (void)kept_hold(files, entry, allocated_bytes);
+    forget_blob(files, old);
+    entry->used_after = ++files->uses;
     entry->look_wait_s = 0;
-    entry->look_again_s = clock_real_s() + interval_s(e);
+    entry->look_again_s = clock_real_s() + interval_s(files);
     if (!entry->authoritative)
-        evidence_kept(e, file->blob, EVIDENCE_STRUCTURE);
-    e->s->events->file_refuted(e->s, entry->origin->name, entry->path, NULL);
+        evidence_kept(files, file->blob, EVIDENCE_STRUCTURE);
+    files->s->events->file_refuted(files->s, entry->origin->name, entry->path, NULL);
     return true;
 }
 
 /* On the flight thread, from commit.c: the new bytes are kept and judged. What they mean for
  * clients is decided here. */
-void renew_kept(struct engine *e, const struct entry *renewal, const struct catalogue_file *file,
+void renew_kept(struct files *files, const struct entry *renewal, const struct catalogue_file *file,
                 int64_t allocated_bytes, struct blob *blob)
 {
-    struct entry *entry = files_look_up(e, renewal->origin->name, renewal->path);
+    struct entry *entry = files_look_up(files, renewal->origin->name, renewal->path);
     bool held = entry && entry->sha256[0];
     bool same = held && strcmp(entry->sha256, file->blob) == 0;
     if (same) {
-        rename_same(e, entry, file);
-    } else if (!held || !blob || !take_over(e, entry, file, allocated_bytes, blob)) {
+        rename_same(files, entry, file);
+    } else if (!held || !blob || !take_over(files, entry, file, allocated_bytes, blob)) {
         /* evicted, or being opened at present: a later look finds the change again */
-        forget_blob(e, file->blob);
+        forget_blob(files, file->blob);
     }
     if (held)
-        commit_authority(e, entry); /* the row is the renewal's by now */
+        commit_authority(files, entry); /* the row is the renewal's by now */
     else
-        commit_forget_promise(e, renewal->origin->name, renewal->path);
+        commit_forget_promise(files, renewal->origin->name, renewal->path);
     blob_unref(blob);
 }
 
@@ -296,7 +296,7 @@ void renew_kept(struct engine *e, const struct entry *renewal, const struct cata
 
 struct renew_look {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     const struct origin *origin;
     unsigned mirror;
     char *path;
@@ -363,14 +363,14 @@ static bool is_to_be_fetched(const struct renew_look *l, const struct entry *ent
 static void looked_run(struct job *job)
 {
     struct renew_look *l = container_of(job, struct renew_look, job);
-    struct engine *e = l->engine;
-    struct entry *entry = files_look_up(e, l->origin->name, l->path);
-    e->renewals->looks--;
-    if (!e->s->stopping && entry && entry->sha256[0] && !entry->authoritative &&
-        is_to_be_fetched(l, entry) && !kept_is_pinned(e, entry->sha256)) {
+    struct files *files = l->files;
+    struct entry *entry = files_look_up(files, l->origin->name, l->path);
+    files->renewals->looks--;
+    if (!files->s->stopping && entry && entry->sha256[0] && !entry->authoritative &&
+        is_to_be_fetched(l, entry) && !kept_is_pinned(files, entry->sha256)) {
         log_info("another file at its mirror path=%s/%s mirror=%s: fetched again", l->origin->name,
                  l->path, l->origin->mirrors[l->mirror].name);
-        begin(e, entry);
+        begin(files, entry);
     }
     look_free(l);
 }
@@ -400,7 +400,7 @@ static void on_done(void *context, int error, const char *detail)
     if (error)
         l->status = 0;
     l->job.run = looked_run;
-    loop_post(l->engine->s, &l->job);
+    loop_post(l->files->s, &l->job);
 }
 
 static const struct fetch_sink sink = {on_head, on_data, on_done};
@@ -413,13 +413,13 @@ static bool has_sent(const struct entry *entry, const struct mirror *mirror)
 }
 
 /* The first sender when it is configured and healthy; otherwise any healthy mirror. -1: none. */
-static int choose(struct engine *e, const struct entry *entry, const struct origin *origin)
+static int choose(struct files *files, const struct entry *entry, const struct origin *origin)
 {
     int64_t now_ms = clock_monotonic_ms();
     int found = -1;
     for (unsigned m = 0; m < origin->mirror_count; m++) {
         bool sender = has_sent(entry, &origin->mirrors[m]);
-        if (!budget_is_backing_off(e->s->budget, mirrors_number(e->s->mirrors, origin, m),
+        if (!budget_is_backing_off(files->s->budget, mirrors_number(files->s->mirrors, origin, m),
                                    now_ms) &&
             (found < 0 || sender))
             found = (int)m;
@@ -428,10 +428,10 @@ static int choose(struct engine *e, const struct entry *entry, const struct orig
 }
 
 /* NULL also when LOOKS_MOST requests are under way: the next use tries again. */
-static struct renew_look *look_new(struct engine *e, const struct entry *entry,
+static struct renew_look *look_new(struct files *files, const struct entry *entry,
                                    const struct origin *origin, unsigned mirror)
 {
-    struct renew_look *l = e->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
+    struct renew_look *l = files->renewals->looks < LOOKS_MOST ? calloc(1, sizeof(*l)) : NULL;
     if (!l)
         return NULL;
     l->path = strdup(entry->path);
@@ -439,7 +439,7 @@ static struct renew_look *look_new(struct engine *e, const struct entry *entry,
         free(l);
         return NULL;
     }
-    l->engine = e;
+    l->files = files;
     l->origin = origin;
     l->mirror = mirror;
     l->is_sender = has_sent(entry, &origin->mirrors[mirror]);
@@ -450,29 +450,29 @@ static struct renew_look *look_new(struct engine *e, const struct entry *entry,
 /* Takes over `l`. */
 static void ask(struct renew_look *l, bool forced)
 {
-    struct engine *e = l->engine;
-    auto_free char *url = links_file_url(e->listings, l->origin, l->mirror, l->path);
+    struct files *files = l->files;
+    auto_free char *url = links_file_url(files->listings, l->origin, l->mirror, l->path);
     if (!url) {
         look_free(l);
         return;
     }
-    e->renewals->looks++;
+    files->renewals->looks++;
     const struct fetch_request request = {.url = url,
                                           .head = true,
                                           .from = -1,
                                           .to = -1,
-                                          .via = e->s->via,
+                                          .via = files->s->via,
                                           .no_cache = forced,
                                           .redirects =
                                               mirror_redirects(&l->origin->mirrors[l->mirror]),
                                           .max_bytes = 1};
-    (void)fetcher_start(e->s->fetcher, &request, &sink, l);
+    (void)fetcher_start(files->s->fetcher, &request, &sink, l);
 }
 
 /* A use, on its way to the flight thread. */
 struct look_job {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     char *origin, *path;
     bool forced;
 };
@@ -481,12 +481,13 @@ struct look_job {
 static void look_job_run(struct job *job)
 {
     struct look_job *j = container_of(job, struct look_job, job);
-    struct engine *e = j->engine;
-    struct entry *entry = files_look_up(e, j->origin, j->path);
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), j->origin);
-    int mirror =
-        entry && origin && entry->sha256[0] && !e->s->stopping ? choose(e, entry, origin) : -1;
-    struct renew_look *l = mirror >= 0 ? look_new(e, entry, origin, (unsigned)mirror) : NULL;
+    struct files *files = j->files;
+    struct entry *entry = files_look_up(files, j->origin, j->path);
+    const struct origin *origin = origins_find(mirrors_origins(files->s->mirrors), j->origin);
+    int mirror = entry && origin && entry->sha256[0] && !files->s->stopping
+                     ? choose(files, entry, origin)
+                     : -1;
+    struct renew_look *l = mirror >= 0 ? look_new(files, entry, origin, (unsigned)mirror) : NULL;
     if (l)
         ask(l, j->forced);
     free(j->origin);
@@ -495,14 +496,14 @@ static void look_job_run(struct job *job)
 }
 
 /* A HEAD request under way, and then its answer. */
-void renew_look(struct engine *e, const char *origin, const char *path, bool forced)
+void renew_look(struct files *files, const char *origin, const char *path, bool forced)
 {
     struct look_job *j = calloc(1, sizeof(*j));
     if (!j)
         return; /* after the next interval */
-    *j = (struct look_job){{look_job_run, NULL}, e, strdup(origin), strdup(path), forced};
+    *j = (struct look_job){{look_job_run, NULL}, files, strdup(origin), strdup(path), forced};
     if (j->origin && j->path) {
-        loop_post(e->s, &j->job);
+        loop_post(files->s, &j->job);
         return;
     }
     free(j->origin);
@@ -512,18 +513,19 @@ void renew_look(struct engine *e, const char *origin, const char *path, bool for
 
 /* Called when a page was read. A row is a hint, so the mirror is asked before anything is fetched.
  */
-void renew_rows_changed(struct engine *e, const struct origin *origin, unsigned mirror,
+void renew_rows_changed(struct files *files, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count)
 {
-    if (e->s->stopping || origins_find(mirrors_origins(e->s->mirrors), origin->name) != origin)
+    if (files->s->stopping ||
+        origins_find(mirrors_origins(files->s->mirrors), origin->name) != origin)
         return;
     for (size_t i = 0; i < count; i++) {
-        struct entry *entry = files_look_up(e, origin->name, paths[i]);
+        struct entry *entry = files_look_up(files, origin->name, paths[i]);
         if (!entry || !entry->sha256[0] || entry->authoritative)
             continue;
         log_info("another row of a file path=%s/%s mirror=%s", origin->name, entry->path,
                  origin->mirrors[mirror].name);
-        struct renew_look *l = look_new(e, entry, origin, mirror);
+        struct renew_look *l = look_new(files, entry, origin, mirror);
         if (l) {
             l->is_row = true;
             ask(l, false);

@@ -24,7 +24,7 @@
 
 struct blob;
 struct catalogue_file;
-struct engine;
+struct files;
 struct entry;
 struct origin;
 struct renewals;
@@ -34,17 +34,17 @@ void renew_free(struct renewals *renewals); /* NULL is legal */
 
 /* A client uses what this entry holds. `forced`: it said no-cache. True: call renew_look, after the
  * table's lock is released. Any thread, under that lock. */
-bool renew_is_due(struct engine *engine, struct entry *entry, bool forced);
+bool renew_is_due(struct files *files, struct entry *entry, bool forced);
 /* Asks the file's mirror. `forced`: caches between us and the mirror must ask it also. Any thread.
  */
-void renew_look(struct engine *engine, const char *origin, const char *path, bool forced);
+void renew_look(struct files *files, const char *origin, const char *path, bool forced);
 /* The rows of these files on a page of this mirror have changed. */
-void renew_rows_changed(struct engine *engine, const struct origin *origin, unsigned mirror,
+void renew_rows_changed(struct files *files, const struct origin *origin, unsigned mirror,
                         const char *const *paths, size_t count);
 /* The download of a renewal has kept this file: the entry of that path takes it over. Takes over
  * the reference to the blob. */
-void renew_kept(struct engine *engine, const struct entry *renewal,
-                const struct catalogue_file *file, int64_t allocated_bytes, struct blob *blob);
+void renew_kept(struct files *files, const struct entry *renewal, const struct catalogue_file *file,
+                int64_t allocated_bytes, struct blob *blob);
 /* An entry that is_renewal is about to be freed. */
-void renew_gone(struct engine *engine, const struct entry *entry);
-void renew_tick(struct engine *engine);
+void renew_gone(struct files *files, const struct entry *entry);
+void renew_tick(struct files *files);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 
 /*
  * A reservation lives:
@@ -89,10 +90,10 @@ static void reserved_run(struct job *job)
 static void reserve_run(struct job *job)
 {
     struct reservation *r = container_of(job, struct reservation, job);
-    struct engine *e = r->download->engine;
-    r->error = store_reserve(e->s->store, r->partial->fd, r->size, r->keep_free);
+    struct files *files = r->download->files;
+    r->error = store_reserve(files->s->store, r->partial->fd, r->size, r->keep_free);
     job->run = reserved_run;
-    loop_post(e->s, job);
+    loop_post(files->s, job);
 }
 
 /* On the writer lane, which must not wait for the disk. It passes the job on, after earlier
@@ -116,7 +117,7 @@ void reserve_begin(struct download *dl)
     struct reservation *r = new_job(dl, dl->reserved, hand_on_run);
     if (!r)
         return; /* the writes will find out */
-    r->keep_free = dl->engine->s->options.min_free;
+    r->keep_free = dl->files->s->options.min_free;
     dl->reserving = true;
     lane_post(dl->partial->writer, &r->job);
 }
@@ -143,7 +144,7 @@ static void give_back_run(struct job *job)
     if (count && !r->partial->unsure && store_unreserve(r->partial->fd, r->size, spans, count))
         log_warning("cannot give space back partial=%s", r->partial->name);
     job->run = given_back_run;
-    loop_post(r->download->engine->s, job);
+    loop_post(r->download->files->s, job);
 }
 
 /* Spans that are written stay. The map of the partial names them, and the next download resumes

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/mirrors/origins.h"
 
 /*
@@ -155,7 +156,7 @@ void saved_begin(struct download *dl)
     if (!b)
         return;
     b->job.run = begin_run;
-    b->store = dl->engine->s->store;
+    b->store = dl->files->s->store;
     b->partial = partial_ref(dl->partial);
     b->about = (struct map_about){.origin = strdup(dl->origin->name),
                                   .path = strdup(dl->path),
@@ -283,7 +284,7 @@ static int sync_data(void *context)
     struct sync *s = context;
     struct saved *saved = s->partial->saved;
     if (!saved->named)
-        saved->broken |= store_sync_names(s->download->engine->s->store) != 0;
+        saved->broken |= store_sync_names(s->download->files->s->store) != 0;
     saved->named = true;
     if (fdatasync(s->partial->fd) < 0) {
         saved->broken = s->partial->lost = true;
@@ -308,7 +309,7 @@ static void seal_run(struct job *job)
     /* the outcome is in s->error and saved->broken */
     (void)map_sync(s->partial->saved->block, s->copy, &disk);
     job->run = synced_run;
-    loop_post(s->download->engine->s, job);
+    loop_post(s->download->files->s, job);
 }
 
 /* On the writer lane, so after the writes that it speaks of. */
@@ -324,7 +325,7 @@ static void sync_run(struct job *job)
         lane_post(p->cleaner, job);
     } else {
         job->run = synced_run;
-        loop_post(s->download->engine->s, job);
+        loop_post(s->download->files->s, job);
     }
 }
 
@@ -391,11 +392,11 @@ static int open_map(struct leftover *l, int map_fd)
 }
 
 /* Both files are opened before either is believed. */
-int saved_open(struct engine *e, const char *name, struct leftover *ret)
+int saved_open(struct files *files, const char *name, struct leftover *ret)
 {
     auto_close int map_fd = -1;
     *ret = (struct leftover){.fd = -1, .name = strdup(name)};
-    int r = ret->name ? store_reopen(e->s->store, name, &ret->fd, &map_fd) : ERROR_NO_MEMORY;
+    int r = ret->name ? store_reopen(files->s->store, name, &ret->fd, &map_fd) : ERROR_NO_MEMORY;
     if (r == 0)
         r = open_map(ret, map_fd);
     if (r)
@@ -467,18 +468,18 @@ static int fill(struct download *dl, const struct leftover *l)
 /* The new download owns the partial from here on: its descriptor, its map, its bytes. */
 struct flight_run *leftover_take(struct download *dl, struct leftover *l, size_t *ret_count)
 {
-    struct engine *e = dl->engine;
+    struct files *files = dl->files;
     unsigned numbers[MAP_MIRRORS + 1];
     size_t count = l->opened.run_count;
     struct flight_run *runs =
         dl->progress && is_of(dl, &l->opened.about) ? calloc(count, sizeof(*runs)) : NULL;
     struct lane *writer = dl->writer;
     if (!runs) {
-        download_discard(e, strdup(l->name));
+        download_discard(files, strdup(l->name));
         leftover_release(l);
         return NULL;
     }
-    if (partial_new(l->fd, l->name, writer, e->s->cleaner, &dl->partial))
+    if (partial_new(l->fd, l->name, writer, files->s->cleaner, &dl->partial))
         abort(); /* as in downloads_open */
     l->fd = -1;
     l->name = NULL;

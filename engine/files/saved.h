@@ -9,7 +9,7 @@
  *     saved_sync(download)                    as FLIGHT_SYNC says; ends in flight_on_synced
  *     saved_release(saved)                    when the partial is closed
  *
- *     saved_open(engine, name, &leftover)     after a restart, or after an earlier download
+ *     saved_open(files, name, &leftover)     after a restart, or after an earlier download
  *     leftover_take(download, &leftover, ...) resumes it
  *
  * The map is mapped into memory: a mark survives a kill of the process without a system call. The
@@ -56,7 +56,7 @@ void saved_release(struct saved *saved); /* NULL is legal */
 
 /* Blocks. ERROR_CORRUPT and others: the partial cannot be resumed. `name` is copied. From now on
  * the map is of this boot. */
-int saved_open(struct engine *engine, const char *name, struct leftover *ret);
+int saved_open(struct files *files, const char *name, struct leftover *ret);
 void leftover_release(struct leftover *leftover); /* leaves the files on the disk */
 
 /* Resumes what was opened. Returns its runs, with today's numbers of the mirrors (free() them), or

@@ -14,8 +14,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/files/entry.h"
 #include "engine/files/file.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 #include "engine/loop/options.h"
@@ -94,13 +94,13 @@ static int hash_file(int fd, int64_t size, struct pace *pace, char ret_hex[SHA25
 }
 
 /* A file that cannot be read to its end counts as one with other bytes. */
-static int compare(struct engine *e, const char *sha256, struct pace *pace,
+static int compare(struct files *files, const char *sha256, struct pace *pace,
                    enum verdict_of_blob *ret)
 {
     char hex[SHA256_HEX] = "";
     int64_t size;
     int fd;
-    int r = store_open_blob(e->s->store, sha256, &fd, &size);
+    int r = store_open_blob(files->s->store, sha256, &fd, &size);
     if (r == STORE_MISSING || r == ERROR_CORRUPT) {
         *ret = r == STORE_MISSING ? BLOB_MISSING : BLOB_CORRUPT;
         return 0;
@@ -124,25 +124,25 @@ struct comparison {
 };
 
 /* New clients do not find the file any more. A client that has it open reads on. */
-static void take_away(struct engine *e, const struct comparison *j)
+static void take_away(struct files *files, const struct comparison *j)
 {
-    for (struct entry *entry = kept_paths(e, j->sha256), *next; entry; entry = next) {
+    for (struct entry *entry = kept_paths(files, j->sha256), *next; entry; entry = next) {
         next = entry->next_path;
         log_error("kept bytes are %s path=%s/%s sha256=%s",
                   j->verdict == BLOB_MISSING ? "gone" : "not what they were", entry->origin->name,
                   entry->path, j->sha256);
-        problems_note(e->s, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
+        problems_note(files->s, j->verdict == BLOB_MISSING ? "blob-missing" : "blob-corrupt",
                       entry->origin->name, entry->path, "%s failed its check: fetched again",
                       j->sha256);
-        files_forget_blob(e, entry);
+        files_forget_blob(files, entry);
     }
-    kept_discard(e, j->sha256, KEPT_QUARANTINE);
+    kept_discard(files, j->sha256, KEPT_QUARANTINE);
 }
 
 /* A client's report that a blob is shorter than it should be. */
 struct cut_short {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     char sha256[SHA256_HEX];
 };
 
@@ -151,56 +151,56 @@ struct cut_short {
 static void cut_short_run(struct job *job)
 {
     struct cut_short *c = container_of(job, struct cut_short, job);
-    if (kept_paths(c->engine, c->sha256) && !commit_is_under_way(c->engine, c->sha256))
-        take_away(c->engine, &(struct comparison){c->sha256, BLOB_CORRUPT});
+    if (kept_paths(c->files, c->sha256) && !commit_is_under_way(c->files, c->sha256))
+        take_away(c->files, &(struct comparison){c->sha256, BLOB_CORRUPT});
     free(c);
 }
 
-void verify_cut_short(struct engine *e, const char *sha256)
+void verify_cut_short(struct files *files, const char *sha256)
 {
     struct cut_short *c = calloc(1, sizeof(*c));
     if (!c) /* the next client notices it also */
         return;
     c->job.run = cut_short_run;
-    c->engine = e;
+    c->files = files;
     str_copy(c->sha256, sizeof(c->sha256), sha256);
-    loop_post(e->s, &c->job);
+    loop_post(files->s, &c->job);
 }
 
 /* On the flight thread: between the read and now the blob may have been evicted or replaced. */
 static void judge_run(struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
-    struct engine *e = call->room;
+    struct files *files = call->room;
     const struct comparison *j = call->argument;
-    if (!kept_paths(e, j->sha256)) /* evicted meanwhile, so it is not there */
+    if (!kept_paths(files, j->sha256)) /* evicted meanwhile, so it is not there */
         call->result = ENGINE_ABSENT;
     else if (j->verdict == BLOB_GOOD)
-        call->result = kept_verified(e, j->sha256, clock_real_s());
-    else if (commit_is_under_way(e, j->sha256)) /* the commit would take the bad bytes over */
+        call->result = kept_verified(files, j->sha256, clock_real_s());
+    else if (commit_is_under_way(files, j->sha256)) /* the commit would take the bad bytes over */
         call->result = ENGINE_BUSY;
     else
-        take_away(e, j);
+        take_away(files, j);
     sem_post(&call->done);
 }
 
-static int verify(struct engine *e, const char *sha256, struct pace *pace,
+static int verify(struct files *files, const char *sha256, struct pace *pace,
                   enum verdict_of_blob *ret)
 {
     struct comparison j = {sha256, BLOB_GOOD};
-    int r = compare(e, sha256, pace, &j.verdict);
+    int r = compare(files, sha256, pace, &j.verdict);
     if (r == 0)
-        r = loop_call(e->s, judge_run, e, &j);
+        r = loop_call(files->s, judge_run, files, &j);
     if (r == 0)
         *ret = j.verdict;
     return r;
 }
 
-int engine_verify(struct engine *e, const char *sha256, int64_t rate_bytes_s,
-                  const _Atomic bool *stop, enum verdict_of_blob *ret)
+int inventory_verify(struct files *files, const char *sha256, int64_t rate_bytes_s,
+                     const _Atomic bool *stop, enum verdict_of_blob *ret)
 {
     struct pace pace = {.bytes_s = rate_bytes_s, .stop = stop};
-    return verify(e, sha256, &pace, ret);
+    return verify(files, sha256, &pace, ret);
 }
 
 /* ---------------------------------------------------------------- refetch */
@@ -275,12 +275,12 @@ static int drain(struct file *file, struct patient *p)
 }
 
 /* As server/ does for a client: open, wait, look at the outcome, read. */
-static int fetch(struct engine *e, const struct file_query *query, struct patient *p, char *ret_why,
-                 size_t size)
+static int fetch(struct files *files, const struct file_query *query, struct patient *p,
+                 char *ret_why, size_t size)
 {
     struct file *file = NULL;
     int r;
-    while ((r = e->s->events->file_open(e->s, query, &p->waiter, &file)) == ENGINE_WAIT)
+    while ((r = files->s->events->file_open(files->s, query, &p->waiter, &file)) == ENGINE_WAIT)
         if ((r = patient_wait(p)))
             return r;
         else
@@ -298,32 +298,33 @@ static int fetch(struct engine *e, const struct file_query *query, struct patien
 
 /* Blocks until the whole file has been read. With nothing kept (a full disk) it was only passed
  * through. */
-int engine_fetch(struct engine *e, const char *origin, const char *path, const _Atomic bool *stop,
-                 char *ret_why, size_t size)
+int inventory_fetch(struct files *files, const char *origin, const char *path,
+                    const _Atomic bool *stop, char *ret_why, size_t size)
 {
     struct patient p = {.waiter.class = &patient_class, .stop = stop};
     struct file_query query = {.origin = origin, .path = path, .use = FILE_USE_WHOLE};
     *ret_why = '\0';
     sem_init(&p.woken, 0, 0);
-    int r = fetch(e, &query, &p, ret_why, size);
+    int r = fetch(files, &query, &p, ret_why, size);
     sem_destroy(&p.woken);
     return r;
 }
 
-int engine_refetch(struct engine *e, const struct inventory_row *row, const _Atomic bool *stop)
+int inventory_refetch(struct files *files, const struct inventory_row *row,
+                      const _Atomic bool *stop)
 {
     char why[FILE_DETAIL];
     auto_free char *origin = strndup(row->name, row->origin_len);
     if (!origin)
         return ERROR_NO_MEMORY;
-    return engine_fetch(e, origin, row->name + row->origin_len + 1, stop, why, sizeof why);
+    return inventory_fetch(files, origin, row->name + row->origin_len + 1, stop, why, sizeof why);
 }
 
 /* ------------------------------------------------------------------ scrub */
 
 struct scrub {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct lane *lane;
     _Atomic bool busy, pause;
     int64_t looked_ms;
@@ -332,12 +333,12 @@ struct scrub {
     size_t origin_len;
 };
 
-int scrub_new(struct engine *e, struct scrub **ret)
+int scrub_new(struct files *files, struct scrub **ret)
 {
     struct scrub *s = calloc(1, sizeof(*s));
     if (!s)
         return ERROR_NO_MEMORY;
-    s->engine = e;
+    s->files = files;
     int r = lane_new("scrub", 1, &s->lane);
     if (r)
         free(s);
@@ -365,13 +366,13 @@ void scrub_free(struct scrub *s)
 static void scrub_run(struct job *job)
 {
     struct scrub *s = container_of(job, struct scrub, job);
-    struct engine *e = s->engine;
+    struct files *files = s->files;
     enum verdict_of_blob verdict = BLOB_GOOD;
-    struct pace pace = {.bytes_s = SCRUB_BYTES_S, .stop = &e->s->stopping, .pause = &s->pause};
+    struct pace pace = {.bytes_s = SCRUB_BYTES_S, .stop = &files->s->stopping, .pause = &s->pause};
     struct inventory_row row = {.name = s->name, .origin_len = s->origin_len};
-    int r = e->s->stopping ? ERROR_STOPPING : verify(e, s->sha256, &pace, &verdict);
+    int r = files->s->stopping ? ERROR_STOPPING : verify(files, s->sha256, &pace, &verdict);
     if (r == 0 && verdict != BLOB_GOOD) {
-        r = engine_refetch(e, &row, &e->s->stopping);
+        r = inventory_refetch(files, &row, &files->s->stopping);
         if (r && r != ERROR_STOPPING)
             log_warning("cannot fetch again path=%s error=\"%s\"", s->name, error_text(r));
     }
@@ -379,37 +380,37 @@ static void scrub_run(struct job *job)
 }
 
 /* When the blob was last known to be good: when it was compared, or when it came. */
-static int64_t good_s(const struct engine *e, const struct entry *entry)
+static int64_t good_s(const struct files *files, const struct entry *entry)
 {
-    int64_t verified_s = kept_verified_s(e, entry->sha256);
+    int64_t verified_s = kept_verified_s(files, entry->sha256);
     return verified_s ? verified_s : entry->written_s;
 }
 
 /* NULL when every blob was compared within scrub_after. */
-static const struct entry *oldest(struct engine *e)
+static const struct entry *oldest(struct files *files)
 {
     const struct entry *found = NULL;
-    int64_t found_s = clock_real_s() - e->s->options.scrub_after_ms / 1000;
-    pthread_rwlock_rdlock(&e->files->lock);
-    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
-        if (!entry->sha256[0] || good_s(e, entry) > found_s)
+    int64_t found_s = clock_real_s() - files->s->options.scrub_after_ms / 1000;
+    pthread_rwlock_rdlock(&files->lock);
+    for (const struct entry *entry = files->table; entry; entry = entry->hh.next) {
+        if (!entry->sha256[0] || good_s(files, entry) > found_s)
             continue;
-        found_s = good_s(e, entry);
+        found_s = good_s(files, entry);
         found = entry;
     }
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
     return found;
 }
 
 /* One blob at a time, and none while clients fetch. */
-void scrub_tick(struct engine *e, int64_t now_ms)
+void scrub_tick(struct files *files, int64_t now_ms)
 {
-    struct scrub *s = e->scrub;
-    s->pause = e->files->download != NULL;
-    if (s->busy || s->pause || e->s->stopping || now_ms - s->looked_ms < SCRUB_EVERY_MS)
+    struct scrub *s = files->scrub;
+    s->pause = files->download != NULL;
+    if (s->busy || s->pause || files->s->stopping || now_ms - s->looked_ms < SCRUB_EVERY_MS)
         return;
     s->looked_ms = now_ms;
-    const struct entry *entry = oldest(e);
+    const struct entry *entry = oldest(files);
     char *name = entry ? str_printf("%s/%s", entry->origin->name, entry->path) : NULL;
     if (!name)
         return;

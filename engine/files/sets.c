@@ -11,7 +11,7 @@
 #include "base/lane.h"
 #include "base/str.h"
 #include "cache/catalogue.h"
-#include "engine/files/entry.h"
+#include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
 #include "engine/loop/key.h"
@@ -160,9 +160,9 @@ void sets_write_names(const struct sets *sets, const char *key, size_t key_len, 
 /* One request: on the catalogue lane, then on the flight thread. It lives on the caller's stack. */
 struct change {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     const char *name;
-    const struct set_file *files;
+    const struct set_file *list;
     size_t count;
     int (*on_set)(void *context, const struct set_summary *set);
     int (*on_file)(void *context, const struct set_file *file);
@@ -175,7 +175,7 @@ static int on_lane(struct change *c, void (*run)(struct job *job))
 {
     c->job.run = run;
     sem_init(&c->done, 0, 0);
-    lane_post(c->engine->s->catalogue_lane, &c->job);
+    lane_post(c->files->s->catalogue_lane, &c->job);
     while (sem_wait(&c->done) < 0 && errno == EINTR)
         ;
     sem_destroy(&c->done);
@@ -194,10 +194,10 @@ static void may_begin_run(struct job *job)
 static void put_run(struct job *job)
 {
     struct change *c = container_of(job, struct change, job);
-    struct catalogue *catalogue = c->engine->s->catalogue;
+    struct catalogue *catalogue = c->files->s->catalogue;
     c->error = catalogue_begin(catalogue);
     for (size_t i = 0; i < c->count && c->error == 0; i++) {
-        const struct set_file *f = &c->files[i];
+        const struct set_file *f = &c->list[i];
         c->error = catalogue_put_member(
             catalogue, &(struct catalogue_member){c->name, f->origin, f->path, f->size});
     }
@@ -213,19 +213,19 @@ static void add_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     const struct change *c = call->argument;
     for (size_t i = 0; i < c->count && call->result == 0; i++)
-        call->result = add(call->room, c->name, c->files[i].origin, c->files[i].path);
+        call->result = add(call->room, c->name, c->list[i].origin, c->list[i].path);
     sem_post(&call->done);
 }
 
-int engine_set_add(struct engine *e, const char *name, const struct set_file *files, size_t count)
+int sets_add(struct files *files, const char *name, const struct set_file *list, size_t count)
 {
-    struct change c = {.engine = e, .name = name, .files = files, .count = count};
+    struct change c = {.files = files, .name = name, .list = list, .count = count};
     if (!set_name_is_valid(name))
         return ERROR_BAD_REQUEST;
-    int r = loop_call(e->s, may_begin_run, e->kept->sets, &c);
+    int r = loop_call(files->s, may_begin_run, files->kept->sets, &c);
     if (r == 0)
         r = on_lane(&c, put_run);
-    return r ? r : loop_call(e->s, add_run, e->kept->sets, &c);
+    return r ? r : loop_call(files->s, add_run, files->kept->sets, &c);
 }
 
 static void find_run(struct job *job)
@@ -239,7 +239,7 @@ static void find_run(struct job *job)
 static void drop_run(struct job *job)
 {
     struct change *c = container_of(job, struct change, job);
-    c->error = catalogue_drop_set(c->engine->s->catalogue, c->name);
+    c->error = catalogue_drop_set(c->files->s->catalogue, c->name);
     sem_post(&c->done);
 }
 
@@ -254,13 +254,13 @@ static void end_run(struct job *job)
     sem_post(&call->done);
 }
 
-int engine_set_drop(struct engine *e, const char *name)
+int sets_drop(struct files *files, const char *name)
 {
-    struct change c = {.engine = e, .name = name};
-    int r = loop_call(e->s, find_run, e->kept->sets, &c);
+    struct change c = {.files = files, .name = name};
+    int r = loop_call(files->s, find_run, files->kept->sets, &c);
     if (r == 0)
         r = on_lane(&c, drop_run);
-    return r ? r : loop_call(e->s, end_run, e->kept->sets, &c);
+    return r ? r : loop_call(files->s, end_run, files->kept->sets, &c);
 }
 
 /* ----------------------------------------------------------------- pictures */
@@ -281,22 +281,22 @@ static int see_member(void *context, const struct catalogue_member *m)
 static void each_run(struct job *job)
 {
     struct change *c = container_of(job, struct change, job);
-    struct catalogue *catalogue = c->engine->s->catalogue;
+    struct catalogue *catalogue = c->files->s->catalogue;
     c->error = c->on_set ? catalogue_each_set(catalogue, see_set, c)
                          : catalogue_each_member(catalogue, c->name, see_member, c);
     sem_post(&c->done);
 }
 
-int engine_sets(struct engine *e, int (*visit)(void *context, const struct set_summary *set),
-                void *context)
+int sets_each(struct files *files, int (*visit)(void *context, const struct set_summary *set),
+              void *context)
 {
-    return on_lane(&(struct change){.engine = e, .on_set = visit, .context = context}, each_run);
+    return on_lane(&(struct change){.files = files, .on_set = visit, .context = context}, each_run);
 }
 
-int engine_set_files(struct engine *e, const char *name,
-                     int (*visit)(void *context, const struct set_file *file), void *context)
+int sets_each_file(struct files *files, const char *name,
+                   int (*visit)(void *context, const struct set_file *file), void *context)
 {
-    struct change c = {.engine = e, .name = name, .on_file = visit, .context = context};
-    int r = loop_call(e->s, find_run, e->kept->sets, &c);
+    struct change c = {.files = files, .name = name, .on_file = visit, .context = context};
+    int r = loop_call(files->s, find_run, files->kept->sets, &c);
     return r ? r : on_lane(&c, each_run);
 }

@@ -6,10 +6,10 @@
  * sets, and stays until the last of them ends. A pin of the blob itself (kept.h) is another thing,
  * and neither ends the other.
  *
- *     r = engine_set_add(engine, "lab", files, count);    adds to it, or begins it
- *     r = engine_set_drop(engine, "lab");                  ends it; ENGINE_ABSENT: there is none
- *     r = engine_sets(engine, visit, context);             all, with what is held of each
- *     r = engine_set_files(engine, "lab", visit, context);
+ *     r = sets_add(engine, "lab", files, count);    adds to it, or begins it
+ *     r = sets_drop(engine, "lab");                  ends it; ENGINE_ABSENT: there is none
+ *     r = sets_each(engine, visit, context);             all, with what is held of each
+ *     r = sets_each_file(engine, "lab", visit, context);
  *
  * These four block until the catalogue has done it: threads that may block, never HTTP workers. The
  * visitors run on the catalogue lane, while the caller waits. What they return ends the visit.
@@ -21,7 +21,7 @@
 #include "base/buf.h"
 
 struct catalogue;
-struct engine;
+struct files;
 struct sets;
 
 struct set_file {
@@ -40,13 +40,12 @@ enum { SET_NAME_BYTES = 64, SETS_MOST = 256 };
 bool set_name_is_valid(const char *name);
 
 /* All or none. ERROR_BAD_REQUEST: the name. ERROR_TOO_BIG: SETS_MOST are there. */
-int engine_set_add(struct engine *engine, const char *name, const struct set_file *files,
-                   size_t count);
-int engine_set_drop(struct engine *engine, const char *name);
-int engine_sets(struct engine *engine, int (*visit)(void *context, const struct set_summary *set),
-                void *context);
-int engine_set_files(struct engine *engine, const char *name,
-                     int (*visit)(void *context, const struct set_file *file), void *context);
+int sets_add(struct files *files, const char *name, const struct set_file *list, size_t count);
+int sets_drop(struct files *files, const char *name);
+int sets_each(struct files *files, int (*visit)(void *context, const struct set_summary *set),
+              void *context);
+int sets_each_file(struct files *files, const char *name,
+                   int (*visit)(void *context, const struct set_file *file), void *context);
 
 /* The table that kept.h asks. Flight thread; also at start, before there is one. */
 int sets_new(struct sets **ret);

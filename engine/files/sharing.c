@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/files/download.h"
+#include "engine/files/files_state.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/precedence.h"
@@ -51,9 +52,9 @@ static bool is_waiting(const struct download *dl, unsigned slot)
     return !dl->over && dl->flight && dl->asking[slot];
 }
 
-bool downloads_somebody_waits(const struct engine *e)
+bool downloads_somebody_waits(const struct files *files)
 {
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
             if (is_waiting(dl, i))
                 return true;
@@ -67,15 +68,15 @@ static int by_turn(const void *a, const void *b)
 }
 
 /* All waiting asks, in order. NULL: there are none. */
-static struct asking *list_asking(struct engine *e, size_t *ret_count)
+static struct asking *list_asking(struct files *files, size_t *ret_count)
 {
     size_t count = 0, n = 0;
     int64_t now_ms = clock_monotonic_ms();
-    for (const struct download *dl = e->files->download; dl; dl = dl->next)
+    for (const struct download *dl = files->download; dl; dl = dl->next)
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++)
             count += is_waiting(dl, i);
     struct asking *list = count ? calloc(count, sizeof(*list)) : NULL;
-    for (struct download *dl = e->files->download; dl && list; dl = dl->next) {
+    for (struct download *dl = files->download; dl && list; dl = dl->next) {
         bool unread = download_is_unread(dl, now_ms);
         for (unsigned i = 0; i < FLIGHT_SLOTS; i++) {
             if (!is_waiting(dl, i))
@@ -86,7 +87,7 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
                 .slot = i,
                 .turn = {dl->rank[i], dl->brief[i], unread, dl->asking_ms[i], false},
             };
-            a->mirror_count = mirrors_of_origin(e->s->mirrors, dl->origin, a->mirrors);
+            a->mirror_count = mirrors_of_origin(files->s->mirrors, dl->origin, a->mirrors);
             download_ref(dl);
         }
     }
@@ -101,19 +102,18 @@ static struct asking *list_asking(struct engine *e, size_t *ret_count)
 /* When every mirror is backing off, the flight is told which, and why. */
 void download_ask_again(struct download *dl, unsigned slot, bool may)
 {
-    if (dl->engine->s->options
-            .offline) { /* what was kept is damaged, and cannot be fetched again */
+    if (dl->files->s->options.offline) { /* what was kept is damaged, and cannot be fetched again */
         dl->asking[slot] = false;
         flight_on_mirror(dl->flight, slot, FLIGHT_NO_MIRROR, ERROR_UNREACHABLE, "offline");
         return;
     }
     size_t numbers[FLIGHT_MIRRORS];
-    unsigned count = mirrors_of_origin(dl->engine->s->mirrors, dl->origin, numbers), mirror;
+    unsigned count = mirrors_of_origin(dl->files->s->mirrors, dl->origin, numbers), mirror;
     unsigned excluded = dl->excluded[slot];
     enum budget_need need = !download_is_counted(dl) ? BUDGET_FREE
                             : dl->brief[slot]        ? BUDGET_BRIEF
                                                      : BUDGET_BULK;
-    int r = may ? budget_pick(dl->engine->s->budget, numbers, count, excluded, need, dl->rank[slot],
+    int r = may ? budget_pick(dl->files->s->budget, numbers, count, excluded, need, dl->rank[slot],
                               clock_monotonic_ms(), &mirror)
                 : BUDGET_BUSY;
     dl->asking[slot] = r == BUDGET_BUSY;
@@ -128,7 +128,7 @@ void download_ask_again(struct download *dl, unsigned slot, bool may)
         struct budget_view view;
         if (excluded & (1u << m))
             continue;
-        budget_view(dl->engine->s->budget, numbers[m], clock_monotonic_ms(), &view);
+        budget_view(dl->files->s->budget, numbers[m], clock_monotonic_ms(), &view);
         size_t len = strlen(detail);
         (void)snprintf(detail + len, sizeof(detail) - len, "%s%s: backing off after %s",
                        len ? "; " : "", dl->origin->mirrors[m].name, view.last_error);
@@ -140,8 +140,8 @@ void download_ask_again(struct download *dl, unsigned slot, bool may)
 /* Older asks go first, except before small files, which take no connection. */
 void download_ask(struct download *dl, const struct flight_command *c)
 {
-    dl->engine->files->asks++;
-    bool queue = download_is_counted(dl) && downloads_somebody_waits(dl->engine);
+    dl->files->asks++;
+    bool queue = download_is_counted(dl) && downloads_somebody_waits(dl->files);
     if (!dl->asking[c->slot])
         dl->asking_ms[c->slot] = clock_monotonic_ms();
     dl->asking[c->slot] = true;
@@ -151,7 +151,7 @@ void download_ask(struct download *dl, const struct flight_command *c)
     if (!queue)
         download_ask_again(dl, c->slot, true);
     if (dl->asking[c->slot])
-        downloads_retry_soon(dl->engine);
+        downloads_retry_soon(dl->files);
 }
 
 /* ------------------------------------------------------------- giving way */
@@ -174,12 +174,12 @@ static struct precedence turn_of(const struct receiver *t, bool unread)
 }
 
 /* The transfer that is to give way, or NULL. *ret_busy: a stopped one has not ended yet. */
-static struct receiver *find_victim(struct engine *e, const struct asking *a, int64_t now_ms,
+static struct receiver *find_victim(struct files *files, const struct asking *a, int64_t now_ms,
                                     bool *ret_busy)
 {
     struct receiver *best = NULL;
     struct precedence best_turn;
-    for (struct download *dl = e->files->download; dl; dl = dl->next) {
+    for (struct download *dl = files->download; dl; dl = dl->next) {
         bool unread = download_is_unread(dl, now_ms);
         for (struct receiver *t = dl->receivers; t; t = t->next) {
             if (t->need == BUDGET_FREE || !wants_mirror(a, t->counted_mirror))
@@ -197,11 +197,11 @@ static struct receiver *find_victim(struct engine *e, const struct asking *a, in
 }
 
 /* One at a time: a stopped transfer gives its connection back when it has ended. */
-static void make_way(struct engine *e, const struct asking *a, int64_t now_ms)
+static void make_way(struct files *files, const struct asking *a, int64_t now_ms)
 {
     bool busy = false;
     struct receiver *t;
-    while ((t = find_victim(e, a, now_ms, &busy))) {
+    while ((t = find_victim(files, a, now_ms, &busy))) {
         struct download *dl = t->download;
         t->yielded = flight_on_yield(dl->flight, t->number);
         t->holds_on = !t->yielded; /* the flight refused; it is asked again at the next tick */
@@ -224,7 +224,7 @@ static bool is_large(const struct receiver *t)
 
 /* Whether a large transfer that began as brief has had its share of time. The share depends on how
  * many brief asks wait for its mirror. They are the first in the list, oldest first. */
-static bool has_had_turn(struct engine *e, const struct receiver *t, const struct asking *list,
+static bool has_had_turn(struct files *files, const struct receiver *t, const struct asking *list,
                          size_t count, int64_t now_ms)
 {
     size_t waiting = 0;
@@ -236,23 +236,23 @@ static bool has_had_turn(struct engine *e, const struct receiver *t, const struc
             since_ms = waiting ? since_ms : list[i].turn.since_ms;
             waiting++;
         }
-    unsigned connections = (unsigned)e->s->options.connections_per_mirror;
+    unsigned connections = (unsigned)files->s->options.connections_per_mirror;
     return now_ms - t->started_ms >= precedence_brief_ms(connections, waiting, now_ms - since_ms);
 }
 
 /* A brief transfer that takes too long counts as bulk from now on. */
-static void end_turns(struct engine *e, const struct asking *list, size_t count, int64_t now_ms)
+static void end_turns(struct files *files, const struct asking *list, size_t count, int64_t now_ms)
 {
-    for (struct download *dl = e->files->download; dl; dl = dl->next)
+    for (struct download *dl = files->download; dl; dl = dl->next)
         for (struct receiver *t = dl->receivers; t; t = t->next) {
             t->holds_on = t->had_turn = false;
             if (t->need != BUDGET_BRIEF)
                 continue;
             if (now_ms - t->started_ms >= PRECEDENCE_BRIEF_MS) {
-                budget_lengthen(e->s->budget, t->counted_mirror);
+                budget_lengthen(files->s->budget, t->counted_mirror);
                 t->need = BUDGET_BULK;
             } else {
-                t->had_turn = has_had_turn(e, t, list, count, now_ms);
+                t->had_turn = has_had_turn(files, t, list, count, now_ms);
             }
         }
 }
@@ -269,15 +269,15 @@ static bool is_as_listed(const struct asking *a)
 
 /* The list is made once. Serving one ask may add others: then the round ends, and another is
  * posted. */
-void downloads_retry_asks(struct engine *e)
+void downloads_retry_asks(struct files *files)
 {
     size_t count;
     int64_t now_ms = clock_monotonic_ms();
-    struct asking *list = list_asking(e, &count);
-    end_turns(e, list, count, now_ms);
-    bool waits = false;             /* an ask waits that others must let pass */
-    uint64_t asks = e->files->asks; /* an ask that came since may go before those that are left */
-    for (size_t i = 0; i < count && e->files->asks == asks; i++) {
+    struct asking *list = list_asking(files, &count);
+    end_turns(files, list, count, now_ms);
+    bool waits = false;          /* an ask waits that others must let pass */
+    uint64_t asks = files->asks; /* an ask that came since may go before those that are left */
+    for (size_t i = 0; i < count && files->asks == asks; i++) {
         struct asking *a = &list[i];
         bool may = !waits || (a->turn.rank != FLIGHT_RANK_AHEAD && !a->turn.unread);
         if (!is_as_listed(a))
@@ -286,11 +286,11 @@ void downloads_retry_asks(struct engine *e)
         download_drain(a->download);
         waits |= is_waiting(a->download, a->slot) && download_is_counted(a->download);
     }
-    if (e->files->asks != asks)
-        downloads_retry_soon(e);
+    if (files->asks != asks)
+        downloads_retry_soon(files);
     for (size_t i = 0; i < count; i++)
         if (is_as_listed(&list[i]))
-            make_way(e, &list[i], now_ms);
+            make_way(files, &list[i], now_ms);
     for (size_t i = 0; i < count; i++)
         download_unref(list[i].download);
     free(list);
@@ -300,15 +300,15 @@ static void retry_run(struct job *job)
 {
     struct files *files = container_of(job, struct files, retry);
     files->retry_posted = false;
-    downloads_retry_asks(files->engine);
+    downloads_retry_asks(files);
 }
 
 /* One job is enough, however many ask for it. */
-void downloads_retry_soon(struct engine *e)
+void downloads_retry_soon(struct files *files)
 {
-    if (e->files->retry_posted)
+    if (files->retry_posted)
         return;
-    e->files->retry_posted = true;
-    e->files->retry.run = retry_run;
-    loop_post(e->s, &e->files->retry);
+    files->retry_posted = true;
+    files->retry.run = retry_run;
+    loop_post(files->s, &files->retry);
 }

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/files/files_state.h"
 #include "engine/files/progress.h"
-#include "engine/loop/core.h"
 #include "index/wheel.h"
 
 static const char suffix[] = ".metadata";
@@ -88,7 +88,7 @@ int soundness_of(const struct archive_source *source, const char *path, struct s
 /* A judgement of a partial's bytes. It keeps the partial open until the answer is told. */
 struct question {
     struct job job;
-    struct engine *engine;
+    struct files *files;
     struct partial *partial;
     int64_t size;
     char *path;
@@ -112,7 +112,7 @@ static void answered_run(struct job *job)
     struct question *q = container_of(job, struct question, job);
     struct soundness *s = &q->soundness;
     const char *why;
-    if (q->error == 0 && s->sound && evidence_refuses(q->engine, q->sha256, &why))
+    if (q->error == 0 && s->sound && evidence_refuses(q->files, q->sha256, &why))
         refuse(s, why, "");
     q->done(q->owner, q->error, s);
     partial_unref(q->partial);
@@ -127,11 +127,11 @@ static void answer_run(struct job *job)
     struct archive_source source = {read_partial, q, q->partial ? q->size : 0};
     q->error = soundness_of(&source, q->path, &q->soundness);
     job->run = answered_run;
-    loop_post(q->engine->s, job);
+    loop_post(q->files->s, job);
 }
 
 /* The judgement reads the disk, so it is a job of the compute lane. */
-int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const char *path,
+int soundness_ask(struct files *files, struct partial *partial, int64_t size, const char *path,
                   const char *sha256,
                   void (*done)(void *owner, int error, const struct soundness *soundness),
                   void *owner)
@@ -144,13 +144,13 @@ int soundness_ask(struct engine *e, struct partial *partial, int64_t size, const
         return ERROR_NO_MEMORY;
     }
     *q = (struct question){.job.run = answer_run,
-                           .engine = e,
+                           .files = files,
                            .partial = partial ? partial_ref(partial) : NULL,
                            .size = size,
                            .path = copy,
                            .done = done,
                            .owner = owner};
     str_copy(q->sha256, sizeof(q->sha256), sha256);
-    lane_post(e->s->compute, &q->job);
+    lane_post(files->s->compute, &q->job);
     return 0;
 }

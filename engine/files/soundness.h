@@ -6,7 +6,7 @@
  * file is kept.
  *
  *     r = soundness_of(&source, path, &s);              any thread that may wait for the disk
- *     soundness_ask(engine, partial, ..., done, owner)  the same on the compute lane: flight thread
+ *     soundness_ask(files, partial, ..., done, owner)  the same on the compute lane: flight thread
  *
  * `<wheel>.metadata` must be METADATA of that project. Files of other kinds cannot vouch for
  * themselves and count as sound; listings never name them.
@@ -18,7 +18,7 @@
 #include "engine/files/evidence.h"
 #include "index/archive.h"
 
-struct engine;
+struct files;
 struct partial;
 
 struct soundness {
@@ -36,7 +36,7 @@ int soundness_of_metadata(const char *text, size_t len, const char *path, struct
 /* Judges a partial, whose bytes [0, size) stay as they are; NULL: there is none. `done` is called
  * once, on the flight thread, after this returns. Damage that was found in the same bytes before
  * counts also. ERROR_NO_MEMORY: `done` is never called. Flight thread. */
-int soundness_ask(struct engine *engine, struct partial *partial, int64_t size, const char *path,
+int soundness_ask(struct files *files, struct partial *partial, int64_t size, const char *path,
                   const char *sha256,
                   void (*done)(void *owner, int error, const struct soundness *soundness),
                   void *owner);

@@ -267,7 +267,7 @@ static int open_part(struct opening *o)
         return FOLDER_MISSING;
     }
     if (o->part == PART_BYTES)
-        return blob_of_foreign(o->directory->engine, fd, &file, &o->blob);
+        return blob_of_foreign(o->directory->engine->files, fd, &file, &o->blob);
     r = open_metadata(o, fd);
     (void)close(fd);
     return r;
@@ -465,8 +465,8 @@ static int answer(struct engine *e, const struct said *said, const struct file_q
                                .etag = said->etag,
                                .state = FILE_HIT};
     if (said->text)
-        return reading_new_text(e, &facts, said->text, "directory", query, ret);
-    return reading_new(e, &facts, said->blob, NULL, "directory", query, ret);
+        return reading_new_text(e->files, &facts, said->text, "directory", query, ret);
+    return reading_new(e->files, &facts, said->blob, NULL, "directory", query, ret);
 }
 
 /* A loop, because the file may have been opened between the look and the wait. */

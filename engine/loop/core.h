@@ -7,17 +7,11 @@
 struct delisted;
 struct dates;
 struct directories;
-struct evidences;
-struct eviction;
 struct files;
-struct kept_table;
 struct listings;
 struct metadata;
 struct pages;
 struct project_lists;
-struct refusals;
-struct renewals;
-struct scrub;
 
 struct engine {
     struct services services;
@@ -25,12 +19,6 @@ struct engine {
 
     struct listings *listings;
     struct files *files;
-    struct kept_table *kept;     /* flight thread */
-    struct evidences *evidences; /* flight thread */
-    struct renewals *renewals;   /* flight thread */
-    struct eviction *eviction;   /* flight thread */
-    struct refusals *refusals;   /* flight thread */
-    struct scrub *scrub;
     struct metadata *metadata;
     struct directories *directories;
     struct delisted *delisted; /* flight thread */

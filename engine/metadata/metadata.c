@@ -329,7 +329,7 @@ static int refuse(struct engine *e, enum outcome outcome, const char *detail,
                   const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
-    return reading_new(e, &facts, NULL, NULL, NULL, query, ret);
+    return reading_new(e->files, &facts, NULL, NULL, NULL, query, ret);
 }
 
 /* What the table says, copied under the lock. */
@@ -400,7 +400,7 @@ static int serve(struct engine *e, const struct said *said, const struct file_qu
                                .etag = said->etag,
                                .immutable = said->immutable,
                                .state = query->waited ? FILE_MISS : FILE_HIT};
-    return reading_new_text(e, &facts, said->text, said->mirrors, query, ret);
+    return reading_new_text(e->files, &facts, said->text, said->mirrors, query, ret);
 }
 
 /* Looks, and waits if need be. A loop, because the entry may have been settled between the two. */

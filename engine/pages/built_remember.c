@@ -68,9 +68,9 @@ static void learn(struct build *b, const struct merge_file *f)
     if (f->corrects)
         problems_over(b->engine->s, "wrong-digest", b->origin->name, f->path);
     if (f->learns)
-        files_learn_claims(b->engine, b->origin, f->path, f->digests);
+        files_learn_claims(b->engine->files, b->origin, f->path, f->digests);
     if (metadata)
-        files_learn_claims(b->engine, b->origin, metadata, f->said_metadata);
+        files_learn_claims(b->engine->files, b->origin, metadata, f->said_metadata);
 }
 
 /* A dispute is a problem as long as it goes on. */

@@ -23,6 +23,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/files/files.h"
 #include "engine/loop/key.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/pages.h"
@@ -289,7 +290,7 @@ static int on_listed(void *context, const struct catalogue_listed *s)
 int delisted_load(struct engine *e)
 {
     struct file_name name;
-    for (const struct entry *entry = e->files->table; entry; entry = entry->hh.next) {
+    for (const struct entry *entry = files_first(e->files); entry; entry = entry->hh.next) {
         if (entry->sha256[0] && parse(entry->path, &name))
             add_held(e->delisted, entry, name.project);
         else if (!entry->sha256[0])

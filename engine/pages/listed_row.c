@@ -8,6 +8,7 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/loop/core.h"
 #include "engine/loop/memory.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
