@@ -418,7 +418,7 @@ static int look_at_folders(struct engine *e, const struct origins *origins, stru
         return ERROR_NO_MEMORY;
     for (size_t o = 0; o < origins->count; o++)
         if (origins->list[o].directory)
-            directory_diagnose(e, &origins->list[o], &x->folders[x->folder_count++]);
+            directory_diagnose(e->folders, &origins->list[o], &x->folders[x->folder_count++]);
     return 0;
 }
 

@@ -65,8 +65,8 @@ void engine_tick(struct engine *e, int64_t now_ms)
     scrub_tick(e->files, now_ms);
     evidence_tick(e->files, now_ms);
     renew_tick(e->files);
-    metadata_tick(e, now_ms);
-    directories_tick(e, now_ms);
+    metadata_tick(e->metadata, now_ms);
+    folders_tick(e->folders, now_ms);
     heads_tick(e->listings);
     policies_tick(e->s->policies, now_ms);
     pages_tick(e, now_ms);
@@ -142,7 +142,7 @@ static int start(struct engine *e)
     r = r ? r : start_lanes(e);
     r = r ? r : listings_new(e->s, &e->listings);
     r = r ? r : files_new(e->s, e->listings, &e->files);
-    r = r ? r : metadata_new(&e->metadata);
+    r = r ? r : metadata_new(e->s, e->files, &e->metadata);
     r = r ? r : delisted_new(&e->delisted);
     r = r ? r : dates_new(&e->dates);
     r = r ? r : policies_new(e->s, &e->s->policies);
@@ -153,13 +153,13 @@ static int start(struct engine *e)
     r = r ? r : delisted_load(e);
     r = r ? r : kept_load(e->files);
     r = r ? r : evidence_load(e->files);
-    r = r ? r : directories_new(&e->directories);
+    r = r ? r : folders_new(e->s, e->files, &e->folders);
     r = r ? r : start_fetcher(e);
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
     r = loop_start(e->s);
-    return r ? r : directories_set(e, e->s->options.origins);
+    return r ? r : folders_set(e->folders, e->s->options.origins);
 }
 
 /* On failure the cleanup attribute frees what was made so far. */
@@ -203,8 +203,8 @@ static void stop_run(struct job *job)
     pages_stop(e);
     channels_stop(e->listings);
     channel_roots_stop(e->listings);
-    metadata_stop(e);
-    directories_close(e);
+    metadata_stop(e->metadata);
+    folders_close(e->folders);
     waitlist_close(&e->status_waiters);
     sem_post(&call->done);
 }
@@ -221,7 +221,7 @@ void engine_stop(struct engine *e)
     bool has_thread = loop_runs(e->s);
     if (has_thread)
         (void)loop_call(e->s, stop_run, e, NULL);
-    directories_stop(e);
+    folders_stop(e->folders);
     files_end(e->files); /* clients of the engine, so they end before what they ask */
     if (e->s->fetcher)
         fetcher_stop(e->s->fetcher);
@@ -254,7 +254,7 @@ void engine_free(struct engine *e)
     engine_stop(e);
     pages_free(e->pages);
     project_lists_free(e->project_lists);
-    directories_free(e->directories);
+    folders_free(e->folders);
     listings_free(e->listings);
     files_free(e->files);
     metadata_free(e->metadata);
@@ -295,13 +295,13 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
         return refused;
     const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
     if (origin && origin->directory)
-        return directory_file(e, origin, query, waiter, ret);
+        return directory_file(e->folders, origin, query, waiter, ret);
     for (int tries = 0; tries < 4; tries++) {
-        int r = metadata_file(e, query, waiter, ret);
+        int r = metadata_file(e->metadata, query, waiter, ret);
         if (r != METADATA_ELSEWHERE)
             return r;
         r = files_open(e->files, query, waiter, ret);
-        if (r || !metadata_missed(e, query, file_facts(*ret)))
+        if (r || !metadata_missed(e->metadata, query, file_facts(*ret)))
             return r;
         file_close(*ret);
         *ret = NULL;

@@ -54,7 +54,7 @@ static void file_kept(struct services *s, const struct entry *entry)
 {
     delisted_hold(engine_of(s), entry);
     if (!entry->authoritative)
-        metadata_admit(engine_of(s), entry->origin->name, entry->path);
+        metadata_admit(engine_of(s)->metadata, entry->origin->name, entry->path);
 }
 
 static void file_gone(struct services *s, const struct entry *entry)
@@ -65,21 +65,21 @@ static void file_gone(struct services *s, const struct entry *entry)
 static void file_refuted(struct services *s, const char *origin, const char *path, const char *why)
 {
     if (why)
-        metadata_refuse(engine_of(s), origin, path, why);
+        metadata_refuse(engine_of(s)->metadata, origin, path, why);
     else
-        metadata_forget(engine_of(s), origin, path);
+        metadata_forget(engine_of(s)->metadata, origin, path);
 }
 
 static void claims_learned(struct services *s, const char *origin, const char *path,
                            const char *agreed)
 {
-    metadata_learn_claims(engine_of(s), origin, path, agreed);
+    metadata_learn_claims(engine_of(s)->metadata, origin, path, agreed);
 }
 
 static bool file_missed(struct services *s, const struct file_query *query,
                         const struct file_facts *facts)
 {
-    return metadata_missed(engine_of(s), query, facts);
+    return metadata_missed(engine_of(s)->metadata, query, facts);
 }
 
 static bool page_doubted(struct services *s, const struct origin *origin, const char *path,
@@ -96,7 +96,7 @@ static size_t page_channels(struct services *s, const struct origin *origin, con
 
 static void pages_outdated(struct services *s)
 {
-    metadata_changed(engine_of(s));
+    metadata_changed(engine_of(s)->metadata);
 }
 
 static void rows_changed(struct services *s, const struct origin *origin, unsigned mirror,
@@ -107,12 +107,12 @@ static void rows_changed(struct services *s, const struct origin *origin, unsign
 
 static void folder_view(struct services *s, const struct origin *origin, struct source_view *ret)
 {
-    directory_view(engine_of(s), origin, ret);
+    directory_view(engine_of(s)->folders, origin, ret);
 }
 
 static void folder_look(struct services *s, const struct origin *origin)
 {
-    directory_look(engine_of(s), origin);
+    directory_look(engine_of(s)->folders, origin);
 }
 
 static void portal_gone(struct services *s)

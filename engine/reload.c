@@ -43,7 +43,7 @@ static int allow(struct engine *e, const struct origins *origins)
     if (r == 0)
         r = fetcher_allow(e->s->fetcher, (const char *const *)hosts);
     if (r == 0)
-        r = directories_set(e, origins);
+        r = folders_set(e->folders, origins);
     mirrors_hosts_free(hosts);
     return r;
 }
@@ -66,7 +66,7 @@ static int reload(struct engine *e, const struct engine_options *options)
     generations_use(e->s->mirrors);
     project_lists_reload(e);
     pages_reload(e);
-    directories_note_problems(e);
+    folders_note_problems(e->folders);
     return 0;
 }
 

@@ -57,7 +57,7 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
     budget_view(e->s->budget, mirrors_number(e->s->mirrors, origin, m), clock_monotonic_ms(),
                 &view);
     if (origin->directory)
-        directory_view(e, origin, &folder);
+        directory_view(e->folders, origin, &folder);
     json_write_comma(to);
     buf_putc(to, '{');
     json_write_member(to, "origin", origin->name);

@@ -51,7 +51,7 @@ LIBRARIES = {
 }
 
 # What may still name struct engine: rooms without a handle of their own.
-UNCONVERTED = {"engine/metadata", "engine/folders", "engine/pages"}
+UNCONVERTED = {"engine/pages"}
 ENGINE_STRUCT = re.compile(r"\bstruct engine\b")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)

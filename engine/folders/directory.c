@@ -47,9 +47,9 @@ static const char suffix[] = ".metadata";
 /* ------------------------------------------------------------------ folders */
 
 /* By origin and path: after a reload another folder of that name is another directory. */
-static struct directory *find_directory(const struct engine *e, const struct origin *origin)
+static struct directory *find_directory(const struct folders *folders, const struct origin *origin)
 {
-    struct directory *d = e->directories->list;
+    struct directory *d = folders->list;
     while (d && (strcmp(d->origin, origin->name) != 0 || strcmp(d->root, origin->directory) != 0))
         d = d->next;
     return d;
@@ -76,13 +76,13 @@ static void directory_free(struct directory *d)
 }
 
 /* In the list before its rows are read; the thread waits for has_known. */
-static int add_directory(struct engine *e, const struct origin *origin)
+static int add_directory(struct folders *folders, const struct origin *origin)
 {
     struct directory *d = calloc(1, sizeof(*d));
     if (!d)
         return ERROR_NO_MEMORY;
     waitlist_init(&d->files);
-    d->engine = e;
+    d->folders = folders;
     d->origin = strdup(origin->name);
     d->root = strdup(origin->directory);
     d->last_id = WANTS_FIRST;
@@ -90,17 +90,19 @@ static int add_directory(struct engine *e, const struct origin *origin)
         directory_free(d);
         return ERROR_NO_MEMORY;
     }
-    d->next = e->directories->list;
-    e->directories->list = d;
+    d->next = folders->list;
+    folders->list = d;
     directory_recall(d);
     return 0;
 }
 
-int directories_new(struct directories **ret)
+int folders_new(struct services *s, struct files *files, struct folders **ret)
 {
-    struct directories *all = calloc(1, sizeof(*all));
+    struct folders *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
+    all->s = s;
+    all->files = files;
     pthread_mutex_init(&all->lock, NULL);
     thread_condition_init(&all->work);
     *ret = all;
@@ -108,7 +110,7 @@ int directories_new(struct directories **ret)
 }
 
 /* All lanes have ended, so no job of a directory is under way. */
-void directories_free(struct directories *all)
+void folders_free(struct folders *all)
 {
     if (!all)
         return;
@@ -125,48 +127,48 @@ void directories_free(struct directories *all)
 static void note_problem(struct directory *d)
 {
     if (d->in_force && d->shown_failure[0])
-        problems_note(d->engine->s, "directory", d->origin, d->root, "%s", d->shown_failure);
+        problems_note(d->folders->s, "directory", d->origin, d->root, "%s", d->shown_failure);
     else
-        problems_over(d->engine->s, "directory", d->origin, d->root);
+        problems_over(d->folders->s, "directory", d->origin, d->root);
 }
 
 /* A folder stays in the list when it is no longer configured: readers may still use its files. */
-int directories_set(struct engine *e, const struct origins *origins)
+int folders_set(struct folders *folders, const struct origins *origins)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < origins->count; i++)
-        if (origins->list[i].directory && !find_directory(e, &origins->list[i]))
-            r = add_directory(e, &origins->list[i]);
+        if (origins->list[i].directory && !find_directory(folders, &origins->list[i]))
+            r = add_directory(folders, &origins->list[i]);
     if (r)
         return r;
-    for (struct directory *d = e->directories->list; d; d = d->next)
+    for (struct directory *d = folders->list; d; d = d->next)
         d->in_force = false;
     for (size_t i = 0; i < origins->count; i++) {
         struct directory *d =
-            origins->list[i].directory ? find_directory(e, &origins->list[i]) : NULL;
+            origins->list[i].directory ? find_directory(folders, &origins->list[i]) : NULL;
         if (d)
             d->in_force = true;
     }
-    if (e->directories->list)
-        r = directories_start_thread(e);
-    directories_kick(e);
+    if (folders->list)
+        r = folders_start_thread(folders);
+    folders_kick(folders);
     return r;
 }
 
 /* After a reload another set of folders is in force. */
-void directories_note_problems(struct engine *e)
+void folders_note_problems(struct folders *folders)
 {
-    for (struct directory *d = e->directories->list; d; d = d->next)
+    for (struct directory *d = folders->list; d; d = d->next)
         note_problem(d);
 }
 
 /* The thread looks at `kicked` before it sleeps, so no kick is lost. */
-void directories_kick(struct engine *e)
+void folders_kick(struct folders *folders)
 {
-    pthread_mutex_lock(&e->directories->lock);
-    e->directories->kicked = true;
-    pthread_cond_signal(&e->directories->work);
-    pthread_mutex_unlock(&e->directories->lock);
+    pthread_mutex_lock(&folders->lock);
+    folders->kicked = true;
+    pthread_cond_signal(&folders->work);
+    pthread_mutex_unlock(&folders->lock);
 }
 
 /* --------------------------------------------------------------- open files */
@@ -267,7 +269,7 @@ static int open_part(struct opening *o)
         return FOLDER_MISSING;
     }
     if (o->part == PART_BYTES)
-        return blob_of_foreign(o->directory->engine->files, fd, &file, &o->blob);
+        return blob_of_foreign(o->directory->folders->files, fd, &file, &o->blob);
     r = open_metadata(o, fd);
     (void)close(fd);
     return r;
@@ -299,7 +301,7 @@ static void opening_run(struct job *job)
     document_unref(o->text);
     if (failed) {
         d->asked = true;
-        directories_kick(d->engine);
+        folders_kick(d->folders);
     }
     waitlist_wake(&d->files, o->id, o->id + 1);
     free(o->path);
@@ -321,7 +323,7 @@ static void post_opening(struct directory *d, struct record *r, enum part part)
                           .file = r->file};
     memcpy(o->metadata_sha256, r->metadata_sha256, sizeof(o->metadata_sha256));
     r->opening[part] = true;
-    lane_post(d->engine->s->reader, &o->job);
+    lane_post(d->folders->s->reader, &o->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -427,7 +429,7 @@ static void look(struct directory *d, const struct file_query *query, const stru
     *ret = (struct said){.size = -1};
     pthread_mutex_lock(&d->files.lock);
     struct record *r = find_part(d, query->path, &part);
-    if (d->engine->s->stopping) /* after directories_close no job may begin under this lock */
+    if (d->folders->s->stopping) /* after folders_close no job may begin under this lock */
         say(ret, OUTCOME_STOPPING, "shutting down");
     else if (!r || !r->is_listed || d->failure[0])
         say_missing(d, r, query->waited && waiter->want == WANTS_FIRST, ret);
@@ -456,7 +458,7 @@ static bool is_answered(void *arg)
 }
 
 /* Takes over the references that the look has taken. */
-static int answer(struct engine *e, const struct said *said, const struct file_query *query,
+static int answer(struct folders *folders, const struct said *said, const struct file_query *query,
                   struct file **ret)
 {
     struct file_facts facts = {.outcome = said->outcome,
@@ -465,24 +467,24 @@ static int answer(struct engine *e, const struct said *said, const struct file_q
                                .etag = said->etag,
                                .state = FILE_HIT};
     if (said->text)
-        return reading_new_text(e->files, &facts, said->text, "directory", query, ret);
-    return reading_new(e->files, &facts, said->blob, NULL, "directory", query, ret);
+        return reading_new_text(folders->files, &facts, said->text, "directory", query, ret);
+    return reading_new(folders->files, &facts, said->blob, NULL, "directory", query, ret);
 }
 
 /* A loop, because the file may have been opened between the look and the wait. */
-int directory_file(struct engine *e, const struct origin *origin, const struct file_query *query,
-                   struct waiter *waiter, struct file **ret)
+int directory_file(struct folders *folders, const struct origin *origin,
+                   const struct file_query *query, struct waiter *waiter, struct file **ret)
 {
-    struct directory *d = find_directory(e, origin);
+    struct directory *d = find_directory(folders, origin);
     for (;;) {
         struct said said = {.size = -1};
-        if (!d || e->s->stopping)
+        if (!d || folders->s->stopping)
             say(&said, OUTCOME_STOPPING, "shutting down");
         else
             look(d, query, waiter, &said);
         waiter->want = 0; /* a wake-up counts once */
         if (!said.waits)
-            return answer(e, &said, query, ret);
+            return answer(folders, &said, query, ret);
         struct awaited a = {d, query->path, said.waits};
         waiter->want = said.waits;
         if (waitlist_join(&d->files, waiter, is_answered, &a) == WAIT_SUSPENDED)
@@ -503,9 +505,10 @@ static void count_record(const struct record *r, struct diagnosed_folder *to)
     }
 }
 
-void directory_diagnose(struct engine *e, const struct origin *origin, struct diagnosed_folder *ret)
+void directory_diagnose(struct folders *folders, const struct origin *origin,
+                        struct diagnosed_folder *ret)
 {
-    struct directory *d = find_directory(e, origin);
+    struct directory *d = find_directory(folders, origin);
     *ret = (struct diagnosed_folder){.origin = origin};
     if (!d)
         return;
@@ -520,9 +523,9 @@ void directory_diagnose(struct engine *e, const struct origin *origin, struct di
 /* -------------------------------------------------------- the flight thread */
 
 /* A folder that could not be read counts as a mirror that cannot be reached. */
-void directory_view(struct engine *e, const struct origin *origin, struct source_view *ret)
+void directory_view(struct folders *folders, const struct origin *origin, struct source_view *ret)
 {
-    const struct directory *d = find_directory(e, origin);
+    const struct directory *d = find_directory(folders, origin);
     bool is_listed = d && d->listing;
     *ret = (struct source_view){.state = d && !d->is_settled ? SOURCE_FETCHING : SOURCE_IDLE,
                                 .status = is_listed ? 200 : 0,
@@ -534,13 +537,13 @@ void directory_view(struct engine *e, const struct origin *origin, struct source
 }
 
 /* The thread may be asleep for a second and more, so it is kicked. */
-void directory_look(struct engine *e, const struct origin *origin)
+void directory_look(struct folders *folders, const struct origin *origin)
 {
-    struct directory *d = find_directory(e, origin);
+    struct directory *d = find_directory(folders, origin);
     if (!d)
         return;
     d->asked = true;
-    directories_kick(e);
+    folders_kick(folders);
 }
 
 struct news {
@@ -555,7 +558,7 @@ static void news_run(struct job *job)
 {
     struct news *n = container_of(job, struct news, job);
     struct directory *d = n->directory;
-    struct engine *e = d->engine;
+    struct folders *folders = d->folders;
     listing_ref_put(d->listing);
     d->listing = n->listing;
     d->version++;
@@ -563,10 +566,10 @@ static void news_run(struct job *job)
     str_copy(d->shown_failure, sizeof(d->shown_failure), n->failure);
     note_problem(d);
     free(n);
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), d->origin);
-    if (e->s->stopping || !origin || !origin->directory)
+    const struct origin *origin = origins_find(mirrors_origins(folders->s->mirrors), d->origin);
+    if (folders->s->stopping || !origin || !origin->directory)
         return;
-    e->s->events->folder_changed(e->s, origin);
+    folders->s->events->folder_changed(folders->s, origin);
 }
 
 /* Without memory the flight thread would show an old listing for ever. */
@@ -577,7 +580,7 @@ void directory_tell(struct directory *d, struct listing_ref *listing, const char
         abort();
     *n = (struct news){.job.run = news_run, .directory = d, .listing = listing};
     str_copy(n->failure, sizeof(n->failure), failure);
-    loop_post(d->engine->s, &n->job);
+    loop_post(d->folders->s, &n->job);
 }
 
 void directory_wake_first(struct directory *d)
@@ -586,9 +589,9 @@ void directory_wake_first(struct directory *d)
 }
 
 /* Resumes requests that have waited for the first reading long enough. */
-void directories_tick(struct engine *e, int64_t now_ms)
+void folders_tick(struct folders *folders, int64_t now_ms)
 {
-    for (struct directory *d = e->directories->list; d; d = d->next) {
+    for (struct directory *d = folders->list; d; d = d->next) {
         pthread_mutex_lock(&d->files.lock);
         bool overdue = d->waited_ms && now_ms - d->waited_ms >= LATEST_MS;
         if (overdue)
@@ -601,8 +604,8 @@ void directories_tick(struct engine *e, int64_t now_ms)
 }
 
 /* Runs before the lanes stop: an opening that is under way finds nobody to wake. */
-void directories_close(struct engine *e)
+void folders_close(struct folders *folders)
 {
-    for (struct directory *d = e->directories->list; d; d = d->next)
+    for (struct directory *d = folders->list; d; d = d->next)
         waitlist_close(&d->files);
 }

@@ -20,10 +20,11 @@
  */
 #include "engine/files/file.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/origins.h"
 
-struct directories;
+struct files;
+struct folders;
 
 enum {
     DIRECTORY_SCAN_MS = 1500, /* between two walks; longer where they take long: */
@@ -32,30 +33,30 @@ enum {
     DIRECTORY_AGE_S = 5,        /* the life of its pages at clients */
 };
 
-int directories_new(struct directories **ret);
-void directories_free(struct directories *directories); /* after all lanes have ended */
+int folders_new(struct services *services, struct files *files, struct folders **ret);
+void folders_free(struct folders *folders); /* after all lanes have ended */
 /* Takes up the folders of these origins, and starts the thread with the first one. Folders of
  * other origins rest. At start, later on the flight thread. */
-int directories_set(struct engine *engine, const struct origins *origins);
+int folders_set(struct folders *folders, const struct origins *origins);
 /* After a reload: notes the problems of folders that are in force, and of no others. Flight
  * thread. */
-void directories_note_problems(struct engine *engine);
+void folders_note_problems(struct folders *folders);
 /* Ends the thread. That may take as long as the disk needs for a few megabytes. */
-void directories_stop(struct engine *engine);
+void folders_stop(struct folders *folders);
 
 /* engine_file for a file of an origin with a folder, and for its `<wheel>.metadata`. Any thread. */
-int directory_file(struct engine *engine, const struct origin *origin,
+int directory_file(struct folders *folders, const struct origin *origin,
                    const struct file_query *query, struct waiter *waiter, struct file **ret);
 
 /* What the doctor is told of an origin's folder. Any thread. */
 struct diagnosed_folder;
-void directory_diagnose(struct engine *engine, const struct origin *origin,
+void directory_diagnose(struct folders *folders, const struct origin *origin,
                         struct diagnosed_folder *ret);
 
 /* ---- on the flight thread */
 /* What the folder lists, as a source. The origin must have a folder. */
-void directory_view(struct engine *engine, const struct origin *origin, struct source_view *ret);
+void directory_view(struct folders *folders, const struct origin *origin, struct source_view *ret);
 /* Has the folder walked at once, for a request that wants fresh pages. */
-void directory_look(struct engine *engine, const struct origin *origin);
-void directories_tick(struct engine *engine, int64_t now_ms);
-void directories_close(struct engine *engine); /* resumes all waiters, and lets none wait again */
+void directory_look(struct folders *folders, const struct origin *origin);
+void folders_tick(struct folders *folders, int64_t now_ms);
+void folders_close(struct folders *folders); /* resumes all waiters, and lets none wait again */

@@ -69,24 +69,24 @@ static int on_local(void *context, const struct catalogue_local *row)
 static void recall_run(struct job *job)
 {
     struct directory *d = container_of(job, struct directory, recall);
-    int r = catalogue_each_local(d->engine->s->catalogue, d->origin, on_local, d);
+    int r = catalogue_each_local(d->folders->s->catalogue, d->origin, on_local, d);
     if (r)
         log_warning("catalogue: cannot recall the files of %s: %s", d->root, error_text(r));
     d->has_known = true;
-    directories_kick(d->engine);
+    folders_kick(d->folders);
 }
 
 void directory_recall(struct directory *d)
 {
     d->recall.run = recall_run;
-    lane_post(d->engine->s->catalogue_lane, &d->recall);
+    lane_post(d->folders->s->catalogue_lane, &d->recall);
 }
 
 /* --------------------------------------------------------------------- rows */
 
 struct keep {
     struct job job;
-    struct engine *engine;
+    struct folders *folders;
     const char *origin;           /* the directory's */
     struct catalogue_local *rows; /* it owns their strings */
     size_t row_count;
@@ -115,7 +115,7 @@ static void keep_free(struct keep *k)
 static void keep_run(struct job *job)
 {
     struct keep *k = container_of(job, struct keep, job);
-    struct catalogue *catalogue = k->engine->s->catalogue;
+    struct catalogue *catalogue = k->folders->s->catalogue;
     int r = catalogue_begin(catalogue);
     for (size_t i = 0; r == 0 && i < k->gone_count; i++)
         r = catalogue_drop_local(catalogue, k->origin, k->gone[i]);
@@ -160,7 +160,7 @@ void directory_keep(struct directory *d)
     if (!k)
         return;
     *k = (struct keep){.job.run = keep_run,
-                       .engine = d->engine,
+                       .folders = d->folders,
                        .origin = d->origin,
                        .rows = calloc(HASH_COUNT(d->table) + 1, sizeof(*k->rows)),
                        .gone = d->gone,
@@ -176,7 +176,7 @@ void directory_keep(struct directory *d)
     }
     pthread_mutex_unlock(&d->files.lock);
     if (k->row_count || k->gone_count)
-        lane_post(d->engine->s->catalogue_lane, &k->job);
+        lane_post(d->folders->s->catalogue_lane, &k->job);
     else
         keep_free(k);
 }

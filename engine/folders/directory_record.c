@@ -39,7 +39,7 @@ enum {
 
 struct flag {
     struct job job;
-    struct engine *engine;
+    struct folders *folders;
     const char *origin; /* the directory's */
     char *path, *detail;
 };
@@ -49,9 +49,9 @@ static void flag_run(struct job *job)
 {
     struct flag *f = container_of(job, struct flag, job);
     if (f->detail)
-        problems_note(f->engine->s, "directory-file", f->origin, f->path, "%s", f->detail);
+        problems_note(f->folders->s, "directory-file", f->origin, f->path, "%s", f->detail);
     else
-        problems_over(f->engine->s, "directory-file", f->origin, f->path);
+        problems_over(f->folders->s, "directory-file", f->origin, f->path);
     free(f->path);
     free(f->detail);
     free(f);
@@ -60,18 +60,18 @@ static void flag_run(struct job *job)
 /* detail NULL: the problem is over. A lost flag is set again by the next check. */
 static void post_flag(struct directory *d, const char *path, const char *detail)
 {
-    struct flag *f = d->engine->s->stopping ? NULL : calloc(1, sizeof(*f));
+    struct flag *f = d->folders->s->stopping ? NULL : calloc(1, sizeof(*f));
     char *copy = f ? strdup(path) : NULL;
     if (!copy) {
         free(f);
         return;
     }
     *f = (struct flag){.job.run = flag_run,
-                       .engine = d->engine,
+                       .folders = d->folders,
                        .origin = d->origin,
                        .path = copy,
                        .detail = str_dup(detail)};
-    loop_post(d->engine->s, &f->job);
+    loop_post(d->folders->s, &f->job);
 }
 
 /* Under the lock. Logged once for each change, not with each walk. */

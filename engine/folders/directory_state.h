@@ -70,7 +70,7 @@ struct hashing {
 };
 
 struct directory {
-    struct engine *engine;
+    struct folders *folders;
     struct directory *next; /* in the list of folders, which only grows */
     char *origin, *root;
     _Atomic bool in_force;
@@ -104,7 +104,9 @@ struct directory {
     char shown_failure[512];
 };
 
-struct directories {
+struct folders {
+    struct services *s;
+    struct files *files;
     _Atomic(struct directory *) list;
     pthread_t thread;
     bool has_thread;
@@ -121,7 +123,7 @@ void record_close(struct directory *d, struct record *r);
 /* Closes what nobody has used for a while, of all records. Under the lock, on the thread. */
 void directory_close_idle(struct directory *d, int64_t now_ms);
 /* Has the thread attend to the folders without waiting. Any thread. */
-void directories_kick(struct engine *engine);
+void folders_kick(struct folders *folders);
 /* Resumes waiters for the first reading. */
 void directory_wake_first(struct directory *d);
 /* Tells the flight thread what the folder lists now (takes over the reference), or why it lists
@@ -129,7 +131,7 @@ void directory_wake_first(struct directory *d);
 void directory_tell(struct directory *d, struct listing_ref *listing, const char *failure);
 
 /* ---- directory_watch.c */
-int directories_start_thread(struct engine *engine);
+int folders_start_thread(struct folders *folders);
 
 /* ---- directory_record.c; the thread */
 struct record *record_add(struct directory *d, const char *path, const struct folder_file *file);

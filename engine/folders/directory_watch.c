@@ -9,7 +9,7 @@
  * It walks before it reads, and reads before it hashes. Hashing takes half a core at most: after
  * each step the thread rests as long as the step took. News wait up to TELL_MS for files that are
  * still being read, so that pages change once. The thread starts with the first folder, and
- * directories_stop ends it.
+ * folders_stop ends it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +219,7 @@ static int64_t attend(struct directory *d)
 }
 
 /* Sleeps until a kick, a stop, or the end of the time. */
-static void rest(struct directories *all, int64_t ms)
+static void rest(struct folders *all, int64_t ms)
 {
     int64_t until_ms = clock_monotonic_ms() + ms;
     pthread_mutex_lock(&all->lock);
@@ -230,7 +230,7 @@ static void rest(struct directories *all, int64_t ms)
 }
 
 /* Runs here, because this thread may wait for the disk. */
-static void close_idle(struct directories *all, int64_t *closed_ms)
+static void close_idle(struct folders *all, int64_t *closed_ms)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (now_ms - *closed_ms < CLOSE_MS)
@@ -243,7 +243,7 @@ static void close_idle(struct directories *all, int64_t *closed_ms)
     }
 }
 
-static bool is_stopping(struct directories *all)
+static bool is_stopping(struct folders *all)
 {
     pthread_mutex_lock(&all->lock);
     bool stopping = all->stopping;
@@ -254,7 +254,7 @@ static bool is_stopping(struct directories *all)
 /* Each folder gets one thing done in turn, so a large one does not hold up the others. */
 static void *watch(void *arg)
 {
-    struct directories *all = arg;
+    struct folders *all = arg;
     int64_t closed_ms = clock_monotonic_ms();
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* applies to this thread alone */
     while (!is_stopping(all)) {
@@ -270,26 +270,24 @@ static void *watch(void *arg)
     return NULL;
 }
 
-int directories_start_thread(struct engine *e)
+int folders_start_thread(struct folders *folders)
 {
-    struct directories *all = e->directories;
-    if (all->has_thread)
+    if (folders->has_thread)
         return 0;
-    int r = thread_start("directory", watch, all, &all->thread);
-    all->has_thread = r == 0;
+    int r = thread_start("directory", watch, folders, &folders->thread);
+    folders->has_thread = r == 0;
     return r;
 }
 
 /* The thread looks at `stopping` between two steps. */
-void directories_stop(struct engine *e)
+void folders_stop(struct folders *folders)
 {
-    struct directories *all = e->directories;
-    if (!all || !all->has_thread)
+    if (!folders || !folders->has_thread)
         return;
-    pthread_mutex_lock(&all->lock);
-    all->stopping = true;
-    pthread_cond_signal(&all->work);
-    pthread_mutex_unlock(&all->lock);
-    (void)pthread_join(all->thread, NULL);
-    all->has_thread = false;
+    pthread_mutex_lock(&folders->lock);
+    folders->stopping = true;
+    pthread_cond_signal(&folders->work);
+    pthread_mutex_unlock(&folders->lock);
+    (void)pthread_join(folders->thread, NULL);
+    folders->has_thread = false;
 }

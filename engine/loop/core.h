@@ -6,7 +6,7 @@
 
 struct delisted;
 struct dates;
-struct directories;
+struct folders;
 struct files;
 struct listings;
 struct metadata;
@@ -20,7 +20,7 @@ struct engine {
     struct listings *listings;
     struct files *files;
     struct metadata *metadata;
-    struct directories *directories;
+    struct folders *folders;
     struct delisted *delisted; /* flight thread */
     struct dates *dates;       /* flight thread */
     struct pages *pages;

@@ -44,7 +44,7 @@ enum phase { PHASE_RANGE, PHASE_WHOLE };
 struct extract {
     struct waiter waiter;
     struct job step; /* posted while the waiter is not suspended */
-    struct engine *engine;
+    struct metadata *metadata;
     const struct origin *origin;
     char *path;
     uint64_t id;
@@ -76,7 +76,7 @@ static void suspend(struct waiter *waiter)
 static void resume(struct waiter *waiter)
 {
     struct extract *m = container_of(waiter, struct extract, waiter);
-    loop_post(m->engine->s, &m->step);
+    loop_post(m->metadata->s, &m->step);
 }
 
 static const struct waiter_class waiter_class = {suspend, resume, NULL};
@@ -101,38 +101,38 @@ static void close_file(struct extract *m)
 }
 
 /* Few run at a time, so that a page with a thousand wheels does not take all connections. */
-static void start_queued(struct engine *e, unsigned most)
+static void start_queued(struct metadata *metadata, unsigned most)
 {
-    struct metadata *all = e->metadata;
-    while (all->queued && all->running_count < most) {
-        struct extract *m = all->queued;
-        all->queued = m->next;
-        m->next = all->running;
-        all->running = m;
-        all->running_count++;
-        loop_post(e->s, &m->step);
+    while (metadata->queued && metadata->running_count < most) {
+        struct extract *m = metadata->queued;
+        metadata->queued = m->next;
+        m->next = metadata->running;
+        metadata->running = m;
+        metadata->running_count++;
+        loop_post(metadata->s, &m->step);
     }
 }
 
 /* The result goes to the table, the place to the next extraction in the queue. */
 static void end(struct extract *m)
 {
-    struct engine *e = m->engine;
-    struct extract **p = &e->metadata->running;
+    struct metadata *metadata = m->metadata;
+    struct extract **p = &metadata->running;
     while (*p != m)
         p = &(*p)->next;
     *p = m->next;
-    e->metadata->running_count--;
+    metadata->running_count--;
     close_file(m);
     drop_parts(m);
-    metadata_made(e, m->origin, m->path, m->id, &m->result);
+    metadata_made(metadata, m->origin, m->path, m->id, &m->result);
     free(m->path);
     free(m);
-    start_queued(e, EXTRACTIONS_MOST);
+    start_queued(metadata, EXTRACTIONS_MOST);
 }
 
 /* Appended to the queue: requests are served in the order in which they came. */
-bool extract_start(struct engine *e, const struct origin *origin, const char *path, uint64_t id)
+bool extract_start(struct metadata *metadata, const struct origin *origin, const char *path,
+                   uint64_t id)
 {
     struct extract *m = calloc(1, sizeof(*m));
     char *copy = strdup(path);
@@ -143,15 +143,15 @@ bool extract_start(struct engine *e, const struct origin *origin, const char *pa
     }
     *m = (struct extract){.waiter.class = &waiter_class,
                           .step.run = step_run,
-                          .engine = e,
+                          .metadata = metadata,
                           .origin = origin,
                           .path = copy,
                           .id = id};
-    struct extract **p = &e->metadata->queued;
+    struct extract **p = &metadata->queued;
     while (*p)
         p = &(*p)->next;
     *p = m;
-    start_queued(e, EXTRACTIONS_MOST);
+    start_queued(metadata, EXTRACTIONS_MOST);
     return true;
 }
 
@@ -169,14 +169,14 @@ static void failed(struct extract *m, enum outcome outcome, const char *detail)
 {
     /* a wheel that is gone is gone for every way of reading it */
     bool hopeless = m->tried_whole || (outcome != OUTCOME_BROKEN && outcome != OUTCOME_SILENT);
-    if (hopeless || m->engine->s->stopping) {
+    if (hopeless || m->metadata->s->stopping) {
         fail(m, outcome, detail);
         return;
     }
     str_copy(m->result.detail, sizeof(m->result.detail), detail);
     close_file(m);
     if (m->retries++ < RETRIES_MOST) {
-        loop_post(m->engine->s, &m->step);
+        loop_post(m->metadata->s, &m->step);
         return;
     }
     m->tried_whole = true;
@@ -231,7 +231,7 @@ static void parse_run(struct job *job)
     header.requires_python = NULL;
     wheel_header_release(&header);
     m->step.run = parsed_run;
-    loop_post(m->engine->s, &m->step);
+    loop_post(m->metadata->s, &m->step);
 }
 
 /* What was read so far belongs to another wheel. */
@@ -279,7 +279,7 @@ static void open_size_unknown(struct extract *m)
     m->tried_whole = true;
     m->phase = PHASE_WHOLE;
     close_file(m);
-    loop_post(m->engine->s, &m->step);
+    loop_post(m->metadata->s, &m->step);
 }
 
 /* True: the file is open and the range chosen. */
@@ -290,7 +290,7 @@ static bool open_file(struct extract *m)
                                .use = m->phase == PHASE_WHOLE ? FILE_USE_WHOLE : FILE_USE_RANGE,
                                .waited = m->waited,
                                .is_inner = true};
-    int r = m->engine->s->events->file_open(m->engine->s, &query, &m->waiter, &m->file);
+    int r = m->metadata->s->events->file_open(m->metadata->s, &query, &m->waiter, &m->file);
     m->waited = r == ENGINE_WAIT;
     if (r == ENGINE_WAIT)
         return false;
@@ -330,7 +330,7 @@ static void hand_to_parser(struct extract *m)
         (struct wheel_part){m->want.from, m->room, (size_t)(m->want.to - m->want.from)};
     m->room = NULL;
     m->step.run = parse_run;
-    lane_post(m->engine->s->compute, &m->step);
+    lane_post(m->metadata->s->compute, &m->step);
 }
 
 /* Zero bytes mean that the waiter was suspended: its wake-up posts `step`. */
@@ -368,13 +368,13 @@ static void read_whole(struct extract *m)
     m->phase = PHASE_RANGE;
     m->began = false;
     drop_parts(m);
-    loop_post(m->engine->s, &m->step);
+    loop_post(m->metadata->s, &m->step);
 }
 
 static void step_run(struct job *job)
 {
     struct extract *m = container_of(job, struct extract, step);
-    if (m->engine->s->stopping) {
+    if (m->metadata->s->stopping) {
         fail(m, OUTCOME_STOPPING, "shutting down");
         return;
     }
@@ -388,19 +388,19 @@ static void step_run(struct job *job)
 
 /* --------------------------------------------------------------------- time */
 
-void extract_tick(struct engine *e, int64_t now_ms)
+void extract_tick(struct metadata *metadata, int64_t now_ms)
 {
-    for (struct extract *m = e->metadata->running; m; m = m->next)
+    for (struct extract *m = metadata->running; m; m = m->next)
         if (m->again_ms && now_ms >= m->again_ms) {
             m->again_ms = 0;
-            loop_post(e->s, &m->step);
+            loop_post(metadata->s, &m->step);
         }
 }
 
 /* Extractions that read are woken by their downloads, which are closed by now. Queued
  * extractions are started, so that each of them ends and answers its waiters. */
-void extract_stop(struct engine *e)
+void extract_stop(struct metadata *metadata)
 {
-    start_queued(e, UINT_MAX);
-    extract_tick(e, INT64_MAX);
+    start_queued(metadata, UINT_MAX);
+    extract_tick(metadata, INT64_MAX);
 }

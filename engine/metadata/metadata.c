@@ -49,11 +49,13 @@ static const char suffix[] = ".metadata";
 
 /* -------------------------------------------------------------------- table */
 
-int metadata_new(struct metadata **ret)
+int metadata_new(struct services *s, struct files *files, struct metadata **ret)
 {
     struct metadata *all = calloc(1, sizeof(*all));
     if (!all)
         return ERROR_NO_MEMORY;
+    all->s = s;
+    all->files = files;
     waitlist_init(&all->waiters);
     all->last_id = FIRST_ID;
     *ret = all;
@@ -134,7 +136,7 @@ static void wake(struct metadata *all, int64_t id)
 
 struct look {
     struct job job;
-    struct engine *engine;
+    struct metadata *metadata;
     const struct origin *origin;
     char *path; /* the wheel's path */
     uint64_t id;
@@ -178,10 +180,11 @@ static bool is_elsewhere(const struct look *l)
 }
 
 /* An administrator must know: a client may refuse such a wheel. */
-static void flag(struct engine *e, const char *origin, const char *path, const char *problem)
+static void flag(struct metadata *metadata, const char *origin, const char *path,
+                 const char *problem)
 {
     log_warning("metadata flagged path=%s/%s reason=\"%s\"", origin, path, problem);
-    problems_note(e->s, "metadata", origin, path, "%s", problem);
+    problems_note(metadata->s, "metadata", origin, path, "%s", problem);
 }
 
 /* A failure that answers for FAILED_MS; then a request tries again. */
@@ -231,32 +234,31 @@ static bool judge(struct metadata *all, struct meta *m, struct look *l)
 }
 
 /* The look answers for the wheel as it is now, so `refuted` is cleared. */
-static void post_look(struct engine *e, const struct origin *origin, const char *path,
+static void post_look(struct metadata *metadata, const struct origin *origin, const char *path,
                       struct meta *m);
 
 /* On the flight thread. Decides under the lock; logs, extracts and wakes after it. */
 static void looked_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    struct engine *e = l->engine;
-    struct metadata *all = e->metadata;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, l->origin->name, l->path);
+    struct metadata *metadata = l->metadata;
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, l->origin->name, l->path);
     bool mine = m && (uint64_t)m->id == l->id && m->stage == META_LOOKING;
-    bool again = mine && m->refuted && !e->s->stopping;
+    bool again = mine && m->refuted && !metadata->s->stopping;
     if (again)
-        post_look(e, l->origin, l->path, m);
-    bool make = mine && !again && judge(all, m, l);
+        post_look(metadata, l->origin, l->path, m);
+    bool make = mine && !again && judge(metadata, m, l);
     bool flagged = mine && m->stage == META_MADE && l->problem[0];
-    pthread_mutex_unlock(&all->waiters.lock);
+    pthread_mutex_unlock(&metadata->waiters.lock);
     if (flagged)
-        flag(e, l->origin->name, l->path, l->problem);
-    if (make && (e->s->stopping || !extract_start(e, l->origin, l->path, l->id))) {
+        flag(metadata, l->origin->name, l->path, l->problem);
+    if (make && (metadata->s->stopping || !extract_start(metadata, l->origin, l->path, l->id))) {
         struct extract_result none = {.outcome = OUTCOME_STOPPING, .detail = "no memory"};
-        metadata_made(e, l->origin, l->path, l->id, &none);
+        metadata_made(metadata, l->origin, l->path, l->id, &none);
     }
     if (mine && !make && !again)
-        wake(all, (int64_t)l->id);
+        wake(metadata, (int64_t)l->id);
     look_free(l);
 }
 
@@ -264,7 +266,8 @@ static void looked_run(struct job *job)
 static void look_at_claims(struct look *l)
 {
     auto_free char *path = str_printf("%s.metadata", l->path);
-    struct claim_set *set = path ? claim_set_load(l->engine->s->catalogue, l->origin, path) : NULL;
+    struct claim_set *set =
+        path ? claim_set_load(l->metadata->s->catalogue, l->origin, path) : NULL;
     if (set)
         l->authority = str_dup(set->choice.agreed);
     claim_set_unref(set);
@@ -274,14 +277,14 @@ static void look_at_claims(struct look *l)
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    (void)catalogue_get_metadata(l->engine->s->catalogue, l->origin->name, l->path, on_row, l);
+    (void)catalogue_get_metadata(l->metadata->s->catalogue, l->origin->name, l->path, on_row, l);
     look_at_claims(l);
     job->run = looked_run;
-    loop_post(l->engine->s, job);
+    loop_post(l->metadata->s, job);
 }
 
 /* Under the lock. */
-static void post_look(struct engine *e, const struct origin *origin, const char *path,
+static void post_look(struct metadata *metadata, const struct origin *origin, const char *path,
                       struct meta *m)
 {
     struct look *l = calloc(1, sizeof(*l));
@@ -289,7 +292,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
     if (!l || !copy)
         abort(); /* without the job nobody would answer the waiters */
     *l = (struct look){.job.run = look_run,
-                       .engine = e,
+                       .metadata = metadata,
                        .origin = origin,
                        .path = copy,
                        .id = (uint64_t)m->id,
@@ -297,7 +300,7 @@ static void post_look(struct engine *e, const struct origin *origin, const char 
     m->stage = META_LOOKING;
     m->refuted = false;
     m->began_ms = clock_monotonic_ms();
-    lane_post(e->s->catalogue_lane, &l->job);
+    lane_post(metadata->s->catalogue_lane, &l->job);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -325,11 +328,11 @@ static bool is_answered(void *arg)
     return !m || m->id != a->id || is_settled(m);
 }
 
-static int refuse(struct engine *e, enum outcome outcome, const char *detail,
+static int refuse(struct metadata *metadata, enum outcome outcome, const char *detail,
                   const struct file_query *query, struct file **ret)
 {
     struct file_facts facts = {.outcome = outcome, .detail = detail, .size = -1, .etag = ""};
-    return reading_new(e->files, &facts, NULL, NULL, NULL, query, ret);
+    return reading_new(metadata->files, &facts, NULL, NULL, NULL, query, ret);
 }
 
 /* What the table says, copied under the lock. */
@@ -353,23 +356,23 @@ static bool is_expired(const struct meta *m, const struct file_query *query, int
 
 /* Makes the entry if there is none, and copies what it says. Callers act on the copy without the
  * lock. */
-static void look(struct engine *e, const struct origin *origin, const char *path,
+static void look(struct metadata *metadata, const struct origin *origin, const char *path,
                  const struct file_query *query, const struct waiter *waiter, struct said *ret)
 {
-    struct metadata *all = e->metadata;
     int64_t now_ms = clock_monotonic_ms();
     *ret = (struct said){.stage = META_ELSEWHERE};
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin->name, path);
-    bool fresh = !m && !e->s->stopping; /* after metadata_stop no job may begin under this lock */
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin->name, path);
+    bool fresh =
+        !m && !metadata->s->stopping; /* after metadata_stop no job may begin under this lock */
     if (fresh)
-        m = add(all, origin->name, path);
-    bool expired = m && !e->s->stopping && is_expired(m, query, now_ms);
+        m = add(metadata, origin->name, path);
+    bool expired = m && !metadata->s->stopping && is_expired(m, query, now_ms);
     /* a new attempt asks the mirrors again also */
     if (expired)
         m->asked_mirrors = false;
     if (m && (fresh || expired))
-        post_look(e, origin, path, m);
+        post_look(metadata, origin, path, m);
     if (m) {
         m->used_ms = now_ms;
         ret->stage = m->stage;
@@ -389,57 +392,57 @@ static void look(struct engine *e, const struct origin *origin, const char *path
         ret->etag[8 + SHA256_HEX - 1] = '"';
         ret->etag[8 + SHA256_HEX] = '\0';
     }
-    pthread_mutex_unlock(&all->waiters.lock);
+    pthread_mutex_unlock(&metadata->waiters.lock);
 }
 
 /* The text is in memory as a whole, so there is nothing to wait for. */
-static int serve(struct engine *e, const struct said *said, const struct file_query *query,
+static int serve(struct metadata *metadata, const struct said *said, const struct file_query *query,
                  struct file **ret)
 {
     struct file_facts facts = {.size = (int64_t)said->text->len,
                                .etag = said->etag,
                                .immutable = said->immutable,
                                .state = query->waited ? FILE_MISS : FILE_HIT};
-    return reading_new_text(e->files, &facts, said->text, said->mirrors, query, ret);
+    return reading_new_text(metadata->files, &facts, said->text, said->mirrors, query, ret);
 }
 
 /* Looks, and waits if need be. A loop, because the entry may have been settled between the two. */
-static int ask(struct engine *e, const struct origin *origin, const char *path,
+static int ask(struct metadata *metadata, const struct origin *origin, const char *path,
                const struct file_query *query, struct waiter *waiter, struct file **ret)
 {
     for (;;) {
         struct said said;
-        if (e->s->stopping)
-            return refuse(e, OUTCOME_STOPPING, "shutting down", query, ret);
-        look(e, origin, path, query, waiter, &said);
+        if (metadata->s->stopping)
+            return refuse(metadata, OUTCOME_STOPPING, "shutting down", query, ret);
+        look(metadata, origin, path, query, waiter, &said);
         waiter->want = 0; /* a wake-up counts once */
         if (said.stage == META_ELSEWHERE)
             return METADATA_ELSEWHERE;
         if (said.stage == META_MADE)
-            return serve(e, &said, query, ret);
+            return serve(metadata, &said, query, ret);
         if (said.stage == META_FAILED)
-            return refuse(e, said.outcome, said.detail, query, ret);
+            return refuse(metadata, said.outcome, said.detail, query, ret);
         if (said.overdue)
-            return refuse(e, OUTCOME_UNAVAILABLE,
+            return refuse(metadata, OUTCOME_UNAVAILABLE,
                           "the wheel that it is read from is still being fetched", query, ret);
-        struct awaited a = {e->metadata, origin->name, path, said.id};
+        struct awaited a = {metadata, origin->name, path, said.id};
         waiter->want = said.id;
-        if (waitlist_join(&e->metadata->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED)
+        if (waitlist_join(&metadata->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED)
             return ENGINE_WAIT;
     }
 }
 
-int metadata_file(struct engine *e, const struct file_query *query, struct waiter *waiter,
+int metadata_file(struct metadata *metadata, const struct file_query *query, struct waiter *waiter,
                   struct file **ret)
 {
     auto_free char *path = wheel_of(query->path);
     const struct origin *origin =
-        path ? origins_find(mirrors_origins(e->s->mirrors), query->origin) : NULL;
-    return origin ? ask(e, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
+        path ? origins_find(mirrors_origins(metadata->s->mirrors), query->origin) : NULL;
+    return origin ? ask(metadata, origin, path, query, waiter, ret) : METADATA_ELSEWHERE;
 }
 
 /* No mirror gave the `.metadata`, so it is made from the wheel. */
-bool metadata_missed(struct engine *e, const struct file_query *query,
+bool metadata_missed(struct metadata *metadata, const struct file_query *query,
                      const struct file_facts *facts)
 {
     if (facts->outcome == OUTCOME_OK || facts->outcome == OUTCOME_STOPPING ||
@@ -447,20 +450,19 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
         return false;
     auto_free char *path = wheel_of(query->path);
     const struct origin *origin =
-        path ? origins_find(mirrors_origins(e->s->mirrors), query->origin) : NULL;
+        path ? origins_find(mirrors_origins(metadata->s->mirrors), query->origin) : NULL;
     if (!origin)
         return false;
-    struct metadata *all = e->metadata;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin->name, path);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin->name, path);
     /* only the first failure changes the way; the others find it changed */
-    bool vain = m && !e->s->stopping && m->stage == META_ELSEWHERE;
+    bool vain = m && !metadata->s->stopping && m->stage == META_ELSEWHERE;
     if (vain) {
         m->asked_mirrors = true;
-        post_look(e, origin, path, m);
+        post_look(metadata, origin, path, m);
     }
-    bool again = m && !e->s->stopping;
-    pthread_mutex_unlock(&all->waiters.lock);
+    bool again = m && !metadata->s->stopping;
+    pthread_mutex_unlock(&metadata->waiters.lock);
     return again;
 }
 
@@ -468,9 +470,8 @@ bool metadata_missed(struct engine *e, const struct file_query *query,
 
 /* Changes the entry to what has come of the extraction. Returns what the administrator is told,
  * or "". */
-static const char *settle(struct engine *e, struct meta *m, struct extract_result *result)
+static const char *settle(struct metadata *metadata, struct meta *m, struct extract_result *result)
 {
-    struct metadata *all = e->metadata;
     const char *problem = "";
     if (!result->text) {
         fill(m, result->outcome, result->detail);
@@ -484,38 +485,38 @@ static const char *settle(struct engine *e, struct meta *m, struct extract_resul
     m->stage = META_MADE;
     memcpy(m->sha256, result->sha256, sizeof(m->sha256));
     str_copy(m->mirrors, sizeof(m->mirrors), result->mirrors ? result->mirrors : "");
-    set_text(all, m, result->text);
+    set_text(metadata, m, result->text);
     m->text->refs++; /* the reference of the result is given back below */
     return result->fits ? "" : "Name or Version of METADATA are not those of the file name";
 }
 
 /* The end of an extraction. Its result is void when the wheel has changed meanwhile. */
-void metadata_made(struct engine *e, const struct origin *origin, const char *path, uint64_t id,
-                   struct extract_result *result)
+void metadata_made(struct metadata *metadata, const struct origin *origin, const char *path,
+                   uint64_t id, struct extract_result *result)
 {
-    struct metadata *all = e->metadata;
     const char *problem = "";
     bool made = false;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin->name, path);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin->name, path);
     bool mine = m && (uint64_t)m->id == id && m->stage == META_EXTRACTING;
     bool refuted = mine && m->refuted;
-    bool again = refuted && !e->s->stopping;
+    bool again = refuted && !metadata->s->stopping;
     if (again) {
-        post_look(e, origin, path, m); /* it runs on that lane after the job of metadata_forget */
+        post_look(metadata, origin, path,
+                  m); /* it runs on that lane after the job of metadata_forget */
     } else if (mine) {
-        problem = settle(e, m, result);
+        problem = settle(metadata, m, result);
         made = m->stage == META_MADE;
     }
-    pthread_mutex_unlock(&all->waiters.lock);
+    pthread_mutex_unlock(&metadata->waiters.lock);
     if (problem[0])
-        flag(e, origin->name, path, problem);
+        flag(metadata, origin->name, path, problem);
     if (!refuted && (made || (mine && result->is_wrong))) {
-        metadata_keep(e, origin->name, path, result, problem);
-        metadata_changed(e);
+        metadata_keep(metadata, origin->name, path, result, problem);
+        metadata_changed(metadata);
     }
     if (!again)
-        wake(all, (int64_t)id);
+        wake(metadata, (int64_t)id);
     document_unref(result->text);
     free(result->requires_python);
     free(result->etag);
@@ -523,85 +524,82 @@ void metadata_made(struct engine *e, const struct origin *origin, const char *pa
 }
 
 /* An entry with a job is only marked: the job's end finds `refuted` and looks again. */
-void metadata_forget(struct engine *e, const char *origin, const char *path)
+void metadata_forget(struct metadata *metadata, const char *origin, const char *path)
 {
-    struct metadata *all = e->metadata;
     if (!str_ends(path, ".whl"))
         return;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin, path);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin, path);
     if (m && is_settled(m))
-        drop(all, m);
+        drop(metadata, m);
     else if (m)
         m->refuted = true;
-    pthread_mutex_unlock(&all->waiters.lock);
-    metadata_keep(e, origin, path, NULL, "");
-    metadata_changed(e);
+    pthread_mutex_unlock(&metadata->waiters.lock);
+    metadata_keep(metadata, origin, path, NULL, "");
+    metadata_changed(metadata);
 }
 
 /* The row counts until a mirror tells another ETag of that file (OF_TODAY in
  * cache/catalogue_program.c). An extraction that runs comes to its own end. */
-void metadata_refuse(struct engine *e, const char *origin, const char *path, const char *why)
+void metadata_refuse(struct metadata *metadata, const char *origin, const char *path,
+                     const char *why)
 {
-    struct metadata *all = e->metadata;
     static char etag[] = "\"unsound\"";
     const struct extract_result nothing = {
         .outcome = OUTCOME_BROKEN, .is_wrong = true, .etag = etag};
     if (!str_ends(path, ".whl"))
         return;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin, path);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin, path);
     if (m)
         m->refuted = false; /* another extraction would find the same */
     if (m && is_settled(m))
         fill(m, OUTCOME_BROKEN, why);
-    pthread_mutex_unlock(&all->waiters.lock);
-    metadata_keep(e, origin, path, &nothing, why);
-    metadata_changed(e);
+    pthread_mutex_unlock(&metadata->waiters.lock);
+    metadata_keep(metadata, origin, path, &nothing, why);
+    metadata_changed(metadata);
 }
 
 /* Only a failure is forgotten; what was made stands. */
-void metadata_admit(struct engine *e, const char *origin, const char *path)
+void metadata_admit(struct metadata *metadata, const char *origin, const char *path)
 {
-    struct metadata *all = e->metadata;
     if (!str_ends(path, ".whl"))
         return;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin, path);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin, path);
     if (m && m->stage == META_FAILED)
-        drop(all, m);
-    pthread_mutex_unlock(&all->waiters.lock);
-    metadata_changed(e);
+        drop(metadata, m);
+    pthread_mutex_unlock(&metadata->waiters.lock);
+    metadata_changed(metadata);
 }
 
 /* A text that was made before the claim may be refuted by it. */
-void metadata_learn_claims(struct engine *e, const char *origin, const char *path,
+void metadata_learn_claims(struct metadata *metadata, const char *origin, const char *path,
                            const char *agreed)
 {
-    struct metadata *all = e->metadata;
     auto_free char *wheel = wheel_of(path);
     if (!wheel)
         return;
-    pthread_mutex_lock(&all->waiters.lock);
-    struct meta *m = find(all, origin, wheel);
+    pthread_mutex_lock(&metadata->waiters.lock);
+    struct meta *m = find(metadata, origin, wheel);
     bool refuted = m && m->stage == META_MADE && !agrees(agreed, m->text);
     if (m)
         set_authority(m, agreed);
     if (refuted) /* what the catalogue has is compared when it is read */
-        drop(all, m);
-    pthread_mutex_unlock(&all->waiters.lock);
+        drop(metadata, m);
+    pthread_mutex_unlock(&metadata->waiters.lock);
     if (refuted)
-        flag(e, origin, wheel, "the wheel's METADATA is not what an authority names");
+        flag(metadata, origin, wheel, "the wheel's METADATA is not what an authority names");
 }
 
-uint64_t metadata_version(const struct engine *e)
+uint64_t metadata_version(const struct metadata *metadata)
 {
-    return e->metadata->version;
+    return metadata->version;
 }
 
-void metadata_changed(struct engine *e)
+void metadata_changed(struct metadata *metadata)
 {
-    e->metadata->version++;
+    metadata->version++;
 }
 
 /* --------------------------------------------------------------------- time */
@@ -638,20 +636,19 @@ static void sweep(struct metadata *all, int64_t now_ms)
         wake(all, overdue[--count]);
 }
 
-void metadata_tick(struct engine *e, int64_t now_ms)
+void metadata_tick(struct metadata *metadata, int64_t now_ms)
 {
-    struct metadata *all = e->metadata;
-    extract_tick(e, now_ms);
-    if (now_ms - all->swept_ms < SWEEP_MS)
+    extract_tick(metadata, now_ms);
+    if (now_ms - metadata->swept_ms < SWEEP_MS)
         return;
-    all->swept_ms = now_ms;
-    (void)waitlist_sweep(&all->waiters);
-    sweep(all, now_ms);
+    metadata->swept_ms = now_ms;
+    (void)waitlist_sweep(&metadata->waiters);
+    sweep(metadata, now_ms);
 }
 
 /* Extractions end first, because each of them still answers its waiters. */
-void metadata_stop(struct engine *e)
+void metadata_stop(struct metadata *metadata)
 {
-    extract_stop(e);
-    waitlist_close(&e->metadata->waiters);
+    extract_stop(metadata);
+    waitlist_close(&metadata->waiters);
 }

@@ -18,42 +18,43 @@
 #include "engine/files/document.h"
 #include "engine/files/entry.h"
 #include "engine/files/file.h"
-#include "engine/loop/core.h"
 #include "engine/loop/options.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/origins.h"
 
 struct metadata;
 
-int metadata_new(struct metadata **ret);
+int metadata_new(struct services *services, struct files *files, struct metadata **ret);
 void metadata_free(struct metadata *metadata);
 
 /* engine_file for `<wheel>.metadata`. Returns the same, or METADATA_ELSEWHERE: ask for it like
  * for any other file. Any thread. */
 enum { METADATA_ELSEWHERE = 101 };
-int metadata_file(struct engine *engine, const struct file_query *query, struct waiter *waiter,
+int metadata_file(struct metadata *metadata, const struct file_query *query, struct waiter *waiter,
                   struct file **ret);
 /* Tells the outcome of that. True: ask metadata_file again, for the metadata is being made. Any
  * thread. */
-bool metadata_missed(struct engine *engine, const struct file_query *query,
+bool metadata_missed(struct metadata *metadata, const struct file_query *query,
                      const struct file_facts *facts);
 
 /* ---- on the flight thread */
 /* The wheel is not what it was: forgets what was made of it. */
-void metadata_forget(struct engine *engine, const char *origin, const char *path);
+void metadata_forget(struct metadata *metadata, const char *origin, const char *path);
 /* What mirrors have in the wheel's place is no wheel. Nothing can be made of it, and pages
  * promise nothing, until they have another file there. */
-void metadata_refuse(struct engine *engine, const char *origin, const char *path, const char *why);
+void metadata_refuse(struct metadata *metadata, const char *origin, const char *path,
+                     const char *why);
 /* A wheel is kept that nobody vouches for: earlier refusals are out of date. */
-void metadata_admit(struct engine *engine, const char *origin, const char *path);
+void metadata_admit(struct metadata *metadata, const char *origin, const char *path);
 /* Other claims about `<wheel>.metadata` are believed than before: see files_learn_claims. */
-void metadata_learn_claims(struct engine *engine, const char *origin, const char *path,
+void metadata_learn_claims(struct metadata *metadata, const char *origin, const char *path,
                            const char *agreed);
 /* Grows when a page may say something else, because metadata was made or a mirror's ranges are
  * known (engine/listings/ranges.h). */
-uint64_t metadata_version(const struct engine *engine);
-void metadata_changed(struct engine *engine);
-void metadata_tick(struct engine *engine, int64_t now_ms);
-void metadata_stop(struct engine *engine);
+uint64_t metadata_version(const struct metadata *metadata);
+void metadata_changed(struct metadata *metadata);
+void metadata_tick(struct metadata *metadata, int64_t now_ms);
+void metadata_stop(struct metadata *metadata);
 
 /* ---- between metadata.c and extract.c, on the flight thread */
 struct extract;
@@ -69,13 +70,13 @@ struct extract_result {
 };
 /* Starts an extraction. It ends in one call of metadata_made, not before this returns. False:
  * out of memory. */
-bool extract_start(struct engine *engine, const struct origin *origin, const char *path,
+bool extract_start(struct metadata *metadata, const struct origin *origin, const char *path,
                    uint64_t id);
 /* Takes over what the result points to. */
-void metadata_made(struct engine *engine, const struct origin *origin, const char *path,
+void metadata_made(struct metadata *metadata, const struct origin *origin, const char *path,
                    uint64_t id, struct extract_result *result);
 /* Stores the result in the catalogue. result NULL: forgets what was made of that wheel. */
-void metadata_keep(struct engine *engine, const char *origin, const char *path,
+void metadata_keep(struct metadata *metadata, const char *origin, const char *path,
                    const struct extract_result *result, const char *problem);
-void extract_tick(struct engine *engine, int64_t now_ms);
-void extract_stop(struct engine *engine);
+void extract_tick(struct metadata *metadata, int64_t now_ms);
+void extract_stop(struct metadata *metadata);

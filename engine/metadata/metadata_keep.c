@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "engine/files/document.h"
 #include "engine/loop/catalogue_post.h"
-#include "engine/metadata/metadata.h"
+#include "engine/metadata/metadata_state.h"
 #include "index/name.h"
 
 /*
@@ -52,7 +52,7 @@ static int drop(struct catalogue *catalogue, const struct row *row)
 }
 
 /* A result without an ETag is not stored: nothing would tell whether the row is of this wheel. */
-void metadata_keep(struct engine *e, const char *origin, const char *path,
+void metadata_keep(struct metadata *metadata, const char *origin, const char *path,
                    const struct extract_result *result, const char *problem)
 {
     struct file_name name = {0};
@@ -72,6 +72,6 @@ void metadata_keep(struct engine *e, const char *origin, const char *path,
         row.body = result->text->data;
         row.body_len = result->text->len;
     }
-    catalogue_post(e->s, result ? put : drop, "metadata of", &row);
+    catalogue_post(metadata->s, result ? put : drop, "metadata of", &row);
     file_name_release(&name);
 }

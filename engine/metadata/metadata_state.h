@@ -28,6 +28,8 @@ struct meta {
 };
 
 struct metadata {
+    struct services *s;
+    struct files *files;
     struct waitlist waiters; /* its lock guards the table and the entries */
     struct meta *table;
     int64_t last_id;

@@ -186,7 +186,7 @@ struct build *page_build(struct engine *e, struct page_entry *s, const struct pa
     if (b->kind == BUILD_FLAT)
         add_parts(e, s, b);
     s->built_version = t->version + 1;
-    s->built_metadata = metadata_version(e);
+    s->built_metadata = metadata_version(e->metadata);
     s->built_held = delisted_version(e, s->origin, s->project);
     return b;
 }

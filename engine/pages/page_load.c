@@ -403,7 +403,7 @@ static bool needs_build(const struct engine *e, const struct page_entry *s,
 {
     if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
         page_policy_is_over(s->page) ||
-        ((s->project || s->flat) && (s->built_metadata != metadata_version(e) ||
+        ((s->project || s->flat) && (s->built_metadata != metadata_version(e->metadata) ||
                                      s->built_held != delisted_version(e, s->origin, s->project))))
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
