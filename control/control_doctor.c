@@ -14,6 +14,7 @@
 #include "control/doctor_disk.h"
 #include "control/doctor_held.h"
 #include "control/doctor_mirrors.h"
+#include "engine/engine.h"
 
 enum { REMEDY_MAX_BYTES = 8 << 10 };
 
@@ -23,7 +24,7 @@ DEFINE_CLEANUP(struct inventory, inventory_free)
 static int judge_offline(struct engine *engine, const struct diagnosis *x, struct findings *to)
 {
     AUTO(inventory_free) struct inventory *inventory = NULL;
-    int r = engine_inventory(engine, &inventory);
+    int r = inventory_new(engine_files(engine), &inventory);
     return r ? r : doctor_held(inventory, x->listed_s, to);
 }
 

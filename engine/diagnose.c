@@ -13,10 +13,10 @@
 #include "base/thread.h"
 #include "base/url.h"
 #include "cache/catalogue.h"
+#include "engine/engine_state.h"
 #include "engine/files/eviction.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/listing_answer.h"
-#include "engine/loop/core.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -167,7 +167,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
         .from = stage == PROBE_RANGE ? 1 : -1,
         .to = stage == PROBE_RANGE ? DIAGNOSE_BYTES : -1,
         .accept = page ? listing_answer_accept(p->to->mirror) : NULL,
-        .via = p->look->engine->s->via,
+        .via = p->look->engine->services.via,
         .redirects = mirror_redirects(p->to->mirror),
         .max_bytes = page ? LISTING_MAX_BYTES : INT64_MAX,
         .share = (uintptr_t)p,
@@ -177,7 +177,7 @@ static void start(struct probe *p, enum stage stage, const char *url)
     p->received = 0;
     p->begun_ms = p->first_ms = p->last_ms = clock_monotonic_ms();
     step_of(p)->asked = true;
-    p->id = fetcher_start(p->look->engine->s->fetcher, &request, &sink, p);
+    p->id = fetcher_start(p->look->engine->services.fetcher, &request, &sink, p);
 }
 
 /* Takes the last wheel of the project, else the last file of the page: it is often the newest. */
@@ -317,7 +317,7 @@ static void lead(struct look *look)
             go_on(p);
         else if (p) {
             p->is_cancelled = true;
-            fetcher_cancel(look->engine->s->fetcher, p->id);
+            fetcher_cancel(look->engine->services.fetcher, p->id);
         }
     }
 }
@@ -360,15 +360,15 @@ static void view_run(struct job *job)
     struct call *call = container_of(job, struct call, job);
     struct diagnosis *x = *(struct diagnosis *const *)call->argument;
     struct engine *e = call->room;
-    x->cache_dir = e->s->options.cache_dir;
-    x->max_size = e->s->options.max_size;
-    x->min_free = e->s->options.min_free;
+    x->cache_dir = e->services.options.cache_dir;
+    x->max_size = e->services.options.max_size;
+    x->min_free = e->services.options.min_free;
     x->has_room = eviction_could_make(e->files, DIAGNOSE_BYTES, NULL);
     for (size_t i = 0; i < x->count; i++) {
         struct diagnosed *to = &x->list[i];
         unsigned number = (unsigned)(to->mirror - to->origin->mirrors);
         struct budget_view seen;
-        budget_view(e->s->budget, mirrors_number(e->s->mirrors, to->origin, number),
+        budget_view(e->services.budget, mirrors_number(e->services.mirrors, to->origin, number),
                     clock_monotonic_ms(), &seen);
         to->is_out = seen.state == MIRROR_OUT;
         str_copy(to->last_error, sizeof(to->last_error), seen.last_error);
@@ -394,9 +394,9 @@ static void newest_run(struct job *job)
 
 static int ask_newest(struct engine *e, int64_t *ret_listed_s)
 {
-    struct newest newest = {.job.run = newest_run, .catalogue = e->s->catalogue};
+    struct newest newest = {.job.run = newest_run, .catalogue = e->services.catalogue};
     sem_init(&newest.done, 0, 0);
-    lane_post(e->s->catalogue_lane, &newest.job);
+    lane_post(e->services.catalogue_lane, &newest.job);
     while (sem_wait(&newest.done) != 0)
         continue;
     sem_destroy(&newest.done);
@@ -407,7 +407,7 @@ static int ask_newest(struct engine *e, int64_t *ret_listed_s)
 /* A folder has one mirror that stands for the disk. It answers no request. */
 static size_t mirrors_of(const struct look *look, const struct origin *origin)
 {
-    bool asks = !origin->directory && !look->engine->s->options.offline;
+    bool asks = !origin->directory && !look->engine->services.options.offline;
     return asks ? origin->mirror_count : 0;
 }
 
@@ -503,12 +503,12 @@ int engine_diagnose(struct engine *e, const struct diagnose_options *options,
         return ERROR_NO_MEMORY;
     pthread_mutex_init(&look.lock, NULL);
     thread_condition_init(&look.change);
-    const struct origins *origins = mirrors_origins(e->s->mirrors);
+    const struct origins *origins = mirrors_origins(e->services.mirrors);
     x->origins = origins;
-    x->is_offline = e->s->options.offline;
+    x->is_offline = e->services.options.offline;
     int r = prepare(&look, origins, x);
     if (r == 0)
-        (void)loop_call(e->s, view_run, e, &x);
+        (void)loop_call(&e->services, view_run, e, &x);
     for (size_t i = 0; r == 0 && i < x->count; i++)
         begin(&look.probes[i]);
     if (r == 0)

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Calls of engine.h that one room answers. */
 #include "engine/engine.h"
+#include "engine/engine_state.h"
 #include "engine/files/claim_answer.h"
 #include "engine/listings/channels.h"
-#include "engine/loop/core.h"
+
+int engine_page(struct engine *e, const struct page_query *query, struct waiter *waiter,
+                bool waited, struct page **ret_page, enum page_state *ret_state)
+{
+    return pages_open(e->pages, query, waiter, waited, ret_page, ret_state);
+}
+
+struct page *engine_peek(struct engine *e, const char *origin, const char *path)
+{
+    return pages_peek(e->pages, origin, path);
+}
 
 void engine_say_indexes(struct engine *e, const char *typed, struct buf *to)
 {

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "engine/engine_state.h"
 #include "engine/events.h"
 #include "engine/files/eviction.h"
 #include "engine/files/evidence.h"
@@ -39,7 +40,6 @@
 #include "engine/listings/heads.h"
 #include "engine/listings/listings.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
 #include "engine/loop/memory.h"
 #include "engine/loop/problems.h"
 #include "engine/metadata/metadata.h"
@@ -68,11 +68,11 @@ void engine_tick(struct engine *e, int64_t now_ms)
     metadata_tick(e->metadata, now_ms);
     folders_tick(e->folders, now_ms);
     heads_tick(e->listings);
-    policies_tick(e->s->policies, now_ms);
-    pages_tick(e, now_ms);
+    policies_tick(e->services.policies, now_ms);
+    pages_tick(e->pages, now_ms);
     sources_tick(e->listings, now_ms);
-    project_lists_tick(e, now_ms);
-    memory_tick(e->s, now_ms);
+    project_lists_tick(e->pages, now_ms);
+    memory_tick(&e->services, now_ms);
     log_settle();
     channels_tick(e->listings, now_ms);
     channel_roots_check(e->listings, now_ms);
@@ -85,23 +85,23 @@ void engine_tick(struct engine *e, int64_t now_ms)
 static int start_fetcher(struct engine *e)
 {
     char **allowed = NULL;
-    int r = mirrors_allowed_hosts(e->s->mirrors, &allowed);
+    int r = mirrors_allowed_hosts(e->services.mirrors, &allowed);
     if (r)
         return r;
     struct fetcher_options options = {
-        .user_agent = e->s->user_agent,
-        .proxy = e->s->options.proxy,
-        .no_proxy = e->s->options.no_proxy,
-        .ca_file = e->s->options.ca_file,
-        .credentials = e->s->options.credentials,
+        .user_agent = e->services.user_agent,
+        .proxy = e->services.options.proxy,
+        .no_proxy = e->services.options.no_proxy,
+        .ca_file = e->services.options.ca_file,
+        .credentials = e->services.options.credentials,
         .allowed = (const char *const *)allowed,
-        .pool = e->s->slabs,
-        .offline = e->s->options.offline,
-        .connect_timeout_ms = e->s->options.connect_timeout_ms,
-        .stall_timeout_ms = e->s->options.stall_timeout_ms,
+        .pool = e->services.slabs,
+        .offline = e->services.options.offline,
+        .connect_timeout_ms = e->services.options.connect_timeout_ms,
+        .stall_timeout_ms = e->services.options.stall_timeout_ms,
         .page_timeout_ms = SOURCE_MOST_MS,
     };
-    r = fetcher_new(&options, &e->s->fetcher);
+    r = fetcher_new(&options, &e->services.fetcher);
     mirrors_hosts_free(allowed);
     return r;
 }
@@ -110,23 +110,23 @@ static int start_fetcher(struct engine *e)
  * has one thread, because it has one connection. */
 static int start_lanes(struct engine *e)
 {
-    int r = lane_new("read", 2, &e->s->reader);
+    int r = lane_new("read", 2, &e->services.reader);
     for (unsigned i = 0; r == 0 && i < WRITER_LANES; i++)
-        r = lane_new("write", 1, &e->s->writers[i]);
+        r = lane_new("write", 1, &e->services.writers[i]);
     if (r == 0)
-        r = lane_new("clean", 1, &e->s->cleaner);
+        r = lane_new("clean", 1, &e->services.cleaner);
     if (r == 0)
-        r = lane_new("compute", 2, &e->s->compute);
-    return r ? r : lane_new("catalogue", 1, &e->s->catalogue_lane);
+        r = lane_new("compute", 2, &e->services.compute);
+    return r ? r : lane_new("catalogue", 1, &e->services.catalogue_lane);
 }
 
 /* The store first: it locks the cache directory, so no second daemon opens the catalogue. */
 static int open_storage(struct engine *e)
 {
-    int r = store_open(e->s->options.cache_dir, &e->s->store);
+    int r = store_open(e->services.options.cache_dir, &e->services.store);
     if (r)
         return r;
-    r = catalogue_open(store_catalogue_path(e->s->store), &e->s->catalogue);
+    r = catalogue_open(store_catalogue_path(e->services.store), &e->services.catalogue);
     if (r == CATALOGUE_RESET)
         log_warning("catalogue was unreadable and is rebuilt from the blobs");
     return r < 0 ? r : 0;
@@ -136,30 +136,27 @@ static int open_storage(struct engine *e)
 static int start(struct engine *e)
 {
     int r = open_storage(e);
-    r = r ? r : mirrors_new(e->s);
-    r = r ? r : slab_pool_new(SLABS, &e->s->slabs);
-    r = r ? r : memory_new(e->s, &e->s->memory);
+    r = r ? r : mirrors_new(&e->services);
+    r = r ? r : slab_pool_new(SLABS, &e->services.slabs);
+    r = r ? r : memory_new(&e->services, &e->services.memory);
     r = r ? r : start_lanes(e);
-    r = r ? r : listings_new(e->s, &e->listings);
-    r = r ? r : files_new(e->s, e->listings, &e->files);
-    r = r ? r : metadata_new(e->s, e->files, &e->metadata);
-    r = r ? r : delisted_new(&e->delisted);
-    r = r ? r : dates_new(&e->dates);
-    r = r ? r : policies_new(e->s, &e->s->policies);
-    r = r ? r : policies_prepare(e->s->policies, e->s->options.origins);
-    r = r ? r : project_lists_new(&e->project_lists);
-    r = r ? r : pages_new(e, &e->pages);
+    r = r ? r : listings_new(&e->services, &e->listings);
+    r = r ? r : files_new(&e->services, e->listings, &e->files);
+    r = r ? r : metadata_new(&e->services, e->files, &e->metadata);
+    r = r ? r : policies_new(&e->services, &e->services.policies);
+    r = r ? r : policies_prepare(e->services.policies, e->services.options.origins);
+    r = r ? r : pages_new(&e->services, e->listings, e->files, e->metadata, &e->pages);
     r = r ? r : files_load(e->files);
-    r = r ? r : delisted_load(e);
+    r = r ? r : pages_load(e->pages);
     r = r ? r : kept_load(e->files);
     r = r ? r : evidence_load(e->files);
-    r = r ? r : folders_new(e->s, e->files, &e->folders);
+    r = r ? r : folders_new(&e->services, e->files, &e->folders);
     r = r ? r : start_fetcher(e);
     if (r)
         return r;
     status_tick(e); /* there is a status from the first request on */
-    r = loop_start(e->s);
-    return r ? r : folders_set(e->folders, e->s->options.origins);
+    r = loop_start(&e->services);
+    return r ? r : folders_set(e->folders, e->services.options.origins);
 }
 
 /* On failure the cleanup attribute frees what was made so far. */
@@ -168,19 +165,18 @@ int engine_open(const struct engine_options *options, struct engine **ret)
     AUTO(engine_free) struct engine *e = calloc(1, sizeof(*e));
     if (!e)
         return ERROR_NO_MEMORY;
-    e->s = &e->services;
     listing_global_init();
     memory_prepare();
-    e->s->options = *options;
-    e->s->events = &engine_events;
-    e->s->claims_version = 1; /* 0 means: claims were never looked up */
-    loop_init(&e->s->loop);
+    e->services.options = *options;
+    e->services.events = &engine_events;
+    e->services.claims_version = 1; /* 0 means: claims were never looked up */
+    loop_init(&e->services.loop);
     pthread_mutex_init(&e->status_lock, NULL);
     waitlist_init(&e->status_waiters);
     buf_init(&e->status, 16 << 20);
-    e->s->user_agent = strdup(options->user_agent);
-    e->s->via = str_printf("1.1 wheelyard-%s", options->instance);
-    if (!e->s->user_agent || !e->s->via)
+    e->services.user_agent = strdup(options->user_agent);
+    e->services.via = str_printf("1.1 wheelyard-%s", options->instance);
+    if (!e->services.user_agent || !e->services.via)
         return ERROR_NO_MEMORY;
     int r = start(e);
     if (r)
@@ -200,7 +196,7 @@ static void stop_run(struct job *job)
     struct engine *e = call->room;
     files_stop(e->files);
     heads_tick(e->listings); /* ends inquiries that wait for no answer */
-    pages_stop(e);
+    pages_stop(e->pages);
     channels_stop(e->listings);
     channel_roots_stop(e->listings);
     metadata_stop(e->metadata);
@@ -216,22 +212,23 @@ static void stop_run(struct job *job)
  */
 void engine_stop(struct engine *e)
 {
-    if (atomic_exchange(&e->s->stopping, true))
+    if (atomic_exchange(&e->services.stopping, true))
         return;
-    bool has_thread = loop_runs(e->s);
+    bool has_thread = loop_runs(&e->services);
     if (has_thread)
-        (void)loop_call(e->s, stop_run, e, NULL);
+        (void)loop_call(&e->services, stop_run, e, NULL);
     folders_stop(e->folders);
     files_end(e->files); /* clients of the engine, so they end before what they ask */
-    if (e->s->fetcher)
-        fetcher_stop(e->s->fetcher);
-    struct lane *lanes[] = {e->s->writers[0], e->s->writers[1], e->s->compute,
-                            e->s->cleaner,    e->s->reader,     e->s->catalogue_lane};
+    if (e->services.fetcher)
+        fetcher_stop(e->services.fetcher);
+    struct lane *lanes[] = {e->services.writers[0], e->services.writers[1],
+                            e->services.compute,    e->services.cleaner,
+                            e->services.reader,     e->services.catalogue_lane};
     for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
         if (lanes[i])
             lane_stop(lanes[i]);
     if (has_thread)
-        loop_quit(e->s);
+        loop_quit(&e->services);
 }
 
 /* A slab that is never given back is lost to all transfers. Sanitized and debug builds abort
@@ -253,32 +250,29 @@ void engine_free(struct engine *e)
         return;
     engine_stop(e);
     pages_free(e->pages);
-    project_lists_free(e->project_lists);
     folders_free(e->folders);
     listings_free(e->listings);
     files_free(e->files);
     metadata_free(e->metadata);
-    delisted_free(e->delisted);
-    dates_free(e->dates);
-    policies_free(e->s->policies);
-    fetcher_free(e->s->fetcher);
+    policies_free(e->services.policies);
+    fetcher_free(e->services.fetcher);
     for (unsigned i = 0; i < WRITER_LANES; i++)
-        lane_free(e->s->writers[i]);
-    lane_free(e->s->reader);
-    lane_free(e->s->compute);
-    lane_free(e->s->catalogue_lane);
-    lane_free(e->s->cleaner); /* last: other lanes close handles there */
-    memory_free(e->s->memory);
-    catalogue_close(e->s->catalogue);
-    store_close(e->s->store);
-    check_slabs(e->s->slabs);
-    slab_pool_free(e->s->slabs);
+        lane_free(e->services.writers[i]);
+    lane_free(e->services.reader);
+    lane_free(e->services.compute);
+    lane_free(e->services.catalogue_lane);
+    lane_free(e->services.cleaner); /* last: other lanes close handles there */
+    memory_free(e->services.memory);
+    catalogue_close(e->services.catalogue);
+    store_close(e->services.store);
+    check_slabs(e->services.slabs);
+    slab_pool_free(e->services.slabs);
     buf_release(&e->status);
-    problems_free(e->s);
-    mirrors_free(e->s);
-    free(e->s->user_agent);
-    free(e->s->via);
-    loop_release(&e->s->loop);
+    problems_free(&e->services);
+    mirrors_free(&e->services);
+    free(e->services.user_agent);
+    free(e->services.via);
+    loop_release(&e->services.loop);
     pthread_mutex_destroy(&e->status_lock);
     waitlist_release(&e->status_waiters);
     free(e);
@@ -293,7 +287,7 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
     int refused = gate_look(e, query, waiter, ret);
     if (refused || *ret)
         return refused;
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
+    const struct origin *origin = origins_find(mirrors_origins(e->services.mirrors), query->origin);
     if (origin && origin->directory)
         return directory_file(e->folders, origin, query, waiter, ret);
     for (int tries = 0; tries < 4; tries++) {
@@ -311,10 +305,10 @@ int engine_file(struct engine *e, const struct file_query *query, struct waiter 
 
 bool engine_is_ready(struct engine *e)
 {
-    return e->ready && !e->s->stopping;
+    return e->ready && !e->services.stopping;
 }
 
 void engine_on_page_free(struct engine *e, void (*free_attachment)(void *attachment))
 {
-    e->free_attachment = free_attachment;
+    pages_on_free(e->pages, free_attachment);
 }

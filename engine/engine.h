@@ -43,6 +43,10 @@ void engine_stop(struct engine *engine);
 /* NULL is legal. */
 void engine_free(struct engine *engine);
 
+/* pages_open and pages_peek of engine/pages/page.h. */
+int engine_page(struct engine *engine, const struct page_query *query, struct waiter *waiter,
+                bool waited, struct page **ret_page, enum page_state *ret_state);
+struct page *engine_peek(struct engine *engine, const char *origin, const char *path);
 /* 0: *ret is open (file_close it) and its facts are known. ENGINE_WAIT. ERROR_NO_MEMORY. When
  * the waiter's time is over (`until_ms`) the file is a refusal: OUTCOME_SILENT names the silent
  * mirrors. */

@@ -6,11 +6,11 @@
 #include "engine/events.h"
 
 #include "engine/engine.h"
+#include "engine/engine_state.h"
 #include "engine/files/entry.h"
 #include "engine/files/renew.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
 #include "engine/metadata/metadata.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/page_entry.h"
@@ -30,7 +30,7 @@ static void tick(struct services *s, int64_t now_ms)
 
 static void source_settled(struct services *s)
 {
-    pages_source_settled(engine_of(s));
+    pages_source_settled(engine_of(s)->pages);
 }
 
 static int file_open(struct services *s, const struct file_query *query, struct waiter *waiter,
@@ -45,21 +45,21 @@ static void file_begun(struct services *s, const struct origin *origin, const ch
                        bool is_vouched)
 {
     if (!is_vouched)
-        pages_want_digest(engine_of(s), origin, path);
-    delisted_look(engine_of(s), origin, path);
+        pages_want_digest(engine_of(s)->pages, origin, path);
+    delisted_look(engine_of(s)->pages, origin, path);
 }
 
 /* Nobody vouches for the bytes: metadata that was refused before may be made of them now. */
 static void file_kept(struct services *s, const struct entry *entry)
 {
-    delisted_hold(engine_of(s), entry);
+    delisted_hold(engine_of(s)->pages, entry);
     if (!entry->authoritative)
         metadata_admit(engine_of(s)->metadata, entry->origin->name, entry->path);
 }
 
 static void file_gone(struct services *s, const struct entry *entry)
 {
-    delisted_drop(engine_of(s), entry);
+    delisted_drop(engine_of(s)->pages, entry);
 }
 
 static void file_refuted(struct services *s, const char *origin, const char *path, const char *why)
@@ -85,13 +85,13 @@ static bool file_missed(struct services *s, const struct file_query *query,
 static bool page_doubted(struct services *s, const struct origin *origin, const char *path,
                          void (*done)(void *context), void *context)
 {
-    return pages_recheck(engine_of(s), origin, path, done, context);
+    return pages_recheck(engine_of(s)->pages, origin, path, done, context);
 }
 
 static size_t page_channels(struct services *s, const struct origin *origin, const char *path,
                             const char *project, char *ret[PAGE_CHANNELS])
 {
-    return pages_channels(engine_of(s), origin, path, project, ret);
+    return pages_channels(engine_of(s)->pages, origin, path, project, ret);
 }
 
 static void pages_outdated(struct services *s)
@@ -123,13 +123,13 @@ static void portal_gone(struct services *s)
 /* The project list first: it decides which pages the folder owns. */
 static void folder_changed(struct services *s, const struct origin *origin)
 {
-    project_list_renew(engine_of(s), origin);
-    pages_directory_changed(engine_of(s), origin);
+    project_list_renew(engine_of(s)->pages, origin);
+    pages_directory_changed(engine_of(s)->pages, origin);
 }
 
 static void policy_changed(struct services *s)
 {
-    pages_reload(engine_of(s));
+    pages_reload(engine_of(s)->pages);
 }
 
 static size_t page_bytes(const struct services *s)
@@ -141,7 +141,7 @@ static size_t page_bytes(const struct services *s)
 static void shrink(struct services *s, size_t bytes)
 {
     sources_shrink(engine_of(s)->listings);
-    pages_evict(engine_of(s), bytes);
+    pages_evict(engine_of(s)->pages, bytes);
 }
 
 const struct events engine_events = {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "engine/engine_state.h"
 #include "engine/files/files.h"
 #include "engine/mirrors/generations.h"
 #include "engine/pages/page_policy.h"
@@ -30,14 +31,14 @@ static int refuse(struct engine *e, const struct file_query *query, const char *
 {
     char detail[FILE_DETAIL];
     (void)snprintf(detail, sizeof(detail), "policy: %.90s: %.399s", name, verdict->reason);
-    return files_refuse(e, OUTCOME_FORBIDDEN, detail, query, ret);
+    return files_refuse(e->files, OUTCOME_FORBIDDEN, detail, query, ret);
 }
 
 /* Takes over the reference to the page. */
 static int refuse_as_page(struct engine *e, const struct file_query *query, struct page *page,
                           struct file **ret)
 {
-    int r = files_refuse(e, page->outcome, page->detail, query, ret);
+    int r = files_refuse(e->files, page->outcome, page->detail, query, ret);
     page_unref(page);
     return r;
 }
@@ -47,15 +48,15 @@ static int refuse_as_page(struct engine *e, const struct file_query *query, stru
 static bool find_digest(struct engine *e, const struct file_query *query, const char *path,
                         char ret[SHA256_HEX])
 {
-    return files_held_digest(e, query->origin, path, ret) ||
-           policies_refused_digest(e->s->policies, query->origin, path, ret);
+    return files_held_digest(e->files, query->origin, path, ret) ||
+           policies_refused_digest(e->services.policies, query->origin, path, ret);
 }
 
 int gate_look(struct engine *e, const struct file_query *query, struct waiter *waiter,
               struct file **ret)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), query->origin);
-    if (query->is_inner || !origin || !policy_views_any(mirrors_origins(e->s->mirrors)))
+    const struct origin *origin = origins_find(mirrors_origins(e->services.mirrors), query->origin);
+    if (query->is_inner || !origin || !policy_views_any(mirrors_origins(e->services.mirrors)))
         return 0;
     auto_free char *path = file_of(query->path);
     if (!path)
@@ -65,8 +66,8 @@ int gate_look(struct engine *e, const struct file_query *query, struct waiter *w
     struct page_fact_answer fact = {.uploaded_s = POLICY_UNKNOWN};
     struct policy_verdict verdict;
     char held[SHA256_HEX];
-    if (policies_need(e->s->policies, origin, path, &file)) {
-        int r = pages_fact(e, origin, path, query->via, waiter, query->waited, &fact);
+    if (policies_need(e->services.policies, origin, path, &file)) {
+        int r = pages_fact(e->pages, origin, path, query->via, waiter, query->waited, &fact);
         if (r)
             return r;
         if (fact.refusal)
@@ -74,7 +75,7 @@ int gate_look(struct engine *e, const struct file_query *query, struct waiter *w
     }
     file.uploaded_s = fact.uploaded_s;
     file.sha256 = find_digest(e, query, path, held) ? held : fact.sha256[0] ? fact.sha256 : NULL;
-    return policies_admit_file(e->s->policies, origin, path, &file, &verdict)
+    return policies_admit_file(e->services.policies, origin, path, &file, &verdict)
                ? 0
                : refuse(e, query, file.name, &verdict, ret);
 }

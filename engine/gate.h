@@ -9,7 +9,9 @@
  * be had, with the page's own refusal.
  */
 #include "engine/files/file.h"
-#include "engine/loop/core.h"
+#include "engine/loop/wait.h"
+
+struct engine;
 
 /* 0 with *ret NULL: the file may go out. 0 with *ret: a refusal, to be given to the client.
  * ENGINE_WAIT. ERROR_NO_MEMORY. Any thread. */

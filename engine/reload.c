@@ -12,8 +12,8 @@
  */
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/engine_state.h"
 #include "engine/folders/directory.h"
-#include "engine/loop/core.h"
 #include "engine/mirrors/budget.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -23,15 +23,15 @@
 
 static void take_options(struct engine *e, const struct engine_options *options)
 {
-    e->s->options.max_size = options->max_size;
-    e->s->options.min_free = options->min_free;
-    e->s->options.page_memory = options->page_memory;
-    e->s->options.max_memory = options->max_memory;
-    e->s->options.page_refresh_ms = options->page_refresh_ms;
-    e->s->options.scrub_after_ms = options->scrub_after_ms;
-    e->s->options.connections_per_mirror = options->connections_per_mirror;
-    e->s->options.connections_per_file = options->connections_per_file;
-    budget_set_connections(e->s->budget, (unsigned)options->connections_per_mirror);
+    e->services.options.max_size = options->max_size;
+    e->services.options.min_free = options->min_free;
+    e->services.options.page_memory = options->page_memory;
+    e->services.options.max_memory = options->max_memory;
+    e->services.options.page_refresh_ms = options->page_refresh_ms;
+    e->services.options.scrub_after_ms = options->scrub_after_ms;
+    e->services.options.connections_per_mirror = options->connections_per_mirror;
+    e->services.options.connections_per_file = options->connections_per_file;
+    budget_set_connections(e->services.budget, (unsigned)options->connections_per_mirror);
 }
 
 /* The steps that can fail come first. A host that stays allowed until the next reload does no
@@ -39,9 +39,9 @@ static void take_options(struct engine *e, const struct engine_options *options)
 static int allow(struct engine *e, const struct origins *origins)
 {
     char **hosts = NULL;
-    int r = mirrors_allowed_hosts(e->s->mirrors, &hosts);
+    int r = mirrors_allowed_hosts(e->services.mirrors, &hosts);
     if (r == 0)
-        r = fetcher_allow(e->s->fetcher, (const char *const *)hosts);
+        r = fetcher_allow(e->services.fetcher, (const char *const *)hosts);
     if (r == 0)
         r = folders_set(e->folders, origins);
     mirrors_hosts_free(hosts);
@@ -50,22 +50,22 @@ static int allow(struct engine *e, const struct origins *origins)
 
 static int reload(struct engine *e, const struct engine_options *options)
 {
-    if (options->origins == mirrors_origins(e->s->mirrors)) {
+    if (options->origins == mirrors_origins(e->services.mirrors)) {
         take_options(e, options);
         return 0;
     }
-    int r = generations_add(e->s->mirrors, options->origins);
+    int r = generations_add(e->services.mirrors, options->origins);
     if (r)
         return r;
     r = allow(e, options->origins);
     if (r) {
-        generations_take_back(e->s->mirrors);
+        generations_take_back(e->services.mirrors);
         return r;
     }
     take_options(e, options);
-    generations_use(e->s->mirrors);
-    project_lists_reload(e);
-    pages_reload(e);
+    generations_use(e->services.mirrors);
+    project_lists_reload(e->pages);
+    pages_reload(e->pages);
     folders_note_problems(e->folders);
     return 0;
 }
@@ -80,8 +80,8 @@ static void reload_run(struct job *job)
 
 int engine_reload(struct engine *e, const struct engine_options *options)
 {
-    if (e->s->stopping)
+    if (e->services.stopping)
         return ERROR_STOPPING;
-    int r = policies_prepare(e->s->policies, options->origins);
-    return r ? r : loop_call(e->s, reload_run, e, options);
+    int r = policies_prepare(e->services.policies, options->origins);
+    return r ? r : loop_call(&e->services, reload_run, e, options);
 }

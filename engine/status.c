@@ -10,11 +10,11 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/engine.h"
+#include "engine/engine_state.h"
 #include "engine/files/evidence.h"
 #include "engine/files/files.h"
 #include "engine/folders/directory.h"
 #include "engine/listings/sources.h"
-#include "engine/loop/core.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/budget.h"
@@ -54,8 +54,8 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
 {
     struct budget_view view;
     struct source_view folder = {.failure = ""};
-    budget_view(e->s->budget, mirrors_number(e->s->mirrors, origin, m), clock_monotonic_ms(),
-                &view);
+    budget_view(e->services.budget, mirrors_number(e->services.mirrors, origin, m),
+                clock_monotonic_ms(), &view);
     if (origin->directory)
         directory_view(e->folders, origin, &folder);
     json_write_comma(to);
@@ -73,7 +73,7 @@ static void write_mirrors(struct engine *e, struct buf *to)
 {
     json_write_name(to, "mirrors");
     buf_putc(to, '[');
-    const struct origins *origins = mirrors_origins(e->s->mirrors);
+    const struct origins *origins = mirrors_origins(e->services.mirrors);
     for (size_t o = 0; o < origins->count; o++)
         for (unsigned m = 0; m < origins->list[o].mirror_count; m++)
             write_mirror(e, &origins->list[o], m, to);
@@ -89,8 +89,8 @@ static void write_memory(struct engine *e, struct buf *to)
                ",\"used\":%" PRId64 ",\"max\":%" PRId64
                ",\"builds_waiting\":%u,\"builds_dropped\":%" PRIu64 "}",
                e->pages->bytes, e->pages->refused_bytes, e->pages->orphan_bytes,
-               sources_bytes(e->listings), e->s->options.page_memory, e->s->memory_used,
-               e->s->options.max_memory, turns_waiting(e->pages->builds), e->pages->dropped);
+               sources_bytes(e->listings), e->services.options.page_memory, e->services.memory_used,
+               e->services.options.max_memory, turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
 /* Without memory the last snapshot stays. */
@@ -103,9 +103,9 @@ void status_tick(struct engine *e)
     evidence_write_status(e->files, &fresh);
     write_mirrors(e, &fresh);
     write_memory(e, &fresh);
-    problems_write(e->s, &fresh);
-    delisted_write_status(e, &fresh);
-    dates_write_status(e, &fresh);
+    problems_write(&e->services, &fresh);
+    delisted_write_status(e->pages, &fresh);
+    dates_write_status(e->pages, &fresh);
     if (fresh.error) {
         buf_release(&fresh);
         return;
@@ -139,7 +139,7 @@ static void status_run(void *context)
 int engine_refresh_status(struct engine *e, struct waiter *waiter)
 {
     struct awaited a = {e, e->status_count};
-    if (e->s->stopping || !loop_run(e->s, status_run, e))
+    if (e->services.stopping || !loop_run(&e->services, status_run, e))
         return 0;
     waiter->want = 0;
     return waitlist_join(&e->status_waiters, waiter, is_newer, &a) == WAIT_SUSPENDED ? ENGINE_WAIT
@@ -148,7 +148,7 @@ int engine_refresh_status(struct engine *e, struct waiter *waiter)
 
 bool engine_is_offline(const struct engine *e)
 {
-    return e->s->options.offline;
+    return e->services.options.offline;
 }
 
 /* Leaves out the opening brace: the caller has its own. */

@@ -50,6 +50,8 @@ PLANTED = (
     ("engine/a.c", '#include "cache/indirect.h"', "cache/indirect.h: shows a library's types"),
     ("server/a.h", "#include <microhttpd.h>", None),
     ("cache/a.h", "#include <uthash.h>", None),
+    ("engine/files/a.c", '#include "engine/files/files_state.h"', None),
+    ("engine/pages/a.c", '#include "engine/files/files_state.h"', "is the inside of engine/files/"),
     ("engine/loop/a.h", "struct services;", None),
     ("engine/loop/a.h", "struct engine;", "struct engine is not for rooms"),
     ("engine/claims/a.c", "static void run(const struct engine *e) {}", "struct engine is not for rooms"),

@@ -585,14 +585,15 @@ static int refuse_origin(struct files *files, const struct file_query *query, st
     return files_refuse(files, OUTCOME_NO_FILE, detail, query, ret);
 }
 
-bool files_held_digest(struct engine *e, const char *origin, const char *path, char ret[SHA256_HEX])
+bool files_held_digest(struct files *files, const char *origin, const char *path,
+                       char ret[SHA256_HEX])
 {
-    pthread_rwlock_rdlock(&e->files->lock);
-    const struct entry *entry = files_find(e->files, origin, path);
+    pthread_rwlock_rdlock(&files->lock);
+    const struct entry *entry = files_find(files, origin, path);
     bool held = entry && entry->sha256[0];
     if (held)
         memcpy(ret, entry->sha256, SHA256_HEX);
-    pthread_rwlock_unlock(&e->files->lock);
+    pthread_rwlock_unlock(&files->lock);
     return held;
 }
 

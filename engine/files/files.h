@@ -13,7 +13,7 @@ void files_free(struct files *files);
 int files_open(struct files *files, const struct file_query *query, struct waiter *waiter,
                struct file **ret);
 /* The SHA-256 of a file that is held. False: none is. Any thread. */
-bool files_held_digest(struct engine *engine, const char *origin, const char *path,
+bool files_held_digest(struct files *files, const char *origin, const char *path,
                        char ret[SHA256_HEX]);
 /* Makes a handle whose facts say only why there is no file. detail is copied. Any thread. */
 int files_refuse(struct files *files, enum outcome outcome, const char *detail,

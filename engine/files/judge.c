@@ -44,7 +44,7 @@ static void ask_policy(struct judgement *j)
     char why[POLICY_REASON_BYTES];
     bool is_good = j->verdict == FLIGHT_AGREED || j->verdict == FLIGHT_SOUND;
     if (j->error || !is_good ||
-        !policies_refuse_bytes(dl->engine->s->policies, dl->origin, dl->path, j->sha256, why))
+        !policies_refuse_bytes(dl->files->s->policies, dl->origin, dl->path, j->sha256, why))
         return;
     j->verdict = FLIGHT_UNSOUND;
     (void)snprintf(j->detail, sizeof(j->detail), "policy: %.60s sent bytes that are %.180s",

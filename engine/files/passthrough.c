@@ -453,7 +453,7 @@ static bool is_denied(struct passthrough *p, char *detail, size_t size)
     char why[POLICY_REASON_BYTES];
     for (size_t i = 0; i < p->check.found.count; i++) {
         if (p->check.found.list[i].algorithm != DIGEST_SHA256 ||
-            !policies_refuse_bytes(p->engine->s->policies, p->origin, p->path,
+            !policies_refuse_bytes(p->files->s->policies, p->origin, p->path,
                                    p->check.found.list[i].hex, why))
             continue;
         (void)snprintf(detail, size, "policy: the bytes are %.200s", why);
@@ -495,7 +495,7 @@ static void on_unsound(struct passthrough *p)
 static bool is_digest_needed(struct passthrough *p)
 {
     const struct policy_file file = {.name = str_last_segment(p->path)};
-    return policies_need(p->engine->s->policies, p->origin, p->path, &file) & POLICY_NEEDS_DIGEST;
+    return policies_need(p->files->s->policies, p->origin, p->path, &file) & POLICY_NEEDS_DIGEST;
 }
 
 /* All bytes came. The last ones are released when they agree with the claims, or with the

@@ -50,7 +50,7 @@ struct built_page {
     _Atomic bool is_unwanted;
     bool is_orphan; /* under the orphans' lock, as is the list */
     struct built_page *prev, *next;
-    struct engine *engine;
+    struct pages *pages;
     char detail[BUILT_DETAIL];
     char mirrors[MIRROR_NAMES_BYTES];
 };
@@ -58,22 +58,22 @@ struct built_page {
 /* -------------------------------------------------------------------- pages */
 
 /* One reference, which is the caller's. */
-static struct built_page *page_new(struct engine *e)
+static struct built_page *page_new(struct pages *pages)
 {
     struct built_page *b = calloc(1, sizeof(*b));
     if (!b)
         return NULL;
     b->refs = 1;
-    b->engine = e;
+    b->pages = pages;
     b->page.detail = b->detail;
     b->page.mirrors = b->mirrors;
     return b;
 }
 
 /* A refusal is a page without a body: replies treat both alike. */
-struct page *built_refusal(struct engine *e, enum outcome outcome, const char *detail)
+struct page *built_refusal(struct pages *pages, enum outcome outcome, const char *detail)
 {
-    struct built_page *b = page_new(e);
+    struct built_page *b = page_new(pages);
     if (!b)
         return NULL;
     b->page.outcome = outcome;
@@ -91,7 +91,7 @@ struct page *built_ref(struct page *page)
 /* The last reference is gone, so the page leaves the list of orphans. */
 static void leave_orphans(struct built_page *b)
 {
-    struct pages *p = b->engine->pages;
+    struct pages *p = b->pages;
     if (!p) /* pages_free has run */
         return;
     pthread_mutex_lock(&p->orphan_lock);
@@ -107,7 +107,7 @@ static void leave_orphans(struct built_page *b)
 void built_leave(struct page *page)
 {
     struct built_page *b = page ? container_of(page, struct built_page, page) : NULL;
-    struct pages *p = b ? b->engine->pages : NULL;
+    struct pages *p = b ? b->pages : NULL;
     if (!b)
         return;
     pthread_mutex_lock(&p->orphan_lock);
@@ -121,19 +121,18 @@ void built_leave(struct page *page)
 }
 
 /* The bytes are read without the lock first: usually there are few. */
-void built_judge_orphans(struct engine *e, size_t most)
+void built_judge_orphans(struct pages *pages, size_t most)
 {
-    struct pages *p = e->pages;
     struct built_page *b;
-    if (p->orphan_bytes <= most)
+    if (pages->orphan_bytes <= most)
         return;
-    pthread_mutex_lock(&p->orphan_lock);
-    size_t bytes = p->orphan_bytes;
-    for (b = p->orphans; b && bytes > most; b = b->next) {
+    pthread_mutex_lock(&pages->orphan_lock);
+    size_t bytes = pages->orphan_bytes;
+    for (b = pages->orphans; b && bytes > most; b = b->next) {
         b->is_unwanted = true;
         bytes -= built_bytes(&b->page);
     }
-    pthread_mutex_unlock(&p->orphan_lock);
+    pthread_mutex_unlock(&pages->orphan_lock);
 }
 
 /* Any thread; replies look at it now and then. */
@@ -152,8 +151,8 @@ void page_unref(struct page *page)
         for (int c = 0; c < PAGE_CODINGS; c++) {
             struct page_body *body = &page->body[f][c];
             void *attachment = atomic_load(&body->attachment);
-            if (attachment && b->engine->free_attachment)
-                b->engine->free_attachment(attachment);
+            if (attachment && b->pages->free_attachment)
+                b->pages->free_attachment(attachment);
             free((void *)(uintptr_t)body->data);
         }
     free(page->facts);
@@ -223,7 +222,7 @@ void build_free(struct build *b)
 {
     if (!b)
         return;
-    memory_give(b->engine->s, &b->claim);
+    memory_give(b->pages->s, &b->claim);
     for (unsigned i = 0; i < b->count; i++)
         listing_ref_put(b->listings[i]);
     for (size_t i = 0; i < b->known_count; i++)
@@ -516,11 +515,11 @@ static void name_mirrors(const struct build *b, char *to, size_t size)
 static void build_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
-    struct built_page *built = page_new(b->engine);
+    struct built_page *built = page_new(b->pages);
     if (built) {
-        int r = b->engine->s->stopping ? ERROR_STOPPING
-                : b->has_no_memory     ? ERROR_NO_MEMORY
-                                       : write_page(b, &built->page);
+        int r = b->pages->s->stopping ? ERROR_STOPPING
+                : b->has_no_memory    ? ERROR_NO_MEMORY
+                                      : write_page(b, &built->page);
         for (unsigned i = 0; !b->project && i < b->count; i++)
             b->merge.mirrors |= 1u << b->mirrors[i];
         name_mirrors(b, built->mirrors, sizeof(built->mirrors));
@@ -537,7 +536,7 @@ static void build_run(struct job *job)
         b->page = &built->page;
     }
     job->run = back_run;
-    loop_post(b->engine->s, job);
+    loop_post(b->pages->s, job);
 }
 
 /* Copies a text to the end of the last one and moves *at past it. NULL stays NULL. */
@@ -603,8 +602,8 @@ static void recall(struct build *b)
 {
     if (!b->project || b->origin->directory) /* a path in a folder may be another file tomorrow */
         return;
-    (void)catalogue_each_claim(b->engine->s->catalogue, b->origin->name, b->project, on_claim, b);
-    (void)catalogue_each_metadata(b->engine->s->catalogue, b->origin->name, b->project, on_made, b);
+    (void)catalogue_each_claim(b->pages->s->catalogue, b->origin->name, b->project, on_claim, b);
+    (void)catalogue_each_metadata(b->pages->s->catalogue, b->origin->name, b->project, on_made, b);
     delisted_recall(b);
     dates_recall(b);
 }
@@ -626,7 +625,7 @@ static void recall_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
     int got =
-        memory_take(b->engine->s, &b->claim, bytes_needed(b), b->engine->s->catalogue_lane, job);
+        memory_take(b->pages->s, &b->claim, bytes_needed(b), b->pages->s->catalogue_lane, job);
     if (got == MEMORY_WAITS)
         return;
     b->has_no_memory = got == MEMORY_REFUSED;
@@ -638,11 +637,11 @@ static void recall_run(struct job *job)
     for (size_t i = 0; i < b->part_count; i++)
         recall(b->parts[i]);
     job->run = build_run;
-    lane_post(b->engine->s->compute, job);
+    lane_post(b->pages->s->compute, job);
 }
 
 void build_start(struct build *b)
 {
     b->job.run = recall_run;
-    lane_post(b->engine->s->catalogue_lane, &b->job);
+    lane_post(b->pages->s->catalogue_lane, &b->job);
 }

@@ -22,13 +22,13 @@
 struct built_page; /* a page with its reference count and its memory */
 
 /* A page that is a refusal; NULL when out of memory. */
-struct page *built_refusal(struct engine *engine, enum outcome outcome, const char *detail);
+struct page *built_refusal(struct pages *pages, enum outcome outcome, const char *detail);
 struct page *built_ref(struct page *page);
 /* Gives back the reference of a page entry; NULL is legal. While replies still send the page to
  * clients that do not read, it counts as an orphan. */
 void built_leave(struct page *page);
 /* Marks orphans beyond `most` bytes as unwanted, the oldest first. */
-void built_judge_orphans(struct engine *engine, size_t most);
+void built_judge_orphans(struct pages *pages, size_t most);
 /* What a page takes in memory, in bytes. */
 size_t built_bytes(const struct page *page);
 /* The same; 0 for a refusal. */
@@ -54,7 +54,7 @@ struct build {
     struct turn turn; /* the owner's turn to build */
     struct memory_claim claim;
     enum build_kind kind;
-    struct engine *engine;
+    struct pages *pages;
     /* the page entry or project list; it has the build back on the flight thread */
     void *owner;
     /* on the flight thread, which calls build_free or build_remember */

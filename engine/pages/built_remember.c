@@ -23,6 +23,7 @@
 #include "engine/pages/built.h"
 #include "engine/pages/dates.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/pages_state.h"
 
 static void put_claim(struct build *b, const struct merge_news *news)
 {
@@ -35,18 +36,18 @@ static void put_claim(struct build *b, const struct merge_news *news)
                                     .metadata = news->metadata,
                                     .said_s = news->said_s,
                                     .is_withdrawn = news->is_withdrawn};
-    (void)catalogue_put_claim(b->engine->s->catalogue, &claim);
+    (void)catalogue_put_claim(b->pages->s->catalogue, &claim);
 }
 
 static void remember_run(struct job *job)
 {
     struct build *b = container_of(job, struct build, job);
-    int error = catalogue_begin(b->engine->s->catalogue);
+    int error = catalogue_begin(b->pages->s->catalogue);
     for (size_t i = 0; error == 0 && i < b->merge.news_count; i++)
         put_claim(b, &b->merge.news[i]);
     for (size_t i = 0; error == 0 && i < b->merge.count; i++)
         if (b->merge.files[i].corrects) /* under other claims the blame may have been wrong */
-            (void)catalogue_drop_blame(b->engine->s->catalogue, b->origin->name,
+            (void)catalogue_drop_blame(b->pages->s->catalogue, b->origin->name,
                                        b->merge.files[i].path);
     for (size_t i = 0; error == 0 && i < b->merge.count; i++)
         if (dates_is_new(&b->merge.files[i]))
@@ -54,7 +55,7 @@ static void remember_run(struct job *job)
     if (error == 0)
         delisted_store(b);
     if (error == 0)
-        error = catalogue_commit(b->engine->s->catalogue);
+        error = catalogue_commit(b->pages->s->catalogue);
     if (error)
         log_warning("catalogue: cannot store claims and dates of %s: %s", b->project,
                     error_text(error));
@@ -66,19 +67,19 @@ static void learn(struct build *b, const struct merge_file *f)
 {
     auto_free char *metadata = f->learns_metadata ? str_printf("%s.metadata", f->path) : NULL;
     if (f->corrects)
-        problems_over(b->engine->s, "wrong-digest", b->origin->name, f->path);
+        problems_over(b->pages->s, "wrong-digest", b->origin->name, f->path);
     if (f->learns)
-        files_learn_claims(b->engine->files, b->origin, f->path, f->digests);
+        files_learn_claims(b->pages->files, b->origin, f->path, f->digests);
     if (metadata)
-        files_learn_claims(b->engine->files, b->origin, metadata, f->said_metadata);
+        files_learn_claims(b->pages->files, b->origin, metadata, f->said_metadata);
 }
 
 /* A dispute is a problem as long as it goes on. */
 static void tell_dispute(struct build *b, const struct merge_file *f)
 {
     if (!f->dispute)
-        problems_over(b->engine->s, "digest-disputed", b->origin->name, f->path);
-    else if (problems_note(b->engine->s, "digest-disputed", b->origin->name, f->path, "%s%s",
+        problems_over(b->pages->s, "digest-disputed", b->origin->name, f->path);
+    else if (problems_note(b->pages->s, "digest-disputed", b->origin->name, f->path, "%s%s",
                            f->dispute, f->is_disputed ? "" : " (the claim of the site counts)"))
         log_warning("digest disputed path=%s/%s claims=\"%s\"", b->origin->name, f->path,
                     f->dispute);
@@ -89,7 +90,7 @@ void build_remember(struct build *b)
     bool is_fleeting = b->origin->directory != NULL; /* the folder says it again */
     bool news = !is_fleeting && (delisted_settle(b) || b->merge.news_count);
     if (b->merge.news_count && !is_fleeting)
-        b->engine->s->claims_version++;
+        b->pages->s->claims_version++;
     for (size_t i = 0; !is_fleeting && i < b->merge.count; i++) {
         const struct merge_file *f = &b->merge.files[i];
         news |= dates_is_new(f);
@@ -101,5 +102,5 @@ void build_remember(struct build *b)
         return;
     }
     b->job.run = remember_run;
-    lane_post(b->engine->s->catalogue_lane, &b->job);
+    lane_post(b->pages->s->catalogue_lane, &b->job);
 }

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "engine/mirrors/origins.h"
+#include "engine/pages/pages_state.h"
 #include "index/version.h"
 
 enum {
@@ -180,7 +181,7 @@ static int on_first_seen(void *context, const struct catalogue_first_seen *s)
 
 void dates_recall(struct build *b)
 {
-    (void)catalogue_each_first_seen(b->engine->s->catalogue, b->origin->name, b->project,
+    (void)catalogue_each_first_seen(b->pages->s->catalogue, b->origin->name, b->project,
                                     on_first_seen, b);
 }
 
@@ -198,7 +199,7 @@ void dates_store(struct build *b, const struct merge_file *f)
                                            .first_s = f->first_s,
                                            .modified_s = -1,
                                            .size = -1};
-    (void)catalogue_put_first_seen(b->engine->s->catalogue, &s);
+    (void)catalogue_put_first_seen(b->pages->s->catalogue, &s);
 }
 
 void dates_release(struct build *b)
@@ -243,10 +244,10 @@ static void forget(struct dates *d, const char *index, const char *project)
 }
 
 /* Pages without a date of ours have no report. */
-void dates_note(struct engine *e, const char *origin, const char *index, const char *project,
+void dates_note(struct pages *pages, const char *origin, const char *index, const char *project,
                 const unsigned counts[DATE_SOURCES])
 {
-    struct dates *d = e->dates;
+    struct dates *d = pages->dates;
     bool ours = false;
     for (int s = DATE_INDEX + 1; s < DATE_SOURCES; s++)
         ours |= counts[s] > 0;
@@ -280,11 +281,11 @@ static void write_report(const struct report *r, struct buf *to)
     buf_puts(to, "}}");
 }
 
-void dates_write_status(const struct engine *e, struct buf *to)
+void dates_write_status(const struct pages *pages, struct buf *to)
 {
     json_write_name(to, "upload_times");
     buf_putc(to, '[');
-    for (size_t i = 0; i < e->dates->count; i++)
-        write_report(&e->dates->reports[i], to);
+    for (size_t i = 0; i < pages->dates->count; i++)
+        write_report(&pages->dates->reports[i], to);
     buf_putc(to, ']');
 }

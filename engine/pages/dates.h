@@ -11,8 +11,11 @@
  * certain the latest counts. A date in the future, or from before there were files to upload, is no
  * date. A file that is listed for the first time counts as uploaded now.
  */
-#include "engine/loop/core.h"
+#include "engine/loop/services.h"
 #include "engine/pages/built.h"
+
+struct dates;
+struct pages;
 
 /* Completes the files of a merge. Pure; compute lane. */
 void dates_fill(const struct merge_input *input, struct merge *merge);
@@ -37,6 +40,6 @@ void dates_release(struct build *build);
 /* ---- for /-/status: the pages with dates of ours that were built last. Flight thread. */
 int dates_new(struct dates **ret);
 void dates_free(struct dates *dates);
-void dates_note(struct engine *engine, const char *origin, const char *index, const char *project,
+void dates_note(struct pages *pages, const char *origin, const char *index, const char *project,
                 const unsigned counts[DATE_SOURCES]);
-void dates_write_status(const struct engine *engine, struct buf *to);
+void dates_write_status(const struct pages *pages, struct buf *to);

@@ -27,6 +27,7 @@
 #include "engine/loop/key.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/pages.h"
+#include "engine/pages/pages_state.h"
 
 enum { FILES_MOST = 4000 /* held files that one page looks at */, STATUS_MOST = 256 };
 
@@ -193,13 +194,13 @@ static void add_held(struct delisted *d, const struct entry *entry, const char *
 }
 
 /* Also looks for rows of an earlier time, when the file was held before. */
-void delisted_hold(struct engine *e, const struct entry *entry)
+void delisted_hold(struct pages *pages, const struct entry *entry)
 {
     struct file_name name;
     if (parse(entry->path, &name))
-        add_held(e->delisted, entry, name.project);
+        add_held(pages->delisted, entry, name.project);
     file_name_release(&name);
-    delisted_look(e, entry->origin, entry->path); /* a row of an earlier time counts again */
+    delisted_look(pages, entry->origin, entry->path); /* a row of an earlier time counts again */
 }
 
 /* Every page of the project is out of date now. */
@@ -210,11 +211,11 @@ static void changed(struct delisted *d, struct held_project *p)
 }
 
 /* A page that shows the file for its bytes alone must go at once: its link would lead nowhere. */
-void delisted_drop(struct engine *e, const struct entry *entry)
+void delisted_drop(struct pages *pages, const struct entry *entry)
 {
     struct file_name name;
     struct held_project *p = parse(entry->path, &name)
-                                 ? find_project(e->delisted, entry->origin->name, name.project)
+                                 ? find_project(pages->delisted, entry->origin->name, name.project)
                                  : NULL;
     for (struct held **at = p ? &p->first : NULL; at && *at; at = &(*at)->next) {
         struct held *h = *at;
@@ -225,8 +226,8 @@ void delisted_drop(struct engine *e, const struct entry *entry)
         /* a page may show it for its bytes alone */
         if (h->is_kept || is_delisted(h)) {
             log_info("delisted and gone path=%s/%s", entry->origin->name, entry->path);
-            changed(e->delisted, p);
-            pages_forget(e, entry->origin->name, name.project);
+            changed(pages->delisted, p);
+            pages_forget(pages, entry->origin->name, name.project);
         }
         held_free(h);
         break;
@@ -235,11 +236,12 @@ void delisted_drop(struct engine *e, const struct entry *entry)
 }
 
 /* Versions grow over all projects, so a project that is made anew never repeats one. */
-uint64_t delisted_version(const struct engine *e, const struct origin *origin, const char *project)
+uint64_t delisted_version(const struct pages *pages, const struct origin *origin,
+                          const char *project)
 {
     if (!project)
-        return e->delisted->version;
-    const struct held_project *p = find_project(e->delisted, origin->name, project);
+        return pages->delisted->version;
+    const struct held_project *p = find_project(pages->delisted, origin->name, project);
     return p ? p->version : 0;
 }
 
@@ -269,16 +271,16 @@ static void set_channel(struct delisted *d, struct held *h, const char *channel,
 }
 
 /* A row tells of a held file. What a newer build has set stays. */
-void delisted_note(struct engine *e, const char *origin, const char *project, const char *path,
+void delisted_note(struct pages *pages, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s)
 {
-    struct held_project *p = find_project(e->delisted, origin, project);
+    struct held_project *p = find_project(pages->delisted, origin, project);
     struct held *h = find_held(p, path);
     if (!h || find_channel(h, channel)) /* a page that was built in the meantime knows better */
         return;
-    set_channel(e->delisted, h, channel, delisted_s);
-    changed(e->delisted, p);
-    pages_outdate(e, origin, project);
+    set_channel(pages->delisted, h, channel, delisted_s);
+    changed(pages->delisted, p);
+    pages_outdate(pages, origin, project);
 }
 
 static int on_listed(void *context, const struct catalogue_listed *s)
@@ -287,31 +289,31 @@ static int on_listed(void *context, const struct catalogue_listed *s)
     return 0;
 }
 
-int delisted_load(struct engine *e)
+int delisted_load(struct pages *pages)
 {
     struct file_name name;
-    for (const struct entry *entry = files_first(e->files); entry; entry = entry->hh.next) {
+    for (const struct entry *entry = files_first(pages->files); entry; entry = entry->hh.next) {
         if (entry->sha256[0] && parse(entry->path, &name))
-            add_held(e->delisted, entry, name.project);
+            add_held(pages->delisted, entry, name.project);
         else if (!entry->sha256[0])
             continue;
         file_name_release(&name);
     }
-    return catalogue_each_listed(e->s->catalogue, NULL, NULL, on_listed, e);
+    return catalogue_each_listed(pages->s->catalogue, NULL, NULL, on_listed, pages);
 }
 
 /* -------------------------------------------------------------- listed rows */
 
 /* In each channel whose page may list the path. */
-void delisted_look(struct engine *e, const struct origin *origin, const char *path)
+void delisted_look(struct pages *pages, const struct origin *origin, const char *path)
 {
     struct file_name name;
     char *channels[PAGE_CHANNELS];
     size_t count = 0;
     if (parse(path, &name))
-        count = pages_channels(e, origin, path, name.project, channels);
+        count = pages_channels(pages, origin, path, name.project, channels);
     for (size_t i = 0; i < count; i++) {
-        listed_row_look(e, origin, channels[i], path, name.project);
+        listed_row_look(pages, origin, channels[i], path, name.project);
         free(channels[i]);
     }
     file_name_release(&name);
@@ -347,7 +349,7 @@ static bool copy_held(const struct held *h, struct delisted_file *f)
 void delisted_begin(struct build *b)
 {
     const struct held_project *p =
-        b->project ? find_project(b->engine->delisted, b->origin->name, b->project) : NULL;
+        b->project ? find_project(b->pages->delisted, b->origin->name, b->project) : NULL;
     if (!p || !p->count)
         return;
     size_t most = p->count < FILES_MOST ? p->count : FILES_MOST;
@@ -370,7 +372,7 @@ static bool lists(const struct held_project *p, const char *channel)
 void delisted_add_names(struct build *b, const struct origin *origin)
 {
     const char *channel = origin->channels[0] ? channel_of(b) : "";
-    const struct delisted *d = b->engine->delisted;
+    const struct delisted *d = b->pages->delisted;
     char **known =
         realloc(b->known, (b->known_count + HASH_COUNT(d->projects) + 1) * sizeof(*known));
     if (!known)
@@ -428,8 +430,7 @@ void delisted_recall(struct build *b)
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].digests[0])
             b->held[i].listed.digests = b->held[i].digests;
-    (void)catalogue_each_listed(b->engine->s->catalogue, b->origin->name, b->project, recall_row,
-                                b);
+    (void)catalogue_each_listed(b->pages->s->catalogue, b->origin->name, b->project, recall_row, b);
 }
 
 /* A file without a listed row in this channel is passed on without `listed`: it may only be
@@ -484,7 +485,7 @@ static bool settle_file(struct build *b, const struct merge_file *m, struct deli
 bool delisted_is_over(const struct build *b)
 {
     const struct held_project *p =
-        b->held_count ? find_project(b->engine->delisted, b->origin->name, b->project) : NULL;
+        b->held_count ? find_project(b->pages->delisted, b->origin->name, b->project) : NULL;
     bool over = false;
     for (size_t i = 0; p && !over && i < b->merge.count; i++)
         over = b->merge.files[i].is_kept && !find_held(p, b->merge.files[i].path);
@@ -496,7 +497,7 @@ bool delisted_is_over(const struct build *b)
 /* Compares the merge with the rows, on the thread that owns the index. */
 bool delisted_settle(struct build *b)
 {
-    struct delisted *d = b->engine->delisted;
+    struct delisted *d = b->pages->delisted;
     struct held_project *p = b->held_count ? find_project(d, b->origin->name, b->project) : NULL;
     bool news = false;
     for (size_t i = 0; p && i < b->merge.count; i++) {
@@ -523,7 +524,7 @@ void delisted_store(struct build *b)
 {
     for (size_t i = 0; i < b->held_count; i++)
         if (b->held[i].is_new)
-            (void)catalogue_put_listed(b->engine->s->catalogue, &b->held[i].row);
+            (void)catalogue_put_listed(b->pages->s->catalogue, &b->held[i].row);
 }
 
 void delisted_release(struct build *b)
@@ -559,9 +560,9 @@ static void write_held(const struct held *h, struct buf *to)
 }
 
 /* Written anew only after a change: the status is taken four times a second. */
-void delisted_write_status(struct engine *e, struct buf *to)
+void delisted_write_status(struct pages *pages, struct buf *to)
 {
-    struct delisted *d = e->delisted;
+    struct delisted *d = pages->delisted;
     if (d->status_changed != d->changed) {
         size_t count = 0;
         d->status_changed = d->changed;

@@ -31,19 +31,19 @@ struct delisted;
 int delisted_new(struct delisted **ret);
 void delisted_free(struct delisted *delisted); /* NULL is legal */
 /* At start, after files_load and before threads. */
-int delisted_load(struct engine *engine);
+int delisted_load(struct pages *pages);
 
 /* The entry has a blob from now on, or is about to lose it. A page that shows the file for its
  * bytes alone is built anew. */
-void delisted_hold(struct engine *engine, const struct entry *entry);
-void delisted_drop(struct engine *engine, const struct entry *entry);
+void delisted_hold(struct pages *pages, const struct entry *entry);
+void delisted_drop(struct pages *pages, const struct entry *entry);
 
 /* Writes down what listings say of a file, unless that was written before. */
-void delisted_look(struct engine *engine, const struct origin *origin, const char *path);
+void delisted_look(struct pages *pages, const struct origin *origin, const char *path);
 
 /* Grows when the page of a project (NULL: any page) may say something else because of held
  * files. */
-uint64_t delisted_version(const struct engine *engine, const struct origin *origin,
+uint64_t delisted_version(const struct pages *pages, const struct origin *origin,
                           const char *project);
 
 /* ---- for builds */
@@ -62,14 +62,14 @@ void delisted_store(struct build *build);
 void delisted_release(struct build *build);
 
 /* Appends the JSON member "delisted": files that no mirror lists, as far as pages were built. */
-void delisted_write_status(struct engine *engine, struct buf *to);
+void delisted_write_status(struct pages *pages, struct buf *to);
 
 /* ---- between delisted.c and listed_row.c */
-void listed_row_look(struct engine *engine, const struct origin *origin, const char *channel,
+void listed_row_look(struct pages *pages, const struct origin *origin, const char *channel,
                      const char *path, const char *project);
 /* Fills in what a page says of the file; it borrows from the merge. */
 void listed_row_fill(const struct merge *merge, const struct merge_file *file,
                      struct catalogue_listed *row);
 /* A row says that the channel ("": none) lists the file. If the file is held, that counts. */
-void delisted_note(struct engine *engine, const char *origin, const char *project, const char *path,
+void delisted_note(struct pages *pages, const char *origin, const char *project, const char *path,
                    const char *channel, int64_t delisted_s);

@@ -8,11 +8,12 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/loop/core.h"
 #include "engine/loop/memory.h"
+#include "engine/loop/services.h"
 #include "engine/mirrors/links.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/delisted.h"
+#include "engine/pages/pages_state.h"
 
 /*
  * Writing the listed row of one file while it is being fetched. When its page is built the next
@@ -37,11 +38,11 @@ struct stored {
 
 struct look {
     struct job job;
-    struct engine *engine;
+    struct pages *pages;
     const struct origin *origin;
     char *channel, *path, *project; /* channel "": none */
     struct listing_ref *listings[MERGE_SOURCES];
-    char *pages[MERGE_SOURCES]; /* the pages of mirrors whose listing is not in memory */
+    char *addresses[MERGE_SOURCES]; /* the pages of mirrors whose listing is not in memory */
     struct stored stored[MERGE_SOURCES];
     struct memory_claim claim;
     bool is_due; /* its claim is for the merge, no longer for waiting */
@@ -54,12 +55,12 @@ struct look {
 /* Gives its memory claim back with everything else. */
 static void look_free(struct look *l)
 {
-    memory_give(l->engine->s, &l->claim);
+    memory_give(l->pages->s, &l->claim);
     for (unsigned m = 0; m < MERGE_SOURCES; m++) {
         listing_ref_put(l->listings[m]);
         buf_release(&l->stored[m].packed);
         free(l->stored[m].url);
-        free(l->pages[m]);
+        free(l->addresses[m]);
     }
     merge_release(&l->merge);
     free(l->channel);
@@ -85,7 +86,7 @@ static void noted_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     if (l->is_seen)
-        delisted_note(l->engine, l->origin->name, l->project, l->path, l->channel,
+        delisted_note(l->pages, l->origin->name, l->project, l->path, l->channel,
                       l->row.delisted_s);
     look_free(l);
 }
@@ -94,14 +95,14 @@ static void noted_run(struct job *job)
 static void end(struct look *l)
 {
     l->job.run = noted_run;
-    loop_post(l->engine->s, &l->job);
+    loop_post(l->pages->s, &l->job);
 }
 
 /* On the catalogue lane. Another look may have stored the row meanwhile: it says the same. */
 static void put_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    int r = catalogue_put_listed(l->engine->s->catalogue, &l->row);
+    int r = catalogue_put_listed(l->pages->s->catalogue, &l->row);
     if (r)
         log_warning("catalogue: cannot store the listed row of %s/%s: %s", l->origin->name, l->path,
                     error_text(r));
@@ -118,7 +119,7 @@ static void parse(struct look *l, unsigned mirror)
     if (!s->url || gzip_decompress(s->packed.data, s->packed.len, &body) ||
         listing_parse(body.data, body.len, s->url, &listing))
         return;
-    if (links_settle(l->origin, mirror, l->pages[mirror], s->url, listing)) {
+    if (links_settle(l->origin, mirror, l->addresses[mirror], s->url, listing)) {
         listing_free(listing);
         return;
     }
@@ -166,9 +167,9 @@ static void merge_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
     if (!l->is_due)
-        memory_give(l->engine->s, &l->claim);
+        memory_give(l->pages->s, &l->claim);
     l->is_due = true;
-    int got = memory_take(l->engine->s, &l->claim, bytes_needed(l), l->engine->s->compute, job);
+    int got = memory_take(l->pages->s, &l->claim, bytes_needed(l), l->pages->s->compute, job);
     if (got == MEMORY_WAITS)
         return;
     int r = got == MEMORY_REFUSED ? ERROR_NO_MEMORY : merge(l);
@@ -188,7 +189,7 @@ static void merge_run(struct job *job)
         return;
     }
     job->run = put_run;
-    lane_post(l->engine->s->catalogue_lane, job);
+    lane_post(l->pages->s->catalogue_lane, job);
 }
 
 static int on_listed(void *context, const struct catalogue_listed *row)
@@ -226,9 +227,9 @@ static int on_listing(void *context, const struct catalogue_listing *row)
 static void look_run(struct job *job)
 {
     struct look *l = container_of(job, struct look, job);
-    struct catalogue *c = l->engine->s->catalogue;
+    struct catalogue *c = l->pages->s->catalogue;
     int got =
-        memory_take(l->engine->s, &l->claim, MEMORY_SMALL_BYTES, l->engine->s->catalogue_lane, job);
+        memory_take(l->pages->s, &l->claim, MEMORY_SMALL_BYTES, l->pages->s->catalogue_lane, job);
     if (got == MEMORY_WAITS)
         return;
     if (got == MEMORY_REFUSED) {
@@ -242,22 +243,22 @@ static void look_run(struct job *job)
     }
     (void)catalogue_each_first_seen(c, l->origin->name, l->project, on_first_seen, l);
     for (unsigned m = 0; m < MERGE_SOURCES; m++)
-        if (l->pages[m])
-            (void)catalogue_get_listing(c, l->origin->name, l->origin->mirrors[m].name, l->pages[m],
-                                        on_listing, &l->stored[m]);
+        if (l->addresses[m])
+            (void)catalogue_get_listing(c, l->origin->name, l->origin->mirrors[m].name,
+                                        l->addresses[m], on_listing, &l->stored[m]);
     job->run = merge_run;
-    lane_post(l->engine->s->compute, job);
+    lane_post(l->pages->s->compute, job);
 }
 
 /* The listings are references, so they stay although their sources may drop them meanwhile. */
-void listed_row_look(struct engine *e, const struct origin *origin, const char *channel,
+void listed_row_look(struct pages *pages, const struct origin *origin, const char *channel,
                      const char *path, const char *project)
 {
     struct look *l = calloc(1, sizeof(*l));
     if (!l)
         return;
     *l = (struct look){.job.run = look_run,
-                       .engine = e,
+                       .pages = pages,
                        .origin = origin,
                        .channel = strdup(channel),
                        .path = strdup(path),
@@ -269,9 +270,9 @@ void listed_row_look(struct engine *e, const struct origin *origin, const char *
     const char *in = *channel ? channel : NULL;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
         buf_init(&l->stored[m].packed, LISTING_MAX_BYTES);
-        l->listings[m] = source_listing(sources_find(e->listings, origin, m, in, project));
+        l->listings[m] = source_listing(sources_find(pages->listings, origin, m, in, project));
         if (!l->listings[m])
-            l->pages[m] = mirror_page_url(&origin->mirrors[m], in, project);
+            l->addresses[m] = mirror_page_url(&origin->mirrors[m], in, project);
     }
-    lane_post(e->s->catalogue_lane, &l->job);
+    lane_post(pages->s->catalogue_lane, &l->job);
 }

@@ -10,8 +10,8 @@
 #include "engine/loop/wait.h"
 #include "index/page.h"
 
-struct engine;
 struct page_facts;
+struct pages;
 
 enum page_coding { PAGE_IDENTITY, PAGE_GZIP, PAGE_ZSTD };
 enum { PAGE_CODINGS = 3 };
@@ -58,11 +58,11 @@ enum page_state { PAGE_HIT, PAGE_MISS, PAGE_STALE };
 /* 0: *ret_page is a reference of the caller's, and *ret_state says how it came. ENGINE_WAIT: for
  * at most twelve seconds. ERROR_NO_MEMORY. `waited`: the waiter has waited for this very answer
  * before. */
-int engine_page(struct engine *engine, const struct page_query *query, struct waiter *waiter,
-                bool waited, struct page **ret_page, enum page_state *ret_state);
+int pages_open(struct pages *pages, const struct page_query *query, struct waiter *waiter,
+               bool waited, struct page **ret_page, enum page_state *ret_state);
 /* The page that would list a file, if it is in memory: a reference of the caller's, or NULL.
  * Asks no mirror and never waits. */
-struct page *engine_peek(struct engine *engine, const char *origin, const char *path);
+struct page *pages_peek(struct pages *pages, const char *origin, const char *path);
 /* Any thread. NULL is legal. */
 void page_unref(struct page *page);
 /* Whether a reply should give the page up: it is out of date, and too many such pages are held

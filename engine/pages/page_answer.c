@@ -58,19 +58,19 @@ static bool is_answered(void *arg)
 
 /* Suspends the waiter until the page entry has what is needed. At waiter->until_ms
  * page_answer_waiters resumes it. */
-static int await(struct engine *e, struct page_entry *s, enum need need, const struct asker *by,
+static int await(struct pages *pages, struct page_entry *s, enum need need, const struct asker *by,
                  struct waiter *waiter)
 {
     struct awaited a = {s, s->answers, need == NEED_PAGE};
-    page_entry_post_load(e, s, need == NEED_ANSWER || need == NEED_NEWS, by);
+    page_entry_post_load(pages, s, need == NEED_ANSWER || need == NEED_NEWS, by);
     return waitlist_join(&s->waiters, waiter, is_answered, &a) == WAIT_SUSPENDED ? ENGINE_WAIT : 0;
 }
 
-static int refuse(struct engine *e, enum outcome outcome, const char *detail, struct page **ret,
+static int refuse(struct pages *pages, enum outcome outcome, const char *detail, struct page **ret,
                   enum page_state *ret_state)
 {
     *ret_state = PAGE_HIT;
-    struct page *page = built_refusal(e, outcome, detail);
+    struct page *page = built_refusal(pages, outcome, detail);
     if (!page)
         return ERROR_NO_MEMORY;
     *ret = page;
@@ -124,17 +124,17 @@ static enum need need_of(struct page_entry *s, const struct page *page, bool ref
 }
 
 /* A refusal after which the client should ask again at once. */
-static int refuse_for_now(struct engine *e, const char *detail, struct page **ret,
+static int refuse_for_now(struct pages *pages, const char *detail, struct page **ret,
                           enum page_state *ret_state)
 {
-    int r = refuse(e, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
+    int r = refuse(pages, OUTCOME_UNAVAILABLE, detail, ret, ret_state);
     if (r == 0)
         (*ret)->retry_after_s = 1;
     return r;
 }
 
 /* The client has waited long enough and there is no page: tells how far its load has come. */
-static int refuse_late(struct engine *e, struct page_entry *s, struct page **ret,
+static int refuse_late(struct pages *pages, struct page_entry *s, struct page **ret,
                        enum page_state *ret_state)
 {
     char detail[sizeof(s->progress) + 64];
@@ -142,11 +142,11 @@ static int refuse_late(struct engine *e, struct page_entry *s, struct page **ret
     (void)snprintf(detail, sizeof(detail), "the page is on its way, ask again%s%s%s",
                    s->progress[0] ? " (" : "", s->progress, s->progress[0] ? ")" : "");
     pthread_mutex_unlock(&s->waiters.lock);
-    return refuse_for_now(e, detail, ret, ret_state);
+    return refuse_for_now(pages, detail, ret, ret_state);
 }
 
 /* The first pass decides what is needed and may suspend. The second pass takes what there is. */
-int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_query *query,
+int page_entry_answer(struct pages *pages, struct page_entry *s, const struct page_query *query,
                       struct waiter *waiter, bool waited, struct page **ret,
                       enum page_state *ret_state)
 {
@@ -161,9 +161,9 @@ int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_
     bool is_first = !atomic_exchange(&s->visited, true);
     struct page *page = page_entry_page(s, &stale);
     /* a new page would take memory that the process does not have */
-    if (!page && !waited && e->s->is_short)
-        return refuse_for_now(e, "too much is asked for at once: memory is short (max_memory)", ret,
-                              ret_state);
+    if (!page && !waited && pages->s->is_short)
+        return refuse_for_now(pages, "too much is asked for at once: memory is short (max_memory)",
+                              ret, ret_state);
     enum need need = waited ? NEED_NOTHING : need_of(s, page, query->refresh, now_ms);
     if (need)
         waiter->until_ms = now_ms + (need >= NEED_REFRESH ? PAGE_REFRESH_WAIT_MS : PAGE_FIRST_MS);
@@ -174,7 +174,7 @@ int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_
         need = NEED_PAGE;
     if (need) {
         page_unref(page);
-        if (await(e, s, need, &by, waiter) == ENGINE_WAIT)
+        if (await(pages, s, need, &by, waiter) == ENGINE_WAIT)
             return ENGINE_WAIT;
         waited = true;
         page = page_entry_page(s, &stale); /* the load ended before the waiter was suspended */
@@ -182,12 +182,12 @@ int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_
     bool expired = page && now_ms >= s->expires_ms;
     if (over && (!page || (expired && page->outcome != OUTCOME_OK))) {
         page_unref(page);
-        return refuse_late(e, s, ret, ret_state);
+        return refuse_late(pages, s, ret, ret_state);
     }
     if (!page)
-        return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
+        return refuse(pages, OUTCOME_STOPPING, "shutting down", ret, ret_state);
     if (!waited && (expired || (is_first && s->is_askable)))
-        page_entry_post_load(e, s, false, &by); /* the old page answers while the load runs */
+        page_entry_post_load(pages, s, false, &by); /* the old page answers while the load runs */
     *ret = page;
     bool renewed = waited && !over && s->renewed;
     *ret_state = stale ? PAGE_STALE : renewed ? PAGE_MISS : expired ? PAGE_STALE : PAGE_HIT;
@@ -195,69 +195,71 @@ int page_entry_answer(struct engine *e, struct page_entry *s, const struct page_
 }
 
 /* A name that a pattern of the configuration allows and no mirror has. */
-static int refuse_channel(struct engine *e, const char *name, const struct origin *origin,
+static int refuse_channel(struct pages *pages, const char *name, const struct origin *origin,
                           struct page **ret, enum page_state *ret_state)
 {
     auto_buf struct buf detail;
     buf_init(&detail, 4096);
     buf_printf(&detail, "there is no index %s: no mirror of %s has such a channel", name,
                origin->name);
-    channels_say(e->listings, name, &detail);
-    return refuse(e, OUTCOME_NO_INDEX, detail.error ? "no such index" : detail.data, ret,
+    channels_say(pages->listings, name, &detail);
+    return refuse(pages, OUTCOME_NO_INDEX, detail.error ? "no such index" : detail.data, ret,
                   ret_state);
 }
 
 /* Whether the index exists. 0: yes, or nobody can say. ENGINE_WAIT. NO_CHANNEL. */
 enum { NO_CHANNEL = 100 };
-static int look_at_channel(struct engine *e, const struct index_view *view, struct waiter *waiter)
+static int look_at_channel(struct pages *pages, const struct index_view *view,
+                           struct waiter *waiter)
 {
     enum channel_state state;
-    int r = channels_look(e->listings, view->origins[0], view->channel, waiter, &state);
+    int r = channels_look(pages->listings, view->origins[0], view->channel, waiter, &state);
     return r ? r : state == CHANNEL_MISSING ? NO_CHANNEL : 0;
 }
 
 /* The owner is looked up before the page: a name without an owner costs neither memory nor a
  * load. */
-int engine_page(struct engine *e, const struct page_query *query, struct waiter *waiter,
-                bool waited, struct page **ret, enum page_state *ret_state)
+int pages_open(struct pages *pages, const struct page_query *query, struct waiter *waiter,
+               bool waited, struct page **ret, enum page_state *ret_state)
 {
     struct index_view view;
     const struct origin *owner = NULL;
-    if (e->s->stopping)
-        return refuse(e, OUTCOME_STOPPING, "shutting down", ret, ret_state);
-    if (origins_index(mirrors_origins(e->s->mirrors), query->index, &view))
-        return refuse(e, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
+    if (pages->s->stopping)
+        return refuse(pages, OUTCOME_STOPPING, "shutting down", ret, ret_state);
+    if (origins_index(mirrors_origins(pages->s->mirrors), query->index, &view))
+        return refuse(pages, OUTCOME_NO_INDEX, "no such index", ret, ret_state);
     if (query->flat && !view.channel && origin_owns_rest(view.origins[0]) &&
         !view.origins[0]->directory)
-        return refuse(e, OUTCOME_NO_PROJECT,
+        return refuse(pages, OUTCOME_NO_PROJECT,
                       "this index has too many projects for one page; it has them below simple/",
                       ret, ret_state);
-    bool known = query->project && project_list_owner(e, &view, query->project, &owner) == 0;
+    bool known = query->project && project_list_owner(pages, &view, query->project, &owner) == 0;
     if (known && !owner)
-        return refuse(e, OUTCOME_NO_PROJECT, page_entry_no_owner, ret, ret_state);
+        return refuse(pages, OUTCOME_NO_PROJECT, page_entry_no_owner, ret, ret_state);
     if (query->official && owner && !owner->canonical)
-        return refuse(e, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
+        return refuse(pages, OUTCOME_NO_PROJECT, "its origin has no public site", ret, ret_state);
     /* a page of the channel's own origin tells more than a probe */
     bool own = owner && owner == view.origins[0];
-    int r = view.channel && !own ? look_at_channel(e, &view, waiter) : 0;
+    int r = view.channel && !own ? look_at_channel(pages, &view, waiter) : 0;
     if (r == ENGINE_WAIT)
         return r;
     if (r == NO_CHANNEL)
-        return refuse_channel(e, query->index, view.origins[0], ret, ret_state);
+        return refuse_channel(pages, query->index, view.origins[0], ret, ret_state);
     /* indexes with the same owner and depth share one page */
     struct page_query shared = *query;
     if (known)
-        pages_share(e, owner, &shared);
-    struct page_entry *s = pages_entry(e->pages, &shared);
+        pages_share(pages, owner, &shared);
+    struct page_entry *s = pages_entry(pages, &shared);
     if (!s)
-        return refuse(e, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret, ret_state);
+        return refuse(pages, OUTCOME_UNAVAILABLE, "too many pages are being asked for", ret,
+                      ret_state);
     bool for_page = waited && waiter->until_ms; /* it waited for the page, not for the channel */
-    r = page_entry_answer(e, s, query, waiter, for_page, ret, ret_state);
+    r = page_entry_answer(pages, s, query, waiter, for_page, ret, ret_state);
     page_entry_unref(s);
     if (r || !view.channel || !own || (*ret)->outcome != OUTCOME_NO_PROJECT)
         return r;
-    r = look_at_channel(e, &view, waiter);
+    r = look_at_channel(pages, &view, waiter);
     if (r)
         page_unref(*ret);
-    return r == NO_CHANNEL ? refuse_channel(e, query->index, owner, ret, ret_state) : r;
+    return r == NO_CHANNEL ? refuse_channel(pages, query->index, owner, ret, ret_state) : r;
 }

@@ -22,18 +22,18 @@ enum { ANSWERS_MS = 2000 }; /* how long a first page waits for what it has asked
 static void inquired(void *owner, bool any)
 {
     struct page_entry *s = owner;
-    struct engine *e = s->engine;
+    struct pages *pages = s->pages;
     s->inquiry = NULL;
     s->inquires_on = any;
     if (any)
         s->built_version = 0;
-    pages_source_settled(e);
+    pages_source_settled(pages);
     page_entry_unref(s);
 }
 
 /* Asks mirrors about files of which their pages say too little. Only a client's request for this
  * very page begins it. True: the page is to be built again with the answers. */
-static bool asks_heads(struct engine *e, struct page_entry *s, const struct build *b)
+static bool asks_heads(struct pages *pages, struct page_entry *s, const struct build *b)
 {
     bool more = s->has_inquired;
     if (!b->askable_count || !s->visited || s->inquiry || (more && !s->inquires_on))
@@ -45,9 +45,8 @@ static bool asks_heads(struct engine *e, struct page_entry *s, const struct buil
         return false;
     for (size_t i = 0; i < b->askable_count; i++)
         files[i] = (struct heads_file){b->askable[i]->path, b->askable[i]->mirrors};
-    s->engine = e;
-    s->inquiry =
-        heads_ask(e->listings, s->origin, s->project, files, b->askable_count, more, inquired, s);
+    s->inquiry = heads_ask(pages->listings, s->origin, s->project, files, b->askable_count, more,
+                           inquired, s);
     if (!s->inquiry)
         return false;
     s->refs++;
@@ -58,39 +57,40 @@ static bool asks_heads(struct engine *e, struct page_entry *s, const struct buil
 /* Metadata can be made of wheels only where ranges are honoured. That is found out with the
  * first wheel that no mirror has metadata of, and again when the answer is old. True: nothing is
  * known yet, and the page is to be built again. */
-static bool asks_ranges(struct engine *e, struct page_entry *s, const struct build *b)
+static bool asks_ranges(struct pages *pages, struct page_entry *s, const struct build *b)
 {
     const char *path = b->merge.bare;
     bool asked = false;
     if (!path || !s->asked || s->origin->directory)
         return false;
     for (unsigned m = 0; m < s->origin->mirror_count; m++) {
-        if (!(b->merge.bare_mirrors & (1u << m)) || !ranges_are_unknown(e->listings, s->origin, m))
+        if (!(b->merge.bare_mirrors & (1u << m)) ||
+            !ranges_are_unknown(pages->listings, s->origin, m))
             continue;
-        ranges_ask(e->listings, s->origin, m, path);
+        ranges_ask(pages->listings, s->origin, m, path);
         asked = true;
     }
-    return asked && s->stage != PAGE_PUBLISHED && !ranges_are_honoured(e->listings, s->origin);
+    return asked && s->stage != PAGE_PUBLISHED && !ranges_are_honoured(pages->listings, s->origin);
 }
 
-bool page_asks(struct engine *e, struct page_entry *s, const struct build *b)
+bool page_asks(struct pages *pages, struct page_entry *s, const struct build *b)
 {
     s->is_askable = b->askable_count > 0;
-    bool asks = asks_heads(e, s, b);
-    asks = asks_ranges(e, s, b) || asks;
+    bool asks = asks_heads(pages, s, b);
+    asks = asks_ranges(pages, s, b) || asks;
     if (asks)
         s->answers_ms = clock_monotonic_ms() + ANSWERS_MS;
     return asks;
 }
 
-bool page_awaits(const struct engine *e, const struct page_entry *s)
+bool page_awaits(const struct pages *pages, const struct page_entry *s)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool asked = false;
     if (s->inquiry && s->inquiry_is_worth && heads_are_coming(s->inquiry, now_ms) &&
-        (now_ms - s->began_ms < e->s->options.listing_timeout_ms || now_ms < s->answers_ms))
+        (now_ms - s->began_ms < pages->s->options.listing_timeout_ms || now_ms < s->answers_ms))
         return true;
     for (unsigned m = 0; m < s->origin->mirror_count; m++)
-        asked |= ranges_are_asked(e->listings, s->origin, m);
+        asked |= ranges_are_asked(pages->listings, s->origin, m);
     return asked && now_ms < s->answers_ms;
 }

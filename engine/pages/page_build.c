@@ -28,42 +28,43 @@
 
 /* Adds names that the index answers for without asking a mirror: projects of its last origin
  * whose pages are in memory. */
-static void add_known(struct engine *e, struct page_entry *s, struct build *b)
+static void add_known(struct pages *pages, struct page_entry *s, struct build *b)
 {
     struct page_entry *other;
     struct index_view view;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return;
-    pthread_rwlock_rdlock(&e->pages->lock);
-    b->known = calloc(HASH_COUNT(e->pages->table) + 1, sizeof(*b->known));
-    for (other = b->known ? e->pages->table : NULL; other; other = other->hh.next) {
+    pthread_rwlock_rdlock(&pages->lock);
+    b->known = calloc(HASH_COUNT(pages->table) + 1, sizeof(*b->known));
+    for (other = b->known ? pages->table : NULL; other; other = other->hh.next) {
         if (!other->project || !other->page || other->page->outcome != OUTCOME_OK ||
             other->origin != view.origins[view.count - 1])
             continue;
         b->known[b->known_count] = strdup(other->project);
         b->known_count += b->known[b->known_count] != NULL;
     }
-    pthread_rwlock_unlock(&e->pages->lock);
+    pthread_rwlock_unlock(&pages->lock);
 }
 
 /* Adds the names of the index's further origins, where no earlier origin owns them. */
-static void add_listed(struct engine *e, const struct page_entry *s, struct build *b)
+static void add_listed(struct pages *pages, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return;
     for (size_t i = 1; i < view.count; i++) {
         size_t kept = b->known_count, count = kept;
-        if (e->s->options.offline && !view.origins[i]->directory) {
+        if (pages->s->options.offline && !view.origins[i]->directory) {
             delisted_add_names(b, view.origins[i]);
             count = b->known_count;
-        } else if (project_list_names(e, view.origins[i], view.channel, &b->known, &count)) {
+        } else if (project_list_names(pages, view.origins[i], view.channel, &b->known, &count)) {
             log_warning("out of memory: the names of %s are missing on a project list",
                         view.origins[i]->name);
         }
         for (size_t n = kept; n < count; n++) {
             const struct origin *owner = NULL;
-            if (project_list_owner(e, &view, b->known[n], &owner) == 0 && owner == view.origins[i])
+            if (project_list_owner(pages, &view, b->known[n], &owner) == 0 &&
+                owner == view.origins[i])
                 b->known[kept++] = b->known[n];
             else
                 free(b->known[n]);
@@ -92,24 +93,24 @@ static void add_listings(const struct page_entry *s, struct build *b)
     }
 }
 
-struct build *page_build_new(struct engine *e, const struct page_entry *s, enum build_kind kind)
+struct build *page_build_new(struct pages *pages, const struct page_entry *s, enum build_kind kind)
 {
     struct index_view view;
     struct build *b = calloc(1, sizeof(*b));
-    if (!b || origins_index(mirrors_origins(e->s->mirrors), s->index, &view)) {
+    if (!b || origins_index(mirrors_origins(pages->s->mirrors), s->index, &view)) {
         free(b);
         return NULL;
     }
     b->kind = kind;
     b->official = s->official;
     b->up = s->up;
-    b->engine = e;
+    b->pages = pages;
     b->origin = s->origin;
     b->index = strdup(s->index);
     b->channel = view.channel ? strdup(s->index) : NULL;
     b->project = str_dup(s->project);
-    b->only_held = e->s->options.offline && !s->origin->directory;
-    b->makes_metadata = !b->only_held && ranges_are_honoured(e->listings, s->origin);
+    b->only_held = pages->s->options.offline && !s->origin->directory;
+    b->makes_metadata = !b->only_held && ranges_are_honoured(pages->listings, s->origin);
     page_policy_begin(b);
     add_listings(s, b);
     delisted_begin(b);
@@ -117,10 +118,10 @@ struct build *page_build_new(struct engine *e, const struct page_entry *s, enum 
 }
 
 /* A part whose owner has changed with a reload is left out, and the page is built again later. */
-static void add_parts(struct engine *e, const struct page_entry *s, struct build *b)
+static void add_parts(struct pages *pages, const struct page_entry *s, struct build *b)
 {
     struct index_view view;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return;
     b->parts = calloc(s->part_count + 1, sizeof(struct build *));
     for (size_t i = 0; b->parts && i < s->part_count; i++) {
@@ -130,18 +131,18 @@ static void add_parts(struct engine *e, const struct page_entry *s, struct build
             is_now |= view.origins[n] == part->origin;
         if (!is_now)
             continue;
-        b->parts[b->part_count] = page_build_new(e, part, BUILD_PROJECT);
+        b->parts[b->part_count] = page_build_new(pages, part, BUILD_PROJECT);
         b->part_count += b->parts[b->part_count] != NULL;
     }
 }
 
 /* Whether a page shows what lies in a folder. Such a page lives shortly: clients must see new
  * wheels. */
-static bool shows_folder(const struct engine *e, const struct page_entry *s)
+static bool shows_folder(const struct pages *pages, const struct page_entry *s)
 {
     struct index_view view;
     bool shows = s->origin->directory;
-    if (s->project || origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return shows;
     for (size_t i = 0; i < view.count; i++)
         shows |= view.origins[i]->directory != NULL;
@@ -149,44 +150,44 @@ static bool shows_folder(const struct engine *e, const struct page_entry *s)
 }
 
 /* Names of held files, then those of the further origins. */
-void page_add_names(struct engine *e, const struct page_entry *s, struct build *b)
+void page_add_names(struct pages *pages, const struct page_entry *s, struct build *b)
 {
     delisted_add_names(b, b->origin);
-    add_listed(e, s, b);
+    add_listed(pages, s, b);
 }
 
 /* A page is `incomplete` while a mirror that names digests is missing; such a page lives
  * shortly. */
-struct build *page_build(struct engine *e, struct page_entry *s, const struct page_tally *t)
+struct build *page_build(struct pages *pages, struct page_entry *s, const struct page_tally *t)
 {
     enum build_kind kind = s->project ? BUILD_PROJECT : s->flat ? BUILD_FLAT : BUILD_LIST;
-    struct build *b = page_build_new(e, s, kind);
+    struct build *b = page_build_new(pages, s, kind);
     if (!b)
         return NULL;
     b->incomplete = t->missing > 0;
-    b->max_age_s = e->s->options.page_refresh_ms / 1000;
+    b->max_age_s = pages->s->options.page_refresh_ms / 1000;
     if (b->incomplete || !t->confirmed)
         b->max_age_s = PAGE_INCOMPLETE_AGE_S;
-    if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(e, s))
+    if (b->max_age_s > DIRECTORY_AGE_S && shows_folder(pages, s))
         b->max_age_s = DIRECTORY_AGE_S;
     (void)snprintf(b->missing_detail, sizeof(b->missing_detail), "%s has no project %s%s%.300s%s",
                    s->origin->name, s->project ? s->project : "",
                    t->failures[0] ? " (no answer from: " : "", t->failures,
                    t->failures[0] ? ")" : "");
-    if (e->s->options.offline)
+    if (pages->s->options.offline)
         (void)snprintf(b->missing_detail, sizeof(b->missing_detail),
                        "nothing of %s is in the cache, and wheelyard is offline",
                        s->project ? s->project : s->origin->name);
     if (b->kind == BUILD_LIST) {
-        add_known(e, s, b);
-        add_listed(e, s, b);
+        add_known(pages, s, b);
+        add_listed(pages, s, b);
         if (!origin_owns_rest(b->origin) || b->channel || b->only_held)
             delisted_add_names(b, b->origin);
     }
     if (b->kind == BUILD_FLAT)
-        add_parts(e, s, b);
+        add_parts(pages, s, b);
     s->built_version = t->version + 1;
-    s->built_metadata = metadata_version(e->metadata);
-    s->built_held = delisted_version(e, s->origin, s->project);
+    s->built_metadata = metadata_version(pages->metadata);
+    s->built_held = delisted_version(pages, s->origin, s->project);
     return b;
 }

@@ -26,10 +26,10 @@
  */
 #include <uthash.h>
 
-#include "engine/loop/core.h"
 #include "engine/mirrors/origins.h"
 #include "engine/pages/built.h"
 #include "engine/pages/page.h"
+#include "engine/pages/pages_state.h"
 
 enum page_stage {
     PAGE_IDLE,
@@ -81,7 +81,7 @@ struct page_entry {
     bool forces;      /* the load was forced */
     char *via;        /* of the request that began the load */
     uint64_t client;
-    struct engine *engine;     /* while an inquiry runs */
+    struct pages *pages;
     struct inquiry *inquiry;   /* the inquiry that runs, or NULL */
     bool has_inquired;         /* an inquiry began in this load */
     bool inquires_on;          /* its answers were of use, so it may go on with further files */
@@ -95,28 +95,12 @@ struct page_entry {
     UT_hash_handle hh;
 };
 
-struct pages {
-    pthread_rwlock_t lock;
-    struct page_entry *table;
-    struct page_entry *loading; /* flight thread */
-    struct recheck *rechecks;   /* flight thread: page_recheck.c */
-    pthread_mutex_t orphan_lock;
-    struct built_page *orphans; /* pages that replies hold and no entry does, the oldest first */
-    _Atomic size_t orphan_bytes;
-    int64_t swept_ms;
-    struct turns *builds;         /* builds that wait for the compute lane; flight thread */
-    uint64_t dropped;             /* builds that were given up; flight thread */
-    _Atomic size_t bytes;         /* of useful pages */
-    _Atomic size_t refused_bytes; /* of refusals, and of entries without a page */
-    _Atomic size_t most_refused;
-};
-
 /* ---- pages.c */
 /* The entry of a page, added at the first request; a reference. NULL when out of memory, or when
  * clients wait for too many names. */
 struct page_entry *pages_entry(struct pages *pages, const struct page_query *query);
 /* The entry of the page that lists a path; a reference. NULL also when there is no such page. */
-struct page_entry *pages_entry_of(struct engine *engine, const struct origin *origin,
+struct page_entry *pages_entry_of(struct pages *pages, const struct origin *origin,
                                   const char *path);
 /* Whether a load may be forced now. True counts as the last time. */
 bool page_entry_may_force(struct page_entry *page_entry, int64_t now_ms);
@@ -128,34 +112,34 @@ void page_entry_unref(struct page_entry *page_entry);
 void page_entry_count(struct pages *pages, struct page_entry *page_entry);
 /* A project of an origin without channels has the same page in every index. The query then asks
  * for the one entry that these indexes share, if their links are as deep. */
-void pages_share(struct engine *engine, const struct origin *owner, struct page_query *query);
+void pages_share(struct pages *pages, const struct origin *owner, struct page_query *query);
 void page_entry_drop_parts(struct page_entry *page_entry);
 /* Drops least recently used pages until they take `most` bytes. Flight thread. */
-void pages_evict(struct engine *engine, size_t most);
+void pages_evict(struct pages *pages, size_t most);
 extern const char page_entry_no_owner[]; /* what the refusal says */
 /* The page as it is now: a reference, or NULL. Any thread. */
 struct page *page_entry_page(struct page_entry *page_entry, bool *ret_stale);
 /* Has the flight thread load the page. Any thread. */
-void page_entry_post_load(struct engine *engine, struct page_entry *page_entry, bool force,
+void page_entry_post_load(struct pages *pages, struct page_entry *page_entry, bool force,
                           const struct asker *by);
 
 /* ---- page_answer.c */
 /* engine_page for an entry that is known. Any thread. */
-int page_entry_answer(struct engine *engine, struct page_entry *page_entry,
+int page_entry_answer(struct pages *pages, struct page_entry *page_entry,
                       const struct page_query *query, struct waiter *waiter, bool waited,
                       struct page **ret_page, enum page_state *ret_state);
 
 /* ---- page_load.c: on the flight thread */
 /* Begins a load, or asks more of the load that runs. It ends in an answer. */
-void page_load(struct engine *engine, struct page_entry *page_entry, bool force,
+void page_load(struct pages *pages, struct page_entry *page_entry, bool force,
                const struct asker *by);
 
 /* Gives up builds that wait for their turn and that no client wants any more. */
-void page_builds_sweep(struct engine *engine, int64_t now_ms);
+void page_builds_sweep(struct pages *pages, int64_t now_ms);
 /* At the end: gives up all builds that wait for their turn. */
 void page_builds_drop(struct pages *pages);
 /* Answers the clients whose time is over while the load runs. */
-void page_answer_waiters(struct engine *engine, struct page_entry *page_entry, int64_t now_ms);
+void page_answer_waiters(struct pages *pages, struct page_entry *page_entry, int64_t now_ms);
 
 enum {
     PAGE_FIRST_MS = 12 * 1000,   /* how long a client waits for a page: pip gives up after 15 s */
@@ -178,34 +162,33 @@ struct page_tally {
     uint64_t version, listings_version; /* with the parts of a flat page, and without them */
     char failures[512];
 };
-struct page_tally page_tally(struct engine *engine, struct page_entry *page_entry);
+struct page_tally page_tally(struct pages *pages, struct page_entry *page_entry);
 
 /* ---- page_build.c: on the flight thread */
 /* A build of the entry's page, or of something else that its listings tell. NULL when out of
  * memory. */
-struct build *page_build(struct engine *engine, struct page_entry *page_entry,
+struct build *page_build(struct pages *pages, struct page_entry *page_entry,
                          const struct page_tally *tally);
-struct build *page_build_new(struct engine *engine, const struct page_entry *page_entry,
+struct build *page_build_new(struct pages *pages, const struct page_entry *page_entry,
                              enum build_kind kind);
 /* Adds names of the index that the build's listings do not tell. */
-void page_add_names(struct engine *engine, const struct page_entry *page_entry,
-                    struct build *build);
+void page_add_names(struct pages *pages, const struct page_entry *page_entry, struct build *build);
 
 /* ---- page_recheck.c: on the flight thread */
-void page_rechecks_tick(struct engine *engine, int64_t now_ms);
+void page_rechecks_tick(struct pages *pages, int64_t now_ms);
 
 /* ---- page_owner.c: on the flight thread */
 /* Has the project lists loaded that decide which origin answers. */
-void page_want_project_lists(struct engine *engine, struct page_entry *page_entry,
+void page_want_project_lists(struct pages *pages, struct page_entry *page_entry,
                              const struct index_view *view, bool force, const struct asker *by);
 /* Whether one of those lists is still being loaded. */
-bool page_awaits_project_lists(struct engine *engine, const struct page_entry *page_entry,
+bool page_awaits_project_lists(struct pages *pages, const struct page_entry *page_entry,
                                const struct index_view *view);
 
 /* ---- page_asks.c: on the flight thread */
 /* Asks mirrors for what a build found missing. True: the page is to be built again with the
  * answers, which page_awaits waits for. pages_source_settled follows each answer. */
-bool page_asks(struct engine *engine, struct page_entry *page_entry, const struct build *build);
+bool page_asks(struct pages *pages, struct page_entry *page_entry, const struct build *build);
 /* Whether a page that nobody has seen yet waits: a moment to know who honours ranges, and as
  * long as answers about its files keep coming. */
-bool page_awaits(const struct engine *engine, const struct page_entry *page_entry);
+bool page_awaits(const struct pages *pages, const struct page_entry *page_entry);

@@ -38,8 +38,8 @@ enum {
     BUILDS_MOST = 2,    /* as many as the compute lane has threads */
 };
 
-static void check(struct engine *e, struct page_entry *s);
-static bool settle_owner(struct engine *e, struct page_entry *s);
+static void check(struct pages *pages, struct page_entry *s);
+static bool settle_owner(struct pages *pages, struct page_entry *s);
 static void end_build(struct build *b);
 
 /* A load runs that has not published yet. */
@@ -56,18 +56,18 @@ static void set_life(struct page_entry *s, bool stale, int64_t expires_ms)
 }
 
 /* A page that a mirror lists shows that its channel exists. */
-static void note_channel(struct engine *e, const struct page_entry *s, const struct page *page)
+static void note_channel(struct pages *pages, const struct page_entry *s, const struct page *page)
 {
     if (page && page->outcome == OUTCOME_OK && page->mirrors[0] && s->origin &&
         origin_has_channel(s->origin, s->index))
-        channels_listed(e->listings, s->origin, s->index);
+        channels_listed(pages->listings, s->origin, s->index);
 }
 
 /* Puts a page in place and answers all waiters. page NULL: the page that is there stands. */
-static void publish(struct engine *e, struct page_entry *s, struct page *page, bool stale,
+static void publish(struct pages *pages, struct page_entry *s, struct page *page, bool stale,
                     int64_t expires_ms)
 {
-    note_channel(e, s, page);
+    note_channel(pages, s, page);
     pthread_mutex_lock(&s->waiters.lock);
     struct page *old = s->page;
     /* equal pages keep their bytes, and with them replies that are under way; the lock keeps
@@ -75,14 +75,14 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
     if (old && page && built_is_same(old, page)) {
         old = page;
     } else if (page) {
-        e->pages->bytes += built_useful_bytes(page);
+        pages->bytes += built_useful_bytes(page);
         s->page = page;
-        page_entry_count(e->pages, s);
+        page_entry_count(pages, s);
     } else {
         old = NULL;
     }
     if (old && old != page)
-        e->pages->bytes -= built_useful_bytes(old);
+        pages->bytes -= built_useful_bytes(old);
     set_life(s, stale, expires_ms);
     s->answers++;
     pthread_mutex_unlock(&s->waiters.lock);
@@ -93,10 +93,10 @@ static void publish(struct engine *e, struct page_entry *s, struct page *page, b
 }
 
 /* Nothing has changed. A load answers once: requests that come later wait for the next load. */
-static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t expires_ms)
+static void confirm(struct pages *pages, struct page_entry *s, bool stale, int64_t expires_ms)
 {
     if (s->stage < PAGE_PUBLISHED) {
-        publish(e, s, NULL, stale, expires_ms);
+        publish(pages, s, NULL, stale, expires_ms);
         return;
     }
     pthread_mutex_lock(&s->waiters.lock);
@@ -105,9 +105,9 @@ static void confirm(struct engine *e, struct page_entry *s, bool stale, int64_t 
 }
 
 /* Gives back the reference of the load, so the entry may be gone afterwards. */
-static void finish_load(struct engine *e, struct page_entry *s)
+static void finish_load(struct pages *pages, struct page_entry *s)
 {
-    struct page_entry **p = &e->pages->loading;
+    struct page_entry **p = &pages->loading;
     while (*p && *p != s)
         p = &(*p)->next_loading;
     if (*p)
@@ -151,20 +151,20 @@ static void judge_doubt(struct page_entry *s, const struct build *b)
  * published. */
 static void built(struct build *b)
 {
-    struct engine *e = b->engine;
+    struct pages *pages = b->pages;
     struct page_entry *s = b->owner;
     end_build(b);
     if (s->stage <= PAGE_OWNER || s->is_outdated || b->origin != s->origin || delisted_is_over(b)) {
         build_free(b); /* another page is wanted by now */
         s->build = NULL;
         s->built_version = 0;
-        check(e, s);
+        check(pages, s);
         page_entry_unref(s);
         return;
     }
     /* mirrors are asked for what is missing: the page waits for the answers, what was learned
      * does not */
-    if (page_asks(e, s, b)) {
+    if (page_asks(pages, s, b)) {
         build_remember(b);
         s->build = NULL;
         s->stage = PAGE_PROBING;
@@ -172,12 +172,12 @@ static void built(struct build *b)
         page_entry_unref(s);
         return;
     }
-    struct page_tally t = page_tally(e, s);
+    struct page_tally t = page_tally(pages, s);
     int64_t now_ms = clock_monotonic_ms();
     /* its life: while a mirror confirms it, page_refresh; else it is asked for again soon */
     bool stale = s->source_count && !t.confirmed;
     int64_t expires_ms =
-        t.confirmed ? t.confirmed_ms + e->s->options.page_refresh_ms : now_ms + RETRY_MS;
+        t.confirmed ? t.confirmed_ms + pages->s->options.page_refresh_ms : now_ms + RETRY_MS;
     bool runs = t.pending || t.late || s->inquiry; /* their end sets another time */
     struct page *page = b->page;
     b->page = NULL;
@@ -197,33 +197,33 @@ static void built(struct build *b)
         log_repeated(LOG_LEVEL_WARNING,
                      "files of other projects left out origin=%s project=%s count=%zu",
                      b->origin->name, b->project, b->merge.foreign);
-        (void)problems_note(e->s, "foreign-files", b->origin->name, b->project,
+        (void)problems_note(pages->s, "foreign-files", b->origin->name, b->project,
                             "%zu files of other projects on its page are left out",
                             b->merge.foreign);
     } else if (b->kind == BUILD_PROJECT) {
-        problems_over(e->s, "foreign-files", b->origin->name, b->project);
+        problems_over(pages->s, "foreign-files", b->origin->name, b->project);
     }
     if (b->kind == BUILD_PROJECT) {
-        dates_note(e, b->origin->name, b->index, b->project, b->merge.dates);
+        dates_note(pages, b->origin->name, b->index, b->project, b->merge.dates);
         judge_doubt(s, b);
         /* before the page is seen: a client that then asks for a file finds its digest */
         build_remember(b);
     } else {
         build_free(b);
     }
-    publish(e, s, page, stale, expires_ms);
+    publish(pages, s, page, stale, expires_ms);
     s->build = NULL;
-    check(e, s);
+    check(pages, s);
     page_entry_unref(s);
-    pages_source_settled(e); /* a flat page may wait for this one */
+    pages_source_settled(pages); /* a flat page may wait for this one */
 }
 
 /* Few builds are on the lane at a time. The others wait here, where clients take turns and a
  * stop does not wait for them. When memory is short, one build at a time. */
-static void next_builds(struct engine *e)
+static void next_builds(struct pages *pages)
 {
     struct turn *next;
-    while ((next = turns_next(e->pages->builds, e->s->is_short ? 1 : BUILDS_MOST))) {
+    while ((next = turns_next(pages->builds, pages->s->is_short ? 1 : BUILDS_MOST))) {
         struct build *b = container_of(next, struct build, turn);
         build_start(b);
     }
@@ -231,8 +231,8 @@ static void next_builds(struct engine *e)
 
 static void end_build(struct build *b)
 {
-    turns_end(b->engine->pages->builds, &b->turn);
-    next_builds(b->engine);
+    turns_end(b->pages->builds, &b->turn);
+    next_builds(b->pages);
 }
 
 void page_builds_drop(struct pages *p)
@@ -251,7 +251,7 @@ void page_builds_drop(struct pages *p)
 /* Takes a reference for the build, which its end gives back. */
 static void begin_build(struct page_entry *s, struct build *b, void (*done)(struct build *))
 {
-    struct turns *turns = b->engine->pages->builds;
+    struct turns *turns = b->pages->builds;
     b->owner = s;
     b->done = done;
     s->build = b;
@@ -275,30 +275,30 @@ static bool is_unwanted(struct page_entry *s, int64_t now_ms)
 }
 
 /* Ends the load without an answer; the next request begins another. */
-static void drop_build(struct engine *e, struct page_entry *s, int64_t used_ms)
+static void drop_build(struct pages *pages, struct page_entry *s, int64_t used_ms)
 {
     struct build *b = s->build;
-    turns_end(e->pages->builds, &b->turn);
+    turns_end(pages->builds, &b->turn);
     build_free(b);
     s->build = NULL;
     s->built_version = 0;
-    e->pages->dropped++;
-    finish_load(e, s);
+    pages->dropped++;
+    finish_load(pages, s);
     if (s->used_ms != used_ms ||
         waitlist_has_any(&s->waiters)) /* a client came that saw the load still running */
-        page_entry_post_load(e, s, false, NULL);
+        page_entry_post_load(pages, s, false, NULL);
     page_entry_unref(s);
 }
 
-void page_builds_sweep(struct engine *e, int64_t now_ms)
+void page_builds_sweep(struct pages *pages, int64_t now_ms)
 {
-    for (struct page_entry *s = e->pages->loading, *next; s; s = next) {
+    for (struct page_entry *s = pages->loading, *next; s; s = next) {
         next = s->next_loading;
         int64_t used_ms = s->used_ms;
         if (is_unwanted(s, now_ms))
-            drop_build(e, s, used_ms);
+            drop_build(pages, s, used_ms);
     }
-    next_builds(e);
+    next_builds(pages);
 }
 
 /* --------------------------------------------------------------- flat pages */
@@ -307,14 +307,14 @@ void page_builds_sweep(struct engine *e, int64_t now_ms)
  * flat page have come. */
 static void named(struct build *b)
 {
-    struct engine *e = b->engine;
+    struct pages *pages = b->pages;
     struct page_entry *s = b->owner;
     end_build(b);
     s->build = NULL;
     page_entry_drop_parts(s);
     if (s->stage <= PAGE_OWNER) {
         build_free(b);
-        check(e, s);
+        check(pages, s);
         page_entry_unref(s);
         return;
     }
@@ -323,7 +323,7 @@ static void named(struct build *b)
     /* too many names: no parts, and the flat page stays empty */
     for (size_t i = 0; s->parts && i < b->name_count; i++) {
         const struct page_query query = {.index = s->index, .project = b->names[i]};
-        struct page_entry *part = pages_entry(e->pages, &query);
+        struct page_entry *part = pages_entry(pages, &query);
         if (part)
             s->parts[s->part_count++] = part;
     }
@@ -331,22 +331,22 @@ static void named(struct build *b)
     for (size_t i = 0; i < s->part_count; i++) {
         s->parts[i]->used_ms = clock_monotonic_ms();
         s->parts[i]->asked = true;
-        page_load(e, s->parts[i], false, NULL);
+        page_load(pages, s->parts[i], false, NULL);
     }
     build_free(b);
-    check(e, s);
+    check(pages, s);
     page_entry_unref(s);
 }
 
 /* Whether the pages of all projects are there, or have had their time. Begins to look for the
  * parts when the listings have changed. */
-static bool has_parts(struct engine *e, struct page_entry *s, const struct page_tally *t)
+static bool has_parts(struct pages *pages, struct page_entry *s, const struct page_tally *t)
 {
     if (!s->has_parts || s->parts_version != t->listings_version) {
-        struct build *b = page_build_new(e, s, BUILD_NAMES);
+        struct build *b = page_build_new(pages, s, BUILD_NAMES);
         s->parts_version = t->listings_version;
         if (b) {
-            page_add_names(e, s, b);
+            page_add_names(pages, s, b);
             begin_build(s, b, named);
         }
         return false;
@@ -359,10 +359,11 @@ static bool has_parts(struct engine *e, struct page_entry *s, const struct page_
 
 /* A first page waits for further mirrors up to listing_timeout, but never so long that a client
  * gives up. */
-static bool is_time(const struct engine *e, const struct page_entry *s, const struct page_tally *t)
+static bool is_time(const struct pages *pages, const struct page_entry *s,
+                    const struct page_tally *t)
 {
     int64_t waited_ms = clock_monotonic_ms() - s->began_ms;
-    int most_ms = e->s->options.listing_timeout_ms;
+    int most_ms = pages->s->options.listing_timeout_ms;
     if (!t->answered && s->source_count) /* as long as some mirror may still answer */
         return !t->pending && !t->late;
     /* Every mirror's last listing is there: a newer one is waited for as a refresh is. */
@@ -372,7 +373,7 @@ static bool is_time(const struct engine *e, const struct page_entry *s, const st
 }
 
 /* Tells apart a loop, silence, and mirrors that failed. */
-static void refuse(struct engine *e, struct page_entry *s, const struct page_tally *t)
+static void refuse(struct pages *pages, struct page_entry *s, const struct page_tally *t)
 {
     int64_t now_ms = clock_monotonic_ms();
     enum outcome outcome = OUTCOME_UNAVAILABLE;
@@ -381,30 +382,30 @@ static void refuse(struct engine *e, struct page_entry *s, const struct page_tal
     else if (t->silent == s->source_count)
         outcome = OUTCOME_SILENT;
     bool soon = now_ms - s->began_ms < LONG_MS || t->retry_after_s;
-    struct page *page = built_refusal(e, outcome, t->failures);
+    struct page *page = built_refusal(pages, outcome, t->failures);
     if (page)
         page->retry_after_s = t->retry_after_s;
-    publish(e, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
+    publish(pages, s, page, true, now_ms + (soon ? UNAVAILABLE_MS : REFUSED_MS));
 }
 
 /* No mirror has ever answered, neither now nor before. */
-static void refuse_all(struct engine *e, struct page_entry *s, const struct page_tally *t)
+static void refuse_all(struct pages *pages, struct page_entry *s, const struct page_tally *t)
 {
     if (has_page(s)) /* the page that is there stays */
-        confirm(e, s, true, clock_monotonic_ms() + RETRY_MS);
+        confirm(pages, s, true, clock_monotonic_ms() + RETRY_MS);
     else
-        refuse(e, s, t);
+        refuse(pages, s, t);
 }
 
 /* Whether a build would bring anything: compares the versions of the last build with those of
  * now. */
-static bool needs_build(const struct engine *e, const struct page_entry *s,
+static bool needs_build(const struct pages *pages, const struct page_entry *s,
                         const struct page_tally *t)
 {
     if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
         page_policy_is_over(s->page) ||
-        ((s->project || s->flat) && (s->built_metadata != metadata_version(e->metadata) ||
-                                     s->built_held != delisted_version(e, s->origin, s->project))))
+        ((s->project || s->flat) && (s->built_metadata != metadata_version(pages->metadata) ||
+                                     s->built_held != delisted_version(pages, s->origin, s->project))))
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
         return true;
@@ -415,13 +416,13 @@ static bool needs_build(const struct engine *e, const struct page_entry *s,
 
 /* Moves a load on: builds, publishes, or ends it. Runs whenever a source has settled, a build is
  * done, and on the tick. */
-static void check(struct engine *e, struct page_entry *s)
+static void check(struct pages *pages, struct page_entry *s)
 {
-    if (s->stage == PAGE_IDLE || s->build || e->s->stopping ||
-        (s->stage == PAGE_OWNER && !settle_owner(e, s)))
+    if (s->stage == PAGE_IDLE || s->build || pages->s->stopping ||
+        (s->stage == PAGE_OWNER && !settle_owner(pages, s)))
         return;
-    struct page_tally t = page_tally(e, s);
-    if (is_unanswered(s) && (!is_time(e, s, &t) || page_awaits(e, s)))
+    struct page_tally t = page_tally(pages, s);
+    if (is_unanswered(s) && (!is_time(pages, s, &t) || page_awaits(pages, s)))
         return;
     bool runs = t.pending || t.late;
     /* after the answer: only a late mirror's news, and not while others are still coming */
@@ -429,35 +430,35 @@ static void check(struct engine *e, struct page_entry *s)
     if (!is_unanswered(s) && (s->inquiry || (runs && !has_news)))
         return;
     if (!t.answered && s->source_count) {
-        refuse_all(e, s, &t);
-    } else if (s->flat && !has_parts(e, s, &t)) {
+        refuse_all(pages, s, &t);
+    } else if (s->flat && !has_parts(pages, s, &t)) {
         return;
-    } else if (needs_build(e, s, &t)) {
-        struct build *b = page_build(e, s, &t);
+    } else if (needs_build(pages, s, &t)) {
+        struct build *b = page_build(pages, s, &t);
         if (b)
             begin_build(s, b, built);
         return;
     } else {
-        confirm(e, s, !t.confirmed,
-                t.confirmed ? t.confirmed_ms + e->s->options.page_refresh_ms
+        confirm(pages, s, !t.confirmed,
+                t.confirmed ? t.confirmed_ms + pages->s->options.page_refresh_ms
                             : clock_monotonic_ms() + RETRY_MS);
     }
     if (!runs && !s->inquiry)
-        finish_load(e, s);
+        finish_load(pages, s);
 }
 
 /* For clients whose time is over: their page is still on its way, or its refresh takes long.
  * Where all mirrors are silent, new requests are told so at once, for a while. */
-void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
+void page_answer_waiters(struct pages *pages, struct page_entry *s, int64_t now_ms)
 {
     if (!waitlist_is_due(&s->waiters, now_ms))
         return;
     if (s->page && s->page->outcome == OUTCOME_OK) {
         s->hasty_until_ms = now_ms + RETRY_MS;
     } else {
-        struct page_tally t = page_tally(e, s);
+        struct page_tally t = page_tally(pages, s);
         if (s->source_count && !t.answered && !t.moving) {
-            refuse(e, s, &t);
+            refuse(pages, s, &t);
             return;
         }
         pthread_mutex_lock(&s->waiters.lock);
@@ -467,26 +468,26 @@ void page_answer_waiters(struct engine *e, struct page_entry *s, int64_t now_ms)
     waitlist_expire(&s->waiters, now_ms);
 }
 
-void pages_source_settled(struct engine *e)
+void pages_source_settled(struct pages *pages)
 {
-    project_lists_check(e);
-    channels_check(e->listings);
-    channel_roots_check(e->listings, clock_monotonic_ms());
-    for (struct page_entry *s = e->pages->loading, *next; s; s = next) {
+    project_lists_check(pages);
+    channels_check(pages->listings);
+    channel_roots_check(pages->listings, clock_monotonic_ms());
+    for (struct page_entry *s = pages->loading, *next; s; s = next) {
         next = s->next_loading;
-        check(e, s);
+        check(pages, s);
     }
 }
 
 /* Where there is no page and all mirrors are backing off, one try is worth the wait. */
-static void want_sources(struct engine *e, struct page_entry *s, const char *channel, bool force)
+static void want_sources(struct pages *pages, struct page_entry *s, const char *channel, bool force)
 {
     const struct origin *origin = s->origin;
     const struct asker by = {s->via, s->client};
-    bool alone = !s->page && mirrors_is_backing_off(e->s->mirrors, origin);
+    bool alone = !s->page && mirrors_is_backing_off(pages->s->mirrors, origin);
     s->source_count = 0;
     for (unsigned m = 0; m < origin->mirror_count && m < MERGE_SOURCES; m++) {
-        struct source *source = sources_get(e->listings, origin, m, channel, s->project);
+        struct source *source = sources_get(pages->listings, origin, m, channel, s->project);
         if (!source)
             continue;
         s->sources[s->source_count++] = source;
@@ -497,55 +498,56 @@ static void want_sources(struct engine *e, struct page_entry *s, const char *cha
 }
 
 /* A reload came: the old rules allowed this page and the new ones do not. */
-static void refuse_load(struct engine *e, struct page_entry *s, enum outcome outcome,
+static void refuse_load(struct pages *pages, struct page_entry *s, enum outcome outcome,
                         const char *detail)
 {
     s->source_count = 0;
-    publish(e, s, built_refusal(e, outcome, detail), false, clock_monotonic_ms());
-    finish_load(e, s);
+    publish(pages, s, built_refusal(pages, outcome, detail), false, clock_monotonic_ms());
+    finish_load(pages, s);
 }
 
 /* No one knows which origin owns the project. The page that is there stays, and no other origin
  * is asked: it might serve a name that is not its own. */
-static void refuse_unknown(struct engine *e, struct page_entry *s, const struct origin *origin,
+static void refuse_unknown(struct pages *pages, struct page_entry *s, const struct origin *origin,
                            const char *channel)
 {
     char detail[768];
     int64_t now_ms = clock_monotonic_ms();
-    const char *why = project_list_failure(e, origin, channel);
+    const char *why = project_list_failure(pages, origin, channel);
     (void)snprintf(detail, sizeof(detail), "whether %s has %.200s is not known yet (%s)",
                    origin->name, s->project, why[0] ? why : "no answer yet");
     if (s->page && s->page->outcome == OUTCOME_OK)
-        confirm(e, s, true, now_ms + RETRY_MS);
+        confirm(pages, s, true, now_ms + RETRY_MS);
     else
-        publish(e, s, built_refusal(e, OUTCOME_UNAVAILABLE, detail), true, now_ms + UNAVAILABLE_MS);
-    finish_load(e, s);
+        publish(pages, s, built_refusal(pages, OUTCOME_UNAVAILABLE, detail), true,
+                now_ms + UNAVAILABLE_MS);
+    finish_load(pages, s);
 }
 
 /* Finds the origin that answers, and asks its mirrors. False: it is not known yet, or the load
  * has ended with a refusal. */
-static bool settle_owner(struct engine *e, struct page_entry *s)
+static bool settle_owner(struct pages *pages, struct page_entry *s)
 {
     struct index_view view;
     const struct origin *origin = NULL;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view)) {
-        refuse_load(e, s, OUTCOME_NO_INDEX, "no such index");
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view)) {
+        refuse_load(pages, s, OUTCOME_NO_INDEX, "no such index");
         return false;
     }
     /* a list can do without names that are late; a project's owner must be known */
     bool waits =
-        s->project || clock_monotonic_ms() - s->began_ms < e->s->options.listing_timeout_ms;
-    if (waits && page_awaits_project_lists(e, s, &view))
+        s->project || clock_monotonic_ms() - s->began_ms < pages->s->options.listing_timeout_ms;
+    if (waits && page_awaits_project_lists(pages, s, &view))
         return false;
     if (!s->project) {
         origin = view.origins[0];
-    } else if (project_list_owner(e, &view, s->project, &origin)) {
-        refuse_unknown(e, s, origin, view.channel);
+    } else if (project_list_owner(pages, &view, s->project, &origin)) {
+        refuse_unknown(pages, s, origin, view.channel);
         return false;
     }
     /* an official page needs a public site to link to */
     if (!origin || (s->official && s->project && !origin->canonical)) {
-        refuse_load(e, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
+        refuse_load(pages, s, OUTCOME_NO_PROJECT, page_entry_no_owner);
         return false;
     }
     s->stage = PAGE_FETCHING;
@@ -553,15 +555,15 @@ static bool settle_owner(struct engine *e, struct page_entry *s)
     /* a PyPI mirror's list of everything is too long to be of use: names that are known are
      * shown */
     if (s->project || s->flat || view.channel || !origin_owns_rest(origin) || origin->directory)
-        want_sources(e, s, view.channel, s->forces);
+        want_sources(pages, s, view.channel, s->forces);
     return true;
 }
 
 /* A second call while a load runs begins it anew: its waiters then get the newer answer. */
-void page_load(struct engine *e, struct page_entry *s, bool force, const struct asker *by)
+void page_load(struct pages *pages, struct page_entry *s, bool force, const struct asker *by)
 {
     struct index_view view;
-    if (e->s->stopping) {
+    if (pages->s->stopping) {
         s->wanted = false;
         waitlist_close(&s->waiters); /* requests that came after pages_stop */
         return;
@@ -572,8 +574,8 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
         s->has_inquired = s->inquiry != NULL;
         s->inquires_on = false;
         s->refs++;
-        s->next_loading = e->pages->loading;
-        e->pages->loading = s;
+        s->next_loading = pages->loading;
+        pages->loading = s;
     }
     s->stage = PAGE_OWNER;
     if (s->visited && !s->was_visited) /* its mirrors may be asked about its files now */
@@ -584,8 +586,8 @@ void page_load(struct engine *e, struct page_entry *s, bool force, const struct 
     free(s->via);
     s->via = str_dup(by ? by->via : NULL);
     s->client = by ? by->client : 0;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view) == 0)
-        page_want_project_lists(e, s, &view, force, by);
-    if (settle_owner(e, s))
-        check(e, s);
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view) == 0)
+        page_want_project_lists(pages, s, &view, force, by);
+    if (settle_owner(pages, s))
+        check(pages, s);
 }

@@ -58,47 +58,49 @@ static char *index_of(const struct origins *origins, const struct origin *origin
 
 /* Which page lists a path. False: none. *ret_index and *ret_name (file_name_release it) own the
  * strings of the query. */
-static bool page_of(struct engine *e, const struct origin *origin, const char *path,
+static bool page_of(struct pages *pages, const struct origin *origin, const char *path,
                     char **ret_index, struct file_name *ret_name, struct page_query *ret)
 {
     struct index_view view;
     const struct origin *owner;
     auto_free char *file = strdup(str_last_segment(path));
-    *ret_index = index_of(mirrors_origins(e->s->mirrors), origin, path);
-    if (!*ret_index || !file || origins_index(mirrors_origins(e->s->mirrors), *ret_index, &view))
+    *ret_index = index_of(mirrors_origins(pages->s->mirrors), origin, path);
+    if (!*ret_index || !file ||
+        origins_index(mirrors_origins(pages->s->mirrors), *ret_index, &view))
         return false;
     if (str_ends(file, ".metadata"))
         file[strlen(file) - strlen(".metadata")] = '\0';
     if (file_name_parse(file, ret_name) || !ret_name->project)
         return false;
-    if (project_list_owner(e, &view, ret_name->project, &owner) == 0 && owner != origin)
+    if (project_list_owner(pages, &view, ret_name->project, &owner) == 0 && owner != origin)
         return false; /* where the owner is not known, loading the page will tell */
     *ret = (struct page_query){.index = *ret_index, .project = ret_name->project};
     return true;
 }
 
 /* Adds the entry if need be: its page is about to be asked for. */
-struct page_entry *pages_entry_of(struct engine *e, const struct origin *origin, const char *path)
+struct page_entry *pages_entry_of(struct pages *pages, const struct origin *origin,
+                                  const char *path)
 {
     struct page_query query;
     struct file_name name = {0};
     struct page_entry *s = NULL;
     auto_free char *index = NULL;
-    if (page_of(e, origin, path, &index, &name, &query))
-        s = pages_entry(e->pages, &query);
+    if (page_of(pages, origin, path, &index, &name, &query))
+        s = pages_entry(pages, &query);
     file_name_release(&name);
     return s;
 }
 
 /* Counts as a use, so the page is not dropped before it is built. */
-void pages_want_digest(struct engine *e, const struct origin *origin, const char *path)
+void pages_want_digest(struct pages *pages, const struct origin *origin, const char *path)
 {
-    struct page_entry *s = pages_entry_of(e, origin, path);
+    struct page_entry *s = pages_entry_of(pages, origin, path);
     if (!s)
         return;
     s->used_ms = clock_monotonic_ms();
     if (!s->page || s->used_ms >= s->expires_ms)
-        page_entry_post_load(e, s, false, NULL);
+        page_entry_post_load(pages, s, false, NULL);
     page_entry_unref(s);
 }
 
@@ -112,36 +114,36 @@ static bool is_among(char *const *list, size_t count, const char *text)
 
 /* A path outside of all channels' folders may be listed by any page of its project that was
  * asked for. */
-size_t pages_channels(struct engine *e, const struct origin *origin, const char *path,
+size_t pages_channels(struct pages *pages, const struct origin *origin, const char *path,
                       const char *project, char *ret[PAGE_CHANNELS])
 {
     size_t count = 0;
     ret[0] = channel_of(origin, path);
     if (ret[0])
         return 1;
-    pthread_rwlock_rdlock(&e->pages->lock);
-    for (const struct page_entry *s = e->pages->table; s && count < PAGE_CHANNELS; s = s->hh.next) {
+    pthread_rwlock_rdlock(&pages->lock);
+    for (const struct page_entry *s = pages->table; s && count < PAGE_CHANNELS; s = s->hh.next) {
         if (!s->project || strcmp(s->project, project) != 0 || s->origin != origin ||
             !origin_has_channel(origin, s->index) || is_among(ret, count, s->index))
             continue;
         ret[count] = strdup(s->index);
         count += ret[count] != NULL;
     }
-    pthread_rwlock_unlock(&e->pages->lock);
+    pthread_rwlock_unlock(&pages->lock);
     return count;
 }
 
 /* For the hint in a 404, which must not begin a load. */
-struct page *engine_peek(struct engine *e, const char *origin_name, const char *path)
+struct page *pages_peek(struct pages *pages, const char *origin_name, const char *path)
 {
-    const struct origin *origin = origins_find(mirrors_origins(e->s->mirrors), origin_name);
+    const struct origin *origin = origins_find(mirrors_origins(pages->s->mirrors), origin_name);
     struct page_query query;
     struct file_name name = {0};
     struct page *page = NULL;
     auto_free char *index = NULL;
-    if (!e->s->stopping && origin && page_of(e, origin, path, &index, &name, &query)) {
+    if (!pages->s->stopping && origin && page_of(pages, origin, path, &index, &name, &query)) {
         bool stale;
-        struct page_entry *s = pages_entry(e->pages, &query);
+        struct page_entry *s = pages_entry(pages, &query);
         page = s ? page_entry_page(s, &stale) : NULL;
         if (s)
             page_entry_unref(s);
@@ -160,16 +162,16 @@ static bool hangs_on_names(const struct index_view *view)
     return false;
 }
 
-void pages_share(struct engine *e, const struct origin *owner, struct page_query *query)
+void pages_share(struct pages *pages, const struct origin *owner, struct page_query *query)
 {
-    const struct origins *origins = mirrors_origins(e->s->mirrors);
+    const struct origins *origins = mirrors_origins(pages->s->mirrors);
     struct index_view own, view;
     const struct origin *there = NULL;
     const char *index = owner->channels[0] || query->official ? NULL : index_with(origins, owner);
     struct policy_view here, shared;
     if (!index || origins_index(origins, query->index, &own) || hangs_on_names(&own) ||
         origins_index(origins, index, &view) || hangs_on_names(&view) ||
-        project_list_owner(e, &view, query->project, &there) || there != owner)
+        project_list_owner(pages, &view, query->project, &there) || there != owner)
         return;
     policy_view_of_index(origins, query->index, &here);
     policy_view_of_index(origins, index, &shared);

@@ -20,35 +20,35 @@ static bool needs_project_list(const struct page_entry *s, const struct index_vi
 }
 
 /* Whether the origin is sure to own the project, so later origins do not matter. */
-static bool is_owner(struct engine *e, const struct page_entry *s, const struct origin *origin,
+static bool is_owner(struct pages *pages, const struct page_entry *s, const struct origin *origin,
                      const char *channel)
 {
     const struct index_view one = {.origins = {origin}, .count = 1, .channel = channel};
     const struct origin *owner;
     return s->project && !origin_owns_rest(origin) &&
-           project_list_owner(e, &one, s->project, &owner) == 0 && owner == origin;
+           project_list_owner(pages, &one, s->project, &owner) == 0 && owner == origin;
 }
 
-bool page_awaits_project_lists(struct engine *e, const struct page_entry *s,
+bool page_awaits_project_lists(struct pages *pages, const struct page_entry *s,
                                const struct index_view *view)
 {
     for (size_t i = 0; i < view->count; i++) {
         if (needs_project_list(s, view, i) &&
-            project_list_is_pending(e, view->origins[i], view->channel))
+            project_list_is_pending(pages, view->origins[i], view->channel))
             return true;
-        if (is_owner(e, s, view->origins[i], view->channel))
+        if (is_owner(pages, s, view->origins[i], view->channel))
             return false;
     }
     return false;
 }
 
-void page_want_project_lists(struct engine *e, struct page_entry *s, const struct index_view *view,
-                             bool force, const struct asker *by)
+void page_want_project_lists(struct pages *pages, struct page_entry *s,
+                             const struct index_view *view, bool force, const struct asker *by)
 {
     for (size_t i = 0; i < view->count; i++) {
         if (needs_project_list(s, view, i))
-            (void)project_list_want(e, view->origins[i], view->channel, force, by);
-        if (is_owner(e, s, view->origins[i], view->channel))
+            (void)project_list_want(pages, view->origins[i], view->channel, force, by);
+        if (is_owner(pages, s, view->origins[i], view->channel))
             return;
     }
 }

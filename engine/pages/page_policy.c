@@ -19,7 +19,7 @@
 
 void page_policy_begin(struct build *b)
 {
-    const struct origins *origins = mirrors_origins(b->engine->s->mirrors);
+    const struct origins *origins = mirrors_origins(b->pages->s->mirrors);
     b->notes_facts = policy_views_any(origins);
     if (b->notes_facts)
         policy_view_of_index(origins, b->index, &b->policies);
@@ -52,7 +52,7 @@ int page_policy_hide(struct build *b)
                                    .uploaded_s = uploaded_s(f),
                                    .now_s = now_s};
         struct policy_verdict verdict;
-        if (policies_admit(b->engine->s->policies, &b->policies, &file, &verdict))
+        if (policies_admit(b->pages->s->policies, &b->policies, &file, &verdict))
             continue;
         f->hidden = strdup(verdict.reason);
         if (!f->hidden)
@@ -144,15 +144,15 @@ static bool tells(const struct page *page)
     return page->outcome == OUTCOME_OK || page->outcome == OUTCOME_NO_PROJECT;
 }
 
-int pages_fact(struct engine *e, const struct origin *origin, const char *path, const char *via,
+int pages_fact(struct pages *pages, const struct origin *origin, const char *path, const char *via,
                struct waiter *waiter, bool waited, struct page_fact_answer *ret)
 {
     const struct page_query query = {.via = via, .until_ms = waiter->until_ms};
     struct page_fact_answer answer = {.uploaded_s = POLICY_UNKNOWN};
-    struct page_entry *s = pages_entry_of(e, origin, path);
+    struct page_entry *s = pages_entry_of(pages, origin, path);
     struct page *page = NULL;
     enum page_state state;
-    int r = s ? page_entry_answer(e, s, &query, waiter, waited, &page, &state) : 0;
+    int r = s ? page_entry_answer(pages, s, &query, waiter, waited, &page, &state) : 0;
     if (s)
         page_entry_unref(s);
     if (r)

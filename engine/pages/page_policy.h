@@ -50,5 +50,5 @@ struct page_fact_answer {
     char sha256[SHA256_HEX];
     struct page *refusal; /* or NULL */
 };
-int pages_fact(struct engine *engine, const struct origin *origin, const char *path,
-               const char *via, struct waiter *waiter, bool waited, struct page_fact_answer *ret);
+int pages_fact(struct pages *pages, const struct origin *origin, const char *path, const char *via,
+               struct waiter *waiter, bool waited, struct page_fact_answer *ret);

@@ -28,11 +28,11 @@ struct recheck {
 };
 
 /* A load that runs already serves as the recheck; its answer is as new as another one's. */
-bool pages_recheck(struct engine *e, const struct origin *origin, const char *path,
+bool pages_recheck(struct pages *pages, const struct origin *origin, const char *path,
                    void (*done)(void *context), void *context)
 {
     int64_t now_ms = clock_monotonic_ms();
-    struct page_entry *s = pages_entry_of(e, origin, path);
+    struct page_entry *s = pages_entry_of(pages, origin, path);
     if (s)
         page_entry_doubt(s);
     bool may = s && page_entry_may_force(s, now_ms);
@@ -42,20 +42,20 @@ bool pages_recheck(struct engine *e, const struct origin *origin, const char *pa
             page_entry_unref(s);
         return false;
     }
-    *r = (struct recheck){s, now_ms + RECHECK_MS, done, context, e->pages->rechecks};
-    e->pages->rechecks = r;
+    *r = (struct recheck){s, now_ms + RECHECK_MS, done, context, pages->rechecks};
+    pages->rechecks = r;
     if (may)
-        page_load(e, s, true, NULL);
+        page_load(pages, s, true, NULL);
     return true;
 }
 
 /* Those that have ended are collected first: `done` may begin another recheck. */
-void page_rechecks_tick(struct engine *e, int64_t now_ms)
+void page_rechecks_tick(struct pages *pages, int64_t now_ms)
 {
     struct recheck *ended = NULL;
-    for (struct recheck **p = &e->pages->rechecks; *p;) {
+    for (struct recheck **p = &pages->rechecks; *p;) {
         struct recheck *r = *p;
-        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !e->s->stopping) {
+        if (r->page_entry->stage != PAGE_IDLE && now_ms < r->until_ms && !pages->s->stopping) {
             p = &r->next;
             continue;
         }

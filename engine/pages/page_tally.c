@@ -25,7 +25,7 @@ static void tally_part(struct page_tally *t, const struct page_entry *part)
 }
 
 /* The version of a page is made of its sources' versions: any change of one changes it. */
-static void tally_source(struct engine *e, const struct page_entry *s, unsigned i,
+static void tally_source(struct pages *pages, const struct page_entry *s, unsigned i,
                          struct page_tally *t)
 {
     struct source_view v;
@@ -38,7 +38,7 @@ static void tally_source(struct engine *e, const struct page_entry *s, unsigned 
     t->silent += v.is_silent || (!runs && v.error == ERROR_TIMEOUT);
     t->moving += runs && !v.is_silent;
     t->answered += v.status == 404 || (v.status == 200 && v.listing);
-    t->confirmed += clock_monotonic_ms() - v.confirmed_ms < e->s->options.page_refresh_ms;
+    t->confirmed += clock_monotonic_ms() - v.confirmed_ms < pages->s->options.page_refresh_ms;
     t->version = t->version * 31 + v.version;
     t->missing += (runs && s->origin->mirrors[i].layout == LAYOUT_SIMPLE) || v.is_provisional;
     t->looped += !runs && v.error == ERROR_LOOP;
@@ -50,17 +50,17 @@ static void tally_source(struct engine *e, const struct page_entry *s, unsigned 
 }
 
 /* Never confirmed lies far in the past, but so that ages can still be computed. */
-struct page_tally page_tally(struct engine *e, struct page_entry *s)
+struct page_tally page_tally(struct pages *pages, struct page_entry *s)
 {
     struct page_tally t = {.confirmed_ms = INT64_MIN / 2};
     for (unsigned i = 0; i < s->source_count; i++)
-        tally_source(e, s, i, &t);
+        tally_source(pages, s, i, &t);
     t.missing += s->inquiry && s->inquiry_is_worth;
     if (!s->project)
-        t.version = t.version * 31 + project_lists_version(e);
+        t.version = t.version * 31 + project_lists_version(pages);
     t.listings_version = t.version;
     for (size_t i = 0; i < s->part_count; i++)
         tally_part(&t, s->parts[i]);
-    s->renewed = !e->s->options.offline && (!s->source_count || t.confirmed_ms >= s->began_ms);
+    s->renewed = !pages->s->options.offline && (!s->source_count || t.confirmed_ms >= s->began_ms);
     return t;
 }

@@ -24,6 +24,8 @@
 #include "engine/loop/options.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
+#include "engine/pages/dates.h"
+#include "engine/pages/delisted.h"
 #include "engine/pages/page.h"
 #include "engine/pages/page_entry.h"
 #include "engine/pages/pages.h"
@@ -37,21 +39,41 @@ enum {
 };
 
 /* The bound of refusals follows page_memory. */
-int pages_new(struct engine *e, struct pages **ret)
+DEFINE_CLEANUP(struct pages, pages_free)
+
+int pages_new(struct services *s, struct listings *listings, struct files *files,
+              struct metadata *metadata, struct pages **ret)
 {
-    struct pages *p = calloc(1, sizeof(*p));
-    if (!p)
+    AUTO(pages_free) struct pages *pages = calloc(1, sizeof(*pages));
+    if (!pages)
         return ERROR_NO_MEMORY;
-    p->builds = turns_new();
-    if (!p->builds) {
-        free(p);
-        return ERROR_NO_MEMORY;
-    }
-    p->most_refused = (size_t)e->s->options.page_memory / REFUSED_SHARE;
-    pthread_rwlock_init(&p->lock, NULL);
-    pthread_mutex_init(&p->orphan_lock, NULL);
-    *ret = p;
+    pages->s = s;
+    pages->listings = listings;
+    pages->files = files;
+    pages->metadata = metadata;
+    pages->most_refused = (size_t)s->options.page_memory / REFUSED_SHARE;
+    pthread_rwlock_init(&pages->lock, NULL);
+    pthread_mutex_init(&pages->orphan_lock, NULL);
+    pages->builds = turns_new();
+    int r = pages->builds ? 0 : ERROR_NO_MEMORY;
+    r = r ? r : delisted_new(&pages->delisted);
+    r = r ? r : dates_new(&pages->dates);
+    r = r ? r : project_lists_new(&pages->project_lists);
+    if (r)
+        return r;
+    *ret = pages;
+    pages = NULL;
     return 0;
+}
+
+int pages_load(struct pages *pages)
+{
+    return delisted_load(pages);
+}
+
+void pages_on_free(struct pages *pages, void (*free_attachment)(void *attachment))
+{
+    pages->free_attachment = free_attachment;
 }
 
 /* ------------------------------------------------------------------ entries */
@@ -96,6 +118,9 @@ void pages_free(struct pages *p)
         p->loading = s->next_loading;
         page_entry_unref(s);
     }
+    project_lists_free(p->project_lists);
+    delisted_free(p->delisted);
+    dates_free(p->dates);
     pthread_rwlock_destroy(&p->lock);
     pthread_mutex_destroy(&p->orphan_lock);
     free(p);
@@ -201,6 +226,7 @@ static struct page_entry *add_entry(struct pages *p, const char *key, size_t len
     struct page_entry *s = p->refused_bytes <= p->most_refused ? page_entry_new(key, query) : NULL;
     if (!s)
         return NULL;
+    s->pages = p;
     page_entry_count(p, s);
     HASH_ADD_KEYPTR(hh, p->table, s->key, len, s);
     return s;
@@ -250,7 +276,7 @@ struct page *page_entry_page(struct page_entry *s, bool *ret_stale)
 
 struct load_job {
     struct job job;
-    struct engine *engine;
+    struct pages *pages;
     struct page_entry *page_entry;
     bool force;
     char *via;
@@ -262,14 +288,14 @@ static void load_run(struct job *job)
 {
     struct load_job *l = container_of(job, struct load_job, job);
     const struct asker by = {l->via, l->client};
-    page_load(l->engine, l->page_entry, l->force, &by);
+    page_load(l->pages, l->page_entry, l->force, &by);
     page_entry_unref(l->page_entry);
     free(l->via);
     free(l);
 }
 
 /* `wanted` lets only the first of many requests post a load. */
-void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
+void page_entry_post_load(struct pages *pages, struct page_entry *s, bool force,
                           const struct asker *by)
 {
     if (atomic_exchange(&s->wanted, true) && !force)
@@ -280,20 +306,20 @@ void page_entry_post_load(struct engine *e, struct page_entry *s, bool force,
         return;
     }
     s->refs++;
-    *l = (struct load_job){{load_run, NULL},   e, s, force, str_dup(by ? by->via : NULL),
+    *l = (struct load_job){{load_run, NULL},   pages, s, force, str_dup(by ? by->via : NULL),
                            by ? by->client : 0};
-    loop_post(e->s, &l->job);
+    loop_post(pages->s, &l->job);
 }
 
 /* --------------------------------------------------------- changes and time */
 
 /* Whether a page may show files of an origin. A project's page shows those of its owner; a list
  * and a flat page show those of all origins of the index. */
-static bool is_page_of(const struct engine *e, const struct page_entry *s, const char *origin)
+static bool is_page_of(const struct pages *pages, const struct page_entry *s, const char *origin)
 {
     struct index_view view;
     bool has = s->project && s->origin && strcmp(s->origin->name, origin) == 0;
-    if (s->project || origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (s->project || origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return has;
     for (size_t i = 0; i < view.count; i++)
         has |= strcmp(view.origins[i]->name, origin) == 0;
@@ -302,30 +328,30 @@ static bool is_page_of(const struct engine *e, const struct page_entry *s, const
 
 /* Gives the memory of a page back. The catalogue keeps the listings that it is made of. The
  * version goes also, so that the next load builds a page even of the same listings. */
-static void drop_page(struct engine *e, struct page_entry *s)
+static void drop_page(struct pages *pages, struct page_entry *s)
 {
     pthread_mutex_lock(&s->waiters.lock);
     struct page *page = s->page;
     s->page = NULL;
     s->built_version = 0;
-    page_entry_count(e->pages, s);
+    page_entry_count(pages, s);
     pthread_mutex_unlock(&s->waiters.lock);
     if (page)
-        e->pages->bytes -= built_useful_bytes(page);
+        pages->bytes -= built_useful_bytes(page);
     built_leave(page);
 }
 
-void pages_forget(struct engine *e, const char *origin, const char *project)
+void pages_forget(struct pages *pages, const char *origin, const char *project)
 {
-    pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
-        if (is_page_of(e, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
-            drop_page(e, s);
+    pthread_rwlock_rdlock(&pages->lock);
+    for (struct page_entry *s = pages->table; s; s = s->hh.next)
+        if (is_page_of(pages, s, origin) && (!s->project || strcmp(s->project, project) == 0)) {
+            drop_page(pages, s);
             s->is_outdated = s->build != NULL;
             if (s->stage == PAGE_PUBLISHED)
                 s->stage = PAGE_FETCHING; /* a load that runs answers once more */
         }
-    pthread_rwlock_unlock(&e->pages->lock);
+    pthread_rwlock_unlock(&pages->lock);
 }
 
 /* Whether what is held can change it. Other refusals are about mirrors. */
@@ -335,158 +361,155 @@ static bool can_change(const struct page *page)
 }
 
 /* The old page still answers while the new one is built. */
-void pages_outdate(struct engine *e, const char *origin, const char *project)
+void pages_outdate(struct pages *pages, const char *origin, const char *project)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (!e->pages) /* pages do not exist yet */
+    if (!pages) /* pages do not exist yet */
         return;
-    pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
-        if (s->page && can_change(s->page) && s->expires_ms > now_ms && is_page_of(e, s, origin) &&
-            (!s->project || strcmp(s->project, project) == 0))
+    pthread_rwlock_rdlock(&pages->lock);
+    for (struct page_entry *s = pages->table; s; s = s->hh.next)
+        if (s->page && can_change(s->page) && s->expires_ms > now_ms &&
+            is_page_of(pages, s, origin) && (!s->project || strcmp(s->project, project) == 0))
             s->expires_ms = now_ms;
-    pthread_rwlock_unlock(&e->pages->lock);
+    pthread_rwlock_unlock(&pages->lock);
 }
 
 /* Refusals have a bound of their own: make_room. Pages that are being loaded stay: somebody
  * waits for them. */
-void pages_evict(struct engine *e, size_t most)
+void pages_evict(struct pages *pages, size_t most)
 {
-    struct pages *p = e->pages;
     size_t count = 0;
     struct page_entry *s;
-    pthread_rwlock_rdlock(&p->lock);
+    pthread_rwlock_rdlock(&pages->lock);
     auto_free struct page_entry **list =
-        calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
-    for (s = list ? p->table : NULL; s; s = s->hh.next)
+        calloc(HASH_COUNT(pages->table) + 1, sizeof(struct page_entry *));
+    for (s = list ? pages->table : NULL; s; s = s->hh.next)
         if (is_useful(s) && s->stage == PAGE_IDLE) {
             s->refs++;
             list[count++] = s;
         }
-    pthread_rwlock_unlock(&p->lock);
+    pthread_rwlock_unlock(&pages->lock);
     if (count)
         qsort(list, count, sizeof(struct page_entry *), by_use);
     for (size_t i = 0; i < count; i++) {
-        if (p->bytes > most)
-            drop_page(e, list[i]);
+        if (pages->bytes > most)
+            drop_page(pages, list[i]);
         page_entry_unref(list[i]);
     }
 }
 
-static void forget_idle_entries(struct engine *e, int64_t now_ms)
+static void forget_idle_entries(struct pages *pages, int64_t now_ms)
 {
-    struct pages *p = e->pages;
     struct page_entry *s, *next;
-    if (p->refused_bytes <= p->most_refused / 2)
+    if (pages->refused_bytes <= pages->most_refused / 2)
         return;
-    pthread_rwlock_wrlock(&p->lock);
-    HASH_ITER(hh, p->table, s, next)
+    pthread_rwlock_wrlock(&pages->lock);
+    HASH_ITER(hh, pages->table, s, next)
     {
         if (is_useful(s) || s->stage != PAGE_IDLE || s->refs > 1 ||
             now_ms - s->used_ms < PAGE_ENTRY_IDLE_MS)
             continue;
-        remove_entry(p, s);
+        remove_entry(pages, s);
     }
-    pthread_rwlock_unlock(&p->lock);
+    pthread_rwlock_unlock(&pages->lock);
 }
 
 /* Whether the origin's new names give the page another owner. A list and a flat page depend on
  * the names of all their origins. */
-static bool is_reowned(struct engine *e, const struct page_entry *s, const struct origin *origin)
+static bool is_reowned(struct pages *pages, const struct page_entry *s, const struct origin *origin)
 {
     struct index_view view;
     const struct origin *owner;
     bool has = false;
-    if (origins_index(mirrors_origins(e->s->mirrors), s->index, &view))
+    if (origins_index(mirrors_origins(pages->s->mirrors), s->index, &view))
         return false;
     for (size_t i = 0; i < view.count; i++)
         has |= view.origins[i] == origin;
     if (!has || !s->project)
         return has;
-    return project_list_owner(e, &view, s->project, &owner) == 0 && owner != s->origin;
+    return project_list_owner(pages, &view, s->project, &owner) == 0 && owner != s->origin;
 }
 
 /* Drops pages, and loads those again that are being loaded. The entries are collected first,
  * because a load that ends at once changes the list of loads. */
-static void drop_pages(struct engine *e, const struct origin *origin,
-                       bool (*goes)(struct engine *, const struct page_entry *,
+static void drop_pages(struct pages *pages, const struct origin *origin,
+                       bool (*goes)(struct pages *, const struct page_entry *,
                                     const struct origin *))
 {
-    struct pages *p = e->pages;
     size_t count = 0;
     struct page_entry *s;
-    pthread_rwlock_rdlock(&p->lock);
+    pthread_rwlock_rdlock(&pages->lock);
     auto_free struct page_entry **again =
-        calloc(HASH_COUNT(p->table) + 1, sizeof(struct page_entry *));
-    for (s = p->table; s; s = s->hh.next) {
-        if (goes && !goes(e, s, origin))
+        calloc(HASH_COUNT(pages->table) + 1, sizeof(struct page_entry *));
+    for (s = pages->table; s; s = s->hh.next) {
+        if (goes && !goes(pages, s, origin))
             continue;
-        drop_page(e, s);
+        drop_page(pages, s);
         if (again && s->stage != PAGE_IDLE) {
             s->refs++;
             again[count++] = s;
         }
     }
-    pthread_rwlock_unlock(&p->lock);
+    pthread_rwlock_unlock(&pages->lock);
     for (size_t i = 0; i < count; i++) {
-        page_load(e, again[i], false, NULL);
+        page_load(pages, again[i], false, NULL);
         page_entry_unref(again[i]);
     }
 }
 
 /* Owners and mirrors may differ, so every page is out of date. */
-void pages_reload(struct engine *e)
+void pages_reload(struct pages *pages)
 {
-    drop_pages(e, NULL, NULL);
+    drop_pages(pages, NULL, NULL);
 }
 
-void pages_reowned(struct engine *e, const struct origin *origin)
+void pages_reowned(struct pages *pages, const struct origin *origin)
 {
-    drop_pages(e, origin, is_reowned);
+    drop_pages(pages, origin, is_reowned);
 }
 
 /* As drop_pages asks. */
-static bool is_of_folder(struct engine *e, const struct page_entry *s, const struct origin *origin)
+static bool is_of_folder(struct pages *pages, const struct page_entry *s,
+                         const struct origin *origin)
 {
-    return is_page_of(e, s, origin->name);
+    return is_page_of(pages, s, origin->name);
 }
 
-void pages_directory_changed(struct engine *e, const struct origin *origin)
+void pages_directory_changed(struct pages *pages, const struct origin *origin)
 {
-    drop_pages(e, origin, is_of_folder);
-    pages_source_settled(e);
+    drop_pages(pages, origin, is_of_folder);
+    pages_source_settled(pages);
 }
 
 /* What is cheap runs on every tick; what walks the table runs once in SWEEP_MS. */
-void pages_tick(struct engine *e, int64_t now_ms)
+void pages_tick(struct pages *pages, int64_t now_ms)
 {
-    struct pages *p = e->pages;
-    pages_source_settled(e);
-    page_rechecks_tick(e, now_ms);
-    for (struct page_entry *s = p->loading; s; s = s->next_loading)
-        page_answer_waiters(e, s, now_ms);
-    if (now_ms - p->swept_ms < SWEEP_MS)
+    pages_source_settled(pages);
+    page_rechecks_tick(pages, now_ms);
+    for (struct page_entry *s = pages->loading; s; s = s->next_loading)
+        page_answer_waiters(pages, s, now_ms);
+    if (now_ms - pages->swept_ms < SWEEP_MS)
         return;
-    p->swept_ms = now_ms;
+    pages->swept_ms = now_ms;
     /* a reload may have changed page_memory */
-    p->most_refused = (size_t)e->s->options.page_memory / REFUSED_SHARE;
-    built_judge_orphans(e, (size_t)e->s->options.page_memory / 4);
-    for (struct page_entry *s = p->loading; s; s = s->next_loading)
+    pages->most_refused = (size_t)pages->s->options.page_memory / REFUSED_SHARE;
+    built_judge_orphans(pages, (size_t)pages->s->options.page_memory / 4);
+    for (struct page_entry *s = pages->loading; s; s = s->next_loading)
         if (waitlist_sweep(&s->waiters))
             s->is_left = true;
-    page_builds_sweep(e, now_ms);
+    page_builds_sweep(pages, now_ms);
     /* down to nine tenths, so that it happens rarely */
-    if (p->bytes > (size_t)e->s->options.page_memory)
-        pages_evict(e, (size_t)e->s->options.page_memory / 10 * 9);
-    forget_idle_entries(e, now_ms);
+    if (pages->bytes > (size_t)pages->s->options.page_memory)
+        pages_evict(pages, (size_t)pages->s->options.page_memory / 10 * 9);
+    forget_idle_entries(pages, now_ms);
 }
 
 /* Closes all waitlists: every request gets an answer now, and none can be suspended again. */
-void pages_stop(struct engine *e)
+void pages_stop(struct pages *pages)
 {
-    page_rechecks_tick(e, clock_monotonic_ms());
-    pthread_rwlock_rdlock(&e->pages->lock);
-    for (struct page_entry *s = e->pages->table; s; s = s->hh.next)
+    page_rechecks_tick(pages, clock_monotonic_ms());
+    pthread_rwlock_rdlock(&pages->lock);
+    for (struct page_entry *s = pages->table; s; s = s->hh.next)
         waitlist_close(&s->waiters);
-    pthread_rwlock_unlock(&e->pages->lock);
+    pthread_rwlock_unlock(&pages->lock);
 }

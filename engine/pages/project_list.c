@@ -17,6 +17,7 @@
 #include "engine/pages/built.h"
 #include "engine/pages/delisted.h"
 #include "engine/pages/pages.h"
+#include "engine/pages/pages_state.h"
 
 enum {
     PROJECT_LISTS_MOST = 512, /* clients may ask for any channel that a pattern allows */
@@ -37,7 +38,7 @@ enum {
  */
 struct project_list {
     char *key;
-    struct engine *engine;
+    struct pages *pages;
     const struct origin *origin;
     char *channel; /* or NULL */
     char **names;  /* ascending; `names`, `count` and `known` are read and written under the lock */
@@ -114,14 +115,15 @@ static struct project_list *find(struct project_lists *all, const struct origin 
 }
 
 /* Bounded, because clients may name any channel that a pattern allows. */
-static struct project_list *add(struct engine *e, const struct origin *origin, const char *channel)
+static struct project_list *add(struct pages *pages, const struct origin *origin,
+                                const char *channel)
 {
-    struct project_lists *all = e->project_lists;
+    struct project_lists *all = pages->project_lists;
     struct project_list *r =
         HASH_COUNT(all->table) < PROJECT_LISTS_MOST ? calloc(1, sizeof(*r)) : NULL;
     if (!r)
         return NULL;
-    r->engine = e;
+    r->pages = pages;
     r->origin = origin;
     r->channel = str_dup(channel);
     r->key = str_printf("%p %s", (const void *)origin, channel ? channel : "");
@@ -146,9 +148,9 @@ static void drop(struct project_lists *all, struct project_list *r)
         project_list_free(r);
 }
 
-uint64_t project_lists_version(const struct engine *e)
+uint64_t project_lists_version(const struct pages *pages)
 {
-    return e->project_lists->version;
+    return pages->project_lists->version;
 }
 
 /* -------------------------------------------------------------------- names */
@@ -176,17 +178,17 @@ static enum listed is_listed(void *context, const struct origin *origin, const c
 }
 
 /* The rule is in origins_owner; this only knows the lists. */
-int project_list_owner(struct engine *e, const struct index_view *view, const char *project,
+int project_list_owner(struct pages *pages, const struct index_view *view, const char *project,
                        const struct origin **ret)
 {
-    const struct lister lister = {is_listed, e->project_lists};
+    const struct lister lister = {is_listed, pages->project_lists};
     return origins_owner(view, project, &lister, ret);
 }
 
-int project_list_names(struct engine *e, const struct origin *origin, const char *channel,
+int project_list_names(struct pages *pages, const struct origin *origin, const char *channel,
                        char ***list, size_t *count)
 {
-    struct project_list *r = find(e->project_lists, origin, channel);
+    struct project_list *r = find(pages->project_lists, origin, channel);
     if (!r || !r->count)
         return 0;
     char **longer = realloc(*list, (*count + r->count) * sizeof(*longer));
@@ -203,15 +205,16 @@ int project_list_names(struct engine *e, const struct origin *origin, const char
 }
 
 /* A known list that is being refreshed is waited for only if that was forced. */
-bool project_list_is_pending(struct engine *e, const struct origin *origin, const char *channel)
+bool project_list_is_pending(struct pages *pages, const struct origin *origin, const char *channel)
 {
-    const struct project_list *r = find(e->project_lists, origin, channel);
+    const struct project_list *r = find(pages->project_lists, origin, channel);
     return r && (r->loading || r->building) && (!r->known || r->forced) && !r->has_failed;
 }
 
-const char *project_list_failure(struct engine *e, const struct origin *origin, const char *channel)
+const char *project_list_failure(struct pages *pages, const struct origin *origin,
+                                 const char *channel)
 {
-    const struct project_list *r = find(e->project_lists, origin, channel);
+    const struct project_list *r = find(pages->project_lists, origin, channel);
     return r ? r->failures : "too many channels are being asked for";
 }
 
@@ -220,7 +223,7 @@ const char *project_list_failure(struct engine *e, const struct origin *origin, 
 /* Equal names change nothing: no page has another owner then. */
 static void set_names(struct project_list *r, char **names, size_t count)
 {
-    struct project_lists *all = r->engine->project_lists;
+    struct project_lists *all = r->pages->project_lists;
     bool same = r->known && r->count == count;
     for (size_t i = 0; same && i < count; i++)
         same = strcmp(r->names[i], names[i]) == 0;
@@ -239,14 +242,14 @@ static void set_names(struct project_list *r, char **names, size_t count)
     all->version++;
     log_info("names listed origin=%s channel=%s count=%zu", r->origin->name,
              r->channel ? r->channel : "", count);
-    pages_reowned(r->engine, r->origin);
+    pages_reowned(r->pages, r->origin);
 }
 
 /* The list has ended its load, with or without names. */
 static void settle(struct project_list *r, bool pending)
 {
-    struct engine *e = r->engine;
-    int64_t wait_ms = r->known ? e->s->options.page_refresh_ms : RETRY_MS;
+    struct pages *pages = r->pages;
+    int64_t wait_ms = r->known ? pages->s->options.page_refresh_ms : RETRY_MS;
     r->has_failed = !r->known;
     r->forced = false;
     r->loading = pending; /* a late mirror may still answer */
@@ -270,7 +273,7 @@ static void note_failure(struct project_list *r, const char *name, const char *w
 /* With `b`, the listing also becomes part of the build. */
 static void tally_source(struct project_list *r, unsigned m, struct build *b, struct tally *t)
 {
-    struct source *source = sources_get(r->engine->listings, r->origin, m, r->channel, NULL);
+    struct source *source = sources_get(r->pages->listings, r->origin, m, r->channel, NULL);
     struct source_view v = {.state = SOURCE_IDLE};
     if (!source)
         return;
@@ -295,7 +298,7 @@ static void tally_source(struct project_list *r, unsigned m, struct build *b, st
 static void built(struct build *b)
 {
     struct project_list *r = b->owner;
-    struct engine *e = r->engine;
+    struct pages *pages = r->pages;
     r->building = false;
     if (r->orphaned) {
         build_free(b);
@@ -313,7 +316,7 @@ static void built(struct build *b)
         settle(r, false);
     }
     build_free(b);
-    pages_source_settled(e);
+    pages_source_settled(pages);
 }
 
 static struct build *build_new(const struct project_list *r)
@@ -322,7 +325,7 @@ static struct build *build_new(const struct project_list *r)
     if (!b)
         return NULL;
     b->kind = BUILD_NAMES;
-    b->engine = r->engine;
+    b->pages = r->pages;
     b->origin = r->origin;
     b->channel = str_dup(r->channel);
     b->index = strdup("");
@@ -344,8 +347,7 @@ static void check(struct project_list *r)
         tally_source(r, m, b, &t);
     int64_t waited_ms = clock_monotonic_ms() - r->began_ms;
     /* with an answer, others are waited for only as long as pages wait for further mirrors */
-    if (t.pending &&
-        waited_ms < (t.answered ? r->engine->s->options.listing_timeout_ms : LATEST_MS))
+    if (t.pending && waited_ms < (t.answered ? r->pages->s->options.listing_timeout_ms : LATEST_MS))
         return;
     if (!t.answered && !r->known && t.moving)
         return; /* its page comes slowly, and no other mirror has answered */
@@ -363,9 +365,9 @@ static void check(struct project_list *r)
     b = NULL;
 }
 
-void project_lists_check(struct engine *e)
+void project_lists_check(struct pages *pages)
 {
-    for (struct project_list *r = e->project_lists->table; r; r = r->hh.next)
+    for (struct project_list *r = pages->project_lists->table; r; r = r->hh.next)
         if (r->loading && !r->building)
             check(r);
 }
@@ -373,21 +375,21 @@ void project_lists_check(struct engine *e)
 /* Without any names, one try is worth the wait even if all mirrors are backing off. */
 static void want_sources(struct project_list *r, bool force, const struct asker *by)
 {
-    bool alone = !r->known && mirrors_is_backing_off(r->engine->s->mirrors, r->origin);
+    bool alone = !r->known && mirrors_is_backing_off(r->pages->s->mirrors, r->origin);
     for (unsigned m = 0; m < r->origin->mirror_count; m++) {
-        struct source *source = sources_get(r->engine->listings, r->origin, m, r->channel, NULL);
+        struct source *source = sources_get(r->pages->listings, r->origin, m, r->channel, NULL);
         if (source)
             (void)source_want(source, force, alone, by);
     }
 }
 
 /* A list that is fresh enough, or that is being loaded, is not asked for twice. */
-bool project_list_want(struct engine *e, const struct origin *origin, const char *channel,
+bool project_list_want(struct pages *pages, const struct origin *origin, const char *channel,
                        bool force, const struct asker *by)
 {
-    struct project_list *r = find(e->project_lists, origin, channel);
+    struct project_list *r = find(pages->project_lists, origin, channel);
     if (!r)
-        r = add(e, origin, channel);
+        r = add(pages, origin, channel);
     if (!r)
         return false;
     int64_t now_ms = clock_monotonic_ms();
@@ -395,7 +397,7 @@ bool project_list_want(struct engine *e, const struct origin *origin, const char
     /* a list that has failed may be asked for again although late mirrors are still coming */
     bool busy = r->loading || r->building;
     if (!force && (now_ms < r->due_ms || (busy && !r->has_failed)))
-        return project_list_is_pending(e, origin, channel);
+        return project_list_is_pending(pages, origin, channel);
     r->forced = force && r->known;
     r->has_failed = false;
     r->loading = true;
@@ -403,13 +405,13 @@ bool project_list_want(struct engine *e, const struct origin *origin, const char
     want_sources(r, force, by);
     if (!r->building)
         check(r);
-    return project_list_is_pending(e, origin, channel);
+    return project_list_is_pending(pages, origin, channel);
 }
 
 /* The listing changed without a fetch, so the mirrors are not asked. */
-void project_list_renew(struct engine *e, const struct origin *origin)
+void project_list_renew(struct pages *pages, const struct origin *origin)
 {
-    for (struct project_list *r = e->project_lists->table; r; r = r->hh.next) {
+    for (struct project_list *r = pages->project_lists->table; r; r = r->hh.next) {
         if (r->origin != origin)
             continue;
         r->loading = true;
@@ -422,25 +424,25 @@ void project_list_renew(struct engine *e, const struct origin *origin)
 /* --------------------------------------------------------------------- time */
 
 /* Lists belong to a generation of origins. */
-void project_lists_reload(struct engine *e)
+void project_lists_reload(struct pages *pages)
 {
     struct project_list *r, *next;
-    HASH_ITER(hh, e->project_lists->table, r, next)
+    HASH_ITER(hh, pages->project_lists->table, r, next)
     {
-        drop(e->project_lists, r);
+        drop(pages->project_lists, r);
     }
 }
 
 /* Drops lists that nobody uses. */
-void project_lists_tick(struct engine *e, int64_t now_ms)
+void project_lists_tick(struct pages *pages, int64_t now_ms)
 {
     struct project_list *r, *next;
-    if (now_ms - e->project_lists->swept_ms < SWEEP_MS)
+    if (now_ms - pages->project_lists->swept_ms < SWEEP_MS)
         return;
-    e->project_lists->swept_ms = now_ms;
-    HASH_ITER(hh, e->project_lists->table, r, next)
+    pages->project_lists->swept_ms = now_ms;
+    HASH_ITER(hh, pages->project_lists->table, r, next)
     {
         if (!r->loading && !r->building && now_ms - r->used_ms > IDLE_MS)
-            drop(e->project_lists, r);
+            drop(pages->project_lists, r);
     }
 }
