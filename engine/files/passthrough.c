@@ -15,8 +15,8 @@
 #include "engine/claims/claim_check.h"
 #include "engine/files/blame.h"
 #include "engine/files/file.h"
-#include "engine/files/passthrough_page.h"
 #include "engine/files/files_state.h"
+#include "engine/files/passthrough_page.h"
 #include "engine/files/passthrough_tail.h"
 #include "engine/files/rehash.h"
 #include "engine/flight/flight.h"
@@ -242,7 +242,7 @@ static int compare(struct passthrough *p, const struct fetch_head *head)
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct passthrough *p = context;
-    passed_page_begin(&p->page, p->engine->s->mirrors, head);
+    passed_page_begin(&p->page, p->files->s->mirrors, head);
     p->verdict = compare(p, head);
     return p->page.awaits_bytes ? 0 : p->verdict;
 }
@@ -258,7 +258,7 @@ static bool takes(struct passthrough *p, const struct slab *slab, int64_t offset
         uint64_t fetch_id = p->fetch;
         pthread_mutex_unlock(&p->list.lock);
         if (p->page.is_page || p->verdict)
-            fetcher_cancel(p->engine->s->fetcher, fetch_id);
+            fetcher_cancel(p->files->s->fetcher, fetch_id);
     }
     return !p->is_coded && !p->page.is_page && !p->verdict;
 }
@@ -557,7 +557,7 @@ static void ended_run(struct job *job)
         return;
     }
     if (p->page.is_page) /* no mirror sent it */
-        passed_page_tell(&p->page, p->engine->s, p->origin, p->mirror, p->path, p->detail,
+        passed_page_tell(&p->page, p->files->s, p->origin, p->mirror, p->path, p->detail,
                          sizeof(p->detail));
     else if (p->is_other &&
              p->error != ERROR_STOPPING) /* that size may come from a mirror that lies */
