@@ -145,15 +145,19 @@ static int check_member(const struct zip_directory *directory, const struct zip_
     return 0;
 }
 
-/* The number of entries must be the announced one, or some are hidden. */
-static int walk_zip(struct archive_walk *walk, struct archive_verdict *verdict)
+/* The number of entries must be the announced one, or some are hidden. *ret_info: PKG-INFO of an
+ * sdist, of size 0 when there is none. */
+static int walk_zip(struct archive_walk *walk, struct archive_verdict *verdict,
+                    struct zip_member *ret_info)
 {
-    struct zip_member member;
+    struct zip_member member, info = {0};
     uint64_t count = 0, taken = 0;
     int r;
     while ((r = archive_walk_next(walk, &member, verdict)) == 0) {
         if ((r = check_member(&walk->directory, &member, &taken, verdict)))
             return r;
+        if (!info.size && pkg_info_is_at(member.name, member.name_len))
+            info = member;
         count++;
     }
     if (r != ARCHIVE_WALK_END)
@@ -162,18 +166,38 @@ static int walk_zip(struct archive_walk *walk, struct archive_verdict *verdict)
         return archive_refuse(verdict, "the archive is empty");
     if (count != walk->directory.count)
         return archive_refuse(verdict, "the list of the archive's members is damaged");
+    info.name = "PKG-INFO"; /* the block that held its name may have been replaced */
+    *ret_info = info;
     return 0;
 }
 
-static int archive_zip(const struct archive_source *source, struct archive_verdict *verdict)
+/* What cannot be unpacked proves nothing. */
+static int check_pkg_info(const struct archive_source *source,
+                          const struct zip_directory *directory, const struct zip_member *info,
+                          const char *file, struct archive_verdict *verdict)
+{
+    auto_buf struct buf text;
+    buf_init(&text, PKG_INFO_MOST);
+    if (!info->size || info->size > PKG_INFO_MOST || info->packed > PKG_INFO_MOST)
+        return 0;
+    int r = archive_member_text(source, directory, info, verdict, &text);
+    if (r == ARCHIVE_CANNOT_TELL)
+        return 0;
+    return r ? r : pkg_info_compare(text.data, text.len, file, verdict);
+}
+
+/* of_sdist: its name; NULL: PKG-INFO is not compared. */
+static int archive_zip(const struct archive_source *source, const char *of_sdist,
+                       struct archive_verdict *verdict)
 {
     struct archive_walk walk;
+    struct zip_member info = {0};
     int r = archive_walk_begin(source, &walk, verdict);
     if (r)
         return r;
-    r = walk_zip(&walk, verdict);
+    r = walk_zip(&walk, verdict, &info);
     archive_walk_release(&walk);
-    return r;
+    return r || !of_sdist ? r : check_pkg_info(source, &walk.directory, &info, of_sdist, verdict);
 }
 
 /* ------------------------------------------------------------------ wheel */
@@ -217,7 +241,7 @@ static int check_metadata(const struct archive_source *source, const char *file,
 static int archive_wheel(const struct archive_source *source, const char *file,
                          struct archive_verdict *verdict)
 {
-    int r = archive_zip(source, verdict);
+    int r = archive_zip(source, NULL, verdict);
     return r ? r : check_metadata(source, file, verdict);
 }
 
@@ -342,7 +366,7 @@ static int check(const struct archive_source *source, const char *file, enum kin
     case KIND_WHEEL:
         return archive_wheel(source, file, verdict);
     case KIND_ZIP:
-        return archive_zip(source, verdict);
+        return archive_zip(source, file, verdict);
     case KIND_GZIP:
         return archive_gzip(source, file, verdict);
     case KIND_XZ:
@@ -350,7 +374,7 @@ static int check(const struct archive_source *source, const char *file, enum kin
     case KIND_BZIP2:
         return archive_bzip2(source, verdict);
     case KIND_TAR:
-        return archive_tar(source, verdict);
+        return archive_tar(source, file, verdict);
     case KIND_OTHER:
         break;
     }

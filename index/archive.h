@@ -13,8 +13,9 @@
  * members may overlap. Of a wheel it unpacks METADATA and compares its Name with the file name.
  * Bytes before the archive are legal. It unpacks all of a `.tar.gz`, whose trailer has CRC and
  * length, and checks that a tar archive begins there. PKG-INFO one folder deep must name the
- * project of the file name. It unpacks nothing of `.tar.xz` and `.tar.bz2`: it finds the end mark,
- * which tells a part from a whole. PKG-INFO of a plain `.tar` or a `.zip` is not checked.
+ * project of the file name, also in a plain `.tar` and in a `.zip`. It unpacks nothing of `.tar.xz`
+ * and `.tar.bz2` (PEP 625 has `.tar.gz` alone): it finds the end mark, which tells a part from a
+ * whole.
  *
  * archive_record reads a whole wheel and compares every member with its CRC and with the wheel's
  * RECORD. It takes a few megabytes of memory, by the length of RECORD, for a wheel of any size.

@@ -66,15 +66,19 @@ static bool read_size(const char *field, uint64_t *ret)
     return i == TAR_SIZE_BYTES || field[i] == '\0' || field[i] == ' ';
 }
 
-/* Whether it is "torch-2.9.0/PKG-INFO", one folder deep; "./" before it is allowed. */
-static bool is_pkg_info(const char *block)
+/* It is "torch-2.9.0/PKG-INFO", one folder deep; "./" before it is allowed. */
+bool pkg_info_is_at(const char *path, size_t len)
 {
     static const char name[] = "PKG-INFO";
-    char path[TAR_NAME + 1] = "";
-    memcpy(path, block, TAR_NAME);
-    const char *at = strncmp(path, "./", 2) == 0 ? path + 2 : path;
-    const char *slash = strchr(at, '/');
-    return slash && slash > at && strcmp(slash + 1, name) == 0 &&
+    size_t skip = len > 2 && memcmp(path, "./", 2) == 0 ? 2 : 0;
+    const char *at = path + skip, *slash = memchr(at, '/', len - skip);
+    return slash && slash > at && (size_t)(path + len - slash) == sizeof(name) &&
+           memcmp(slash + 1, name, sizeof(name) - 1) == 0;
+}
+
+static bool is_pkg_info(const char *block)
+{
+    return pkg_info_is_at(block, strnlen(block, TAR_NAME)) &&
            (block[TAR_TYPE] == '0' || block[TAR_TYPE] == '\0');
 }
 
@@ -119,6 +123,19 @@ void pkg_info_add(struct pkg_info *p, const char *data, size_t len)
     }
 }
 
+int64_t pkg_info_skip(struct pkg_info *p)
+{
+    if (p->stage != SKIP)
+        return 0;
+    p->stage = HEADER;
+    return (int64_t)p->left;
+}
+
+bool pkg_info_is_done(const struct pkg_info *p)
+{
+    return p->stage == DONE;
+}
+
 /* The place where a file name splits into project and version is not always clear. So the name need
  * only begin with the project and a dash. */
 static bool is_of(const char *project, const char *file)
@@ -141,8 +158,14 @@ static bool is_of(const char *project, const char *file)
 /* An sdist without PKG-INFO is old, not wrong. */
 int pkg_info_judge(const struct pkg_info *p, const char *file, struct archive_verdict *verdict)
 {
+    return pkg_info_compare(p->text, p->text_len, file, verdict);
+}
+
+int pkg_info_compare(const char *text, size_t len, const char *file,
+                     struct archive_verdict *verdict)
+{
     struct wheel_header header = {0};
-    int r = p->text_len ? wheel_header_read(p->text, p->text_len, &header) : 0;
+    int r = len ? wheel_header_read(text, len, &header) : 0;
     if (r == 0 && header.name && !is_of(header.name, file))
         r = archive_refuse(verdict, "it is an sdist of another project: %.80s", header.name);
     wheel_header_release(&header);

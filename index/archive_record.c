@@ -283,6 +283,19 @@ static bool is_readable(const struct zip_member *m)
            (m->method == ZIP_STORED || m->method == ZIP_DEFLATED);
 }
 
+int archive_member_text(const struct archive_source *source, const struct zip_directory *directory,
+                        const struct zip_member *m, struct archive_verdict *verdict,
+                        struct buf *text)
+{
+    auto_free char *in = malloc(IN_BYTES), *out = malloc(OUT_BYTES);
+    struct check c = {
+        .source = source, .directory = *directory, .verdict = verdict, .in = in, .out = out};
+    struct sink sink = {.text = text};
+    if (!is_readable(m))
+        return ARCHIVE_CANNOT_TELL;
+    return in && out ? read_member(&c, m, &sink) : ERROR_NO_MEMORY;
+}
+
 /* RECORD itself is unpacked into memory, all other members only pass by. */
 static int read_record(struct check *c)
 {

@@ -15,6 +15,7 @@ enum {
     TAR_BLOCK = 512,
     TAR_SUM = 148, /* in a member's header: its checksum, in octal */
     TAR_SUM_BYTES = 8,
+    TAR_BLOCKS_MOST = 50000, /* that are read for PKG-INFO */
     IN_BYTES = 64 << 10,
     OUT_BYTES = 128 << 10,
     XZ_HEADER = 12,
@@ -55,14 +56,35 @@ static int check_tar(const char *data, size_t len, struct archive_verdict *verdi
     return 0;
 }
 
+/* Reads headers alone, and PKG-INFO. In an archive of more members it is not looked for. */
+static int check_pkg_info(const struct archive_source *source, const char *file,
+                          struct archive_verdict *verdict)
+{
+    AUTO(pkg_info_free) struct pkg_info *info = NULL;
+    char block[TAR_BLOCK];
+    int r = pkg_info_new(&info);
+    int64_t at = 0;
+    for (unsigned i = 0; r == 0 && i < TAR_BLOCKS_MOST && !pkg_info_is_done(info); i++) {
+        if (at > source->size - TAR_BLOCK)
+            break;
+        r = source->read(source->userdata, at, block, TAR_BLOCK);
+        if (r == 0)
+            pkg_info_add(info, block, TAR_BLOCK);
+        at += TAR_BLOCK + pkg_info_skip(info);
+    }
+    return r ? r : pkg_info_judge(info, file, verdict);
+}
+
 /* A tar archive is a whole number of blocks and ends in two empty ones. */
-int archive_tar(const struct archive_source *source, struct archive_verdict *verdict)
+int archive_tar(const struct archive_source *source, const char *file,
+                struct archive_verdict *verdict)
 {
     char block[TAR_BLOCK];
     if (source->size < 2 * TAR_BLOCK || source->size % TAR_BLOCK)
         return archive_refuse(verdict, "no whole tar archive, by its length");
     int r = source->read(source->userdata, 0, block, TAR_BLOCK);
-    return r ? r : check_tar(block, TAR_BLOCK, verdict);
+    r = r ? r : check_tar(block, TAR_BLOCK, verdict);
+    return r ? r : check_pkg_info(source, file, verdict);
 }
 
 /* ------------------------------------------------------------------ gzip */

@@ -199,6 +199,14 @@ def sdist(mode):
     return file.getvalue()
 
 
+def zipped_sdist(packing):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("torch-2.9.0/setup.py", "x = 1")
+        archive.writestr("torch-2.9.0/PKG-INFO", "Metadata-Version: 2.1\nName: torch\n")
+    return file.getvalue()
+
+
 # What a size of the end record, of a directory entry or of RECORD's may claim.
 LIES = (0, 1, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF)
 
@@ -227,6 +235,8 @@ def archive_seeds():
     yield "archive", b"\0\0" + wheel(zipfile.ZIP_DEFLATED, zip64=True)
     for number, mode in ((1, "w:gz"), (2, "w:xz"), (3, "w:bz2"), (4, "w")):
         yield "archive", bytes([number, 2]) + sdist(mode)
+    for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        yield "archive", b"\5\2" + zipped_sdist(packing)
 
 
 LOCK_PIECE = 2500  # bytes of a lock in one input, cut at a line

@@ -532,6 +532,72 @@ static void plain_tars(void **state)
     buf_release(&tar);
 }
 
+static void expect_tar(const char *file, const char *text, const char *why)
+{
+    static const char filling[3000];
+    struct buf tar;
+    buf_init(&tar, 1 << 20);
+    tar_member(&tar, "demo-1.0/setup.py", filling, sizeof(filling));
+    tar_member(&tar, "demo-1.0/demo.egg-info/PKG-INFO", "Name: other\n", 12);
+    tar_member(&tar, "demo-1.0/PKG-INFO", text, strlen(text));
+    buf_add(&tar, filling, 1024);
+    expect(&tar, file, false, *why ? ARCHIVE_NONE : ARCHIVE_STRUCTURE, why);
+    buf_release(&tar);
+}
+
+static void the_name_in_a_plain_tar(void **state)
+{
+    (void)state;
+    expect_tar("demo-1.0.tar", "Metadata-Version: 2.1\nName: Demo\n", "");
+    expect_tar("demo-1.0.tar", "Name: other\n", "another project: other");
+    expect_tar("demo-1.0.tar", "", "");
+}
+
+/* An sdist with such a member, beside a PKG-INFO that is not its own. */
+static void expect_zip(const char *path, const char *text, size_t len, const struct odd *odd,
+                       const char *why)
+{
+    struct archive a;
+    archive_begin(&a);
+    add(&a, "demo-1.0/setup.py", "import this");
+    add(&a, "demo-1.0/demo.egg-info/PKG-INFO", "Name: other\n");
+    add_odd(&a, path, text, len, odd);
+    archive_end(&a, false, 0);
+    expect(&a.bytes, "demo-1.0.zip", false, *why ? ARCHIVE_NONE : ARCHIVE_STRUCTURE, why);
+    archive_release(&a);
+}
+
+static void the_name_in_a_zip(void **state)
+{
+    static char very_long[2 << 20] = "Name: other\n";
+    const char *own = "demo-1.0/PKG-INFO", *other = "Name: other\n";
+    (void)state;
+    memset(very_long + strlen(very_long), '\n', sizeof(very_long) - strlen(very_long));
+    for (int deflated = 0; deflated < 2; deflated++) {
+        const struct odd odd = {.deflated = deflated};
+        expect_zip(own, "Name: Demo\n", 11, &odd, "");
+        expect_zip(own, other, 12, &odd, "another project: other");
+        expect_zip(own, other, 0, &odd, "");
+        expect_zip("demo-1.0/README", other, 12, &odd, "");
+        expect_zip("PKG-INFO", other, 12, &odd, "");
+        expect_zip(own, very_long, sizeof(very_long), &odd, ""); /* too long to be looked at */
+    }
+}
+
+static void a_damaged_name_in_a_zip(void **state)
+{
+    struct archive a;
+    (void)state;
+    archive_begin(&a);
+    add(&a, "demo-1.0/PKG-INFO", "Name: Demo\n");
+    archive_end(&a, false, 0);
+    char *at = memmem(a.bytes.data, a.bytes.len, "Name: Demo", 10);
+    assert_non_null(at);
+    at[9] = 'O';
+    expect(&a.bytes, "demo-1.0.zip", false, ARCHIVE_NONE, "PKG-INFO is damaged");
+    archive_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -549,6 +615,9 @@ int main(void)
         cmocka_unit_test(the_name_of_an_sdist),
         cmocka_unit_test(sdists_whose_end_alone_is_looked_at),
         cmocka_unit_test(plain_tars),
+        cmocka_unit_test(the_name_in_a_plain_tar),
+        cmocka_unit_test(the_name_in_a_zip),
+        cmocka_unit_test(a_damaged_name_in_a_zip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

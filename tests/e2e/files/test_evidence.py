@@ -40,6 +40,14 @@ def sdist(name="torch-2.9.0", mode="w:gz", filling=SIZE, project="torch"):
     return packed.getvalue()
 
 
+def zipped_sdist(project):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("torch-2.9.0/fill", bytes(SIZE))
+        archive.writestr("torch-2.9.0/PKG-INFO", f"Metadata-Version: 2.1\nName: {project}\n")
+    return packed.getvalue()
+
+
 def empty_archive():
     packed = io.BytesIO()
     zipfile.ZipFile(packed, "w").close()
@@ -212,6 +220,18 @@ def test_sdists_by_their_stream(origin, stage, kind):
     s.wait_kept(int(kind == "whole"))
     if kind == "whole":
         assert s.level() == "structure"
+
+
+@pytest.mark.parametrize("project", ("torch", "demo"))
+@pytest.mark.parametrize("suffix", (".zip", ".tar"))
+def test_sdists_of_another_form_name_their_project_too(origin, stage, suffix, project):
+    name = SDIST.replace(".tar.gz", suffix)
+    body = zipped_sdist(project) if suffix == ".zip" else sdist(mode="w", project=project)
+    put(origin, body, name)
+    s = stage(origin)
+    reply = s.ask(name)
+    assert is_whole(reply, body) == (project == "torch")
+    s.wait_kept(int(project == "torch"))
 
 
 def test_a_range_is_served_though_the_file_is_not_judged(origin, stage):
