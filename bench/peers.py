@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all measurements share: servers on loopback, each kept to one core, and what they cost.
+"""What all measurements share: servers on loopback, and what they cost.
 
-Everything lives in one temporary folder. The server under test has the first core of this machine for
-itself, mirrors and clients have the last: what is counted is the server's own CPU time.
+Everything lives in one temporary folder. Servers, mirrors and clients run either on any core, with as many
+threads as they want (free), or the server under test has the first core of this machine for itself, and
+mirrors and clients have the last (one). What is counted is the server's own CPU time.
 """
 import contextlib
 import os
@@ -21,6 +22,9 @@ TOP = Path(__file__).resolve().parent.parent
 WHEELYARD = (TOP / os.environ.get("WHEELYARD_BIN", "build/wheelyard")).resolve()
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = {CORES[0]}, {CORES[-1]}
+WAYS = {"free": "each program on any core, as many workers as it takes by default",
+        "one": "the server on one core, with one worker; mirror and clients on another"}
+IS_FREE = False
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -40,6 +44,27 @@ def free_port():
 def read_url(url, headers=None):
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {})) as reply:
         return reply.read(), reply.headers
+
+
+def place(way):
+    """Where the programs that are started from now on run; "one" until this is called."""
+    global SERVER_CORE, CLIENT_CORE, IS_FREE
+    IS_FREE = way == "free"
+    SERVER_CORE, CLIENT_CORE = (set(CORES), set(CORES)) if IS_FREE else ({CORES[0]}, {CORES[-1]})
+
+
+def add_ways(parser):
+    """--cores free,one: each row both ways."""
+    parser.add_argument("--cores", type=lambda text: text.split(","), default=list(WAYS),
+                        help="free,one: where servers and clients run")
+
+
+def each_way(wanted):
+    """The ways of `add_ways`, each with its heading."""
+    for number, way in enumerate(wanted.cores):
+        place(way)
+        print(f"{'' if number == 0 else chr(10)}{way}: {WAYS[way]}\n", flush=True)
+        yield way
 
 
 # ------------------------------------------------------------------ a process and its children
@@ -120,7 +145,7 @@ def stop_all(servers):
 # ------------------------------------------------------------------ the servers
 
 NGINX = """daemon off;
-{user}worker_processes 1;
+{user}worker_processes {workers};
 pid {folder}/pid;
 error_log {folder}/log warn;
 events {{ worker_connections 1024; }}
@@ -145,7 +170,8 @@ def start_nginx(folder, http, port, cores):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     user = "user root;\n" if os.getuid() == 0 else ""
-    (folder / "conf").write_text(NGINX.format(user=user, folder=folder, http=http))
+    (folder / "conf").write_text(NGINX.format(
+        user=user, folder=folder, http=http, workers="auto" if IS_FREE else 1))
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     return Server(folder, [nginx, "-p", folder, "-c", folder / "conf", "-e", folder / "log"], port, cores)
 
@@ -176,13 +202,13 @@ def start_wheelyard(folder, mirror_urls, *flags):
 
 
 def start_configured(folder, configuration, *flags):
-    """With these origins, one worker thread and otherwise as it is by default."""
+    """With these origins, and otherwise as it is by default; on one core with one worker."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(configuration)
     port = free_port()
     command = [WHEELYARD, "serve", "--config", folder / "config.toml", "--cache-dir", folder / "cache"]
-    command += ["--listen", f"127.0.0.1:{port}", "--workers", "1", *flags]
+    command += ["--listen", f"127.0.0.1:{port}", *([] if IS_FREE else ["--workers", "1"]), *flags]
     return Server(folder, command, port, SERVER_CORE)
 
 
