@@ -37,7 +37,8 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """shared(name, make): what make() returned, made once for all workers of this run. It is pickled."""
+    """shared(name, make): what make() returned, made once for all workers of this run. It is pickled; files
+    that it names lie below shared.folder."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # that of all workers
@@ -49,17 +50,18 @@ def shared(tmp_path_factory):
                 place.write_bytes(pickle.dumps(make()))
         return pickle.loads(place.read_bytes())
 
+    once.folder = folder
     return once
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return wheels.build_library(tmp_path_factory.mktemp("library"))
+def library(shared):
+    return shared("library", lambda: wheels.build_library(shared.folder / "library"))
 
 
 @pytest.fixture(scope="session")
-def trees(tmp_path_factory, library):
-    return standins.build_trees(tmp_path_factory.mktemp("trees"), library)
+def trees(shared, library):
+    return shared("trees", lambda: standins.build_trees(shared.folder / "trees", library))
 
 
 @pytest.fixture(scope="session")

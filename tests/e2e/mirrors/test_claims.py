@@ -162,7 +162,10 @@ def wait_no_dispute(daemon):
 
 
 def client_of(kind, folder):
-    return Uv(folder) if kind == "uv" else Pip(folder, pip_wheel("newest"))
+    """It asks a second time and no more: how long it waits before the sixth is not ours."""
+    client = Uv(folder) if kind == "uv" else Pip(folder, pip_wheel("newest"))
+    client.environment.update(PIP_RETRIES="1", UV_HTTP_RETRIES="1")
+    return client
 
 
 @pytest.mark.parametrize("kind", ["uv", "pip"])
