@@ -85,6 +85,7 @@ struct visit {
         int (*channel)(void *context, const char *origin, const char *name, int64_t listed_s);
         int (*listed_row)(void *context, const struct catalogue_listed *listed_row);
         int (*local)(void *context, const struct catalogue_local *local);
+        int (*counter)(void *context, const char *name, int64_t value);
         int (*first_seen)(void *context, const struct catalogue_first_seen *first_seen);
     };
     void *context;
@@ -573,6 +574,27 @@ int catalogue_each_ranges(struct catalogue *catalogue,
 {
     return visit_each(catalogue, EACH_RANGES, NULL, on_ranges,
                       &(struct visit){.ranges = visit, .context = context});
+}
+
+/* ------------------------------------------------------------------ counters */
+
+int catalogue_put_counter(struct catalogue *catalogue, const char *name, int64_t value)
+{
+    return sql_change(catalogue->sql, PUT_COUNTER, VALUES(sql_text(name), sql_integer(value)));
+}
+
+static int on_counter(void *context, const struct sql_row *row)
+{
+    struct visit *visit = context;
+    return visit->counter(visit->context, text(row, 0), sql_row_integer(row, 1));
+}
+
+int catalogue_each_counter(struct catalogue *catalogue,
+                           int (*visit)(void *context, const char *name, int64_t value),
+                           void *context)
+{
+    return visit_each(catalogue, EACH_COUNTER, NULL, on_counter,
+                      &(struct visit){.counter = visit, .context = context});
 }
 
 /* ------------------------------------------------------------------ channels */

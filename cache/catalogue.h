@@ -228,6 +228,12 @@ int catalogue_each_channel(struct catalogue *catalogue,
                                         int64_t listed_s),
                            void *context);
 
+/* ---- counters: sums that live longer than a process ---- */
+int catalogue_put_counter(struct catalogue *catalogue, const char *name, int64_t value);
+int catalogue_each_counter(struct catalogue *catalogue,
+                         int (*visit)(void *context, const char *name, int64_t value),
+                         void *context);
+
 /* ---- listed rows: what listings last said about files that we hold; one row per file and channel
  * ("" for none) ---- */
 struct catalogue_listed {

@@ -80,6 +80,8 @@ static const char *const migrations[] = {
     "CREATE TABLE member ("
     "  name TEXT NOT NULL, origin TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,"
     "  PRIMARY KEY (name, origin, path)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID",
 };
 
 #define FILE_COLUMNS                                                                               \
@@ -215,6 +217,9 @@ static const char *const statements[STATEMENTS] = {
         "s INDEXED BY sighting_by_project"
         " LEFT JOIN file AS f ON f.origin = s.origin AND f.path = s.path"
         " WHERE s.origin = ?1 AND s.project = ?2 ORDER BY s.path",
+
+    [PUT_COUNTER] = "INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)",
+    [EACH_COUNTER] = "SELECT name, value FROM counter",
 };
 
 const struct sql_program catalogue_program = {

@@ -55,6 +55,8 @@ enum statement {
     EACH_FIRST_SEEN,
     PUT_CHANNEL,
     EACH_CHANNEL,
+    PUT_COUNTER,
+    EACH_COUNTER,
     STATEMENTS
 };
 

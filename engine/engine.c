@@ -73,6 +73,7 @@ void engine_tick(struct engine *e, int64_t now_ms)
     sources_tick(e->listings, now_ms);
     project_lists_tick(e->pages, now_ms);
     memory_tick(&e->services, now_ms);
+    counters_tick(&e->services, now_ms);
     log_settle();
     channels_tick(e->listings, now_ms);
     channel_roots_check(e->listings, now_ms);
@@ -146,6 +147,7 @@ static int start(struct engine *e)
     r = r ? r : policies_new(&e->services, &e->services.policies);
     r = r ? r : policies_prepare(e->services.policies, e->services.options.origins);
     r = r ? r : pages_new(&e->services, e->listings, e->files, e->metadata, &e->pages);
+    r = r ? r : counters_load(&e->services);
     r = r ? r : files_load(e->files);
     r = r ? r : pages_load(e->pages);
     r = r ? r : kept_load(e->files);
@@ -201,6 +203,7 @@ static void stop_run(struct job *job)
     channel_roots_stop(e->listings);
     metadata_stop(e->metadata);
     folders_close(e->folders);
+    counters_keep(&e->services);
     waitlist_close(&e->status_waiters);
     sem_post(&call->done);
 }
@@ -311,4 +314,13 @@ bool engine_is_ready(struct engine *e)
 void engine_on_page_free(struct engine *e, void (*free_attachment)(void *attachment))
 {
     pages_on_free(e->pages, free_attachment);
+}
+
+void engine_note_sent(struct engine *e, bool is_hit, int64_t bytes)
+{
+    struct counters *t = &e->services.counters;
+    counters_add(t, is_hit ? COUNT_HITS : COUNT_MISSES, 1);
+    counters_add(t, COUNT_SENT_BYTES, bytes);
+    if (is_hit)
+        counters_add(t, COUNT_HIT_BYTES, bytes);
 }

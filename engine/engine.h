@@ -75,6 +75,9 @@ int engine_refresh_status(struct engine *engine, struct waiter *waiter);
 /* Appends the engine's members of /-/status, ready to stand between braces, as of the last
  * refresh or tick (250 ms). Any thread. */
 void engine_write_status(struct engine *engine, struct buf *to);
+/* Bytes of a file have gone to a client; is_hit: the file was held. For the counters of the status.
+ * Any thread. */
+void engine_note_sent(struct engine *engine, bool is_hit, int64_t bytes);
 /* Whether it never asks a mirror. Any thread. */
 bool engine_is_offline(const struct engine *engine);
 /* Whether the start is done and no stop has begun. */

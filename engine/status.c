@@ -64,8 +64,13 @@ static void write_mirror(struct engine *e, const struct origin *origin, unsigned
     json_write_member(to, "name", origin->mirrors[m].name);
     json_write_member(to, "state", folder.error ? state_text(MIRROR_OUT) : state_text(view.state));
     json_write_member(to, "last_error", origin->directory ? folder.failure : view.last_error);
-    json_write_name(to, "rate_bytes_s");
-    buf_printf(to, "%" PRId64 "}", view.rate_bytes_s);
+    json_write_integer(to, "rate_bytes_s", view.rate_bytes_s);
+    json_write_integer(to, "latency_ms", view.latency_ms);
+    json_write_integer(to, "answers", view.answers);
+    json_write_integer(to, "answer_ms", view.answer_ms);
+    json_write_integer(to, "failures", view.failures);
+    json_write_integer(to, "bytes", view.bytes);
+    buf_putc(to, '}');
 }
 
 /* In the configured order, of the generation in force. */
@@ -93,6 +98,22 @@ static void write_memory(struct engine *e, struct buf *to)
                e->services.options.max_memory, turns_waiting(e->pages->builds), e->pages->dropped);
 }
 
+/* Jobs that have not ended. */
+static void write_lanes(const struct services *s, struct buf *to)
+{
+    size_t writing = 0;
+    for (unsigned i = 0; i < WRITER_LANES; i++)
+        writing += lane_depth(s->writers[i]);
+    json_write_name(to, "lanes");
+    buf_putc(to, '{');
+    json_write_integer(to, "read", (int64_t)lane_depth(s->reader));
+    json_write_integer(to, "write", (int64_t)writing);
+    json_write_integer(to, "clean", (int64_t)lane_depth(s->cleaner));
+    json_write_integer(to, "compute", (int64_t)lane_depth(s->compute));
+    json_write_integer(to, "catalogue", (int64_t)lane_depth(s->catalogue_lane));
+    buf_putc(to, '}');
+}
+
 /* Without memory the last snapshot stays. */
 void status_tick(struct engine *e)
 {
@@ -103,6 +124,8 @@ void status_tick(struct engine *e)
     evidence_write_status(e->files, &fresh);
     write_mirrors(e, &fresh);
     write_memory(e, &fresh);
+    write_lanes(&e->services, &fresh);
+    counters_write(&e->services, &fresh);
     problems_write(&e->services, &fresh);
     delisted_write_status(e->pages, &fresh);
     dates_write_status(e->pages, &fresh);

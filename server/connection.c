@@ -12,6 +12,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,13 +28,23 @@ static struct connection *connection_of(struct waiter *waiter)
     return container_of(waiter, struct connection, waiter);
 }
 
+/* Connections that are suspended now. */
+static _Atomic long waiting;
+
 static void connection_suspend(struct waiter *waiter)
 {
+    atomic_fetch_add_explicit(&waiting, 1, memory_order_relaxed);
     MHD_suspend_connection(connection_of(waiter)->mhd);
+}
+
+long connection_waiting(void)
+{
+    return atomic_load_explicit(&waiting, memory_order_relaxed);
 }
 
 static void connection_resume(struct waiter *waiter)
 {
+    atomic_fetch_sub_explicit(&waiting, 1, memory_order_relaxed);
     MHD_resume_connection(connection_of(waiter)->mhd);
 }
 

@@ -18,6 +18,9 @@ struct connection {
     struct waiter waiter;
 };
 
+/* How many connections of this process are suspended now. Any thread. */
+long connection_waiting(void);
+
 void connection_init(struct connection *connection, struct MHD_Connection *mhd);
 
 /* The client's address; NULL where it has none. */

@@ -36,6 +36,7 @@
 #include "server/home.h"
 #include "server/indexes.h"
 #include "server/listener.h"
+#include "server/metrics.h"
 #include "server/page_reply.h"
 #include "server/status.h"
 
@@ -71,6 +72,7 @@ struct httpd {
     _Atomic(struct generation *) generation;
     _Atomic long silent_clients;
     struct connections *connections;
+    struct meter *meter;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     struct listener listeners[HTTPD_ADDRESSES_MAX];
@@ -119,6 +121,8 @@ static enum MHD_Result route_send(struct request *request)
         return status_send_ready(request);
     case ROUTE_STATUS:
         return status_send(request);
+    case ROUTE_METRICS:
+        return metrics_send(request);
     case ROUTE_MOVED:
         return moved_send(request);
     case ROUTE_INDEXES:
@@ -514,6 +518,7 @@ static int generation_add(struct httpd *httpd, const struct httpd_options *optio
         .engine = options->engine,
         .origins = options->origins,
         .instance = options->instance,
+        .meter = httpd->meter,
         .started_ms = started_ms,
         .on_idle = on_idle,
     };
@@ -551,7 +556,9 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret)
     thread_condition_init(&httpd->idle);
     MHD_set_panic_func(on_panic, NULL);
     engine_on_page_free(options->engine, page_reply_free_attachment);
-    int r = generation_add(httpd, options, clock_monotonic_ms());
+    int r = meter_new(&httpd->meter);
+    if (r == 0)
+        r = generation_add(httpd, options, clock_monotonic_ms());
     if (r == 0)
         r = addresses_open(httpd, options);
     if (r == 0)
@@ -667,6 +674,7 @@ void httpd_free(struct httpd *httpd)
         generation_free(generation);
     }
     connections_free(httpd->connections);
+    meter_free(httpd->meter);
     pthread_cond_destroy(&httpd->idle);
     pthread_mutex_destroy(&httpd->lock);
     free(httpd->daemons);

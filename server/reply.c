@@ -6,6 +6,7 @@
  */
 #include "server/reply.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "index/page.h"
@@ -93,6 +94,7 @@ enum MHD_Result reply_send_shared(const struct reply *reply, struct request *req
                                   unsigned status)
 {
     request->status = status;
+    request->first_ms = clock_monotonic_ms();
     request->bytes = request->is_head || status == MHD_HTTP_NOT_MODIFIED ? 0 : reply->size;
     return MHD_queue_response(request->connection.mhd, status, reply->response);
 }

@@ -59,12 +59,30 @@ void request_client(const struct request *request, char ret[REQUEST_CLIENT_SIZE]
         str_copy(ret, REQUEST_CLIENT_SIZE, "-");
 }
 
+/* How much of a mapped file went out is not known when it was cut, so nothing is counted. */
+static void count(const struct request *request, bool is_complete)
+{
+    const struct meter_seen seen = {
+        .route = meter_route_of(&request->route),
+        .cache = meter_cache_of(request->cache),
+        .status = request->status,
+        .bytes = request->is_mapped && !is_complete ? 0 : request->bytes,
+        .first_ms = request->first_ms - request->started_ms,
+        .is_complete = is_complete,
+    };
+    meter_count(request->site->meter, &seen);
+    if (seen.route == METER_FILE && seen.cache != METER_NONE && !request->is_head &&
+        (seen.status == MHD_HTTP_OK || seen.status == MHD_HTTP_PARTIAL_CONTENT))
+        engine_note_sent(request->site->engine, seen.cache == METER_HIT, seen.bytes);
+}
+
 /* on_idle comes last: a stop may free everything after it. */
 void request_free(struct request *request, bool is_complete)
 {
     if (!request)
         return;
     struct site *site = request->site;
+    count(request, is_complete);
     access_log(request, is_complete);
     if (request->file)
         file_close(request->file);

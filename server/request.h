@@ -17,6 +17,7 @@
 #include "server/connection.h"
 #include "server/forwarded.h"
 #include "server/host.h"
+#include "server/meter.h"
 #include "server/route.h"
 
 /* What all requests share; but for `active` it never changes after start. */
@@ -27,6 +28,7 @@ struct site {
     struct network_list trusted_proxies;
     struct network_list allow_clients; /* empty: everybody */
     const char *instance;
+    struct meter *meter; /* the same for all generations */
     int64_t started_ms;
     _Atomic long active;                /* requests begun and not completed */
     void (*on_idle)(struct site *site); /* called when `active` falls to 0 */
@@ -78,6 +80,7 @@ struct request {
 
     /* for the access line */
     int64_t started_ms;
+    int64_t first_ms; /* when the answer was queued; 0: not yet */
     unsigned status;
     int64_t bytes; /* of body */
     const char *cache;

@@ -280,6 +280,7 @@ static int route_own(struct route *route, char *name)
     } own[] = {{"health", ROUTE_HEALTH},
                {"ready", ROUTE_READY},
                {"status", ROUTE_STATUS},
+               {"metrics", ROUTE_METRICS},
                {"indexes", ROUTE_INDEXES}};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (!strcmp(name, own[i].name)) {
@@ -293,8 +294,6 @@ static int route_own(struct route *route, char *name)
             route->kind = ROUTE_CLAIMS;
         return r;
     }
-    if (!strcmp(name, "metrics"))
-        return route_none(route, "metrics are not served by this version");
     return route_none(route, no_such_path);
 }
 

@@ -21,6 +21,7 @@ enum route_kind {
     ROUTE_HEALTH,    /* /-/health */
     ROUTE_READY,     /* /-/ready */
     ROUTE_STATUS,    /* /-/status */
+    ROUTE_METRICS,   /* /-/metrics */
     ROUTE_INDEXES,   /* /-/indexes */
     ROUTE_CLAIMS,    /* /-/claims/{origin}/{path} */
     ROUTE_NO_INDEX,  /* 400: a page of an `index` that does not exist; why */

@@ -36,6 +36,11 @@ void status_write(const struct site *site, struct buf *to)
 {
     buf_puts(to, "{");
     engine_write_status(site->engine, to);
+    json_write_name(to, "requests");
+    buf_putc(to, '{');
+    json_write_integer(to, "active", atomic_load(&site->active));
+    json_write_integer(to, "waiting", connection_waiting());
+    buf_putc(to, '}');
     json_write_member(to, "version", VERSION);
     json_write_boolean(to, "offline", engine_is_offline(site->engine));
     json_write_integer(to, "uptime_s", (clock_monotonic_ms() - site->started_ms) / 1000);

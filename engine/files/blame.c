@@ -179,6 +179,7 @@ void blame_refuse(struct download *dl, const struct flight_command *c)
         refusals_forget_bytes(dl->files->refusals, c->sha256);
         return;
     }
+    counters_add(&dl->files->s->counters, wrong ? COUNT_DIGEST_FAILURES : COUNT_UNSOUND_FILES, 1);
     log_warning("%s mirror=%s path=%s/%s detail=\"%s\"%s", wrong ? "wrong digest" : "unsound file",
                 name, origin, path, c->detail, web ? " (a web page)" : "");
     problems_note(dl->files->s, wrong ? "wrong-digest" : "unsound", origin, path, "%s%s",
@@ -252,6 +253,7 @@ void blame_passthrough(struct files *files, const struct origin *origin, const c
 {
     const char *name = origin->mirrors[mirror].name;
     int64_t now_ms = clock_monotonic_ms();
+    counters_add(&files->s->counters, COUNT_DIGEST_FAILURES, 1);
     problems_note(files->s, "wrong-digest", origin->name, path, "%s sent other bytes than %s%s",
                   name, str_is_sha256(expected) ? "sha256 " : "", expected);
     refusals_note(files->refusals, origin->name, path, mirror, "", false, NULL, "wrong digest",

@@ -17,6 +17,7 @@
 #include "engine/files/files_state.h"
 #include "engine/files/kept.h"
 #include "engine/files/renew.h"
+#include "engine/files/thrashing.h"
 #include "engine/loop/problems.h"
 #include "engine/mirrors/generations.h"
 #include "engine/mirrors/origins.h"
@@ -193,6 +194,7 @@ static void fill_entry(struct commit *c)
     entry->look_again_s = clock_real_s() + (files->s->options.page_refresh_ms + 999) / 1000;
     files_set_blob(files, entry, c->blob);
     c->blob = NULL;
+    thrashing_kept(files, entry);
     files->s->events->file_kept(files->s, entry);
     if (!entry->authoritative)
         evidence_kept(files, entry->sha256, (enum evidence)c->download->evidence_level);

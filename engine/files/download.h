@@ -143,7 +143,9 @@ struct receiver {
     bool is_labelled;  /* labelled as coded, */
     bool is_coded;     /* ... and it is */
     _Atomic int64_t bytes;
-    _Atomic int64_t limit; /* bytes from this offset on are not wanted */
+    _Atomic int64_t head_ms; /* when the header section came; 0: it did not */
+    int64_t counted_bytes;   /* flight thread: what the mirror's figures have of `bytes` */
+    _Atomic int64_t limit;   /* bytes from this offset on are not wanted */
     /* both, under the lock: */
     pthread_mutex_t lock;
     enum verdict verdict;

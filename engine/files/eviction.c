@@ -15,6 +15,8 @@
 #include "engine/files/files_state.h"
 #include "engine/files/inventory.h"
 #include "engine/files/kept.h"
+#include "engine/files/thrashing.h"
+#include "engine/loop/key.h"
 
 /*
  * How room is made:
@@ -102,6 +104,19 @@ int64_t eviction_used(struct files *files, unsigned *ret_blobs)
     pthread_rwlock_unlock(&files->lock);
     *ret_blobs = files->kept->count;
     return bytes;
+}
+
+int64_t eviction_oldest_s(struct files *files)
+{
+    int64_t oldest = INT64_MAX;
+    for (const struct kept *k = files->kept->blobs; k; k = k->hh.next) {
+        int64_t used_s = k->used_s;
+        for (const struct entry *entry = k->paths; entry; entry = entry->next_path)
+            used_s = entry->used_s > used_s ? entry->used_s : used_s;
+        if (k->is_counted && !k->is_pinned && used_s < oldest)
+            oldest = used_s;
+    }
+    return oldest;
 }
 
 /* The bytes by which so many more would exceed max_size. */
@@ -305,12 +320,23 @@ static void evict_stray(struct files *files, struct stray *stray)
     free(stray);
 }
 
+/* A blob of several paths goes as one file; its first path is remembered. */
+static bool evict_for_room(struct files *files, const struct victim *v)
+{
+    const struct entry *first = v->blob->paths;
+    uint64_t key = first ? key_hash(first->key, first->key_len) : 0;
+    if (!evict_blob(files, v->blob))
+        return false;
+    thrashing_evicted(files, key, v->bytes, v->used_s);
+    return true;
+}
+
 /* False: it could not go after all. */
 static bool evict(struct files *files, const struct victim *v)
 {
     const struct entry *entry = v->leftover ? v->leftover : v->parked ? v->parked->entry : NULL;
     if (v->blob)
-        return evict_blob(files, v->blob);
+        return evict_for_room(files, v);
     if (entry)
         log_info("evicted path=%s/%s partial bytes=%" PRId64, entry->origin->name, entry->path,
                  v->bytes);

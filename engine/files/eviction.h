@@ -33,6 +33,8 @@ int eviction_add_stray_partial(struct files *files, const char *name, int64_t al
 /* The bytes that everything takes, and the number of blobs. */
 int64_t eviction_used(struct files *files, unsigned *ret_blobs);
 
+/* The last use, real time, of the file that would go first; INT64_MAX: none would. */
+int64_t eviction_oldest_s(struct files *files);
 /* Makes room for so many bytes more, below max_size and above min_free. The room is for the
  * newcomer, whose own partial is not evicted for it. False: there is too little to evict, and
  * nothing was evicted. The disk has the bytes when the jobs that were posted to the cleaner lane

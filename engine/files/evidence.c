@@ -369,6 +369,7 @@ static void refuted(struct files *files, struct finding *f)
         put(files, f->sha256, EVIDENCE_NONE, f->verdict.why);
         return;
     }
+    counters_add(&files->s->counters, COUNT_EVIDENCE_FAILURES, 1);
     put(files, f->sha256, now, f->verdict.why);
     take_away(files, f);
     f->taken_away = true;

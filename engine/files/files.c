@@ -23,6 +23,7 @@
 #include "engine/files/refusals.h"
 #include "engine/files/renew.h"
 #include "engine/files/scrub.h"
+#include "engine/files/thrashing.h"
 #include "engine/loop/key.h"
 #include "engine/loop/options.h"
 #include "engine/loop/problems.h"
@@ -81,6 +82,7 @@ int files_new(struct services *s, struct listings *listings, struct files **ret)
     r = r ? r : evidence_new(files, &files->evidences);
     r = r ? r : renew_new(&files->renewals);
     r = r ? r : eviction_new(&files->eviction);
+    r = r ? r : thrashing_new(&files->thrashing);
     r = r ? r : scrub_new(files, &files->scrub);
     if (r)
         return r;
@@ -118,6 +120,7 @@ void files_free(struct files *files)
     evidence_free(files->evidences);
     renew_free(files->renewals);
     eviction_free(files->eviction);
+    thrashing_free(files->thrashing);
     pthread_rwlock_destroy(&files->lock);
     free(files);
 }
@@ -740,6 +743,7 @@ static void write_touches(struct files *files, int64_t least_age_s)
 void files_tick(struct files *files, int64_t now_ms)
 {
     downloads_tick(files, now_ms);
+    thrashing_tick(files);
     if (now_ms - files->touched_ms < TOUCH_EVERY_MS)
         return;
     files->touched_ms = now_ms;
@@ -782,11 +786,13 @@ void files_write_status(struct files *files, struct buf *to)
     const char *state = full ? "full" : "ok";
     if (files_disk_fails(files))
         state = error_is_space(files->disk_error) ? "full" : "read-only";
+    int64_t oldest_s = eviction_oldest_s(files), now_s = clock_real_s();
+    int64_t idle_s = oldest_s < now_s ? now_s - oldest_s : 0;
     json_write_name(to, "cache");
     buf_printf(to,
                "{\"bytes\":%" PRId64 ",\"blobs\":%u,\"partials\":%u,\"max_bytes\":%" PRId64
-               ",\"free_bytes\":%" PRId64 ",\"state\":\"%s\"}",
-               bytes, blobs, partials, files->s->options.max_size, free_bytes, state);
+               ",\"free_bytes\":%" PRId64 ",\"idle_s\":%" PRId64 ",\"state\":\"%s\"}",
+               bytes, blobs, partials, files->s->options.max_size, free_bytes, idle_s, state);
     json_write_name(to, "flights");
     buf_putc(to, '[');
     downloads_write_status(files, to);

@@ -5,6 +5,7 @@
 #include "engine/files/entry.h"
 
 struct listings;
+struct thrashing;
 
 struct files {
     struct services *s;
@@ -13,6 +14,7 @@ struct files {
     struct evidences *evidences;
     struct renewals *renewals;
     struct eviction *eviction;
+    struct thrashing *thrashing;
     struct refusals *refusals;
     struct scrub *scrub;
     pthread_rwlock_t lock;

@@ -95,7 +95,8 @@ struct passthrough {
     int64_t piece_from; /* where the current body begins */
     bool goes_on;       /* the current body continues a piece of the same mirror */
     int64_t started_ms;
-    int error; /* transfer thread, then flight thread */
+    _Atomic int64_t head_ms; /* when the header section came; 0: it did not */
+    int error;               /* transfer thread, then flight thread */
     char detail[FLIGHT_DETAIL];
 
     struct waitlist list;
@@ -216,6 +217,7 @@ static void arrival_run(struct job *job)
 /* An answer of another size, or of another version, is not taken. */
 static int compare(struct passthrough *p, const struct fetch_head *head)
 {
+    p->head_ms = clock_monotonic_ms();
     bool sends = head->status == 200 || head->status == 206;
     if (head->status == 404 || head->status == 410)
         return ERROR_GONE;
@@ -375,6 +377,7 @@ static void fetch(struct passthrough *p)
                                     .share = (uintptr_t)p,
                                     .mirror = (uintptr_t)&p->origin->mirrors[p->mirror]};
     p->started_ms = clock_monotonic_ms();
+    p->head_ms = 0;
     p->is_other = p->is_like = p->is_endless = p->is_part = p->is_coded = false;
     p->verdict = 0;
     passed_page_release(&p->page);
@@ -537,6 +540,10 @@ static void ended_run(struct job *job)
     struct passthrough *p = container_of(job, struct passthrough, ended);
     size_t number = mirrors_number(p->files->s->mirrors, p->origin, p->mirror);
     int64_t now_ms = clock_monotonic_ms();
+    budget_count_bytes(p->files->s->budget, number, p->arrived - p->piece_from);
+    counters_add(&p->files->s->counters, COUNT_FETCHED_BYTES, p->arrived - p->piece_from);
+    if (p->head_ms)
+        budget_count_answer(p->files->s->budget, number, p->head_ms - p->started_ms);
     p->contradicted |= p->is_other && !p->page.is_page;
     p->confirmed |= p->is_like && !p->page.is_page;
     if (p->error == 0 && is_short(p)) {

@@ -59,12 +59,22 @@ struct written {
     int error;
 };
 
+/* Counts what has come since the last call. A long transfer shows while it runs. */
+static void count(struct receiver *t)
+{
+    int64_t more = t->bytes - t->counted_bytes;
+    t->counted_bytes += more;
+    budget_count_bytes(t->files->s->budget, t->counted_mirror, more);
+    counters_add(&t->files->s->counters, COUNT_FETCHED_BYTES, more);
+}
+
 /* Bytes for an older partial are ignored: a cut has forgotten them. */
 static void written_run(struct job *job)
 {
     struct written *w = container_of(job, struct written, job);
     struct receiver *t = w->receiver;
     struct download *dl = t->download;
+    count(t);
     if (!dl->over && t->partial == dl->partial) {
         if (w->error) {
             flight_on_disk_error(dl->flight, w->error);
@@ -134,6 +144,7 @@ static void post_answer(struct receiver *t)
 static int on_head(void *context, const struct fetch_head *head)
 {
     struct receiver *t = context;
+    t->head_ms = clock_monotonic_ms();
     t->facts = (struct flight_answer){.status = head->status,
                                       .total = head->total,
                                       .from = head->from,
@@ -399,6 +410,9 @@ static void account(struct receiver *t, int error, const char *detail)
     size_t mirror = t->counted_mirror;
     int64_t now_ms = clock_monotonic_ms();
     budget_end(budget, mirror, t->need);
+    count(t);
+    if (t->head_ms)
+        budget_count_answer(budget, mirror, t->head_ms - t->started_ms);
     if (t->yielded && t->bytes >= RATE_LEAST_BYTES) /* so fast it was while it ran */
         budget_succeeded(budget, mirror, t->bytes, now_ms - t->started_ms, now_ms);
     if (error == ERROR_STOPPING || error == ERROR_NO_MEMORY) /* not the mirror's fault */
@@ -584,6 +598,7 @@ void receive_reset(struct receiver *t)
     t->done.run = done_behind_writes;
     t->held_last = &t->held;
     t->retry_after_s = -1;
+    t->head_ms = 0;
     t->verdict = VERDICT_NONE;
     t->verdict_error = t->error = 0;
     t->answered = t->ended = t->is_coded = t->is_page = false;

@@ -195,7 +195,7 @@ int listing_answer_take_head(void *context, const struct fetch_head *head)
     r->retry_after_s = head->retry_after_s;
     r->max_age_s = head->max_age_s;
     r->length = head->length;
-    r->heard_ms = clock_monotonic_ms();
+    r->heard_ms = r->head_ms = clock_monotonic_ms();
     (void)snprintf(r->detail, sizeof(r->detail), "HTTP %d", head->status);
     if (head->status == 508) /* the mirror asks this daemon, directly or through others */
         return ERROR_LOOP;

@@ -48,6 +48,7 @@ struct listing_answer {
     int64_t counted;          /* its part of the engine's fetched_bytes */
     _Atomic int64_t heard_ms; /* when the last byte came, or when it was asked for */
     int64_t started_ms;
+    int64_t head_ms; /* when the header section came; 0: it did not */
     int64_t fetched_s;
     /* what was read: */
     struct listing_ref *listing;

@@ -391,6 +391,17 @@ static bool asks_otherwise(struct source *s, const struct listing_answer *r)
     return true;
 }
 
+/* The figures of the mirror, whatever becomes of its answer. */
+static void count(const struct source *s, const struct listing_answer *r)
+{
+    struct services *services = s->listings->s;
+    size_t number = mirrors_number(services->mirrors, s->origin, s->mirror);
+    budget_count_bytes(services->budget, number, r->received);
+    counters_add(&services->counters, COUNT_FETCHED_BYTES, r->received);
+    if (r->head_ms)
+        budget_count_answer(services->budget, number, r->head_ms - r->started_ms);
+}
+
 /* The order matters: first the turn goes on to others, then failures, doubts and 304 each end
  * here, and at last the new content takes over. */
 static void settle_fetched(struct source *s, struct listing_answer *r)
@@ -398,6 +409,7 @@ static void settle_fetched(struct source *s, struct listing_answer *r)
     struct listings *listings = s->listings;
     struct listed_mirror *mirror = source_listed_mirror(s);
     s->fetched = NULL;
+    count(s, r);
     end_turn(s);
     /* no failure yet: the mirror is asked once more, for HTML */
     if (asks_otherwise(s, r)) {

@@ -29,6 +29,7 @@
 #include "engine/loop/events.h"
 #include "engine/loop/loop.h"
 #include "engine/loop/options.h"
+#include "engine/loop/counters.h"
 #include "engine/loop/wait.h"
 #include "upstream/fetcher.h"
 
@@ -71,6 +72,7 @@ struct services {
     _Atomic bool is_short; /* memory is short: see memory.h */
     /* fetched_bytes: of pages that are being received */
     _Atomic int64_t memory_used, fetched_bytes;
+    struct counters counters;
     struct problem *problems; /* flight thread */
     unsigned problem_count;
 };

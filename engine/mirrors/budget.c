@@ -52,6 +52,7 @@ struct health {
     unsigned times_out; /* since bytes of a file of this mirror were confirmed */
     int64_t rate;       /* bytes a second, a moving average */
     int64_t rate_ms;    /* last measured */
+    int64_t answers, answer_ms, latency_ms, times_failed, bytes; /* for people */
     char last_error[ERROR_BYTES];
 };
 
@@ -281,6 +282,20 @@ void budget_remark(struct budget *b, size_t mirror, const char *what)
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
+void budget_count_bytes(struct budget *b, size_t mirror, int64_t bytes)
+{
+    b->mirror[mirror].bytes += bytes;
+}
+
+/* The last answer counts for a quarter, as in the rate. */
+void budget_count_answer(struct budget *b, size_t mirror, int64_t ms)
+{
+    struct health *h = &b->mirror[mirror];
+    h->latency_ms = h->answers ? (3 * h->latency_ms + ms) / 4 : ms;
+    h->answers++;
+    h->answer_ms += ms;
+}
+
 /* Doubles the wait for each failure in a row. Up to a quarter is taken off at random, so mirrors
  * that failed together are not tried together. */
 void budget_page_failed(struct budget *b, size_t mirror, const char *what, int retry_after_s,
@@ -300,6 +315,7 @@ void budget_page_failed(struct budget *b, size_t mirror, const char *what, int r
         h->failures++;
     h->until_ms = now_ms + wait;
     h->tried_ms = now_ms;
+    h->times_failed++;
     str_copy(h->last_error, sizeof(h->last_error), what);
 }
 
@@ -384,5 +400,13 @@ void budget_view(const struct budget *b, size_t mirror, int64_t now_ms, struct b
         state = MIRROR_BACKING_OFF;
     if (h->out_ms > now_ms)
         state = MIRROR_OUT;
-    *ret = (struct budget_view){state, h->last_error, h->rate, h->connections};
+    *ret = (struct budget_view){.state = state,
+                                .last_error = h->last_error,
+                                .rate_bytes_s = h->rate,
+                                .connections = h->connections,
+                                .answers = h->answers,
+                                .answer_ms = h->answer_ms,
+                                .failures = h->times_failed,
+                                .bytes = h->bytes,
+                                .latency_ms = h->latency_ms};
 }

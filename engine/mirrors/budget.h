@@ -34,6 +34,12 @@ struct budget_view {
     const char *last_error; /* "" when there was none since the last success */
     int64_t rate_bytes_s;   /* 0: not measured */
     unsigned connections;
+    /* since the start of the daemon, or since the configuration names the mirror: */
+    int64_t answers;    /* header sections that came */
+    int64_t answer_ms;  /* how long all of them took, from the request on */
+    int64_t failures;   /* requests that cost the mirror its standing for a while */
+    int64_t bytes;      /* of bodies */
+    int64_t latency_ms; /* a moving average; 0: not measured, or below a millisecond */
 };
 
 /*
@@ -95,6 +101,11 @@ int64_t budget_rate(const struct budget *budget, size_t mirror, int64_t now_ms);
 void budget_lied(struct budget *budget, size_t mirror, uint64_t file, int64_t now_ms);
 /* A claim confirms bytes of this mirror. */
 void budget_vouched(struct budget *budget, size_t mirror);
+
+/* What people see of a mirror; no choice depends on it. bytes: more bytes of a body. */
+void budget_count_bytes(struct budget *budget, size_t mirror, int64_t bytes);
+/* ms: from the request to the header section of the answer. */
+void budget_count_answer(struct budget *budget, size_t mirror, int64_t ms);
 
 /* The outcome of a request for a listing. A mirror that has pages need not have its files: only
  * a file ends a back-off that files began, and anything ends one that pages began. */

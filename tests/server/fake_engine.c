@@ -474,6 +474,11 @@ void engine_write_status(struct engine *engine, struct buf *to)
     buf_puts(to, "\"mirrors\":[{\"origin\":\"pytorch\",\"name\":\"aliyun\",\"state\":\"ok\"}]");
 }
 
+void engine_note_sent(struct engine *engine, bool is_hit, int64_t bytes)
+{
+    (void)engine, (void)is_hit, (void)bytes;
+}
+
 bool engine_is_ready(struct engine *engine)
 {
     return !atomic_load(&engine->stopping);

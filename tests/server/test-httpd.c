@@ -399,7 +399,9 @@ static void own_pages_answer(void **state)
     assert_non_null(strstr(a.body, "<a href=\"lab/simple/\">"));
     wire_release(&a);
     a = wire_get(f->address, "/-/metrics", "");
-    assert_int_equal(a.status, 404);
+    ASSERT_HEAD(&a, 200,
+                "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_non_null(strstr(a.body, "wheelyard_requests_total{route=\"status\",cache=\"none\"} "));
     wire_release(&a);
 }
 

@@ -32,7 +32,7 @@ static const struct row rows[] = {
     {"/-/claims/pytorch/", ROUTE_NONE, NULL, NULL},
     {"/-/claims/", ROUTE_NONE, NULL, NULL},
     {"/-/claims", ROUTE_NONE, NULL, NULL},
-    {"/-/metrics", ROUTE_NONE, NULL, NULL},
+    {"/-/metrics", ROUTE_METRICS, NULL, NULL},
     {"/-/", ROUTE_NONE, NULL, NULL},
     {"/-", ROUTE_NONE, NULL, NULL},
 
