@@ -15,6 +15,7 @@
 #include "cli/command_prefetch.h"
 #include "cli/command_relock.h"
 #include "cli/command_setup.h"
+#include "cli/command_status.h"
 #include "cli/command_verify.h"
 #include "cli/commit.h"
 #include "config/argument.h"
@@ -37,6 +38,8 @@ static const char usage[] =
     "  relock LOCK            rewrite the addresses in a lock file: ours, or the official ones\n"
     "  setup CLIENT           print or write the configuration of pip, uv, pixi, Poetry, PDM, "
     "pipenv\n"
+    "  status                 show the running daemon on one screen; --watch: again and again\n"
+    "  health                 say by the exit status whether the daemon can serve\n"
     "  doctor                 check daemon, mirrors, disk and clients, and say what to do\n"
     "  prefetch LOCK...       fetch the files of lock files into the cache\n"
     "  export --all -o DIR    write a bundle of what is kept, for machines without a network\n"
@@ -45,9 +48,9 @@ static const char usage[] =
     "`wheelyard COMMAND --help`, `man wheelyard` and `man wheelyard.conf` say more.\n"
     "`wheelyard --version` prints the version.\n";
 
-static const char *const commands[] = {"add",     "serve",   "config",   "cache",  "wheels",
-                                       "explain", "indexes", "prefetch", "relock", "setup",
-                                       "doctor",  "export",  "import",   "verify", NULL};
+static const char *const commands[] = {
+    "add",   "serve",  "config", "cache",  "wheels", "explain", "indexes", "prefetch", "relock",
+    "setup", "doctor", "export", "import", "verify", "status",  "health",  NULL};
 
 /* Exit codes are those of the commands; an unknown command is a usage error. */
 int main(int argc, char **argv)
@@ -71,6 +74,10 @@ int main(int argc, char **argv)
         return command_relock(argc - 2, argv + 2);
     if (!strcmp(command, "setup"))
         return command_setup(argc - 2, argv + 2);
+    if (!strcmp(command, "status"))
+        return command_status(argc - 2, argv + 2);
+    if (!strcmp(command, "health"))
+        return command_health(argc - 2, argv + 2);
     if (!strcmp(command, "doctor"))
         return command_doctor(argc - 2, argv + 2);
     if (!strcmp(command, "prefetch"))

@@ -31,7 +31,7 @@ static const struct remedy {
     {"directory-file", "correct that file or take it away"},
 };
 
-static const char *remedy_of(const char *kind)
+const char *doctor_remedy(const char *kind)
 {
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
         if (strcmp(remedies[i].kind, kind) == 0)
@@ -64,7 +64,7 @@ void doctor_problems(const struct json *problems, const char *url, struct findin
 
     for (const struct json *p = json_first(problems); p; p = json_next(p)) {
         const char *kind = json_text(p, "kind");
-        const char *remedy = remedy_of(kind);
+        const char *remedy = doctor_remedy(kind);
         unsigned count = count_of(problems, kind);
         auto_free char *number = count > 1 ? str_printf(" (%u of these)", count) : NULL;
 
