@@ -11,7 +11,7 @@
 #include "cli/lock_set.h"
 
 /* A request has 64 KiB at most, and JSON may double what a path has of quotes. */
-enum { LINES_BYTES = 24 << 10, LINES_MAX_BYTES = 60 << 10 };
+enum { LINES_BYTES = 24 << 10, LINES_MAX_BYTES = 60 << 10, PATH_MAX_BYTES = 4 << 10 };
 
 /* SET_GO, or the exit code after a message. *ret: json_free it, in any case. */
 static int ask(const char *command, struct control_client *client, const char *const *words,
@@ -35,11 +35,17 @@ static int send(const char *command, struct control_client *client, const char *
                 struct buf *lines)
 {
     struct json *reply;
-    const char *text = lines->error ? "" : lines->data;
+    const char *text = lines->len ? lines->data : "";
     int code = ask(command, client, (const char *const[]){"sets", "add", set, text, NULL}, &reply);
     json_free(reply);
     buf_clear(lines);
     return code;
+}
+
+/* A lock may name what can be no file of the daemon: its line would spoil those of others. */
+static bool is_line(const struct wanted_file *f)
+{
+    return strlen(f->path) < PATH_MAX_BYTES && !strchr(f->path, '\n');
 }
 
 int pinned_add(const char *command, struct control_client *client, const char *set,
@@ -50,7 +56,8 @@ int pinned_add(const char *command, struct control_client *client, const char *s
     buf_init(&lines, LINES_MAX_BYTES);
     for (size_t i = 0; i < wanted->count && code == SET_GO; i++) {
         const struct wanted_file *f = &wanted->files[i];
-        buf_printf(&lines, "%" PRId64 " %s/%s\n", f->size, f->origin, f->path);
+        if (is_line(f))
+            buf_printf(&lines, "%" PRId64 " %s/%s\n", f->size, f->origin, f->path);
         if (lines.len > LINES_BYTES || i + 1 == wanted->count)
             code = send(command, client, set, &lines);
     }

@@ -204,6 +204,10 @@ def test_a_set_with_thousands_of_files(start, ours, tmp_path):
         url = f"https://files.pythonhosted.org/packages/{'ab' * 20}/{name}-1.0-py3-none-any.whl"
         text += f'[[packages]]\nname = "{name}"\nversion = "1.0"\n[[packages.wheels]]\nurl = "{url}"\n'
         text += f'hashes = {{ sha256 = "{number:064x}" }}\n'
+    for name in ("x%0Ay", "x" * 40_000):  # these can be no files, and spoil no others
+        url = f"https://files.pythonhosted.org/packages/{name}-1.0-py3-none-any.whl"
+        text += f'[[packages]]\nname = "x"\nversion = "1.0"\n[[packages.wheels]]\nurl = "{url}"\n'
+        text += f'hashes = {{ sha256 = "{0:064x}" }}\n'
     file = tmp_path / "pylock.toml"
     file.write_text(text)
     assert ours(daemon, "prefetch", file, "--pin", "big").returncode == FAILED
