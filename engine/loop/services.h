@@ -8,7 +8,7 @@
  * given the other's handle when it is made, so the arguments of these functions are the graph of
  * the rooms:
  *
- *     mirrors_new(services)
+ *     mirrors_new(services), policies_new(services)
  *     listings_new(services)
  *     files_new(services, listings)
  *     metadata_new(services, files)

@@ -404,8 +404,9 @@ static bool needs_build(const struct pages *pages, const struct page_entry *s,
 {
     if (!s->page || (s->has_failed && is_unanswered(s)) || s->built_version != t->version + 1 ||
         page_policy_is_over(s->page) ||
-        ((s->project || s->flat) && (s->built_metadata != metadata_version(pages->metadata) ||
-                                     s->built_held != delisted_version(pages, s->origin, s->project))))
+        ((s->project || s->flat) &&
+         (s->built_metadata != metadata_version(pages->metadata) ||
+          s->built_held != delisted_version(pages, s->origin, s->project))))
         return true;
     if (s->is_askable && s->visited && !s->has_inquired)
         return true;
