@@ -22,7 +22,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-static const char MAGIC[8] = "wheelmap";
+static const char MAGIC[8] = {'w', 'h', 'e', 'e', 'l', 'm', 'a', 'p'}; /* no NUL */
 
 enum {
     LAYOUT = 1, /* a map of another layout is not read: its partial starts again */

@@ -215,7 +215,7 @@ static inline void begin(unsigned which, int64_t total)
     begin_then(which, total, "");
 }
 
-static inline void stop(const char *text)
+static inline void stop_flight(const char *text)
 {
     flight_on_stop(f);
     expect(text);

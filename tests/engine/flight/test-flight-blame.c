@@ -99,7 +99,7 @@ static void of_one_or_of_the_disk(void **state)
     assert_int_equal(flight_new(&o, &f), 0);
     expect("hash[0,1000)");
     hashed(wrong, "release:999 cut");
-    stop("fail:-17 end");
+    stop_flight("fail:-17 end");
 }
 
 /* No reader comes any more: a later one continues with the mirror that is asked alone. */
@@ -293,7 +293,7 @@ static void right_by_the_new_word(void **state)
     expect("ask0-2");
     mirror(0, 0);
     expect("get0:0[0,-1)");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 int main(void)

@@ -122,7 +122,7 @@ static void unsound_of_several(void **state)
     expect("judge");
     judged(FLIGHT_UNSOUND);
     expect("cut refuse:0,unsound ask0-1");
-    stop("fail:-17 end");
+    stop_flight("fail:-17 end");
 }
 
 /* More comes than was announced, while it is judged: the verdict is on what is not there any more.

@@ -162,7 +162,7 @@ static void pieces_without_proof(void **state)
     bytes(0, 0, 3 * MIB);
     ended(0, 0, 200);
     expect("known:3145728 release:3080192 hash[0,1048576)");
-    stop("fail:-17 sync end,kept");
+    stop_flight("fail:-17 sync end,kept");
 }
 
 /* What it sends has come meanwhile by the transfer that was stopped for another file's sake: it was

@@ -16,7 +16,7 @@ static void for_the_first_who_reads_all(void **state)
     begin_then(0, 9 * MIB, " reserve");
     flight_on_reader(f, 2, FLIGHT_WHOLE, 0, -1);
     expect(""); /* the second finds it there */
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 static void not_for_who_reads_a_part(void **state)
@@ -35,7 +35,7 @@ static void not_for_who_reads_a_part(void **state)
     expect("ask1-0");
     flight_on_reader(f, 3, FLIGHT_WHOLE, 0, -1); /* it comes later */
     expect("reserve ask0-0");
-    stop("fail:-17 end");
+    stop_flight("fail:-17 end");
 }
 
 static void of_a_known_size_at_once(void **state)
@@ -49,7 +49,7 @@ static void of_a_known_size_at_once(void **state)
     assert_int_equal(flight_new(&o, &f), 0);
     flight_on_reader(f, 1, FLIGHT_WHOLE, 0, -1);
     expect("reserve ask0-0");
-    stop("fail:-17 end");
+    stop_flight("fail:-17 end");
 }
 
 static void not_of_an_unknown_size(void **state)
@@ -57,7 +57,7 @@ static void not_of_an_unknown_size(void **state)
     (void)state;
     open_flight(1, -1, right);
     begin_then(0, -1, "");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* Left alone with much missing: the disk is given back, and asked for again. */
@@ -78,7 +78,7 @@ static void again_after_parking(void **state)
     expect("");
     flight_on_reader(f, 3, FLIGHT_WHOLE, 0, -1);
     expect("reserve ask0-0");
-    stop("fail:-17 end,kept");
+    stop_flight("fail:-17 end,kept");
 }
 
 /* A new partial file has nothing. */
@@ -95,7 +95,7 @@ static void again_after_a_cut(void **state)
     expect("get0:1[0,-1)");
     assert_int_equal(answer(0, 200, 2000, 0), 0);
     expect("known:2000 reserve");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 static void no_room(void **state)

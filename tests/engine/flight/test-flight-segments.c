@@ -21,7 +21,7 @@ static void segments(void **state)
     bytes(1, 20 * MIB, 24 * MIB);
     ended(1, 0, 206);
     expect("release:25165824 ask1-1+"); /* the front is under way already */
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* A mirror without ranges sends the whole file: it is stopped where others continue. */
@@ -42,7 +42,7 @@ static void no_ranges(void **state)
     bytes(1, 8 * MIB, 12 * MIB);
     bytes(0, 0, 8 * MIB);
     expect("stop release:12582912 hash[0,1048576)");
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* No range of nothing can be had, and one that does not say of how much tells no end. */
@@ -63,7 +63,7 @@ static void beginning_refused(void **state)
         expect("get0:0[0,-1)");
         assert_int_equal(answer(0, 200, i ? 5 : 0, 0), 0);
         expect(i ? "known:5" : "hash[0,0)");
-        stop(i ? "stop fail:-17 end" : "stop fail:-17 end");
+        stop_flight(i ? "stop fail:-17 end" : "stop fail:-17 end");
     }
 }
 
@@ -77,7 +77,7 @@ static void size_known(void **state)
     expect("ask0-0");
     mirror(0, 0);
     expect("get0:0[0,8388608)");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* Three small steps of the same: what begins where, and nothing twice. */
@@ -93,7 +93,7 @@ static void segments_of_one_mirror(void **state)
     expect("ask1-0+");
     mirror(1, 0);
     expect("get1:0[25165824,32505856)");
-    stop("stop stop fail:-17 sync end,kept");
+    stop_flight("stop stop fail:-17 sync end,kept");
 }
 
 static void small_files_come_in_one(void **state)
@@ -101,7 +101,7 @@ static void small_files_come_in_one(void **state)
     (void)state;
     open_wide(2, 2);
     begin(0, 8 * MIB - 1);
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* Without a digest only mirrors whose answers can be told to be the same have a part; where there
@@ -132,7 +132,7 @@ static void segments_need_proof(void **state)
             assert_int_equal(answer_full(0, a), 0);
             expect("known:67108864");
         }
-        stop("stop fail:-17 end");
+        stop_flight("stop fail:-17 end");
     }
 }
 
@@ -171,7 +171,7 @@ static void late_bytes_are_of_their_file(void **state)
     expect("stop ask0-3 ask2-3+");
     strong.from = 8 * MIB;
     assert_int_equal(answer_full(1, strong), ERROR_UPSTREAM_BROKEN);
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* The length is old, and the one mirror that answers tells neither it nor a validator. What comes
@@ -192,7 +192,7 @@ static void segments_need_proof_also_of_a_known_length(void **state)
     a.status = 200;
     assert_int_equal(answer_full(0, a), 0);
     expect("known:16777216");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* Who answers 200 to a range, or speaks of another length, has no part in it. */
@@ -206,7 +206,7 @@ static void unfit_for_segments(void **state)
     assert_int_equal(answer(1, 200, 64 * MIB, 0), ERROR_UPSTREAM_BROKEN);
     ended(1, ERROR_UPSTREAM_BROKEN, 200);
     expect("");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
     open_wide(2, 1);
     begin_then(0, 64 * MIB, " ask1-1+");
     mirror(1, 1);
@@ -214,7 +214,7 @@ static void unfit_for_segments(void **state)
     assert_int_equal(answer(1, 206, 63 * MIB, 16 * MIB), ERROR_UPSTREAM_BROKEN);
     ended(1, ERROR_UPSTREAM_BROKEN, 206);
     expect("");
-    stop("stop fail:-17 end");
+    stop_flight("stop fail:-17 end");
 }
 
 /* A tail is fetched at once; the segment ahead gives its connection for it. */
@@ -235,7 +235,7 @@ static void wanted_ahead_of_the_front(void **state)
     expect("");
     ended(2, 0, 206);
     expect(""); /* the segment is still asked for */
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* A reader that begins far after the front does not wait for the front. */
@@ -248,7 +248,7 @@ static void open_end_ahead_of_the_front(void **state)
     expect("release:209649664 ask2-1"); /* all but what is held back, as far as it is there */
     mirror(2, 1);
     expect("get2:1[104857600,113246208)");
-    stop("stop stop fail:-17 end");
+    stop_flight("stop stop fail:-17 end");
 }
 
 /* A connection that another flight's reader needs is given, unless a reader stands there. */
@@ -267,7 +267,7 @@ static void yielding(void **state)
     expect("get1:1[16777216,25165824)");
     flight_on_reader(f, 2, FLIGHT_RANGE, 17 * MIB, 18 * MIB);
     assert_false(flight_on_yield(f, number[1]));
-    stop("stop stop fail:-17 end");
+    stop_flight("stop stop fail:-17 end");
 }
 
 /* A file that is no longer read whole is not fetched ahead. */
@@ -279,7 +279,7 @@ static void ask_withdrawn(void **state)
     flight_on_reader_left(f, 1);
     bytes(0, 0, 1000);
     expect("release:1000 drop1");
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* Parts of a small file: it is fetched whole. */
@@ -298,7 +298,7 @@ static void range_of_a_small_file(void **state)
         expect(size <= MIB ? "known:1048576 ask0-0" : "known:1048577 ask1-0");
         mirror(size <= MIB ? 0 : 1, 0);
         expect(size <= MIB ? "get0:0[0,-1)" : "get1:0[1047577,1048577)");
-        stop("stop fail:-17 end");
+        stop_flight("stop fail:-17 end");
     }
 }
 
@@ -355,7 +355,7 @@ static void hedge_of_the_last(void **state)
     mirror(2, 2);
     expect("get2:2[0,16777216)");
     flight_on_tick(f, 2250, NULL);
-    stop("stop stop fail:-17 end");
+    stop_flight("stop stop fail:-17 end");
 }
 
 static int64_t clock_ms;
@@ -416,7 +416,7 @@ static void stalled(void **state)
             bytes(0, 2000, 2500); /* was under way */
             expect("release:2500");
         }
-        stop(mirrors == 2 ? "stop fail:-17 sync end,kept" : "stop fail:-17 end,kept");
+        stop_flight(mirrors == 2 ? "stop fail:-17 sync end,kept" : "stop fail:-17 end,kept");
     }
 }
 
@@ -454,7 +454,7 @@ static void two_stalled_at_one_byte(void **state)
     expect("stop,no byte for 3250 ms");
     bytes(2, 1, 2);
     expect("stop hash[0,2)");
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* Far below what another mirror is known to bring; a mirror that is not so much faster, or of which
@@ -477,7 +477,7 @@ static void slow(void **state)
                         7000); /* no faster itself: it does not go to and fro */
             expect("");
         }
-        stop("stop fail:-17 sync end,kept");
+        stop_flight("stop fail:-17 sync end,kept");
     }
 }
 
@@ -495,7 +495,7 @@ static void all_are_slow(void **state)
     expect("stop,4000 bytes a second");
     passthrough(20000, NULL, 1, &at, 1000);
     expect("");
-    stop("stop fail:-17 sync end,kept");
+    stop_flight("stop fail:-17 sync end,kept");
 }
 
 /* A mirror so slow that the front would come by before has no segment. */
@@ -507,7 +507,7 @@ static void no_segment_for_the_slow(void **state)
         open_wide(2, 1);
         flight_on_tick(f, 1000, rates[i]);
         begin_then(0, 64 * MIB, i ? " ask1-1+" : "");
-        stop("stop fail:-17 end");
+        stop_flight("stop fail:-17 end");
     }
 }
 

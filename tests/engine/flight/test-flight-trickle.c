@@ -34,7 +34,7 @@ static void trickling(void **state)
         for (; clock_ms < 31500; clock_ms += 250)
             flight_on_tick(f, clock_ms, NULL);
         expect(vouched ? "stop,1 bytes a second ask0-1" : "stop,1 bytes a second cut ask0-1");
-        stop(vouched ? "fail:-17 end" : "fail:-17 end");
+        stop_flight(vouched ? "fail:-17 end" : "fail:-17 end");
     }
 }
 

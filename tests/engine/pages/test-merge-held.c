@@ -11,7 +11,8 @@ struct kept {
 static void keep(struct stage *s, struct kept *k, const char *path, const char *digests, bool seen)
 {
     *k =
-        (struct kept){.listed = {.name = strrchr(path, '/') ? strrchr(path, '/') + 1 : (char *)path,
+        (struct kept){.listed = {.name = strrchr((char *)path, '/') ? strrchr((char *)path, '/') + 1
+                                                                    : (char *)path,
                                  .kind = FILE_WHEEL,
                                  .project = "torch",
                                  .version = "2.0",
