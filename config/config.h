@@ -79,6 +79,7 @@ struct config {
     const char *socket;     /* the control socket; NULL: the usual paths */
     const char *bundle_key; /* public key that bundles must be signed with: its line, or the path of
                                its file; or NULL */
+    const char *audit_log;  /* file of the audit log; or NULL */
     int workers;            /* HTTP workers per address; 0: one per core */
     enum log_level log_level;
 

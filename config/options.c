@@ -207,6 +207,11 @@ const struct option_row option_table[] = {
      "One file at a time is compared with its digest, slowly, and only while nothing is fetched. "
      "What is wrong is fetched again.",
      false},
+    {"audit_log", OPTION_PATH, MEMBER(audit_log), 0, 0, NULL, "PATH",
+     "file to which every answer with a file, and every refusal, is written",
+     "One JSON object per line; see AUDIT LOG. A reload opens the file anew, so that logrotate can "
+     "move it away first. Not set: no such log.",
+     false},
     {"log_level", OPTION_LEVEL, MEMBER(log_level), 0, 0, NULL, "LEVEL",
      "what is logged: error, warning, info or debug", NULL, false},
 };

@@ -78,6 +78,15 @@ void engine_write_status(struct engine *engine, struct buf *to);
 /* Bytes of a file have gone to a client; is_hit: the file was held. For the counters of the status.
  * Any thread. */
 void engine_note_sent(struct engine *engine, bool is_hit, int64_t bytes);
+/* What is known of the bytes that a file has in the cache. The same contract as inventory_standing.
+ */
+struct file_standing;
+void engine_standing(struct engine *engine, const char *origin, const char *path,
+                     struct file_standing *ret);
+/* Adds a problem of `path` to /-/status, or with `why` NULL removes it. Blocks until the flight
+ * thread has done it: for threads that may block. */
+void engine_note_problem(struct engine *engine, const char *kind, const char *path,
+                         const char *why);
 /* Whether it never asks a mirror. Any thread. */
 bool engine_is_offline(const struct engine *engine);
 /* Whether the start is done and no stop has begun. */

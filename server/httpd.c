@@ -519,6 +519,7 @@ static int generation_add(struct httpd *httpd, const struct httpd_options *optio
         .origins = options->origins,
         .instance = options->instance,
         .meter = httpd->meter,
+        .audit = options->audit,
         .started_ms = started_ms,
         .on_idle = on_idle,
     };
@@ -540,8 +541,11 @@ int httpd_reload(struct httpd *httpd, const struct origins *origins,
                  const struct httpd_access *access)
 {
     const struct site *now = &atomic_load(&httpd->generation)->site;
-    struct httpd_options options = {
-        .engine = now->engine, .origins = origins, .access = *access, .instance = now->instance};
+    struct httpd_options options = {.engine = now->engine,
+                                    .origins = origins,
+                                    .access = *access,
+                                    .instance = now->instance,
+                                    .audit = now->audit};
     return generation_add(httpd, &options, now->started_ms);
 }
 

@@ -43,6 +43,7 @@ struct httpd_options {
     int workers; /* per address; 0: one per core */
     struct httpd_access access;
     const char *instance;
+    struct audit *audit;   /* or NULL */
     int header_timeout_ms; /* the time for a request's headers; 0: HTTPD_HEADER_TIMEOUT_MS */
     unsigned client_limit; /* connections of one address; 0: see server/connections.h */
 };

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "engine/files/claim_answer.h"
 #include "server/access.h"
+#include "server/audit.h"
 #include "server/strict.h"
 #include "server/via.h"
 
@@ -84,6 +85,7 @@ void request_free(struct request *request, bool is_complete)
     struct site *site = request->site;
     count(request, is_complete);
     access_log(request, is_complete);
+    audit_note(request->site->audit, request, is_complete);
     if (request->file)
         file_close(request->file);
     claim_answer_free(request->claims);

@@ -20,6 +20,8 @@
 #include "server/meter.h"
 #include "server/route.h"
 
+struct audit;
+
 /* What all requests share; but for `active` it never changes after start. */
 struct site {
     struct engine *engine;
@@ -29,6 +31,7 @@ struct site {
     struct network_list allow_clients; /* empty: everybody */
     const char *instance;
     struct meter *meter; /* the same for all generations */
+    struct audit *audit; /* or NULL */
     int64_t started_ms;
     _Atomic long active;                /* requests begun and not completed */
     void (*on_idle)(struct site *site); /* called when `active` falls to 0 */

@@ -30,6 +30,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "server/activation.h"
+#include "server/audit.h"
 #include "server/banner.h"
 #include "server/httpd.h"
 #include "server/notify.h"
@@ -53,6 +54,7 @@ struct daemon {
     bool announces;
     struct engine *engine;
     struct httpd *httpd;
+    struct audit *audit;
     struct control *control;
     struct banner *banner;
     sigset_t signals;
@@ -196,6 +198,7 @@ static int start_httpd(struct daemon *daemon)
         .workers = daemon->config.workers,
         .access = access_of(&daemon->config),
         .instance = daemon->instance,
+        .audit = daemon->audit,
     };
     return httpd_start(&options, &daemon->httpd);
 }
@@ -206,6 +209,8 @@ static int daemon_start(struct daemon *daemon)
     int r = make_instance(daemon->instance);
     if (r == 0)
         r = start_engine(daemon);
+    if (r == 0)
+        r = audit_new(daemon->engine, daemon->config.audit_log, &daemon->audit);
     if (r == 0)
         r = start_httpd(daemon);
     if (r)
@@ -256,6 +261,7 @@ static int reload_apply(struct daemon *daemon, struct config *fresh)
     if (r)
         return r;
     daemon->origins = options.origins;
+    audit_reopen(daemon->audit, fresh->audit_log);
     log_set_level(fresh->log_level);
     return 0;
 }
@@ -318,6 +324,7 @@ static void daemon_stop(struct daemon *daemon)
         httpd_stop(daemon->httpd);
     banner_free(daemon->banner);
     httpd_free(daemon->httpd);
+    audit_free(daemon->audit);
     if (daemon->engine)
         engine_free(daemon->engine);
     for (size_t i = 0; i < daemon->reload_count; i++)

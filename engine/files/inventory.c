@@ -201,6 +201,32 @@ int inventory_new(struct files *files, struct inventory **ret)
     return 0;
 }
 
+struct standing_question {
+    const char *origin, *path;
+    struct file_standing *answer;
+};
+
+static void standing_run(struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+    const struct standing_question *q = call->argument;
+    const struct entry *entry = files_look_up(call->room, q->origin, q->path);
+    const char *why;
+    if (entry && entry->sha256[0]) {
+        memcpy(q->answer->sha256, entry->sha256, sizeof(q->answer->sha256));
+        q->answer->level = evidence_level(call->room, entry, &why);
+    }
+    sem_post(&call->done);
+}
+
+void inventory_standing(struct files *files, const char *origin, const char *path,
+                        struct file_standing *ret)
+{
+    const struct standing_question question = {origin, path, ret};
+    *ret = (struct file_standing){.level = ""};
+    (void)loop_call(files->s, standing_run, files, &question);
+}
+
 const char *inventory_cache_dir(const struct files *files)
 {
     return files->s->options.cache_dir;

@@ -58,6 +58,15 @@ enum { INVENTORY_NONE = 1, INVENTORY_SEVERAL = 2 };
 int inventory_find(const struct inventory *inventory, const char *name,
                    const struct inventory_row **ret);
 
+/* What is known of the bytes that a file has in the cache. sha256 "": it has none. level:
+ * engine/files/evidence.h. */
+struct file_standing {
+    char sha256[SHA256_HEX];
+    const char *level;
+};
+void inventory_standing(struct files *files, const char *origin, const char *path,
+                        struct file_standing *ret);
+
 enum {
     ENGINE_ABSENT = 1, /* not there, or not complete */
     ENGINE_PINNED = 2,

@@ -147,7 +147,8 @@ static void every_option_has_a_flag_and_a_variable(void **state)
         "a.test,b",    "/dev/null", "/x.netrc", "h.test", "10.7.0.0/16",
         "::1",         "7MB",       "77MB",     "7s",     "7s",
         "true",        "7s",        "7s",       "7",      "7",
-        "7",           "/x.sock",   "/x.pub",   "7s",     "debug"};
+        "7",           "/x.sock",   "/x.pub",   "7s",     "/x.audit",
+        "debug"};
     assert_int_equal(COUNT(values), option_count);
     for (size_t i = 0; i < option_count; i++) {
         char flag[64], variable[64] = "WHEELYARD_";

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "engine/files/claim_answer.h"
+#include "engine/files/inventory.h"
 
 const char fake_html[] = "<!DOCTYPE html><title>torch</title>";
 const char fake_json[] = "{\"meta\":{\"api-version\":\"1.0\"},\"name\":\"torch\",\"files\":[]}";
@@ -488,4 +489,21 @@ bool engine_is_offline(const struct engine *engine)
 {
     (void)engine;
     return false;
+}
+
+void engine_standing(struct engine *engine, const char *origin, const char *path,
+                     struct file_standing *ret)
+{
+    (void)engine;
+    (void)origin;
+    (void)path;
+    *ret = (struct file_standing){.level = ""};
+}
+
+void engine_note_problem(struct engine *engine, const char *kind, const char *path, const char *why)
+{
+    (void)engine;
+    (void)kind;
+    (void)path;
+    (void)why;
 }
