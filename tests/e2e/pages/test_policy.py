@@ -10,6 +10,7 @@ import pytest
 import wire
 from clients import Pip
 from daemon import configuration, official_mirror, pypi_mirror, run_wheelyard
+from documents import blocks_of
 from standins import root_page, wait_until
 from test_parent import parent_mirror
 from wheels import build, metadata_of, sha256_of
@@ -338,6 +339,17 @@ def test_advisories_that_are_not_there(site, serve, tmp_path):
     problems(daemon, "there is no such file; no advisory is in force")
     path.write_text(json.dumps(ADVISORY))
     wait_until(lambda: daemon.get(path_of(FILES[0], BAD)).status == 403, what="refused")
+
+
+def test_the_advisory_of_the_manual(site, serve, tmp_path):
+    """As docs/policy.md has it, but for the name; its second range ends below the release that is bad."""
+    (block,) = [b for b in blocks_of("docs/policy.md") if b.language == "json"]
+    path = tmp_path / "osv.json"
+    path.write_text(block.text.replace('"evil"', '"torch"').replace('"2.3"', '"2.8.5"'))
+    daemon = serve(site.config(advisories=str(path)))
+    reply = daemon.get(path_of(FILES[0], GOOD), wire.UV_PAGE)
+    assert reply.status == 403 and "PYSEC-2026-7: steals tokens" in reply.json()["detail"]
+    assert daemon.get(path_of(FILES[0], BAD)).status == 200
 
 
 # ------------------------------------------------------------------ clients
