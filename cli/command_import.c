@@ -257,9 +257,54 @@ static void report_lock(struct import *m, const struct manifest_lock *lock)
     buf_printf(&m->gaps, "[%s]}", json.data);
 }
 
+static bool has_all_pieces(const struct reader_bundle *bundle, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++)
+        if (bundle->found[i].state != READER_GOOD)
+            return false;
+    return true;
+}
+
+/* Files of the bundle that were there to be imported, and are not held now. */
+static size_t count_absent(const struct import *m, const struct reader_bundle *bundle)
+{
+    size_t absent = 0;
+    for (size_t i = 0; i < bundle->piece_count;) {
+        const struct layout_piece *p = &bundle->pieces[i];
+        size_t count = p->member->piece_count;
+        if (p->file && p->member == &p->file->bytes && has_all_pieces(bundle, i, count)) {
+            auto_free char *name = str_printf("%s/%s", p->file->origin, p->file->path);
+            absent += name && !held_find(&m->held, name);
+        }
+        i += count;
+    }
+    return absent;
+}
+
+/* In a cache that is too small the last files of a bundle take the place of the first ones. */
+static void report_evicted(struct import *m, const struct reader *reader)
+{
+    size_t absent = 0;
+    for (size_t i = 0; i < reader->bundle_count; i++) {
+        const struct reader_bundle *bundle = &reader->bundles[i];
+        if (bundle->manifest && !bundle->is_explained &&
+            bundle_is_trusted(bundle, m->arguments.takes_unsigned))
+            absent += count_absent(m, bundle);
+    }
+    if (absent <= m->refused)
+        return;
+    m->has_gap = true;
+    say(m,
+        "the cache is too small for all files of the bundle: %zu had to go to make room for "
+        "others; "
+        "raise max_size, or make room on its disk, and run the command again",
+        absent - m->refused);
+}
+
 static void report_gaps(struct import *m, const struct reader *reader)
 {
-    (void)held_ask(&m->client, &m->held); /* without an answer all are missing */
+    if (held_ask(&m->client, &m->held) == 0) /* without an answer all are missing */
+        report_evicted(m, reader);
     for (size_t i = 0; i < reader->bundle_count; i++) {
         const struct manifest *manifest = reader->bundles[i].manifest;
         bool counts =

@@ -25,7 +25,7 @@ static int judge_offline(struct engine *engine, const struct diagnosis *x, struc
 {
     AUTO(inventory_free) struct inventory *inventory = NULL;
     int r = inventory_new(engine_files(engine), &inventory);
-    return r ? r : doctor_held(inventory, x->listed_s, to);
+    return r ? r : doctor_held(inventory, x->listed_s, x->folder_count > 0, to);
 }
 
 /* An index that does not exist. The mirrors were then asked for another channel, so this must be

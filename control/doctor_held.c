@@ -71,30 +71,32 @@ static void write_date(int64_t listed_s, char to[DATE_BYTES])
         str_copy(to, DATE_BYTES, "no mirror was ever asked from here");
 }
 
-static void say(struct held_count *held, int64_t listed_s, struct findings *to)
+static void say(struct held_count *held, int64_t listed_s, bool has_folders, struct findings *to)
 {
     char size[STR_SIZE], date[DATE_BYTES];
     size_t projects = count_projects(held);
     size_t others = held->count - held->wheels;
+    bool has_some = held->count || has_folders;
     str_size(held->bytes, " ", size);
     write_date(listed_s, date);
     findings_add(
-        to, held->count ? FINDING_OK : FINDING_WARNING, "offline", "offline",
-        held->count ? what_next : is_empty,
+        to, has_some ? FINDING_OK : FINDING_WARNING, "offline", "offline",
+        has_some ? what_next : is_empty,
         "no mirror is asked; held are %zu project%s, %zu wheel%s and %zu source archive%s, "
         "%s; %s",
         projects, projects == 1 ? "" : "s", held->wheels, held->wheels == 1 ? "" : "s", others,
         others == 1 ? "" : "s", size, date);
 }
 
-int doctor_held(const struct inventory *inventory, int64_t listed_s, struct findings *to)
+int doctor_held(const struct inventory *inventory, int64_t listed_s, bool has_folders,
+                struct findings *to)
 {
     struct held_count held = {.projects = calloc(inventory->count + 1, sizeof(char *))};
     int r = held.projects ? 0 : ERROR_NO_MEMORY;
     for (size_t i = 0; r == 0 && i < inventory->count; i++)
         r = count_row(&held, &inventory->rows[i]);
     if (r == 0)
-        say(&held, listed_s, to);
+        say(&held, listed_s, has_folders, to);
     for (size_t i = 0; i < held.count; i++)
         free(held.projects[i]);
     free(held.projects);

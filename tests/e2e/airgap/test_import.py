@@ -44,13 +44,13 @@ def bundle(online, export, key, tmp_path):  # noqa: F811
 def lab(serve, place):  # noqa: F811
     """The daemon of the far side; its mirrors are nowhere."""
 
-    def run(cache_dir=None):
+    def run(cache_dir=None, **top):
         place.parent.mkdir(exist_ok=True)
         mirrors = {
             "pytorch": [flat_mirror("flat", "http://127.0.0.1:1")],
             "pypi": [pypi_mirror("tuna", "http://127.0.0.1:1")],
         }
-        config = configuration(**mirrors, socket=str(place), offline=True)
+        config = configuration(**mirrors, socket=str(place), offline=True, **top)
         return serve(config, cache_dir=cache_dir)
 
     return run
@@ -138,6 +138,20 @@ def test_a_damaged_part_is_named_and_the_rest_is_imported(bundle, lab, bring):
     assert any(part.name in line and "damaged" in line for line in said["problems"])
     assert said["kept"] == daemon.status()["cache"]["blobs"]
     part.write_bytes(good)
+    assert bring(bundle).returncode == DONE
+
+
+def test_a_cache_that_is_too_small_for_all_of_it(bundle, lab, bring):
+    """Each file enters it, and the last ones take the place of the first ones: that is not done."""
+    small = lab(max_size="330kB")
+    done = bring(bundle)
+    assert done.returncode == FAILED and "3 files imported" in done.stdout
+    held = small.status()["cache"]["blobs"]
+    assert 0 < held < 3
+    assert f"too small for all files of the bundle: {3 - held} had to go" in done.stderr
+    assert "raise max_size" in done.stderr
+    small.stop()
+    lab(small.cache_dir)
     assert bring(bundle).returncode == DONE
 
 

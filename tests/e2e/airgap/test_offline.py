@@ -193,3 +193,14 @@ def test_setup_warns_of_an_index_that_holds_nothing(serve, origin, channel, tmp_
     online = start(serve, origin, cache)
     done = run_wheelyard("setup", client, "--index", "cu126", "--url", online.url, home=tmp_path)
     assert "offline" not in done.stderr
+
+
+def test_a_folder_of_wheels_is_something_to_serve(serve, place, tmp_path):
+    folder = tmp_path / "wheels"
+    build(folder, "lab", "1.0")
+    lab = f'offline = true\nsocket = "{place}"\n[origin.lab]\ndirectory = "{folder}"\nowns = ["lab"]\n'
+    daemon = serve(f'{lab}[index.lab]\norigins = ["lab"]\n')
+    done, checks = doctor(daemon, place, tmp_path)
+    assert done.returncode == 0
+    (said,) = [c for c in checks if c["check"] == "offline"]
+    assert said["state"] == "ok" and "held are 0 projects" in said["text"]
