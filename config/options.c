@@ -140,7 +140,7 @@ const struct option_row option_table[] = {
      "proxy.",
      false},
     {"trusted_proxies", OPTION_LIST, MEMBER(trusted_proxies), 0, LIST_MAX, check_network, "NETWORK",
-     "reverse proxy whose word about its clients counts; may be repeated",
+     "reverse proxy that is believed about its clients; may be repeated",
      "Forwarded, or X-Forwarded-For, -Proto, -Host and -Prefix of these proxies tell who the "
      "client "
      "is and how it calls us. The client is the last address in the list that is no trusted proxy. "
@@ -208,7 +208,7 @@ const struct option_row option_table[] = {
      "What is wrong is fetched again.",
      false},
     {"audit_log", OPTION_PATH, MEMBER(audit_log), 0, 0, NULL, "PATH",
-     "file to which every answer with a file, and every refusal, is written",
+     "file for one line per answer with a file, and per refusal",
      "One JSON object per line; see AUDIT LOG. A reload opens the file anew, so that logrotate can "
      "move it away first. Not set: no such log.",
      false},
