@@ -68,6 +68,8 @@ static void choose_mirror(struct world *w, int file, unsigned slot, bool may)
           choice);
     if (r == 0)
         owner_check_turn(w, file, slot, choice);
+    if (r == 0 && ask->turn.brief)
+        w->mirror[choice].served_brief_ms = world_now_ms(w);
     if (r != BUDGET_BUSY)
         flight_on_mirror(b->flight, slot, r ? FLIGHT_NO_MIRROR : choice, 0, "");
 }

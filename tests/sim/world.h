@@ -95,6 +95,7 @@ struct server {
     bool down;                 /* refuses connections */
     unsigned trouble;          /* percent of transfers that go wrong */
     unsigned latency_ms, rate; /* rate: bytes a millisecond */
+    int64_t served_brief_ms;   /* when something brief last got a connection here */
     int64_t piece;             /* of a range it sends no more at once; 0: all */
     struct copy copy[FILES];
 };
