@@ -461,11 +461,14 @@ def test_manual_pages(installed, page):
     _quiet("groff", "-man", "-ww", "-z", path)
     text = _quiet("groff", "-man", "-Tascii", "-P-cbou", path)
     shown = run_wheelyard("config", "show", "--default", home=installed).stdout
-    keys = re.findall(r"^#? ?(\w+) +=", shown.split("[origin")[0], re.M)
-    assert len(keys) > 10
-    for key in keys:
+    options, policies = shown.split("[origin")[0].split("# Which files clients may have")
+    options, policies = (re.findall(r"^#? ?(\w+) +=", part, re.M) for part in (options, policies))
+    assert len(options) > 10 and len(policies) > 4
+    for key in options:
         flag = "--" + key.replace("_", "-")
         assert (flag if "man1" in page else f"{key} (") in text
+    for key in policies:  # they have no flags
+        assert "man1" in page or key in text
 
 
 @pytest.mark.alone  # it builds where the program under test stands
